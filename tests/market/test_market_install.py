@@ -123,9 +123,10 @@ def test_versions_side_by_side(shell: Shell, shop: Storefront) -> None:
     assert [(row["from"], row["to"]) for row in done["upgraded"]] == [("1.0.0", "1.1.0")]
     assert shell.run("outdated").json == []
     assert shell.run("upgrade").json["current"] == [{"connector": "acme", "version": "1.1.0"}]
-    old = shell.ended(shell.start("invoke", "acme", "greet", "name=Ada", "--connector-version", "<1.1"))
-    new = shell.ended(shell.start("invoke", "acme", "greet", "name=Ada"))
-    assert [greeted(answer) for answer in (old, new)] == [{"Greeting": f"Hello Ada from {version}"} for version in ("1.0.0", "1.1.0")]
+    call = {"connector": "acme", "action": "greet", "inputs": {"name": "Ada"}}
+    shell.write("calls.jsonl", "".join(f"{json.dumps(one)}\n" for one in ({**call, "connectorVersion": "<1.1"}, call)))
+    answers = shell.run("invoke", "--file", "calls.jsonl").lines
+    assert [one["output"] for one in answers] == [{"Greeting": f"Hello Ada from {version}"} for version in ("1.0.0", "1.1.0")]
     assert shell.run("install", "acme==1.0.0", "--pin").json["changed"] is False
     assert listed(shell) == {"acme": "1.0.0"}
     assert shell.run("upgrade").json["current"] == []
@@ -201,6 +202,8 @@ def test_a_lock_file_on_another_machine(shell: Shell, shop: Storefront, tmp_path
     assert shell.run("install", "--frozen", "--lock", "other.lock", *words).json["error"]["details"][0]["keyword"] == "root"
     shell.set(JACKFIELD_HOME=str(tmp_path / "third"))
     assert shell.run("install", "--frozen", "--lock", "other.lock", *words).json["error"]["details"][0]["keyword"] == "root"
+    shell.write("other.lock", json.dumps({**data, "connectors": [{**data["connectors"][0], "dependencies": []}]}))
+    assert shell.run("install", "--frozen", "--lock", "other.lock", *words).json["error"]["details"][0]["keyword"] == "lock"
     (shell.folder / "wheels/needed_thing-1.0-py3-none-any.whl").unlink()
     refused = shell.run("install", "--frozen", "--lock", "jackfield.lock", *words)
     assert refused.json["error"]["details"][0]["keyword"] == "dependencies"

@@ -124,6 +124,18 @@ def test_a_revoked_key(shell: Shell, shop: Storefront) -> None:
     assert shell.run("install", "acme", "--from", "site").json["version"] == "1.0.1"
 
 
+def test_a_replaced_key(shell: Shell, shop: Storefront) -> None:
+    """A publisher's next key upgrades what the former one has signed, once the catalogue's operator has replaced it."""
+    assert shell.run("install", "acme", "--from", "site").code == 0
+    former = json.loads((shell.folder / "acme-labs.key.pub").read_text())["keyId"]
+    shell.run("publisher", "new", "acme-labs", "--out", "next.key")
+    assert shell.run("catalogue", "revoke", "site", former, "--successor", "next.key.pub", "--keep-releases").code == 0
+    (shell.folder / "next.key").replace(shell.folder / "acme-labs.key")
+    shop.add(version="1.1.0")
+    done = shell.run("upgrade")
+    assert (done.code, done.json["upgraded"][0]["to"]) == (0, "1.1.0"), done.out
+
+
 def test_a_rotated_key_of_the_catalogue(shell: Shell, shop: Storefront) -> None:
     """After a rotation, metadata signed by the key before is refused, also by those who pinned the first root."""
     assert shell.run("install", "acme", "--from", "site", "--root", "site/metadata/root.json").code == 0

@@ -105,7 +105,7 @@ def _collect_seldom() -> None:
 
 def _invocation(arguments: Namespace, catalog: Catalog) -> dict[str, Any]:
     invocation: dict[str, Any] = {"connector": arguments.connector, "action": arguments.action}
-    schema = _inputs_schema(catalog, arguments.connector, arguments.action)
+    schema = _inputs_schema(catalog, arguments)
     if schema is not None:  # otherwise the pipeline reports the unknown connector or action; inputs do not matter
         from jackfield.cli.arguments import read_inputs
         from jackfield.cli.files import read_inputs_file
@@ -122,9 +122,9 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
     return {**found, "dryRun": True} if arguments.dry_run else found
 
 
-def _inputs_schema(catalog: Catalog, connector: str, action: str) -> Mapping[str, Any] | None:
+def _inputs_schema(catalog: Catalog, arguments: Namespace) -> Mapping[str, Any] | None:
     try:
-        found = catalog.find(connector).actions.get(action)
+        found = catalog.find(arguments.connector, arguments.connector_version).actions.get(arguments.action)
     except UnknownConnector:
         return None
     return None if found is None else found.inputs

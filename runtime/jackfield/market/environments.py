@@ -101,6 +101,10 @@ def add_dependencies(wheel: Wheel, folder: str, policy: Policy, locked: Sequence
     missing = [need for need in _needed(wheel) if not _satisfied(need)]
     if locked is None and not missing:
         return []
+    for need in missing if locked is not None else ():
+        if not any(one.name == need.name and need.specifier.contains(one.version, prereleases=True) for one in locked or ()):
+            message = f"'{wheel.file}' requires {need}, which neither this environment nor the lock file has"
+            raise NotInstalled("lock", message, "Install it beside jackfield, or write the lock file anew in an environment like this one.")
     found = _resolved(wheel, missing, policy) if locked is None else list(locked)
     if found:
         _install(wheel, found, os.path.join(folder, DEPENDENCIES), policy)
@@ -144,6 +148,8 @@ def _host_version(name: str) -> str | None:
 
 
 def _resolved(wheel: Wheel, missing: Iterable[Requirement], policy: Policy) -> list[Dependency]:
+    from packaging.utils import canonicalize_name
+
     needs = [str(need) for need in missing]
     if policy.index is None and not policy.find_links:
         message = f"'{wheel.file}' requires {', '.join(needs)}, which this environment does not have"
@@ -156,7 +162,7 @@ def _resolved(wheel: Wheel, missing: Iterable[Requirement], policy: Policy) -> l
         words = ["pip", "compile", wanted, "-c", pins, "--generate-hashes", "--no-header", "--no-annotate", "--only-binary", ":all:"]
         out = _uv([*words, "--python", sys.executable, *_places(policy)], scratch, wheel)
     found = [
-        Dependency(line["name"].lower(), line["version"], tuple(_HASH.findall(line["rest"])))
+        Dependency(canonicalize_name(line["name"]), line["version"], tuple(_HASH.findall(line["rest"])))
         for line in _LINE.finditer(out.replace("\\\n", " "))
     ]
     _check_foreign(wheel, found)

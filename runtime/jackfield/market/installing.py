@@ -44,6 +44,7 @@ class Wanted:
         :raises InvalidInvocation: if it is none of these.
         """
         from packaging.requirements import InvalidRequirement, Requirement
+        from packaging.utils import canonicalize_name
 
         try:
             found = Requirement(text)
@@ -53,7 +54,7 @@ class Wanted:
             ) from None
         if found.url or found.extras or found.marker:
             raise InvalidInvocation(f"'{text[:200]}' has more than a name and versions", hint="Write NAME, NAME==1.2.0 or 'NAME>=1,<2'.")
-        return Wanted(found.name.removeprefix("jackfield-"), found.specifier)
+        return Wanted(canonicalize_name(found.name).removeprefix("jackfield-"), found.specifier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ class Installer:
             raise NotInstalled("duplicate", message, f"Remove it first: pip uninstall {taken.distribution}.")
         for receipt in mine:
             theirs, publisher = receipt["publisher"], release.publisher
-            if theirs["keyId"] != publisher["keyId"]:
+            if theirs["keyId"] != publisher["keyId"] and not self.catalogue.succeeds(theirs, publisher):
                 message = f"'{release.key}' is installed from '{theirs['publisher']}' ({theirs['keyId']}), this one is of"
                 hint = f"If the change of publisher is intended: jackfield uninstall {release.key}."
                 raise NotInstalled("owner", f"{message} '{publisher['publisher']}' ({publisher['keyId']})", hint)

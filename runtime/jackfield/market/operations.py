@@ -123,6 +123,8 @@ class Operations:
 
     def outdated(self) -> list[dict[str, Any]]:
         """Return a row for each installed connector that has a newer release, a revoked key, or a source that cannot be read."""
+        if not self._installed.receipts():
+            return []
         with self._installed.exclusive():
             return [row for receipt in self._defaults().values() if (row := self._compared(receipt)) is not None]
 

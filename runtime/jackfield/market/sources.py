@@ -101,6 +101,13 @@ class Catalogue:
         rows = json.loads(self._content(PUBLISHERS, _LIST_BYTES))["publishers"]
         return {key: row["keyId"] for row in rows for key in row["connectors"]}
 
+    def succeeds(self, former: Mapping[str, str], publisher: Mapping[str, str]) -> bool:
+        """Return whether a publisher's key has taken the place of a former one, by the word of the catalogue's operator."""
+        rows = {row["keyId"]: row for row in json.loads(self._content(PUBLISHERS, _LIST_BYTES))["publishers"]}
+        old, new = (rows.get(key["keyId"], {}) for key in (former, publisher))
+        names = {key["publisher"] for key in (former, publisher)} | {old.get("publisher"), new.get("publisher")}
+        return len(names) == 1 and old["status"] != "active" and new["status"] == "active"
+
     def revoked(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the revoked publisher keys by key id."""
         return {row["keyId"]: row for row in json.loads(self._content(REVOKED, _LIST_BYTES))["keys"]}

@@ -266,11 +266,11 @@ async def with_files(
 
     :raises InvalidInput: for ids that are unknown or expired, and for files that are too large together.
     """
-    given, connector, key = body.get("inputs"), body.get("connector"), body.get("action")
+    given, connector, key, version = (body.get(name) for name in ("inputs", "connector", "action", "connectorVersion"))
     if not isinstance(given, dict) or not isinstance(connector, str) or not isinstance(key, str) or not _may_name_files(given):
         return body
     try:
-        action = catalog.find(connector).actions.get(key)
+        action = catalog.find(connector, version if isinstance(version, str) else None).actions.get(key)
     except UnknownName:
         return body
     if action is None:
