@@ -13,7 +13,8 @@ import pytest
 
 from jackfield import Jackfield
 from jackfield.catalog import Catalog, entry_points
-from jackfield.catalog.installations import index, installed_points, read_receipts
+from jackfield.catalog.index import ActionIndex
+from jackfield.catalog.installations import InstallationFolder, index, read_receipts
 from jackfield.errors import UnknownConnector
 from plugboard import make_connector
 
@@ -81,7 +82,7 @@ def call(catalog: Catalog, **members: Any) -> Any:
 
 def test_an_empty_data_folder(home: Path) -> None:
     """Without an index nothing is installed there, and nothing is created."""
-    assert installed_points(str(home)) == []
+    assert InstallationFolder(str(home)).points() == []
     assert not (home / "connectors").exists()
 
 
@@ -120,6 +121,26 @@ def test_an_installed_connector_is_invoked(home: Path, clean: None) -> None:
     result = call(Catalog.installed({}), connectorVersion="==1.*")
     assert result.output == {"number": 1}
     assert result.meta.connector_version == "1.0.0"
+
+
+def test_a_catalog_follows_the_data_folder(home: Path) -> None:
+    """What is installed or removed while a process runs is found or gone after a look; search follows; what stays keeps its manifest."""
+    put(home, "1.0.0")
+    write_index(home)
+    catalog = Catalog.installed({})
+    search, first = ActionIndex(catalog), catalog.find("twin")
+    assert [entry.version for entry in search.entries()] == ["1.0.0"]
+    catalog.refresh()
+    assert catalog.generation == 0
+    put(home, "2.0.0")
+    write_index(home)
+    catalog.refresh()
+    assert catalog.find("twin").version == "2.0.0"
+    assert catalog.find("twin", "<2") is first
+    assert [entry.version for entry in search.entries()] == ["2.0.0"]
+    (home / "connectors" / "installed.json").unlink()
+    catalog.refresh()
+    assert (list(catalog), search.entries(), catalog.generation) == ([], [], 2)
 
 
 def test_its_dependencies_do_not_extend_the_host(home: Path, clean: None) -> None:

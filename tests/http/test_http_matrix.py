@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,10 @@ import pytest
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import SCOPES, Rules, Tokens, Workspaces, may
 from jackfield.access.tokens import new_text
+from jackfield.market.catalogue import build
+from jackfield.market.repository import create
+from jackfield.market.role_keys import default_keys
+from jackfield.market.server_installer import ServerInstaller
 from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.operation import Operation
 from replies import Reply
@@ -24,6 +30,8 @@ BODIES = {
     "ConnectionUpdate": {"values": {"token": "a-secret"}},
     "OptionsOver": {},
     "NewToken": {"scope": "read"},
+    "NewInstallation": {"name": "acme"},
+    "UpgradeOptions": {},
     "*/*": b"a file",
 }
 
@@ -49,7 +57,13 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """One server for all of them."""
-    with standing(tmp_path_factory.mktemp("matrix"), SETTINGS) as stand:
+    folder = tmp_path_factory.mktemp("matrix")
+    site = str(folder / "site")
+    (folder / "dist").mkdir()
+    create(site, default_keys(site), datetime.now(UTC))
+    build(str(folder / "dist"), site, default_keys(site))
+    installer = partial(ServerInstaller, str(folder / "home"), (f"file://{site}",))
+    with standing(folder, replace(SETTINGS, installer=installer)) as stand:
         storage, clock = stand.host.storage, stand.host.clock
         Workspaces(storage.database, storage.vault, clock).create("other")
         tokens = Tokens(storage.database, "default", clock)

@@ -37,6 +37,11 @@ class EntryPoint:
         return f"EntryPoint({self.name!r}, {self.value!r}, {self.distribution!r})"
 
     @property
+    def identity(self) -> tuple[object, ...]:
+        """Everything that tells this one from others."""
+        return self.name, self.value, self.distribution, self.version, self.paths
+
+    @property
     def module(self) -> str:
         """Module part of the value."""
         return self.value.partition(":")[0].strip()

@@ -242,14 +242,14 @@ class ActionIndex:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._built = False
+        self._built: int | None = None
         self._reset()
         at_fork(self, child=ActionIndex._reset)
 
     def _reset(self) -> None:
         """Discard an index that the parent of a fork has only partly built."""
         self._lock = threading.Lock()
-        if not self._built:
+        if self._built is None:
             self._words = Words()
             self._entries: list[Entry] = []
 
@@ -264,23 +264,25 @@ class ActionIndex:
         return self._words.find(words, connector, effect, start, limit)
 
     def entries(self) -> list[Entry]:
-        """Return the rows of the catalog, as of the time when the index was built."""
+        """Return the rows of the catalog."""
         self.build()
         return self._entries
 
     def build(self) -> None:
-        """Read all manifests, once."""
-        if self._built:
+        """Read all manifests, once for each change of the catalog."""
+        if self._built == self._catalog.generation:
             return
         with self._lock:
-            if not self._built:
+            generation = self._catalog.generation
+            if self._built != generation:
+                words, entries = Words(), []
                 for key in self._catalog:
                     entry, manifest = self._catalog.look(key)
-                    self._entries.append(entry)
+                    entries.append(entry)
                     if manifest is not None:
-                        self._words.add(manifest)
-                self._words.find("")
-                self._built = True
+                        words.add(manifest)
+                words.find("")
+                self._words, self._entries, self._built = words, entries, generation
 
 
 def search(manifests: Iterable[Manifest], words: str, *, effect: str | None = None) -> list[Found]:

@@ -23,16 +23,34 @@ INDEX = "installed.json"
 INDEX_VERSION = 1
 
 
-def installed_points(home: str) -> list[EntryPoint]:
-    """Return the entry points of the connectors installed in ``home``, the default version of each key first."""
-    folder = os.path.join(home, FOLDER)
-    try:
-        with open(os.path.join(folder, INDEX), encoding="utf-8") as file:
-            return _points(folder, json.load(file))
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return _points(folder, index(read_receipts(folder), {}))
+class InstallationFolder:
+    """Connectors in the data folder ``home``, as of the last reading."""
+
+    def __init__(self, home: str) -> None:
+        self._folder = os.path.join(home, FOLDER)
+        self._stamp: tuple[int, ...] = ()
+
+    def points(self) -> list[EntryPoint]:
+        """Return the entry points of the installed connectors, the default version of each key first."""
+        self._stamp = self._present_stamp()
+        try:
+            with open(os.path.join(self._folder, INDEX), encoding="utf-8") as file:
+                return _points(self._folder, json.load(file))
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return _points(self._folder, index(read_receipts(self._folder), {}))
+
+    def has_changed(self) -> bool:
+        """Return whether the index was written since it was read."""
+        return self._present_stamp() != self._stamp
+
+    def _present_stamp(self) -> tuple[int, ...]:
+        try:
+            about = os.stat(os.path.join(self._folder, INDEX))
+        except OSError:
+            return ()
+        return about.st_mtime_ns, about.st_ino, about.st_size
 
 
 def _points(folder: str, data: Mapping[str, Any]) -> list[EntryPoint]:

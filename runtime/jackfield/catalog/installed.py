@@ -6,13 +6,14 @@ import importlib.util
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jackfield.catalog.comparing import mismatch
 from jackfield.catalog.discovery import EntryPoint, entry_points
-from jackfield.catalog.installations import installed_points
+from jackfield.catalog.installations import InstallationFolder
 from jackfield.catalog.loading import Loader, load_in_process
 from jackfield.catalog.versions import choose
 from jackfield.errors import Unavailable, UnknownConnector, did_you_mean
@@ -22,6 +23,8 @@ from jackfield.home import home
 from jackfield.manifest import Manifest, ManifestError
 
 _GROUP = "jackfield.connectors"
+_LOOK_EVERY = 1.0
+"""Seconds between two looks at the data folder."""
 _WHOLE = ""
 """Key of a failure that concerns the whole connector; the others are keys of actions."""
 _REINSTALL = "Reinstall or upgrade the connector's package, or report it to its author."
@@ -64,11 +67,13 @@ class Catalog:
     environment.
     """
 
-    def __init__(self, points: Iterable[EntryPoint], loader: Loader = load_in_process) -> None:
-        self._points: dict[str, list[EntryPoint]] = {}
-        for point in points:
-            self._points.setdefault(point.name, []).append(point)
+    def __init__(self, points: Iterable[EntryPoint], loader: Loader = load_in_process, folder: InstallationFolder | None = None) -> None:
+        self._fixed = tuple(points)
+        self._folder = folder
+        self._points = _by_key([*self._fixed, *(folder.points() if folder is not None else ())])
+        self._look_at = time.monotonic() + _LOOK_EVERY
         self._loader = loader
+        self._generation = 0
         self._manifests: dict[EntryPoint, Manifest] = {}
         self._versions: dict[tuple[str, str], EntryPoint] = {}
         self._connectors: dict[EntryPoint, Any] = {}
@@ -92,10 +97,33 @@ class Catalog:
     ) -> Catalog:
         """Return the catalog of this Python environment, and of the data folder that ``environment`` names (default: the process's)."""
         points = (entry_points() if groups is None else groups).get(_GROUP, ())
-        return cls((*points, *installed_points(home(os.environ if environment is None else environment))), loader)
+        return cls(points, loader, InstallationFolder(home(os.environ if environment is None else environment)))
 
     def __iter__(self) -> Iterator[str]:
+        self._look_again()
         return iter(sorted(self._points))
+
+    def refresh(self) -> None:
+        """Read the data folder again if it has changed. Connectors that stay remain loaded; calls that run are not disturbed."""
+        if self._folder is None or not self._folder.has_changed():
+            return
+        known = {point.identity: point for points in self._points.values() for point in points}
+        with self._lock:
+            self._points = _by_key([*self._fixed, *(known.get(point.identity, point) for point in self._folder.points())])
+            self._generation += 1
+
+    @property
+    def generation(self) -> int:
+        """Number of changes of the data folder that this catalog has seen."""
+        self._look_again()
+        return self._generation
+
+    def _look_again(self) -> None:
+        """Refresh once a second at most: other processes install and remove connectors, too."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_EVERY
+            self.refresh()
 
     def entries(self, *, load: bool = False) -> list[Entry]:
         """Return one row per connector, sorted by key. ``load`` also imports each one, to check that it can be imported."""
@@ -226,12 +254,20 @@ class Catalog:
         return points[choose(key, [*points], specifier)]
 
     def _default(self, key: str) -> EntryPoint:
+        self._look_again()
         points = self._points.get(key)
         if points is None:
             raise unknown_connector(key, self._points)
         if len(points) > 1 and not all(point.version for point in points):
             raise _declared_twice(key, points)
         return points[0]
+
+
+def _by_key(points: Iterable[EntryPoint]) -> dict[str, list[EntryPoint]]:
+    found: dict[str, list[EntryPoint]] = {}
+    for point in points:
+        found.setdefault(point.name, []).append(point)
+    return found
 
 
 def _declared_twice(key: str, points: list[EntryPoint]) -> UnknownConnector:

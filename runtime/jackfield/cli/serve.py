@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from jackfield.cli.dapr import check_token, components_of, declare_components, read_bindings
@@ -14,12 +14,14 @@ from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import MOST_AT_ONCE, count, port, rate
 from jackfield.cli.starting import check_connection_files, declare_migrate, declare_stop_within, prepare_database, require_connection_files
 from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.home import home
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
     from jackfield.resources.storage import Storage
     from jackfield.surfaces.dapr import Components
+    from jackfield.surfaces.shared.installer import Installer
     from jackfield.surfaces.shared.operation import Mount, Operation
     from jackfield.surfaces.shared.server_context import ServerContext
 
@@ -62,6 +64,10 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--jwks", metavar="URL", help="also accept JWTs signed with the keys at this URL")
     parser.add_argument("--jwt-issuer", metavar="NAME", help="the required issuer of JWTs")
     parser.add_argument("--jwt-audience", metavar="NAME", help="the required audience of JWTs")
+    parser.add_argument(
+        "--install-from", action="append", default=[], metavar="SOURCE",
+        help="a catalogue (URL or folder) that connectors may be installed from over HTTP and in the console; repeatable",
+    )  # fmt: skip
     declare_migrate(parser)
     parser.add_argument(
         "--console-link", choices=("auto", "always", "never"), default="auto",
@@ -100,6 +106,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         stop_within=arguments.stop_within,
         jwt=jwt,
         mcp_tools=arguments.mcp_tools,
+        installer=_installer(arguments.install_from),
     )
     components = components_of(arguments) if arguments.components is not None else None
     if components is not None:
@@ -118,6 +125,21 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     link = arguments.console_link == "always" or (arguments.console_link == "auto" and local)
     ready = functools.partial(_announce, link=link, root_path=settings.root_path)
     return run(settings, configure, ready, mounts(components))
+
+
+def _installer(sources: Sequence[str]) -> Callable[[], Installer] | None:
+    """Return the factory of each process's installer.
+
+    :raises InvalidInvocation: if a source is neither a URL nor a folder.
+    """
+    if not sources:
+        return None
+    from jackfield.market.repository import require_tuf
+    from jackfield.market.server_installer import ServerInstaller
+    from jackfield.market.sources import Source
+
+    require_tuf()
+    return functools.partial(ServerInstaller, home(os.environ), tuple(Source.parse(text).url for text in sources))
 
 
 def _root_path(arguments: Namespace) -> str:

@@ -25,6 +25,7 @@ from jackfield.market.wheels import Wheel, parse_wheel
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
 
 _RECEIPT_VERSION = 1
 _SUMMARY = ("name", "version", "publisher", "sha256", "source", "grade", "permissions")
@@ -77,8 +78,6 @@ def choose(wanted: Wanted, catalogue: Catalogue) -> Release:
     :raises NotInstalled: if the key that signed the connector is revoked.
     :raises UnknownConnector: if the catalogue has none.
     """
-    from packaging.version import Version
-
     offer = catalogue.connector(wanted.key)
     if not (offer.releases or offer.revoked):
         raise UnknownConnector(
@@ -94,7 +93,15 @@ def choose(wanted: Wanted, catalogue: Catalogue) -> Release:
         raise UnknownConnector(
             f"no version of '{wanted.key}' matches '{wanted.specifier}'; the catalogue has {versions}", hint="Choose one of these."
         )
-    return max(fitting, key=lambda release: (not Version(release.version).is_prerelease, Version(release.version)))
+    return max(fitting, key=preference)
+
+
+def preference(release: Release) -> tuple[bool, Version]:
+    """Return the sort key of releases: the highest version is the best, a prerelease only if there is no final version."""
+    from packaging.version import Version
+
+    version = Version(release.version)
+    return not version.is_prerelease, version
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jackfield.errors import InvalidInvocation, JackfieldError, UnknownConnector, did_you_mean
-from jackfield.market.installing import Installation, Installer, Wanted, choose
+from jackfield.market.installing import Installation, Installer, Wanted, choose, preference
 from jackfield.market.lock_files import LockFile, read_lock
 from jackfield.market.policy import Policy, read_policy
 from jackfield.market.receipts import Installed
 from jackfield.market.refusals import NotInstalled
+from jackfield.market.releases import Release
 from jackfield.market.sources import Anchor, Catalogue, Source, open_catalogue
 from jackfield.market.upgrading import newer, upgrade
 from jackfield.market.wheels import read_bounded
@@ -120,6 +121,14 @@ class Operations:
                 self._installed.remove(receipt["key"], receipt["version"])
             self._installed.publish(self._installed.pins())
         return [{"connector": receipt["key"], "version": receipt["version"]} for receipt in gone]
+
+    def newest(self, source: str) -> list[tuple[Release, list[str]]]:
+        """Return the highest release of each connector in a catalogue, with all its versions, the best first.
+
+        :raises JackfieldError: if the catalogue cannot be read, or is not the one that was pinned.
+        """
+        ranked = [sorted(offer.releases, key=preference, reverse=True) for offer in self._open(Source.parse(source)).connectors()]
+        return [(releases[0], [release.version for release in releases]) for releases in ranked if releases]
 
     def outdated(self) -> list[dict[str, Any]]:
         """Return a row for each installed connector that has a newer release, a revoked key, or a source that cannot be read."""

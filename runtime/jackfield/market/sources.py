@@ -21,7 +21,7 @@ from jackfield.failures import OnFailure
 from jackfield.market.attestations import SUFFIX
 from jackfield.market.files import write_file
 from jackfield.market.refusals import NotInstalled
-from jackfield.market.releases import REVOKED, Release
+from jackfield.market.releases import LIST, REVOKED, Release
 from jackfield.market.repository import METADATA, require_tuf
 from jackfield.market.shelf import path_of
 from jackfield.market.site_files import PUBLISHERS
@@ -76,6 +76,11 @@ class Offer:
     releases: tuple[Release, ...]
     revoked: tuple[Release, ...]
 
+    @staticmethod
+    def from_json(row: Mapping[str, Any]) -> Offer:
+        """Read the connector's row of a list."""
+        return Offer(tuple(map(Release, row.get("releases", ()))), tuple(map(Release, row.get("revoked", ()))))
+
 
 class Catalogue:
     """Verified content of a source, after one refresh of its metadata."""
@@ -93,8 +98,14 @@ class Catalogue:
         :raises NotInstalled: if the list is not the signed one.
         """
         content = self._content(path_of(key), _LIST_BYTES, required=False)
-        row = {} if content is None else json.loads(content)
-        return Offer(tuple(map(Release, row.get("releases", ()))), tuple(map(Release, row.get("revoked", ()))))
+        return Offer.from_json({} if content is None else json.loads(content))
+
+    def connectors(self) -> list[Offer]:
+        """Return the releases of all connectors, by key.
+
+        :raises NotInstalled: if the list is not the signed one.
+        """
+        return [Offer.from_json(row) for row in json.loads(self._content(LIST, _LIST_BYTES))["connectors"]]
 
     def owners(self) -> Mapping[str, str]:
         """Return the key id of the publisher of each connector, by the connector's key."""

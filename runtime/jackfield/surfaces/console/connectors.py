@@ -12,6 +12,7 @@ from jackfield.errors import JackfieldError
 from jackfield.manifest import Manifest
 from jackfield.surfaces.console.components import badge, heading, notice, rows_table, terms
 from jackfield.surfaces.console.markdown import guide, line
+from jackfield.surfaces.console.marketplace import may_install
 from jackfield.surfaces.console.markup import Markup, h
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page
@@ -55,8 +56,11 @@ def listed(request: PageRequest) -> Response:
         h.button("Search"),
         role="search", action="/connectors", class_="searching",
     )  # fmt: skip
-    lead = "Installed connectors. To add one, install its package and restart the server."
-    return page(request, "connectors", "Connectors", heading("Connectors", lead=lead), search, h.div(found, id="found", aria_live="polite"))
+    add = h.a("Add connectors", href="/marketplace", class_="button") if may_install(request) else None
+    lead = "Installed connectors." if add else "Installed connectors. To add one, install its package and restart the server."
+    return page(
+        request, "connectors", "Connectors", heading("Connectors", add, lead=lead), search, h.div(found, id="found", aria_live="polite")
+    )
 
 
 def _found(request: PageRequest, words: str) -> Markup:

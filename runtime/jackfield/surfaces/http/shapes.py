@@ -20,9 +20,19 @@ _NULLABLE: Json = {"type": ["string", "null"]}
 def shapes() -> dict[str, Json]:
     """Return all schemas as OpenAPI components."""
     result = _published("result")
-    found = {"Invocation": _published("invocation"), "Result": result, "Entry": _entry(result), **_CATALOGUE, **_CONNECTIONS, **_OTHERS}
+    found = {
+        "Invocation": _published("invocation"),
+        "Result": result,
+        "Entry": _entry(result),
+        **_CATALOGUE,
+        **_INSTALLATIONS,
+        **_CONNECTIONS,
+        **_OTHERS,
+    }
     for item in ("Entry", "Action", "AuditEntry", "Connection", "Option", "Token"):
         found[f"{item}List"] = _list(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
+    for item in ("Installation", "Available", "Outdated"):
+        found[f"{item}List"] = _list(f"#/components/schemas/{item}")
     found["ConnectorList"] = _list("#/components/schemas/Manifest", "#/components/schemas/Connector")
     return found
 
@@ -130,6 +140,47 @@ _CATALOGUE: dict[str, Json] = {
         verdict=_object(("allowed", "rule"), closed=False, allowed={"type": "boolean"}, rule=_STRING),
     ),
     "Option": _object(("value",), closed=False, value=_STRING),
+}  # fmt: skip
+_LABELLED: Json = {"type": "object", "additionalProperties": {"type": "array", "items": _STRING}}
+_KEY_AND_VERSION = _object(("connector", "version"), connector=_STRING, version=_STRING)
+_RELEASE: Mapping[str, Json] = {
+    "connector": _STRING, "name": _STRING, "version": _STRING, "publisher": _ANY, "grade": _STRING, "permissions": _LABELLED,
+}  # fmt: skip
+_STEPS: Json = {"type": "array", "items": _ANY}
+_INSTALLATIONS: dict[str, Json] = {
+    "NewInstallation": _closed(
+        ("name",),
+        {
+            "name": {"type": "string", "maxLength": 300, "description": "A connector, with a version if wanted: acme, acme==1.2.0."},
+            "from": {"type": "string", "maxLength": 300, "description": "One of the server's catalogues; needed if it has several."},
+        },
+    ),
+    "Installation": _closed(
+        ("connector", "name", "version"),
+        {
+            **_RELEASE, "sha256": _STRING, "source": _ANY, "installedAt": _MOMENT,
+            "default": {"type": "boolean", "description": "True if calls without 'connectorVersion' use this version."},
+            "changed": {"type": "boolean", "description": "False if exactly this release was installed already."},
+        },
+    ),
+    "Available": _closed(
+        ("connector", "name", "version", "title", "description", "versions", "source"),
+        {
+            **_RELEASE, "title": _STRING, "description": _STRING, "versions": {"type": "array", "items": _STRING}, "source": _STRING,
+            "licence": _STRING, "installed": _STRING,
+        },
+    ),
+    "Outdated": _object(
+        ("connector", "version", "source", "status"),
+        connector=_STRING, version=_STRING, source=_STRING, latest=_STRING, error=_STRING,
+        status={"enum": ["outdated", "revoked", "refused"]},
+    ),
+    "UpgradeOptions": _object((), allowBreaking={"type": "boolean"}, dryRun={"type": "boolean"}),
+    "Upgrade": _object(
+        ("upgraded", "refused", "current", "dryRun"),
+        upgraded=_STEPS, refused=_STEPS, current=_STEPS, dryRun={"type": "boolean"},
+    ),
+    "Removal": _object(("removed",), removed={"type": "array", "items": _KEY_AND_VERSION}),
 }  # fmt: skip
 _RULES: Json = {"$ref": "#/components/schemas/Rules"}
 _PATTERNS: Json = {"type": "array", "items": _STRING, "maxItems": 1000}

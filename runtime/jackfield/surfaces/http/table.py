@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.surfaces.http import audit, connections, connectors, invocations, openapi, probes, tokens
+from jackfield.surfaces.http import audit, connections, connectors, installations, invocations, openapi, probes, tokens
 from jackfield.surfaces.shared import uploads
 from jackfield.surfaces.shared.operation import Operation
 
@@ -87,6 +87,33 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "POST", "/v1/connectors/{key}/options/{source}", connectors.options, "read", "listOptions", "List the choices of a form field.",
         {200: "OptionList"}, body="OptionsOver", problems=(404, 413, 415, 422, 502, 504),
+    ),
+    Operation(
+        "GET", "/v1/installations", installations.listed, "manage", "listInstallations",
+        "List the connectors that were installed from catalogues, one row per version.", {200: "InstallationList"},
+    ),
+    Operation(
+        "GET", "/v1/installations:available", installations.available, "manage", "listAvailable",
+        "List the connectors of the server's catalogues.", {200: "AvailableList"}, problems=(502, 503),
+    ),
+    Operation(
+        "GET", "/v1/installations:outdated", installations.outdated, "manage", "listOutdated",
+        "List installed connectors with a newer release or a revoked key.", {200: "OutdatedList"},
+    ),
+    Operation(
+        "POST", "/v1/installations", installations.installed, "manage", "installConnector",
+        "Verify a connector of a catalogue and install it.",
+        {200: "Installation", 201: "Installation"}, body="NewInstallation", problems=(404, 409, 413, 415, 502, 503),
+    ),
+    Operation(
+        "POST", "/v1/installations/{key}/upgrade", installations.upgraded, "manage", "upgradeConnector",
+        "Install the newest release of a connector, unless it breaks callers; 'dryRun' only compares.",
+        {200: "Upgrade"}, body="UpgradeOptions", problems=(404, 409, 413, 415, 502, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/installations/{key}", installations.removed, "manage", "removeConnector",
+        "Remove a connector that was installed from a catalogue, or one version of it. Its connections and journal stay.",
+        {200: "Removal"}, query={"version": _TEXT}, problems=(404, 409, 503),
     ),
     Operation(
         "GET", "/v1/actions", connectors.actions, "read", "searchActions", "Search actions, best match first.",

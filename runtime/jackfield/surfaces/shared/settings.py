@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from jackfield.invocation import MAX_BYTES
+
+if TYPE_CHECKING:
+    from jackfield.surfaces.shared.installer import Installer
 
 McpTools = Literal["discovery", "all"]
 """Tools that MCP clients see: those for finding and running actions, or also one per action."""
@@ -31,7 +35,7 @@ class Settings:
     bytes a second at least, after ``body_within``; a response must be read as fast, after ``unread_within``. ``guesses`` is the number of
     unknown tokens a second from one address, ``rate`` the number of requests a second per token, 0 for no limit. ``origins`` may call from
     browsers. ``allowed_hosts`` are internal host names that connections' endpoints may use. ``mcp_tools`` selects the tools that MCP
-    clients see.
+    clients see. ``installer`` makes the installer of each process, None if the operator has named no catalogue.
     """
 
     host: str = "127.0.0.1"
@@ -62,6 +66,7 @@ class Settings:
     queue_workers: int = 16
     stop_within: float = 30.0
     mcp_tools: McpTools = "discovery"
+    installer: Callable[[], Installer] | None = None
 
     @property
     def loopback(self) -> bool:

@@ -1,0 +1,89 @@
+"""Installer of a server: over the catalogues that its operator names, into the data folder that the server reads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jackfield.errors import InvalidInvocation
+from jackfield.market.operations import Operations, Options
+from jackfield.market.receipts import Installed
+
+_LOG = logging.getLogger("jackfield.market")
+_SHOWN = ("name", "version", "publisher", "sha256", "source", "grade", "permissions", "installedAt")
+_RELEASE = ("name", "version", "title", "description", "publisher", "grade", "permissions", "licence")
+
+
+class ServerInstaller:
+    """Operations on the connectors of the data folder ``home``; ``sources`` are the only catalogues that may be used.
+
+    Each call reads the catalogues and the policy anew, since it may come days after the one before. Thread-safe.
+    """
+
+    def __init__(self, home: str, sources: Sequence[str]) -> None:
+        self._home = home
+        self.sources = tuple(sources)
+
+    def installed(self) -> list[dict[str, Any]]:
+        """Return a row for each installed version, the default one of each key first."""
+        installed = Installed(self._home)
+        pins, seen, rows = installed.pins(), set(), []
+        for key in sorted({str(receipt["key"]) for receipt in installed.receipts()}):
+            mine = sorted(installed.of(key), key=lambda receipt: receipt["version"] != pins.get(receipt["key"]))
+            for receipt in mine:
+                rows.append({**_row(receipt, _SHOWN), "default": key not in seen})
+                seen.add(key)
+        return rows
+
+    def available(self) -> list[dict[str, Any]]:
+        """Return a row for each connector of the catalogues, with its highest version.
+
+        :raises JackfieldError: if a catalogue cannot be read, or is not the one that was pinned.
+        """
+        present = {row["connector"]: row["version"] for row in reversed(self.installed())}
+        operations, rows = self._operations(), []
+        for source in self.sources:
+            for release, versions in operations.newest(source):
+                row = {**_row(release.data, _RELEASE), "versions": versions, "source": source}
+                if row["connector"] in present:
+                    row["installed"] = present[row["connector"]]
+                rows.append(row)
+        return sorted(rows, key=lambda row: str(row["title"]).casefold())
+
+    def outdated(self) -> list[dict[str, Any]]:
+        """Return a row for each connector with a newer release, a revoked key, or a source that cannot be read."""
+        return self._operations().outdated()
+
+    def install(self, name: str, source: str | None) -> dict[str, Any]:
+        """Verify and install a connector.
+
+        :raises InvalidInvocation: if ``source`` is not one of the server's catalogues, or is missing although there are several.
+        :raises JackfieldError: if it is refused.
+        """
+        if source is None and len(self.sources) == 1:
+            source = self.sources[0]
+        if source not in self.sources:
+            raise InvalidInvocation(
+                "the catalogue is not one of this server's", hint=f"Give one of these as 'from': {', '.join(self.sources)}."
+            )
+        done = self._operations().install(name, source)
+        return {**_row(done.receipt, _SHOWN), "changed": done.changed}
+
+    def upgrade(self, name: str, *, breaking: bool, dry_run: bool) -> dict[str, Any]:
+        """Upgrade a connector, or with ``dry_run`` only compare; return what changes, and what is refused."""
+        return self._operations().upgrade([name], breaking=breaking, dry_run=dry_run)
+
+    def uninstall(self, name: str) -> list[dict[str, str]]:
+        """Remove the matching versions of a connector.
+
+        :raises UnknownConnector: if none is installed.
+        """
+        return self._operations().uninstall(name)
+
+    def _operations(self) -> Operations:
+        return Operations(self._home, Options(warn=_LOG.warning))
+
+
+def _row(data: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {"connector": data["key"], **{name: data[name] for name in names if name in data}}

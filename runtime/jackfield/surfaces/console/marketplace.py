@@ -1,0 +1,215 @@
+"""Pages of the catalogues' connectors: install, upgrade, remove, and what an upgrade would change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from starlette.responses import Response
+
+from jackfield.surfaces.console.components import badge, csrf_field, fault_of, heading, notice, rows_table, terms
+from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.page_request import PageRequest
+from jackfield.surfaces.console.shell import page, redirect
+from jackfield.surfaces.shared.installer import Installer, changed, find_installer
+from jackfield.surfaces.shared.problem import Problem
+
+_DONE = {"installed": "Connector installed.", "upgraded": "Connector upgraded.", "removed": "Connector removed."}
+_LISTED = 500
+"""Maximum number of connectors listed without a search."""
+_MOST_PERMISSIONS = 40
+
+Row = Mapping[str, Any]
+
+
+def listed(request: PageRequest) -> Response:
+    """``GET /marketplace``: the connectors of the catalogues; ``?q=`` searches them."""
+    installer = _installer(request)
+    words = request.query.get("q", "").strip()
+    rows = [row for row in installer.available() if _matches(row, words)]
+    outdated = {row["connector"]: row for row in installer.outdated()}
+    search = h.form(
+        h.label("Search the catalogues", for_="q", class_="unseen"),
+        h.input(type="search", id="q", name="q", value=words, placeholder="Search the catalogues", autocomplete="off"),
+        h.button("Search"),
+        role="search", action="/marketplace", class_="searching",
+    )  # fmt: skip
+    table = rows_table(
+        "Connectors of the catalogues",
+        ("Connector", "Description", "Version", "Grade", "Publisher", "Installed"),
+        [_line(row, outdated.get(row["connector"])) for row in rows[:_LISTED]],
+        empty=f"No connector matches “{words}”." if words else "The catalogues are empty.",
+    )
+    rest = len(rows) - _LISTED
+    more = h.p(f"{rest:,} more. Use the search to find them.", class_="muted") if rest > 0 else None
+    lead = ["From ", ", ".join(installer.sources), ". Packages are verified before any of their code runs."]
+    done = notice(_DONE[request.query["done"]], tone="good") if request.query.get("done") in _DONE else None
+    return page(request, "connectors", "Add connectors", heading("Add connectors", lead=lead), done, _faults(outdated), search, table, more)
+
+
+def shown(request: PageRequest) -> Response:
+    """``GET /marketplace/{key}``: a connector's publisher, grade and permissions, and what an upgrade would change."""
+    installer, key = _installer(request), request.path("key")
+    row = next((row for row in installer.available() if row["connector"] == key), None)
+    versions = [mine for mine in installer.installed() if mine["connector"] == key]
+    if row is None and not versions:
+        raise Problem(404, f"no catalogue of this server has a connector '{key[:80]}'")
+    about: Row = row or versions[0]
+    title = heading(str(about.get("title", key)), h.span(about["version"], class_="badge plain"), lead=about.get("description"))
+    facts = terms(
+        [
+            ("Key", h.code(key)),
+            ("Package", h.code(about["name"])),
+            ("Grade", _grade(about)),
+            ("Publisher", _publisher(about)),
+            ("Licence", about.get("licence")),
+            ("Catalogue", _source(about)),
+            ("Versions", ", ".join(about.get("versions", ())) or None),
+            ("Installed", ", ".join(_version(mine) for mine in versions) or "no"),
+        ]
+    )
+    parts: list[Node] = [facts, h.h2("Permissions"), _permissions(about)]
+    parts += [_upgrade(request, installer, key, row, versions)] if versions else [_install(request, about)]
+    parts += [_removal(request, key, versions)] if versions else []
+    return page(request, "connectors", str(about.get("title", key)), title, *parts)
+
+
+def installed(request: PageRequest) -> Response:
+    """``POST /marketplace/{key}/installation``."""
+    installer, key, source = _installer(request), request.path("key"), request.form.get("source") or None
+    changed(request.server, request.identity, "connector.installed", key, lambda: installer.install(key, source), source=source)
+    return redirect(request, "/marketplace?done=installed")
+
+
+def upgraded(request: PageRequest) -> Response:
+    """``POST /marketplace/{key}/upgrade``; a breaking one needs its box ticked."""
+    installer, key, breaking = _installer(request), request.path("key"), request.form.get("breaking") == "yes"
+    change = partial(installer.upgrade, key, breaking=breaking, dry_run=False)
+    found = changed(request.server, request.identity, "connector.upgraded", key, change, allowBreaking=breaking or None)
+    if found["refused"]:
+        error = found["refused"][0]["error"]
+        told = fault_of(error["message"], error.get("hint"))
+        return page(request, "connectors", key, heading(key), told, h.p(h.a("Back", href=f"/marketplace/{key}")), status=409)
+    return redirect(request, "/marketplace?done=upgraded")
+
+
+def removed(request: PageRequest) -> Response:
+    """``POST /marketplace/{key}/removal``: of one version, or of all."""
+    installer, key, version = _installer(request), request.path("key"), request.form.get("version") or None
+    name = key if version is None else f"{key}=={version}"
+    changed(request.server, request.identity, "connector.removed", key, lambda: installer.uninstall(name), version=version)
+    return redirect(request, "/marketplace?done=removed")
+
+
+def may_install(request: PageRequest) -> bool:
+    """Return whether the pages are of use to the caller."""
+    try:
+        _installer(request)
+    except Problem:
+        return False
+    return True
+
+
+def _installer(request: PageRequest) -> Installer:
+    request.require("manage")
+    return find_installer(request.server, request.identity)
+
+
+def _matches(row: Row, words: str) -> bool:
+    text = f"{row['connector']} {row['name']} {row.get('title', '')} {row.get('description', '')}".casefold()
+    return all(word in text for word in words.casefold().split())
+
+
+def _line(row: Row, outdated: Row | None) -> tuple[Node, ...]:
+    state: Node = row.get("installed") or h.span("no", class_="muted")
+    if outdated is not None and outdated["status"] == "outdated":
+        state = [row.get("installed"), " ", badge("outdated")]
+    elif outdated is not None:
+        state = [row.get("installed"), " ", badge(outdated["status"])]
+    link = h.a(row.get("title", row["connector"]), href=f"/marketplace/{row['connector']}")
+    return link, row.get("description", ""), row["version"], _grade(row), _publisher(row), state
+
+
+def _faults(outdated: Mapping[str, Row]) -> list[Markup]:
+    return [fault_of(f"{key}: {row['error']}") for key, row in outdated.items() if row.get("error")]
+
+
+def _grade(row: Row) -> Node:
+    return badge(str(row["grade"])) if row.get("grade") else h.span("none", class_="muted")
+
+
+def _publisher(row: Row) -> Node:
+    publisher: Row = row.get("publisher") or {}
+    return [publisher.get("publisher", "unknown"), " ", h.code(str(publisher.get("keyId", ""))[:16])]
+
+
+def _source(row: Row) -> Node:
+    source = row.get("source")
+    return h.code(source["url"] if isinstance(source, Mapping) else source)
+
+
+def _version(row: Row) -> str:
+    return f"{row['version']} (default)" if row.get("default") else str(row["version"])
+
+
+def _permissions(row: Row) -> Markup:
+    found: Mapping[str, list[str]] = row.get("permissions") or {}
+    if not found:
+        return h.p("It declares no permissions at its provider.", class_="muted")
+    items = [h.li(h.code(f"{system}: {name}")) for system, names in found.items() for name in names]
+    rest = len(items) - _MOST_PERMISSIONS
+    return h.div(h.ul(items[:_MOST_PERMISSIONS]), h.p(f"and {rest} more", class_="muted") if rest > 0 else None)
+
+
+def _install(request: PageRequest, row: Row) -> Markup:
+    form = h.form(
+        csrf_field(request.csrf), h.input(type="hidden", name="source", value=str(row["source"])),
+        h.button(f"Install {row['version']}", class_="primary"),
+        method="post", action=f"/marketplace/{row['connector']}/installation",
+    )  # fmt: skip
+    return h.section(h.h2("Install"), h.p("It serves every workspace of this server, from the next call on."), form, class_="card")
+
+
+def _upgrade(request: PageRequest, installer: Installer, key: str, row: Row | None, versions: Sequence[Row]) -> Markup | None:
+    """Show the changes of the newest release, if it is newer than the default version."""
+    if row is None or row["version"] in {mine["version"] for mine in versions}:
+        return notice("The newest version is installed.")
+    found = installer.upgrade(key, breaking=True, dry_run=True)
+    if found["refused"]:
+        error = found["refused"][0]["error"]
+        return h.section(h.h2("Upgrade"), fault_of(error["message"], error.get("hint")), class_="card")
+    if not found["upgraded"]:
+        return notice("The newest version that fits is installed.")
+    step = found["upgraded"][0]
+    is_breaking = step["level"] == "breaking"
+    changes = rows_table(
+        "Changes",
+        ("Change", "Level", "Where"),
+        [(change["reason"], badge(change["level"]), h.code(change.get("path") or "/")) for change in step["changes"]],
+        empty="Nothing that callers notice.",
+    )
+    consent = h.label(h.input(type="checkbox", name="breaking", value="yes", required=True), " Upgrade although callers break")
+    form = h.form(
+        csrf_field(request.csrf), h.p(consent) if is_breaking else None, h.button(f"Upgrade to {step['to']}", class_="primary"),
+        method="post", action=f"/marketplace/{key}/upgrade",
+    )  # fmt: skip
+    return h.section(
+        h.h2(f"Upgrade from {step['from']} to {step['to']}"),
+        notice("Some callers would break.", tone="warn") if is_breaking else None,
+        changes,
+        form,
+        class_="card",
+    )
+
+
+def _removal(request: PageRequest, key: str, versions: Sequence[Row]) -> Markup:
+    one = [
+        h.form(
+            csrf_field(request.csrf), h.input(type="hidden", name="version", value=str(mine["version"])),
+            h.button(f"Remove {mine['version']}", class_="quiet danger"), method="post", action=f"/marketplace/{key}/removal",
+        )
+        for mine in versions
+    ]  # fmt: skip
+    text = "Calls of its actions fail until it is installed again. Its connections and its journal stay."
+    return h.section(h.h2("Remove"), h.p(text), h.div(one, class_="actions"), class_="card")

@@ -1,0 +1,88 @@
+"""Installation of connectors through the server, from the catalogues that its operator names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from jackfield.access import Audit
+from jackfield.errors import JackfieldError
+from jackfield.surfaces.shared.problem import Problem, of_error
+
+if TYPE_CHECKING:
+    from jackfield.surfaces.shared.identity import Identity
+    from jackfield.surfaces.shared.server_context import ServerContext
+
+T = TypeVar("T")
+
+_OPERATORS = "default"
+"""Workspace whose tokens may change the connectors, which all workspaces of a server share."""
+
+
+class Installer(Protocol):
+    """Operations on the connectors in the server's data folder. Each may read the catalogues, so none belongs into the event loop."""
+
+    @property
+    def sources(self) -> Sequence[str]:
+        """Catalogues that may be installed from."""
+
+    def installed(self) -> list[dict[str, Any]]:
+        """Return a row for each installed version: key, name, version, publisher, grade, permissions, source, and if it is the default."""
+
+    def available(self) -> list[dict[str, Any]]:
+        """Return a row for each connector of the catalogues, with its highest version, its publisher and the installed version."""
+
+    def outdated(self) -> list[dict[str, Any]]:
+        """Return a row for each installed connector with a newer release, a revoked key, or a source that cannot be read."""
+
+    def install(self, name: str, source: str | None) -> dict[str, Any]:
+        """Install a connector."""
+
+    def upgrade(self, name: str, *, breaking: bool, dry_run: bool) -> dict[str, Any]:
+        """Upgrade a connector, and return what changes."""
+
+    def uninstall(self, name: str) -> list[dict[str, str]]:
+        """Remove the matching versions of a connector."""
+
+
+def find_installer(server: ServerContext, identity: Identity) -> Installer:
+    """Return the installer of the server.
+
+    :raises Problem: 403 if the operator has named no catalogue, or the caller may not change what all workspaces share.
+    """
+    if server.installer is None:
+        raise Problem(
+            403,
+            "this server installs no connectors, because its operator has named no catalogue",
+            code="not_allowed",
+            hint="Start it with: jackfield serve --install-from URL",
+        )
+    if identity.workspace != _OPERATORS or identity.rules:
+        raise Problem(
+            403,
+            f"connectors serve all workspaces, so only tokens of the workspace '{_OPERATORS}' without rules may change them",
+            code="not_allowed",
+        )
+    return server.installer
+
+
+def changed(server: ServerContext, identity: Identity, event: str, name: str, change: Callable[[], T], **details: Any) -> T:
+    """Make a change of the installed connectors; it is recorded in the audit log first, so that none goes unrecorded. Blocks.
+
+    :raises Problem: for an error of the change.
+    """
+    try:
+        _record(server, identity, event, name, details)
+        found = change()
+    except JackfieldError as error:
+        raise of_error(error) from None
+    server.catalog.refresh()
+    return found
+
+
+def _record(server: ServerContext, identity: Identity, event: str, name: str, details: Mapping[str, Any]) -> None:
+    if not server.storage.enabled:
+        raise Problem(503, "connectors cannot be changed, because no database is configured that would record it")
+    audit = Audit(server.storage.database, identity.workspace, server.clock, identity.actor)
+    given = {member: value for member, value in details.items() if value is not None}
+    server.storage.database.record(lambda transaction: audit.append(transaction, event, f"connector:{name}", given))

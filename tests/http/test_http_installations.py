@@ -1,0 +1,178 @@
+"""``/v1/installations`` and the console's marketplace: a running server installs, upgrades and removes connectors of its catalogues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console_client import Place, placed, token
+from http_stand import SETTINGS, Client, Stand, standing
+from jackfield.access import Rules
+from jackfield.market.server_installer import ServerInstaller
+from shell import Shell
+from storefront import Files, Storefront
+
+pytest_plugins = ["shell_fixture"]
+
+
+@pytest.fixture
+def shop(shell: Shell) -> Storefront:
+    """A catalogue with acme 1.0.0."""
+    store = Storefront(shell).open()
+    store.add()
+    return store
+
+
+@pytest.fixture
+def url(shop: Storefront) -> str:
+    """The catalogue's address."""
+    return f"file://{shop.site}"
+
+
+@pytest.fixture
+def stand(shop: Storefront, url: str, tmp_path: Path) -> Iterator[Stand]:
+    """A server that installs from the catalogue."""
+    from dataclasses import replace
+
+    settings = replace(SETTINGS, installer=partial(ServerInstaller, str(tmp_path / "http" / "home"), (url,)))
+    with standing(tmp_path / "http", settings) as found:
+        yield found
+
+
+def greet(client: Client, **members: Any) -> dict[str, Any]:
+    """The Result of a call of the connector."""
+    body = {"connector": "acme", "action": "greet", "inputs": {"name": "Ada"}, **members}
+    found: dict[str, Any] = client.post("/v1/invocations", body).json
+    return found
+
+
+def test_a_running_server_installs_upgrades_and_removes(stand: Stand, shop: Storefront, url: str) -> None:
+    """Each change holds from the next call on, is found by search, and is in the audit log with its actor."""
+    client = stand.client()
+    assert greet(client)["error"]["code"] == "unknown_connector"
+    (offered,) = client.get("/v1/installations:available").json["items"]
+    assert (offered["connector"], offered["version"], offered["source"], "installed" in offered) == ("acme", "1.0.0", url, False)
+    made = client.post("/v1/installations", {"name": "acme"})
+    assert (made.status, made.json["version"], made.json["publisher"]["publisher"]) == (201, "1.0.0", "acme-labs")
+    assert "path" not in made.json
+    found = greet(client)
+    assert found.get("output") == {"Greeting": "Hello Ada from 1.0.0"}, found["error"]
+    assert "acme" in [item["connector"] for item in client.get("/v1/actions?q=greet").json["items"]]
+    assert client.post("/v1/installations", {"name": "acme", "from": url}).status == 200
+
+    shop.add(version="1.1.0")
+    (row,) = client.get("/v1/installations:outdated").json["items"]
+    assert (row["status"], row["latest"]) == ("outdated", "1.1.0")
+    planned = client.post("/v1/installations/acme/upgrade", {"dryRun": True}).json
+    assert [step["to"] for step in planned["upgraded"]] == ["1.1.0"]
+    assert greet(client)["meta"]["connectorVersion"] == "1.0.0"
+    assert client.post("/v1/installations/acme/upgrade", {}).json["refused"] == []
+    assert greet(client)["meta"]["connectorVersion"] == "1.1.0"
+    assert greet(client, connectorVersion="<1.1")["output"] == {"Greeting": "Hello Ada from 1.0.0"}
+    rows = client.get("/v1/installations").json["items"]
+    assert [(row["version"], row["default"]) for row in rows] == [("1.1.0", True), ("1.0.0", False)]
+
+    gone = client.call("DELETE", "/v1/installations/acme?version=1.1.0").json
+    assert gone == {"removed": [{"connector": "acme", "version": "1.1.0"}]}
+    assert greet(client)["meta"]["connectorVersion"] == "1.0.0"
+    assert client.call("DELETE", "/v1/installations/acme").status == 200
+    assert greet(client)["error"]["code"] == "unknown_connector"
+    assert client.call("DELETE", "/v1/installations/acme").status == 404
+    events = [item["event"] for item in client.get("/v1/audit?object=connector:acme").json["items"]]
+    assert set(events) == {"connector.installed", "connector.upgraded", "connector.removed"}
+
+
+def test_an_upgrade_that_breaks_callers(stand: Stand, shop: Storefront) -> None:
+    """It is refused with the changes, unless the request allows it."""
+    client = stand.client()
+    assert client.post("/v1/installations", {"name": "acme"}).status == 201
+
+    def without_action(files: Files) -> None:
+        for path, content in files.items():
+            if path.endswith(("connector.json", "__init__.py")):
+                files[path] = content.replace(b'"greet"', b'"welcome"')
+
+    shop.add(version="2.0.0", change=without_action)
+    refused = client.post("/v1/installations/acme/upgrade", {}).json
+    assert refused["upgraded"] == []
+    assert [change["level"] for change in refused["refused"][0]["changes"]][:1] == ["breaking"]
+    assert [step["to"] for step in client.post("/v1/installations/acme/upgrade", {"allowBreaking": True}).json["upgraded"]] == ["2.0.0"]
+
+
+def test_who_may_change_connectors(stand: Stand) -> None:
+    """Only tokens of the operator's workspace, with the scope manage and without rules; the others change nothing."""
+    others = [
+        stand.client("invoke"),
+        stand.client("manage", "acme"),
+        stand.client("manage", rules=Rules(("acme/*",))),
+        Client(stand.port),
+    ]
+    requests = [("GET", "", None), ("POST", "", {"name": "acme"}), ("POST", "/acme/upgrade", {}), ("DELETE", "/acme", None)]
+    for client in others:
+        assert {client.call(method, f"/v1/installations{path}", body).status for method, path, body in requests} <= {401, 403}
+    assert stand.client().get("/v1/installations").json["items"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"name": 1}, {"name": ""}, {"name": "acme", "from": "http://10.0.0.1/site"}, {"name": "acme", "root": "x"}, {"name": "a b c"}],
+)
+def test_requests_that_are_not_valid(stand: Stand, body: object) -> None:
+    """Nothing is fetched from elsewhere than the operator's catalogues."""
+    answer = stand.client().post("/v1/installations", body)
+    assert (answer.status, stand.client().get("/v1/installations").json["items"]) == (400, [])
+
+
+def test_what_is_refused_installs_nothing(stand: Stand, shop: Storefront) -> None:
+    """A wheel that was altered after it was signed is refused with the rule's name, and the server goes on."""
+    wheel = next((shop.site / "packages").glob("*.whl"))
+    wheel.write_bytes(wheel.read_bytes() + b" ")
+    answer = stand.client().post("/v1/installations", {"name": "acme"})
+    assert (answer.status, answer.json["code"]) == (403, "not_allowed")
+    assert greet(stand.client())["error"]["code"] == "unknown_connector"
+
+
+def test_a_server_without_catalogues(tmp_path: Path) -> None:
+    """It says how to name one."""
+    with standing(tmp_path) as stand:
+        answer = stand.client().post("/v1/installations", {"name": "acme"})
+        assert (answer.status, "--install-from" in answer.json["hint"]) == (403, True)
+
+
+@pytest.fixture
+def place(url: str, tmp_path: Path) -> Iterator[Place]:
+    """A console that installs from the catalogue."""
+    folder = tmp_path / "console"
+    with placed(folder, installer=partial(ServerInstaller, str(folder / "home"), (url,))) as found:
+        yield found
+
+
+def test_the_console_installs_upgrades_and_removes(place: Place, shop: Storefront) -> None:
+    """Its pages show publisher, grade, permissions and what an upgrade changes, and each button does what it says."""
+    browser = place.signed_in(token(place, "manage"))
+    assert 'href="/marketplace"' in browser.get("/connectors").text
+    assert "Acme" in browser.get("/marketplace").words
+    shown = browser.get("/marketplace/acme").words
+    assert all(text in shown for text in ("acme-labs", "acme: acme:Greet", "Install 1.0.0"))
+    browser.change("/marketplace/acme", "/marketplace/acme/installation", source=f"file://{shop.site}")
+    assert "Connector installed." in browser.get("/marketplace?done=installed").words
+    assert "Greets." in browser.get("/connectors").words
+    shop.add(version="1.1.0")
+    assert "outdated" in browser.get("/marketplace").words
+    assert "Upgrade from 1.0.0 to 1.1.0" in browser.get("/marketplace/acme").words
+    browser.change("/marketplace/acme", "/marketplace/acme/upgrade")
+    assert "1.1.0 (default), 1.0.0" in browser.get("/marketplace/acme").words
+    browser.change("/marketplace/acme", "/marketplace/acme/removal")
+    assert "Greets." not in browser.get("/connectors").words
+
+
+def test_the_console_offers_nothing_to_others(place: Place) -> None:
+    """Who may not change connectors sees no button, and is refused."""
+    for given in ({"scope": "read"}, {"scope": "manage", "rules": Rules(("acme/*",))}):
+        browser = place.signed_in(token(place, **given))
+        assert "/marketplace" not in browser.get("/connectors").text
+        assert browser.get("/marketplace").status == 403
