@@ -128,6 +128,7 @@ def test_versions_side_by_side(shell: Shell, shop: Storefront) -> None:
     answers = shell.run("invoke", "--file", "calls.jsonl").lines
     assert [one["output"] for one in answers] == [{"Greeting": f"Hello Ada from {version}"} for version in ("1.0.0", "1.1.0")]
     assert shell.run("install", "acme==1.0.0", "--pin").json["changed"] is False
+    assert shell.run("__complete", "--", "uninstall", "a").out.split() == ["acme"]
     assert listed(shell) == {"acme": "1.0.0"}
     assert shell.run("upgrade").json["current"] == []
     assert shell.run("uninstall", "acme==1.0.0").json == {"uninstalled": [{"connector": "acme", "version": "1.0.0"}]}

@@ -228,6 +228,16 @@ def _names(words: Sequence[str]) -> Candidates:
         yield from _connections(words)
 
 
+def _installed(words: Sequence[str]) -> Candidates:
+    import os
+
+    from jackfield.catalog.installations import InstallationFolder
+    from jackfield.home import home
+
+    if not words:
+        yield from dict.fromkeys((point.name, "") for point in InstallationFolder(home(os.environ)).points())
+
+
 _POSITIONAL: Mapping[str, Callable[[Sequence[str]], Candidates]] = {
     "invoke": _inputs,
     "connectors show": _connectors,
@@ -235,4 +245,5 @@ _POSITIONAL: Mapping[str, Callable[[Sequence[str]], Candidates]] = {
     "options": _option_sources,
     **dict.fromkeys([f"connections {verb}" for verb in ("show", "test", "replace", "rename", "remove", "export", "policy")], _names),
     "completion": _shells,
+    **dict.fromkeys(["upgrade", "uninstall"], _installed),
 }
