@@ -74,10 +74,9 @@ def clean() -> Iterator[None]:
             del sys.modules[name]
 
 
-def call(catalog: Catalog, **members: Any) -> Any:
+def call(jackfield: Jackfield, **members: Any) -> Any:
     """The result of an invocation."""
-    with Jackfield(connections=[], database_url="none", catalog=catalog) as jackfield:
-        return jackfield.invoke({"connector": "twin", "action": "tell", **members})
+    return jackfield.invoke({"connector": "twin", "action": "tell", "inputs": {}, **members})
 
 
 def test_an_empty_data_folder(home: Path) -> None:
@@ -118,9 +117,20 @@ def test_an_installed_connector_is_invoked(home: Path, clean: None) -> None:
     put(home, "1.0.0")
     put(home, "2.0.0")
     write_index(home)
-    result = call(Catalog.installed({}), connectorVersion="==1.*")
-    assert result.output == {"number": 1}
-    assert result.meta.connector_version == "1.0.0"
+    with Jackfield(connections=[], database_url="none") as jackfield:
+        first = call(jackfield, connectorVersion="==1.*")
+        second = call(jackfield)
+    assert (first.output, first.meta.connector_version) == ({"number": 1}, "1.0.0")
+    assert (second.output, second.meta.connector_version) == ({"number": 2}, "2.0.0")
+
+
+def test_a_plain_catalog_does_not_run_it(home: Path) -> None:
+    """A catalog without processes to isolate it in refuses an installed connector; nothing of it is imported here."""
+    put(home, "1.0.0")
+    write_index(home)
+    with pytest.raises(UnknownConnector, match="runs in a process of its own"):
+        Catalog.installed({}).load("twin")
+    assert "jackfield_twin" not in sys.modules
 
 
 def test_a_catalog_follows_the_data_folder(home: Path) -> None:
@@ -144,26 +154,26 @@ def test_a_catalog_follows_the_data_folder(home: Path) -> None:
 
 
 def test_its_dependencies_do_not_extend_the_host(home: Path, clean: None) -> None:
-    """Entry points in the environment of an installed connector are ignored, even after it was appended to the path."""
+    """Entry points in the environment of an installed connector are ignored, even if it is on the path."""
     folder = put(home, "1.0.0")
     write_index(home)
     before = entry_points()
-    assert call(Catalog.installed({})).status == "succeeded"
-    assert str(folder / "site-packages") in sys.path
+    sys.path.append(str(folder / "site-packages"))
     assert {group: len(points) for group, points in entry_points().items()} == {group: len(points) for group, points in before.items()}
     assert list(Catalog.installed(entry_points([str(folder / "site-packages")]))) == ["twin"]
 
 
-def test_a_package_that_is_imported_from_elsewhere(home: Path, tmp_path: Path, clean: None) -> None:
-    """A module of the host with the name of the package is not taken for it: the call is refused, and names the module's folder."""
+def test_a_package_of_the_host_with_its_name(home: Path, tmp_path: Path, clean: None) -> None:
+    """A module of the host with the name of the package, or of a dependency, is not taken for it."""
     put(home, "1.0.0")
     write_index(home)
     other = tmp_path / "other"
-    make_connector(other, "twin", "class connector:\n    actions = {'tell': None}\n    connections = {}\n", {"key": "other"})
+    (other / "jackfield_twin").mkdir(parents=True)
+    (other / "jackfield_twin" / "__init__.py").write_text("connector = None\n", encoding="utf-8")
+    (other / "needed_of_twin.py").write_text("NUMBER = 7\n", encoding="utf-8")
     sys.path.insert(0, str(other))
-    result = call(Catalog.installed({}))
-    assert result.error.code == "unknown_connector"
-    assert str(other) in result.error.message
+    with Jackfield(connections=[], database_url="none") as jackfield:
+        assert call(jackfield).output == {"number": 1}
 
 
 def test_a_key_that_pip_has_installed_too(home: Path, tmp_path: Path) -> None:

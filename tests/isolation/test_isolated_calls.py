@@ -141,7 +141,7 @@ def test_a_child_that_dies(own: Jackfield, action: str, connection: str, die: st
     """A write whose child dies before it announced a request has sent nothing; after that, it is in doubt. Without announcements, entering
     the action counts."""
     assert own.invoke(invocation(connection=connection)).status == "succeeded"
-    result = own.invoke({**invocation(action, connection, 3, die=die)})
+    result = call(own, action, connection, 60, die=die)
     assert result.error is not None
     assert (result.status, result.error.code, result.meta.attempts) == (status, code, attempts)
     assert "ended with status 7" in result.error.message

@@ -64,6 +64,7 @@ connector = Connector(
     categories=["email", "aws"],
     documentation_url="https://docs.aws.amazon.com/ses/latest/dg/Welcome.html",
     license="Apache-2.0",
+    hosts=["*.amazonaws.com", "*.amazonaws.com.cn"],
     aliases=ALIASES,
     modules={f"{__package__}.actions.{name}": keys for name, keys in _ACTIONS.items()},
 )

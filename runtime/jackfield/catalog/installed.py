@@ -14,7 +14,7 @@ from typing import Any
 from jackfield.catalog.comparing import mismatch
 from jackfield.catalog.discovery import EntryPoint, entry_points
 from jackfield.catalog.installations import InstallationFolder
-from jackfield.catalog.loading import Loader, load_in_process
+from jackfield.catalog.loading import Loader, load_in_process, refuse_installed
 from jackfield.catalog.versions import choose
 from jackfield.errors import Unavailable, UnknownConnector, did_you_mean
 from jackfield.fork import at_fork
@@ -67,7 +67,7 @@ class Catalog:
     environment.
     """
 
-    def __init__(self, points: Iterable[EntryPoint], loader: Loader = load_in_process, folder: InstallationFolder | None = None) -> None:
+    def __init__(self, points: Iterable[EntryPoint], loader: Loader = refuse_installed, folder: InstallationFolder | None = None) -> None:
         self._fixed = tuple(points)
         self._folder = folder
         self._points = _by_key([*self._fixed, *(folder.points() if folder is not None else ())])
@@ -93,7 +93,7 @@ class Catalog:
         cls,
         groups: Mapping[str, tuple[EntryPoint, ...]] | None = None,
         environment: Mapping[str, str] | None = None,
-        loader: Loader = load_in_process,
+        loader: Loader = refuse_installed,
     ) -> Catalog:
         """Return the catalog of this Python environment, and of the data folder that ``environment`` names (default: the process's)."""
         points = (entry_points() if groups is None else groups).get(_GROUP, ())

@@ -52,6 +52,7 @@ class Call:
       sent".
     - ``entered``: set once the action's function runs.
     - ``gate``: set by the runtime to delay the first request until its rate-limit slot.
+    - ``workspace``: the workspace that calls; empty outside an action.
     """
 
     deadline: Deadline
@@ -66,6 +67,7 @@ class Call:
     changes: bool = False
     entered: bool = False
     gate: Callable[[], None] | None = None
+    workspace: str = ""
     _unanswered: str | None = None
     _returned: Any = None
 

@@ -45,7 +45,8 @@ class Channel:
         """
         deadline = call.deadline if call is not None else Deadline.after(_SECONDS, SystemClock())
         session = None if context is None else self._sessions.find(context.leases)
-        child = self._find("" if context is None else context.workspace).child()
+        workspace = context.workspace if context is not None else call.workspace if call is not None else ""
+        child = self._find(workspace).child()
         frame: dict[str, Any] = {**request, "call": _about(call, deadline)}
         if kind is not None:
             frame["context"] = _connection(kind, context, session)

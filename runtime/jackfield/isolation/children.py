@@ -40,6 +40,7 @@ class Children:
 
         policy = Policy.from_environment(self._environment)
         program = Program(manifest.key, manifest.version, point.module, point.attribute, point.paths, policy)
+        self._replace_described(program)
         first = self._supervisor(program, "")
         try:
             hello = first.started().hello
@@ -62,6 +63,14 @@ class Children:
                 if found is None:
                     found = self._supervisors[key] = Supervisor(program, sessions, thread)
         return found
+
+    def _replace_described(self, program: Program) -> None:
+        """Drop the supervisors of a program that has been loaded before: its files are those of another installation now."""
+        with self._lock:
+            former = [key for key, found in self._supervisors.items() if key[0] == program and found.is_described]
+            gone = [self._supervisors.pop(key) for key in former]
+        for found in gone:
+            found.retire()
 
     def processes(self) -> list[int]:
         """Return the numbers of the child processes that live."""

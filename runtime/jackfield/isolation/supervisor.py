@@ -48,6 +48,7 @@ class Supervisor:
         self._starting: Future[ChildProcess] | None = None
         self._all: set[ChildProcess] = set()
         self._broken: Broken | None = None
+        self._end = "has ended"
         self._failures = 0
         self._not_before = 0.0
         self._used_at = time.monotonic()
@@ -88,7 +89,7 @@ class Supervisor:
                     return current
                 seconds = self._not_before - time.monotonic()
                 if seconds > 0:
-                    raise self._broken or self._unavailable(f"has ended {self._failures} times; it is started again later", seconds)
+                    raise self._broken or self._unavailable(f"{self._end} and is started again in {seconds:.1f} s", seconds)
                 starting = self._starting = Future()
                 self._threads.ask(partial(self._start, starting))
         try:
@@ -145,6 +146,7 @@ class Supervisor:
         with self._lock:
             self._starting = None
             self._broken = error if isinstance(error, Broken) else None
+            self._end = str(error)
             self._delay()
         starting.set_exception(error)
 
@@ -157,7 +159,7 @@ class Supervisor:
         with self._lock:
             if self._current is not child:
                 return
-            self._current = None
+            self._current, self._end = None, child.end
             if child.is_retired:
                 return
             if child.answered:
@@ -176,6 +178,17 @@ class Supervisor:
         self._busy = self._busy + 1 if cpu - self._cpu > _IDLE_CPU * _TICK else 0
         self._cpu = cpu
         if self._busy >= _BUSY_TICKS or cpu > _CPU_SECONDS or time.monotonic() - self._used_at > _IDLE_SECONDS:
+            child.retire()
+
+    @property
+    def is_described(self) -> bool:
+        """True if a child has started and said what the connector is."""
+        return self._description is not None
+
+    def retire(self) -> None:
+        """Let the child end once its calls have."""
+        self._threads.leave_out(self.tick)
+        for child in list(self._all):
             child.retire()
 
     @property
@@ -215,6 +228,10 @@ class WatchThread:
     def each_second(self, step: Callable[[], object]) -> None:
         """Let the thread perform ``step`` each second."""
         self._ticks.append(step)
+
+    def leave_out(self, step: Callable[[], object]) -> None:
+        """Perform ``step`` no more."""
+        self._ticks = [known for known in self._ticks if known != step]
 
     def _run(self) -> None:
         due = time.monotonic() + _TICK

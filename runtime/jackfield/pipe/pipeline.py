@@ -364,6 +364,7 @@ class Pipeline:
             meta=state.meta,
             pace=self._pace(admitted, state.opening),
             paces=self.paces,
+            workspace=self.workspace,
             is_queued=state.claimed is not None,
             backoff=self.backoff,
             # an earlier delivery, whose process was lost, may have taken effect

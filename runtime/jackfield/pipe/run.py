@@ -74,6 +74,7 @@ class Run:
     doubtful: bool = False
     renewed: bool = False
     unclear: bool = False
+    workspace: str = ""
     done: tuple[Answered, ...] = ()
     key: IdempotencyKey = field(init=False)
     ticket: int | None = None
@@ -310,7 +311,14 @@ class Run:
 
     def _call_for(self, deadline: Deadline) -> Call:
         """Create the call of one attempt; all attempts of an invocation share one idempotency key."""
-        return Call(deadline, self.cancelled, permissions=self.action.permissions, invocation_id=self.meta.invocation_id, key=self.key)
+        return Call(
+            deadline,
+            self.cancelled,
+            permissions=self.action.permissions,
+            invocation_id=self.meta.invocation_id,
+            key=self.key,
+            workspace=self.workspace,
+        )
 
     def _done(self) -> tuple[Answered, ...]:
         """Return the requests of the current attempt that have succeeded and must not be repeated."""

@@ -1,0 +1,178 @@
+"""Connections of isolated connectors, versions and workspaces side by side, forked processes."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forking import alone, fork
+from isolated import install, install_from, isolating
+from jackfield import Jackfield, Result
+from jackfield.catalog import Catalog
+from jackfield.isolation.children import Children
+
+
+class _Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"the page")
+
+    def log_message(self, *_arguments: object) -> None:
+        """Stay silent."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[http.server.ThreadingHTTPServer]:
+    """A server on loopback, which listens on all names of it."""
+    found = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Page)
+    thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield found
+    found.shutdown()
+    thread.join()
+    found.server_close()
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory, server: http.server.ThreadingHTTPServer) -> Iterator[Jackfield]:
+    """A runtime with the connector ``net`` and connections that name hosts of this machine."""
+    home = tmp_path_factory.mktemp("home")
+    install_from(home, "net", "net.py")
+    urls = {"numeric": "http://127.0.0.1/", "named": "http://localhost:80/base", "elsewhere": "http://elsewhere.invalid/"}
+    connections = {name: {"type": "net/server", "values": {"url": url}} for name, url in urls.items()}
+    with isolating(home, connections) as jackfield:
+        yield jackfield
+
+
+def fetch(runtime: Jackfield, port: int, way: str, host: str, connection: object, action: str = "fetch") -> Result:
+    """Fetch the page."""
+    inputs = {"way": way, "host": host, "port": port}
+    return runtime.invoke({"connector": "net", "action": action, "connection": connection, "inputs": inputs, "timeoutSeconds": 10})
+
+
+@pytest.mark.parametrize("way", ["http", "urllib", "guard", "nonblocking"])
+@pytest.mark.parametrize(("host", "connection"), [("127.0.0.1", "numeric"), ("localhost", "named")])
+def test_clients_connect_to_named_hosts(
+    runtime: Jackfield, server: http.server.ThreadingHTTPServer, way: str, host: str, connection: str
+) -> None:
+    """Clients that block and clients that do not reach the host that their connection names, by its name or address."""
+    assert fetch(runtime, server.server_port, way, host, connection).unwrap()["page"] == "the page"
+
+
+def test_event_loops_connect(runtime: Jackfield, server: http.server.ThreadingHTTPServer) -> None:
+    """A client of asyncio connects, too."""
+    assert fetch(runtime, server.server_port, "", "localhost", "named", "fetchLater").unwrap()["page"] == "the page"
+
+
+def test_other_hosts_are_refused(runtime: Jackfield, server: http.server.ThreadingHTTPServer) -> None:
+    """A host that only another connection names is refused, and so is a private one that only the manifest names."""
+    for host in ("127.0.0.1", "localhost"):
+        refused = fetch(runtime, server.server_port, "http", host, "elsewhere")
+        assert refused.error is not None
+        assert refused.status == "failed"
+
+
+def test_a_thread_outside_of_a_call(runtime: Jackfield, server: http.server.ThreadingHTTPServer) -> None:
+    """A thread that the connector has started itself belongs to no call, and is told so."""
+    page = fetch(runtime, server.server_port, "thread", "127.0.0.1", "numeric").unwrap()["page"]
+    assert "during a call only" in page
+
+
+def test_a_port_where_nobody_listens(runtime: Jackfield) -> None:
+    """A refused connection reaches the client as its own error."""
+    refused = fetch(runtime, 9, "http", "127.0.0.1", "numeric")
+    assert refused.error is not None
+    assert refused.status == "failed"
+
+
+_TELLING = '''
+"""A connector that tells which version of its dependency it has."""
+from jackfield.connector import Connector, Inputs, Output
+import shared_library
+
+class Nothing(Inputs):
+    """No input."""
+
+class Told(Output):
+    """The answer."""
+    number: int
+
+connector = Connector("KEY", title="Teller", version="VERSION")
+
+@connector.action("tell", effect="read")
+def tell(nothing: Nothing) -> Told:
+    """Tell the number."""
+    return Told(number=shared_library.NUMBER)
+'''
+
+
+def test_incompatible_dependencies_side_by_side(tmp_path: Path) -> None:
+    """Two connectors that need different versions of one library, and two versions of one connector, answer in one process."""
+    for key, version, number in (("first", "1.0.0", 1), ("second", "1.0.0", 2), ("second", "2.0.0", 3)):
+        source = _TELLING.replace("KEY", key).replace("VERSION", version)
+        install(tmp_path, key, source, version, {"shared_library.py": f"NUMBER = {number}\n"})
+    with isolating(tmp_path) as jackfield:
+
+        def tell(key: str, version: str) -> object:
+            return jackfield.invoke({"connector": key, "action": "tell", "connectorVersion": version, "inputs": {}}).unwrap()["number"]
+
+        asked = [("first", "==1.0.0"), ("second", "==1.0.0"), ("second", "==2.0.0")]
+        assert [[tell(*one) for one in asked] for _ in range(2)] == [[1, 2, 3]] * 2
+
+
+@pytest.mark.parametrize(("policy", "processes"), [("", 1), ("per-workspace", 2)])
+def test_workspaces(tmp_path: Path, policy: str, processes: int) -> None:
+    """Workspaces share the process of a connector, unless the policy gives each its own, also for actions without a connection."""
+    install_from(tmp_path, "plain", "plain.py")
+    connections: Any = [{"mine": {"type": "plain/token", "values": {"token": "tick-tock"}}}]
+    environment = {"JACKFIELD_HOME": str(tmp_path), "JACKFIELD_ISOLATION": policy}
+    found: set[tuple[str, object]] = set()
+    with closing(Children(environment)) as children:
+        catalog = Catalog.installed({}, environment, children.load)
+        for workspace in ("one", "two"):
+            with Jackfield(workspace, connections, "none", catalog=catalog, environment=environment, points=()) as jackfield:
+                for action, more in (("noop", {}), ("read", {"connection": "mine"})):
+                    result = jackfield.invoke({"connector": "plain", "action": action, "inputs": {"text": "hi"}, **more})
+                    found.add((workspace if policy else "", result.unwrap()["process"]))
+    assert len(found) == processes
+
+
+def _forked(home: str) -> list[object]:
+    """Use a connector, fork, and use it in both processes."""
+    with isolating(Path(home)) as jackfield:
+
+        def process() -> object:
+            return jackfield.invoke({"connector": "plain", "action": "noop", "inputs": {"text": "hi"}}).unwrap()["process"]
+
+        before = process()
+        child = fork(process).answer()
+        return [before, child, process()]
+
+
+def test_a_forked_process_has_children_of_its_own(tmp_path: Path) -> None:
+    """After a fork the child processes stay the parent's; the forked process starts its own."""
+    install_from(tmp_path, "plain", "plain.py")
+    before, child, after = alone(_forked, str(tmp_path))
+    assert before == after
+    assert child != before
+
+
+def test_a_manifest_that_differs_from_the_code(tmp_path: Path) -> None:
+    """The manifest is compared with what the child says of its code; a false one is refused."""
+    site = install_from(tmp_path, "plain", "plain.py")
+    path = site / "jackfield_plain" / "connector.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["actions"][1]["effect"] = "read"
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    with isolating(tmp_path) as jackfield:
+        refused = jackfield.invoke({"connector": "plain", "action": "noop", "inputs": {"text": "hi"}})
+    assert refused.error is not None
+    assert "differs from its manifest" in refused.error.message
