@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from forking import alone, fork
-from isolated import install, install_from, isolating
+from isolated import install, install_from, isolating, write_index
 from jackfield import Jackfield, Result
 from jackfield.catalog import Catalog
 from jackfield.isolation.children import Children
@@ -176,3 +177,21 @@ def test_a_manifest_that_differs_from_the_code(tmp_path: Path) -> None:
         refused = jackfield.invoke({"connector": "plain", "action": "noop", "inputs": {"text": "hi"}})
     assert refused.error is not None
     assert "differs from its manifest" in refused.error.message
+
+
+def test_a_version_that_is_installed_again(tmp_path: Path) -> None:
+    """After a version is removed and installed again with other code, calls get the new code."""
+    source = _TELLING.replace("KEY", "first").replace("VERSION", "1.0.0")
+    site = install(tmp_path, "first", source, files={"shared_library.py": "NUMBER = 1\n"})
+    with isolating(tmp_path) as jackfield:
+
+        def tell() -> object:
+            return jackfield.invoke({"connector": "first", "action": "tell", "inputs": {}}).unwrap()["number"]
+
+        assert tell() == 1
+        shutil.rmtree(site.parent)
+        write_index(tmp_path)
+        jackfield.catalog.refresh()
+        install(tmp_path, "first", source, files={"shared_library.py": "NUMBER = 2\n"})
+        jackfield.catalog.refresh()
+        assert tell() == 2

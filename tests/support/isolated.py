@@ -13,7 +13,6 @@ from typing import Any
 
 from jackfield import Jackfield
 from jackfield.catalog.installations import index, read_receipts
-from plugboard import ECHO
 
 ROOT = Path(__file__).parents[2]
 CONNECTORS = ROOT / "tests" / "isolation" / "connectors"
@@ -41,9 +40,14 @@ def install(home: Path, key: str, source: str, version: str = "1.0.0", files: Ma
         "key": key, "version": version, "name": f"jackfield-{key}", "entryPoint": f"{package.name}:connector", "paths": ["site-packages"],
     }  # fmt: skip
     (site.parent / "jackfield-receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
+    write_index(home)
+    return site
+
+
+def write_index(home: Path) -> None:
+    """Write the index of what is installed."""
     found = index(read_receipts(str(home / "connectors")), {})
     (home / "connectors" / "installed.json").write_text(json.dumps(found), encoding="utf-8")
-    return site
 
 
 def install_from(home: Path, key: str, name: str, **more: Any) -> Path:
@@ -57,6 +61,3 @@ def isolating(home: Path, connections: Mapping[str, Any] | None = None, **more: 
     environment = {"JACKFIELD_HOME": str(home), "JACKFIELD_DATABASE_URL": "none", **more.pop("environment", {})}
     with Jackfield(connections=[dict(connections or {})], environment={**os.environ, **environment}, **more) as jackfield:
         yield jackfield
-
-
-__all__ = ["ECHO", "install", "install_from", "isolating"]

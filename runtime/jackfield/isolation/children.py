@@ -24,6 +24,7 @@ class Children:
         self._environment = environment
         self._common: tuple[Sessions, WatchThread] | None = None
         self._supervisors: dict[tuple[Program, str], Supervisor] = {}
+        self._former: list[Supervisor] = []
         self._lock = threading.Lock()
         at_fork(self)
 
@@ -69,6 +70,7 @@ class Children:
         with self._lock:
             former = [key for key, found in self._supervisors.items() if key[0] == program and found.is_described]
             gone = [self._supervisors.pop(key) for key in former]
+            self._former = [*(one for one in self._former if one.processes), *gone]
         for found in gone:
             found.retire()
 
@@ -78,7 +80,7 @@ class Children:
 
     def close(self) -> None:
         """End all children."""
-        for found in list(self._supervisors.values()):
+        for found in [*self._supervisors.values(), *self._former]:
             found.close()
         if self._common is not None:
             self._common[1].close()
