@@ -25,6 +25,7 @@ from jackfield.connector import (
     Step,
     Unauthenticated,
     Unavailable,
+    bounded_answer,
     current_call,
 )
 
@@ -78,8 +79,10 @@ class Client:
         try:
             connection.request(method, path, json.dumps(body), headers)
             connection.sock.settimeout(call.remaining() if call else 30)
-            answer = connection.getresponse()
-            content = answer.read()
+            with connection.getresponse() as answer:
+                content = b"".join(bounded_answer(iter(lambda: answer.read1(65536), b"")))
+                if answer.length:
+                    raise http.client.IncompleteRead(content, answer.length)
         finally:
             connection.close()
         if answer.status >= 300:

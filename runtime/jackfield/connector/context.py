@@ -283,12 +283,17 @@ MAX_ANSWER = 32 * 1024 * 1024
 
 
 def bounded_answer(chunks: Iterable[bytes], *, limit: int = MAX_ANSWER) -> Iterator[bytes]:
-    """Yield the chunks of a response, up to ``limit`` bytes. Wrap the stream before anything parses it.
+    """Yield the chunks of a response, up to ``limit`` bytes and up to the deadline. Wrap the stream before anything parses it.
+
+    A socket's timeout bounds each read, so a provider that sends single bytes could hold an attempt for ever.
 
     :raises Unavailable: once more than ``limit`` bytes have arrived. The provider did respond, so a ``write`` is in doubt.
+    :raises TimedOut: if a chunk arrives after the deadline of the current call.
     """
-    size = 0
+    size, call = 0, current_call()
     for chunk in chunks:
+        if call is not None and call.deadline.remaining() <= 0:
+            raise call.deadline.passed(Sent.UNKNOWN)
         size += len(chunk)
         if size > limit:
             raise Unavailable(

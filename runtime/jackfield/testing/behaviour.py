@@ -15,7 +15,7 @@ from jackfield.failures import Raised, attempt
 from jackfield.pipe.errors_map import Unmapped, weigh
 from jackfield.schema import compile_schema
 from jackfield.testing.driving import SECRET, Drive, drivable, drive, expected, once, server_kind
-from jackfield.testing.loopback_provider import HANG, RESET, Answer, Script
+from jackfield.testing.loopback_provider import DRIP, HANG, RESET, Answer, Script
 from jackfield.testing.subject import Rule, Subject, Tier
 
 _REFUSALS = {400: None, 401: "unauthenticated", 403: "forbidden", 404: None, 409: None, 422: None, 429: "rate_limited"}
@@ -23,8 +23,9 @@ _FAILURES = (500, 502, 503, 504)
 _RETRY_AFTER = 7
 _SHORT_DEADLINE = 0.4
 """Seconds. Deadline of an attempt that hangs."""
-_AT_ONCE = 8
-"""Attempts that hang side by side."""
+_AT_ONCE = 12
+"""Attempts that last as long as their deadline, side by side."""
+_ENDLESS: Mapping[str, str] = {HANG: "hangs", DRIP: "sends single bytes"}
 _LEFT_OUT = 0.25
 """Share of the actions that need not be run."""
 _THROTTLE = Answer(status=429)
@@ -217,24 +218,29 @@ def _explained(error: JackfieldError | None, what: str, sent: set[Sent]) -> Iter
 
 
 def _deadlines_are_kept(subject: Subject) -> Iterator[str]:
-    """Let attempts hang side by side, since each takes its whole deadline. One with a fault is run again alone: the machine may be busy."""
-    rows = list(drivable(subject))
+    """Run attempts that last as long as their deadline side by side. Until one fails alone too, the machine may just be busy."""
+    rows = [(action, example, step) for action, example in drivable(subject) for step in _ENDLESS]
     with contextlib.redirect_stdout(io.StringIO()), ThreadPoolExecutor(_AT_ONCE) as pool:
-        together = list(pool.map(lambda row: _left_hanging(subject, *row, captured=False), rows))
-    for (action, example), first in zip(rows, together, strict=True):
-        found = _left_hanging(subject, action, example) if any(_overrun(first)) else first
-        yield from (f"'{action.key}' {fault}" for fault in _overrun(found))
+        together = list(pool.map(lambda row: _held(subject, *row, captured=False), rows))
+    confirmed = False
+    for row, found in zip(rows, together, strict=True):
+        action, _, step = row
+        faults = list(_overrun(found, _ENDLESS[step]))
+        if faults and not confirmed:
+            faults = list(_overrun(_held(subject, *row), _ENDLESS[step]))
+            confirmed = bool(faults)
+        yield from (f"'{action.key}' {fault}" for fault in faults)
 
 
-def _left_hanging(subject: Subject, action: Action, example: Mapping[str, Any], *, captured: bool = True) -> Drive:
-    return drive(subject, action, example, _constant(HANG), seconds=_SHORT_DEADLINE, captured=captured)
+def _held(subject: Subject, action: Action, example: Mapping[str, Any], step: str, *, captured: bool = True) -> Drive:
+    return drive(subject, action, example, _constant(step), seconds=_SHORT_DEADLINE, captured=captured)
 
 
-def _overrun(found: Drive) -> Iterator[str]:
+def _overrun(found: Drive, what: str) -> Iterator[str]:
     if not found.ended:
-        yield "continues after its deadline if the provider hangs"
+        yield f"continues after its deadline if the provider {what}"
     else:
-        yield from _explained(found.error, "a provider that hangs", {Sent.UNKNOWN})
+        yield from _explained(found.error, f"a provider that {what}", {Sent.UNKNOWN})
 
 
 def _retry_after_is_read(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
@@ -388,7 +394,7 @@ BEHAVIOUR = (
         "An attempt ends at its deadline, whatever the provider does.",
         _deadlines_are_kept,
         "silver",
-        "Use current_call().remaining() as the timeout of each request.",
+        "Use current_call().remaining() as the timeout of each request, and read the body through bounded_answer.",
         drives=True,
     ),
     _rule(

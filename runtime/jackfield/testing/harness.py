@@ -193,7 +193,8 @@ class Harness:
         used = connection or self.connection
         if used is not None:
             given["connection"] = used
-            self._hide(self.manifest.connection_types[used["type"]].schema, used["values"])
+            kind = self.manifest.connection_type(str(used.get("type")))
+            self._hide(kind.schema if kind is not None else {}, used.get("values", {}))
         if action in self.manifest.actions:
             self._hide(self.manifest.actions[action].inputs, given["inputs"])
         self._redactor = self._redactor.extended(filter(None, [given.get("idempotencyKey")]))
@@ -211,10 +212,12 @@ class Harness:
         """Inline connection to the scripted provider; None without a provider, or if no connection type names a server."""
         if self._kind is None or self._provider is None:
             return None
-        schema, url = self.manifest.connection_types[self._kind].schema, self._provider.url
+        kind, url = self.manifest.connection_types[self._kind], self._provider.url
         if self._recorder is not None and self._account is not None:
-            return {"type": self._kind, "values": self._account.values(self._server_names, url)}
-        return {"type": self._kind, "values": server_values(schema, self.project.check.get("values", {}), url)}
+            values = self._account.values(self._server_names, url)
+        else:
+            values = server_values(kind.schema, self.project.check.get("values", {}), url)
+        return {"type": self.manifest.full_name(kind), "values": values}
 
     @property
     def values(self) -> Mapping[str, Any]:
