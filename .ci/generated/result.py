@@ -33,6 +33,7 @@ def _meta() -> Json:
                 "description": "There where the action was not called, as asked. An output is then the action's preview.",
             },
             "complete": {"type": "boolean", "description": "Of a paginated action: false where the output's token gives more."},
+            "next": {"type": "object", "description": "Where complete is false: inputs to merge into the next call."},
             "resolution": _resolution(),
             "line": {"type": "integer", "minimum": 1, "description": "Of a file of invocations: the line, blank ones counted."},
             "idempotencyKey": {**name, "description": "Of a line that did not succeed: its own key."},

@@ -35,6 +35,8 @@ class Meta:
     replayed: bool = False
     dry_run: bool = False
     complete: bool | None = None
+    next: Mapping[str, Any] | None = None
+    """Inputs to merge into the next call of a paginated action, for the pages that are missing."""
     resolution: Mapping[str, Any] | None = None
     """Resolution of a doubt by a person: ``by``, ``at``, and the ``error`` that caused the doubt."""
 
@@ -52,6 +54,7 @@ class Meta:
             replayed=data.get("replayed", False),
             dry_run=data.get("dryRun", False),
             complete=data.get("complete"),
+            next=data.get("next"),
             resolution=data.get("resolution"),
         )
 
@@ -68,6 +71,7 @@ class Meta:
             "replayed": self.replayed,
             "dryRun": self.dry_run or None,
             "complete": self.complete,
+            "next": self.next,
             "resolution": self.resolution,
         }
         return {name: value for name, value in members.items() if value is not None}

@@ -25,6 +25,18 @@ def wants_all(paging: Pagination | None, values: Mapping[str, Any]) -> bool:
     return paging is not None and paging.all_input is not None and values.get(paging.all_input) is True
 
 
+def next_inputs(paging: Pagination, values: Mapping[str, Any], output: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the inputs to merge into the next call, for the pages that ``output`` lacks; None if it has the last one.
+
+    They switch off fetching all pages, which would begin at the first one again.
+    """
+    token = output.get(paging.token_output)
+    if not token:
+        return None
+    single = {paging.all_input: False} if paging.all_input is not None and wants_all(paging, values) else {}
+    return {paging.token_input: token, **single}
+
+
 def collected(
     run: Run, values: Mapping[str, Any], paging: Pagination, typed: Callable[[Mapping[str, Any]], Inputs]
 ) -> Steps[Mapping[str, Any]]:

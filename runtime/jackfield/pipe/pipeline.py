@@ -26,7 +26,7 @@ from jackfield.pipe.driver import Execute, Steps
 from jackfield.pipe.errors_map import Unmapped, in_doubt
 from jackfield.pipe.foreign_forms import checked, parsed
 from jackfield.pipe.open import OpenConnection, Opener
-from jackfield.pipe.paging import collected, wants_all
+from jackfield.pipe.paging import collected, next_inputs, wants_all
 from jackfield.pipe.rate import Pace, turn
 from jackfield.pipe.recorder import Record, draft_of, fingerprinted
 from jackfield.pipe.settle import check_output, covering, failed, mask_names, masked_error, masked_output, stored_secrets, succeeded
@@ -274,7 +274,9 @@ class Pipeline:
         enter("settle")
         check_output(output, admitted.action, (manifest.key, manifest.version), self.schemas)
         self._note_used(admitted.target, state.opening)
-        return succeeded(state.ended(), masked_output(output, state.redactor))
+        shown, paging = masked_output(output, state.redactor), admitted.action.pagination
+        run.meta.next = next_inputs(paging, inputs, shown) if paging is not None else None
+        return succeeded(state.ended(), shown)
 
     def _loaded(self, admitted: Admitted) -> Steps[None]:
         """Load the connector on its first call: importing its code, or starting its process, would hold up an event loop."""
