@@ -18,6 +18,7 @@ import jackfield_aws.sessions
 from clocks import FakeClock
 from corpus import Vector
 from fake_aws import FakeAws
+from jackfield.catalog import Catalog
 from jackfield.schema.cache import Schemas
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec, make_client
@@ -60,6 +61,12 @@ def _schemas() -> Schemas:
     return Schemas()
 
 
+@functools.cache
+def _catalog() -> Catalog:
+    # Reading the manifests anew for each play, and comparing the code with them, would take half of the corpus's time as well.
+    return Catalog.installed()
+
+
 def clean_environment(folder: Path) -> dict[str, str]:
     """The process's environment without anything that AWS, jackfield or a proxy would read; ``folder`` is where AWS finds no files."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_HOSTS) and name.lower() not in _PROXIES}
@@ -93,10 +100,16 @@ def staged(vector: Vector) -> Iterator[Place]:
         stack.enter_context(mock.patch("jackfield.runtime.Schemas", _schemas))
         paths = make_echo(folder / "plugs") if vector.echo else ()
         stack.enter_context(plugged(*paths))
+        if not vector.echo:
+            stack.enter_context(mock.patch.object(Catalog, "installed", _shared_catalog(_catalog())))
         if not _AMBIENT.isdisjoint(vector.environment):
             stack.enter_context(mock.patch("jackfield_aws.sessions._shared", _own_identities()))
         stack.enter_context(mock.patch("socket.getaddrinfo", _resolve))
         yield Place(aws, folder, written, settle(vector.given), documents, tuple(paths))
+
+
+def _shared_catalog(catalog: Catalog) -> Callable[..., Catalog]:
+    return lambda *_places, **_more: catalog
 
 
 def _filled(value: Any, url: str) -> Any:

@@ -1,4 +1,4 @@
-"""Operations of Amazon SES that the account does not know, answered from botocore's model of the service.
+"""Operations of Amazon SES that the account does not know, answered from botocore's model of the service; so is mail from a template.
 
 A request is read by the model's routes, refused where it breaks the model, and answered as ``answers`` says or, without an entry there,
 with one example of each member of the output.
@@ -44,6 +44,8 @@ def _routes() -> tuple[tuple[str, re.Pattern[str], str], ...]:
 
 def route(call: Call) -> Call:
     """Name the operation of a call that the account does not know, and put all its parameters together."""
+    if "Template" in (call.content.get("Content") or ()):
+        call.parameters["Content"] = call.content["Content"]
     if call.service != "sesv2" or call.operation != _UNKNOWN:
         return call
     for method, pattern, name in _routes():
@@ -66,7 +68,7 @@ def _query(call: Call) -> dict[str, Any]:
 
 def answer(state: State, call: Call) -> Answer:
     """Answer as the account does, or for an operation that it does not know, as the model does."""
-    if call.service != "sesv2" or call.operation not in _modelled():
+    if call.service != "sesv2" or (call.operation not in _modelled() and "Content" not in call.parameters):
         return server.answer(state, call)
     try:
         caller = authenticate(state, call)
