@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from corpus import FOLDER, Vector, files, vectors
+from jackfield.catalog import Catalog
 from jackfield.errors import CODES
 from surfaces import SURFACES, comparable, complaints, played
 
@@ -41,12 +43,22 @@ def test_vector_files_fit_their_schema(path: Path) -> None:
 
 
 def test_corpus_is_large_and_its_names_are_unique() -> None:
-    """There are at least 170 vectors, each with a name of its own and a sentence."""
+    """There are at least 600 vectors, each with a name of its own and a sentence."""
     names = Counter(vector.name for vector in vectors())
-    assert len(names) >= 170
+    assert len(names) >= 600
     assert [name for name, count in names.items() if count > 1] == []
     assert [vector.name for vector in vectors() if not vector.says.endswith((".", "…"))] == []
     assert 10 <= sum(vector.process for vector in vectors()) <= 25
+
+
+def test_each_action_has_a_success_and_a_refusal() -> None:
+    """Each action of Amazon SES has a vector with an output and one that fails: a new action needs both."""
+    actions = Catalog.installed().find("aws-ses").actions.keys()
+    given = [
+        (str(vector.given.get("action")), vector.expect) for vector in vectors() if isinstance(vector.given, Mapping) and not vector.echo
+    ]
+    assert actions - {action for action, expect in given if "output" in expect} == set()
+    assert actions - {action for action, expect in given if expect["status"] == "failed"} == set()
 
 
 def test_corpus_covers_every_code() -> None:

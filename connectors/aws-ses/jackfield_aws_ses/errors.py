@@ -22,6 +22,10 @@ _PAUSED = Row(
     "Sending is paused for the account or the configuration set in {region}: see the account's status in the SES console, then resume it.",
     "Sending is paused",
 )
+_BAD_TOKEN = Row(
+    Rejected, "Start again without 'nextToken': tokens expire and belong to one list.", "Amazon SES does not know the page token"
+)
+_NO_VALUE = Row(Rejected, "Add the attribute to the template's data.", "The template cannot be rendered")
 _NO_SET = Row(
     NotFound,
     "Create the configuration set in {region}, or correct 'configurationSetName'; each region has its own sets.",
@@ -49,6 +53,27 @@ SES_ERRORS = AWS_ERRORS.extended(
             "The custom MAIL FROM domain of the identity lacks its MX record: publish it in DNS, or let SES fall back to its own domain.",
             "The MAIL FROM domain is not verified in {region}",
         ),
+        # Before the phrases below, which may be part of an address or a name.
+        ("NotFound", "suppression list"): Row(
+            NotFound,
+            "Each region has its own suppression list: 'listSuppressedRecipients' lists the one of {region}.",
+            "The address is not on the suppression list",
+        ),
+        ("NotFound", "exist in list"): Row(
+            NotFound,
+            "Check the address and the list in {region}: 'listContacts' lists its contacts, and 'createContact' adds one.",
+            "Amazon SES does not know the contact",
+        ),
+        ("NotFound", "list with name"): Row(
+            NotFound,
+            "Create the contact list in {region}, or correct 'contactListName': 'listContactLists' lists those of the region.",
+            "Amazon SES does not know the contact list",
+        ),
+        ("NotFound", "event destination"): Row(
+            NotFound,
+            "Correct 'eventDestinationName': 'listEventDestinations' lists those of the configuration set in {region}.",
+            "Amazon SES does not know the event destination",
+        ),
         "ConfigurationSetDoesNotExist": _NO_SET,
         ("NotFound", "configuration set"): _NO_SET,
         "ConfigurationSetSendingPaused": _PAUSED,
@@ -67,9 +92,8 @@ SES_ERRORS = AWS_ERRORS.extended(
             Rejected, "Send a smaller message: API v2 accepts at most 40 MB after encoding.", "The message is too long"
         ),
         "BadRequest": Row(Rejected, "Correct the request as Amazon SES's error message says.", "Amazon SES refused the request"),
-        "InvalidNextToken": Row(
-            Rejected, "Start again without 'nextToken': tokens expire and belong to one list.", "Amazon SES does not know the page token"
-        ),
+        ("BadRequest", "NextToken"): _BAD_TOKEN,
+        "InvalidNextToken": _BAD_TOKEN,
         "TemplateDoesNotExist": Row(NotFound, "Create the template in {region}.", "Amazon SES does not know the template"),
         ("NotFound", "template"): Row(
             NotFound,
@@ -82,8 +106,17 @@ SES_ERRORS = AWS_ERRORS.extended(
             "'createIdentity' adds one.",
             "Amazon SES does not know the identity",
         ),
+        "NotFound": Row(
+            NotFound, "Check the name and the region: each region has resources of its own.", "Amazon SES does not know it in {region}"
+        ),
+        "Conflict": Row(  # of PutAccountDetails alone
+            Conflict,
+            "AWS reviews the account in {region} already: 'getAccount' shows the state of the review.",
+            "The account is under review",
+        ),
         "InvalidRenderingParameter": Row(Rejected, "Correct the template's data.", "The template cannot be rendered"),
-        "MissingRenderingAttribute": Row(Rejected, "Add the attribute to the template's data.", "The template cannot be rendered"),
+        "MissingRenderingAttribute": _NO_VALUE,
+        ("BadRequest", "rendering data"): _NO_VALUE,
         "AlreadyExists": Row(Conflict, "It exists in {region}: read it, update it, or choose another name.", "It exists already"),
         "ConcurrentModification": Row(Conflict, "Another request changes the same resource: try again in a moment.", "It is being changed"),
     }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import AfterValidator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_pascal
 
 from jackfield.connector import Field, Inputs, Output, Pagination, Sent, Unavailable
@@ -38,6 +39,10 @@ class Answer(Output):
     """Answer of Amazon SES under its own member names. Members that a later version of the service adds are dropped."""
 
     model_config = ConfigDict(alias_generator=to_pascal, extra="ignore")
+
+
+Moment = Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+"""Time in an answer, in UTC: botocore reads it in the time zone of the machine."""
 
 
 class Done(Answer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -272,6 +273,22 @@ def test_domains_are_named_as_amazon_ses_names_them(tmp_path: Path, identity: st
             found = output(call(rig.jackfield, action, identity=identity, mailFromDomain=mail_from))
             assert expected.items() <= rig.aws.requests[-1].parameters.items()
             assert {row["name"] for row in found["dnsRecords"]} >= {names[1]}
+
+
+def test_times_are_in_utc_wherever_the_machine_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time zone of the machine changes no output."""
+    entry = {"EmailAddress": "a@x.io", "Reason": "BOUNCE", "LastUpdateTime": 1790000000}
+    try:
+        with (
+            monkeypatch.context() as elsewhere,
+            Rig(tmp_path, answers={"GetSuppressedDestination": {"SuppressedDestination": entry}}) as rig,
+        ):
+            elsewhere.setenv("TZ", "EAST-5")
+            time.tzset()
+            found = output(call(rig.jackfield, "getSuppressedRecipient", address="a@x.io"))
+    finally:
+        time.tzset()
+    assert found["SuppressedDestination"]["LastUpdateTime"] == "2026-09-21T14:13:20Z"
 
 
 def test_the_suppression_list(tmp_path: Path) -> None:

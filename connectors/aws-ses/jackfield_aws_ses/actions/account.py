@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import WithJsonSchema
@@ -12,7 +11,7 @@ from jackfield.connector import Detail, Field, RateLimit
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import AddressError, parse_mailbox
 from jackfield_aws_ses.connector import connector
-from jackfield_aws_ses.provider import Answer, Done, Regional, ask, iam, one_example, read
+from jackfield_aws_ses.provider import Answer, Done, Moment, Regional, ask, iam, one_example, read
 
 
 class AccountQuery(Regional):
@@ -116,7 +115,7 @@ def get_account(query: AccountQuery, aws: AwsClients) -> Account:
 class DataPoint(Answer):
     """Fifteen minutes of sending."""
 
-    timestamp: datetime = Field(description="Start of the interval.")
+    timestamp: Moment = Field(description="Start of the interval.")
     delivery_attempts: int = Field(0, description="Messages sent.")
     bounces: int = Field(0, description="Hard bounces.")
     complaints: int = Field(0, description="Recipients who marked a message as spam.")

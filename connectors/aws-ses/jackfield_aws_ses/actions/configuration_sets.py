@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any, Literal
 
 from jackfield.connector import Detail, Field, RateLimit
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
-from jackfield_aws_ses.provider import Answer, Done, Paged, Regional, ask, filled, iam, one_example, pages, read
+from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, Regional, ask, filled, iam, one_example, pages, read
 
 Switch = Literal["ENABLED", "DISABLED"]
 _ONCE = RateLimit(per_second=1)
@@ -134,7 +133,7 @@ class ReputationOptions(Answer):
     """Reputation metrics."""
 
     reputation_metrics_enabled: bool | None = Field(None, description="True: rates are published to CloudWatch.")
-    last_fresh_start: datetime | None = Field(None, description="Time of the last reset of the rates.")
+    last_fresh_start: Moment | None = Field(None, description="Time of the last reset of the rates.")
 
 
 class SendingOptions(Answer):

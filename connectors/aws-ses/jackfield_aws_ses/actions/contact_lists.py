@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Literal
 
 from jackfield.connector import Field, Inputs, RateLimit
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
-from jackfield_aws_ses.provider import Answer, Done, Paged, Regional, ask, iam, one_example, pages, read
+from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, Regional, ask, iam, one_example, pages, read
 
 Subscription = Literal["OPT_IN", "OPT_OUT"]
 _ONCE = RateLimit(per_second=1)
@@ -26,7 +25,10 @@ class ListChosen(Regional):
 class NewTopic(Inputs):
     """Topic of a contact list."""
 
-    name: str = Field(title="Name", schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"}, description="The topic's name.")
+    name: str = Field(
+        title="Name", schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"}, expects="a name of letters, digits, '_' and '-'",
+        description="The topic's name.",
+    )  # fmt: skip
     display_name: str = Field(title="Display Name", schema={"minLength": 1, "maxLength": 128}, description="Name shown to contacts.")
     description: str | None = Field(None, title="Description", blank="absent", schema={"maxLength": 500}, description="Text for contacts.")
     default_subscription_status: Subscription = Field(
@@ -88,8 +90,8 @@ class ContactList(Answer):
     contact_list_name: str = Field(description="Its name.")
     description: str | None = Field(None, description="Its description.")
     topics: tuple[Topic, ...] | None = Field(None, description="Its topics.")
-    created_timestamp: datetime | None = Field(None, description="Time of its creation.")
-    last_updated_timestamp: datetime | None = Field(None, description="Time of its last change.")
+    created_timestamp: Moment | None = Field(None, description="Time of its creation.")
+    last_updated_timestamp: Moment | None = Field(None, description="Time of its last change.")
 
 
 @connector.action(
@@ -147,7 +149,7 @@ class ListSummary(Answer):
     """Contact list in a list."""
 
     contact_list_name: str = Field(description="Its name.")
-    last_updated_timestamp: datetime | None = Field(None, description="Time of its last change.")
+    last_updated_timestamp: Moment | None = Field(None, description="Time of its last change.")
 
 
 class ContactLists(Answer):

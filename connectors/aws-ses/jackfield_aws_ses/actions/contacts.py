@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from jackfield.connector import Detail, Field, Inputs
@@ -12,7 +11,7 @@ from jackfield_aws_ses.actions.contact_lists import ListChosen, Subscription
 from jackfield_aws_ses.addresses import parse_mailbox
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.fields import bare_address_faults, bare_address_field
-from jackfield_aws_ses.provider import Answer, Done, Paged, ask, iam, one_example, pages, read
+from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, ask, iam, one_example, pages, read
 
 
 class ContactChosen(ListChosen):
@@ -91,8 +90,8 @@ class Contact(Answer):
     topic_default_preferences: tuple[TopicPreference, ...] | None = Field(None, description="Subscriptions by the topics' defaults.")
     unsubscribe_all: bool | None = Field(None, description="True: the contact gets no email for any topic.")
     attributes_data: str | None = Field(None, description="Attributes of your own.")
-    created_timestamp: datetime | None = Field(None, description="Time of its creation.")
-    last_updated_timestamp: datetime | None = Field(None, description="Time of its last change.")
+    created_timestamp: Moment | None = Field(None, description="Time of its creation.")
+    last_updated_timestamp: Moment | None = Field(None, description="Time of its last change.")
 
 
 @connector.action(

@@ -19,6 +19,8 @@ EventType = Literal[
 _ONCE = RateLimit(per_second=1)
 _ARN = {"pattern": "^arn:[a-z-]+:[a-z0-9-]+:[^\\s]{1,1000}$"}
 _EXPECTED = "the ARN of an AWS resource"
+_WORD = {"pattern": "^[A-Za-z0-9_-]{1,256}$"}
+_WORDED = "1 to 256 letters, digits, '_' or '-'"
 
 
 class DestinationChosen(SetChosen):
@@ -35,9 +37,9 @@ class Dimension(Inputs):
 
     model_config = ConfigDict(title="Dimension")
 
-    name: str = Field(title="Name", schema={"pattern": "^[A-Za-z0-9_-]{1,256}$"}, description="The dimension's name.")
+    name: str = Field(title="Name", schema=_WORD, expects=_WORDED, description="The dimension's name.")
     source: Literal["MESSAGE_TAG", "EMAIL_HEADER", "LINK_TAG"] = Field("MESSAGE_TAG", title="Source", description="Origin of its value.")
-    default: str = Field(title="Default", schema={"pattern": "^[A-Za-z0-9_-]{1,256}$"}, description="Value where the message has none.")
+    default: str = Field(title="Default", schema=_WORD, expects=_WORDED, description="Value where the message has none.")
 
 
 class Destination(DestinationChosen):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import WithJsonSchema
@@ -13,10 +12,10 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import parse_mailbox
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.fields import bare_address_faults, bare_address_field
-from jackfield_aws_ses.provider import Answer, Done, Paged, Regional, ask, iam, one_example, pages, read
+from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, Regional, ask, iam, one_example, pages, read
 
 Reason = Literal["BOUNCE", "COMPLAINT"]
-_Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+_Date = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 class Recipient(Regional):
@@ -64,7 +63,7 @@ class SuppressedDestination(Answer):
 
     email_address: str = Field(description="The address.")
     reason: str = Field(description="BOUNCE or COMPLAINT.")
-    last_update_time: datetime = Field(description="Time of the last change.")
+    last_update_time: Moment = Field(description="Time of the last change.")
     attributes: SuppressionAttributes | None = Field(None, description="Cause, if Amazon SES added the address itself.")
     tenant_name: str | None = Field(None, description="Tenant whose list it is.")
 
@@ -110,8 +109,8 @@ class SuppressionQuery(Paged):
     reasons: tuple[Reason, ...] | None = Field(
         None, title="Reasons", schema={"minItems": 1, "uniqueItems": True}, description="Only entries with these reasons."
     )
-    start_date: _Moment | None = Field(None, title="Start Date", blank="absent", description="Only entries changed after this time.")
-    end_date: _Moment | None = Field(None, title="End Date", blank="absent", description="Only entries changed before this time.")
+    start_date: _Date | None = Field(None, title="Start Date", blank="absent", description="Only entries changed after this time.")
+    end_date: _Date | None = Field(None, title="End Date", blank="absent", description="Only entries changed before this time.")
 
 
 class SuppressedSummary(Answer):
@@ -119,7 +118,7 @@ class SuppressedSummary(Answer):
 
     email_address: str = Field(description="The address.")
     reason: str = Field(description="BOUNCE or COMPLAINT.")
-    last_update_time: datetime = Field(description="Time of the last change.")
+    last_update_time: Moment = Field(description="Time of the last change.")
 
 
 class SuppressedSummaries(Answer):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import WithJsonSchema
@@ -13,7 +12,7 @@ from jackfield.connector import Detail, Field, Pagination, RateLimit
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.fields import TemplateData, check_template_data, template_name_field
-from jackfield_aws_ses.provider import Answer, Done, Paged, Regional, ask, filled, iam, one_example, read
+from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, Regional, ask, filled, iam, one_example, read
 
 _SLOW = RateLimit(per_second=1)  # every operation of API v2 but sending (SES quotas)
 _Text = Annotated[str | None, WithJsonSchema({"type": "string"})]
@@ -75,7 +74,7 @@ class TemplateEntry(Answer):
     """Row of the list."""
 
     template_name: str = Field(description="Name of the template.")
-    created_timestamp: datetime | None = Field(None, description="Time of its creation.")
+    created_timestamp: Moment | None = Field(None, description="Time of its creation.")
 
 
 class TemplateList(Answer):

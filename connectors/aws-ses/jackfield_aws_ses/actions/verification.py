@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, Literal
 
 from jackfield.connector import Detail, Field, NotYet, RateLimit, Rejected, Sent
@@ -11,7 +10,7 @@ from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import AddressError, parse_mailbox
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.dns_records import DnsRecord, dns_records
-from jackfield_aws_ses.provider import Answer, Done, Paged, Regional, ask, iam, one_example, pages, read
+from jackfield_aws_ses.provider import Answer, Done, Moment, Paged, Regional, ask, iam, one_example, pages, read
 
 _SET_NAME = {"pattern": "^[A-Za-z0-9_-]{1,64}$"}
 
@@ -108,7 +107,7 @@ class DkimAttributes(Answer):
     signing_attributes_origin: str | None = Field(None, description="AWS_SES (Easy DKIM) or EXTERNAL (a key of your own).")
     next_signing_key_length: str | None = Field(None, description="Length of the next key.")
     current_signing_key_length: str | None = Field(None, description="Length of the key in use.")
-    last_key_generation_timestamp: datetime | None = Field(None, description="Time of the last key change.")
+    last_key_generation_timestamp: Moment | None = Field(None, description="Time of the last key change.")
 
 
 class MailFromAttributes(Answer):
@@ -130,8 +129,8 @@ class SoaRecord(Answer):
 class VerificationInfo(Answer):
     """Last check of the identity by Amazon SES."""
 
-    last_checked_timestamp: datetime | None = Field(None, description="Time of the last check.")
-    last_success_timestamp: datetime | None = Field(None, description="Time of the last successful check.")
+    last_checked_timestamp: Moment | None = Field(None, description="Time of the last check.")
+    last_success_timestamp: Moment | None = Field(None, description="Time of the last successful check.")
     error_type: str | None = Field(None, description="Reason of the failure, such as HOST_NOT_FOUND.")
     soa_record: SoaRecord | None = Field(None, alias="SOARecord", description="SOA record found.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC
 
 from jackfield.connector import JackfieldError, Rejected
 from jackfield_aws import AwsClients
@@ -75,7 +76,9 @@ def _recipient(account: SesAccount, recipient: str, *, in_sandbox: bool) -> Iter
     if entry is not None:
         about = entry.get("SuppressedDestination") or {}
         since = about.get("LastUpdateTime")
-        shown = f"The reason is {about.get('Reason', 'not given')}" + (f", since {since}." if since else ".")
+        shown = f"The reason is {about.get('Reason', 'not given')}" + (
+            f", since {since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}." if since else "."
+        )
         yield finding("recipient_suppressed", shown, recipient=recipient, region=account.region)
     if in_sandbox and domain_of(recipient) != _SIMULATOR and not is_verified(account, recipient):
         yield finding(
