@@ -106,14 +106,6 @@ SES_ERRORS = AWS_ERRORS.extended(
             "'createIdentity' adds one.",
             "Amazon SES does not know the identity",
         ),
-        "NotFound": Row(
-            NotFound, "Check the name and the region: each region has resources of its own.", "Amazon SES does not know it in {region}"
-        ),
-        "Conflict": Row(  # of PutAccountDetails alone
-            Conflict,
-            "AWS reviews the account in {region} already: 'getAccount' shows the state of the review.",
-            "The account is under review",
-        ),
         "InvalidRenderingParameter": Row(Rejected, "Correct the template's data.", "The template cannot be rendered"),
         "MissingRenderingAttribute": _NO_VALUE,
         ("BadRequest", "rendering data"): _NO_VALUE,
@@ -125,13 +117,15 @@ SES_ERRORS = AWS_ERRORS.extended(
 
 
 def explain(error: Exception, client: Any, inputs: Inputs | None) -> JackfieldError | None:
-    """Explain an exception; name the identity that must be verified."""
+    """Explain an exception; name the identity that must be verified, or the action that shows a review's state."""
     if isinstance(error, KeyError):  # botocore's error for a well-formed v1 answer without a result
         return Unavailable("Amazon SES returned a response that does not match its protocol", sent=Sent.UNKNOWN)
     found = SES_ERRORS(error, client, inputs)
     sender = getattr(inputs, "sender", None)
     if found is not None and sender and found.message.startswith("Amazon SES refused the message: an identity"):
         found.hint = f"The sender is '{sender}'. {found.hint}"
+    elif isinstance(found, Conflict) and getattr(error, "operation_name", None) == "PutAccountDetails":
+        found.hint = "AWS reviews the account already: 'getAccount' shows the state of the review."
     elif sender and isinstance(found, Forbidden) and found.provider is not None and "ses:Send" in (found.provider.message or ""):
         found.hint = _denied_sender(sender, found)
     return found
