@@ -65,16 +65,19 @@ def _of_size(size: int, folder: Path) -> Iterator[Line]:
     files = [path.stat().st_size for path in site.rglob("*") if path.is_file()]
     wheels = sum(path.stat().st_size for path in (site / "packages").iterdir())
     what = f"catalogue of {size:,} connectors"
-    shown = f"{built['seconds']:.1f} s ({built['seconds'] / size * 1000:.1f} ms each), {built['rss'] / _MIB:.0f} MiB at most"
-    yield Line(f"{what}: build from nothing", shown, "≤ 20 ms each", built["seconds"] / size <= 0.02)
+    each = built["cpu"] / size
+    shown = (
+        f"{built['cpu']:.1f} s of CPU ({each * 1000:.1f} ms each; {built['seconds']:.0f} s passed), {built['rss'] / _MIB:.0f} MiB at most"
+    )
+    yield Line(f"{what}: build from nothing", shown, "≤ 20 ms each", each <= 0.02)
     pages = (sum(files) - wheels) / _MIB
     yield Line(f"{what}: size", f"{pages:.0f} MiB and {wheels / _MIB:.0f} MiB of packages, {len(files):,} files", "for scale")
     more = []
     for number in range(5):
         make_wheels(folder / f"more{number}", 1, first=0, version=f"1.1.{number}")
         more.append(run_child("benchmarks.catalogue", "build", str(folder / f"more{number}"), str(site)))
-    seconds = statistics.median(one["seconds"] for one in more)
-    again = f"{seconds:.2f} s, {max(one['rss'] for one in more) / _MIB:.0f} MiB at most, {more[-1]['pagesWritten']} pages and lists written"
+    seconds = statistics.median(one["cpu"] for one in more)
+    again = f"{seconds:.2f} s of CPU, {max(one['rss'] for one in more) / _MIB:.0f} MiB at most, {more[-1]['pagesWritten']} pages and lists written"
     yield Line(f"{what}: add one release", again, "≤ 2 s", seconds <= 2)
     yield _install(what, site)
 
@@ -176,7 +179,7 @@ def _manifest(key: str, version: str, word: str) -> dict[str, Any]:
 
 
 def _build(dist: str, site: str) -> None:
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     from jackfield.market.catalogue import build
     from jackfield.market.repository import create
     from jackfield.market.role_keys import default_keys
@@ -184,9 +187,9 @@ def _build(dist: str, site: str) -> None:
     if not Path(site).exists():
         create(site, default_keys(site), datetime.now(UTC))
     built = build(dist, site, default_keys(site))
-    seconds = time.perf_counter() - started
+    seconds, cpu = time.perf_counter() - started, time.process_time() - used
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": seconds, "rss": rss, "pagesWritten": built["pagesWritten"], "releases": built["releases"]}))
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "rss": rss, "pagesWritten": built["pagesWritten"], "releases": built["releases"]}))
 
 
 if __name__ == "__main__":
