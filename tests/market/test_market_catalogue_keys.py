@@ -106,7 +106,7 @@ def test_a_key_is_rotated(shell: Shell, site: Path, client: Client, role: str) -
     assert (refused.code, "is not of this catalogue" in refused.json["error"]["message"]) == (2, True)
 
 
-@pytest.mark.parametrize("role", ["targets", "releases", "snapshot", "timestamp"])
+@pytest.mark.parametrize("role", ["targets", "releases", "timestamp"])
 def test_an_interrupted_rotation_is_finished(shell: Shell, site: Path, client: Client, role: str) -> None:
     """If the rotation stops after its first step, the next command signs with the new key, and installers follow."""
     now = datetime.now(UTC)
@@ -115,6 +115,16 @@ def test_an_interrupted_rotation_is_finished(shell: Shell, site: Path, client: C
     assert shell.run("catalogue", "refresh", "site").code == 0
     assert not RoleKeys(str(shell.folder / "site.keys")).rotating(role)
     assert client.find(WHEEL) is not None
+
+
+@pytest.mark.parametrize("role", ["targets", "releases"])
+def test_a_lost_key_is_replaced(shell: Shell, client: Client, role: str) -> None:
+    """A key of which no copy is left is rotated with the keys above it, and installers follow."""
+    (shell.folder / f"site.keys/{role}.pem").unlink()
+    assert shell.run("catalogue", "rotate", "site", role).code == 0
+    publish(shell, named("third"), file_of("third"), "third.key", dist="third")
+    built(shell, dist="third")
+    assert client.find(f"packages/{file_of('third')}") is not None
 
 
 def test_a_revoked_publisher(shell: Shell, site: Path, client: Client) -> None:
@@ -135,7 +145,12 @@ def test_a_revoked_publisher(shell: Shell, site: Path, client: Client) -> None:
     assert again["details"][0]["keyword"] == "revoked-key"
     publish(shell, named("acme", "2.0.0"), file_of("acme", "2.0.0"), "umbrella.key", dist="theirs")
     assert shell.run("catalogue", "build", "theirs", "--out", "site").json["error"]["details"][0]["keyword"] == "owner"
-    assert shell.run("catalogue", "revoke", "site", key_id).code == 2
+    assert shell.run("catalogue", "revoke", "site", key_id).json["withdrawn"] == []
+    new_key(shell, "acme2.key", "acme")
+    assert shell.run("catalogue", "revoke", "site", key_id, "--successor", "acme2.key.pub").code == 0
+    publish(shell, named("acme"), key="acme2.key", dist="good")
+    assert built(shell, dist="good")["added"] == [FILE]
+    assert client.find(WHEEL) is not None
 
 
 def test_a_publisher_changes_its_key(shell: Shell, site: Path, client: Client) -> None:

@@ -144,7 +144,7 @@ def connector(shelved: Shelved, manifest: Manifest, readme: Readme, steps: Mappi
         f"<h1>{_icon(raw)}{markup.text(manifest.title)} <small>{markup.text(newest.version)}</small></h1>{_warning(shelved)}",
         f"<p>{markup.line(manifest.description)}</p>{_facts(newest, raw)}",
         f"<h2>Install</h2>{_install(newest)}",
-        f"<h2>Permissions</h2>{_permissions(newest)}",
+        f"<h2>Permissions</h2>{_permissions(newest)}{_hosts(newest)}",
         "<h2>Connections</h2>",
         *(map(_connection, raw["connectionTypes"]) if raw["connectionTypes"] else ["<p>It needs none.</p>"]),
         f"<h2>Actions</h2>{_index(raw['actions'])}",
@@ -179,6 +179,7 @@ def _facts(newest: Release, raw: Mapping[str, Any]) -> str:
         ("Fingerprint", markup.code(fingerprint(newest.publisher["keyId"]))),
         ("Grade", f'<span class="badge">{markup.text(data["grade"])}</span>' if "grade" in data else "not graded by this catalogue"),
         ("Licence", markup.text(data.get("licence") or "not stated")),
+        ("Python", markup.text(data.get("requiresPython", ""))),
         ("Signed", markup.text(data["signedAt"])),
         ("Categories", ", ".join(map(markup.text, data.get("categories", ())))),
         ("Documentation", markup.link(raw["documentationUrl"], str(raw["documentationUrl"])) if raw.get("documentationUrl") else ""),
@@ -200,6 +201,13 @@ def _permissions(newest: Release) -> str:
     found: Mapping[str, Sequence[str]] = newest.data["permissions"]
     lines = [f"<li>{markup.text(system)}: {', '.join(map(markup.code, names))}</li>" for system, names in found.items()]
     return f"<ul>{''.join(lines)}</ul>" if lines else "<p>None declared.</p>"
+
+
+def _hosts(newest: Release) -> str:
+    """Return the hosts that an isolated connector may reach besides those of its connection."""
+    hosts = ", ".join(map(markup.code, newest.data.get("hosts", ())))
+    named = f"the hosts that its connection names, and {hosts}" if hosts else "only the hosts that its connection names"
+    return f"<p>Network, when installed with <code>jackfield install</code>: {named}.</p>"
 
 
 def _connection(kind: Mapping[str, Any]) -> str:

@@ -79,29 +79,31 @@ class Registry:
         shelf.append(key)
         self._role_of[key] = f"{_ROLE}.{name}.{number}"
 
-    def end(self, key_id: str, status: Status, at: str, reason: str) -> dict[str, Any]:
-        """Retire or revoke a key.
+    def end(self, key_id: str, status: Status, at: str, reason: str) -> Mapping[str, Any]:
+        """Retire or revoke a key, unless it is revoked already. Return its row.
 
-        :raises InvalidInvocation: if no publisher has it, or it is revoked.
+        :raises InvalidInvocation: if no publisher has it.
         """
         row = self.find(key_id)
         if row is None:
             known = ", ".join(f"{row['keyId']} ({row['publisher']})" for row in self.rows[:20]) or "none"
             raise InvalidInvocation(f"no publisher of this catalogue has the key '{key_id[:80]}'", hint=f"Its keys are: {known}.")
-        if row["status"] == "revoked":
-            raise InvalidInvocation(f"the key {key_id} of '{row['publisher']}' is revoked since {row['endedAt']}")
-        row.update({"status": status, "endedAt": at, **({"reason": reason} if reason else {})})
+        if row["status"] != "revoked":
+            row.update({"status": status, "endedAt": at, **({"reason": reason} if reason else {})})
         return row
 
     def succeed(self, ended: Mapping[str, Any], successor: Publisher, since: str) -> None:
         """Let another key of the same publisher sign in its name.
 
-        :raises InvalidInvocation: if it has another name, or its key is known.
+        :raises InvalidInvocation: if it has another name, its key is known, or the publisher has a key that signs.
         """
         if successor.name != ended["publisher"]:
             raise InvalidInvocation(f"the successor is a key of '{successor.name}', not of '{ended['publisher']}'")
         if self.find(successor.key_id) is not None:
             raise InvalidInvocation(f"the key {successor.key_id} is known to this catalogue", hint="Name a new key.")
+        active = self.active(successor.name)
+        if active is not None:
+            raise InvalidInvocation(f"the key {active['keyId']} signs for '{successor.name}'", hint="End that key, with this successor.")
         self.admit(successor, since)
 
 

@@ -93,7 +93,7 @@ class Release:
 
     def custom(self) -> dict[str, Any]:
         """Return what the signed metadata says about the wheel beside length and hash: all that an installer decides by."""
-        names = ("key", "name", "version", "publisher", "licence", "permissions", "requiresPython", "grade")
+        names = ("key", "name", "version", "publisher", "licence", "permissions", "hosts", "requiresPython", "grade")
         return {name: self.data[name] for name in names if name in self.data}
 
 
@@ -119,6 +119,7 @@ def release_of(wheel: Wheel, verified: Verified) -> Release:
         "signedAt": verified.statement["signedAt"],
         "licence": manifest.raw.get("license") or metadata.license_expression or metadata.license,
         "permissions": {system: sorted(names) for system, names in sorted(permissions.items())},
+        "hosts": list(manifest.hosts) or None,
         "requiresPython": str(metadata.requires_python or "") or None,
         "categories": manifest.raw.get("categories"),
         "actions": [{"key": action.key, "title": action.title, "effect": action.effect} for action in manifest.actions.values()],

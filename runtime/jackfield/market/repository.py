@@ -199,11 +199,12 @@ class Repository:
     def rotate(self, role: str, now: datetime) -> str:
         """Begin the rotation of a role's key, and return the id of the new one; ``publish`` signs with it and ends the rotation.
 
+        The old key is needed of ``root`` only: another one may be lost.
+
         :raises InvalidInvocation: if the root key (of ``releases``: the targets key) is missing.
         """
         if role == "releases":  # its key is in the targets metadata, which ``publish`` writes
             self._signer("targets")
-            self._signer(role)
             return self.keys.following(role).public_key.keyid
         former = self._signer("root")
         successor = self.keys.following(role)

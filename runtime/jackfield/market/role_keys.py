@@ -71,10 +71,11 @@ class RoleKeys:
 
         :raises InvalidInvocation: if it is missing, readable by others, or not one of those.
         """
-        if not self.has(role) and role in OFFLINE:
+        if role in OFFLINE and not (self.has(role) or self.rotating(role)):
             hint = f"Copy it to '{self.path(role)}' for this command, or name the folder with --keys."
             raise InvalidInvocation(f"this needs the {role} key, which is not in '{self.folder}'", hint=hint)
-        paths = [self.path(role), *([self.path(role, following=True)] if self.rotating(role) else [])]
+        following = [self.path(role, following=True)] if self.rotating(role) else []
+        paths = [self.path(role), *following] if self.has(role) or not following else following
         found = next((signer for signer in map(_signer, paths) if accepted is None or signer.public_key.keyid in accepted), None)
         if found is None:
             raise InvalidInvocation(f"the {role} key in '{self.folder}' is not of this catalogue", hint="Name its keys with --keys.")
