@@ -287,6 +287,13 @@ def _tests_refuse(subject: Subject) -> Iterator[str]:
         yield "the connection test passes where the provider answers every request with a 401"
 
 
+def _tests_end(subject: Subject) -> Iterator[str]:
+    example: Mapping[str, Any] = next((example for _, example in drivable(subject)), {"result": {}})
+    for step, what in _ENDLESS.items():
+        if not drive(subject, None, example, _constant(step), seconds=_SHORT_DEADLINE).ended:
+            yield f"the connection test continues after its deadline if the provider {what}"
+
+
 def _actions_are_run(subject: Subject) -> Iterator[str]:
     actions = [action for action in subject.connector.actions.values() if action.takes_client]
     run = {action.key for action, _ in drivable(subject)}
@@ -426,6 +433,14 @@ BEHAVIOUR = (
         _tests_refuse,
         "silver",
         "Send one request that needs the credentials in the connection type's test().",
+        drives=True,
+    ),
+    Rule(
+        "tests-end",
+        "The connection test ends at its deadline, whatever the provider does.",
+        _tests_end,
+        "silver",
+        "Use current_call().remaining() as the timeout of each request of test(), and read the body through bounded_answer.",
         drives=True,
     ),
     Rule(
