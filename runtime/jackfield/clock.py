@@ -92,7 +92,7 @@ class Deadline:
 
     def passed(self, sent: Sent) -> TimedOut:
         """Build the error for a call that exceeded this deadline."""
-        when = "before anything was sent" if sent is Sent.NOTHING else "before the provider answered"
+        when = "before anything was sent" if sent is Sent.NOTHING else "before the provider responded"
         return TimedOut(
             f"the deadline of {self.seconds:g} s passed {when}",
             hint="Raise 'timeoutSeconds', or find out what is slow.",

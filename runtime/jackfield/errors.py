@@ -18,10 +18,10 @@
     ├── Rejected               rejected                the provider refused this request for its content
     ├── RateLimited            rate_limited            throttled even after jackfield's retries
     ├── QuotaExceeded          quota_exceeded          a daily or account quota is used up
-    ├── Unavailable            unavailable             not reached or verified, or no clear answer but safe to repeat
+    ├── Unavailable            unavailable             not reached or verified, or no clear response but safe to repeat
     ├── TimedOut               timeout                 the deadline passed, safe to repeat
     │   └── NotYet             timeout                 the awaited state is not reached; a queued invocation is run again later
-    ├── InDoubt                in_doubt                sent, no clear answer, effect ``write``
+    ├── InDoubt                in_doubt                sent, no clear response, effect ``write``
     ├── InvalidOutput          invalid_output          the connector returned output that breaks its schema
     ├── IdempotencyConflict    idempotency_conflict    same key with another request, or still running
     ├── Cancelled              cancelled               cancelled before it was sent
@@ -50,7 +50,7 @@ class Sent(Enum):
     REFUSED = "refused"
     """The provider answered with an explicit refusal: it did not carry out the request."""
     UNKNOWN = "unknown"
-    """Bytes left and no clear answer came back: the request may have been carried out."""
+    """Bytes were sent and no clear response was received: the request may have been carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Answer of the provider in its own words: error code, message, HTTP status and request id."""
+    """The provider's own error: code, message, HTTP status and request ID."""
 
     code: str | None = None
     message: str | None = None
@@ -81,7 +81,7 @@ class Provider:
     request_id: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the provider's answer as a JSON object, without the members that it left out."""
+        """Return the provider's error as a JSON object, without absent members."""
         members = {
             "code": self.code,
             "message": self.message,
@@ -161,7 +161,7 @@ class JackfieldError(Exception):
 
 
 class InvalidInvocation(JackfieldError):
-    """The invocation is not JSON, too large, too deep, or has an unknown or missing member."""
+    """The invocation is not JSON, is too large or too deep, or has an unknown or missing member."""
 
     code = "invalid_invocation"
     http_status = 400
@@ -176,19 +176,19 @@ class UnknownName(JackfieldError):
 
 
 class UnknownConnector(UnknownName):
-    """No connector of this name is installed, it is broken, or no version fits."""
+    """No connector with this name is installed, it is broken, or no version fits."""
 
     code = "unknown_connector"
 
 
 class UnknownAction(UnknownName):
-    """The connector has no action of this name."""
+    """The connector has no action with this name."""
 
     code = "unknown_action"
 
 
 class UnknownConnection(UnknownName):
-    """The workspace has no connection of this name."""
+    """The workspace has no connection with this name."""
 
     code = "unknown_connection"
 
@@ -268,7 +268,7 @@ class QuotaExceeded(JackfieldError):
 
 
 class Unavailable(JackfieldError):
-    """The provider could not be reached or verified, or no clear answer came for an action that is safe to repeat."""
+    """The provider could not be reached or verified, or sent no clear response to an action that is safe to repeat."""
 
     code = "unavailable"
     retryable = True
@@ -276,7 +276,7 @@ class Unavailable(JackfieldError):
 
 
 class TimedOut(JackfieldError):
-    """The deadline passed before the request was sent, or before a clear answer came for an action that is safe to repeat."""
+    """The deadline passed before the request was sent, or before a clear response to an action that is safe to repeat."""
 
     code = "timeout"
     retryable = True
@@ -284,8 +284,8 @@ class TimedOut(JackfieldError):
 
 
 class NotYet(TimedOut):
-    """The state that an action waits for is not reached. A direct invocation is tried again until its deadline; a queued one returns to the
-    queue and is run again after ``retry_after`` seconds, as long as that is at most ``within`` seconds after it was queued."""
+    """The state that an action waits for has not been reached. A direct invocation is retried until its deadline. A queued one returns to
+    the queue and is run again after ``retry_after`` seconds, as long as that is at most ``within`` seconds after it was queued."""
 
     def __init__(self, message: str, *, retry_after: float, within: float, **rest: Any) -> None:
         super().__init__(message, retry_after=retry_after, **rest)
@@ -293,7 +293,7 @@ class NotYet(TimedOut):
 
 
 class InDoubt(JackfieldError):
-    """The request was sent, no clear answer came, and a retry could repeat its effect."""
+    """The request was sent, no clear response was received, and a retry could repeat its effect."""
 
     code = "in_doubt"
     http_status = 504
@@ -328,7 +328,7 @@ class Cancelled(JackfieldError):
 
 
 class Internal(JackfieldError):
-    """A bug in jackfield; the message contains the invocation id only."""
+    """A bug in jackfield; the message contains only the invocation's ID."""
 
     code = "internal"
 

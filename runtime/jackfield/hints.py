@@ -11,8 +11,8 @@ from typing import Self
 
 SURFACES = ("library", "cli", "http", "mcp", "console")
 
-_UNCLEAR = "Find out from the provider whether it took effect before you send it again"
-_RATHER_TWICE = "'onDoubt': 'retry' is for callers who prefer a duplicate to a miss."
+_UNCLEAR = "Check with the provider whether it took effect before you send it again"
+_RATHER_TWICE = "'onDoubt': 'retry' is for callers who prefer a duplicate to none at all."
 _STEPS: Mapping[str, Mapping[str, str]] = {
     "action_schema": {
         "library": "See the schema of {connector}/{action} for its inputs.",
@@ -50,26 +50,27 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "console": "The Connections page lists them.",
     },
     "wait": {
-        "library": "Ask again later with the same key, or wait for it (wait=True).",
-        "cli": "Ask again later with the same key, or wait for it: '--wait'.",
-        "http": "Ask again later with the same key, or wait for it: 'Prefer: wait=N'.",
+        "library": "Try again later with the same key, or wait for it (wait=True).",
+        "cli": "Try again later with the same key, or wait for it: '--wait'.",
+        "http": "Try again later with the same key, or wait for it: 'Prefer: wait=N'.",
         "mcp": "Call again in a moment with the same arguments and key: this returns its Result once it has ended.",
         "console": "Wait until it has ended; the Invocations page shows it.",
     },
     "resolve": {
-        "library": "Find out from the provider whether it took effect, then resolve the invocation.",
-        "cli": "Find out from the provider whether it took effect, then 'jackfield invocations resolve' it.",
-        "http": "Find out from the provider whether it took effect, then POST /v1/invocations/{id}/resolve.",
-        "mcp": "Tell the person that it may have taken effect: only they can find out and resolve it. Do not run it again unasked.",
-        "console": "Find out from the provider whether it took effect, then record the outcome on the invocation's page.",
+        "library": "Check with the provider whether it took effect, then resolve the invocation.",
+        "cli": "Check with the provider whether it took effect, then 'jackfield invocations resolve' it.",
+        "http": "Check with the provider whether it took effect, then POST /v1/invocations/{id}/resolve.",
+        "mcp": "Tell the person that it may have taken effect: only they can check with the provider and resolve it."
+        " Do not run it again unasked.",
+        "console": "Check with the provider whether it took effect, then record the outcome on the invocation's page.",
     },
     "in_doubt": {
         "library": f"{_UNCLEAR}; {_RATHER_TWICE}",
         "cli": f"{_UNCLEAR}, then record the outcome with 'jackfield invocations resolve';"
-        " '--on-doubt retry' (onDoubt) is for callers who prefer a duplicate to a miss.",
+        " '--on-doubt retry' (onDoubt) is for callers who prefer a duplicate to none at all.",
         "http": f"{_UNCLEAR}, then record the outcome with POST /v1/invocations/{{id}}/resolve; {_RATHER_TWICE}",
-        "mcp": "Tell the person that it may have taken effect: only they can find out from the provider, before you send it again,"
-        f" and resolve it. Do not run it again unasked: {_RATHER_TWICE}",
+        "mcp": "Tell the person that it may have taken effect: only they can check with the provider, before you send it again,"
+        f" and resolve it.  Do not run it again unasked: {_RATHER_TWICE}",
         "console": f"{_UNCLEAR}, then record the outcome on the invocation's page; {_RATHER_TWICE}",
     },
     "invocations": {

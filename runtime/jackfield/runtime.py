@@ -386,7 +386,7 @@ class Jackfield:
         return diagnosis(tested, [self.invoke({"connector": key, **about}, caller=caller) for key in keys])
 
     def options(self, connector: str, source: str, *, connection: str | None = None, caller: Caller = LIBRARY) -> list[dict[str, str]]:
-        """List the choices of an option source. A live source asks the provider over ``connection``, if the rules allow ``caller`` to.
+        """List the choices from an option source. A live source asks the provider over ``connection``, if the rules allow ``caller`` to.
 
         :raises UnknownConnector: no such connector.
         :raises UnknownAction: no such option source.

@@ -125,7 +125,7 @@ def test_list(shell: Shell) -> None:
     shell.write("connections.yaml", "connections: {room: {type: echo/token, values: {token: t}}}")
     answer = shell.run("connections", "list")
     assert (answer.code, len(answer.json)) == (0, 2)
-    assert "the connection 'room' of connections.yaml hides the stored one" in answer.err
+    assert "the connection 'room' (connections.yaml) hides the stored one" in answer.err
 
 
 def test_import_and_export(shell: Shell) -> None:

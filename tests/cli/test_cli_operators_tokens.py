@@ -134,7 +134,7 @@ def test_explain_what_is_not_there(operator: Shell) -> None:
         ((identifier, "--action", "echo"), "invalid_invocation", "--action takes connector/action"),
         ((identifier, "--action", "ecko/say"), "unknown_connector", "did you mean 'echo'?"),
         ((identifier, "--action", "echo/sey"), "unknown_action", "did you mean 'say'?"),
-        (("nobody", "--action", "echo/say"), "invalid_invocation", "no token has the id 'nobody'"),
+        (("nobody", "--action", "echo/say"), "invalid_invocation", "no token has the ID 'nobody'"),
     ):
         answer = operator.run("tokens", "explain", *words)
         assert (answer.code, answer.json["error"]["code"]) == (2, code)

@@ -150,11 +150,11 @@ def test_components_are_loaded_again(folder: Path, aws: FakeAws) -> None:
         assert served.look() == []
         write(folder, "a.yaml", component(accessKey="AKIDAPRNEW", subject="Another"))
         write(folder, "b.yaml", component("second"))
-        assert served.look() == ["the components have been loaded again: 'outbox' has changed, 'second' is new"]
+        assert served.look() == ["the components were reloaded: 'outbox' has changed, 'second' is new"]
         assert served.client.send().status == 204
         assert served.client.send(name="second").status == 204
         (folder / "b.yaml").unlink()
-        assert served.look() == ["the components have been loaded again: 'second' is gone"]
+        assert served.look() == ["the components were reloaded: 'second' is gone"]
         assert served.client.send(name="second").message.endswith("couldn't find output binding second")
     assert [(item.access_key_id, item.content.subject) for item in aws.messages] == [
         ("AKIDAPR", "Nightly report"),
@@ -180,11 +180,11 @@ def test_a_broken_file_keeps_the_old_component(folder: Path, aws: FakeAws, text:
         write(folder, "b.yaml", component("second"))
         fault, kept, changed = served.look()
         assert fault.removeprefix(f"{folder}/").startswith("a.yaml: ")
-        assert kept == "component 'outbox': it is served as it was before the change"
-        assert changed == "the components have been loaded again: 'second' is new"
+        assert kept == "component 'outbox': its last valid version is still served"
+        assert changed == "the components were reloaded: 'second' is new"
         assert [served.client.send(name=name).status for name in ("outbox", "second")] == [204, 204]
         write(folder, "a.yaml", component(subject="Mended"))
-        assert served.look() == ["the components have been loaded again: 'outbox' has changed"]
+        assert served.look() == ["the components were reloaded: 'outbox' has changed"]
         assert served.client.send().status == 204
     assert aws.messages[-1].content.subject == "Mended"
 
@@ -200,7 +200,7 @@ def test_a_running_sidecar_looks_at_its_folder(folder: Path, aws: FakeAws) -> No
             assert process.stderr is not None
             ready: dict[str, Any] = json.loads(process.stdout.readline())
             write(folder, "b.yaml", component("second"))
-            assert process.stderr.readline() == "jackfield: the components have been loaded again: 'second' is new\n"
+            assert process.stderr.readline() == "jackfield: the components were reloaded: 'second' is new\n"
             assert SidecarClient(ready["httpPort"], 0, Components(()).read({})).send(name="second").status == 204
         finally:
             process.terminate()

@@ -144,7 +144,7 @@ def test_vault_s_certificate_is_always_verified(folder: Path, tmp_path: Path) ->
         assert secret(folder, store("hashicorp.vault", **usual, caCert=str(trusted)), "{name: ses}") == "s"
         pem = store("hashicorp.vault", **usual, caPem=trusted.read_text())
         assert secret(folder, pem, "{name: ses}", VAULT_CACERT="/nowhere") == "s"
-        assert "'skipverify': the certificate of Vault is always verified" in bindings_text(
+        assert "'skipverify': Vault's certificate is always verified" in bindings_text(
             folder, store("hashicorp.vault", **usual, skipVerify="true")
         )
 
@@ -226,7 +226,7 @@ def test_a_document_of_a_caller_reads_no_store(folder: Path, vault: VaultServer)
     documents = [Document(content, "d", "the document", format="dapr") for content in yaml.safe_load_all(text)]
     around = Surroundings(Catalog.installed, {}, reads_files=False)
     told = [str(item) for item in read(documents, around)]
-    assert "this document is not allowed to read secrets of this host" in told[0]
+    assert "this document is not allowed to read this server's secrets" in told[0]
     assert vault.reads == []
 
 

@@ -280,7 +280,7 @@ def test_001_a_flow_is_not_run_and_the_hint_says_what_to_do(shell: Shell, sample
     done = shell.run("run", str(samples / "prismatic-integration.yaml"))
     assert done.code == 2
     assert done.json["error"]["message"] == "the file has no workflow"
-    assert "A flow of an integration is not run" in done.json["error"]["hint"]
+    assert "An integration's flows are not run" in done.json["error"]["hint"]
 
 
 def test_001_the_connection_links_to_access_control_of_ses() -> None:

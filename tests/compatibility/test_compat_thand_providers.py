@@ -123,11 +123,11 @@ def test_t6_only_what_is_enabled_is_there(folder: Path, entry: dict[str, Any], t
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
-        ({"enabled": False}, "a.yaml: providers.mail-eu is there, but not enabled: set 'enabled: true'"),
-        ({"enabled": None}, "a.yaml: providers.mail-eu is there, but not enabled: set 'enabled: true'"),
+        ({"enabled": False}, "a.yaml: providers.mail-eu exists, but not enabled: set 'enabled: true'"),
+        ({"enabled": None}, "a.yaml: providers.mail-eu exists, but not enabled: set 'enabled: true'"),
         (
             {"capabilities": {"notifier": {"enabled": False}}},
-            "a.yaml: providers.mail-eu is there, but its capabilities.notifier.enabled is false: set it to true",
+            "a.yaml: providers.mail-eu exists, but its capabilities.notifier.enabled is false: set it to true",
         ),
     ],
 )
@@ -146,7 +146,7 @@ def test_an_import_says_what_is_disabled(folder: Path, capsys: pytest.CaptureFix
     assert main(["connections", "import", file]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out) == []
-    assert "a.yaml: providers.mail-eu is there, but not enabled: set 'enabled: true'; it is not imported" in err
+    assert "a.yaml: providers.mail-eu exists, but not enabled: set 'enabled: true'; it is not imported" in err
 
 
 def test_a_placeholder_of_the_document_is_named(folder: Path) -> None:

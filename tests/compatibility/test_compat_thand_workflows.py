@@ -225,8 +225,8 @@ def test_one_mail_to_all_has_one_provider(flow: Runner, aws: FakeAws) -> None:
     ("given", "says"),
     [
         ({"mail-eu": 0}, "'steps[0]': every provider has the weight 0"),
-        ({"mail-eu": -1}, "'steps[0]': the weight of the provider 'mail-eu' must be a number from 0 on"),
-        ({"mail-eu": "x"}, "'steps[0]': the weight of the provider 'mail-eu' must be a number from 0 on"),
+        ({"mail-eu": -1}, "'steps[0]': the weight of the provider 'mail-eu' must be a number of at least 0"),
+        ({"mail-eu": "x"}, "'steps[0]': the weight of the provider 'mail-eu' must be a number of at least 0"),
         ({"mail-eu": 1, "mail-x": 1}, "no matching provider found for name: mail-x"),
         ({}, "'steps[0]': no provider is set"),
         (["mail-eu"], "'steps[0]': no provider is set"),
@@ -242,7 +242,7 @@ def test_wrong_weights_are_refused_before_anything_is_sent(flow: Runner, aws: Fa
 def test_a_disabled_provider_is_told(flow: Runner, aws: FakeAws) -> None:
     """A workflow whose provider is switched off says that it is there, and where to switch it on."""
     flow.file([{"name": "w", "steps": [{"task": "notify", "config": CONFIG}]}], {"mail-eu": {**PROVIDER, "enabled": False}})
-    says = "flow.yaml: providers.mail-eu is there, but not enabled: set 'enabled: true'"
+    says = "flow.yaml: providers.mail-eu exists, but not enabled: set 'enabled: true'"
     assert flow.refusal() == f"no matching provider found for name: mail-eu ({says})"
 
 

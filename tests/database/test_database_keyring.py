@@ -146,5 +146,5 @@ def test_wrapped_keys_open_where_they_belong_only() -> None:
     for workspace, key_id, text in (("x", "aa", wrapped), ("w", "ab", wrapped), ("w", "aa", wrapped[:-1]), ("w", "aa", b"")):
         with pytest.raises(SealBroken):
             master.unwrap(workspace, key_id, master.id, text)
-    with pytest.raises(WrongMasterKey, match=f"{ids(SECOND)[0]} does not decrypt .*encrypted with key id {master.id}"):
+    with pytest.raises(WrongMasterKey, match=f"{ids(SECOND)[0]} does not decrypt .*encrypted with key ID {master.id}"):
         MasterKey([SECOND]).unwrap("w", "aa", master.id, wrapped)

@@ -141,7 +141,7 @@ def test_a_wrong_master_key_says_so_and_destroys_nothing(database: Database, mas
         lambda: wrong.rotate(MasterKey.generate()),
     )
     for call in calls:
-        with pytest.raises(WrongMasterKey, match=f"which was encrypted with key id {master.id}") as caught:
+        with pytest.raises(WrongMasterKey, match=f"which was encrypted with key ID {master.id}") as caught:
             call()
         assert "JACKFIELD_MASTER_KEY" in str(caught.value)
     assert keys(database) == before

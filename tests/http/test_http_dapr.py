@@ -78,7 +78,7 @@ def test_bindings_without_components_are_told_how_to_be_served(tmp_path: Path) -
 
 
 _WITHOUT = (
-    "no such resource: Dapr's API is served with 'jackfield serve --components DIR'; components that JACKFIELD_CONNECTIONS names are "
+    "no such resource: Dapr's API is served with 'jackfield serve --components DIR'; components listed in JACKFIELD_CONNECTIONS are "
     "connections only"
 )
 
@@ -145,7 +145,7 @@ def test_s2_dapr_needs_a_token_where_others_reach_it(
     """Behind a proxy too, the command does not start without ``DAPR_API_TOKEN``, and says how to allow it knowingly."""
     assert main([*words, "--components", *components.folders]) == 2
     error = json.loads(capsys.readouterr().out)["error"]
-    assert "anyone who can reach this host" in error["message"]
+    assert "anyone who can reach this server" in error["message"]
     assert all(word in error["hint"] for word in ("DAPR_API_TOKEN", "--without-token"))
 
 

@@ -79,7 +79,7 @@ def test_l45_an_origin_for_all_is_warned_of(tmp_path: Path) -> None:
     with process(tmp_path, "--origin", "*", "--origin", "http://localhost:3000"):
         pass
     told = (tmp_path / "stderr").read_text("utf-8")
-    assert told.startswith("jackfield: --origin '*' lets pages of every website call")
+    assert told.startswith("jackfield: --origin '*' lets pages from every website call")
 
 
 def test_pages_of_a_rebound_name_are_not_shown(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_l37_connection_files_that_are_not_there(shell: Shell, command: str, nam
     shell.set(JACKFIELD_CONNECTIONS=named)
     answer = shell.run(command, *(("--port", "0") if command == "serve" else ()))
     assert answer.code == 2
-    assert answer.json["error"]["message"] == f"JACKFIELD_CONNECTIONS names '{named}', which {reason}"
+    assert answer.json["error"]["message"] == f"JACKFIELD_CONNECTIONS lists '{named}', which {reason}"
 
 
 def test_l37_mcp_warns_of_connection_files(tmp_path: Path) -> None:

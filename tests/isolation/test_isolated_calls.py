@@ -86,7 +86,7 @@ def test_a_step_that_succeeded_is_reported(runtime: Jackfield) -> None:
     doubt = call(runtime, "write", fail="partly")
     assert doubt.error is not None
     assert doubt.status == "in_doubt"
-    assert "'say' had succeeded (request id request-1)" in doubt.error.details[0].message
+    assert "'say' had succeeded (request ID request-1)" in doubt.error.details[0].message
 
 
 def test_a_connection_that_is_refused_when_it_opens(runtime: Jackfield) -> None:

@@ -66,7 +66,7 @@ def test_b1_after_a_first_request_nothing_is_repeated(tmp_path: Path, later: Jac
     assert (result.status, script.tries, result.meta.attempts) == ("in_doubt", 1, 1)
     assert result.error is not None
     assert "'request 1' had succeeded" in result.error.message
-    assert result.error.details[0].message == "the step 'request 1' had succeeded (request id request-1)"
+    assert result.error.details[0].message == "the step 'request 1' had succeeded (request ID request-1)"
     assert result.error.provider is not None
     assert result.error.provider.request_id == "request-1"
 
@@ -88,7 +88,7 @@ def test_b1_a_named_step_and_what_it_returned(tmp_path: Path) -> None:
     assert script.tries == 1
     assert error["message"] == "'ask' has partly taken effect: after 'create the job' had succeeded, slow down"
     (detail,) = error["details"]
-    assert detail["message"] == 'the step \'create the job\' had succeeded (request id r-1); it returned {"jobId": "j-7", "by": "***"}'
+    assert detail["message"] == 'the step \'create the job\' had succeeded (request ID r-1); it returned {"jobId": "j-7", "by": "***"}'
     assert error["provider"] == {"code": "Slow", "message": "too many", "httpStatus": 429, "requestId": "r-1"}
 
 

@@ -103,7 +103,7 @@ def test_the_deadline_passes_while_the_action_runs(tmp_path: Path, effect: Any, 
         result = board.ask()
     assert result.error is not None
     assert (result.status, result.error.code, script.tries) == (status, code, 1)
-    assert "the deadline of 60 s passed before the provider answered" in result.error.message
+    assert "the deadline of 60 s passed before the provider responded" in result.error.message
 
 
 def test_a_hanging_try_leaves_time_for_others(tmp_path: Path) -> None:

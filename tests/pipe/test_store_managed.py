@@ -105,7 +105,7 @@ def test_files_hide_stored_ones(open_runtime: Callable[..., Jackfield]) -> None:
     open_runtime(connections=[]).connections.add("filed", "echo/token", {"token": "stored"})
     jackfield = open_runtime()
     assert jackfield.connections.show("filed")["source"] == "given in code"
-    assert list(jackfield.connections.warnings) == ["the connection 'filed' of given in code hides the stored one of the same name"]
+    assert list(jackfield.connections.warnings) == ["the connection 'filed' (given in code) hides the stored one with that name"]
     assert [item["source"] for item in jackfield.connections.list().items] == ["given in code"]
     jackfield.connections.remove("filed")
     assert list(jackfield.connections.warnings) == []

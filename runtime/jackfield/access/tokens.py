@@ -287,7 +287,7 @@ class Tokens:
     def _found(self, transaction: Transaction, identifier: str) -> Token:
         row = transaction.find(_FIND, {"workspace": self._workspace, "id": identifier})
         if row is None:
-            raise UnknownToken(f"no token has the id '{identifier[:80]}'", hint="'jackfield tokens list' shows the tokens and their ids.")
+            raise UnknownToken(f"no token has the ID '{identifier[:80]}'", hint="'jackfield tokens list' shows the tokens and their IDs.")
         return read_token(row)
 
 

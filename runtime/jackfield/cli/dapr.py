@@ -52,7 +52,7 @@ def _declare(parser: Parser) -> None:
         "-G", "--dapr-grpc-port", "--grpc-port", metavar="PORT", type=port, dest="grpc_port",
         help=ports.format(_GRPC_PORT, "; needs the extra dapr"),
     )  # fmt: skip
-    parser.add_argument("-p", "--app-port", metavar="PORT", type=port, help="the command's own port, which it gets as APP_PORT")
+    parser.add_argument("-p", "--app-port", metavar="PORT", type=port, help="the command's own port, passed to it as APP_PORT")
     parser.add_argument(
         "--stop-within",
         "--grace",
@@ -71,9 +71,9 @@ def declare_components(parser: Parser, *short: str) -> None:
         *short, "--app-id", metavar="ID", help="the app ID; components scoped to other apps are not loaded (default: APP_ID)"
     )
     parser.add_argument(
-        "--without-token", action="store_true", help="serve the bindings without DAPR_API_TOKEN, to anyone who can reach this host"
+        "--without-token", action="store_true", help="serve the bindings without DAPR_API_TOKEN, to anyone who can reach this server"
     )
-    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict rejects what Dapr's own code rejects")
+    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict: reject what Dapr itself rejects")
 
 
 def check_token(arguments: Namespace, *, local: bool) -> None:
@@ -83,7 +83,7 @@ def check_token(arguments: Namespace, *, local: bool) -> None:
     """
     if not (local or arguments.without_token or os.environ.get("DAPR_API_TOKEN")):
         raise InvalidInvocation(
-            "anyone who can reach this host could send through the components",
+            "anyone who can reach this server could send through the components",
             hint="Set DAPR_API_TOKEN, or listen on 127.0.0.1 without a proxy. --without-token serves them without authentication.",
         )
 

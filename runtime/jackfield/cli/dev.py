@@ -1,4 +1,4 @@
-"""``jackfield dev``: serve a connector's project, and start again after each change of its files."""
+"""``jackfield dev``: serve a connector's project, and restart after each change of its files."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _run(arguments: Namespace, _output: Output) -> int:
             finally:
                 _stop(server)
             if not stopped.is_set():
-                announce("jackfield: the project has changed; starting again")
+                announce("jackfield: the project has changed; restarting")
     return 0
 
 
@@ -130,4 +130,4 @@ def _stop(server: subprocess.Popen[bytes] | None) -> None:
         server.wait()
 
 
-VERBS = {"": Verb("Serve a connector's project, and start again after each change.", _declare, _run)}
+VERBS = {"": Verb("Serve a connector's project, and restart after each change.", _declare, _run)}

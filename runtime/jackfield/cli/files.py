@@ -79,7 +79,7 @@ class Files:
     def _open(self, path: str, at: str) -> IO[bytes]:
         if path == STDIN:
             if self._stdin_taken:
-                raise _refusal("stdin can be read only once, and two arguments ask for it", at)
+                raise _refusal("stdin can be read only once, and two arguments read it", at)
             self._stdin_taken = True
             return _stdin()
         try:

@@ -48,7 +48,7 @@ def _declare_list(parser: Parser) -> None:
     parser.add_argument("--label", metavar="NAME[=VALUE]", help="only this label")
     parser.add_argument("--error-code", metavar="CODE", help="only this error code")
     parser.add_argument("--caller", metavar="WHO", help="only this token or user")
-    parser.add_argument("--search", metavar="TEXT", help="only with this text in an id, name, key, error code or context")
+    parser.add_argument("--search", metavar="TEXT", help="only with this text in an ID, name, key, error code or context")
     declare_workspace(parser)
     declare_pages(parser)
 
@@ -67,7 +67,7 @@ def _list(arguments: Namespace, output: Output) -> int:
     output.rows(_shortened(rows) if output.for_people else rows, _COLUMNS)
     for entry in found:
         if entry.damage is not None:
-            sys.stderr.write(f"jackfield: the invocation {entry.id} cannot be shown in whole: {entry.damage}\n")
+            sys.stderr.write(f"jackfield: the invocation {entry.id} cannot be shown completely: {entry.damage}\n")
     return 0
 
 
@@ -87,7 +87,7 @@ def _identified(journal: Journal, text: str) -> str:
         return text
     ids = journal.completions(text)
     if len(ids) > 1:
-        raise InvalidInvocation(f"several invocations begin with '{text}'", hint=f"Give more of the id, such as '{ids[0]}'.")
+        raise InvalidInvocation(f"several invocations begin with '{text}'", hint=f"Give more of the ID, such as '{ids[0]}'.")
     return ids[0] if ids else text
 
 

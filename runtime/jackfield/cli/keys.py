@@ -79,7 +79,7 @@ def _given() -> str | None:
             return file.read(_LARGEST).decode("ascii")
     except (OSError, UnicodeError) as fault:
         reason = fault.strerror if isinstance(fault, OSError) else "it is not base64"
-        raise InvalidInvocation(f"the file '{named}', which {_FILE} names, cannot be read: {reason}") from None
+        raise InvalidInvocation(f"the file '{named}', set in {_FILE}, cannot be read: {reason}") from None
 
 
 VERBS = {

@@ -149,7 +149,7 @@ Run actions of installed connectors: JSON in, JSON out.
   -h, --help    show this help; 'jackfield help COMMAND' describes a command
   -V, --version
 
-Answers go to stdout as JSON, on one line with --json; everything else to stderr.
+Output goes to stdout as JSON, on one line with --json; everything else to stderr.
 Exit codes: 0 succeeded, 1 failed, 2 invalid, 3 in doubt; of many, the largest.
 """
 

@@ -1,4 +1,4 @@
-"""``jackfield new``: write the project of a new connector from templates, which are data files."""
+"""``jackfield new``: create the project for a new connector from templates, which are data files."""
 
 from __future__ import annotations
 
@@ -102,4 +102,4 @@ def _filled(text: str, words: Mapping[str, str]) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda found: words[found[1]], text)
 
 
-VERBS = {"": Verb("Write the project of a new connector.", _declare, _run)}
+VERBS = {"": Verb("Create the project for a new connector.", _declare, _run)}

@@ -1,4 +1,4 @@
-"""``jackfield options``: list the choices of a form field."""
+"""``jackfield options``: list the choices for a form field."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ def _run(arguments: Namespace, output: Output) -> int:
     return 0
 
 
-VERBS = {"": Verb("List the choices of an option source.", _declare, _run)}
+VERBS = {"": Verb("List the choices from an option source.", _declare, _run)}

@@ -117,7 +117,7 @@ def _without_workflows(documents: Iterable[Document]) -> str:
     if not any(recognise(item.content) == "prismatic" for item in documents):
         return ""
     return (
-        "A flow of an integration is not run. Its connections can be used: name the file in JACKFIELD_CONNECTIONS, or run "
+        "An integration's flows are not run. Its connections can be used: list the file in JACKFIELD_CONNECTIONS, or run "
         "'jackfield connections import FILE'; run each step with 'jackfield invoke', which reads the step's inputs as they are."
     )
 

@@ -34,7 +34,7 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--workers", type=count(1, _MOST_WORKERS), default=1, metavar="N", help="number of server processes (default 1)")
     parser.add_argument("--behind-proxy", action="store_true", help="a proxy in front terminates TLS")
     parser.add_argument(
-        "--root-path", default="", metavar="PATH", help="the path prefix under which a proxy serves this, such as /jackfield"
+        "--root-path", default="", metavar="PATH", help="the path prefix under which a proxy serves jackfield, such as /jackfield"
     )
     parser.add_argument("--certificate", metavar="FILE", help="serve TLS with this certificate (PEM)")
     parser.add_argument("--key", metavar="FILE", help="the certificate's private key (PEM)")
@@ -88,7 +88,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     if arguments.jwks:
         if not (arguments.jwt_issuer and arguments.jwt_audience):
             raise InvalidInvocation(
-                "--jwks needs --jwt-issuer and --jwt-audience", hint="Without them any token of the provider would be accepted."
+                "--jwks needs --jwt-issuer and --jwt-audience", hint="Without them, any token from the provider would be accepted."
             )
         jwt = Jwt(arguments.jwks, arguments.jwt_issuer, arguments.jwt_audience)
     settings = Settings(
@@ -116,7 +116,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         read_bindings(components)
     require_connection_files(os.environ)
     if "*" in settings.origins:
-        announce("jackfield: --origin '*' lets pages of every website call the API if they have a token")
+        announce("jackfield: --origin '*' lets pages from every website call the API if they have a token")
     if arguments.migrate:
         with _storage() as storage:
             prepare_database(storage, migrate=True)

@@ -48,7 +48,7 @@ def require_connection_files(environment: Mapping[str, str]) -> None:
             missing, reason = not os.path.exists(os.path.expanduser(source)), "does not exist"
         if missing:
             hint = "Correct JACKFIELD_CONNECTIONS, or unset it."
-            raise InvalidInvocation(f"JACKFIELD_CONNECTIONS names '{source[:200]}', which {reason}", hint=hint)
+            raise InvalidInvocation(f"JACKFIELD_CONNECTIONS lists '{source[:200]}', which {reason}", hint=hint)
 
 
 def check_connection_files(environment: Mapping[str, str], catalog: Catalog) -> None:

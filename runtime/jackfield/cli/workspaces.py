@@ -102,5 +102,5 @@ VERBS = {
     "create": Verb("Create a workspace.", _declare_settings, _create),
     "list": Verb("List the workspaces.", _declare_nothing, _list),
     "show": Verb("Print a workspace and its settings.", _declare_show, _show),
-    "set": Verb("Change settings of a workspace; the others stay as they are.", _declare_set, _set),
+    "set": Verb("Change settings of a workspace; the others stay unchanged.", _declare_set, _set),
 }

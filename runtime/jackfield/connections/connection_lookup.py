@@ -71,7 +71,7 @@ class Connections:
         """A sentence for each stored connection that a file hides."""
         store = self.store
         hidden = [name for name in sorted(self._by_name) if store is not None and store.show(name) is not None]
-        return tuple(f"the connection '{name}' of {self._by_name[name][0].source} hides the stored one of the same name" for name in hidden)
+        return tuple(f"the connection '{name}' ({self._by_name[name][0].source}) hides the stored one with that name" for name in hidden)
 
     def files(self) -> list[NamedConnection]:
         """Return the connections of files by name; of a name that is defined twice, the first."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"(?=[._-]*[A-Za-z0-9])[A-Za-z0-9._-]{1,100}\Z")
 """Valid connection names. Punctuation alone is not valid: ``.`` and ``..`` could not be part of a URL."""
-NAME_EXPECTED = "a name is 1 to 100 letters, digits, dots, underscores or hyphens, with a letter or a digit among them"
+NAME_EXPECTED = "a name is 1 to 100 letters, digits, dots, underscores or hyphens, including at least one letter or digit"
 
 Origin = Literal["operator", "remote"]
 """Origin of the values: the operator (files, command line, library), or a caller over HTTP or MCP."""

@@ -122,7 +122,7 @@ def _answer(url: str, headers: Mapping[str, str], environment: Mapping[str, str]
             break
         url = _next(url, location)
     if status != http.HTTPStatus.OK:
-        raise ValueError(_STATUSES.get(status, f"Vault answers with HTTP status {status}"))
+        raise ValueError(_STATUSES.get(status, f"Vault returned HTTP status {status}"))
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

@@ -108,8 +108,8 @@ class Trouble(Enum):
         "Check that the path is right, and that the account that runs jackfield may read and write the file and its folder.",
     )
     DAMAGED = ("the database is damaged", "Run 'jackfield db check', and restore the last backup.")
-    FAILING = ("the database cannot be written: its disk fails", "Check the system log for disk errors.")
-    SLOW = ("the database did not answer in time", "Find out what keeps it busy; 'jackfield db check' reports its state.")
+    FAILING = ("the database cannot be written: its disk is failing", "Check the system log for disk errors.")
+    SLOW = ("the database did not respond in time", "Find out what keeps it busy; 'jackfield db check' reports its state.")
     BUSY = ("the database is busy: all its connections are in use", "Try again, or run fewer calls at once.")
     CLOSED = ("the database is closed", "Open it again before using it.")
 

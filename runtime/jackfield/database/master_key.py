@@ -124,7 +124,7 @@ class MasterKey:
     def wrong(self, master_key_id: str) -> WrongMasterKey:
         """Return the error for a database that needs another key."""
         return WrongMasterKey(
-            f"the master key {', '.join(self._keys)} does not decrypt this database, which was encrypted with key id {master_key_id}",
+            f"the master key {', '.join(self._keys)} does not decrypt this database, which was encrypted with key ID {master_key_id}",
             hint="Set JACKFIELD_MASTER_KEY or JACKFIELD_MASTER_KEY_FILE to that key. Nothing was changed.",
         )
 
@@ -299,7 +299,7 @@ def live_master_key(environment: Mapping[str, str], home: str, sealed_by: Callab
         key_id = sealed_by()
         if key_id is not None and lost.is_missing:  # another process may have made both meanwhile
             raise DatabaseUnfit(
-                f"the master key file '{lost.path}' is missing; the database was encrypted with key id {key_id}",
+                f"the master key file '{lost.path}' is missing; the database was encrypted with key ID {key_id}",
                 hint="Put the file back from your copy, or set JACKFIELD_MASTER_KEY or JACKFIELD_MASTER_KEY_FILE to that key. "
                 "No new key was created, because it could not decrypt the database.",
             )

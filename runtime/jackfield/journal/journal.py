@@ -419,7 +419,7 @@ class Journal:
 
 def unknown_entry(identifier: str) -> InvalidInvocation:
     """Build the error for an invocation that does not exist or is hidden from the caller."""
-    return InvalidInvocation(f"no invocation has the id '{identifier[:80]}'", hint=NextStep("invocations"))
+    return InvalidInvocation(f"no invocation has the ID '{identifier[:80]}'", hint=NextStep("invocations"))
 
 
 def _fitting(sizes: Sequence[int]) -> int:

@@ -61,7 +61,7 @@ def serving(catalog: Catalog, stored: NamedConnection) -> list[Manifest]:
     fitting = [manifest for manifest in catalog.manifests() if manifest.connection_type(stored.type) is not None]
     if not fitting:
         raise InvalidConnection(
-            f"no installed connector takes the connection '{stored.name}' of type '{stored.type[:80]}'",
+            f"no installed connector accepts the connection '{stored.name}' of type '{stored.type[:80]}'",
             details=[Detail("/type", "is not a connection type of an installed connector")],
             hint=NextStep("connectors"),
         )

@@ -435,7 +435,7 @@ def _failing(trial: Trial, drafted: ConnectionDraft) -> InvalidConnection:
     hint = f"{failed[0].hint} " if failed[0].hint else ""
     if drafted.made:
         hint += (
-            "Its External ID was just generated, and no role knows it yet. Save the connection untested, set up its "
+            "Its External ID was just generated, and no role requires it yet. Save the connection untested, set up its "
             "policies, then test it. "
         )
     return InvalidConnection(

@@ -71,7 +71,7 @@ def _more(kind: ConnectionType, sender: str | None, testing: Sequence[str]) -> d
     """Return the optional arguments of a type's ``policies``: only those with a value, since few types take them."""
     if sender is not None and "sender" not in type(kind).model_fields:
         text = f"connections of the type '{type(kind).key}' have no sender to restrict"
-        raise InvalidInvocation(text, details=[Detail("/from", text)], hint="Leave the sender out.")
+        raise InvalidInvocation(text, details=[Detail("/from", text)], hint="Omit the sender.")
     named = {"sender": sender, "testing": testing}
     return {name: value for name, value in named.items() if value}
 
@@ -100,7 +100,7 @@ def _chosen(stored: NamedConnection, manifests: Sequence[Manifest], actions: Seq
         if not meant:
             tail = did_you_mean(name, [*served, *(key.partition("/")[2] for key in served)])
             hint = f"It serves {', '.join(sorted(served))}."
-            raise UnknownAction(f"the connection '{stored.name}' serves no action '{name[:80]}'{tail}", hint=hint)
+            raise UnknownAction(f"the connection '{stored.name}' does not support an action '{name[:80]}'{tail}", hint=hint)
         yield from ((key, served[key]) for key in meant)
 
 

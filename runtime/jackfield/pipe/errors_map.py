@@ -120,7 +120,7 @@ def in_doubt(action: str, error: JackfieldError, done: Sequence[Answered]) -> In
     text = f"'{action}' was sent and may have taken effect: {what}"
     if done:
         text = f"'{action}' has partly taken effect: after {_steps(done)} had succeeded, {what}"
-        hint = "Find out from the provider whether it took effect before you send it again: the details list the completed steps."
+        hint = "Check with the provider whether it took effect before you send it again: the details list the completed steps."
         hint += " It was not retried, because this would repeat them."
     provider = error.provider
     known = next((step.request_id for step in reversed(done) if step.request_id), None)
@@ -139,7 +139,7 @@ def _steps(done: Sequence[Answered]) -> str:
 def _success_detail(step: Answered) -> Detail:
     text = f"the step '{step.step}' had succeeded"
     if step.request_id is not None:
-        text += f" (request id {step.request_id})"
+        text += f" (request ID {step.request_id})"
     if step.returned is not None:
         returned = step.returned if isinstance(step.returned, str) else json.dumps(step.returned, ensure_ascii=False, default=str)
         text += f"; it returned {returned[:_MAX_QUOTED]}"
@@ -150,9 +150,9 @@ def repeated(error: JackfieldError) -> JackfieldError:
     """Add to ``error`` that an earlier attempt may have caused it: that attempt may have deleted or created the resource already."""
     error.details = (
         *error.details,
-        Detail("", "an earlier attempt returned no clear answer and may have taken effect; this is the answer to its retry"),
+        Detail("", "an earlier attempt had an unclear outcome and may have taken effect; this is the outcome of its retry"),
     )
     error.message = f"{error.message} (an earlier attempt may have taken effect)"
     error.args = (error.message,)
-    error.hint = f"{error.hint or ''} Find out from the provider whether the earlier attempt took effect.".strip()
+    error.hint = f"{error.hint or ''} Check with the provider whether the earlier attempt took effect.".strip()
     return error

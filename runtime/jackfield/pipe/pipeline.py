@@ -350,7 +350,7 @@ class Pipeline:
         action = connector.actions[admitted.action.key]
         values = typed(admitted, action, inputs)
         if action.preview is not None and _wants_preview(values) and not admitted.invocation.dry_run:
-            fault = Detail("/preview", "a preview is the output of a dry run: set 'dryRun', or leave 'preview' out")
+            fault = Detail("/preview", "a preview is the output of a dry run: set 'dryRun', or omit 'preview'")
             raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent. Set 'dryRun' to true for the preview.")
         if admitted.target is not None:
             state.opening = self.opening.find(admitted.target, admitted.manifest, connector, inputs)
@@ -408,7 +408,7 @@ class Pipeline:
         # A new error: the old one references the original exception, which a pickle would reveal.
         return Internal(
             f"an unexpected error; the invocation is {state.meta.invocation_id}",
-            hint="The process's log has the reason under this id.",
+            hint="The process's log has the reason under this ID.",
         )
 
     def _log(self, error: Exception, state: RunState) -> None:

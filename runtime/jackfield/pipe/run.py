@@ -231,8 +231,8 @@ class Run:
             self._note(self.current, self.since, "in_doubt" if write else "cancelled")
         if begun and write:
             self.doubtful = True
-            return self._final_error(Unavailable("the process stopped, or its caller left, before the answer was recorded"))
-        return Cancelled("the process stopped, or its caller left, before it ended")
+            return self._final_error(Unavailable("the process stopped, or the caller disconnected, before the response was recorded"))
+        return Cancelled("the process stopped, or the caller disconnected, before it ended")
 
     def _note(self, call: Call, started: float, outcome: str) -> None:
         """Store the request id, and a line about this attempt for the journal (for the first hundred attempts)."""

@@ -337,7 +337,7 @@ def _used_up(run: Run, at: float | None) -> QuotaExceeded:
         else "It frees up as earlier calls pass 24 hours, at the latest in 24 hours."
     )
     return QuotaExceeded(
-        f"the provider's quota for 24 hours leaves no room for '{run.action.key}': nothing was sent",
+        f"the provider's 24-hour quota leaves no room for '{run.action.key}': nothing was sent",
         hint=f"{frees} Send later, or ask the provider for a higher quota.",
     )
 

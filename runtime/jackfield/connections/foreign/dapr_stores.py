@@ -21,7 +21,7 @@ _MOUNT = "/etc/jackfield/secrets"
 _VAULT = "https://127.0.0.1:8200"
 _PREFIX = "dapr"
 _UNSAFE = {
-    "skipverify": "the certificate of Vault is always verified: give 'caCert' or 'caPem'",
+    "skipverify": "Vault's certificate is always verified: set 'caCert' or 'caPem'",
     "tlsservername": "is not supported: let 'vaultAddr' name the host that the certificate is for",
 }
 
@@ -54,7 +54,7 @@ def open_store(kind: str, values: Mapping[str, str], folder: str, around: Surrou
     if kind == "secretstores.local.env":
         return _Variables(given.get("prefix", ""), around.environment)
     if not around.reads_files:
-        raise ForeignError("spec.type: this document is not allowed to read secrets of this host, as a secret store does")
+        raise ForeignError("spec.type: this document is not allowed to read this server's secrets, as a secret store does")
     if kind == "secretstores.local.file":
         separator = given.get("nestedseparator") or ":"
         return _FileStore(_content(given.get("secretsfile", ""), folder), separator, several=given.get("multivalued", "").lower() == "true")

@@ -51,7 +51,7 @@ def _read(key: str, entry: object, document: Document, around: Surroundings) -> 
         raise ForeignError("config: must be an object")
     off = _switched_off(filled)
     if off is not None:
-        return Disabled((key, name), f"{document.place}: providers.{key} is there, but {off}")
+        return Disabled((key, name), f"{document.place}: providers.{key} exists, but {off}")
     alias = _alias(kind, config, around)
     made = translate(alias, dict(config), around.environment, strict=around.strict)
     if made.unused:

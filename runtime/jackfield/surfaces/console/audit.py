@@ -37,7 +37,7 @@ def listed(request: PageRequest) -> Response:
     empty = "No entry matches the filters." if any(given.values()) else "Nothing has been recorded yet."
     older = more(f"/audit?{urlencode({**given, 'cursor': cursor})}" if cursor else None)
     lead = [
-        "Changes, tests, exports and sign-ins of this workspace. ",
+        "Changes, tests, exports and sign-ins in this workspace. ",
         h.code("jackfield audit verify"),
         " checks that no entry was altered.",
     ]

@@ -52,7 +52,7 @@ def _next_page(result: Mapping[str, Any], action: ActionManifest) -> Markup | No
     if meta.get("complete") is True or (not following and meta.get("complete") is None):
         return None
     if not following:
-        return h.p("More pages follow: the output has the token of the next page.", class_="muted")
+        return h.p("More pages follow: the output has the token for the next page.", class_="muted")
     button = h.button("Next page", type="button", data_next=json.dumps(following))
     return h.p(button, " More pages follow.", class_="muted")
 

@@ -111,7 +111,7 @@ def _create_form(request: PageRequest) -> Markup | None:
     expires = h.select(option_list(expiry, "90d"), id="expires", name="expires")
     form = h.form(
         csrf_field(request.csrf),
-        field("name", "Name", name, "Who will use it, and for what."),
+        field("name", "Name", name, "Who uses it, and for what."),
         h.div(field("scope", "Scope", scope), field("expires", "Expires", expires), class_="pair"),
         h.details(h.summary("Rules"), _rule_fields(), class_="further"),
         h.div(h.button("Create token", class_="primary"), class_="actions"),

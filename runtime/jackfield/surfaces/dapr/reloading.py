@@ -63,14 +63,14 @@ class Reloading:
                 self._say(problem.text)
         kept = dict(_kept(self._served, found))
         for name in kept:
-            self._say(f"component '{name}': it is served as it was before the change")
+            self._say(f"component '{name}': its last valid version is still served")
         connections = {binding.connection: self._served.connections[binding.connection] for binding in kept.values()}
         merged = Bindings({**kept, **found.by_name}, {**connections, **found.connections}, found.problems)
         changes = ", ".join(_changes(self._served, merged))
         self._apply(merged)
         self._served = merged
         if changes:
-            self._say(f"the components have been loaded again: {changes}")
+            self._say(f"the components were reloaded: {changes}")
 
 
 def _kept(served: Bindings, found: Bindings) -> Iterator[tuple[str, Binding]]:

@@ -87,6 +87,6 @@ def _grpc_server(api: DaprApi, host: str, port: int) -> GrpcServer:
         from jackfield.surfaces.dapr.grpc_server import GrpcServer
     except ImportError:
         raise InvalidInvocation(
-            "gRPC needs the package grpcio, which is not installed", hint="Install the extra: jackfield[dapr]; or leave --grpc-port out."
+            "gRPC needs the package grpcio, which is not installed", hint="Install the extra: jackfield[dapr]; or omit --grpc-port."
         ) from None
     return GrpcServer(api, host, port)

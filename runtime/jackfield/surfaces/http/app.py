@@ -31,7 +31,7 @@ _MCP = ["Mcp-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name"]
 _ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "X-Request-Id", "Traceparent", *_MCP]
 _EXPOSED = ["Location", "ETag", "Retry-After", "X-Request-Id", "Preference-Applied", "Idempotency-Replayed", "Mcp-Session-Id"]
 _INVOKE = "/v1/invocations"
-_DAPR = "Dapr's API is served with 'jackfield serve --components DIR'; components that JACKFIELD_CONNECTIONS names are connections only"
+_DAPR = "Dapr's API is served with 'jackfield serve --components DIR'; components listed in JACKFIELD_CONNECTIONS are connections only"
 _WORDS = {404: "no such resource", 405: "this method is not allowed here"}
 
 
@@ -122,7 +122,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
     if isinstance(error, Problem):
         return problem(error)
     if isinstance(error, HTTPException):
-        text = _WORDS.get(error.status_code, "the request cannot be answered")
+        text = _WORDS.get(error.status_code, "the request cannot be handled")
         if error.status_code == 404 and request.url.path.startswith("/v1.0/"):
             text = f"{text}: {_DAPR}"
         return problem(Problem(error.status_code, text, dict(error.headers or {})))
@@ -138,7 +138,7 @@ def _shortage(request: Request, error: Exception) -> Response:
         raise error
     server: ServerContext = request.app.state.server
     if server.shortages.takes(short.message.encode()):
-        _LOG.error("%s: requests are answered with 503", short.message)
+        _LOG.error("%s: requests get 503", short.message)
     return problem(of_error(short))
 
 

@@ -192,4 +192,4 @@ async def _entry(request: Request, server: ServerContext, identity: Identity) ->
     try:
         return await server.briefly(lambda: journal.find(request.path_params["id"]))
     except InvalidInvocation:
-        raise Problem(404, f"no invocation has the id '{request.path_params['id'][:80]}'") from None
+        raise Problem(404, f"no invocation has the ID '{request.path_params['id'][:80]}'") from None

@@ -38,7 +38,7 @@ _ENTRY_FILTERS: Mapping[str, Schema] = {
     "status": _STATUS, "connector": _TEXT, "action": _TEXT, "connection": _TEXT, "since": _WHEN, "until": _WHEN, "caller": _TEXT,
     "idempotencyKey": {**_TEXT, "maxLength": 255}, "correlationId": _TEXT, "errorCode": _TEXT,
     "label": {**_TEXT, "description": "A label's name, or name=value."},
-    "q": {**_TEXT, "description": "Text to find in the id, connector, action, connection, caller, key, error code, request id or context."},
+    "q": {**_TEXT, "description": "Text to find in the ID, connector, action, connection, caller, key, error code, request ID or context."},
 }  # fmt: skip
 _ACTION_FILTERS: Mapping[str, Schema] = {"q": _TEXT, "connector": _TEXT, "effect": _EFFECT}
 
@@ -85,7 +85,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: "Schema", 304: ""}, headers=("If-None-Match",), problems=(404,),
     ),
     Operation(
-        "POST", "/v1/connectors/{key}/options/{source}", connectors.options, "read", "listOptions", "List the choices of a form field.",
+        "POST", "/v1/connectors/{key}/options/{source}", connectors.options, "read", "listOptions", "List the choices for a form field.",
         {200: "OptionList"}, body="OptionsOver", problems=(404, 413, 415, 422, 502, 504),
     ),
     Operation(
@@ -154,7 +154,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: "Policies"}, query={"actions": _LONG, "principal": _LONG, "from": _LONG}, problems=(404, 422),
     ),
     Operation(
-        "POST", "/v1/files", uploads.upload, "invoke", "uploadFile", "Upload a file. Inputs refer to it by its id.",
+        "POST", "/v1/files", uploads.upload, "invoke", "uploadFile", "Upload a file. Inputs refer to it by its ID.",
         {201: "File"}, body="*/*", problems=(413, 507),
     ),
     Operation(

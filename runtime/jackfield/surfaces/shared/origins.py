@@ -28,7 +28,7 @@ def check_origin(request: Request, settings: Settings) -> None:
     local = settings.loopback and not settings.behind_proxy
     fault = page_fault(given, headers.get("sec-fetch-site", ""), headers.get("host", ""), allowed=allowed, local=local)
     if fault is not None:
-        raise Problem(403, f"{fault}: 'jackfield serve --origin' lets them" if "pages" in fault else fault)
+        raise Problem(403, f"{fault}: 'jackfield serve --origin' allows them" if "pages" in fault else fault)
 
 
 def check_origins(origins: Iterable[str]) -> None:

@@ -45,7 +45,7 @@ class Readiness:
         if self._looking is not None:
             done, _ = await asyncio.wait({self._looking}, timeout=_PATIENCE)
             if not done:
-                return f"the database did not answer within {_PATIENCE:g} seconds"
+                return f"the database did not respond within {_PATIENCE:g} seconds"
         return self._fault
 
     async def _look(self) -> None:

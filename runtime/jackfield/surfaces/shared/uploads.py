@@ -50,7 +50,7 @@ async def _from_form(request: Request, server: ServerContext, identity: Identity
     try:
         files = [item for _, item in form.multi_items() if not isinstance(item, str)]
         if len(files) != 1:
-            raise Problem(400, "the form must hold one file")
+            raise Problem(400, "the form must contain one file")
         return await server.files.keep(identity.workspace, _pieces(files[0]), _content_type(files[0].content_type or ""))
     finally:
         await form.close()

@@ -21,9 +21,9 @@ def page_fault(origins: Sequence[str], site: str, host: str, *, allowed: Collect
     """
     foreign = next((origin for origin in origins if origin not in allowed), None)
     if foreign is not None:
-        return f"web pages of '{foreign[:100]}' are not allowed to call"
+        return f"web pages from '{foreign[:100]}' are not allowed to call"
     if not origins and site.strip().lower() not in _OWN_SITE:
-        return "web pages of other sites are not allowed to call"
+        return "web pages from other sites are not allowed to call"
     if local and host and _name(host) not in LOOPBACK:
         return f"the host '{host[:100]}' is not this machine: call 127.0.0.1 or localhost"
     return None

@@ -72,5 +72,5 @@ def _choose(among: Weighted, text: str) -> Provider:
 
 def _weight(name: str, weight: object, task: str) -> float:
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < _PARTS:
-        raise InvalidInvocation(f"'{task[:80]}': the weight of the provider '{name[:80]}' must be a number from 0 on")
+        raise InvalidInvocation(f"'{task[:80]}': the weight of the provider '{name[:80]}' must be a number of at least 0")
     return weight
