@@ -211,6 +211,41 @@ def test_a_lock_file_on_another_machine(shell: Shell, shop: Storefront, tmp_path
     assert not (tmp_path / "third/connectors/installed.json").exists()
 
 
+def test_a_lock_file_is_installed_whole_or_not_at_all(shell: Shell, shop: Storefront, tmp_path: Path) -> None:
+    """If one connector of a lock file is refused, those before it are not left; an upgrade writes the lock file anew."""
+    shop.add("umbrella")
+    for key in ("acme", "umbrella"):
+        assert shell.run("install", key, "--from", "site", "--lock", "jackfield.lock").code == 0
+    shop.add(version="1.1.0")
+    assert shell.run("upgrade", "--lock", "upgraded.lock").code == 0
+    rows = {name: json.loads((shell.folder / name).read_text())["connectors"] for name in ("jackfield.lock", "upgraded.lock")}
+    assert [row["version"] for row in rows["upgraded.lock"]] == ["1.1.0", "1.0.0"]
+    (shop.site / "packages/jackfield_umbrella-1.0.0-py3-none-any.whl").unlink()
+    shell.set(JACKFIELD_HOME=str(tmp_path / "other"))
+    answer = shell.run("install", "--frozen", "--lock", "jackfield.lock")
+    assert (answer.code, answer.json["error"]["code"]) == (1, "unavailable")
+    assert listed(shell) == {}
+    assert list((tmp_path / "other").rglob("jackfield-receipt.json")) == []
+
+
+def test_extras_of_the_host(shell: Shell, shop: Storefront) -> None:
+    """A requirement with an extra is met by the host if it has what the extra needs."""
+    shop.add("first", needs=["jackfield[testing]", "nothing; python_version < '3'"])
+    shop.add("second", needs=["jackfield[all,no-such]", "pydantic[email]"])
+    assert shell.run("install", "first", "--from", "site").code == 0
+    answer = shell.run("install", "second", "--from", "site")
+    assert answer.json["error"]["details"][0]["keyword"] in {"dependencies", "host"}
+
+
+def test_downloads_are_limited(shell: Shell, shop: Storefront, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old downloads are removed, and downloaded again when they are needed."""
+    monkeypatch.setattr("jackfield.market.sources._CACHE_BYTES", 0)
+    for _ in range(2):
+        assert shell.run("install", "acme", "--from", "site").code == 0
+        assert shell.run("uninstall", "acme").code == 0
+    assert shell.run("outdated").json == []
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"lockVersion": 1}', '{"lockVersion": 1, "connectors": [{}], "sources": {}}'])
 def test_files_that_are_no_lock(shell: Shell, content: str) -> None:
     """A damaged lock file is named, and nothing is installed."""
@@ -226,6 +261,7 @@ def test_files_that_are_no_lock(shell: Shell, content: str) -> None:
         ("install", "acme"),
         ("install", "acme", "--from", "nowhere"),
         ("install", "acme", "--from", "ftp://example.com"),
+        ("install", "acme", "--from", "https://example.com/?token=x"),
         ("install", "acme @ https://example.com/x.whl", "--from", "site"),
         ("install", "acme[extra]", "--from", "site"),
         ("install", "../acme", "--from", "site"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import stat
 import sys
@@ -15,6 +16,7 @@ import pytest
 from plugboard import make_connector, plugged
 from shell import Shell
 from storefront import BODY, Files, Storefront, files_of, wheel_of, write_dependency
+from tuf_client import serving
 from wheel_maker import archive, put, swap
 
 pytest_plugins = ["shell_fixture"]
@@ -255,6 +257,53 @@ def test_a_hostile_publisher_and_operator(shell: Shell, shop: Storefront, case: 
     members = {"requiresPython": "<3"} if rule == "python" else {}
     shop.forge(content=content(), **members)
     assert refused(shell) == rule
+
+
+LISTS: dict[str, dict[str, Any]] = {
+    "another connector's release": {"key": "other"},
+    "a publisher that is none": {"publisher": {"publisher": "acme-labs"}},
+    "permissions that are none": {"permissions": ["all"]},
+    "a size that is none": {"size": "5"},
+    "a time that is none": {"signedAt": 5},
+}
+
+
+@pytest.mark.parametrize("case", LISTS)
+def test_a_list_that_is_not_valid(shell: Shell, shop: Storefront, case: str) -> None:
+    """A list that the operator has signed is read as a stranger's: what does not fit is refused without a traceback."""
+    shop.forge(**LISTS[case])
+    assert refused(shell) == "metadata"
+
+
+def test_a_wheel_for_another_platform(shell: Shell, shop: Storefront) -> None:
+    """A wheel with code for another platform is refused, as pip would."""
+    content = _raw(swap(f"{INFO}/WHEEL", "py3-none-any", "cp311-cp311-win32"))
+    shop.forge(content=content, file="jackfield_acme-1.0.0-cp311-cp311-win32.whl")
+    assert refused(shell) == "platform"
+
+
+def test_a_server_that_is_too_slow(shell: Shell, shop: Storefront, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A download that takes too long is given up, and nothing is pinned."""
+    monkeypatch.setattr("jackfield.market.sources._DOWNLOAD_SECONDS", -1)
+    with serving(shop.site) as url:
+        answer = shell.run("install", "acme", "--from", url)
+    assert (answer.code, answer.json["error"]["code"]) == (1, "unavailable")
+    assert "took longer" in answer.json["error"]["message"]
+    assert list((shell.folder.parent / "home").rglob("root.json")) == []
+
+
+def test_two_writers(shell: Shell, shop: Storefront, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits too long for another process is told so; a data folder that cannot be written is named."""
+    monkeypatch.setattr("jackfield.market.receipts._WAIT", 0.0)
+    (home / "connectors").mkdir()
+    with (home / "connectors" / ".lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        answer = shell.run("install", "acme", "--from", "site")
+    assert answer.json["error"]["code"] == "conflict"
+    (home / "file").touch()
+    shell.set(JACKFIELD_HOME=str(home / "file"))
+    answer = shell.run("install", "acme", "--from", "site")
+    assert (answer.code, answer.json["error"]["code"]) == (2, "invalid_invocation")
 
 
 def test_a_source_distribution(shell: Shell, shop: Storefront) -> None:

@@ -156,7 +156,7 @@ class Storefront:
         shutil.copytree(self.shell.folder / name, self.site)
 
     def forge(
-        self, key: str = "acme", *, content: bytes | None = None, file: str = "", signer: str = "acme-labs", **members: Any,
+        self, key: str = "acme", /, *, content: bytes | None = None, file: str = "", signer: str = "acme-labs", **members: Any,
     ) -> None:  # fmt: skip
         """Publish as a hostile operator who has every key of the site: any bytes, signed by a publisher, and any statements about them."""
         with _changing(str(self.site), default_keys(str(self.site)), None) as work:

@@ -164,7 +164,7 @@ class Installer:
         """
         row = self.catalogue.revoked().get(str(release.publisher["keyId"]))
         if row is not None:
-            raise _revoked(release, {"at": row["endedAt"], "reason": row.get("reason")})
+            raise _revoked(release, row)
         self.policy.check(release)
         self._check_owner(release, self.installed.of(release.key))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jackfield.errors import InvalidInvocation, JackfieldError, UnknownConnector, did_you_mean
+from jackfield.failures import OnFailure
 from jackfield.market.installing import Installation, Installer, Wanted, choose, preference
 from jackfield.market.lock_files import LockFile, read_lock
 from jackfield.market.policy import Policy, read_policy
@@ -66,9 +67,16 @@ class Operations:
         """
         found = read_lock(lock)
         with self._installed.exclusive():
-            done = [self._frozen(locked, found.roots[locked.source]) for locked in found.connectors]
+            done: list[Installation] = []
+            with OnFailure(self._undo, done):
+                done.extend(self._frozen(locked, found.roots[locked.source]) for locked in found.connectors)
             self._installed.publish({**self._installed.pins(), **{locked.key: locked.version for locked in found.connectors}})
         return done
+
+    def _undo(self, done: Sequence[Installation]) -> None:
+        for one in done:
+            if one.changed:
+                self._installed.remove(one.receipt["key"], one.receipt["version"])
 
     def _frozen(self, locked: Any, root_sha256: str) -> Installation:
         catalogue = self._open(Source.parse(locked.source), root_sha256)

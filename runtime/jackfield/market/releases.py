@@ -97,6 +97,30 @@ class Release:
         return {name: self.data[name] for name in names if name in self.data}
 
 
+_TEXTS = ("key", "name", "version", "title", "wheel", "sha256", "package", "signedAt")
+_OWNER = ("publisher", "keyId", "publicKey")
+
+
+def read_release(row: Any) -> Release:
+    """Read a row of a list that somebody else has made.
+
+    :raises ValueError: if a member that an installer needs is missing or of another kind.
+    """
+    from packaging.version import Version
+
+    if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in _TEXTS) or not isinstance(row.get("size"), int):
+        raise ValueError(f"a release lacks one of {', '.join(_TEXTS)}, size")
+    owner, permissions, revoked = row.get("publisher"), row.get("permissions", {}), row.get("revoked", {})
+    if not isinstance(owner, dict) or not all(isinstance(owner.get(name), str) for name in _OWNER):
+        raise ValueError(f"a release's publisher lacks one of {', '.join(_OWNER)}")
+    if not isinstance(permissions, dict) or not all(isinstance(names, list) for names in permissions.values()):
+        raise ValueError("a release's permissions are not lists of names by system")
+    if not isinstance(revoked, dict) or ("revoked" in row and not isinstance(revoked.get("at"), str)):
+        raise ValueError("a withdrawn release does not state when it was")
+    Version(row["version"])
+    return Release(row)
+
+
 def release_of(wheel: Wheel, verified: Verified) -> Release:
     """Return the release of a verified wheel."""
     manifest, metadata = wheel.manifest, wheel.metadata

@@ -10,10 +10,11 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from jackfield.errors import InvalidInvocation, Unavailable
@@ -21,7 +22,7 @@ from jackfield.failures import OnFailure
 from jackfield.market.attestations import SUFFIX
 from jackfield.market.files import write_file
 from jackfield.market.refusals import NotInstalled
-from jackfield.market.releases import LIST, REVOKED, Release
+from jackfield.market.releases import LIST, REVOKED, Release, read_release
 from jackfield.market.repository import METADATA, require_tuf
 from jackfield.market.shelf import path_of
 from jackfield.market.site_files import PUBLISHERS
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from tuf.api.metadata import TargetFile
     from tuf.ngclient import FetcherInterface, Updater
 
+T = TypeVar("T")
+
 FOLDER = "catalogues"
 """Folder of the pinned roots and of what was downloaded, in the data folder."""
 _ROOT_BYTES = 512 * 1024
@@ -38,6 +41,10 @@ _ROTATIONS = 256
 """Most roots of a source, as in the TUF client."""
 _LIST_BYTES = 256 * 1024 * 1024
 """Largest list of targets, publishers or releases."""
+_CACHE_BYTES = 512 * 1024 * 1024
+"""Largest sum of the downloads that are kept of a source."""
+_DOWNLOAD_SECONDS = 600
+"""Time after which a single download is given up."""
 _ANEW = "If the catalogue was set up anew, and its operator confirms it, delete '{}' and install with --root FILE."
 
 
@@ -79,7 +86,10 @@ class Offer:
     @staticmethod
     def from_json(row: Mapping[str, Any]) -> Offer:
         """Read the connector's row of a list."""
-        return Offer(tuple(map(Release, row.get("releases", ()))), tuple(map(Release, row.get("revoked", ()))))
+        releases, revoked = (tuple(map(read_release, row.get(name, ()))) for name in ("releases", "revoked"))
+        if any(release.key != row["key"] for release in (*releases, *revoked)):
+            raise ValueError(f"the releases of '{row['key']}' are of another connector")
+        return Offer(releases, revoked)
 
 
 class Catalogue:
@@ -97,31 +107,32 @@ class Catalogue:
 
         :raises NotInstalled: if the list is not the signed one.
         """
-        content = self._content(path_of(key), _LIST_BYTES, required=False)
-        return Offer.from_json({} if content is None else json.loads(content))
+        return self._read(path_of(key), lambda row: Offer.from_json({**row, "key": key}), Offer((), ()))
 
     def connectors(self) -> list[Offer]:
         """Return the releases of all connectors, by key.
 
         :raises NotInstalled: if the list is not the signed one.
         """
-        return [Offer.from_json(row) for row in json.loads(self._content(LIST, _LIST_BYTES))["connectors"]]
+        return self._read(LIST, lambda data: [Offer.from_json(row) for row in data["connectors"]], [])
 
     def owners(self) -> Mapping[str, str]:
         """Return the key id of the publisher of each connector, by the connector's key."""
-        rows = json.loads(self._content(PUBLISHERS, _LIST_BYTES))["publishers"]
-        return {key: row["keyId"] for row in rows for key in row["connectors"]}
+        return self._read(PUBLISHERS, lambda data: {key: row["keyId"] for row in data["publishers"] for key in row["connectors"]}, {})
 
     def succeeds(self, former: Mapping[str, str], publisher: Mapping[str, str]) -> bool:
         """Return whether a publisher's key has taken the place of a former one, by the word of the catalogue's operator."""
-        rows = {row["keyId"]: row for row in json.loads(self._content(PUBLISHERS, _LIST_BYTES))["publishers"]}
-        old, new = (rows.get(key["keyId"], {}) for key in (former, publisher))
-        names = {key["publisher"] for key in (former, publisher)} | {old.get("publisher"), new.get("publisher")}
-        return len(names) == 1 and old["status"] != "active" and new["status"] == "active"
+
+        def read(data: Any) -> bool:
+            rows = {row["keyId"]: (row["publisher"], row["status"]) for row in data["publishers"]}
+            (old, status), (new, now) = (rows.get(key["keyId"], ("", "")) for key in (former, publisher))
+            return {old, new} == {former["publisher"]} == {publisher["publisher"]} and status != "active" and now == "active"
+
+        return self._read(PUBLISHERS, read, False)
 
     def revoked(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the revoked publisher keys by key id."""
-        return {row["keyId"]: row for row in json.loads(self._content(REVOKED, _LIST_BYTES))["keys"]}
+        return self._read(REVOKED, lambda data: {row["keyId"]: {"at": row["endedAt"], **row} for row in data["keys"]}, {})
 
     def fetch(self, release: Release) -> tuple[bytes, bytes]:
         """Return the bytes of a wheel and of its attestation, from the cache if they were downloaded before.
@@ -139,11 +150,22 @@ class Catalogue:
         with _told(self.source, self._folder):
             return self._updater.get_targetinfo(path)
 
-    def _content(self, path: str, limit: int, *, required: bool = True) -> Any:  # bytes, or None if it is not required
+    def _read(self, path: str, read: Callable[[Any], T], absent: T) -> T:
+        """Return what ``read`` makes of a list, or ``absent`` if the catalogue has none.
+
+        :raises NotInstalled: if it is not the signed one, or is not valid.
+        """
+        if self._target(path) is None:
+            return absent
+        try:
+            return read(json.loads(self._content(path, _LIST_BYTES)))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            message = f"'{path}' of {self.source.url} is not valid: {type(error).__name__}: {error}"
+            raise NotInstalled("metadata", message, "Ask the catalogue's operator to build it again.") from None
+
+    def _content(self, path: str, limit: int) -> bytes:
         target = self._target(path)
         if target is None:
-            if not required:
-                return None
             message = f"the signed metadata of {self.source.url} has no '{path}'"
             raise NotInstalled("mixed", message, "Ask the catalogue's operator to build it again.")
         with _told(self.source, self._folder):
@@ -195,6 +217,7 @@ def open_catalogue(source: Source, home: str, anchor: Anchor, warn: Callable[[st
             os.path.join(folder, METADATA), f"{source.url}/{METADATA}/", targets, f"{source.url}/", fetcher, config, bootstrap=pinned
         )
         updater.refresh()
+    _prune(targets)
     if is_first:
         write_file(os.path.join(folder, "root.json"), pinned)
         write_file(os.path.join(folder, "source.json"), json.dumps({"url": source.url}).encode())
@@ -238,18 +261,40 @@ def _first_root(source: Source, anchor: Anchor, download: Callable[[str], bytes]
     return found
 
 
+def _prune(folder: str) -> None:
+    """Remove the oldest downloads beyond ``_CACHE_BYTES``."""
+    total = 0
+    for entry in sorted(os.scandir(folder), key=lambda found: found.stat().st_mtime, reverse=True):
+        total += entry.stat().st_size
+        if total > _CACHE_BYTES:
+            os.remove(entry.path)
+
+
 def _history(folder: str) -> list[bytes]:
     names = os.listdir(folder) if os.path.isdir(folder) else []
     return [read_bounded(os.path.join(folder, name), _ROOT_BYTES) for name in names]
 
 
 def _fetcher(source: Source) -> FetcherInterface:
-    from tuf.api.exceptions import DownloadHTTPError
+    from tuf.api.exceptions import DownloadHTTPError, SlowRetrievalError
     from tuf.ngclient import FetcherInterface
     from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
 
+    class TimedFetcher(Urllib3Fetcher):
+        """Reader over HTTP that gives up on a server which sends forever, however slowly."""
+
+        def _fetch(self, url: str) -> Iterator[bytes]:
+            return self._until(super()._fetch(url), time.monotonic() + _DOWNLOAD_SECONDS, url)
+
+        @staticmethod
+        def _until(chunks: Iterator[bytes], deadline: float, url: str) -> Iterator[bytes]:
+            for chunk in chunks:
+                yield chunk
+                if time.monotonic() > deadline:
+                    raise SlowRetrievalError(f"{url} took longer than {_DOWNLOAD_SECONDS} seconds")
+
     if not source.url.startswith("file:"):
-        return Urllib3Fetcher(app_user_agent="jackfield")
+        return TimedFetcher(app_user_agent="jackfield")
 
     class FolderFetcher(FetcherInterface):
         """Reader of a site that lies in a folder."""
