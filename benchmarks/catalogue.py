@@ -180,12 +180,11 @@ def _manifest(key: str, version: str, word: str) -> dict[str, Any]:
 
 def _build(dist: str, site: str) -> None:
     started, used = time.perf_counter(), time.process_time()
-    from jackfield.market.catalogue import build
-    from jackfield.market.repository import create
+    from jackfield.market.catalogue import build, init
     from jackfield.market.role_keys import default_keys
 
     if not Path(site).exists():
-        create(site, default_keys(site), datetime.now(UTC))
+        init(site, default_keys(site))
     built = build(dist, site, default_keys(site))
     seconds, cpu = time.perf_counter() - started, time.process_time() - used
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -17,7 +17,7 @@ import pytest
 
 from publishing import built, file_of, named, publish
 from shell import Shell
-from tuf_client import serving
+from tuf_client import Client, serving
 from wheel_maker import FILE, PACKAGE, swap, wheel_bytes
 
 pytest_plugins = ["shell_fixture"]
@@ -56,14 +56,30 @@ def test_keys_stay_outside_of_the_site(shell: Shell) -> None:
     assert not (shell.folder / "other").exists()
 
 
+def test_a_new_catalogue_is_a_whole_one(shell: Shell) -> None:
+    """Before the first connector, a catalogue has pages and metadata that installers accept; a folder that is none is named so."""
+    assert shell.run("catalogue", "init", "site").code == 0
+    with serving(shell.folder / "site") as url:
+        rows = json.loads(Client(url, shell.folder / "site", shell.folder / "client").download("catalogue.json"))["connectors"]
+    assert rows == []
+    assert "Connectors" in (shell.folder / "site/index.html").read_text()
+    for words in (["build", "dist", "--out", "none"], ["status", "none"], ["refresh", "none"], ["rotate", "none", "root"]):
+        answer = shell.run("catalogue", *words)
+        assert (answer.code, "is not a catalogue" in answer.json["error"]["message"]) == (2, True)
+    (shell.folder / "site/metadata/timestamp.json").write_text("[]")
+    assert "is not signed" in shell.run("catalogue", "status", "site").json["error"]["message"]
+    (shell.folder / "site/metadata/root.json").write_text("{")
+    assert "is not valid" in shell.run("catalogue", "status", "site").json["error"]["message"]
+
+
 def test_a_build_is_incremental_and_repeatable(shell: Shell, site: Path) -> None:
     """The same folder changes nothing; a new connector changes its own pages and the lists; from nothing the same pages come."""
     page = (site / "connectors/acme/index.html").read_text()
     again = shell.run("catalogue", "build", "dist", "--out", "site").json
-    assert (again["added"], again["pagesWritten"], again["targetsVersion"]) == ([], 0, 1)
+    assert (again["added"], again["pagesWritten"], again["targetsVersion"]) == ([], 0, 2)
     publish(shell, named("umbrella"), "jackfield_umbrella-1.0.0-py3-none-any.whl", "umbrella.key")
     more = shell.run("catalogue", "build", "dist", "--out", "site").json
-    assert (more["connectors"], more["targetsVersion"]) == (2, 2)
+    assert (more["connectors"], more["targetsVersion"]) == (2, 3)
     assert (site / "connectors/acme/index.html").read_text() == page
     listed = json.loads((site / "catalogue.json").read_text())["connectors"]
     assert [(row["key"], row["versions"], row["publisher"]["publisher"]) for row in listed] == [

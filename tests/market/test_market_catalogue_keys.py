@@ -12,8 +12,8 @@ import pytest
 from tuf.api.exceptions import BadVersionNumberError, ExpiredMetadataError, LengthOrHashMismatchError, UnsignedMetadataError
 
 from jackfield.errors import InvalidInvocation
-from jackfield.market.catalogue import build, refresh
-from jackfield.market.repository import Repository, create
+from jackfield.market.catalogue import build, init, refresh
+from jackfield.market.repository import Repository
 from jackfield.market.role_keys import RoleKeys
 from publishing import built, file_of, named, new_key, publish
 from shell import Shell
@@ -56,7 +56,7 @@ def versions(site: Path) -> dict[str, int]:
 
 def test_releases_are_in_a_role_of_their_publisher(site: Path, client: Client) -> None:
     """Each publisher has a delegated role for its connectors only; the updater walks to it, and finds what was signed."""
-    top = json.loads((site / "metadata/1.targets.json").read_text())["signed"]
+    top = json.loads((site / "metadata/2.targets.json").read_text())["signed"]
     roles = {role["name"]: role["paths"] for role in top["delegations"]["roles"]}
     assert roles == {
         "catalogue": ["catalogue.json"],
@@ -78,7 +78,7 @@ def test_a_release_changes_one_role(shell: Shell, site: Path, client: Client) ->
         (shell.folder / f"site.keys/{role}.pem").rename(shell.folder / f"{role}.offline")
     publish(shell, named("acme", "1.1.0"), file_of("acme", "1.1.0"), dist="more")
     built(shell, dist="more")
-    assert versions(site) == {"root": 1, "targets": 1, "catalogue": 2, "publisher.acme.1": 2, "publisher.umbrella.1": 1, "snapshot": 2}
+    assert versions(site) == {"root": 1, "targets": 2, "catalogue": 3, "publisher.acme.1": 2, "publisher.umbrella.1": 1, "snapshot": 3}
     assert client.custom(f"packages/{file_of('acme', '1.1.0')}")["version"] == "1.1.0"
     before = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
     publish(shell, named("third"), file_of("third"), "third.key", dist="third")
@@ -209,7 +209,7 @@ def test_metadata_expires_and_is_refreshed(shell: Shell, tmp_path: Path) -> None
     site, keys = str(tmp_path / "old" / "site"), str(tmp_path / "old" / "keys")
     then = datetime.now(UTC).replace(microsecond=0) - timedelta(days=100)
     publish(shell, named("acme"))
-    create(site, keys, then)
+    init(site, keys, now=then)
     build(str(shell.folder / "dist"), site, keys, now=then)
     with serving(Path(site)) as url:
         client = Client(url, Path(site), tmp_path / "client")

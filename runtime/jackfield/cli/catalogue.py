@@ -33,9 +33,9 @@ def _now() -> datetime:
 
 
 def _init(arguments: Namespace, output: Output) -> int:
-    from jackfield.market.repository import create
+    from jackfield.market.catalogue import init
 
-    output.value(create(arguments.site, _keys(arguments), _now()))
+    output.value(init(arguments.site, _keys(arguments), now=_now()))
     return 0
 
 

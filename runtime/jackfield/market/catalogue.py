@@ -1,4 +1,4 @@
-"""Change a catalogue: a static site of verified wheels that is a package index, a machine-readable list and pages for people.
+"""Create and change a catalogue: a static site of verified wheels that is a package index, a machine-readable list and pages for people.
 
 Releases accumulate: a build adds the wheels of a folder to those that the site has. A published release never changes. Nothing is written
 before every wheel is verified; only files of the connectors that change are rendered again, and the same releases give the same files.
@@ -23,7 +23,7 @@ from jackfield.market.files import write_file
 from jackfield.market.publishers import read_publisher
 from jackfield.market.registry import Registry
 from jackfield.market.releases import LIST, Release
-from jackfield.market.repository import CATALOGUE, Edit, Repository, require_catalogue, utc
+from jackfield.market.repository import CATALOGUE, Edit, Repository, create, require_catalogue, utc
 from jackfield.market.role_keys import RoleKeys
 from jackfield.market.shelf import Shelved
 from jackfield.market.wheels import read_bounded
@@ -35,6 +35,17 @@ WITHDRAWN = ".withdrawn"
 """Ending of the folder beside the site that withdrawn wheels are moved to."""
 _LARGEST_LIST = 1 << 28
 _GRADES = ("none", "bronze", "silver", "gold", "platinum")
+
+
+def init(site: str, keys: str, *, now: datetime | None = None) -> dict[str, Any]:
+    """Create a catalogue without connectors, and its keys.
+
+    :raises InvalidInvocation: if it or a key exists, or the keys would be published with the site.
+    """
+    created = create(site, keys, now or datetime.now(UTC))
+    with _changing(site, keys, now) as work:
+        work.publish()
+    return created
 
 
 def build(

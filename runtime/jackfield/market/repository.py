@@ -329,7 +329,7 @@ class Repository:
         if not os.path.exists(path):
             return None
         try:
-            found: Metadata[Any] = Metadata.from_file(path)
+            found: Metadata[Any] = Metadata.from_bytes(read_bounded(path, _LARGEST))
             for number, check in enumerate(checks):
                 try:
                     check(found.signed_bytes, found.signatures)
@@ -339,7 +339,7 @@ class Repository:
                     self.outdated.add(role)
                 else:
                     break
-        except (RepositoryError, OSError, ValueError) as error:
+        except (RepositoryError, ValueError) as error:
             raise InvalidInvocation(f"the metadata '{path}' is not signed by this catalogue's key: {error}") from None
         return found
 
@@ -398,12 +398,14 @@ def _read_root(site: str, path: str) -> Metadata[Root]:
     from tuf.api.exceptions import RepositoryError
     from tuf.api.metadata import Metadata
 
+    hint = f"Create one with 'jackfield catalogue init {site}'."
+    if not os.path.exists(path):
+        raise InvalidInvocation(f"'{site}' is not a catalogue: it has no {METADATA}/{os.path.basename(path)}", hint=hint)
     try:
-        found: Metadata[Root] = Metadata.from_file(path)
+        found: Metadata[Root] = Metadata.from_bytes(read_bounded(path, _LARGEST))
         found.signed.verify_delegate("root", found.signed_bytes, found.signatures)
-    except (RepositoryError, OSError, ValueError) as error:
-        hint = f"Create it with 'jackfield catalogue init {site}'."
-        raise InvalidInvocation(f"'{site}' is not a catalogue: {path} cannot be read ({error})", hint=hint) from None
+    except (RepositoryError, ValueError) as error:
+        raise InvalidInvocation(f"'{site}' is not a catalogue: {path} is not valid ({error})", hint=hint) from None
     return found
 
 

@@ -103,9 +103,8 @@ class RoleKeys:
         """
         import fcntl
 
-        path = os.path.join(self.folder, ".lock")
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             hint = "Name the folder of the keys with --keys."
             raise InvalidInvocation(f"the folder of the keys '{self.folder}' cannot be used: {error.strerror}", hint=hint) from None
