@@ -55,10 +55,12 @@ def test_meta_always_has_four_members() -> None:
 
 def test_meta_in_full() -> None:
     """Every member has its name of the contract; ``complete: false`` is told, ``dryRun`` only where it is true."""
-    meta = Meta(_ID, "echo", "1.0.0", "say", attempts=2, duration_ms=41.7, request_id="r-1", dry_run=True, complete=False)
+    meta = Meta(
+        _ID, "echo", "1.0.0", "say", attempts=2, duration_ms=41.7, request_id="r-1", dry_run=True, complete=False, next={"nextToken": "t"}
+    )
     assert meta.to_json() == {
         "invocationId": _ID, "connector": "echo", "connectorVersion": "1.0.0", "action": "say", "attempts": 2, "durationMs": 41.7,
-        "requestId": "r-1", "replayed": False, "dryRun": True, "complete": False,
+        "requestId": "r-1", "replayed": False, "dryRun": True, "complete": False, "next": {"nextToken": "t"},
     }  # fmt: skip
 
 
@@ -130,6 +132,7 @@ def test_an_error_is_read_back(kind: type[JackfieldError]) -> None:
         Result("succeeded", Meta(_ID), output={"a": [1]}),
         Result("succeeded", Meta(_ID, dry_run=True)),
         Result("failed", Meta(_ID, "echo", "1.0", "say", 2, 1.5, "r", complete=False), error=Rejected("no")),
+        Result("succeeded", Meta(_ID, complete=False, next={"nextToken": "t"}), output={"a": [1]}),
         Result("in_doubt", Meta(_ID, replayed=True), error=InDoubt("sent")),
     ],
 )

@@ -99,6 +99,24 @@ def test_the_deadline_keeps_what_was_fetched(tmp_path: Path) -> None:
     assert result.output == {"Items": ["a", "b", "c"], "NextToken": "3"}
 
 
+def test_next_continues_the_list(tmp_path: Path) -> None:
+    """The inputs of ``meta.next``, merged into those of the call, fetch what is missing in pages of the same size."""
+    script = Script(FIRST, *[DOWN] * TRIES, SECOND, LAST)
+    with runtime(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
+        inputs: dict[str, Any] = {"fetchAll": True}
+        found, seen = [], []
+        while True:
+            result = board.ask(inputs=inputs)
+            found += result.unwrap()["Items"]
+            seen.append(result.meta.next)
+            if result.meta.next is None:
+                break
+            inputs |= result.meta.next
+    assert found == ["a", "b", "c", "d"]
+    assert seen == [{"nextToken": "2", "fetchAll": False, "pageSize": 50}, {"nextToken": "3"}, None]
+    assert [(asked.next_token, asked.page_size) for asked in script.inputs][-2:] == [("2", 50), ("3", 50)]
+
+
 @pytest.mark.parametrize("turns", [(DOWN,), (Rejected("no", sent=Sent.REFUSED),), (FIRST, Rejected("no", sent=Sent.REFUSED))])
 def test_what_fails_for_good(tmp_path: Path, turns: tuple[Any, ...]) -> None:
     """Where the first page fails, or a later one for good, the whole fails."""

@@ -28,13 +28,16 @@ def wants_all(paging: Pagination | None, values: Mapping[str, Any]) -> bool:
 def next_inputs(paging: Pagination, values: Mapping[str, Any], output: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the inputs to merge into the next call, for the pages that ``output`` lacks; None if it has the last one.
 
-    They switch off fetching all pages, which would begin at the first one again.
+    After fetching all pages they keep its page size, because the token belongs to it, and switch fetching all off: it would begin at the
+    first page.
     """
     token = output.get(paging.token_output)
     if not token:
         return None
-    single = {paging.all_input: False} if paging.all_input is not None and wants_all(paging, values) else {}
-    return {paging.token_input: token, **single}
+    if paging.all_input is None or not wants_all(paging, values):
+        return {paging.token_input: token}
+    added = {name: value for name, value in _first(values, paging).items() if name not in values}
+    return {**added, paging.token_input: token, paging.all_input: False}
 
 
 def collected(
