@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from jackfield import Jackfield, Result
 CONNECTIONS = {
     "mine": {"type": "plain/token", "values": {"token": "tick-tock"}},
     "quiet": {"type": "plain/silent", "values": {"token": "tick-tock"}},
+    "moody": {"type": "plain/token", "values": {"token": "moody"}},
     "refused": {"type": "plain/token", "values": {"token": "refused"}},
 }
 
@@ -194,3 +196,37 @@ def test_what_a_child_prints_is_logged(tmp_path: Path, caplog: pytest.LogCapture
         assert call(jackfield).status == "succeeded"
         assert call(jackfield, "print", text="tick-tock is the secret").status == "succeeded"
     assert [record.getMessage() for record in caplog.records] == ["the process of plain 1.0.0 says: *** is the secret"]
+
+
+def test_a_caller_who_has_left(runtime: Jackfield) -> None:
+    """The child asks before its first request: if the caller has left by then, nothing is sent."""
+    left = threading.Event()
+    left.set()
+    result = runtime.invoke(invocation("write"), cancelled=left)
+    assert result.error is not None
+    assert (result.error.code, result.meta.attempts) == ("cancelled", 0)
+
+
+def test_leases_belong_to_this_process(own: Jackfield) -> None:
+    """A credential is minted once, by whichever child was asked, and serves the child that comes after it."""
+    first = call(own, "minted").unwrap()
+    assert call(own, "minted").unwrap()["text"] == first["text"]
+    os.kill(first["process"], signal.SIGKILL)
+    after = call(own, "minted").unwrap()
+    assert after["process"] != first["process"]
+    assert after["text"] == first["text"]
+
+
+def test_a_credential_that_expired(own: Jackfield) -> None:
+    """If the provider calls the credential expired, the client renews it in the child, and the attempt is repeated once."""
+    first = call(own, "minted").unwrap()
+    assert call(own, "write", fail="expired once").status == "succeeded"
+    assert call(own, "minted").unwrap()["text"] != first["text"]
+
+
+def test_a_fault_of_a_connection_type(runtime: Jackfield) -> None:
+    """An exception while opening that nobody maps is a bug, and nothing was sent: a write is not in doubt, also on a warm connection."""
+    assert call(runtime, "write", "moody").status == "succeeded"
+    result = call(runtime, "write", "moody", text="moody")
+    assert result.error is not None
+    assert (result.status, result.error.code, result.meta.attempts) == ("failed", "internal", 0)

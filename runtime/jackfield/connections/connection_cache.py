@@ -97,6 +97,11 @@ class ConnectionCache:
             if found is not None:
                 return found
 
+    def fresh(self, key: str) -> Minted | None:
+        """Return the credential under ``key`` if it is held here and not due for renewal."""
+        held = self._held.get(key)
+        return held.minted if held is not None and self._clock.time() < held.renew_at else None
+
     @property
     def is_fresh(self) -> bool:
         """True if no lease is due for renewal."""

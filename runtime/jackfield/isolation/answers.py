@@ -191,7 +191,7 @@ class _Question:
         key = IdempotencyKey(about["key"]) if about.get("key") else IdempotencyKey()
         self.call = ChildCall(deadline, permissions=permissions, invocation_id=about.get("invocationId", ""), key=key)
         self.call.talk = talk
-        self._opening = False
+        self.call.leases = frame.get("context", {}).get("leases", {})
 
     def answer(self, function: Callable[[_Question], Any]) -> Any:
         """Answer it."""
@@ -202,15 +202,15 @@ class _Question:
     def failure(self, error: Exception) -> dict[str, Any]:
         """Return the frame about an exception, mapped to an error with a code if the connector knows it."""
         found = explained(self._connector, error, self.opened, None, self.call, _ignore)
-        renewable = {"renewable": True} if hasattr(self.opened, "renew") else {}
+        unsent = not self.call.entered and not self.call.begun
         if isinstance(found, Internal):
             cause = getattr(found, "cause", error)
             text = attempt(str, cause)
             shown = "<no readable message>" if isinstance(text, Raised) else text[:_LARGEST_FAULT]
-            fault = {"fault": {"type": type(cause).__name__, "text": shown}}
-            return {**fault, "opening": True} if self._opening else fault
-        if self._opening and not self.call.entered:
+            return {"fault": {"type": type(cause).__name__, "text": shown, "unsent": unsent}}
+        if unsent:  # a fault while opening, or in the inputs
             found.sent, found.tells_sent = Sent.NOTHING, True
+        renewable = {"renewable": True} if hasattr(self.opened, "renew") else {}
         return {"failed": dump_error(found), **renewable}
 
     @property
@@ -286,13 +286,11 @@ class _Question:
 
     def client(self) -> Any:
         """Open the connection."""
-        self._opening = True
         kind = self.kind()
         if kind.reads_host:
             fault = Detail(kind.reads_host_at, "an isolated connector cannot use the identity of the machine")
             raise InvalidConnection(fault.message, details=[fault], hint="Use another connection type, or install the connector with pip.")
         self.opened = kind.open(self.context())
-        self._opening = False
         return self.opened
 
 

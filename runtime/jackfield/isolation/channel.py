@@ -87,4 +87,5 @@ def _connection(kind: RemoteConnection, context: OpenContext | None, session: Se
         "workspace": context.workspace,
         "connection": context.connection,
         "inputs": context.inputs,
+        "leases": session.fresh(),
     }

@@ -35,6 +35,7 @@ def run(descriptor: int) -> None:
     sys.path += configuration["paths"]
     layers = reduce_rights(configuration)
     connect_by_parent()
+    wire.send({"id": 0, "layers": layers})
     threading.stack_size(_STACK)
     logging.getLogger().addHandler(_ToParent(wire))
     started = attempt(_started, configuration, wire)
@@ -43,7 +44,7 @@ def run(descriptor: int) -> None:
         wire.send({"id": 0, "broken": broken[:_LARGEST_LINE]})
         os._exit(1)
     serve, hello = started
-    wire.send({"id": 0, "layers": layers, **hello})
+    wire.send({"id": 0, **hello})
     _Workers(configuration["threads"], serve).take(frames)
     os._exit(0)  # the parent is gone; threads of the connector do not keep this process alive
 

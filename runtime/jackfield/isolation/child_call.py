@@ -87,6 +87,8 @@ class ChildCall(Call):
     """A call whose progress the parent follows. Each request begins with the parent's consent, which is the last moment to cancel it."""
 
     talk: Talk
+    leases: Mapping[str, int] = {}
+    """Tokens of the leases that are still fresh, by key."""
     _is_silent = False
 
     @property
@@ -139,10 +141,14 @@ class ChildLeases:
 
     def __init__(self) -> None:
         self._objects: OrderedDict[Hashable, Any] = OrderedDict()
+        self._leased: OrderedDict[str, _Leased] = OrderedDict()
         self._making = threading.RLock()
 
     def lease(self, key: str, mint: Callable[[], Minted], deadline: Deadline) -> Minted:
         """Return the credential under ``key`` from the parent; mint it if the parent asks for that."""
+        call, known = current_call(), self._leased.get(key)
+        if known is not None and isinstance(call, ChildCall) and call.leases.get(key) == known.token:
+            return known
         talk = current_talk()
         if talk is None:  # outside of a call, in a thread of the connector's own
             deadline.check()
@@ -150,6 +156,9 @@ class ChildLeases:
         found = talk.ask({"lease": key}, mint)
         leased = _Leased(found["value"], found["expiresAt"])
         object.__setattr__(leased, "token", found["token"])
+        self._leased[key] = leased
+        if len(self._leased) > _OBJECTS:
+            self._leased.popitem(last=False)
         return leased
 
     def drop(self, key: str, used: Minted) -> None:

@@ -11,6 +11,7 @@ from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Ti
 from jackfield.isolation.error_frames import dump_error, load_error
 from jackfield.isolation.process import ChildProcess, Ended
 from jackfield.isolation.wire import Frame, Garbage
+from jackfield.pipe.errors_map import Unmapped
 
 if TYPE_CHECKING:
     from jackfield.clock import Deadline
@@ -64,11 +65,11 @@ class Conversation:
             raise ended(self._child, end, Sent.NOTHING) from None
         try:
             answer = self._answer()
+        except (AttributeError, KeyError, TypeError, ValueError) as fault:
+            self._child.kill(f"sent {fault if isinstance(fault, Garbage) else 'an answer that is none'}")
+            raise ended(self._child, Ended(self._child.end), self.sent) from None
         except Ended as end:
             raise ended(self._child, end, self.sent) from None
-        except Garbage as fault:
-            self._child.kill(f"sent {fault}")
-            raise ended(self._child, Ended(self._child.end), self.sent) from None
         finally:
             self._child.forget(self._number)
         self._child.answered += 1
@@ -107,9 +108,7 @@ class Conversation:
                 raise Garbage(f"a frame that is not a question ({type(error).__name__})") from None
 
     def _late(self) -> TimedOut:
-        late = self._deadline.passed(self.sent)
-        late.hint = f"The process of the connector did not answer in time and is replaced. {late.hint}"
-        return late
+        return self._deadline.passed(self.sent)
 
     def _serve(self, frame: Frame) -> None:
         call = self._call
@@ -153,7 +152,7 @@ class Conversation:
         if self._context is None or self._session is None:
             raise KeyError("lease")
         minted = self._context.lease(key, lambda: self._minted(key))
-        return {"value": minted.value, "expiresAt": minted.expires_at, "token": self._session.hold(minted)}
+        return {"value": minted.value, "expiresAt": minted.expires_at, "token": self._session.hold(key, minted)}
 
     def _minted(self, key: str) -> Minted:
         self._send({"mint": key})
@@ -190,7 +189,12 @@ def _fault(data: Any) -> Exception:
     """Return an exception with the name and text of one that was raised in the child: the log and the caller see that name."""
     name, text = _text(data["type"]), _text(data["text"])[:_LONGEST_FAULT]
     kind: type[ConnectorFault] = type(name if name.isidentifier() else "Exception", (ConnectorFault,), {})
-    return kind(text)
+    fault = kind(text)
+    if data.get("unsent") is not True:
+        return fault
+    unsent = Unmapped(fault)
+    unsent.sent, unsent.tells_sent = Sent.NOTHING, True
+    return unsent
 
 
 def _text(value: object) -> str:

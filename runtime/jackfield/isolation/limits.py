@@ -18,7 +18,7 @@ _FILES = 256
 _CPU_SECONDS = 3600
 _SYSTEM = (
     "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/usr/share/zoneinfo", "/usr/share/ca-certificates", "/etc/ssl",
-    "/etc/pki", "/etc/ca-certificates", "/etc/ld.so.cache", "/etc/localtime", "/etc/mime.types",
+    "/etc/pki", "/etc/ca-certificates", "/nix/store", "/etc/ld.so.cache", "/etc/localtime", "/etc/mime.types",
 )  # fmt: skip
 """Libraries, time zones and certificate authorities."""
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
@@ -59,9 +59,13 @@ def _limit_resources(memory: int) -> bool | str:
     limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_NOFILE: _FILES, resource.RLIMIT_CPU: _CPU_SECONDS}
     if memory:
         limits[resource.RLIMIT_AS] = memory
+    refused = []
     for kind, limit in limits.items():
         hard = resource.getrlimit(kind)[1]
         value = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(kind, (value, value))
+        try:
+            resource.setrlimit(kind, (value, value))
+        except (OSError, ValueError):  # macOS does not limit the address space
+            refused.append(kind)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing to a file fails instead
-    return True
+    return f"the system does not take the limits {refused}" if refused else True

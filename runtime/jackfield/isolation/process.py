@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import logging
 import os
@@ -25,6 +26,7 @@ _MOST_WAITING = 1000
 """Limit of frames of one call that wait to be read: a child that sends more is stopped."""
 _SEND_SECONDS = 2
 """Seconds for which a child may leave its socket unread while something is sent to it."""
+_SETTLE_SECONDS = 1.0
 _LINE = 2000
 _LINES, _WINDOW = 100, 10.0
 """Lines of output that are logged, in so many seconds."""
@@ -58,6 +60,7 @@ class ChildProcess:
         self._overdue: set[int] = set()
         self._end: str | None = None
         self._lock = threading.Lock()
+        self._window, self._logged = 0.0, 0
         self._process, self._wire = self._started()
         self._threads = [
             threading.Thread(target=self._read, name=f"jackfield-child-{program.key}", daemon=True),
@@ -94,7 +97,8 @@ class ChildProcess:
         :raises Ended: if it ends, or takes longer.
         """
         try:
-            self.hello = dict(self.next_frame(0, seconds))
+            layers = self.next_frame(0, seconds)["layers"]  # said before the connector's code can say anything
+            self.hello = {**self.next_frame(0, seconds), "layers": layers}
         except TimeoutError:
             self.kill(f"did not start within {seconds:.0f} s")
             raise Ended(f"did not start within {seconds:.0f} s") from None
@@ -139,8 +143,10 @@ class ChildProcess:
         try:
             self._wire.send(frame, descriptor)
         except OSError as error:
-            self.kill(f"does not read ({error.strerror})")
-            raise Ended(self._end or "ended") from None
+            if error.errno not in (errno.EPIPE, errno.ECONNRESET):
+                self.kill("does not read what is sent to it")
+            self._threads[0].join(_SETTLE_SECONDS)  # the reading thread learns how it has ended
+            raise Ended(self._end or "has ended") from None
 
     def next_frame(self, number: int, seconds: float) -> Frame:
         """Return the next frame about a question.
@@ -174,8 +180,12 @@ class ChildProcess:
         """Kill the child and all processes of its session; ``reason`` completes the sentence "the process …"."""
         with self._lock:
             self._end = self._end or reason
+        self._kill()
+
+    def _kill(self) -> None:
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            if self._process.returncode is None:  # else its number may belong to another process by now
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def leave(self) -> None:
         """Close a forked process's copies of the sockets: the child belongs to the process that it was forked from."""
@@ -215,7 +225,7 @@ class ChildProcess:
     def _deliver(self, frame: dict[str, Any]) -> None:
         number = frame.get("id")
         if number is None:
-            self._log(logging.WARNING, str(frame.get("log"))[:_LINE])
+            self._log(logging.WARNING, [str(frame.get("log"))])
             return
         box = self._boxes.get(number) if isinstance(number, int) else None
         if box is None:
@@ -226,11 +236,10 @@ class ChildProcess:
 
     def _settle(self) -> None:
         """Record the end of the child, and tell everybody who waits for it."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(0.5)  # its own status is a better reason than our signal
-        code = self._process.returncode
-        self.kill("closed its connection" if code is None else _ending(code))
-        self._process.wait()
+        self._kill()  # it has ended or only closed its connection; a status that it has already stays
+        code = self._process.wait()
+        with self._lock:
+            self._end = self._end or _ending(code)
         self._wire.close()
         for box in list(self._boxes.values()):
             box.put({})
@@ -245,23 +254,26 @@ class ChildProcess:
         pipe = self._process.stdout
         if pipe is None:
             return
-        window, lines, rest = time.monotonic(), 0, b""
+        rest = b""
         with pipe:
             while chunk := pipe.read(65536):
                 *whole, rest = (rest + chunk).split(b"\n")
                 whole += [rest[:_LINE]] if len(rest) > _LINE else []
                 rest = b"" if len(rest) > _LINE else rest
-                if time.monotonic() - window > _WINDOW:
-                    window, lines = time.monotonic(), 0
-                for line in whole[: max(0, _LINES - lines)]:
-                    self._log(logging.INFO, line[:_LINE].decode("utf-8", "replace"))
-                lines += len(whole)
-        if rest:
-            self._log(logging.INFO, rest.decode("utf-8", "replace"))
+                self._log(logging.INFO, [line.decode("utf-8", "replace") for line in whole[:_LINES]])
+        self._log(logging.INFO, [rest.decode("utf-8", "replace")])
 
-    def _log(self, level: int, text: str) -> None:
-        if text.strip() and _LOG.isEnabledFor(level):
-            _LOG.log(level, "the process of %s says: %s", self.program.name, self._clean(text))
+    def _log(self, level: int, lines: list[str]) -> None:
+        """Log what the child says, masked, up to ``_LINES`` lines in ``_WINDOW`` seconds."""
+        if not _LOG.isEnabledFor(level):
+            return
+        now = time.monotonic()
+        if now - self._window > _WINDOW:
+            self._window, self._logged = now, 0
+        for line in lines:
+            if line.strip() and self._logged < _LINES:
+                self._logged += 1
+                _LOG.log(level, "the process of %s says: %s", self.program.name, self._clean(line[:_LINE]))
 
 
 def _ending(code: int) -> str:

@@ -12,6 +12,7 @@ from jackfield.connector.budget import Budget, Limits, Warmup
 from jackfield.connector.context import Account, Call, OpenContext, Step, current_call
 from jackfield.connector.declare import Action, Option, OptionSource, Preview
 from jackfield.connector.models import Output
+from jackfield.errors import InvalidOutput
 from jackfield.isolation.channel import Channel
 from jackfield.isolation.egress import hosts_named
 from jackfield.manifest import ActionManifest, Manifest
@@ -198,7 +199,10 @@ def _action(about: ActionManifest, channel: Channel, facts: Mapping[str, Any]) -
         call = current_call()
         request = {"ask": "call", "action": about.key, "inputs": given.json}
         kind, context = (client.kind, client.context) if client is not None else (None, None)
-        return RemoteOutput(channel.ask(request, call=call, kind=kind, context=context, client=client))
+        output = channel.ask(request, call=call, kind=kind, context=context, client=client)
+        if not isinstance(output, dict):
+            raise InvalidOutput("the connector's process returned something that is no output", hint="Report it to the connector's author.")
+        return RemoteOutput(output)
 
     def preview(given: Given) -> RemoteOutput:
         return RemoteOutput(channel.ask({"ask": "preview", "action": about.key, "inputs": given.json}))

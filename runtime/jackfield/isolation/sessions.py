@@ -22,17 +22,31 @@ class Session:
         self.number = number
         self._leases = weakref.ref(leases)
         self._held: OrderedDict[int, Minted] = OrderedDict()
+        self._keys: dict[str, int] = {}
         self._tokens = itertools.count(1)
 
-    def hold(self, minted: Minted) -> int:
-        """Keep a lease that the child uses, and return the token by which the child names it."""
+    def hold(self, key: str, minted: Minted) -> int:
+        """Keep a lease that the child uses under ``key``, and return the token by which the child names it."""
         token = next((known for known, held in list(self._held.items()) if held is minted), None)
         if token is None:
             token = next(self._tokens)
             self._held[token] = minted
             if len(self._held) > _HELD:
                 self._held.popitem(last=False)
+        if len(self._keys) < _HELD or key in self._keys:
+            self._keys[key] = token
         return token
+
+    def fresh(self) -> dict[str, int]:
+        """Return the tokens of the leases that a child may use again without asking, by key."""
+        leases = self._leases()
+        if leases is None or not self._keys:
+            return {}
+        return {
+            key: token
+            for key, token in list(self._keys.items())
+            if (held := leases.fresh(key)) is not None and held is self._held.get(token)
+        }
 
     def held(self, token: object) -> Minted | None:
         """Return the lease that a token names."""

@@ -35,6 +35,18 @@ class Client:
         self.context = context
         self.token = token
 
+    def renew(self) -> None:
+        """Drop the session, which has expired."""
+        self.context.drop("session", _session(self.context, ""))
+
+
+def _session(context: OpenContext, token: str) -> Minted:
+    def mint() -> Minted:
+        session = f"session of {token} by {os.getpid()} at {time.monotonic_ns()}"
+        return Minted({"session": session}, None, (f"session of {token}",))
+
+    return context.lease("session", mint)
+
 
 class Token(ConnectionType):
     """A token."""
@@ -49,9 +61,9 @@ class Token(ConnectionType):
 
     def open(self, context: OpenContext) -> Client:
         """Open a client with a session."""
-        minted = context.lease(
-            "session", lambda: Minted({"session": f"session of {self.token}", "by": os.getpid()}, None, (f"session of {self.token}",))
-        )
+        minted = _session(context, self.token)
+        if self.token == "moody" and context.inputs.get("text") == "moody":
+            raise LookupError("not in the mood")
         if self.token == "refused":
             raise Unauthenticated("the token is not known", sent=Sent.REFUSED)
         return Client(context, minted.value["session"])
@@ -112,6 +124,10 @@ def _do(said: Said, client: Client | None) -> Heard:
         os._exit(7)
     if said.seconds:
         time.sleep(said.seconds)
+    expired: list[bool] = client.context.cached("expired", list) if client is not None else []
+    if said.fail == "expired once" and not expired:
+        expired.append(True)
+        raise Unauthenticated("the session has expired", sent=Sent.REFUSED, stale_credentials=True)
     if said.fail == "mapped":
         raise KeyError(said.text)
     if said.fail == "unmapped":
@@ -121,7 +137,9 @@ def _do(said: Said, client: Client | None) -> Heard:
         call.begin("second")
         raise ValueError("after the first")
     call.answered({"id": 5})
-    return Heard(text=f"{said.text} {client.token if client else ''}", process=os.getpid(), threads=threading.active_count())
+    return Heard(
+        text=f"{said.text} {client.token.partition(' by ')[0] if client else ''}", process=os.getpid(), threads=threading.active_count()
+    )
 
 
 @connector.action("read", effect="read")
@@ -143,6 +161,12 @@ async def later(said: Said, client: Client) -> Heard:
 
     await asyncio.sleep(said.seconds)
     return _do(said.model_copy(update={"seconds": 0.0}), client)
+
+
+@connector.action("minted", effect="read")
+def minted(_said: Said, client: Client) -> Heard:
+    """Tell when the session was issued."""
+    return Heard(text=client.token.partition(" by ")[2], process=os.getpid())
 
 
 @connector.action("noop", effect="read", needs_connection=False)
