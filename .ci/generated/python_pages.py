@@ -43,8 +43,7 @@ How a connector reports failures. [What sent means](../tutorial/sent.md) explain
 _TESTING = """# Testing API
 
 Everything that the tests of a connector import comes from `jackfield.testing`; the extra `testing` installs what it needs.
-[Write a connector](../tutorial/authors.md#test-it) shows it at work, and [the conformance rules](conformance.md) are what `Conformance`
-runs.
+[Test a connector](../tutorial/testing.md) shows it at work, and [the conformance rules](conformance.md) are what `Conformance` runs.
 
 pytest loads the plugin by itself. It provides the fixture `harness`, a `Harness` for the project of the test's file, and the option
 `--record CONNECTION`."""

@@ -24,6 +24,7 @@ from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.failures import Raised, attempt
 from jackfield.testing.driving import drivable
 from jackfield.testing.project import Project
+from jackfield.testing.recorded_examples import EXAMPLES, recorded
 from jackfield.testing.rules import ALL_RULES, reason_against
 from jackfield.testing.subject import TIERS, Rule, Subject, Tier
 
@@ -161,6 +162,8 @@ def _judge(subject: Subject, rule: Rule) -> Verdict:
 
 def _seen(subject: Subject, rule: Rule) -> str:
     """Say what a rule without faults has looked at."""
+    if rule.name == EXAMPLES:
+        return f"replayed {sum(1 for _ in recorded(subject))} examples"
     if rule.drives:
         left = "".join(f"; left out {key}: {why}" for key, why in subject.left_out.items())
         return f"ran {sum(1 for _ in drivable(subject))} of {len(subject.manifest.actions)} actions against a loopback provider{left}"

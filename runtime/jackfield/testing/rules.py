@@ -33,7 +33,8 @@ def reason_against(subject: Subject, rule: Rule) -> str | None:
     """Return the reason why a rule does not apply to a connector; None if it applies."""
     if rule.of_project and subject.project is None:
         return _NO_PROJECT
-    return not_applicable(subject.manifest, subject.values, subject.connection).get(rule.name) or rule.reason(subject)
+    found = not_applicable(subject.manifest, subject.values, subject.connection).get(rule.name)
+    return rule.reason(subject) if found is None and rule.reason is not None else found
 
 
 def judged(subject: Subject, rule: Rule) -> tuple[str, ...] | None:

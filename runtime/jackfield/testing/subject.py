@@ -82,4 +82,4 @@ class Rule:
     cure: str
     drives: bool = False
     of_project: bool = False
-    reason: Callable[[Subject], str | None] = lambda _subject: None
+    reason: Callable[[Subject], str | None] | None = None
