@@ -64,7 +64,7 @@ def wheels_in(dist: str) -> list[str]:
 
 
 def verified(path: str, known: Mapping[str, Release]) -> Candidate | None:
-    """Read a wheel and its attestation; return None if exactly this wheel is published and was not withdrawn.
+    """Read a wheel and its attestation; return None if exactly this wheel is published, or withdrawn and not signed with another key.
 
     :raises NotPublished: if it is not signed, or published with other content.
     """
@@ -74,7 +74,7 @@ def verified(path: str, known: Mapping[str, Release]) -> Candidate | None:
         if published.sha256 != hashlib.sha256(content).hexdigest():
             message = f"the release '{file}' is published with other content, and a release never changes"
             raise NotPublished("immutable", message, "Publish the change as a new version.")
-        if not published.is_revoked:
+        if not published.is_revoked or _signer_of(path) == published.publisher["keyId"]:
             return None
     wheel = parse_wheel(file, content)
     if not file.startswith(f"{wheel.package}-"):
@@ -84,6 +84,13 @@ def verified(path: str, known: Mapping[str, Release]) -> Candidate | None:
     attested = read_bounded(f"{path}{SUFFIX}", MAX_BYTES)
     release = release_of(wheel, verify(wheel, read_attestation(attested)))
     return Candidate(release, path, attested, wheel.raw_metadata)
+
+
+def _signer_of(path: str) -> str | None:
+    """Return the key id that an attestation states; None if there is none."""
+    if not os.path.exists(f"{path}{SUFFIX}"):
+        return None
+    return str(read_attestation(read_bounded(f"{path}{SUFFIX}", MAX_BYTES))["statement"]["keyId"])
 
 
 def admit(candidates: Iterable[Candidate], published: Iterable[str], registry: Registry, allowed: Sequence[str], now: str) -> None:
