@@ -240,6 +240,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "no archive": ("zip", lambda: b"#!/bin/sh\n"),
     "another manifest": ("manifest", lambda: _raw(swap(MANIFEST, '"version": "1.0.0"', '"version": "9.0.0"'))),
     "an effect that the code does not have": ("code", lambda: _raw(swap(CODE, 'effect="read"', 'effect="write"'))),
+    "fewer permissions than the code has": ("code", lambda: _raw(swap(CODE, '["acme:Greet"]', '["acme:Greet", "acme:Delete"]'))),
     "an action that the code does not have": ("code", lambda: _raw(swap(CODE, '"greet"', '"g" "reat"'))),
     "source text that is no Python": ("code", lambda: _raw(put("jackfield_acme/more.py", "def broken(:"))),
     "an entry point without a module": ("code", lambda: _raw(swap(f"{INFO}/entry_points.txt", "jackfield_acme:", "jackfield_acme.gone:"))),

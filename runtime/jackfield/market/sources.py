@@ -325,7 +325,7 @@ def _told(source: Source, folder: str) -> Iterator[None]:
         yield
     except exceptions.ExpiredMetadataError as error:
         raise NotInstalled(
-            "expired", f"the metadata of {source.url} is expired: {error}", "Its operator must run 'jackfield catalogue build' again."
+            "expired", f"the metadata of {source.url} is expired: {error}", "Its operator must run 'jackfield catalogue refresh'."
         ) from None
     except exceptions.BadVersionNumberError as error:
         raise NotInstalled("replayed", f"the metadata of {source.url} is older than before, or mixed: {error}", again) from None

@@ -7,8 +7,9 @@ when the connector is loaded: ``jackfield.catalog`` refuses code that differs fr
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from jackfield.market.refusals import NotInstalled
 from jackfield.market.wheels import Wheel
@@ -18,9 +19,10 @@ _DIFFERS = "Do not install it. Report it to its publisher: 'jackfield pack' refu
 
 @dataclass(slots=True)
 class _Declared:
-    """Declarations of the source text: effects by action, None if not literal; and all strings in it."""
+    """Declarations of the source text: effects and permissions by action, None if not literal; and all strings in it."""
 
     effects: dict[str, str | None] = field(default_factory=dict)
+    permissions: dict[str, Any] = field(default_factory=dict)
     is_complete: bool = True
     strings: set[str] = field(default_factory=set)
 
@@ -38,6 +40,9 @@ def check_source(wheel: Wheel) -> None:
         if path.endswith(".py"):
             _collect(_parsed(wheel, path, content), declared)
     for action in wheel.manifest.actions.values():
+        if declared.permissions.get(action.key) not in (None, _sorted(action.permissions)):
+            message = f"the manifest of '{wheel.file}' gives '{action.key}' other permissions than its code"
+            raise NotInstalled("code", message, _DIFFERS)
         effect = declared.effects.get(action.key)
         if effect is not None and effect != action.effect:
             message = f"the manifest of '{wheel.file}' gives '{action.key}' the effect {action.effect}, its code {effect}"
@@ -62,7 +67,9 @@ def _collect(tree: ast.Module, declared: _Declared) -> None:
         for call in _action_calls(node):
             key = call.args[0] if call.args else None
             if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                declared.effects[key.value] = _effect(call)
+                effect, permissions = _literal(call, "effect", "write"), _literal(call, "permissions", {})
+                declared.effects[key.value] = effect if isinstance(effect, str) else None
+                declared.permissions[key.value] = _sorted(permissions) if isinstance(permissions, dict) else None
             else:
                 declared.is_complete = False
 
@@ -75,6 +82,18 @@ def _action_calls(node: ast.AST) -> Iterator[ast.Call]:
                 yield decorator
 
 
-def _effect(call: ast.Call) -> str | None:
-    value = next((keyword.value for keyword in call.keywords if keyword.arg in {"effect", None}), ast.Constant("write"))
-    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
+def _literal(call: ast.Call, name: str, default: object) -> object:
+    """Return the value of a keyword argument; None if it is not literal, or may be among ``**arguments``."""
+    for keyword in call.keywords:
+        if keyword.arg in {name, None}:
+            try:
+                return ast.literal_eval(keyword.value) if keyword.arg else None
+            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+                return None
+    return default
+
+
+def _sorted(permissions: Mapping[Any, Any]) -> dict[str, list[str]]:
+    """Return permissions in a form that can be compared, whatever their order."""
+    lists = {str(system): names for system, names in permissions.items() if isinstance(names, list | tuple | set)}
+    return {system: sorted(map(str, names)) for system, names in lists.items() if names}
