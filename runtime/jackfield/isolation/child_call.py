@@ -12,7 +12,7 @@ from typing import Any
 
 from jackfield.clock import Deadline
 from jackfield.connector.context import Call, Minted, current_call
-from jackfield.errors import JackfieldError, Sent, Unavailable
+from jackfield.errors import Cancelled, JackfieldError, Sent, Unavailable
 from jackfield.failures import Raised, attempt
 from jackfield.isolation.error_frames import dump_error, load_error
 from jackfield.isolation.wire import Frame, Wire
@@ -28,6 +28,7 @@ class Talk:
         self._number = number
         self._box = box
         self._asking = threading.RLock()
+        self._is_gone = False
 
     def say(self, frame: Frame) -> None:
         """Send a frame that needs no answer."""
@@ -40,15 +41,27 @@ class Talk:
         """
         failure: Exception | None = None
         with self._asking:  # one question of a call at a time
-            self.say(frame)
+            self._say_if_heard(frame)
             while True:
-                answer = self._box.get()
+                answer = self._next()
                 if "mint" in answer and mint is not None:
                     failure = self._mint(mint)
                 elif "refused" in answer:
                     raise failure or load_error(answer["refused"])
                 else:
                     return answer.get("granted")
+
+    def _say_if_heard(self, frame: Frame) -> None:
+        if self._is_gone:
+            raise Cancelled("the caller has left", sent=Sent.NOTHING)
+        self.say(frame)
+
+    def _next(self) -> Frame:
+        answer = self._box.get()
+        if "gone" in answer:
+            self._is_gone = True
+            raise Cancelled("the caller has left", sent=Sent.NOTHING)
+        return answer
 
     def dial(self, host: str, port: int, seconds: float | None) -> int:
         """Return the descriptor of a connection that the parent has opened.
@@ -57,8 +70,8 @@ class Talk:
         """
         patience = {} if seconds is None else {"seconds": seconds}
         with self._asking:
-            self.say({"dial": host, "port": port, **patience})
-            answer = self._box.get()
+            self._say_if_heard({"dial": host, "port": port, **patience})
+            answer = self._next()
         if "failed" in answer:
             number, text = answer["failed"]
             raise OSError(number or errno.EHOSTUNREACH, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import Minted
@@ -49,7 +50,7 @@ class Conversation:
         self._context = context
         self._session = session
         self._reports = reports
-        self._entered = False
+        self._entered = self._answered = False
         self._number = 0
         self.renewable = False
         """True if the child says that its client can renew its credentials."""
@@ -71,9 +72,16 @@ class Conversation:
         except Ended as end:
             raise ended(self._child, end, self.sent) from None
         finally:
-            self._child.forget(self._number)
+            self._leave()
         self._child.answered += 1
         return answer
+
+    def _leave(self) -> None:
+        """End the conversation; a child that has not answered is told that nobody listens, so that it sends nothing more."""
+        if not self._answered and self._child.is_alive:
+            with suppress(Ended):
+                self._send({"gone": True})
+        self._child.forget(self._number)
 
     @property
     def sent(self) -> Sent:
@@ -83,6 +91,7 @@ class Conversation:
 
     def _answer(self) -> Any:
         frame = self._await("end", "failed", "fault")
+        self._answered = True
         if self._call is not None and isinstance(frame.get("requestId"), str):
             self._call.request_id = frame["requestId"]
         self.renewable = frame.get("renewable") is True

@@ -1,0 +1,76 @@
+"""A connector answers in a child as it does in this process: every kind of question that jackfield asks it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from isolated import install_from, isolating
+from jackfield import Jackfield
+from jackfield.catalog import Catalog, EntryPoint
+
+CONNECTIONS = {name: {"type": "rich/named", "values": {"name": name}} for name in ("ada", "beginner")}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Jackfield, Jackfield]]:
+    """A runtime with the connector in this process, and one with the connector in a child."""
+    home = tmp_path_factory.mktemp("home")
+    site = install_from(home, "rich", "rich.py")
+    sys.path.insert(0, str(site))
+    here = Catalog([EntryPoint("rich", "jackfield_rich:connector", "jackfield-rich")])
+    try:
+        with (
+            Jackfield(connections=[CONNECTIONS], database_url="none", catalog=here, points=()) as ours,
+            isolating(home, CONNECTIONS) as isolated,
+        ):
+            yield ours, isolated
+    finally:
+        sys.path.remove(str(site))
+
+
+def invoke(action: str, inputs: dict[str, Any], connection: str = "ada", **more: Any) -> Callable[[Jackfield], Any]:
+    """A call, as what the caller sees of its Result."""
+
+    def run(runtime: Jackfield) -> Any:
+        given = {"connector": "rich", "action": action, "connection": connection, "inputs": inputs, **more}
+        found = runtime.invoke(given).to_json()
+        return {**found, "meta": {name: value for name, value in found["meta"].items() if name not in {"invocationId", "durationMs"}}}
+
+    return run
+
+
+def without_time(trial: dict[str, Any]) -> dict[str, Any]:
+    """A connection with its last test, without the time of that."""
+    return {**trial, "lastTest": trial["lastTest"]["steps"]}
+
+
+QUESTIONS: dict[str, Callable[[Jackfield], Any]] = {
+    "a paced write": invoke("say", {"text": "hi"}),
+    "a call beyond the plan": invoke("say", {"text": "hello"}, "beginner"),
+    "a preview": invoke("say", {"text": "hi", "preview": True}, dryRun=True),
+    "a dry run": invoke("say", {"text": "hi"}, dryRun=True),
+    "a repeat that finds it done": invoke("forget", {"text": "hi"}),
+    "all pages": invoke("list", {"fetchAll": True}),
+    "one page": invoke("list", {"nextToken": "2"}),
+    "an input that is wrong": invoke("say", {"text": 5}),
+    "live choices": lambda runtime: runtime.options("rich", "rooms", connection="ada"),
+    "a connection's test": lambda runtime: without_time(runtime.connections.test("ada")),
+    "policies": lambda runtime: runtime.connections.policy("ada", principal_arn="me"),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_answer_is_the_same(both: tuple[Jackfield, Jackfield], question: str) -> None:
+    """Both give one answer."""
+    ours, isolated = (QUESTIONS[question](runtime) for runtime in both)
+    assert isolated == ours
+
+
+def test_the_key_of_an_invocation(both: tuple[Jackfield, Jackfield]) -> None:
+    """An action that is idempotent by its key reads it in the child."""
+    result = both[1].invoke({"connector": "rich", "action": "byKey", "connection": "ada", "inputs": {"text": "hi"}})
+    assert result.unwrap()["TheText"] == f"hi {result.meta.invocation_id}"
