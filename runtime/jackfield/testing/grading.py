@@ -166,10 +166,16 @@ def _seen(subject: Subject, rule: Rule) -> str:
         return f"replayed {sum(1 for _ in recorded(subject))} examples"
     if rule.drives:
         left = "".join(f"; left out {key}: {why}" for key, why in subject.left_out.items())
-        return f"ran {sum(1 for _ in drivable(subject))} of {len(subject.manifest.actions)} actions against a loopback provider{left}"
+        ran = sum(1 for _ in drivable(subject))
+        return f"ran {ran} of {_counted(len(subject.manifest.actions), 'action')} against a loopback provider{left}"
     if rule.of_project:
         return "read the project's files"
-    return f"read {len(subject.manifest.actions)} actions and {len(subject.manifest.connection_types)} connection types"
+    actions, types = len(subject.manifest.actions), len(subject.manifest.connection_types)
+    return f"read {_counted(actions, 'action')} and {_counted(types, 'connection type')}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _subject(target: str, *, write_manifest: bool) -> Subject:
