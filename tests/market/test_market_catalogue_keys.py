@@ -12,8 +12,10 @@ import pytest
 from tuf.api.exceptions import BadVersionNumberError, ExpiredMetadataError, LengthOrHashMismatchError, UnsignedMetadataError
 
 from jackfield.errors import InvalidInvocation
+from jackfield.market.admission import verified
 from jackfield.market.catalogue import build, init, refresh
-from jackfield.market.repository import Repository
+from jackfield.market.releases import Release
+from jackfield.market.repository import Edit, Repository
 from jackfield.market.role_keys import RoleKeys
 from publishing import built, file_of, named, new_key, publish
 from shell import Shell
@@ -228,6 +230,28 @@ def test_metadata_expires_and_is_refreshed(shell: Shell, tmp_path: Path) -> None
     status = shell.run("catalogue", "status", site, "--keys", keys, "--files")
     assert (status.code, "was altered" in status.json["faults"][0]) == (1, True)
     assert "key" in shell.run("catalogue", "status", site, "--within", "400d").json["faults"][0]
+
+
+def test_a_forged_release_is_noticed(shell: Shell, site: Path) -> None:
+    """Who has stolen the online keys can list a wheel under a known name, but not sign as its publisher: status names it, without a key."""
+    repository = Repository.load(str(site), str(shell.folder / "site.keys"))
+    forged = publish(shell, named("acme", "9.0.0"), file_of("acme", "9.0.0"), "mallory.key", dist="forged")
+    found = verified(str(forged), {})
+    assert found is not None
+    for ending in ("", ".attestation.json"):
+        shutil.copy(f"{forged}{ending}", site / f"packages/{forged.name}{ending}")
+    targets = {**repository.targets("publisher.acme.1"), **found.release.targets(found.attestation)}
+    own = repository.current["targets"].signed.targets
+    repository.publish(Edit(repository.publishers, repository.delegated, {"publisher.acme.1": targets}, own), datetime.now(UTC))
+    status = shell.run("catalogue", "status", "site", "--keys", "nowhere")
+    assert (status.code, "9.0.0" in status.json["faults"][0]) == (1, True)
+    claimed = {**found.release.data, "publisher": json.loads((shell.folder / "acme.key.pub").read_text())}
+    targets |= Release(claimed).targets(found.attestation)
+    Repository.load(str(site), str(shell.folder / "site.keys")).publish(
+        Edit(repository.publishers, repository.delegated, {"publisher.acme.1": targets}, own), datetime.now(UTC)
+    )
+    assert shell.run("catalogue", "status", "site", "--keys", "nowhere").json["faults"] == []
+    assert "not attested" in shell.run("catalogue", "status", "site", "--files", "--keys", "nowhere").json["faults"][0]
 
 
 def test_two_commands_do_not_change_a_catalogue_at_once(shell: Shell, site: Path) -> None:

@@ -213,7 +213,7 @@ def _hosts(newest: Release) -> str:
 def _connection(kind: Mapping[str, Any]) -> str:
     title = kind.get("title", kind["key"])
     setup = kind.get("setup")
-    guide = f"<h4>Setup guide</h4>{markup.document(setup, 5)}" if setup else ""
+    guide = f"<details><summary>Setup guide</summary>{markup.document(setup, 4)}</details>" if setup else ""
     fields = schema_table.table(kind.get("schema", {}), f"Values of {title}", "It has no values.")
     return f"<h3>{markup.text(title)} {markup.code(kind['key'])}</h3><p>{markup.line(kind.get('description', ''))}</p>{fields}{guide}"
 

@@ -33,6 +33,11 @@ class Registry:
                 self._shelves[role] = keys
                 self._role_of.update(dict.fromkeys(keys, role))
 
+    @staticmethod
+    def publisher_of(role: str) -> str:
+        """Return the name of the publisher whose connectors are in a delegated role."""
+        return role.split(".")[1]
+
     @property
     def delegated(self) -> dict[str, list[str]]:
         """Path patterns of each publisher's roles."""
@@ -43,7 +48,7 @@ class Registry:
         """Publishers' keys with the connectors that they may have signed, as ``publishers.json`` lists them; a successor comes later."""
         owned: dict[str, list[str]] = {}
         for role, keys in self._shelves.items():
-            owned.setdefault(_publisher(role), []).extend(keys)
+            owned.setdefault(self.publisher_of(role), []).extend(keys)
         return [{**row, "connectors": sorted(owned.get(row["publisher"], ())) if row["status"] != "revoked" else []} for row in self.rows]
 
     def role_of(self, key: str) -> str:
@@ -53,7 +58,7 @@ class Registry:
     def owner_of(self, key: str) -> str | None:
         """Return the name of the publisher of a connector; None if it is new."""
         role = self._role_of.get(key)
-        return None if role is None else _publisher(role)
+        return None if role is None else self.publisher_of(role)
 
     def find(self, key_id: str) -> dict[str, Any] | None:
         """Return the row of a key."""
@@ -105,10 +110,6 @@ class Registry:
         if active is not None:
             raise InvalidInvocation(f"the key {active['keyId']} signs for '{successor.name}'", hint="End that key, with this successor.")
         self.admit(successor, since)
-
-
-def _publisher(role: str) -> str:
-    return role.split(".")[1]
 
 
 def _paths(key: str) -> tuple[str, str]:
