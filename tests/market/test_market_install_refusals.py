@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import json
+import random
+import shutil
 import stat
 import sys
 from collections.abc import Callable
@@ -381,3 +383,40 @@ def test_dependencies_that_replace_the_host(shell: Shell, shop: Storefront) -> N
     path.write_bytes(wheel_of(contents))
     shop.add("third", needs=["evil"])
     assert refused(shell, "install", "third", *words) == "dependencies"
+
+
+def test_damage_anywhere_in_a_site(shell: Shell, shop: Storefront, home: Path) -> None:
+    """Whatever file of a site is damaged: the connector is installed from intact files, or refused, without a traceback."""
+    wheel = next((shop.site / "packages").glob("*.whl")).read_bytes()
+    paths = sorted(path for path in shop.site.rglob("*") if path.suffix in {".json", ".whl"})
+    dice, codes = random.Random(20261121), set()
+    for path in paths * 2:
+        good = path.read_bytes()
+        at = dice.randrange(len(good))
+        damaged = bytes([good[at] ^ 1 << dice.randrange(8)])
+        path.write_bytes(dice.choice([good[:at] + damaged + good[at + 1 :], good[:at], b"", b"null", dice.choice(paths).read_bytes()]))
+        answer = shell.run("install", "acme", "--from", "site", "--root", str(shop.site / "metadata" / "1.root.json"))
+        error = answer.json.get("error", {"code": None})
+        codes.add(error["code"])
+        assert error["code"] in {None, "not_allowed", "invalid_invocation", "unavailable"}, (path, answer.out)
+        assert answer.code > 0 or path.read_bytes() == good or path.suffix != ".whl", path
+        path.write_bytes(good)
+        shutil.rmtree(home)
+    assert codes >= {None, "not_allowed"}
+    assert next((shop.site / "packages").glob("*.whl")).read_bytes() == wheel
+
+
+@pytest.mark.parametrize(
+    "content", ["", "null", "{}", '{"key": "acme", "version": "1.0.0"}', '"name"', '"sha256"', '"publisher"', '"paths"']
+)
+def test_a_damaged_receipt(shell: Shell, shop: Storefront, home: Path, content: str) -> None:
+    """A version whose receipt is damaged counts as not installed, and installing it again mends it."""
+    assert shell.run("install", "acme", "--from", "site").code == 0
+    receipt = home / "connectors/acme/1.0.0/jackfield-receipt.json"
+    whole = receipt.read_text(encoding="utf-8")
+    receipt.write_text(whole.replace(content, '"other"') if content[:1] == '"' else content, encoding="utf-8")
+    assert shell.run("outdated").json == []
+    assert shell.run("uninstall", "acme").code == 2
+    assert shell.run("install", "acme", "--from", "site").json["changed"] is True
+    assert json.loads(receipt.read_text(encoding="utf-8"))["sha256"] == json.loads(whole)["sha256"]
+    assert shell.run("uninstall", "acme").code == 0

@@ -71,9 +71,20 @@ def read_receipts(folder: str) -> list[dict[str, Any]]:
                     receipt = json.load(file)
             except (OSError, ValueError, RecursionError):
                 continue
-            if isinstance(receipt, dict) and (receipt.get("key"), receipt.get("version")) == (key, version):
+            if _is_receipt(receipt, key, version):
                 found.append(receipt)
     return found
+
+
+def _is_receipt(receipt: Any, key: str, version: str) -> bool:
+    if not isinstance(receipt, dict) or (receipt.get("key"), receipt.get("version")) != (key, version):
+        return False
+    paths = receipt.get("paths")
+    return (
+        all(isinstance(receipt.get(name), str) for name in ("name", "entryPoint"))
+        and isinstance(paths, list)
+        and all(isinstance(path, str) for path in paths)
+    )
 
 
 def _names(folder: str) -> list[str]:

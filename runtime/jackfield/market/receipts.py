@@ -20,6 +20,7 @@ from jackfield.errors import Conflict, InvalidInvocation
 from jackfield.failures import OnFailure
 from jackfield.market.files import write_file
 
+_MEMBERS = {"wheel": str, "sha256": str, "publisher": dict, "source": dict, "dependencies": list}
 _PART = ".part"
 _WAIT = 60.0
 _STEP = 0.1
@@ -51,8 +52,8 @@ class Installed:
             os.close(handle)  # releases the lock
 
     def receipts(self) -> list[dict[str, Any]]:
-        """Return the receipts of everything installed."""
-        return read_receipts(self.folder)
+        """Return the receipts of everything installed. A version with a damaged receipt counts as not installed."""
+        return [receipt for receipt in read_receipts(self.folder) if _is_whole(receipt)]
 
     def of(self, key: str) -> list[dict[str, Any]]:
         """Return the receipts of a connector, highest version first."""
@@ -105,6 +106,20 @@ class Installed:
             for name in os.listdir(parent) if os.path.isdir(parent) else ():
                 if name.startswith(".") and name.endswith(_PART):
                     shutil.rmtree(os.path.join(parent, name), ignore_errors=True)
+
+
+def _is_whole(receipt: Mapping[str, Any]) -> bool:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        Version(receipt["version"])
+    except InvalidVersion:
+        return False
+    if not all(isinstance(receipt.get(name), kind) for name, kind in _MEMBERS.items()):
+        return False
+    publisher, source = receipt["publisher"], receipt["source"]
+    texts = [*(publisher.get(name) for name in ("publisher", "keyId")), *(source.get(name) for name in ("url", "rootSha256"))]
+    return all(isinstance(text, str) for text in texts)
 
 
 def _lock(handle: int, folder: str) -> None:
