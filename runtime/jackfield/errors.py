@@ -95,8 +95,8 @@ class JackfieldError(Exception):
     """Base class of all errors that have a code of the contract.
 
     ``message`` says what happened, ``details`` where, ``hint`` what to do next. ``sent`` is the state of the provider's operation (if
-    left out, the runtime derives it from the code once the operation has begun). ``retry_after`` is the wait in seconds that the provider
-    asked for. ``stale_credentials``: new credentials may help. ``repeatable``: a retry may help (it does not help with a certificate
+    omitted, the runtime derives it from the code once the operation has begun). ``retry_after`` is the wait in seconds that the provider
+    requested. ``stale_credentials``: new credentials may help. ``repeatable``: a retry may help (it does not help with a certificate
     that cannot be verified).
     """
 

@@ -12,7 +12,7 @@ from typing import Self
 SURFACES = ("library", "cli", "http", "mcp", "console")
 
 _UNCLEAR = "Check with the provider whether it took effect before you send it again"
-_RATHER_TWICE = "'onDoubt': 'retry' is for callers who prefer a duplicate to none at all."
+_RATHER_TWICE = "'onDoubt': 'retry' is for callers who would rather send it twice than not at all."
 _STEPS: Mapping[str, Mapping[str, str]] = {
     "action_schema": {
         "library": "See the schema of {connector}/{action} for its inputs.",
@@ -67,7 +67,7 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
     "in_doubt": {
         "library": f"{_UNCLEAR}; {_RATHER_TWICE}",
         "cli": f"{_UNCLEAR}, then record the outcome with 'jackfield invocations resolve';"
-        " '--on-doubt retry' (onDoubt) is for callers who prefer a duplicate to none at all.",
+        " '--on-doubt retry' (onDoubt) is for callers who would rather send it twice than not at all.",
         "http": f"{_UNCLEAR}, then record the outcome with POST /v1/invocations/{{id}}/resolve; {_RATHER_TWICE}",
         "mcp": "Tell the person that it may have taken effect: only they can check with the provider, before you send it again,"
         f" and resolve it.  Do not run it again unasked: {_RATHER_TWICE}",

@@ -198,7 +198,7 @@ def _defaults(inputs: Json, where: str) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Serves:
-    """Limit of a connection type to some actions; ``reason`` is a sentence that says why it cannot serve the others."""
+    """Limit of a connection type to some actions; ``reason`` is a sentence that explains why it cannot serve the others."""
 
     actions: tuple[str, ...]
     reason: str

@@ -49,10 +49,10 @@ _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to 
 class Jackfield:
     """Runtime of one workspace. Thread-safe; one instance serves a whole process.
 
-    With a database the workspace must exist; ``default`` always does.
+    With a database, the workspace must exist; ``default`` always exists.
 
-    ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``), or a single one of these. If left out, they
-    are the files that ``JACKFIELD_CONNECTIONS`` names, for the workspace ``default``. ``environment`` holds the variables for ``$env``
+    ``connections`` are files, folders or mappings (``{"name": {"type": …, "values": {…}}}``), or a single one of these. If omitted, they
+    are the files listed in ``JACKFIELD_CONNECTIONS``, for the workspace ``default``. ``environment`` holds the variables for ``$env``
     references and endpoints (default: the process's). ``guard`` checks the hosts named by connections that were made over HTTP or MCP
     (default: this machine and public hosts are allowed). ``points`` are the plugins' entry points, for use with ``catalog``.
     """
@@ -231,7 +231,7 @@ class Jackfield:
 
         ``wait``: if an invocation with the same idempotency key still runs, wait for it instead of refusing, up to the deadline (True) or
         for that many seconds. Another thread may set ``cancelled``: then nothing more is sent. ``caller`` is recorded in the journal and
-        checked against the rules. ``named`` is called with the invocation's id before the run begins.
+        checked against the rules. ``named`` is called with the invocation's ID before the run begins.
         """
         state = RunState(cancelled or self._never_cancelled, caller, wait=wait)
         named(state.meta.invocation_id)
@@ -247,7 +247,7 @@ class Jackfield:
     ) -> Result:
         """Run one invocation in asyncio, as ``invoke`` does. ``async def`` actions run in this loop, others in worker threads.
 
-        If the caller is cancelled, a request not yet sent is cancelled too; one already sent runs to its end.
+        If the caller is cancelled, a request not yet sent is cancelled too; one already sent runs to completion.
         """
         state = RunState(cancelled, caller, wait=wait)
         return await self._shielded(self._started(self._pipeline.run(invocation, state)), state)
@@ -353,14 +353,14 @@ class Jackfield:
     def show(self, name: str) -> dict[str, Any]:
         """Return a connection as docs/reference/http.md describes it, secrets masked.
 
-        :raises UnknownConnection: if there is none of that name.
+        :raises UnknownConnection: if there is none with that name.
         """
         return self.connections.show(name)
 
     def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
         """Test a connection without changing anything; return it as ``show`` does, with the outcome.
 
-        :raises UnknownConnection: if there is none of that name.
+        :raises UnknownConnection: if there is none with that name.
         :raises InvalidConnection: if its values break its type's schema.
         """
         return self.connections.test(name, timeout_seconds=timeout_seconds)
@@ -374,7 +374,7 @@ class Jackfield:
         Return ``connection``, ``type``, ``healthy`` and ``findings``, each with ``code``, ``severity`` (``error``, ``warning``),
         ``message``, ``evidence`` and ``cure``.
 
-        :raises UnknownConnection: if there is none of that name.
+        :raises UnknownConnection: if there is none with that name.
         :raises JackfieldError: if its values, the inputs or the rules do not allow the examination.
         """
         from jackfield.management.diagnosis import DOCTOR, diagnosis, doctors
@@ -386,7 +386,7 @@ class Jackfield:
         return diagnosis(tested, [self.invoke({"connector": key, **about}, caller=caller) for key in keys])
 
     def options(self, connector: str, source: str, *, connection: str | None = None, caller: Caller = LIBRARY) -> list[dict[str, str]]:
-        """List the choices from an option source. A live source asks the provider over ``connection``, if the rules allow ``caller`` to.
+        """List the choices from an option source. A live source queries the provider over ``connection``, if the rules allow ``caller`` to.
 
         :raises UnknownConnector: no such connector.
         :raises UnknownAction: no such option source.

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one account as the provider states them. None: no limit, or not stated.
+    """Limits for one account as stated by the provider. None: no limit, or not stated.
 
     ``used`` counts towards ``per_day``, which the provider applies to the last 24 hours.
     """
@@ -21,9 +21,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Warmup:
-    """Plan of a connection that begins with few calls: how much is allowed on each day (UTC), from the day of its first call on.
+    """Plan of a connection that begins with few calls: how much is allowed on each day (UTC), starting with the day of its first call.
 
-    ``name`` is the connection's; after the last day nothing is limited.
+    ``name`` is the connection's name; after the last day there is no limit.
     """
 
     name: str
@@ -42,11 +42,11 @@ def _no_warmup(_client: Any) -> Warmup | None:
 class Budget:
     """Rate and daily quota of the provider's account, shared by all actions that declare this budget.
 
-    ``scope`` takes the inputs and the open client and returns the account's name (account and region, for instance), without any request
-    of the provider; it may prepare the client, so that the call does not miss its slot. None means that the call is not paced. All
+    ``scope`` takes the inputs and the open client and returns the account's name (account and region, for instance), without sending a
+    request to the provider; it may prepare the client, so that the call does not miss its slot. None means that the call is not paced. All
     connections of a workspace with the same scope share one pace, in all processes that share a database. ``limits`` takes the open client
-    and reads the provider's limits; the runtime calls it seldom, and a failure of it never fails an action. Without it, the rate is learned
-    from throttling alone. ``warmup`` takes the open client and returns the plan of its connection, if that has one.
+    and reads the provider's limits; the runtime calls it rarely, and a failure in it never fails an action. Without it, the rate is learned
+    from throttling alone. ``warmup`` takes the open client and returns its connection's plan, if there is one.
     """
 
     key: str

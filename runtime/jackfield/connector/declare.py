@@ -120,7 +120,7 @@ class Connector:
     ``modules`` maps the name of a module to the keys of the actions that it declares on this connector. Such a module is imported when one
     of its actions is called or described, so that a connector with many actions starts as fast as one with few.
 
-    ``hosts`` are the public hosts that the connector connects to besides those that a connection's values name: ``api.acme.example``, or
+    ``hosts`` are the public hosts that the connector connects to, in addition to those in a connection's values: ``api.acme.example``, or
     ``*.acme.example``. An isolated connector reaches no other.
     """
 
@@ -200,8 +200,8 @@ class Connector:
         ``preview`` computes the output of a dry run: a function of the inputs alone that returns an Output and sends nothing. The runtime
         calls it if the boolean input ``preview`` is true, and refuses that input without ``dryRun``.
 
-        ``needs_connection=False`` declares an action that takes no client and contacts nobody: invocations may leave ``connection``
-        out.
+        ``needs_connection=False`` declares an action that takes no client and sends no requests: invocations may omit
+        ``connection``.
 
         :raises DeclarationError: for a duplicate key, an unknown effect, a parameter that does not fit the effect, or a wrong signature.
         """

@@ -116,7 +116,7 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     """Describe one field of inputs, output or connection values.
 
     - ``default``, ``title``, ``description``, ``alias``, ``examples``: as in pydantic.
-    - ``secret``: the value is never shown. ``sensitive``: it stays out of logs and messages (an email's text). ``mask``: only its last four
+    - ``secret``: the value is never shown. ``sensitive``: kept out of logs and messages (an email's text). ``mask``: only its last four
       characters are shown.
     - ``multiline``, ``language``, ``options`` (the key of an option source): hints for forms.
     - ``trim``, ``lowercase``: normalise strings. ``blank="absent"``: a blank string counts as missing.
@@ -227,7 +227,7 @@ class ConnectionType(BaseModel):
 
     @property
     def reads_host(self) -> bool:
-        """True if opening uses an identity of the host machine; operators must allow it (docs/reference/invocation.md)."""
+        """True if opening uses the server's own identity; operators must allow it (docs/reference/invocation.md)."""
         return False
 
     @property
@@ -236,7 +236,7 @@ class ConnectionType(BaseModel):
         return ""
 
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
-        """Return those of the actions' permissions that this connection needs; by default all of them."""
+        """Return the subset of the actions' permissions that this connection needs; by default all of them."""
         return permissions
 
     def open(self, context: OpenContext) -> Any:

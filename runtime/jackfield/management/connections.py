@@ -141,7 +141,7 @@ class ManagedConnections:
         return shown_from_store(stored, self.kinds)
 
     def needs_host(self, kind: Kind) -> bool:
-        """Return whether a connection of this type can only authenticate as the machine that jackfield runs on."""
+        """Return whether a connection of this type can only authenticate with the server's own identity."""
         if kind.schema.get("required"):
             return False
         try:
@@ -192,11 +192,11 @@ class ManagedConnections:
         provenance: Provenance = _OPERATOR,
         timeout_seconds: float = DEFAULT_TIMEOUT,
     ) -> dict[str, Any]:
-        """Replace the values of a stored connection. Secrets that are left out, and values sent back masked, stay as they are; a secret
+        """Replace the values of a stored connection. Omitted secrets, and values sent back masked, stay unchanged; a secret
         given as null is removed. ``version`` is the version that the caller saw; any other current version is a conflict.
 
         :raises UnknownConnection: if there is none with that name.
-        :raises VersionConflict: if it was changed meanwhile.
+        :raises VersionConflict: if it was changed in the meantime.
         :raises InvalidConnection: as ``add`` does.
         """
         store = self._store()
@@ -280,7 +280,7 @@ class ManagedConnections:
         """Store the connections of a document: the path of a file or folder, or the text itself if it contains a line break or begins
         with a brace. Return a row for each: ``{"name", "type", "result": "added" | "replaced" | "refused"}`` with its ``status`` or
         ``error``. ``replace`` overwrites existing connections. ``values`` are added to those of each connection, for what the document
-        lacks. Of two connections with one name, the second is refused.
+        lacks. Of two connections with the same name, the second is refused.
 
         :raises InvalidConnection: if the document cannot be read at all.
         """
@@ -302,7 +302,7 @@ class ManagedConnections:
         """Return the provider policies that the connection needs for ``actions`` (``sendEmail`` or ``aws-ses/sendEmail``; by default
         all that it serves) and for its test, in the form that its type defines.
 
-        ``sender`` is the address that mail may be sent from, with ``*`` as wildcard; by default the connection's own sender. ``*`` alone
+        ``sender`` is the address that email may be sent from, with ``*`` as wildcard; by default the connection's own sender. ``*`` alone
         allows every address.
 
         :raises UnknownConnection: if there is no such connection.

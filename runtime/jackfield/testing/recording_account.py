@@ -31,7 +31,7 @@ class RecordingAccount:
     def named(cls, name: str, catalog: Catalog, environment: Mapping[str, str] = os.environ) -> RecordingAccount:
         """Find a connection in the files of ``JACKFIELD_CONNECTIONS`` or in the database; ``$env`` and other references are read.
 
-        :raises UnknownConnection: if there is none of that name.
+        :raises UnknownConnection: if there is none with that name.
         :raises InvalidConnection: if a reference cannot be read.
         """
         clock = SystemClock()
