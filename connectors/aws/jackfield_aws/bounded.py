@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTT
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 from urllib3.util.connection import allowed_gai_family
 
-from jackfield.connector import ANYWHERE, Deadline, Guard, Sent, Unavailable, bounded_answer, exhausted
+from jackfield.connector import ANYWHERE, Deadline, Guard, JackfieldError, Sent, bounded_answer, exhausted
 from jackfield.fork import at_fork
 from jackfield_aws.limits import current_deadline
 
@@ -240,7 +240,7 @@ def _streamed(answer: Any, stream: Callable[..., Iterator[bytes]], *args: Any, *
     """Bound a response that botocore parses as a whole. Files are streamed to the caller by another method."""
     try:
         yield from bounded_answer(stream(*args, **kwargs))
-    except Unavailable:
+    except JackfieldError:  # too large, or past the deadline
         answer.close()  # the rest of it must not be read as the next response
         raise
 
