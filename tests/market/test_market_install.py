@@ -194,6 +194,11 @@ def test_a_lock_file_on_another_machine(shell: Shell, shop: Storefront, tmp_path
     found = next((tmp_path / "other").rglob("needed_thing.py"))
     assert found.read_text() == "WORD = 1\n"
     assert shell.run("install", "--frozen", "--lock", "jackfield.lock", *words).json["installed"][0]["changed"] is False
+    shutil.copytree(shop.site, tmp_path / "mirror")
+    shell.set(JACKFIELD_HOME=str(tmp_path / "elsewhere"))
+    mirrored = shell.run("install", "--frozen", "--lock", "jackfield.lock", "--from", str(tmp_path / "mirror"), *words)
+    assert mirrored.json["installed"][0]["source"]["url"] == f"file://{tmp_path}/mirror"
+    shell.set(JACKFIELD_HOME=str(tmp_path / "other"))
     data = json.loads(text)
     for member, value, keyword in [("sha256", "0" * 64, "lock"), ("keyId", "0" * 32, "lock")]:
         shell.write("other.lock", json.dumps({**data, "connectors": [{**data["connectors"][0], member: value}]}))

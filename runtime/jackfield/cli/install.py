@@ -57,9 +57,9 @@ def _declare(parser: Parser) -> None:
 
 def _install(arguments: Namespace, output: Output) -> int:
     if arguments.frozen:
-        if arguments.lock is None or arguments.name is not None or arguments.source is not None or arguments.pin:
-            raise UsageError("--frozen takes --lock FILE, and neither NAME nor --from nor --pin", usage=arguments.usage, hint=_HINT)
-        done = operations(arguments).install_locked(arguments.lock)
+        if arguments.lock is None or arguments.name is not None or arguments.pin:
+            raise UsageError("--frozen takes --lock FILE, and neither NAME nor --pin", usage=arguments.usage, hint=_HINT)
+        done = operations(arguments).install_locked(arguments.lock, arguments.source)
         output.value({"lock": arguments.lock, "installed": [one.to_json() for one in done]})
         return 0
     if arguments.name is None:

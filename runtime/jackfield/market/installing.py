@@ -118,7 +118,7 @@ class Installer:
 
         :raises NotInstalled: naming the rule that refuses it; nothing of the package has run, and nothing is left of it.
         """
-        self.check(release)
+        self.check(release, exact=locked is not None)
         for receipt in self.installed.of(release.key):
             if receipt["version"] == release.version:
                 return self._same(receipt, release)
@@ -157,8 +157,10 @@ class Installer:
         check_source(wheel)
         return wheel, verified
 
-    def check(self, release: Release) -> None:
+    def check(self, release: Release, *, exact: bool = False) -> None:
         """Check everything about a release that needs no download: revocation, policy, owner of the key, look-alikes.
+
+        ``exact`` is a release that a lock file names: with its hash and its catalogue's root, it may come from another address.
 
         :raises NotInstalled: naming the rule that refuses it.
         """
@@ -166,9 +168,9 @@ class Installer:
         if row is not None:
             raise _revoked(release, row)
         self.policy.check(release)
-        self._check_owner(release, self.installed.of(release.key))
+        self._check_owner(release, self.installed.of(release.key), exact=exact)
 
-    def _check_owner(self, release: Release, mine: Sequence[dict[str, Any]]) -> None:
+    def _check_owner(self, release: Release, mine: Sequence[dict[str, Any]], *, exact: bool) -> None:
         """Check that the key is free or this publisher's, from this source, and looks like no other's."""
         taken = next((point for point in entry_points().get("jackfield.connectors", ()) if point.name == release.key), None)
         if taken is not None:
@@ -180,7 +182,7 @@ class Installer:
                 message = f"'{release.key}' is installed from '{theirs['publisher']}' ({theirs['keyId']}), this one is of"
                 hint = f"If the change of publisher is intended: jackfield uninstall {release.key}."
                 raise NotInstalled("owner", f"{message} '{publisher['publisher']}' ({publisher['keyId']})", hint)
-            if receipt["source"]["url"] != self.catalogue.source.url:
+            if receipt["source"]["url"] != self.catalogue.source.url and not exact:
                 message = f"'{release.key}' is installed from {receipt['source']['url']}, not from {self.catalogue.source.url}"
                 raise NotInstalled("source", message, f"To change the source: jackfield uninstall {release.key}.")
         if not mine and release.key not in self.allowed_names:

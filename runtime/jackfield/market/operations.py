@@ -10,7 +10,7 @@ from typing import Any
 from jackfield.errors import InvalidInvocation, JackfieldError, UnknownConnector, did_you_mean
 from jackfield.failures import OnFailure
 from jackfield.market.installing import Installation, Installer, Wanted, choose, preference
-from jackfield.market.lock_files import LockFile, read_lock
+from jackfield.market.lock_files import Locked, LockFile, read_lock
 from jackfield.market.policy import Policy, read_policy
 from jackfield.market.receipts import Installed
 from jackfield.market.refusals import NotInstalled
@@ -60,16 +60,18 @@ class Operations:
                 LockFile(known.roots if known else {}, known.connectors if known else ()).updated(LockFile.of([done.receipt])).write(lock)
         return done
 
-    def install_locked(self, lock: str) -> list[Installation]:
-        """Install exactly what a lock file lists, and make these versions the default ones.
+    def install_locked(self, lock: str, source: str | None = None) -> list[Installation]:
+        """Install exactly what a lock file lists, and make these versions the default ones. ``source`` is another address of its catalogue.
 
         :raises NotInstalled: if something of it cannot be had exactly.
         """
         found = read_lock(lock)
+        if source is not None and len(set(found.roots.values())) > 1:
+            raise InvalidInvocation(f"'{lock}' has connectors of several catalogues, which one --from cannot replace", hint="Leave it out.")
         with self._installed.exclusive():
             done: list[Installation] = []
             with OnFailure(self._undo, done):
-                done.extend(self._frozen(locked, found.roots[locked.source]) for locked in found.connectors)
+                done.extend(self._frozen(locked, source or locked.source, found.roots[locked.source]) for locked in found.connectors)
             self._installed.publish({**self._installed.pins(), **{locked.key: locked.version for locked in found.connectors}})
         return done
 
@@ -78,8 +80,8 @@ class Operations:
             if one.changed:
                 self._installed.remove(one.receipt["key"], one.receipt["version"])
 
-    def _frozen(self, locked: Any, root_sha256: str) -> Installation:
-        catalogue = self._open(Source.parse(locked.source), root_sha256)
+    def _frozen(self, locked: Locked, source: str, root_sha256: str) -> Installation:
+        catalogue = self._open(Source.parse(source), root_sha256)
         release = choose(Wanted.parse(f"{locked.key}==={locked.version}"), catalogue)
         locked.check(release)
         done = self._installer(catalogue).install(release, locked.dependencies)
