@@ -35,7 +35,8 @@ _DRIVEN = """## Behaviour
 
 These rules run each action that has an example against a server on loopback. They apply if a required value of a connection type has the
 format `uri`, which then is the server's address. The server in turn responds with the
-example's output, refuses the request, fails, resets the connection and hangs. Otherwise, specify how to run actions in
+example's [recording](../tutorial/testing.md#record-and-replay) or else its output, refuses the request, fails, resets the connection,
+hangs and sends single bytes. Otherwise, specify how to run actions in
 pyproject.toml:
 
 ```toml

@@ -14,9 +14,24 @@ from urllib.parse import quote
 import pytest
 
 from jackfield.errors import InvalidInvocation
-from jackfield.testing import CLOSE, DRIP, HANG, RESET, Answer, Harness, Provider, RecordingMismatch, Request, refused, throttled
+from jackfield.testing import (
+    CLOSE,
+    DRIP,
+    HANG,
+    RESET,
+    RULES,
+    Answer,
+    Harness,
+    Provider,
+    RecordingMismatch,
+    Request,
+    Subject,
+    judged,
+    refused,
+    throttled,
+)
 from jackfield.testing.loopback_provider import Step
-from parcels import parcel_project
+from parcels import SOUND, parcel_project
 from plugboard import plugged
 
 SECRET = "sk_live/4711+plus"
@@ -205,6 +220,20 @@ def test_what_differs_in_each_run_can_be_ignored(folder: Path, monkeypatch: pyte
 
 
 EXAMPLES = [("find", ""), ("list", "s"), ("pay", ""), ("send", "")]
+
+
+def test_the_suite_answers_as_recorded(tmp_path: Path) -> None:
+    """Where the provider's response is not the action's output, the recording of the example says what it is."""
+    source = SOUND.replace('parcel_id=found["id"]', 'parcel_id=found["data"]["id"]')
+    project = parcel_project(tmp_path, source)
+    file = tmp_path / "tests" / "recordings" / "example-findParcel.json"
+    with plugged(tmp_path):
+        rule = RULES["output-is-declared"]
+        assert judged(Subject.of_project(project), rule) != ()
+        file.write_text(file.read_text(encoding="utf-8").replace('"id": "p1"', '"data": {"id": "p1"}'), encoding="utf-8")
+        assert judged(Subject.of_project(project), rule) == ()
+
+
 SUITE = '''"""The connector's tests."""
 
 from jackfield.testing import Conformance, Harness

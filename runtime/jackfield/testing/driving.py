@@ -7,7 +7,7 @@ import contextlib
 import io
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jackfield.clock import Deadline, SystemClock
@@ -18,6 +18,7 @@ from jackfield.manifest import Manifest
 from jackfield.pipe.errors_map import explained
 from jackfield.schema import CompiledSchema, compile_schema
 from jackfield.testing.loopback_provider import Answer, Provider, Request, Script
+from jackfield.testing.recordings import answer_of, exchanges
 from jackfield.testing.subject import Subject
 
 SECRET = "conformance-secret-4711"  # noqa: S105 (planted; the rules search for it)
@@ -89,10 +90,33 @@ def drivable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
 
 
 def expected(subject: Subject, example: Mapping[str, Any]) -> Script:
-    """Return the script without failures. Responses come from the author's ``answers``, or else from the example's output."""
-    return lambda _number, request: Answer(
-        subject.answers.get((request.method, request.path.partition("?")[0]), example["result"].get("output", {})), headers=subject.headers
-    )
+    """Return the script without failures. Responses come from the author's ``answers``, the example's recording, or its output."""
+    known = exchanges_of(subject, example)
+
+    def play(number: int, request: Request) -> Answer:
+        place = (request.method, request.path.partition("?")[0])
+        if place in subject.answers:
+            return Answer(subject.answers[place], headers=subject.headers)
+        fitting = [row for row in known if (row["request"]["method"], row["request"]["path"].partition("?")[0]) == place]
+        if not fitting:
+            return Answer(example["result"].get("output", {}), headers=subject.headers)
+        here = known[min(number, len(known)) - 1]
+        answer = answer_of(here if here in fitting else fitting[0], f"http://{request.headers.get('Host', '')}")
+        return replace(answer, headers={**answer.headers, **subject.headers})
+
+    return play
+
+
+def exchanges_of(subject: Subject, example: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the exchanges of an example's recording; empty if there is none."""
+    path = subject.recording(example) if "invocation" in example else None
+    if path is None or not path.is_file():
+        return []
+    key = (path.stem, "recording")
+    if key not in subject.outcomes:
+        subject.outcomes[key] = exchanges(path)
+    found: list[dict[str, Any]] = subject.outcomes[key]
+    return found
 
 
 def once(subject: Subject, action: Action, situation: str, run: Callable[[], Drive]) -> Drive:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from jackfield.connector import Action, Pagination
-from jackfield.testing.driving import Drive, drivable, drive, expected
+from jackfield.testing.driving import Drive, drivable, drive, exchanges_of, expected
 from jackfield.testing.loopback_provider import Answer, Request, Script
 from jackfield.testing.subject import Rule, Subject
 
@@ -75,7 +75,8 @@ class _List:
 
 def _lists(subject: Subject) -> Iterator[_List]:
     for action, example in drivable(subject):
-        if action.pagination is not None:
+        unread = [row for row in exchanges_of(subject, example) if "json" not in row["response"]]
+        if action.pagination is not None and not unread:  # a token can be put into JSON only
             yield _List(subject, action, example, action.pagination)
 
 

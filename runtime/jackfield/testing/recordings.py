@@ -248,12 +248,11 @@ def exchanges(path: Path) -> list[dict[str, Any]]:
 def answer_of(exchange: Mapping[str, Any], address: str) -> Answer:
     """Return the response of a recorded exchange; ``address`` takes the place of the recorded server's."""
     response = exchange["response"]
-    if "base64" in response:
-        content = base64.b64decode(response["base64"])
-    else:
-        text = response.get("text", "") if "json" not in response else json.dumps(response["json"], ensure_ascii=False)
-        content = text.replace(_URL, address).encode()
     headers = {name: value.replace(_URL, address) for name, value in response["headers"].items()}
+    if "json" in response:
+        body = json.loads(json.dumps(response["json"], ensure_ascii=False).replace(_URL, address))
+        return Answer(body, response["status"], headers)
+    content = base64.b64decode(response["base64"]) if "base64" in response else response.get("text", "").replace(_URL, address).encode()
     return Answer(status=response["status"], headers=headers, content=content)
 
 

@@ -59,6 +59,18 @@ class Subject:
         manifest = Manifest.from_json(project.manifest())
         return cls._imported(project.module, project.attribute, manifest, project=project, **{**project.check, **known})
 
+    def recording(self, example: Mapping[str, Any]) -> Path | None:
+        """Return the file of an example's recording, which may not exist; None without a project's folder.
+
+        It is ``tests/recordings/example-KEY.json`` for the first example of the action ``KEY``; that of the second ends in ``-2``.
+        """
+        if self.project is None:
+            return None
+        key = example["invocation"]["action"]
+        examples = next((raw.get("examples", ()) for raw in self.manifest.raw["actions"] if raw["key"] == key), ())
+        number = next((number for number, other in enumerate(examples, 1) if other == example), 1)
+        return self.project.root / "tests" / "recordings" / f"example-{key}{f'-{number}' if number > 1 else ''}.json"
+
     @classmethod
     def _imported(cls, module: str, attribute: str, manifest: Manifest, **known: Any) -> Subject:
         connector: Connector = operator.attrgetter(attribute)(importlib.import_module(module))
