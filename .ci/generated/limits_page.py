@@ -48,6 +48,17 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Time for which an external secret is cached", "connections.secret_references:LIFE", "seconds"),
         ("Renewal of a lease before it expires", "connections.connection_cache:AHEAD", "seconds"),
     ),
+    "Packages and catalogues": (
+        ("Wheel", "market.wheels:MAX_BYTES", "bytes"),
+        ("Files of a wheel", "market.wheels:MAX_FILES", ""),
+        ("Files of a wheel together, unpacked", "market.wheels:MAX_UNPACKED", "bytes"),
+        ("Attestation", "market.attestations:MAX_BYTES", "bytes"),
+        ("List or metadata file of a catalogue", "market.sources:LIST_BYTES", "bytes"),
+        ("Time of one download", "market.sources:DOWNLOAD_SECONDS", "seconds"),
+        ("Downloads kept of a catalogue", "market.sources:CACHE_BYTES", "bytes"),
+        ("Resolution and download of dependencies", "market.environments:SECONDS", "seconds"),
+        ("Wait for another process that installs", "market.receipts:WAIT", "seconds"),
+    ),
     "Console": (
         ("One-time sign-in link", "access.sessions:LINK_LASTS", "seconds"),
         ("Idle session", "access.sessions:IDLE", "seconds"),

@@ -29,7 +29,8 @@ SITE = "site-packages"
 """Folder of the connector's own package."""
 DEPENDENCIES = "dependencies"
 """Folder of what the host does not have."""
-_SECONDS = 600
+SECONDS = 600
+"""Longest run of uv."""
 _LAST_LINES = 6
 _HOST = frozenset({"jackfield", "jackfield-aws", "jackfield-http"})
 """Distributions that are always the host's."""
@@ -221,9 +222,9 @@ def _uv(words: Sequence[str], folder: str, wheel: Wheel) -> str:
     passed = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.lower().endswith("_proxy")}
     command = [_uv_path(), *words, "--no-config", "--no-progress", "--color", "never"]
     try:
-        done = subprocess.run(command, cwd=folder, env=passed, capture_output=True, timeout=_SECONDS, check=False)
+        done = subprocess.run(command, cwd=folder, env=passed, capture_output=True, timeout=SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise InvalidInvocation(f"uv cannot be run, or takes longer than {_SECONDS} seconds: {error}") from None
+        raise InvalidInvocation(f"uv cannot be run, or takes longer than {SECONDS} seconds: {error}") from None
     if done.returncode:
         said = " ".join(" ".join(done.stderr.decode(errors="replace").strip().splitlines()[-_LAST_LINES:]).split())
         hint = "Add the wheels to the places that the policy names ('findLinks', 'index'), or install them beside jackfield."

@@ -22,7 +22,8 @@ from jackfield.market.files import write_file
 
 _MEMBERS = {"wheel": str, "sha256": str, "publisher": dict, "source": dict, "dependencies": list}
 _PART = ".part"
-_WAIT = 60.0
+WAIT = 60.0
+"""Longest wait for another writer, in seconds."""
 _STEP = 0.1
 
 
@@ -125,7 +126,7 @@ def _is_whole(receipt: Mapping[str, Any]) -> bool:
 def _lock(handle: int, folder: str) -> None:
     import fcntl
 
-    until = time.monotonic() + _WAIT
+    until = time.monotonic() + WAIT
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

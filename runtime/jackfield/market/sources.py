@@ -39,11 +39,11 @@ FOLDER = "catalogues"
 _ROOT_BYTES = 512 * 1024
 _ROTATIONS = 256
 """Most roots of a source, as in the TUF client."""
-_LIST_BYTES = 256 * 1024 * 1024
+LIST_BYTES = 256 * 1024 * 1024
 """Largest list of targets, publishers or releases."""
-_CACHE_BYTES = 512 * 1024 * 1024
+CACHE_BYTES = 512 * 1024 * 1024
 """Largest sum of the downloads that are kept of a source."""
-_DOWNLOAD_SECONDS = 600
+DOWNLOAD_SECONDS = 600
 """Time after which a single download is given up."""
 _ANEW = "If the catalogue was set up anew, and its operator confirms it, delete '{}' and install with --root FILE."
 
@@ -158,7 +158,7 @@ class Catalogue:
         if self._target(path) is None:
             return absent
         try:
-            return read(json.loads(self._content(path, _LIST_BYTES)))
+            return read(json.loads(self._content(path, LIST_BYTES)))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             message = f"'{path}' of {self.source.url} is not valid: {type(error).__name__}: {error}"
             raise NotInstalled("metadata", message, "Ask the catalogue's operator to build it again.") from None
@@ -206,7 +206,7 @@ def open_catalogue(source: Source, home: str, anchor: Anchor, warn: Callable[[st
     is_first = pinned is None
     fetcher = _fetcher(source)
     config = UpdaterConfig(
-        prefix_targets_with_hash=False, root_max_length=_ROOT_BYTES, snapshot_max_length=_LIST_BYTES, targets_max_length=_LIST_BYTES
+        prefix_targets_with_hash=False, root_max_length=_ROOT_BYTES, snapshot_max_length=LIST_BYTES, targets_max_length=LIST_BYTES
     )
     targets = os.path.join(folder, "targets")
     with OnFailure(lambda: shutil.rmtree(folder, ignore_errors=True) if is_first else None), _told(source, folder):
@@ -262,11 +262,11 @@ def _first_root(source: Source, anchor: Anchor, download: Callable[[str], bytes]
 
 
 def _prune(folder: str) -> None:
-    """Remove the oldest downloads beyond ``_CACHE_BYTES``."""
+    """Remove the oldest downloads beyond ``CACHE_BYTES``."""
     total = 0
     for entry in sorted(os.scandir(folder), key=lambda found: found.stat().st_mtime, reverse=True):
         total += entry.stat().st_size
-        if total > _CACHE_BYTES:
+        if total > CACHE_BYTES:
             os.remove(entry.path)
 
 
@@ -284,14 +284,14 @@ def _fetcher(source: Source) -> FetcherInterface:
         """Reader over HTTP that gives up on a server which sends forever, however slowly."""
 
         def _fetch(self, url: str) -> Iterator[bytes]:
-            return self._until(super()._fetch(url), time.monotonic() + _DOWNLOAD_SECONDS, url)
+            return self._until(super()._fetch(url), time.monotonic() + DOWNLOAD_SECONDS, url)
 
         @staticmethod
         def _until(chunks: Iterator[bytes], deadline: float, url: str) -> Iterator[bytes]:
             for chunk in chunks:
                 yield chunk
                 if time.monotonic() > deadline:
-                    raise SlowRetrievalError(f"{url} took longer than {_DOWNLOAD_SECONDS} seconds")
+                    raise SlowRetrievalError(f"{url} took longer than {DOWNLOAD_SECONDS} seconds")
 
     if not source.url.startswith("file:"):
         return TimedFetcher(app_user_agent="jackfield")
