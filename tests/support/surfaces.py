@@ -191,17 +191,14 @@ def _sent(message: Mapping[str, Any]) -> Json:
     return {**shown, **lists}
 
 
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-
-_REQUEST_ID = re.compile(r"(?<=request id )[0-9a-f-]+")
-"""Id of a request in the words of a step that had succeeded."""
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Id of an invocation or of a request."""
 
 
 def comparable(result: Json) -> Json:
     """Return a Result without what no two runs share (ids, durations) and without the words of its hint, which are each surface's own."""
     meta = {name: value for name, value in result["meta"].items() if name not in ("invocationId", "durationMs", "requestId")}
-    text = json.dumps({**result, "meta": {**meta, "answered": "requestId" in result["meta"]}})
-    shown: Json = json.loads(_REQUEST_ID.sub("<id>", _ID.sub("<id>", text)))
+    shown: Json = json.loads(_ID.sub("<id>", json.dumps({**result, "meta": {**meta, "answered": "requestId" in result["meta"]}})))
     for place, name in ((shown.get("output"), "MessageId"), (shown.get("error", {}).get("provider"), "requestId")):
         if place and name in place:
             place[name] = "<id>"

@@ -11,7 +11,7 @@ Which service a request is for is read from the credential scope of its Authoriz
 known by its path (``/v2/…``) or its ``Action``. Names of services here: ``sesv2``, ``ses`` (version 1) and ``sts``.
 
 Operations: sesv2 SendEmail (Simple, Raw), GetAccount; ses ListIdentities, SendRawEmail; sts AssumeRole, GetCallerIdentity. Every other
-operation of sesv2 is answered from botocore's model of the service: a request that breaks the model is refused.
+operation of sesv2, and SendEmail with a Template, is answered from botocore's model of the service, which refuses what breaks it.
 
 Options
 -------
