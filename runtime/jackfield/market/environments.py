@@ -83,15 +83,13 @@ def check_host(wheel: Wheel) -> None:
 
 
 def unpack(wheel: Wheel, folder: str) -> None:
-    """Write the files of a verified wheel into ``folder``/site-packages, and flush them to the disk."""
+    """Write the files of a verified wheel into ``folder``/site-packages."""
     root = os.path.join(folder, SITE)
     for path, content in wheel.files.items():
         target = os.path.join(root, *path.split("/"))
         os.makedirs(os.path.dirname(target), exist_ok=True)
         with open(target, "xb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
 
 
 def add_dependencies(wheel: Wheel, folder: str, policy: Policy, locked: Sequence[Dependency] | None = None) -> list[Dependency]:

@@ -79,12 +79,14 @@ class Installed:
         with OnFailure(shutil.rmtree, part, True):
             os.makedirs(part)
             receipt = build(part)
-            _write_flushed(os.path.join(part, RECEIPT), json.dumps(receipt, indent=1, ensure_ascii=False) + "\n")
+            with open(os.path.join(part, RECEIPT), "x", encoding="utf-8") as file:
+                file.write(json.dumps(receipt, indent=1, ensure_ascii=False) + "\n")
+            _flush(part)  # after a power failure, what was renamed is whole
             final = os.path.join(parent, version)
             if os.path.lexists(final):  # without a receipt: not an installation
                 shutil.rmtree(final)
             os.replace(part, final)
-            _flush_folder(parent)
+            _flush_one(parent)
         return final
 
     def remove(self, key: str, version: str) -> None:
@@ -138,14 +140,14 @@ def _lock(handle: int, folder: str) -> None:
             return
 
 
-def _write_flushed(path: str, text: str) -> None:
-    with open(path, "x", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+def _flush(folder: str) -> None:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            _flush_one(os.path.join(parent, name))
+        _flush_one(parent)
 
 
-def _flush_folder(path: str) -> None:
+def _flush_one(path: str) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
