@@ -135,6 +135,7 @@ def test_hostile_connectors_run_nothing(browser: Browser, url: str) -> None:
     box.locator("#results li").first.wait_for()
     visitor.check()
     assert visitor.page.evaluate("window.hacked") is None
+    assert "\u202e" not in visitor.page.content()
     visitor.close()
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from jackfield.market import markup, schema_table
 from jackfield.market.registry import CONNECTORS
-from jackfield.market.search_index import about, first_line
+from jackfield.market.search_index import about, first_line, title_of
 
 if TYPE_CHECKING:
     from jackfield.manifest import Manifest
@@ -38,11 +38,12 @@ _EFFECTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Readme:
-    """Long description of a package."""
+class Package:
+    """Metadata of a package: its long description and the packages that it requires."""
 
-    text: str
+    readme: str
     is_markdown: bool
+    requires: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def _list(part: Sequence[Shelved], number: int, count: int, total: int) -> str:
 
 def _entry(shelved: Shelved, root: str) -> str:
     data = shelved.newest.data
-    name = f'<strong><a href="{root}{path_of(shelved.newest.key)}">{markup.text(data["title"])}</a></strong>'
+    name = f'<strong><a href="{root}{path_of(shelved.newest.key)}">{markup.text(title_of(shelved))}</a></strong>'
     return f'<li>{name} <span class="soft">{markup.text(about(shelved))}</span><br>{markup.text(first_line(data["description"]))}</li>'
 
 
@@ -137,19 +138,19 @@ def withdrawn(shelved: Shelved) -> str:
     return markup.page(newest.data["title"], f"{body}<h2>Versions</h2>{_versions(shelved, {})}", "../../")
 
 
-def connector(shelved: Shelved, manifest: Manifest, readme: Readme, steps: Mapping[str, Step]) -> str:
+def connector(shelved: Shelved, manifest: Manifest, package: Package, steps: Mapping[str, Step]) -> str:
     """Return the page of a connector; ``manifest`` is that of the newest release, ``steps`` are by version."""
     newest, raw = shelved.newest, manifest.raw
     parts = [
         f"<h1>{_icon(raw)}{markup.text(manifest.title)} <small>{markup.text(newest.version)}</small></h1>{_warning(shelved)}",
-        f"<p>{markup.line(manifest.description)}</p>{_facts(newest, raw)}",
+        f"<p>{markup.line(manifest.description)}</p>{_facts(newest, raw, package)}",
         f"<h2>Install</h2>{_install(newest)}",
         f"<h2>Permissions</h2>{_permissions(newest)}{_hosts(newest)}",
         "<h2>Connections</h2>",
         *(map(_connection, raw["connectionTypes"]) if raw["connectionTypes"] else ["<p>It needs none.</p>"]),
         f"<h2>Actions</h2>{_index(raw['actions'])}",
         *map(_action, raw["actions"]),
-        f"<h2>Description of the package</h2>{_readme(readme)}" if readme.text else "",
+        f"<h2>Description of the package</h2>{_readme(package)}" if package.readme else "",
         f"<h2>Versions</h2>{_versions(shelved, steps)}",
     ]
     return markup.page(manifest.title, "\n".join(parts), "../../")
@@ -170,7 +171,7 @@ def _icon(raw: Mapping[str, Any]) -> str:
     return f'<img class="icon" alt="" src="{markup.text(icon)}">' if shown else ""
 
 
-def _facts(newest: Release, raw: Mapping[str, Any]) -> str:
+def _facts(newest: Release, raw: Mapping[str, Any], package: Package) -> str:
     data = newest.data
     by = f'<a href="../../{PUBLISHERS}">{markup.text(newest.publisher["publisher"])}</a>'
     facts = [
@@ -179,6 +180,7 @@ def _facts(newest: Release, raw: Mapping[str, Any]) -> str:
         ("Fingerprint", markup.code(fingerprint(newest.publisher["keyId"]))),
         ("Grade", f'<span class="badge">{markup.text(data["grade"])}</span>' if "grade" in data else "not graded by this catalogue"),
         ("Licence", markup.text(data.get("licence") or "not stated")),
+        ("Requires", ", ".join(map(markup.code, package.requires))),
         ("Python", markup.text(data.get("requiresPython", ""))),
         ("Signed", markup.text(data["signedAt"])),
         ("Categories", ", ".join(map(markup.text, data.get("categories", ())))),
@@ -242,10 +244,10 @@ def _action(action: Mapping[str, Any]) -> str:
     )
 
 
-def _readme(readme: Readme) -> str:
-    if readme.is_markdown:
-        return markup.document(readme.text, 3)
-    return f'<pre tabindex="0">{markup.text(readme.text)}</pre>'
+def _readme(package: Package) -> str:
+    if package.is_markdown:
+        return markup.document(package.readme, 3)
+    return f'<pre tabindex="0">{markup.text(package.readme)}</pre>'
 
 
 def _versions(shelved: Shelved, steps: Mapping[str, Step]) -> str:

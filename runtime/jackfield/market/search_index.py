@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from jackfield.market.markup import clean
 from jackfield.market.shelf import Shelved
 
 PATH = "assets/search-index.js"
 _TEXT = 160
+_TITLE = 100
+_WORDS = 8_000
+"""Most characters of the words that find one connector, so that none makes the index large for all."""
 
 
 def render(shelves: Iterable[Shelved]) -> str:
@@ -19,16 +23,16 @@ def render(shelves: Iterable[Shelved]) -> str:
 
 def _row(shelved: Shelved) -> list[str]:
     newest = shelved.newest
-    actions = newest.data["actions"]
-    texts = (
-        newest.key,
-        newest.data["title"],
-        newest.publisher["publisher"],
-        newest.data["description"],
-        *newest.data.get("categories", ()),
-    )
-    found = " ".join([*map(str, texts), *(f"{action['key']} {action['title']}" for action in actions)]).lower().split()
-    return [newest.key, str(newest.data["title"]), about(shelved), first_line(newest.data["description"]), " ".join(dict.fromkeys(found))]
+    data, actions = newest.data, newest.data["actions"]
+    texts = (newest.key, data["title"], newest.publisher["publisher"], data["description"], *data.get("categories", ()))
+    found = clean(" ".join([*map(str, texts), *(f"{action['key']} {action['title']}" for action in actions)])).lower().split()
+    words = " ".join(dict.fromkeys(found))[:_WORDS]
+    return [newest.key, title_of(shelved), about(shelved), first_line(data["description"]), words]
+
+
+def title_of(shelved: Shelved) -> str:
+    """Return the title of a connector, shortened."""
+    return _shortened(str(shelved.newest.data["title"]), _TITLE)
 
 
 def about(shelved: Shelved) -> str:
@@ -42,5 +46,9 @@ def about(shelved: Shelved) -> str:
 
 def first_line(description: object) -> str:
     """Return the first line of a description, shortened."""
-    text = str(description).partition("\n")[0]
-    return text if len(text) <= _TEXT else f"{text[: _TEXT - 1]}…"
+    return _shortened(str(description).partition("\n")[0], _TEXT)
+
+
+def _shortened(text: str, longest: int) -> str:
+    found = clean(text)
+    return found if len(found) <= longest else f"{found[: longest - 1]}…"

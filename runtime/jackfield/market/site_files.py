@@ -31,7 +31,7 @@ class Described:
     """Parts of a published wheel that its page shows."""
 
     manifest: Manifest
-    readme: pages.Readme
+    package: pages.Package
 
 
 def of_connector(site: str, shelved: Shelved, published: bytes | None) -> dict[str, bytes]:
@@ -43,7 +43,7 @@ def of_connector(site: str, shelved: Shelved, published: bytes | None) -> dict[s
     history = _history(site, releases, {} if published is None else json.loads(published).get("changes", {}))
     if releases:
         newest = _described(site, releases[-1])
-        page = pages.connector(shelved, newest.manifest, newest.readme, history)
+        page = pages.connector(shelved, newest.manifest, newest.package, history)
     else:
         page = pages.withdrawn(shelved)
     texts = {pages.path_of(key): page, **simple_index.project(shelved.newest.name, releases)}
@@ -77,15 +77,15 @@ def _described(site: str, release: Release) -> Described:
     with zipfile.ZipFile(io.BytesIO(read_bounded(os.path.join(site, release.path)))) as archive:
         manifest = Manifest.from_json(json.loads(archive.read(f"{package}/connector.json")))
         info = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1)
-        return Described(manifest, _readme(archive.read(info)))
+        return Described(manifest, _package(archive.read(info)))
 
 
-def _readme(metadata: bytes) -> pages.Readme:
+def _package(metadata: bytes) -> pages.Package:
     from packaging.metadata import parse_email
 
     raw, _ = parse_email(metadata)
     kind = raw.get("description_content_type", "text/markdown").partition(";")[0].strip()
-    return pages.Readme(raw.get("description", "").strip(), kind == "text/markdown")
+    return pages.Package(raw.get("description", "").strip(), kind == "text/markdown", raw.get("requires_dist", []))
 
 
 def _history(site: str, releases: Sequence[Release], known: Mapping[str, Any]) -> dict[str, pages.Step]:

@@ -1,0 +1,108 @@
+"""What a connector's page says about its package, inputs and versions."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from publishing import built, file_of, named, publish
+from shell import Shell
+from wheel_maker import INFO, archive, files, record
+
+pytest_plugins = ["shell_fixture"]
+
+FIELDS: dict[str, tuple[dict[str, Any], str]] = {
+    "plain": ({}, "value"),
+    "secret": ({"type": "string", "writeOnly": True, "format": "password", "default": "hidden"}, "secret"),
+    "mail": ({"type": "string", "format": "email", "minLength": 3, "maxLength": 200}, "string (email) 3 to 200 characters"),
+    "choice": ({"enum": ["a", "b"], "default": "a"}, 'value one of "a", "b" default "a"'),
+    "many": ({"enum": list(range(20))}, f"value one of {', '.join(map(str, range(12)))} and 8 more"),
+    "fixed": ({"const": 7}, "always 7"),
+    "number": ({"type": ["integer", "null"], "minimum": 1, "maximum": 1}, "integer or null 1 to 1"),
+    "above": ({"type": "number", "exclusiveMinimum": 0, "multipleOf": 0.5}, "number above 0 a multiple of 0.5"),
+    "least": ({"type": "string", "minLength": 1}, "string at least 1 character"),
+    "most": ({"type": "object", "maxProperties": 2}, "object at most 2 members"),
+    "list": (
+        {"type": "array", "minItems": 1, "maxItems": 50, "uniqueItems": True, "items": {"type": "string", "pattern": "^x"}},
+        "list of string 1 to 50 items no item twice each: pattern ^x",
+    ),
+    "either": ({"anyOf": [{"type": "string"}, {"$ref": "#/$defs/file"}, {"type": "string"}]}, "string or object"),
+    "named": ({"$ref": "#/$defs/file", "title": "File"}, "object"),
+    "anything": (True, "value"),  # type: ignore[dict-item]
+}
+
+
+def rich(manifest: dict[str, Any]) -> None:
+    """A manifest with every kind of field, a host and permissions."""
+    manifest["hosts"] = ["api.acme.example"]
+    action = manifest["actions"][0]
+    action["permissions"] = {"api": ["greet:all"]}
+    action["inputs"] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: schema for name, (schema, _) in FIELDS.items()},
+        "required": ["mail"],
+        "$defs": {"file": {"type": "object"}},
+    }
+    manifest["actions"] += [{**action, "key": f"greet{number}", "inputs": {"type": "object"}} for number in range(6)]
+
+
+def text_of(page: str) -> str:
+    """The text of markup, in one line."""
+    return " ".join(unescape(re.sub("<[^>]+>", " ", page)).split())
+
+
+@pytest.fixture
+def page(shell: Shell) -> str:
+    """The page of a connector with every kind of field."""
+    publish(shell, named("acme", change=rich, readme="# Acme\n\n### Deep\n\nSay *hello*."), file_of("acme"))
+    assert shell.run("catalogue", "init", "site").code == 0
+    built(shell)
+    return (shell.folder / "site/connectors/acme/index.html").read_text()
+
+
+def test_inputs_are_told_with_type_and_limits(page: str) -> None:
+    """Each input has its name, whether it is required, its type and limits; a secret's default is not shown; the required come first."""
+    table = page.partition('aria-label="Inputs of Greet"')[2].partition("</table>")[0]
+    rows = [re.findall(r"<t[hd] [^>]*>(.*?)</t[hd]>", row) for row in table.split("<tr")[2:]]
+    shown = {text_of(name): text_of(kind) for name, kind, _ in rows}
+    assert next(iter(shown)) == "mail required"
+    assert shown == {f"{name} {'required' if name == 'mail' else 'optional'}": said for name, (_, said) in FIELDS.items()}
+    assert "It has no inputs." in page
+
+
+def test_a_page_tells_what_the_package_asks_for(page: str) -> None:
+    """Permissions, hosts, requirements, licence and grade are on the page, and the README below the page's own headings."""
+    text = text_of(page)
+    for said in ("api: greet:all", "and api.acme.example .", "Requires jackfield<1,>=0.1", "not graded by this catalogue", "not stated"):
+        assert said in text
+    assert re.findall(r"<(h\d)>(?:Acme|Deep)<", page) == ["h3", "h4"]
+    assert "<em>hello</em>" in page
+    assert page.count('<li><a href="#action-') == 7
+
+
+def test_plain_text_stays_plain(shell: Shell) -> None:
+    """A description that is not Markdown is shown as it is."""
+    contents = files()
+    contents[f"{INFO}/METADATA"] += b"Description-Content-Type: text/x-rst\n\n*not* <b>markup</b>\n"
+    publish(shell, archive({**contents, f"{INFO}/RECORD": record(contents)}))
+    assert shell.run("catalogue", "init", "site").code == 0
+    built(shell)
+    assert "*not* &lt;b&gt;markup&lt;/b&gt;" in Path(shell.folder / "site/connectors/acme/index.html").read_text()
+
+
+def test_one_connector_does_not_spoil_the_lists(shell: Shell) -> None:
+    """Long titles and descriptions are shortened in lists and search, so that one publisher cannot fill them."""
+
+    def long(manifest: dict[str, Any]) -> None:
+        manifest.update(title="T" * 50_000, description="word " * 50_000)
+
+    publish(shell, named("acme", change=long), file_of("acme"))
+    assert shell.run("catalogue", "init", "site").code == 0
+    built(shell)
+    for name in ("index.html", "assets/search-index.js"):
+        assert (shell.folder / "site" / name).stat().st_size < 12_000
