@@ -204,6 +204,24 @@ def test_requests_more_and_fewer(recorded: Path, parcels: Harness) -> None:
         parcels.replay("one")
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "parcels.invalid"])
+def test_a_replay_reaches_no_other_host(tmp_path: Path, host: str) -> None:
+    """A link to another host, which the recording does not hold, is refused and named instead of followed."""
+    source = SOUND.replace(
+        '    found = client.call("GET", f"/parcels?',
+        f"""    import socket
+
+    with contextlib.suppress(OSError):
+        socket.create_connection(("{host}", 9), 1).close()
+    found = client.call("GET", f"/parcels?""",
+    ).replace("import http.client", "import contextlib\nimport http.client")
+    parcel_project(tmp_path, source)
+    with plugged(tmp_path), Harness.of(str(tmp_path / "tests" / "test_parcel.py")) as harness:
+        harness.replay("example-findParcel")
+        with pytest.raises(RecordingMismatch, match=f"'{host}' was to be reached"):
+            harness.invoke("findParcel", {"name": "ada"})
+
+
 def test_what_differs_in_each_run_can_be_ignored(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The members and parameters named 'ignore' are masked in the recording, and never differ."""
     with Provider([Answer(PARCEL)]) as real:

@@ -23,6 +23,8 @@ _FAILURES = (500, 502, 503, 504)
 _RETRY_AFTER = 7
 _SHORT_DEADLINE = 0.4
 """Seconds. Deadline of an attempt that hangs."""
+_AGAIN = 1.5
+"""Seconds. Deadline of an attempt that is run again alone, long enough for a busy machine."""
 _AT_ONCE = 12
 """Attempts that last as long as their deadline, side by side."""
 _ENDLESS: Mapping[str, str] = {HANG: "hangs", DRIP: "sends single bytes"}
@@ -227,13 +229,15 @@ def _deadlines_are_kept(subject: Subject) -> Iterator[str]:
         action, _, step = row
         faults = list(_overrun(found, _ENDLESS[step]))
         if faults and not confirmed:
-            faults = list(_overrun(_held(subject, *row), _ENDLESS[step]))
+            faults = list(_overrun(_held(subject, *row, seconds=_AGAIN), _ENDLESS[step]))
             confirmed = bool(faults)
         yield from (f"'{action.key}' {fault}" for fault in faults)
 
 
-def _held(subject: Subject, action: Action, example: Mapping[str, Any], step: str, *, captured: bool = True) -> Drive:
-    return drive(subject, action, example, _constant(step), seconds=_SHORT_DEADLINE, captured=captured)
+def _held(
+    subject: Subject, action: Action, example: Mapping[str, Any], step: str, *, captured: bool = True, seconds: float = _SHORT_DEADLINE
+) -> Drive:
+    return drive(subject, action, example, _constant(step), seconds=seconds, captured=captured)
 
 
 def _overrun(found: Drive, what: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ from jackfield.runtime import Jackfield
 from jackfield.testing.driving import server_names, server_type, server_values
 from jackfield.testing.fake_clock import FakeClock
 from jackfield.testing.loopback_provider import Provider, Script, Step
+from jackfield.testing.offline import offline
 from jackfield.testing.project import Project
 from jackfield.testing.recording_account import RecordingAccount
 from jackfield.testing.recordings import Player, Recorder, RecordingMismatch, Scrubber
@@ -147,6 +148,7 @@ class Harness:
         if self._account is None:
             player = Player(path, lambda: Scrubber(self._redactor, self._ignore), lambda: self.provider.url)
             self._player = player
+            self._serving.enter_context(offline(player.reached))
             return self._start(player)
         recorder = Recorder(path, self._account.endpoint(self._server_names), lambda: self.provider.url)
         self._recorder = recorder

@@ -25,6 +25,7 @@ from jackfield.errors import InvalidInvocation
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.redactor import Redactor
 from jackfield.testing.loopback_provider import Answer, Request
+from jackfield.url_passwords import without_password
 
 VERSION = 1
 _URL = "${url}"
@@ -137,7 +138,7 @@ class Recorder:
         try:
             status, headers, content = self._forwarded(request)
         except (OSError, http.client.HTTPException) as error:
-            self.fault = f"'{self._endpoint}' cannot be recorded: {error}"
+            self.fault = f"'{without_password(self._endpoint)}' cannot be recorded: {error}"
             return Answer({"message": "the endpoint cannot be reached"}, 502)
         self._exchanges.append(Exchange(request, status, headers, content))
         here = {name: value for name, value in headers.items() if name.lower() not in _HOP | {"content-length", "content-encoding"}}
@@ -217,6 +218,12 @@ class Player:
         elif self.fault is None:
             self.fault = f"the recording '{self._name}' ends after {self._played} requests, but another was sent:\n{_shown(sent)}"
         return Answer({"message": "this request is not in the recording"}, 400)
+
+    def reached(self, host: str) -> None:
+        """Note that something else than the recorded server was asked for."""
+        self.fault = (
+            self.fault or f"'{host}' was to be reached while the recording '{self._name}' is played: what it returns is not recorded"
+        )
 
     @property
     def left(self) -> str | None:

@@ -1,0 +1,57 @@
+"""A block of code without a network: connections and look-ups that leave this machine are refused and reported."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from typing import Any
+from unittest import mock
+
+_LOCAL = frozenset({"localhost", "ip6-localhost"})
+
+
+@contextmanager
+def offline(report: Callable[[str], None]) -> Iterator[None]:
+    """Refuse to reach anything but loopback from Python's sockets of this process, and call ``report`` with the host that was asked for."""
+    connect, connect_ex, sendto, resolve = socket.socket.connect, socket.socket.connect_ex, socket.socket.sendto, socket.getaddrinfo
+
+    def require(address: Any) -> None:
+        if isinstance(address, tuple) and not _is_near(str(address[0])):
+            report(str(address[0]))
+            raise ConnectionRefusedError("a recording is played, which reaches no network")
+
+    def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(own: socket.socket, *words: Any) -> Any:
+            require(words[-1])
+            return function(own, *words)
+
+        return call
+
+    def resolved(host: Any, *words: Any, **named: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name and not _is_near(name) and not _is_address(name):
+            report(name)
+            raise socket.gaierror(socket.EAI_FAIL, "a recording is played, which asks no DNS")
+        return resolve(host, *words, **named)
+
+    with (
+        mock.patch.object(socket.socket, "connect", checked(connect)),
+        mock.patch.object(socket.socket, "connect_ex", checked(connect_ex)),
+        mock.patch.object(socket.socket, "sendto", checked(sendto)),
+        mock.patch.object(socket, "getaddrinfo", resolved),
+    ):
+        yield
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _is_near(host: str) -> bool:
+    return not host or host.lower().rstrip(".") in _LOCAL or (_is_address(host) and ip_address(host.partition("%")[0]).is_loopback)
