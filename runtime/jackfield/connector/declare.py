@@ -15,6 +15,9 @@ from jackfield.connector.models import ConnectionType, DeclarationError, Inputs,
 from jackfield.errors import JackfieldError
 from jackfield.manifest import Effect, IdempotentBy, Pagination, RateLimit, RepeatOk
 
+if typing.TYPE_CHECKING:
+    from concurrent.futures import Executor
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 Explain = Callable[[Exception, Any, Inputs | None], JackfieldError | None]
@@ -88,6 +91,8 @@ class Action:
     needs_connection: bool = True
     verify: Callable[[Any], object] | None = None
     """Judges the inputs where the action runs, for a dry run; None if the models and rules here have judged them."""
+    executor: Executor | None = None
+    """Threads in which an event loop calls it; None for those that all actions share."""
 
 
 class _Actions(Mapping[str, Action]):

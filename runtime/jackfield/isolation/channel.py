@@ -10,6 +10,7 @@ from jackfield.connector.guard import Guard
 from jackfield.errors import InvalidInput
 from jackfield.isolation.conversation import Conversation
 from jackfield.isolation.egress import Egress
+from jackfield.isolation.lazy_threads import LazyThreads
 from jackfield.isolation.sessions import Session, Sessions
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from jackfield.isolation.supervisor import Supervisor
     from jackfield.manifest import Manifest
 
+_MOST_THREADS = 64
 _SECONDS = 30.0
 """Deadline of a question that belongs to no call, such as for the choices of a form."""
 
@@ -29,6 +31,8 @@ class Channel:
         self.manifest = manifest
         self._find = find
         self._sessions = sessions
+        self.threads = LazyThreads(_MOST_THREADS, f"jackfield-{manifest.key}")
+        """Threads in which an event loop's calls wait for a child: calls that hang take none of other connectors."""
 
     def ask(
         self,

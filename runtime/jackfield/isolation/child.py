@@ -92,8 +92,9 @@ class _Workers:
             with self._lock:
                 needed = self._idle < self._work.qsize() and self._threads < self._most
                 self._threads += needed
-            if needed:
-                threading.Thread(target=self._run, daemon=True).start()
+            if needed and isinstance(attempt(threading.Thread(target=self._run, daemon=True).start), Raised):
+                with self._lock:  # no memory for a thread: those that there are do the work
+                    self._threads -= 1
 
     def _run(self) -> None:
         while True:

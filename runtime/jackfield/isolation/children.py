@@ -11,6 +11,7 @@ from jackfield.fork import at_fork
 
 if TYPE_CHECKING:
     from jackfield.catalog import EntryPoint
+    from jackfield.isolation.lazy_threads import LazyThreads
     from jackfield.isolation.program import Program
     from jackfield.isolation.sessions import Sessions
     from jackfield.isolation.supervisor import Supervisor, WatchThread
@@ -25,6 +26,7 @@ class Children:
         self._common: tuple[Sessions, WatchThread] | None = None
         self._supervisors: dict[tuple[Program, str], Supervisor] = {}
         self._former: list[Supervisor] = []
+        self._threads: list[LazyThreads] = []
         self._lock = threading.Lock()
         at_fork(self)
 
@@ -49,7 +51,9 @@ class Children:
             raise ImportError(f"its process {fault}") from None
         except Ended as end:
             raise Unavailable(f"the process of the connector '{manifest.key}' {end}", hint="Try again later.", sent=Sent.NOTHING) from None
-        return RemoteConnector(manifest, Channel(manifest, lambda workspace: self._supervisor(program, workspace), first.sessions), hello)
+        channel = Channel(manifest, lambda workspace: self._supervisor(program, workspace), first.sessions)
+        self._threads.append(channel.threads)
+        return RemoteConnector(manifest, channel, hello)
 
     def _supervisor(self, program: Program, workspace: str) -> Supervisor:
         from jackfield.isolation.sessions import Sessions
@@ -82,5 +86,7 @@ class Children:
         """End all children."""
         for found in [*self._supervisors.values(), *self._former]:
             found.close()
+        for threads in self._threads:
+            threads.shutdown()
         if self._common is not None:
             self._common[1].close()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import Minted
-from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, TimedOut, Unavailable
+from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
 from jackfield.isolation.error_frames import dump_error, load_error
 from jackfield.isolation.process import ChildProcess, Ended
 from jackfield.isolation.wire import Frame, Garbage
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 GRACE = 0.15
 """Seconds after the deadline in which a child may still say what it knows."""
 _LONGEST_FAULT = 2000
+_LONGEST_NAME = 200
+_LARGEST_RETURN = 4000
+"""Characters of the JSON that a step returned, which an error may quote."""
+_MOST_FRAMES = 100_000
+"""Limit of frames that a child may send about one question."""
 Dial = Callable[[str, int, float], socket.socket]
 """Opens a connection to a host and a port within some seconds."""
 
@@ -51,7 +57,7 @@ class Conversation:
         self._session = session
         self._reports = reports
         self._entered = self._answered = False
-        self._number = 0
+        self._number = self._frames = 0
         self.renewable = False
         """True if the child says that its client can renew its credentials."""
 
@@ -93,7 +99,7 @@ class Conversation:
         frame = self._await("end", "failed", "fault")
         self._answered = True
         if self._call is not None and isinstance(frame.get("requestId"), str):
-            self._call.request_id = frame["requestId"]
+            self._call.request_id = frame["requestId"][:_LONGEST_NAME]
         self.renewable = frame.get("renewable") is True
         if "failed" in frame:
             raise load_error(frame["failed"])
@@ -104,11 +110,15 @@ class Conversation:
     def _await(self, *names: str) -> Frame:
         """Return the first frame with a member of ``names``; serve what the child asks for until it arrives."""
         while True:
+            left = self._deadline.at - self._deadline.clock.monotonic() + GRACE
             try:
-                frame = self._child.next_frame(self._number, self._deadline.remaining() + GRACE)
+                frame = self._child.next_frame(self._number, left)
             except TimeoutError:
                 self._child.retire(self._number)
-                raise self._late() from None
+                raise self._deadline.passed(self.sent) from None
+            self._frames += 1
+            if self._frames > _MOST_FRAMES:
+                raise Garbage(f"more than {_MOST_FRAMES:,} frames about one call")
             if any(name in frame for name in names):
                 return frame
             try:
@@ -116,21 +126,18 @@ class Conversation:
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise Garbage(f"a frame that is not a question ({type(error).__name__})") from None
 
-    def _late(self) -> TimedOut:
-        return self._deadline.passed(self.sent)
-
     def _serve(self, frame: Frame) -> None:
         call = self._call
         if "begin" in frame and call is not None:
             self._note_request(frame)
-            self._reply(lambda: call.begin(_text(frame["begin"]), safe=frame.get("safe") is True))
+            self._reply(lambda: call.begin(_text(frame["begin"])[:_LONGEST_NAME], safe=frame.get("safe") is True))
         elif "entered" in frame:
             self._entered = True
         elif "returned" in frame and call is not None:
-            call.returned(frame["returned"])
+            call.returned(_bounded(frame["returned"]))
         elif "answered" in frame and call is not None:
             self._note_request(frame)
-            call.answered(frame["answered"])
+            call.answered(_bounded(frame["answered"]))
         elif "key" in frame and call is not None:
             call.key.used = True
         elif "lease" in frame:
@@ -144,7 +151,7 @@ class Conversation:
 
     def _note_request(self, frame: Frame) -> None:
         if self._call is not None and isinstance(frame.get("requestId"), str):
-            self._call.request_id = frame["requestId"]
+            self._call.request_id = frame["requestId"][:_LONGEST_NAME]
 
     def _reply(self, step: Callable[[], Any]) -> None:
         try:
@@ -178,13 +185,16 @@ class Conversation:
             self._context.drop(key, used)
 
     def _connect(self, host: str, port: int, seconds: object) -> None:
+        if not 0 < port < 65536 or not 0 < len(host) < 256:
+            raise ValueError("not an address")
         patience = min(max(0.001, float(seconds)) if isinstance(seconds, int | float) else 60.0, max(0.001, self._deadline.remaining()))
         try:
             connection = self._dial(host, port, patience)
         except InvalidConnection as error:
             self._send({"refused": dump_error(error)})
-        except OSError as error:
-            self._send({"failed": [error.errno or 0, str(error.strerror or error)[:200]]})
+        except (OSError, UnicodeError) as error:
+            number, text = (error.errno, error.strerror) if isinstance(error, OSError) else (None, None)
+            self._send({"failed": [number or 0, str(text or error)[:200]]})
         else:
             with connection:
                 self._send({"socket": True}, connection.fileno())
@@ -210,6 +220,12 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("not a text")
     return value
+
+
+def _bounded(value: Any) -> Any:
+    """Return what a step returned; only the beginning of its text if it is long, since errors quote no more."""
+    text = json.dumps(value, ensure_ascii=False)
+    return value if len(text) <= _LARGEST_RETURN else text[:_LARGEST_RETURN]
 
 
 def ended(child: ChildProcess, end: Ended, sent: Sent) -> Unavailable:

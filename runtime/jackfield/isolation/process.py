@@ -24,6 +24,12 @@ from jackfield.isolation.wire import LARGEST_ANSWER, Frame, Garbage, Wire
 _LOG = logging.getLogger("jackfield.isolation")
 _MOST_WAITING = 1000
 """Limit of frames of one call that wait to be read: a child that sends more is stopped."""
+_LARGEST_QUESTION = 256 * 1024
+"""Bytes of a frame that is no answer."""
+_MOST_STRAYS = 5000
+"""Limit of frames in ``_WINDOW`` seconds that belong to no call, or only to the log."""
+_PAUSE = 0.005
+"""Seconds between two readings of the output of a child that prints more than is logged: it waits for us."""
 _SEND_SECONDS = 2
 """Seconds for which a child may leave its socket unread while something is sent to it."""
 _SETTLE_SECONDS = 1.0
@@ -60,7 +66,9 @@ class ChildProcess:
         self._overdue: set[int] = set()
         self._end: str | None = None
         self._lock = threading.Lock()
-        self._window, self._logged = 0.0, 0
+        self._is_over = threading.Event()
+        self._window, self._logged, self._strays = 0.0, 0, 0
+        self._finished: set[int] = set()
         self._process, self._wire = self._started()
         self._threads = [
             threading.Thread(target=self._read, name=f"jackfield-child-{program.key}", daemon=True),
@@ -154,8 +162,10 @@ class ChildProcess:
         :raises Ended: if the child ends first.
         :raises TimeoutError: if none arrives within ``seconds``.
         """
+        if seconds <= 0:
+            raise TimeoutError
         try:
-            frame = self._boxes[number].get(timeout=max(0.0, seconds))
+            frame = self._boxes[number].get(timeout=seconds)
         except Empty:
             raise TimeoutError from None
         if not frame:
@@ -165,6 +175,7 @@ class ChildProcess:
     def forget(self, number: int) -> None:
         """End a question: frames about it that still arrive are dropped."""
         self._boxes.pop(number, None)
+        self._finished.discard(number)
         if self.is_retired and self.is_idle:
             self.kill("was replaced")
 
@@ -224,15 +235,38 @@ class ChildProcess:
 
     def _deliver(self, frame: dict[str, Any]) -> None:
         number = frame.get("id")
-        if number is None:
-            self._log(logging.WARNING, [str(frame.get("log"))])
+        if not isinstance(number, int) or number in self._finished:
+            self._stray(frame)
             return
-        box = self._boxes.get(number) if isinstance(number, int) else None
+        box = self._boxes.get(number)
         if box is None:
+            self._stray(frame)
             return
         if box.qsize() > _MOST_WAITING:
             raise Garbage(f"more than {_MOST_WAITING:,} frames at once")
+        if "end" in frame:
+            self._finished.add(number)
+        elif number != 0 and self._wire.size > _LARGEST_QUESTION:
+            raise Garbage(f"a question of {self._wire.size:,} bytes, where {_LARGEST_QUESTION:,} are allowed")
         box.put(frame)
+
+    def _stray(self, frame: Frame) -> None:
+        """Count a frame that nobody waits for: a late one, or a line for the log."""
+        if self._new_window():
+            self._strays = 0
+        self._strays += 1
+        if self._strays > _MOST_STRAYS:
+            raise Garbage(f"more than {_MOST_STRAYS:,} frames without a question")
+        if "log" in frame:
+            self._log(logging.WARNING, [str(frame["log"])])
+
+    def _new_window(self) -> bool:
+        """Begin a new window for counting what the child says unasked; return False if the present one has not passed."""
+        now = time.monotonic()
+        if now - self._window <= _WINDOW:
+            return False
+        self._window, self._logged = now, 0
+        return True
 
     def _settle(self) -> None:
         """Record the end of the child, and tell everybody who waits for it."""
@@ -240,6 +274,7 @@ class ChildProcess:
         code = self._process.wait()
         with self._lock:
             self._end = self._end or _ending(code)
+        self._is_over.set()
         self._wire.close()
         for box in list(self._boxes.values()):
             box.put({})
@@ -261,15 +296,15 @@ class ChildProcess:
                 whole += [rest[:_LINE]] if len(rest) > _LINE else []
                 rest = b"" if len(rest) > _LINE else rest
                 self._log(logging.INFO, [line.decode("utf-8", "replace") for line in whole[:_LINES]])
+                if len(whole) > _LINES or self._logged >= _LINES:
+                    self._is_over.wait(_PAUSE)
         self._log(logging.INFO, [rest.decode("utf-8", "replace")])
 
     def _log(self, level: int, lines: list[str]) -> None:
         """Log what the child says, masked, up to ``_LINES`` lines in ``_WINDOW`` seconds."""
         if not _LOG.isEnabledFor(level):
             return
-        now = time.monotonic()
-        if now - self._window > _WINDOW:
-            self._window, self._logged = now, 0
+        self._new_window()
         for line in lines:
             if line.strip() and self._logged < _LINES:
                 self._logged += 1

@@ -112,6 +112,7 @@ def clean_environment() -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "PATH": os.defpath,
+        "MALLOC_ARENA_MAX": "2",  # each arena would reserve 64 MiB of the address space
         "AWS_EC2_METADATA_DISABLED": "true",
         "PYDANTIC_DISABLE_PLUGINS": "__all__",
     }

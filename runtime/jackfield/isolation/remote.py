@@ -230,6 +230,7 @@ def _action(about: ActionManifest, channel: Channel, facts: Mapping[str, Any]) -
         cost=lambda given: float(given.budget.get("cost", 1.0)),
         preview=None if about.preview is None else Preview(cast("Any", preview), cast("Any", RemoteOutput)),
         needs_connection=about.needs_connection,
+        executor=channel.threads,
         verify=lambda given: channel.ask({"ask": "check", "action": about.key, "inputs": given.json}),
     )
 

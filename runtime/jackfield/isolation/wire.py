@@ -17,8 +17,11 @@ from typing import Any
 Frame = Mapping[str, Any]
 LARGEST_FRAME = 160 * 1024 * 1024
 """Bytes of a frame: an invocation of 64 MiB, of which JSON may escape characters."""
-LARGEST_ANSWER = 64 * 1024 * 1024
+LARGEST_ANSWER = 32 * 1024 * 1024
 """Bytes of a frame that a child may send."""
+_MANY = 1024 * 1024
+_MOST_NODES = 500_000
+"""Objects and arrays in a frame of more than ``_MANY`` bytes: each takes many times the memory that its text does."""
 _CHUNK = 256 * 1024
 _HEAD = struct.Struct("!I")
 _DESCRIPTORS = socket.CMSG_SPACE(4 * 4)
@@ -48,6 +51,8 @@ class Wire:
         self._takes_descriptors = takes_descriptors
         self._descriptors: deque[int] = deque()
         self._sending = threading.Lock()
+        self.size = 0
+        """Bytes of the frame that was yielded last."""
 
     def send(self, frame: Frame, descriptor: int | None = None) -> None:
         """Send a frame, and a copy of a file descriptor with it.
@@ -84,6 +89,7 @@ class Wire:
                 continue
             body = bytes(memoryview(buffer)[_HEAD.size : _HEAD.size + size])
             del buffer[: _HEAD.size + size]
+            self.size = len(body)
             frame = _decoded(body)
             yield frame, self._descriptors.popleft() if frame.get("socket") is True and self._descriptors else None
 
@@ -108,6 +114,8 @@ class Wire:
 
 
 def _decoded(body: bytes) -> dict[str, Any]:
+    if len(body) > _MANY and body.count(b"[") + body.count(b"{") > _MOST_NODES:
+        raise Garbage(f"a frame of more than {_MOST_NODES:,} objects and arrays")
     try:
         frame = _DECODER.decode(body.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:

@@ -31,11 +31,13 @@ class Execute:
     """Call of ``function``: in this thread or, under an event loop, in a worker thread; a coroutine function is awaited.
 
     ``inline_ok``: the call is faster than a switch to a thread, so it may run in the event loop.
+    ``executor``: the threads for it under an event loop, if not those that all calls share.
     """
 
     function: Callable[[], Any]
     is_async: bool = False
     inline_ok: bool = False
+    executor: Executor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,9 @@ async def adrive(steps: Steps[T], clock: Clock, workers: Executor) -> T:
                 value = attempt(step.function)
             else:
                 value = await (
-                    step.function() if step.is_async else loop.run_in_executor(workers, partial(copy_context().run, attempt, step.function))
+                    step.function()
+                    if step.is_async
+                    else loop.run_in_executor(step.executor or workers, partial(copy_context().run, attempt, step.function))
                 )
         except BaseException as error:  # noqa: BLE001 (passed to the run, which maps it or records that it was interrupted)
             failure = error

@@ -100,7 +100,8 @@ class Run:
             call = self._call_for(self._patience(tries))
             try:
                 self.deadline.check()
-                return (yield Execute(partial(self.opening.client, call), inline_ok=self.opening.is_inline_ok))
+                step = partial(self.opening.client, call)
+                return (yield Execute(step, inline_ok=self.opening.is_inline_ok, executor=self.action.executor))
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
                 error = explained(self.connector, cause, None, None, call, self._log_error)
             error.sent = Sent.NOTHING  # a fault while opening is never in doubt
@@ -259,7 +260,7 @@ class Run:
         arguments = (values, client) if self.action.takes_client else (values,)
         if self.action.is_async:
             return Execute(lambda: self._await(arguments, call), is_async=True)
-        return Execute(lambda: self._call(arguments, call))
+        return Execute(lambda: self._call(arguments, call), executor=self.action.executor)
 
     def _enter(self, call: Call) -> None:
         """Enter the action. This counts as sent unless the client announces its requests."""

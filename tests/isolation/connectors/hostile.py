@@ -11,6 +11,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from jackfield.connector import Connector, Field, Inputs, Output, current_call
 
@@ -189,6 +190,28 @@ def _flood(_target: str) -> str:
         os.write(_own_socket(), (struct.pack("!I", len(body)) + body) * 100)
 
 
+def _babble(_target: str) -> str:
+    talk: Any = getattr(current_call(), "talk", None)
+    while True:
+        talk.say({"key": True})
+
+
+def _grow(_target: str) -> str:
+    talk: Any = getattr(current_call(), "talk", None)
+    talk.say({"answered": "x" * 1_000_000})
+    return "grown"
+
+
+def _many_nodes(_target: str) -> str:
+    body = b'{"id":0,"end":[' + b"[]," * 2_000_000 + b"[]]}"
+    whole = struct.pack("!I", len(body)) + body
+    sent = 0
+    while sent < len(whole):
+        sent += os.write(_own_socket(), whole[sent:])
+    threading.Event().wait()
+    return ""
+
+
 def _chatter(_target: str) -> str:
     for _ in range(50_000):
         os.write(1, b"x" * 500 + b"\n")
@@ -221,13 +244,40 @@ def _modules(_target: str) -> str:
 
 
 _KINDS: dict[str, Callable[[str], str]] = {
-    "read": _read, "write": _write, "connect": _connect, "connectByParent": _connect_by_parent, "datagram": _datagram,
-    "fastOpen": _fast_open, "unix": _unix, "fork": _fork, "execute": _execute, "threads": _threads, "memory": _memory, "loop": _loop,
-    "holdTheLock": _hold_the_lock, "segfault": _segfault, "kill": _kill, "raiseLimits": _raise_limits, "outlive": _outlive,
-    "chmod": _chmod, "remove": _remove, "environment": _environment, "memoryOf": _memory_of, "garbage": _garbage,
-    "enormous": _enormous, "flood": _flood, "chatter": _chatter, "exit": _exit, "systemExit": _system_exit, "never": _never,
-    "busyLater": _busy_later, "modules": _modules,
-}  # fmt: skip
+    "read": _read,
+    "write": _write,
+    "connect": _connect,
+    "connectByParent": _connect_by_parent,
+    "datagram": _datagram,
+    "fastOpen": _fast_open,
+    "unix": _unix,
+    "fork": _fork,
+    "execute": _execute,
+    "threads": _threads,
+    "memory": _memory,
+    "loop": _loop,
+    "holdTheLock": _hold_the_lock,
+    "segfault": _segfault,
+    "kill": _kill,
+    "raiseLimits": _raise_limits,
+    "outlive": _outlive,
+    "chmod": _chmod,
+    "remove": _remove,
+    "environment": _environment,
+    "memoryOf": _memory_of,
+    "garbage": _garbage,
+    "enormous": _enormous,
+    "babble": _babble,
+    "grow": _grow,
+    "manyNodes": _many_nodes,
+    "flood": _flood,
+    "chatter": _chatter,
+    "exit": _exit,
+    "systemExit": _system_exit,
+    "never": _never,
+    "busyLater": _busy_later,
+    "modules": _modules,
+}
 
 
 @connector.action("attack", effect="write", needs_connection=False)

@@ -1,0 +1,44 @@
+"""Threads of one connector, started when an event loop first needs them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import ParamSpec, TypeVar
+
+from jackfield.fork import at_fork
+from jackfield.resources.threads import Threads
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class LazyThreads(Executor):
+    """Executor without threads until it is used. Calls of a connector that hang take threads of no other connector."""
+
+    def __init__(self, most: int, name: str) -> None:
+        self._most = most
+        self._name = name
+        self._begin_anew()
+        at_fork(self, child=LazyThreads._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """Reset in a forked process, which has none of the threads."""
+        self._threads: Threads | None = None
+        self._lock = threading.Lock()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Call ``fn`` in one of the threads."""
+        with self._lock:
+            if self._threads is None:
+                self._threads = Threads(self._most, self._name)
+            threads = self._threads
+        return threads.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the threads."""
+        with self._lock:
+            threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait, cancel_futures=cancel_futures)
