@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tuf.api.exceptions import BadVersionNumberError, ExpiredMetadataError, LengthOrHashMismatchError, UnsignedMetadataError
 
 from jackfield.errors import InvalidInvocation
@@ -230,6 +232,41 @@ def test_metadata_expires_and_is_refreshed(shell: Shell, tmp_path: Path) -> None
     status = shell.run("catalogue", "status", site, "--keys", keys, "--files")
     assert (status.code, "was altered" in status.json["faults"][0]) == (1, True)
     assert "key" in shell.run("catalogue", "status", site, "--within", "400d").json["faults"][0]
+
+
+def test_damaged_keys_and_metadata_are_named(shell: Shell, site: Path) -> None:
+    """A key file that others read, that is none or of another kind, and metadata that is missing: each refusal says what and where."""
+    key, found = shell.folder / "site.keys/timestamp.pem", []
+    content = key.read_bytes()
+    foreign = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    for mode, text in ((0o644, content), (0o600, b"no key"), (0o600, foreign)):
+        key.write_bytes(text)
+        key.chmod(mode)
+        found.append(shell.run("catalogue", "build", "dist", "--out", "site").json["error"]["message"])
+    key.write_bytes(content)
+    for name in ("2.publisher.acme.1.json", "1.publisher.acme.1.json", "2.snapshot.json"):
+        (site / "metadata" / name).unlink(missing_ok=True)
+        answer = shell.run("catalogue", "status", "site").json
+        found.append(answer["error"]["message"] if "error" in answer else "whole")
+    for message, said in zip(
+        found, ("other users", "not a private key", "not hold an Ed25519", "whole", "is missing", "is missing"), strict=True
+    ):
+        assert said in message
+
+
+def test_revocations_that_cannot_be(shell: Shell, site: Path) -> None:
+    """An unknown key, a successor that is known already, and a second successor beside a key that signs are refused; nothing changes."""
+    before = (site / "metadata/timestamp.json").read_bytes()
+    acme = new_key(shell, "acme.key")
+    for key, name in (("acme2.key", "acme"), ("acme3.key", "acme")):
+        new_key(shell, key, name)
+    unknown = shell.run("catalogue", "revoke", "site", "0" * 32)
+    assert (unknown.code, acme in unknown.json["error"]["hint"]) == (2, True)
+    assert shell.run("catalogue", "revoke", "site", acme, "--successor", "acme.key.pub").code == 2
+    assert (site / "metadata/timestamp.json").read_bytes() == before
+    assert shell.run("catalogue", "revoke", "site", acme, "--successor", "acme2.key.pub", "--keep-releases").code == 0
+    again = shell.run("catalogue", "revoke", "site", acme, "--successor", "acme3.key.pub").json["error"]["message"]
+    assert "signs for 'acme'" in again
 
 
 def test_a_forged_release_is_noticed(shell: Shell, site: Path) -> None:
