@@ -14,7 +14,7 @@ of that tier or a lower one failed. A rule that does not apply is not counted, a
 | tier | stands for |
 | --- | --- |
 | bronze | It loads, its manifest is correct, secrets and the operator's network are safe, and nothing is sent twice. |
-| silver | Failures are explained, deadlines met, inputs described; it has tests, a README, an icon and a licence. |
+| silver | Failures are explained, deadlines met, lists read whole, inputs described; it has tests, a README, an icon and a licence. |
 | gold | Everything that a catalogue shows is present; at least three quarters of its actions have been run. |
 | platinum | Each output member is also described. |
 

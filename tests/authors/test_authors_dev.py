@@ -74,6 +74,9 @@ def session(shell: Shell, tmp_path: Path) -> Iterator[Session]:
 def test_dev_shows_calls_and_faults_and_recovers(session: Session) -> None:
     """Calls are shown live; a fault on import, in a call or in pyproject.toml is printed, one that ends the server too; mending helps."""
     url = session.listening()
+    link = session.wait("console, for one sign-in").rpartition(" ")[2].strip()
+    with urllib.request.urlopen(link, timeout=30) as page:
+        assert b"console" in page.read().lower()
     assert session.call(url)["output"] == {"id": "i7"}
     session.wait("jackfield: acme createItem: succeeded in ")
 
@@ -91,10 +94,10 @@ def test_dev_shows_calls_and_faults_and_recovers(session: Session) -> None:
     text = pyproject.read_text(encoding="utf-8")
     pyproject.write_text(f"{text}[", encoding="utf-8")
     session.wait("is not TOML")
-    pyproject.write_text(text, encoding="utf-8")
     session.save(session.sound.replace("    created = ", "    _ = {}['shelf']\n    created = ").replace("Create an item.", "Make an item."))
-    while "Make an item." not in session.module.with_name("connector.json").read_text(encoding="utf-8"):
-        url = session.listening()
+    pyproject.write_text(text, encoding="utf-8")
+    assert session.listening() == url
+    assert "Make an item." in session.module.with_name("connector.json").read_text(encoding="utf-8")
     with pytest.raises(OSError, match="HTTP Error 5"):
         session.call(url)
     session.wait("jackfield: acme createItem: in doubt in ")

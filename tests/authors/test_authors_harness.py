@@ -169,6 +169,20 @@ def test_a_recording_holds_no_secret(recorded: Path) -> None:
     assert (first["response"]["json"]["id"], first["response"]["headers"]["x-request-id"]) == ("p1", "r1")
 
 
+def test_a_short_secret_can_be_recorded(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A secret that equals a number of the file's own form does not keep it from being written, nor does it get in."""
+    with Provider([Answer({"id": "p 1 of 200"})]) as real:
+        values = {"url": real.url, "apiKey": "200", "passphrase": "1"}
+        connections = {"connections": {"mine": {"type": "parcel/parcelKey", "values": values}}}
+        tmp_path.joinpath("mine.json").write_text(json.dumps(connections), encoding="utf-8")
+        monkeypatch.setenv("JACKFIELD_CONNECTIONS", str(tmp_path / "mine.json"))
+        with Harness.of(str(folder / "test_parcel.py"), "mine") as harness:
+            harness.replay("short")
+            harness.invoke("findParcel", {"name": "ada"})
+    exchange = json.loads((folder / "recordings" / "short.json").read_text(encoding="utf-8"))["exchanges"][0]
+    assert (exchange["response"]["status"], exchange["response"]["json"]) == (200, {"id": "p *** of ***"})
+
+
 def test_a_recording_is_replayed_offline(recorded: Path, parcels: Harness) -> None:
     """The server is gone; the requests and the result are those that were recorded."""
     server = parcels.replay("one")
