@@ -85,7 +85,8 @@ def _package(metadata: bytes) -> pages.Package:
 
     raw, _ = parse_email(metadata)
     kind = raw.get("description_content_type", "text/markdown").partition(";")[0].strip()
-    return pages.Package(raw.get("description", "").strip(), kind == "text/markdown", raw.get("requires_dist", []))
+    requires = [need for need in raw.get("requires_dist", []) if "extra ==" not in need]
+    return pages.Package(raw.get("description", "").strip(), kind == "text/markdown", requires)
 
 
 def _history(site: str, releases: Sequence[Release], known: Mapping[str, Any]) -> dict[str, pages.Step]:
