@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from isolated import install_from, isolating
+from isolated import CONNECTORS, install, install_from, isolating
 from jackfield import Jackfield, Result
 from jackfield.isolation.examination import examine
 from jackfield.isolation.limits import LAYERS
@@ -272,6 +273,48 @@ def test_an_event_loop_serves_others(home: Path) -> None:
     with isolating(home) as jackfield:
         assert attack(jackfield, "modules").status == "succeeded"
         assert [result.status for result in asyncio.run(main(jackfield))] == ["succeeded"] * 100
+
+
+def test_work_without_a_call(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that uses the processor while no call runs is replaced."""
+    monkeypatch.setattr("jackfield.isolation.supervisor._BUSY_TICKS", 2)
+    with isolating(home) as jackfield:
+        busy = int(attack(jackfield, "busyLater").unwrap()["got"])
+        opened = os.pidfd_open(busy)
+        try:
+            assert select.select([opened], [], [], 30)[0] == [opened]
+        finally:
+            os.close(opened)
+        assert attack(jackfield, "modules").status == "succeeded"
+
+
+def test_a_child_that_is_not_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child without calls is ended after a while, and the next call starts another."""
+    monkeypatch.setattr("jackfield.isolation.supervisor._IDLE_SECONDS", 0.0)
+    with isolating(home) as jackfield:
+        calling = {"connector": "plain", "action": "noop", "inputs": {"text": "hi"}}
+        first = jackfield.invoke(calling).unwrap()["process"]
+        opened = os.pidfd_open(first)
+        try:
+            assert select.select([opened], [], [], 30)[0] == [opened]
+        finally:
+            os.close(opened)
+        assert jackfield.invoke(calling).unwrap()["process"] != first
+
+
+def test_a_check_of_all_connectors(home: Path) -> None:
+    """``jackfield connectors list --check`` imports installed connectors in their own processes; a broken one is a row."""
+    source = (CONNECTORS / "plain.py").read_text(encoding="utf-8")
+    install(home, "falling", source.replace('Connector("plain"', 'Connector("falling"'))
+    module = home / "connectors" / "falling" / "1.0.0" / "site-packages" / "jackfield_falling" / "__init__.py"
+    module.write_text("import os; os._exit(9)", encoding="utf-8")
+    environment = {**os.environ, "JACKFIELD_HOME": str(home)}
+    command = [sys.executable, "-m", "jackfield", "connectors", "list", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    rows = {row["key"]: row for row in json.loads(done.stdout)}
+    assert (done.returncode, rows["plain"]["status"], rows["hostile"]["status"]) == (1, "ok", "ok")
+    assert rows["falling"]["status"] == "broken"
+    assert "ended with status 9" in rows["falling"]["error"]
 
 
 def test_a_strict_policy(home: Path, layers: dict[str, Any]) -> None:

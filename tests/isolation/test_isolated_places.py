@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,6 +19,7 @@ from isolated import install, install_from, isolating, write_index
 from jackfield import Jackfield, Result
 from jackfield.catalog import Catalog
 from jackfield.isolation.children import Children
+from jackfield.isolation.proxies import Proxies
 
 
 class _Page(http.server.BaseHTTPRequestHandler):
@@ -79,6 +81,58 @@ def test_other_hosts_are_refused(runtime: Jackfield, server: http.server.Threadi
         refused = fetch(runtime, server.server_port, "http", host, "elsewhere")
         assert refused.error is not None
         assert refused.status == "failed"
+
+
+def test_a_proxy(tmp_path: Path) -> None:
+    """Hosts other than this machine are reached through the operator's proxy, by CONNECT and with its credentials, but for exceptions."""
+    install_from(tmp_path, "net", "net.py")
+    asked: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        for answer in (b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 403 No\r\n\r\n"):
+            connection, _ = listener.accept()
+            with connection:
+                asked.append(_until_blank_line(connection))
+                connection.sendall(answer)
+                if b"200" in answer:
+                    asked.append(_until_blank_line(connection))
+                    connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nby proxy")
+
+    connections = {"far": {"type": "net/server", "values": {"url": "http://far.invalid/"}}}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        environment = {"HTTPS_PROXY": f"http://me:pass%40word@127.0.0.1:{listener.getsockname()[1]}", "NO_PROXY": "near.invalid"}
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        with isolating(tmp_path, connections, environment=environment) as jackfield:
+            assert fetch(jackfield, 80, "http", "far.invalid", "far").unwrap()["page"] == "by proxy"
+            refused = fetch(jackfield, 443, "guard", "far.invalid", "far")
+        thread.join()
+    assert asked[0].startswith(b"CONNECT far.invalid:80 HTTP/1.1\r\n")
+    assert b"Proxy-Authorization: Basic bWU6cGFzc0B3b3Jk\r\n" in asked[0]
+    assert asked[1].startswith(b"GET / HTTP/1.1")
+    assert refused.status == "failed"
+
+
+def _until_blank_line(connection: socket.socket) -> bytes:
+    found = b""
+    while not found.endswith(b"\r\n\r\n"):
+        found += connection.recv(1000)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("host", "direct"),
+    [
+        ("api.acme.example", False), ("acme.example", True), ("deep.acme.example", True), ("10.1.2.3", True), ("11.1.2.3", False),
+        ("localhost", True), ("127.0.0.1", True), ("::1", True), ("other.example", True), ("not-acme.example", False),
+    ],
+)  # fmt: skip
+def test_exceptions_of_a_proxy(host: str, direct: bool) -> None:
+    """NO_PROXY names hosts, domains with their subdomains, networks and hosts with a port; this machine needs no proxy."""
+    proxies = Proxies(
+        {"https_proxy": "proxy.example:3128", "NO_PROXY": ".deep.acme.example, acme.example:443,10.0.0.0/8,other.example:443"}
+    )
+    assert (proxies.find(host, 443) is None) == direct
 
 
 def test_a_thread_outside_of_a_call(runtime: Jackfield, server: http.server.ThreadingHTTPServer) -> None:

@@ -136,7 +136,7 @@ class Catalog:
             manifest = self._manifests.get(point) or _read(point)
             if load:
                 self._load_all(point)
-        except UnknownConnector as error:
+        except (Unavailable, UnknownConnector) as error:
             return Entry(key, key, None, (), str(error.message)), None
         failure = next(iter(self._failures.get(point, {}).values()), None)
         versions = tuple(other.version for other in self._points[key])

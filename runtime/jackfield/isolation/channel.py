@@ -11,6 +11,7 @@ from jackfield.errors import InvalidInput
 from jackfield.isolation.conversation import Conversation
 from jackfield.isolation.egress import Egress
 from jackfield.isolation.lazy_threads import LazyThreads
+from jackfield.isolation.proxies import Proxies
 from jackfield.isolation.sessions import Session, Sessions
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ _SECONDS = 30.0
 class Channel:
     """Way to the children of one connector version. ``find`` returns the supervisor for a workspace."""
 
-    def __init__(self, manifest: Manifest, find: Callable[[str], Supervisor], sessions: Sessions) -> None:
+    def __init__(self, manifest: Manifest, find: Callable[[str], Supervisor], sessions: Sessions, proxies: Proxies) -> None:
         self.manifest = manifest
+        self._proxies = proxies
         self._find = find
         self._sessions = sessions
         self.threads = LazyThreads(_MOST_THREADS, f"jackfield-{manifest.key}")
@@ -72,8 +74,9 @@ class Channel:
 
     def _egress(self, kind: RemoteConnection | None, context: OpenContext | None) -> Egress:
         if kind is None:
-            return Egress(self.manifest.key, self.manifest.hosts)
-        return Egress(self.manifest.key, self.manifest.hosts, kind.hosts(), Guard() if context is None else context.guard)
+            return Egress(self.manifest.key, self.manifest.hosts, proxies=self._proxies)
+        guard = Guard() if context is None else context.guard
+        return Egress(self.manifest.key, self.manifest.hosts, kind.hosts(), guard, self._proxies)
 
 
 def _about(call: Call | None, deadline: Deadline) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class Children:
         from jackfield.isolation.channel import Channel
         from jackfield.isolation.process import Broken, Ended
         from jackfield.isolation.program import Policy, Program
+        from jackfield.isolation.proxies import Proxies
         from jackfield.isolation.remote import RemoteConnector
 
         policy = Policy.from_environment(self._environment)
@@ -51,7 +52,8 @@ class Children:
             raise ImportError(f"its process {fault}") from None
         except Ended as end:
             raise Unavailable(f"the process of the connector '{manifest.key}' {end}", hint="Try again later.", sent=Sent.NOTHING) from None
-        channel = Channel(manifest, lambda workspace: self._supervisor(program, workspace), first.sessions)
+        proxies = Proxies(self._environment)
+        channel = Channel(manifest, lambda workspace: self._supervisor(program, workspace), first.sessions, proxies)
         self._threads.append(channel.threads)
         return RemoteConnector(manifest, channel, hello)
 

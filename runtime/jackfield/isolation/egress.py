@@ -14,10 +14,12 @@ from typing import Any
 
 from jackfield.connector.guard import Guard
 from jackfield.errors import Detail, InvalidConnection
+from jackfield.isolation.proxies import Proxies
 from jackfield.pipe.open import hosts_of, named_hosts
 
 _LOG = logging.getLogger("jackfield.isolation")
 _PUBLIC = Guard()
+_NONE = Proxies({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Egress:
     declared: tuple[str, ...]
     named: frozenset[str] = frozenset()
     guard: Guard = _PUBLIC
+    proxies: Proxies = _NONE
 
     def connect(self, host: str, port: int, seconds: float) -> socket.socket:
         """Open a TCP connection.
@@ -42,7 +45,12 @@ class Egress:
             guard = _PUBLIC
         else:
             raise self._refused(wanted)
-        connection = guard.connect(wanted, port, seconds)
+        proxy = self.proxies.find(wanted, port)
+        if proxy is None:
+            connection = guard.connect(wanted, port, seconds)
+        else:
+            guard.check(wanted)
+            connection = proxy.connect(wanted, port, seconds)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.settimeout(None)
         return connection

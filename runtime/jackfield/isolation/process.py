@@ -102,17 +102,24 @@ class ChildProcess:
     def await_hello(self, seconds: float) -> dict[str, Any]:
         """Return the child's description of the connector.
 
-        :raises Ended: if it ends, or takes longer.
+        :raises Broken: if it ends while it imports the connector.
+        :raises Ended: if it ends before that, or takes longer.
         """
         try:
             layers = self.next_frame(0, seconds)["layers"]  # said before the connector's code can say anything
-            self.hello = {**self.next_frame(0, seconds), "layers": layers}
+            self.hello = {**self._described(seconds), "layers": layers}
         except TimeoutError:
             self.kill(f"did not start within {seconds:.0f} s")
             raise Ended(f"did not start within {seconds:.0f} s") from None
         finally:
             self._boxes.pop(0, None)
         return self.hello
+
+    def _described(self, seconds: float) -> Frame:
+        try:
+            return self.next_frame(0, seconds)
+        except Ended as end:
+            raise Broken(f"{end} while it imported the connector") from None
 
     @property
     def is_alive(self) -> bool:
