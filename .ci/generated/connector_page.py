@@ -166,8 +166,8 @@ def _once(text: str, shown: set[str]) -> str:
 def _limits(kind: Json) -> str:
     """What differs where an action is called over this type."""
     serves, waives = kind.get("serves"), kind.get("waives", ())
-    only = f"Serves {_listed(serves['actions'])} only: {serves['reason']}" if serves else ""
-    needless = f"Not required over it: the input {_listed(waives)}." if waives else ""
+    only = f"Supports only {_listed(serves['actions'])}: {serves['reason']}" if serves else ""
+    needless = f"Over a connection of this type, actions do not require {_listed(waives)}." if waives else ""
     return " ".join(filter(None, (_sentence(only), needless)))
 
 

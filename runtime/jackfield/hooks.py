@@ -46,13 +46,13 @@ class Specifications:
         """
 
     def resolve_secret(self, kind: str, reference: Any) -> str | None:
-        """Return the secret that ``{"$kind": reference}`` refers to, or None if this plugin does not know the kind.
+        """Return the secret that ``{"$kind": reference}`` refers to, or None if this plugin does not support the kind.
 
         ``kind`` may also be the type of a Dapr secret store (``secretstores.acme.vault``), for a component's ``secretKeyRef``:
         ``reference`` is then ``{"store": {…}, "name": …, "key": …}``, with the store's metadata under names in lower case.
 
         The secret is cached for five minutes in this process, and read again sooner if the provider refuses the credentials. Raise a
-        ValueError to say why it cannot be read; its text is shown to the caller and must contain no secret.
+        ValueError with the reason if it cannot be read; its text is shown to the caller and must contain no secret.
         """
 
 

@@ -16,11 +16,11 @@ _POLICY = """
 """
 
 _LEAST = """
-This is what sending, the choice of senders and the connection's test need; other actions need more. A policy such as AmazonSESFullAccess
-would allow far more. AWS describes all of them in
-[access control in Amazon SES](https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html). For a saved connection, its page in the
-console shows the policy of all actions, and `jackfield connections policy NAME --actions sendEmail,getIdentity --from noreply@example.com`
-that of some, for one sender.
+This policy allows sending, listing the senders and testing the connection; other actions need more permissions. A policy such as
+AmazonSESFullAccess would allow far more than necessary. AWS describes all permissions in
+[access control in Amazon SES](https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html). The page of a saved connection in the
+console shows the policy for all actions. For some actions and one sender, use
+`jackfield connections policy NAME --actions sendEmail,getIdentity --from noreply@example.com`.
 <policy>
 """.replace("<policy>\n", _POLICY)
 
@@ -39,8 +39,8 @@ On a machine with its own AWS identity (an instance, task or pod role), leave bo
 ## 2. Create the role
 
 jackfield generates the External ID when you save a connection. So choose the role's name, enter its future ARN as *Role ARN*, save the
-connection without testing it, and create the role from the connection's policies. Its page in the console shows them, with a CloudFormation
-template and a Terraform configuration; so does `jackfield connections policy NAME`. To create the role by hand:
+connection without testing it, and create the role from the connection's policies. The connection's page in the console shows them, with
+a CloudFormation template and a Terraform configuration; so does `jackfield connections policy NAME`. To create the role by hand:
 
 1. Open **Roles** and select **Create role**, then **Custom trust policy**.
 2. Paste the connection's trust policy, which looks like this, with the user's ARN and the connection's External ID.
@@ -61,8 +61,8 @@ template and a Terraform configuration; so does `jackfield connections policy NA
 
 The External ID prevents another customer of the same platform from using your role
 ([the confused deputy](https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html#id_roles_third-party_external-id)).
-The connection test warns if the role can be assumed without it. In a connection file you choose it yourself: use a long random
-string, different for each customer.
+The connection test warns if the role can be assumed without it. In a connection file, you choose the External ID yourself: use a long
+random string, different for each customer.
 
 3. Create the role without permissions policies, then attach this inline policy.
 <least>
@@ -87,7 +87,7 @@ it works until it expires; jackfield cannot renew it.
 """.replace("<least>", _LEAST)
 
 AMBIENT_GUIDE = """
-Sign in with the AWS identity of the machine that runs jackfield. Nothing is stored. The standard sources are searched in AWS's order:
+Sign in with the AWS identity of the server that runs jackfield. Nothing is stored. The standard sources are searched in AWS's order:
 environment variables, the profile in `~/.aws`, IAM Identity Center (`aws sso login`), web identity (EKS), the container's role (ECS) and
 the instance's role (EC2).
 

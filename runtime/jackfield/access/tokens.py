@@ -24,7 +24,7 @@ COLUMNS = "workspace, id, name, scope, rules, created_at, expires_at, revoked_at
 
 
 class UnknownToken(InvalidInvocation):
-    """The workspace has no token with this id."""
+    """The workspace has no token with this ID."""
 
     http_status = 404
 
@@ -212,7 +212,7 @@ class Tokens:
         return found, f"{rows[limit - 1].created_at!r}~{rows[limit - 1].id}" if len(rows) > limit else None
 
     def find(self, identifier: str) -> Token:
-        """Return the token with this id.
+        """Return the token with this ID.
 
         :raises UnknownToken: if the workspace has none.
         """

@@ -47,7 +47,7 @@ class Call:
     A client that talks to the network calls ``begin()`` right before it sends the first byte of each request, and sets ``request_id`` from
     the response. A failure before the first ``begin()`` is never in doubt.
 
-    - ``permissions``: those that the action needs, by system, for errors that say what to allow; empty outside an action.
+    - ``permissions``: those that the action needs, by system, for errors that list what to allow; empty outside an action.
     - ``done``: the successful requests that changed something. Once it has an entry, a ``write`` is neither retried nor reported as "not
       sent".
     - ``entered``: set once the action's function runs.
@@ -81,7 +81,7 @@ class Call:
         return self.key.value
 
     def begin(self, step: str = "", *, safe: bool = False) -> None:
-        """Report that a request is about to be sent. A second request in the same attempt implies that the first one was answered.
+        """Report that a request is about to be sent. A second request in the same attempt implies that the first one received a response.
 
         ``step`` names the request in errors. ``safe`` means that it changes nothing at the provider (HTTP GET and HEAD).
 
@@ -110,13 +110,13 @@ class Call:
     def returned(self, value: Any) -> None:
         """Store what a response with a success status returned, without counting it as a success yet.
 
-        A transport cannot tell a valid response from a garbled one. The response counts as a success when the next request begins, or when
-        the attempt fails in a way that would otherwise count as not sent.
+        A transport cannot tell a valid response from a malformed one. The response counts as a success when the next request begins, or
+        when the attempt fails in a way that would otherwise count as not sent.
         """
         self._returned = value
 
     def answered(self, returned: Any = None) -> None:
-        """Record that the last request succeeded, and optionally what the provider returned (an id to find the result by)."""
+        """Record that the last request succeeded, and optionally what the provider returned (an ID to find the result by)."""
         if self._unanswered is None and not self.requests:  # the author forgot begin(), but a response proves that a request was sent
             self.begun = self.changes = True
             self._unanswered = "a request that was not announced"

@@ -30,14 +30,15 @@ identities.
 - AWS PrivateLink: create an interface endpoint for the service `com.amazonaws.<region>.email-smtp`, and copy its DNS name,
   `vpce-….email-smtp.<region>.vpce.amazonaws.com`. Its security group must allow the port that you use.
 - SAP Private Link service: create a service instance with the parameter `{"serviceName": "com.amazonaws.<region>.email-smtp"}`, bind it
-  to the app, and copy `hostname` from the credentials of the binding.
+  to the app, and copy `hostname` from the binding's credentials.
 
 Private endpoints have two limits. VPC endpoint policies do not apply to SES, so restrict the IAM user's policy instead. And SES offers
-them in some regions and [availability zones](https://docs.aws.amazon.com/ses/latest/dg/send-email-set-up-vpc-endpoints.html) only: a
-zonal name (`vpce-…-eu-central-1a.email-smtp…`) exists only if the endpoint is in that zone, so prefer the regional name.
+private endpoints in some regions and
+[availability zones](https://docs.aws.amazon.com/ses/latest/dg/send-email-set-up-vpc-endpoints.html) only: a zonal name
+(`vpce-…-eu-central-1a.email-smtp…`) exists only if the endpoint is in that zone, so prefer the regional name.
 
-Copy it into *Host Name*. The server's certificate is always verified against this name. If your endpoint presents the certificate of the
-public endpoint, set *TLS Server Name* to the public name, such as `email-smtp.<region>.amazonaws.com`.
+Copy the host name into *Host Name*. The server's certificate is always verified against this name. If your endpoint presents the
+certificate of the public endpoint, set *TLS Server Name* to the public name, such as `email-smtp.<region>.amazonaws.com`.
 
 ## 2. The port
 
@@ -45,7 +46,7 @@ public endpoint, set *TLS Server Name* to the public name, such as `email-smtp.<
 | --- | --- |
 | 2587 (the default), 587, 25 | with STARTTLS, which is required |
 | 2465, 465 | from the first byte |
-| others, of other servers and of test servers | with STARTTLS, or from the first byte if *Security* is `tls` |
+| other ports, for other servers and test servers | with STARTTLS, or from the first byte if *Security* is `tls` |
 
 Nothing is ever sent in clear text. AWS throttles port 25 and blocks it on most EC2 instances.
 
