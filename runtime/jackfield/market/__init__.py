@@ -1,1 +1,1 @@
-"""Packaging, publishing and installation of connectors: read wheels defensively, pack, sign, verify, compare, install, upgrade."""
+"""Packages of connectors: pack, sign and verify wheels, compare versions, publish a catalogue of them, and install from one."""
