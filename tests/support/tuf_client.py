@@ -18,7 +18,7 @@ from jackfield.market.serving import server
 def serving(site: Path) -> Iterator[str]:
     """Serve a site on a free port; its address."""
     found = server(str(site), "127.0.0.1", 0)
-    thread = threading.Thread(target=found.serve_forever)
+    thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield f"http://127.0.0.1:{found.server_address[1]}"
     found.shutdown()
