@@ -12,9 +12,9 @@ from typing import Any
 
 from jackfield.connector import Action, Guard, JackfieldError, Sent, Step
 from jackfield.failures import Raised, attempt
-from jackfield.pipe.errors_map import Unmapped, weigh
+from jackfield.pipe.errors_map import Unmapped
 from jackfield.schema import compile_schema
-from jackfield.testing.driving import SECRET, Drive, drivable, drive, expected, once, server_kind
+from jackfield.testing.driving import SECRET, Drive, drivable, drive, expected, once, server_kind, would_repeat
 from jackfield.testing.loopback_provider import DRIP, HANG, RESET, Answer, Script
 from jackfield.testing.subject import Rule, Subject, Tier
 
@@ -101,23 +101,14 @@ def _accepted_is_not_repeated(subject: Subject, action: Action, example: Mapping
     changed = ""
     for number, request in enumerate(well.requests[well.opened :], well.opened + 1):
         name = f"{request.method} {request.path.partition('?')[0]}"
-        if changed and _would_repeat(subject, drive(subject, action, example, _at(number, _THROTTLE, expected(subject, example)))):
+        if changed and would_repeat(subject, drive(subject, action, example, _at(number, _THROTTLE, expected(subject, example)))):
             yield f"would repeat its accepted {changed} if a later request, {name}, is refused"
         if not request.changes:
             continue
         changed = name
         for text, answer in _BROKEN.items():
-            if _would_repeat(subject, drive(subject, action, example, _at(number, answer, expected(subject, example)))):
+            if would_repeat(subject, drive(subject, action, example, _at(number, answer, expected(subject, example)))):
                 yield f"reports its accepted {name} as not executed if the response is {text}"
-
-
-def _would_repeat(subject: Subject, found: Drive) -> bool:
-    """Return True if the runtime would treat the failed attempt as one without effect."""
-    kind = server_kind(subject)
-    if found.error is None or kind is None:
-        return False
-    weigh(found.error, found.call, reports=kind.reports_begin)
-    return found.error.sent is not Sent.UNKNOWN and not found.call.done
 
 
 def _at(number: int, answer: Answer, well: Script) -> Script:

@@ -8,16 +8,17 @@ import io
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from jackfield.clock import Deadline, SystemClock
-from jackfield.connector import ANYWHERE, Action, Call, ConnectionType, Guard, JackfieldError, Minted, OpenContext
+from jackfield.connector import ANYWHERE, Action, Call, ConnectionType, Guard, JackfieldError, Minted, OpenContext, Sent
 from jackfield.connector.context import entered
 from jackfield.failures import attempt
 from jackfield.manifest import Manifest
-from jackfield.pipe.errors_map import explained
+from jackfield.pipe.errors_map import explained, weigh
 from jackfield.schema import CompiledSchema, compile_schema
 from jackfield.testing.loopback_provider import Answer, Provider, Request, Script
+from jackfield.testing.loopback_provider import Step as Played
 from jackfield.testing.recordings import answer_of, exchanges
 from jackfield.testing.subject import Subject
 
@@ -89,6 +90,15 @@ def drivable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
             yield action, raw["examples"][0]
 
 
+def would_repeat(subject: Subject, found: Drive) -> bool:
+    """Return True if the runtime would treat the failed attempt as one without effect."""
+    kind = server_kind(subject)
+    if found.error is None or kind is None:
+        return False
+    weigh(found.error, found.call, reports=kind.reports_begin)
+    return found.error.sent is not Sent.UNKNOWN and not found.call.done
+
+
 def expected(subject: Subject, example: Mapping[str, Any]) -> Script:
     """Return the script without failures. Responses come from the author's ``answers``, the example's recording, or its output."""
     known = exchanges_of(subject, example)
@@ -137,19 +147,25 @@ def drive(
     seconds: float = 10.0,
     port: str | None = None,
     guard: Guard = ANYWHERE,
-    cancelled: bool = False,
+    leaves: Literal["before", "during"] | None = None,
     captured: bool = True,
 ) -> Drive:
     """Open a connection and run one attempt of an action in a thread with a time limit. Without an action, run the type's own test.
 
-    With ``cancelled``, the caller has left before. Without ``captured``, stdout is left alone: it belongs to the whole process, so only one
-    thread at a time can capture it.
+    The caller ``leaves`` before the attempt, or during its first request. Without ``captured``, stdout is left alone: it belongs to the
+    whole process, so only one thread at a time can capture it.
     """
     found = Drive(Call(Deadline.after(seconds, SystemClock()), invocation_id="conformance"))
-    if cancelled:
+    if leaves == "before":
         found.call.cancelled.set()
+
+    def play(number: int, request: Request) -> Played:
+        if leaves == "during":
+            found.call.cancelled.set()
+        return script(number, request)
+
     printed = io.StringIO()
-    with Provider(script) as provider, contextlib.redirect_stdout(printed) if captured else contextlib.nullcontext():
+    with Provider(play) as provider, contextlib.redirect_stdout(printed) if captured else contextlib.nullcontext():
         thread = threading.Thread(target=_run, args=(subject, action, example, provider, port or provider.url, guard, found), daemon=True)
         thread.start()
         thread.join(seconds + _GRACE)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from jackfield.connector import Action, Pagination
-from jackfield.testing.driving import Drive, drivable, drive, exchanges_of, expected
+from jackfield.testing.driving import Drive, drivable, drive, exchanges_of, expected, would_repeat
 from jackfield.testing.loopback_provider import Answer, Request, Script
 from jackfield.testing.subject import Rule, Subject
 
@@ -126,7 +126,7 @@ def _cancel_is_obeyed(subject: Subject) -> Iterator[str]:
 
 
 def _cancelled(subject: Subject, action: Action, example: Example) -> Iterator[str]:
-    found = drive(subject, action, example, expected(subject, example), cancelled=True)
+    found = drive(subject, action, example, expected(subject, example), leaves="before")
     if found.requests:
         yield f"sends {len(found.requests)} requests although its caller has left before the first"
     elif not found.ended:
@@ -134,6 +134,12 @@ def _cancelled(subject: Subject, action: Action, example: Example) -> Iterator[s
     elif found.error is None or found.error.code != "cancelled":
         ended = found.error.code if found.error is not None else "succeeded"
         yield f"ends as {ended}, not as cancelled, if its caller has left before the first request"
+    if action.effect == "write" and action.key not in subject.safe_posts:
+        found = drive(subject, action, example, expected(subject, example), leaves="during")
+        if not found.ended:
+            yield "does not end if its caller leaves during a request"
+        elif any(request.changes for request in found.requests) and would_repeat(subject, found):
+            yield "reports a request that was sent as not executed if its caller leaves during it"
 
 
 def _no_list(subject: Subject) -> str | None:
@@ -161,9 +167,9 @@ ENDINGS = (
     ),
     _drives(
         "cancel-is-obeyed",
-        "Once its caller has left, an action sends nothing more, and ends as cancelled.",
+        "If its caller leaves before the first request, an action sends nothing; after it, the outcome is still reported truthfully.",
         _cancel_is_obeyed,
         "bronze",
-        "Let the exceptions of begin() and check() through: they end a call that nobody waits for.",
+        "Let the exceptions of begin() and check() through, and run to the end once a request was sent.",
     ),
 )
