@@ -16,6 +16,9 @@ import pytest
 
 from isolated import install_from, isolating
 from jackfield import Jackfield, Result
+from jackfield.clock import SystemClock
+from jackfield.connections.connection_cache import ConnectionCache
+from jackfield.isolation.sessions import Sessions
 
 CONNECTIONS = {
     "mine": {"type": "plain/token", "values": {"token": "tick-tock"}},
@@ -196,6 +199,25 @@ def test_what_a_child_prints_is_logged(tmp_path: Path, caplog: pytest.LogCapture
         assert call(jackfield).status == "succeeded"
         assert call(jackfield, "print", text="tick-tock is the secret").status == "succeeded"
     assert [record.getMessage() for record in caplog.records] == ["the process of plain 1.0.0 says: *** is the secret"]
+
+
+def test_connections_that_are_gone() -> None:
+    """When the cache of a connection is dropped, each child is told to forget it; numbers are never used again."""
+    sessions = Sessions()
+    first, second = sessions.dropped(), sessions.dropped()
+    caches = [ConnectionCache(SystemClock(), {}, frozenset({f"secret-{number}"})) for number in range(2)]
+    numbers = [sessions.find(cache).number for cache in caches]
+    assert sessions.find(caches[0]).number == numbers[0]
+    assert sessions.clean("secret-0, secret-1") == "***, ***"
+    del caches[0]
+    assert (first.take(), second.take(), first.take()) == ([numbers[0]], [numbers[0]], [])
+    assert sessions.clean("secret-0, secret-1") == "secret-0, ***"
+
+
+def test_the_death_of_a_child_is_logged(own: Jackfield, caplog: pytest.LogCaptureFixture) -> None:
+    """A child that ends by itself leaves a line in the log, with the reason."""
+    call(own, "write", die="after")
+    assert "the process of plain 1.0.0 ended with status 7" in [record.getMessage() for record in caplog.records]
 
 
 def test_a_caller_who_has_left(runtime: Jackfield) -> None:

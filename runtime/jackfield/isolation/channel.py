@@ -31,6 +31,7 @@ class Channel:
     def __init__(self, manifest: Manifest, find: Callable[[str], Supervisor], sessions: Sessions, proxies: Proxies) -> None:
         self.manifest = manifest
         self._proxies = proxies
+        self._told: set[str] = set()
         self._find = find
         self._sessions = sessions
         self.threads = LazyThreads(_MOST_THREADS, f"jackfield-{manifest.key}")
@@ -52,15 +53,16 @@ class Channel:
         deadline = call.deadline if call is not None else Deadline.after(_SECONDS, SystemClock())
         session = None if context is None else self._sessions.find(context.leases)
         workspace = context.workspace if context is not None else call.workspace if call is not None else ""
-        child = self._find(workspace).child()
+        supervisor = self._find(workspace)
+        child = supervisor.child()
         frame: dict[str, Any] = {**request, "call": _about(call, deadline)}
         if kind is not None:
             frame["context"] = _connection(kind, context, session)
             if kind.is_stale and request["ask"] == "call":
                 kind.is_stale, frame["renew"] = False, True
-        gone = self._sessions.take_gone()
-        if gone:
-            frame["forget"] = gone
+        dropped = supervisor.dropped.take()
+        if dropped:
+            frame["forget"] = dropped
         reports = kind is not None and type(kind).reports_begin
         dial = self._egress(kind, context).connect
         talk = Conversation(child, deadline, dial, call=call, context=context, session=session, reports=reports)
@@ -74,9 +76,9 @@ class Channel:
 
     def _egress(self, kind: RemoteConnection | None, context: OpenContext | None) -> Egress:
         if kind is None:
-            return Egress(self.manifest.key, self.manifest.hosts, proxies=self._proxies)
+            return Egress(self.manifest.key, self.manifest.hosts, proxies=self._proxies, told=self._told)
         guard = Guard() if context is None else context.guard
-        return Egress(self.manifest.key, self.manifest.hosts, kind.hosts(), guard, self._proxies)
+        return Egress(self.manifest.key, self.manifest.hosts, kind.hosts(), guard, self._proxies, self._told)
 
 
 def _about(call: Call | None, deadline: Deadline) -> dict[str, Any]:

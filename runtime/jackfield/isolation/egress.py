@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -20,6 +20,7 @@ from jackfield.pipe.open import hosts_of, named_hosts
 _LOG = logging.getLogger("jackfield.isolation")
 _PUBLIC = Guard()
 _NONE = Proxies({})
+_MOST_TOLD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Egress:
     named: frozenset[str] = frozenset()
     guard: Guard = _PUBLIC
     proxies: Proxies = _NONE
+    told: set[str] = field(default_factory=set)
+    """Hosts that were refused, and logged, before."""
 
     def connect(self, host: str, port: int, seconds: float) -> socket.socket:
         """Open a TCP connection.
@@ -56,7 +59,9 @@ class Egress:
         return connection
 
     def _refused(self, host: str) -> InvalidConnection:
-        _LOG.warning("the connector '%s' is not allowed to connect to '%s'", self.connector, host[:200])
+        if host not in self.told and len(self.told) < _MOST_TOLD:  # a hostile connector would fill the log
+            self.told.add(host)
+            _LOG.warning("the connector '%s' is not allowed to connect to '%s'", self.connector, host[:200])
         text = f"'{host[:200]}' is named neither by the manifest of '{self.connector}' ('hosts') nor by the connection"
         return InvalidConnection("the connector is not allowed to connect to this host", details=[Detail("", text)])
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import OrderedDict, deque
 from typing import Any
 
 from jackfield.connector.context import Minted
 from jackfield.fork import at_fork
 
 _HELD = 64
+_MOST_DROPPED = 1000
 
 
 class Session:
@@ -60,13 +60,13 @@ class Session:
 
 
 class Sessions:
-    """Sessions of the connections that are open in this process. A connection's number is forgotten when its cache is dropped."""
+    """Sessions of the connections that are open in this process."""
 
     def __init__(self) -> None:
         self._found: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
         self._numbers = itertools.count(1)
-        self._lock = threading.Lock()
-        self._gone: list[int] = []
+        self._lock = threading.RLock()  # a connection may be dropped, by the garbage collector, while this thread holds it
+        self._listeners: weakref.WeakSet[Dropped] = weakref.WeakSet()
         at_fork(self)
 
     def find(self, leases: Any) -> Session:
@@ -77,24 +77,43 @@ class Sessions:
                 found = self._found.get(leases)
                 if found is None:
                     found = self._found[leases] = Session(next(self._numbers), leases)
-                    weakref.finalize(leases, self._gone.append, found.number)
+                    weakref.finalize(leases, self._drop, found.number).atexit = False
         return found
 
-    def take_gone(self) -> list[int]:
-        """Return the numbers of connections that were dropped since the last call, for the child to forget too."""
-        if not self._gone:
-            return []
+    def _drop(self, number: int) -> None:
         with self._lock:
-            gone = self._gone[:]
-            del self._gone[: len(gone)]
-        return gone
+            for listener in self._listeners:
+                listener.add(number)
 
-    def cleaner(self) -> Callable[[str], str]:
-        """Return a function that redacts the secrets of all open connections."""
+    def dropped(self) -> Dropped:
+        """Return a list to which the numbers of connections are added that nobody uses any more."""
+        found = Dropped()
+        with self._lock:
+            self._listeners.add(found)
+        return found
 
-        def clean(text: str) -> str:
-            for session in list(self._found.values()):
-                text = session.clean(text)
-            return text
+    def clean(self, text: str) -> str:
+        """Redact the secrets of all open connections."""
+        with self._lock:
+            sessions = list(self._found.values())
+        for session in sessions:
+            text = session.clean(text)
+        return text
 
-        return clean
+
+class Dropped:
+    """Numbers of connections that a child may forget."""
+
+    def __init__(self) -> None:
+        self._numbers: deque[int] = deque(maxlen=_MOST_DROPPED)
+
+    def add(self, number: int) -> None:
+        """Add a number; the oldest are left out if there are many, since the child's own cache drops those."""
+        self._numbers.append(number)
+
+    def take(self) -> list[int]:
+        """Return and remove all numbers."""
+        taken = []
+        while self._numbers:
+            taken.append(self._numbers.popleft())
+        return taken

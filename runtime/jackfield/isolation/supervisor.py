@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from jackfield.isolation.process import Broken, ChildProcess, Ended
 from jackfield.isolation.program import Program
 from jackfield.isolation.sessions import Sessions
 
+_LOG = logging.getLogger("jackfield.isolation")
 _START_SECONDS = 30.0
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 30.0
 """Seconds before a child is started again that has ended without an answer; the delay doubles with each such end."""
@@ -37,9 +39,12 @@ class Supervisor:
     def __init__(self, program: Program, sessions: Sessions, threads: WatchThread) -> None:
         self.program = program
         self.sessions = sessions
+        self.dropped = sessions.dropped()
+        """Connections that the child may forget."""
         self._threads = threads
         threads.each_second(self.tick)
         self._description: Any = None
+        self._has_warned = False
         self._begin_anew()
         at_fork(self, child=Supervisor._leave_to_parent)
 
@@ -52,6 +57,7 @@ class Supervisor:
         self._failures = 0
         self._not_before = 0.0
         self._used_at = time.monotonic()
+        self._is_closing = False
         self._cpu, self._busy = 0.0, 0
         self._lock = threading.Lock()
 
@@ -107,7 +113,7 @@ class Supervisor:
 
     def _start(self, starting: Future[ChildProcess]) -> None:
         """Start a child, in the watch thread: the kernel ends a child with the thread that has started it."""
-        child = attempt(ChildProcess, self.program, self.sessions.cleaner(), self._died)
+        child = attempt(ChildProcess, self.program, self.sessions.clean, self._died)
         if isinstance(child, Raised):
             self._fail(starting, Ended(f"could not be started ({type(child.error).__name__}: {child.error})"))
             return
@@ -136,6 +142,10 @@ class Supervisor:
             raise Broken("describes the connector in another way than before")
         self._description = hello["description"]
         missing = [name for name, holds in hello["layers"].items() if holds is not True]
+        if missing and not self._has_warned:
+            self._has_warned = True
+            reasons = "; ".join(f"{name} ({hello['layers'][name]})" for name in missing)
+            _LOG.warning("the connector %s runs without these layers of isolation: %s", self.program.name, reasons)
         if self.program.policy.strict and missing:
             child.kill("lacks layers")
             raise Broken(
@@ -160,11 +170,12 @@ class Supervisor:
             if self._current is not child:
                 return
             self._current, self._end = None, child.end
-            if child.is_retired:
+            if child.is_retired or self._is_closing:
                 return
             if child.answered:
                 self._failures = 0
             self._delay()
+        _LOG.warning("the process of %s %s", self.program.name, child.end)
 
     def tick(self) -> None:
         """End a child that has been idle for long, and replace one that uses the processor without a call."""
@@ -198,6 +209,7 @@ class Supervisor:
 
     def close(self) -> None:
         """End the children."""
+        self._is_closing = True
         for child in list(self._all):
             child.kill("was stopped")
         for child in list(self._all):
