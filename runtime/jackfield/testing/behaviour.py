@@ -279,7 +279,7 @@ def _tests_refuse(subject: Subject) -> Iterator[str]:
     example: Mapping[str, Any] = next((example for _, example in drivable(subject)), {"result": {}})
     found = drive(subject, None, example, _constant(Answer({"message": "no"}, 401)))
     if found.raised is None and all(step.passed for step in found.output or () if isinstance(step, Step)):
-        yield "the connection test passes where the provider answers every request with a 401"
+        yield "the connection test passes although the provider responds to every request with a 401"
 
 
 def _tests_end(subject: Subject) -> Iterator[str]:
@@ -374,7 +374,7 @@ BEHAVIOUR = (
         "A client does not retry requests by itself.",
         _one_try_is_one,
         "bronze",
-        "Turn the retries of the client library off: the runtime repeats what is safe to repeat.",
+        "Disable the client library's retries: the runtime retries what is safe to retry.",
     ),
     _rule(
         "refusals-are-explained",
@@ -404,14 +404,14 @@ BEHAVIOUR = (
         "The Retry-After of a 429 is passed on.",
         _retry_after_is_read,
         "gold",
-        "Give the error 'retry_after', in seconds, from the header Retry-After.",
+        "Set 'retry_after' of the error, in seconds, from the header Retry-After.",
     ),
     Rule(
         "error-map-holds",
         "The error map raises no exception.",
         _error_map_holds,
         "bronze",
-        "Have explain() return None for an exception that it does not know, and expect any body.",
+        "Have explain() return None for unknown exceptions, and handle any response body.",
         drives=True,
     ),
     Rule(

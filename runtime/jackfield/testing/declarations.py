@@ -174,7 +174,7 @@ def _destinations_marked(subject: Subject) -> Iterator[str]:
             words = {word.lower() for word in _WORDS.findall(name)}
             names_host = field.get("format") in _HOST_FORMATS or (field.get("type") == "string" and _HOST.intersection(words))
             if names_host and not field.get("x-jackfield", {}).get("destination"):
-                yield f"'{name}' of '{kind.key}' decides where secrets are sent but is not marked 'destination'"
+                yield f"'{name}' of '{kind.key}' determines where secrets are sent but is not marked 'destination'"
 
 
 def _values_hold_secrets_back(subject: Subject) -> Iterator[str]:
@@ -280,7 +280,7 @@ DECLARATIONS = (
         "The committed connector.json equals what the code declares.",
         _manifest_matches_code,
         "bronze",
-        "Generate connector.json again, and read its difference: callers rely on it.",
+        "Generate connector.json again, and review its diff: callers rely on it.",
     ),
     Rule(
         "manifest-in-package",
@@ -322,7 +322,7 @@ DECLARATIONS = (
         "A second validator (jsonschema) agrees about the schemas and the examples.",
         _schemas_mean_the_same,
         "silver",
-        "Use patterns and keywords that every validator of JSON Schema 2020-12 reads alike.",
+        "Use patterns and keywords that every validator of JSON Schema 2020-12 interprets alike.",
     ),
     Rule(
         "paging-names-exist",
@@ -350,11 +350,11 @@ DECLARATIONS = (
         "A value named like a secret is marked as a secret.",
         _secrets_marked,
         "bronze",
-        "Declare the field with secret=True; rename it if it is no secret.",
+        "Declare the field with secret=True; rename it if it is not a secret.",
     ),
     Rule(
         "destinations-marked",
-        "A value that decides where secrets are sent is marked 'destination'.",
+        "A value that determines where secrets are sent is marked 'destination'.",
         _destinations_marked,
         "bronze",
         "Declare the field with destination=True.",
@@ -371,14 +371,14 @@ DECLARATIONS = (
         "Importing the connector prints nothing and opens no network connection.",
         _import_is_quiet,
         "bronze",
-        "Move what prints or connects from the module's level into the function that needs it.",
+        "Move code that prints or connects from module level into the function that needs it.",
     ),
     Rule(
         "import-changes-nothing",
         "The import leaves environment, current folder, sys.path and threads as they are.",
         _import_changes_nothing,
         "bronze",
-        "Move the change from the module's level into the function that needs it.",
+        "Move the change from module level into the function that needs it.",
     ),
     Rule(
         "names-keep-to-form",

@@ -78,7 +78,7 @@ def _lists_are_paged(subject: Subject) -> Iterator[str]:
         inputs = [name for name in action.inputs.get("properties", {}) if name.lower() in _TOKENS]
         output = [name for name in action.output.get("properties", {}) if name.lower() in _TOKENS]
         if inputs and output and action.pagination is None:
-            yield f"'{action.key}' takes '{inputs[0]}' and gives '{output[0]}', and declares no pagination"
+            yield f"'{action.key}' takes '{inputs[0]}' and returns '{output[0]}', and declares no pagination"
 
 
 def _permissions_declared(subject: Subject) -> Iterator[str]:
@@ -143,7 +143,7 @@ def _changelog_present(subject: Subject) -> Iterator[str]:
 def _licence_given(subject: Subject) -> Iterator[str]:
     project = _project(subject)
     if not project.about.get("license") and project.text("LICENSE", "LICENSE.md", "LICENSE.txt") is None:
-        yield "neither pyproject.toml nor a file LICENSE says under which licence it may be used"
+        yield "neither pyproject.toml nor a LICENSE file states a licence"
 
 
 def _placeholders_replaced(subject: Subject) -> Iterator[str]:
@@ -194,14 +194,14 @@ SHELF = (
     ),
     Rule(
         "lists-are-paged",
-        "An action that takes and gives a page token declares its pagination.",
+        "An action that takes and returns a page token declares its pagination.",
         _lists_are_paged,
         "silver",
         "Declare pagination=Pagination(…): the runtime then loops over the pages, within its limits.",
     ),
     Rule(
         "deprecations-explained",
-        "The description of a deprecated input says what to use instead.",
+        "The description of a deprecated input names its replacement.",
         _deprecations_explained,
         "silver",
         "Quote the name of the replacement in the description: \"Use 'region' instead.\"",
@@ -227,7 +227,7 @@ SHELF = (
         "Each output member has a description.",
         _outputs_explained,
         "platinum",
-        "Give the fields of Output models one.",
+        "Add a description to each field of the Output models.",
     ),
     _of_project(
         "versions-agree",
@@ -248,14 +248,18 @@ SHELF = (
         "The package imports jackfield.connector, and no internals of the runtime.",
         _author_api_only,
         "bronze",
-        "Import the name from jackfield.connector; ask for it there if it is missing.",
+        "Import the name from jackfield.connector; request it there if it is missing.",
     ),
     _of_project(
-        "readme-present", "The project has a README.", _readme_present, "silver", "Write README.md: what it does, and how to set it up."
+        "readme-present",
+        "The project has a README.",
+        _readme_present,
+        "silver",
+        "Write README.md: its purpose, and how to set it up.",
     ),
     _of_project(
         "licence-given",
-        "The project says under which licence it may be used.",
+        "The project states its licence.",
         _licence_given,
         "silver",
         "Set 'license' in pyproject.toml.",
@@ -265,7 +269,7 @@ SHELF = (
         f"No text of the template contains '{_PLACEHOLDER}' any more.",
         _placeholders_replaced,
         "silver",
-        "Replace each of them by your own text.",
+        "Replace each of them with your own text.",
     ),
     _of_project(
         "suite-inherited",
