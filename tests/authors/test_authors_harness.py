@@ -70,7 +70,7 @@ def test_throttles_cost_no_time_and_are_journalled(parcels: Harness) -> None:
 def test_the_second_request_goes_wrong(parcels: Harness, step: Step) -> None:
     """Whatever happens at request 2 of a write, its first request is not repeated."""
     server = parcels.serve(Answer(PARCEL), step)
-    result = parcels.invoke("sendParcel", {"name": "ada"}, timeoutSeconds=0.4 if step == HANG else 30)
+    result = parcels.invoke("sendParcel", {"name": "ada"}, timeoutSeconds=1.5 if step == HANG else 30)
     assert (result.status, server.writes) == ("in_doubt", 2)
 
 
