@@ -46,7 +46,7 @@ Everything that the tests of a connector import comes from `jackfield.testing`; 
 [Test a connector](../tutorial/testing.md) shows it at work, and [the conformance rules](conformance.md) are what `Conformance` runs.
 
 pytest loads the plugin by itself. It provides the fixture `harness`, a `Harness` for the project of the test's file, and the option
-`--record CONNECTION`."""
+`--record [CONNECTION]`."""
 
 _FAILURES = {"Detail", "JackfieldError", "Provider", "Sent", "exhausted"}
 """What a connector uses to report failures."""

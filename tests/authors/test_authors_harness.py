@@ -154,6 +154,19 @@ def recorded(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return folder / "recordings" / "one.json"
 
 
+@pytest.mark.parametrize(("names", "says"), [((), "none fits the connector"), (("a", "b"), "several fit, a, b")], ids=["none", "several"])
+def test_the_connection_must_be_clear(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], says: str
+) -> None:
+    """Without a name, exactly one connection has to fit."""
+    values = {"url": "http://127.0.0.1:9", "apiKey": "k-4711"}
+    connections = {"connections": {name: {"type": "parcel/parcelKey", "values": values} for name in names}}
+    tmp_path.joinpath("some.json").write_text(json.dumps(connections), encoding="utf-8")
+    monkeypatch.setenv("JACKFIELD_CONNECTIONS", str(tmp_path / "some.json"))
+    with pytest.raises(InvalidInvocation, match=says):
+        Harness.of(str(folder / "test_parcel.py"), "")
+
+
 def test_a_recording_holds_no_secret(recorded: Path) -> None:
     """No spelling of the key, no credential in a response, no request header and no cookie is stored."""
     text = recorded.read_text(encoding="utf-8")
@@ -283,7 +296,7 @@ def test_it(harness: Harness) -> None:
 
 
 def test_pytest_records_and_replays(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`pytest --record CONNECTION` makes the recordings of tests and examples; without it they are replayed offline."""
+    """`pytest --record` makes the recordings over the only connection that fits; without the option they are replayed offline."""
     folder.joinpath("test_parcel.py").write_text(SUITE, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "test_it or recordings", str(folder)]
     with Provider([Answer({**PARCEL, "parcels": []})]) as real:
@@ -291,7 +304,7 @@ def test_pytest_records_and_replays(folder: Path, tmp_path: Path, monkeypatch: p
         connections = {"connections": {"mine": {"type": "parcel/parcelKey", "values": values}}}
         tmp_path.joinpath("mine.json").write_text(json.dumps(connections), encoding="utf-8")
         monkeypatch.setenv("JACKFIELD_CONNECTIONS", str(tmp_path / "mine.json"))
-        first = subprocess.run([*command, "--record", "mine"], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+        first = subprocess.run([*command, "--record"], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
     assert first.returncode == 0, first.stdout
     made = sorted(path.name for path in (folder / "recordings").iterdir())
     assert made == [*(f"example-{verb}Parcel{end}.json" for verb, end in EXAMPLES), "mine.json"]

@@ -67,7 +67,7 @@ class Harness:
     ``endpoint``, and ``tool.jackfield.check`` in pyproject.toml then says ``values = { endpoint = "${url}" }``.
 
     ``project`` is the connector's; ``recordings`` is the folder of the recordings. ``record`` names a connection of the user over which
-    recordings are made anew.
+    recordings are made anew; "" stands for the only one that fits.
     """
 
     def __init__(self, project: Project, recordings: Path, record: str | None = None) -> None:
@@ -75,7 +75,7 @@ class Harness:
         self.project = project
         self.manifest = Manifest.from_json(project.manifest())
         self.recordings = recordings
-        self._account = None if record is None else RecordingAccount.named(record, _catalog(project))
+        self._account = None if record is None else RecordingAccount.named(record, _catalog(project), self.manifest)
         self._stack = ExitStack()
         home = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="jackfield-harness-"))
         self.jackfield = self._stack.enter_context(

@@ -24,8 +24,8 @@ pytest.register_assert_rewrite("jackfield.testing.conformance")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--record``."""
-    about = "make the recordings of jackfield's harness anew over this connection (a file of JACKFIELD_CONNECTIONS, or a stored one)"
-    parser.getgroup("jackfield").addoption("--record", metavar="CONNECTION", default=None, help=about)
+    about = "make the recordings of jackfield's harness anew over this connection (default: the only one that fits the connector)"
+    parser.getgroup("jackfield").addoption("--record", metavar="CONNECTION", nargs="?", const="", default=None, help=about)
 
 
 @pytest.fixture
