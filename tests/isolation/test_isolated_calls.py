@@ -152,6 +152,13 @@ def test_a_child_that_dies(own: Jackfield, action: str, connection: str, die: st
     assert "ended with status 7" in result.error.message
 
 
+@pytest.mark.parametrize(("action", "status", "attempts"), [("read", "succeeded", 2), ("write", "in_doubt", 1)])
+def test_a_child_that_dies_once(own: Jackfield, action: str, status: str, attempts: int) -> None:
+    """A read that had begun is repeated in the next child; a write is not."""
+    result = call(own, action, timeout=60, die="first")
+    assert (result.status, result.meta.attempts) == (status, attempts)
+
+
 def test_a_child_that_was_killed_is_started_again(own: Jackfield) -> None:
     """The next call after the death of a child gets a new one."""
     first = call(own).unwrap()["process"]

@@ -302,6 +302,33 @@ def test_a_child_that_is_not_used(home: Path, monkeypatch: pytest.MonkeyPatch) -
         assert jackfield.invoke(calling).unwrap()["process"] != first
 
 
+_PARENT = """
+import sys
+from pathlib import Path
+from isolated import isolating
+with isolating(Path(sys.argv[1])) as jackfield:
+    inputs = {"kind": "busyLater"}
+    result = jackfield.invoke({"connector": "hostile", "action": "attack", "inputs": inputs})
+    print(result.unwrap()["got"], flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_child_ends_with_its_parent(home: Path, need: Any) -> None:
+    """If this process is killed, its children end, even one that never looks at its socket again."""
+    need("parent")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", _PARENT, str(home)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as parent:
+        assert parent.stdout is not None
+        child = os.pidfd_open(int(parent.stdout.readline()))
+        try:
+            parent.kill()
+            assert select.select([child], [], [], 30)[0] == [child]
+        finally:
+            os.close(child)
+
+
 def test_a_check_of_all_connectors(home: Path) -> None:
     """``jackfield connectors list --check`` imports installed connectors in their own processes; a broken one is a row."""
     source = (CONNECTORS / "plain.py").read_text(encoding="utf-8")

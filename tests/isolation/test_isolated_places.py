@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.server
 import json
+import os
 import shutil
 import socket
 import threading
@@ -20,6 +22,7 @@ from jackfield import Jackfield, Result
 from jackfield.catalog import Catalog
 from jackfield.isolation.children import Children
 from jackfield.isolation.proxies import Proxies
+from jackfield.queue.runtime_pool import RuntimePool
 
 
 class _Page(http.server.BaseHTTPRequestHandler):
@@ -249,3 +252,17 @@ def test_a_version_that_is_installed_again(tmp_path: Path) -> None:
         install(tmp_path, "first", source, files={"shared_library.py": "NUMBER = 2\n"})
         jackfield.catalog.refresh()
         assert tell() == 2
+
+
+def test_a_pool_of_runtimes(tmp_path: Path) -> None:
+    """Servers and workers isolate connectors, too: all workspaces of a process share the children, which end with the pool."""
+    install_from(tmp_path, "plain", "plain.py")
+    pool = RuntimePool({"JACKFIELD_HOME": str(tmp_path), "JACKFIELD_DATABASE_URL": "none"})
+    try:
+        result = asyncio.run(pool.find("default").ainvoke({"connector": "plain", "action": "noop", "inputs": {"text": "hi"}}))
+        process = result.unwrap()["process"]
+        assert process != os.getpid()
+    finally:
+        pool.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)

@@ -283,9 +283,9 @@ class ChildProcess:
             self._end = self._end or _ending(code)
         self._is_over.set()
         self._wire.close()
+        self._died(self)
         for box in list(self._boxes.values()):
             box.put({})
-        self._died(self)
 
     @property
     def end(self) -> str:

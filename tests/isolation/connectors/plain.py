@@ -120,6 +120,8 @@ def _do(said: Said, client: Client | None) -> Heard:
         os._exit(7)
     call.begin("say")
     call.request_id = "request-1"
+    if said.die == "first" and client is not None and f" by {os.getpid()} " in client.token:
+        os._exit(7)
     if said.die == "after":
         os._exit(7)
     if said.seconds:
