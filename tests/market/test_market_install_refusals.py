@@ -128,6 +128,14 @@ def test_a_revoked_key(shell: Shell, shop: Storefront) -> None:
     assert shell.run("install", "acme", "--from", "site").json["version"] == "1.0.1"
 
 
+def test_a_release_forged_with_the_online_keys(shell: Shell, shop: Storefront) -> None:
+    """A wheel that is listed under a known name and signed with another key is refused: 'targets' lets only the publisher's sign."""
+    shell.run("publisher", "new", "mallory", "--out", "mallory.key")
+    mallory = json.loads((shell.folder / "mallory.key.pub").read_text())
+    shop.forge(content=wheel_of(files_of("acme", "1.0.0", body=BODY + "  # evil")), signer="mallory", publisher=mallory)
+    assert refused(shell) == "publisher"
+
+
 def test_a_replaced_key(shell: Shell, shop: Storefront) -> None:
     """A publisher's next key upgrades what the former one has signed, once the catalogue's operator has replaced it."""
     assert shell.run("install", "acme", "--from", "site").code == 0

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
 _RECEIPT_VERSION = 1
+_FORGED = "Do not install it, and tell the catalogue's operator: a key of the catalogue may be stolen."
 _SUMMARY = ("name", "version", "publisher", "sha256", "source", "grade", "permissions")
 
 
@@ -169,6 +170,9 @@ class Installer:
             raise _revoked(release, row)
         self.policy.check(release)
         self._check_owner(release, self.installed.of(release.key), exact=exact)
+        if not self.catalogue.lets_sign(release.publisher, release.key):
+            message = f"the catalogue lists '{release.key}' {release.version} with a key that it does not let sign this connector"
+            raise NotInstalled("publisher", f"{message} ({release.publisher['keyId']})", _FORGED)
 
     def _check_owner(self, release: Release, mine: Sequence[dict[str, Any]], *, exact: bool) -> None:
         """Check that the key is free or this publisher's, from this source, and looks like no other's."""

@@ -120,6 +120,15 @@ class Catalogue:
         """Return the key id of the publisher of each connector, by the connector's key."""
         return self._read(PUBLISHERS, lambda data: {key: row["keyId"] for row in data["publishers"] for key in row["connectors"]}, {})
 
+    def lets_sign(self, publisher: Mapping[str, str], connector: str) -> bool:
+        """Return whether a publisher's key may sign releases of a connector. The key ``targets`` says so, which can be kept offline."""
+
+        def read(data: Any) -> bool:
+            rows = [row for row in data["publishers"] if row["keyId"] == publisher["keyId"] and row["publisher"] == publisher["publisher"]]
+            return any(row["status"] != "revoked" and connector in row["connectors"] for row in rows)
+
+        return self._read(PUBLISHERS, read, False)
+
     def succeeds(self, former: Mapping[str, str], publisher: Mapping[str, str]) -> bool:
         """Return whether a publisher's key has taken the place of a former one, by the word of the catalogue's operator."""
 
