@@ -312,7 +312,7 @@ def test_a_disk_that_fails_in_the_commit_leaves_doubt(tmp_path: Path, plan: dict
     """When the sync of a commit fails it may stand in the file or not: that is what the caller is told, and the next call works."""
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as database:
         plan["COMMIT"] = [fault(sqlite3.SQLITE_IOERR_FSYNC)]
-        with pytest.raises(CommitUnknown, match="its disk fails"):
+        with pytest.raises(CommitUnknown, match="its disk is failing"):
             database.record(adding("a"))
         plan["COMMIT"] = [fault(sqlite3.SQLITE_FULL)]
         with pytest.raises(Unavailable, match="the disk is full") as caught:
@@ -325,8 +325,8 @@ def test_a_disk_that_fails_in_the_commit_leaves_doubt(tmp_path: Path, plan: dict
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (sqlite3.SQLITE_IOERR_READ, "its disk fails"),
-        (sqlite3.SQLITE_NOMEM, "its disk fails"),
+        (sqlite3.SQLITE_IOERR_READ, "its disk is failing"),
+        (sqlite3.SQLITE_NOMEM, "its disk is failing"),
         (sqlite3.SQLITE_CORRUPT, "is damaged"),
         (sqlite3.SQLITE_CANTOPEN, "cannot be opened"),
         (sqlite3.SQLITE_PROTOCOL, "locked by another process"),
