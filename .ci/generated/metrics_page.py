@@ -29,6 +29,7 @@ _QUERIES = """## Questions and queries
 | What share of calls fails? | `sum(rate(jackfield_invocations_total{status="failed"}[5m])) / sum(rate(jackfield_invocations_total[5m]))` |
 | What is the p95 of an action? | `histogram_quantile(0.95, sum by (le, action) (rate(jackfield_invocation_seconds_bucket[5m])))` |
 | Is the queue growing? | `jackfield_queue_depth` |
+| Does an isolated connector crash? | `increase(jackfield_isolated_process_ends_total[15m]) > 0` |
 | Do credential leases fail? | `rate(jackfield_credential_leases_total{outcome="failed"}[5m])` |
 
 Alert on the first query: every invocation stays in doubt until somebody [resolves it](../tutorial/operators.md#what-is-in-doubt)."""

@@ -23,6 +23,7 @@ from jackfield.catalog import Catalog
 from jackfield.isolation.children import Children
 from jackfield.isolation.proxies import Proxies
 from jackfield.queue.runtime_pool import RuntimePool
+from jackfield.surfaces.shared.metrics import Metrics
 
 
 class _Page(http.server.BaseHTTPRequestHandler):
@@ -255,13 +256,18 @@ def test_a_version_that_is_installed_again(tmp_path: Path) -> None:
 
 
 def test_a_pool_of_runtimes(tmp_path: Path) -> None:
-    """Servers and workers isolate connectors, too: all workspaces of a process share the children, which end with the pool."""
+    """Servers and workers isolate connectors: workspaces share the children, whose ends are counted; they end with the pool."""
     install_from(tmp_path, "plain", "plain.py")
     pool = RuntimePool({"JACKFIELD_HOME": str(tmp_path), "JACKFIELD_DATABASE_URL": "none"})
     try:
         result = asyncio.run(pool.find("default").ainvoke({"connector": "plain", "action": "noop", "inputs": {"text": "hi"}}))
         process = result.unwrap()["process"]
-        assert process != os.getpid()
+        assert process in pool.isolated.processes()
+        ending = {"connector": "plain", "action": "noop", "inputs": {"text": "hi", "die": "now"}}
+        assert asyncio.run(pool.find("default").ainvoke({**ending, "timeoutSeconds": 1})).status == "failed"
+        metrics = Metrics(pool.catalog)
+        metrics.note_isolation(len(pool.isolated.processes()), pool.isolated.ends())
+        assert b'jackfield_isolated_process_ends_total{connector="plain"} ' in metrics.text()
     finally:
         pool.close()
     with pytest.raises(ProcessLookupError):

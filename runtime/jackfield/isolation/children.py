@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ class Children:
         self._supervisors: dict[tuple[Program, str], Supervisor] = {}
         self._former: list[Supervisor] = []
         self._threads: list[LazyThreads] = []
+        self._ends: Counter[str] = Counter()
         self._lock = threading.Lock()
         at_fork(self)
 
@@ -68,7 +70,7 @@ class Children:
                 sessions, thread = self._common = self._common or (Sessions(), WatchThread())
                 found = self._supervisors.get(key)
                 if found is None:
-                    found = self._supervisors[key] = Supervisor(program, sessions, thread)
+                    found = self._supervisors[key] = Supervisor(program, sessions, thread, self._note_end)
         return found
 
     def _replace_described(self, program: Program) -> None:
@@ -83,6 +85,14 @@ class Children:
     def processes(self) -> list[int]:
         """Return the numbers of the child processes that live."""
         return [number for found in list(self._supervisors.values()) for number in found.processes]
+
+    def ends(self) -> dict[str, int]:
+        """Return how many children have ended by themselves, or for what they did, by connector."""
+        return dict(self._ends)
+
+    def _note_end(self, connector: str) -> None:
+        with self._lock:
+            self._ends[connector] += 1
 
     def close(self) -> None:
         """End all children."""

@@ -36,8 +36,9 @@ _CPU_SECONDS = 1800.0
 class Supervisor:
     """Keeper of the child of one connector version, or of one workspace's child of it."""
 
-    def __init__(self, program: Program, sessions: Sessions, threads: WatchThread) -> None:
+    def __init__(self, program: Program, sessions: Sessions, threads: WatchThread, note_end: Callable[[str], object]) -> None:
         self.program = program
+        self._note_end = note_end
         self.sessions = sessions
         self.dropped = sessions.dropped()
         """Connections that the child may forget."""
@@ -175,6 +176,7 @@ class Supervisor:
             if child.answered:
                 self._failures = 0
             self._delay()
+        self._note_end(self.program.key)
         _LOG.warning("the process of %s %s", self.program.name, child.end)
 
     def tick(self) -> None:

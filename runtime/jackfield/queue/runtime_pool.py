@@ -43,8 +43,8 @@ class RuntimePool:
         self.clock: Clock = clock or SystemClock()
         self.storage = Storage(url, environment, self.clock)
         groups = entry_points()
-        self._children = Children(environment)
-        self.catalog = Catalog.installed(groups, environment, self._children.load)
+        self.isolated = Children(environment)
+        self.catalog = Catalog.installed(groups, environment, self.isolated.load)
         self._points = groups.get("jackfield.plugins", ())
         self._plugins = tuple(plugins)
         self._runtimes: OrderedDict[str, Jackfield] = OrderedDict()
@@ -126,5 +126,5 @@ class RuntimePool:
         """Wait for running invocations, and close the database."""
         for runtime in [*self._runtimes.values(), *self._beside]:
             runtime.close()
-        self._children.close()
+        self.isolated.close()
         self.storage.close()

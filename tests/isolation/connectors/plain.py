@@ -174,6 +174,8 @@ def minted(_said: Said, client: Client) -> Heard:
 @connector.action("noop", effect="read", needs_connection=False)
 def noop(said: Said) -> Heard:
     """Say it back without a connection."""
+    if said.die == "now":
+        os._exit(7)
     return Heard(text=said.text, process=os.getpid())
 
 

@@ -39,4 +39,6 @@ async def metrics(_request: Request, server: ServerContext, identity: Identity) 
         depth = await asyncio.to_thread(lambda: Queue(server.storage.database).depth())
         server.metrics.queued.set(sum(depth.values()))
     server.metrics.note_leases(server.runtimes.mints())
+    isolated = server.runtimes.isolated
+    server.metrics.note_isolation(len(isolated.processes()), isolated.ends())
     return Response(server.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -50,6 +50,16 @@ class Metrics:
             registry=self.registry,
         )
         self._leased: dict[str, int] = {}
+        self.isolated = Gauge(
+            "jackfield_isolated_processes", "Processes of isolated connectors.", registry=self.registry, multiprocess_mode="livesum"
+        )
+        self.isolated_ends = Counter(
+            "jackfield_isolated_process_ends",
+            "Processes of isolated connectors that ended by themselves, or were ended for what they did.",
+            ("connector",),
+            registry=self.registry,
+        )
+        self._ended: dict[str, int] = {}
         self.queued = Gauge(
             "jackfield_queue_depth", "Queued invocations waiting for a worker.", registry=self.registry, multiprocess_mode="mostrecent"
         )
@@ -89,6 +99,13 @@ class Metrics:
         for outcome, count in so_far.items():
             self.leases.labels(outcome).inc(max(0, count - self._leased.get(outcome, 0)))
             self._leased[outcome] = max(count, self._leased.get(outcome, 0))
+
+    def note_isolation(self, running: int, ends: Mapping[str, int]) -> None:
+        """Count the processes of isolated connectors; ``ends`` holds this process's totals by connector."""
+        self.isolated.set(running)
+        for connector, count in ends.items():
+            self.isolated_ends.labels(connector).inc(max(0, count - self._ended.get(connector, 0)))
+            self._ended[connector] = max(count, self._ended.get(connector, 0))
 
     def text(self) -> bytes:
         """Return the metrics in Prometheus' exposition format."""
