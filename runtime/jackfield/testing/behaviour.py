@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -24,7 +24,7 @@ _RETRY_AFTER = 7
 _SHORT_DEADLINE = 0.4
 """Seconds. Deadline of an attempt that hangs."""
 _AGAIN = 1.5
-"""Seconds. Deadline of an attempt that is run again alone, long enough for a busy machine."""
+"""Seconds. Deadline of an attempt that is run again, long enough for a busy machine."""
 _AT_ONCE = 12
 """Attempts that last as long as their deadline, side by side."""
 _ENDLESS: Mapping[str, str] = {HANG: "hangs", DRIP: "sends single bytes"}
@@ -34,6 +34,7 @@ _THROTTLE = Answer(status=429)
 _BROKEN = {"not JSON": Answer(content=b"<html>"), "cut": Answer(missing=100)}
 """Broken responses to a request that the provider has accepted."""
 
+_Row = tuple[Action, Mapping[str, Any], str]
 Judge = Callable[[Subject, Action, Mapping[str, Any]], Iterator[str]]
 
 
@@ -211,24 +212,23 @@ def _explained(error: JackfieldError | None, what: str, sent: set[Sent]) -> Iter
 
 
 def _deadlines_are_kept(subject: Subject) -> Iterator[str]:
-    """Run attempts that last as long as their deadline side by side. Until one fails alone too, the machine may just be busy."""
+    """Run attempts that last as long as their deadline side by side; repeat those with a fault with a longer one, for a busy machine."""
     rows = [(action, example, step) for action, example in drivable(subject) for step in _ENDLESS]
-    with contextlib.redirect_stdout(io.StringIO()), ThreadPoolExecutor(_AT_ONCE) as pool:
-        together = list(pool.map(lambda row: _held(subject, *row, captured=False), rows))
-    confirmed = False
-    for row, found in zip(rows, together, strict=True):
-        action, _, step = row
-        faults = list(_overrun(found, _ENDLESS[step]))
-        if faults and not confirmed:
-            faults = list(_overrun(_held(subject, *row, seconds=_AGAIN), _ENDLESS[step]))
-            confirmed = bool(faults)
+    faulty = [row for row, faults in _held(subject, rows, _SHORT_DEADLINE) if faults]
+    for (action, _, _), faults in _held(subject, faulty, _AGAIN):
         yield from (f"'{action.key}' {fault}" for fault in faults)
 
 
-def _held(
-    subject: Subject, action: Action, example: Mapping[str, Any], step: str, *, captured: bool = True, seconds: float = _SHORT_DEADLINE
-) -> Drive:
-    return drive(subject, action, example, _constant(step), seconds=seconds, captured=captured)
+def _held(subject: Subject, rows: Sequence[_Row], seconds: float) -> list[tuple[_Row, list[str]]]:
+    """Run each action against a provider that never finishes its response; return the faults of each attempt."""
+
+    def faults(row: _Row) -> list[str]:
+        action, example, step = row
+        found = drive(subject, action, example, _constant(step), seconds=seconds, captured=False)
+        return list(_overrun(found, _ENDLESS[step]))
+
+    with contextlib.redirect_stdout(io.StringIO()), ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(zip(rows, pool.map(faults, rows), strict=True))
 
 
 def _overrun(found: Drive, what: str) -> Iterator[str]:
