@@ -62,6 +62,18 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Resolution and download of dependencies", "market.environments:SECONDS", "seconds"),
         ("Wait for another process that installs", "market.receipts:WAIT", "seconds"),
     ),
+    "Isolated connectors": (
+        ("Address space of a process, default", "isolation.program:MEMORY", "bytes"),
+        ("CPU time of a process, then it is replaced", "isolation.supervisor:_CPU_SECONDS", "seconds"),
+        ("Open files of a process", "isolation.limits:_FILES", ""),
+        ("Calls that a process runs at once", "isolation.program:THREADS", ""),
+        ("Start of a process", "isolation.supervisor:_START_SECONDS", "seconds"),
+        ("Process without calls, then it is ended", "isolation.supervisor:_IDLE_SECONDS", "seconds"),
+        ("Longest wait before a process that keeps dying is started again", "isolation.supervisor:_LONGEST_DELAY", "seconds"),
+        ("Answer of a process", "isolation.wire:LARGEST_ANSWER", "bytes"),
+        ("Objects and arrays in a large answer", "isolation.wire:_MOST_NODES", ""),
+        ("Lines of a process's output that are logged, in ten seconds", "isolation.process:_LINES", ""),
+    ),
     "Console": (
         ("One-time sign-in link", "access.sessions:LINK_LASTS", "seconds"),
         ("Idle session", "access.sessions:IDLE", "seconds"),

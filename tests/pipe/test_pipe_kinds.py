@@ -102,7 +102,7 @@ def test_nothing_of_the_inputs_is_logged(tmp_path: Path, caplog: pytest.LogCaptu
                 board.ask(inputs={"text": text})
     assert len(caplog.records) == 2
     assert "ValueError" in caplog.text
-    assert "ada" not in caplog.text
+    assert not any(part in caplog.text for part in ("ada@", "example.com"))  # "ada" alone may be a part of an identifier
     assert len(caplog.text) < 2000
 
 

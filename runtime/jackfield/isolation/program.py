@@ -12,6 +12,10 @@ from typing import Any
 from jackfield.errors import InvalidInvocation
 
 _MIB = 1024 * 1024
+MEMORY = 1024 * _MIB
+"""Bytes of address space that a child may use, if the policy does not say otherwise."""
+THREADS = 64
+"""Calls that a child runs at once; further ones wait in it."""
 _VARIABLE = "JACKFIELD_ISOLATION"
 _NEEDED = ("pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection", "pluggy", "packaging")
 """Packages that ``jackfield.connector`` needs, which a connector's own environment may lack."""
@@ -24,8 +28,8 @@ class Policy:
 
     per_workspace: bool = False
     strict: bool = False
-    memory: int = 1024 * _MIB
-    threads: int = 64
+    memory: int = MEMORY
+    threads: int = THREADS
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Policy:
