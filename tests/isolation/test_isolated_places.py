@@ -53,7 +53,8 @@ def runtime(tmp_path_factory: pytest.TempPathFactory, server: http.server.Thread
     """A runtime with the connector ``net`` and connections that name hosts of this machine."""
     home = tmp_path_factory.mktemp("home")
     install_from(home, "net", "net.py")
-    urls = {"numeric": "http://127.0.0.1/", "named": "http://localhost:80/base", "elsewhere": "http://elsewhere.invalid/"}
+    port = server.server_port
+    urls = {"numeric": f"http://127.0.0.1:{port}/", "named": f"http://localhost:{port}/base", "elsewhere": "http://elsewhere.invalid/"}
     connections = {name: {"type": "net/server", "values": {"url": url}} for name, url in urls.items()}
     with isolating(home, connections) as jackfield:
         yield jackfield

@@ -14,7 +14,7 @@ from jackfield.connector.declare import Action, Option, OptionSource, Preview
 from jackfield.connector.models import Output
 from jackfield.errors import InvalidOutput
 from jackfield.isolation.channel import Channel
-from jackfield.isolation.egress import hosts_named
+from jackfield.isolation.egress import NamedHost, hosts_named
 from jackfield.manifest import ActionManifest, Manifest
 
 
@@ -96,12 +96,12 @@ class RemoteConnection:
         self.is_stale = False
         self.asks_elsewhere = True
         """False once the child has opened the connection without a fault."""
-        self._hosts: frozenset[str] | None = None
+        self._hosts: Mapping[str, NamedHost] | None = None
 
-    def hosts(self) -> frozenset[str]:
+    def hosts(self) -> Mapping[str, NamedHost]:
         """Return the hosts that the values name."""
         if self._hosts is None:
-            self._hosts = frozenset(hosts_named(self.schema, self.values))
+            self._hosts = hosts_named(self.schema, self.values)
         return self._hosts
 
     def __repr__(self) -> str:  # connection values stay out of logs
