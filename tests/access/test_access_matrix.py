@@ -90,6 +90,12 @@ API: Mapping[str, Case] = {
     "testConnection": Case(200, shows="hall"),
     "showPolicy": Case(422),
     "uploadFile": Case(201, b"a file"),
+    "listInstallations": Case(403),
+    "listAvailable": Case(403),
+    "listOutdated": Case(403),
+    "installConnector": Case(403, {"name": "acme"}),
+    "upgradeConnector": Case(403, {}),
+    "removeConnector": Case(403),
     "listAudit": Case(403),
     "listTokens": Case(403),
     "createToken": Case(403, {"scope": "manage"}),
@@ -98,7 +104,9 @@ API: Mapping[str, Case] = {
 }
 PUBLIC = {"health", "readiness", "openapi", "docs"}
 """Operations that need no token, and so tell the clerk what they tell anybody: what is installed, nothing of a workspace."""
-CALLS = {"invoke", "createConnection", "testDraft", "replaceConnection", "removeConnection", "testConnection", "revokeToken"}
+CALLS = {"invoke", "createConnection", "testDraft", "replaceConnection", "removeConnection", "testConnection", "revokeToken",
+    "upgradeConnector", "removeConnector",
+}  # fmt: skip
 """Operations that would use or change what they name: refused by its name, be it there or not."""
 
 PAGES: Mapping[tuple[str, str], Case] = {
@@ -111,6 +119,11 @@ PAGES: Mapping[tuple[str, str], Case] = {
         200, {"invocation": '{"connection": "{name}", "inputs": {"text": "x"}}', "mode": "run"}, shows="Succeeded"
     ),
     ("GET", "/connectors/{key}/options/{source}"): Case(200, query="?connection={name}", shows="alto"),
+    ("GET", "/marketplace"): Case(403),
+    ("GET", "/marketplace/{key}"): Case(403),
+    ("POST", "/marketplace/{key}/installation"): Case(403, {}),
+    ("POST", "/marketplace/{key}/upgrade"): Case(403, {}),
+    ("POST", "/marketplace/{key}/removal"): Case(403, {}),
     ("GET", "/connections"): Case(200, shows="hall"),
     ("POST", "/connections"): Case(200, {"name": "{name}", "type": "echo/token", "values": json.dumps(VALUES), "how": "untested"}),
     ("GET", "/new-connection"): Case(200, query="?type={key}/token", shows="Token"),
