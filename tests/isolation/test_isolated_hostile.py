@@ -100,7 +100,7 @@ def test_the_examination_notices_what_is_allowed(tmp_path: Path) -> None:
         environment = {**os.environ, "JACKFIELD_HOME": str(tmp_path)}
         done = subprocess.run([sys.executable, "-c", source, json.dumps(targets)], capture_output=True, check=True, env=environment)
     allowed = set(json.loads(done.stdout)["allowed"])
-    assert allowed == {"variables", "read", "write", "memory", "fork", "signal", "connect", "datagram"}
+    assert allowed == {"variables", "read", "write", "empty", "memory", "fork", "signal", "direct", "reorder", "connect", "datagram"}
 
 
 def test_the_command_lists_the_layers(home: Path, layers: dict[str, Any]) -> None:

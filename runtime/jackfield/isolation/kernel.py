@@ -22,6 +22,8 @@ _READ = 1 << 0 | 1 << 2 | 1 << 3
 _READ_FILE, _WRITE_FILE = 1 << 2, 1 << 1
 _FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
 """Rights over files that each version of Landlock can take away."""
+GUARDS_TRUNCATION = 3
+"""First version of Landlock that can forbid emptying a file."""
 _TCP_RIGHTS = 3
 _SCOPES = 3
 """Abstract Unix sockets, and signals, of processes outside."""

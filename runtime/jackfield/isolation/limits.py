@@ -34,6 +34,8 @@ def reduce_rights(configuration: Mapping[str, Any]) -> Layers:
     readable = [*_SYSTEM, *_standard_library(), *configuration["readable"]]
     layers["files"] = _held(lambda: kernel.restrict_files(readable, _DEVICES))
     layers["processes"] = layers["network"] = _held(seccomp.install)
+    if layers["files"] is True and layers["processes"] is not True and kernel.landlock_version() < kernel.GUARDS_TRUNCATION:
+        layers["files"] = "this kernel's Landlock does not forbid emptying files, and the filter of system calls is missing"
     return layers
 
 

@@ -61,6 +61,22 @@ def _write(folder: str) -> None:
         file.write(b"probe")
 
 
+def _empty(path: str) -> None:
+    os.close(os.open(path, os.O_RDONLY | os.O_TRUNC))
+
+
+def _direct_signals(process: int) -> None:
+    import fcntl
+
+    one, other = socket.socketpair()
+    with one, other:
+        fcntl.fcntl(one, fcntl.F_SETOWN, process)
+
+
+def _reorder(process: int) -> None:
+    os.setpriority(os.PRIO_PROCESS, process, os.getpriority(os.PRIO_PROCESS, process))
+
+
 def _variables(_parent: int) -> None:
     if any(name.startswith("JACKFIELD_") for name in os.environ):
         return
@@ -76,9 +92,12 @@ ATTEMPTS: Mapping[str, tuple[str, str]] = {
     "allocate": ("resources", "allocate more memory than allowed"),
     "read": ("files", "read a file beside the master key"),
     "write": ("files", "write a file"),
+    "empty": ("files", "empty a file"),
     "memory": ("files", "read the environment of jackfield's process"),
     "fork": ("processes", "start a process"),
     "signal": ("processes", "signal jackfield's process"),
+    "direct": ("processes", "let the kernel signal jackfield's process"),
+    "reorder": ("processes", "change the priority of jackfield's process"),
     "connect": ("network", "connect to a port of this machine"),
     "datagram": ("network", "send a datagram"),
 }
@@ -93,9 +112,12 @@ def probe(targets: Targets) -> Outcome:
         "allocate": lambda: _allocate(targets.memory),
         "read": lambda: _read(targets.secret),
         "write": lambda: _write(targets.folder),
+        "empty": lambda: _empty(targets.secret),
         "memory": lambda: _read(f"/proc/{targets.parent}/environ"),
         "fork": _fork,
         "signal": lambda: _signal(targets.parent),
+        "direct": lambda: _direct_signals(targets.parent),
+        "reorder": lambda: _reorder(targets.parent),
         "connect": lambda: _connect(targets.port),
         "datagram": lambda: _datagram(targets.port),
     }

@@ -1,7 +1,7 @@
 """Filter of system calls for a child process, as a BPF program: no new process or program, no network of its own, no other process.
 
-The filter forbids what is listed; numbers that are newer than the list do not exist for the child. Addresses cannot be seen by a filter, so
-that a call is forbidden whole where only some of its uses are harmless.
+The filter forbids what is listed; numbers that are newer than the list do not exist for the child. A filter does not see what an address
+points to, so that a call is forbidden whole where only some of its uses are harmless.
 """
 
 from __future__ import annotations
@@ -30,6 +30,15 @@ _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _IPPROTO_TCP = 6
 _PROCESS_ATTRIBUTES = (1, 4, 0x59616D61)
 """Parent's death signal, being dumpable, accepted tracer: what ``prctl`` must not change again."""
+_READ_ONLY, _NEITHER, _TRUNCATING = 0, 3, 0o1000
+"""Access modes and a flag of ``open``. Landlock before version 3 lets a file that is opened in one of these modes be truncated; it never
+guards the mode 3, which neither reads nor writes."""
+_DESCRIPTOR_COMMANDS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 16, 36, 37, 38, 1027, 1030, 1032, 1034)
+"""Commands of ``fcntl``: duplicate, flags, locks, and what only reads. Others direct signals to a process, watch folders or lease files."""
+_DEVICE_COMMANDS = (0x5401, 0x5411, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451, 0x8905, 0x802C542A)
+"""Commands of ``ioctl``: terminal's attributes and size, bytes that wait, (non-)blocking, close on exec, urgent mark."""
+_ONE_PROCESS = 1
+"""``which`` of ``ioprio_set``; ``setpriority`` counts from 0."""
 
 Instruction = tuple[int, int, int, int]
 Numbers = dict[str, tuple[int | None, int | None]]
@@ -45,7 +54,9 @@ _FORBIDDEN: Numbers = {
     # memory that outlives or evades the limits
     "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "semget": (64, 190), "msgget": (68, 186),
     "mq_open": (240, 180), "userfaultfd": (323, 282),
-    # metadata of files, which Landlock does not guard
+    # files: Landlock guards neither their metadata nor, before version 3, truncation; a watch needs no right to read
+    "truncate": (76, 45), "ftruncate": (77, 46), "inotify_init": (253, None), "inotify_init1": (294, 26), "inotify_add_watch": (254, 27),
+    "fanotify_init": (300, 262), "fanotify_mark": (301, 263),
     "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452), "chown": (92, None), "fchown": (93, 55),
     "lchown": (94, None), "fchownat": (260, 54), "utime": (132, None), "utimes": (235, None), "utimensat": (280, 88),
     "futimesat": (261, None), "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7), "removexattr": (197, 14),
@@ -58,14 +69,22 @@ _FORBIDDEN: Numbers = {
     "quotactl": (179, 60), "quotactl_fd": (443, 443), "settimeofday": (164, 170), "clock_settime": (227, 112),
     "clock_adjtime": (305, 266), "adjtimex": (159, 171), "sethostname": (170, 161), "setdomainname": (171, 162), "iopl": (172, None),
     "ioperm": (173, None), "modify_ldt": (154, None), "personality": (135, 92), "syslog": (103, 116), "bpf": (321, 280),
-    "perf_event_open": (298, 241), "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219), "fanotify_init": (300, 262),
+    "perf_event_open": (298, 241), "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219),
     "lookup_dcookie": (212, 18), "vhangup": (153, 58),
 }  # fmt: skip
 _NO_NETWORK: Numbers = {"connect": (42, 203), "bind": (49, 200), "listen": (50, 201), "accept": (43, 202), "accept4": (288, 242)}
-_ABSENT: Numbers = {"clone3": (435, 435), "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427)}
+_ABSENT: Numbers = {"clone3": (435, 435), "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
+                    "openat2": (437, 437)}  # fmt: skip
 """Calls with fallbacks, which the C library takes if the kernel does not know them."""
 _ON_ITSELF: Numbers = {"kill": (62, 129), "tgkill": (234, 131), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240)}
-_CLONE, _PRLIMIT, _PRCTL = (56, 220), (302, 261), (157, 167)
+_CALLER_ONLY: Numbers = {
+    "prlimit64": (302, 261), "sched_setaffinity": (203, 122), "sched_setscheduler": (144, 119), "sched_setparam": (142, 118),
+    "sched_setattr": (314, 274),
+}  # fmt: skip
+"""Calls whose first argument is a process, 0 for the caller."""
+_SETPRIORITY, _IOPRIO_SET = (141, 140), (251, 30)
+_OPEN, _OPENAT, _FCNTL, _IOCTL = (2, None), (257, 56), (72, 25), (16, 29)
+_CLONE, _PRCTL = (56, 220), (157, 167)
 _SOCKET, _SOCKETPAIR, _SENDTO, _SENDMSG, _SENDMMSG = (41, 198), (53, 199), (44, 206), (46, 211), (307, 269)
 
 
@@ -99,12 +118,19 @@ def _program(processor: str, process: int) -> Iterator[Instruction]:
     if processor == "x86_64":
         yield from ((_AT_LEAST, 0, 1, _X32), _refuse(errno.ENOSYS))
     yield from ((_AT_LEAST, 0, 1, _FIRST_UNKNOWN), _refuse(errno.ENOSYS))
+    yield from _case(_OPEN[column], _without_hidden_access(1))
+    yield from _case(_OPENAT[column], _without_hidden_access(2))
+    yield from _case(_FCNTL[column], _only(1, list(_DESCRIPTOR_COMMANDS), errno.EPERM))
+    yield from _case(_IOCTL[column], _only(1, list(_DEVICE_COMMANDS), errno.EPERM))
     for calls, reason in ((_FORBIDDEN, errno.EPERM), (_NO_NETWORK, errno.EACCES), (_ABSENT, errno.ENOSYS)):
         for number in numbers(calls):
             yield from _case(number, [_refuse(reason)])
     for number in numbers(_ON_ITSELF):
         yield from _case(number, _only(0, [process], errno.EPERM))
-    yield from _case(_PRLIMIT[column], _only(0, [0], errno.EPERM))
+    for number in numbers(_CALLER_ONLY):
+        yield from _case(number, _only(0, [0], errno.EPERM))
+    yield from _case(_SETPRIORITY[column], [*_require(0, [0], errno.EPERM), *_only(1, [0], errno.EPERM)])
+    yield from _case(_IOPRIO_SET[column], [*_require(0, [_ONE_PROCESS], errno.EPERM), *_only(1, [0], errno.EPERM)])
     yield from _case(_CLONE[column], [_argument(0), (_ANY_BIT, 0, 1, _CLONE_THREAD), _return(_ALLOW), _refuse(errno.EPERM)])
     kept = [step for one in _PROCESS_ATTRIBUTES for step in ((_EQUAL, 0, 1, one), _refuse(errno.EPERM))]
     yield from _case(_PRCTL[column], [_argument(0), *kept, _return(_ALLOW)])
@@ -154,3 +180,10 @@ def _only(index: int, values: list[int], reason: int) -> list[Instruction]:
 
 def _without_flag(index: int) -> list[Instruction]:
     return [_argument(index), (_ANY_BIT, 0, 1, _MSG_FASTOPEN), _refuse(errno.EACCES), _return(_ALLOW)]
+
+
+def _without_hidden_access(index: int) -> list[Instruction]:
+    """Allow the flags of ``open`` unless they give access that no rule of Landlock sees."""
+    hidden = (_NEITHER, _NEITHER | _TRUNCATING, _READ_ONLY | _TRUNCATING)
+    refused = [step for one in hidden for step in ((_EQUAL, 0, 1, one), _refuse(errno.EACCES))]
+    return [_argument(index), (_AND, 0, 0, _NEITHER | _TRUNCATING), *refused, _return(_ALLOW)]

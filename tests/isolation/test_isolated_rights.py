@@ -1,0 +1,182 @@
+"""Rights that a child has given up: each is tried by a process that has reduced its own, also with the Landlock of an older kernel."""
+
+from __future__ import annotations
+
+import errno
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield.isolation import seccomp
+
+_TRIES = """
+import ctypes, fcntl, json, os, socket, struct, sys
+from jackfield.isolation import kernel, limits
+
+version, folder, parent = int(sys.argv[1]), sys.argv[2], os.getppid()
+if version:
+    kernel.landlock_version = lambda: version
+file, libc = os.path.join(folder, "file"), ctypes.CDLL(None, use_errno=True)
+one, other = socket.socketpair()
+owner = struct.pack("@ii", 1, parent)
+
+def checked(result):
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+    return result
+
+refused = {
+    "truncate": lambda: os.truncate(file, 0),
+    "open to read and truncate": lambda: os.open(file, os.O_RDONLY | os.O_TRUNC),
+    "open for neither and truncate": lambda: os.open(file, 3 | os.O_TRUNC),
+    "open for neither": lambda: os.open("/etc/passwd", 3),
+    "write": lambda: os.open(file, os.O_WRONLY),
+    "F_SETOWN": lambda: fcntl.fcntl(one, fcntl.F_SETOWN, parent),
+    "F_SETSIG": lambda: fcntl.fcntl(one, fcntl.F_SETSIG, 10),
+    "F_SETOWN_EX": lambda: fcntl.fcntl(one, 15, owner),
+    "F_NOTIFY": lambda: fcntl.fcntl(os.open(folder, os.O_RDONLY), fcntl.F_NOTIFY, 1),
+    "FIOSETOWN": lambda: fcntl.ioctl(one, 0x8901, struct.pack("@i", parent)),
+    "SIOCSPGRP": lambda: fcntl.ioctl(one, 0x8902, struct.pack("@i", parent)),
+    "sched_setaffinity": lambda: os.sched_setaffinity(parent, os.sched_getaffinity(parent)),
+    "sched_setscheduler": lambda: os.sched_setscheduler(parent, os.SCHED_OTHER, os.sched_param(0)),
+    "sched_setparam": lambda: os.sched_setparam(parent, os.sched_param(0)),
+    "setpriority": lambda: os.setpriority(os.PRIO_PROCESS, parent, os.getpriority(os.PRIO_PROCESS, parent)),
+    "setpriority of a user": lambda: os.setpriority(os.PRIO_USER, 0, 19),
+    "inotify_init": lambda: checked(libc.inotify_init1(0)),
+    "inotify_add_watch": lambda: checked(libc.inotify_add_watch(watch, folder.encode(), 0xFFF)),
+}
+kept = {
+    "read": lambda: os.read(os.open(file, os.O_RDONLY), 9),
+    "device": lambda: open(os.devnull, "w").write("text"),
+    "block": lambda: (one.setblocking(False), one.setblocking(True), os.set_blocking(1, True)),
+    "inherit": lambda: (os.set_inheritable(one.fileno(), True), one.dup()),
+    "affinity": lambda: os.sched_setaffinity(0, os.sched_getaffinity(0)),
+    "priority": lambda: os.setpriority(os.PRIO_PROCESS, 0, 19),
+}
+watch = libc.inotify_init1(0)
+layers = limits.reduce_rights({"memory": 0, "parent": parent, "readable": [folder]})
+
+def outcome(step):
+    try:
+        step()
+    except OSError as error:
+        return type(error).__name__
+    return "allowed"
+
+tried = {name: outcome(step) for name, step in {**refused, **kept}.items()}
+print(json.dumps({"layers": layers, "refused": {name: tried[name] for name in refused}, "kept": {name: tried[name] for name in kept}}))
+"""
+
+
+def _tried(folder: Path, version: int) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, "-c", _TRIES, str(version), str(folder)], check=True, capture_output=True, text=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    missing = [f"{name}: {reason}" for name, reason in found["layers"].items() if reason is not True]
+    if missing:
+        pytest.skip(f"this machine lacks layers of isolation: {'; '.join(missing)}")
+    return found
+
+
+@pytest.mark.parametrize("version", [0, 1, 2, 5])
+def test_no_way_around_the_layers(tmp_path: Path, version: int) -> None:
+    """Files are not emptied, and jackfield is not signalled, slowed or watched, whichever version Landlock has (0: this kernel's)."""
+    (tmp_path / "file").write_text("content", encoding="ascii")
+    found = _tried(tmp_path, version)
+    assert {name: result for name, result in found["refused"].items() if result != "PermissionError"} == {}
+    assert (tmp_path / "file").read_text(encoding="ascii") == "content"
+    assert {name: result for name, result in found["kept"].items() if result != "allowed"} == {}
+
+
+def test_an_old_landlock_without_a_filter(tmp_path: Path) -> None:
+    """Where neither Landlock nor a filter forbids emptying files, the layer ``files`` is reported as missing."""
+    source = (
+        "import json, os\nfrom jackfield.isolation import kernel, limits, seccomp\n"
+        "kernel.restrict_files = lambda *_: 2\nkernel.landlock_version = lambda: 2\n"
+        "def refuse(): raise OSError('no filters')\n"
+        "seccomp.install = refuse\n"
+        "print(json.dumps(limits.reduce_rights({'memory': 0, 'parent': os.getppid(), 'readable': []})))"
+    )
+    done = subprocess.run([sys.executable, "-c", source], check=True, capture_output=True, text=True)
+    layers = json.loads(done.stdout)
+    assert "emptying files" in layers["files"]
+    assert layers["processes"] == "no filters"
+
+
+_X86, _ARM = 0xC000003E, 0xC00000B7
+_ALLOWED = 0x7FFF0000
+
+
+def _decision(processor: str, architecture: int, number: int, *arguments: int) -> int:
+    """Run the filter as the kernel does; return what it decides: an error number, or 0 if the call is allowed."""
+    words = [number, architecture, 0, 0]
+    for argument in (*arguments, *[0] * (6 - len(arguments))):
+        words += [argument & 0xFFFFFFFF, argument >> 32]
+    program = list(seccomp._program(processor, 4321))
+    place, value = 0, 0
+    while True:
+        code, matched, unmatched, operand = program[place]
+        place += 1
+        if code == 0x06:
+            return 0 if operand == _ALLOWED else operand & 0xFFFF
+        if code == 0x20:
+            value = words[operand // 4]
+        elif code == 0x54:
+            value &= operand
+        else:
+            place += matched if {0x15: value == operand, 0x35: value >= operand, 0x45: bool(value & operand)}[code] else unmatched
+
+
+@pytest.mark.parametrize(("column", "processor", "architecture"), [(0, "x86_64", _X86), (1, "aarch64", _ARM)])
+def test_the_filter_of_each_processor(column: int, processor: str, architecture: int) -> None:
+    """The numbers of x86-64 and ARM64 are those of the kernel's headers; calls about the caller itself stay allowed."""
+    parent, here = 1234, -100 & 0xFFFFFFFF
+    truncate_flag = 0o1000
+    forbidden: dict[str, tuple[tuple[int, int], list[tuple[int, ...]]]] = {
+        "truncate": ((76, 45), [()]),
+        "ftruncate": ((77, 46), [()]),
+        "openat": ((257, 56), [(here, 0, 3), (here, 0, truncate_flag), (here, 0, 0x80000 | 3 | truncate_flag)]),
+        "fcntl": ((72, 25), [(3, 8, parent), (3, 10, 10), (3, 15, 1), (3, 1024, 0), (3, 1026, 1)]),
+        "ioctl": ((16, 29), [(3, 0x8901), (3, 0x8902), (3, 0x5452), (3, 0x5412)]),
+        "sched_setaffinity": ((203, 122), [(parent,)]),
+        "setpriority": ((141, 140), [(0, parent), (1, 0), (2, 0)]),
+        "sched_setscheduler": ((144, 119), [(parent,)]),
+        "sched_setparam": ((142, 118), [(parent,)]),
+        "sched_setattr": ((314, 274), [(parent,)]),
+        "ioprio_set": ((251, 30), [(1, parent), (2, 0), (3, 0)]),
+        "inotify_init1": ((294, 26), [()]),
+        "inotify_add_watch": ((254, 27), [()]),
+        "fanotify_init": ((300, 262), [()]),
+        "fanotify_mark": ((301, 263), [()]),
+        "kill": ((62, 129), [(parent, 9)]),
+        "prlimit64": ((302, 261), [(parent,)]),
+        "openat2": ((437, 437), [()]),
+    }
+    allowed: dict[str, tuple[tuple[int, int], list[tuple[int, ...]]]] = {
+        "openat": ((257, 56), [(here, 0, 0x80000), (here, 0, 1 | truncate_flag), (here, 0, 2)]),
+        "fcntl": ((72, 25), [(3, 1, 0), (3, 2, 1), (3, 3, 0), (3, 4, 2048), (3, 1030, 0)]),
+        "ioctl": ((16, 29), [(3, 0x5421), (3, 0x5401), (3, 0x541B)]),
+        "sched_setaffinity": ((203, 122), [(0,)]),
+        "setpriority": ((141, 140), [(0, 0)]),
+        "ioprio_set": ((251, 30), [(1, 0)]),
+        "prlimit64": ((302, 261), [(0,)]),
+        "kill": ((62, 129), [(4321, 9)]),
+        "read": ((0, 63), [(3,)]),
+    }
+    refusals = {errno.EPERM, errno.EACCES, errno.ENOSYS}
+    wrong = [
+        (name, one)
+        for name, (numbers, calls) in forbidden.items()
+        for one in calls
+        if _decision(processor, architecture, numbers[column], *one) not in refusals
+    ]
+    wrong += [
+        (name, one)
+        for name, (numbers, calls) in allowed.items()
+        for one in calls
+        if _decision(processor, architecture, numbers[column], *one)
+    ]
+    assert wrong == []
