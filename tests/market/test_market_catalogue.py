@@ -120,7 +120,7 @@ def test_an_unsigned_and_an_altered_wheel(shell: Shell, site: Path) -> None:
 def test_names_have_one_owner(shell: Shell, site: Path) -> None:
     """Another publisher can neither add a version of a name, nor a name that looks like it, except where the operator accepts it."""
     assert site.is_dir()
-    publish(shell, wheel_bytes(), "jackfield_acme-1.0.0-1-py3-none-any.whl", "mallory.key", dist="theirs")
+    publish(shell, named("acme", "1.0.1"), file_of("acme", "1.0.1"), "mallory.key", dist="theirs")
     assert refused(shell, dist="theirs") == "owner"
     publish(shell, named("acmee"), "jackfield_acmee-1.0.0-py3-none-any.whl", "mallory.key", dist="alike")
     assert refused(shell, dist="alike") == "look-alike"

@@ -88,7 +88,7 @@ def test_an_altered_wheel(shell: Shell, signed: Path) -> None:
     signed.write_bytes(good[: len(good) // 2] + b"\0" + good[len(good) // 2 + 1 :])
     assert _keyword(shell) == "sha256"
     signed.write_bytes(good)
-    other = "jackfield_acme-1.0.0-1-py3-none-any.whl"
+    other = "Jackfield_Acme-1.0.0-py3-none-any.whl"
     signed.rename(shell.folder / other)
     answer = shell.run("verify", other, "--attestation", f"{FILE}.attestation.json")
     assert (answer.code, answer.json["error"]["details"][0]["keyword"]) == (1, "wheel")

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from packaging.version import Version
+
 from jackfield.errors import Detail, InvalidInvocation, NotAllowed
 from jackfield.market.attestations import MAX_BYTES, SUFFIX, read_attestation, verify
 from jackfield.market.names import LookAlikes
@@ -91,6 +93,20 @@ def _signer_of(path: str) -> str | None:
     if not os.path.exists(f"{path}{SUFFIX}"):
         return None
     return str(read_attestation(read_bounded(f"{path}{SUFFIX}", MAX_BYTES))["statement"]["keyId"])
+
+
+def check_versions(candidates: Iterable[Candidate], published: Iterable[Release]) -> None:
+    """Check that each version has one wheel, however its number is written: ``0.1`` is ``0.1.0``.
+
+    :raises NotPublished: if one has another.
+    """
+    added = [candidate.release for candidate in candidates]
+    names, wheels = {release.name for release in added}, dict[tuple[str, Version], str]()
+    for release in (*(one for one in published if one.name in names), *added):
+        wheel = wheels.setdefault((release.name, release.order()), release.wheel)
+        if wheel != release.wheel:
+            message = f"'{release.wheel}' has the same version as '{wheel}', and a version has one wheel"
+            raise NotPublished("immutable", message, "Publish the change as a new version.")
 
 
 def admit(candidates: Iterable[Candidate], published: Iterable[str], registry: Registry, allowed: Sequence[str], now: str) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import InvalidInvocation
 from jackfield.market import pages, shelf, site_files
-from jackfield.market.admission import Candidate, NotPublished, admit, verified, wheels_in
+from jackfield.market.admission import Candidate, NotPublished, admit, check_versions, verified, wheels_in
 from jackfield.market.attestations import SUFFIX
 from jackfield.market.files import write_file
 from jackfield.market.publishers import read_publisher
@@ -69,6 +69,7 @@ def build(
         known = {release.wheel: release for shelved in work.shelves.values() for release in (*shelved.revoked, *shelved.releases)}
         paths = wheels_in(dist)
         added = [found for path in paths if (found := verified(path, known)) is not None]
+        check_versions(added, known.values())
         admit(added, work.shelves, work.registry, allowed, utc(work.now))
         work.require_keys()
         work.check_files({os.path.basename(path) for path in paths})

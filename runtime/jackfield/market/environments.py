@@ -18,9 +18,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import InvalidInvocation
+from jackfield.market.dependency_rules import check_dependencies
 from jackfield.market.policy import Policy
 from jackfield.market.refusals import NotInstalled
-from jackfield.market.wheels import Wheel
+from jackfield.market.wheels import Wheel, is_canonical
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -37,6 +38,8 @@ _HOST = frozenset({"jackfield", "jackfield-aws", "jackfield-http"})
 _PASSED_ON = frozenset({"PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "UV_CACHE_DIR", "SYSTEMROOT", "LOCALAPPDATA"})
 _LINE = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)(?P<rest>[^#]*)")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,17 @@ class Dependency:
 
     @staticmethod
     def from_json(row: Mapping[str, Any]) -> Dependency:
-        """Read a row of a receipt or of a lock file."""
-        return Dependency(str(row["name"]), str(row["version"]), tuple(map(str, row["sha256"])))
+        """Read a row of a receipt or of a lock file. Each value becomes part of a line that uv reads, so none may be more than it says.
+
+        :raises ValueError: if a member is of another form.
+        """
+        name, version, digests = row["name"], row["version"], row["sha256"]
+        texts = (
+            isinstance(name, str) and isinstance(version, str) and isinstance(digests, list) and all(isinstance(d, str) for d in digests)
+        )
+        if not (texts and digests and _NAME.fullmatch(name) and is_canonical(version) and all(map(_SHA256.fullmatch, digests))):
+            raise ValueError("a dependency needs a normalised name, a version, and SHA-256 hashes")
+        return Dependency(name, version, tuple(digests))
 
     @property
     def line(self) -> str:
@@ -106,8 +118,30 @@ def add_dependencies(wheel: Wheel, folder: str, policy: Policy, locked: Sequence
             raise NotInstalled("lock", message, "Install it beside jackfield, or write the lock file anew in an environment like this one.")
     found = _resolved(wheel, missing, policy) if locked is None else list(locked)
     if found:
-        _install(wheel, found, os.path.join(folder, DEPENDENCIES), policy)
+        target = os.path.join(folder, DEPENDENCIES)
+        _install(wheel, found, target, policy)
+        check_dependencies(wheel, found, target, _host_versions())
+        _check_needed(wheel, found, target)
     return found
+
+
+def _check_needed(wheel: Wheel, found: Sequence[Dependency], target: str) -> None:
+    """Check that the wheel, or another dependency, requires each dependency: a lock file could name any."""
+    from importlib.metadata import distributions
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    behind = {canonicalize_name(about.name): about.requires or [] for about in distributions(path=[target])}
+    waiting, seen = [canonicalize_name(need.name) for need in _needed(wheel)], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting += [canonicalize_name(Requirement(text).name) for text in behind.get(name, ())]  # uv has read them
+    excess = next((dependency.name for dependency in found if dependency.name not in seen), None)
+    if excess is not None:
+        raise NotInstalled("lock", f"nothing requires '{excess}', which the lock file lists for '{wheel.file}'", "Write it anew.")
 
 
 def _needed(wheel: Wheel) -> Iterator[Requirement]:
@@ -161,7 +195,7 @@ def _resolved(wheel: Wheel, missing: Iterable[Requirement], policy: Policy) -> l
         words = ["pip", "compile", wanted, "-c", pins, "--generate-hashes", "--no-header", "--no-annotate", "--only-binary", ":all:"]
         out = _uv([*words, "--python", sys.executable, *_places(policy)], scratch, wheel)
     found = [
-        Dependency(canonicalize_name(line["name"]), line["version"], tuple(_HASH.findall(line["rest"])))
+        Dependency(str(canonicalize_name(line["name"])), line["version"], tuple(_HASH.findall(line["rest"])))
         for line in _LINE.finditer(out.replace("\\\n", " "))
     ]
     _check_foreign(wheel, found)
@@ -182,13 +216,15 @@ def _install(wheel: Wheel, found: Sequence[Dependency], target: str, policy: Pol
         _write_lines(wanted, [dependency.line for dependency in found])
         words = ["pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--link-mode", "copy", "-r", wanted]
         _uv([*words, "--target", target, "--python", sys.executable, *_places(policy)], scratch, wheel)
-    package = next((name for name in os.listdir(target) if name.partition("-")[0].lower() in {"jackfield", wheel.package}), None)
-    if package is not None:
-        raise NotInstalled("dependencies", f"a dependency of '{wheel.file}' brings '{package}', which is not its own", "Do not install it.")
 
 
 def _host_pins() -> list[str]:
     """Return pins of what jackfield itself needs: a connector's dependencies may not come with other versions of these."""
+    return [f"{name}=={version}" for name, version in _host_versions().items() if name not in _HOST]
+
+
+def _host_versions() -> dict[str, str]:
+    """Return jackfield and what it needs, with their versions."""
     from importlib.metadata import PackageNotFoundError, distribution
 
     from packaging.requirements import Requirement
@@ -207,7 +243,7 @@ def _host_pins() -> list[str]:
             wanted = canonicalize_name(need.name)
             if wanted not in found and (need.marker is None or need.marker.evaluate({"extra": ""})):
                 waiting.append(wanted)
-    return [f"{name}=={version}" for name, version in found.items() if name not in _HOST]
+    return found
 
 
 def _places(policy: Policy) -> list[str]:

@@ -119,9 +119,11 @@ class Installer:
 
         :raises NotInstalled: naming the rule that refuses it; nothing of the package has run, and nothing is left of it.
         """
+        from packaging.version import Version
+
         self.check(release, exact=locked is not None)
         for receipt in self.installed.of(release.key):
-            if receipt["version"] == release.version:
+            if Version(receipt["version"]) == release.order():
                 return self._same(receipt, release)
         wheel, verified = self.verified(release)
 
@@ -181,16 +183,26 @@ class Installer:
             message = f"the connector '{release.key}' is installed in this Python environment already, by {taken.distribution}"
             raise NotInstalled("duplicate", message, f"Remove it first: pip uninstall {taken.distribution}.")
         for receipt in mine:
+            if not exact:
+                self._check_source(receipt)
             theirs, publisher = receipt["publisher"], release.publisher
             if theirs["keyId"] != publisher["keyId"] and not self.catalogue.succeeds(theirs, publisher):
                 message = f"'{release.key}' is installed from '{theirs['publisher']}' ({theirs['keyId']}), this one is of"
                 hint = f"If the change of publisher is intended: jackfield uninstall {release.key}."
                 raise NotInstalled("owner", f"{message} '{publisher['publisher']}' ({publisher['keyId']})", hint)
-            if receipt["source"]["url"] != self.catalogue.source.url and not exact:
-                message = f"'{release.key}' is installed from {receipt['source']['url']}, not from {self.catalogue.source.url}"
-                raise NotInstalled("source", message, f"To change the source: jackfield uninstall {release.key}.")
         if not mine and release.key not in self.allowed_names:
             self._check_name(release)
+
+    def _check_source(self, receipt: Mapping[str, Any]) -> None:
+        """Check that an installed version is of this source, as it is pinned now: another root could name other owners."""
+        key, url, source = receipt["key"], self.catalogue.source.url, receipt["source"]
+        if source["url"] != url:
+            hint = f"To change the source: jackfield uninstall {key}."
+            raise NotInstalled("source", f"'{key}' is installed from {source['url']}, not from {url}", hint)
+        if source["rootSha256"] not in self.catalogue.roots:
+            message = f"'{key}' was verified with another root of {url} (SHA-256 {source['rootSha256']}) than the pinned one"
+            hint = f"If the catalogue was set up anew, and its operator confirms it: jackfield uninstall {key}."
+            raise NotInstalled("root", message, hint)
 
     def _check_name(self, release: Release) -> None:
         others = {receipt["key"]: receipt["publisher"]["keyId"] for receipt in self.installed.receipts()}
@@ -213,7 +225,7 @@ class Installer:
         if receipt["sha256"] != release.sha256:
             message = f"'{release.key}' {release.version} is installed with other content, and a release never changes"
             raise NotInstalled("immutable", message, "Ask the catalogue's operator.")
-        return Installation(receipt, os.path.join(self.installed.folder, release.key, release.version), changed=False)
+        return Installation(receipt, os.path.join(self.installed.folder, release.key, receipt["version"]), changed=False)
 
     def _receipt(self, release: Release, wheel: Wheel, verified: Verified, dependencies: Sequence[Dependency]) -> dict[str, Any]:
         receipt = {

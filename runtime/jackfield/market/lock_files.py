@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,14 @@ from typing import Any
 from jackfield.errors import InvalidInvocation
 from jackfield.market.environments import Dependency
 from jackfield.market.files import write_file
+from jackfield.market.names import is_key
 from jackfield.market.refusals import NotInstalled
 from jackfield.market.releases import Release
-from jackfield.market.wheels import read_bounded
+from jackfield.market.wheels import is_canonical, read_bounded
 
 _VERSION = 1
 _MAX_BYTES = 32 * 1024 * 1024
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _TEXTS = ("connector", "name", "version", "wheel", "sha256", "keyId", "source")
 
 
@@ -108,6 +111,8 @@ def read_lock(path: str) -> LockFile:
         roots = {url: source["rootSha256"] for url, source in data["sources"].items()}
         complete = all(isinstance(locked.row[name], str) for locked in rows for name in _TEXTS)
         complete &= all(locked.source in roots and locked.dependencies is not None for locked in rows)
+        complete &= all(is_key(locked.key) and is_canonical(locked.version) for locked in rows)
+        complete &= all(_SHA256.fullmatch(digest) for digest in (*roots.values(), *(locked.row["sha256"] for locked in rows)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         complete, rows, roots = False, [], {}
     if not complete:

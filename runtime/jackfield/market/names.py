@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from jackfield.catalog.index import one_edit
 
 _CONFUSABLE = (("rn", "m"), ("vv", "w"), ("0", "o"), ("1", "l"), ("i", "l"), ("5", "s"), ("2", "z"))
+_KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
+_HOST = re.compile(r"(?P<any>\*\.)?(?P<name>[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*)", re.ASCII)
+_REGISTRIES = frozenset({"ac", "co", "com", "edu", "go", "gob", "gov", "gouv", "ltd", "mil", "ne", "net", "nom", "or", "org", "plc", "sch"})
+"""Labels below which country domains register names of different owners, as ``co.uk``."""
+_COUNTRY = 2
+_OF_REGISTRY = 2
+"""Letters of a country's domain, and labels of a name that may be such a registry."""
 _SHORTEST = 4
 """Letters below which one edit does not make a look-alike: most short names are one edit apart."""
+
+
+def is_key(text: str) -> bool:
+    """Return whether a text has the form of a connector's key."""
+    return _KEY.fullmatch(text) is not None
+
+
+def is_host(text: str) -> bool:
+    """Return whether a manifest may name this host: a name, or ``*.`` and a domain that has one owner."""
+    found = _HOST.fullmatch(text)
+    if found is None or not found["any"]:
+        return found is not None
+    labels = str(found["name"]).lower().split(".")
+    if len(labels) != _OF_REGISTRY:
+        return len(labels) > _OF_REGISTRY
+    return len(labels[1]) != _COUNTRY or labels[0] not in _REGISTRIES
 
 
 def skeleton(name: str) -> str:

@@ -40,17 +40,9 @@ class Installed:
 
         :raises Conflict: if another process holds the lock for longer than a minute.
         """
-        try:
-            os.makedirs(self.folder, exist_ok=True)
-            handle = os.open(os.path.join(self.folder, ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise InvalidInvocation(f"the folder '{self.folder}' cannot be written: {error.strerror}", hint="Set JACKFIELD_HOME.") from None
-        try:
-            _lock(handle, self.folder)
+        with one_writer(self.folder, ".lock"):
             self._sweep()
             yield
-        finally:
-            os.close(handle)  # releases the lock
 
     def receipts(self) -> list[dict[str, Any]]:
         """Return the receipts of everything installed. A version with a damaged receipt counts as not installed."""
@@ -73,8 +65,11 @@ class Installed:
             return {}
 
     def place(self, key: str, version: str, build: Callable[[str], Mapping[str, Any]]) -> str:
-        """Install a version: ``build`` fills an empty folder and returns its receipt. Return the folder of the version."""
-        parent = os.path.join(self.folder, key)
+        """Install a version: ``build`` fills an empty folder and returns its receipt. Return the folder of the version.
+
+        :raises InvalidInvocation: if a symbolic link is in its place.
+        """
+        parent = self._own(key, version)
         part = os.path.join(parent, f".{version}-{secrets.token_hex(4)}{_PART}")
         with OnFailure(shutil.rmtree, part, True):
             os.makedirs(part)
@@ -90,8 +85,11 @@ class Installed:
         return final
 
     def remove(self, key: str, version: str) -> None:
-        """Remove a version. It disappears at once, even if deleting its files is interrupted."""
-        parent = os.path.join(self.folder, key)
+        """Remove a version. It disappears at once, even if deleting its files is interrupted.
+
+        :raises InvalidInvocation: if a symbolic link is in its place.
+        """
+        parent = self._own(key, version)
         gone = os.path.join(parent, f".{version}-{secrets.token_hex(4)}{_PART}")
         os.replace(os.path.join(parent, version), gone)
         shutil.rmtree(gone, ignore_errors=True)
@@ -103,10 +101,18 @@ class Installed:
         content = json.dumps(index(self.receipts(), pins), indent=1, ensure_ascii=False) + "\n"
         write_file(os.path.join(self.folder, INDEX), content.encode())
 
+    def _own(self, key: str, version: str) -> str:
+        """Return the folder of a connector. A link there would lead writing and deleting to files that are not jackfield's."""
+        parent = os.path.join(self.folder, key)
+        for path in (parent, os.path.join(parent, version)):
+            if os.path.islink(path):
+                raise InvalidInvocation(f"'{path}' is a symbolic link", hint="Look where it leads, remove it, and try again.")
+        return parent
+
     def _sweep(self) -> None:
         for key in os.listdir(self.folder):
             parent = os.path.join(self.folder, key)
-            for name in os.listdir(parent) if os.path.isdir(parent) else ():
+            for name in os.listdir(parent) if os.path.isdir(parent) and not os.path.islink(parent) else ():
                 if name.startswith(".") and name.endswith(_PART):
                     shutil.rmtree(os.path.join(parent, name), ignore_errors=True)
 
@@ -123,6 +129,25 @@ def _is_whole(receipt: Mapping[str, Any]) -> bool:
     publisher, source = receipt["publisher"], receipt["source"]
     texts = [*(publisher.get(name) for name in ("publisher", "keyId")), *(source.get(name) for name in ("url", "rootSha256"))]
     return all(isinstance(text, str) for text in texts)
+
+
+@contextmanager
+def one_writer(folder: str, name: str) -> Iterator[None]:
+    """Create ``folder``, and hold the lock file ``name`` in it. Threads exclude each other as processes do.
+
+    :raises Conflict: if another writer holds it for longer than a minute.
+    :raises InvalidInvocation: if the folder cannot be written.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+        handle = os.open(os.path.join(folder, name), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise InvalidInvocation(f"the folder '{folder}' cannot be written: {error.strerror}", hint="Set JACKFIELD_HOME.") from None
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)  # releases the lock
 
 
 def _lock(handle: int, folder: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackfield.market.attestations import SUFFIX, Verified
-from jackfield.market.wheels import Wheel
+from jackfield.market.names import is_key
+from jackfield.market.wheels import Wheel, is_canonical
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -98,6 +100,9 @@ class Release:
 
 
 _TEXTS = ("key", "name", "version", "title", "wheel", "sha256", "package", "signedAt")
+_MAYBE = ("grade", "licence", "description", "requiresPython", "metadataSha256")
+_WHEEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]*\.[a-z.]+", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _OWNER = ("publisher", "keyId", "publicKey")
 
 
@@ -106,19 +111,24 @@ def read_release(row: Any) -> Release:
 
     :raises ValueError: if a member that an installer needs is missing or of another kind.
     """
-    from packaging.version import Version
-
     if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in _TEXTS) or not isinstance(row.get("size"), int):
         raise ValueError(f"a release lacks one of {', '.join(_TEXTS)}, size")
     owner, permissions, revoked = row.get("publisher"), row.get("permissions", {}), row.get("revoked", {})
     if not isinstance(owner, dict) or not all(isinstance(owner.get(name), str) for name in _OWNER):
         raise ValueError(f"a release's publisher lacks one of {', '.join(_OWNER)}")
-    if not isinstance(permissions, dict) or not all(isinstance(names, list) for names in permissions.values()):
+    if not isinstance(permissions, dict) or not all(map(_is_texts, permissions.values())):
         raise ValueError("a release's permissions are not lists of names by system")
     if not isinstance(revoked, dict) or ("revoked" in row and not isinstance(revoked.get("at"), str)):
         raise ValueError("a withdrawn release does not state when it was")
-    Version(row["version"])
+    if not all(isinstance(row.get(name, ""), str) for name in _MAYBE) or not _is_texts(row.get("hosts", [])):
+        raise ValueError(f"one of {', '.join(_MAYBE)} of a release is no text, or its hosts are no list of texts")
+    if not (is_key(row["key"]) and is_canonical(row["version"]) and _WHEEL.fullmatch(row["wheel"]) and _SHA256.fullmatch(row["sha256"])):
+        raise ValueError("a release's key, version, wheel or sha256 is not one")
     return Release(row)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def release_of(wheel: Wheel, verified: Verified) -> Release:

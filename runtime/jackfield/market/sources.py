@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +21,7 @@ from jackfield.errors import InvalidInvocation, Unavailable
 from jackfield.failures import OnFailure
 from jackfield.market.attestations import SUFFIX
 from jackfield.market.files import write_file
+from jackfield.market.receipts import one_writer
 from jackfield.market.refusals import NotInstalled
 from jackfield.market.releases import LIST, REVOKED, Release, read_release
 from jackfield.market.repository import METADATA, require_tuf
@@ -36,6 +37,8 @@ T = TypeVar("T")
 
 FOLDER = "catalogues"
 """Folder of the pinned roots and of what was downloaded, in the data folder."""
+_ROOT = "root.json"
+_TARGETS = "targets"
 _ROOT_BYTES = 512 * 1024
 _ROTATIONS = 256
 """Most roots of a source, as in the TUF client."""
@@ -89,18 +92,25 @@ class Offer:
         releases, revoked = (tuple(map(read_release, row.get(name, ()))) for name in ("releases", "revoked"))
         if any(release.key != row["key"] for release in (*releases, *revoked)):
             raise ValueError(f"the releases of '{row['key']}' are of another connector")
+        if len({release.order() for release in releases}) < len(releases):
+            raise ValueError(f"a version of '{row['key']}' has several wheels")
         return Offer(releases, revoked)
 
 
 class Catalogue:
     """Verified content of a source, after one refresh of its metadata."""
 
-    def __init__(self, source: Source, updater: Updater, folder: str, pinned: bytes) -> None:
+    def __init__(self, source: Source, updater: Updater, folder: str, roots: Sequence[bytes]) -> None:
         self.source = source
-        self.root_sha256 = hashlib.sha256(pinned).hexdigest()
-        """SHA-256 of the pinned ``root.json``, as sha256sum prints it."""
+        self.roots = tuple(hashlib.sha256(root).hexdigest() for root in roots)
+        """SHA-256 of the pinned ``root.json``, as sha256sum prints it, and of the roots before and after it that were seen."""
         self._updater = updater
         self._folder = folder
+
+    @property
+    def root_sha256(self) -> str:
+        """SHA-256 of the pinned ``root.json``."""
+        return self.roots[0]
 
     def connector(self, key: str) -> Offer:
         """Return the releases of a connector; none if the catalogue does not have it.
@@ -118,13 +128,13 @@ class Catalogue:
 
     def owners(self) -> Mapping[str, str]:
         """Return the key id of the publisher of each connector, by the connector's key."""
-        return self._read(PUBLISHERS, lambda data: {key: row["keyId"] for row in data["publishers"] for key in row["connectors"]}, {})
+        return self._read(PUBLISHERS, lambda data: {key: row["keyId"] for row in _publishers(data) for key in row["connectors"]}, {})
 
     def lets_sign(self, publisher: Mapping[str, str], connector: str) -> bool:
         """Return whether a publisher's key may sign releases of a connector. The key ``targets`` says so, which can be kept offline."""
 
         def read(data: Any) -> bool:
-            rows = [row for row in data["publishers"] if row["keyId"] == publisher["keyId"] and row["publisher"] == publisher["publisher"]]
+            rows = [row for row in _publishers(data) if row["keyId"] == publisher["keyId"] and row["publisher"] == publisher["publisher"]]
             return any(row["status"] != "revoked" and connector in row["connectors"] for row in rows)
 
         return self._read(PUBLISHERS, read, False)
@@ -133,7 +143,7 @@ class Catalogue:
         """Return whether a publisher's key has taken the place of a former one, by the word of the catalogue's operator."""
 
         def read(data: Any) -> bool:
-            rows = {row["keyId"]: (row["publisher"], row["status"]) for row in data["publishers"]}
+            rows = {row["keyId"]: (row["publisher"], row["status"]) for row in _publishers(data)}
             (old, status), (new, now) = (rows.get(key["keyId"], ("", "")) for key in (former, publisher))
             return {old, new} == {former["publisher"]} == {publisher["publisher"]} and status != "active" and now == "active"
 
@@ -156,7 +166,7 @@ class Catalogue:
         return self._content(release.path, MAX_BYTES), self._content(f"{release.path}{SUFFIX}", MAX_BYTES)
 
     def _target(self, path: str) -> TargetFile | None:
-        with _told(self.source, self._folder):
+        with _alone(self._folder), _told(self.source, self._folder):
             return self._updater.get_targetinfo(path)
 
     def _read(self, path: str, read: Callable[[Any], T], absent: T) -> T:
@@ -177,8 +187,21 @@ class Catalogue:
         if target is None:
             message = f"the signed metadata of {self.source.url} has no '{path}'"
             raise NotInstalled("mixed", message, "Ask the catalogue's operator to build it again.")
-        with _told(self.source, self._folder):
+        with _alone(self._folder), _told(self.source, self._folder):
             return read_bounded(self._updater.find_cached_target(target) or self._updater.download_target(target), limit)
+
+
+def _publishers(data: Any) -> list[dict[str, Any]]:
+    """Return the rows of the list of publishers.
+
+    :raises ValueError: if one is of another form.
+    """
+    rows: list[dict[str, Any]] = data["publishers"]
+    for row in rows:
+        names = [row["keyId"], row["publisher"], row["status"], *row["connectors"]]
+        if not isinstance(row["connectors"], list) or not all(isinstance(name, str) for name in names):
+            raise ValueError("the row of a publisher is not valid")
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,41 +231,63 @@ def open_catalogue(source: Source, home: str, anchor: Anchor, warn: Callable[[st
     :raises Unavailable: if the source cannot be reached.
     """
     require_tuf()
+    folder = os.path.join(home, FOLDER, source.state)
+    with _alone(folder), _told(source, folder):
+        if not os.path.lexists(folder):
+            _pin(source, folder, anchor, warn)
+        pinned = _pinned(source, folder, anchor)
+        updater = _refreshed(source, folder, pinned)
+        _prune(os.path.join(folder, _TARGETS))
+        return Catalogue(source, updater, folder, [pinned, *_history(folder)])
+
+
+@contextmanager
+def _alone(folder: str) -> Iterator[None]:
+    """Exclude other threads and processes from what is known about a source. The lock lies beside the folder, which comes and goes."""
+    with one_writer(os.path.dirname(folder), f"{os.path.basename(folder)}.lock"):
+        yield
+
+
+def _pin(source: Source, folder: str, anchor: Anchor, warn: Callable[[str], None]) -> None:
+    """Trust the first root of a new source, once the metadata fits it. All of the folder appears at once, or nothing."""
+    fetcher, part = _fetcher(source), f"{folder}.part"
+    if os.path.isdir(part):  # of a process that was killed
+        shutil.rmtree(part)
+    with OnFailure(shutil.rmtree, part, True):
+        first = _first_root(source, anchor, lambda name: fetcher.download_bytes(f"{source.url}/{METADATA}/{name}", _ROOT_BYTES))
+        _refreshed(source, part, first)
+        write_file(os.path.join(part, _ROOT), first)
+        write_file(os.path.join(part, "source.json"), json.dumps({"url": source.url}).encode())
+        os.rename(part, folder)
+    if not anchor.is_given:
+        fingerprint = hashlib.sha256(first).hexdigest()
+        warn(f"trusting {source.url} on first use: its root.json has SHA-256 {fingerprint}; pass --root FILE to verify it")
+
+
+def _refreshed(source: Source, folder: str, pinned: bytes) -> Updater:
     from tuf.ngclient import Updater, UpdaterConfig
 
-    folder = os.path.join(home, FOLDER, source.state)
-    pinned = _pinned(source, folder, anchor)
-    is_first = pinned is None
-    fetcher = _fetcher(source)
     config = UpdaterConfig(
         prefix_targets_with_hash=False, root_max_length=_ROOT_BYTES, snapshot_max_length=LIST_BYTES, targets_max_length=LIST_BYTES
     )
-    targets = os.path.join(folder, "targets")
-    with OnFailure(lambda: shutil.rmtree(folder, ignore_errors=True) if is_first else None), _told(source, folder):
-        if pinned is None:
-            pinned = _first_root(source, anchor, lambda name: fetcher.download_bytes(f"{source.url}/{METADATA}/{name}", _ROOT_BYTES))
-        os.makedirs(targets, exist_ok=True)
-        updater = Updater(
-            os.path.join(folder, METADATA), f"{source.url}/{METADATA}/", targets, f"{source.url}/", fetcher, config, bootstrap=pinned
-        )
-        updater.refresh()
-    _prune(targets)
-    if is_first:
-        write_file(os.path.join(folder, "root.json"), pinned)
-        write_file(os.path.join(folder, "source.json"), json.dumps({"url": source.url}).encode())
-        if not anchor.is_given:
-            fingerprint = hashlib.sha256(pinned).hexdigest()
-            warn(f"trusting {source.url} on first use: its root.json has SHA-256 {fingerprint}; pass --root FILE to verify it")
-    return Catalogue(source, updater, folder, pinned)
+    targets = os.path.join(folder, _TARGETS)
+    os.makedirs(targets, exist_ok=True)
+    metadata = (os.path.join(folder, METADATA), f"{source.url}/{METADATA}/")
+    updater = Updater(*metadata, targets, f"{source.url}/", _fetcher(source), config, bootstrap=pinned)
+    updater.refresh()
+    return updater
 
 
-def _pinned(source: Source, folder: str, anchor: Anchor) -> bytes | None:
-    """Return the pinned root; None if the source is new."""
-    path = os.path.join(folder, "root.json")
-    if not os.path.exists(path):
-        return None
+def _pinned(source: Source, folder: str, anchor: Anchor) -> bytes:
+    """Return the pinned root.
+
+    :raises NotInstalled: if there is none, or the anchor names another.
+    """
+    path = os.path.join(folder, _ROOT)
+    if not os.path.isfile(path):
+        raise NotInstalled("root", f"the root that was pinned for {source.url} is gone", _ANEW.format(folder))
     pinned = read_bounded(path, _ROOT_BYTES)
-    if not any(map(anchor.accepts, [pinned, *_history(os.path.join(folder, METADATA, "root_history"))])):
+    if not any(map(anchor.accepts, [pinned, *_history(folder)])):
         message = f"the given root is not the one that was pinned for {source.url}, nor one that replaced it"
         raise NotInstalled("root", message, _ANEW.format(folder))
     return pinned
@@ -279,7 +324,9 @@ def _prune(folder: str) -> None:
             os.remove(entry.path)
 
 
-def _history(folder: str) -> list[bytes]:
+def _history(state: str) -> list[bytes]:
+    """Return the roots that were seen of a source."""
+    folder = os.path.join(state, METADATA, "root_history")
     names = os.listdir(folder) if os.path.isdir(folder) else []
     return [read_bounded(os.path.join(folder, name), _ROOT_BYTES) for name in names]
 

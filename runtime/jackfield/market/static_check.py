@@ -19,7 +19,7 @@ _DIFFERS = "Do not install it. Report it to its publisher: 'jackfield pack' refu
 
 @dataclass(slots=True)
 class _Declared:
-    """Declarations of the source text: effects and permissions by action, None if not literal; and all strings in it."""
+    """Declarations of the source text: effects and permissions by action, None if not literal; and those keys that are strings in it."""
 
     effects: dict[str, str | None] = field(default_factory=dict)
     permissions: dict[str, Any] = field(default_factory=dict)
@@ -35,10 +35,11 @@ def check_source(wheel: Wheel) -> None:
     module = next(iter(wheel.entry_points["jackfield.connectors"].values())).partition(":")[0].strip().replace(".", "/")
     if not {f"{module}.py", f"{module}/__init__.py"} & wheel.files.keys():
         raise NotInstalled("code", f"'{wheel.file}' has no module for its entry point '{module.replace('/', '.')}'", _DIFFERS)
-    declared = _Declared()
+    declared, keys = _Declared(), wheel.manifest.actions.keys()
     for path, content in wheel.files.items():
         if path.endswith(".py"):
             _collect(_parsed(wheel, path, content), declared)
+            declared.strings &= keys  # all others are text without an end
     for action in wheel.manifest.actions.values():
         if declared.permissions.get(action.key) not in (None, _sorted(action.permissions)):
             message = f"the manifest of '{wheel.file}' gives '{action.key}' other permissions than its code"

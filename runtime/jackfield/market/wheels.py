@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 from jackfield.errors import Detail, InvalidInvocation, UnknownConnector
 from jackfield.json_pointer import pointer
 from jackfield.manifest import Manifest, ManifestError
+from jackfield.market.names import is_host
+from jackfield.market.source_text import source_fault
 
 if TYPE_CHECKING:
     from packaging.metadata import Metadata
@@ -34,10 +36,13 @@ MAX_UNPACKED = 128 * 1024 * 1024
 """Largest sum of the sizes of all files of a wheel."""
 MAX_RATIO = 200
 """Most bytes that one compressed byte may become, for files above ``_SMALL``; text rarely exceeds 20."""
+MAX_PARSED = 8 * 1024 * 1024
+"""Largest ``connector.json``, and largest text file in the metadata folder that is parsed."""
 _SMALL = 1024 * 1024
 _MAX_PATH = 240
 _GROUP = "jackfield.connectors"
 _GROUPS = frozenset({_GROUP, "jackfield.commands"})
+_PARSED = ("METADATA", "WHEEL", "RECORD", "entry_points.txt")
 _RESERVED = frozenset({"jackfield", "jackfield-aws", "jackfield-http"})
 
 
@@ -112,6 +117,16 @@ def read_bounded(path: str, limit: int = MAX_BYTES) -> bytes:
     return content
 
 
+def is_canonical(version: str) -> bool:
+    """Return whether a version has the only spelling that is accepted: ``1.0`` for ``1.0``, ``v1.0`` and ``01.0``."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return str(Version(version)) == version
+    except InvalidVersion:
+        return False
+
+
 def parse_wheel(file: str, content: bytes) -> Wheel:
     """Check a wheel's ``content``; ``file`` is its file name, which states name and version.
 
@@ -135,6 +150,7 @@ class _Reading:
         name, version, tags = self._named()
         files = self._unpacked(content)
         info = self._dist_info(files, name, version)
+        self._check_sizes(files, info)
         self._check_record(files, f"{info}/RECORD")
         metadata = self._metadata(files, info, name, version)
         self._check_tags(files[f"{info}/WHEEL"], tags)
@@ -151,9 +167,12 @@ class _Reading:
         if not self.file.endswith(".whl"):
             raise self.refused("wheel-only", "it is not a .whl file; source distributions run code when they are installed")
         try:
-            name, version, _, tags = parse_wheel_filename(self.file)
+            name, version, build, tags = parse_wheel_filename(self.file)
         except InvalidWheelFilename as error:
             raise self.refused("file-name", str(error)) from None
+        if build or self.file.split("-")[1] != str(version):
+            # otherwise one version could have several wheels, with other contents
+            raise self.refused("file-name", f"its name must state the version as '{version}', and no build number")
         if name in _RESERVED:
             raise self.refused("reserved-name", f"the name '{name}' belongs to jackfield itself")
         return str(name), version, tags
@@ -205,22 +224,27 @@ class _Reading:
 
     def _dist_info(self, files: Mapping[str, bytes], name: str, version: object) -> str:
         from packaging.utils import canonicalize_name
-        from packaging.version import InvalidVersion, Version
 
         found = sorted({top for path in files if (top := path.partition("/")[0]).endswith(".dist-info")})
         if len(found) != 1:
             raise self.refused("dist-info", f"it must have one .dist-info folder, not {len(found)}")
         stated, _, number = found[0].removesuffix(".dist-info").rpartition("-")
-        try:
-            fits = canonicalize_name(stated) == name and Version(number) == version
-        except InvalidVersion:
-            fits = False
-        if not fits:
+        if canonicalize_name(stated) != name or number != str(version):
             raise self.refused("dist-info", f"its folder '{found[0]}' does not match the file name")
-        for needed in ("METADATA", "WHEEL", "RECORD", "entry_points.txt"):
+        for needed in _PARSED:
             if f"{found[0]}/{needed}" not in files:
                 raise self.refused("dist-info", f"'{found[0]}/{needed}' is missing")
         return found[0]
+
+    def _check_sizes(self, files: Mapping[str, bytes], info: str) -> None:
+        """Check what is going to be parsed: the memory that it takes is a multiple of its size."""
+        parsed = (path for path in files if path.endswith("/connector.json") or path in {f"{info}/{name}" for name in _PARSED})
+        large = next((path for path in parsed if len(files[path]) > MAX_PARSED), None)
+        if large is not None:
+            raise self.refused("size", f"'{large}' has more than {MAX_PARSED:,} bytes", large)
+        fault = source_fault(files)
+        if fault is not None:
+            raise self.refused("source-size", f"'{fault[0]}' {fault[1]}", fault[0])
 
     def _check_record(self, files: Mapping[str, bytes], record: str) -> None:
         listed = dict(self._record_rows(self._text(files, record), record))
@@ -310,8 +334,6 @@ class _Reading:
             raise self.refused("places", f"'{foreign}' lies outside of the package '{package}' and '{info}'", foreign)
 
     def _manifest(self, files: Mapping[str, bytes], package: str, key: str, version: object) -> Manifest:
-        from packaging.version import InvalidVersion, Version
-
         from jackfield.schema.cache import check_schemas
 
         path = f"{package}/connector.json"
@@ -320,11 +342,15 @@ class _Reading:
         try:
             found = Manifest.from_json(json.loads(self._text(files, path)))
             check_schemas(found)
-            same = Version(found.version) == version
-        except (ManifestError, UnknownConnector, InvalidVersion, ValueError, RecursionError) as error:
+        except (ManifestError, UnknownConnector, ValueError, RecursionError) as error:
             said = error.message if isinstance(error, UnknownConnector) else str(error)
             raise self.refused("manifest", f"'{path}' is not a valid manifest: {said}", path) from None
-        if found.key != key or not same:
+        wide = next((host for host in found.hosts if not is_host(host)), None)
+        if wide is not None:
+            raise self.refused(
+                "hosts", f"'{path}' names the host '{wide[:80]}'; a wildcard needs a domain of one owner, as '*.example.com'", path
+            )
+        if found.key != key or found.version != str(version):
             stated = f"{found.key} {found.version}"
             raise self.refused("manifest", f"'{path}' describes {stated}, the wheel declares {key} {version}", path)
         return found
