@@ -89,7 +89,7 @@ class Action:
     cost: Callable[[Any], float] = _one
     preview: Preview | None = None
     needs_connection: bool = True
-    verify: Callable[[Any], object] | None = None
+    verify: Callable[[Any, str], object] | None = None
     """Judges the inputs where the action runs, for a dry run; None if the models and rules here have judged them."""
     executor: Executor | None = None
     """Threads in which an event loop calls it; None for those that all actions share."""

@@ -45,14 +45,17 @@ class Channel:
         kind: RemoteConnection | None = None,
         context: OpenContext | None = None,
         client: RemoteClient | None = None,
+        workspace: str = "",
     ) -> Any:
         """Ask a child and return its answer. ``kind`` and ``context`` are the connection that the question is about.
+
+        The workspace that asks is the context's, the call's, or ``workspace``.
 
         :raises JackfieldError: the error that the child answers with, or the reason for which there is no answer.
         """
         deadline = call.deadline if call is not None else Deadline.after(_SECONDS, SystemClock())
         session = None if context is None else self._sessions.find(context.leases)
-        workspace = context.workspace if context is not None else call.workspace if call is not None else ""
+        workspace = context.workspace if context is not None else call.workspace if call is not None else workspace
         supervisor = self._find(workspace)
         child = supervisor.child()
         frame: dict[str, Any] = {**request, "call": _about(call, deadline)}

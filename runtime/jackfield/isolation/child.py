@@ -32,10 +32,12 @@ def run(descriptor: int) -> None:
     wire = Wire(socket.socket(fileno=descriptor), takes_descriptors=True)
     frames = ({**frame, "descriptor": brought} for frame, brought in wire.frames())
     configuration = next(frames)
-    sys.path += configuration["paths"]
     layers = reduce_rights(configuration)
-    connect_by_parent()
     wire.send({"id": 0, "layers": layers})
+    if next(frames, None) is None:  # the parent does not consent, or is gone
+        os._exit(0)
+    sys.path += configuration["paths"]
+    connect_by_parent()
     threading.stack_size(_STACK)
     logging.getLogger().addHandler(_ToParent(wire))
     started = attempt(_started, configuration, wire)

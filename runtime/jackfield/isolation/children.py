@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Sent, Unavailable
@@ -49,15 +50,25 @@ class Children:
         self._replace_described(program)
         first = self._supervisor(program, "")
         try:
-            hello = first.started().hello
+            first.started()
+            hello = first.described
         except Broken as fault:
             raise ImportError(f"its process {fault}") from None
         except Ended as end:
             raise Unavailable(f"the process of the connector '{manifest.key}' {end}", hint="Try again later.", sent=Sent.NOTHING) from None
         proxies = Proxies(self._environment)
-        channel = Channel(manifest, lambda workspace: self._supervisor(program, workspace), first.sessions, proxies)
+        channel = Channel(manifest, partial(self._supervisor_for, program), first.sessions, proxies)
         self._threads.append(channel.threads)
         return RemoteConnector(manifest, channel, hello)
+
+    def _supervisor_for(self, program: Program, workspace: str) -> Supervisor:
+        """Return the supervisor for a workspace's questions.
+
+        :raises ValueError: if the policy separates workspaces and it is not known which one asks.
+        """
+        if program.policy.per_workspace and not workspace:
+            raise ValueError("a question to an isolated connector without the workspace that asks it")
+        return self._supervisor(program, workspace)
 
     def _supervisor(self, program: Program, workspace: str) -> Supervisor:
         from jackfield.isolation.sessions import Sessions

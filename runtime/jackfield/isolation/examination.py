@@ -40,7 +40,7 @@ def examine(environment: Mapping[str, str]) -> list[dict[str, Any]]:
     """
     point = EntryPoint("probe", "jackfield.isolation.probe:connector", "jackfield")
     manifest = Manifest.from_json(json.loads(json.dumps(describe(connector))))
-    call = Call(Deadline.after(_SECONDS, SystemClock()))
+    call = Call(Deadline.after(_SECONDS, SystemClock()), workspace="examination")
     with closing(Children(environment)) as children, _targets(Policy.from_environment(environment)) as targets, entered(call):
         found = children.load(manifest, point)
         action = found.actions["probe"]

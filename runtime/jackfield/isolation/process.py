@@ -12,14 +12,16 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from jackfield.failures import OnFailure
+from jackfield.isolation.hello import Hello, read_hello, read_layers
 from jackfield.isolation.program import Program, clean_environment, command
 from jackfield.isolation.wire import LARGEST_ANSWER, Frame, Garbage, Wire
+from jackfield.schema.wording import escaped
 
 _LOG = logging.getLogger("jackfield.isolation")
 _MOST_WAITING = 1000
@@ -55,7 +57,6 @@ class ChildProcess:
 
     def __init__(self, program: Program, clean: Callable[[str], str], died: Callable[[ChildProcess], None]) -> None:
         self.program = program
-        self.hello: dict[str, Any] = {}
         self.is_retired = False
         self.answered = 0
         """Number of calls that it has answered."""
@@ -99,27 +100,35 @@ class ChildProcess:
         for thread in self._threads:
             thread.start()
 
-    def await_hello(self, seconds: float) -> dict[str, Any]:
-        """Return the child's description of the connector.
+    def await_hello(self, seconds: float, consent: Callable[[Mapping[str, bool | str]], object]) -> Hello:
+        """Return the child's description of the connector, which it imports once ``consent`` has accepted the layers that hold for it.
 
-        :raises Broken: if it ends while it imports the connector.
+        :raises Broken: if it ends while it imports the connector, or sends garbage.
         :raises Ended: if it ends before that, or takes longer.
         """
         try:
-            layers = self.next_frame(0, seconds)["layers"]  # said before the connector's code can say anything
-            self.hello = {**self._described(seconds), "layers": layers}
+            layers = read_layers(self.next_frame(0, seconds))
+            consent(layers)
+            self.send({"id": 0, "import": True})
+            return read_hello(self._described(seconds), layers)
         except TimeoutError:
             self.kill(f"did not start within {seconds:.0f} s")
             raise Ended(f"did not start within {seconds:.0f} s") from None
+        except Garbage as fault:
+            self.kill(f"sent {fault}")
+            raise Broken(f"sent {fault}") from None
         finally:
             self._boxes.pop(0, None)
-        return self.hello
 
     def _described(self, seconds: float) -> Frame:
         try:
-            return self.next_frame(0, seconds)
+            found = self.next_frame(0, seconds)
         except Ended as end:
             raise Broken(f"{end} while it imported the connector") from None
+        if "broken" in found:
+            self.kill("is broken")
+            raise Broken(escaped(str(found["broken"])[:_LINE]))
+        return found
 
     @property
     def is_alive(self) -> bool:

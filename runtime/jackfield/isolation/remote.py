@@ -15,19 +15,22 @@ from jackfield.connector.models import Output
 from jackfield.errors import InvalidOutput
 from jackfield.isolation.channel import Channel
 from jackfield.isolation.egress import NamedHost, hosts_named
+from jackfield.isolation.hello import ActionFacts, Hello, TypeFacts
 from jackfield.manifest import ActionManifest, Manifest
 
 
 class Given:
     """Inputs as JSON. The author's model and rules judge them in the child."""
 
-    __slots__ = ("budget", "json", "preview")
+    __slots__ = ("budget", "json", "preview", "workspace")
 
     def __init__(self, json: Mapping[str, Any]) -> None:
         self.json = json
         self.preview = json.get("preview") is True
         self.budget: dict[str, Any] = {}
         """What the child says of the pace of a call with these inputs."""
+        self.workspace = ""
+        """Workspace that asks for a dry run with these inputs."""
 
     @classmethod
     def model_validate(cls, values: Mapping[str, Any]) -> Given:
@@ -136,7 +139,7 @@ class RemoteConnection:
         return dict(self._ask({"ask": "policies", "permissions": list(permissions), "principal": principal, "more": more}))
 
     def _ask(self, request: Mapping[str, Any]) -> Any:
-        return self.channel.ask(request, kind=self)
+        return self.channel.ask(request, call=current_call(), kind=self)
 
 
 class RemoteConnector:
@@ -145,22 +148,22 @@ class RemoteConnector:
     explain = None
     on_demand: tuple[str, ...] = ()
 
-    def __init__(self, manifest: Manifest, channel: Channel, hello: Mapping[str, Any]) -> None:
+    def __init__(self, manifest: Manifest, channel: Channel, hello: Hello) -> None:
         self.key = manifest.key
         self.title = manifest.title
         self.version = manifest.version
-        self.layers: Mapping[str, Any] = hello["layers"]
+        self.layers = hello.layers
         """Layers of isolation that hold for the child."""
-        self._description = hello["description"]
+        self._description = hello.description
         self._manifest = manifest
-        self.connections = {key: _connection(manifest, key, channel, facts) for key, facts in hello["connections"].items()}
+        self.connections = {key: _connection(manifest, key, channel, facts) for key, facts in hello.connections.items()}
         self.actions = {
-            key: _action(manifest.actions[key], channel, facts) for key, facts in hello["actions"].items() if key in manifest.actions
+            key: _action(manifest.actions[key], channel, facts) for key, facts in hello.actions.items() if key in manifest.actions
         }
-        self.option_sources = {key: _source(self, channel, key, takes_client=takes is True) for key, takes in hello["sources"].items()}
-        self.tests = [partial(_extra_test, number) for number in range(int(hello["tests"]))]
-        self.test_permissions = {system: tuple(_texts(names)) for system, names in hello["testPermissions"].items()}
-        self.documents = [partial(_documents, number) for number in range(int(hello["documents"]))]
+        self.option_sources = {key: _source(self, channel, key, takes_client=takes) for key, takes in hello.sources.items()}
+        self.tests = [partial(_extra_test, number) for number in range(hello.tests)]
+        self.test_permissions = hello.test_permissions
+        self.documents = [partial(_documents, number) for number in range(hello.documents)]
 
     def __repr__(self) -> str:
         return f"RemoteConnector({self.key!r}, {self.version!r})"
@@ -179,22 +182,22 @@ class RemoteConnector:
         return {system: tuple(sorted(names)) for system, names in union.items()}
 
 
-def _connection(manifest: Manifest, key: str, channel: Channel, facts: Mapping[str, Any]) -> type[RemoteConnection]:
+def _connection(manifest: Manifest, key: str, channel: Channel, facts: TypeFacts) -> type[RemoteConnection]:
     about = manifest.connection_types.get(key)
     members: dict[str, Any] = {
         "channel": channel,
         "key": key,
         "schema": about.schema if about is not None else {},
-        "reports_begin": facts["reportsBegin"] is True,
-        "permission_system": facts["permissionSystem"],
-        "model_fields": dict.fromkeys(facts["fields"]),
+        "reports_begin": facts.reports_begin,
+        "permission_system": facts.permission_system,
+        "model_fields": dict.fromkeys(facts.fields),
     }
-    if facts["policies"] is True:
+    if facts.policies:
         members["policies"] = RemoteConnection.documents
     return type("RemoteConnection", (RemoteConnection,), members)
 
 
-def _action(about: ActionManifest, channel: Channel, facts: Mapping[str, Any]) -> Action:
+def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Action:
     def run(given: Given, client: RemoteClient | None = None) -> RemoteOutput:
         call = current_call()
         request = {"ask": "call", "action": about.key, "inputs": given.json}
@@ -205,11 +208,14 @@ def _action(about: ActionManifest, channel: Channel, facts: Mapping[str, Any]) -
         return RemoteOutput(output)
 
     def preview(given: Given) -> RemoteOutput:
-        return RemoteOutput(channel.ask({"ask": "preview", "action": about.key, "inputs": given.json}))
+        return RemoteOutput(channel.ask({"ask": "preview", "action": about.key, "inputs": given.json}, workspace=given.workspace))
+
+    def verify(given: Given, workspace: str) -> None:
+        given.workspace = workspace
+        channel.ask({"ask": "check", "action": about.key, "inputs": given.json}, workspace=workspace)
 
     raw = cast("Mapping[str, Any]", next(item for item in channel.manifest.raw["actions"] if item.get("key") == about.key))
-    budget = _budget(about.key, str(facts["budget"])) if "budget" in facts else None
-    defaults = facts.get("defaults", {})
+    budget = _budget(about.key, facts.budget) if facts.budget is not None else None
     model = cast("Any", Given)
     return Action(
         key=about.key,
@@ -218,8 +224,8 @@ def _action(about: ActionManifest, channel: Channel, facts: Mapping[str, Any]) -
         effect=about.effect,
         function=run,
         inputs=model,
-        output=cast("Any", lambda: RemoteOutput(defaults)),
-        takes_client=facts["takesClient"] is True,
+        output=cast("Any", lambda: RemoteOutput(facts.defaults)),
+        takes_client=facts.takes_client,
         is_async=False,
         permissions=about.permissions,
         pagination=about.pagination,
@@ -231,7 +237,7 @@ def _action(about: ActionManifest, channel: Channel, facts: Mapping[str, Any]) -
         preview=None if about.preview is None else Preview(cast("Any", preview), cast("Any", RemoteOutput)),
         needs_connection=about.needs_connection,
         executor=channel.threads,
-        verify=lambda given: channel.ask({"ask": "check", "action": about.key, "inputs": given.json}),
+        verify=verify,
     )
 
 
@@ -262,7 +268,8 @@ def _source(connector: RemoteConnector, channel: Channel, key: str, *, takes_cli
     request = {"ask": "options", "source": key}
 
     def choices(client: RemoteClient | None = None) -> list[Option]:
-        found = channel.ask(request) if client is None else client.ask(request, call=current_call())
+        asking = channel if client is None else client
+        found = asking.ask(request, call=current_call())
         return [Option(str(row["value"]), str(row["label"])) for row in found]
 
     return OptionSource(key, str(about.get("title", key)), str(about.get("description", "")), choices, takes_client)
@@ -273,7 +280,8 @@ def _extra_test(number: int, client: RemoteClient, context: OpenContext) -> Iter
 
 
 def _documents(number: int, documents: Mapping[str, Any], kind: RemoteConnection) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = kind.channel.ask({"ask": "documents", "number": number, "documents": dict(documents)}, kind=kind)
+    question = {"ask": "documents", "number": number, "documents": dict(documents)}
+    found: Mapping[str, Any] = kind.channel.ask(question, call=current_call(), kind=kind)
     return found
 
 

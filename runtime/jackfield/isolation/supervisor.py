@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any
 
 from jackfield.clock import patience
 from jackfield.errors import Sent, Unavailable
 from jackfield.failures import Raised, attempt
 from jackfield.fork import at_fork
+from jackfield.isolation.hello import Hello
+from jackfield.isolation.limits import LAYERS
 from jackfield.isolation.process import Broken, ChildProcess, Ended
 from jackfield.isolation.program import Program
 from jackfield.isolation.sessions import Sessions
@@ -44,7 +45,7 @@ class Supervisor:
         """Connections that the child may forget."""
         self._threads = threads
         threads.each_second(self.tick)
-        self._description: Any = None
+        self._described: Hello | None = None
         self._has_warned = False
         self._begin_anew()
         at_fork(self, child=Supervisor._leave_to_parent)
@@ -135,17 +136,20 @@ class Supervisor:
         starting.set_result(child)
 
     def _accepted(self, child: ChildProcess) -> None:
-        hello = child.await_hello(_START_SECONDS)
-        if "broken" in hello:
-            child.kill("is broken")
-            raise Broken(str(hello["broken"])[:2000])
-        if self._description not in (None, hello["description"]):
+        hello = child.await_hello(_START_SECONDS, partial(self._consent, child))
+        if self._described is not None and self._described.description != hello.description:
             raise Broken("describes the connector in another way than before")
-        self._description = hello["description"]
-        missing = [name for name, holds in hello["layers"].items() if holds is not True]
+        self._described = hello
+
+    def _consent(self, child: ChildProcess, layers: Mapping[str, bool | str]) -> None:
+        """Let the child import the connector.
+
+        :raises Broken: if the policy is strict and a layer does not hold.
+        """
+        missing = [name for name in LAYERS if layers.get(name) is not True]
         if missing and not self._has_warned:
             self._has_warned = True
-            reasons = "; ".join(f"{name} ({hello['layers'][name]})" for name in missing)
+            reasons = "; ".join(f"{name} ({layers.get(name, 'not known')})" for name in missing)
             _LOG.warning("the connector %s runs without these layers of isolation: %s", self.program.name, reasons)
         if self.program.policy.strict and missing:
             child.kill("lacks layers")
@@ -196,7 +200,14 @@ class Supervisor:
     @property
     def is_described(self) -> bool:
         """True if a child has started and said what the connector is."""
-        return self._description is not None
+        return self._described is not None
+
+    @property
+    def described(self) -> Hello:
+        """Description of the connector, once a child has started."""
+        if self._described is None:
+            raise Ended("has not started yet")
+        return self._described
 
     def retire(self) -> None:
         """Let the child end once its calls have."""

@@ -17,6 +17,7 @@ from jackfield.connections.connection_types import Kind, Kinds
 from jackfield.connections.files import IN_CODE
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection
+from jackfield.connector.context import Call, entered
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
 from jackfield.hints import NextStep
 from jackfield.invocation import DEFAULT_TIMEOUT
@@ -310,7 +311,8 @@ class ManagedConnections:
         :raises InvalidConnection: if its type has no policies.
         """
         stored = self.known.find(name)
-        return policies(stored, self._catalog_for(stored), self._opening, self._targets, actions, principal_arn, sender)
+        with entered(Call(Deadline.after(DEFAULT_TIMEOUT, self._clock), workspace=self._opening.workspace)):
+            return policies(stored, self._catalog_for(stored), self._opening, self._targets, actions, principal_arn, sender)
 
     def external_id(self, name: str) -> str | None:
         """Return the connection's External ID, with a reference resolved; None if it has none.

@@ -48,7 +48,8 @@ def choices(stages: Pipeline, connector_key: str, source: str, connection: str |
         hint = f"It has {', '.join(sorted(connector.option_sources)) or 'none'}."
         raise UnknownAction(f"'{manifest.key}' has no option source '{source[:80]}'{tail}", hint=hint)
     if not found.takes_client:
-        return [option.to_json() for option in found.function()]
+        with entered(_call(stages)):
+            return [option.to_json() for option in found.function()]
     if connection is None:
         fault = Detail("/connection", f"the option source '{source}' queries the provider and needs a connection", "required")
         raise InvalidInvocation(fault.message, details=[fault], hint="Name a connection.")
@@ -70,10 +71,14 @@ def _manifest(catalog: Catalog, key: str, authorizer: Authorizer, wish: Request)
     return catalog.find(key) if not authorizer.is_bound or key in catalog else SeenCatalog(catalog, authorizer).find(key)
 
 
+def _call(stages: Pipeline) -> Call:
+    return Call(Deadline.after(_SECONDS, stages.clock), threading.Event(), workspace=stages.workspace)
+
+
 def _live(stages: Pipeline, manifest: Manifest, connector: Connector, found: OptionSource, stored: NamedConnection) -> list[dict[str, str]]:
     target = stages.targets.find(stored, manifest)
     opening = stages.opening.find(target, manifest, connector, {})
-    call = Call(Deadline.after(_SECONDS, stages.clock), threading.Event())
+    call = _call(stages)
     with entered(call):
         client = attempt(opening.client, call)
         options = client if isinstance(client, Raised) else attempt(lambda: [option.to_json() for option in found.function(client)])

@@ -147,7 +147,7 @@ class Opener:
         refuse_foreign: Callable[[Mapping[str, Any], Mapping[str, Any]], None] = lambda *_: None,
         barred: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        self._workspace = workspace
+        self.workspace = workspace
         self._clock = clock
         self._environment = environment
         self._secrets = secrets
@@ -197,9 +197,7 @@ class Opener:
         guard = self._guard if target.origin == "remote" else ANYWHERE
 
         def context_for(call: Call) -> OpenContext:
-            return OpenContext(
-                self._workspace, name, connector.key, inputs, permissions, call, self._clock, self._environment, cache, guard
-            )
+            return OpenContext(self.workspace, name, connector.key, inputs, permissions, call, self._clock, self._environment, cache, guard)
 
         judged = not guard.internal and cache.cached(("hosts",), lambda: any(True for _ in named_hosts(schema, values)))
         judge = (lambda: judge_hosts(guard, schema, values)) if judged else None

@@ -288,7 +288,7 @@ class Pipeline:
         """Return the Result of a dry run, with the action's preview as output if the inputs ask for it."""
         preview, verify = run.action.preview, run.action.verify
         if verify is not None:
-            yield Execute(partial(verify, run.values))
+            yield Execute(partial(verify, run.values, self.workspace))
         if preview is None or not _wants_preview(run.values):
             return succeeded(state.ended(), None)
         from jackfield.connector.conversion import dumped
