@@ -75,8 +75,10 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Process without calls, then it is ended", "isolation.supervisor:_IDLE_SECONDS", "seconds"),
         ("Longest wait before a process that keeps dying is started again", "isolation.supervisor:_LONGEST_DELAY", "seconds"),
         ("Answer of a process", "isolation.wire:LARGEST_ANSWER", "bytes"),
+        ("Other message of a process", "isolation.inbox:LARGEST_QUESTION", "bytes"),
+        ("Messages of a process that wait", "isolation.inbox:LARGEST_WAITING", "bytes"),
         ("Objects and arrays in a large answer", "isolation.wire:_MOST_NODES", ""),
-        ("Lines of a process's output that are logged, in ten seconds", "isolation.process:_LINES", ""),
+        ("Lines of a process's output that are logged, in ten seconds", "isolation.lines:_LINES", ""),
     ),
     "Console": (
         ("One-time sign-in link", "access.sessions:LINK_LASTS", "seconds"),

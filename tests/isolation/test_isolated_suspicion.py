@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,9 @@ from isolated import CONNECTORS, install, isolating
 from jackfield import Jackfield, Result
 from jackfield.catalog import Catalog
 from jackfield.isolation.children import Children
+from jackfield.isolation.inbox import LARGEST_QUESTION, LARGEST_WAITING, Inbox
 from jackfield.isolation.limits import LAYERS
+from jackfield.isolation.wire import ANSWER, OTHER, Garbage, Head
 
 SOURCE = (CONNECTORS / "lying.py").read_text(encoding="utf-8")
 
@@ -95,3 +98,111 @@ def test_layers_cannot_be_forged(tmp_path: Path) -> None:
     with isolating(tmp_path) as jackfield:
         run(jackfield, "")
         assert {*jackfield.catalog.load("lying").layers} == {*LAYERS}
+
+
+RAW = """
+from jackfield.isolation.wire import ANSWER, HEAD, LINE, OTHER
+import time
+wire, number = call.talk._wire, call.talk._number
+def raw(body, kind=OTHER, about=number):
+    with wire._sending:
+        wire._end.sendall(HEAD.pack(len(body), kind, about) + body)
+"""
+
+
+def refused(result: Result) -> str:
+    """The message of a call whose child was stopped for what it sent."""
+    assert result.error is not None
+    assert "the process of the connector 'lying' sent " in result.error.message
+    return result.error.message
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("raw(b'[' * 30_000_000, OTHER, 999_999)", "not asked"),
+        ("raw(b'[' * 30_000_000, ANSWER, 999_999)", "not asked"),
+        ("raw(b'[' * 30_000_000, OTHER)", "are allowed"),
+        ("raw(b'[' * 30_000_000, OTHER, 1)", "are allowed"),
+        ("raw(b'[' * 30_000_000, ANSWER, 1)", "are allowed"),
+        ("raw(b'x' * 100_000, LINE)", "are allowed"),
+        ("raw(b'{}', LINE, 1) or [raw(b'{}', LINE) for _ in range(6000)]", "without a question"),
+    ],
+)
+def test_frames_that_nobody_asked_for(runtime: Jackfield, code: str, said: str) -> None:
+    """A frame about no question, or one that is too large for what it is, ends the child without being read."""
+    assert run(runtime, "").status == "succeeded"
+    assert said in refused(run(runtime, f"{RAW}{code}\ntime.sleep(60)"))
+    assert run(runtime, "").status == "succeeded"
+
+
+def test_frames_that_wait() -> None:
+    """Frames that wait to be read are counted in bytes, and no more once their question has ended."""
+    inbox, body = Inbox(), bytes(LARGEST_QUESTION)
+    number, other = inbox.open(), inbox.open()
+    head = Head(len(body), OTHER, number)
+    for _ in range(LARGEST_WAITING // len(body)):
+        assert inbox.admits(head)
+        inbox.put(head, body)
+    with pytest.raises(Garbage, match="at once"):
+        inbox.admits(Head(1, OTHER, other))
+    inbox.close(number)
+    assert inbox.admits(Head(1, OTHER, other))
+    assert not inbox.admits(Head(LARGEST_WAITING, ANSWER, number)), "a late answer is dropped"
+    with pytest.raises(Garbage, match="without a question"):
+        inbox.admits(Head(LARGEST_WAITING, ANSWER, number))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        r'{"end":{"out":"\ud800"}}', r'{"requestId":"\uDFFF","end":{"out":""}}', r'{"returned":"\ud800"}',
+        r'{"failed":{"code":"unavailable","message":"\ud800","sent":"nothing"}}', r'{"end":{"out":"half \ud83d, not \udE00\u0041"}}',
+    ],
+)  # fmt: skip
+def test_half_characters(runtime: Jackfield, frame: str) -> None:
+    """Text that is not valid Unicode, and so could not be journaled, is garbage."""
+    refused(run(runtime, f"{RAW}raw(rb'''{frame}''', ANSWER if b'returned' not in rb'''{frame}''' else OTHER)\ntime.sleep(60)"))
+
+
+def test_whole_characters(runtime: Jackfield) -> None:
+    """Both halves of a character, and text that only looks like an escape, pass."""
+    body = r'{"end":{"out":"\ud83d\ude00 \\ud800"}}'
+    assert run(runtime, f"{RAW}raw(rb'''{body}''', ANSWER)\ntime.sleep(1)").unwrap()["out"] == "\U0001f600 \\ud800"
+
+
+def test_half_characters_of_an_honest_connector(runtime: Jackfield) -> None:
+    """A connector whose error or request ID has half a character loses that character, not its process."""
+    code = """
+from jackfield.errors import Rejected
+half = chr(0xD800)
+call.begin(half)
+call.request_id = half
+raise Rejected(f"bad {half}")
+"""
+    result = run(runtime, code)
+    assert result.error is not None
+    assert (result.status, result.error.message) == ("failed", "bad ?")
+
+
+def test_long_answers_of_a_step(runtime: Jackfield) -> None:
+    """What a step has returned may be long: the child sends the part that an error may quote."""
+    assert run(runtime, "call.begin('x' * 10**6)\ncall.returned(['x' * 10**6])\ncall.answered('y' * 10**6)").status == "succeeded"
+
+
+def test_the_log_is_bounded(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Output and loggers share one limit of lines; a line cannot forge another, nor steer a terminal."""
+    code = f"""{RAW}
+import json, os
+for number in range(300):
+    raw(json.dumps({{"log": "a\\nb\\x1b[2J" + chr(0x202e)}}).encode(), LINE, 0)
+    os.write(1, b"a\\rb\\x1b[2J\\n")
+os.write(1, b"\\n" * 10_000_000)
+"""
+    with caplog.at_level(logging.INFO, "jackfield.isolation"), isolating(home) as jackfield:
+        before = time.process_time()
+        assert run(jackfield, code).status == "succeeded"
+        assert time.process_time() - before < 2
+    said = [record.getMessage() for record in caplog.records if " says: " in record.getMessage()]
+    assert 50 < len(said) <= 100
+    assert all(line.isprintable() for line in said)

@@ -25,6 +25,7 @@ from jackfield.pipe.errors_map import explained
 
 _MOST_CONNECTIONS = 1000
 _LARGEST_FAULT = 2000
+_LONGEST_NAME = 200
 
 
 def hello(connector: Connector) -> dict[str, Any]:
@@ -80,7 +81,7 @@ class Answers:
         talk = Talk(self._wire, frame["id"], box)
         question = _Question(self, frame, talk)
         found = attempt(question.answer, self._known[frame["ask"]])
-        more = {"requestId": question.call.request_id} if question.call.request_id is not None else {}
+        more = {"requestId": str(question.call.request_id)[:_LONGEST_NAME]} if question.call.request_id is not None else {}
         if isinstance(found, Raised):
             talk.say({**question.failure(found.error), **more})
             return

@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from queue import SimpleQueue
 from typing import Any
@@ -25,11 +26,13 @@ from jackfield.isolation.wire import Frame, Wire
 _STACK = 4 * 1024 * 1024
 """Bytes of address space for a thread, of which most processes have few."""
 _LARGEST_LINE = 2000
+_LINES, _WINDOW = 100, 10.0
+"""Lines that the parent logs, in so many seconds."""
 
 
 def run(descriptor: int) -> None:
     """Serve the parent at the other end of ``descriptor``. Does not return."""
-    wire = Wire(socket.socket(fileno=descriptor), takes_descriptors=True)
+    wire = Wire(socket.socket(fileno=descriptor), in_child=True)
     frames = ({**frame, "descriptor": brought} for frame, brought in wire.frames())
     configuration = next(frames)
     layers = reduce_rights(configuration)
@@ -110,12 +113,19 @@ class _Workers:
 
 
 class _ToParent(logging.Handler):
-    """Log handler that sends warnings to the parent, which masks and logs them."""
+    """Log handler that sends warnings to the parent, which masks and logs them; no more than it logs."""
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(logging.WARNING)
         self._wire = wire
+        self._since, self._sent = 0.0, 0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send one record."""
+        now = time.monotonic()
+        if now - self._since > _WINDOW:
+            self._since, self._sent = now, 0
+        self._sent += 1
+        if self._sent > _LINES:
+            return
         attempt(lambda: self._wire.send({"log": f"{record.name}: {record.getMessage()}"[:_LARGEST_LINE]}))

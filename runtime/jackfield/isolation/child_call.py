@@ -18,6 +18,11 @@ from jackfield.isolation.error_frames import dump_error, load_error
 from jackfield.isolation.wire import Frame, Wire
 
 _OBJECTS = 64
+LARGEST_RETURN = 4000
+"""Characters of the JSON that a step returned, which an error may quote."""
+
+
+_LONGEST_NAME = 200
 
 
 class Talk:
@@ -114,7 +119,7 @@ class ChildCall(Call):
 
     def begin(self, step: str = "", *, safe: bool = False) -> None:
         """Ask the parent for consent to send a request."""
-        self.talk.ask({"begin": step, "safe": safe, **self._identified()})
+        self.talk.ask({"begin": step[:_LONGEST_NAME], "safe": safe, **self._identified()})
         self._is_silent = True
         try:
             super().begin(step, safe=safe)
@@ -133,12 +138,15 @@ class ChildCall(Call):
             self.talk.say({"answered": _plain(returned), **self._identified()})
 
     def _identified(self) -> dict[str, str]:
-        return {"requestId": str(self.request_id)} if self.request_id is not None else {}
+        return {"requestId": str(self.request_id)[:_LONGEST_NAME]} if self.request_id is not None else {}
 
 
 def _plain(value: Any) -> Any:
-    text = attempt(json.dumps, value, allow_nan=False)
-    return str(value) if isinstance(text, Raised) else value
+    """Return what a step returned as JSON; the beginning of its text if it is long, since errors quote no more."""
+    text = attempt(json.dumps, value, allow_nan=False, ensure_ascii=False)
+    if isinstance(text, Raised):
+        return str(value)[:LARGEST_RETURN]
+    return value if len(text) <= LARGEST_RETURN else text[:LARGEST_RETURN]
 
 
 class _Leased(Minted):

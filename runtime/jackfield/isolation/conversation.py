@@ -224,6 +224,8 @@ def _text(value: object) -> str:
 
 def _bounded(value: Any) -> Any:
     """Return what a step returned; only the beginning of its text if it is long, since errors quote no more."""
+    if isinstance(value, str):
+        return value[:_LARGEST_RETURN]
     text = json.dumps(value, ensure_ascii=False)
     return value if len(text) <= _LARGEST_RETURN else text[:_LARGEST_RETURN]
 

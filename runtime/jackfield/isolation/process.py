@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import logging
 import os
 import signal
@@ -14,30 +13,19 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from queue import Empty, SimpleQueue
-from typing import Any
 
 from jackfield.failures import OnFailure
 from jackfield.isolation.hello import Hello, read_hello, read_layers
+from jackfield.isolation.inbox import Inbox
+from jackfield.isolation.lines import Lines
 from jackfield.isolation.program import Program, clean_environment, command
-from jackfield.isolation.wire import LARGEST_ANSWER, Frame, Garbage, Wire
+from jackfield.isolation.wire import LARGEST_ANSWER, LINE, Frame, Garbage, Head, Wire, decoded
 from jackfield.schema.wording import escaped
 
-_LOG = logging.getLogger("jackfield.isolation")
-_MOST_WAITING = 1000
-"""Limit of frames of one call that wait to be read: a child that sends more is stopped."""
-_LARGEST_QUESTION = 256 * 1024
-"""Bytes of a frame that is no answer."""
-_MOST_STRAYS = 5000
-"""Limit of frames in ``_WINDOW`` seconds that belong to no call, or only to the log."""
-_PAUSE = 0.005
-"""Seconds between two readings of the output of a child that prints more than is logged: it waits for us."""
 _SEND_SECONDS = 2
 """Seconds for which a child may leave its socket unread while something is sent to it."""
 _SETTLE_SECONDS = 1.0
-_LINE = 2000
-_LINES, _WINDOW = 100, 10.0
-"""Lines of output that are logged, in so many seconds."""
+_LONGEST_FAULT = 2000
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
@@ -50,26 +38,23 @@ class Broken(Ended):
 
 
 class ChildProcess:
-    """A running child. Any thread may talk to it; ``clean`` masks its output, which is logged.
+    """A running child. Any thread may talk to it; ``lines`` log what it says.
 
     ``died`` is called once, from another thread, when it has ended.
     """
 
-    def __init__(self, program: Program, clean: Callable[[str], str], died: Callable[[ChildProcess], None]) -> None:
+    def __init__(self, program: Program, lines: Lines, died: Callable[[ChildProcess], None]) -> None:
         self.program = program
         self.is_retired = False
         self.answered = 0
         """Number of calls that it has answered."""
-        self._clean = clean
+        self._lines = lines
         self._died = died
-        self._numbers = itertools.count(1)
-        self._boxes: dict[int, SimpleQueue[Frame]] = {0: SimpleQueue()}
+        self._inbox = Inbox()
         self._overdue: set[int] = set()
         self._end: str | None = None
         self._lock = threading.Lock()
         self._is_over = threading.Event()
-        self._window, self._logged, self._strays = 0.0, 0, 0
-        self._finished: set[int] = set()
         self._process, self._wire = self._started()
         self._threads = [
             threading.Thread(target=self._read, name=f"jackfield-child-{program.key}", daemon=True),
@@ -118,7 +103,7 @@ class ChildProcess:
             self.kill(f"sent {fault}")
             raise Broken(f"sent {fault}") from None
         finally:
-            self._boxes.pop(0, None)
+            self._inbox.close(0)
 
     def _described(self, seconds: float) -> Frame:
         try:
@@ -127,7 +112,7 @@ class ChildProcess:
             raise Broken(f"{end} while it imported the connector") from None
         if "broken" in found:
             self.kill("is broken")
-            raise Broken(escaped(str(found["broken"])[:_LINE]))
+            raise Broken(escaped(str(found["broken"])[:_LONGEST_FAULT]))
         return found
 
     @property
@@ -138,7 +123,7 @@ class ChildProcess:
     @property
     def is_idle(self) -> bool:
         """True if no call is waiting for it, other than overdue ones."""
-        return not self._boxes.keys() - self._overdue
+        return not self._inbox.numbers() - self._overdue
 
     @property
     def pid(self) -> int:
@@ -151,8 +136,7 @@ class ChildProcess:
         :raises Ended: if the child has ended; it has not read the question then.
         :raises ValueError: if the question is too large.
         """
-        number = next(self._numbers)
-        self._boxes[number] = SimpleQueue()
+        number = self._inbox.open()
         with OnFailure(self.forget, number):
             if self._end is not None:
                 raise Ended(self._end)
@@ -176,22 +160,19 @@ class ChildProcess:
         """Return the next frame about a question.
 
         :raises Ended: if the child ends first.
+        :raises Garbage: if it is not JSON.
         :raises TimeoutError: if none arrives within ``seconds``.
         """
         if seconds <= 0:
             raise TimeoutError
-        try:
-            frame = self._boxes[number].get(timeout=seconds)
-        except Empty:
-            raise TimeoutError from None
-        if not frame:
+        frame = self._inbox.take(number, seconds)
+        if frame is None:
             raise Ended(self._end or "ended")
         return frame
 
     def forget(self, number: int) -> None:
         """End a question: frames about it that still arrive are dropped."""
-        self._boxes.pop(number, None)
-        self._finished.discard(number)
+        self._inbox.close(number)
         if self.is_retired and self.is_idle:
             self.kill("was replaced")
 
@@ -241,48 +222,22 @@ class ChildProcess:
     def _read(self) -> None:
         reason = None
         try:
-            for frame, _ in self._wire.frames():
-                self._deliver(frame)
+            for head, body in self._wire.bodies(self._admits):
+                self._deliver(head, body)
         except (Garbage, OSError) as error:
             reason = f"sent {error}" if isinstance(error, Garbage) else None
         if reason is not None:
             self.kill(reason)
         self._settle()
 
-    def _deliver(self, frame: dict[str, Any]) -> None:
-        number = frame.get("id")
-        if not isinstance(number, int) or number in self._finished:
-            self._stray(frame)
-            return
-        box = self._boxes.get(number)
-        if box is None:
-            self._stray(frame)
-            return
-        if box.qsize() > _MOST_WAITING:
-            raise Garbage(f"more than {_MOST_WAITING:,} frames at once")
-        if "end" in frame:
-            self._finished.add(number)
-        elif number != 0 and self._wire.size > _LARGEST_QUESTION:
-            raise Garbage(f"a question of {self._wire.size:,} bytes, where {_LARGEST_QUESTION:,} are allowed")
-        box.put(frame)
+    def _admits(self, head: Head) -> bool:
+        return self._inbox.admits(head) and (head.kind != LINE or self._lines.has_room)
 
-    def _stray(self, frame: Frame) -> None:
-        """Count a frame that nobody waits for: a late one, or a line for the log."""
-        if self._new_window():
-            self._strays = 0
-        self._strays += 1
-        if self._strays > _MOST_STRAYS:
-            raise Garbage(f"more than {_MOST_STRAYS:,} frames without a question")
-        if "log" in frame:
-            self._log(logging.WARNING, [str(frame["log"])])
-
-    def _new_window(self) -> bool:
-        """Begin a new window for counting what the child says unasked; return False if the present one has not passed."""
-        now = time.monotonic()
-        if now - self._window <= _WINDOW:
-            return False
-        self._window, self._logged = now, 0
-        return True
+    def _deliver(self, head: Head, body: bytes) -> None:
+        if head.kind == LINE:
+            self._lines.log(logging.WARNING, str(decoded(body).get("log")))
+        else:
+            self._inbox.put(head, body)
 
     def _settle(self) -> None:
         """Record the end of the child, and tell everybody who waits for it."""
@@ -293,8 +248,7 @@ class ChildProcess:
         self._is_over.set()
         self._wire.close()
         self._died(self)
-        for box in list(self._boxes.values()):
-            box.put({})
+        self._inbox.end()
 
     @property
     def end(self) -> str:
@@ -303,28 +257,9 @@ class ChildProcess:
 
     def _read_output(self) -> None:
         pipe = self._process.stdout
-        if pipe is None:
-            return
-        rest = b""
-        with pipe:
-            while chunk := pipe.read(65536):
-                *whole, rest = (rest + chunk).split(b"\n")
-                whole += [rest[:_LINE]] if len(rest) > _LINE else []
-                rest = b"" if len(rest) > _LINE else rest
-                self._log(logging.INFO, [line.decode("utf-8", "replace") for line in whole[:_LINES]])
-                if len(whole) > _LINES or self._logged >= _LINES:
-                    self._is_over.wait(_PAUSE)
-        self._log(logging.INFO, [rest.decode("utf-8", "replace")])
-
-    def _log(self, level: int, lines: list[str]) -> None:
-        """Log what the child says, masked, up to ``_LINES`` lines in ``_WINDOW`` seconds."""
-        if not _LOG.isEnabledFor(level):
-            return
-        self._new_window()
-        for line in lines:
-            if line.strip() and self._logged < _LINES:
-                self._logged += 1
-                _LOG.log(level, "the process of %s says: %s", self.program.name, self._clean(line[:_LINE]))
+        if pipe is not None:
+            with pipe:
+                self._lines.read(pipe, self._is_over)
 
 
 def _ending(code: int) -> str:

@@ -16,6 +16,7 @@ from jackfield.failures import Raised, attempt
 from jackfield.fork import at_fork
 from jackfield.isolation.hello import Hello
 from jackfield.isolation.limits import LAYERS
+from jackfield.isolation.lines import Lines
 from jackfield.isolation.process import Broken, ChildProcess, Ended
 from jackfield.isolation.program import Program
 from jackfield.isolation.sessions import Sessions
@@ -43,6 +44,7 @@ class Supervisor:
         self.sessions = sessions
         self.dropped = sessions.dropped()
         """Connections that the child may forget."""
+        self._lines = Lines(program.name, sessions.clean)
         self._threads = threads
         threads.each_second(self.tick)
         self._described: Hello | None = None
@@ -115,7 +117,7 @@ class Supervisor:
 
     def _start(self, starting: Future[ChildProcess]) -> None:
         """Start a child, in the watch thread: the kernel ends a child with the thread that has started it."""
-        child = attempt(ChildProcess, self.program, self.sessions.clean, self._died)
+        child = attempt(ChildProcess, self.program, self._lines, self._died)
         if isinstance(child, Raised):
             self._fail(starting, Ended(f"could not be started ({type(child.error).__name__}: {child.error})"))
             return

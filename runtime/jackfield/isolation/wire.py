@@ -1,5 +1,6 @@
-"""Frames between jackfield and the child process of a connector: JSON behind its length, over a pair of sockets.
+"""Frames between jackfield and the child process of a connector: JSON behind a head, over a pair of sockets.
 
+The head tells the length, the kind and the question that the frame is about, so that a frame is refused before its JSON is read.
 Both ends use this module. It imports the standard library only, since the child reads its first frame before it can import anything else.
 """
 
@@ -10,9 +11,9 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 Frame = Mapping[str, Any]
 LARGEST_FRAME = 160 * 1024 * 1024
@@ -23,12 +24,24 @@ _MANY = 1024 * 1024
 _MOST_NODES = 500_000
 """Objects and arrays in a frame of more than ``_MANY`` bytes: each takes many times the memory that its text does."""
 _CHUNK = 256 * 1024
-_HEAD = struct.Struct("!I")
+HEAD = struct.Struct("!IBQ")
+"""Length of the JSON, kind, number of the question."""
+OTHER, ANSWER, LINE = range(3)
+"""Kinds: the last frame about a question is its answer, a line is for the log."""
+_ANSWERS = frozenset({"end", "failed", "fault", "description", "broken"})
 _DESCRIPTORS = socket.CMSG_SPACE(4 * 4)
 
 
 class Garbage(ValueError):
     """Bytes that are not a frame, or are more than one may have."""
+
+
+class Head(NamedTuple):
+    """Head of a frame."""
+
+    size: int
+    kind: int
+    number: int
 
 
 def _refuse_constant(name: str) -> None:
@@ -42,17 +55,16 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 class Wire:
     """One end of the connection. Any thread may send; one thread reads.
 
-    ``largest`` limits the frames that arrive. ``takes_descriptors``: a frame with ``"socket": true`` brings a file descriptor.
+    ``largest`` limits the frames that arrive. ``in_child``: a frame with ``"socket": true`` brings a file descriptor; the child sends valid
+    Unicode only, but may get paths that are not.
     """
 
-    def __init__(self, end: socket.socket, largest: int = LARGEST_FRAME, *, takes_descriptors: bool = False) -> None:
+    def __init__(self, end: socket.socket, largest: int = LARGEST_FRAME, *, in_child: bool = False) -> None:
         self._end = end
         self._largest = largest
-        self._takes_descriptors = takes_descriptors
+        self._in_child = in_child
         self._descriptors: deque[int] = deque()
         self._sending = threading.Lock()
-        self.size = 0
-        """Bytes of the frame that was yielded last."""
 
     def send(self, frame: Frame, descriptor: int | None = None) -> None:
         """Send a frame, and a copy of a file descriptor with it.
@@ -60,10 +72,12 @@ class Wire:
         :raises ValueError: if the frame is not JSON, or too large.
         :raises OSError: if the other end is gone or does not read.
         """
-        body = _ENCODER.encode(frame).encode("utf-8", "surrogatepass")
-        if len(body) > LARGEST_FRAME:
+        text = _ENCODER.encode(frame)
+        body = text.encode("utf-8", "surrogatepass" if not self._in_child else "strict" if "end" in frame else "replace")
+        largest = LARGEST_ANSWER if self._in_child else LARGEST_FRAME
+        if len(body) > largest:
             raise ValueError(f"a frame of {len(body):,} bytes is too large")
-        whole = memoryview(_HEAD.pack(len(body)) + body)
+        whole = memoryview(HEAD.pack(len(body), _kind(frame), frame.get("id", 0)) + body)
         with self._sending:
             if descriptor is not None:
                 whole = whole[socket.send_fds(self._end, [whole], [descriptor]) :]
@@ -71,30 +85,55 @@ class Wire:
                 self._end.sendall(whole)
 
     def frames(self) -> Iterator[tuple[dict[str, Any], int | None]]:
-        """Yield the frames that arrive, each with the descriptor that it brings, until the other end closes.
+        """Yield the frames that the parent sends, each with the descriptor that it brings, until the parent is gone.
 
         :raises Garbage: for anything that is not a frame.
         :raises OSError: if the connection breaks.
         """
-        buffer = bytearray()
-        while True:
-            size = _HEAD.unpack_from(buffer)[0] if len(buffer) >= _HEAD.size else None
-            if size is not None and size > self._largest:
-                raise Garbage(f"a frame of {size:,} bytes, where {self._largest:,} are allowed")
-            if size is None or len(buffer) < _HEAD.size + size:
-                more = self._receive()
-                if not more:
-                    return
-                buffer += more
-                continue
-            body = bytes(memoryview(buffer)[_HEAD.size : _HEAD.size + size])
-            del buffer[: _HEAD.size + size]
-            self.size = len(body)
-            frame = _decoded(body)
+        for head, body in self.bodies(lambda _head: True):
+            frame = {**decoded(body, "surrogatepass"), "id": head.number}
             yield frame, self._descriptors.popleft() if frame.get("socket") is True and self._descriptors else None
 
+    def bodies(self, admits: Callable[[Head], bool]) -> Iterator[tuple[Head, bytes]]:
+        """Yield the heads and the undecoded JSON of the frames that ``admits`` accepts, until the other end closes; drop the others.
+
+        :raises Garbage: for a frame that is too large.
+        :raises OSError: if the connection breaks.
+        """
+        buffer = bytearray()
+        while self._has(HEAD.size, buffer):
+            head = Head(*HEAD.unpack_from(buffer))
+            del buffer[: HEAD.size]
+            if head.size > self._largest:
+                raise Garbage(f"a frame of {head.size:,} bytes, where {self._largest:,} are allowed")
+            if not admits(head):
+                self._skip(head.size, buffer)
+                continue
+            if not self._has(head.size, buffer):
+                return
+            body = bytes(memoryview(buffer)[: head.size])
+            del buffer[: head.size]
+            yield head, body
+
+    def _has(self, size: int, buffer: bytearray) -> bool:
+        """Receive until the buffer has so many bytes; return False if the other end closes before."""
+        while len(buffer) < size:
+            more = self._receive()
+            if not more:
+                return False
+            buffer += more
+        return True
+
+    def _skip(self, size: int, buffer: bytearray) -> None:
+        while size > len(buffer):
+            size -= len(buffer)
+            buffer.clear()
+            if not self._has(1, buffer):
+                return
+        del buffer[:size]
+
     def _receive(self) -> bytes:
-        if not self._takes_descriptors:
+        if not self._in_child:
             return self._end.recv(_CHUNK)
         data, brought, _, _ = self._end.recvmsg(_CHUNK, _DESCRIPTORS)
         for level, kind, packed in brought:
@@ -113,11 +152,23 @@ class Wire:
         self._end.close()
 
 
-def _decoded(body: bytes) -> dict[str, Any]:
+def _kind(frame: Frame) -> int:
+    if "log" in frame:
+        return LINE
+    return OTHER if _ANSWERS.isdisjoint(frame) else ANSWER
+
+
+def decoded(body: bytes, errors: str = "strict") -> dict[str, Any]:
+    """Return the JSON object of a frame. Unless ``errors`` says otherwise, it is valid Unicode: nothing else can be stored.
+
+    :raises Garbage: if it is none, or too many objects and arrays.
+    """
     if len(body) > _MANY and body.count(b"[") + body.count(b"{") > _MOST_NODES:
         raise Garbage(f"a frame of more than {_MOST_NODES:,} objects and arrays")
     try:
-        frame = _DECODER.decode(body.decode("utf-8", "surrogatepass"))
+        frame = _DECODER.decode(body.decode("utf-8", errors))
+        if errors == "strict" and (b"\\ud" in body or b"\\uD" in body):  # an escape may be half of a character
+            _ENCODER.encode(frame).encode()
     except (ValueError, RecursionError) as error:
         raise Garbage(f"a frame that is not JSON ({type(error).__name__})") from None
     if not isinstance(frame, dict):

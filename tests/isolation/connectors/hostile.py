@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jackfield.connector import Connector, Field, Inputs, Output, current_call
+from jackfield.isolation.wire import ANSWER, HEAD, OTHER
 
 connector = Connector("hostile", title="Hostile", version="1.0.0")
 
@@ -172,22 +173,27 @@ def _own_socket() -> int:
     raise RuntimeError("no socket")
 
 
+def _number() -> int:
+    talk: Any = getattr(current_call(), "talk", None)
+    return int(talk._number)
+
+
 def _garbage(_target: str) -> str:
-    os.write(_own_socket(), struct.pack("!I", 20) + b"this is not any JSON")
+    os.write(_own_socket(), HEAD.pack(20, ANSWER, _number()) + b"this is not any JSON")
     threading.Event().wait()
     return ""
 
 
 def _enormous(_target: str) -> str:
-    os.write(_own_socket(), struct.pack("!I", 0xFFFFFFFF) + b"x" * 1000)
+    os.write(_own_socket(), HEAD.pack(0xFFFFFFFF, ANSWER, _number()) + b"x" * 1000)
     threading.Event().wait()
     return ""
 
 
 def _flood(_target: str) -> str:
-    body = b'{"id":1,"key":true}'
+    body = b'{"key":true}'
     while True:
-        os.write(_own_socket(), (struct.pack("!I", len(body)) + body) * 100)
+        os.write(_own_socket(), (HEAD.pack(len(body), OTHER, 1) + body) * 100)
 
 
 def _babble(_target: str) -> str:
@@ -198,13 +204,13 @@ def _babble(_target: str) -> str:
 
 def _grow(_target: str) -> str:
     talk: Any = getattr(current_call(), "talk", None)
-    talk.say({"answered": "x" * 1_000_000})
+    talk.say({"key": "x" * 1_000_000})
     return "grown"
 
 
 def _many_nodes(_target: str) -> str:
-    body = b'{"id":0,"end":[' + b"[]," * 2_000_000 + b"[]]}"
-    whole = struct.pack("!I", len(body)) + body
+    body = b'{"end":[' + b"[]," * 2_000_000 + b"[]]}"
+    whole = HEAD.pack(len(body), ANSWER, _number()) + body
     sent = 0
     while sent < len(whole):
         sent += os.write(_own_socket(), whole[sent:])

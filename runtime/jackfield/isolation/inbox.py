@@ -1,0 +1,135 @@
+"""Frames of a child that wait for the questions that they are about. What nobody asked for is refused before it is read."""
+
+from __future__ import annotations
+
+import threading
+import time
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from jackfield.isolation.wire import ANSWER, LINE, Garbage, Head, decoded
+
+LARGEST_QUESTION = 256 * 1024
+"""Bytes of a frame that is no answer."""
+_LARGEST_LINE = 16 * 1024
+_MOST_WAITING = 1000
+"""Limit of frames of one call that wait to be read: a child that sends more is stopped."""
+LARGEST_WAITING = 128 * 1024 * 1024
+"""Bytes of frames that wait to be read, of all calls."""
+_MOST_STRAYS, _WINDOW = 5000, 10.0
+"""Limit of frames in so many seconds that belong to no call, or only to the log."""
+_Box = SimpleQueue[bytes | None]
+
+
+class Inbox:
+    """Boxes of the questions that are under way, by their numbers. One thread delivers; any thread may open, close and read boxes."""
+
+    def __init__(self) -> None:
+        self._boxes: dict[int, _Box] = {0: SimpleQueue()}
+        self._finished: set[int] = set()
+        self._abandoned: set[int] = set()
+        """Questions whose answers may still arrive, though nobody waits for them."""
+        self._last = 0
+        self._waiting = 0
+        self._since, self._strays = 0.0, 0
+        self._lock = threading.Lock()
+
+    def open(self) -> int:
+        """Open a box for a new question, and return its number."""
+        with self._lock:
+            self._last += 1
+            self._boxes[self._last] = SimpleQueue()
+            return self._last
+
+    def close(self, number: int) -> None:
+        """End a question: frames about it that still arrive are dropped."""
+        with self._lock:
+            box = self._boxes.pop(number, None)
+            if box is None:
+                return
+            if number in self._finished:
+                self._finished.discard(number)
+            else:
+                self._abandoned.add(number)
+            while (body := _taken(box)) is not None:
+                self._waiting -= len(body)
+
+    def numbers(self) -> set[int]:
+        """Return the numbers of the questions that are under way."""
+        return {*self._boxes}
+
+    def admits(self, head: Head) -> bool:
+        """Return True for a frame that somebody waits for, and for a line of the log; a frame about a question that has ended is dropped.
+
+        :raises Garbage: for a frame that no honest child sends.
+        """
+        if head.kind == LINE:
+            self._count_stray(head, _LARGEST_LINE)
+            return True
+        if head.number > self._last:
+            raise Garbage("a frame about a question that was not asked")
+        if head.number in self._finished or head.number not in self._boxes:
+            late = head.kind == ANSWER and head.number in self._abandoned
+            self._abandoned.discard(head.number if late else -1)
+            self._count_stray(head, head.size if late else LARGEST_QUESTION)
+            return False
+        if head.kind == ANSWER:
+            self._finished.add(head.number)
+        elif head.size > LARGEST_QUESTION:
+            raise Garbage(f"a question of {head.size:,} bytes, where {LARGEST_QUESTION:,} are allowed")
+        if self._waiting + head.size > LARGEST_WAITING:
+            raise Garbage(f"frames of more than {LARGEST_WAITING:,} bytes at once")
+        return True
+
+    def _count_stray(self, head: Head, largest: int) -> None:
+        """Count a frame that nobody waits for: a late one, or a line for the log."""
+        if head.size > largest:
+            raise Garbage(f"a frame of {head.size:,} bytes without a question, where {largest:,} are allowed")
+        now = time.monotonic()
+        if now - self._since > _WINDOW:
+            self._since, self._strays = now, 0
+        self._strays += 1
+        if self._strays > _MOST_STRAYS:
+            raise Garbage(f"more than {_MOST_STRAYS:,} frames without a question")
+
+    def put(self, head: Head, body: bytes) -> None:
+        """Deliver a frame.
+
+        :raises Garbage: if too many wait already.
+        """
+        with self._lock:
+            box = self._boxes.get(head.number)
+            if box is None:  # closed since its head was admitted
+                return
+            if box.qsize() > _MOST_WAITING:
+                raise Garbage(f"more than {_MOST_WAITING:,} frames at once")
+            self._waiting += len(body)
+            box.put(body)
+
+    def take(self, number: int, seconds: float) -> dict[str, Any] | None:
+        """Return the next frame about a question; None if no more will come.
+
+        :raises Garbage: if it is not JSON.
+        :raises TimeoutError: if none arrives within ``seconds``.
+        """
+        try:
+            body = self._boxes[number].get(timeout=seconds)
+        except Empty:
+            raise TimeoutError from None
+        if body is None:
+            return None
+        with self._lock:
+            self._waiting -= len(body)
+        return decoded(body)
+
+    def end(self) -> None:
+        """Tell everybody who waits that no more will come."""
+        for box in list(self._boxes.values()):
+            box.put(None)
+
+
+def _taken(box: _Box) -> bytes | None:
+    try:
+        return box.get_nowait()
+    except Empty:
+        return None
