@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from authority import Authority
 from forking import alone, fork
 from isolated import install, install_from, isolating, write_index
 from jackfield import Jackfield, Result
@@ -73,6 +74,24 @@ def test_clients_connect_to_named_hosts(
 ) -> None:
     """Clients that block and clients that do not reach the host that their connection names, by its name or address."""
     assert fetch(runtime, server.server_port, way, host, connection).unwrap()["page"] == "the page"
+
+
+def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TLS ends in the child, which verifies the server by the operator's own authority."""
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.bundle))
+    install_from(tmp_path, "net", "net.py")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Page) as found:
+        found.socket = authority.serving("localhost").wrap_socket(found.socket, server_side=True)
+        threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        urls = {"named": f"https://localhost:{found.server_port}/", "numeric": f"https://127.0.0.1:{found.server_port}/"}
+        connections = {name: {"type": "net/server", "values": {"url": url}} for name, url in urls.items()}
+        try:
+            with isolating(tmp_path, connections) as jackfield:
+                assert fetch(jackfield, found.server_port, "https", "localhost", "named").unwrap()["page"] == "the page"
+                assert fetch(jackfield, found.server_port, "https", "127.0.0.1", "numeric").status == "failed"  # not in the certificate
+        finally:
+            found.shutdown()
 
 
 def test_event_loops_connect(runtime: Jackfield, server: http.server.ThreadingHTTPServer) -> None:

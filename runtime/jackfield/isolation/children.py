@@ -41,12 +41,13 @@ class Children:
         """
         from jackfield.isolation.channel import Channel
         from jackfield.isolation.process import Broken, Ended
-        from jackfield.isolation.program import Policy, Program
+        from jackfield.isolation.program import Policy, Program, authorities
         from jackfield.isolation.proxies import Proxies
         from jackfield.isolation.remote import RemoteConnector
 
         policy = Policy.from_environment(self._environment)
-        program = Program(manifest.key, manifest.version, point.module, point.attribute, point.paths, policy)
+        trusted = authorities(self._environment)
+        program = Program(manifest.key, manifest.version, point.module, point.attribute, point.paths, policy, trusted)
         self._replace_described(program)
         first = self._supervisor(program, "")
         try:

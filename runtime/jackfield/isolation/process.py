@@ -55,13 +55,13 @@ class ChildProcess:
         self._end: str | None = None
         self._lock = threading.Lock()
         self._is_over = threading.Event()
-        self._process, self._wire = self._started()
+        self._process, self._wire = self._started(program)
         self._threads = [
             threading.Thread(target=self._read, name=f"jackfield-child-{program.key}", daemon=True),
             threading.Thread(target=self._read_output, name=f"jackfield-output-{program.key}", daemon=True),
         ]
 
-    def _started(self) -> tuple[subprocess.Popen[bytes], Wire]:
+    def _started(self, program: Program) -> tuple[subprocess.Popen[bytes], Wire]:
         ours, theirs = socket.socketpair()
         with theirs, OnFailure(ours.close):
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", _SEND_SECONDS, 0))
@@ -71,7 +71,7 @@ class ChildProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 cwd="/",
-                env=clean_environment(),
+                env=clean_environment(program),
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
                 bufsize=0,

@@ -17,6 +17,7 @@ MEMORY = 1024 * _MIB
 THREADS = 64
 """Calls that a child runs at once; further ones wait in it."""
 _VARIABLE = "JACKFIELD_ISOLATION"
+_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")
 _NEEDED = ("pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection", "pluggy", "packaging")
 """Packages that ``jackfield.connector`` needs, which a connector's own environment may lack."""
 
@@ -37,7 +38,7 @@ class Policy:
 
         :raises InvalidInvocation: for a word that has no meaning.
         """
-        words = [word.strip() for word in environment.get("JACKFIELD_ISOLATION", "").split(",") if word.strip()]
+        words = [word.strip() for word in environment.get(_VARIABLE, "").split(",") if word.strip()]
         found: dict[str, Any] = {}
         for word in words:
             name, _, number = word.partition("=")
@@ -63,6 +64,7 @@ class Program:
     attribute: str
     paths: tuple[str, ...]
     policy: Policy = field(default_factory=Policy)
+    authorities: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:
@@ -79,7 +81,7 @@ class Program:
             "parent": os.getpid(),
             "memory": self.policy.memory,
             "threads": self.policy.threads,
-            "readable": [*paths, package_folder(), *certificates()],
+            "readable": [*paths, package_folder(), *(path for _, path in self.authorities)],
         }
 
 
@@ -88,11 +90,9 @@ def package_folder() -> str:
     return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def certificates() -> Iterator[str]:
-    """Yield the files and folders of the operator's own certificate authorities."""
-    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
-        if os.environ.get(name):
-            yield os.environ[name]
+def authorities(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the variables that name files and folders of the operator's own certificate authorities, which are public."""
+    return tuple((name, environment[name]) for name in _AUTHORITIES if environment.get(name))
 
 
 def _homes(paths: tuple[str, ...]) -> Iterator[str]:
@@ -106,13 +106,10 @@ def _homes(paths: tuple[str, ...]) -> Iterator[str]:
             yield os.path.dirname(home) if spec.submodule_search_locations else home
 
 
-def clean_environment() -> dict[str, str]:
-    """Return the environment of a child: nothing of this process's but the certificate authorities, which are public."""
-    kept = {
-        name: os.environ[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE") if name in os.environ
-    }
+def clean_environment(program: Program) -> dict[str, str]:
+    """Return the environment of a child: nothing of this process's but its certificate authorities."""
     return {
-        **kept,
+        **dict(program.authorities),
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "PATH": os.defpath,

@@ -55,6 +55,12 @@ def _by_http(fetch: Fetch, _guard: Guard) -> str:
     return connection.getresponse().read().decode()
 
 
+def _by_https(fetch: Fetch, _guard: Guard) -> str:
+    connection = http.client.HTTPSConnection(fetch.host, fetch.port, timeout=5)
+    connection.request("GET", "/")
+    return connection.getresponse().read().decode()
+
+
 def _by_urllib(fetch: Fetch, _guard: Guard) -> str:
     with urllib.request.urlopen(f"http://{fetch.host}:{fetch.port}/", timeout=5) as answer:
         return str(answer.read().decode())
@@ -99,7 +105,8 @@ def _in_a_thread(fetch: Fetch, guard: Guard) -> str:
 
 
 _WAYS: dict[str, Callable[[Fetch, Guard], str]] = {
-    "http": _by_http, "urllib": _by_urllib, "guard": _by_guard, "nonblocking": _without_blocking, "thread": _in_a_thread,
+    "http": _by_http, "https": _by_https,
+    "urllib": _by_urllib, "guard": _by_guard, "nonblocking": _without_blocking, "thread": _in_a_thread,
 }  # fmt: skip
 
 
