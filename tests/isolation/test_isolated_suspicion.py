@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +208,53 @@ os.write(1, b"\\n" * 10_000_000)
     said = [record.getMessage() for record in caplog.records if " says: " in record.getMessage()]
     assert 50 < len(said) <= 100
     assert all(line.isprintable() for line in said)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"failed":{"code":"unavailable","message":"x","retryAfter":' + "9" * 4000 + "}}",
+        '{"failed":{"code":"unavailable","message":"x","retryAfter":1e999}}',
+        '{"failed":{"code":"unavailable","message":"x","provider":{"httpStatus":' + "9" * 4000 + "}}}",
+        '{"dial":"host.example","port":1e999}', '{"dial":"host.example","port":80,"seconds":' + "9" * 4000 + "}",
+    ],
+)  # fmt: skip
+def test_enormous_numbers(runtime: Jackfield, frame: str) -> None:
+    """A number that no float holds, or that is infinite, is garbage."""
+    refused(run(runtime, f"{RAW}raw(b'''{frame}''', OTHER if {'dial' in frame} else ANSWER)\ntime.sleep(60)"))
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        ("import os; os._exit(3)", ("in_doubt", 1)),
+        ("raw(b'[]', ANSWER); time.sleep(60)", ("in_doubt", 1)),
+        ('call.begin(\'pay\'); raw(b\'{"fault":{"type":"X","text":"","unsent":true}}\', ANSWER); time.sleep(1)', ("in_doubt", 1)),
+        ("raise Rejected('no', sent=Sent.NOTHING)", ("failed", 1)),
+    ],
+)
+def test_what_a_dead_child_may_have_sent(home: Path, end: str, expected: tuple[str, int]) -> None:
+    """A child that ends after it was connected may have sent something that it did not announce; one that lives says what it sent."""
+    seen = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    seen.append(connection.recv(100))
+                    connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        code = (
+            f"{RAW}import socket\nfrom jackfield.errors import Rejected, Sent\nwith socket.create_connection(('127.0.0.1', {port})) as c:\n"
+        )
+        code += f"    c.send(b'pay')\n    c.recv(1)\n{end}"
+        connections = {"mine": {"type": "lying/server", "values": {"url": f"http://127.0.0.1:{port}/"}}}
+        with isolating(home, connections) as jackfield:
+            result = run(jackfield, code, "connected", connection="mine")
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert (result.status, len(seen)) == expected

@@ -46,10 +46,12 @@ class Channel:
         context: OpenContext | None = None,
         client: RemoteClient | None = None,
         workspace: str = "",
+        read: Callable[[Any], Any] = lambda answer: answer,
     ) -> Any:
-        """Ask a child and return its answer. ``kind`` and ``context`` are the connection that the question is about.
+        """Ask a child and return what ``read`` makes of its answer: a child whose answer it cannot read has sent garbage.
 
-        The workspace that asks is the context's, the call's, or ``workspace``.
+        ``kind`` and ``context`` are the connection that the question is about. The workspace that asks is the context's, the call's, or
+        ``workspace``.
 
         :raises JackfieldError: the error that the child answers with, or the reason for which there is no answer.
         """
@@ -70,7 +72,7 @@ class Channel:
         dial = self._egress(kind, context).connect
         talk = Conversation(child, deadline, dial, call=call, context=context, session=session, reports=reports)
         try:
-            return talk.ask(frame)
+            return talk.ask(frame, read)
         except ValueError as error:
             raise InvalidInput(f"the inputs cannot be passed to the connector's process: {error}") from None
         finally:

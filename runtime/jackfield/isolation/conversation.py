@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import Minted
 from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
-from jackfield.isolation.error_frames import dump_error, load_error
+from jackfield.isolation.error_frames import dump_error, finite, load_error
 from jackfield.isolation.process import ChildProcess, Ended
 from jackfield.isolation.wire import Frame, Garbage
 from jackfield.pipe.errors_map import Unmapped
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 GRACE = 0.15
 """Seconds after the deadline in which a child may still say what it knows."""
+_FAULTS = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
+"""Exceptions at reading what a child says that has another form than it should."""
 _LONGEST_FAULT = 2000
 _LONGEST_NAME = 200
 _LARGEST_RETURN = 4000
@@ -56,27 +58,28 @@ class Conversation:
         self._context = context
         self._session = session
         self._reports = reports
-        self._entered = self._answered = False
+        self._entered = self._answered = self._acts = self._connected = False
         self._number = self._frames = 0
         self.renewable = False
         """True if the child says that its client can renew its credentials."""
 
-    def ask(self, request: Frame) -> Any:
-        """Ask the child and return its answer.
+    def ask(self, request: Frame, read: Callable[[Any], Any]) -> Any:
+        """Ask the child and return what ``read`` makes of its answer.
 
         :raises JackfieldError: the error that the child answers with, or the reason for which there is no answer.
         """
+        self._acts = request["ask"] == "call"
         try:
             self._number = self._child.begin(request)
         except Ended as end:
             raise ended(self._child, end, Sent.NOTHING) from None
         try:
-            answer = self._answer()
-        except (AttributeError, KeyError, TypeError, ValueError) as fault:
+            answer = read(self._answer())
+        except _FAULTS as fault:
             self._child.kill(f"sent {fault if isinstance(fault, Garbage) else 'an answer that is none'}")
-            raise ended(self._child, Ended(self._child.end), self.sent) from None
+            raise ended(self._child, Ended(self._child.end), self._sent_by_dead) from None
         except Ended as end:
-            raise ended(self._child, end, self.sent) from None
+            raise ended(self._child, end, self._sent_by_dead) from None
         finally:
             self._leave()
         self._child.answered += 1
@@ -91,9 +94,14 @@ class Conversation:
 
     @property
     def sent(self) -> Sent:
-        """Knowledge of what the call has sent, if its child ends now."""
+        """Knowledge of what the call has sent, from what its child has announced."""
         begun = self._call is not None and self._call.begun and (self._reports or self._entered)
         return Sent.UNKNOWN if begun else Sent.NOTHING
+
+    @property
+    def _sent_by_dead(self) -> Sent:
+        """Knowledge of what the call has sent, if its child has ended: it can no longer announce what it sent through a connection."""
+        return Sent.UNKNOWN if self._acts and self._connected else self.sent
 
     def _answer(self) -> Any:
         frame = self._await("end", "failed", "fault")
@@ -104,7 +112,7 @@ class Conversation:
         if "failed" in frame:
             raise load_error(frame["failed"])
         if "fault" in frame:
-            raise _fault(frame["fault"])
+            raise _fault(frame["fault"], self.sent)
         return frame["end"]
 
     def _await(self, *names: str) -> Frame:
@@ -123,7 +131,7 @@ class Conversation:
                 return frame
             try:
                 self._serve(frame)
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+            except _FAULTS as error:
                 raise Garbage(f"a frame that is not a question ({type(error).__name__})") from None
 
     def _serve(self, frame: Frame) -> None:
@@ -145,7 +153,7 @@ class Conversation:
         elif "drop" in frame:
             self._drop(_text(frame["drop"]), frame["token"])
         elif "dial" in frame:
-            self._connect(_text(frame["dial"]), int(frame["port"]), frame.get("seconds"))
+            self._connect(_text(frame["dial"]), frame["port"], frame.get("seconds"))
         else:
             raise KeyError(*sorted(frame)[:3])
 
@@ -177,7 +185,7 @@ class Conversation:
             raise load_error(frame["unminted"])
         found = frame["minted"]
         expires = found["expiresAt"]
-        return Minted(found["value"], None if expires is None else float(expires), tuple(map(_text, found["secrets"])))
+        return Minted(found["value"], None if expires is None else finite(expires), tuple(map(_text, found["secrets"])))
 
     def _drop(self, key: str, token: object) -> None:
         used = self._session.held(token) if self._session is not None else None
@@ -185,7 +193,7 @@ class Conversation:
             self._context.drop(key, used)
 
     def _connect(self, host: str, port: int, seconds: object) -> None:
-        if not 0 < port < 65536 or not 0 < len(host) < 256:
+        if type(port) is not int or not 0 < port < 65536 or not 0 < len(host) < 256:
             raise ValueError("not an address")
         patience = min(max(0.001, float(seconds)) if isinstance(seconds, int | float) else 60.0, max(0.001, self._deadline.remaining()))
         try:
@@ -196,6 +204,7 @@ class Conversation:
             number, text = (error.errno, error.strerror) if isinstance(error, OSError) else (None, None)
             self._send({"failed": [number or 0, str(text or error)[:200]]})
         else:
+            self._connected = True
             with connection:
                 self._send({"socket": True}, connection.fileno())
 
@@ -204,12 +213,12 @@ class ConnectorFault(Exception):
     """Exception that the connector's code has raised in its process, and that its error map does not know."""
 
 
-def _fault(data: Any) -> Exception:
+def _fault(data: Any, sent: Sent) -> Exception:
     """Return an exception with the name and text of one that was raised in the child: the log and the caller see that name."""
     name, text = _text(data["type"]), _text(data["text"])[:_LONGEST_FAULT]
     kind: type[ConnectorFault] = type(name if name.isidentifier() else "Exception", (ConnectorFault,), {})
     fault = kind(text)
-    if data.get("unsent") is not True:
+    if data.get("unsent") is not True or sent is not Sent.NOTHING:
         return fault
     unsent = Unmapped(fault)
     unsent.sent, unsent.tells_sent = Sent.NOTHING, True

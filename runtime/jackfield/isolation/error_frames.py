@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from jackfield.isolation.wire import Garbage
 
 _LONGEST = 20_000
 _MOST_DETAILS = 200
+_LARGEST_STATUS = 99_999
 
 
 def dump_error(error: JackfieldError) -> dict[str, Any]:
@@ -32,7 +34,7 @@ def dump_error(error: JackfieldError) -> dict[str, Any]:
         body["provider"] = error.provider.to_json()
     if error.tells_sent:
         body["sent"] = error.sent.value
-    if error.retry_after is not None:
+    if error.retry_after is not None and math.isfinite(error.retry_after):
         body["retryAfter"] = error.retry_after
     if isinstance(error, NotYet):
         body["within"] = error.within
@@ -46,7 +48,7 @@ def load_error(data: object) -> JackfieldError:
     """
     try:
         return _loaded(data)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise Garbage("an error that is not one") from None
 
 
@@ -59,7 +61,7 @@ def _loaded(data: Any) -> JackfieldError:
     more["provider"] = _provider(data["provider"]) if "provider" in data else None
     more["stale_credentials"] = data.get("stale") is True
     retry_after = data.get("retryAfter")
-    more["retry_after"] = None if retry_after is None else float(retry_after)
+    more["retry_after"] = None if retry_after is None else finite(retry_after)
     if "next" in data:
         step = data["next"]
         facts = {_text(name): _text(value) for name, value in step["facts"].items()}
@@ -67,7 +69,7 @@ def _loaded(data: Any) -> JackfieldError:
     else:
         more["hint"] = _optional(data, "hint")
     if "within" in data:
-        return NotYet(_text(data["message"]), **{**more, "retry_after": float(retry_after), "within": float(data["within"])})
+        return NotYet(_text(data["message"]), **{**more, "retry_after": finite(retry_after), "within": finite(data["within"])})
     error = kind(_text(data["message"]), **more)
     error.retryable = data.get("retryable") is True
     return error
@@ -75,9 +77,22 @@ def _loaded(data: Any) -> JackfieldError:
 
 def _provider(data: Mapping[str, Any]) -> Provider:
     status = data.get("httpStatus")
-    if status is not None and not isinstance(status, int):
+    if status is not None and not (isinstance(status, int) and 0 <= status <= _LARGEST_STATUS):
         raise TypeError("httpStatus")
     return Provider(_optional(data, "code"), _optional(data, "message"), status, _optional(data, "requestId"))
+
+
+def finite(value: Any) -> float:
+    """Return a number as a float.
+
+    :raises OverflowError: if it is too large, or infinite.
+    :raises TypeError: if it is no number.
+    """
+    if not isinstance(value, int | float):
+        raise TypeError("not a number")
+    if not math.isfinite(found := float(value)):
+        raise OverflowError("not finite")
+    return found
 
 
 def _text(value: object) -> str:

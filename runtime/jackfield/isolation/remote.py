@@ -15,6 +15,7 @@ from jackfield.connector.models import Output
 from jackfield.errors import InvalidOutput
 from jackfield.isolation.channel import Channel
 from jackfield.isolation.egress import NamedHost, hosts_named
+from jackfield.isolation.error_frames import finite
 from jackfield.isolation.hello import ActionFacts, Hello, TypeFacts
 from jackfield.manifest import ActionManifest, Manifest
 
@@ -77,9 +78,9 @@ class RemoteClient:
 
         self.renew = renew
 
-    def ask(self, request: Mapping[str, Any], *, call: Call | None = None) -> Any:
+    def ask(self, request: Mapping[str, Any], *, call: Call | None = None, read: Callable[[Any], Any] = lambda answer: answer) -> Any:
         """Ask the child something about this connection."""
-        return self.kind.channel.ask(request, call=call, kind=self.kind, context=self.context)
+        return self.kind.channel.ask(request, call=call, kind=self.kind, context=self.context, read=read)
 
 
 class RemoteConnection:
@@ -128,18 +129,21 @@ class RemoteConnection:
 
     def test(self, context: OpenContext) -> Iterator[Step | Account]:
         """Yield the steps of the test of this type."""
-        return _steps(RemoteClient(self, context).ask({"ask": "test"}, call=context.call))
+        yield from RemoteClient(self, context).ask({"ask": "test"}, call=context.call, read=_steps)
 
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
         """Return those of the permissions that this connection needs."""
-        return _texts(self._ask({"ask": "needed", "permissions": sorted(permissions)}))
+        found: Collection[str] = self._ask({"ask": "needed", "permissions": sorted(permissions)}, _texts)
+        return found
 
     def documents(self, permissions: Sequence[str], principal: str | None = None, **more: Any) -> dict[str, Any]:
         """Return the policy documents of this type by name."""
-        return dict(self._ask({"ask": "policies", "permissions": list(permissions), "principal": principal, "more": more}))
+        question = {"ask": "policies", "permissions": list(permissions), "principal": principal, "more": more}
+        found: dict[str, Any] = self._ask(question, _object)
+        return found
 
-    def _ask(self, request: Mapping[str, Any]) -> Any:
-        return self.channel.ask(request, call=current_call(), kind=self)
+    def _ask(self, request: Mapping[str, Any], read: Callable[[Any], Any]) -> Any:
+        return self.channel.ask(request, call=current_call(), kind=self, read=read)
 
 
 class RemoteConnector:
@@ -245,20 +249,19 @@ def _budget(action: str, key: str) -> Budget:
     """Return a budget whose functions ask the child: once for the scope, the cost and the warm-up plan of a call."""
 
     def scope(given: Given, client: RemoteClient) -> str | None:
-        given.budget = client.ask({"ask": "budget", "action": action, "inputs": given.json}, call=client.context.call)
-        client.warmup = given.budget.get("warmup")
-        found = given.budget.get("scope")
-        return None if found is None else str(found)
+        question = {"ask": "budget", "action": action, "inputs": given.json}
+        given.budget = client.ask(question, call=client.context.call, read=_plan)
+        client.warmup = given.budget["warmup"]
+        found: str | None = given.budget["scope"]
+        return found
 
     def limits(client: RemoteClient) -> Limits | None:
-        found = client.ask({"ask": "limits", "action": action, "inputs": {}}, call=current_call())
-        if found is None:
-            return None
-        per_second, per_day, used = found
-        return Limits(_number(per_second), _number(per_day), _number(used) or 0.0)
+        found: Limits | None = client.ask({"ask": "limits", "action": action, "inputs": {}}, call=current_call(), read=_limits)
+        return found
 
     def warmup(client: RemoteClient) -> Warmup | None:
-        return None if client.warmup is None else Warmup(str(client.warmup[0]), tuple(float(number) for number in client.warmup[1]))
+        found: Warmup | None = client.warmup
+        return found
 
     return Budget(key, scope, limits, warmup, asks_elsewhere=True)
 
@@ -269,33 +272,59 @@ def _source(connector: RemoteConnector, channel: Channel, key: str, *, takes_cli
 
     def choices(client: RemoteClient | None = None) -> list[Option]:
         asking = channel if client is None else client
-        found = asking.ask(request, call=current_call())
-        return [Option(str(row["value"]), str(row["label"])) for row in found]
+        found: list[Option] = asking.ask(request, call=current_call(), read=_options)
+        return found
 
     return OptionSource(key, str(about.get("title", key)), str(about.get("description", "")), choices, takes_client)
 
 
 def _extra_test(number: int, client: RemoteClient, context: OpenContext) -> Iterator[Step | Account]:
-    return _steps(client.ask({"ask": "extraTest", "number": number}, call=context.call))
+    yield from client.ask({"ask": "extraTest", "number": number}, call=context.call, read=_steps)
 
 
 def _documents(number: int, documents: Mapping[str, Any], kind: RemoteConnection) -> Mapping[str, Any]:
     question = {"ask": "documents", "number": number, "documents": dict(documents)}
-    found: Mapping[str, Any] = kind.channel.ask(question, call=current_call(), kind=kind)
+    found: Mapping[str, Any] = kind.channel.ask(question, call=current_call(), kind=kind, read=_object)
     return found
 
 
-def _steps(found: Any) -> Iterator[Step | Account]:
-    for item in found:
-        if "account" in item:
-            identifier, label = item["account"]
-            yield Account(str(identifier), str(label))
-        else:
-            row = item["step"]
-            yield Step(
-                str(row["key"]), str(row["title"]), row["passed"] is True, str(row["message"]), row["mandatory"] is True,
-                _optional(row, "hint"), _optional(row, "principal"),
-            )  # fmt: skip
+def _steps(found: Any) -> list[Step | Account]:
+    return [_account(*item["account"]) if "account" in item else _one_step(item["step"]) for item in found]
+
+
+def _account(identifier: object, label: object) -> Account:
+    return Account(str(identifier), str(label))
+
+
+def _one_step(row: Mapping[str, Any]) -> Step:
+    return Step(
+        str(row["key"]), str(row["title"]), row["passed"] is True, str(row["message"]), row["mandatory"] is True,
+        _optional(row, "hint"), _optional(row, "principal"),
+    )  # fmt: skip
+
+
+def _options(found: Any) -> list[Option]:
+    return [Option(str(row["value"]), str(row["label"])) for row in found]
+
+
+def _plan(found: Any) -> dict[str, Any]:
+    """Return scope, cost and warm-up plan of a call."""
+    scope, warmup = found.get("scope"), found.get("warmup")
+    plan = None if warmup is None else Warmup(str(warmup[0]), tuple(map(finite, warmup[1])))
+    return {"scope": None if scope is None else str(scope), "cost": finite(found.get("cost", 1.0)), "warmup": plan}
+
+
+def _limits(found: Any) -> Limits | None:
+    if found is None:
+        return None
+    per_second, per_day, used = found
+    return Limits(_number(per_second), _number(per_day), _number(used) or 0.0)
+
+
+def _object(found: Any) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise TypeError("not an object")
+    return found
 
 
 def _optional(row: Mapping[str, Any], name: str) -> str | None:
@@ -303,7 +332,7 @@ def _optional(row: Mapping[str, Any], name: str) -> str | None:
 
 
 def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+    return None if value is None else finite(value)
 
 
 def _texts(value: Any) -> list[str]:
