@@ -48,7 +48,7 @@ def receipt() -> Json:
         "paths": {**_WORDS, "description": "Folders to import from, relative to the receipt, in this order."},
         "dependencies": _DEPENDENCIES, "installedAt": _TIME,
     }  # fmt: skip
-    members = {**required, "grade": _TEXT, "licence": _TEXT}
+    members = {**required, "grade": _TEXT, "licence": _TEXT, "hosts": {**_WORDS, "description": "Hosts that it connects to."}}
     return document("receipt", "Receipt", "An installed version of a connector: where it came from, and how to import it.",
                     closed(members, required))  # fmt: skip
 

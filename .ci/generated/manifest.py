@@ -204,7 +204,7 @@ def schema() -> Json:
         "license": {**_MEMBER, "description": "An SPDX expression."},
         "hosts": {
             "type": "array",
-            "items": {"type": "string", "pattern": r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"},
+            "items": {"type": "string", "pattern": r"^(\*\.[A-Za-z0-9-]+\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"},
             "uniqueItems": True,
             "description": "Public hosts that the connector connects to besides those that a connection names.",
         },

@@ -136,6 +136,36 @@ def test_what_is_refused_installs_nothing(stand: Stand, shop: Storefront) -> Non
     assert greet(stand.client())["error"]["code"] == "unknown_connector"
 
 
+def test_a_key_is_no_specifier(stand: Stand) -> None:
+    """A path names one connector: versions in it change nothing, and the audit log has the key alone."""
+    client = stand.client()
+    assert client.post("/v1/installations", {"name": "Jackfield_Acme >=0"}).status == 201
+    for path in ("acme%3E%3D0", "acme%3D%3D1.0.0", "jackfield-acme%5B%5D", "Acme"):
+        assert client.call("DELETE", f"/v1/installations/{path}").status == 404
+        assert client.post(f"/v1/installations/{path}/upgrade", {}).status == 404
+    assert client.call("DELETE", "/v1/installations/acme?version=1,%3E0").status == 400
+    assert len(client.get("/v1/installations").json["items"]) == 1
+    targets = {row["object"] for row in client.get("/v1/audit").json["items"] if row["event"].startswith("connector.")}
+    assert targets == {"connector:acme"}
+
+
+def test_answers_without_paths_of_the_server(stand: Stand, tmp_path: Path) -> None:
+    """What a policy forbids, or a lost root, is told without the folders of the server."""
+    home, client = tmp_path / "http" / "home", stand.client()
+    assert client.post("/v1/installations", {"name": "acme"}).status == 201
+    assert client.call("DELETE", "/v1/installations/acme").status == 200
+    home.joinpath("install-policy.toml").write_text('connectors = ["other"]')
+    told = [client.post("/v1/installations", {"name": "acme"})]
+    home.joinpath("install-policy.toml").unlink()
+    next(home.glob("catalogues/*/root.json")).unlink()
+    told += [client.post("/v1/installations", {"name": "acme"}), client.get("/v1/installations:available")]
+    for answer in told:
+        assert answer.status == 403
+        text = f"{answer.json['detail']} {answer.json['hint']} {answer.json['details']}"
+        assert str(home) not in text
+        assert "JACKFIELD_HOME" in text
+
+
 def test_a_server_without_catalogues(tmp_path: Path) -> None:
     """It says how to name one."""
     with standing(tmp_path) as stand:

@@ -213,3 +213,33 @@ def test_a_link_in_the_data_folder(shell: Shell, shop: Storefront, home: Path, p
     assert (outside / "1.0.0" / "precious").exists()
     assert place != "acme" or (outside / ".x.part").exists()
     assert "jackfield_acme" not in sys.modules
+
+
+def test_one_hostile_catalogue_of_two(shell: Shell, shop: Storefront) -> None:
+    """A catalogue whose signed lists are not valid is reported, and does not keep others from being compared and upgraded."""
+    other = Storefront(shell, "other").open()
+    other.add("umbrella")
+    assert shell.run("install", "acme", "--from", "site").code == 0
+    assert shell.run("install", "umbrella", "--from", "other").code == 0
+    other.add("umbrella", "1.1.0")
+    shop.forge(raw=b'{"releases": [{}]}')
+    rows = shell.run("outdated").json
+    assert [(row["connector"], row["status"]) for row in rows] == [("acme", "refused"), ("umbrella", "outdated")]
+    done = shell.run("upgrade").json
+    assert [row["to"] for row in done["upgraded"]] == ["1.1.0"]
+    assert [row["error"]["details"][0]["keyword"] for row in done["refused"]] == ["metadata"]
+
+
+@pytest.mark.parametrize("host", ["*", "*.com", "*.co.uk", "*.", "a/b", "**.example.com"])
+def test_hosts_of_everybody(host: str) -> None:
+    """A manifest names hosts, and wildcards below a domain of one owner only."""
+    with pytest.raises(WheelRefused) as caught:
+        parse_wheel(WHEEL, wheel_of(files_of("acme", "1.0.0", hosts=[host])))
+    assert caught.value.rule in {"hosts", "manifest"}
+
+
+def test_hosts_are_shown(shell: Shell, shop: Storefront) -> None:
+    """The answer to an installation lists the hosts that the connector connects to."""
+    hosts = ["api.acme.test", "*.amazonaws.com", "*.example.co.uk"]
+    shop.add(version="1.1.0", hosts=hosts)
+    assert shell.run("install", "acme", "--from", "site").json["hosts"] == hosts

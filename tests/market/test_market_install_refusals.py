@@ -265,7 +265,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
 def test_a_hostile_publisher_and_operator(shell: Shell, shop: Storefront, case: str) -> None:
     """Even if a publisher has signed it and the catalogue lists it, a hostile wheel is refused by its rule."""
     rule, content = HOSTILE[case]
-    members = {"requiresPython": "<3"} if rule == "python" else {}
+    members: dict[str, Any] = {"requiresPython": "<3"} if rule == "python" else {}
     shop.forge(content=content(), **members)
     assert refused(shell) == rule
 
@@ -276,6 +276,16 @@ LISTS: dict[str, dict[str, Any]] = {
     "permissions that are none": {"permissions": ["all"]},
     "a size that is none": {"size": "5"},
     "a time that is none": {"signedAt": 5},
+    "a version that is none": {"version": "not a version"},
+    "a version in another spelling": {"version": "v1.0.0"},
+    "a wheel outside of its folder": {"wheel": "../packages/jackfield_acme-1.0.0-py3-none-any.whl"},
+    "a hash that is none": {"sha256": "0"},
+    "a grade that is none": {"grade": ["gold"]},
+    "hosts that are none": {"hosts": [5]},
+    "a list of another form": {"raw": b"[1, 2]"},
+    "a list of another encoding": {"raw": b"\xff{"},
+    "a list too deep": {"raw": b"[" * 100_000},
+    "releases that are none": {"raw": b'{"releases": 5}'},
 }
 
 
@@ -329,6 +339,7 @@ POLICIES: dict[str, str] = {
     "licences": 'licences = ["Apache-2.0"]',
     "sources": 'sources = ["https://connectors.example.com/"]',
     "connectors": 'connectors = ["umbrella-*"]',
+    "hosts": 'hosts = ["*.example.com"]',
     "permissions": '[permissions]\nacme = ["acme:Read*"]\n',
     "no permissions": "[permissions]\n",
 }
@@ -337,6 +348,7 @@ POLICIES: dict[str, str] = {
 @pytest.mark.parametrize("case", POLICIES)
 def test_a_policy(shell: Shell, shop: Storefront, home: Path, case: str) -> None:
     """Each member of the policy in the data folder refuses what it does not allow, and names itself."""
+    shop.add(version="1.0.1", hosts=["api.acme.test"])
     (home / "install-policy.toml").write_text(POLICIES[case])
     assert refused(shell) == "policy"
     answer = shell.run("install", "acme", "--from", "site")

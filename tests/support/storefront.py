@@ -156,9 +156,13 @@ class Storefront:
         shutil.copytree(self.shell.folder / name, self.site)
 
     def forge(
-        self, key: str = "acme", /, *, content: bytes | None = None, file: str = "", signer: str = "acme-labs", **members: Any,
+        self, key: str = "acme", /, *, content: bytes | None = None, file: str = "", signer: str = "acme-labs",
+        raw: bytes | None = None, **members: Any,
     ) -> None:  # fmt: skip
-        """Publish as a hostile operator who has every key of the site: any bytes, signed by a publisher, and any statements about them."""
+        """Publish as a hostile operator who has every key of the site: any bytes, signed by a publisher, and any statements about them.
+
+        ``raw`` is the content of the connector's list, whatever it is.
+        """
         with _changing(str(self.site), default_keys(str(self.site)), None) as work:
             data = {**work.shelves[key].releases[-1].data}
             good = read_wheel(str(self.site / "packages" / data["wheel"]))
@@ -171,7 +175,7 @@ class Storefront:
             release = Release({**data, **members})
             work._attestations.setdefault(release.path, (self.site / f"{release.path}{SUFFIX}").read_bytes())
             shelved = work.shelves[key] = Shelved((release,))
-            listed = render_releases(shelved, {})
+            listed = render_releases(shelved, {}) if raw is None else raw
             self._put(work, path_of(key), listed)
             everything = render_list(work.shelves)
             self._put(work, LIST, everything)

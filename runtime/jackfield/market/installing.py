@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _RECEIPT_VERSION = 1
 _FORGED = "Do not install it, and tell the catalogue's operator: a key of the catalogue may be stolen."
-_SUMMARY = ("name", "version", "publisher", "sha256", "source", "grade", "permissions")
+_SUMMARY = ("name", "version", "publisher", "sha256", "source", "grade", "permissions", "hosts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +243,7 @@ class Installer:
             "grade": release.data.get("grade"),
             "licence": release.data.get("licence"),
             "permissions": release.data.get("permissions", {}),
+            "hosts": release.data.get("hosts"),
             "paths": [SITE, *([DEPENDENCIES] if dependencies else [])],
             "dependencies": [dependency.to_json() for dependency in dependencies],
             "installedAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

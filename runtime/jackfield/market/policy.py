@@ -35,6 +35,8 @@ class Policy:
     connectors: Sequence[str] | None = None
     """Patterns of keys."""
     permissions: Mapping[str, Sequence[str]] | None = None
+    hosts: Sequence[str] | None = None
+    """Patterns of hosts that a connector may name; those of connections are not among them."""
     index: str | None = None
     """Package index for dependencies that the host does not have."""
     find_links: Sequence[str] = ()
@@ -66,6 +68,9 @@ class Policy:
         grade = data.get("grade")
         if self.minimum_grade is not None and _rank(grade) < _rank(self.minimum_grade):
             raise self._refused(f"{name} has the grade {grade or 'none'}; its 'minimumGrade' is {self.minimum_grade}")
+        excess = next((host for host in data.get("hosts", ()) if self.hosts is not None and not _fits(host, self.hosts)), None)
+        if excess is not None:
+            raise self._refused(f"{name} connects to {excess}, which is not among its 'hosts'")
         if self.permissions is not None:
             self._check_permissions(name, data.get("permissions", {}), self.permissions)
 
@@ -94,6 +99,7 @@ MEMBERS = {
     "sources": "sources",
     "connectors": "connectors",
     "permissions": "permissions",
+    "hosts": "hosts",
     "index": "index",
     "findLinks": "find_links",
 }

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
-from jackfield.errors import InvalidInvocation
+from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.market.operations import Operations, Options
 from jackfield.market.receipts import Installed
 
 _LOG = logging.getLogger("jackfield.market")
-_SHOWN = ("name", "version", "publisher", "sha256", "source", "grade", "permissions", "installedAt")
-_RELEASE = ("name", "version", "title", "description", "publisher", "grade", "permissions", "licence")
+_PATH = re.compile(r"(?<![\w:/.<>$])(?:/[\w.+~-]+){2,}/?")
+"""Absolute path, but not the rest of a URL."""
+_SHOWN = ("name", "version", "publisher", "sha256", "source", "grade", "permissions", "hosts", "installedAt")
+_RELEASE = ("name", "version", "title", "description", "publisher", "grade", "permissions", "hosts", "licence")
 
 
 class ServerInstaller:
@@ -42,18 +48,22 @@ class ServerInstaller:
         :raises JackfieldError: if a catalogue cannot be read, or is not the one that was pinned.
         """
         present = {row["connector"]: row["version"] for row in reversed(self.installed())}
-        operations, rows = self._operations(), []
-        for source in self.sources:
-            for release, versions in operations.newest(source):
-                row = {**_row(release.data, _RELEASE), "versions": versions, "source": source}
-                if row["connector"] in present:
-                    row["installed"] = present[row["connector"]]
-                rows.append(row)
+        rows = []
+        with self._told():
+            operations = self._operations()
+            for source in self.sources:
+                for release, versions in operations.newest(source):
+                    row = {**_row(release.data, _RELEASE), "versions": versions, "source": source}
+                    if row["connector"] in present:
+                        row["installed"] = present[row["connector"]]
+                    rows.append(row)
         return sorted(rows, key=lambda row: str(row["title"]).casefold())
 
     def outdated(self) -> list[dict[str, Any]]:
         """Return a row for each connector with a newer release, a revoked key, or a source that cannot be read."""
-        return self._operations().outdated()
+        with self._told():
+            rows = self._operations().outdated()
+        return [{name: self._plain(value) if name == "error" else value for name, value in row.items()} for row in rows]
 
     def install(self, name: str, source: str | None) -> dict[str, Any]:
         """Verify and install a connector.
@@ -67,19 +77,43 @@ class ServerInstaller:
             raise InvalidInvocation(
                 "the catalogue is not one of this server's", hint=f"Give one of these as 'from': {', '.join(self.sources)}."
             )
-        done = self._operations().install(name, source)
+        with self._told():
+            done = self._operations().install(name, source)
         return {**_row(done.receipt, _SHOWN), "changed": done.changed}
 
     def upgrade(self, name: str, *, breaking: bool, dry_run: bool) -> dict[str, Any]:
         """Upgrade a connector, or with ``dry_run`` only compare; return what changes, and what is refused."""
-        return self._operations().upgrade([name], breaking=breaking, dry_run=dry_run)
+        with self._told():
+            found = self._operations().upgrade([name], breaking=breaking, dry_run=dry_run)
+        refused = [{**row, "error": self._plain(row["error"])} for row in found["refused"]]
+        return {**found, "refused": refused}
 
     def uninstall(self, name: str) -> list[dict[str, str]]:
         """Remove the matching versions of a connector.
 
         :raises UnknownConnector: if none is installed.
         """
-        return self._operations().uninstall(name)
+        with self._told():
+            return self._operations().uninstall(name)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Take the paths of this machine out of an error: its readers are callers of the server, not its operator."""
+        try:
+            yield
+        except JackfieldError as error:
+            error.message, error.hint = self._plain(error.message), self._plain(error.hint)
+            error.details = tuple(replace(detail, message=self._plain(detail.message)) for detail in error.details)
+            raise
+
+    def _plain(self, found: Any) -> Any:
+        if isinstance(found, str):
+            for home in {self._home, os.path.abspath(self._home)}:
+                found = found.replace(home, "JACKFIELD_HOME")
+            return _PATH.sub("(a path of the server)", found)
+        if isinstance(found, dict):
+            return {name: value if name == "path" else self._plain(value) for name, value in found.items()}
+        return [self._plain(value) for value in found] if isinstance(found, list) else found
 
     def _operations(self) -> Operations:
         return Operations(self._home, Options(warn=_LOG.warning))

@@ -12,7 +12,7 @@ from jackfield.surfaces.console.components import badge, csrf_field, fault_of, h
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import page, redirect
-from jackfield.surfaces.shared.installer import Installer, changed, find_installer
+from jackfield.surfaces.shared.installer import Installer, changed, exactly, find_installer
 from jackfield.surfaces.shared.problem import Problem
 
 _DONE = {"installed": "Connector installed.", "upgraded": "Connector upgraded.", "removed": "Connector removed."}
@@ -50,7 +50,7 @@ def listed(request: PageRequest) -> Response:
 
 def shown(request: PageRequest) -> Response:
     """``GET /marketplace/{key}``: a connector's publisher, grade and permissions, and what an upgrade would change."""
-    installer, key = _installer(request), request.path("key")
+    installer, key = _installer(request), exactly(request.path("key"))
     row = next((row for row in installer.available() if row["connector"] == key), None)
     versions = [mine for mine in installer.installed() if mine["connector"] == key]
     if row is None and not versions:
@@ -64,6 +64,7 @@ def shown(request: PageRequest) -> Response:
             ("Grade", _grade(about)),
             ("Publisher", _publisher(about)),
             ("Licence", about.get("licence")),
+            ("Connects to", ", ".join(about.get("hosts", ())) or "the hosts of its connections only"),
             ("Catalogue", _source(about)),
             ("Versions", ", ".join(about.get("versions", ())) or None),
             ("Installed", ", ".join(_version(mine) for mine in versions) or "no"),
@@ -77,14 +78,14 @@ def shown(request: PageRequest) -> Response:
 
 def installed(request: PageRequest) -> Response:
     """``POST /marketplace/{key}/installation``."""
-    installer, key, source = _installer(request), request.path("key"), request.form.get("source") or None
+    installer, key, source = _installer(request), exactly(request.path("key")), request.form.get("source") or None
     changed(request.server, request.identity, "connector.installed", key, lambda: installer.install(key, source), source=source)
     return redirect(request, "/marketplace?done=installed")
 
 
 def upgraded(request: PageRequest) -> Response:
     """``POST /marketplace/{key}/upgrade``; a breaking one needs its box ticked."""
-    installer, key, breaking = _installer(request), request.path("key"), request.form.get("breaking") == "yes"
+    installer, key, breaking = _installer(request), exactly(request.path("key")), request.form.get("breaking") == "yes"
     change = partial(installer.upgrade, key, breaking=breaking, dry_run=False)
     found = changed(request.server, request.identity, "connector.upgraded", key, change, allowBreaking=breaking or None)
     if found["refused"]:
@@ -96,8 +97,8 @@ def upgraded(request: PageRequest) -> Response:
 
 def removed(request: PageRequest) -> Response:
     """``POST /marketplace/{key}/removal``: of one version, or of all."""
-    installer, key, version = _installer(request), request.path("key"), request.form.get("version") or None
-    name = key if version is None else f"{key}=={version}"
+    installer, key, version = _installer(request), exactly(request.path("key")), request.form.get("version") or None
+    name = exactly(key, version)
     changed(request.server, request.identity, "connector.removed", key, lambda: installer.uninstall(name), version=version)
     return redirect(request, "/marketplace?done=removed")
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.shared.body import members_of
 from jackfield.surfaces.shared.identity import Identity
-from jackfield.surfaces.shared.installer import changed, find_installer
+from jackfield.surfaces.shared.installer import changed, exactly, find_installer, key_of
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
@@ -41,8 +41,8 @@ async def installed(request: Request, server: ServerContext, identity: Identity)
     """Serve ``POST /v1/installations``: verify and install a connector."""
     installer, body = find_installer(server, identity), await members_of(request, {"name"}, {"from"})
     name, source = _text(body, "name"), _text(body, "from") if "from" in body else None
-    change = partial(installer.install, name, source)
-    found = await server.slowly(lambda: changed(server, identity, "connector.installed", name, change, source=source))
+    key, change = key_of(name), partial(installer.install, name, source)
+    found = await server.slowly(lambda: changed(server, identity, "connector.installed", key, change, source=source))
     return answer(found, 201 if found["changed"] else 200)
 
 
@@ -50,7 +50,7 @@ async def upgraded(request: Request, server: ServerContext, identity: Identity) 
     """Serve ``POST /v1/installations/{key}/upgrade``: install the newest release unless it breaks callers; ``dryRun`` only compares."""
     installer, body = find_installer(server, identity), await members_of(request, set(), {"allowBreaking", "dryRun"})
     breaking, dry_run = (_flag(body, name) for name in ("allowBreaking", "dryRun"))
-    key = request.path_params["key"]
+    key = exactly(request.path_params["key"])
 
     def step() -> dict[str, Any]:
         if dry_run:
@@ -64,7 +64,7 @@ async def upgraded(request: Request, server: ServerContext, identity: Identity) 
 async def removed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``DELETE /v1/installations/{key}``: remove all versions of a connector, or that of ``?version=``."""
     installer, key, version = find_installer(server, identity), request.path_params["key"], request.query_params.get("version")
-    name = key if version is None else f"{key}=={version}"
+    name = exactly(key, version)
     rows = await server.slowly(
         lambda: changed(server, identity, "connector.removed", key, lambda: installer.uninstall(name), version=version)
     )

@@ -145,6 +145,7 @@ _LABELLED: Json = {"type": "object", "additionalProperties": {"type": "array", "
 _KEY_AND_VERSION = _object(("connector", "version"), connector=_STRING, version=_STRING)
 _RELEASE: Mapping[str, Json] = {
     "connector": _STRING, "name": _STRING, "version": _STRING, "publisher": _ANY, "grade": _STRING, "permissions": _LABELLED,
+    "hosts": {"type": "array", "items": _STRING, "description": "Hosts that it connects to besides those of its connections."},
 }  # fmt: skip
 _STEPS: Json = {"type": "array", "items": _ANY}
 _INSTALLATIONS: dict[str, Json] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from jackfield.surfaces.shared.server_context import ServerContext
 
 T = TypeVar("T")
+
+_KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
+_NAME = re.compile(r"\s*([A-Za-z0-9._-]+)\s*([<>=!~(].*)?", re.ASCII)
+_VERSION = re.compile(r"[A-Za-z0-9.!+_-]{1,100}", re.ASCII)
 
 _OPERATORS = "default"
 """Workspace whose tokens may change the connectors, which all workspaces of a server share."""
@@ -43,6 +48,30 @@ class Installer(Protocol):
 
     def uninstall(self, name: str) -> list[dict[str, str]]:
         """Remove the matching versions of a connector."""
+
+
+def exactly(key: str, version: str | None = None) -> str:
+    """Return the connector, perhaps one version of it, that a path names: a key is a key, and no specifier of versions.
+
+    :raises Problem: 404 if it can be no connector's key, 400 if the version is none.
+    """
+    if _KEY.fullmatch(key) is None:
+        raise Problem(404, f"no connector has the key '{key[:80]}'", code="unknown_connector")
+    if version is not None and _VERSION.fullmatch(version) is None:
+        raise Problem(400, "'version' must be one version", code="invalid_invocation")
+    return key if version is None else f"{key}=={version}"
+
+
+def key_of(name: str) -> str:
+    """Return the key in ``acme``, ``jackfield-acme`` or ``acme==1.2.0``.
+
+    :raises Problem: 400 if it names no connector.
+    """
+    found = _NAME.fullmatch(name)
+    key = "" if found is None else re.sub(r"[-_.]+", "-", found[1]).lower().removeprefix("jackfield-")
+    if _KEY.fullmatch(key) is None:
+        raise Problem(400, f"'{name[:80]}' names no connector", code="invalid_invocation", hint="Write NAME, NAME==1.2.0 or 'NAME>=1,<2'.")
+    return key
 
 
 def find_installer(server: ServerContext, identity: Identity) -> Installer:
