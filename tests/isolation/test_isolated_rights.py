@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from isolated import install, isolating
+from jackfield import Result
 from jackfield.isolation import seccomp
+from jackfield.isolation.thread_limit import MOST_THREADS
 
 _TRIES = """
 import ctypes, fcntl, json, os, socket, struct, sys
@@ -104,6 +107,112 @@ def test_an_old_landlock_without_a_filter(tmp_path: Path) -> None:
     layers = json.loads(done.stdout)
     assert "emptying files" in layers["files"]
     assert layers["processes"] == "no filters"
+
+
+_THREADS = """
+import json, os, sys, threading, _thread, time
+from jackfield.isolation import limits
+threading.stack_size(32768)
+limits.reduce_rights({"memory": 0, "parent": os.getppid(), "readable": []})
+started = 1
+try:
+    while started < 5000:
+        _thread.start_new_thread(time.sleep, (60,))
+        started += 1
+except RuntimeError:
+    pass
+try:
+    os.setresuid(0, 0, 0)
+    back = True
+except PermissionError:
+    back = False
+print(json.dumps({"started": started, "back": back, "user": os.getresuid()}), flush=True)
+os._exit(0)
+"""
+
+
+def test_the_kernel_limits_threads() -> None:
+    """Of root's child, too, the kernel refuses more threads than allowed, and it cannot become the user that is exempt."""
+    done = subprocess.run([sys.executable, "-c", _THREADS], check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout)
+    real, effective, _ = found["user"]
+    if real == effective:
+        pytest.skip("the kernel counts threads of one process only if a child of root's can have a user number of its own")
+    assert found["started"] <= MOST_THREADS
+    assert not found["back"]
+
+
+_MANY_THREADS = """
+import threading
+from jackfield.connector import Connector, Field, Inputs, Output
+connector = Connector("crowd", title="Crowd", version="1.0.0")
+
+class Size(Inputs):
+    threads: int
+
+class Done(Output):
+    threads: int
+
+@connector.action("start", effect="write", needs_connection=False)
+def start(size: Size) -> Done:
+    gate = threading.Event()
+    for _ in range(size.threads):
+        threading.Thread(target=gate.wait, daemon=True).start()
+    if size.threads:
+        gate.wait()
+    return Done(threads=size.threads)
+"""
+
+
+def test_a_child_with_too_many_threads_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the kernel lets a child have more threads than allowed, jackfield ends it; another one answers the next call."""
+    install(tmp_path, "crowd", _MANY_THREADS)
+    monkeypatch.setattr("jackfield.isolation.thread_limit.MOST_THREADS", 20)
+    with isolating(tmp_path) as jackfield:
+
+        def start(threads: int) -> Result:
+            return jackfield.invoke({"connector": "crowd", "action": "start", "timeoutSeconds": 30, "inputs": {"threads": threads}})
+
+        crowded = start(40)
+        assert crowded.error is not None
+        assert "where 20 are allowed" in crowded.error.message
+        assert start(0).status == "succeeded"
+
+
+_CERTIFICATES = """
+import json, os, ssl, sys
+from jackfield.isolation import limits, program
+
+def authorities():
+    context, folder = ssl.create_default_context(), ssl.get_default_verify_paths().capath
+    opened = 0
+    for name in sorted(os.listdir(folder)) if folder else ():
+        if os.path.isfile(os.path.join(folder, name)):
+            with open(os.path.join(folder, name), "rb") as file:
+                opened += bool(file.read())
+    return [context.cert_store_stats(), opened]
+
+before = authorities()
+readable = program.Program("none", "1.0.0", "none", "none", ()).configuration()["readable"]
+limits.reduce_rights({"memory": 0, "parent": os.getppid(), "readable": readable})
+private = {}
+for folder in ("/etc/ssl", "/etc/ssl/private", "/etc/pki/tls", "/etc/pki/tls/private"):
+    try:
+        private[folder] = os.listdir(folder)
+    except OSError as error:
+        private[folder] = type(error).__name__
+print(json.dumps({"same": authorities() == before, "private": private, "readable": [*limits._SYSTEM, *readable]}))
+"""
+
+
+def test_authorities_but_no_private_keys() -> None:
+    """A child can verify servers by the system's certificate authorities; the folders of private keys beside them are closed."""
+    done = subprocess.run([sys.executable, "-c", _CERTIFICATES], check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout)
+    assert found["same"]
+    for folder, content in found["private"].items():
+        assert content in ("PermissionError", "FileNotFoundError"), folder
+        assert [path for path in found["readable"] if f"{folder}/".startswith(f"{path}/")] == []
 
 
 _X86, _ARM = 0xC000003E, 0xC00000B7

@@ -23,7 +23,7 @@ from jackfield.manifest import Manifest
 _SECONDS = 30.0
 PURPOSES: Mapping[str, str] = {
     "environment": "an empty environment, no open file of jackfield's, and no folder of its own",
-    "resources": "limits on memory, CPU time and open files; no file grows",
+    "resources": "limits on memory, CPU time, threads and open files; no file grows",
     "parent": "the kernel ends the process when jackfield ends",
     "privileges": "no capabilities, none to gain, and not traceable by other processes",
     "files": "reads its own environment and Python's libraries only (Landlock)",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jackfield.isolation import kernel, seccomp
+from jackfield.isolation.thread_limit import threads_to_allow
 
 Layers = dict[str, bool | str]
 """By name: True where a layer holds, else the reason why it does not."""
@@ -17,10 +18,13 @@ LAYERS = ("resources", "parent", "privileges", "files", "processes", "network")
 _FILES = 256
 _CPU_SECONDS = 3600
 _SYSTEM = (
-    "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/usr/share/zoneinfo", "/usr/share/ca-certificates", "/etc/ssl",
-    "/etc/pki", "/etc/ca-certificates", "/nix/store", "/etc/ld.so.cache", "/etc/localtime", "/etc/mime.types",
+    "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/usr/share/zoneinfo", "/nix/store", "/etc/ld.so.cache", "/etc/localtime",
+    "/etc/mime.types", "/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem", "/etc/ssl/openssl.cnf", "/etc/pki/tls/certs",
+    "/etc/pki/tls/cert.pem", "/etc/pki/tls/openssl.cnf", "/etc/pki/ca-trust", "/etc/ca-certificates", "/usr/share/ca-certificates",
+    "/usr/local/share/ca-certificates", "/var/lib/ca-certificates", "/usr/share/pki/ca-trust-source", "/etc/crypto-policies",
+    "/usr/share/crypto-policies",
 )  # fmt: skip
-"""Libraries, time zones and certificate authorities."""
+"""Libraries, time zones, certificate authorities and OpenSSL's settings. The folders above these hold private keys."""
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 
 
@@ -53,12 +57,13 @@ def _standard_library() -> Iterable[str]:
 
 
 def _limit_resources(memory: int) -> bool | str:
-    """Limit memory, CPU time and open files; forbid core dumps, and the growth of any file."""
+    """Limit memory, CPU time, threads and open files; forbid core dumps, and the growth of any file."""
     try:
         import resource
     except ImportError:
         return "this platform has no resource limits"
     limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_NOFILE: _FILES, resource.RLIMIT_CPU: _CPU_SECONDS}
+    limits[resource.RLIMIT_NPROC] = threads_to_allow()
     if memory:
         limits[resource.RLIMIT_AS] = memory
     refused = []

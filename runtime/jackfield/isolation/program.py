@@ -81,7 +81,7 @@ class Program:
             "parent": os.getpid(),
             "memory": self.policy.memory,
             "threads": self.policy.threads,
-            "readable": [*paths, package_folder(), *(path for _, path in self.authorities)],
+            "readable": [*paths, package_folder(), *_default_authorities(), *(path for _, path in self.authorities)],
         }
 
 
@@ -93,6 +93,14 @@ def package_folder() -> str:
 def authorities(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Return the variables that name files and folders of the operator's own certificate authorities, which are public."""
     return tuple((name, environment[name]) for name in _AUTHORITIES if environment.get(name))
+
+
+def _default_authorities() -> tuple[str, str]:
+    """Return the file and the folder of certificate authorities that this Python's OpenSSL looks for."""
+    import ssl
+
+    places = ssl.get_default_verify_paths()
+    return places.openssl_cafile, places.openssl_capath
 
 
 def _homes(paths: tuple[str, ...]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from jackfield.isolation.lines import Lines
 from jackfield.isolation.process import Broken, ChildProcess, Ended
 from jackfield.isolation.program import Program
 from jackfield.isolation.sessions import Sessions
+from jackfield.isolation.thread_limit import too_many_threads
 
 _LOG = logging.getLogger("jackfield.isolation")
 _START_SECONDS = 30.0
@@ -186,9 +187,12 @@ class Supervisor:
         _LOG.warning("the process of %s %s", self.program.name, child.end)
 
     def tick(self) -> None:
-        """End a child that has been idle for long, and replace one that uses the processor without a call."""
+        """End a child that has too many threads or has been idle for long, and replace one that uses the processor without a call."""
         child = self._current
         if child is None or not child.is_alive:
+            return
+        if excess := too_many_threads(child.pid):
+            child.kill(excess)
             return
         if not child.is_idle:
             self._busy = 0
