@@ -7,6 +7,7 @@ from jackfield.invocation import DEFAULT_TIMEOUT, MAX_BYTES, MAX_DEPTH, MAX_TIME
 from jackfield.invocation.request import MAX_LABELS
 
 _MAX_KEY = 255
+_NAME: Json = {"type": "string", "minLength": 1, "not": {"pattern": r"[\x00-\x1f\x7f]"}}
 
 
 def _number(value: float) -> float | int:
@@ -15,8 +16,7 @@ def _number(value: float) -> float | int:
 
 def _connection() -> Json:
     name = {
-        "type": "string",
-        "minLength": 1,
+        **_NAME,
         "description": "The name of a connection of the workspace: 1 to 100 letters, digits, dots, underscores or hyphens.",
         "examples": ["acme-ses"],
     }
@@ -109,8 +109,8 @@ def _options() -> Json:
 def schema() -> Json:
     """The schema of an invocation. Size, values and depth have no keyword, so the description says them."""
     members = {
-        "connector": {"type": "string", "minLength": 1, "description": "The key of an installed connector.", "examples": ["aws-ses"]},
-        "action": {"type": "string", "minLength": 1, "description": "The key of an action of the connector.", "examples": ["sendEmail"]},
+        "connector": {**_NAME, "description": "The key of an installed connector.", "examples": ["aws-ses"]},
+        "action": {**_NAME, "description": "The key of an action of the connector.", "examples": ["sendEmail"]},
         "connection": _connection(),
         "inputs": {
             "type": "object",

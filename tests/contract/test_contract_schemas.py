@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
@@ -128,6 +128,8 @@ ODD = st.builds(
 
 
 @given(USUAL | ODD | ANYTHING)
+@example({"connector": "\x1f", "action": "0"})
+@example({"connector": "a", "action": "b", "connection": "c\x7f"})
 @settings(max_examples=600, deadline=None)
 def test_schema_takes_what_the_runtime_takes(value: object) -> None:
     """The invocation schema accepts exactly what the runtime reads, in two independent implementations."""
@@ -258,10 +260,10 @@ def test_examples_of_manifests_fit_their_own_schemas(path: Path) -> None:
     """The inputs and outputs of a manifest's examples are what the action's own schemas allow."""
     manifest = json.loads(path.read_text(encoding="utf-8"))
     for action in manifest["actions"]:
-        for example in action["examples"]:
-            assert example["invocation"]["action"] == example["result"]["meta"]["action"] == action["key"]
-            Draft202012Validator(action["inputs"]).validate(example["invocation"]["inputs"])
-            Draft202012Validator(action["output"]).validate(example["result"].get("output", {}))
+        for shown in action["examples"]:
+            assert shown["invocation"]["action"] == shown["result"]["meta"]["action"] == action["key"]
+            Draft202012Validator(action["inputs"]).validate(shown["invocation"]["inputs"])
+            Draft202012Validator(action["output"]).validate(shown["result"].get("output", {}))
 
 
 def _manifest(**more: Any) -> dict[str, Any]:

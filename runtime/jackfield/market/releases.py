@@ -101,7 +101,7 @@ class Release:
 
 _TEXTS = ("key", "name", "version", "title", "wheel", "sha256", "package", "signedAt")
 _MAYBE = ("grade", "licence", "description", "requiresPython", "metadataSha256")
-_WHEEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]*\.[a-z.]+", re.ASCII)
+_WHEEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]*\.[a-z]+", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _OWNER = ("publisher", "keyId", "publicKey")
 
