@@ -104,7 +104,8 @@ def test_layers_cannot_be_forged(tmp_path: Path) -> None:
 
 RAW = """
 from jackfield.isolation.wire import ANSWER, HEAD, LINE, OTHER
-import time
+from threading import Event
+stay = Event().wait
 wire, number = call.talk._wire, call.talk._number
 def raw(body, kind=OTHER, about=number):
     with wire._sending:
@@ -134,7 +135,7 @@ def refused(result: Result) -> str:
 def test_frames_that_nobody_asked_for(runtime: Jackfield, code: str, said: str) -> None:
     """A frame about no question, or one that is too large for what it is, ends the child without being read."""
     assert run(runtime, "").status == "succeeded"
-    assert said in refused(run(runtime, f"{RAW}{code}\ntime.sleep(60)"))
+    assert said in refused(run(runtime, f"{RAW}{code}\nstay(60)"))
     assert run(runtime, "").status == "succeeded"
 
 
@@ -164,13 +165,13 @@ def test_frames_that_wait() -> None:
 )  # fmt: skip
 def test_half_characters(runtime: Jackfield, frame: str) -> None:
     """Text that is not valid Unicode, and so could not be journaled, is garbage."""
-    refused(run(runtime, f"{RAW}raw(rb'''{frame}''', ANSWER if b'returned' not in rb'''{frame}''' else OTHER)\ntime.sleep(60)"))
+    refused(run(runtime, f"{RAW}raw(rb'''{frame}''', ANSWER if b'returned' not in rb'''{frame}''' else OTHER)\nstay(60)"))
 
 
 def test_whole_characters(runtime: Jackfield) -> None:
     """Both halves of a character, and text that only looks like an escape, pass."""
     body = r'{"end":{"out":"\ud83d\ude00 \\ud800"}}'
-    assert run(runtime, f"{RAW}raw(rb'''{body}''', ANSWER)\ntime.sleep(1)").unwrap()["out"] == "\U0001f600 \\ud800"
+    assert run(runtime, f"{RAW}raw(rb'''{body}''', ANSWER)\nstay(1)").unwrap()["out"] == "\U0001f600 \\ud800"
 
 
 def test_half_characters_of_an_honest_connector(runtime: Jackfield) -> None:
@@ -221,15 +222,15 @@ os.write(1, b"\\n" * 10_000_000)
 )  # fmt: skip
 def test_enormous_numbers(runtime: Jackfield, frame: str) -> None:
     """A number that no float holds, or that is infinite, is garbage."""
-    refused(run(runtime, f"{RAW}raw(b'''{frame}''', OTHER if {'dial' in frame} else ANSWER)\ntime.sleep(60)"))
+    refused(run(runtime, f"{RAW}raw(b'''{frame}''', OTHER if {'dial' in frame} else ANSWER)\nstay(60)"))
 
 
 @pytest.mark.parametrize(
     ("end", "expected"),
     [
         ("import os; os._exit(3)", ("in_doubt", 1)),
-        ("raw(b'[]', ANSWER); time.sleep(60)", ("in_doubt", 1)),
-        ('call.begin(\'pay\'); raw(b\'{"fault":{"type":"X","text":"","unsent":true}}\', ANSWER); time.sleep(1)', ("in_doubt", 1)),
+        ("raw(b'[]', ANSWER); stay(60)", ("in_doubt", 1)),
+        ('call.begin(\'pay\'); raw(b\'{"fault":{"type":"X","text":"","unsent":true}}\', ANSWER); stay(1)', ("in_doubt", 1)),
         ("raise Rejected('no', sent=Sent.NOTHING)", ("failed", 1)),
     ],
 )
