@@ -338,7 +338,7 @@ OF_ONE_PROCESS = {
     "runtime/jackfield/isolation/child_call.py": "in a connector's own process, which cannot fork",
     "runtime/jackfield/isolation/child_sockets.py": "in a connector's own process, which cannot fork",
     "runtime/jackfield/isolation/inbox.py": "part of a process, left to the parent by supervisor",
-    "runtime/jackfield/isolation/lines.py": "part of a process, left to the parent by supervisor",
+    "runtime/jackfield/isolation/lines.py": "made anew by supervisor",
     "runtime/jackfield/isolation/process.py": "left to the parent by supervisor",
     "runtime/jackfield/isolation/wire.py": "part of a process, left to the parent by supervisor",
     "runtime/jackfield/journal/instance.py": "attached to the database, made anew by engine",

@@ -45,7 +45,6 @@ class Supervisor:
         self.sessions = sessions
         self.dropped = sessions.dropped()
         """Connections that the child may forget."""
-        self._lines = Lines(program.name, sessions.clean)
         self._threads = threads
         threads.each_second(self.tick)
         self._described: Hello | None = None
@@ -54,6 +53,7 @@ class Supervisor:
         at_fork(self, child=Supervisor._leave_to_parent)
 
     def _begin_anew(self) -> None:
+        self._lines = Lines(self.program.name, self.sessions.clean)
         self._current: ChildProcess | None = None
         self._starting: Future[ChildProcess] | None = None
         self._all: set[ChildProcess] = set()
