@@ -9,6 +9,8 @@ from jackfield.market.policy import GRADES, MEMBERS
 
 _TEXT = {"type": "string", "minLength": 1}
 _SHA256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_NAME = {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}
+_VERSION = {"type": "string", "pattern": "^[0-9][a-z0-9.!+]*$", "description": "A version in its normalised spelling (PEP 440)."}
 _KEY_ID = {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "First 32 digits of the SHA-256 of the public key."}
 _KEY = {"type": "string", "pattern": CONNECTOR_KEY}
 _TIME = {"type": "string", "format": "date-time"}
@@ -18,7 +20,7 @@ _DEPENDENCIES = {
     "type": "array",
     "description": "Distributions that the environment has beside the host's, with the SHA-256 of each acceptable wheel.",
     "items": closed(
-        {"name": _TEXT, "version": _TEXT, "sha256": {"type": "array", "items": _SHA256, "minItems": 1}}, ["name", "version", "sha256"]
+        {"name": _NAME, "version": _VERSION, "sha256": {"type": "array", "items": _SHA256, "minItems": 1}}, ["name", "version", "sha256"]
     ),
 }
 

@@ -230,6 +230,14 @@ def test_one_hostile_catalogue_of_two(shell: Shell, shop: Storefront) -> None:
     assert [row["error"]["details"][0]["keyword"] for row in done["refused"]] == ["metadata"]
 
 
+def test_an_archive_behind_another() -> None:
+    """A file with two archives, of which some readers take the first, is refused."""
+    first, second = (wheel_of(files_of("acme", "1.0.0", body=BODY + more)) for more in ("  # one", "  # two"))
+    with pytest.raises(WheelRefused) as caught:
+        parse_wheel(WHEEL, first + second)
+    assert caught.value.rule == "zip"
+
+
 @pytest.mark.parametrize("host", ["*", "*.com", "*.co.uk", "*.", "a/b", "**.example.com"])
 def test_hosts_of_everybody(host: str) -> None:
     """A manifest names hosts, and wildcards below a domain of one owner only."""

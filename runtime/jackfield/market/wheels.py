@@ -188,6 +188,8 @@ class _Reading:
 
     def _members(self, archive: zipfile.ZipFile, size: int) -> dict[str, bytes]:
         entries = archive.infolist()
+        if min((entry.header_offset for entry in entries), default=0):
+            raise self.refused("zip", "it has data before the archive")  # such as another archive, which other readers would take
         if archive.comment:
             raise self.refused("zip", "its archive has a comment")
         if len(entries) > MAX_FILES:

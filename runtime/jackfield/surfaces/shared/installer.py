@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 _KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
 _NAME = re.compile(r"\s*([A-Za-z0-9._-]+)\s*([<>=!~(].*)?", re.ASCII)
+_PREFIX = "jackfield-"
+"""Beginning of the names of packages, which is none of a key."""
 _VERSION = re.compile(r"[A-Za-z0-9.!+_-]{1,100}", re.ASCII)
 
 _OPERATORS = "default"
@@ -55,7 +57,7 @@ def exactly(key: str, version: str | None = None) -> str:
 
     :raises Problem: 404 if it can be no connector's key, 400 if the version is none.
     """
-    if _KEY.fullmatch(key) is None:
+    if _KEY.fullmatch(key) is None or key.startswith(_PREFIX):
         raise Problem(404, f"no connector has the key '{key[:80]}'", code="unknown_connector")
     if version is not None and _VERSION.fullmatch(version) is None:
         raise Problem(400, "'version' must be one version", code="invalid_invocation")
@@ -68,7 +70,7 @@ def key_of(name: str) -> str:
     :raises Problem: 400 if it names no connector.
     """
     found = _NAME.fullmatch(name)
-    key = "" if found is None else re.sub(r"[-_.]+", "-", found[1]).lower().removeprefix("jackfield-")
+    key = "" if found is None else re.sub(r"[-_.]+", "-", found[1]).lower().removeprefix(_PREFIX)
     if _KEY.fullmatch(key) is None:
         raise Problem(400, f"'{name[:80]}' names no connector", code="invalid_invocation", hint="Write NAME, NAME==1.2.0 or 'NAME>=1,<2'.")
     return key
