@@ -174,6 +174,13 @@ def test_whole_characters(runtime: Jackfield) -> None:
     assert run(runtime, f"{RAW}raw(rb'''{body}''', ANSWER)\nstay(1)").unwrap()["out"] == "\U0001f600 \\ud800"
 
 
+def test_controls_in_a_request_id(runtime: Jackfield) -> None:
+    """Control characters in a request ID are escaped: PostgreSQL could not store a NUL."""
+    body = r'{"requestId":"a\u0000b\u001b[2J","end":{"out":""}}'
+    result = run(runtime, f"{RAW}raw(rb'''{body}''', ANSWER)\ntime.sleep(1)")
+    assert (result.status, result.meta.request_id) == ("succeeded", "a\\u0000b\\u001b[2J")
+
+
 def test_half_characters_of_an_honest_connector(runtime: Jackfield) -> None:
     """A connector whose error or request ID has half a character loses that character, not its process."""
     code = """

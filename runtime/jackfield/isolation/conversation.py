@@ -14,6 +14,7 @@ from jackfield.isolation.error_frames import dump_error, finite, load_error
 from jackfield.isolation.process import ChildProcess, Ended
 from jackfield.isolation.wire import Frame, Garbage
 from jackfield.pipe.errors_map import Unmapped
+from jackfield.schema.wording import escaped
 
 if TYPE_CHECKING:
     from jackfield.clock import Deadline
@@ -106,8 +107,7 @@ class Conversation:
     def _answer(self) -> Any:
         frame = self._await("end", "failed", "fault")
         self._answered = True
-        if self._call is not None and isinstance(frame.get("requestId"), str):
-            self._call.request_id = frame["requestId"][:_LONGEST_NAME]
+        self._note_request(frame)
         self.renewable = frame.get("renewable") is True
         if "failed" in frame:
             raise load_error(frame["failed"])
@@ -159,7 +159,7 @@ class Conversation:
 
     def _note_request(self, frame: Frame) -> None:
         if self._call is not None and isinstance(frame.get("requestId"), str):
-            self._call.request_id = frame["requestId"][:_LONGEST_NAME]
+            self._call.request_id = escaped(frame["requestId"][:_LONGEST_NAME])  # a NUL could not be journaled in PostgreSQL
 
     def _reply(self, step: Callable[[], Any]) -> None:
         try:

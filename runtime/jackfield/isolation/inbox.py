@@ -56,7 +56,8 @@ class Inbox:
 
     def numbers(self) -> set[int]:
         """Return the numbers of the questions that are under way."""
-        return {*self._boxes}
+        with self._lock:
+            return {*self._boxes}
 
     def admits(self, head: Head) -> bool:
         """Return True for a frame that somebody waits for, and for a line of the log; a frame about a question that has ended is dropped.

@@ -18,6 +18,7 @@ from jackfield.isolation.egress import NamedHost, hosts_named
 from jackfield.isolation.error_frames import finite
 from jackfield.isolation.hello import ActionFacts, Hello, TypeFacts
 from jackfield.manifest import ActionManifest, Manifest
+from jackfield.schema.wording import escaped
 
 
 class Given:
@@ -293,7 +294,7 @@ def _steps(found: Any) -> list[Step | Account]:
 
 
 def _account(identifier: object, label: object) -> Account:
-    return Account(str(identifier), str(label))
+    return Account(escaped(str(identifier)), escaped(str(label)))
 
 
 def _one_step(row: Mapping[str, Any]) -> Step:
