@@ -200,6 +200,18 @@ def test_the_console_installs_upgrades_and_removes(place: Place, shop: Storefron
     assert "Greets." not in browser.get("/connectors").words
 
 
+def test_hosts_are_shown(place: Place, stand: Stand, shop: Storefront) -> None:
+    """The console's page and the rows over HTTP list the hosts of a connector; a page's path names a key only."""
+    browser, client = place.signed_in(token(place, "manage")), stand.client()
+    assert "the hosts of its connections only" in browser.get("/marketplace/acme").words
+    shop.add(version="1.1.0", hosts=["api.acme.test"])
+    assert "api.acme.test" in browser.get("/marketplace/acme").words
+    assert browser.get("/marketplace/acme%3E%3D0").status == 404
+    made = client.post("/v1/installations", {"name": "acme"})
+    (offered,), (row,) = (client.get(f"/v1/installations{part}").json["items"] for part in (":available", ""))
+    assert made.json["hosts"] == offered["hosts"] == row["hosts"] == ["api.acme.test"]
+
+
 def test_the_console_offers_nothing_to_others(place: Place) -> None:
     """Who may not change connectors sees no button, and is refused."""
     for given in ({"scope": "read"}, {"scope": "manage", "rules": Rules(("acme/*",))}):
