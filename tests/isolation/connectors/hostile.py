@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import os
 import resource
@@ -96,9 +97,9 @@ def _execute(_target: str) -> str:
 def _threads(_target: str) -> str:
     gate = threading.Event()
     for number in range(100_000):
-        try:
-            threading.Thread(target=gate.wait, daemon=True).start()
-        except RuntimeError:
+        try:  # Thread.start would wait for ever for a thread that has a stack, but no memory to begin with
+            _thread.start_new_thread(gate.wait, ())
+        except (RuntimeError, MemoryError):
             gate.set()
             return f"{number} threads" if number > 5000 else "refused"
     return "100000 threads"
