@@ -23,6 +23,7 @@ CHANGES = [
     "/connections/hall/name", "/connections/hall/removal",
     "/connectors/echo/actions/say/run", "/connectors/echo/actions/say/code", "/invocations/x/cancel", "/invocations/x/resolve",
     "/uploads", "/tokens", "/tokens/x/revocation", "/workspace",
+    "/marketplace/acme/installation", "/marketplace/acme/upgrade", "/marketplace/acme/removal",
 ]  # fmt: skip
 
 
@@ -50,7 +51,7 @@ def test_a_scope_is_a_limit(place: Place, scope: str) -> None:
     client = place.signed_in(token(place, scope))
     csrf = client.get("/").csrf
     for address in ("/connections", "/connections/x/values", "/connections/x/name", "/connections/x/removal", "/tokens", "/workspace",
-                    "/tokens/x/revocation", "/invocations/x/resolve"):  # fmt: skip
+                    "/tokens/x/revocation", "/invocations/x/resolve", "/marketplace/acme/upgrade"):  # fmt: skip
         assert client.post(address, {"csrf": csrf}).status == 403, address
     assert client.get("/new-connection").status == 403
     answer = client.post("/connectors/echo/actions/say/run", {"csrf": csrf, "invocation": "{}"})
