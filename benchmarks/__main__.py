@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 from benchmarks.measure import ROOT, Line
 
-_PARTS = ("sending", "journal", "attachment", "listing", "smtp", "pacing", "cold", "http_api", "catalogue")
+_PARTS = ("sending", "journal", "attachment", "listing", "smtp", "pacing", "isolation", "cold", "http_api", "catalogue")
 _HEAD = """# Performance
 
 Ratios measured side by side in one run of `make bench`, against a fake AWS endpoint of our own on loopback. They are medians over alternating
