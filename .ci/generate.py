@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / ".ci"), str(ROOT / "runtime")]
+sys.path[:0] = [str(ROOT / ".ci"), str(ROOT / "runtime"), str(ROOT / "connectors" / "http"), str(ROOT)]
 
 from generated import (  # noqa: E402 (after the path is set)
     conformance_page,
     connector_page,
     connectors,
+    curated,
     errors_page,
+    grafana_dashboard,
     http_page,
     installations,
     invocation,
@@ -26,6 +28,7 @@ from generated import (  # noqa: E402 (after the path is set)
     python_pages,
     result,
     settings_page,
+    sizing_page,
 )
 
 from jackfield.connector import describe  # noqa: E402 (as above)
@@ -45,15 +48,18 @@ _PAGES = {
     "configuration": settings_page.page,
     "connector-api": python_pages.connector_api,
     "connector-calls": python_pages.connector_calls,
+    "connector-connections": python_pages.connector_connections,
     "connector-errors": python_pages.connector_errors,
     "errors": errors_page.page,
     "hooks": plugin_pages.hooks,
     "http-operations": http_page.page,
+    "http-operations-manage": http_page.managing_page,
     "limits": limits_page.page,
     "metrics": metrics_page.page,
     "packages": plugin_pages.packages,
     "python": python_pages.python_api,
     "python-connections": python_pages.python_connections,
+    "sizing": sizing_page.page,
     "testing": python_pages.testing_api,
 }
 """Pages of ``docs/reference`` by name."""
@@ -74,6 +80,11 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
             subjects = {key: action.function.__module__ for key, action in connector.actions.items()}
             for name, text in connector_page.pages(described, subjects):
                 yield root / "docs" / "reference" / "connectors" / f"{name}.md", text
+    for folder in curated.projects(root):
+        yield from curated.files(folder)
+        for name, text in connector_page.summary(curated.manifest(folder)):
+            yield root / "docs" / "reference" / "connectors" / f"{name}.md", text
+    yield root / "deploy" / "grafana" / "dashboards" / "jackfield.json", _json(grafana_dashboard.dashboard())
     yield root / "docs" / "reference" / "option-sources.md", plugin_pages.option_sources(shown)
     for name, page in _PAGES.items():
         yield root / "docs" / "reference" / f"{name}.md", page()

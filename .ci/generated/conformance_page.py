@@ -24,6 +24,10 @@ A connector inherits the suite `jackfield.testing.Conformance` in its tests ([wr
 rule of the first two tables that applies is one test, and pytest's summary lists the others as "not applicable" with the reason. Its
 other tests use the [Testing API](testing.md).
 
+Without more, the suite asserts every rule. `grade = "bronze"` in the class asserts the rules up to that grade, for a connector whose
+source cannot satisfy the others yet, such as an OpenAPI document without descriptions: a higher rule that fails is an expected failure,
+and the summary lists it as "not reached". A rule that then passes needs no change; raise `grade` to keep it so.
+
 Programs can judge without pytest and in their own process: `judged(Subject.installed("notes"), ALL_RULES["secrets-marked"])` returns the
 errors as sentences, or None if the rule does not apply."""
 

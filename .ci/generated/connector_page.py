@@ -21,6 +21,8 @@ _LONG = 200
 """Characters from which on a repeated policy is left out."""
 _MOST = 4
 """Maximum actions of a page."""
+_MOST_TYPES = 5
+"""Maximum connection types of a page."""
 _PROVIDER_CODES = (
     "unauthenticated",
     "forbidden",
@@ -47,8 +49,27 @@ def pages(manifest: Json, subjects: Mapping[str, str]) -> Iterator[tuple[str, st
     yield manifest["key"], _joined(_main(manifest, groups, split=split))
     for name, actions in groups.items() if split else ():
         yield _page(manifest, name), _joined(_group(manifest, name, actions))
-    if manifest["connectionTypes"]:
-        yield f"{manifest['key']}-connections", _joined(_setup(manifest))
+    yield from _setups(manifest)
+
+
+def summary(manifest: Json) -> Iterator[tuple[str, str]]:
+    """Make the pages of a connector that is generated from its provider's document: the list of its actions, and its connections."""
+    yield manifest["key"], _joined(_listing(manifest))
+    yield from _setups(manifest)
+
+
+def _listing(manifest: Json) -> Iterator[str]:
+    key = manifest["key"]
+    yield from (NOTICE, f"# {manifest['title']}", manifest["description"], _about(manifest))
+    guide = f"[Connections for {manifest['title']}]({key}-connections.md)"
+    yield f"`jackfield schema {key} ACTION` prints what an action takes. {guide} has the setup guide."
+    yield "Effects decide what jackfield repeats: see [concepts](../../concepts.md). Lists with `fetchAll` return all pages."
+    groups: dict[str, list[Json]] = {}
+    for action in manifest["actions"]:
+        groups.setdefault(action["group"], []).append(action)
+    for name, actions in groups.items():
+        yield f"## {name[:1].upper()}{name[1:]}"
+        yield "\n".join(f"- `{row['key']}` ({row['effect']}): {row['title']}" for row in actions)
 
 
 def _parts(name: str, actions: list[Json]) -> Iterator[tuple[str, list[Json]]]:
@@ -111,15 +132,34 @@ def _main(manifest: Json, groups: Mapping[str, Iterable[Json]], *, split: bool) 
 
 
 def _linked(manifest: Json, kind: Json) -> str:
-    place = f"{manifest['key']}-connections.md#{_slug(kind['title'])}"
+    page = next(page for page, kinds in _setup_pages(manifest) if kind in kinds)
+    place = f"{page}.md#{_slug(kind['title'])}"
     return f"- [{kind['title']}]({place}), `{_type(manifest, kind)}`: {kind['description']}"
 
 
-def _setup(manifest: Json) -> Iterator[str]:
-    yield from (NOTICE, f"# Connections for {manifest['title']}")
-    yield f"How to set up each connection type for [{manifest['title']}]({manifest['key']}.md), and the values that it takes."
+def _setup_pages(manifest: Json) -> list[tuple[str, list[Json]]]:
+    """Split the connection types evenly into pages of at most ``_MOST_TYPES``; the second page is ``KEY-connections-2``."""
+    kinds = manifest["connectionTypes"]
+    pages = -(-len(kinds) // _MOST_TYPES)
+    size = -(-len(kinds) // pages) if pages else 0
+    names = [f"{manifest['key']}-connections{f'-{number + 1}' if number else ''}" for number in range(pages)]
+    return [(name, kinds[number * size : (number + 1) * size]) for number, name in enumerate(names)]
+
+
+def _setups(manifest: Json) -> Iterator[tuple[str, str]]:
+    for number, (page, kinds) in enumerate(_setup_pages(manifest)):
+        yield page, _joined(_setup(manifest, kinds, f" ({number + 1})" if number else ""))
+
+
+def _setup(manifest: Json, kinds: list[Json], which: str) -> Iterator[str]:
+    yield from (NOTICE, f"# Connections for {manifest['title']}{which}")
+    connector = f"[{manifest['title']}]({manifest['key']}.md)"
+    if len(kinds) < len(manifest["connectionTypes"]):
+        yield f"How to set up these connection types for {connector}, which links the others, and the values that they take."
+    else:
+        yield f"How to set up each connection type for {connector}, and the values that it takes."
     shown: set[str] = set()
-    for kind in manifest["connectionTypes"]:
+    for kind in kinds:
         yield from _connection(manifest, kind, shown)
 
 

@@ -20,6 +20,8 @@ def declared(root: Path) -> Iterator[tuple[Path, Connector]]:
     projects = [path for folder in _FOLDERS for path in sorted(root.glob(f"{folder}/*/pyproject.toml"))]
     sys.path[:0] = [str(path.parent) for path in projects if str(path.parent) not in sys.path]
     for path in projects:
+        if (path.parent / "openapi.json").is_file():
+            continue  # made from that document: it has no code
         project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
         for value in project.get("entry-points", {}).get("jackfield.connectors", {}).values():
             module, _, attribute = value.partition(":")

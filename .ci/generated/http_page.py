@@ -1,8 +1,8 @@
-"""``docs/reference/http-operations.md``: each operation of the HTTP API, from the table that the server serves."""
+"""``docs/reference/http-operations.md`` and ``http-operations-manage.md``: each operation of the HTTP API, from the server's table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from generated.markdown import NOTICE
 from jackfield.surfaces.http.table import OPERATIONS
@@ -10,19 +10,37 @@ from jackfield.surfaces.shared.operation import Operation
 
 _TEXT = """# HTTP operations
 
-Every operation of `jackfield serve`, with the scope that its token needs. [HTTP API](http.md) describes what they have in common:
-authentication, keys, lists, limits and errors. `GET /openapi.json` describes the operations with their schemas. For `/mcp` and
-`/v1.0` (Dapr), see [MCP](mcp.md) and [Compatibility](../compatibility.md#dapr)."""
+Operations of `jackfield serve` that callers use, with the scope that the token needs; [HTTP operations,
+managing](http-operations-manage.md) has those on connections, installations, tokens and the audit log. [HTTP API](http.md) describes what
+they have in common: authentication, keys, lists, limits and errors. `GET /openapi.json` describes the operations with their schemas. For
+`/mcp` and `/v1.0` (Dapr), see [MCP](mcp.md) and [Compatibility](../compatibility.md#dapr)."""
+
+_MANAGING_TEXT = """# HTTP operations: managing
+
+Operations of `jackfield serve` that manage a workspace, with the scope that the token needs. [HTTP operations](http-operations.md) has all
+others, and [HTTP API](http.md) describes what they have in common."""
 
 _TITLES = {"server": "Server"}
+_MANAGING = frozenset({"installations", "connections", "authorizations", "audit", "tokens"})
+"""Groups of operations that manage a workspace."""
 
 
 def page() -> str:
-    """The page, grouped by the first word of the path."""
+    """The page of what callers use."""
+    return _page(_TEXT, (operation for operation in OPERATIONS if operation.tag not in _MANAGING))
+
+
+def managing_page() -> str:
+    """The page of what manages a workspace."""
+    return _page(_MANAGING_TEXT, (operation for operation in OPERATIONS if operation.tag in _MANAGING))
+
+
+def _page(text: str, shown: Iterable[Operation]) -> str:
+    """Operations grouped by the first word of the path."""
     groups: dict[str, list[Operation]] = {}
-    for operation in OPERATIONS:
+    for operation in shown:
         groups.setdefault(operation.tag, []).append(operation)
-    parts = [NOTICE, _TEXT]
+    parts = [NOTICE, text]
     for tag, operations in groups.items():
         parts.append(f"## {_TITLES.get(tag, tag.capitalize())}")
         parts += [part for operation in operations for part in _operation(operation)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generated.words import Json, closed, document
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_BYTES, MAX_DEPTH, MAX_TIMEOUT, MAX_VALUES
-from jackfield.invocation.request import MAX_LABELS
+from jackfield.invocation.request import DEFAULT_PRIORITY, MAX_LABELS, MAX_PRIORITY
 
 _MAX_KEY = 255
 _NAME: Json = {"type": "string", "minLength": 1, "not": {"pattern": r"[\x00-\x1f\x7f]"}}
@@ -84,6 +84,13 @@ def _options() -> Json:
             "description": "Queued invocations only: where it has not begun by then it fails with 'timeout', and is never sent.",
             "format": "date-time",
             "examples": ["2026-01-31T09:00:00Z"],
+        },
+        "priority": {
+            "type": "integer",
+            "description": "Queued invocations only: within a workspace, higher ones are begun first.",
+            "minimum": 0,
+            "maximum": MAX_PRIORITY,
+            "default": DEFAULT_PRIORITY,
         },
         "dryRun": {
             "type": "boolean",

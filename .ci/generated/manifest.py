@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 
+from generated import binding
 from generated.words import ACTION_KEY, CONNECTOR_KEY, Json, closed, document
 from jackfield.manifest import MANIFEST_VERSION, Effect, IdempotentBy, RepeatOk
 
@@ -13,11 +14,13 @@ _VERSION = (
 )
 """PEP 440, appendix B, without epochs."""
 
+_META = "https://json-schema.org/draft/2020-12/schema"
 _TITLE: Json = {"type": "string", "minLength": 1, "description": "For people: a name of a few words."}
 _DESCRIPTION: Json = {"type": "string", "description": "For people: one or more sentences."}
 _MEMBER: Json = {"type": "string", "minLength": 1}
 _KEY: Json = {"type": "string", "pattern": ACTION_KEY}
 _OBJECT: Json = {"$ref": "#/$defs/object"}
+_DESCRIBED: Json = {"$ref": "#/$defs/described"}
 _FIELD: Json = {"$ref": "#/$defs/field"}
 
 
@@ -35,8 +38,13 @@ def _marks() -> Json:
             "lowercase": {**yes, "description": "The value is converted to lower case."},
             "blank": {"const": "absent", "description": "An empty value counts as missing."},
             "fromConnection": {**_MEMBER, "description": "The connection value that supplies a missing input."},
+            "values": {"type": "array", "items": {"type": "string"}, "description": "Known values. The provider may accept others."},
             "expects": {**_MEMBER, "description": "Completes the sentence '… is not' if the pattern fails."},
             "destination": {"const": True, "description": "The value determines where the connection's secrets are sent."},
+            "file": {
+                "enum": ["stream", "output"],
+                "description": "The value is a file: read as a stream, or stored and returned by reference.",
+            },
             "hidden": {**yes, "description": "Forms do not offer this optional field: it is accepted for compatibility only."},
             "generated": {"const": "externalId", "description": "The store generates the value if a stored connection lacks it."},
         },
@@ -91,11 +99,19 @@ def _connection_type() -> Json:
                 "uniqueItems": True,
                 "description": "Inputs that no action requires over this type.",
             },
+            "authorizes": {
+                "type": "array",
+                "items": {"enum": ["redirect", "device"]},
+                "minItems": 1,
+                "uniqueItems": True,
+                "description": "The ways in which a person can approve a connection at the provider.",
+            },
             "title": _TITLE,
             "description": _DESCRIPTION,
             "auth": {**_MEMBER, "description": "How it signs in: 'aws', 'apiKey', 'oauth2', 'custom' …"},
             "schema": {**_OBJECT, "description": "What the values must be."},
             "setup": {"type": "string", "description": "How to get the values from the provider, in Markdown."},
+            "http": binding.credentials(),
         },
         ["key", "title", "description", "auth", "schema", "setup"],
         "What the connector needs to sign in.",
@@ -106,8 +122,18 @@ def _pagination() -> Json:
     return closed(
         {
             "tokenInput": {**_MEMBER, "description": "The input that takes the page token."},
-            "tokenOutput": {**_MEMBER, "description": "The output member that gives it."},
+            "tokenOutput": {
+                **_MEMBER,
+                "description": "The output member that gives it: a name, a path, or alternatives (`NextMarker || Keys[-1].Name`).",
+            },
             "items": {**_MEMBER, "description": "The output's array, merged over pages."},
+            "furtherTokens": {
+                "type": "object",
+                "additionalProperties": _MEMBER,
+                "description": "Further tokens of a page: the output members by the inputs that take them.",
+            },
+            "furtherItems": {"type": "array", "items": _MEMBER, "description": "Further output members to merge: arrays, numbers, texts."},
+            "more": {**_MEMBER, "description": "The output member that is true if more pages follow, whatever the tokens are."},
             "allInput": {**_MEMBER, "description": "The boolean input that asks for every page."},
             "sizeInput": {**_MEMBER, "description": "The input that says how many items a page has."},
             "maxSize": {"type": "integer", "minimum": 1, "description": "The page size to use where every page is asked for."},
@@ -149,8 +175,15 @@ def _action() -> Json:
                 "uniqueItems": True,
                 "description": "Error codes of a retry that mean success, because an earlier attempt may have taken effect.",
             },
-            "inputs": {**_OBJECT, "description": "What the action takes."},
-            "output": {**_OBJECT, "description": "What the action gives back."},
+            "inputs": {**_DESCRIBED, "description": "What the action takes."},
+            "output": {**_DESCRIBED, "description": "What the action gives back."},
+            "outputPolicy": {
+                "enum": ["describe"],
+                "description": "The output's schema is the provider's description: a difference is a warning in the Result's meta.",
+            },
+            "group": {**_MEMBER, "description": "For people: a heading under which actions are listed."},
+            "deprecated": {"const": True, "description": "The provider intends to remove it."},
+            "http": binding.action(),
             "preview": {**_OBJECT, "description": "Output of a dry run whose input 'preview' is true."},
             "needsConnection": {
                 "type": "boolean",
@@ -173,6 +206,7 @@ def _action() -> Json:
         },
         ["key", "title", "description", "effect", "inputs", "output"],
         "One thing that the connector can do.",
+        allOf=[{"if": {"required": ["http"]}, "else": {"properties": {"inputs": _OBJECT, "output": _OBJECT}}}],
     )
 
 
@@ -194,7 +228,11 @@ def schema() -> Json:
     listed = {"type": "array"}
     members = {
         "manifestVersion": {"const": MANIFEST_VERSION},
-        "key": {"type": "string", "pattern": CONNECTOR_KEY, "description": "kebab-case."},
+        "key": {
+            "type": "string",
+            "pattern": CONNECTOR_KEY,
+            "description": "kebab-case.",
+        },
         "title": _TITLE,
         "description": _DESCRIPTION,
         "version": {"type": "string", "pattern": _VERSION, "description": "The connector's version (PEP 440)."},
@@ -208,21 +246,20 @@ def schema() -> Json:
             "uniqueItems": True,
             "description": "Public hosts that the connector connects to besides those that a connection names.",
         },
+        "model": {**_MEMBER, "description": "The service description that the actions were made from, for the package that runs them."},
+        "servers": binding.servers(),
+        "http": binding.requests(),
         "connectionTypes": {**listed, "items": _connection_type()},
         "actions": {**listed, "items": _action()},
         "optionSources": {**listed, "items": _option_source()},
+        "$defs": {"type": "object", "additionalProperties": {"$ref": _META}, "description": "Schemas that those of actions refer to."},
         "aliases": {"type": "object", "description": "Other names under which callers of other systems know these things."},
     }
     required = ["manifestVersion", "key", "title", "description", "version", "connectionTypes", "actions"]
-    meta = "https://json-schema.org/draft/2020-12/schema"
+    described = {"$ref": _META, "type": "object", "required": ["type"], "properties": {"type": {"const": "object"}}}
     definitions = {
-        "object": {
-            "$ref": meta,
-            "type": "object",
-            "required": ["type"],
-            "properties": {"type": {"const": "object"}},
-            "allOf": [_FIELD],
-        },
+        "described": described,
+        "object": {**described, "allOf": [_FIELD]},
         "field": _field(),
         "marks": _marks(),
     }

@@ -29,6 +29,8 @@ _QUERIES = """## Questions and queries
 | What share of calls fails? | `sum(rate(jackfield_invocations_total{status="failed"}[5m])) / sum(rate(jackfield_invocations_total[5m]))` |
 | What is the p95 of an action? | `histogram_quantile(0.95, sum by (le, action) (rate(jackfield_invocation_seconds_bucket[5m])))` |
 | Is the queue growing? | `jackfield_queue_depth` |
+| How long does work wait? | `jackfield_queue_oldest_seconds` |
+| Did an invocation kill its workers? | `jackfield_queue_dead > 0` |
 | Does an isolated connector crash? | `increase(jackfield_isolated_process_ends_total[15m]) > 0` |
 | Do credential leases fail? | `rate(jackfield_credential_leases_total{outcome="failed"}[5m])` |
 

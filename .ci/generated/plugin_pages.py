@@ -22,8 +22,15 @@ jackfield finds packages by entry points and does not import them before they ar
   [Write a connector](../tutorial/authors.md#the-package).
 - `jackfield.plugins`: a module with hooks. If the name ends in the hooks that it implements (`acme.resolve_secret`, `acme.around+stage`),
   the module is imported for these only.
-- `jackfield.commands`: a command of `jackfield`, a function that takes the list of arguments and returns the exit code.
-- `jackfield.templates`: a folder of templates for `jackfield new`, as `package:folder.in.it`. The name is the option (`aws`).
+- `jackfield.commands`: a command of `jackfield`, a function that takes the list of arguments and returns the exit code. A name with a dot
+  is a command of two words: `generate.openapi` is `jackfield generate openapi`.
+- `jackfield.bindings`: a function that takes a manifest and returns a connector whose actions are bound to requests instead of code. The
+  name is the attribute of the connector's entry point: a package without code declares `acme = "jackfield_acme:http"`.
+- `jackfield.catalog_sources`: a function without parameters that returns a family of virtual connectors, which are described on demand.
+  The name is the prefix of their keys (`aws` of `aws.s3`). See [Call any AWS service](../tutorial/any-aws-service.md).
+- `jackfield.request_signers`: a function that takes the context and the values of a connection of jackfield-http, and returns an object
+  that signs its requests. The name is the key of the connection type: `awsSigV4` is from jackfield-aws.
+- `jackfield.templates`: a folder of templates for `jackfield new`, as `package:folder.in.it`. The name is the option.
 
 A hook is a function with `@hookimpl` from `jackfield.connector`. It may leave out parameters that it does not need.
 [References](connections.md#references) shows a complete plugin. `Jackfield(plugins=[…])` takes plugin objects that are not installed."""
@@ -78,7 +85,11 @@ def packages() -> str:
 
 
 _CONNECTORS = """`connectors/aws` (`jackfield_aws`) is the library that all AWS connectors share: sign-in, leases, clients, error map.
-`connectors/aws-ses` (`jackfield_aws_ses`) is the connector for Amazon SES. A new connector adds one folder and changes no other file."""
+`connectors/aws-ses` (`jackfield_aws_ses`) is the connector for Amazon SES.
+`connectors/http` (`jackfield_http`) is the library that all HTTP connectors share: client, connection types, error map, paging.
+`connectors/http-request` (`jackfield_http_request`) is the connector `http`, for any request.
+`connectors/github`, `connectors/slack` and `connectors/stripe` are made from their providers' OpenAPI documents; they have no code.
+A new connector adds one folder and changes no other file."""
 
 
 def _rows(layers: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""``docs/reference/python.md`` and ``docs/reference/connector-api.md``: classes and functions, from their signatures and docstrings."""
+"""``docs/reference/python.md`` and the pages of the connector API: classes and functions, from their signatures and docstrings."""
 
 from __future__ import annotations
 
@@ -26,9 +26,15 @@ a page of its own. [Send your first email](../tutorial/callers.md#from-python) h
 
 _CONNECTOR = """# Connector API
 
-Everything that a connector imports comes from `jackfield.connector`. This page describes its declarations; [Connector API:
-calls](connector-calls.md) and [errors](connector-errors.md) describe the rest, which it uses at run time. [Write a
-connector](../tutorial/authors.md) introduces them step by step, and [the conformance rules](conformance.md) check their use."""
+Everything that a connector imports comes from `jackfield.connector`. This page describes its declarations, except for
+[connection types](connector-connections.md); [Connector API: calls](connector-calls.md) and [errors](connector-errors.md) describe the
+rest, which it uses at run time. [Write a connector](../tutorial/authors.md) introduces them step by step, and [the conformance
+rules](conformance.md) check their use."""
+
+_TYPES = """# Connector API: connection types
+
+Classes that declare how a connection signs in, among them those of [OAuth 2.0](../tutorial/oauth2.md). [Connector API](connector-api.md)
+has the other declarations, such as the fields of a connection type."""
 
 _CALLS = """# Connector API: calls
 
@@ -61,6 +67,9 @@ _AT_RUN = {
 }  # fmt: skip
 """What a connector uses at run time; the rest of the API declares."""
 
+_OF_TYPES = {"Authorization", "ConnectionType", "DeviceAuthorization", "Grant", "Grants", "Serves"}
+"""Declarations of connection types, on a page of their own."""
+
 _HIDDEN = {
     "begin", "enqueue", "arun", "cancel_here", "drained", "connections_of", "catalog_of", "journal_of", "acting_as",
     "pause", "play", "reading", "settle",
@@ -83,7 +92,12 @@ def python_connections() -> str:
 
 def connector_api() -> str:
     """The page of what authors declare."""
-    return _page([NOTICE, _CONNECTOR, *_named(sorted(set(connector.__all__) - _AT_RUN))])
+    return _page([NOTICE, _CONNECTOR, *_named(sorted(set(connector.__all__) - _AT_RUN - _OF_TYPES))])
+
+
+def connector_connections() -> str:
+    """The page of connection types."""
+    return _page([NOTICE, _TYPES, *_named(sorted(_OF_TYPES))])
 
 
 def connector_calls() -> str:

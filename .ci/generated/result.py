@@ -34,6 +34,12 @@ def _meta() -> Json:
             },
             "complete": {"type": "boolean", "description": "Of a paginated action: false where the output's token gives more."},
             "next": {"type": "object", "description": "Where complete is false: inputs to merge into the next call."},
+            "warnings": {
+                "type": "array",
+                "minItems": 1,
+                "items": closed({"path": {"type": "string", "format": "json-pointer"}, "message": {"type": "string"}}, ["path", "message"]),
+                "description": "Where the output differs from a schema that only describes it, as the provider's documentation does.",
+            },
             "resolution": _resolution(),
             "line": {"type": "integer", "minimum": 1, "description": "Of a file of invocations: the line, blank ones counted."},
             "idempotencyKey": {**name, "description": "Of a line that did not succeed: its own key."},

@@ -15,13 +15,19 @@ _SOURCES = Path(__file__).resolve().parents[2] / "runtime" / "jackfield"
 
 _VARIABLES = {
     "JACKFIELD_HOME": (
-        "jackfield's data folder: the database, the key file and uploaded files.",
+        "jackfield's data folder: the database, the key file, uploaded files, and in `cache` the search index, which may be deleted.",
         "`~/.local/share/jackfield` (`XDG_DATA_HOME`), `~/Library/Application Support/jackfield` (macOS), `%LOCALAPPDATA%\\jackfield`",
     ),
     "JACKFIELD_DATABASE_URL": (
         "`sqlite:////absolute/path.db`, `postgresql://user:password@host:5432/name`, `none` (no journal, no stored connections).",
         "`jackfield.db` (SQLite) in the data folder",
     ),
+    "JACKFIELD_DATABASE_URL_FILE": ("A file that contains the database's URL, read if `JACKFIELD_DATABASE_URL` is not set.", "none"),
+    "JACKFIELD_QUEUE_URL": (
+        "The broker of queued invocations (extra `celery`): `amqp://user:password@host:5672/vhost`, `amqps://…`, `redis://…`, `rediss://…`.",
+        "none: the database itself is the queue",
+    ),
+    "JACKFIELD_QUEUE_URL_FILE": ("A file that contains the broker's URL, read if `JACKFIELD_QUEUE_URL` is not set.", "none"),
     "JACKFIELD_MASTER_KEY": (
         "The master key: 32 bytes in Base64. Separate several with commas: the first one encrypts, all of them decrypt.",
         "the key file",
@@ -32,6 +38,10 @@ _VARIABLES = {
     ),
     "JACKFIELD_NEW_MASTER_KEY": ("The new key for `jackfield keys rotate`.", "a random key"),
     "JACKFIELD_NEW_MASTER_KEY_FILE": ("A file that contains the new key for `jackfield keys rotate`.", "none"),
+    "JACKFIELD_FILES_URL": (
+        "Storage of files: `file:///absolute/path` or `s3://bucket/prefix?endpoint=URL&region=NAME` (extra `files`).",
+        "the folder `files` in the data folder",
+    ),
     "JACKFIELD_CONNECTIONS": (
         "Connection files and folders, separated by `:` (`;` on Windows). `$NAME` is an environment variable that contains a document.",
         "none",
@@ -41,6 +51,10 @@ _VARIABLES = {
         "`/etc/jackfield/secrets`",
     ),
     "JACKFIELD_WORKSPACE": ("The workspace that commands and the library use. It must exist.", "`default`, which always exists"),
+    "JACKFIELD_OFFERS": (
+        "The file in which the operator offers connectors of catalog sources to workspaces, such as all services of AWS.",
+        "`offers.json` in the data folder; without it, nothing is offered",
+    ),
     "JACKFIELD_ISOLATION": (
         "Isolation of installed connectors: `per-workspace`, `strict` and `memory=MIB`, separated by commas.",
         "`memory=1024`",
@@ -86,6 +100,13 @@ _WORKSPACE = """## Workspace settings
 - **`rules`** (`--allow`, `--block`): patterns of allowed and blocked calls. Default: everything is allowed.
 - **`keepInputs`** (`--keep-inputs`): store inputs in the journal, redacted and encrypted. Default: `no`; only a fingerprint is stored.
 - **`retentionDays`** (`--retention-days`): days for which finished invocations are stored, 1 to 3650. Default: 30.
+- **`queueRate`**, **`queueConcurrency`** (`--queue-rate`, `--queue-concurrency`): queued invocations of the workspace that all workers
+  together begin per second, and run at once; up to 100,000. Default: 0, unlimited.
+- **`connectionBudgets`** (`--connection-rate NAME=N`, `--connection-concurrency NAME=N`): `rate` and `concurrency` of the queued
+  invocations over a connection, by its name, or `*` for each connection that has none. Default: none.
+
+  What exceeds a budget waits in the queue. It holds no worker, and delays nothing of other workspaces or over other connections. A rate
+  allows a burst of what half a second earns. It holds over all processes and their restarts, by the database's clock.
 - **`allowReferences`** (`--allow-references`): the secret references that connections made over HTTP or MCP may contain. Default: `no`.
 - **`allowAmbient`** (`--allow-ambient`): use of the server's own cloud identity by such connections. Default: `no`.
 - **`allowOwnExternalId`** (`--allow-own-external-id`): External IDs chosen by such connections. Default: `no`."""

@@ -87,6 +87,13 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "Tell the person that a rule forbids it. The workspace's administrator can change that.",
         "console": "Ask the workspace's administrator; the Workspace page shows its rules.",
     },
+    "connect": {
+        "library": "Connect it: connections.authorizing().begin('{name}', …) returns the address at which a person approves.",
+        "cli": "Connect it: 'jackfield connections connect {name}'.",
+        "http": "POST /v1/connections/{name}/authorize returns the address at which a person approves.",
+        "mcp": "Tell the person that the connection '{name}' must be connected at the provider first.",
+        "console": "Open the connection's page and choose Connect.",
+    },
     "no_store": {
         "library": "Set JACKFIELD_DATABASE_URL, or put the connection into a file listed in JACKFIELD_CONNECTIONS.",
         "cli": "Set JACKFIELD_DATABASE_URL, or put the connection into a file listed in JACKFIELD_CONNECTIONS.",

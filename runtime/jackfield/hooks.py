@@ -17,7 +17,7 @@ from jackfield.fork import at_fork
 from jackfield.invocation import Invocation, Meta
 
 _PROJECT = "jackfield"
-HOOKS = {"around": False, "resolve_secret": True, "stage": False}
+HOOKS = {"around": False, "request": False, "resolve_secret": True, "stage": False}
 """Names of the hooks; True if only the first answer that is not None counts (pluggy's ``firstresult``)."""
 
 
@@ -43,6 +43,14 @@ class Specifications:
         """Observe an invocation that enters a stage: admit, check, open, run or settle. Called inside the wrappers of ``around``.
 
         Must not raise and must not block.
+        """
+
+    def request(self, method: str, server: str, started: float, ended: float, status: int | None) -> None:
+        """Observe a request that jackfield-http has sent for an action, or for the credentials of one. Called inside the wrappers of
+        ``around``, once the header of the response has arrived, or there will be none: ``status`` is None then.
+
+        ``server`` is the host, ``started`` and ``ended`` are seconds since 1970. Must not block; an exception is logged and changes
+        nothing. Requests of isolated connectors are not reported.
         """
 
     def resolve_secret(self, kind: str, reference: Any) -> str | None:
@@ -86,6 +94,10 @@ class Plugins:
     def stage(self, name: str) -> None:
         """Report a stage to the plugins."""
         self._relay("stage").stage(name=name)
+
+    def request(self, method: str, server: str, started: float, ended: float, status: int | None) -> None:
+        """Report a request to the plugins."""
+        self._relay("request").request(method=method, server=server, started=started, ended=ended, status=status)
 
     def resolve_secret(self, kind: str, reference: object) -> str | None:
         """Return the first answer of a plugin that knows this kind of reference."""

@@ -8,14 +8,20 @@ because every cold command reads a manifest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
+
+from jackfield.definitions import Definitions
+from jackfield.paths import find
 
 MANIFEST_VERSION = 1
 """Only manifest version that this runtime reads."""
 
 Effect = Literal["read", "idempotent", "write"]
 """Effect of an action on the provider; it decides if a retry is safe."""
+
+Authorizes = Literal["redirect", "device"]
+"""Way in which a person approves a connection at the provider: the browser is redirected, or a code is entered on another device."""
 
 IdempotentBy = Literal["key"]
 """Condition under which an action is idempotent: its client passes the invocation's idempotency key on to the provider."""
@@ -94,6 +100,10 @@ class Pagination:
 
     ``token_input`` and ``token_output`` name the input and the output member with the page token, ``items`` the output's array to merge
     and ``all_input`` the boolean input that requests every page; ``size_input`` and ``max_size`` give the page size to use for that.
+
+    Output members are paths (``jackfield.paths``): a name, ``List.NextMarker``, or alternatives such as ``NextMarker || Keys[-1].Name``.
+    ``further_tokens`` are pairs of an input and an output path, for lists with several tokens; ``further_items`` are merged like
+    ``items``; the list ends if the output's ``more`` is not true.
     """
 
     token_input: str
@@ -102,10 +112,35 @@ class Pagination:
     all_input: str | None = None
     size_input: str | None = None
     max_size: int | None = None
+    further_tokens: tuple[tuple[str, str], ...] = ()
+    further_items: tuple[str, ...] = ()
+    more: str | None = None
+
+    @property
+    def tokens(self) -> tuple[tuple[str, str], ...]:
+        """All pairs of a token's input and its output path."""
+        return ((self.token_input, self.token_output), *self.further_tokens)
+
+    @property
+    def merged(self) -> tuple[str, ...]:
+        """Paths of all output members to merge."""
+        return (self.items, *self.further_items)
+
+    def following(self, output: Json) -> dict[str, Any] | None:
+        """Return the inputs that fetch the page after ``output``; None if it is the last one, or the provider names no next one."""
+        if self.more is not None and not find(output, self.more):
+            return None
+        tokens = {name: find(output, path) for name, path in self.tokens}
+        return {name: token for name, token in tokens.items() if token} or None
+
+    def ends(self, output: Json) -> bool:
+        """Return whether ``output`` is the last page. One that says that there is more is not, even if it has no token for it."""
+        return self.following(output) is None and not (self.more is not None and find(output, self.more))
 
     @classmethod
     def from_json(cls, data: Json, where: str) -> Pagination:
         """Read the ``pagination`` member of an action."""
+        further = _object(data, "furtherTokens", where)
         return cls(
             token_input=_text(data, "tokenInput", where),
             token_output=_text(data, "tokenOutput", where),
@@ -113,6 +148,9 @@ class Pagination:
             all_input=_optional_text(data, "allInput", where),
             size_input=_optional_text(data, "sizeInput", where),
             max_size=_max_size(data, where),
+            further_tokens=tuple((name, _text(further, name, where)) for name in further),
+            further_items=_texts(data, "furtherItems", where),
+            more=_optional_text(data, "more", where),
         )
 
 
@@ -146,8 +184,8 @@ class ActionManifest:
     title: str
     description: str
     effect: Effect
-    inputs: Json
-    output: Json
+    own_inputs: Json
+    own_output: Json
     pagination: Pagination | None
     rate_limit: RateLimit | None
     permissions: Mapping[str, tuple[str, ...]]
@@ -157,9 +195,25 @@ class ActionManifest:
     """Schema of the output of a dry run whose input ``preview`` is true; None if the action has no preview."""
     needs_connection: bool = True
     """False if the action never contacts the provider, so that an invocation may leave ``connection`` out."""
+    only_describes: bool = False
+    """True if a mismatch of the output with its schema is a warning: the schema is the provider's description, not a promise."""
+    definitions: Definitions | None = None
+    """Definitions of the manifest that the two schemas may refer to."""
+    keywords: str = ""
+    """Words by which people look for the action, besides those in its key."""
+
+    @property
+    def inputs(self) -> Json:
+        """Schema of the inputs, with the definitions that it refers to."""
+        return self.own_inputs if self.definitions is None else self.definitions.complete(self.own_inputs)
+
+    @property
+    def output(self) -> Json:
+        """Schema of the output, with the definitions that it refers to."""
+        return self.own_output if self.definitions is None else self.definitions.complete(self.own_output)
 
     @classmethod
-    def from_json(cls, data: Json, where: str) -> ActionManifest:
+    def from_json(cls, data: Json, where: str, definitions: Definitions | None = None) -> ActionManifest:
         """Read one member of ``actions``. An undeclared effect is ``write``, the safest assumption."""
         key = _text(data, "key", where)
         where = f"{where}, action '{key}'"
@@ -171,14 +225,16 @@ class ActionManifest:
             title=_optional_text(data, "title", where) or key,
             description=_optional_text(data, "description", where) or "",
             effect=effect,
-            inputs=_schema(data, "inputs", where),
-            output=_schema(data, "output", where),
+            own_inputs=_schema(data, "inputs", where),
+            own_output=_schema(data, "output", where),
             pagination=Pagination.from_json(_object(data, "pagination", where), where) if data.get("pagination") is not None else None,
             rate_limit=RateLimit.from_json(_object(data, "rateLimit", where), where) if data.get("rateLimit") is not None else None,
             permissions=_permissions(_object(data, "permissions", where), where),
             defaults=_defaults(_object(data, "inputs", where), where),
             preview=_schema(data, "preview", where) if data.get("preview") is not None else None,
             needs_connection=data.get("needsConnection") is not False,
+            only_describes=data.get("outputPolicy") == "describe",
+            definitions=definitions,
         )
 
 
@@ -213,7 +269,8 @@ class Serves:
 class ConnectionTypeManifest:
     """One way to authenticate with the provider. ``family`` names the connectors that share connections of this type.
 
-    ``serves`` limits it to some of the connector's actions; ``waives`` names inputs that actions do not require with it.
+    ``serves`` limits it to some of the connector's actions; ``waives`` names inputs that actions do not require with it. ``authorizes``
+    are the ways in which a person can approve a connection at the provider.
     """
 
     key: str
@@ -225,6 +282,7 @@ class ConnectionTypeManifest:
     family: str | None
     serves: Serves | None = None
     waives: tuple[str, ...] = ()
+    authorizes: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, data: Json, where: str) -> ConnectionTypeManifest:
@@ -241,6 +299,7 @@ class ConnectionTypeManifest:
             family=_optional_text(data, "family", where),
             serves=Serves.from_json(_object(data, "serves", where), where) if data.get("serves") is not None else None,
             waives=_texts(data, "waives", where),
+            authorizes=_texts(data, "authorizes", where),
         )
 
     def can_serve(self, action: str) -> bool:
@@ -261,6 +320,10 @@ class Manifest:
     raw: Json
     hosts: tuple[str, ...] = ()
     """Public hosts that the connector connects to besides those that a connection names, with ``*`` as wildcard."""
+    virtual: bool = False
+    """True for a connector of a catalog source: its ``raw`` lists actions without schemas, which are made when they are read."""
+    rank: int = 0
+    """How much more likely than others the connector is meant, of search results that are equal otherwise."""
 
     @classmethod
     def from_json(cls, data: object) -> Manifest:
@@ -275,7 +338,9 @@ class Manifest:
         key = _key(data)
         where = f"manifest of '{key}'"
         types = [ConnectionTypeManifest.from_json(item, where) for item in _objects(data, "connectionTypes", where)]
-        actions = [ActionManifest.from_json(item, where) for item in _objects(data, "actions", where)]
+        shared = _object(data, "$defs", where)
+        definitions = Definitions(shared) if shared else None
+        actions = [ActionManifest.from_json(item, where, definitions) for item in _objects(data, "actions", where)]
         return cls(
             key=key,
             title=_optional_text(data, "title", where) or key,
@@ -293,6 +358,34 @@ class Manifest:
         found = self.connection_types.get(key)
         if found is None or (owner and owner not in (self.key, found.family)):
             return None
+        return found
+
+    def part(self, **changes: Any) -> Manifest:
+        """Return the manifest with other members, such as some of its actions."""
+        return replace(self, **changes)
+
+    def whole(self) -> Json:
+        """Return the JSON as published, also where ``raw`` only lists actions."""
+        return self.raw
+
+    def completed(self) -> Json:
+        """Return the JSON as published, with the shared definitions in each schema that refers to them."""
+        whole = self.whole()
+        if "$defs" not in whole:
+            return whole
+        definitions = Definitions(whole["$defs"])
+        rows = [
+            {**row, "inputs": definitions.complete(row["inputs"]), "output": definitions.complete(row["output"])}
+            for row in whole.get("actions", ())
+        ]
+        return {**{name: value for name, value in whole.items() if name != "$defs"}, "actions": rows}
+
+    def action_json(self, action: ActionManifest) -> dict[str, Any]:
+        """Return the published JSON of one action; that of a virtual connector with its schemas, which ``raw`` leaves out."""
+        found = dict(next(item for item in self.raw["actions"] if item["key"] == action.key))
+        if self.virtual:
+            found |= {"inputs": action.inputs, "output": action.output}
+            found |= {"permissions": {system: list(names) for system, names in action.permissions.items()}} if action.permissions else {}
         return found
 
     def full_name(self, kind: ConnectionTypeManifest) -> str:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from jackfield.access.workspace_access import LIBRARY, Caller, WorkspaceAccess
 from jackfield.catalog import Catalog, entry_points
+from jackfield.catalog.of_workspace import of_workspace
 from jackfield.clock import Clock, SystemClock
 from jackfield.clock import within as within_seconds
 from jackfield.connections.connection_lookup import sources_from
 from jackfield.connections.secret_references import Secrets
 from jackfield.connector.guard import Guard
 from jackfield.errors import Cancelled, JackfieldError
+from jackfield.files.store import FileLimits, Files
 from jackfield.fork import at_fork
 from jackfield.hooks import Plugins
 from jackfield.invocation import DEFAULT_TIMEOUT, Meta, Result
@@ -34,12 +36,15 @@ if TYPE_CHECKING:
 
     from jackfield.access import Actor, Audit
     from jackfield.catalog import EntryPoint
+    from jackfield.catalog.index import ActionIndex
     from jackfield.connections.files import Source
     from jackfield.connections.shared_leases import SharedLeases
+    from jackfield.connector import Grants
     from jackfield.database import Database
     from jackfield.journal import Claimed, Journal
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal
+    from jackfield.pipe.bulk import Enqueued
     from jackfield.resources.threads import Threads
 
 _WORKERS = 64
@@ -70,31 +75,36 @@ class Jackfield:
         storage: Storage | None = None,
         guard: Guard | None = None,
         points: Iterable[EntryPoint] | None = None,
+        files: Files | None = None,
     ) -> None:
         groups = entry_points() if catalog is None else {}
         environment = os.environ if environment is None else environment
         self.workspace = _checked_workspace(workspace)
         self._children = Children(environment)  # unused with a catalog from elsewhere
-        self.catalog = Catalog.installed(groups, environment, self._children.load) if catalog is None else catalog
+        whole = Catalog.installed(groups, environment, self._children.load) if catalog is None else catalog
+        self.catalog = of_workspace(whole, workspace)
         self.storage = Storage(database_url, environment, clock or SystemClock()) if storage is None else storage
         self._owns_storage = storage is None
         sources = _connection_files(workspace, environment) if connections is None else connections
         self._known = self.storage.connections(sources, workspace, self.catalog)
         self._managed: ManagedConnections | None = None
+        self._index: ActionIndex | None = None
         self.schemas = Schemas()
         self.clock = SystemClock() if clock is None else clock
+        self.files = Files(self.storage, FileLimits(), self.clock) if files is None else files
+        """Stored files that inputs refer to and outputs contain."""
         found = groups.get("jackfield.plugins", ()) if points is None else points
         self._plugins = Plugins([(point.name, point.module, point.attribute) for point in found], tuple(plugins))
         secrets = Secrets(environment, self._plugins, self.clock)
         self.open_connections = Opener(
             workspace, self.clock, environment, secrets, self.schemas, self._shared, self._known.access,
-            guard or Guard(loopback=True), self._refuse_foreign, self.storage.barred_paths,
+            guard or Guard(loopback=True), self._refuse_foreign, self.storage.barred_paths, self._grants,
         )  # fmt: skip
         self._targets = Targets(self.schemas)
         self.access = WorkspaceAccess(self.storage, workspace, self.clock, self._known.named)
         self._pipeline = Pipeline(
             workspace, self.catalog, self._known, self.schemas, self.open_connections, self._plugins, self.access, self.clock,
-            lambda: self.journal, self._targets, Paces(workspace, self._pacing_database, self.clock),
+            lambda: self.journal, self._targets, self.files, Paces(workspace, self._pacing_database, self.clock),
         )  # fmt: skip
         self._loop = LoopThread()
         self._begin_anew()
@@ -163,14 +173,15 @@ class Jackfield:
         audit = self._audit if self.storage.enabled else None
         return GuardedConnections(self._known, self.catalog, self.open_connections, self._targets, self.clock, audit, authorizer)
 
-    def catalog_of(self, caller: Caller) -> Catalog:
+    def catalog_of(self, caller: Caller, *, over_mcp: bool = False) -> Catalog:
         """Return the connectors and actions that a caller may see; reads the rules from the database."""
         authorizer = self.access.asked_for(caller)
+        catalog = self.catalog.over_mcp() if over_mcp else self.catalog
         if authorizer is None or not authorizer.is_bound:
-            return self.catalog
+            return catalog
         from jackfield.access.visible_catalog import SeenCatalog
 
-        return SeenCatalog(self.catalog, authorizer)
+        return SeenCatalog(catalog, authorizer)
 
     def journal_of(self, caller: Caller) -> SeenJournal:
         """Return the journal, limited to what a caller may see.
@@ -277,8 +288,24 @@ class Jackfield:
         except JackfieldError as error:
             raise masked_error(error, state.redactor) from None
 
+    def enqueue_many(self, invocations: Iterable[Mapping[str, Any] | str | bytes], *, caller: Caller = LIBRARY) -> list[Enqueued | Result]:
+        """Queue invocations in order, in one commit: several thousand a second. Pass a thousand at a time to bound memory.
+
+        A refused one is a failed Result and does not affect the others. One whose idempotency key is held is not queued again: the outcome
+        is the earlier invocation with that key, or its Result once it has ended.
+        """
+        from jackfield.pipe.bulk import enqueue_many
+
+        return enqueue_many(self._pipeline, invocations, caller, lambda steps: drive(steps, self.clock, self._loop))
+
+    def run(self, claimed: Claimed) -> Result:
+        """Run an invocation that was taken from the queue, in this thread."""
+        stored = required(self.journal).opened_inputs(claimed.id, claimed.sealed)
+        state = RunState(None, self.access.queued_by(stored), wait=False, claimed=claimed)
+        return drive(self._pipeline.run(stored["invocation"], state), self.clock, self._loop)
+
     async def arun(self, claimed: Claimed) -> Result:
-        """Run an invocation that was taken from the queue."""
+        """Run an invocation that was taken from the queue, in asyncio."""
         journal = required(self.journal)
         stored = journal.opened_inputs(claimed.id, claimed.sealed)
         import asyncio
@@ -396,10 +423,12 @@ class Jackfield:
 
     def search(self, words: str, *, connector: str | None = None, effect: str | None = None) -> list[dict[str, Any]]:
         """Search for actions by ``words``; best match first."""
-        from jackfield.catalog import search
+        from jackfield.catalog.index import ActionIndex
 
-        manifests = [manifest for manifest in self.catalog.manifests() if connector in (None, manifest.key)]
-        return [row.to_json() for row in search(manifests, words, effect=effect)]
+        if self._index is None:
+            self._index = ActionIndex(self.catalog)
+        rows, _ = self._index.find(words, connector, effect, keep=self.catalog.has if self.catalog.offering else None)
+        return [row.to_json() for row in rows]
 
     def _shared(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
         """Return the leases that processes share for one version of a connection's values; None without a database."""
@@ -410,6 +439,14 @@ class Jackfield:
 
         version = journal.fingerprint({"name": name, "type": kind, "values": values})
         return SharedLeases(self.storage.database, self.storage.vault, self.workspace, version, self.clock)
+
+    def _grants(self, identifier: str, name: str) -> Grants | None:
+        """Return the grant of a stored connection; None without a database."""
+        if not self.storage.enabled:
+            return None
+        from jackfield.connections.grants import GrantTable
+
+        return GrantTable(self.storage.database, lambda: self.storage.vault, self.workspace, self.clock).of(identifier, name)
 
     def _refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         """Refuse values that contain the External ID of another workspace."""

@@ -22,9 +22,12 @@ from jackfield.access import Tokens, Workspaces
 from jackfield.database import open_database
 from jackfield.database.migrations import known_migrations
 from jackfield.journal import Journal
+from jackfield.journal.budgets import Budgets
 from jackfield.journal.instance import Instance
+from jackfield.journal.outbox import Outbox
 from jackfield.journal.queue import Queue
 from jackfield.journal.recovery import Recovery
+from jackfield.journal.upkeep import Upkeep
 
 STORES = (jackfield.access, jackfield.connections, jackfield.journal)
 _TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\) ", re.DOTALL)
@@ -34,10 +37,12 @@ _INSERT = re.compile(r"INSERT INTO \w+ \((?P<columns>[^)]*)\)\s*VALUES \((?P<val
 
 EXCEPTIONS = {
     r"FROM tokens WHERE digest = :digest": "a bearer token says which workspace its caller belongs to",
+    r"FROM authorizations WHERE digest = :digest": "the secret state of a provider's answer says which workspace it is for",
     r"FROM external_ids WHERE digest = :digest": "an External ID that another workspace uses is what must be found",
     r"UPDATE external_ids SET digest = :digest WHERE digest = :heir": "the heir was found in the same workspace just before",
     r"SELECT DISTINCT master_key_id FROM data_keys": "the operator's: does the master key open all workspaces' keys?",
     r"FROM data_keys WHERE master_key_id <> :id": "the operator's: a new master key wraps the keys of all workspaces",
+    r"FROM data_keys WHERE master_key_id = :id": "a rotation's, too: it wraps what was wrapped with the old master key meanwhile",
     r"FROM data_keys ORDER BY workspace, key_id": "the operator's: 'db check' tries the keys of all workspaces",
     r"WITH RECURSIVE queued\(workspace\) AS": "a worker's: it serves every workspace",
     r"SELECT workspace, id, delivery FROM invocations WHERE status = 'queued' AND owner = :owner": "a worker's: what its process holds",
@@ -45,14 +50,26 @@ EXCEPTIONS = {
     r"SELECT invocations.workspace, .* (owner = :owner|not_after <= :now) LIMIT :limit": "recovery takes over for every workspace",
     r"SELECT DISTINCT owner FROM \(SELECT name FROM workspaces": "recovery looks for owners that are gone",
     r"SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at": "a worker's: what its own process is to cancel",
-    r"SELECT workspace, COUNT\(\*\) AS waiting FROM invocations": "the operator's: how many wait in each workspace",
+    r"SELECT COUNT\(\*\) AS released FROM invocations": "the dispatcher's: how many messages the broker holds",
+    r"SET released_at = NULL WHERE status = 'queued' AND \(released_at < ": "the dispatcher's: what the broker lost",
+    r"SELECT connection, COUNT\(\*\) AS busy FROM invocations WHERE $|SELECT connection, COUNT\(\*\) AS busy FROM invocations WHERE \{": (
+        "completed by conditions that name the workspace"
+    ),
+    r"SELECT counts.workspace, SUM\(counts.invocations\) AS waiting": "the operator's: how many wait in each workspace",
+    r"SELECT workspace, COUNT\(\*\) AS (running|released) FROM invocations": "the operator's: what workers and the broker hold",
+    r"SELECT workspace, COUNT\(\*\) AS running FROM \(SELECT name FROM workspaces": "the operator's: how many run in each workspace",
+    r"SELECT workspace, COUNT\(\*\) AS dead FROM invocations": "the operator's: how many dead letters each workspace has",
+    r"INSERT INTO invocations \(\) VALUES": "its columns, among them the workspace, are put in at run time",
     r"FROM invocations other WHERE other.workspace = invocations.workspace": "compares with the workspace of the row around it",
     r"SELECT workspace, created_at FROM data_keys WHERE retired_at IS NULL": "the operator's: new data keys for all workspaces",
 }
 """Statements that may name no workspace, and why. None of them is in reach of a tenant."""
 
 OF_ALL = {Workspaces: "the operator's list of them", Queue: "what workers take from, for every workspace",
-          Recovery: "what takes over from lost processes", Instance: "this process"}  # fmt: skip
+          Upkeep: "what merges the counts of every workspace", Recovery: "what takes over from lost processes",
+          Instance: "this process",
+          Outbox: "what the dispatcher hands over, for every workspace",
+          Budgets: "what workers ask, for every workspace"}  # fmt: skip
 """Classes that stand above workspaces, and what they are."""
 
 
@@ -128,11 +145,18 @@ def _statements(package: ModuleType) -> Iterator[Statement]:
 
 
 def test_tables_of_tenants() -> None:
-    """Every table but three has the workspace as the first column of its key, so that what is looked at is the whole."""
+    """Every table but a few has the workspace as the first column of its key, so that what is looked at is the whole."""
     tables = _tables()
-    assert tables.keys() - TENANT_TABLES == {"workspaces", "instances"}
+    assert tables.keys() - TENANT_TABLES == {"workspaces", "instances", "dispatchers", "duration_limits", "journal_upkeep"}
     keyed = {name for name, columns in tables.items() if "PRIMARY KEY (workspace, " in columns}
-    assert TENANT_TABLES - keyed == {"external_ids", "audit_heads"}
+    assert TENANT_TABLES - keyed == {
+        "external_ids",
+        "audit_heads",
+        "invocation_kinds",
+        "invocation_counts",
+        "file_usage",
+        "queue_budgets",
+    }
 
 
 @pytest.mark.parametrize("package", [*STORES, jackfield.database], ids=lambda package: package.__name__)

@@ -12,7 +12,7 @@ import pytest
 
 from http_stand import SETTINGS, Client, say, standing
 from jackfield.access import Rules
-from jackfield.journal import listing
+from jackfield.journal import pages as journal_pages
 from jackfield.journal.listing import fits
 
 LABELS = {"correlationId": "c-1", "labels": {"team": "red", "odd%": "50% [x]"}}
@@ -60,9 +60,15 @@ def pages(client: Client, query: str) -> tuple[list[str], list[str]]:
         further = f"&cursor={quote(page['nextCursor'])}"
 
 
+def cut_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a page end after few entries, as it does in a long journal."""
+    for limit in ("LOOKED_AT", "SCANNED"):
+        monkeypatch.setattr(journal_pages, limit, 3)
+
+
 def test_h5_cursors_name_no_entry(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cursors are encrypted and of one length, so that they tell nothing of the hidden entry at which a page ended (second review)."""
-    monkeypatch.setattr(listing, "_LOOKED_AT", 3)
+    cut_pages(monkeypatch)
     found, cursors = pages(scene.clerk, "limit=1")
     assert found == scene.shown
     assert len({len(cursor) for cursor in cursors}) == 1
@@ -75,21 +81,24 @@ def test_h5_cursors_name_no_entry(scene: Scene, monkeypatch: pytest.MonkeyPatch)
 
 def test_h5_filters_tell_nothing_of_hidden_entries(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages are cut alike whether a filter fits hidden entries or nothing at all: the rules are asked first (second review)."""
-    monkeypatch.setattr(listing, "_LOOKED_AT", 3)
+    cut_pages(monkeypatch)
     looked = list[int]()
 
     def counted(row: Any, filters: Mapping[str, Any]) -> bool:
         looked.append(1)
         return fits(row, filters)
 
-    monkeypatch.setattr(listing, "fits", counted)
-    seen = set[tuple[int, int]]()
-    for query in (f"q={scene.hidden[0]}", "connection=zanzibar", "idempotencyKey=key-11", "q=nothing-of-that", "connection=nowhere"):
-        looked.clear()
-        found, cursors = pages(scene.clerk, query)
-        assert found == []
-        seen.add((len(cursors), len(looked)))
-    assert len(seen) == 1
+    monkeypatch.setattr(journal_pages, "fits", counted)
+    for name, hidden, nothing in (
+        ("q", scene.hidden[0], "nothing-of-that"), ("connection", "zanzibar", "nowhere"), ("idempotencyKey", "key-11", "no-such-key"),
+    ):  # fmt: skip
+        seen = set[tuple[int, int]]()
+        for value in (hidden, nothing):
+            looked.clear()
+            found, cursors = pages(scene.clerk, f"{name}={value}")
+            assert found == []
+            seen.add((len(cursors), len(looked)))
+        assert len(seen) == 1, name
 
 
 def test_h5_filters_fit_as_they_do_for_the_operator(scene: Scene) -> None:

@@ -30,6 +30,9 @@ def test_default_is_always_there(workspaces: Workspaces) -> None:
         "allowReferences": False,
         "allowAmbient": False,
         "allowOwnExternalId": False,
+        "queueRate": 0,
+        "queueConcurrency": 0,
+        "connectionBudgets": {},
     }
 
 

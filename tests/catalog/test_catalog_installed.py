@@ -174,13 +174,13 @@ def test_a_broken_manifest_breaks_nothing_else(plugs: Path, text: str | bytes, w
 def test_all_manifests_are_read_once(plugs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is broken is left out: a manifest that cannot be read, and code that failed on import. Nothing is read twice."""
     reads = Counter[str]()
-    read_text = vars(importlib.import_module("jackfield.catalog.installed"))["_manifest_text"]
+    read_text = vars(importlib.import_module("jackfield.catalog.installed"))["_folder"]
 
     def counted(point: EntryPoint) -> str:
         reads[point.name] += 1
         return str(read_text(point))
 
-    monkeypatch.setattr("jackfield.catalog.installed._manifest_text", counted)
+    monkeypatch.setattr("jackfield.catalog.installed._folder", counted)
     package = make_connector(plugs, "bad", SOURCE, MANIFEST)
     (package / "connector.json").write_text("{", encoding="utf-8")
     make_connector(plugs, "sick", "raise OSError", {**MANIFEST, "key": "sick"})

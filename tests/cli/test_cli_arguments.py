@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.cli.arguments import file_value, kind_of, read_inputs, takes_list_only
-from jackfield.cli.files import Files
+from jackfield.cli.local_files import Files
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import MAX_BYTES
 

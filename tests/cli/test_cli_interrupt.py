@@ -120,7 +120,7 @@ def test_a_reader_who_leaves_a_single_invocation(shell: Shell) -> None:
 def test_ctrl_c_in_another_command(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C ends a command that has nothing to finish with exit code 130, without a traceback."""
 
-    def interrupted(*_words: object) -> None:
+    def interrupted(*_words: object, **_more: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("jackfield.catalog.Catalog.installed", interrupted)

@@ -10,7 +10,7 @@ from typing import Any, Self
 import pytest
 
 from jackfield.cli.batch import Batch
-from jackfield.cli.files import Files
+from jackfield.cli.local_files import Files
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import MAX_BYTES
 from plugboard import make_connector
@@ -235,3 +235,20 @@ def test_a_file_that_breaks_while_it_is_read(monkeypatch: pytest.MonkeyPatch) ->
     assert first == b"{}\n"
     assert isinstance(last, InvalidInvocation)
     assert last.message == "the file 'disk.jsonl' cannot be read: Input/output error"
+
+
+def test_lines_are_queued_with_an_id_each(shell: Shell) -> None:
+    """``--queue`` prints one outcome per line, in order: an id, or the refusal; the worker runs them later. A single invocation is queued
+    likewise."""
+    shell.set(JACKFIELD_DATABASE_URL="sqlite:///queue.db")
+    shell.write("many.jsonl", line("a") + "{nonsense\n" + line("b"))
+    answer = shell.run("invoke", "--file", "many.jsonl", "--queue")
+    assert answer.code == 2
+    first, second, third = answer.lines
+    assert [(row["status"], row["line"]) for row in (first, third)] == [("queued", 1), ("queued", 3)]
+    assert (second["error"]["code"], second["meta"]["line"]) == ("invalid_invocation", 2)
+    shown = shell.run("invocations", "show", first["invocationId"])
+    assert (shown.code, shown.json["status"]) == (0, "queued")
+    assert [row["line"] for row in shell.run("invoke", "--file", "many.jsonl", "--queue", "--resume", "3").lines] == [3]
+    assert shell.run("invoke", "--file", "many.jsonl", "--queue", "--resume", "results").code == 2
+    assert shell.run("invoke", "echo", "say", "text=x", "--queue").json["status"] == "queued"

@@ -147,7 +147,7 @@ def test_help_names_plugged_commands_without_importing_them(shell: Shell) -> Non
     """A command that a package adds stands in ``--help``, and its module is not run for that."""
     add_command(shell, "hello", "raise RuntimeError('imported')")
     answer = shell.run("--help")
-    assert "hello         (added by jackfield-extra)" in answer.out
+    assert re.search(r"hello +\(added by jackfield-extra\)", answer.out)
 
 
 def test_a_plugged_command_runs(shell: Shell) -> None:

@@ -232,3 +232,36 @@ def test_b12_a_prefix_of_an_id(operator: Shell) -> None:
     short = [row["invocationId"] for row in _shortened([{"invocationId": whole} for whole in (doubted, other)])]
     assert [len(text) for text in short] == [max(13, common + 1)] * 2
     assert operator.run("invocations", "resolve", doubted[: common + 1], "--as", "failed").code == 0
+
+
+def test_the_queue_on_the_command_line(operator: Shell) -> None:
+    """``queue stats`` counts by workspace, ``dead`` lists dead letters, and ``redrive`` queues them again or says why not."""
+    queued = operator.run("invoke", "echo", "say", "text=x", "--connection", "hall", "--queue", "--priority", "7").json["invocationId"]
+    assert operator.run("invocations", "show", queued).json["priority"] == 7
+    with storage() as found:
+        found.database.record(
+            lambda transaction: transaction.change("UPDATE invocations SET status = 'failed', settled_at = 1, dead_at = 1", {})
+        )
+    (dead,) = operator.run("queue", "dead").json
+    assert (dead["invocationId"], dead["deliveries"]) == (queued, 0)
+    assert operator.run("queue", "stats").json == [
+        {"workspace": "default", "queued": 0, "delayed": 0, "released": 0, "running": 0, "dead": 1, "oldestSeconds": None}
+    ]
+    again = operator.run("queue", "redrive", "--all")
+    assert (again.code, again.json) == (0, {"redriven": [queued], "refused": []})
+    refused = operator.run("queue", "redrive", queued)
+    assert (refused.code, refused.json["redriven"]) == (2, [])
+    assert "is not dead" in refused.json["refused"][0]["error"]["message"]
+    assert operator.run("queue", "redrive").code == 2
+    assert operator.run("queue", "stats", "--workspace", "default").json[0]["queued"] == 1
+
+
+def test_budgets_are_settings_of_the_workspace(operator: Shell) -> None:
+    """Rates and concurrencies are set by name and merged; 0 removes one."""
+    words = ("--queue-rate", "12.5", "--queue-concurrency", "8", "--connection-rate", "hall=2", "--connection-concurrency", "*=3")
+    assert operator.run("workspaces", "set", "default", *words).code == 0
+    shown = operator.run("workspaces", "set", "default", "--connection-concurrency", "hall=1", "--connection-concurrency", "*=0").json
+    assert (shown["queueRate"], shown["queueConcurrency"]) == (12.5, 8)
+    assert shown["connectionBudgets"] == {"hall": {"rate": 2.0, "concurrency": 1}}
+    for wrong in (("--queue-rate", "-1"), ("--connection-rate", "hall"), ("--connection-rate", "no/name=1"), ("--queue-rate", "nan")):
+        assert operator.run("workspaces", "set", "default", *wrong).code == 2, wrong

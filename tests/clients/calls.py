@@ -10,14 +10,17 @@ import json
 import os
 import pkgutil
 import sys
+from io import BytesIO
 from typing import Any
 
 import jackfield_client
 from jackfield_client import AuthenticatedClient
 from jackfield_client.api.audit import list_audit
 from jackfield_client.api.connections import create_connection, list_connections, remove_connection, replace_connection, show_connection
+from jackfield_client.api.files import download_file, list_files, upload_file
 from jackfield_client.api.invocations import invoke, list_invocations, show_invocation
-from jackfield_client.models import ConnectionUpdate, Invocation, ListInvocationsStatus, NewConnection
+from jackfield_client.models import ConnectionUpdate, Invocation, ListInvocationsStatus, NewConnection, UploadFileFilesBody
+from jackfield_client.types import File
 
 
 def main(origin: str) -> dict[str, Any]:
@@ -25,7 +28,7 @@ def main(origin: str) -> dict[str, Any]:
     for module in pkgutil.walk_packages(jackfield_client.__path__, "jackfield_client."):
         importlib.import_module(module.name)
     client = AuthenticatedClient(base_url=origin, token=os.environ["JACKFIELD_TOKEN"], raise_on_unexpected_status=True)
-    return {**connections(client), **invocations(client), **removal(client)}
+    return {**connections(client), **invocations(client), **files(client), **removal(client)}
 
 
 def connections(client: AuthenticatedClient) -> dict[str, Any]:
@@ -59,6 +62,16 @@ def invocations(client: AuthenticatedClient) -> dict[str, Any]:
         "entry": [entry.connector, entry.status.value],
         "found": [item.invocation_id == done.parsed.meta.invocation_id for item in found.items],
     }
+
+
+def files(client: AuthenticatedClient) -> dict[str, Any]:
+    """Download a file, whole and in part, and find it in the list."""
+    file = upload_file.sync(client=client, body=File(BytesIO(b"hello"))).file
+    form = upload_file.sync(client=client, body=UploadFileFilesBody(File(BytesIO(b"in a form"), "note.txt", "text/plain")))
+    whole, part = download_file.sync(file, client=client), download_file.sync(file, client=client, range_="bytes=-2")
+    listed = [item.file == file for item in list_files.sync(client=client).items]
+    downloaded = [whole.payload.read().decode(), part.payload.read().decode()]
+    return {"downloaded": downloaded, "files": listed, "form": [form.size, form.content_type]}
 
 
 def removal(client: AuthenticatedClient) -> dict[str, Any]:

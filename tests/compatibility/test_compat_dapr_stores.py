@@ -9,7 +9,6 @@ from pathlib import Path
 import boto3
 import pytest
 import yaml
-from moto.server import ThreadedMotoServer
 
 import jackfield_aws.sessions
 from authority import Authority
@@ -17,6 +16,7 @@ from foreign_files import connection, problem, write
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.connections.foreign import Document, Surroundings, read
+from moto_server import moto_server
 from sidecars import bindings_of, component
 from vault_server import VaultServer
 
@@ -160,17 +160,13 @@ def bindings_text(folder: Path, text: str) -> str:
 @pytest.fixture(scope="module")
 def moto_url() -> Iterator[str]:
     """A server with Secrets Manager and the Parameter Store."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    session = boto3.Session("AKIASETUP", "setup", region_name="eu-west-1")
-    manager, parameters = session.client("secretsmanager", endpoint_url=url), session.client("ssm", endpoint_url=url)
-    manager.create_secret(Name="plain", SecretString="sm-plain")
-    manager.create_secret(Name="ses", SecretString=json.dumps({"ses": "sm-name", "key": "sm-key"}))
-    parameters.put_parameter(Name="/mail/key", Value="ssm-key", Type="SecureString")
-    yield url
-    server.stop()
+    with moto_server() as url:
+        session = boto3.Session("AKIASETUP", "setup", region_name="eu-west-1")
+        manager, parameters = session.client("secretsmanager", endpoint_url=url), session.client("ssm", endpoint_url=url)
+        manager.create_secret(Name="plain", SecretString="sm-plain")
+        manager.create_secret(Name="ses", SecretString=json.dumps({"ses": "sm-name", "key": "sm-key"}))
+        parameters.put_parameter(Name="/mail/key", Value="ssm-key", Type="SecureString")
+        yield url
 
 
 KEYS = {"region": "eu-west-1", "accessKey": "AKIASTORE", "secretKey": "s"}

@@ -22,7 +22,7 @@ CHANGES = [
     "/connections", "/connections/hall/values", "/connections/hall/test", "/connections/hall/doctor",
     "/connections/hall/name", "/connections/hall/removal",
     "/connectors/echo/actions/say/run", "/connectors/echo/actions/say/code", "/invocations/x/cancel", "/invocations/x/resolve",
-    "/uploads", "/tokens", "/tokens/x/revocation", "/workspace",
+    "/invocations/x/redrive", "/connections/hall/authorization", "/uploads", "/tokens", "/tokens/x/revocation", "/workspace",
     "/marketplace/acme/installation", "/marketplace/acme/upgrade", "/marketplace/acme/removal",
 ]  # fmt: skip
 

@@ -10,6 +10,7 @@ import pytest
 
 from console_client import Client, Place, placed, token
 from jackfield.access import Tokens
+from jackfield.access.workspace_access import LIBRARY, Caller
 from jackfield.errors import InDoubt
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.journal import Draft, Journal
@@ -38,11 +39,11 @@ def journal(place: Place) -> Journal:
     return found
 
 
-def doubtful(place: Place) -> str:
+def doubtful(place: Place, caller: Caller = LIBRARY) -> str:
     """The id of an invocation in doubt, with everything that a caller can give it to be recognised by."""
     context = {"correlationId": "order-4711", "labels": {"shop": "berlin"}}
     asked = {**POST, "inputs": {"text": "Hello", "fault": {"kind": "reset"}}, "idempotencyKey": "note-1", "context": context}
-    result = place.host.runtime("default").invoke(asked)
+    result = place.host.runtime("default").invoke(asked, caller=caller)
     assert result.status == "in_doubt"
     return result.meta.invocation_id
 
@@ -165,9 +166,7 @@ def test_n9_callers_are_found_by_name(place: Place) -> None:
     """N9: the filter for callers takes the name of a token, or its id; a name that two tokens have is refused."""
     tokens = Tokens(place.host.storage.database, "default", place.host.clock)
     ada, client = tokens.create("manage", "Ada").token, place.signed_in()
-    identifier = doubtful(place)
-    with journal(place).database.write() as transaction:
-        transaction.execute("UPDATE invocations SET caller = :caller WHERE id = :id", {"caller": ada.id, "id": identifier})
+    identifier = doubtful(place, Caller(ada.id))
     for name in ("Ada", ada.id):
         assert identifier in client.get(f"/invocations?caller={name}").text
     assert identifier not in client.get("/invocations?caller=Grace").text

@@ -98,9 +98,9 @@ def test_the_journal_is_read(place: Place) -> None:
     assert all(one.seconds is not None and one.seconds >= 0 for one in found[1:])
     assert len(samples(database, "default", 0, 2)) == 2
     assert samples(database, "default", place.host.clock.time() + 10, 10) == []
-    assert open_counts(database, "default") == {"queued": 1, "running": 0, "in_doubt": 1}
+    assert open_counts(database, "default") == {"queued": 1, "running": 0, "in_doubt": 1, "dead": 0}
     assert samples(database, "acme", 0, 10) == []
-    assert open_counts(database, "acme") == {"queued": 0, "running": 0, "in_doubt": 0}
+    assert open_counts(database, "acme") == {"queued": 0, "running": 0, "in_doubt": 0, "dead": 0}
 
 
 def test_the_overview_says_it_in_words_too(place: Place) -> None:
@@ -125,11 +125,11 @@ def entry(log: list[dict[str, object]], **given: object) -> object:
     row = dict.fromkeys(
         ("connector_version", "effect", "connection", "caller", "idempotency_key", "fingerprint", "error_code", "request_id", "started_at",
          "settled_at", "expires_at", "owner", "rule", "resolved_by", "context", "attempt_log", "deliveries", "available_at",
-         "not_after", "corrected_at", "cancel_requested_at")
+         "not_after", "corrected_at", "cancel_requested_at", "dead_at")
     )  # fmt: skip
     found = read_entry(
         {**row, "id": new_invocation_id(), "status": "succeeded", "connector": "echo", "action": "say", "key_held": 0, "dry_run": 0,
-         "attempts": len(log), "delivery": 0, "created_at": NOW, **given, "result": None}, None,
+         "attempts": len(log), "delivery": 0, "priority": 5, "created_at": NOW, **given, "result": None}, None,
     )  # fmt: skip
     return type("Entry", (), {"attempt_log": log, "is_open": found.is_open, **{name: getattr(found, name) for name in
                               ("created_at", "started_at", "settled_at", "attempts", "status", "doubt")}})  # fmt: skip

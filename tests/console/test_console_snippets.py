@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackfield.cli.arguments import read_inputs
-from jackfield.cli.files import Files
+from jackfield.cli.local_files import Files
 from jackfield.invocation import Invocation
 from jackfield.surfaces.console.snippets import as_command, as_curl, as_json, as_python
 

@@ -86,7 +86,7 @@ def test_objects_of_the_schemas_are_closed(name: str) -> None:
         below = [fault for key, item in node.items() for fault in walk(item, f"{path}/{key}")]
         return [path, *below] if is_open else below
 
-    exceptions = {"/$defs/object"}  # any JSON Schema of an object
+    exceptions = {"/$defs/object", "/$defs/described"}  # any JSON Schema of an object
     assert set(walk(schema(name), "")) <= exceptions
 
 
@@ -259,11 +259,12 @@ def test_manifests_fit_the_schema(path: Path) -> None:
 def test_examples_of_manifests_fit_their_own_schemas(path: Path) -> None:
     """The inputs and outputs of a manifest's examples are what the action's own schemas allow."""
     manifest = json.loads(path.read_text(encoding="utf-8"))
+    shared = {"$defs": manifest.get("$defs", {})}
     for action in manifest["actions"]:
         for shown in action["examples"]:
             assert shown["invocation"]["action"] == shown["result"]["meta"]["action"] == action["key"]
-            Draft202012Validator(action["inputs"]).validate(shown["invocation"]["inputs"])
-            Draft202012Validator(action["output"]).validate(shown["result"].get("output", {}))
+            Draft202012Validator({**shared, **action["inputs"]}).validate(shown["invocation"]["inputs"])
+            Draft202012Validator({**shared, **action["output"]}).validate(shown["result"].get("output", {}))
 
 
 def _manifest(**more: Any) -> dict[str, Any]:
@@ -337,5 +338,6 @@ def test_drift_is_told_and_mended(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert codes == [1, 0, 0]
     copies = {f"runtime/jackfield/surfaces/http/schemas/{name}.schema.json" for name in ("invocation", "result")}
     pages = {f"docs/reference/{name}.md" for name in ("option-sources", *generate._PAGES)}
-    assert set(listed) == {*pages, *(f"schemas/{name}.schema.json" for name in NAMES), *copies}
+    made = {"deploy/grafana/dashboards/jackfield.json", *(f"schemas/{name}.schema.json" for name in NAMES)}
+    assert set(listed) == {*pages, *made, *copies}
     assert len(listed) == 2 * len(set(listed))

@@ -228,9 +228,9 @@ def test_check_finds_what_is_missing(database: Database) -> None:
     with database.write() as transaction:
         transaction.execute("DROP INDEX invocations_key")
         transaction.execute("DROP TABLE leases")
-        transaction.change("UPDATE schema_migrations SET checksum = 'x'")
+        transaction.change("UPDATE schema_migrations SET checksum = 'x' WHERE version <= 2")
     assert check(database).problems == (
-        *(f"version {number} was applied with different SQL than this jackfield contains" for number in range(1, LAST + 1)),
+        *(f"version {number} was applied with different SQL than this jackfield contains" for number in (1, 2)),
         "the table 'leases' is missing",
         "the index 'invocations_key' is missing",
     )

@@ -1,4 +1,4 @@
-"""The tutorial of the first connector, run as it stands: files are written, edits applied, commands executed by a shell."""
+"""The tutorials that lead to a published connector, run as they stand: files are written, edits applied, commands executed by a shell."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 from doc_pages import ROOT, Block, blocks, matches
 
 PAGE = ROOT / "docs" / "tutorial" / "first-connector.md"
+OPENAPI = ROOT / "docs" / "tutorial" / "publish-openapi.md"
 PORT = "8700"
 """The port of the page's server; a free one takes its place."""
 _PATIENCE = 120
@@ -122,3 +123,11 @@ def test_the_first_connector(reader: Reader, tmp_path: Path) -> None:
     assert recordings == ["example-createItem.json", "example-listItems.json"]
     assert not any("open-sesame" in path.read_text(encoding="utf-8") for path in (project / "tests").rglob("*.json"))
     assert (tmp_path / "empty" / "elsewhere" / "connectors" / "acme-shelf" / "0.1.0").is_dir()
+
+
+def test_from_a_document_to_a_published_connector(reader: Reader, tmp_path: Path) -> None:
+    """Every command of the page works as printed: a generated connector is curated, graded, published, installed and called."""
+    for block in blocks(OPENAPI):
+        reader.follow(block)
+    assert (tmp_path / "empty" / "elsewhere" / "connectors" / "acme-tickets" / "0.1.0").is_dir()
+    assert [row["id"] for row in json.loads(reader.answer)["output"]["tickets"]] == ["1", "2", "3", "4", "5"]

@@ -43,13 +43,14 @@ def test_fifty_tasks_assume_the_role_once(tmp_path: Path) -> None:
 
 
 def test_a_thousand_sends_open_fifty_connections(tmp_path: Path) -> None:
-    """1,000 sends from 50 threads: one AssumeRole, and at most 50 connections besides STS's."""
+    """1,000 sends from 50 threads: one AssumeRole, and at most 50 connections at a time besides STS's."""
     quota = {"max24HourSend": -1, "maxSendRate": 100_000}  # so that nothing is paced
     with Rig(tmp_path, quota=quota) as rig, ThreadPoolExecutor(50) as pool:
         results = list(pool.map(lambda _number: rig.send(), range(1000)))
         assert {result.status for result in results} == {"succeeded"}
         assert (rig.aws.counts[STS], rig.aws.accepted) == (1, 1000)
-        assert rig.aws.connections <= 51
+        # A quota that is not read in time is asked again later; the connection that waited for it is closed and replaced.
+        assert rig.aws.connections <= 51 + rig.aws.counts["sesv2:GetAccount"]
 
 
 def test_fifty_threads_share_a_slow_recovery(tmp_path: Path) -> None:

@@ -236,11 +236,18 @@ def test_retry_after_is_honoured(tmp_path: Path) -> None:
 
 
 def test_back_off_grows_and_is_bounded(tmp_path: Path) -> None:
-    """Without Retry-After the n-th wait is a random part of 0.1 s · 2ⁿ⁻¹; there are at least five tries."""
+    """Without Retry-After the n-th wait is a random part of 0.1 s · 2ⁿ⁻¹. A list has no turn in the account's pace to wait for as well."""
+    with Rig(tmp_path, script=_always({"do": "status", "status": 503}, "ses:ListIdentities")) as rig:
+        result = rig.list().to_json()
+        assert (result["error"]["code"], result["meta"]["attempts"], len(rig.clock.slept)) == ("unavailable", 6, 5)
+        assert all(0 <= seconds <= 0.1 * 2**number for number, seconds in enumerate(rig.clock.slept))
+
+
+def test_throttled_sends_are_repeated(tmp_path: Path) -> None:
+    """A provider that throttles for good is asked at least five times until the deadline."""
     with Rig(tmp_path, script=_always({"do": "status", "status": 429})) as rig:
         assert rig.send().to_json()["error"]["code"] == "rate_limited"
         assert len(rig.clock.slept) >= 4
-        assert all(0 <= seconds <= 0.1 * 2**number for number, seconds in enumerate(rig.clock.slept))
 
 
 STS_FAULTS: dict[str, tuple[Fault, str, bool]] = {

@@ -10,7 +10,7 @@ import pytest
 
 from http_stand import Client, Stand
 from jackfield.access import Rules
-from jackfield.catalog.index import Words
+from jackfield.catalog.words import Words
 from jackfield.manifest import Manifest
 
 

@@ -53,6 +53,7 @@ def test_m24_python_client(origin: str, client: Client, tmp_path: Path) -> None:
     assert told["done"][2]["text"] == "hello"
     assert told["refused"] == [422, "invalid_input", "/text"]
     assert (told["entry"], told["found"]) == (["echo", "succeeded"], [True])
+    assert (told["downloaded"], told["files"], told["form"]) == (["hello", "lo"], [False, True], [9, "text/plain"])
     assert (told["removed"], told["missing"]) == (204, ["Problem", 404])
     assert set(told["events"]) >= {"connection.created", "connection.replaced", "connection.removed"}
 

@@ -126,7 +126,7 @@ def test_an_event_loop_goes_on(runtime: Jackfield) -> None:
     """In asyncio, a call that waits in its child does not stop the loop."""
 
     async def main() -> list[Result]:
-        slow = asyncio.create_task(runtime.ainvoke(invocation(seconds=0.2)))
+        slow = asyncio.create_task(runtime.ainvoke(invocation(seconds=2)))
         quick = await runtime.ainvoke(invocation())
         assert not slow.done()
         return [quick, await slow]

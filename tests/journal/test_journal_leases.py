@@ -308,6 +308,7 @@ def test_w3_poison_ends(two: tuple[Process, Process]) -> None:
     assert (shown["status"], shown["error"]["code"]) == ("failed", "internal")
     assert [item["delivery"] for item in shown["deliveries"]] == [1, 2, 3, 4, 5]
     assert len(shown["error"]["details"]) == DELIVERIES
+    assert shown["deadAt"] == shown["settledAt"]
 
 
 def test_v5_waiting_in_the_queue_is_not_held_against_a_run(two: tuple[Process, Process]) -> None:

@@ -26,7 +26,8 @@ from jackfield.journal import Claimed, Journal, Queue
 from jackfield.journal.instance import Instance
 from jackfield.pipe import pipeline
 from jackfield.pipe.recorder import draft_of
-from jackfield.queue import QueueWorkers, RuntimePool, workers
+from jackfield.queue import LocalEngine, RuntimePool, local
+from jackfield.queue.upkeep import Upkeep
 from jackfield_aws import bounded
 from jackfield_aws.bounded import Watch
 from nursery import connection, mail
@@ -75,7 +76,7 @@ def test_f1_a_queued_write_that_cannot_be_recorded_is_sent_once(
     assert isinstance(identifier, str)
 
     async def work() -> str:
-        workers = QueueWorkers(runtimes, 1, lambda _result: None, lambda: False)
+        workers = LocalEngine(runtimes, 1, lambda _result: None, lambda: False)
         workers.start()
         for _ in range(400):
             if not (await asyncio.to_thread(journal.find, identifier)).is_open:
@@ -235,8 +236,8 @@ def test_a_worker_says_what_was_begun(
         raise MemoryError
 
     monkeypatch.setattr(Jackfield, "arun", arun)
-    monkeypatch.setattr(workers, "_CHECK", 0.0)
-    asyncio.run(QueueWorkers(runtimes, 1)._run(claimed, Queue(runtimes.storage.database)))
+    monkeypatch.setattr(local, "EVERY", 0.0)
+    asyncio.run(LocalEngine(runtimes, 1)._run(claimed, Upkeep(runtimes, Queue(runtimes.storage.database))))
     entry = journal.find(identifier)
     assert (entry.status, entry.owner is None) == (("in_doubt", False) if begun else ("queued", True))
     assert [said in record.getMessage() for record in caplog.records if record.name == "jackfield.queue"] == [True]
@@ -304,7 +305,7 @@ def _upgraded(url: str) -> str:
 
 def test_n8_a_fault_that_every_look_meets_is_logged_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """N8: workers on a database that is not up to date look on, and say so once a minute, not with every look."""
-    monkeypatch.setattr("jackfield.queue.workers._POLL", 0.001)
+    monkeypatch.setattr("jackfield.queue.local._POLL", 0.001)
     looks, enough = 0, threading.Event()
 
     class Storage:
@@ -327,7 +328,7 @@ def test_n8_a_fault_that_every_look_meets_is_logged_once(monkeypatch: pytest.Mon
         storage, clock = Storage(), FakeClock()
 
     async def work() -> None:
-        workers = QueueWorkers(Runtimes(), 1)  # type: ignore[arg-type]  # as above
+        workers = LocalEngine(Runtimes(), 1)  # type: ignore[arg-type]  # as above
         workers.start()
         await asyncio.to_thread(enough.wait, 20.0)
         await workers.stop(1.0)

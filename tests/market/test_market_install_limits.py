@@ -20,17 +20,8 @@ from shell import Shell
 from storefront import BODY, Storefront, files_of, wheel_of, write_dependency
 from wheel_maker import put
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shop_fixture"]
 WHEEL = "jackfield_acme-1.0.0-py3-none-any.whl"
-
-
-@pytest.fixture
-def shop(shell: Shell, home: Path) -> Storefront:
-    """A catalogue with acme 1.0.0, and a data folder."""
-    home.mkdir()
-    store = Storefront(shell).open()
-    store.add()
-    return store
 
 
 def rule_of(shell: Shell, *words: str) -> str:

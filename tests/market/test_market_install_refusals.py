@@ -21,19 +21,10 @@ from storefront import BODY, Files, Storefront, files_of, wheel_of, write_depend
 from tuf_client import serving
 from wheel_maker import archive, put, swap
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shop_fixture"]
 CODE = "jackfield_acme/__init__.py"
 MANIFEST = "jackfield_acme/connector.json"
 INFO = "jackfield_acme-1.0.0.dist-info"
-
-
-@pytest.fixture
-def shop(shell: Shell, home: Path) -> Storefront:
-    """A catalogue with acme 1.0.0, and a data folder."""
-    home.mkdir()
-    store = Storefront(shell).open()
-    store.add()
-    return store
 
 
 def refused(shell: Shell, *words: str) -> str:

@@ -51,9 +51,9 @@ def test_b8_instructions_stay_short() -> None:
         def __init__(self, **members: Any) -> None:
             self.__dict__ |= members
 
-    manifests = [Many(title=f"T{number}", key=f"t{number}", actions={"a": None}) for number in range(25)]
-    catalog = Many(manifests=lambda: manifests)
-    call: Any = Many(catalog=catalog, caller=Many(scope=None))
+    entries = [Many(title=f"T{number}", key=f"t{number}", error=None) for number in range(25)]
+    index = Many(covers=lambda _catalog: True, entries=lambda: entries)
+    call: Any = Many(catalog=None, index=index, caller=Many(scope=None))
     assert instructions(call).splitlines()[0].endswith("T19 (t19) and 5 more.")
 
 

@@ -340,7 +340,7 @@ def test_the_command_runs_in_a_process_of_others(tmp_path: Path, monkeypatch: py
         def talk() -> list[Any]:
             hello = message("initialize", 1, protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "x", "version": "1"})
             said = [pipes.ask(hello), pipes.ask(call_of("execute_action", 2, **say("say", text="hello")))]
-            said.append(pipes.ask(call_of("execute_action", 3, connector="echo", action="say", inputs={"picture": {"file": "file_x"}})))
+            said.append(pipes.ask(call_of("execute_action", 3, **say("say", text="x", picture={"file": "file_x"}))))
             pipes.close()
             return said
 

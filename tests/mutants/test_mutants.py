@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jackfield.testing import ALL_RULES, Subject, judged
+from jackfield.testing import ALL_RULES, Subject, behaviour, judged
 from jackfield.testing.project import Project
 from parcels import FILES, SOUND, write_files
 from plugboard import make_connector, plugged
@@ -84,8 +84,10 @@ def test_b11_the_sound_connector_keeps_every_rule(judge: Judge, rule: str) -> No
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_b11_each_mutant_is_caught(judge: Judge, mutant: Mutant) -> None:
-    """The rule that is named for the mistake finds it."""
+def test_b11_each_mutant_is_caught(judge: Judge, mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rule that is named for the mistake finds it. No attempt is repeated with more time: a sound connector must pass, not a mutant."""
+    for name in ("_AGAIN", "_LAST"):
+        monkeypatch.setattr(behaviour, name, behaviour._SHORT_DEADLINE)
     assert judge(mutant.rule, mutant)
 
 
@@ -100,8 +102,26 @@ def test_what_does_not_apply_is_no_skip(tmp_path: Path, workers: tuple[str, ...]
     """Rules that cannot be asked of a connector make no test, and the summary lists them with the reason."""
     suite = 'from jackfield.testing import Conformance\n\n\nclass TestSes(Conformance):\n    key = "aws-ses"\n'
     tmp_path.joinpath("test_ses_suite.py").write_text(suite, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", *workers, str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "-k", "everything-explained", *workers, str(tmp_path)]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False).stdout
     assert "SKIPPED" not in said
     assert said.count("conformance of 'aws-ses': not applicable: no required value of a connection type is a URI") == 1
     assert "guard-is-asked" in said
+
+
+@pytest.mark.parametrize(
+    ("grade", "workers", "code"), [("bronze", (), 0), ("bronze", ("-n", "1"), 0), ("silver", (), 1)], ids=["above", "xdist", "within"]
+)
+def test_a_rule_above_the_grade_is_expected_to_fail(tmp_path: Path, grade: str, workers: tuple[str, ...], code: int) -> None:
+    """A suite of a lower grade passes, and its summary names the higher rule that failed, with the fault; a suite of that grade fails."""
+    mutant = next(mutant for mutant in MUTANTS if mutant.rule == "everything-explained" and not mutant.file)
+    make_connector(tmp_path, "parcel", mutant.source)
+    _project(tmp_path, None)
+    suite = f'from jackfield.testing import Conformance\n\n\nclass TestParcel(Conformance):\n    grade = "{grade}"\n'
+    tmp_path.joinpath("tests", "test_parcel.py").write_text(suite, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-k", "everything-explained or secrets-marked", *workers, "tests"]
+    with plugged(tmp_path):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == code, done.stdout
+    assert done.stdout.count("conformance of 'parcel': above bronze, not reached: everything-explained (silver): ") == (code == 0)
+    assert ("1 xfailed" if code == 0 else "1 failed") in done.stdout

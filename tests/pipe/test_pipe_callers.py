@@ -69,7 +69,7 @@ def test_an_async_action_that_never_ends(tmp_path: Path, effect: Any, status: st
         await asyncio.Event().wait()
         raise AssertionError
 
-    members = invocation(timeoutSeconds=0.3)
+    members = invocation(timeoutSeconds=1.5)
     with runtime(tmp_path, scripted(Script(for_ever), effect=effect, is_async=True)) as board:
         result = asyncio.run(board.jackfield.ainvoke(members)) if through_loop else board.jackfield.invoke(members)
     assert (result.status, result.error and result.error.code) == (status, code)

@@ -34,18 +34,21 @@ class Authority:
 
     def serving(self, *names: str) -> ssl.SSLContext:
         """What a server needs to be believed to be any of ``names`` (host names or addresses)."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with tempfile.NamedTemporaryFile(suffix=".pem") as file:
+            file.write(self.pem(*names))
+            file.flush()
+            context.load_cert_chain(file.name)
+        return context
+
+    def pem(self, *names: str) -> bytes:
+        """The same for servers that are no part of this process: the private key, then the certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
         leaf = self._begun(x509.Name([]), key).add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=True)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         leaf = leaf.add_extension(issuer, critical=False)
         pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        pem += leaf.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-            file.write(pem)
-            file.flush()
-            context.load_cert_chain(file.name)
-        return context
+        return pem + leaf.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
         now = datetime.now(UTC)

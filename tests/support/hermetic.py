@@ -1,10 +1,12 @@
-"""What holds for every test of the repository, loaded by ``-p``: a home of its own, no journal unless asked for, no silent skips in CI;
-and a clock for those that ask for one."""
+"""What holds for every test of the repository, loaded by ``-p``: a home and log handlers of its own, no journal unless asked
+for, no silent skips in CI; and a clock for those that ask for one."""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,25 @@ def pytest_configure() -> None:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     settings.register_profile("untimed", deadline=None)
     settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def copied_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Make the new SQLite databases of tests by copying one, since migrating takes longer than most tests."""
+    from ready_database import databases_copied
+
+    with databases_copied(tmp_path_factory.mktemp("template")):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def log_handlers() -> Iterator[None]:
+    """Put jackfield's logging back: a command's handler writes to a captured stderr, which is closed when threads log after the test."""
+    logger = logging.getLogger("jackfield")
+    handlers, propagate, level = logger.handlers[:], logger.propagate, logger.level
+    yield
+    logger.handlers[:], logger.propagate = handlers, propagate
+    logger.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

@@ -75,8 +75,13 @@ def plugged(*folders: Path | str) -> Iterator[None]:
         for folder in added:
             sys.path.remove(folder)
         for name in set(sys.modules) - before:
-            if str(getattr(sys.modules[name], "__file__", None) or "").startswith(tuple(added)):
+            if _place(sys.modules[name]).startswith(tuple(added)):
                 del sys.modules[name]
+
+
+def _place(module: object) -> str:
+    """The file of a module, or the folder of a package without code."""
+    return str(getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), ""))
 
 
 def _executed(name: str, path: Path) -> Any:  # a module: whatever its source defines

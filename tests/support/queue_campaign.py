@@ -52,7 +52,7 @@ connector = Connector("ledger", title="Ledger", version="1.0.0")
 
 def _sent(item, effect):
     connection = http.client.HTTPConnection("127.0.0.1", int(os.environ["LEDGER_PORT"]), timeout=20)
-    connection.request("POST", "/" + effect, item.subject)
+    connection.request("POST", "/" + effect, item.subject, {"X-Worker": os.environ.get("LEDGER_WORKER", "")})
     assert connection.getresponse().read() == b"accepted"
     return Done(subject=item.subject)
 
@@ -88,7 +88,11 @@ class Campaign:
 
 @dataclass
 class Figures:
-    """What came of it. ``open`` lists what had not ended in time, ``wrong`` what the journal says against the ledger."""
+    """What came of it. ``open`` lists what had not ended in time, ``wrong`` what the journal says against the ledger.
+
+    ``in_flight`` counts the writes that the endpoint had not answered when their worker was killed: each must be in doubt. Doubts beyond
+    them were begun and had not arrived, or were answered and not recorded.
+    """
 
     accepted: int = 0
     refused: int = 0
@@ -98,6 +102,7 @@ class Figures:
     outcomes: dict[str, int] = field(default_factory=dict)
     redelivered: int = 0
     doubts_accepted: int = 0
+    in_flight: int = 0
     open: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     died: list[str] = field(default_factory=list)
@@ -114,7 +119,15 @@ class _Ledger(ThreadingHTTPServer):
         self.latency = latency
         self.accepted: Counter[tuple[str, str]] = Counter()
         self.lock = threading.Lock()
+        self.unanswered: dict[object, tuple[str, tuple[str, str]]] = {}
+        """Worker and name of each request that has come and is not answered."""
+        self.cut: set[tuple[str, str]] = set()
         self.random = random.Random(9)
+
+    def note_kill(self, worker: str) -> None:
+        """Note what a worker that was killed will never get an answer to."""
+        with self.lock:
+            self.cut |= {name for caller, name in self.unanswered.values() if caller == worker}
 
 
 class _Entry(BaseHTTPRequestHandler):
@@ -125,11 +138,15 @@ class _Entry(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Accept in the middle of the time that it takes."""
         subject = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        pause = threading.Event().wait
+        name, pause = (self.path[1:], subject), threading.Event().wait
+        with self.server.lock:
+            self.server.unanswered[self] = (self.headers["X-Worker"], name)
         pause(self.server.random.uniform(0, self.server.latency))
         with self.server.lock:
-            self.server.accepted[self.path[1:], subject] += 1
+            self.server.accepted[name] += 1
         pause(self.server.random.uniform(0, self.server.latency))
+        with self.server.lock:
+            del self.server.unanswered[self]
         with suppress(OSError):
             self.send_response(200)
             self.send_header("Content-Length", "8")
@@ -154,12 +171,17 @@ class _Worker:
         self._environment = environment
         self._log = log.open("ab")
         self._host = host
+        self.name = ""
+        """Name of the present process, of which each has its own."""
         self.process = self._started()
 
-    def kill(self) -> None:
-        """Kill -9, and start anew."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+    def kill(self, ledger: _Ledger | None = None) -> None:
+        """Kill -9, note in the ledger what was in flight, and start anew."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        if ledger is not None:
+            ledger.note_kill(self.name)
         self.process = self._started()
 
     def stop(self) -> None:
@@ -174,7 +196,9 @@ class _Worker:
         if self._host is not None:
             shell = f'hostname {self._host}; exec "$@"'
             command = ["unshare", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", shell, "sh", *command]
-        return subprocess.Popen(command, env=self._environment, stderr=self._log, stdout=self._log, start_new_session=True)
+        self.name = os.urandom(8).hex()
+        environment = {**self._environment, "LEDGER_WORKER": self.name}
+        return subprocess.Popen(command, env=environment, stderr=self._log, stdout=self._log, start_new_session=True)
 
 
 def run(campaign: Campaign, url: str, folder: Path, full_folder: Path | None = None) -> Figures:
@@ -210,7 +234,7 @@ def run(campaign: Campaign, url: str, folder: Path, full_folder: Path | None = N
             thread.start()
         while time.monotonic() < until:
             threading.Event().wait(campaign.kill_every)
-            workers[figures.kills % 2].kill()
+            workers[figures.kills % 2].kill(ledger)
             figures.kills += 1
         for thread in threads:
             thread.join()
@@ -336,6 +360,10 @@ def _judge(client: Client, accepted: dict[str, tuple[str, str]], ledger: _Ledger
         if (status == "succeeded" and not sent) or (status == "failed" and sent and action == "write"):
             figures.wrong.append(f"{identifier} {action} {status} ({code}), accepted {sent} times: {json.dumps(entry)}")
         figures.doubts_accepted += status == "in_doubt" and sent > 0
+        if action == "write" and (action, subject) in ledger.cut:
+            figures.in_flight += 1
+            if status != "in_doubt":
+                figures.wrong.append(f"{identifier} was in flight when its worker was killed, and is not in doubt: {json.dumps(entry)}")
         if status == "in_doubt" and action != "write":
             figures.wrong.append(f"{identifier} {action} is in doubt")
     figures.wrong += [

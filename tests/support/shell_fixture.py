@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,10 +27,6 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     paths = make_echo(tmp_path / "plugs")
     made = Shell(folder, paths, monkeypatch, capsys)
     made.write("connections.yaml", _CONNECTIONS)
-    logger = logging.getLogger("jackfield")
-    before = (logger.handlers[:], logger.propagate, logger.level)
     with plugged(*paths):
         yield made
     made.leave()
-    logger.handlers[:], logger.propagate = before[0], before[1]
-    logger.setLevel(before[2])

@@ -17,8 +17,10 @@ from typing import Any
 import jackfield
 import jackfield_aws
 import jackfield_aws_ses
+import jackfield_http
+import jackfield_http_request
 
-_PACKAGES = (jackfield, jackfield_aws, jackfield_aws_ses)
+_PACKAGES = (jackfield, jackfield_aws, jackfield_aws_ses, jackfield_http, jackfield_http_request)
 _SCANNING = frozenset({"search", "finditer", "findall", "sub", "subn", "split"})
 _MOST_ATOMS = 6
 

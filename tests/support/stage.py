@@ -18,7 +18,7 @@ import jackfield_aws.sessions
 from clocks import FakeClock
 from corpus import Vector
 from fake_aws import FakeAws
-from jackfield.catalog import Catalog
+from jackfield.catalog import Catalog, EntryPoint, entry_points
 from jackfield.schema.cache import Schemas
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec, make_client
@@ -67,6 +67,11 @@ def _catalog() -> Catalog:
     return Catalog.installed()
 
 
+@functools.cache
+def _points() -> Mapping[str, tuple[EntryPoint, ...]]:
+    return entry_points()  # reading all distributions anew takes a tenth of a play
+
+
 def clean_environment(folder: Path) -> dict[str, str]:
     """The process's environment without anything that AWS, jackfield or a proxy would read; ``folder`` is where AWS finds no files."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_HOSTS) and name.lower() not in _PROXIES}
@@ -102,6 +107,8 @@ def staged(vector: Vector) -> Iterator[Place]:
         stack.enter_context(plugged(*paths))
         if not vector.echo:
             stack.enter_context(mock.patch.object(Catalog, "installed", _shared_catalog(_catalog())))
+            for module in ("runtime", "queue.runtime_pool"):
+                stack.enter_context(mock.patch(f"jackfield.{module}.entry_points", _points))
         if not _AMBIENT.isdisjoint(vector.environment):
             stack.enter_context(mock.patch("jackfield_aws.sessions._shared", _own_identities()))
         stack.enter_context(mock.patch("socket.getaddrinfo", _resolve))
@@ -125,17 +132,17 @@ def _write(path: Path, value: object) -> Path:
     return path
 
 
-def _own_identities() -> Callable[[Ambient | None, str | None], Any]:
+def _own_identities() -> Callable[[Ambient | None, str | None, bool], Any]:
     """Sessions for one play: the process keeps its own AWS identity for good, and a vector brings another one."""
     kept = jackfield_aws.sessions._shared
-    made: dict[tuple[Ambient, str | None], Any] = {}
+    made: dict[tuple[Ambient, str | None, bool], Any] = {}
 
-    def shared(ambient: Ambient | None, region: str | None) -> Any:
+    def shared(ambient: Ambient | None, region: str | None, as_json: bool) -> Any:
         if ambient is None:
-            return kept(None, region)
-        if (ambient, region) not in made:
-            made[ambient, region] = kept.__wrapped__(ambient, region)
-        return made[ambient, region]
+            return kept(None, region, as_json)
+        if (ambient, region, as_json) not in made:
+            made[ambient, region, as_json] = kept.__wrapped__(ambient, region, as_json)
+        return made[ambient, region, as_json]
 
     return shared
 

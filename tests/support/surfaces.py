@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import io
 import json
 import os
@@ -22,6 +21,7 @@ from http_surface import over_http, takes_http
 from jackfield import Jackfield
 from jackfield.cli.main import main
 from mcp_surface import over_mcp, takes_mcp
+from queue_surface import takes_queue, through_queue
 from stage import Place, staged
 
 Json = dict[str, Any]
@@ -135,13 +135,13 @@ SURFACES: Mapping[str, Surface] = {
     "cli-words": Surface(words, takes=_in_words),
     "http": Surface(over_http, takes=takes_http),
     "mcp": Surface(over_mcp, takes=takes_mcp),
+    "queue": Surface(through_queue, takes=takes_queue),
     "cli-process": Surface(process, takes=lambda vector: vector.process, own_clock=True),
 }
 
 
-@functools.cache
 def played(name: str, vector: Vector) -> Play:
-    """What the surface called ``name`` makes of the vector; played once for each process."""
+    """What the surface called ``name`` makes of the vector."""
     surface = SURFACES[name]
     with staged(vector) as place:
         result = surface.run(vector, place)

@@ -15,7 +15,7 @@ INLINE = "@inline"
 """Name of every inline connection; no stored connection can have it."""
 _EFFECTS = ("read", "idempotent", "write")
 _LONGEST = 500
-_CONNECTOR = re.compile(r"[a-z0-9*-]+\Z")
+_CONNECTOR = re.compile(r"[a-z0-9.*-]+\Z")
 _ACTION = re.compile(r"[A-Za-z0-9*]+\Z")
 _CONNECTION = re.compile(r"[A-Za-z0-9._*-]+\Z")
 

@@ -9,10 +9,13 @@ from typing import Any
 
 from jackfield.access.rules import Rules
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
+from jackfield.json_pointer import pointer
 
 RETENTION_DAYS = 30
 """Default retention of finished invocations in days."""
 _LONGEST = 3650
+_LARGEST_BUDGET = 100_000
+_CONNECTION = re.compile(r"\*|[A-Za-z0-9._-]{1,100}")
 _REFERENCE = re.compile(r"\*|file:(?:[/~]|[A-Za-z]:).{0,999}|(?!file:)[A-Za-z][A-Za-z0-9]{0,99}:.{1,1000}")
 
 
@@ -24,6 +27,9 @@ class Settings:
     others limit connections made over HTTP or MCP: which secret references they may contain (all but jackfield's own, or those that
     match a pattern such as ``env:ACME_*``), whether they may use the server's own identity, and whether they may bring an
     External ID of their own.
+
+    ``queue_rate`` and ``queue_concurrency`` limit the queued invocations of the workspace, per second and at once; 0 is unlimited.
+    ``connection_budgets`` limit those over a connection likewise, by its name or ``*``.
     """
 
     rules: Rules = field(default_factory=Rules)
@@ -32,6 +38,9 @@ class Settings:
     allow_references: bool | tuple[str, ...] = False
     allow_ambient: bool = False
     allow_own_external_id: bool = False
+    queue_rate: float = 0
+    queue_concurrency: int = 0
+    connection_budgets: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def retention(self) -> float:
@@ -90,6 +99,8 @@ def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings
         count = "1 setting is" if len(faults) == 1 else f"{len(faults)} settings are"
         raise InvalidInvocation(f"{count} not valid", details=faults, hint=f"A workspace has {', '.join(('rules', *_MEMBERS.values()))}.")
     known = {name: _frozen(changes[member]) for name, member in _MEMBERS.items() if member in changes}
+    if "connectionBudgets" in changes:
+        known["connection_budgets"] = _merged_budgets(settings.connection_budgets, changes["connectionBudgets"])
     rules = {**settings.rules.to_json(), **changes.get("rules", {})}
     return replace(settings, rules=Rules.checked(rules["allow"], rules["block"]), **known)
 
@@ -101,6 +112,10 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
         elif member == "retentionDays":
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LONGEST:
                 yield Detail("/retentionDays", f"must be a whole number of days from 1 to {_LONGEST}", "maximum")
+        elif member == "connectionBudgets":
+            yield from _connection_budget_faults(value)
+        elif member in ("queueRate", "queueConcurrency"):
+            yield from _budget_faults(f"/{member}", member.removeprefix("queue").lower(), value)
         elif member not in _MEMBERS.values():
             tail = did_you_mean(member, ["rules", *_MEMBERS.values()])
             yield Detail(f"/{member}", f"unknown setting '{member[:80]}'{tail}", "enum")
@@ -108,6 +123,37 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
             yield from _reference_faults(value)
         elif not isinstance(value, bool):
             yield Detail(f"/{member}", "must be true or false", "type")
+
+
+def _budget_faults(path: str, name: str, value: object) -> Iterator[Detail]:
+    kind = int | float if name == "rate" else int
+    if isinstance(value, bool) or not isinstance(value, kind) or not 0 <= value <= _LARGEST_BUDGET:
+        noun = "a number of invocations per second" if name == "rate" else "a whole number of concurrent invocations"
+        yield Detail(path, f"must be {noun} from 0 (unlimited) to {_LARGEST_BUDGET:,}", "maximum")
+
+
+def _connection_budget_faults(value: object) -> Iterator[Detail]:
+    if not isinstance(value, Mapping):
+        yield Detail("/connectionBudgets", "must be an object of connections, each with 'rate' and 'concurrency'", "type")
+        return
+    for connection, budget in value.items():
+        path = f"{pointer('connectionBudgets', str(connection))}"
+        if not _CONNECTION.fullmatch(str(connection)):
+            yield Detail(path, "must be named like a connection, or * for each connection without a budget of its own", "pattern")
+        elif budget is not None and (not isinstance(budget, Mapping) or not budget or not budget.keys() <= {"rate", "concurrency"}):
+            yield Detail(path, "must have 'rate' or 'concurrency' and nothing else; null removes it", "type")
+        elif budget is not None:
+            for name, number in budget.items():
+                yield from _budget_faults(f"{path}/{name}", name, number)
+
+
+def _merged_budgets(
+    present: Mapping[str, Mapping[str, float]], changes: Mapping[str, Mapping[str, float] | None]
+) -> Mapping[str, Mapping[str, float]]:
+    """Return the budgets with those named changed; a budget without limits is removed."""
+    merged = {name: {**present.get(name, {}), **budget} if budget is not None else {} for name, budget in changes.items()}
+    found = {**present, **merged}
+    return {name: kept for name, budget in found.items() if (kept := {key: number for key, number in budget.items() if number})}
 
 
 def _frozen(value: Any) -> Any:

@@ -43,6 +43,11 @@ class SeenCatalog(Catalog):
         """Return the manifests of all visible connectors, by key."""
         return [found for key in self._whole if (found := self._part(key)) is not None]
 
+    def with_type(self, name: str) -> list[Manifest]:
+        """Return the manifests of the visible connectors that take connections of the type ``name``, sorted by key."""
+        parts = (self._part(manifest.key) for manifest in self._whole.with_type(name))
+        return [part for part in parts if part is not None and part.connection_type(name) is not None]
+
     def find(self, key: str, version: str | None = None) -> Manifest:
         """Return the manifest of a connector, limited to the visible actions.
 
@@ -88,7 +93,7 @@ class SeenCatalog(Catalog):
         if not actions:
             return None
         serving = {key: kind for key, kind in manifest.connection_types.items() if any(kind.can_serve(name) for name in actions)}
-        return replace(manifest, actions=actions, connection_types=serving or manifest.connection_types, raw=_raw(manifest, actions))
+        return manifest.part(actions=actions, connection_types=serving or manifest.connection_types, raw=_raw(manifest, actions))
 
     def _sees(self, manifest: Manifest, action: ActionManifest) -> bool:
         if self._connection is None:

@@ -39,12 +39,15 @@ def mismatch(found: object, manifest: Manifest, actions: set[str], *, prose: boo
         lacking = [key for key in keys if key not in known]
         if lacking:
             return f"has no {noun} '{lacking[0]}', which its manifest describes"
+    if getattr(found, "raw", None) is manifest.raw:  # bound to the manifest itself
+        return None
     describe = getattr(found, "describe", None)
     if not callable(describe):
         return None
     if not getattr(found, "on_demand", ()):
-        return difference(manifest.raw, describe(), prose=prose)
-    published = {**manifest.raw, "actions": [item for item in manifest.raw.get("actions", ()) if item.get("key") in actions]}
+        return difference(manifest.whole(), describe(), prose=prose)
+    whole = manifest.whole()
+    published = {**whole, "actions": [item for item in whole.get("actions", ()) if item.get("key") in actions]}
     return difference(published, describe(actions), prose=prose)
 
 

@@ -52,16 +52,16 @@ class EntryPoint:
         return self.value.partition(":")[2].partition("[")[0].strip()
 
 
-def entry_points(paths: Iterable[str] | None = None) -> Mapping[str, tuple[EntryPoint, ...]]:
+def entry_points(paths: Iterable[str] | None = None, *, isolated: bool = False) -> Mapping[str, tuple[EntryPoint, ...]]:
     """Return all entry points in groups that start with ``jackfield.``, by group, in the order of ``paths`` (default ``sys.path``).
 
     Of duplicate distributions, the first on the path counts, as for imports. Environments of installed connectors are left out: what their
-    dependencies declare would otherwise extend the host.
+    dependencies declare would otherwise extend the host. ``isolated`` reads them too, in the process of such a connector.
     """
     found: dict[str, list[EntryPoint]] = {}
     seen: set[str] = set()
     for folder in sys.path if paths is None else paths:
-        if os.path.exists(os.path.join(os.path.dirname(folder), RECEIPT)):
+        if not isolated and os.path.exists(os.path.join(os.path.dirname(folder), RECEIPT)):
             continue
         for name, path in _distributions(folder or "."):
             if name not in seen:

@@ -7,12 +7,14 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog.comparing import mismatch
 from jackfield.catalog.discovery import EntryPoint, entry_points
+from jackfield.catalog.indexed import read_manifest
 from jackfield.catalog.installations import InstallationFolder
 from jackfield.catalog.loading import Loader, load_in_process, refuse_installed
 from jackfield.catalog.versions import choose
@@ -21,8 +23,13 @@ from jackfield.fork import at_fork
 from jackfield.hints import NextStep
 from jackfield.home import home
 from jackfield.manifest import Manifest, ManifestError
+from jackfield.manifest_index import INDEX, MANIFEST
+
+if TYPE_CHECKING:
+    from jackfield.catalog.offering import Offering
 
 _GROUP = "jackfield.connectors"
+_SOURCES = "jackfield.catalog_sources"
 _LOOK_EVERY = 1.0
 """Seconds between two looks at the data folder."""
 _WHOLE = ""
@@ -38,7 +45,7 @@ class Entry:
     key: str
     title: str
     version: str | None
-    actions: tuple[str, ...]
+    actions: Collection[str]
     error: str | None = None
     versions: tuple[str, ...] = ()
 
@@ -66,6 +73,13 @@ class Catalog:
     Of versions installed side by side, the first of ``points`` is the default. ``loader`` returns the code of those that have their own
     environment.
     """
+
+    offering: Offering | None = None
+    """What the operator offers of catalog sources; None if nothing."""
+    kinds: tuple[Sequence[tuple[str, str, str | None]] | None, int] = (None, 0)
+    """Connector, key and family of each connection type, and the generation of the catalog of which the index has noted that."""
+    home: str | None = None
+    """Data folder of the process; None for a catalog that was put together otherwise."""
 
     def __init__(self, points: Iterable[EntryPoint], loader: Loader = refuse_installed, folder: InstallationFolder | None = None) -> None:
         self._fixed = tuple(points)
@@ -96,8 +110,29 @@ class Catalog:
         loader: Loader = refuse_installed,
     ) -> Catalog:
         """Return the catalog of this Python environment, and of the data folder that ``environment`` names (default: the process's)."""
-        points = (entry_points() if groups is None else groups).get(_GROUP, ())
-        return cls(points, loader, InstallationFolder(home(os.environ if environment is None else environment)))
+        groups = entry_points() if groups is None else groups
+        environment = os.environ if environment is None else environment
+        folder = home(environment)
+        found = cls(groups.get(_GROUP, ()), loader, InstallationFolder(folder))
+        found.home = folder
+        if environment.get("JACKFIELD_OFFERS") or os.path.exists(os.path.join(folder, "offers.json")):
+            from jackfield.catalog.offering import Offering
+
+            found.offering = Offering.read(groups.get(_SOURCES, ()), environment, folder)
+        return found
+
+    def over_mcp(self) -> Catalog:
+        """Return the part of the catalog that MCP serves: all installed connectors."""
+        return self
+
+    @property
+    def whole(self) -> Catalog:
+        """The catalog of the process, of which a workspace's may be a part."""
+        return self
+
+    def has(self, key: str, action: str) -> bool:  # noqa: ARG002 (a part of the catalog asks for the action)
+        """Return whether the connector is installed; a part of the catalog returns whether the action belongs to it."""
+        return key in self._points
 
     def __iter__(self) -> Iterator[str]:
         self._look_again()
@@ -125,6 +160,14 @@ class Catalog:
             self._look_at = now + _LOOK_EVERY
             self.refresh()
 
+    def stamp(self) -> str | None:
+        """Return a text that changes with any manifest of the catalog; None if one has failed on import, which its files do not show."""
+        if any(self._failures.values()):
+            return None
+        offered = "" if self.offering is None else self.offering.stamp()
+        files = [(point.identity, _file_stamp(point)) for key in sorted(self._points) for point in self._points[key]]
+        return json.dumps([files, offered])
+
     def entries(self, *, load: bool = False) -> list[Entry]:
         """Return one row per connector, sorted by key. ``load`` also imports each one, to check that it can be imported."""
         return [self.look(key, load=load)[0] for key in self]
@@ -146,6 +189,22 @@ class Catalog:
     def manifests(self) -> list[Manifest]:
         """Return the manifests of all connectors that are not broken, sorted by key. Each is read once and cached."""
         return [found for key in self if (found := self._usable(key)) is not None]
+
+    def with_type(self, name: str) -> list[Manifest]:
+        """Return the manifests of the connectors that take connections of the type ``name``, sorted by key."""
+        keys = self.takers(name)
+        found = (
+            self.manifests() if keys is None else [one for key in keys if key in self._points and (one := self._usable(key)) is not None]
+        )
+        return [manifest for manifest in found if manifest.connection_type(name) is not None]
+
+    def takers(self, name: str) -> list[str] | None:
+        """Return the keys of the connectors that may have the connection type ``name``; None if that is known from their manifests only."""
+        known, generation = self.kinds
+        if known is None or generation != self.generation:
+            return None
+        owner, _, key = name.rpartition("/")
+        return [taker for taker, kind, family in known if kind == key and owner in ("", taker, family)]
 
     def find(self, key: str, version: str | None = None) -> Manifest:
         """Return the manifest of a connector: of the highest version that ``version``, a PEP 440 specifier, allows, or the default one.
@@ -182,6 +241,14 @@ class Catalog:
         """Return the lock of one connector, so that one that starts slowly does not hold up the others."""
         with self._lock:
             return self._locks.setdefault(point, threading.Lock())
+
+    def warm_up(self) -> None:
+        """Import the connectors that run in this process, for a process that forks next. A broken one is refused when it is called."""
+        for key in self:
+            with suppress(UnknownConnector, Unavailable):
+                point = self._default(key)
+                if not point.paths:  # others run in a child process of their own
+                    self._load_all(point)
 
     def has_loaded(self, key: str, action: str, version: str | None = None) -> bool:
         """Return whether ``load`` would find the code of the action imported."""
@@ -282,7 +349,7 @@ def _declared_twice(key: str, points: list[EntryPoint]) -> UnknownConnector:
 def _read(point: EntryPoint) -> Manifest:
     key = point.name
     try:
-        manifest = Manifest.from_json(json.loads(_manifest_text(point)))
+        manifest = read_manifest(_folder(point))
     except (ManifestError, OSError, ValueError, RecursionError) as error:
         raise _broken(f"the connector '{key}' has a broken manifest: {_reason(error)}") from None
     if manifest.key != key:
@@ -290,13 +357,22 @@ def _read(point: EntryPoint) -> Manifest:
     return manifest
 
 
-def _manifest_text(point: EntryPoint) -> str:
+def _file_stamp(point: EntryPoint) -> list[list[int]]:
+    """Return size, time and place of a connector's manifest and its index."""
+    try:
+        folder = _folder(point)
+        found = [os.stat(os.path.join(folder, name)) for name in (MANIFEST, INDEX) if os.path.exists(os.path.join(folder, name))]
+    except (ManifestError, OSError):
+        return []
+    return [[about.st_size, about.st_mtime_ns, about.st_ino] for about in found]
+
+
+def _folder(point: EntryPoint) -> str:
     package = point.module.partition(".")[0]
     folders = [os.path.join(path, package) for path in point.paths[:1]] or _package_folders(package)
     if not folders:
         raise ManifestError(f"its package '{package}' is not installed")
-    with open(os.path.join(folders[0], "connector.json"), encoding="utf-8") as file:
-        return file.read()
+    return folders[0]
 
 
 def _package_folders(package: str) -> list[str]:

@@ -3,22 +3,51 @@
 from __future__ import annotations
 
 import importlib
+import json
 import operator
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from jackfield.catalog.discovery import EntryPoint
+from jackfield.catalog.discovery import EntryPoint, entry_points
 
 if TYPE_CHECKING:
     from jackfield.manifest import Manifest
 
+_BINDINGS = "jackfield.bindings"
 Loader = Callable[["Manifest", EntryPoint], Any]
 """Function that returns the connector of an entry point; it may raise anything that an import may raise."""
 
 
-def load_in_process(_manifest: Manifest, point: EntryPoint) -> Any:
+def load_in_process(manifest: Manifest, point: EntryPoint) -> Any:
     """Import the object that ``point`` names into this process and return it."""
-    return operator.attrgetter(point.attribute)(importlib.import_module(point.module))
+    return connector_at(point.module, point.attribute, manifest)
+
+
+def connector_at(module: str, attribute: str, manifest: Manifest | None = None) -> Any:
+    """Return the connector at ``module:attribute``. For a package without code, ``attribute`` is the kind of binding of its actions, and
+    the entry point of that name in the group ``jackfield.bindings`` makes the connector from ``manifest``.
+
+    :raises ImportError: if it cannot be imported, or no installed package knows the binding.
+    """
+    found = importlib.import_module(module)
+    if getattr(found, "__file__", None) is not None or hasattr(found, attribute.partition(".")[0]):
+        return operator.attrgetter(attribute)(found)
+    for point in entry_points(isolated=manifest is None).get(_BINDINGS, ()):
+        if point.name == attribute:
+            bind = operator.attrgetter(point.attribute)(importlib.import_module(point.module))
+            return bind(_whole(found.__path__[0])) if manifest is None else bind(manifest.raw, _row_of(manifest))
+    raise ImportError(f"no installed package binds actions to '{attribute[:80]}'; the package jackfield-{attribute[:80]} may do so")
+
+
+def _row_of(manifest: Manifest) -> Callable[[str], Any]:
+    """Return the function that finds the JSON of an action, which "raw" may leave out."""
+    return lambda key: manifest.action_json(manifest.actions[key])
+
+
+def _whole(folder: str) -> Any:
+    with open(os.path.join(folder, "connector.json"), encoding="utf-8") as file:
+        return json.load(file)
 
 
 def refuse_installed(manifest: Manifest, _point: EntryPoint) -> Any:

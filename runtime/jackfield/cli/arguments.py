@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from jackfield.cli.files import STDIN, Files
+from jackfield.cli.local_files import STDIN, Files
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import decode
 from jackfield.json_pointer import child

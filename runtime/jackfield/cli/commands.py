@@ -1,7 +1,8 @@
 """Table of commands, built-in and plugged. Their modules are imported when called, so ``--help`` imports none of them.
 
 To add a command: a line in ``BUILT_IN``, the module ``cli/NAME.py`` with ``VERBS`` (each a ``parsing.Verb``; the key ``""`` if there are no
-verbs), and a section in ``docs/reference/cli*.md``. Another package adds one with an entry point in the group ``jackfield.commands``.
+verbs), and a section in ``docs/reference/cli*.md``. Another package adds one with an entry point in the group ``jackfield.commands``; the
+name of a command of two words has a dot between them (``generate.openapi``), so that several packages can add verbs to one noun.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ BUILT_IN = {
     "options": "list the choices for a form field",
     "connections": "manage connections",
     "doctor": "find what keeps a connection from working",
+    "files": "store, list, download and delete files",
     "invocations": "view the journal, resolve invocations in doubt",
+    "queue": "show the queue, queue dead invocations again",
     "serve": "serve the HTTP API and the console",
     "worker": "run queued invocations",
     "workspaces": "manage workspaces (tenants) and their settings",
@@ -52,6 +55,8 @@ BUILT_IN = {
 OURS = {
     "convert": "convert other providers' requests and SMTP settings",
     "demo": "run the guided tour on a local AWS simulator",
+    "generate.aws": "freeze a service of AWS into a connector",
+    "generate.openapi": "generate a connector from an OpenAPI document",
 }
 """Summaries of commands in jackfield's other packages, since an entry point cannot carry one."""
 _GROUP = "jackfield.commands"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from jackfield.cli.commands import BUILT_IN, plugged
@@ -107,7 +108,7 @@ def _one_line(text: str) -> str:
 def _candidates(before: Sequence[str], current: str) -> Candidates:
     if not before:
         yield from BUILT_IN.items()
-        yield from ((name, f"added by {points[0].distribution}") for name, points in plugged().items())
+        yield from ((name.partition(".")[0], f"added by {points[0].distribution}") for name, points in plugged().items())
         return
     name, *words = before
     if name not in BUILT_IN:
@@ -150,9 +151,9 @@ def _positional(parser: Parser, words: Sequence[str]) -> list[str]:
 
 
 def _connectors(words: Sequence[str]) -> Candidates:
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.of_workspace import installed_here
 
-    catalog = Catalog.installed()
+    catalog = installed_here(os.environ)
     if not words:
         yield from ((entry.key, entry.title) for entry in catalog.entries())
 
@@ -161,18 +162,18 @@ def _actions(words: Sequence[str]) -> Candidates:
     if len(words) != 1:
         yield from _connectors(words)
         return
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.of_workspace import installed_here
 
-    yield from ((action.key, action.title) for action in Catalog.installed().find(words[0]).actions.values())
+    yield from ((action.key, action.title) for action in installed_here(os.environ).find(words[0]).actions.values())
 
 
 def _inputs(words: Sequence[str]) -> Candidates:
     if len(words) < 2:
         yield from _actions(words)
         return
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.of_workspace import installed_here
 
-    action = Catalog.installed().find(words[0]).actions.get(words[1])
+    action = installed_here(os.environ).find(words[0]).actions.get(words[1])
     properties = action.inputs.get("properties") if action is not None else None
     for name, schema in properties.items() if isinstance(properties, dict) else ():
         if not isinstance(schema, dict):
@@ -186,17 +187,17 @@ def _option_sources(words: Sequence[str]) -> Candidates:
     if len(words) != 1:
         yield from _connectors(words)
         return
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.of_workspace import installed_here
 
-    for source in Catalog.installed().find(words[0]).raw.get("optionSources", ()):
+    for source in installed_here(os.environ).find(words[0]).raw.get("optionSources", ()):
         yield source["key"], source.get("title", "")
 
 
 def _connection_types(words: Sequence[str]) -> Candidates:
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.of_workspace import installed_here
 
     if words:
-        yield from ((kind.key, kind.title) for kind in Catalog.installed().find(words[0]).connection_types.values())
+        yield from ((kind.key, kind.title) for kind in installed_here(os.environ).find(words[0]).connection_types.values())
 
 
 def _connections(_words: Sequence[str]) -> Candidates:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from jackfield.cli.connect import CONNECT
 from jackfield.cli.connection_edits import EDITS
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
@@ -139,6 +140,7 @@ VERBS = {
     "show": Verb("Print a connection with masked secrets.", _declare_name, _show),
     "test": Verb("Test a connection without changing anything; exit code 1 if it fails.", _declare_name, _test),
     **EDITS,
+    "connect": CONNECT,
     "rename": Verb("Rename a stored connection.", _declare_rename, _rename),
     "remove": Verb("Remove a stored connection and its secrets.", _declare_name, _remove),
     "export": Verb("Print connections in the format of a connection file.", _declare_export, _export),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import Catalog, Entry
+from jackfield.catalog.of_workspace import installed_here
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.errors import UnknownConnector
@@ -25,9 +26,23 @@ def _declare_list(parser: Parser) -> None:
 
 
 def _list(arguments: Namespace, output: Output) -> int:
-    rows = _checked_rows() if arguments.check else [entry.to_json() for entry in Catalog.installed().entries()]
+    rows = _checked_rows() if arguments.check else [entry.to_json() for entry in _entries()]
     output.rows(rows, (*_COLUMNS, "error") if any("error" in row for row in rows) else _COLUMNS)
     return _FAILED if arguments.check and any(row["status"] != "ok" for row in rows) else 0
+
+
+def _entries() -> list[Entry]:
+    """Return the rows of all connectors, from the search index if a process has kept one."""
+    catalog = installed_here(os.environ)
+    home = catalog.whole.home
+    if home is not None and os.path.isdir(os.path.join(home, "cache")):
+        from jackfield.catalog.index import ActionIndex
+        from jackfield.surfaces.shared.searching import listed_connectors
+
+        index = ActionIndex(catalog)
+        if index.kept():
+            return listed_connectors(index, catalog)
+    return catalog.entries()
 
 
 def _checked_rows() -> list[dict[str, Any]]:
@@ -54,7 +69,8 @@ def _found(catalog: Catalog, key: str) -> Manifest:
     from jackfield.schema.cache import check_schemas
 
     manifest = catalog.find(key)
-    check_schemas(manifest)
+    if not manifest.virtual:
+        check_schemas(manifest)
     return manifest
 
 
@@ -63,7 +79,7 @@ def _declare_show(parser: Parser) -> None:
 
 
 def _show(arguments: Namespace, output: Output) -> int:
-    output.value(_found(Catalog.installed(), arguments.connector).raw)
+    output.value(_found(installed_here(os.environ), arguments.connector).whole())
     return 0
 
 

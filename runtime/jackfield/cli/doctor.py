@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jackfield.cli.arguments import read_inputs
-from jackfield.cli.files import Files
+from jackfield.cli.local_files import Files
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.session import actor, caller, open_jackfield

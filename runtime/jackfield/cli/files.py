@@ -1,207 +1,156 @@
-"""Reading of files and stdin, bounded by the maximum size of an invocation; inputs from a JSON or YAML file."""
+"""``jackfield files``: store, list, download and delete files that inputs refer to and actions return."""
 
 from __future__ import annotations
 
-import math
 import os
-import stat
 import sys
-from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
 
-from jackfield.errors import Detail, InvalidInvocation
-from jackfield.invocation import MAX_BYTES, decode
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.session import declare_pages, declare_workspace, open_storage, pages, person, selected_workspace
+from jackfield.errors import InvalidInvocation, NotFound, Unavailable
+from jackfield.failures import OnFailure
 
-STDIN = "-"
-"""Path that stands for stdin."""
-_CHUNK = 1024 * 1024
+if TYPE_CHECKING:
+    from jackfield.files import Files
+    from jackfield.resources.storage import Storage
 
-
-def is_lines(path: str) -> bool:
-    """Return whether the file's name marks it as JSON Lines."""
-    return path.lower().endswith((".jsonl", ".ndjson"))
-
-
-class Files:
-    """Files of one command: at most ``MAX_BYTES`` together, and stdin at most once."""
-
-    def __init__(self) -> None:
-        self._left = MAX_BYTES
-        self._stdin_taken = False
-
-    def read(self, path: str, at: str = "") -> bytes:
-        """Read a file. ``at`` is the JSON Pointer of the input that it is for.
-
-        :raises InvalidInvocation: if it cannot be read, or all files together are too large.
-        """
-        with self._open(path, at) as file:
-            content = _guarded(file, self._left + 1, path, at)
-        if len(content) > self._left:
-            raise _refusal(f"{_named(path)} makes the invocation larger than {MAX_BYTES:,} bytes", at)
-        self._left -= len(content)
-        return content
-
-    def read_text(self, path: str, at: str = "") -> str:
-        """Read a UTF-8 text file.
-
-        :raises InvalidInvocation: like ``read``, and if it is not UTF-8.
-        """
-        try:
-            return self.read(path, at).decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            hint = "A file that is not text can be an attachment; other inputs take text."
-            raise _refusal(f"{_named(path)} is not UTF-8 text (byte {error.start})", at, hint) from None
-
-    def read_invocation(self, path: str) -> bytes:
-        """Read an invocation; if it is too large, return one byte more than allowed, so that the pipeline refuses it.
-
-        :raises InvalidInvocation: if the file cannot be read.
-        """
-        with self._open(path, "") as file:
-            return _guarded(file, MAX_BYTES + 1, path, "")
-
-    def lines(self, path: str) -> Iterator[bytes | InvalidInvocation]:
-        """Return an iterator over the lines of a file, without blank ones, read on demand.
-
-        A line that is too large is cut to one byte more than allowed. A read error is the last item.
-
-        :raises InvalidInvocation: if the file cannot be opened; raised here, before the iteration.
-        """
-        return (line for _, line in self.numbered(path))
-
-    def numbered(self, path: str) -> Iterator[tuple[int, bytes | InvalidInvocation]]:
-        """Return an iterator like ``lines`` with line numbers, from 1; blank lines count.
-
-        :raises InvalidInvocation: like ``lines``.
-        """
-        return _lines(self._open(path, ""), path)
-
-    def _open(self, path: str, at: str) -> IO[bytes]:
-        if path == STDIN:
-            if self._stdin_taken:
-                raise _refusal("stdin can be read only once, and two arguments read it", at)
-            self._stdin_taken = True
-            return _stdin()
-        try:
-            return open(path, "rb")
-        except (OSError, ValueError) as error:  # ValueError: a null character
-            raise _unreadable(path, error, at) from None
+_COLUMNS = ("file", "size", "contentType", "name", "expiresAt")
+_PIECE = 1024 * 1024
+_OCTETS = "application/octet-stream"
 
 
-def count_lines(path: str) -> int | None:
-    """Count the non-blank lines of a regular file; None for anything else, which can be read only once."""
+def _files(storage: Storage) -> Files:
+    from jackfield.clock import SystemClock
+    from jackfield.files import FileLimits, Files
+
+    return Files(storage, FileLimits(), SystemClock())
+
+
+def _declare_put(parser: Parser) -> None:
+    parser.add_argument("path", metavar="PATH", help="the file to store (- = stdin)")
+    parser.add_argument("--type", metavar="TYPE", help="its media type (default: by its name)")
+    parser.add_argument("--name", metavar="NAME", help="its name in downloads (default: the path's last part)")
+    declare_workspace(parser)
+
+
+def _put(arguments: Namespace, output: Output) -> int:
+    is_stdin = arguments.path == "-"
+    name = arguments.name or (None if is_stdin else os.path.basename(arguments.path))
+    with open_storage() as storage:
+        workspace = selected_workspace(arguments, storage)
+        with _opened(arguments.path) as source:
+            kept = _files(storage).store(workspace, _pieces(source), arguments.type or _type_of(name), name=name, caller=person())
+    output.value(kept.to_json())
+    return 0
+
+
+def _opened(path: str) -> BinaryIO:
     try:
-        if path == STDIN or not stat.S_ISREG(os.stat(path).st_mode):
-            return None
-        with open(path, "rb") as file:
-            return sum(not line.isspace() for line in file)
-    except (OSError, ValueError):
-        return None
+        return open(sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InvalidInvocation(f"the file '{path[:200]}' cannot be read: {reason}", hint="Check the path and its permissions.") from None
 
 
-def _lines(file: IO[bytes], path: str) -> Iterator[tuple[int, bytes | InvalidInvocation]]:
-    number = 0
-    with file:
-        while True:
-            number += 1
-            try:
-                line = file.readline(MAX_BYTES + 1)
-                if not line:
-                    return
-                rest = line
-                while not rest.endswith(b"\n") and len(line) > MAX_BYTES:
-                    rest = file.readline(_CHUNK) or b"\n"
-            except OSError as error:
-                yield number, _unreadable(path, error, "")
-                return
-            if not line.isspace():
-                yield number, line
-
-
-def _guarded(file: IO[bytes], size: int, path: str, at: str) -> bytes:
+def _pieces(source: BinaryIO) -> Iterator[bytes]:
     try:
-        return file.read(size)
+        while piece := source.read(_PIECE):
+            yield piece
     except OSError as error:
-        raise _unreadable(path, error, at) from None
+        raise InvalidInvocation(f"the file cannot be read: {error.strerror}") from None
 
 
-def _stdin() -> IO[bytes]:
-    try:
-        # a separate reader: a thread blocked in sys.stdin's would abort the process at exit
-        return open(sys.stdin.fileno(), "rb", closefd=False)
-    except (AttributeError, ValueError, OSError):  # closed (None), or replaced by something that is not a file
-        found: IO[bytes] | None = getattr(sys.stdin, "buffer", None)
-        if found is None:
-            raise _refusal("stdin is closed", "") from None
-        return found
+def _type_of(name: str | None) -> str:
+    import mimetypes
+
+    found, encoding = mimetypes.MimeTypes().guess_type(name or "")
+    return found if found is not None and encoding is None else _OCTETS
 
 
-def _named(path: str) -> str:
-    return "stdin" if path == STDIN else f"the file '{path[:200]}'"
+def _declare_get(parser: Parser) -> None:
+    parser.add_argument("id", metavar="ID")
+    parser.add_argument("--out", metavar="PATH", help="write to this new file (default: stdout)")
+    declare_workspace(parser)
 
 
-def _unreadable(path: str, error: Exception, at: str) -> InvalidInvocation:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return _refusal(f"{_named(path)} cannot be read: {reason}", at, "Check the path and its permissions.")
+def _get(arguments: Namespace, output: Output) -> int:
+    from jackfield.files import FileDamaged
 
-
-def _refusal(message: str, at: str, hint: str | None = None) -> InvalidInvocation:
-    return InvalidInvocation(message, details=[Detail(at, message)] if at else (), hint=hint)
-
-
-def read_inputs_file(path: str, files: Files) -> dict[str, Any]:
-    """Read inputs from the file ``path`` (``-`` = stdin).
-
-    :raises InvalidInvocation: if it cannot be read, is neither JSON nor YAML, or is not a single object of JSON values.
-    """
-    text = files.read_text(path, "/inputs")
-    name = _named(path)
-    if path.lower().endswith(".json") or text.lstrip().startswith(("{", "[")):
+    if arguments.out is None and sys.stdout.isatty():
+        raise UsageError("the content of a file is not for a terminal: give --out PATH, or redirect stdout", usage=arguments.usage)
+    with open_storage() as storage:
+        files = _files(storage)
+        file = files.find(selected_workspace(arguments, storage), arguments.id)
+        if file is None:
+            raise _unknown(arguments.id)
         try:
-            found = decode(text)
-        except InvalidInvocation as error:
-            raise _refusal(error.message.replace("the invocation", name), "/inputs", error.hint) from None
-    else:
-        found = _from_yaml(text, name)
-    if not isinstance(found, dict):
-        raise _refusal(
-            f"{name} must contain one object with a member for each input", "/inputs", 'Write {"subject": "Hello"} or "subject: Hello".'
-        )
-    return found
+            reader = files.reader(file)
+            reader.check()
+            pieces = iter(lambda: reader.read(_PIECE), b"")
+            if arguments.out is None:
+                for piece in pieces:
+                    output.stream.buffer.write(piece)
+                output.stream.buffer.flush()
+            else:
+                _write(arguments.out, pieces)
+        except FileDamaged as error:
+            raise Unavailable(f"the file '{file.id}' cannot be read: {error.strerror}", repeatable=False) from None
+    if arguments.out is not None:
+        output.value({**file.to_json(), "out": arguments.out})
+    return 0
 
 
-def _from_yaml(text: str, name: str) -> Any:
-    from jackfield.connections.documents import DocumentError, documents
-
+def _write(path: str, pieces: Iterator[bytes]) -> None:
     try:
-        found = list(documents(text, "inputs.yaml"))
-    except DocumentError as error:
-        raise _refusal(f"{name}: {error}", "/inputs") from None
-    if len(found) != 1:
-        raise _refusal(f"{name} must contain one YAML document, not {len(found)}", "/inputs")
-    _check_json(found[0], name)
-    return found[0]
+        with open(path, "xb") as target, OnFailure(os.unlink, path):
+            target.writelines(pieces)
+    except FileExistsError:
+        raise InvalidInvocation(f"'{path[:200]}' exists already", hint="Name a new file.") from None
+    except OSError as error:
+        from jackfield.files import FileDamaged
+
+        if isinstance(error, FileDamaged):
+            raise
+        raise InvalidInvocation(f"'{path[:200]}' cannot be written: {error.strerror}") from None
 
 
-def _check_json(document: object, name: str) -> None:
-    """Reject NaN and infinity, which YAML has and JSON does not. Documents are bounded, so visiting each value is cheap."""
-    waiting = [document]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            waiting.extend(item.values())
-        elif isinstance(item, list):
-            waiting.extend(item)
-        elif isinstance(item, float) and not math.isfinite(item):
-            raise _refusal(f"{name} contains {item}, which is not a JSON number", "/inputs", "Put it in quotes if it is meant as text.")
+def _declare_list(parser: Parser) -> None:
+    declare_workspace(parser)
+    declare_pages(parser)
 
 
-def changed(content: bytes, changes: Mapping[str, Any]) -> bytes | dict[str, Any]:
-    """Override members of an invocation by those that options set.
+def _list(arguments: Namespace, output: Output) -> int:
+    with open_storage() as storage:
+        files, workspace = _files(storage), selected_workspace(arguments, storage)
+        found = pages(arguments, lambda cursor, limit: files.list(workspace, cursor=cursor, limit=limit))
+    output.rows([file.to_json() for file in found], _COLUMNS)
+    return 0
 
-    :raises InvalidInvocation: if it is not JSON.
-    """
-    if not changes:
-        return content
-    given = decode(content)
-    return {**given, **changes} if isinstance(given, Mapping) else content
+
+def _declare_rm(parser: Parser) -> None:
+    parser.add_argument("id", metavar="ID")
+    declare_workspace(parser)
+
+
+def _rm(arguments: Namespace, output: Output) -> int:
+    with open_storage() as storage:
+        if not _files(storage).delete(selected_workspace(arguments, storage), arguments.id):
+            raise _unknown(arguments.id)
+    output.value({"file": arguments.id, "deleted": True})
+    return 0
+
+
+def _unknown(identifier: str) -> NotFound:
+    hint = "'jackfield files list' shows the workspace's files."
+    return NotFound(f"no file has the ID '{identifier[:80]}', or it has expired", hint=hint)
+
+
+VERBS = {
+    "put": Verb("Store a file; inputs refer to it by its ID.", _declare_put, _put),
+    "get": Verb("Write the content of a file to stdout or to a new file.", _declare_get, _get),
+    "list": Verb("List the stored files, newest first.", _declare_list, _list),
+    "rm": Verb("Delete a file.", _declare_rm, _rm),
+}

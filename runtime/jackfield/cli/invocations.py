@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jackfield.journal import Journal
     from jackfield.resources.storage import Storage
 
-_STATUS = ("queued", "running", "succeeded", "failed", "in_doubt", "cancelled")
+_STATUS = ("queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead")
 _COLUMNS = ("invocationId", "status", "connector", "action", "connection", "createdAt", "idempotencyKey")
 _SHORT, _WHOLE = 13, 36
 """Length of the timestamp part of an id (UUIDv7), and of a whole id."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.batch import run_one
-from jackfield.cli.files import STDIN, Files, changed, is_lines
 from jackfield.cli.interrupt import interruptible
+from jackfield.cli.local_files import STDIN, Files, changed, is_lines
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count, duration
@@ -27,6 +27,7 @@ _MEMBERS = {
     "timeout": "timeoutSeconds",
     "on_doubt": "onDoubt",
     "connector_version": "connectorVersion",
+    "priority": "priority",
 }
 """Options that set a member of the invocation."""
 _MAX_CONCURRENCY = 256
@@ -51,6 +52,8 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="validate and connect, but do not run the action")
     parser.add_argument("--on-doubt", choices=("report", "retry"), help="what to do if a write may have taken effect (default report)")
     parser.add_argument("--connector-version", metavar="SPEC", help="the required versions, such as '>=1.2,<2'")
+    parser.add_argument("--queue", action="store_true", help="queue it for the workers (jackfield serve, jackfield worker) instead")
+    parser.add_argument("--priority", metavar="N", type=count(0, 9), help="with --queue: 0 to 9, higher ones are begun first (default 5)")
     parser.add_argument("--wait", action="store_true", help="wait if an invocation with this idempotency key is already running")
     parser.add_argument("--file", metavar="FILE", help="an invocation as JSON ('-' = stdin); a .jsonl file has one per line")
     parser.add_argument("--lines", action="store_true", help="read one invocation per line, whatever the file's name")
@@ -76,6 +79,13 @@ def _run(arguments: Namespace, output: Output) -> int:
         if "idempotencyKey" in changes:
             message = "'--idempotency-key' cannot be shared by many invocations"
             raise UsageError(message, usage=arguments.usage, hint="Give each line its own 'idempotencyKey'.")
+        if arguments.queue:
+            if arguments.resume is not None and not arguments.resume.isdecimal():
+                message = "'--queue' continues at a line number only"
+                raise UsageError(message, usage=arguments.usage, hint="Queue all lines again: those with an idempotency key are replayed.")
+            from jackfield.cli.queued_lines import queue_lines
+
+            return queue_lines(path, changes, arguments, output)
         from jackfield.cli.lines import run_lines
 
         return run_lines(path, changes, arguments, output)
@@ -108,7 +118,7 @@ def _invocation(arguments: Namespace, catalog: Catalog) -> dict[str, Any]:
     schema = _inputs_schema(catalog, arguments)
     if schema is not None:  # otherwise the pipeline reports the unknown connector or action; inputs do not matter
         from jackfield.cli.arguments import read_inputs
-        from jackfield.cli.files import read_inputs_file
+        from jackfield.cli.local_files import read_inputs_file
 
         files = Files()
         given = read_inputs_file(arguments.inputs, files) if arguments.inputs is not None else {}
@@ -131,11 +141,22 @@ def _inputs_schema(catalog: Catalog, arguments: Namespace) -> Mapping[str, Any] 
 
 
 def _run_single(jackfield: Jackfield, invocation: Mapping[str, Any] | bytes, arguments: Namespace, output: Output) -> int:
+    if arguments.queue:
+        return _queue_single(jackfield, invocation, output)
     cancelled, invoker = threading.Event(), caller()
     with interruptible(cancelled.set):
         result = run_one(lambda left: jackfield.invoke(invocation, wait=arguments.wait, cancelled=left, caller=invoker), cancelled)
         output.value(result.to_json("cli"))
     return result.exit_code
+
+
+def _queue_single(jackfield: Jackfield, invocation: Mapping[str, Any] | bytes, output: Output) -> int:
+    from jackfield.invocation import Result
+    from jackfield.pipe.bulk import Enqueued
+
+    found = jackfield.enqueue(invocation, caller=caller())
+    output.value(found.to_json("cli") if isinstance(found, Result) else Enqueued(found).to_json())
+    return found.exit_code if isinstance(found, Result) else 0
 
 
 VERBS = {"": Verb("Run an action and print its Result.", _declare, _run)}

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
 from jackfield.cli.batch import Batch
-from jackfield.cli.files import STDIN, Files, changed, count_lines
 from jackfield.cli.interrupt import interruptible
+from jackfield.cli.local_files import STDIN, Files, changed, count_lines
 from jackfield.cli.session import caller, open_jackfield
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Meta, Result, decode, new_invocation_id

@@ -16,6 +16,7 @@ TYPE_CHECKING = False  # importing typing would double the time of a cold --help
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from jackfield.catalog import EntryPoint
     from jackfield.cli.output import Output
     from jackfield.cli.parsing import Verb
     from jackfield.errors import JackfieldError
@@ -86,8 +87,31 @@ def _dispatch(words: list[str], output: Output) -> int:
     found = plugged()
     if name in found:
         return load_plugged(found[name])(rest) or 0
+    verbs = {verb.partition(".")[2]: points for verb, points in found.items() if verb.startswith(f"{name}.")}
+    if verbs:
+        return _plugged_verb(name, rest, verbs)
     message = f"unknown command '{name[:80]}'{did_you_mean(name, [*BUILT_IN, *found])}"
     raise UsageError(message, usage=_USAGE, hint="See 'jackfield --help'.")
+
+
+def _plugged_verb(name: str, words: list[str], verbs: Mapping[str, Sequence[EntryPoint]]) -> int:
+    """Run a command of two words, whose verbs may come from several packages."""
+    from jackfield.cli.parsing import UsageError
+    from jackfield.errors import did_you_mean
+
+    usage = f"usage: jackfield {name} {{{','.join(sorted(verbs))}}} …"
+    verb = words[0] if words else ""
+    if verb in verbs:
+        return load_plugged(verbs[verb])(words[1:]) or 0
+    if verb in {"-h", "--help"}:
+        rows = "".join(f"  {key:<8} {_about(f'{name}.{key}', points)}\n" for key, points in sorted(verbs.items()))
+        return _print(f"{usage}\n\n{rows}")
+    text = (
+        f"'{name}' has no command '{verb[:80]}'{did_you_mean(verb, verbs)}"
+        if verb
+        else f"'{name}' needs one of: {', '.join(sorted(verbs))}"
+    )
+    raise UsageError(text, usage=usage, hint=f"See 'jackfield {name} --help'.")
 
 
 def _built_in(name: str, words: list[str], output: Output) -> int:
@@ -134,12 +158,14 @@ def _refuse(command: str, error: JackfieldError, output: Output) -> int:
     return error.exit_code
 
 
+def _about(name: str, points: Sequence[EntryPoint]) -> str:
+    return f"{OURS[name] + ' ' if name in OURS else ''}(added by {points[0].distribution})"
+
+
 def _help() -> str:
-    rows = [f"  {name:<13} {summary}" for name, summary in BUILT_IN.items()]
-    for name, points in sorted(plugged().items()):
-        about = f"{OURS[name]} " if name in OURS else ""
-        rows.append(f"  {name:<13} {about}(added by {points[0].distribution})")
-    commands = "\n".join(rows)
+    about = BUILT_IN | {name.replace(".", " "): _about(name, points) for name, points in sorted(plugged().items())}
+    width = max(map(len, about))
+    commands = "\n".join(f"  {name:<{width}} {summary}" for name, summary in about.items())
     return f"""{_USAGE}
 
 Run actions of installed connectors: JSON in, JSON out.

@@ -17,6 +17,7 @@ _LONGEST = 60
 _SUFFIX = ".tmpl"
 _SAMPLE = "lambda"
 """AWS service that the sample action calls."""
+_CHECKED = "[tool.jackfield.check]"
 _GROUP = "jackfield.templates"
 """Entry points of packages with templates: ``aws = "jackfield_aws:templates"``, a folder of that package."""
 
@@ -28,16 +29,13 @@ def _declare(parser: Parser) -> None:
     parser.flags["--python"] = kind._group_actions[0]  # noqa: SLF001 (argparse does not return a group's options)
     for flag, about in {
         "--aws": {"nargs": "?", "const": _SAMPLE, "metavar": "SERVICE", "help": "an AWS service, with jackfield-aws (default lambda)"},
-        "--http": {"action": "store_true", "help": "not available yet"},
-        "--openapi": {"metavar": "FILE", "help": "not available yet"},
+        "--http": {"action": "store_true", "help": "a REST API, with jackfield-http"},
+        "--openapi": {"metavar": "FILE", "help": "an OpenAPI document, a file or a URL, with jackfield-http"},
     }.items():
         parser.flags[flag] = kind.add_argument(flag, **about)  # type: ignore[arg-type]
 
 
 def _run(arguments: Namespace, output: Output) -> int:
-    if arguments.http or arguments.openapi:
-        text = f"'{'--http' if arguments.http else '--openapi'}' needs the HTTP kit, which is not available yet"
-        raise UsageError(text, usage=arguments.usage, hint="Use --python: it writes a client on the standard library.")
     if arguments.aws not in {None, _SAMPLE}:
         text = f"the sample action calls '{_SAMPLE}'; one for '{arguments.aws[:80]}' is not available yet"
         raise UsageError(text, usage=arguments.usage, hint="Use --aws alone, then replace the sample action's client and operation.")
@@ -47,12 +45,38 @@ def _run(arguments: Namespace, output: Output) -> int:
     folder = Path(arguments.name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidInvocation(f"'{folder}' exists and is not an empty folder", hint="Choose another name, or remove it.")
-    files = _written(_templates("aws" if arguments.aws else "python"), folder, _words(arguments.name))
+    if arguments.openapi:
+        return _generated(arguments)
+    files = _written(_templates("aws" if arguments.aws else "http" if arguments.http else "python"), folder, _words(arguments.name))
     from jackfield.testing.grading import write_manifest
 
     files.append(write_manifest(folder))
     output.value({"folder": str(folder), "files": sorted(files)})
     return 0
+
+
+def _generated(arguments: Namespace) -> int:
+    """Generate the project with the package that knows OpenAPI documents.
+
+    :raises InvalidInvocation: if it is not installed.
+    """
+    from jackfield.cli.commands import load_plugged, plugged
+
+    found = plugged().get("generate.openapi")
+    if found is None:
+        raise InvalidInvocation("no installed package generates connectors from OpenAPI documents", hint="Install jackfield-http.")
+    templates, key = _templates("openapi"), arguments.name
+    words = [arguments.openapi, "--key", key, "--connector-version", "0.1.0", "--out", key]
+    code = load_plugged(found)([*words, "--json"] if arguments.json else words) or 0
+    _written(templates, Path(key), {**_words(key), **_checked(Path(key))})
+    return code
+
+
+def _checked(folder: Path) -> dict[str, str]:
+    """Return how ``jackfield check`` runs the actions, as the generator has written it into pyproject.toml."""
+    text = (folder / "pyproject.toml").read_text(encoding="utf-8")
+    _, section, rest = text.partition(_CHECKED)
+    return {"check": section + rest}
 
 
 def _templates(kind: str) -> Path:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.cli import logs
 from jackfield.cli.batch import run_one
-from jackfield.cli.files import STDIN, Files
 from jackfield.cli.interrupt import interruptible
+from jackfield.cli.local_files import STDIN, Files
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import duration

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from jackfield.catalog import Catalog
+import os
+
+from jackfield.catalog.of_workspace import installed_here
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.errors import InvalidInvocation, did_you_mean
@@ -31,7 +33,7 @@ def _run(arguments: Namespace, output: Output) -> int:
         raise UsageError(message, usage=arguments.usage, hint="See 'jackfield schema --help'.")
     if (arguments.action is None) == (arguments.connection is None) or (arguments.output and arguments.action is None):
         raise UsageError("give either an ACTION or --connection TYPE", usage=arguments.usage, hint="See 'jackfield schema --help'.")
-    manifest = Catalog.installed().find(arguments.connector)
+    manifest = installed_here(os.environ).find(arguments.connector)
     if arguments.connection is not None:
         output.value(_connection_schema(manifest, arguments.connection))
         return 0

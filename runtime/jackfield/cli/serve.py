@@ -50,9 +50,8 @@ def _declare(parser: Parser) -> None:
     parser.add_argument(
         "--queue-workers",
         type=count(0, MOST_AT_ONCE),
-        default=16,
         metavar="N",
-        help="concurrent queued invocations per process (default 16); 0 = none",
+        help="concurrent queued invocations per process (default 16, or 0 with JACKFIELD_QUEUE_URL); 0 = none",
     )
     declare_stop_within(parser)
     parser.add_argument("--components", metavar="DIR", help="also serve Dapr's bindings API for these components, under /v1.0")
@@ -78,6 +77,7 @@ def _declare(parser: Parser) -> None:
 def _serve(arguments: Namespace, _output: Output) -> int:
     configure()
     try:
+        from jackfield.queue import check_queue
         from jackfield.surfaces.http.server_process import check_settings, run
         from jackfield.surfaces.shared.settings import Jwt, Settings
     except ImportError as error:
@@ -115,6 +115,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     if components is not None:
         read_bindings(components)
     require_connection_files(os.environ)
+    check_queue(os.environ)
     if "*" in settings.origins:
         announce("jackfield: --origin '*' lets pages from every website call the API if they have a token")
     if arguments.migrate:
@@ -152,11 +153,11 @@ def _root_path(arguments: Namespace) -> str:
 
 
 def _announce(origin: str, *, link: bool, root_path: str = "") -> None:
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.of_workspace import installed_here
 
     origin += root_path
     announce(f"jackfield listens on {origin}", origin=origin)
-    check_connection_files(os.environ, Catalog.installed())
+    check_connection_files(os.environ, installed_here(os.environ))
     with _storage() as storage:
         try:
             if storage.enabled:

@@ -91,14 +91,14 @@ def _declare_explain(parser: Parser) -> None:
 
 def _explain(arguments: Namespace, output: Output) -> int:
     from jackfield.access import Request, Tokens
-    from jackfield.catalog import Catalog
+    from jackfield.catalog.of_workspace import installed_here
     from jackfield.clock import SystemClock
     from jackfield.pipe.call_rules import find_action
 
     connector, slash, action = arguments.action.partition("/")
     if not slash:
         raise UsageError(f"--action takes connector/action, not '{arguments.action[:80]}'", usage=arguments.usage)
-    effect = find_action(Catalog.installed().find(connector), action).effect
+    effect = find_action(installed_here(os.environ).find(connector), action).effect
     request = Request(connector, action, effect, arguments.connection)
     with open_storage() as storage:
         workspace = selected_workspace(arguments, storage)

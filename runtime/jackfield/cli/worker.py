@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jackfield.cli.logs import announce, configure
@@ -13,8 +15,21 @@ from jackfield.cli.starting import check_connection_files, declare_migrate, decl
 from jackfield.errors import InvalidInvocation, Unavailable
 
 if TYPE_CHECKING:
+    from jackfield.invocation import Result
     from jackfield.queue import RuntimePool
 
+_MOST_PROCESSES = 256
+_FIRST_CALL = (
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "jackfield.connector.manifests",
+    "jackfield.journal.queue",
+    "jackfield.pipe.run",
+    "jackfield.queue.local",
+    "jackfield.schema.compiling",
+    "pydantic.main",
+    "pydantic.type_adapter",
+)
+"""Modules that a first call imports."""
 _LOOKS = 32
 """Threads for polling the queue."""
 
@@ -26,6 +41,11 @@ def _declare(parser: Parser) -> None:
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="HOST", help="allow connections to use this internal host; repeatable"
     )
+    parser.add_argument(
+        "--processes", type=count(1, _MOST_PROCESSES), default=1, metavar="P", help="processes, each with its own --concurrency (default 1)"
+    )
+    parser.add_argument("--health-port", type=count(0, 65_535), metavar="PORT", help="serve /healthz, /readyz and /metrics there")
+    parser.add_argument("--health-host", default="127.0.0.1", metavar="HOST", help="the address of --health-port (default 127.0.0.1)")
     declare_stop_within(parser)
     declare_migrate(parser)
 
@@ -33,7 +53,7 @@ def _declare(parser: Parser) -> None:
 def _work(arguments: Namespace, _output: Output) -> int:
     import asyncio
 
-    from jackfield.queue import RuntimePool, leave
+    from jackfield.queue import RuntimePool, check_queue, leave
     from jackfield.resources.memory import save_memory
 
     configure()
@@ -46,10 +66,79 @@ def _work(arguments: Namespace, _output: Output) -> int:
         raise InvalidInvocation(
             "there is no queue: JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that 'jackfield serve' uses."
         )
+    check_queue(os.environ)
     location = _location(runtimes, migrate=arguments.migrate)
     check_connection_files(os.environ, runtimes.catalog)
-    asyncio.run(_run_until_signal(runtimes, arguments.concurrency, arguments.stop_within, location))
+    announcement = f"jackfield worker runs up to {arguments.concurrency} queued invocations at once from {location}"
+    if arguments.processes > 1 or arguments.health_port is not None:
+        return _preforked(runtimes, arguments, announcement)
+
+    def ready() -> None:
+        announce(announcement, concurrency=arguments.concurrency, database=location)
+
+    asyncio.run(_run_until_signal(runtimes, arguments.concurrency, arguments.stop_within, ready))
     return leave(0)
+
+
+def _preforked(runtimes: RuntimePool, arguments: Namespace, announcement: str) -> int:
+    """Import everything, then fork the processes: they share its memory, and start without importing."""
+    if not hasattr(os, "fork"):
+        raise InvalidInvocation("--processes and --health-port need a system that can fork", hint="Start several workers instead.")
+    from functools import partial
+
+    from jackfield.queue.prefork import Board, Master
+
+    board, probe = Board(arguments.processes), None
+    with contextlib.ExitStack() as stack:
+        if arguments.health_port is not None:
+            from jackfield.surfaces.shared.metrics_folder import shared
+
+            stack.enter_context(shared())
+            try:
+                from jackfield.cli import worker_probes
+            except ImportError as error:
+                raise InvalidInvocation(
+                    f"--health-port needs the extra 'server': the package '{error.name}' is not installed",
+                    hint="pip install 'jackfield[server]'",
+                ) from None
+            listener = stack.enter_context(worker_probes.listen(arguments.health_host, arguments.health_port))
+            probe = partial(worker_probes.serve, listener, board, runtimes)
+            announcement += f"; health on port {listener.getsockname()[1]}"
+        _warm_up(runtimes)
+        processes = "process" if arguments.processes == 1 else "processes"
+        text = f"{announcement}, in {arguments.processes} {processes}"
+        began = partial(announce, text, concurrency=arguments.concurrency, processes=arguments.processes)
+        child = partial(_child, runtimes, arguments.concurrency, arguments.stop_within, measured=probe is not None)
+        return Master([child] * arguments.processes, arguments.stop_within, board, probe).run(began)
+
+
+def _warm_up(runtimes: RuntimePool) -> None:
+    import gc
+    import importlib
+
+    for name in _FIRST_CALL:
+        importlib.import_module(name)
+    runtimes.catalog.warm_up()
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy the pages of all objects that it visits
+
+
+def _child(runtimes: RuntimePool, concurrency: int, within: float, ready: Callable[[], None], *, measured: bool) -> int:
+    """Run one process of several until SIGTERM."""
+    import asyncio
+
+    if measured:
+        from jackfield.surfaces.shared.metrics import Metrics
+
+        ended: Callable[[Result], None] = Metrics(runtimes.catalog).note
+    else:
+        ended = _ignore
+    asyncio.run(_run_until_signal(runtimes, concurrency, within, ready, ended, forked=True))
+    return 0
+
+
+def _ignore(_result: Result) -> None:
+    """Do nothing: no metrics are served."""
 
 
 def _location(runtimes: RuntimePool, *, migrate: bool) -> str:
@@ -63,24 +152,35 @@ def _location(runtimes: RuntimePool, *, migrate: bool) -> str:
         return "the database, once it is reachable"
 
 
-async def _run_until_signal(runtimes: RuntimePool, concurrency: int, within: float, location: str) -> None:
+async def _run_until_signal(
+    runtimes: RuntimePool,
+    concurrency: int,
+    within: float,
+    ready: Callable[[], None],
+    ended: Callable[[Result], None] = _ignore,
+    *,
+    forked: bool = False,
+) -> None:
+    """Run the queue's engine until SIGTERM or Ctrl-C. A second signal ends a process at once that was not forked by a master."""
     import asyncio
     import signal
 
-    from jackfield.queue import QueueWorkers
+    from jackfield.queue import open_engine, run
     from jackfield.resources.threads import Threads
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    workers = QueueWorkers(runtimes, concurrency)
-    workers.start()
-    announce(
-        f"jackfield worker runs up to {concurrency} queued invocations at once from {location}", concurrency=concurrency, database=location
-    )
-    await stop.wait()
-    await workers.stop(within)
+
+    def on_signal(number: int) -> None:
+        if stop.is_set() and not forked:
+            os._exit(128 + number)  # the journal recovers what runs, by effect
+        stop.set()
+
+    for number in (signal.SIGTERM,) if forked else (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal, number)
+    engine = open_engine(runtimes, concurrency, ended)
+    ready()
+    await run(engine, stop, within)
     await runtimes.drained(0.0)
     await asyncio.to_thread(runtimes.storage.close)
 

@@ -31,6 +31,18 @@ def _declare_settings(parser: Parser) -> None:
         metavar="PATTERN",
         help="secret references for connections created over HTTP or MCP: env:ACME_*, file:/etc/acme/*; repeatable; or yes, no",
     )
+    parser.add_argument("--queue-rate", type=float, metavar="N", help="queued invocations begun per second, by all workers; 0 = unlimited")
+    parser.add_argument("--queue-concurrency", type=int, metavar="N", help="queued invocations running at once; 0 = unlimited")
+    parser.add_argument(
+        "--connection-rate", action="append", metavar="NAME=N",
+        help="queued invocations per second over a connection, or over each other one (*=N); 0 = unlimited; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--connection-concurrency",
+        action="append",
+        metavar="NAME=N",
+        help="queued invocations running at once over a connection; repeatable",
+    )
     for name, (_, about) in _SWITCHES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", choices=("yes", "no"), help=about)
 
@@ -50,8 +62,30 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
         changes["allowReferences"] = words == ["yes"] if words in (["yes"], ["no"]) else words
     if arguments.retention_days is not None:
         changes["retentionDays"] = arguments.retention_days
+    for name, member in (("queue_rate", "queueRate"), ("queue_concurrency", "queueConcurrency")):
+        if getattr(arguments, name) is not None:
+            changes[member] = getattr(arguments, name)
+    budgets: dict[str, dict[str, float]] = {}
+    for member, kind in (("rate", float), ("concurrency", int)):
+        for word in getattr(arguments, f"connection_{member}") or ():
+            connection, limit = _named_number(word, kind, f"--connection-{member}", arguments)
+            budgets.setdefault(connection, {})[member] = limit
+    if budgets:
+        changes["connectionBudgets"] = budgets
     rules = {name: getattr(arguments, name) for name in ("allow", "block") if getattr(arguments, name) is not None}
     return changes | ({"rules": rules} if rules else {})
+
+
+def _named_number(word: str, kind: type[float], option: str, arguments: Namespace) -> tuple[str, float]:
+    """Parse ``NAME=N``.
+
+    :raises UsageError: if it is malformed.
+    """
+    name, _, text = word.rpartition("=")
+    try:
+        return name, kind(text)
+    except ValueError:
+        raise UsageError(f"{option} '{word[:80]}' is not NAME=N", usage=arguments.usage, hint=f"Write {option} acme-ses=10.") from None
 
 
 def _create(arguments: Namespace, output: Output) -> int:

@@ -112,12 +112,12 @@ class ConnectionCache:
 
     def drop(self, key: str, used: Minted) -> None:
         """Drop ``used``, but not a lease that replaced it."""
+        if self._shared is not None:  # first: a caller who finds none here reads it there
+            self._shared.drop(key, used)
         with self._lock:
             held = self._held.get(key)
             if held is not None and held.minted is used:
                 del self._held[key]
-        if self._shared is not None:
-            self._shared.drop(key, used)
 
     def cached(self, key: object, make: Callable[[], Any]) -> Any:
         """Return the object under ``key``, made once; the oldest objects are evicted first."""

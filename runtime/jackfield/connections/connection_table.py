@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from jackfield.clock import Clock
-from jackfield.connections import external_ids
+from jackfield.connections import authorizations, external_ids, grants
 from jackfield.connections.connection_rows import COLUMNS, ConnectionRow, Draft, Outcome, Parts, joined
 from jackfield.connections.connection_seals import binding, check_seal, opened_secret, rebound, sealed_place, sealed_whole, stored_secrets
 from jackfield.connections.host_access import HostAccess
@@ -36,6 +36,7 @@ _CACHED = 2000
 """Number of most recently used connections whose values are cached in memory."""
 _BY_NAME = "WHERE workspace = :workspace AND name = :name"
 _FIND = f"SELECT id, version FROM connections {_BY_NAME}"
+_NAME = "SELECT name FROM connections WHERE workspace = :workspace AND id = :id"
 _READ = f"SELECT {COLUMNS} FROM connections {_BY_NAME}"
 _RENAME = f"UPDATE connections SET name = :new_name, updated_at = :now {_BY_NAME}"
 _REMOVE = f"DELETE FROM connections {_BY_NAME} RETURNING id"
@@ -92,6 +93,9 @@ class ConnectionTable:
         self._lock = threading.Lock()
         at_fork(self)
         self.file_tests = FileTests(database, vault, workspace)
+        self.approvals = (
+            grants.GrantTable(database, vault, workspace, clock), authorizations.Authorizations(database, vault, workspace, clock),
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<ConnectionTable of {self.workspace!r} in {self._database!r}>"
@@ -123,6 +127,12 @@ class ConnectionTable:
         with self._database.read(flush=False) as transaction:
             row = transaction.find(_READ, self._named(name))
         return ConnectionRow.from_row(row) if row is not None else None
+
+    def name_of(self, identifier: str) -> str | None:
+        """Return the name of the connection with that id; None if there is none."""
+        with self._database.read(flush=False) as transaction:
+            row = transaction.find(_NAME, {"workspace": self.workspace, "id": identifier})
+        return None if row is None else str(row.name)
 
     def list(
         self,
@@ -241,7 +251,7 @@ class ConnectionTable:
         return self._shown(new_name)
 
     def remove(self, name: str, also: Also = _nothing) -> None:
-        """Delete a connection, its secrets and its External IDs. ``also`` runs in the same transaction.
+        """Delete a connection, its secrets, its grant and its External IDs. ``also`` runs in the same transaction.
 
         :raises UnknownConnection: if there is none with that name.
         """
@@ -249,6 +259,7 @@ class ConnectionTable:
             rows = transaction.execute(_REMOVE, self._named(name))
             for row in rows:
                 external_ids.release(transaction, self.workspace, row.id)
+                grants.forget(transaction, self.workspace, row.id)
                 also(transaction)
         if not rows:
             raise _gone(name)

@@ -67,7 +67,7 @@ class Kinds:
 
     def _only(self, name: str) -> Kind:
         found: dict[str, list[tuple[ConnectionTypeManifest, Manifest]]] = {}
-        for manifest in self._catalog.manifests():
+        for manifest in self._catalog.with_type(name):
             kind = manifest.connection_type(name)
             if kind is not None:
                 found.setdefault(manifest.full_name(kind), []).append((kind, manifest))
@@ -77,7 +77,7 @@ class Kinds:
         raise self._unknown(name, sorted(found))
 
     def _takers(self, full_name: str) -> tuple[Manifest, ...]:
-        return tuple(manifest for manifest in self._catalog.manifests() if manifest.connection_type(full_name) is not None)
+        return tuple(self._catalog.with_type(full_name))
 
     def _unknown(self, name: str, meant: list[str]) -> InvalidConnection:
         names = [kind.full_name for kind in self.all()]

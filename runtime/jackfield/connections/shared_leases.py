@@ -49,7 +49,8 @@ WHERE workspace = :workspace AND connection_key = :connection AND lease_key = :l
 """
 _DROP = """
 UPDATE leases SET sealed = NULL, expires_at = NULL, renew_at = NULL
-WHERE workspace = :workspace AND connection_key = :connection AND lease_key = :lease AND expires_at = :expires_at
+WHERE workspace = :workspace AND connection_key = :connection AND lease_key = :lease
+    AND COALESCE(expires_at, -1) = :expires_at
 """
 
 
@@ -77,7 +78,7 @@ class SharedLeases:
 
     def drop(self, key: str, used: Minted) -> None:
         """Drop ``used``, which the provider calls expired, but not a lease that replaced it."""
-        values = {**self._key, "lease": key, "expires_at": used.expires_at}
+        values = {**self._key, "lease": key, "expires_at": -1 if used.expires_at is None else used.expires_at}
         with contextlib.suppress(_NotShared):
             _guarded(lambda: self._database.record(lambda transaction: transaction.change(_DROP, values)))
 

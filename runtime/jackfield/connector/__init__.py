@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from jackfield.connector.budget import Budget, Limits, Warmup
     from jackfield.connector.context import MAX_ANSWER, Account, Answered, Call, Minted, OpenContext, Step, bounded_answer, current_call
     from jackfield.connector.declare import Action, Connector, Option
+    from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant, Grants
     from jackfield.connector.guard import ANYWHERE, Guard
     from jackfield.connector.manifests import describe
     from jackfield.connector.models import ConnectionType, DeclarationError, Field, File, Inputs, Output
     from jackfield.connector.shortage import exhausted
+    from jackfield.connector.streamed import OutputFile, StreamedFile
     from jackfield.errors import (
         Conflict,
         Detail,
@@ -48,6 +50,7 @@ __all__ = [
     "Account",
     "Action",
     "Answered",
+    "Authorization",
     "Budget",
     "Call",
     "Clock",
@@ -57,9 +60,12 @@ __all__ = [
     "Deadline",
     "DeclarationError",
     "Detail",
+    "DeviceAuthorization",
     "Field",
     "File",
     "Forbidden",
+    "Grant",
+    "Grants",
     "Guard",
     "Inputs",
     "Internal",
@@ -73,6 +79,7 @@ __all__ = [
     "OpenContext",
     "Option",
     "Output",
+    "OutputFile",
     "Pagination",
     "Provider",
     "QuotaExceeded",
@@ -82,6 +89,7 @@ __all__ = [
     "Sent",
     "Serves",
     "Step",
+    "StreamedFile",
     "TimedOut",
     "Unauthenticated",
     "Unavailable",
@@ -100,10 +108,12 @@ __getattr__, __dir__ = exports(
         ".budget": ("Budget", "Limits", "Warmup"),
         ".context": ("MAX_ANSWER", "Account", "Answered", "Call", "Minted", "OpenContext", "Step", "bounded_answer", "current_call"),
         ".declare": ("Action", "Connector", "Option"),
+        ".grants": ("Authorization", "DeviceAuthorization", "Grant", "Grants"),
         ".guard": ("ANYWHERE", "Guard"),
         ".manifests": ("describe",),
         ".models": ("ConnectionType", "DeclarationError", "Field", "File", "Inputs", "Output"),
         ".shortage": ("exhausted",),
+        ".streamed": ("OutputFile", "StreamedFile"),
         "jackfield.clock": ("Clock", "Deadline"),
         "jackfield.errors": (
             "Conflict",

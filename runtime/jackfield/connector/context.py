@@ -10,10 +10,13 @@ from typing import Any, NoReturn, Protocol, TypeVar
 from uuid import uuid4
 
 from jackfield.clock import Clock, Deadline
+from jackfield.connector.grants import Grants
 from jackfield.connector.guard import ANYWHERE, Guard
 from jackfield.errors import Cancelled, Sent, Unavailable
 
 T = TypeVar("T")
+Observe = Callable[[str, str, float, float, int | None], object]
+"""Takes a request's method, host, start and end, in seconds since 1970, and status; None if there was no response."""
 
 _SHORTEST = 0.001
 """Seconds. A socket timeout of 0 would mean "do not block"."""
@@ -30,6 +33,13 @@ class Answered:
     step: str
     request_id: str | None = None
     returned: Any = None
+
+
+class FileStore(Protocol):
+    """Storage of the files that actions of one workspace return."""
+
+    def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
+        """Store content and return the file as it appears in the output."""
 
 
 @dataclass(slots=True)
@@ -52,7 +62,9 @@ class Call:
       sent".
     - ``entered``: set once the action's function runs.
     - ``gate``: set by the runtime to delay the first request until its rate-limit slot.
+    - ``observe``: set by the runtime if a plugin observes requests; a client calls it after each.
     - ``workspace``: the workspace that calls; empty outside an action.
+    - ``files``: stores the files that the action returns; None where there is no storage.
     """
 
     deadline: Deadline
@@ -67,7 +79,9 @@ class Call:
     changes: bool = False
     entered: bool = False
     gate: Callable[[], None] | None = None
+    observe: Observe | None = None
     workspace: str = ""
+    files: FileStore | None = None
     _unanswered: str | None = None
     _returned: Any = None
 
@@ -123,6 +137,10 @@ class Call:
         if self._unanswered is not None:
             self.done.append(Answered(self._unanswered, self.request_id, self._returned if returned is None else returned))
             self._unanswered = None
+
+    def refused(self) -> None:
+        """Record that the last request was refused: a further request of this attempt does not imply that it succeeded."""
+        self._unanswered = self._returned = None
 
     def confirm(self) -> None:
         """Count the response stored by ``returned`` as a success."""
@@ -206,6 +224,7 @@ class OpenContext:
     - ``permissions``: those of all actions of the connector, by system, for session policies.
     - ``guard``: checks hosts that come from the connection's own values. Connect with ``guard.connect``, or have it check the address
       before connecting.
+    - ``grants``: the approval of a person, for types with ``authorizes``; None for inline values and without a database.
     """
 
     workspace: str
@@ -218,6 +237,7 @@ class OpenContext:
     environment: Mapping[str, str]
     leases: Leases
     guard: Guard = ANYWHERE
+    grants: Grants | None = None
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an open context cannot be pickled: its environment and leases hold secrets")

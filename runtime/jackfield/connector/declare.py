@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from jackfield.connector.budget import Budget
 from jackfield.connector.context import OpenContext, Step
 from jackfield.connector.models import ConnectionType, DeclarationError, Inputs, Output, spelt_out
+from jackfield.connector.streamed import returns_files
 from jackfield.errors import JackfieldError
 from jackfield.manifest import Effect, IdempotentBy, Pagination, RateLimit, RepeatOk
 
@@ -91,8 +92,13 @@ class Action:
     needs_connection: bool = True
     verify: Callable[[Any, str], object] | None = None
     """Judges the inputs where the action runs, for a dry run; None if the models and rules here have judged them."""
+    effect_of: Callable[[Any], Effect] | None = None
+    """Effect of a call by its inputs; None if it is always ``effect``."""
     executor: Executor | None = None
     """Threads in which an event loop calls it; None for those that all actions share."""
+    returns_files: bool = False
+    takes_streams: bool = True
+    """False if stored files must be passed by value, because the action runs in another process."""
 
 
 class _Actions(Mapping[str, Action]):
@@ -117,6 +123,32 @@ class _Actions(Mapping[str, Action]):
 
     def __len__(self) -> int:
         return len({**self._on_demand, **self.declared})
+
+
+class _Permissions(Mapping[str, tuple[str, ...]]):
+    """Permissions that all actions together need, by system; reading them imports the modules of all actions."""
+
+    def __init__(self, actions: Mapping[str, Action]) -> None:
+        self._actions = actions
+        self._united: Mapping[str, tuple[str, ...]] | None = None
+
+    def __getitem__(self, system: str) -> tuple[str, ...]:
+        return self._union()[system]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._union())
+
+    def __len__(self) -> int:
+        return len(self._union())
+
+    def _union(self) -> Mapping[str, tuple[str, ...]]:
+        if self._united is None:
+            union: dict[str, set[str]] = {}
+            for action in self._actions.values():
+                for system, names in action.permissions.items():
+                    union.setdefault(system, set()).update(names)
+            self._united = {system: tuple(sorted(names)) for system, names in union.items()}
+        return self._united
 
 
 class Connector:
@@ -178,7 +210,7 @@ class Connector:
         permissions: Mapping[str, Sequence[str]] | None = None,
         pagination: Pagination | None = None,
         rate_limit: RateLimit | None = None,
-        examples: Sequence[Mapping[str, Any]] = (),
+        examples: Sequence[Mapping[str, Any] | tuple[Mapping[str, Any], Mapping[str, Any]]] = (),
         idempotent_by: IdempotentBy | None = None,
         repeat_ok: Sequence[RepeatOk] = (),
         schema: Mapping[str, Any] | None = None,
@@ -186,11 +218,13 @@ class Connector:
         cost: Callable[[Any], float] = _one,
         preview: Callable[[Any], Output] | None = None,
         needs_connection: bool = True,
+        effect_of: Callable[[Any], Effect] | None = None,
     ) -> Callable[[F], F]:
         """Declare the decorated function as an action. The function itself is returned unchanged.
 
         Its first parameter takes the inputs, the second (if any) the open client; it returns an Output. ``schema`` adds JSON Schema
-        keywords to the inputs as a whole (``anyOf`` over required members). The default effect is ``write``.
+        keywords to the inputs as a whole (``anyOf`` over required members). The default effect is ``write``. An example is a title, an
+        invocation and a result, or shorter: a pair of inputs and output.
 
         ``budget`` paces the calls by the provider's own limits, in place of ``rate_limit``; ``cost`` takes the inputs and returns how much
         a call counts (the number of recipients, for instance).
@@ -201,6 +235,9 @@ class Connector:
           that key counts as a ``write``.
         - ``repeat_ok``: when an earlier attempt may have succeeded, these error codes of a retry (``not_found``, ``conflict``) mean that it
           did. The output then consists of the model's defaults.
+
+        ``effect_of`` takes the inputs and returns the effect of this call, for an action that is a ``write`` with some inputs only; rules
+        and the journal still treat the action as a ``write``.
 
         ``preview`` computes the output of a dry run: a function of the inputs alone that returns an Output and sends nothing. The runtime
         calls it if the boolean input ``preview`` is true, and refuses that input without ``dryRun``.
@@ -221,6 +258,8 @@ class Connector:
                 raise DeclarationError(f"action '{key}': effect must be one of {', '.join(typing.get_args(Effect))}")
             inputs, output, takes_client = _signature(function, key)
             _check_repeats(key, effect, output, idempotent_by, repeat_ok)
+            if effect_of is not None and effect != "write":
+                raise DeclarationError(f"action '{key}': 'effect_of' needs the effect write, the most cautious one")
             if takes_client and not needs_connection:
                 raise DeclarationError(f"action '{key}' takes a client, so it needs a connection")
             self.actions.declared[key] = Action(
@@ -236,7 +275,7 @@ class Connector:
                 permissions={system: tuple(names) for system, names in (permissions or {}).items()},
                 pagination=pagination,
                 rate_limit=rate_limit,
-                examples=tuple(examples),
+                examples=tuple(_example(self, key, title, one) if isinstance(one, tuple) else one for one in examples),
                 idempotent_by=idempotent_by,
                 repeat_ok=tuple(repeat_ok),
                 schema=dict(schema or {}),
@@ -244,6 +283,8 @@ class Connector:
                 cost=cost,
                 preview=None if preview is None else _preview(preview, inputs, key),
                 needs_connection=needs_connection,
+                effect_of=effect_of,
+                returns_files=returns_files(output),
             )
             return function
 
@@ -303,12 +344,19 @@ class Connector:
         return describe(self, actions)
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the permissions that all actions together need, by system."""
-        union: dict[str, set[str]] = {}
-        for action in self.actions.values():
-            for system, names in action.permissions.items():
-                union.setdefault(system, set()).update(names)
-        return {system: tuple(sorted(names)) for system, names in union.items()}
+        """Return the permissions that all actions together need, by system. They are united on first access."""
+        return _Permissions(self.actions)
+
+
+def _example(connector: Connector, action: str, title: str | None, pair: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Mapping[str, Any]:
+    inputs, output = pair
+    about = {"connector": connector.key, "connectorVersion": connector.version, "action": action}
+    meta = {"invocationId": "0197a2f0-0000-7000-8000-000000000000", **about, "attempts": 1, "durationMs": 12.5, "replayed": False}
+    return {
+        "title": title or spelt_out(action),
+        "invocation": {"connector": connector.key, "action": action, "connection": f"my-{connector.key}", "inputs": dict(inputs)},
+        "result": {"status": "succeeded", "output": dict(output), "meta": meta},
+    }
 
 
 def _by_action(modules: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -98,11 +98,13 @@ def _connection_type(kind: type[ConnectionType]) -> dict[str, Any]:
     family = {"family": kind.family} if kind.family else {}
     serves = {"serves": {"actions": list(kind.serves.actions), "reason": kind.serves.reason}} if kind.serves else {}
     waives = {"waives": list(kind.waives)} if kind.waives else {}
+    authorizes = {"authorizes": list(kind.authorizes)} if kind.authorizes else {}
     return {
         "key": kind.key,
         **family,
         **serves,
         **waives,
+        **authorizes,
         "title": kind.title,
         "description": inspect.getdoc(kind) or "",
         "auth": kind.auth,
@@ -146,6 +148,9 @@ def _pagination(paging: Pagination) -> dict[str, Any]:
         "allInput": paging.all_input,
         "sizeInput": paging.size_input,
         "maxSize": paging.max_size,
+        "furtherTokens": dict(paging.further_tokens) or None,
+        "furtherItems": list(paging.further_items) or None,
+        "more": paging.more,
     }
     return {name: value for name, value in members.items() if value is not None}
 

@@ -14,8 +14,9 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from jackfield.connector.context import Account, OpenContext, Step
+from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
 from jackfield.errors import Detail
-from jackfield.manifest import Serves
+from jackfield.manifest import Authorizes, Serves
 
 
 class DeclarationError(TypeError):
@@ -23,7 +24,7 @@ class DeclarationError(TypeError):
 
 
 _TEXT = "text/plain; charset=utf-8"
-_OCTETS = "application/octet-stream"
+OCTETS = "application/octet-stream"
 
 
 class File:
@@ -35,7 +36,7 @@ class File:
 
     __slots__ = ("content", "content_type")
 
-    def __init__(self, content: bytes, content_type: str = _OCTETS) -> None:
+    def __init__(self, content: bytes, content_type: str = OCTETS) -> None:
         self.content = content
         self.content_type = content_type
 
@@ -44,7 +45,7 @@ class File:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(_read)
+        return core_schema.no_info_plain_validator_function(read_file)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -64,7 +65,7 @@ class File:
         }
 
 
-def _read(value: object) -> File:
+def read_file(value: object) -> File:
     """Parse a file from its JSON form.
 
     :raises ValueError: for invalid base64, or if the value is no file at all.
@@ -72,7 +73,7 @@ def _read(value: object) -> File:
     if isinstance(value, File):
         return value
     if isinstance(value, Mapping) and isinstance(value.get("data"), str):
-        return File(_decoded(value["data"]), value.get("contentType") or _OCTETS)
+        return File(_decoded(value["data"]), value.get("contentType") or OCTETS)
     if not isinstance(value, str):
         raise ValueError("is neither text nor an object with 'data'")  # noqa: TRY004 (pydantic only handles ValueError)
     head, comma, rest = value.partition(",")
@@ -211,6 +212,8 @@ class ConnectionType(BaseModel):
     - ``serves``: restricts the type to some actions and states the reason.
     - ``waives``: inputs (in JSON spelling) that actions do not require with this type. They are then None, so the models of these actions
       declare them as ``X | None`` without a default.
+    - ``authorizes``: the ways in which a person can approve the connection at the provider. For ``redirect`` the type has the methods
+      ``authorize`` and ``authorized``, for ``device`` the methods ``authorize_device`` and ``device_authorized``.
     """
 
     model_config = _CLOSED
@@ -224,6 +227,7 @@ class ConnectionType(BaseModel):
     permission_system: ClassVar[str | None] = None
     serves: ClassVar[Serves | None] = None
     waives: ClassVar[tuple[str, ...]] = ()
+    authorizes: ClassVar[tuple[Authorizes, ...]] = ()
 
     @property
     def reads_host(self) -> bool:
@@ -247,6 +251,28 @@ class ConnectionType(BaseModel):
         """Test the connection without changing anything, and yield a Step for each finding. The default opens it."""
         self.open(context)
         yield Step("open", "Open the connection", passed=True, message="The values were accepted.")
+
+    def authorize(self, context: OpenContext, redirect_uri: str, state: str) -> Authorization:
+        """Return the address at which a person approves; the provider answers to ``redirect_uri`` with ``state``."""
+        raise NotImplementedError
+
+    def authorized(self, context: OpenContext, kept: Mapping[str, Any], redirect_uri: str, answer: Mapping[str, str]) -> Grant:
+        """Return the grant for the provider's answer, which anybody may have forged; ``kept`` is what ``authorize`` kept."""
+        raise NotImplementedError
+
+    def authorize_device(self, context: OpenContext) -> DeviceAuthorization:
+        """Ask the provider for a code that a person enters on another device."""
+        raise NotImplementedError
+
+    def device_authorized(self, context: OpenContext, kept: Mapping[str, Any]) -> Grant | None:
+        """Ask the provider whether the person has approved; None if not yet.
+
+        :raises RateLimited: to ask less often from now on.
+        """
+        raise NotImplementedError
+
+    def revoke(self, context: OpenContext) -> None:
+        """Tell the provider that the grant is no longer needed. The default does nothing."""
 
     def __repr__(self) -> str:  # connection values stay out of logs
         return f"{type(self).__name__}(…)"

@@ -26,6 +26,10 @@ class Dialect(ABC):
     """Statement that lists the names of all indexes, as ``name``."""
     skips_locked: ClassVar[str] = ""
     """Clause that makes a SELECT lock its rows and skip rows locked by others."""
+    indexed_by: ClassVar[str] = ""
+    """Clause after a table that names the index to use, ``{}``; empty if the planner knows the distribution of the values."""
+    lateral: ClassVar[bool] = False
+    """True if a subquery in FROM may refer to the rows before it."""
     now: ClassVar[str]
     """Expression for the seconds since 1970 by the database's own clock."""
     wait: float
@@ -64,6 +68,13 @@ class Dialect(ABC):
 
     def resume(self) -> None:  # noqa: B027 (nothing to do by default)
         """Lend connections again after a successful ``withdraw``."""
+
+    def give_back_space(self) -> bool:
+        """Return a small part of the file's unused space to the file system, in a commit of its own; True if there is more."""
+        return False
+
+    def relieve_writers(self) -> None:  # noqa: B027 (nothing to do by default)
+        """Do in this thread what a later commit would do after large changes, and others would wait for."""
 
     def commit(self, session: Session) -> None:
         """Commit, or roll back if that fails, and return the connection to the pool.

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
 from jackfield.clock import patience
@@ -27,6 +28,27 @@ class Pooled(Protocol):
 P = TypeVar("P", bound=Pooled)
 
 
+class _Slots:
+    """Counted slots. Ctrl-C inside ``threading.Semaphore``, which is Python code around a lock, can leave that lock held for ever."""
+
+    def __init__(self, count: int) -> None:
+        self._free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(count):
+            self._free.put(None)
+
+    def acquire(self, *, timeout: float) -> bool:
+        """Take a slot; return False if none is free within ``timeout`` seconds."""
+        try:
+            self._free.get(timeout=timeout)
+        except Empty:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Return a slot."""
+        self._free.put(None)
+
+
 class Pool(Generic[P]):
     """Pool of at most ``limit`` connections.
 
@@ -35,7 +57,7 @@ class Pool(Generic[P]):
 
     def __init__(self, connect: Callable[[], P], *, limit: int, wait: float, full: Trouble = Trouble.BUSY) -> None:
         self._connect = connect
-        self._free = threading.Lock() if limit == 1 else threading.BoundedSemaphore(limit)  # a lock takes a tenth of a semaphore's time
+        self._free = threading.Lock() if limit == 1 else _Slots(limit)
         self._limit = limit
         self._wait = wait
         self._full = full

@@ -188,6 +188,7 @@ class PostgresDialect(Dialect):
 
     name = "postgresql"
     now = "EXTRACT(EPOCH FROM clock_timestamp())::double precision"
+    lateral = True
     skips_locked = " FOR UPDATE SKIP LOCKED"
     types: ClassVar[Mapping[str, str]] = {
         "text": 'TEXT COLLATE "C"',  # sorts by code point, like SQLite
@@ -198,6 +199,8 @@ class PostgresDialect(Dialect):
         "double": "DOUBLE PRECISION",
         "blob": "BYTEA",
         "table": "",
+        "clustered": "",
+        "floor": "FLOOR",
     }
     batch = 60  # the server caches 64 subtransactions per backend; more slow down every snapshot
     tables = "SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema()"

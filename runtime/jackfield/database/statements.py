@@ -21,7 +21,8 @@ _OPAQUE = r"""
   | ::
 """
 _PARAMETER = re.compile(_OPAQUE + r"| (?<![A-Za-z0-9_:]):(?P<name>[A-Za-z_][A-Za-z0-9_]*)", re.VERBOSE | re.DOTALL)
-_END = re.compile(_OPAQUE + r"| (?P<end>;)", re.VERBOSE | re.DOTALL)
+_BODY = r"| ^BEGIN\n.*?^END(?=;)  # of a trigger, each word on a line of its own"
+_END = re.compile(_OPAQUE + _BODY + "\n| (?P<end>;)", re.VERBOSE | re.DOTALL | re.MULTILINE)
 
 
 @lru_cache(maxsize=1024)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -26,6 +26,10 @@ _REFRESH_SECONDS = 60.0
 """Seconds after which a process checks whether another one has created a new data key."""
 _PAGE = 500
 _COLUMNS = "workspace, key_id, wrapped, master_key_id, created_at"
+_IN_ORDER = "ORDER BY workspace, key_id LIMIT :page"
+"""Rotations that run at the same time lock the rows in this order, so none waits for another that waits for it."""
+_OF_OTHERS = f"SELECT {_COLUMNS} FROM data_keys WHERE master_key_id <> :id {_IN_ORDER}"
+_OF_ONE = f"SELECT {_COLUMNS} FROM data_keys WHERE master_key_id = :id {_IN_ORDER}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -102,7 +106,7 @@ class Vault:
         :raises WrongMasterKey: if it does not.
         """
         with self._database.read(flush=False) as transaction:
-            _verify(transaction, self._master)
+            _verify(transaction, lambda: self._master)
 
     def damaged_keys(self) -> Iterator[DataKeyDamaged]:
         """Try every data key and yield an error for each that cannot be unwrapped."""
@@ -126,7 +130,7 @@ class Vault:
         """
         master = self._master if new_master is None else new_master.with_others(self._master)
         with self._database.read(flush=False) as transaction:
-            _verify(transaction, master)
+            _verify(transaction, lambda: master)
         self._master = master
         count = self._rewrap(master)
         if data_keys:
@@ -149,15 +153,17 @@ class Vault:
 
     def _create(self, workspace: str) -> _WorkspaceKeys:
         with self._database.write() as transaction:
-            _verify(transaction, self._master)
-            self._insert(transaction, workspace, self._clock.time())
+            _verify(transaction, lambda: self._master)
+            master = self._master
+            self._insert(transaction, workspace, self._clock.time(), master)
             known = self._all(transaction, workspace)
+        self._follow(master)
         if known is None:
             raise sealing.broken()
         return known
 
-    def _insert(self, transaction: Transaction, workspace: str, now: float) -> None:
-        """Insert a new data key, unless another process has just inserted one."""
+    def _insert(self, transaction: Transaction, workspace: str, now: float, master: MasterKey) -> None:
+        """Insert a new data key, wrapped with ``master``, unless another process has just inserted one."""
         key_id, key = os.urandom(8).hex(), os.urandom(sealing.KEY_BYTES)
         transaction.change(
             f"INSERT INTO data_keys ({_COLUMNS}) VALUES (:workspace, :key_id, :wrapped, :master_key_id, :created_at) "
@@ -165,8 +171,8 @@ class Vault:
             {
                 "workspace": workspace,
                 "key_id": key_id,
-                "wrapped": self._master.wrap(workspace, key_id, key),
-                "master_key_id": self._master.id,
+                "wrapped": master.wrap(workspace, key_id, key),
+                "master_key_id": master.id,
                 "created_at": now,
             },
         )
@@ -203,14 +209,20 @@ class Vault:
         key = _data_key(self._master, row)
         return _DataKey(row.key_id, sealing.cipher(key), _digest(_derived(key, row.workspace)))
 
-    def _rewrap(self, master: MasterKey) -> int:
+    def _follow(self, used: MasterKey) -> None:
+        """Wrap data keys again that this process wrapped with ``used`` while it rotated to another master key."""
+        while (master := self._master) is not used:
+            if master.id != used.id:
+                self._rewrap(master, used)
+            used = master
+
+    def _rewrap(self, master: MasterKey, used: MasterKey | None = None) -> int:
+        """Wrap data keys with ``master``: those wrapped with ``used``, or with any other."""
+        statement, wanted = (_OF_OTHERS, master.id) if used is None else (_OF_ONE, used.id)
         count = 0
         while True:
             with self._database.write() as transaction:
-                rows = transaction.execute(
-                    f"SELECT {_COLUMNS} FROM data_keys WHERE master_key_id <> :id LIMIT :page",
-                    {"id": master.id, "page": _PAGE},
-                )
+                rows = transaction.execute(statement, {"id": wanted, "page": _PAGE})
                 for row in rows:
                     count += _rewrapped(transaction, row, master)
             if len(rows) < _PAGE:
@@ -219,18 +231,20 @@ class Vault:
     def _renew(self) -> None:
         """Create new data keys for all workspaces that have one."""
         with self._database.write() as transaction:
-            for row in transaction.execute("SELECT workspace, created_at FROM data_keys WHERE retired_at IS NULL"):
+            for row in transaction.execute("SELECT workspace, created_at FROM data_keys WHERE retired_at IS NULL ORDER BY workspace"):
                 now = max(self._clock.time(), row.created_at + 0.001)  # even after a clock was set back, the new key must not sort first
                 transaction.change(
                     "UPDATE data_keys SET retired_at = :now WHERE workspace = :workspace AND retired_at IS NULL",
                     {"now": now, "workspace": row.workspace},
                 )
-                self._insert(transaction, row.workspace, now)
+                self._insert(transaction, row.workspace, now, self._master)
         self._known.clear()
 
 
-def _verify(transaction: Transaction, master: MasterKey) -> None:
-    for row in transaction.execute("SELECT DISTINCT master_key_id FROM data_keys"):
+def _verify(transaction: Transaction, present: Callable[[], MasterKey]) -> None:
+    rows = transaction.execute("SELECT DISTINCT master_key_id FROM data_keys")
+    master = present()  # after the rows were read: a rotation sets its key before it changes them
+    for row in rows:
         if row.master_key_id not in master.ids:
             raise master.wrong(row.master_key_id)
 

@@ -19,9 +19,11 @@ MAX_TIMEOUT = 900.0
 
 _MEMBERS = (
     "connector", "action", "connection", "inputs", "idempotencyKey", "timeoutSeconds", "dryRun",
-    "connectorVersion", "onDoubt", "context", "notBefore", "notAfter",
+    "connectorVersion", "onDoubt", "context", "notBefore", "notAfter", "priority",
 )  # fmt: skip
 MAX_LABELS = 100
+DEFAULT_PRIORITY, MAX_PRIORITY = 5, 9
+"""Priorities of queued invocations; higher ones are begun first."""
 _CONTEXT_MEMBERS = ("traceparent", "correlationId", "labels")
 _NO_NAME = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -51,6 +53,8 @@ class Invocation:
     """Seconds since 1970 before which a queued invocation does not start."""
     not_after: float | None = None
     """Seconds since 1970 from which on a queued invocation does not start any more."""
+    priority: int | None = None
+    """Priority in the queue, 0 to 9; None if not given."""
 
     def __repr__(self) -> str:  # inputs and inline values stay out of logs
         return f"Invocation({self.connector!r}, {self.action!r})"
@@ -88,6 +92,7 @@ class Invocation:
             context=data.get("context") or {},
             not_before=_moment(data.get("notBefore")),
             not_after=_moment(data.get("notAfter")),
+            priority=data.get("priority"),
         )
 
 
@@ -172,6 +177,10 @@ def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
         yield Detail("/connectorVersion", f"must have at most {_MAX_VERSION_LENGTH} characters", "maxLength")
     if data.get("onDoubt", "report") not in ("report", "retry"):
         yield Detail("/onDoubt", "must be 'report' or 'retry'", "enum")
+
+    priority = data.get("priority", DEFAULT_PRIORITY)
+    if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= MAX_PRIORITY:
+        yield Detail("/priority", f"must be a whole number from 0 to {MAX_PRIORITY}; higher ones are begun first", "maximum")
 
 
 def _moment(text: object) -> float | None:

@@ -37,6 +37,8 @@ class Meta:
     complete: bool | None = None
     next: Mapping[str, Any] | None = None
     """Inputs to merge into the next call of a paginated action, for the pages that are missing."""
+    warnings: tuple[Mapping[str, Any], ...] = ()
+    """Differences between the output and its schema, each with ``path`` and ``message``, where the schema only describes."""
     resolution: Mapping[str, Any] | None = None
     """Resolution of a doubt by a person: ``by``, ``at``, and the ``error`` that caused the doubt."""
 
@@ -55,6 +57,7 @@ class Meta:
             dry_run=data.get("dryRun", False),
             complete=data.get("complete"),
             next=data.get("next"),
+            warnings=tuple(data.get("warnings", ())),
             resolution=data.get("resolution"),
         )
 
@@ -72,6 +75,7 @@ class Meta:
             "dryRun": self.dry_run or None,
             "complete": self.complete,
             "next": self.next,
+            "warnings": list(self.warnings) or None,
             "resolution": self.resolution,
         }
         return {name: value for name, value in members.items() if value is not None}

@@ -15,11 +15,15 @@ from jackfield.connector.context import Account, Call, IdempotencyKey, OpenConte
 from jackfield.connector.conversion import dumped, model_faults
 from jackfield.connector.declare import Action, Connector
 from jackfield.connector.models import ConnectionType, Inputs
+from jackfield.connector.streamed import store_files
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInput, Sent
 from jackfield.failures import Raised, attempt
 from jackfield.hints import NextStep
 from jackfield.isolation.child_call import ChildCall, ChildLeases, Talk
+from jackfield.isolation.child_files import ChildFiles
+from jackfield.isolation.child_grants import ChildGrants
 from jackfield.isolation.error_frames import dump_error
+from jackfield.isolation.grant_frames import dump_authorization, dump_device, dump_grant
 from jackfield.isolation.wire import Frame, Wire
 from jackfield.pipe.errors_map import explained
 
@@ -72,7 +76,8 @@ class Answers:
         self._known: Mapping[str, Callable[[_Question], Any]] = {
             "call": self._call, "open": _Question.client, "check": _Question.values, "preview": self._preview, "options": self._options,
             "test": self._test, "extraTest": self._extra_test, "budget": self._budget, "limits": self._limits, "needed": self._needed,
-            "policies": self._policies, "documents": self._documents,
+            "policies": self._policies, "documents": self._documents, "authorize": self._authorize, "authorized": self._authorized,
+            "authorizeDevice": self._authorize_device, "deviceAuthorized": self._device_authorized, "revoke": self._revoke,
         }  # fmt: skip
 
     def serve(self, frame: Frame, box: SimpleQueue[Frame]) -> None:
@@ -129,9 +134,10 @@ class Answers:
             call.begun = True
         call.entered = True
         try:
-            if action.is_async:
-                return dumped(self._loop.run(lambda: action.function(*arguments), call))
-            return dumped(action.function(*arguments))
+            output = self._loop.run(lambda: action.function(*arguments), call) if action.is_async else action.function(*arguments)
+            if action.returns_files:
+                store_files(output, call.files)
+            return dumped(output)
         except SystemExit as left:
             raise RuntimeError(f"the action called exit({left.code!r})") from None
 
@@ -166,6 +172,24 @@ class Answers:
         found = None if budget is None else budget.limits(question.client())
         return [found.per_second, found.per_day, found.used] if isinstance(found, Limits) else None
 
+    def _authorize(self, question: _Question) -> dict[str, Any]:
+        frame = question.frame
+        return dump_authorization(question.kind().authorize(question.context(), frame["redirectUri"], frame["state"]))
+
+    def _authorized(self, question: _Question) -> dict[str, Any]:
+        frame = question.frame
+        return dump_grant(question.kind().authorized(question.context(), frame["kept"], frame["redirectUri"], frame["answer"]))
+
+    def _authorize_device(self, question: _Question) -> dict[str, Any]:
+        return dump_device(question.kind().authorize_device(question.context()))
+
+    def _device_authorized(self, question: _Question) -> dict[str, Any] | None:
+        grant = question.kind().device_authorized(question.context(), question.frame["kept"])
+        return None if grant is None else dump_grant(grant)
+
+    def _revoke(self, question: _Question) -> None:
+        question.kind().revoke(question.context())
+
     def _needed(self, question: _Question) -> list[str]:
         return sorted(question.kind().needed_permissions(question.frame["permissions"]))
 
@@ -192,6 +216,7 @@ class _Question:
         key = IdempotencyKey(about["key"]) if about.get("key") else IdempotencyKey()
         self.call = ChildCall(deadline, permissions=permissions, invocation_id=about.get("invocationId", ""), key=key)
         self.call.talk = talk
+        self.call.files = ChildFiles(talk) if about.get("files") else None
         self.call.leases = frame.get("context", {}).get("leases", {})
 
     def answer(self, function: Callable[[_Question], Any]) -> Any:
@@ -282,7 +307,7 @@ class _Question:
         permissions = self._leases.cached(("permissions",), self._connector.permissions)
         return OpenContext(
             about["workspace"], about["connection"], self._connector.key, about["inputs"], permissions, self.call, self._answers.clock,
-            {}, self._leases,
+            {}, self._leases, grants=ChildGrants(self.call.talk) if about.get("grants") else None,
         )  # fmt: skip
 
     def client(self) -> Any:

@@ -88,7 +88,7 @@ class Channel:
 
 def _about(call: Call | None, deadline: Deadline) -> dict[str, Any]:
     about: dict[str, Any] = {"remaining": deadline.remaining(), "seconds": deadline.seconds}
-    return about if call is None else {**about, "invocationId": call.invocation_id, "key": call.key.value}
+    return about if call is None else {**about, "invocationId": call.invocation_id, "key": call.key.value, "files": call.files is not None}
 
 
 def _connection(kind: RemoteConnection, context: OpenContext | None, session: Session | None) -> dict[str, Any]:
@@ -102,4 +102,5 @@ def _connection(kind: RemoteConnection, context: OpenContext | None, session: Se
         "connection": context.connection,
         "inputs": context.inputs,
         "leases": session.fresh(),
+        "grants": context.grants is not None,
     }

@@ -6,9 +6,7 @@ the connector's code is imported.
 
 from __future__ import annotations
 
-import importlib
 import logging
-import operator
 import os
 import socket
 import sys
@@ -18,6 +16,7 @@ from collections.abc import Iterator
 from queue import SimpleQueue
 from typing import Any
 
+from jackfield.catalog.loading import connector_at
 from jackfield.failures import Raised, attempt
 from jackfield.isolation.child_sockets import connect_by_parent
 from jackfield.isolation.limits import reduce_rights
@@ -62,10 +61,9 @@ def _started(configuration: Frame, wire: Wire) -> tuple[Any, dict[str, Any]]:
     from jackfield.isolation.answers import Answers, hello
 
     try:
-        module = importlib.import_module(configuration["module"])
+        connector = connector_at(configuration["module"], configuration["attribute"])
     except SystemExit as left:
         raise ImportError(f"it called exit({left.code!r})") from None
-    connector = operator.attrgetter(configuration["attribute"])(module)
     return Answers(connector, wire).serve, hello(connector)
 
 

@@ -131,6 +131,11 @@ class ChildCall(Call):
         super().returned(value)
         self.talk.say({"returned": _plain(value)})
 
+    def refused(self) -> None:
+        """Tell the parent that a request was refused."""
+        super().refused()
+        self.talk.say({"refusal": True})
+
     def answered(self, returned: Any = None) -> None:
         """Tell the parent that a request succeeded."""
         super().answered(returned)

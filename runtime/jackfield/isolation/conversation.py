@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
-from collections.abc import Callable, Mapping
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import Minted
+from jackfield.connector.models import OCTETS
 from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
 from jackfield.isolation.error_frames import dump_error, finite, load_error
+from jackfield.isolation.grant_frames import dump_grant, load_grant
 from jackfield.isolation.process import ChildProcess, Ended
 from jackfield.isolation.wire import Frame, Garbage
 from jackfield.pipe.errors_map import Unmapped
@@ -23,9 +27,12 @@ if TYPE_CHECKING:
 
 GRACE = 0.15
 """Seconds after the deadline in which a child may still say what it knows."""
+_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,100}(; ?[A-Za-z0-9=_.-]{1,100})?\Z")
 _FAULTS = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
 """Exceptions at reading what a child says that has another form than it should."""
+_ANSWERS = ("end", "failed", "fault")
 _LONGEST_FAULT = 2000
+_LONGEST_REASON = 300
 _LONGEST_NAME = 200
 _LARGEST_RETURN = 4000
 """Characters of the JSON that a step returned, which an error may quote."""
@@ -61,6 +68,9 @@ class Conversation:
         self._reports = reports
         self._entered = self._answered = self._acts = self._connected = False
         self._number = self._frames = 0
+        self._is_storing = False
+        self._early: Frame | None = None
+        """Answer that arrived in the middle of a file."""
         self.renewable = False
         """True if the child says that its client can renew its credentials."""
 
@@ -105,7 +115,7 @@ class Conversation:
         return Sent.UNKNOWN if self._acts and self._connected else self.sent
 
     def _answer(self) -> Any:
-        frame = self._await("end", "failed", "fault")
+        frame = self._await(*_ANSWERS)
         self._answered = True
         self._note_request(frame)
         self.renewable = frame.get("renewable") is True
@@ -120,7 +130,7 @@ class Conversation:
         while True:
             left = self._deadline.at - self._deadline.clock.monotonic() + GRACE
             try:
-                frame = self._child.next_frame(self._number, left)
+                frame, self._early = self._early or self._child.next_frame(self._number, left), None
             except TimeoutError:
                 self._child.retire(self._number)
                 raise self._deadline.passed(self.sent) from None
@@ -135,27 +145,41 @@ class Conversation:
                 raise Garbage(f"a frame that is not a question ({type(error).__name__})") from None
 
     def _serve(self, frame: Frame) -> None:
-        call = self._call
-        if "begin" in frame and call is not None:
-            self._note_request(frame)
-            self._reply(lambda: call.begin(_text(frame["begin"])[:_LONGEST_NAME], safe=frame.get("safe") is True))
-        elif "entered" in frame:
+        if self._call is not None and self._follow(self._call, frame):
+            return
+        if "entered" in frame:
             self._entered = True
-        elif "returned" in frame and call is not None:
-            call.returned(_bounded(frame["returned"]))
-        elif "answered" in frame and call is not None:
-            self._note_request(frame)
-            call.answered(_bounded(frame["answered"]))
-        elif "key" in frame and call is not None:
-            call.key.used = True
         elif "lease" in frame:
             self._reply(lambda: self._lease(_text(frame["lease"])))
         elif "drop" in frame:
             self._drop(_text(frame["drop"]), frame["token"])
+        elif "grant" in frame:
+            self._reply(lambda: self._grant(frame))
         elif "dial" in frame:
             self._connect(_text(frame["dial"]), frame["port"], frame.get("seconds"))
         else:
             raise KeyError(*sorted(frame)[:3])
+
+    def _follow(self, call: Call, frame: Frame) -> bool:
+        """Take a frame about the progress of the call; return False if it is about something else."""
+        if "begin" in frame:
+            self._note_request(frame)
+            self._reply(lambda: call.begin(_text(frame["begin"])[:_LONGEST_NAME], safe=frame.get("safe") is True))
+        elif "returned" in frame:
+            call.returned(_bounded(frame["returned"]))
+        elif "refusal" in frame:
+            call.refused()
+        elif "answered" in frame:
+            self._note_request(frame)
+            call.answered(_bounded(frame["answered"]))
+        elif "key" in frame:
+            call.key.used = True
+        elif "file" in frame:
+            with suppress(_LeftOffError):
+                self._reply(lambda: self._store(_text(frame["file"]), frame.get("name")))
+        else:
+            return False
+        return True
 
     def _note_request(self, frame: Frame) -> None:
         if self._call is not None and isinstance(frame.get("requestId"), str):
@@ -187,6 +211,48 @@ class Conversation:
         expires = found["expiresAt"]
         return Minted(found["value"], None if expires is None else finite(expires), tuple(map(_text, found["secrets"])))
 
+    def _store(self, content_type: str, name: object) -> Any:
+        """Store a file that the child sends piece by piece."""
+        if self._call is None or self._call.files is None or self._is_storing:
+            raise KeyError("file")
+        kind = content_type if _TYPE.match(content_type) else OCTETS
+        self._is_storing = True
+        try:
+            return self._call.files.store(self._pieces(), kind, None if name is None else escaped(_text(name)[:_LONGEST_NAME]))
+        finally:
+            self._is_storing = False
+
+    def _grant(self, frame: Frame) -> Any:
+        """Let the child read or change the grant of its connection, and of no other."""
+        grants = self._context.grants if self._context is not None else None
+        if grants is None:
+            raise KeyError("grant")
+        step = frame["grant"]
+        if step == "find":
+            return dump_grant(grants.find())
+        used = load_grant(frame["used"])
+        if step == "begin":
+            grants.begin(used)
+        elif step == "replace":
+            grants.replace(used, load_grant(frame["rotated"]))
+        elif step == "end":
+            grants.end(used, escaped(_text(frame["reason"])[:_LONGEST_REASON]))
+        else:
+            raise KeyError("grant")
+        return None
+
+    def _pieces(self) -> Iterator[bytes]:
+        """Yield the content of a file. The child sends the next piece only after this one is stored."""
+        while True:
+            self._send({"granted": None})
+            frame = self._await("piece", "whole", *_ANSWERS)
+            if "whole" in frame:
+                return
+            if "piece" not in frame:
+                self._early = frame
+                raise _LeftOffError
+            yield b64decode(_text(frame["piece"]), validate=True)
+
     def _drop(self, key: str, token: object) -> None:
         used = self._session.held(token) if self._session is not None else None
         if used is not None and self._context is not None:
@@ -207,6 +273,10 @@ class Conversation:
             self._connected = True
             with connection:
                 self._send({"socket": True}, connection.fileno())
+
+
+class _LeftOffError(Exception):
+    """The child answers in the middle of a file: reading the content has failed."""
 
 
 class ConnectorFault(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 
 from jackfield.errors import InvalidInvocation
 
+_NAME = re.compile(r"[a-z0-9-]+")
 _MIB = 1024 * 1024
 MEMORY = 1024 * _MIB
 """Bytes of address space that a child may use, if the policy does not say otherwise."""
@@ -105,13 +107,24 @@ def _default_authorities() -> tuple[str, str]:
 
 def _homes(paths: tuple[str, ...]) -> Iterator[str]:
     """Yield the folders of this process's packages that the child needs and its environment lacks."""
-    for package in _NEEDED:
+    for package in (*_NEEDED, *_libraries(paths)):
         if any(os.path.exists(os.path.join(path, package)) or os.path.exists(os.path.join(path, f"{package}.py")) for path in paths):
             continue
         spec = find_spec(package)
         if spec is not None and spec.origin is not None:
             home = os.path.dirname(spec.origin)
             yield os.path.dirname(home) if spec.submodule_search_locations else home
+
+
+def _libraries(paths: tuple[str, ...]) -> Iterator[str]:
+    """Yield the packages of the host's libraries for connectors that the connector requires, such as ``jackfield_http``."""
+    from importlib.metadata import distributions
+
+    for about in distributions(path=[*paths]):
+        for need in about.requires or ():
+            name = _NAME.match(need)
+            if name is not None and name[0].startswith("jackfield-"):
+                yield name[0].replace("-", "_")
 
 
 def clean_environment(program: Program) -> dict[str, str]:

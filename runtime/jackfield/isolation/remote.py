@@ -11,11 +11,13 @@ from pydantic import PrivateAttr
 from jackfield.connector.budget import Budget, Limits, Warmup
 from jackfield.connector.context import Account, Call, OpenContext, Step, current_call
 from jackfield.connector.declare import Action, Option, OptionSource, Preview
+from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
 from jackfield.connector.models import Output
 from jackfield.errors import InvalidOutput
 from jackfield.isolation.channel import Channel
 from jackfield.isolation.egress import NamedHost, hosts_named
 from jackfield.isolation.error_frames import finite
+from jackfield.isolation.grant_frames import load_authorization, load_device, load_grant, load_optional_grant
 from jackfield.isolation.hello import ActionFacts, Hello, TypeFacts
 from jackfield.manifest import ActionManifest, Manifest
 from jackfield.schema.wording import escaped
@@ -35,7 +37,7 @@ class Given:
         """Workspace that asks for a dry run with these inputs."""
 
     @classmethod
-    def model_validate(cls, values: Mapping[str, Any]) -> Given:
+    def model_validate(cls, values: Mapping[str, Any], **_how: Any) -> Given:
         """Take the inputs as they are."""
         return cls(values)
 
@@ -131,6 +133,35 @@ class RemoteConnection:
     def test(self, context: OpenContext) -> Iterator[Step | Account]:
         """Yield the steps of the test of this type."""
         yield from RemoteClient(self, context).ask({"ask": "test"}, call=context.call, read=_steps)
+
+    def authorize(self, context: OpenContext, redirect_uri: str, state: str) -> Authorization:
+        """Return the address at which a person approves."""
+        question = {"ask": "authorize", "redirectUri": redirect_uri, "state": state}
+        found: Authorization = self._ask_in(context, question, load_authorization)
+        return found
+
+    def authorized(self, context: OpenContext, kept: Mapping[str, Any], redirect_uri: str, answer: Mapping[str, str]) -> Grant:
+        """Exchange the provider's answer for a grant."""
+        question = {"ask": "authorized", "kept": dict(kept), "redirectUri": redirect_uri, "answer": dict(answer)}
+        found: Grant = self._ask_in(context, question, load_grant)
+        return found
+
+    def authorize_device(self, context: OpenContext) -> DeviceAuthorization:
+        """Ask for a code that a person enters on another device."""
+        found: DeviceAuthorization = self._ask_in(context, {"ask": "authorizeDevice"}, load_device)
+        return found
+
+    def device_authorized(self, context: OpenContext, kept: Mapping[str, Any]) -> Grant | None:
+        """Return the grant of a device's code; None while nobody has approved."""
+        found: Grant | None = self._ask_in(context, {"ask": "deviceAuthorized", "kept": dict(kept)}, load_optional_grant)
+        return found
+
+    def revoke(self, context: OpenContext) -> None:
+        """End the grant at the provider."""
+        self._ask_in(context, {"ask": "revoke"}, lambda answer: answer)
+
+    def _ask_in(self, context: OpenContext, question: Mapping[str, Any], read: Callable[[Any], Any]) -> Any:
+        return RemoteClient(self, context).ask(question, call=context.call, read=read)
 
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
         """Return those of the permissions that this connection needs."""
@@ -243,6 +274,7 @@ def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Acti
         needs_connection=about.needs_connection,
         executor=channel.threads,
         verify=verify,
+        takes_streams=False,
     )
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
 from jackfield.database.stored_values import nearest_time, parsed, parsed_object, possible_time
+
+if TYPE_CHECKING:
+    from jackfield.database import Transaction
 
 COLUMNS = (
     "id", "status", "connector", "connector_version", "action", "effect", "connection", "caller", "idempotency_key", "key_held",
     "fingerprint", "dry_run", "error_code", "attempts", "attempt_log", "request_id", "created_at", "started_at", "settled_at",
     "expires_at", "owner", "result", "context", "rule", "resolved_by",
-    "delivery", "deliveries", "available_at", "not_after", "corrected_at", "cancel_requested_at",
+    "delivery", "deliveries", "available_at", "not_after", "corrected_at", "cancel_requested_at", "priority", "dead_at",
 )  # fmt: skip
 
 
@@ -40,8 +43,11 @@ class Draft:
     """Number of this delivery from the queue; 0 for an invocation that was not queued."""
     not_before: float | None = None
     not_after: float | None = None
+    priority: int = 5
     inputs: bytes | None = None
     """Encrypted: the redacted inputs, if the workspace stores them, or the whole invocation while it is queued."""
+    also: Callable[[Transaction], None] | None = None
+    """More statements for the transaction that queues the invocation."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -83,6 +89,8 @@ class Entry:
     not_after: float | None
     corrected_at: float | None
     cancel_requested_at: float | None
+    priority: int
+    dead_at: float | None
     inputs: Mapping[str, Any] | None = None
     damage: str | None = None
     """Description of the damage if the row cannot be read in full; what is damaged is left out."""
@@ -121,6 +129,8 @@ class Entry:
             "cancelRequested": self.cancel_requested_at is not None or None,
             "notBefore": iso(self.available_at) if self.status == "queued" and (self.available_at or 0.0) > self.created_at else None,
             "notAfter": iso(self.not_after),
+            "priority": self.priority if self.status == "queued" else None,
+            "deadAt": iso(self.dead_at),
             "deliveries": [_try(item) for item in self.deliveries] or None,
             "inputs": self.inputs,
             "problem": self.damage,
@@ -173,7 +183,8 @@ def _time(value: float | None) -> float | None:
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "attempt_log": _tries, "deliveries": _tries, "context": _context, "key_held": bool, "dry_run": bool,
     **dict.fromkeys(
-        ("created_at", "started_at", "settled_at", "expires_at", "available_at", "not_after", "corrected_at", "cancel_requested_at"), _time
+        ("created_at", "started_at", "settled_at", "expires_at", "available_at", "not_after", "corrected_at", "cancel_requested_at",
+         "dead_at"), _time
     ),
 }  # fmt: skip
 """Readers of columns that somebody may have changed to values of another shape."""

@@ -43,6 +43,8 @@ class Instance:
         self.id = os.urandom(8).hex()
         pid = os.getpid()
         self._about = {"id": self.id, "host": socket.gethostname(), "pid": pid, "place": process.place(), "born": process.born(pid)}
+        self.slots = 0
+        """Number of queued invocations that this process runs at once; known to others with the next renewal."""
         self._owed: deque[Callable[[Transaction], Any]] = deque()
         self._look: Callable[[], object] | None = None
         self._registered = False
@@ -141,7 +143,7 @@ class Instance:
 
     def _renewal(self) -> Callable[[Transaction], int]:
         statement = sql.RENEW_INSTANCE.format(now=self._database.dialect.now)
-        return lambda transaction: transaction.change(statement, self._about)
+        return lambda transaction: transaction.change(statement, {**self._about, "slots": self.slots})
 
     def _start(self) -> None:
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,10 +14,13 @@ from jackfield.database import sealing
 from jackfield.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
 from jackfield.hints import NextStep
 from jackfield.journal import statements as sql
+from jackfield.journal import terms
 from jackfield.journal.canonical import canonical
+from jackfield.journal.counts import sums
 from jackfield.journal.entry import Draft, Entry, damaged_entry, read_entry
 from jackfield.journal.instance import Instance
-from jackfield.journal.listing import AFTER_CURSOR, FROM_FLOOR, PAGE_BYTES, Scan, condition, floor
+from jackfield.journal.pages import Pages, Place
+from jackfield.journal.purge import START, Purged, purge_slice, resized
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.journal.queue import Claimed
     from jackfield.journal.recovery import Recovery
+    from jackfield.journal.upkeep import Upkeep
 
 KEY_KEPT = 24 * 3600.0
 """Seconds for which a finished key replays its Result."""
@@ -32,9 +37,9 @@ KEPT = 30 * 24 * 3600.0
 """Seconds for which a finished entry is kept, unless the workspace's settings say otherwise."""
 DOUBT_KEPT = 365 * 24 * 3600.0
 """Seconds for which an entry in doubt is kept, resolved or not."""
+PAGE_BYTES = 8 * 1024 * 1024
+"""Bytes of stored Results on one page, unless its only entry has more."""
 _PURGE_EVERY = 600.0
-_PURGE_SLICE = 250
-"""Entries that a purge deletes in one commit: 5 to 10 ms, for which all other writes wait."""
 _PURGE_PAUSE = 0.02
 """Seconds between two slices of a purge that has more to delete."""
 _PURGE_WAIT = 1.0
@@ -59,7 +64,9 @@ class Journal:
         self._clock = clock
         self._retention = retention
         self._purge_at = 0.0
+        self._purged = START
         self._recovery: Recovery | None = None
+        self._upkeep: Upkeep | None = None
 
     def fingerprint(self, request: Mapping[str, Any]) -> str:
         """Compute a keyed hash that identifies a request; secrets in the request cannot be recovered from it."""
@@ -75,7 +82,7 @@ class Journal:
         """
         draft.started_at = self._clock.time()
         row = self._row(draft, status="running", key_held=int(draft.idempotency_key is not None))
-        return lambda transaction: transaction.change(sql.INSERT, row)
+        return terms.inserting(sql.INSERT, row, draft)
 
     def finishing(
         self,
@@ -108,7 +115,8 @@ class Journal:
         It holds no idempotency key, and may be committed twice.
         """
         row = {**self._row(draft, status=result.status), **self._outcome(draft.id, result, log), "key_held": 0}
-        return lambda transaction: transaction.change(sql.INSERT_ONCE, row) or transaction.change(sql.FINISH, row)
+        insert = terms.inserting(sql.INSERT_ONCE, row, draft)
+        return lambda transaction: insert(transaction) or transaction.change(sql.FINISH, row)
 
     def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any]) -> bytes:
         """Encrypt inputs for the workspace, bound to their entry."""
@@ -121,11 +129,38 @@ class Journal:
 
     def queueing(self, draft: Draft) -> Unit:
         """Return the unit that records an invocation as queued; ``draft.inputs`` is the whole invocation, encrypted."""
-        row = {
+        insert = terms.inserting(sql.INSERT, self._queued(draft), draft)
+
+        def unit(transaction: Transaction) -> int:
+            count = insert(transaction)
+            if draft.also is not None:
+                draft.also(transaction)
+            return count
+
+        return unit
+
+    def queue_many(self, drafts: Sequence[Draft]) -> frozenset[str]:
+        """Queue invocations in one commit, and return the ids of those queued: not those whose idempotency key is held."""
+        from jackfield.journal.bulk import insert
+
+        rows = [self._queued(draft) for draft in drafts]
+        more = [(draft.id, draft.also) for draft in drafts if draft.also is not None]
+
+        def unit(transaction: Transaction) -> frozenset[str]:
+            queued = insert(transaction, self._workspace, rows)
+            terms.add(transaction, self._workspace, [draft for draft in drafts if draft.id in queued])
+            for identifier, also in more:
+                if identifier in queued:
+                    also(transaction)
+            return queued
+
+        return self.database.record(unit)
+
+    def _queued(self, draft: Draft) -> dict[str, Any]:
+        return {
             **self._row(draft, status="queued", key_held=int(draft.idempotency_key is not None)), "owner": None, "expires_at": None,
             "available_at": draft.not_before or 0.0, "not_after": draft.not_after,
         }  # fmt: skip
-        return lambda transaction: transaction.change(sql.INSERT, row)
 
     def beginning(self, draft: Draft) -> Unit:
         """Return the unit that records a claimed invocation as running. It changes no row if the claim was lost or ``notAfter`` has passed.
@@ -212,32 +247,17 @@ class Journal:
         queued = row.status == "queued" or row.inputs is None
         return self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
 
+    def has(self, identifier: str) -> bool:
+        """Return whether an invocation is recorded."""
+        return self.database.look_up(sql.SELECT_ID, {"workspace": self._workspace, "id": identifier}) is not None
+
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
         """Return a page of entries that match all filters (``jackfield.journal.listing``), newest first, and the cursor of the next page.
 
-        The number of entries scanned for one page is limited, so a filtered page may be short and still have a cursor.
+        The number of rows read for one page is limited, so a page of combined filters may be short and still have a cursor.
         """
-        self.record_owed()
-        place: dict[str, Any] = {"workspace": self._workspace}
-        if cursor is not None:
-            place["at"], place["after"] = _read_cursor(cursor)
-            if (filters.get("until") or 0.0) > place["at"]:
-                del filters["until"]  # the cursor is the narrower bound, and an index range can start at one only
-        with self.database.read() as transaction:
-            last = floor(transaction, filters, place)
-            if last is not None:
-                place |= {"floor_at": last.created_at, "floor_id": last.id}
-                filters.pop("since", None)  # the floor is the narrower bound
-            where, values = condition(filters)
-            where += (AFTER_CURSOR if cursor is not None else "") + (FROM_FLOOR if last is not None else "")
-            statement = f"{sql.SIZES}{where} ORDER BY created_at DESC, id DESC LIMIT :limit"
-            found = transaction.execute(statement, {**place, **values, "limit": limit + 1})
-            fitting = _fitting([row.size for row in found[:limit]])
-            rows = self._rows_of(transaction, [row.id for row in found[:fitting]])
-        entries = [self._listed(row) for row in rows]
-        if len(found) > fitting:
-            return entries, _cursor_of(found[fitting - 1])
-        return entries, _cursor_of(last) if last is not None else None
+        entries, last = self._page(None if cursor is None else _read_cursor(cursor), limit, filters, None)
+        return entries, None if last is None else f"{last.created_at!r}~{last.id}"
 
     def completions(self, prefix: str) -> list[str]:
         """Return at most two ids that begin with a prefix."""
@@ -254,31 +274,47 @@ class Journal:
         **filters: Any,
     ) -> tuple[list[Entry], str | None]:
         """Return a page of the entries that ``sees`` allows; filters and cursor reveal nothing about the others."""
-        self.record_owed()
-        found, cursor = Scan(self.database, self._vault, self._workspace, sees).page(cursor, limit, filters)
-        with self.database.read() as transaction:
-            rows = self._rows_of(transaction, found)
-        return [self._listed(row) for row in rows], cursor
+        from jackfield.journal import sealed_cursor
 
-    def _rows_of(self, transaction: Transaction, ids: Sequence[str]) -> Sequence[Row]:
+        after = None if cursor is None else sealed_cursor.opened(self._vault, self._workspace, cursor)
+        entries, last = self._page(after, limit, filters, sees)
+        return entries, None if last is None else sealed_cursor.sealed(self._vault, self._workspace, last)
+
+    def _page(
+        self, after: Place | None, limit: int, filters: Mapping[str, Any], sees: Callable[[Any], bool] | None
+    ) -> tuple[list[Entry], Place | None]:
+        """Return the entries of a page, and the place after which the next one begins, None if there is none."""
+        self.record_owed()
+        with self.database.read() as transaction:
+            pages = Pages(transaction, self._workspace, sees, self.database.dialect)
+            found = pages.find(after, limit + 1, filters)
+            fitting = self._fitting(transaction, found.places[:limit])
+            rows = self._rows_of(transaction, sql.SELECT, [place.id for place in found.places[:fitting]])
+        entries = [self._listed(row) for row in rows]
+        return entries, found.places[fitting - 1] if len(found.places) > fitting else found.cut
+
+    def _fitting(self, transaction: Transaction, places: Sequence[Place]) -> int:
+        """Return how many entries fit into the bytes of a page; one at least."""
+        sizes = self._rows_of(transaction, sql.SIZES, [place.id for place in places])
+        total = 0
+        for count, row in enumerate(sizes):
+            total += row.size
+            if total > PAGE_BYTES:
+                return max(count, 1)
+        return len(places)
+
+    def _rows_of(self, transaction: Transaction, select: str, ids: Sequence[str]) -> Sequence[Row]:
         """Return the rows of a page, newest first."""
         named = {f"id_{place}": identifier for place, identifier in enumerate(ids)}
         if not named:
             return []
-        statement = f"{sql.SELECT} AND id IN ({', '.join(f':{name}' for name in named)}) ORDER BY created_at DESC, id DESC"
-        return transaction.execute(statement, {"workspace": self._workspace, **named})
+        statement = f"{select} AND id IN ({', '.join(f':{name}' for name in named)})"  # sorted here: SQLite would read the list's index
+        found = transaction.execute(statement, {"workspace": self._workspace, **named})
+        return sorted(found, key=lambda row: (row.created_at, row.id), reverse=True)
 
     def stats(self, since: float = 0.0) -> list[dict[str, Any]]:
         """Return counts and durations by connector, action and status of the entries created since a time (seconds since 1970)."""
-        with self.database.read() as transaction:
-            rows = transaction.execute(sql.STATS, {"workspace": self._workspace, "since": since})
-        return [
-            {
-                "connector": row.connector, "action": row.action, "status": row.status, "invocations": int(row.invocations),
-                "attempts": int(row.attempts or 0), "meanSeconds": row.mean_seconds, "longestSeconds": row.longest_seconds,
-            }
-            for row in rows
-        ]  # fmt: skip
+        return sums(self.database, self._workspace, since)
 
     def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str) -> Entry:
         """Resolve a doubt as a person decided: ``succeeded`` keeps the idempotency key and replays that Result, ``failed`` frees the key.
@@ -318,9 +354,23 @@ class Journal:
             self._recovery = Recovery(self.database, self._vault, self._clock)
         return self._recovery
 
+    @property
+    def upkeep(self) -> Upkeep:
+        """Upkeep of the statistics and of the file."""
+        if self._upkeep is None:
+            from jackfield.journal.upkeep import Upkeep
+
+            self._upkeep = Upkeep(self.database, self._clock)
+        return self._upkeep
+
     def watch(self) -> None:
         """Begin to renew this process's lease and to look for expired ones."""
-        Instance.of(self.database).watch(lambda: self.recovery.look())  # noqa: PLW0108 (created only when first needed)
+
+        def look() -> None:
+            self.recovery.look()  # created only when first needed
+            self.upkeep.run_if_due()
+
+        Instance.of(self.database).watch(look)
 
     def recover(self) -> int:
         """Recover by effect the running entries of lost processes in this workspace; return how many. ``watch`` covers all workspaces."""
@@ -329,32 +379,45 @@ class Journal:
         return sum(self._recover_if_lost(self._listed(row)) for row in rows)
 
     def purge(self) -> int:
-        """Delete entries past the workspace's current retention, but none that is running or in doubt; return how many."""
-        values, purged = self._purge_values(), 0
+        """Delete entries past the workspace's current retention, but none that is running or in doubt; return how many.
+
+        Other writers take their turn between the slices. Afterwards the unused space is returned to the file system.
+        """
+        purged, slice_ = 0, START
         while True:
-            count = self.database.record(lambda transaction: transaction.change(sql.PURGE, values))
-            purged += count
-            if count < _PURGE_SLICE:
-                return purged
+            begun, size = time.monotonic(), slice_.size
+            slice_ = self.database.record(self._purging(slice_))
+            purged += slice_.deleted
+            if slice_.last is None:
+                break
+            seconds = time.monotonic() - begun  # with the commit: others wait for its sync, too
+            slice_ = resized(slice_._replace(size=size), seconds)
+            self.database.dialect.relieve_writers()
+            time.sleep(max(_PURGE_PAUSE, seconds))
+        while self.database.dialect.give_back_space():
+            self.database.dialect.relieve_writers()
+            time.sleep(_PURGE_PAUSE)
+        return purged
 
     def purge_if_due(self) -> None:
         """Delete a slice of the entries past their retention with the next commit: every ten minutes, or at once while there are more."""
 
-        def ended(deleted: int | None, _error: object) -> None:
-            if deleted == _PURGE_SLICE:
+        def ended(slice_: Purged | None, _error: object) -> None:
+            self._purged = START if slice_ is None else slice_
+            if self._purged.last is not None:
                 self._purge_at = now + _PURGE_PAUSE
 
         now = self._clock.monotonic()
         if now >= self._purge_at:
             self._purge_at = now + _PURGE_EVERY
             with within(_PURGE_WAIT), suppress(Unavailable):  # the next purge will do
-                values = self._purge_values()
-                self.database.defer(lambda transaction: transaction.change(sql.PURGE, values), ended)
+                self.database.defer(self._purging(self._purged), ended)
 
-    def _purge_values(self) -> dict[str, Any]:
-        """Return the parameters of a purge: it deletes entries that were finished before ``before``."""
+    def _purging(self, from_: Purged) -> Callable[[Transaction], Purged]:
+        """Return the unit that deletes a slice of the entries that were finished before their retention."""
         now = self._clock.time()
-        return {"workspace": self._workspace, "now": now, "before": now - self._retention(), "slice": _PURGE_SLICE}
+        before, locking = now - self._retention(), self.database.dialect.skips_locked
+        return lambda transaction: purge_slice(transaction, self._workspace, from_, before=before, now=now, locking=locking)
 
     def owe(self, unit: Unit) -> None:
         """Record ``unit``, which finishes an invocation, once the database is available again."""
@@ -380,7 +443,7 @@ class Journal:
             "dry_run": int(draft.dry_run), "error_code": None, "attempts": 0, "attempt_log": None, "request_id": None,
             "created_at": draft.created_at, "started_at": draft.started_at, "settled_at": None, "expires_at": draft.expires_at,
             "owner": self.owner, "inputs": draft.inputs, "result": None, "rule": draft.rule, "delivery": draft.delivery,
-            "available_at": None, "not_after": None,
+            "available_at": None, "not_after": None, "priority": draft.priority,
             "context": json.dumps(draft.context) if draft.context else None,
         }  # fmt: skip
 
@@ -422,24 +485,9 @@ def unknown_entry(identifier: str) -> InvalidInvocation:
     return InvalidInvocation(f"no invocation has the ID '{identifier[:80]}'", hint=NextStep("invocations"))
 
 
-def _fitting(sizes: Sequence[int]) -> int:
-    """Return how many entries of a page fit into its bytes; one at least."""
-    total = 0
-    for count, size in enumerate(sizes):
-        total += size
-        if total > PAGE_BYTES:
-            return max(count, 1)
-    return len(sizes)
-
-
-def _cursor_of(row: Row) -> str:
-    """Return the cursor of the page after a row."""
-    return f"{row.created_at!r}~{row.id}"
-
-
-def _read_cursor(cursor: str) -> tuple[float, str]:
+def _read_cursor(cursor: str) -> Place:
     at, _, identifier = cursor.partition("~")
     try:
-        return float(at), identifier
+        return Place(float(at), identifier)
     except ValueError:
         raise InvalidInvocation("invalid cursor", hint="Start again without a cursor.") from None

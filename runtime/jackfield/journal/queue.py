@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jackfield.clock import Clock
 from jackfield.database import Database, Transaction
 from jackfield.journal import statements as sql
+from jackfield.journal.budgets import Budgets, Limits
+from jackfield.journal.fair_order import FairOrder
 from jackfield.journal.instance import Instance
+from jackfield.journal.suspects import apart
 
 _NOBODY: Mapping[str, int] = {}
 
@@ -25,15 +28,18 @@ class Claimed:
 
 
 class Queue:
-    """Queue of a whole database. Workers serve every workspace, so only these statements are not limited to one."""
+    """Queue of a whole database. Workers serve every workspace, so only these statements are not limited to one.
 
-    def __init__(self, database: Database, clock: Clock | None = None) -> None:
+    ``limits`` returns the budgets of a workspace; without it there are none.
+    """
+
+    def __init__(self, database: Database, clock: Clock | None = None, limits: Callable[[str], Limits | None] | None = None) -> None:
         from jackfield.clock import SystemClock
 
         self._database = database
         self._clock = clock or SystemClock()
-        self._last = ""
-        """Workspace that was served last; the next claim begins with the one after it."""
+        budgets = Budgets(database, limits) if limits is not None else None
+        self._order = FairOrder(database.dialect.skips_locked, budgets=budgets)
 
     def claim(self, limit: int, busy: Mapping[str, int] = _NOBODY, most: int | None = None) -> list[Claimed]:
         """Claim up to ``limit`` waiting invocations, oldest first and in turn from each workspace. No other process gets the same ones.
@@ -44,14 +50,20 @@ class Queue:
         if self._database.look_up(sql.WAITING_WORKSPACES, {"after": "", "limit": 1, "now": now}) is None:
             return []
         most = limit if most is None else most
+        rooms = {name: most - count for name, count in busy.items()}
 
         def unit(transaction: Transaction) -> list[Claimed]:
-            return self._claimed(transaction, limit, {name: most - count for name, count in busy.items()}, most, now)
+            rows = apart(transaction, self._order.due(transaction, limit, now, rooms, most))
+            mine = [row for row in rows if transaction.change(sql.CLAIM, self._values(row.workspace, row.id))]
+            return [Claimed(row.workspace, row.id, row.inputs, row.delivery + 1) for row in mine]
 
-        found = self._database.record(unit)
-        if found:
-            self._last = found[-1].workspace
-        return found
+        return self._database.record(unit)
+
+    def claim_one(self, workspace: str, identifier: str) -> Claimed | None:
+        """Claim the invocation that a message names; None if it has ended, runs, is claimed already, or is not due."""
+        values = {**self._values(workspace, identifier), "now": self._clock.time()}
+        row = self._database.record(lambda transaction: transaction.find(sql.CLAIM_ONE, values))
+        return None if row is None else Claimed(workspace, identifier, row.inputs, row.delivery)
 
     def give_back(self, claimed: Claimed) -> bool | None:
         """Return an invocation that has not begun to the queue; False if it has begun.
@@ -105,36 +117,5 @@ class Queue:
         with self._database.read() as transaction:
             return {row.workspace: int(row.waiting) for row in transaction.execute(sql.DEPTH, {})}
 
-    def _claimed(self, transaction: Transaction, limit: int, rooms: dict[str, int], most: int, now: float) -> list[Claimed]:
-        """Claim in one transaction: an equal share for each workspace below its limit, then the rest from those with more waiting."""
-        names = [name for name in self._waiting(transaction, limit, now) if rooms.get(name, most) > 0]
-        found: list[Claimed] = []
-        while names and len(found) < limit:
-            share, further = -(-(limit - len(found)) // len(names)), []
-            for name in names:
-                room = rooms.setdefault(name, most)
-                wanted = min(share, room, limit - len(found))
-                mine = self._taken(transaction, name, wanted, now) if wanted > 0 else []
-                rooms[name] = room - len(mine)
-                found += mine
-                if wanted > 0 and len(mine) == wanted and rooms[name] > 0:
-                    further.append(name)
-            names = further
-        return found
-
-    def _waiting(self, transaction: Transaction, limit: int, now: float) -> list[str]:
-        """Return the workspaces with claimable invocations: those after the one served last, then those before it."""
-        names: list[str] = []
-        for after in dict.fromkeys((self._last, "")):
-            rows = transaction.execute(sql.WAITING_WORKSPACES, {"after": after, "limit": limit, "now": now})
-            names += [row.workspace for row in rows if row.workspace not in names]
-        return names
-
-    def _taken(self, transaction: Transaction, workspace: str, limit: int, now: float) -> list[Claimed]:
-        values = {"workspace": workspace, "limit": limit, "now": now}
-        rows = transaction.execute(sql.CLAIMABLE + self._database.dialect.skips_locked, values)
-        mine = [row for row in rows if transaction.change(sql.CLAIM, self._values(row))]
-        return [Claimed(row.workspace, row.id, row.inputs, row.delivery + 1) for row in mine]
-
-    def _values(self, row: Any) -> dict[str, Any]:
-        return {"workspace": row.workspace, "id": row.id, "owner": Instance.of(self._database).owner}
+    def _values(self, workspace: str, identifier: str) -> dict[str, Any]:
+        return {"workspace": workspace, "id": identifier, "owner": Instance.of(self._database).owner}

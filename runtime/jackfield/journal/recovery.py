@@ -33,6 +33,8 @@ _STALE = 60.0
 """Age in seconds by the database's clock at which a process that has just started counts a lease as expired; that clock may be set."""
 _UNREGISTERED_EVERY = 2 * LEASE
 _AT_ONCE = 200
+_OVERDUE = 2000
+"""Limit of invocations past their ``notAfter`` that are failed at once."""
 _LONGEST_PAUSE = 4.0
 _UNIT = 50
 """Number of entries recovered in one commit."""
@@ -91,11 +93,14 @@ class Recovery:
 
     def refuse(self, workspace: str, identifier: str, result: Result) -> bool:
         """Finish a queued invocation, claimed or not, as failed; return False if it is no longer queued."""
-        values = {
+        values = self._refusal(workspace, identifier, result)
+        return bool(self._database.record(lambda transaction: transaction.change(sql.END_QUEUED, values)))
+
+    def _refusal(self, workspace: str, identifier: str, result: Result) -> dict[str, Any]:
+        return {
             "workspace": workspace, "id": identifier, "settled_at": self._clock.time(),
             "result": self._sealed(workspace, identifier, result), "error_code": result.error.code if result.error is not None else None,
         }  # fmt: skip
-        return bool(self._database.record(lambda transaction: transaction.change(sql.END_QUEUED, values)))
 
     def _has_ended(self, row: Row) -> bool:
         return self._place is not None and row.place == self._place and process.has_ended(row.pid, row.born)
@@ -141,16 +146,18 @@ class Recovery:
         """Finish one entry by its effect, or return it to the queue."""
         about = {"workspace": workspace, "id": entry.id, "owner": entry.owner, "delivery": entry.delivery, "was": entry.status}
         if entry.delivery == 0:
-            return transaction.change(sql.RECOVERED, {**about, **self._outcome(workspace, entry, left_behind(entry)), "deliveries": None})
+            return transaction.change(
+                sql.RECOVERED, {**about, **self._outcome(workspace, entry, left_behind(entry)), "deliveries": None, "dead": 0}
+            )
         begun = entry.status == "running"
         lost = {"delivery": entry.delivery, "host": host, "startedAt": entry.started_at, "endedAt": round(self._clock.time(), 3),
                 "outcome": "lost" if begun else "not_begun"}  # fmt: skip
         deliveries = [*entry.deliveries, {name: value for name, value in lost.items() if value is not None}]
         about["deliveries"] = json.dumps(deliveries)
         if begun and entry.effect == "write" and not entry.dry_run:
-            return transaction.change(sql.RECOVERED, {**about, **self._outcome(workspace, entry, left_behind(entry))})
+            return transaction.change(sql.RECOVERED, {**about, **self._outcome(workspace, entry, left_behind(entry)), "dead": 0})
         if _count(deliveries, "lost") >= DELIVERIES or _count(deliveries, "not_begun") >= _UNBEGUN:
-            return transaction.change(sql.RECOVERED, {**about, **self._outcome(workspace, entry, given_up(entry, deliveries), erase=1)})
+            return transaction.change(sql.RECOVERED, {**about, **self._outcome(workspace, entry, given_up(entry, deliveries)), "dead": 1})
         return transaction.change(sql.REDELIVER, {**about, "available_at": self._next(entry, deliveries)})
 
     def _next(self, entry: Entry, deliveries: list[Mapping[str, Any]]) -> float:
@@ -163,7 +170,7 @@ class Recovery:
             return entry.available_at or 0.0  # no clock decides: those of the workers may be behind
         return self._clock.time() + self._jitter.uniform(0.0, min(_LONGEST_PAUSE, 2.0**suspicion))
 
-    def _outcome(self, workspace: str, entry: Entry, result: Result, *, erase: int = 0) -> dict[str, Any]:
+    def _outcome(self, workspace: str, entry: Entry, result: Result) -> dict[str, Any]:
         return {
             "status": result.status,
             "error_code": result.error.code if result.error is not None else None,
@@ -173,7 +180,6 @@ class Recovery:
             "settled_at": self._clock.time(),
             "result": self._sealed(workspace, entry.id, result),
             "key_held": int(result.status != "failed" and entry.key_held),
-            "erase": erase,
         }
 
     def _sealed(self, workspace: str, identifier: str, result: Result) -> bytes | None:
@@ -184,10 +190,21 @@ class Recovery:
             return None
 
     def _end_overdue(self) -> int:
-        """Fail invocations that were not begun by their ``notAfter`` time."""
-        with self._database.read(flush=False) as transaction:
-            rows = transaction.execute(sql.OVERDUE, {"now": self._clock.time(), "limit": _AT_ONCE})
-        return sum(self.refuse(row.workspace, row.id, expired(_entry(row))) for row in rows)
+        """Fail invocations that were not begun by their ``notAfter`` time. All selections of the queue would go on reading them."""
+        found = 0
+        for _ in range(_OVERDUE // _AT_ONCE):
+            with self._database.read(flush=False) as transaction:
+                rows = transaction.execute(sql.OVERDUE, {"now": self._clock.time(), "limit": _AT_ONCE})
+            for part in _parts(rows):
+                refusals = [self._refusal(row.workspace, row.id, expired(_entry(row))) for row in part]
+                found += self._database.record(partial(_end, refusals=refusals))
+            if len(rows) < _AT_ONCE:
+                break
+        return found
+
+
+def _end(transaction: Transaction, refusals: Iterable[Mapping[str, Any]]) -> int:
+    return sum(transaction.change(sql.END_QUEUED, values) for values in refusals)
 
 
 def _forget(transaction: Transaction, row: Row) -> int:

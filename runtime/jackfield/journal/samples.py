@@ -1,4 +1,7 @@
-"""Data for dashboards: invocations with times and durations, without their Results."""
+"""Data for the dashboard of a caller who sees a part of the journal: its newest invocations, without their Results.
+
+For all others the sums in ``counts`` answer at once, however many invocations there were.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,26 @@ from typing import Any
 
 from jackfield.database import Database
 from jackfield.database.stored_values import LATEST
+from jackfield.journal.counts import OPEN, open_now
 
 _SINCE = """
 SELECT connector, action, effect, connection, status, error_code, created_at, settled_at FROM invocations
 WHERE workspace = :workspace AND created_at >= :since ORDER BY created_at DESC LIMIT :limit
 """
 _OPEN = """
-SELECT status, connector, action, effect, connection, COUNT(*) AS invocations FROM invocations
-WHERE workspace = :workspace AND status IN ('queued', 'running', 'in_doubt') GROUP BY status, connector, action, effect, connection
+SELECT DISTINCT k.status, k.connector, k.action, NULLIF(k.effect, '') AS effect, NULLIF(k.connection, '') AS connection, (
+    SELECT COUNT(*) FROM invocations i WHERE i.workspace = k.workspace AND i.connector = k.connector AND i.action = k.action
+        AND i.status = k.status AND i.status <> 'running' AND COALESCE(i.effect, '') = COALESCE(k.effect, '')
+        AND COALESCE(i.connection, '') = COALESCE(k.connection, '') AND COALESCE(i.caller, '') = COALESCE(k.caller, '')
+        AND COALESCE(i.error_code, '') = COALESCE(k.error_code, '')
+) AS invocations, k.caller, k.error_code
+FROM invocation_kinds k WHERE k.workspace = :workspace AND k.status IN ('queued', 'in_doubt')
+UNION ALL
+SELECT status, connector, action, effect, connection, COUNT(*), '', '' FROM invocations
+WHERE workspace = :workspace AND status = 'running' GROUP BY status, connector, action, effect, connection
+UNION ALL
+SELECT 'dead', connector, action, effect, connection, COUNT(*), '', '' FROM invocations
+WHERE workspace = :workspace AND dead_at IS NOT NULL GROUP BY connector, action, effect, connection
 """
 
 Sees = Callable[[Any], bool]
@@ -49,10 +64,12 @@ def samples(database: Database, workspace: str, since: float, limit: int, sees: 
 
 
 def open_counts(database: Database, workspace: str, sees: Sees | None = None) -> Mapping[str, int]:
-    """Count the invocations of a workspace that are ``queued``, ``running`` and ``in_doubt`` now, of those that ``sees`` allows."""
+    """Count the invocations of a workspace by state, as ``open_now`` does, of those that ``sees`` allows."""
+    if sees is None:
+        return open_now(database, workspace)
     with database.read() as transaction:
-        rows = [row for row in transaction.execute(_OPEN, {"workspace": workspace}) if sees is None or sees(row)]
-    return {status: sum(int(row.invocations) for row in rows if row.status == status) for status in ("queued", "running", "in_doubt")}
+        rows = [row for row in transaction.execute(_OPEN, {"workspace": workspace}) if sees(row)]
+    return {status: sum(int(row.invocations) for row in rows if row.status == status) for status in OPEN}
 
 
 def _seconds(begin: float, end: float | None) -> float | None:

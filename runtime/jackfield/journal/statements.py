@@ -5,13 +5,16 @@ from jackfield.journal.entry import COLUMNS
 INSERT = """
 INSERT INTO invocations (workspace, id, status, connector, connector_version, action, effect, connection, caller, idempotency_key, key_held,
     fingerprint, dry_run, error_code, attempts, attempt_log, request_id, created_at, started_at, settled_at, expires_at, owner, inputs,
-    result, context, rule, delivery, available_at, not_after)
+    result, context, rule, delivery, available_at, not_after, priority)
 VALUES (:workspace, :id, :status, :connector, :connector_version, :action, :effect, :connection, :caller, :idempotency_key, :key_held,
     :fingerprint, :dry_run, :error_code, :attempts, :attempt_log, :request_id, :created_at, :started_at, :settled_at, :expires_at, :owner,
-    :inputs, :result, :context, :rule, :delivery, :available_at, :not_after)
+    :inputs, :result, :context, :rule, :delivery, :available_at, :not_after, :priority)
 """
 INSERT_ONCE = f"{INSERT}ON CONFLICT (workspace, id) DO NOTHING"
 _OURS = "workspace = :workspace AND id = :id AND owner = :owner AND delivery = :delivery"
+_QUEUED = "status || '' = 'queued'"
+"""The status, hidden from PostgreSQL's planner, for statements that name an entry by its id. The index of a short queue would look cheaper
+to it than the primary key, and it would keep that plan when the queue has grown long."""
 FINISH = f"""
 UPDATE invocations SET status = :status, error_code = :error_code, attempts = :attempts, attempt_log = :attempt_log,
     request_id = :request_id, settled_at = :settled_at, result = :result, key_held = :key_held,
@@ -22,7 +25,8 @@ _KEY_IS_FREE = """NOT EXISTS (SELECT 1 FROM invocations other WHERE other.worksp
         AND other.idempotency_key = invocations.idempotency_key AND other.key_held = 1)"""
 CORRECT = f"""
 UPDATE invocations SET status = :status, error_code = :error_code, attempts = :attempts, attempt_log = :attempt_log,
-    request_id = :request_id, result = :result,
+    request_id = :request_id, result = :result, dead_at = NULL,
+    inputs = CASE WHEN dead_at IS NOT NULL THEN NULL ELSE inputs END,
     corrected_at = CASE WHEN status <> :status OR COALESCE(error_code, '') <> COALESCE(:error_code, '') THEN :settled_at
         ELSE corrected_at END,
     key_held = CASE WHEN key_held = 1 AND (status = 'in_doubt' OR resolved_by IS NOT NULL) THEN :key_held
@@ -40,6 +44,7 @@ SELECT = f"SELECT {', '.join(COLUMNS)} FROM invocations WHERE workspace = :works
 SIZE = "COALESCE(LENGTH(result), 0) + COALESCE(LENGTH(context), 0) AS size"
 SIZES = f"SELECT id, created_at, {SIZE} FROM invocations WHERE workspace = :workspace"
 SELECT_ONE = f"{SELECT.replace(' FROM ', ', inputs FROM ')} AND id = :id"
+SELECT_ID = "SELECT id FROM invocations WHERE workspace = :workspace AND id = :id"
 COMPLETIONS = "SELECT id FROM invocations WHERE workspace = :workspace AND id >= :low AND id < :high ORDER BY id LIMIT 2"
 HELD_KEY = f"{SELECT} AND idempotency_key = :key AND key_held = 1"
 FREE_EXPIRED_KEY = """
@@ -48,18 +53,9 @@ WHERE workspace = :workspace AND idempotency_key = :key AND key_held = 1 AND set
     AND status <> 'in_doubt'
 """
 OPEN = f"{SELECT} AND status = 'running' AND (owner <> :owner OR owner IS NULL)"
-PURGE = """
-DELETE FROM invocations WHERE workspace = :workspace AND id IN (
-    SELECT id FROM invocations
-    WHERE workspace = :workspace AND status IN ('succeeded', 'failed') AND created_at < :before AND settled_at < :before
-        AND (resolved_by IS NULL OR purge_after < :now)
-    LIMIT :slice
-)
-"""
-# ``created_at`` is redundant beside ``settled_at``, but the index by status contains it. Only a resolved doubt has a retention of its own,
-# ``purge_after``.
 _WAITING = "status = 'queued' AND owner IS NULL AND available_at <= :now AND (not_after IS NULL OR not_after > :now)"
-WAITING_WORKSPACES = f"""
+_UNRELEASED = f"{_WAITING} AND released_at IS NULL"
+_WORKSPACES_WITH = """
 WITH RECURSIVE queued(workspace) AS (
     SELECT MIN(workspace) FROM invocations WHERE status = 'queued' AND workspace > :after
     UNION ALL
@@ -67,17 +63,80 @@ WITH RECURSIVE queued(workspace) AS (
     FROM queued WHERE queued.workspace IS NOT NULL
 )
 SELECT workspace FROM queued WHERE workspace IS NOT NULL
-    AND EXISTS (SELECT 1 FROM invocations WHERE invocations.workspace = queued.workspace AND {_WAITING}) LIMIT :limit
+    AND EXISTS (SELECT 1 FROM invocations WHERE invocations.workspace = queued.workspace AND {condition}) LIMIT :limit
 """
 # One index look-up for each workspace with queued invocations, however many they are.
-CLAIMABLE = f"""
-SELECT workspace, id, inputs, delivery FROM invocations WHERE workspace = :workspace AND {_WAITING}
-ORDER BY available_at, id LIMIT :limit
+WAITING_WORKSPACES = _WORKSPACES_WITH.format(condition=_WAITING)
+UNRELEASED_WORKSPACES = _WORKSPACES_WITH.format(condition=_UNRELEASED)
+PRIORITIES = """
+WITH RECURSIVE found(priority) AS (
+    SELECT MAX(priority) FROM invocations WHERE workspace = :workspace AND status = 'queued'
+    UNION ALL
+    SELECT (SELECT MAX(lower.priority) FROM invocations lower
+        WHERE lower.workspace = :workspace AND lower.status = 'queued' AND lower.priority < found.priority)
+    FROM found WHERE found.priority IS NOT NULL
+)
+SELECT priority FROM found WHERE priority IS NOT NULL
 """
-CLAIM = """
-UPDATE invocations SET owner = :owner, delivery = delivery + 1
-WHERE workspace = :workspace AND id = :id AND status = 'queued' AND owner IS NULL
+QUEUED_CONNECTIONS = """
+WITH RECURSIVE found(connection) AS (
+    SELECT MIN(connection) FROM invocations WHERE workspace = :workspace AND status = 'queued'
+    UNION ALL
+    SELECT (SELECT MIN(further.connection) FROM invocations further
+        WHERE further.workspace = :workspace AND further.status = 'queued' AND further.connection > found.connection)
+    FROM found WHERE found.connection IS NOT NULL
+)
+SELECT connection FROM found
 """
+"""The last row is NULL: invocations without a connection."""
+_IN_TURN = """
+SELECT workspace, id, inputs, delivery, connection, deliveries IS NOT NULL AS lost FROM invocations
+WHERE workspace = :workspace AND {lane} AND priority = :priority AND {condition}
+ORDER BY available_at, id LIMIT :limit OFFSET :skipped
+"""
+SUSPECT_AT_WORK = """
+SELECT id FROM invocations WHERE workspace = :workspace AND status = 'running' AND delivery > :deliveries AND deliveries IS NOT NULL
+UNION ALL
+SELECT id FROM invocations
+WHERE workspace = :workspace AND status = 'queued' AND owner IS NOT NULL AND delivery > :deliveries AND deliveries IS NOT NULL
+UNION ALL
+SELECT id FROM invocations
+WHERE workspace = :workspace AND status = 'queued' AND released_at IS NOT NULL AND delivery >= :deliveries AND deliveries IS NOT NULL
+LIMIT 1
+"""
+LANES = ("1 = 1", "connection = :connection", "connection IS NULL")
+"""All of a workspace, or one connection's."""
+CLAIMABLE = tuple(_IN_TURN.format(lane=lane, condition=_WAITING) for lane in LANES)
+RELEASABLE = tuple(_IN_TURN.format(lane=lane, condition=_UNRELEASED).replace("inputs, ", "") for lane in LANES)
+"""Without the inputs, which do not go through the broker."""
+CLAIM = f"""
+UPDATE invocations SET owner = :owner, delivery = delivery + 1, released_at = NULL
+WHERE workspace = :workspace AND id = :id AND {_QUEUED} AND owner IS NULL
+"""
+CLAIM_ONE = f"""{CLAIM}    AND (not_after IS NULL OR not_after > :now) AND (released_at IS NOT NULL OR available_at <= :now)
+RETURNING inputs, delivery
+"""
+"""An invocation that was released is due by the clock of the process that released it. Its message may arrive before the mark."""
+MARK_RELEASED = f"""
+UPDATE invocations SET released_at = {{now}} WHERE workspace = :workspace AND id = :id AND {_QUEUED} AND owner IS NULL
+    AND released_at IS NULL
+"""
+RELEASED = "SELECT COUNT(*) AS released FROM invocations WHERE status = 'queued' AND released_at IS NOT NULL"
+RECALL = "UPDATE invocations SET released_at = NULL WHERE status = 'queued' AND (released_at < {now} - :age OR released_at > {now} + :age)"
+"""Times in the future were written before the clock was set back."""
+RECALL_ONE = f"""
+UPDATE invocations SET released_at = NULL
+WHERE workspace = :workspace AND id = :id AND {_QUEUED} AND owner IS NULL AND released_at IS NOT NULL
+"""
+LEADER = "SELECT holder, held_until - {now} AS left FROM dispatchers WHERE name = 'queue'"
+LEAD = """
+INSERT INTO dispatchers (name, holder, held_until) VALUES ('queue', :holder, {now} + :seconds)
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, held_until = excluded.held_until
+WHERE dispatchers.holder = excluded.holder OR dispatchers.held_until < {now} OR dispatchers.held_until > {now} + :seconds
+    OR dispatchers.holder = :lost
+"""
+RESIGN = "DELETE FROM dispatchers WHERE name = 'queue' AND holder = :holder"
+SLOTS = "SELECT COALESCE(SUM(slots), 0) AS slots FROM instances WHERE seen_at > {now} - :lease"
 UNCLAIM = f"""
 UPDATE invocations SET status = 'queued', owner = NULL, started_at = NULL, expires_at = NULL, inputs = :inputs
 WHERE {_OURS} AND status IN ('queued', 'running')
@@ -86,23 +145,23 @@ REQUEUE = f"""
 UPDATE invocations SET status = 'queued', owner = NULL, started_at = NULL, expires_at = NULL, inputs = :inputs, available_at = :available_at
 WHERE {_OURS} AND status = 'running' AND created_at >= :since AND (not_after IS NULL OR not_after > :available_at)
 """
-GIVE_BACK = f"UPDATE invocations SET owner = NULL, inputs = :inputs WHERE {_OURS} AND status = 'queued'"
+GIVE_BACK = f"UPDATE invocations SET owner = NULL, inputs = :inputs WHERE {_OURS} AND {_QUEUED}"
 """Only for invocations that have not begun: those that have may have been sent."""
 POSTPONE = f"""
-UPDATE invocations SET owner = NULL, inputs = :inputs, available_at = :at, delivery = delivery - 1 WHERE {_OURS} AND status = 'queued'
+UPDATE invocations SET owner = NULL, inputs = :inputs, available_at = :at, delivery = delivery - 1 WHERE {_OURS} AND {_QUEUED}
 """
 """The delivery does not count, since nothing was begun."""
-RELEASE = f"UPDATE invocations SET owner = NULL WHERE {_OURS} AND status = 'queued'"
+RELEASE = f"UPDATE invocations SET owner = NULL WHERE {_OURS} AND {_QUEUED}"
 UNCLAIM_ALL = "UPDATE invocations SET owner = NULL WHERE status = 'queued' AND owner = :owner"
 CLAIMED = "SELECT workspace, id, delivery FROM invocations WHERE status = 'queued' AND owner = :owner"
 BEGIN_QUEUED = f"""
 UPDATE invocations SET status = 'running', started_at = :started_at, connector_version = :connector_version, effect = :effect,
     connection = :connection, expires_at = :expires_at, inputs = CASE WHEN :erase = 1 THEN :inputs ELSE inputs END
-WHERE {_OURS} AND status = 'queued' AND (not_after IS NULL OR not_after > :started_at)
+WHERE {_OURS} AND {_QUEUED} AND (not_after IS NULL OR not_after > :started_at)
 """
-END_QUEUED = """
+END_QUEUED = f"""
 UPDATE invocations SET status = 'failed', error_code = :error_code, settled_at = :settled_at, result = :result, key_held = 0, inputs = NULL
-WHERE workspace = :workspace AND id = :id AND status = 'queued'
+WHERE workspace = :workspace AND id = :id AND {_QUEUED}
 """
 ASK_TO_CANCEL = """
 UPDATE invocations SET cancel_at = :now, cancel_requested_at = :now
@@ -133,22 +192,21 @@ WHERE {_OURS} AND status = :was
 RECOVERED = f"""
 UPDATE invocations SET status = :status, error_code = :error_code, attempts = :attempts, attempt_log = :attempt_log,
     request_id = :request_id, settled_at = :settled_at, result = :result, key_held = :key_held, recovered_at = :settled_at,
-    deliveries = :deliveries, inputs = CASE WHEN :erase = 1 THEN NULL ELSE inputs END
+    deliveries = :deliveries, dead_at = CASE WHEN :dead = 1 THEN :settled_at ELSE dead_at END
 WHERE {_OURS} AND status = :was
 """
 RENEW_INSTANCE = """
-INSERT INTO instances (id, host, pid, place, born, started_at, seen_at) VALUES (:id, :host, :pid, :place, :born, {now}, {now})
-ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at
+INSERT INTO instances (id, host, pid, place, born, slots, started_at, seen_at)
+VALUES (:id, :host, :pid, :place, :born, :slots, {now}, {now})
+ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, slots = excluded.slots
 """
 FORGET_INSTANCE = "DELETE FROM instances WHERE id = :id"
 FORGET_DEAD_INSTANCE = "DELETE FROM instances WHERE id = :id AND seen_at = :seen_at"
 INSTANCES = "SELECT id, host, pid, place, born, seen_at FROM instances"
 INSTANCE = "SELECT pid, place, born, {now} - seen_at AS age FROM instances WHERE id = :id"
 """``{now}`` is the dialect's expression for the database's clock, since clocks of hosts differ."""
-DEPTH = "SELECT workspace, COUNT(*) AS waiting FROM invocations WHERE status = 'queued' GROUP BY workspace"
-STATS = """
-SELECT connector, action, status, COUNT(*) AS invocations, SUM(attempts) AS attempts, AVG(settled_at - created_at) AS mean_seconds,
-    MAX(settled_at - created_at) AS longest_seconds
-FROM invocations WHERE workspace = :workspace AND created_at >= :since GROUP BY connector, action, status
-ORDER BY connector, action, status
+DEPTH = f"""
+SELECT counts.workspace, SUM(counts.invocations) AS waiting FROM {_WORKSPACES} CROSS JOIN invocation_counts AS counts
+WHERE counts.workspace = known.name AND counts.width = 0 AND counts.slot = 0 AND counts.status = 'queued'
+GROUP BY counts.workspace HAVING SUM(counts.invocations) > 0
 """

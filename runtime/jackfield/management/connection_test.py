@@ -58,7 +58,7 @@ def serving(catalog: Catalog, stored: NamedConnection) -> list[Manifest]:
 
     :raises InvalidConnection: if none is installed.
     """
-    fitting = [manifest for manifest in catalog.manifests() if manifest.connection_type(stored.type) is not None]
+    fitting = catalog.with_type(stored.type)
     if not fitting:
         raise InvalidConnection(
             f"no installed connector accepts the connection '{stored.name}' of type '{stored.type[:80]}'",

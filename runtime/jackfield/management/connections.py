@@ -18,9 +18,10 @@ from jackfield.connections.files import IN_CODE
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection
 from jackfield.connector.context import Call, entered
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
+from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
 from jackfield.hints import NextStep
 from jackfield.invocation import DEFAULT_TIMEOUT
+from jackfield.management.authorizing import Authorizing
 from jackfield.management.connection_test import Trial, try_connection
 from jackfield.management.drafts import ConnectionDraft, Drafter, Provenance
 from jackfield.management.policies import external_id, policies
@@ -139,7 +140,11 @@ class ManagedConnections:
         stored = store.show(name) if store is not None else None
         if stored is None:
             raise self.known.unknown(name)
-        return shown_from_store(stored, self.kinds)
+        shown = shown_from_store(stored, self.kinds)
+        if store is not None and self._authorizes(stored.type):
+            state = store.approvals[0].state(stored.id)
+            shown["authorization"] = {"status": "none"} if state is None else state.to_json()
+        return shown
 
     def needs_host(self, kind: Kind) -> bool:
         """Return whether a connection of this type can only authenticate with the server's own identity."""
@@ -222,15 +227,28 @@ class ManagedConnections:
             raise self._not_stored(name)
         return shown_from_store(store.rename(name, new_name, self._audited("connection.renamed", name, to=new_name)), self.kinds)
 
+    def authorizing(self) -> Authorizing:
+        """Return what connects stored connections: a person approves them at the provider.
+
+        :raises InvalidInvocation: if there is no database.
+        """
+        tables = self._store().approvals
+        audit = self._open_audit(self._actor) if self._open_audit is not None else None
+        finders = (self._approvable, self._by_id)
+        return Authorizing(self._catalog, self._opening, self._targets, self._clock, tables, finders, audit, self._actor.name)
+
     def remove(self, name: str) -> None:
-        """Delete a stored connection and its secrets.
+        """Delete a stored connection and its secrets, and tell the provider that its grant is no longer needed.
 
         :raises UnknownConnection: if there is none with that name.
         :raises InvalidConnection: if it is defined in a file.
         """
         store = self._store()
-        if store.show(name) is None:
+        row = store.show(name)
+        if row is None:
             raise self._not_stored(name)
+        if self._authorizes(row.type):
+            self.authorizing().revoke(row.id)
         store.remove(name, self._audited("connection.removed", name))
 
     def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
@@ -321,6 +339,23 @@ class ManagedConnections:
         :raises InvalidConnection: if the reference cannot be read.
         """
         return external_id(self.known.find(name), self._catalog, self._opening, self._targets)
+
+    def _authorizes(self, type: str) -> bool:
+        kind = self.kinds.known(type)
+        return kind is not None and bool(kind.about.authorizes)
+
+    def _approvable(self, name: str) -> NamedConnection:
+        """Return a stored connection that the caller may use; one that is defined in a file keeps no approval."""
+        self.require(name)
+        if self.known.in_files(name) is not None:
+            raise self._not_stored(name)
+        return self.known.find(name)
+
+    def _by_id(self, identifier: str) -> NamedConnection:
+        name = self._store().name_of(identifier)
+        if name is None:
+            raise UnknownConnection("the connection was removed", hint="Add it again, then connect it.")
+        return self.find(name)
 
     def _shown_from_file(self, stored: NamedConnection) -> dict[str, Any]:
         store = self._store_if_open()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from jackfield.journal.counts import Part, parts
 from jackfield.journal.journal import unknown_entry
 from jackfield.journal.samples import Sample, open_counts, samples
 
@@ -51,12 +52,16 @@ class SeenJournal:
         self.find(identifier)
         return self._without_rule(self._journal.resolve(identifier, outcome, by))
 
+    def parts(self, since: float, step: int) -> list[Part] | None:
+        """Return the invocations since a time, counted in parts of ``step`` seconds; None if the caller sees a part of the journal only."""
+        return None if self._authorizer.token else parts(self._journal.database, self._workspace, since, step)
+
     def samples(self, since: float, limit: int) -> list[Sample]:
         """Return the newest invocations since a time, for a dashboard to count."""
         return samples(self._journal.database, self._workspace, since, limit, None if not self._authorizer.token else self._sees)
 
     def open_counts(self) -> Mapping[str, int]:
-        """Return the numbers of invocations that are queued, running and in doubt."""
+        """Return the numbers of invocations that are queued, running and in doubt, and of dead letters."""
         return open_counts(self._journal.database, self._workspace, None if not self._authorizer.token else self._sees)
 
     def _sees(self, entry: Any) -> bool:

@@ -23,11 +23,11 @@ _LAST_LINES = 6
 _EPOCH = "315532800"
 """1980-01-01, the first date that a zip archive can state."""
 _DESCRIBE = """
-import importlib, json, operator, sys
+import json, sys
 root, module, attribute, answer = sys.argv[1:]
 sys.path.insert(0, root)
-from jackfield.connector import describe
-found = describe(operator.attrgetter(attribute)(importlib.import_module(module)))
+from jackfield.catalog.loading import connector_at
+found = connector_at(module, attribute).describe()
 with open(answer, "w", encoding="utf-8") as file:
     json.dump(found, file)
 """

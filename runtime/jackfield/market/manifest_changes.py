@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 Step = Literal["major", "minor", "patch", "none"]
 _STEPS: Sequence[Step] = ("none", "patch", "minor", "major")
 _ABSENT: Any = object()
-_TEXTS = frozenset({"title", "description", "icon", "categories", "documentationUrl", "license", "setup", "examples", "reason"})
+_TEXTS = frozenset(
+    {"title", "description", "icon", "categories", "documentationUrl", "license", "setup", "examples", "reason", "group", "deprecated"}
+)
 _EFFECTS = ("read", "idempotent", "write")
 """From the safest to the least safe."""
 _PAGE_MEMBERS = ("tokenInput", "tokenOutput", "items", "allInput")
@@ -89,7 +91,7 @@ class Comparison:
 
 def compare(old: Manifest, new: Manifest) -> Comparison:
     """Compare two versions of a connector, most severe changes first."""
-    found = sorted(_manifest(old.raw, new.raw), key=lambda change: ("breaking", "additive", "textual").index(change.level))
+    found = sorted(_manifest(old.completed(), new.completed()), key=lambda change: ("breaking", "additive", "textual").index(change.level))
     return Comparison(old, new, tuple(found))
 
 
@@ -137,9 +139,11 @@ def _version(manifest: Manifest) -> Version:
 def _manifest(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     if old.get("key") != new.get("key"):
         yield Change("breaking", "/key", f"the connector is another one: '{new.get('key')}' instead of '{old.get('key')}'")
-    known = {"key", "version", "manifestVersion", "connectionTypes", "actions", "optionSources", "aliases", "hosts"}
+    known = {"key", "version", "manifestVersion", "connectionTypes", "actions", "optionSources", "aliases", "hosts", "servers"}
     yield from _rest(old, new, "", known)
     yield from _hosts(_list(old.get("hosts")), _list(new.get("hosts")))
+    if old.get("servers") != new.get("servers"):
+        yield Change("additive", "/servers", "the servers behind the actions change")
     for name, noun in (("connectionTypes", "connection type"), ("actions", "action"), ("optionSources", "option source")):
         before, after = _keyed(old, name), _keyed(new, name)
         for key in {**before, **after}:

@@ -140,7 +140,7 @@ def withdrawn(shelved: Shelved) -> str:
 
 def connector(shelved: Shelved, manifest: Manifest, package: Package, steps: Mapping[str, Step]) -> str:
     """Return the page of a connector; ``manifest`` is that of the newest release, ``steps`` are by version."""
-    newest, raw = shelved.newest, manifest.raw
+    newest, raw = shelved.newest, manifest.completed()
     parts = [
         f"<h1>{_icon(raw)}{markup.text(manifest.title)} <small>{markup.text(newest.version)}</small></h1>{_warning(shelved)}",
         f"<p>{markup.line(manifest.description)}</p>{_facts(newest, raw, package)}",

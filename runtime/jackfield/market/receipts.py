@@ -12,10 +12,12 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from jackfield.catalog.discovery import RECEIPT
 from jackfield.catalog.installations import FOLDER, INDEX, index, read_receipts
+from jackfield.database.durable import sync
 from jackfield.errors import Conflict, InvalidInvocation
 from jackfield.failures import OnFailure
 from jackfield.market.files import write_file
@@ -81,7 +83,7 @@ class Installed:
             if os.path.lexists(final):  # without a receipt: not an installation
                 shutil.rmtree(final)
             os.replace(part, final)
-            _flush_one(parent)
+            sync(Path(parent))
         return final
 
     def remove(self, key: str, version: str) -> None:
@@ -168,13 +170,5 @@ def _lock(handle: int, folder: str) -> None:
 def _flush(folder: str) -> None:
     for parent, _, names in os.walk(folder):
         for name in names:
-            _flush_one(os.path.join(parent, name))
-        _flush_one(parent)
-
-
-def _flush_one(path: str) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            sync(Path(parent, name))
+        sync(Path(parent))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jackfield.manifest_index import MANIFEST
 from jackfield.market.refusals import NotInstalled
 from jackfield.market.wheels import Wheel
 
@@ -27,13 +28,19 @@ class _Declared:
     strings: set[str] = field(default_factory=set)
 
 
+def _is_data(wheel: Wheel, package: str) -> bool:
+    return f"{package}/{MANIFEST}" in wheel.files and not any(path.endswith((".py", ".so", ".pyd")) for path in wheel.files)
+
+
 def check_source(wheel: Wheel) -> None:
     """Check that the entry point's module is in the wheel, and that decorated actions agree with the manifest.
+
+    A connector without code has its manifest in place of a module.
 
     :raises NotInstalled: with the first difference.
     """
     module = next(iter(wheel.entry_points["jackfield.connectors"].values())).partition(":")[0].strip().replace(".", "/")
-    if not {f"{module}.py", f"{module}/__init__.py"} & wheel.files.keys():
+    if not {f"{module}.py", f"{module}/__init__.py"} & wheel.files.keys() and not _is_data(wheel, module):
         raise NotInstalled("code", f"'{wheel.file}' has no module for its entry point '{module.replace('/', '.')}'", _DIFFERS)
     declared, keys = _Declared(), wheel.manifest.actions.keys()
     for path, content in wheel.files.items():

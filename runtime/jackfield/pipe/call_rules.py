@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from jackfield.journal import Entry
     from jackfield.manifest import ActionManifest, Manifest
 
+_MOST_NAMED = 50
+"""Actions that an error names."""
 _MAX_TESTED = 10_000
 """Limit of stored connections of a type that are tested against the rules."""
 
@@ -31,7 +33,9 @@ def find_action(manifest: Manifest, key: str) -> ActionManifest:
     found = manifest.actions.get(key)
     if found is None:
         tail = did_you_mean(key, manifest.actions)
-        hint = f"'{manifest.key}' has {', '.join(sorted(manifest.actions)) or 'no actions'}."
+        known = sorted(manifest.actions)
+        more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
+        hint = f"'{manifest.key}' has {', '.join(known[:_MOST_NAMED]) or 'no actions'}{more}."
         raise UnknownAction(f"'{manifest.key}' has no action '{key[:80]}'{tail}", hint=hint)
     return found
 
@@ -63,7 +67,7 @@ def find_called(
         meta.connector_version = manifest.version
         return manifest, find_action(manifest, invocation.action)
     except UnknownName:
-        whole = next((found for found in catalog.manifests() if found.key == invocation.connector), None)
+        whole = catalog.look(invocation.connector)[1]
         authorizer.refuse_unknown(whole, _request(invocation, "write"), note, any_connection=invocation.connection is None)
         raise
 

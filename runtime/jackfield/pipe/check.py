@@ -38,15 +38,16 @@ def _merged_inputs(admitted: Admitted) -> Mapping[str, Any]:
     return {**brought, **given} if brought else given
 
 
-def typed(admitted: Admitted, action: Action, values: Mapping[str, Any]) -> Inputs:
-    """Build the author's typed model of validated inputs; waived inputs that were left out are None.
+def typed(admitted: Admitted, action: Action, values: Mapping[str, Any], files: Mapping[str, Any] | None = None) -> Inputs:
+    """Build the author's typed model of validated inputs; waived inputs that were left out are None. ``files`` are the sources of streamed
+    files by id.
 
     :raises InvalidInput: if the author's rules refuse them.
     """
     required = admitted.action.inputs.get("required", ())
     left_out = {name: None for name in admitted.waived if name in required and name not in values}
     try:
-        inputs = action.inputs.model_validate({**left_out, **values} if left_out else values)
+        inputs = action.inputs.model_validate({**left_out, **values} if left_out else values, context={"files": files} if files else None)
     except ValueError as error:
         from pydantic import ValidationError
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import os
 import time
@@ -28,7 +27,7 @@ from jackfield.schema_walk import Nodes, Schema, extension, members, nodes
 if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.connections.shared_leases import SharedLeases
-    from jackfield.connector import Call, ConnectionType, Connector
+    from jackfield.connector import Call, ConnectionType, Connector, Grants
     from jackfield.manifest import Manifest
 
 _FORMATS = frozenset({"uri", "uri-reference", "iri", "iri-reference", "hostname", "idn-hostname", "ipv4", "ipv6"})
@@ -146,6 +145,7 @@ class Opener:
         guard: Guard = Guard(loopback=True),  # noqa: B008 (frozen)
         refuse_foreign: Callable[[Mapping[str, Any], Mapping[str, Any]], None] = lambda *_: None,
         barred: Callable[[], tuple[str, ...]] = tuple,
+        grants: Callable[[str, str], Grants | None] = lambda *_: None,
     ) -> None:
         self.workspace = workspace
         self._clock = clock
@@ -157,6 +157,7 @@ class Opener:
         self._guard = guard
         self._refuse_foreign = refuse_foreign
         self._barred = barred
+        self._grants = grants
         self._stored = ConnectionCaches(clock)
         self._inline = ConnectionCaches(clock, limit=256)
         self._salt = os.urandom(32)
@@ -195,9 +196,12 @@ class Opener:
             refuse_external_ids(target.chosen)
         permissions = cache.cached(("permissions", connector.key), connector.permissions)
         guard = self._guard if target.origin == "remote" else ANYWHERE
+        grants = self._grants(target.id, name) if target.id is not None and name is not None and target.kind.authorizes else None
 
         def context_for(call: Call) -> OpenContext:
-            return OpenContext(self.workspace, name, connector.key, inputs, permissions, call, self._clock, self._environment, cache, guard)
+            return OpenContext(
+                self.workspace, name, connector.key, inputs, permissions, call, self._clock, self._environment, cache, guard, grants
+            )  # fmt: skip
 
         judged = not guard.internal and cache.cached(("hosts",), lambda: any(True for _ in named_hosts(schema, values)))
         judge = (lambda: judge_hosts(guard, schema, values)) if judged else None
@@ -242,7 +246,7 @@ class Opener:
 
     def _digest(self, values: Mapping[str, Any]) -> Hashable:
         text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-        return hmac.new(self._salt, text.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._salt).digest()  # a keyed hash, ten times as fast as HMAC
 
 
 def _modelled(model: type[ConnectionType], values: Mapping[str, Any], target: Target) -> ConnectionType:

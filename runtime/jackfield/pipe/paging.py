@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.manifest import Pagination
+from jackfield.paths import copy_member, merge_member
 from jackfield.pipe.driver import Steps
 from jackfield.pipe.rate import turn
 
@@ -31,13 +33,11 @@ def next_inputs(paging: Pagination, values: Mapping[str, Any], output: Mapping[s
     After fetching all pages they keep its page size, because the token belongs to it, and switch fetching all off: it would begin at the
     first page.
     """
-    token = output.get(paging.token_output)
-    if not token:
-        return None
-    if paging.all_input is None or not wants_all(paging, values):
-        return {paging.token_input: token}
+    following = paging.following(output)
+    if following is None or paging.all_input is None or not wants_all(paging, values):
+        return following
     added = {name: value for name, value in _first(values, paging).items() if name not in values}
-    return {**added, paging.token_input: token, paging.all_input: False}
+    return {**added, **following, paging.all_input: False}
 
 
 def collected(
@@ -66,31 +66,39 @@ def collected(
         if number == 0 and run.pace is not None:
             run.pace.mark(run.clock.monotonic())
         merged = _merged(merged, page, paging)
-        token = page.get(paging.token_output)
-        if not token:
-            run.meta.complete = True
+        following = paging.following(page)
+        if following is None:
+            run.meta.complete = paging.ends(page)
             break
+        token = json.dumps(following, sort_keys=True)
         if token in seen:
             raise _loop()
         seen.add(token)
-        values = {**values, paging.token_input: token}
+        values = {**_without_tokens(values, paging), **following}
     return merged or {}
 
 
 def _first(values: Mapping[str, Any], paging: Pagination) -> dict[str, Any]:
-    first = {name: value for name, value in values.items() if name != paging.token_input}
+    first = _without_tokens(values, paging)
     if paging.size_input is not None and paging.max_size is not None and paging.size_input not in first:
         first[paging.size_input] = paging.max_size
     return first
 
 
+def _without_tokens(values: Mapping[str, Any], paging: Pagination) -> dict[str, Any]:
+    tokens = {name for name, _ in paging.tokens}
+    return {name: value for name, value in values.items() if name not in tokens}
+
+
 def _merged(merged: dict[str, Any] | None, page: Mapping[str, Any], paging: Pagination) -> dict[str, Any]:
     if merged is None:
         return dict(page)
-    merged.setdefault(paging.items, []).extend(page.get(paging.items, ()))
-    merged.pop(paging.token_output, None)
-    if page.get(paging.token_output):
-        merged[paging.token_output] = page[paging.token_output]
+    for path in paging.merged:
+        merge_member(merged, page, path)
+    for _, path in paging.tokens:
+        copy_member(merged, page, path)
+    if paging.more is not None:
+        copy_member(merged, page, paging.more)
     return merged
 
 

@@ -6,24 +6,24 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access.workspace_access import WorkspaceAccess
 from jackfield.clock import Clock, Deadline, within
 from jackfield.connector.shortage import exhausted
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInput, InvalidInvocation, JackfieldError, Unauthenticated
-from jackfield.failures import OnInterrupt, Raised, attempt
+from jackfield.failures import OnInterrupt
+from jackfield.files.references import names_files
 from jackfield.invocation import Invocation, Meta, Result, check_depth, decode, new_invocation_id
 from jackfield.pipe.admit import Admitted, Targets, admitting
 from jackfield.pipe.call_rules import find_called, require_call, seen_catalog, sees_entry
 from jackfield.pipe.check import typed
 from jackfield.pipe.driver import Execute, Steps
 from jackfield.pipe.errors_map import Unmapped, in_doubt
+from jackfield.pipe.filling import Outputs, by_value, compared, fill, reserve
 from jackfield.pipe.foreign_forms import checked, parsed
 from jackfield.pipe.open import OpenConnection, Opener
 from jackfield.pipe.paging import collected, next_inputs, wants_all
@@ -31,6 +31,7 @@ from jackfield.pipe.rate import Pace, turn
 from jackfield.pipe.recorder import Record, draft_of, fingerprinted
 from jackfield.pipe.settle import check_output, covering, failed, mask_names, masked_error, masked_output, stored_secrets, succeeded
 from jackfield.pipe.shared_pace import Paces, PostponedError
+from jackfield.pipe.wrapping import Wrapping, observing
 from jackfield.redaction.logs import reason
 from jackfield.retry import Backoff
 from jackfield.schema.cache import Schemas
@@ -40,10 +41,12 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connector import Connector, Inputs
+    from jackfield.files import Files
     from jackfield.hooks import Plugins
     from jackfield.journal import Claimed, Journal
     from jackfield.manifest import Manifest
     from jackfield.pipe.admit import Target
+    from jackfield.pipe.filling import Source
     from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.recorder import Record
     from jackfield.pipe.run import Run
@@ -57,6 +60,7 @@ class RunState:
         "caller",
         "cancelled",
         "claimed",
+        "files",
         "inline",
         "inputs",
         "meta",
@@ -80,6 +84,8 @@ class RunState:
         self.run: Run | None = None
         self.opening: OpenConnection | None = None
         self.inputs: Mapping[str, Any] = {}
+        self.files: Mapping[str, Source] = {}
+        """Stored files that the action reads as streams, by id."""
         self.inline: object = None
         """Values of an inline connection as received."""
         self.target: Target | None = None
@@ -138,6 +144,7 @@ class Pipeline:
     clock: Clock
     journal: Callable[[], Journal | None]
     targets: Targets
+    files: Files
     paces: Paces | None = None
     live: dict[str, threading.Event] = field(default_factory=dict)
     backoff: Backoff = field(default_factory=lambda: Backoff(random.Random()))  # noqa: S311 (jitter, not a secret)
@@ -169,6 +176,22 @@ class Pipeline:
 
         :raises JackfieldError: if it is refused at once.
         """
+        found = yield from self.prepared(given, state, replay=Record.replay)
+        if isinstance(found, Result):
+            return found
+        with within(found.remaining):
+            replayed = yield from found.queue()
+        return state.meta.invocation_id if replayed is None else replayed
+
+    def prepared(
+        self, given: Mapping[str, Any] | str | bytes, state: RunState, replay: Callable[[Record], Steps[Result | None]] | None = None
+    ) -> Steps[Record | Result]:
+        """Admit, check and seal an invocation, and return its record, ready to be queued.
+
+        ``replay`` looks up its idempotency key before the inputs are checked; its Result, if any, is returned instead.
+
+        :raises JackfieldError: if it is refused at once.
+        """
         journal = required(self.journal())
         body = decode(given) if isinstance(given, str | bytes) else given
         invocation, meta = self._parsed(body, state), state.meta
@@ -181,17 +204,18 @@ class Pipeline:
         meta.connector, meta.action = invocation.connector, invocation.action
         deadline = Deadline.after(invocation.timeout_seconds, self.clock)
         with within(deadline.remaining()):
-            record = self._new_record(invocation, state, deadline)
+            record = self._new_record((yield from compared(invocation, self.files, self.workspace)), state, deadline)
             if record is None:
                 raise InvalidInvocation("this runtime has no journal")
             admitted = yield from self._admitted(invocation, state, record)
-            replayed = yield from record.replay()
+            replayed = None if replay is None else (yield from replay(record))
             if replayed is not None:
                 return replayed
-            checked(admitted, self.opening.defaults, self.schemas)
+            judged, hold = yield from reserve(admitted, self.files, self.workspace, meta.invocation_id)
+            checked(judged, self.opening.defaults, self.schemas)
             record.keep(journal.sealed_inputs(meta.invocation_id, {"invocation": dict(body), **state.caller.to_json()}))
-            found = yield from record.queue()
-            return meta.invocation_id if found is None else found
+            record.queue_with(hold)
+        return record
 
     def _failed(self, error: JackfieldError, state: RunState) -> Result:
         if isinstance(error, Unauthenticated) and state.opening is not None:
@@ -215,7 +239,7 @@ class Pipeline:
     def _pipeline(self, given: Mapping[str, Any] | str | bytes, state: RunState) -> Steps[Result]:
         invocation, meta = self._parsed(given, state), state.meta
         if state.claimed is None:
-            _refuse_moments(invocation)
+            _refuse_queue_members(invocation)
         state.inputs = invocation.inputs
         state.inline = invocation.connection.get("values") if isinstance(invocation.connection, Mapping) else None
         meta.connector, meta.action, meta.dry_run = invocation.connector, invocation.action, invocation.dry_run
@@ -240,7 +264,7 @@ class Pipeline:
     def _run_stages(self, invocation: Invocation, deadline: Deadline, state: RunState) -> Steps[Result]:
         enter = self.plugins.stage if self.plugins.has("stage") else _ignore_stage
         enter("admit")
-        record = state.record = self._new_record(invocation, state, deadline)
+        record = state.record = self._new_record((yield from compared(invocation, self.files, self.workspace)), state, deadline)
         admitted = yield from self._admitted(invocation, state, record)
         manifest = admitted.manifest
         if record is not None:
@@ -251,9 +275,10 @@ class Pipeline:
         if keeps:
             self._keep(admitted, state)
         enter("check")
+        admitted = yield from self._filled(admitted, state)
         inputs = checked(admitted, self.opening.defaults, self.schemas)
         enter("open")
-        yield from self._loaded(admitted)
+        inputs = yield from self._loaded(admitted, inputs)
         run = state.run = self._run(admitted, inputs, deadline, state)
         if record is not None:
             record.log = run.log
@@ -270,19 +295,30 @@ class Pipeline:
             if replayed is not None:
                 return replayed
         enter("run")
-        output = yield from self._call_action(admitted, inputs, run)
+        output = yield from self._call_action(admitted, inputs, run, state)
         enter("settle")
-        check_output(output, admitted.action, (manifest.key, manifest.version), self.schemas)
+        warnings = check_output(output, admitted.action, (manifest.key, manifest.version), self.schemas)
+        run.meta.warnings = warnings and tuple(masked_output({"warnings": list(warnings)}, state.redactor)["warnings"])
         self._note_used(admitted.target, state.opening)
         shown, paging = masked_output(output, state.redactor), admitted.action.pagination
         run.meta.next = next_inputs(paging, inputs, shown) if paging is not None else None
         return succeeded(state.ended(), shown)
 
-    def _loaded(self, admitted: Admitted) -> Steps[None]:
-        """Load the connector on its first call: importing its code, or starting its process, would hold up an event loop."""
+    def _filled(self, admitted: Admitted, state: RunState) -> Steps[Admitted]:
+        """Read the stored files that the inputs refer to."""
+        filled = yield from fill(admitted, self.files, self.workspace)
+        state.files, state.inputs = filled.sources, filled.admitted.invocation.inputs
+        return filled.admitted
+
+    def _loaded(self, admitted: Admitted, inputs: Mapping[str, Any]) -> Steps[Mapping[str, Any]]:
+        """Load the connector on its first call: importing its code, or starting its process, would hold up an event loop. Return the inputs
+        as its process takes them."""
         wanted = (admitted.manifest.key, admitted.action.key, admitted.manifest.version)
         if not self.catalog.has_loaded(*wanted):
             yield Execute(partial(self.catalog.load, *wanted))
+        if names_files(inputs) and not self.catalog.load(*wanted).actions[admitted.action.key].takes_streams:
+            return (yield from by_value(admitted, inputs, self.files, self.workspace))
+        return inputs
 
     def _preview(self, admitted: Admitted, run: Run, state: RunState) -> Steps[Result]:
         """Return the Result of a dry run, with the action's preview as output if the inputs ask for it."""
@@ -348,7 +384,7 @@ class Pipeline:
 
         connector: Connector = self.catalog.load(admitted.manifest.key, admitted.action.key, admitted.manifest.version)
         action = connector.actions[admitted.action.key]
-        values = typed(admitted, action, inputs)
+        values = typed(admitted, action, inputs, state.files)
         if action.preview is not None and _wants_preview(values) and not admitted.invocation.dry_run:
             fault = Detail("/preview", "a preview is the output of a dry run: set 'dryRun', or omit 'preview'")
             raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent. Set 'dryRun' to true for the preview.")
@@ -369,6 +405,8 @@ class Pipeline:
             workspace=self.workspace,
             is_queued=state.claimed is not None,
             backoff=self.backoff,
+            files=Outputs(self.files, self.workspace, state.caller.name) if self.files.enabled else None,
+            observe=observing(self.plugins),
             # an earlier delivery, whose process was lost, may have taken effect
             unclear=state.claimed is not None and state.claimed.delivery > 1 and action.effect == "idempotent",
         )
@@ -380,13 +418,13 @@ class Pipeline:
         pace: Pace = opening.cache.cached(key, lambda: Pace(limit.per_second if limit is not None else None))
         return pace
 
-    def _call_action(self, admitted: Admitted, inputs: Mapping[str, Any], run: Run) -> Steps[Mapping[str, Any]]:
+    def _call_action(self, admitted: Admitted, inputs: Mapping[str, Any], run: Run, state: RunState) -> Steps[Mapping[str, Any]]:
         paging = admitted.action.pagination
         if paging is not None and wants_all(paging, inputs):
-            return (yield from collected(run, inputs, paging, lambda values: typed(admitted, run.action, values)))
+            return (yield from collected(run, inputs, paging, lambda values: typed(admitted, run.action, values, state.files)))
         output = yield from run.page(run.values)
         if paging is not None:
-            run.meta.complete = not output.get(paging.token_output)
+            run.meta.complete = paging.ends(output)
         return output
 
     def _logged(self, error: JackfieldError, state: RunState) -> JackfieldError:
@@ -430,9 +468,9 @@ def required(journal: Journal | None) -> Journal:
     return journal
 
 
-def _refuse_moments(invocation: Invocation) -> None:
-    moments = {"notBefore": invocation.not_before, "notAfter": invocation.not_after}
-    details = [Detail(f"/{name}", f"'{name}' is for queued invocations only") for name, at in moments.items() if at is not None]
+def _refuse_queue_members(invocation: Invocation) -> None:
+    members = {"notBefore": invocation.not_before, "notAfter": invocation.not_after, "priority": invocation.priority}
+    details = [Detail(f"/{name}", f"'{name}' is for queued invocations only") for name, value in members.items() if value is not None]
     if details:
         count = "1 member of the invocation is" if len(details) == 1 else f"{len(details)} members of the invocation are"
         raise InvalidInvocation(f"{count} not valid", details=details, hint="Queue it ('Prefer: respond-async'), or omit them.")
@@ -449,28 +487,3 @@ def _refuse_key(invocation: Invocation) -> None:
 
 def _wants_preview(values: Inputs) -> bool:
     return getattr(values, "preview", False) is True
-
-
-class Wrapping:
-    """Context of the plugins' wrappers of one invocation.
-
-    A wrapper that raises on entry refuses the invocation; those entered before it see the refusal. Wrappers cannot change the outcome on
-    exit: an exception that they raise goes to ``log``, and one that they swallow still propagates.
-    """
-
-    def __init__(self, wrappers: Iterable[AbstractContextManager[Any]], log: Callable[[Exception], None]) -> None:
-        self._wrappers = wrappers
-        self._log = log
-        self._entered = ExitStack()
-
-    def __enter__(self) -> None:
-        with ExitStack() as undo:
-            undo.push(self)
-            for wrapper in self._wrappers:
-                self._entered.enter_context(wrapper)
-            undo.pop_all()
-
-    def __exit__(self, kind: type[BaseException] | None, failure: BaseException | None, state: TracebackType | None) -> None:
-        left = attempt(self._entered.__exit__, kind, failure, state)
-        if isinstance(left, Raised) and left.error is not failure:  # a plugin's bug must not change the outcome of a sent request
-            self._log(left.error)

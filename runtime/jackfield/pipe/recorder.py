@@ -7,12 +7,13 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.clock import within
-from jackfield.errors import IdempotencyConflict, JackfieldError, NotYet
+from jackfield.errors import IdempotencyConflict, JackfieldError, NotYet, Unavailable
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
+from jackfield.invocation.request import DEFAULT_PRIORITY
 from jackfield.pipe.driver import Commit, Execute, Steps, Wait
 
 if TYPE_CHECKING:
@@ -67,23 +68,16 @@ class Record:
 
         :raises IdempotencyConflict: if the key belongs to another request, or its request still runs after the time to wait.
         """
-        key = self._draft.idempotency_key
-        if key is None or self._claimed is not None:
+        if self._draft.idempotency_key is None or self._claimed is not None:
             return None
         pause = _FIRST_POLL
         while True:
-            entry: Entry | None = yield Execute(lambda: self._journal.held(key))
+            entry: Entry | None = yield Execute(self.holder)
             if entry is None:
                 return None
-            if entry.fingerprint != self._draft.fingerprint:
-                named = f", invocation {entry.id}" if self._sees(entry) else ""
-                raise IdempotencyConflict(
-                    f"the idempotency key belongs to another request{named}",
-                    hint="Use a new key for a new request, or repeat the original request unchanged.",
-                )
             if not entry.is_open:
                 self.replayed = True
-                return _replayed(entry)
+                return replay_of(entry)
             left = self._wait_until - self._clock.monotonic()
             if left <= 0:
                 raise IdempotencyConflict(
@@ -94,6 +88,20 @@ class Record:
                 )
             yield Wait(min(pause, left))
             pause = min(_LONGEST_POLL, pause * 2)
+
+    def holder(self) -> Entry | None:
+        """Return the entry that holds this invocation's idempotency key, of the same request; None if the key is free.
+
+        :raises IdempotencyConflict: if the key belongs to another request.
+        """
+        entry = self._journal.held(self._draft.idempotency_key or "")
+        if entry is not None and entry.fingerprint != self._draft.fingerprint:
+            named = f", invocation {entry.id}" if self._sees(entry) else ""
+            raise IdempotencyConflict(
+                f"the idempotency key belongs to another request{named}",
+                hint="Use a new key for a new request, or repeat the original request unchanged.",
+            )
+        return entry
 
     def start(self) -> Steps[Result | None]:
         """Record the invocation as running; for a ``write`` or a request with an idempotency key this is on disk before it is sent.
@@ -132,22 +140,51 @@ class Record:
             self._withdraw = _already_written if durable else given
             return None
 
+    @property
+    def draft(self) -> Draft:
+        """Entry as it will be written."""
+        return self._draft
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the invocation's deadline."""
+        return self._deadline.remaining()
+
     def queue(self) -> Steps[Result | None]:
         """Queue the invocation durably for the workers.
 
         :returns: a Result to replay if another caller with the same key was faster; else None.
         """
-        from jackfield.database import UniqueViolation
+        from jackfield.database import CommitUnknown, UniqueViolation
 
+        unknown: CommitUnknown | None = None
+        until = self._deadline.clock.monotonic() + min(_OUTCOME_WAIT, self._deadline.remaining())
         while True:
             try:
-                yield Commit(self._journal.database, self._journal.queueing(self._draft), durable=True)
-            except UniqueViolation:
-                found = yield from self.replay()
-                if found is not None:
-                    return found
-                continue
-            return None
+                try:
+                    yield Commit(self._journal.database, self._journal.queueing(self._draft), durable=True)
+                except UniqueViolation:
+                    found = yield from self._queued_before(may_be_ours=unknown is not None)
+                    if found is not None:
+                        return found or None
+                    continue
+            except Unavailable as error:
+                unknown = error if isinstance(error, CommitUnknown) else unknown
+                if unknown is None:
+                    raise
+            else:
+                return None
+            if self._deadline.clock.monotonic() > until:
+                unknown.repeatable = False
+                raise unknown
+            yield Wait(_LONGEST_POLL)  # then the same entry again: its id tells whether it is there
+
+    def _queued_before(self, *, may_be_ours: bool) -> Steps[Result | Literal[False] | None]:
+        """Return the Result to replay if another caller's entry is in the way, None if that is gone, and False if it is this entry, whose
+        commit was unknown but had taken effect."""
+        if may_be_ours and (yield Execute(lambda: self._journal.has(self._draft.id))):
+            return False
+        return (yield from self.replay())
 
     def finish(self, result: Result) -> Steps[None]:
         """Record the invocation's outcome. A failure to do so is logged, since the Result stands."""
@@ -255,6 +292,10 @@ class Record:
         """Store the inputs, which are already encrypted, with the entry; None stores nothing."""
         self._draft.inputs = inputs
 
+    def queue_with(self, also: Callable[[Transaction], None] | None) -> None:
+        """Run more statements in the transaction that queues the invocation."""
+        self._draft.also = also
+
     def _finishing(self, result: Result) -> Unit:
         if self._claimed is not None and self._unbegun:
             return self._journal.giving_back(self._claimed)
@@ -323,6 +364,7 @@ def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller
         context=invocation.context or None,
         not_before=invocation.not_before,
         not_after=invocation.not_after,
+        priority=DEFAULT_PRIORITY if invocation.priority is None else invocation.priority,
     )
 
 
@@ -334,7 +376,8 @@ def _without_inline_values(inline: object, result: Result) -> Result:
     return Result.from_json({**body, "error": Redactor(leaves(inline)).clean_json(body["error"])})
 
 
-def _replayed(entry: Entry) -> Result:
+def replay_of(entry: Entry) -> Result:
+    """Return the recorded Result of an entry that has ended, marked as replayed."""
     result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
     result.meta.replayed = True
     return result

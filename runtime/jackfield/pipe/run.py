@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline
-from jackfield.connector.context import Answered, Call, IdempotencyKey, entered
+from jackfield.connector.context import Answered, Call, FileStore, IdempotencyKey, Observe, entered
 from jackfield.connector.conversion import dumped
+from jackfield.connector.streamed import store_files
 from jackfield.errors import Cancelled, JackfieldError, NotYet, QuotaExceeded, RateLimited, Sent, TimedOut, Unavailable
 from jackfield.pipe.driver import Execute, Steps, Wait
 from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, repeated, weigh
@@ -81,6 +82,9 @@ class Run:
     """Place in the line for a slot while the provider throttles."""
     has_turn: bool = False
     """True if the next attempt has its slot already."""
+    files: FileStore | None = None
+    """Storage of the files that the action returns."""
+    observe: Observe | None = None
     since: float | None = None
     """Start of the current attempt; None between attempts."""
 
@@ -245,8 +249,12 @@ class Run:
             self.log.append({**times, "step": self.action.key, "outcome": outcome, "requestId": call.request_id})
 
     @property
+    def _declared(self) -> Effect:
+        return self.action.effect if self.action.effect_of is None else self.action.effect_of(self.values)
+
+    @property
     def _repeats(self) -> bool:
-        return self.action.effect != "write" or self.invocation.on_doubt == "retry"
+        return self._declared != "write" or self.invocation.on_doubt == "retry"
 
     def _patience(self, tries: Tries) -> Deadline:
         """Return the deadline of an attempt that may be repeated; the last one gets all the time left."""
@@ -274,9 +282,12 @@ class Run:
         with entered(call):
             self._enter(call)
             try:
-                return self.action.function(*arguments)
+                output = self.action.function(*arguments)
+                if self.action.returns_files:
+                    store_files(output, self.files)
             except SystemExit as left:
                 raise _exited(left) from None
+            return output
 
     async def _await(self, arguments: tuple[Any, ...], call: Call) -> Any:
         import asyncio
@@ -285,7 +296,9 @@ class Run:
             self._enter(call)
             async with asyncio.timeout(max(0.0, call.deadline.remaining())):
                 try:
-                    return await self.action.function(*arguments)
+                    output = await self.action.function(*arguments)
+                    if self.action.returns_files:
+                        await asyncio.to_thread(store_files, output, self.files)
                 except SystemExit as left:
                     raise _exited(left) from None
                 except asyncio.CancelledError:
@@ -293,11 +306,12 @@ class Run:
                     if task is not None and task.cancelling():
                         raise
                     raise RuntimeError("the action cancelled itself") from None  # there was no request to cancel
+                return output
 
     def _succeeded(self, call: Call, started: float, output: Any) -> Mapping[str, Any]:
         """Record a successful attempt, which therefore had begun, and dump its output."""
         if not call.begun:
-            if self.action.effect != "read":  # a read may need no request for its answer
+            if self._declared != "read":  # a read may need no request for its answer
                 self._blame_begin()
             call.begun = True
         self.fetched = True
@@ -319,6 +333,8 @@ class Run:
             invocation_id=self.meta.invocation_id,
             key=self.key,
             workspace=self.workspace,
+            files=self.files,
+            observe=self.observe,
         )
 
     def _done(self) -> tuple[Answered, ...]:
@@ -330,7 +346,7 @@ class Run:
         """Effect of the action; ``write`` if it is idempotent by a key that its client did not use."""
         entered = self.current is not None and self.current.entered
         if self.action.idempotent_by != "key" or self.key.used or not entered:
-            return self.action.effect
+            return self._declared
         self._blame("key", f"the action '{self.action.key}' is idempotent by its key, but its client did not read 'Call.idempotency_key'")
         return "write"
 

@@ -17,15 +17,17 @@ from jackfield.schema.cache import Schemas
 
 def check_output(
     output: Mapping[str, Any], action: ActionManifest, key: tuple[str, str], schemas: Schemas, *, preview: bool = False
-) -> None:
-    """Validate the output, or the preview, against the action's schema of it.
+) -> tuple[Mapping[str, Any], ...]:
+    """Validate the output, or the preview, against the action's schema of it. Return the differences where the schema only describes it.
 
     :raises InvalidOutput: if it does not match, which is a bug of the connector; the message names members, never values.
     """
     noun, schema = ("preview", action.preview) if preview else ("output", action.output)
     if not schema:
-        return
+        return ()
     faults = schemas.find((*key, noun, action.key), schema, noun="output").judge(output)
+    if faults and action.only_describes and not preview:
+        return tuple({"path": fault.path, "message": _difference(fault)} for fault in faults[:_MOST_WARNINGS])
     if faults:
         done = "Nothing was sent" if preview else "The action was executed"
         places = ", ".join(sorted({fault.path or "/" for fault in faults})[:5])
@@ -33,6 +35,16 @@ def check_output(
             f"the {noun} of '{action.key}' violates its own schema at {places}",
             hint=f"{done}. This is a bug in the connector: report it to its author.",
         )
+    return ()
+
+
+def _difference(fault: Detail) -> str:
+    """Word a difference without the value, which is the provider's."""
+    return "differs from the schema" if fault.keyword is None else f"differs from the schema in '{fault.keyword}'"
+
+
+_MOST_WARNINGS = 20
+"""Limit of differences between an output and a schema that only describes it."""
 
 
 def masked_output(output: Mapping[str, Any], redactor: Redactor | None) -> Mapping[str, Any]:
@@ -44,15 +56,25 @@ def masked_output(output: Mapping[str, Any], redactor: Redactor | None) -> Mappi
     return cleaned
 
 
+_ATOMS = frozenset({int, float, bool, type(None)})
+"""Types of JSON values that hold no text."""
+
+
 def _strings(value: object) -> list[str]:
     """Collect all strings in a JSON value, including member names."""
-    if isinstance(value, str):
-        return [value]
+    kind = type(value)
+    if kind is str:
+        return [value]  # type: ignore[list-item]  # it is one
+    if kind is list:
+        kinds = {*map(type, value)}  # type: ignore[call-overload]  # long arrays mostly have items of one type
+        if kinds <= _ATOMS:
+            return []
+        return value if kinds == {str} else [*chain.from_iterable(map(_strings, value))]  # type: ignore[call-overload,return-value]
+    if kind in _ATOMS:
+        return []
     if isinstance(value, Mapping):
         return [*value, *chain.from_iterable(map(_strings, value.values()))]
-    if isinstance(value, list):
-        return value if {*map(type, value)} == {str} else [*chain.from_iterable(map(_strings, value))]
-    return []
+    return _strings(str.__str__(value)) if isinstance(value, str) else _strings([*value]) if isinstance(value, list) else []
 
 
 def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldError:

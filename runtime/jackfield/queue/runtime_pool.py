@@ -6,11 +6,13 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import Clock, SystemClock
 from jackfield.connector.guard import Guard
+from jackfield.files.store import FileLimits, Files
 from jackfield.fork import at_fork
 from jackfield.invocation import Result
 from jackfield.isolation.children import Children
@@ -20,8 +22,24 @@ from jackfield.journal.recovery import Recovery
 from jackfield.resources.storage import Storage
 from jackfield.runtime import Jackfield
 
+if TYPE_CHECKING:
+    from jackfield.access import Settings, Workspaces
+    from jackfield.journal.budgets import Limits
+
 _CACHED = 500
 """Limit of workspaces whose runtimes, with their open connections, one process caches."""
+
+
+def _limits(settings: Settings) -> Limits | None:
+    """Return the budgets that a workspace's settings define; None if there are none."""
+    from jackfield.journal.budgets import Limit, Limits
+
+    whole = Limit(settings.queue_rate or None, settings.queue_concurrency or None)
+    connections = {
+        name: Limit(budget.get("rate") or None, int(budget.get("concurrency") or 0) or None)
+        for name, budget in settings.connection_budgets.items()
+    }
+    return Limits(whole, connections) if connections or whole != Limit() else None
 
 
 class RuntimePool:
@@ -37,11 +55,13 @@ class RuntimePool:
         url: str | None = None,
         guard: Guard | None = None,
         plugins: Iterable[object] = (),
+        file_limits: FileLimits | None = None,
     ) -> None:
         self.environment = environment
         self.guard = guard
         self.clock: Clock = clock or SystemClock()
         self.storage = Storage(url, environment, self.clock)
+        self.files = Files(self.storage, file_limits or FileLimits(), self.clock)
         groups = entry_points()
         self.isolated = Children(environment)
         self.catalog = Catalog.installed(groups, environment, self.isolated.load)
@@ -74,7 +94,7 @@ class RuntimePool:
     def _new_runtime(self, workspace: str, connections: Iterable[Any] | None) -> Jackfield:
         return Jackfield(
             workspace, connections, catalog=self.catalog, environment=self.environment, storage=self.storage, clock=self.clock,
-            guard=self.guard, points=self._points, plugins=self._plugins,
+            guard=self.guard, points=self._points, plugins=self._plugins, files=self.files,
         )  # fmt: skip
 
     def mints(self) -> dict[str, int]:
@@ -85,12 +105,31 @@ class RuntimePool:
                 found[outcome] += count
         return found
 
+    def limits(self, workspace: str) -> Limits | None:
+        """Return the budgets of a workspace's queued invocations, at most five seconds old; None if it has none."""
+        from jackfield.access.workspaces import UnknownWorkspace
+
+        try:
+            return _limits(self._workspaces.settings(workspace))
+        except UnknownWorkspace:
+            return None
+
+    @cached_property
+    def _workspaces(self) -> Workspaces:
+        from jackfield.access.workspaces import Workspaces
+
+        return Workspaces(self.storage.database, self.storage.vault, self.clock)
+
     def watch(self) -> None:
         """Renew this process's lease and recover entries of lost processes, now and every few seconds from then on."""
         recovery = self._recovery()
         instance = Instance.of(self.storage.database)
         instance.watch(recovery.look)
         instance.renew()
+
+    def has_lost(self, owner: str) -> bool:
+        """Return whether a process has ended or has been forgotten; False if it may still live."""
+        return self._recovery().has_lost(owner)
 
     def refuse(self, claimed: Claimed, result: Result) -> None:
         """Finish a claimed invocation that cannot be begun as failed."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 NONE = "none"
 """URL for no database: no stored connections, no journal, idempotency keys refused (docs/reference/cli.md)."""
 _FILE = "jackfield.db"
+_URL_HINT = "Write the URL into the file, and let the account that runs jackfield read it."
+_LONGEST_URL = 64 * 1024
 _ALWAYS = "default"
 _SQLITE = "sqlite:///"
 _ENDS = ("", "-wal", "-shm", "-journal")
@@ -30,8 +32,35 @@ _ENDS = ("", "-wal", "-shm", "-journal")
 
 
 def database_url(environment: Mapping[str, str]) -> str:
-    """Return ``JACKFIELD_DATABASE_URL``, else the URL of the SQLite file ``jackfield.db`` in the data folder."""
-    return environment.get("JACKFIELD_DATABASE_URL") or f"sqlite:///{os.path.join(home(environment), _FILE)}"
+    """Return the URL of the database: that of the environment, else the SQLite file ``jackfield.db`` in the data folder.
+
+    :raises InvalidInvocation: if the file that should contain the URL cannot be read or is empty.
+    """
+    found = secret_url(environment, "JACKFIELD_DATABASE_URL", "JACKFIELD_DATABASE_URL_FILE")
+    return found or f"sqlite:///{os.path.join(home(environment), _FILE)}"
+
+
+def secret_url(environment: Mapping[str, str], name: str, file_name: str) -> str | None:
+    """Return the value of the variable ``name``, else the content of the file that ``file_name`` names; None if neither is set.
+
+    URLs contain passwords, which orchestrators mount as files.
+
+    :raises InvalidInvocation: if the file cannot be read or is empty.
+    """
+    if environment.get(name):
+        return environment[name]
+    path = environment.get(file_name)
+    if not path:
+        return None
+    try:
+        with open(os.path.expanduser(path), encoding="utf-8") as file:
+            text = file.read(_LONGEST_URL).strip()
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise InvalidInvocation(f"the file '{path}' of {file_name} cannot be read: {reason}", hint=_URL_HINT) from None
+    if not text:
+        raise InvalidInvocation(f"the file '{path}' of {file_name} is empty", hint=_URL_HINT)
+    return text
 
 
 class Migrated(NamedTuple):

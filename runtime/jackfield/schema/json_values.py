@@ -63,9 +63,15 @@ def _is_json_object(value: dict[str, Json], depth: int) -> bool:
 
 
 def _is_json_array(value: list[Json], depth: int) -> bool:
-    if {*map(type, value)} == {str}:  # long arrays mostly hold strings
-        whole = "".join(value)
-        return whole.isascii() or all(map(_is_unicode, value))
+    kinds = {*map(type, value)}
+    if len(kinds) == 1:  # long arrays mostly have items of one type
+        if str in kinds:
+            whole = "".join(value)
+            return whole.isascii() or all(map(_is_unicode, value))
+        if int in kinds and min(value) > -_SMALL and max(value) < _SMALL:
+            return True
+        if float in kinds:
+            return all(map(math.isfinite, value))
     for item in value:
         if type(item) is str:
             if not (item.isascii() or _is_unicode(item)):

@@ -14,7 +14,7 @@ from jackfield.connector import Action, Guard, JackfieldError, Sent, Step
 from jackfield.failures import Raised, attempt
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.schema import compile_schema
-from jackfield.testing.driving import SECRET, Drive, drivable, drive, expected, once, server_kind, would_repeat
+from jackfield.testing.driving import SECRET, Drive, drivable, drive, expected, once, runnable, server_kind, server_type, would_repeat
 from jackfield.testing.loopback_provider import DRIP, HANG, RESET, Answer, Script
 from jackfield.testing.subject import Rule, Subject, Tier
 
@@ -24,7 +24,9 @@ _RETRY_AFTER = 7
 _SHORT_DEADLINE = 0.4
 """Seconds. Deadline of an attempt that hangs."""
 _AGAIN = 1.5
-"""Seconds. Deadline of an attempt that is run again, long enough for a busy machine."""
+"""Seconds. Deadline of an attempt that is run again."""
+_LAST = 5.0
+"""Seconds. Deadline of its last run, long enough for a busy machine."""
 _AT_ONCE = 12
 """Attempts that last as long as their deadline, side by side."""
 _ENDLESS: Mapping[str, str] = {HANG: "hangs", DRIP: "sends single bytes"}
@@ -154,10 +156,17 @@ def _actions_are_quiet(subject: Subject, action: Action, example: Mapping[str, A
 
 def _secrets_stay_inside(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     found = _run_well(subject, action, example)
-    if any(SECRET in request.path for request in found.requests):
+    if any(SECRET in request.path for request in found.requests) and not _is_keyed_by_query(subject):
         yield "puts a secret into a URL, which proxies and logs record"
     if SECRET in repr(found.client):
         yield "has a client whose repr shows a secret"
+
+
+def _is_keyed_by_query(subject: Subject) -> bool:
+    """Return whether the manifest declares that the provider takes the API key in the query: the author has no choice then."""
+    used = server_type(subject.manifest, subject.values, subject.connection)
+    rows = [row["http"]["credentials"] for row in subject.manifest.raw["connectionTypes"] if row["key"] == used and "http" in row]
+    return any(part.get("in") == "query" for credentials in rows for part in credentials)
 
 
 def _keys_are_passed_on(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
@@ -214,28 +223,33 @@ def _explained(error: JackfieldError | None, what: str, sent: set[Sent]) -> Iter
 def _deadlines_are_kept(subject: Subject) -> Iterator[str]:
     """Run attempts that last as long as their deadline side by side; repeat those with a fault with a longer one, for a busy machine."""
     rows = [(action, example, step) for action, example in drivable(subject) for step in _ENDLESS]
-    faulty = [row for row, faults in _held(subject, rows, _SHORT_DEADLINE) if faults]
-    for (action, _, _), faults in _held(subject, faulty, _AGAIN):
+    for seconds in (_SHORT_DEADLINE, _AGAIN):
+        rows = [row for row, faults in _held(subject, rows, seconds) if faults]
+    for (action, _, _), faults in _held(subject, rows, _LAST, may_be_unsent=True):
         yield from (f"'{action.key}' {fault}" for fault in faults)
 
 
-def _held(subject: Subject, rows: Sequence[_Row], seconds: float) -> list[tuple[_Row, list[str]]]:
-    """Run each action against a provider that never finishes its response; return the faults of each attempt."""
+def _held(subject: Subject, rows: Sequence[_Row], seconds: float, *, may_be_unsent: bool = False) -> list[tuple[_Row, list[str]]]:
+    """Run each action against a provider that never finishes its response; return the faults of each attempt.
+
+    With ``may_be_unsent``, a deadline that passed before the provider got any request is no fault: the machine was too slow.
+    """
 
     def faults(row: _Row) -> list[str]:
         action, example, step = row
         found = drive(subject, action, example, _constant(step), seconds=seconds, captured=False)
-        return list(_overrun(found, _ENDLESS[step]))
+        sent = {Sent.UNKNOWN, Sent.NOTHING} if may_be_unsent and not found.requests else {Sent.UNKNOWN}
+        return list(_overrun(found, _ENDLESS[step], sent))
 
     with contextlib.redirect_stdout(io.StringIO()), ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(zip(rows, pool.map(faults, rows), strict=True))
 
 
-def _overrun(found: Drive, what: str) -> Iterator[str]:
+def _overrun(found: Drive, what: str, sent: set[Sent]) -> Iterator[str]:
     if not found.ended:
         yield f"continues after its deadline if the provider {what}"
-    else:
-        yield from _explained(found.error, f"a provider that {what}", {Sent.UNKNOWN})
+    elif found.error is not None or {request.method for request in found.requests} != {"HEAD"}:  # whose response is its header
+        yield from _explained(found.error, f"a provider that {what}", sent)
 
 
 def _retry_after_is_read(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
@@ -282,6 +296,12 @@ def _tests_refuse(subject: Subject) -> Iterator[str]:
         yield "the connection test passes although the provider responds to every request with a 401"
 
 
+def _no_credentials(subject: Subject) -> str | None:
+    """Return a reason where the connection type has no credentials that a provider could refuse."""
+    used = subject.manifest.connection_types.get(server_type(subject.manifest, subject.values, subject.connection) or "")
+    return "the connection type has no credentials" if used is not None and used.auth == "none" else None
+
+
 def _tests_end(subject: Subject) -> Iterator[str]:
     example: Mapping[str, Any] = next((example for _, example in drivable(subject)), {"result": {}})
     for step, what in _ENDLESS.items():
@@ -291,7 +311,7 @@ def _tests_end(subject: Subject) -> Iterator[str]:
 
 def _actions_are_run(subject: Subject) -> Iterator[str]:
     actions = [action for action in subject.connector.actions.values() if action.takes_client]
-    run = {action.key for action, _ in drivable(subject)}
+    run = {action.key for action, _ in runnable(subject)}
     missing = [action.key for action in actions if action.key not in run]
     if len(missing) > len(actions) * _LEFT_OUT:
         yield f"{len(missing)} of {len(actions)} actions are not run: {', '.join(missing[:5])}"
@@ -357,7 +377,7 @@ BEHAVIOUR = (
     _rule("actions-are-quiet", "Actions print nothing.", _actions_are_quiet, "bronze", "Use logging instead of print."),
     _rule(
         "secrets-stay-inside",
-        "No URL and no client's repr contains a secret.",
+        "No client's repr contains a secret, and no URL, except for an API key that the manifest declares in the query.",
         _secrets_stay_inside,
         "bronze",
         "Send the secret in a header, and give the client a __repr__ without values.",
@@ -429,6 +449,7 @@ BEHAVIOUR = (
         "silver",
         "Send one request that needs the credentials in the connection type's test().",
         drives=True,
+        reason=_no_credentials,
     ),
     Rule(
         "tests-end",

@@ -13,15 +13,15 @@ import socket
 import subprocess
 import sys
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from unittest import mock
 
-from jackfield.connector import describe
 from jackfield.connector.declare import OptionSource
 from jackfield.errors import JackfieldError
 from jackfield.failures import Raised, attempt
 from jackfield.invocation import Invocation
+from jackfield.paths import LAST, alternatives
 from jackfield.schema import compile_schema
 from jackfield.testing.subject import Rule, Subject
 
@@ -39,7 +39,7 @@ _HOST_FORMATS = frozenset({"uri", "hostname", "idn-hostname", "ipv4", "ipv6"})
 
 
 def _manifest_matches_code(subject: Subject) -> Iterator[str]:
-    if subject.manifest.raw != json.loads(json.dumps(describe(subject.connector))):
+    if subject.manifest.raw != json.loads(json.dumps(subject.connector.describe())):
         yield "connector.json differs from what the code declares: generate it again and review the diff"
 
 
@@ -52,12 +52,13 @@ def _manifest_in_package(subject: Subject) -> Iterator[str]:
 
 
 def _schemas_closed(subject: Subject) -> Iterator[str]:
+    described = {f"output of {action.key}" for action in subject.manifest.actions.values() if action.only_describes}
     for where, schema in _schemas(subject):
         try:
             compile_schema(schema)
         except (ValueError, JackfieldError) as error:
             yield f"{where} does not compile: {error}"
-        if schema.get("additionalProperties") is not False:
+        if schema.get("additionalProperties") is not False and where not in described:
             yield f"{where} allows unknown members"
 
 
@@ -77,7 +78,8 @@ def _examples_present(subject: Subject) -> Iterator[str]:
 
 def _examples_valid(subject: Subject) -> Iterator[str]:
     for action in subject.manifest.raw["actions"]:
-        inputs, output = compile_schema(action["inputs"]), compile_schema(action["output"])
+        described = subject.manifest.actions[action["key"]]
+        inputs, output = compile_schema(described.inputs), compile_schema(described.output)
         for example in action["examples"]:
             invocation = Invocation.from_json(example["invocation"])
             if invocation.action != action["key"]:
@@ -98,27 +100,34 @@ def _schemas_mean_the_same(subject: Subject) -> Iterator[str]:
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
             yield f"jsonschema rejects {where}: {error.message}"
-    for where, schema, values in _example_values(subject):
+    for where, schema, values, varied in _example_values(subject):
         ours, other = compile_schema(schema), Draft202012Validator(schema)
         try:
-            if any(other.is_valid(value) is bool(ours.judge(value)) for value in _variants(values)):
+            if any(other.is_valid(value) is bool(ours.judge(value)) for value in _variants(values, varied)):
                 yield f"{where}: jsonschema disagrees about the example, or about a variant with a member omitted or of another type"
         except re.error as error:
             yield f"{where}: Python cannot compile one of its patterns: {error}"
 
 
-def _example_values(subject: Subject) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+def _example_values(subject: Subject) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any], tuple[str, ...]]]:
     for action in subject.manifest.raw["actions"]:
+        described = subject.manifest.actions[action["key"]]
         for example in action.get("examples", ()):
-            prepared = compile_schema(action["inputs"]).check(example["invocation"]["inputs"])
-            yield f"inputs of {action['key']}", action["inputs"], prepared.value
-            yield f"output of {action['key']}", action["output"], example["result"]["output"]
+            prepared = compile_schema(described.inputs).check(example["invocation"]["inputs"])
+            yield f"inputs of {action['key']}", described.inputs, prepared.value, tuple(prepared.value)
+            shown = example["result"]["output"]
+            most = _FEW_VARIED if described.only_describes else len(shown)
+            yield f"output of {action['key']}", described.output, shown, tuple(shown)[:most]
 
 
-def _variants(values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+_FEW_VARIED = 3
+"""Members that are varied of an output that only describes: providers have objects of a hundred members, and refuse none of ours."""
+
+
+def _variants(values: Mapping[str, Any], varied: Iterable[str]) -> Iterator[Mapping[str, Any]]:
     odd: tuple[Any, ...] = (None, True, 0, 0.5, [], {}, [None])
     yield values
-    for name in values:
+    for name in varied:
         yield {other: value for other, value in values.items() if other != name}
         yield from ({**values, name: value} for value in odd)
 
@@ -127,9 +136,49 @@ def _paging_names_exist(subject: Subject) -> Iterator[str]:
     for action in subject.manifest.actions.values():
         paging = action.pagination
         if paging is not None:
-            wanted = {paging.token_input, paging.all_input, paging.size_input} - {None} - {*action.inputs["properties"]}
-            wanted |= {paging.token_output, paging.items} - {*action.output["properties"]}
+            inputs = {name for name, _ in paging.tokens}
+            wanted = {*inputs, paging.all_input, paging.size_input} - {None} - {*action.inputs["properties"]}
+            named = {*(path for _, path in paging.tokens), *paging.merged, *([paging.more] if paging.more else [])}
+            wanted |= {path for path in named if not _leads(action.output, path)}
             yield from (f"paging of '{action.key}' names '{name}', which does not exist" for name in sorted(map(str, wanted)))
+
+
+def _leads(schema: Mapping[str, Any], path: str) -> bool:
+    """Return whether each alternative of a path leads to a member of the schema."""
+    return all(_follows(schema, steps) for steps in alternatives(path))
+
+
+def _follows(schema: Mapping[str, Any], steps: tuple[str, ...]) -> bool:
+    parts = _parts_of(schema, schema)
+    for step in steps:
+        inner = [part["items"] if step == LAST else part["properties"][step] for part in parts if _has(part, step)]
+        if not inner:
+            return False
+        parts = [each for part in inner for each in _parts_of(schema, part)]
+    return True
+
+
+def _has(part: Mapping[str, Any], step: str) -> bool:
+    return "items" in part if step == LAST else step in part.get("properties", {})
+
+
+def members_of(schema: Mapping[str, Any]) -> set[str]:
+    """Return the members that a schema of an object names, also those of the schemas that it is composed of."""
+    return {name for part in _parts_of(schema, schema) for name in part.get("properties", {})}
+
+
+def _parts_of(whole: Mapping[str, Any], schema: Any) -> list[Mapping[str, Any]]:
+    """Return a schema and those that it is composed of, within the whole that has the definitions."""
+    todo, seen = [schema], list[Mapping[str, Any]]()
+    while todo:
+        part = todo.pop()
+        if not isinstance(part, Mapping) or part in seen:
+            continue
+        seen.append(part)
+        todo += [each for word in ("allOf", "anyOf", "oneOf") for each in part.get(word, ())]
+        name = str(part.get("$ref", "")).removeprefix("#/$defs/").replace("~1", "/").replace("~0", "~")
+        todo.append(whole.get("$defs", {}).get(name))
+    return seen
 
 
 def _limits_name_what_exists(subject: Subject) -> Iterator[str]:
@@ -244,7 +293,9 @@ def _import_changes_nothing(subject: Subject) -> Iterator[str]:
 
 
 def _names_keep_to_form(subject: Subject) -> Iterator[str]:
-    named = [("action", key, action.inputs) for key, action in subject.manifest.actions.items()]
+    is_made = "model" in subject.manifest.raw  # from a description of the service, whose names the inputs keep
+    named: list[tuple[str, str, Mapping[str, Any]]]
+    named = [("action", key, {} if is_made else action.inputs) for key, action in subject.manifest.actions.items()]
     named += [("connection type", key, kind.schema) for key, kind in subject.manifest.connection_types.items()]
     for noun, key, schema in named:
         wrong = [name for name in (key, *schema.get("properties", {})) if not _CAMEL.fullmatch(name)]

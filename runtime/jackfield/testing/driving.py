@@ -83,6 +83,13 @@ def server_kind(subject: Subject) -> type[ConnectionType] | None:
 
 
 def drivable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
+    """Yield the actions to run, each with its first example: all that can be run, or as many as the suite's sample has."""
+    found = list(runnable(subject))
+    step = max(1, -(-len(found) // subject.sample)) if subject.sample else 1
+    yield from found[::step]
+
+
+def runnable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
     """Yield each action that has an example, takes a client and is not left out, with its first example."""
     for raw in subject.manifest.raw["actions"]:
         action = subject.connector.actions.get(raw["key"])

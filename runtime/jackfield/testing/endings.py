@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import unquote_plus
 
+from jackfield import json_pointer
 from jackfield.connector import Action, Pagination
 from jackfield.testing.driving import Drive, drivable, drive, exchanges_of, expected, would_repeat
 from jackfield.testing.loopback_provider import Answer, Request, Script
@@ -33,6 +35,14 @@ class _List:
     action: Action
     example: Example
     paging: Pagination
+    bound: Mapping[str, Any] | None = None
+    """The binding's ``paging``, if the action has no code: where the provider names the next page."""
+
+    @property
+    def tokens(self) -> tuple[str, str]:
+        """Tokens of the second page and of the third; addresses where the provider's are."""
+        first, second = _TOKENS
+        return (f"/{first}", f"/{second}") if self.bound is not None and self.bound["kind"] in ("url", "linkHeader") else _TOKENS
 
     def page(self, token: str | None, returned: str | None, *, empty: bool) -> Drive:
         """Fetch the page at ``token``; the provider returns ``returned`` as the token of the next one."""
@@ -64,6 +74,8 @@ class _List:
             answer = well(number, request)
             if not isinstance(answer, Answer) or not isinstance(answer.body, dict):
                 return answer
+            if self.bound is not None:
+                return _bound_page(answer, self.bound, self.paging.items, returned, empty=empty)
             names = (self.paging.token_output, *_NAMES)
             body = {name: value for name, value in answer.body.items() if name not in names}
             body |= dict.fromkeys(names, returned) if returned else {}
@@ -73,11 +85,33 @@ class _List:
         return play
 
 
+def _bound_page(answer: Answer, bound: Mapping[str, Any], items: str, returned: str | None, *, empty: bool) -> Answer:
+    """Return a page whose next one is named where the binding expects it: in the header field ``Link`` or at a place of the body."""
+    body = copy.deepcopy(answer.body)
+    if empty and items in body:
+        body[items] = []
+    if bound["kind"] == "linkHeader":
+        link = {"Link": f'<{returned}>; rel="next"'} if returned else {}
+        return Answer(body, answer.status, {**answer.headers, **link})
+    *way, last = json_pointer.names(bound["response"])
+    place = body
+    for name in way:
+        place = place.setdefault(name, {})
+    place.pop(last, None)
+    if returned:
+        place[last] = returned
+    return Answer(body, answer.status, answer.headers)
+
+
 def _lists(subject: Subject) -> Iterator[_List]:
+    bindings = {row["key"]: row["http"].get("paging") for row in subject.manifest.raw["actions"] if "http" in row}
     for action, example in drivable(subject):
         unread = [row for row in exchanges_of(subject, example) if "json" not in row["response"]]
+        bound = bindings.get(action.key)
+        if bound is not None and bound["kind"] not in ("token", "url", "linkHeader"):
+            continue  # pages are counted, or found by the last item: there is no token
         if action.pagination is not None and not unread:  # a token can be put into JSON only
-            yield _List(subject, action, example, action.pagination)
+            yield _List(subject, action, example, action.pagination, bound)
 
 
 def _pages_are_complete(subject: Subject) -> Iterator[str]:
@@ -87,21 +121,22 @@ def _pages_are_complete(subject: Subject) -> Iterator[str]:
 
 
 def _followed(row: _List) -> Iterator[str]:
-    first = row.page(None, _TOKENS[0], empty=False)
+    one, other = row.tokens
+    first = row.page(None, one, empty=False)
     if first.raised is not None:
         yield f"fails for the first of several pages: {first.raised!r}"
         return
     if row.token(first) is None:
         yield f"returns no '{row.paging.token_output}' although the provider has another page, so the rest of the list is lost"
         return
-    second = row.page(_TOKENS[0], _TOKENS[1], empty=True)
-    if not any(_TOKENS[0] in unquote_plus(text) for request in second.requests for text in _texts(request)):
+    second = row.page(one, other, empty=True)
+    if not any(one in unquote_plus(text) for request in second.requests for text in _texts(request)):
         yield f"does not send '{row.paging.token_input}', so it fetches the first page again and again"
     elif second.raised is not None:
         yield f"fails for an empty page: {second.raised!r}"
-    elif row.token(second) != _TOKENS[1]:
+    elif row.token(second) != other:
         yield f"returns no '{row.paging.token_output}' with an empty page, so the rest of the list is lost"
-    elif row.token(row.page(_TOKENS[1], None, empty=False)) is not None:
+    elif row.token(row.page(other, None, empty=False)) is not None:
         yield f"returns a '{row.paging.token_output}' with the last page, so the list does not end"
 
 
@@ -113,7 +148,7 @@ def _pages_are_single(subject: Subject) -> Iterator[str]:
     """Return one token for ever, and count the requests of one attempt."""
     for row in _lists(subject):
         alone = len(row.page(None, None, empty=False).requests)
-        endless = row.page(None, _TOKENS[0], empty=True)
+        endless = row.page(None, row.tokens[0], empty=True)
         if not endless.ended:
             yield f"'{row.action.key}' does not end if the provider returns the same token for ever"
         elif len(endless.requests) > alone:

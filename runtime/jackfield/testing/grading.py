@@ -6,9 +6,7 @@ or hangs cannot break the caller. ``python -m jackfield.testing.grading TARGET A
 
 from __future__ import annotations
 
-import importlib
 import json
-import operator
 import os
 import subprocess
 import sys
@@ -19,7 +17,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
-from jackfield.connector import describe
+from jackfield.catalog.loading import connector_at
 from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.failures import Raised, attempt
 from jackfield.testing.driving import drivable
@@ -194,8 +192,8 @@ def _subject(target: str, *, write_manifest: bool) -> Subject:
 
 
 def _write_manifest(project: Project) -> None:
-    connector = operator.attrgetter(project.attribute)(importlib.import_module(project.module))
-    text = json.dumps(describe(connector), indent=2, ensure_ascii=False) + "\n"
+    connector = connector_at(project.module, project.attribute)
+    text = json.dumps(connector.describe(), indent=2, ensure_ascii=False) + "\n"
     (project.package / "connector.json").write_text(text, encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture ``harness``, the option ``--record``, and a list of the conformance rules that do not apply.
+"""The pytest plugin: fixture ``harness``, option ``--record``, and a list of the conformance rules that do not apply or are not reached.
 
 Every process of pytest loads it, so it imports the rest of jackfield only when a test uses it.
 """
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 NOT_APPLICABLE = pytest.StashKey[dict[str, dict[str, str]]]()
 """Rules that do not apply, with the reason, for each connector whose suite was collected."""
+NOT_REACHED = "jackfield_not_reached"
+"""Property of a test: the connector, the grade of its suite, and the rule above that grade which failed."""
 _FAILED = pytest.StashKey[bool]()
 _SENT = "jackfield_not_applicable"
 
@@ -62,8 +64,12 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """List the conformance rules that do not apply, and why."""
+    """List the conformance rules that do not apply, and why, and those above the grade of their suite that failed."""
     for key, rules in config.stash.get(NOT_APPLICABLE, {}).items():
         for reason in dict.fromkeys(rules.values()):
             names = ", ".join(name for name, why in rules.items() if why == reason)
             terminalreporter.write_line(f"conformance of '{key}': not applicable: {reason}: {names}")
+    for report in terminalreporter.stats.get("xfailed", ()):
+        for name, found in report.user_properties:
+            if name == NOT_REACHED:
+                terminalreporter.write_line("conformance of '{}': above {}, not reached: {}".format(*found))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 from jackfield.catalog import Catalog
 from jackfield.catalog.discovery import entry_points
+from jackfield.catalog.loading import connector_at
 from jackfield.connector import Connector
 from jackfield.manifest import Manifest
 from jackfield.testing.project import Project
@@ -40,6 +40,8 @@ class Subject:
     headers: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     project: Project | None = None
+    sample: int = 0
+    """Limit of actions that are run, spread over all of them; 0: each is."""
     outcomes: dict[tuple[str, str], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Results that several rules look at, by action and situation."""
 
@@ -73,9 +75,9 @@ class Subject:
 
     @classmethod
     def _imported(cls, module: str, attribute: str, manifest: Manifest, **known: Any) -> Subject:
-        connector: Connector = operator.attrgetter(attribute)(importlib.import_module(module))
+        connector: Connector = connector_at(module, attribute)
         package = module.partition(".")[0]
-        return cls(connector, manifest, Path(str(importlib.import_module(package).__file__)).parent, package, **known)
+        return cls(connector, manifest, Path(importlib.import_module(package).__path__[0]), package, **known)
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ def _memory_of(target: str) -> str:
 
 
 def _own_socket() -> int:
-    for number in range(3, 64):
+    for number in range(3, 4096):
         try:
             kind = os.fstat(number).st_mode & 0o170000
         except OSError:

@@ -1,7 +1,7 @@
 """Numbered changes of the tables: ``0001_first.sql``, one text for all dialects.
 
-Placeholders ``{text}``, ``{double}``, ``{blob}``, … stand for the differences (``Dialect.types``). Statements end with a semicolon. Never
-edit a released file: add a new one.
+Placeholders ``{text}``, ``{double}``, ``{blob}``, … stand for the differences (``Dialect.types``). A statement that begins with the comment
+``-- sqlite:`` or ``-- postgresql:`` is for that database only. Statements end with a semicolon. Never edit a released file: add a new one.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from jackfield.database.transaction import Mode, Transaction
 __all__ = ["Migration", "Migrations", "declared", "known_migrations"]
 
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql\Z")
+_ONLY = re.compile(r"-- (sqlite|postgresql):\n")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _OBJECT = re.compile(r"(?P<verb>CREATE|DROP) +(?:UNIQUE +)?(?P<kind>TABLE|INDEX) +(?:IF (?:NOT )?EXISTS +)?(?P<name>\w+)")
 _UPGRADE = "Run 'jackfield db upgrade', or start 'jackfield serve' or 'jackfield worker' with --migrate."
@@ -122,7 +123,9 @@ class Migrations:
         return [one.version for one in self._known() if applied.get(one.version, one.checksum) != one.checksum]
 
     def _run(self, transaction: Transaction, statement: str) -> None:
-        transaction.execute(_filled(statement, self._dialect.types))
+        only = _ONLY.match(statement)
+        if only is None or only[1] == self._dialect.name:
+            transaction.execute(_filled(statement, self._dialect.types))
 
     def _pending(self, transaction: Transaction) -> list[Migration]:
         applied, known = self._applied(transaction), self._known()

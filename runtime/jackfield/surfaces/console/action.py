@@ -11,7 +11,7 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
-from jackfield.invocation import DEFAULT_TIMEOUT, MAX_TIMEOUT, Meta, Result, decode, new_invocation_id
+from jackfield.invocation import DEFAULT_TIMEOUT, MAX_TIMEOUT, Result, decode
 from jackfield.manifest import ActionManifest, Manifest
 from jackfield.surfaces.console import snippets
 from jackfield.surfaces.console.components import badge, code_block, csrf_field, field, heading, json_text, notice, tabs, terms
@@ -24,6 +24,7 @@ from jackfield.surfaces.console.results import result_shown
 from jackfield.surfaces.console.shell import fragment, page
 from jackfield.surfaces.shared.body import take_room
 from jackfield.surfaces.shared.disconnect import cancelling
+from jackfield.surfaces.shared.files import weight_of
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
 
@@ -329,21 +330,12 @@ async def run(request: PageRequest) -> Response:
     invocation = read_invocation(request, manifest, action)
     if request.form.get("mode") == "dry":
         invocation["dryRun"] = True
-    result = await _result(request, invocation, action)
+    server = request.server
+    weight = await weight_of(invocation, server.catalog, server.files, request.identity.workspace, server.briefly)
+    take_room(request.http, weight, weight)
+    result = await _run(request, invocation)
     request.server.metrics.note(result)
     return fragment(result_shown(result.to_json("console"), action))
-
-
-async def _result(request: PageRequest, invocation: dict[str, Any], action: ActionManifest) -> Result:
-    given = invocation.get("inputs", {})
-    try:
-        inputs = await asyncio.to_thread(
-            request.server.files.filled, request.identity.workspace, given, action.inputs, lambda size: take_room(request.http, size, size)
-        )
-    except JackfieldError as error:
-        meta = Meta(new_invocation_id(), connector=invocation["connector"], action=invocation["action"])
-        return Result("failed", meta, error=error)
-    return await _run(request, {**invocation, "inputs": inputs})
 
 
 async def _run(request: PageRequest, invocation: Mapping[str, Any]) -> Result:

@@ -16,6 +16,7 @@ from jackfield.errors import JackfieldError
 from jackfield.surfaces.console import (
     action,
     audit,
+    authorization,
     connection,
     connection_form,
     connections,
@@ -37,6 +38,7 @@ from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import document, fragment, page, secured
 from jackfield.surfaces.console.sign_in import ConsoleSessions
 from jackfield.surfaces.shared.body import TooLarge, read_form
+from jackfield.surfaces.shared.files import download
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.surfaces.shared.uploads import upload
@@ -47,6 +49,11 @@ Endpoint = Callable[[PageRequest], Any]
 async def _uploaded(page_request: PageRequest) -> Response:
     """Serve ``POST /uploads``, like ``POST /v1/files``: a form's file is uploaded on selection, and the invocation refers to it by id."""
     return await upload(page_request.http, page_request.server, page_request.identity)
+
+
+async def _download(page_request: PageRequest) -> Response:
+    """Serve ``GET /files/{file}``, like ``GET /v1/files/{file}``."""
+    return await download(page_request.http, page_request.server, page_request.identity)
 
 
 _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
@@ -66,6 +73,9 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/connections", connection_form.created, "POST"),
     ("/new-connection", connection_form.shown, "GET"),
     ("/connections/{name}", connection.shown, "GET"),
+    ("/connections/{name}/authorization", authorization.begun, "POST"),
+    ("/connections/{name}/authorization/{id}", authorization.polled, "GET"),
+    (authorization.ANSWERED, authorization.answered, "GET"),
     ("/connections/{name}/values", connection_form.changed, "POST"),
     ("/connections/{name}/test", connection.tested, "POST"),
     ("/connections/{name}/doctor", doctor.shown, "GET"),
@@ -76,7 +86,9 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/invocations/{id}", invocation.shown, "GET"),
     ("/invocations/{id}/cancel", invocation.cancelled, "POST"),
     ("/invocations/{id}/resolve", invocation.resolved, "POST"),
+    ("/invocations/{id}/redrive", invocation.redriven, "POST"),
     ("/uploads", _uploaded, "POST"),
+    ("/files/{file}", _download, "GET"),
     ("/tokens", tokens.listed, "GET"),
     ("/tokens", tokens.created, "POST"),
     ("/tokens/{id}/revocation", tokens.revoked, "POST"),

@@ -12,12 +12,12 @@ from jackfield.hints import worded
 from jackfield.surfaces.console.markup import Markup, Node, h
 
 _TONES = {
-    "succeeded": "good", "ok": "good", "active": "good", "passed": "good", "allowed": "good",
+    "succeeded": "good", "connected": "good", "ok": "good", "active": "good", "passed": "good", "allowed": "good",
     "error": "bad", "failed": "bad", "failing": "bad", "expired": "bad", "broken": "bad", "refused": "bad",
-    "in_doubt": "warn", "warning": "warn", "revoked": "warn", "write": "warn",
+    "dead": "bad", "must be reconnected": "bad", "not connected": "warn", "in_doubt": "warn", "warning": "warn", "revoked": "warn", "write": "warn",
     "running": "busy", "queued": "busy",
 }  # fmt: skip
-_WORDS = {"in_doubt": "in doubt", "ok": "working"}
+_WORDS = {"in_doubt": "in doubt", "ok": "working", "dead": "dead letter"}
 _WORD = re.compile("[a-z]+")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 

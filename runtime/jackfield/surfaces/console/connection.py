@@ -13,6 +13,7 @@ from jackfield.connections.connection_types import Kind
 from jackfield.connections.named_connection import STORE
 from jackfield.errors import JackfieldError
 from jackfield.management.diagnosis import doctors
+from jackfield.surfaces.console import authorization
 from jackfield.surfaces.console.action import FORM_SCRIPTS
 from jackfield.surfaces.console.components import at, badge, code_block, csrf_field, field, heading, json_text, notice, tabs, terms
 from jackfield.surfaces.console.connection_form import editor_of
@@ -57,6 +58,7 @@ _DONE = {
     "created": "Connection saved.",
     "changed": "Values saved.",
     "renamed": "Connection renamed.",
+    "connected": "Connected. Test it to see which account it uses.",
 }
 _DOCUMENTS = (
     ("trustPolicy", "Trust policy"),
@@ -84,7 +86,10 @@ def shown(request: PageRequest) -> Response:
             ("External ID", f"cannot be read: {unreadable}" if unreadable else None),
         ]
     )
-    content: list[Node] = [_title(row), done_notice(request, _DONE), h.section(facts, class_="card"), _test_card(request, row, external_id)]
+    approval = authorization.card(request, row, kind.about.authorizes if kind else ())
+    content: list[Node] = [
+        _title(row), done_notice(request, _DONE), h.section(facts, class_="card"), approval, _test_card(request, row, external_id)
+    ]  # fmt: skip
     if kind is not None:
         content += [
             _policies(request, row, external_id),
@@ -248,9 +253,10 @@ def _rename(request: PageRequest, row: Mapping[str, Any]) -> Markup:
 
 
 def _remove(request: PageRequest, row: Mapping[str, Any]) -> Markup:
+    ended = ", and revokes its approval at the provider" if row.get("authorization", {}).get("status") == "granted" else None
     form = h.form(
         csrf_field(request.csrf),
-        h.p("This deletes the connection and its secrets. Invocations that use it will fail. This cannot be undone."),
+        h.p("This deletes the connection and its secrets", ended, ". Invocations that use it will fail. This cannot be undone."),
         h.button(f"Remove {row['name']}", class_="danger"),
         method="post", action=f"/connections/{row['name']}/removal",
     )  # fmt: skip

@@ -102,7 +102,8 @@ def _fitting(request: PageRequest) -> list[Kind]:
     kinds, connector = request.connections.kinds, request.query.get("connector")
     manifests = list(request.catalog.manifests()) if connector is None else [request.catalog.find(connector)]
     names = dict.fromkeys(manifest.full_name(kind) for manifest in manifests for kind in manifest.connection_types.values())
-    found = [kinds.find(name) for name in names]
+    known_kinds = {kind.full_name: kind for kind in kinds.all()}
+    found = [known_kinds[name] for name in names]
     known = request.connections
     return found if known.access().ambient else [kind for kind in found if not known.needs_host(kind)]
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from jackfield.catalog import Entry
 from jackfield.errors import JackfieldError
 from jackfield.manifest import Manifest
+from jackfield.surfaces.console.action_list import actions_listed
 from jackfield.surfaces.console.components import badge, heading, notice, rows_table, terms
 from jackfield.surfaces.console.markdown import guide, line
 from jackfield.surfaces.console.marketplace import may_install
@@ -126,21 +127,15 @@ def shown(request: PageRequest) -> Response:
             ("Documentation", _documentation(raw.get("documentationUrl"))),
         ]
     )
-    return page(request, "connectors", manifest.title, title, facts, h.h2("Actions"), _actions(manifest), _types(request, manifest))
+    return page(
+        request, "connectors", manifest.title, title, facts, h.h2("Actions"), actions_listed(request, manifest), _types(request, manifest)
+    )
 
 
 def _documentation(address: object) -> Markup | None:
     if not isinstance(address, str) or not address.startswith(("https://", "http://")):
         return None
     return h.a(address, href=address, rel="noreferrer noopener", target="_blank")
-
-
-def _actions(manifest: Manifest) -> Markup:
-    rows = [
-        (h.a(action.title, href=f"/connectors/{manifest.key}/actions/{action.key}"), h.code(action.key), badge(action.effect), action.description.partition("\n")[0])
-        for action in manifest.actions.values()
-    ]  # fmt: skip
-    return rows_table("Actions", ("Action", "Key", "Effect", "Description"), rows, empty="This connector has no actions.")
 
 
 def _types(request: PageRequest, manifest: Manifest) -> list[Markup]:

@@ -8,8 +8,9 @@ from typing import Any, Literal, cast
 from starlette.responses import Response
 
 from jackfield.access import Tokens
-from jackfield.errors import JackfieldError
+from jackfield.errors import IdempotencyConflict, InvalidInvocation, JackfieldError
 from jackfield.journal import Entry
+from jackfield.management.dead_letters import audited_dead_letters
 from jackfield.surfaces.console.components import at, badge, code_block, csrf_field, heading, json_text, live, notice, span_text, terms
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.page_request import PageRequest
@@ -40,6 +41,7 @@ _DONE = {
     "resolved": "Marked as resolved.",
     "cancelled": "Cancelled. Nothing was sent.",
     "late": "Too late to cancel.",
+    "redriven": "Queued again.",
 }
 
 
@@ -53,7 +55,7 @@ def shown(request: PageRequest) -> Response:
         return fragment(content, headers=headers)
     again = _again(entry) if _installed(request, entry) and entry.status != "in_doubt" else None
     title = heading(
-        [f"{entry.connector} ", entry.action], badge(entry.status), again,
+        [f"{entry.connector} ", entry.action], badge("dead" if entry.dead_at is not None else entry.status), again,
         lead=[at(entry.created_at, request.now), " · ", h.code(entry.id)],
     )  # fmt: skip
     done = request.query.get("done", "")
@@ -87,6 +89,19 @@ def resolved(request: PageRequest) -> Response:
     return redirect(request, f"/invocations/{entry.id}?done=resolved")
 
 
+def redriven(request: PageRequest) -> Response:
+    """``POST /invocations/{id}/redrive``: queue a dead letter again."""
+    request.require("manage")
+    entry, server = _entry(request), request.server
+    letters = audited_dead_letters(server.storage.database, request.identity.workspace, server.clock, request.identity.actor)
+    try:
+        letters.redrive(entry.id)
+    except (InvalidInvocation, IdempotencyConflict) as error:
+        raise Problem(409, error.message) from None
+    server.wake()
+    return redirect(request, f"/invocations/{entry.id}?done=redriven")
+
+
 def _entry(request: PageRequest) -> Entry:
     try:
         return request.journal.find(request.path("id"))
@@ -108,7 +123,16 @@ def _content(request: PageRequest, entry: Entry) -> list[Node]:
     answer = h.section(h.h2("Result"), error, output, class_="card") if error or output else None
     tries = h.section(h.h2(timeline_title(entry)), timeline(entry), class_="card")
     whole = h.details(h.summary("Entry as JSON"), code_block(json_text(entry.to_json()), "The entry as JSON"), class_="card")
-    return [_doubt(request, entry), _resolution(request, entry), _waiting(request, entry), _facts(request, entry), answer, tries, whole]
+    return [
+        _doubt(request, entry),
+        _dead(request, entry),
+        _resolution(request, entry),
+        _waiting(request, entry),
+        _facts(request, entry),
+        answer,
+        tries,
+        whole,
+    ]
 
 
 def _facts(request: PageRequest, entry: Entry) -> Markup:
@@ -214,6 +238,21 @@ def _doubt(request: PageRequest, entry: Entry) -> Markup | None:
         terms(marks) if marks else None,
         form,
         again if _installed(request, entry) else None,
+        class_="card doubt",
+    )
+
+
+def _dead(request: PageRequest, entry: Entry) -> Markup | None:
+    """Render the form that queues a dead letter again, with the deliveries that failed."""
+    if entry.dead_at is None:
+        return None
+    scope = h.p("Redriving it requires the scope ", h.code("manage"), ".", class_="muted")
+    form = h.form(csrf_field(request.csrf), h.button("Redrive"), method="post", action=f"/invocations/{entry.id}/redrive", class_="actions")
+    return h.section(
+        h.h2("Dead letter"),
+        h.p(f"Given up after {len(entry.deliveries)} deliveries: each time, its worker was lost. Find the cause before you redrive it."),
+        h.p("“Redrive” queues it again with the same inputs and idempotency key, and a fresh count of deliveries.", class_="muted"),
+        form if request.may("manage") else scope,
         class_="card doubt",
     )
 

@@ -32,7 +32,7 @@ _SINCE = {
 }
 _STATUSES = (
     ("", "Any status"), ("queued", "Queued"), ("running", "Running"), ("succeeded", "Succeeded"), ("failed", "Failed"), ("in_doubt", "In doubt"),
-    ("cancelled", "Cancelled"),
+    ("cancelled", "Cancelled"), ("dead", "Dead letters"),
 )  # fmt: skip
 
 
@@ -52,7 +52,11 @@ def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node
         (
             h.a(at(entry.created_at, now), href=f"/invocations/{entry.id}"),
             [f"{entry.connector} ", h.strong(entry.action), " dry run" if entry.dry_run else None],
-            [badge(entry.status), " ", h.code(entry.error_code) if entry.error_code and entry.error_code != entry.status else None],
+            [
+                badge("dead" if entry.dead_at is not None else entry.status),
+                " ",
+                h.code(entry.error_code) if entry.error_code and entry.error_code != entry.status else None,
+            ],
             h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else h.span("none", class_="muted"),
             entry.attempts,
             span_text(entry.settled_at - entry.created_at) if entry.settled_at is not None else "not yet known",

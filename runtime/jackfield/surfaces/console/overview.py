@@ -12,7 +12,7 @@ from jackfield.surfaces.console.invocations import entries_table
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page
-from jackfield.surfaces.console.statistics import SPANS, Figures, Span, figures
+from jackfield.surfaces.console.statistics import SPANS, Figures, Span, counted, figures
 
 _MOST = 20_000
 _EVERY = 10
@@ -35,9 +35,7 @@ def shown(request: PageRequest) -> Response:
 
 
 def _content(request: PageRequest, span: Span) -> list[Node]:
-    found = request.journal.samples(request.now - span.seconds, _MOST)
-    numbers = figures(found, span, request.now)
-    limited = f"Based on the newest {_MOST:,} invocations." if len(found) == _MOST else None
+    numbers, limited = _figures(request, span)
     return [
         _tiles(request, numbers),
         h.p(limited, class_="muted") if limited else None,
@@ -65,6 +63,17 @@ def _content(request: PageRequest, span: Span) -> list[Node]:
     ]
 
 
+def _figures(request: PageRequest, span: Span) -> tuple[Figures, str | None]:
+    """Return the figures of a span, and a note if they do not cover all invocations."""
+    begin = span.begin(request.now)
+    parts = request.journal.parts(begin, int(span.part))
+    if parts is not None:
+        return counted(parts, span, request.now), None
+    found = request.journal.samples(begin, _MOST)
+    limited = f"Based on the newest {_MOST:,} invocations." if len(found) == _MOST else None
+    return figures(found, span, request.now), limited
+
+
 def _tiles(request: PageRequest, numbers: Figures) -> Markup:
     counts = request.journal.open_counts()
     rows = request.connections.list(limit=_CONNECTIONS).items
@@ -76,6 +85,7 @@ def _tiles(request: PageRequest, numbers: Figures) -> Markup:
         _tile("Latency, p50", span_text(numbers.p50), f"p95 {span_text(numbers.p95)}" if numbers.p95 is not None else None, None),
         _tile("Queued now", f"{counts['queued']:,}", f"{counts['running']:,} running", "/invocations?status=queued"),
         _tile("In doubt", f"{counts['in_doubt']:,}", "to be resolved" if counts["in_doubt"] else None, "/invocations?status=in_doubt", alarm=bool(counts["in_doubt"])),
+        _tile("Dead letters", f"{counts['dead']:,}", "to be redriven" if counts["dead"] else None, "/invocations?status=dead", alarm=bool(counts["dead"])),
         _tile("Failing connections", f"{failing:,}", f"of {len(rows):,}", "/connections?status=failing", alarm=bool(failing)),
         class_="tiles",
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,8 +48,8 @@ def _next_page(result: Mapping[str, Any], action: ActionManifest) -> Markup | No
     """Offer the next page of a paginated action: the button fills the page token into the form and runs it."""
     meta, paging, output = result["meta"], action.pagination, result.get("output")
     following: dict[str, Any] = dict(meta.get("next") or {})
-    if not following and paging is not None and isinstance(output, Mapping) and output.get(paging.token_output):
-        following = {paging.token_input: output[paging.token_output]}
+    if not following and paging is not None and isinstance(output, Mapping):
+        following = paging.following(output) or {}
     if meta.get("complete") is True or (not following and meta.get("complete") is None):
         return None
     if not following:
@@ -89,7 +90,29 @@ def _shape(output: Any) -> Node:
     return _value(output, 0)
 
 
+_FILE = re.compile(r"file_[A-Za-z0-9_-]{22}\Z")
+_OF_FILE = {"file", "size", "contentType", "expiresAt"}
+
+
+def _file(item: Mapping[str, Any]) -> Markup:
+    """Render a stored file as a link that downloads it."""
+    text = f"{item.get('name') or item['file']} ({item['size']:,} bytes, {item['contentType']})"
+    return h.a(text, href=f"/files/{item['file']}", download=True)
+
+
+def _is_file(item: object) -> bool:
+    return (
+        isinstance(item, Mapping)
+        and item.keys() >= _OF_FILE
+        and isinstance(item["size"], int)
+        and isinstance(item["file"], str)
+        and _FILE.match(item["file"]) is not None
+    )
+
+
 def _value(item: Any, depth: int) -> Node:
+    if _is_file(item):
+        return _file(item)
     if item is None or isinstance(item, bool):
         return h.code("null" if item is None else str(item).lower())
     if isinstance(item, str | int | float):
@@ -107,7 +130,7 @@ def _rows(items: Sequence[Any], depth: int) -> Node:
     shown, rest = items[:_MOST_ROWS], len(items) - _MOST_ROWS
     tail = h.p(f"{rest:,} more in the JSON.", class_="muted") if rest > 0 else None
     columns = list(dict.fromkeys(str(name) for item in shown if isinstance(item, Mapping) for name in item))[:_MOST_COLUMNS]
-    if columns and depth <= 1 and all(isinstance(item, Mapping) for item in shown):
+    if columns and depth <= 1 and all(isinstance(item, Mapping) and not _is_file(item) for item in shown):
         rows = [[_value(item.get(name), depth + 2) for name in columns] for item in shown]
         return [_count(items), rows_table("Items", columns, rows), tail]
     listed = h.ul([h.li(_value(item, depth + 1)) for item in shown], class_="plain")

@@ -1,4 +1,7 @@
-"""Figures of the overview: rate, latency and failures by connector within a span. Pure functions of journal samples."""
+"""Figures of the overview: rate, latency and failures by connector within a span. Pure functions of samples, or of counts.
+
+Bars begin at whole multiples of their length, so that a bar keeps its counts while time passes.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from jackfield.journal.counts import Part, estimated, histogram
 from jackfield.journal.samples import Sample
 
 STATUSES = ("succeeded", "failed", "in_doubt")
@@ -20,6 +24,15 @@ class Span:
     title: str
     seconds: float
     count: int
+
+    @property
+    def part(self) -> float:
+        """Length of a bar in seconds."""
+        return self.seconds / self.count
+
+    def begin(self, now: float) -> float:
+        """Return the begin of the first bar; the last one contains ``now``."""
+        return math.ceil(now / self.part) * self.part - self.seconds
 
 
 SPANS = (Span("1h", "Last hour", 3600.0, 30), Span("24h", "Last 24 hours", 86_400.0, 24), Span("7d", "Last 7 days", 604_800.0, 28))
@@ -63,13 +76,10 @@ class Figures:
 
 def figures(found: Sequence[Sample], span: Span, now: float) -> Figures:
     """Compute the figures of the samples within the span that ends at ``now``."""
-    part = span.seconds / span.count
-    first = now - span.seconds
-    buckets = [Bucket(first + place * part, first + (place + 1) * part) for place in range(span.count)]
+    buckets, first = _empty(span, now), span.begin(now)
     inside = [sample for sample in found if sample.at >= first]
     for sample in inside:
-        place = min(int((sample.at - first) / part), span.count - 1)
-        buckets[place].counts[sample.status] += 1
+        _bucket(buckets, sample.at, first, span).counts[sample.status] += 1
     settled = [sample for sample in inside if sample.seconds is not None]
     durations = _durations(settled)
     connectors = sorted({sample.connector for sample in inside})
@@ -83,6 +93,57 @@ def figures(found: Sequence[Sample], span: Span, now: float) -> Figures:
         buckets=buckets,
         rows=sorted(rows, key=lambda row: (-row.count, row.connector)),
     )
+
+
+def counted(found: Sequence[Part], span: Span, now: float) -> Figures:
+    """Compute the figures of counts within the span that ends at ``now``. Percentiles are estimated from histograms."""
+    buckets, first = _empty(span, now), span.begin(now)
+    inside = [part for part in found if part.at >= first]
+    counts = [part for part in inside if part.bucket < 0]
+    for part in counts:
+        _bucket(buckets, part.at, first, span).counts[part.status] += part.invocations
+    durations = histogram(inside)
+    names = sorted({part.connector for part in counts})
+    rows = [_counted_row(name, [part for part in inside if part.connector == name]) for name in names]
+    return Figures(
+        total=_total(counts),
+        succeeded=_total(counts, "succeeded"),
+        settled=sum(_total(counts, status) for status in STATUSES),
+        p50=estimated(durations, 50),
+        p95=estimated(durations, 95),
+        buckets=buckets,
+        rows=sorted(rows, key=lambda row: (-row.count, row.connector)),
+    )
+
+
+def _counted_row(connector: str, found: Sequence[Part]) -> Row:
+    counts, durations = [part for part in found if part.bucket < 0], histogram(found)
+    codes = Counter[str]()
+    for part in counts:
+        if part.error_code is not None:
+            codes[part.error_code] += part.invocations
+    return Row(
+        connector,
+        _total(counts),
+        _total(counts, "failed"),
+        _total(counts, "in_doubt"),
+        estimated(durations, 50),
+        estimated(durations, 95),
+        codes.most_common(3),
+    )
+
+
+def _total(counts: Iterable[Part], status: str | None = None) -> int:
+    return sum(part.invocations for part in counts if status in (None, part.status))
+
+
+def _empty(span: Span, now: float) -> list[Bucket]:
+    first = span.begin(now)
+    return [Bucket(first + place * span.part, first + (place + 1) * span.part) for place in range(span.count)]
+
+
+def _bucket(buckets: Sequence[Bucket], at: float, first: float, span: Span) -> Bucket:
+    return buckets[min(int((at - first) / span.part), span.count - 1)]
 
 
 def percentile(ordered: Sequence[float], share: int) -> float | None:

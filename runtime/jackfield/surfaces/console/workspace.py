@@ -16,6 +16,7 @@ from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.console.tokens import pattern_lines, rules_shown
 from jackfield.surfaces.shared.action_guides import missing
 from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.searching import found_actions
 
 _OPERATOR_SWITCHES = (
     ("allowAmbient", "allow_ambient", "Connections created here may use the server's identity"),
@@ -183,10 +184,10 @@ def _explain_form(request: PageRequest, given: Mapping[str, str] | None = None, 
 
 def _choices(request: PageRequest) -> list[Markup]:
     """List actions and connections as suggestions for the fields."""
-    actions = [f"{manifest.key}/{key}" for manifest in request.catalog.manifests() for key in manifest.actions]
+    actions, _ = found_actions(request.server.search, request.catalog, "", None, None, 0, _SUGGESTED)
     names = [str(row["name"]) for row in request.connections.list(limit=_SUGGESTED).items]
     return [
-        h.datalist([h.option(value=value) for value in actions[:_SUGGESTED]], id="call-choices"),
+        h.datalist([h.option(value=f"{row.connector}/{row.action}") for row in actions], id="call-choices"),
         h.datalist([h.option(value=value) for value in names], id="connection-choices"),
     ]
 

@@ -22,6 +22,7 @@ from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.body import TooLarge
 from jackfield.surfaces.shared.identity import NOBODY, Identity, bearer
 from jackfield.surfaces.shared.operation import Mount, Operation
+from jackfield.surfaces.shared.outlasting import patiently
 from jackfield.surfaces.shared.prefix import Prefixed
 from jackfield.surfaces.shared.problem import Problem, of_error, problem
 from jackfield.surfaces.shared.server_context import ServerContext
@@ -82,7 +83,8 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
         try:
             identity = NOBODY
             if operation.scope is not None:
-                identity = server.identities.cached(request) or await _identified(request, server)
+                known = server.identities.cached(request)
+                identity = known if known is not None else await patiently(request, lambda: _identified(request, server))
                 server.pace(identity)
                 identity.require(operation.scope)
             request.scope["jackfield.workspace"] = identity.workspace

@@ -130,9 +130,9 @@ async def action_guide(request: Request, server: ServerContext, identity: Identi
         origin = str(request.base_url).rstrip("/")
         text = guide(manifest, action, verdict, origin)
         return Response(text, 200, {"Vary": "Accept"}, "text/markdown; charset=utf-8")
-    raw = next(item for item in manifest.raw["actions"] if item["key"] == action.key)
+    raw = await server.briefly(lambda: manifest.action_json(action))
     about = {"connector": manifest.key, "connectorVersion": manifest.version, "verdict": verdict.to_json()}
-    return answer({**raw, **about}, headers={"Vary": "Accept"})
+    return answer({**raw, "inputs": action.inputs, "output": action.output, **about}, headers={"Vary": "Accept"})
 
 
 def _wants_markdown(accept: str) -> bool:

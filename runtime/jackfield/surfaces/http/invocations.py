@@ -22,15 +22,15 @@ from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.shared.body import LARGE, crowded, decoded, members_of, read_body, take_room
 from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.disconnect import cancelling
-from jackfield.surfaces.shared.files import with_files
+from jackfield.surfaces.shared.files import weight_of
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
+from jackfield.surfaces.shared.outlasting import outlasting, patiently, queues
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.refusals import refused
 from jackfield.surfaces.shared.server_context import ServerContext
 
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:[,;]|$)", re.IGNORECASE)
-_ASYNC = re.compile(r"(?:^|,)\s*respond-async\s*(?:[,;]|$)", re.IGNORECASE)
 
 
 def to_answer(result: Result, headers: dict[str, str] | None = None) -> Response:
@@ -47,31 +47,28 @@ def to_answer(result: Result, headers: dict[str, str] | None = None) -> Response
 
 async def invoke(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/invocations``."""
-    runtime = await server.opened(identity.workspace)
+    runtime = await patiently(request, lambda: server.opened(identity.workspace))
     prefer = ",".join(request.headers.getlist("prefer"))
     text = await read_body(request, server.settings.max_body)
     body: Any = None
-    files = list[int]()
-
-    def weigh(size: int) -> None:
-        take_room(request, size, size)
-        files.append(size)
-
+    files = 0
+    queued = queues(request)
     try:
         body = _completed(await decoded(text), request)
         if isinstance(body, dict):
-            body = await with_files(body, server.catalog, server.files, identity.workspace, server.briefly, weigh)
+            files = 0 if queued else await weight_of(body, server.catalog, server.files, identity.workspace, server.briefly)
+            take_room(request, files, files)
         else:
             body = text  # pass the bytes on: a string would be parsed as JSON
     except JackfieldError as error:
         return to_answer(refused(error, body))
-    if _ASYNC.search(prefer):
+    if queued:
         return await _queued(body, server, runtime, identity)
     waited = _WAIT.search(prefer)
     wait = float(waited[1]) if waited is not None else 0.0
     server.metrics.running.inc()
     try:
-        large = len(text) + sum(files) >= LARGE or crowded(body)
+        large = len(text) + files >= LARGE or crowded(body)
         result = await _run(request, server, runtime, body, identity, wait=wait, large=large)
     finally:
         server.metrics.running.dec()
@@ -126,7 +123,7 @@ def _name(request: Request, identifier: str) -> None:
 
 async def _queued(body: Any, server: ServerContext, runtime: Jackfield, identity: Identity) -> Response:
     try:
-        found = await server.slowly(lambda: runtime.enqueue(body, caller=identity.caller))
+        found = await outlasting(lambda: server.slowly(lambda: runtime.enqueue(body, caller=identity.caller)))
     except JackfieldError as error:
         return to_answer(refused(error, body))
     if isinstance(found, Result):
@@ -152,15 +149,15 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/invocations/{id}``."""
-    return answer((await _entry(request, server, identity)).to_json())
+    return answer((await visible_entry(request, server, identity)).to_json())
 
 
 async def cancel(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/invocations/{id}/cancel``."""
-    await _entry(request, server, identity)
+    await visible_entry(request, server, identity)
     runtime, identifier = server.runtime(identity.workspace), request.path_params["id"]
     done = await server.briefly(lambda: runtime.cancel(identifier))
-    entry = await _entry(request, server, identity)
+    entry = await visible_entry(request, server, identity)
     if not done:
         raise Problem(409, f"it is too late to cancel: the invocation is {entry.status}")
     return answer(entry.to_json(), 202)
@@ -171,7 +168,7 @@ async def resolve(request: Request, server: ServerContext, identity: Identity) -
     outcome = (await members_of(request, {"as"}))["as"]
     if outcome not in ("succeeded", "failed"):
         raise Problem(400, "'as' must be succeeded or failed")
-    await _entry(request, server, identity)
+    await visible_entry(request, server, identity)
     journal = await _journal(server, identity)
     try:
         entry = await server.briefly(lambda: journal.resolve(request.path_params["id"], outcome, identity.id))
@@ -187,7 +184,11 @@ async def _journal(server: ServerContext, identity: Identity) -> SeenJournal:
     return await server.briefly(lambda: runtime.journal_of(identity.caller))
 
 
-async def _entry(request: Request, server: ServerContext, identity: Identity) -> Entry:
+async def visible_entry(request: Request, server: ServerContext, identity: Identity) -> Entry:
+    """Return the entry that the path names.
+
+    :raises Problem: 404 if there is none that the caller may see.
+    """
     journal = await _journal(server, identity)
     try:
         return await server.briefly(lambda: journal.find(request.path_params["id"]))

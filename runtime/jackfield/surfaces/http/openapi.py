@@ -19,6 +19,7 @@ from starlette.responses import Response
 from jackfield import __version__
 from jackfield.catalog import Catalog
 from jackfield.manifest import Manifest
+from jackfield.surfaces.http.batches import JSON_LINES
 from jackfield.surfaces.http.shapes import shapes
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import dumps, tagged
@@ -52,13 +53,23 @@ _HEADERS: Mapping[str, Json] = {
         "schema": {"type": "string"},
         "description": "The ETags that the client has cached. The response is 304 if one is still current.",
     },
+    "Range": {
+        "schema": {"type": "string"},
+        "description": "One range of bytes, such as bytes=0-1023 or bytes=-500. The response is 206, or 416 if it is outside the file.",
+    },
+    "If-Range": {
+        "schema": {"type": "string"},
+        "description": "The ETag last received. If it differs, the response is the whole file.",
+    },
 }
 _CONNECTION = ("showConnection", "replaceConnection", "removeConnection", "testConnection", "showPolicy")
-_INVOCATION = ("showInvocation", "cancelInvocation", "resolveInvocation")
+_FILE = ("downloadFile", "deleteFile")
+_INVOCATION = ("showInvocation", "cancelInvocation", "resolveInvocation", "redriveInvocation")
 _LINKS: Mapping[tuple[str, int], tuple[str, str, tuple[str, ...]]] = {
     ("createConnection", 201): ("name", "/name", _CONNECTION),
     ("invoke", 200): ("id", "/meta/invocationId", _INVOCATION),
     ("invoke", 202): ("id", "/invocationId", _INVOCATION),
+    ("uploadFile", 201): ("file", "/file", _FILE),
 }
 """Values in a response that other operations take: the parameter, the value's JSON Pointer and the operations."""
 _CHOICE: Json = {"type": "object", "description": "The action's inputs: see the component <connector>.<action>."}
@@ -73,7 +84,7 @@ def document(catalog: Catalog, version: str, operations: Iterable[Operation]) ->
     schemas["Invocation"]["properties"]["inputs"] = {**_CHOICE}
     for key in catalog:
         manifest = catalog.look(key)[1]
-        if manifest is not None:
+        if manifest is not None and not manifest.virtual:  # thousands of actions, each of which has its schema at its own address
             schemas.update(_actions(manifest))
     return {
         "openapi": "3.1.0",
@@ -131,8 +142,13 @@ def _parameters(operation: Operation) -> Iterator[Json]:
 
 def _body(name: str) -> Json:
     if name == "*/*":
-        multipart = {"schema": {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}}
-        return {"content": {"application/octet-stream": {"schema": {}}, "multipart/form-data": multipart}}
+        binary = {"type": "string", "format": "binary"}
+        multipart = {"schema": {"type": "object", "required": ["file"], "properties": {"file": binary}}}
+        return {"content": {"application/octet-stream": {"schema": binary}, "multipart/form-data": multipart}}
+    if name == "Batch":
+        refused: Json = {"description": "Anything else is refused in its own outcome."}
+        about = f"An array, or one Invocation per line as {JSON_LINES}."  # not in `content`: client generators refuse types they don't know
+        return {"description": about, "required": True, "content": {"application/json": _array("Invocation", refused)}}
     return {"required": name != "OptionsOver", "content": {"application/json": {"schema": {"$ref": _COMPONENTS + name}}}}
 
 
@@ -158,12 +174,22 @@ def _responses(operation: Operation) -> Iterator[tuple[str, Json]]:
 def _content(operation: Operation, name: str) -> Json:
     if not name:
         return {}
+    if name == "*/*":  # client generators know the first one; the second one is the type that the file was uploaded with
+        return {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("application/octet-stream", name)}
     if "/" in name:
         return {name: {"schema": {"type": "string"}}}
+    if operation.body == "Batch":
+        return {"application/json": _array(name), JSON_LINES: {"schema": {"description": f"One {name} per line."}}}
     content: Json = {"application/json": {"schema": {"$ref": _COMPONENTS + name}}}
     if operation.name == "showAction":
         content["text/markdown"] = {"schema": {"type": "string"}}
     return content
+
+
+def _array(name: str, *others: Json) -> Json:
+    """Describe an array of ``name`` or ``others`` that is not empty."""
+    items: Json = {"$ref": _COMPONENTS + name}
+    return {"schema": {"type": "array", "items": {"anyOf": [items, *others]} if others else items, "minItems": 1}}
 
 
 def _actions(manifest: Manifest) -> Iterator[tuple[str, Json]]:
@@ -242,7 +268,9 @@ def _section(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[s
             yield f"<tr><td><code>{escape(item['name'])}</code></td><td>{item['in']}</td><td>{escape(about)}</td></tr>"
         yield "</table>"
     if "requestBody" in operation:
-        yield f"<p>Body: {_contents(operation['requestBody'])}</p>"
+        body = operation["requestBody"]
+        about = escape(body.get("description", ""))
+        yield f"<p>Body: {_contents(body)}{about and f'. {about}'}</p>"
     yield "<table><tr><th>status</th><th>answer</th></tr>"
     for status, response in operation["responses"].items():
         yield f"<tr><td>{status} {escape(response['description'])}</td><td>{_contents(response)}</td></tr>"

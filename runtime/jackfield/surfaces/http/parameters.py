@@ -25,7 +25,7 @@ def check_request(request: Request, operation: Operation) -> None:
         raise Problem(404, "no such resource")
     if request.scope["query_string"]:
         _check_query(request, operation)
-    if operation.body is not None and operation.body != "*/*":
+    if operation.body not in (None, "*/*", "Batch"):
         kind = request.headers.get("content-type")
         if kind is not None and not _JSON.match(kind.strip()):
             raise Problem(415, "the body must be JSON: 'Content-Type: application/json'")

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.access import DEFAULT
-from jackfield.journal import Queue
+from jackfield.journal.queue_stats import queue_stats
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
@@ -36,8 +36,7 @@ async def metrics(_request: Request, server: ServerContext, identity: Identity) 
     if identity.workspace != DEFAULT or identity.rules:
         raise Problem(403, f"this needs a token of the workspace '{DEFAULT}' without rules")
     if server.storage.enabled:
-        depth = await asyncio.to_thread(lambda: Queue(server.storage.database).depth())
-        server.metrics.queued.set(sum(depth.values()))
+        server.metrics.note_queue(await asyncio.to_thread(lambda: queue_stats(server.storage.database, server.clock)))
     server.metrics.note_leases(server.runtimes.mints())
     isolated = server.runtimes.isolated
     server.metrics.note_isolation(len(isolated.processes()), isolated.ends())

@@ -149,7 +149,7 @@ def run(
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         announce(f"{'https' if settings.certificate else 'http'}://{host}:{listener.getsockname()[1]}")
         if settings.workers > 1:
-            from jackfield.surfaces.shared.metrics import shared
+            from jackfield.surfaces.shared.metrics_folder import shared
 
             with shared():
                 Multiprocess(config(settings, prepare, mounts), [listener]).run()

@@ -33,6 +33,7 @@ def shapes() -> dict[str, Json]:
         found[f"{item}List"] = _list(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
     for item in ("Installation", "Available", "Outdated"):
         found[f"{item}List"] = _list(f"#/components/schemas/{item}")
+    found["FileList"] = _list("#/components/schemas/StoredFile")
     found["ConnectorList"] = _list("#/components/schemas/Manifest", "#/components/schemas/Connector")
     return found
 
@@ -79,6 +80,8 @@ def _entry(result: Mapping[str, Any]) -> Json:
         correctedAt=_MOMENT,
         notBefore=_MOMENT,
         notAfter=_MOMENT,
+        priority={"type": "integer", "minimum": 0, "maximum": 9},
+        deadAt={**_MOMENT, "description": "When its deliveries were given up. It can be redriven."},
         deliveries={"type": "array", "items": _ANY},
         problem=_STRING,
         inputs=_ANY,
@@ -114,6 +117,19 @@ _CONNECTIONS: dict[str, Json] = {
         name=_NAME, type=_TYPE, values=_VALUES, version={"type": "integer"}, source=_STRING, problem=_STRING, **_TRIED,
     ),
     "Trial": _object(("status", "lastTest"), **_TRIED),
+    "AuthorizationRequest": _object(
+        (), flow={"enum": ["redirect", "device"]}, redirectUri=_STRING,
+        returnTo={"type": "string", "description": "The page that the browser goes to afterwards, of an allowed origin."},
+    ),
+    "Authorization": _object(
+        ("id", "flow", "url", "expiresAt"), id=_STRING, flow={"enum": ["redirect", "device"]}, url=_STRING, expiresAt=_MOMENT,
+        userCode=_STRING, completeUrl=_NULLABLE, interval={"type": "number", "description": "Seconds between two looks."},
+    ),
+    "Approval": _object(
+        ("id", "flow", "connection", "status", "expiresAt"), id=_STRING, flow={"enum": ["redirect", "device"]}, connection=_STRING,
+        status={"enum": ["pending", "granted", "failed"]}, reason=_STRING, expiresAt=_MOMENT,
+    ),
+    "ProviderAnswer": _object(("state",), state=_STRING, code=_STRING, error=_STRING, error_description=_STRING, iss=_STRING),
     "Policies": {"type": "object", "description": "Policies by name; the connection type defines which."},
 }  # fmt: skip
 _EFFECT: Json = {"enum": ["read", "idempotent", "write"]}
@@ -199,11 +215,24 @@ _OTHERS: dict[str, Json] = {
     "Token": _closed(tuple(_TOKEN), {**_TOKEN, "problem": _STRING}),
     "CreatedToken": _closed(("token", *_TOKEN), {"token": {"type": "string", "description": "Shown once."}, **_TOKEN}),
     "OptionsOver": _object((), connection=_NULLABLE),
+    "QueueStats": _object(
+        ("queued", "delayed", "released", "running", "dead", "oldestSeconds"),
+        queued={"type": "integer", "description": "Waiting for a worker, and due."},
+        delayed={"type": "integer", "description": "Not due before their 'notBefore' or next try."},
+        released={"type": "integer", "description": "On their way to a worker through the broker."},
+        running={"type": "integer"}, dead={"type": "integer", "description": "Given up; they can be redriven."},
+        oldestSeconds={"type": ["number", "null"], "description": "How long the oldest that is due has waited."},
+    ),
+    "BatchOutcome": _object(
+        (), invocationId=_STRING, status={"enum": ["queued", "running", "succeeded", "failed", "in_doubt"]},
+        replayed={"type": "boolean", "description": "True if an earlier request with its idempotency key had queued it."},
+        error=_ANY, meta=_ANY,
+    ),
     "Queued": _object(("invocationId", "status"), invocationId=_STRING, status={"const": "queued"}),
     "Resolution": _closed(("as",), {"as": {"enum": ["succeeded", "failed"]}}),
-    "File": _object(
+    "StoredFile": _object(  # generators of clients have a type File of their own
         ("file", "size", "contentType", "expiresAt"),
-        file={"type": "string", "pattern": "^file_"}, size={"type": "integer"}, contentType=_STRING, expiresAt=_MOMENT,
+        file={"type": "string", "pattern": "^file_"}, size={"type": "integer"}, contentType=_STRING, expiresAt=_MOMENT, name=_STRING,
     ),
     "AuditEntry": _object(
         ("sequence", "at", "actor", "event", "object", "digest"),

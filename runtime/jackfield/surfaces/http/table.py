@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.surfaces.http import audit, connections, connectors, installations, invocations, openapi, probes, tokens
-from jackfield.surfaces.shared import uploads
+from jackfield.surfaces.http import (
+    audit,
+    authorizations,
+    batches,
+    connections,
+    connectors,
+    installations,
+    invocations,
+    openapi,
+    probes,
+    queue,
+    tokens,
+)
+from jackfield.surfaces.shared import files, uploads
+from jackfield.surfaces.shared.callback import CALLBACK
 from jackfield.surfaces.shared.operation import Operation
 
 Schema = Mapping[str, Any]
@@ -17,7 +30,7 @@ _LONG: Schema = {**_TEXT, "maxLength": 10_000}
 _FLAG: Schema = {"type": "string", "enum": ["true", "false"]}
 _LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 200}
 _EFFECT: Schema = {"type": "string", "enum": ["read", "idempotent", "write"]}
-_STATUS: Schema = {"type": "string", "enum": ["queued", "running", "succeeded", "failed", "in_doubt", "cancelled"]}
+_STATUS: Schema = {"type": "string", "enum": ["queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead"]}
 _WHEN: Schema = {
     "type": "string",
     "maxLength": 40,
@@ -32,6 +45,7 @@ def _page(cursor: str) -> Mapping[str, Schema]:
 
 
 _BY_NUMBER, _BY_KEY, _BY_MOMENT = "[0-9]{1,9}", "[A-Za-z0-9._-]{0,100}", "[0-9]{1,12}([.][0-9]{1,20})?~[0-9a-f-]{1,36}"
+_BY_FILE = "[0-9]{1,12}([.][0-9]{1,20})?~file_[A-Za-z0-9_-]{22}"
 _SEALED = "[A-Za-z0-9_-]{150,250}"
 """Journal cursors for tokens with rules are encrypted."""
 _ENTRY_FILTERS: Mapping[str, Schema] = {
@@ -49,6 +63,11 @@ OPERATIONS: tuple[Operation, ...] = (
         results=(400, 403, 404, 409, 422, 500, 502, 503, 504), problems=(413, 415),
     ),
     Operation(
+        "POST", "/v1/invocations:batch", batches.batch, "invoke", "batch",
+        "Queue up to 10,000 invocations for the workers: JSON Lines, or an array. The response has one outcome each, in order.",
+        {202: "BatchOutcome"}, body="Batch", problems=(413, 415),
+    ),
+    Operation(
         "GET", "/v1/invocations", invocations.listed, "read", "listInvocations", "List invocations, newest first.", {200: "EntryList"},
         query={**_ENTRY_FILTERS, **_page(f"({_BY_MOMENT}|{_SEALED})")},
     ),
@@ -64,6 +83,14 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "POST", "/v1/invocations/{id}/resolve", invocations.resolve, "manage", "resolveInvocation", "Resolve an invocation in doubt.",
         {200: "Entry"}, body="Resolution", problems=(404, 409, 413, 415),
+    ),
+    Operation(
+        "POST", "/v1/invocations/{id}/redrive", queue.redrive, "manage", "redriveInvocation",
+        "Queue a dead invocation again, with a fresh count of deliveries.",
+        {202: "Entry"}, problems=(404, 409),
+    ),
+    Operation(
+        "GET", "/v1/queue", queue.stats, "read", "showQueue", "Show the figures of the workspace's queue.", {200: "QueueStats"},
     ),
     Operation(
         "GET", "/v1/connectors", connectors.connectors, "read", "listConnectors",
@@ -149,13 +176,42 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: "Connection"}, problems=(404, 422),
     ),
     Operation(
+        "POST", "/v1/connections/{name}/authorize", authorizations.authorize, "manage", "authorizeConnection",
+        "Begin to connect a connection: a person approves it at the provider.",
+        {200: "Authorization"}, body="AuthorizationRequest", problems=(404, 409, 413, 415, 422, 502, 503, 504),
+    ),
+    Operation(
+        "GET", "/v1/authorizations/{id}", authorizations.shown, "manage", "showAuthorization",
+        "Show whether the person has approved; for a device, asks the provider.", {200: "Approval"}, problems=(404, 502, 503, 504),
+    ),
+    Operation(
+        "POST", "/v1/authorizations/{id}/complete", authorizations.completed, "manage", "completeAuthorization",
+        "Pass on the provider's answer, for callers whose own page is the redirect URI.",
+        {200: "Approval"}, body="ProviderAnswer", problems=(404, 413, 415, 422, 502, 503, 504),
+    ),
+    Operation(
+        "GET", CALLBACK, authorizations.answered, None, "authorizationCallback",
+        "Take the browser that comes back from the provider.", {200: "text/html", 303: "", 400: "text/html"},
+        query=dict.fromkeys(("state", "code", "error", "error_description", "error_uri", "iss", "scope", "session_state"), _LONG),
+    ),
+    Operation(
         "GET", "/v1/connections/{name}/policy", connections.policy, "read", "showPolicy",
         "Show the policies that the connection needs at the provider.",
         {200: "Policies"}, query={"actions": _LONG, "principal": _LONG, "from": _LONG}, problems=(404, 422),
     ),
     Operation(
         "POST", "/v1/files", uploads.upload, "invoke", "uploadFile", "Upload a file. Inputs refer to it by its ID.",
-        {201: "File"}, body="*/*", problems=(413, 507),
+        {201: "StoredFile"}, body="*/*", problems=(413, 503, 507),
+    ),
+    Operation(
+        "GET", "/v1/files", files.listed, "read", "listFiles", "List stored files, newest first.", {200: "FileList"}, query=_page(_BY_FILE),
+    ),
+    Operation(
+        "GET", "/v1/files/{file}", files.download, "read", "downloadFile", "Download a file, or a range of it.",
+        {200: "*/*", 206: "*/*"}, headers=("Range", "If-Range"), problems=(404, 416, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/files/{file}", files.deleted, "invoke", "deleteFile", "Delete a file.", {204: ""}, problems=(404, 503),
     ),
     Operation(
         "GET", "/v1/audit", audit.listed, "manage", "listAudit", "List audit entries (changes, tests, exports, sign-ins), newest first.",

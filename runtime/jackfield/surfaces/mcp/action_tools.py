@@ -90,7 +90,7 @@ def action_tools(catalog: Catalog, after: str = "") -> Iterator[Tool]:
         if f"{key}/" <= after:  # every name of this connector sorts before: '/' follows '.'
             continue
         manifest = catalog.look(key)[1]
-        if manifest is None:
+        if manifest is None or manifest.virtual:  # a tool for each of thousands of actions would fill a model's context
             continue
         for name, action in sorted((f"{key}.{action.key}", action) for action in manifest.actions.values()):
             if name > after:

@@ -25,7 +25,7 @@ from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.shared.body import LARGE, crowded, read_body, take_room
 from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.disconnect import cancelling
-from jackfield.surfaces.shared.files import with_files
+from jackfield.surfaces.shared.files import weight_of
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.operation import Operation
 from jackfield.surfaces.shared.origins import check_origin
@@ -139,7 +139,7 @@ class _Call:
     async def _run(self, invocation: Mapping[str, Any], identifier: str | int | None) -> Result:
         server, identity = self._server, self._identity
         given = traced(invocation, self._request.headers.get("traceparent"))
-        given = await with_files(given, server.catalog, server.files, identity.workspace, server.briefly, self._weigh)
+        self._weigh(await weight_of(given, server.catalog, server.files, identity.workspace, server.briefly))
         server.metrics.running.inc()
         try:
             with self._door.running(_key(self._request, identity, identifier), self.cancelled):

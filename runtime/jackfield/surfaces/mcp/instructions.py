@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jackfield.access import may
 from jackfield.surfaces.mcp.call_context import CallContext
+from jackfield.surfaces.shared.searching import listed_connectors
 
 _MOST = 20
 """Number of connectors named; a model reads this text before each task."""
@@ -20,8 +21,11 @@ person, and do not run it again. An error names the invalid value (a JSON Pointe
 
 
 def instructions(call: CallContext) -> str:
-    """Write the instructions for a caller; read the database if rules depend on connections."""
-    found = [f"{manifest.title} ({manifest.key})" for manifest in call.catalog.manifests()]
+    """Write the instructions for a caller; read the database if rules depend on connections.
+
+    The connectors are those of the search index, so that none of their manifests is read.
+    """
+    found = [f"{entry.title} ({entry.key})" for entry in listed_connectors(call.index, call.catalog) if entry.error is None]
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
     named = (
         f"jackfield runs actions of these connectors: {', '.join(found[:_MOST])}{more}." if found else "No connectors are available yet."

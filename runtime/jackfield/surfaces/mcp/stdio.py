@@ -11,7 +11,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, BinaryIO
 
 import anyio
@@ -194,15 +194,14 @@ class _Calls:
 
     def __init__(self, runtime: Jackfield) -> None:
         self._runtime = runtime
-        self._filled = _filling(runtime)
         self._running: set[threading.Event] = set()
 
     async def run(self, invocation: Mapping[str, Any], _request: str | int | None) -> Result:
         """Run one invocation."""
-        given, cancelled = await self._filled(invocation), threading.Event()
+        cancelled = threading.Event()
         self._running.add(cancelled)
         try:
-            return await self._runtime.ainvoke(given, cancelled=cancelled, caller=LIBRARY)
+            return await self._runtime.ainvoke(invocation, cancelled=cancelled, caller=LIBRARY)
         finally:
             self._running.discard(cancelled)
 
@@ -210,26 +209,6 @@ class _Calls:
         """Cancel everything that has not been sent yet."""
         for cancelled in self._running:
             cancelled.set()
-
-
-def _filling(runtime: Jackfield) -> Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]:
-    """Return a function that resolves uploaded files in invocations: those stored by ``jackfield serve`` in the same home. Without the
-    extra ``server`` there are none."""
-    try:
-        from jackfield.surfaces.shared.files import Files, with_files
-        from jackfield.surfaces.shared.settings import Settings
-    except ImportError:
-
-        async def as_it_is(invocation: Mapping[str, Any]) -> Mapping[str, Any]:
-            return invocation
-
-        return as_it_is
-    files = Files(runtime.storage, Settings(), runtime.clock)
-
-    async def filled(invocation: Mapping[str, Any]) -> Mapping[str, Any]:
-        return await with_files(invocation, runtime.catalog, files, runtime.workspace, asyncio.to_thread)
-
-    return filled
 
 
 async def _serve(call: CallContext, calls: _Calls, grace: float) -> None:

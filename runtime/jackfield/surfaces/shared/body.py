@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import tempfile
 import threading
 from collections.abc import AsyncGenerator
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from starlette.requests import Request
 
 from jackfield.fork import at_fork
@@ -75,14 +78,22 @@ async def read_form(request: Request, limit: int, most: int) -> dict[str, str]:
 
 
 async def _spooled(request: Request, limit: int) -> bytes:
-    """Read a body of unknown length through a temporary file, so that one that is too large takes no memory."""
+    """Read a body of unknown length through a temporary file, so that one that is too large takes no memory.
+
+    The file is encrypted with a key that is nowhere else: bodies may contain secrets.
+    """
+    cipher = Cipher(algorithms.AES256(secrets.token_bytes(32)), modes.CTR(bytes(16)))
+    sealing, opening = cipher.encryptor(), cipher.decryptor()
     with tempfile.SpooledTemporaryFile(_MEMBERS) as file:
         async for piece in bounded(request, limit):
-            file.write(piece)
+            file.write(sealing.update(piece))
         size = file.tell()
         take_room(request, size, size)
         file.seek(0)
-        return file.read()
+        body = BytesIO()  # its value is not copied
+        while sealed := file.read(LARGE):
+            body.write(opening.update(sealed))
+        return body.getvalue()
 
 
 def take_room(request: Request, more: int, size: int) -> None:

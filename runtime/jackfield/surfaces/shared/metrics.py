@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from jackfield.catalog import Catalog
 from jackfield.errors import UnknownConnector
 from jackfield.invocation import Result
-
-_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Directory where worker processes store their counters, as named by Prometheus' client."""
+from jackfield.surfaces.shared.metrics_folder import FOLDER
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -64,6 +60,21 @@ class Metrics:
             "jackfield_queue_depth", "Queued invocations waiting for a worker.", registry=self.registry, multiprocess_mode="mostrecent"
         )
 
+        self.oldest = Gauge(
+            "jackfield_queue_oldest_seconds", "Seconds that the oldest due invocation has waited for a worker.",
+            registry=self.registry, multiprocess_mode="mostrecent",
+        )  # fmt: skip
+        self.dead = Gauge(
+            "jackfield_queue_dead", "Dead invocations: given up after too many lost workers.",
+            registry=self.registry, multiprocess_mode="mostrecent",
+        )  # fmt: skip
+
+    def note_queue(self, stats: Mapping[str, Mapping[str, Any]]) -> None:
+        """Set the figures of the queue; ``stats`` holds them by workspace."""
+        self.queued.set(sum(item["queued"] + item["delayed"] + item["released"] for item in stats.values()))
+        self.oldest.set(max((item["oldestSeconds"] or 0.0 for item in stats.values()), default=0.0))
+        self.dead.set(sum(item["dead"] for item in stats.values()))
+
     def note(self, result: Result) -> None:
         """Count a finished invocation. Names that are not installed are not used as labels, since callers could invent any number of
         them."""
@@ -109,22 +120,8 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return the metrics in Prometheus' exposition format."""
-        folder = os.environ.get(_FOLDER)
+        folder = os.environ.get(FOLDER)
         return generate_latest(self.registry if folder is None else _together(folder))
-
-
-@contextlib.contextmanager
-def shared() -> Iterator[None]:
-    """Aggregate the counters of processes started in this block, including finished ones: any worker reports the totals."""
-    if _FOLDER in os.environ:  # set by the operator
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="jackfield-metrics-") as folder:
-        os.environ[_FOLDER] = folder  # read by Prometheus' client when a worker imports it
-        try:
-            yield
-        finally:
-            del os.environ[_FOLDER]
 
 
 def _together(folder: str) -> CollectorRegistry:

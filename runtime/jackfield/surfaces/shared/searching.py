@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from jackfield.access import SeenCatalog
 from jackfield.catalog import Catalog, Entry
 from jackfield.catalog.found import Found
 from jackfield.catalog.index import ActionIndex
+from jackfield.catalog.offers import OfferedCatalog
 
 
 def listed_connectors(index: ActionIndex, catalog: Catalog) -> list[Entry]:
     """Return the rows of the connectors in ``catalog``, sorted by key."""
-    return catalog.entries() if isinstance(catalog, SeenCatalog) else index.entries()
+    if index.covers(catalog):
+        return index.entries()
+    if isinstance(catalog, OfferedCatalog) and index.covers(catalog.whole):
+        return sorted([*index.entries(), *catalog.offered_entries()], key=lambda entry: entry.key)
+    return catalog.entries()
 
 
 def found_actions(
     index: ActionIndex, catalog: Catalog, words: str, connector: str | None, effect: str | None, start: int, limit: int
 ) -> tuple[list[Found], int | None]:
-    """Return at most ``limit`` matching actions in ``catalog``, best first, from position ``start`` of the full index; and the position to
-    continue from, None at the end."""
-    found: list[Found] = []
-    while True:
-        rows, more = index.find(words, connector, effect, start, limit)
-        for row in rows:
-            if len(found) == limit:
-                return found, start
-            start += 1
-            if not isinstance(catalog, SeenCatalog) or catalog.has(row.connector, row.action):
-                found.append(row)
-        if not more:
-            return found, None
-        if len(found) == limit:
-            return found, start
+    """Return at most ``limit`` matching actions in ``catalog``, best first, from position ``start`` of those; and the position to continue
+    from, None at the end."""
+    rows, more = index.find(words, connector, effect, start, limit, None if index.covers(catalog) and not index.has_offers else catalog.has)
+    return rows, start + len(rows) if more else None

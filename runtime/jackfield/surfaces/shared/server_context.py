@@ -12,11 +12,12 @@ from typing import TypeVar
 from jackfield.catalog.index import ActionIndex
 from jackfield.clock import Clock
 from jackfield.connector.guard import Guard
-from jackfield.queue import QueueWorkers, RuntimePool
+from jackfield.errors import JackfieldError
+from jackfield.files import FileLimits
+from jackfield.queue import Engine, RuntimePool, open_engine, queue_url
 from jackfield.resources.threads import Threads
 from jackfield.runtime import Jackfield
 from jackfield.surfaces.shared.body import BodyQuota
-from jackfield.surfaces.shared.files import Files
 from jackfield.surfaces.shared.identity import Identities, Identity
 from jackfield.surfaces.shared.metrics import Metrics
 from jackfield.surfaces.shared.problem import Problem
@@ -32,6 +33,7 @@ _LOG = logging.getLogger("jackfield.http")
 _BRIEF, _SLOW = 32, 64
 """Thread counts for database look-ups and for provider calls, kept apart so that a slow provider does not block authentication."""
 _SWEEP_EVERY = 600.0
+_QUEUE_WORKERS = 16
 _FIRST_CALL = (
     "cryptography.hazmat.primitives.ciphers.aead",
     "jackfield.connector.manifests",
@@ -61,7 +63,8 @@ class ServerContext:
         guard = Guard(loopback=settings.loopback and not settings.behind_proxy, allowed=settings.allowed_hosts)
         plugins = tuple(plugins)
         self._tracing = [plugin for plugin in plugins if isinstance(plugin, Tracing)]
-        self.runtimes = RuntimePool(environment, clock, guard=guard, plugins=plugins)
+        limits = FileLimits(settings.max_file, settings.files_kept, settings.files_cap, settings.files_count, settings.max_body)
+        self.runtimes = RuntimePool(environment, clock, guard=guard, plugins=plugins, file_limits=limits)
         self.storage = self.runtimes.storage
         self.storage.bar(*filter(None, (settings.certificate, settings.key)))  # the certificate's file may hold the key
         self.catalog = self.runtimes.catalog
@@ -71,7 +74,7 @@ class ServerContext:
         self.identities = Identities(self.storage, self.clock, settings.jwt)
         self.readiness = Readiness(self.storage, self.clock)
         self.room = BodyQuota(settings.max_bodies)
-        self.files = Files(self.storage, settings, self.clock)
+        self.files = self.runtimes.files
         self.guesses = Guesses(settings.guesses, self.clock)
         self.shortages = RateLimiter(_SHORTAGES, self.clock)
         self._rates = RateLimiter(settings.rate, self.clock)
@@ -79,7 +82,7 @@ class ServerContext:
         self.installer = settings.installer() if settings.installer is not None else None
         self.document: bytes | None = None
         """The OpenAPI document, cached by the endpoint that builds it."""
-        self._workers: QueueWorkers | None = None
+        self._engine: Engine | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._brief = Threads(_BRIEF, "jackfield-http")
         self._slow = Threads(_SLOW, "jackfield-slow")
@@ -115,12 +118,18 @@ class ServerContext:
         return await asyncio.get_running_loop().run_in_executor(self._slow, step)
 
     def start(self) -> None:
-        """Start the queue workers; call it in the event loop."""
+        """Start the engine of the queue; call it in the event loop."""
         asyncio.get_running_loop().set_default_executor(self._brief)
         self.readiness.warm_up = asyncio.get_running_loop().run_in_executor(self._slow, self._warm_up)
-        self._workers = QueueWorkers(self.runtimes, self.settings.queue_workers, self.metrics.note, lambda: self.stopping)
-        self._workers.start()
+        self._engine = open_engine(self.runtimes, self._slots, self.metrics.note, lambda: self.stopping)
+        self._engine.start()
         self._sweeper = asyncio.ensure_future(self._sweep())
+
+    @property
+    def _slots(self) -> int:
+        """Queued invocations that this process runs at once. With a broker, a server leaves them to the workers unless told otherwise."""
+        given = self.settings.queue_workers
+        return given if given is not None else 0 if queue_url(self.runtimes.environment) else _QUEUE_WORKERS
 
     def _warm_up(self) -> None:
         """Read the catalog and import what the first call needs, so that no caller waits for it."""
@@ -132,9 +141,9 @@ class ServerContext:
             _LOG.warning("the warm-up for the first call failed in part: %s", error)
 
     def wake(self) -> None:
-        """Notify the workers of a queued invocation."""
-        if self._workers is not None:
-            self._workers.wake()
+        """Notify the engine of a queued invocation."""
+        if self._engine is not None:
+            self._engine.submit()
 
     async def stop(self) -> None:
         """Let running invocations finish in the remaining time, record the rest in the journal, and close the database."""
@@ -143,8 +152,8 @@ class ServerContext:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
-        if self._workers is not None:
-            await self._workers.stop(self._stopping.left)
+        if self._engine is not None:
+            await self._engine.stop(self._stopping.left)
         await self.runtimes.drained(self._stopping.left)
         await self.slowly(self.storage.close)
         for tracing in self._tracing:
@@ -154,9 +163,10 @@ class ServerContext:
     async def _sweep(self) -> None:
         while True:
             try:
-                await self.briefly(self.files.sweep)
-            except OSError as error:
-                _LOG.warning("expired files cannot be deleted: %s", error.strerror)
+                if self.storage.enabled:
+                    await self.slowly(self.files.sweep)
+            except JackfieldError as error:
+                _LOG.warning("expired files cannot be deleted: %s", error.message)
             await asyncio.sleep(_SWEEP_EVERY)
 
 

@@ -50,9 +50,9 @@ class Settings:
     jwt: Jwt | None = None
     max_body: int = MAX_BYTES
     max_bodies: int = 512 * 1024**2
-    max_file: int = MAX_BYTES
+    max_file: int = 5 * 1024**3
     files_kept: float = 24 * 3600.0
-    files_cap: int = 4 * 1024**3
+    files_cap: int = 20 * 1024**3
     files_count: int = 10_000
     max_head: int = 64 * 1024
     max_connections: int = 5000
@@ -63,7 +63,8 @@ class Settings:
     concurrency: int = 1000
     rate: float = 0.0
     guesses: float = 50.0
-    queue_workers: int = 16
+    queue_workers: int | None = None
+    """Queued invocations that the process runs at once; None: 16, or none if a broker hands them to workers."""
     stop_within: float = 30.0
     mcp_tools: McpTools = "discovery"
     installer: Callable[[], Installer] | None = None

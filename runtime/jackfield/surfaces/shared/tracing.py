@@ -1,4 +1,4 @@
-"""OpenTelemetry (extra ``otel``): one span per invocation and one per stage. No payload: only names, ids, effects and codes."""
+"""OpenTelemetry (extra ``otel``): one span per invocation, stage and request. No payload: only names, ids, effects and codes."""
 
 from __future__ import annotations
 
@@ -65,6 +65,13 @@ class Tracing:
         if spans is not None:
             spans.begin(name)
 
+    @hookimpl
+    def request(self, method: str, server: str, started: float, ended: float, status: int | None) -> None:
+        """Record a request to the provider as a span within the stage."""
+        spans = _CURRENT.get()
+        if spans is not None:
+            spans.sent(method, server, (started, ended), status)
+
 
 class _InSpan:
     """Context manager that wraps one invocation in a span."""
@@ -115,6 +122,22 @@ class _Spans:
         if self._stage is not None:
             self._stage.end()
         self._stage = self._tracer.start_span(f"jackfield.{name}", set_span_in_context(self._whole))
+
+    def sent(self, method: str, server: str, times: tuple[float, float], status: int | None) -> None:
+        """Add the span of a request; neither its path nor its content is recorded."""
+        from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
+
+        begun, ended = (int(seconds * 1e9) for seconds in times)
+        about: dict[str, str | int] = {"http.request.method": method[:20], "server.address": server[:255]}
+        if status is not None:
+            about["http.response.status_code"] = status
+        if status is None or status >= 400:
+            about["error.type"] = str(status) if status is not None else "no_response"
+        within = set_span_in_context(self._stage or self._whole)
+        span = self._tracer.start_span("jackfield.request", within, SpanKind.CLIENT, about, start_time=begun)
+        if "error.type" in about:
+            span.set_status(Status(StatusCode.ERROR))
+        span.end(ended)
 
     def end(self, error: BaseException | None) -> None:
         """End the open spans; record the error's code, never its text."""

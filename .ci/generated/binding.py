@@ -1,0 +1,166 @@
+"""``schemas/manifest.schema.json``: the members by which an action or a connection type is bound to HTTP instead of code."""
+
+from __future__ import annotations
+
+from generated.words import ACTION_KEY, Json, closed
+from jackfield_http.bindings.error_rows import KINDS, SENT
+
+_TEXT: Json = {"type": "string", "minLength": 1}
+_KEY: Json = {"type": "string", "pattern": ACTION_KEY}
+_POINTER: Json = {"type": "string", "pattern": "^/"}
+_TEXTS: Json = {"type": "array", "items": _TEXT}
+
+
+def servers() -> Json:
+    """The member ``servers`` of a manifest."""
+    variable = closed({"input": _KEY, "default": {"type": "string"}, "enum": {**_TEXTS, "minItems": 1}}, ["input"], "A part of the URL.")
+    server = closed(
+        {
+            "url": {**_TEXT, "description": "URL without a slash at its end; '{name}' stands for a variable."},
+            "path": {**_POINTER, "description": "Path below the server that the connection names."},
+            "variables": {"type": "object", "additionalProperties": variable, "description": "Connection values that fill the URL."},
+        },
+        [],
+    )
+    return {"type": "array", "items": server, "description": "Servers of bound actions; a connection's 'server' takes precedence."}
+
+
+def credentials() -> Json:
+    """The member ``http`` of a connection type."""
+    kinds = ["apiKey", "basic", "bearer", "oauth2ClientCredentials", "oauth2AuthorizationCode", "openIdConnect", "mutualTls", "awsSigV4"]
+    credential = closed(
+        {
+            "kind": {"enum": kinds},
+            "scheme": {**_TEXT, "description": "Name by which the actions' 'security' refers to it."},
+            "in": {"enum": ["header", "query", "cookie"]},
+            "name": {**_TEXT, "description": "Name of the header, query parameter or cookie."},
+            "tokenUrl": {**_TEXT, "description": "Where tokens are issued."},
+            "authorizationUrl": {**_TEXT, "description": "Where a person approves."},
+            "issuer": {**_TEXT, "description": "Identifier of the OpenID Connect provider."},
+            "fields": {"type": "object", "additionalProperties": _TEXT, "description": "Names of the values, where they differ."},
+        },
+        ["kind", "scheme"],
+    )
+    listed = {"type": "array", "items": credential, "description": "Credentials that each request has."}
+    probe = {**_POINTER, "description": "Path that a connection test GETs."}
+    return closed({"credentials": listed, "probe": probe}, ["credentials"], "How requests over such a connection are signed in.")
+
+
+def requests() -> Json:
+    """The member ``http`` of a manifest."""
+    row = closed(
+        {
+            "status": {"type": "integer", "minimum": 100, "maximum": 599},
+            "codes": {**_TEXTS, "minItems": 1, "description": "Codes of the provider; left out, the row is for the status."},
+            "error": {"enum": list(KINDS), "description": "Code of the error."},
+            "hint": {**_TEXT, "description": "What to do next."},
+            "sent": {"enum": list(SENT), "description": "What the refusal implies, where its status does not: 'unknown' is in doubt."},
+        },
+        ["error"],
+        "Meaning of a status, of codes, or of both together.",
+    )
+    failed = closed(
+        {"member": _POINTER, "equals": {"type": ["string", "number", "boolean"]}},
+        ["member", "equals"],
+        "A response with a success status reports a failure if this member has this value.",
+    )
+    errors = closed(
+        {
+            "code": {**_POINTER, "description": "Place of the provider's code in the body of an error."},
+            "message": {**_POINTER, "description": "Place of its message."},
+            "requestId": {**_TEXTS, "description": "Header fields with the provider's request ID."},
+            "failed": failed,
+            "rows": {"type": "array", "items": row},
+        },
+        [],
+        "Error map: what it lacks is taken from the meaning of the statuses of HTTP.",
+    )
+    headers = {"type": "object", "additionalProperties": _TEXT, "description": "Header fields of every request."}
+    return closed({"headers": headers, "errors": errors}, [], "What all bound actions share.")
+
+
+def action() -> Json:
+    """The member ``http`` of an action."""
+    return closed(
+        {
+            "method": {"enum": ["GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"]},
+            "path": {**_POINTER, "description": "Path below the server; '{name}' stands for a parameter in 'path'."},
+            "query": {**_TEXT, "description": "Fixed part of the query."},
+            "server": {"type": "integer", "minimum": 0, "description": "Place in 'servers', from 0.", "default": 0},
+            "parameters": {"type": "array", "items": _parameter()},
+            "body": _body(),
+            "response": _response(),
+            "security": {"type": "array", "items": _TEXTS, "description": "Alternatives of schemes, each needed together."},
+            "idempotencyHeader": {**_TEXT, "description": "Header that takes the invocation's idempotency key."},
+            "paging": _paging(),
+        },
+        ["method", "path", "response"],
+        "The request that the action is, instead of code.",
+    )
+
+
+def _parameter() -> Json:
+    return closed(
+        {
+            "input": _KEY,
+            "in": {"enum": ["path", "query", "header", "cookie"]},
+            "name": {**_TEXT, "description": "Name in the request, where it differs from the input's."},
+            "style": {"enum": ["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]},
+            "explode": {"type": "boolean"},
+            "allowReserved": {"type": "boolean"},
+            "encode": {"const": "json"},
+        },
+        ["input", "in"],
+        "An input and its place in the request; styles and defaults are those of OpenAPI 3.",
+    )
+
+
+def _body() -> Json:
+    encoding = closed({"style": _TEXT, "explode": {"type": "boolean"}, "contentType": _TEXT}, [])
+    return closed(
+        {
+            "input": {**_KEY, "description": "The input that is the whole body."},
+            "members": {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": _TEXT,
+                "description": "Instead of 'input': the inputs that are members of the body, each with the member's name.",
+            },
+            "required": {"type": "boolean", "description": "With 'members': a body is sent even if it has none."},
+            "encode": {"enum": ["json", "form", "multipart", "text", "bytes"]},
+            "contentType": _TEXT,
+            "files": {**_TEXTS, "description": "Members of a multipart body that are files."},
+            "encoding": {"type": "object", "additionalProperties": encoding, "description": "How single members are encoded."},
+        },
+        ["encode", "contentType"],
+        "The inputs that are the request's body: 'input' or 'members'.",
+    )
+
+
+def _response() -> Json:
+    return closed(
+        {
+            "read": {"enum": ["json", "text", "bytes", "none", "auto"], "description": "How the body is read; auto: by its media type."},
+            "accept": {**_TEXT, "description": "Media type that is asked for."},
+        },
+        ["read"],
+        "How the response becomes the output. A list becomes the member 'items', a single value 'value', a file 'file'.",
+    )
+
+
+def _paging() -> Json:
+    return closed(
+        {
+            "kind": {"enum": ["token", "url", "linkHeader", "page", "offset", "lastId"]},
+            "confidence": {"enum": ["high", "medium", "low"]},
+            "enabled": {"const": False, "description": "False: a suggestion only."},
+            "input": {**_KEY, "description": "Input that takes the page."},
+            "response": {**_POINTER, "description": "Member of the response that names the next page."},
+            "items": {**_POINTER, "description": "The items in the output."},
+            "size": {**_KEY, "description": "Input that takes the page's size."},
+            "more": {**_POINTER, "description": "Member that is true while there are more pages."},
+            "first": {"type": "integer", "minimum": 0, "description": "Number of the first page."},
+        },
+        ["kind", "confidence"],
+        "How the next page is found.",
+    )

@@ -1,0 +1,117 @@
+"""File of the search index in the data folder. It is derived data: whatever is wrong with it, it is made again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import os
+import sys
+import zlib
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from jackfield.catalog.postings import Table
+
+if TYPE_CHECKING:
+    from jackfield.catalog.installed import Catalog
+
+_FOLDER = "cache"
+_FORMAT = 4
+"""Version of the file's format, and of the rules by which texts become words."""
+_SECONDS = 300
+"""Longest time that another process may take to make the file."""
+_CHUNK = 1024 * 1024
+_HEAD = 64 + 1 + 10 + 1
+"""Bytes before the table: the stamp of what was indexed, and a checksum."""
+
+
+class IndexFile:
+    """File for one catalog; nothing is read or written without a stamp."""
+
+    def __init__(self, path: str, stamp: str | None) -> None:
+        self._path = path
+        self._stamp = stamp
+
+    @classmethod
+    def of(cls, catalog: Catalog) -> IndexFile:
+        """Return the file of a catalog. Each Python environment has its own."""
+        if catalog.home is None:
+            return cls("", None)
+        owner = hashlib.sha256(f"{_FORMAT}\n{sys.prefix}\n{os.environ.get('PYTHONPATH', '')}".encode("utf-8", "replace")).hexdigest()
+        stamp = catalog.stamp()
+        about = None if stamp is None else json.dumps([_FORMAT, sys.byteorder, stamp])
+        return cls(
+            os.path.join(catalog.home, _FOLDER, f"actions-{owner[:16]}.index"),
+            None if about is None else hashlib.sha256(about.encode("utf-8", "replace")).hexdigest(),
+        )
+
+    def read(self) -> Table | None:
+        """Return the table; None if there is none, or of other connectors, or a damaged one."""
+        if self._stamp is None:
+            return None
+        try:
+            with open(self._path, "rb") as file:
+                stamp, _, rest = file.read(_HEAD).decode("ascii").partition(" ")
+                if stamp != self._stamp or int(rest) != _checksum(file):
+                    return None
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return Table.of(memoryview(mapped)[_HEAD:])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, table: Table) -> Table:
+        """Write a table and return it as read from the file; it stays in memory if it cannot be written."""
+        if self._stamp is None:
+            return table
+        content = table.to_bytes()
+        made = f"{self._path}.{os.getpid()}"
+        try:
+            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+            with open(made, "wb", opener=_private) as file:
+                file.write(f"{self._stamp} {zlib.crc32(content):010d}\n".encode("ascii"))
+                file.write(content)
+            os.replace(made, self._path)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(made)
+            return Table.of(memoryview(content))
+        return self.read() or table
+
+
+def made_elsewhere(catalog: Catalog) -> bool:
+    """Make the file in a process of its own; return whether it ended well. Of another catalog, its file has another stamp."""
+    import subprocess
+
+    if catalog.home is None:
+        return False
+    environment = {**os.environ, "JACKFIELD_HOME": catalog.home}
+    words = [sys.executable, "-P", "-m", "jackfield.catalog.index_program"]
+    try:
+        done = subprocess.run(
+            words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            timeout=_SECONDS, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def free_memory() -> None:
+    """Return freed memory to the system where the C library can (glibc): making a large index leaves 40 MB of it behind."""
+    import ctypes
+
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _checksum(file: Any) -> int:
+    """Return the checksum of the rest of a file. Read in pieces, it takes no memory of the process, as a mapped file would."""
+    found = 0
+    while piece := file.read(_CHUNK):
+        found = zlib.crc32(piece, found)
+    return found

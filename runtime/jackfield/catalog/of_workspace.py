@@ -1,0 +1,25 @@
+"""Choice of a workspace's catalog. Without offers it is the installed one, and nothing else is imported."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # typing would cost a cold command more time than the choice
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jackfield.catalog.installed import Catalog
+
+
+def of_workspace(catalog: Catalog, workspace: str) -> Catalog:
+    """Return ``catalog`` with what the operator offers the workspace."""
+    if not catalog.offering or not catalog.offering.of(workspace):
+        return catalog
+    from jackfield.catalog.offers import OfferedCatalog
+
+    return OfferedCatalog(catalog, catalog.offering, workspace)
+
+
+def installed_here(environment: Mapping[str, str]) -> Catalog:
+    """Return the catalog of the workspace that ``JACKFIELD_WORKSPACE`` names (default: ``default``)."""
+    from jackfield.catalog.installed import Catalog
+
+    return of_workspace(Catalog.installed(environment=environment), environment.get("JACKFIELD_WORKSPACE") or "default")

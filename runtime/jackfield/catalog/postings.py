@@ -1,0 +1,264 @@
+"""Inverted index of actions in a few flat arrays: small in memory, and the same bytes in a file that processes map and share.
+
+An object for each action and each word would take eight times as much memory, and a second for 20,000 actions at each start.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate, chain
+from typing import Any
+
+from jackfield.catalog.found import Found
+from jackfield.catalog.query_words import parts_of, words_in_key
+from jackfield.manifest import Manifest
+
+KEY, TITLE, DESCRIPTION, CONNECTOR, ABOUT = range(5)
+"""Fields of a posting: of an action its key, title and description; of a connector its name and description."""
+_FIELDS = 5
+OF_CONNECTORS = frozenset({CONNECTOR, ABOUT})
+"""Fields whose postings are numbers of connectors, for all their actions at once."""
+EFFECTS = ("read", "idempotent", "write")
+"""Effects by the numbers that a table has for them."""
+LONGEST_KEY = 9
+"""Words of a key that count against it: of equal matches the shortest key is the nearest. Less than the least weight."""
+STEP = 100
+"""Ranks per unit of weight: a connector's own rank decides between rows that are equal otherwise, and counts for less."""
+_BULK = 100
+"""Generated connectors up to which each was chosen by a person: they come before what is merely offered."""
+_ALIGN = 8
+_END = "\0"
+_SUMMARY = 300
+"""Letters of a description that a result shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Sorted words as lines of one text, each with its postings in a number of fields.
+
+    ``part_at`` has the place of each word in the text, ``posting_at`` that of its postings in each field.
+    """
+
+    text: str
+    part_at: Sequence[int]
+    posting_at: Sequence[int]
+    postings: Sequence[int]
+    fields: int
+
+    @classmethod
+    def of(cls, fields: Sequence[Mapping[str, array[int]]]) -> Lexicon:
+        """Return the lexicon of all words that occur in the fields."""
+        parts = sorted(set().union(*fields))
+        posting_at, postings = array("I", (0,)), array("I")
+        for part in parts:
+            for numbers in fields:
+                if part in numbers:
+                    postings.extend(numbers[part])
+                posting_at.append(len(postings))
+        return cls("\n".join(parts), _places(parts, 1), posting_at, postings, len(fields))
+
+    def __len__(self) -> int:
+        return len(self.part_at) - 1
+
+    def part(self, number: int) -> str:
+        """Return a word by its number."""
+        return self.text[self.part_at[number] : self.part_at[number + 1] - 1]
+
+    def place(self, word: str) -> int:
+        """Return the number of the first word that is not less than ``word``."""
+        return bisect_left(range(len(self)), word, key=self.part)
+
+    def exact(self, word: str) -> int | None:
+        """Return the number of ``word``; None if it does not occur."""
+        number = self.place(word)
+        return number if number < len(self) and self.part(number) == word else None
+
+    def parts_with(self, word: str) -> Iterator[tuple[int, bool]]:
+        """Yield the numbers of the words that contain ``word``, and whether they begin with it."""
+        text, part_at = self.text, self.part_at
+        at = text.find(word)
+        while at >= 0:
+            number = bisect_right(part_at, at) - 1
+            yield number, at == part_at[number]
+            at = text.find(word, part_at[number + 1])
+
+    def posted(self, part: int, field: int) -> Sequence[int]:
+        """Return the postings of a word in a field."""
+        place = part * self.fields + field
+        return self.postings[self.posting_at[place] : self.posting_at[place + 1]]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Index of actions. Rows are numbered by connector and key, so their numbers break ties; ``starts`` has the first of each connector.
+
+    ``words`` has the words of all fields, ``keys`` whole keys in lower case, for queries that write a key as one word. ``about`` is what
+    its maker wants to find again.
+    """
+
+    connectors: Sequence[str]
+    starts: Sequence[int]
+    text: Any
+    text_at: Sequence[int]
+    effects: Sequence[int]
+    lengths: Sequence[int]
+    words: Lexicon
+    keys: Lexicon
+    about: Any = None
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def row(self, number: int, rank: int, *, exact: bool) -> Found:
+        """Return a row with its rank."""
+        action, title, summary = bytes(self.text[self.text_at[number] : self.text_at[number + 1]]).decode().split(_END)
+        effect = EFFECTS[self.effects[number]]
+        return Found(self.connector_of(number), action, title, summary, effect, rank, exact)
+
+    def name(self, number: int) -> tuple[str, str]:
+        """Return the connector and the action of a row."""
+        text = bytes(self.text[self.text_at[number] : self.text_at[number + 1]])
+        return self.connector_of(number), text[: text.index(0)].decode()
+
+    def connector_of(self, number: int) -> str:
+        """Return the connector of a row."""
+        return self.connectors[self.connector_number(number)]
+
+    def connector_number(self, row: int) -> int:
+        """Return the number of a row's connector."""
+        return bisect_right(self.starts, row) - 1
+
+    def rows_of(self, connector: int) -> range:
+        """Return the rows of a connector by its number."""
+        return range(self.starts[connector], self.starts[connector + 1])
+
+    def to_bytes(self) -> bytes:
+        """Return the table as bytes that ``of`` reads."""
+        arrays = [_raw(section) for section in self._arrays()]
+        texts = [self.words.text.encode(), self.keys.text.encode(), self.text, bytes(self.effects)]
+        sizes = [list(map(len, arrays)), list(map(len, texts))]
+        head = json.dumps({"sizes": sizes, "connectors": list(self.connectors), "about": self.about}).encode()
+        return b"".join((f"{len(head):0{_ALIGN * 2}d}".encode(), *map(_padded, (head, *arrays, *texts))))
+
+    def _arrays(self) -> list[Sequence[int]]:
+        lexicons = ((one.part_at, one.posting_at, one.postings) for one in (self.words, self.keys))
+        return [*chain.from_iterable(lexicons), self.starts, self.text_at, self.lengths]
+
+    @classmethod
+    def of(cls, content: memoryview) -> Table:
+        """Read a table; its arrays stay where they are."""
+        at, size = _ALIGN * 2, int(bytes(content[: _ALIGN * 2]))
+        head = json.loads(bytes(content[at : at + size]))
+        found: list[list[memoryview]] = [[], []]
+        at += _room(size)
+        for sections, sizes in zip(found, head["sizes"], strict=True):
+            for length in sizes:
+                sections.append(content[at : at + length])
+                at += _room(length)
+        arrays, (words, keys, text, effects) = [section.cast("I") for section in found[0]], found[1]
+        starts, text_at, lengths = arrays[6:]
+        return cls(
+            connectors=head["connectors"],
+            starts=starts,
+            text=text,
+            text_at=text_at,
+            effects=effects,
+            lengths=lengths,
+            words=Lexicon(bytes(words).decode(), arrays[0], arrays[1], arrays[2], _FIELDS),
+            keys=Lexicon(bytes(keys).decode(), arrays[3], arrays[4], arrays[5], 1),
+            about=head["about"],
+        )
+
+
+def _raw(section: Sequence[int]) -> bytes:
+    return section.tobytes() if isinstance(section, array | memoryview) else array("I", section).tobytes()
+
+
+class Draft:
+    """Table in the making: connectors are added in the order of their keys."""
+
+    def __init__(self) -> None:
+        self._connectors: list[str] = []
+        self._starts = array("I")
+        self._text: list[bytes] = []
+        self._effects = bytearray()
+        self._lengths = array("I")
+        self._generated: list[int] = []
+        self._keys: defaultdict[str, array[int]] = defaultdict(_numbers)
+        self._fields: list[defaultdict[str, array[int]]] = [defaultdict(_numbers) for _ in range(_FIELDS)]
+
+    def add(self, manifest: Manifest) -> None:
+        """Add the actions of a connector. Its rank counts for less than the weight of any match."""
+        number = len(self._connectors)
+        self._connectors.append(manifest.key)
+        self._starts.append(len(self._lengths))
+        self._note(CONNECTOR, number, parts_of(f"{manifest.key} {manifest.title}"))
+        self._note(ABOUT, number, parts_of(manifest.description))
+        own = self._own_rank(number, manifest)
+        for _, action in sorted(manifest.actions.items()):
+            row = len(self._lengths)
+            parts = parts_of(words_in_key(action.key))
+            summary = action.description.partition("\n")[0]
+            shown = (action.key, action.title, summary if len(summary) <= _SUMMARY else summary[: _SUMMARY - 1] + "…")
+            self._text.append(_END.join(one.replace(_END, " ") for one in shown).encode("utf-8", "replace"))
+            self._effects.append(EFFECTS.index(action.effect))
+            self._lengths.append(min(len(parts) + 1, LONGEST_KEY) * STEP - own)
+            self._keys[action.key.casefold()].append(row)
+            self._note(KEY, row, parts | parts_of(action.keywords))
+            self._note(TITLE, row, parts_of(action.title))
+            self._note(DESCRIPTION, row, parts_of(action.description))
+
+    def _own_rank(self, number: int, manifest: Manifest) -> int:
+        """Return how likely a connector is meant, of rows that are equal otherwise: first what is installed, then what is used most."""
+        if manifest.raw.get("servers"):
+            self._generated.append(number)
+            return STEP - 2
+        return min(2 * manifest.rank, STEP - 3) if manifest.virtual else STEP - 1
+
+    def _lengthened(self) -> array[int]:
+        """Return the lengths, with a word more for generated connectors if there are so many that being installed says little."""
+        ends = [*self._starts[1:], len(self._lengths)]
+        for number in self._generated if len(self._generated) > _BULK else ():
+            for row in range(self._starts[number], ends[number]):
+                self._lengths[row] += STEP + STEP - 3
+        return self._lengths
+
+    def _note(self, field: int, number: int, parts: Iterable[str]) -> None:
+        numbers = self._fields[field]
+        for part in parts:
+            numbers[part].append(number)
+
+    def table(self, about: Any = None) -> Table:
+        """Return the table of all that was added."""
+        return Table(
+            connectors=self._connectors,
+            starts=array("I", (*self._starts, len(self._lengths))),
+            text=b"".join(self._text),
+            text_at=_places(self._text, 0),
+            effects=bytes(self._effects),
+            lengths=self._lengthened(),
+            words=Lexicon.of(self._fields),
+            keys=Lexicon.of([self._keys]),
+            about=about,
+        )
+
+
+_numbers = partial(array, "I")
+
+
+def _places(items: Iterable[str | bytes], gap: int) -> array[int]:
+    return array("I", accumulate((len(item) + gap for item in items), initial=0))
+
+
+def _room(size: int) -> int:
+    return -(-size // _ALIGN) * _ALIGN
+
+
+def _padded(content: bytes) -> bytes:
+    return content.ljust(_room(len(content)), b"\0")

@@ -1,0 +1,313 @@
+"""Search over the actions of many connectors: rows ranked by the words that they share with a query."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from heapq import heapify, heappop, nsmallest
+from itertools import chain, islice
+
+from jackfield.catalog.found import Found
+from jackfield.catalog.postings import (
+    ABOUT,
+    CONNECTOR,
+    DESCRIPTION,
+    EFFECTS,
+    KEY,
+    LONGEST_KEY,
+    OF_CONNECTORS,
+    STEP,
+    TITLE,
+    Draft,
+    Lexicon,
+    Table,
+)
+from jackfield.catalog.query_words import STOP_WORDS, one_edit, query_words, stem, words_of
+from jackfield.manifest import Manifest
+
+Keep = Callable[[str, str], bool]
+"""Returns whether an action, by its connector and key, is to be found."""
+
+_WEIGHTS = {KEY: 80, TITLE: 60, CONNECTOR: 40, DESCRIPTION: 10, ABOUT: 10}
+"""Weight of a match in each field; doubled at the beginning of a word."""
+Levels = dict[int, list[tuple[bool, Sequence[int]]]]
+"""Postings by the weight of the match, each with whether they are numbers of connectors."""
+_COMMON = 200
+"""Keys with a word from which it is not looked for in keys that are written as one word."""
+_SHORT = 2
+"""Letters up to which a word matches beginnings only: shorter words occur inside nearly everything."""
+_DIRECT = 2
+"""Factor by which a word weighs more than its stem."""
+_VERB = STEP + STEP // 2
+"""What a stop word of the query adds to a row with it in its key: more than one word of the key costs."""
+_EACH = 10_000
+"""Rank for each query word that matches: more than all weights together."""
+_NEAREST = 20
+"""Number of actions up to which near matches are added."""
+_SENTENCE = 3
+"""Words from which a query counts as a sentence: then near matches follow the rows that match every word by chance."""
+_APART = LONGEST_KEY + 2
+"""Difference of two levels that neither the length of a key nor verbs make up for."""
+_LAST = "\U0010ffff"
+_FEW = 500
+"""Rows up to which the best are selected instead of sorting all of them."""
+
+
+class Hits:
+    """Matches of one query word: numbers of rows or connectors by the weight of the match."""
+
+    def __init__(self, table: Table, levels: Levels) -> None:
+        self._table = table
+        self._levels = sorted(levels.items())
+        self.size = sum(self._count(*numbers) for _, found in self._levels for numbers in found)
+        """Upper bound of the rows that match."""
+
+    def __bool__(self) -> bool:
+        return bool(self._levels)
+
+    def _count(self, of_connectors: bool, numbers: Sequence[int]) -> int:
+        return sum(map(len, map(self._table.rows_of, numbers))) if of_connectors else len(numbers)
+
+    def all(self) -> dict[int, int]:
+        """Return the rank of each row that matches."""
+        return self._ranks(lambda of_connectors, numbers: self._rows(numbers) if of_connectors else numbers)
+
+    def among(self, rows: set[int], connectors: Mapping[int, Sequence[int]]) -> dict[int, int]:
+        """Return the rank of each of ``rows`` that matches; ``connectors`` has the same rows by connector."""
+
+        def within(of_connectors: bool, numbers: Sequence[int]) -> Iterable[int]:
+            if of_connectors:
+                return chain.from_iterable(connectors[number] for number in numbers if number in connectors)
+            return rows.intersection(numbers)
+
+        return self._ranks(within)
+
+    def _ranks(self, rows_of: Callable[[bool, Sequence[int]], Iterable[int]]) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for level, several in self._levels:  # the highest level comes last and wins
+            for one in several:
+                found.update(dict.fromkeys(rows_of(*one), _EACH + level))
+        return found
+
+    def tiers(self) -> Iterator[dict[int, int]]:
+        """Yield the ranks of the rows that match, best first. Levels that a key's length could reverse are in one tier."""
+        seen: set[int] = set()
+        waiting: dict[int, int] = {}
+        lowest = 0
+        for level, several in reversed(self._levels):
+            if waiting and lowest - level > _APART:
+                yield waiting
+                waiting = {}
+            rows = {row for of_connectors, numbers in several for row in (self._rows(numbers) if of_connectors else numbers)} - seen
+            seen |= rows
+            waiting.update(dict.fromkeys(rows, _EACH + level))
+            lowest = level
+        yield waiting
+
+    def _rows(self, connectors: Iterable[int]) -> Iterable[int]:
+        return chain.from_iterable(map(self._table.rows_of, connectors))
+
+
+class Words:
+    """Index that finds actions by words. What is added is indexed at the first search."""
+
+    def __init__(self, table: Table | None = None) -> None:
+        self._added: list[Manifest] = []
+        self._table = table
+
+    @property
+    def table(self) -> Table:
+        """The index as data."""
+        if self._table is None:
+            draft = Draft()
+            for manifest in sorted(self._added, key=lambda manifest: manifest.key):
+                draft.add(manifest)
+            self._table = draft.table()
+        return self._table
+
+    def add(self, manifest: Manifest) -> None:
+        """Add the actions of a connector."""
+        self._added.append(manifest)
+        self._table = None
+
+    def find(
+        self,
+        words: str,
+        connector: str | None = None,
+        effect: str | None = None,
+        start: int = 0,
+        limit: int | None = None,
+        keep: Keep | None = None,
+    ) -> tuple[list[Found], bool]:
+        """Return at most ``limit`` rows from ``start`` on, best first, and whether there are more. ``keep`` chooses among them.
+
+        A row matches if it contains every word of the query, apart from stop words. If none does, the nearest few are returned, ranked by
+        the share of words that occur; for a sentence they also follow the matching rows. Their ``exact`` is False.
+        """
+        return _Query(self.table, words, connector, effect).page(start, limit, keep)
+
+
+class _Query:
+    """One search: its words, and the rows to which it is limited."""
+
+    def __init__(self, table: Table, words: str, connector: str | None, effect: str | None) -> None:
+        self._table = table
+        self._wanted = query_words(words)
+        self._verbs = STOP_WORDS.intersection(words_of(words)).difference(self._wanted)
+        self._range: range | None = None
+        if connector is not None:
+            at = bisect_left(table.connectors, connector)
+            known = at < len(table.connectors) and table.connectors[at] == connector
+            self._range = table.rows_of(at) if known else range(0)
+        self._effect = None if effect is None else EFFECTS.index(effect)
+
+    def page(self, start: int, limit: int | None, keep: Keep | None) -> tuple[list[Found], bool]:
+        """Return a page of rows, and whether there are more."""
+        table, width = self._table, max(1, len(self._table))
+        if not self._wanted:
+            numbers: Iterator[int] = iter(self._limited(range(len(table)) if self._range is None else self._range))
+            some = list(islice(_kept(table, numbers, keep), start, None if limit is None else start + limit + 1))
+            return [table.row(number, 0, exact=True) for number in some[:limit]], limit is not None and len(some) > limit
+        keys: list[int] = []
+        end = None if limit is None else start + limit
+        for group in self._groups():
+            keys += _best(table, group, None if end is None else end + 1 - len(keys), keep)
+            if end is not None and len(keys) > end:
+                break
+        least = len(self._wanted) * _EACH * STEP
+        found = ((-(key // width), key % width) for key in keys[start:end])
+        return [table.row(row, rank // STEP, exact=rank >= least) for rank, row in found], end is not None and len(keys) > end
+
+    def _groups(self) -> Iterator[list[int]]:
+        """Yield groups of sort keys, each made of a row's rank and number; all keys of a group come before those of the next."""
+        hits = [self._hits(word) for word in self._wanted]
+        if len(hits) == 1 and hits[0]:
+            for tier in hits[0].tiers():
+                yield self._keys(self._limited(tier), [tier])
+            return
+        every, found = self._common(hits)
+        yield self._keys(every, found)
+        if not every or (len(self._wanted) >= _SENTENCE and len(every) < _NEAREST):
+            hits = [hit or self._typo(word) for hit, word in zip(hits, self._wanted, strict=True)]
+            yield self._near(hits, every)
+
+    def _near(self, hits: Sequence[Hits], every: set[int]) -> list[int]:
+        """Return the sort keys of the nearest rows. Rows with nothing but the commonest word are not among them if there are others."""
+        rarest = sorted(filter(None, hits), key=lambda hit: hit.size)
+        some: set[int] = set()
+        for hit in rarest[:-1] or rarest:
+            some.update(hit.all())
+        rows = {*self._limited(some)} - every
+        if len(rows) + len(every) < _NEAREST and len(rarest) > 1:
+            rows.update(row for row in self._limited(rarest[-1].all()) if row not in every)
+        return nsmallest(_NEAREST - len(every), self._keys(rows, self._found(hits, rows)))
+
+    def _common(self, hits: Sequence[Hits]) -> tuple[set[int], list[dict[int, int]]]:
+        """Return the rows that every word matches, and the ranks of each word's matches."""
+        fewest, *others = sorted(hits, key=lambda hit: hit.size)
+        found = [fewest.all()]
+        rows = {*self._limited(found[0])}
+        for other in others:
+            found.append(other.among(rows, self._by_connector(rows)))
+            rows = {*found[-1]}
+        return rows, found
+
+    def _found(self, hits: Iterable[Hits], rows: set[int]) -> list[dict[int, int]]:
+        by_connector = self._by_connector(rows)
+        return [hit.among(rows, by_connector) for hit in hits]
+
+    def _by_connector(self, rows: Iterable[int]) -> dict[int, list[int]]:
+        table, found = self._table, dict[int, list[int]]()
+        end, current = -1, list[int]()
+        for row in sorted(rows):
+            if row >= end:
+                number = table.connector_number(row)
+                end, current = table.starts[number + 1], found.setdefault(number, [])
+            current.append(row)
+        return found
+
+    def _limited(self, rows: Iterable[int]) -> list[int] | range:
+        """Return the rows of the connector and the effect that the search is limited to."""
+        if self._range is None and self._effect is None:
+            return rows if isinstance(rows, range) else list(rows)
+        inside, effects, effect = self._range, self._table.effects, self._effect
+        return [row for row in rows if (inside is None or row in inside) and (effect is None or effects[row] == effect)]
+
+    def _keys(self, rows: Iterable[int], found: Sequence[Mapping[int, int]]) -> list[int]:
+        """Return a sort key for each row: matching words first, then the weights of their matches, then short keys and verbs."""
+        lengths, width = self._table.lengths, max(1, len(self._table))
+        verbs = self._with_verbs({*rows}) if self._verbs else set()
+        if len(found) == 1:
+            (one,) = found
+            return [row - (one[row] * STEP - lengths[row] + (_VERB if row in verbs else 0)) * width for row in rows]
+        return [
+            row - (sum(hit.get(row, 0) for hit in found) * STEP - lengths[row] + (_VERB if row in verbs else 0)) * width for row in rows
+        ]
+
+    def _with_verbs(self, rows: set[int]) -> set[int]:
+        """Return the rows with a stop word of the query in their key: "get item" means ``getItem`` first."""
+        found: set[int] = set()
+        words = self._table.words
+        for verb in self._verbs:
+            number = words.exact(verb)
+            if number is not None:
+                found |= rows.intersection(words.posted(number, KEY))
+        return found
+
+    def _hits(self, word: str) -> Hits:
+        """Return the matches of a word and of its stem."""
+        levels: Levels = {}
+        root = stem(word)
+        if root != word and len(root) > _SHORT:
+            self._gather(levels, root, 1)
+        self._gather(levels, word, _DIRECT)
+        return Hits(self._table, levels)
+
+    def _gather(self, levels: Levels, word: str, more: int) -> None:
+        table, in_keys = self._table, 0
+        for part, begins in _fitting(table.words, word):
+            in_keys += self._gather_part(levels, part, 2 * more if begins else more)
+        if in_keys < _COMMON:  # in keys written as one word it finds what begins in one word of the key and ends in another
+            for part, begins in _fitting(table.keys, word):
+                levels.setdefault(_WEIGHTS[KEY] * (2 * more if begins else more), []).append((False, table.keys.posted(part, 0)))
+
+    def _gather_part(self, levels: Levels, part: int, factor: int) -> int:
+        """Add the postings of a word, and return the number of keys among them."""
+        words, in_keys = self._table.words, 0
+        for field, weight in _WEIGHTS.items():
+            numbers = words.posted(part, field)
+            if len(numbers):
+                levels.setdefault(weight * factor, []).append((field in OF_CONNECTORS, numbers))
+                in_keys += len(numbers) if field == KEY else 0
+        return in_keys
+
+    def _typo(self, word: str) -> Hits:
+        """Return the matches of words one typing error away from ``word``, which matches nothing itself."""
+        found: Levels = {}
+        if len(word) > _SHORT + 1:
+            words = self._table.words
+            lengths = range(len(word), len(word) + 3)  # one less to one more, and the end of the line
+            for number in range(words.place(word[0]), words.place(word[0] + _LAST)):
+                if words.part_at[number + 1] - words.part_at[number] in lengths and one_edit(words.part(number), word):
+                    self._gather_part(found, number, 1)
+        return Hits(self._table, {-_EACH // 2: [one for several in found.values() for one in several]} if found else {})
+
+
+def _fitting(words: Lexicon, word: str) -> Iterable[tuple[int, bool]]:
+    if len(word) > _SHORT:
+        return words.parts_with(word)
+    return ((number, True) for number in range(words.place(word), words.place(word + _LAST)))
+
+
+def _best(table: Table, keys: list[int], count: int | None, keep: Keep | None) -> list[int]:
+    """Return the first ``count`` of the keys in their order, all if it is None; ``keep`` is asked about as few rows as possible."""
+    if keep is not None:
+        width, waiting = max(1, len(table)), list(keys)
+        heapify(waiting)
+        popped = (heappop(waiting) for _ in keys)
+        return list(islice((key for key in popped if keep(*table.name(key % width))), count))
+    return nsmallest(count, keys) if count is not None and count < _FEW else sorted(keys)
+
+
+def _kept(table: Table, rows: Iterator[int], keep: Keep | None) -> Iterator[int]:
+    return rows if keep is None else (row for row in rows if keep(*table.name(row)))

@@ -1,0 +1,125 @@
+"""Probes and metrics of ``jackfield worker``, served by a process of its own: ``/healthz``, ``/readyz`` and ``/metrics``."""
+
+from __future__ import annotations
+
+import json
+import socket
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+from jackfield.clock import within
+from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.journal.queue_stats import queue_stats
+from jackfield.queue.prefork import Board, State
+from jackfield.surfaces.shared.metrics import Metrics
+
+if TYPE_CHECKING:
+    from jackfield.queue import RuntimePool
+
+_PATIENCE = 2.0
+"""Seconds to wait for the database, and for a client."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Listen for probes.
+
+    :raises InvalidInvocation: if that is not possible.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InvalidInvocation(
+            f"cannot listen on {host}:{port}: {reason}", hint="Choose another --health-port; 0 picks a free one."
+        ) from None
+
+
+def serve(listener: socket.socket, board: Board, runtimes: RuntimePool) -> int:
+    """Serve probes until this process ends."""
+    metrics = Metrics(runtimes.catalog)
+    server = _Server(listener.getsockname(), partial(_Probe, Figures(board, runtimes, metrics)), bind_and_activate=False)
+    server.socket.close()
+    server.socket = listener
+    server.serve_forever()
+    return 0
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+
+class Figures:
+    """Answers to probes: a status, a media type and a body."""
+
+    def __init__(self, board: Board, runtimes: RuntimePool, metrics: Metrics) -> None:
+        self._board = board
+        self._runtimes = runtimes
+        self._metrics = metrics
+
+    def answer(self, path: str) -> tuple[int, str, bytes]:
+        """Answer a request for ``path``."""
+        if path == "/healthz":
+            return _json(200, {"status": "ok"})
+        if path == "/readyz":
+            fault = self._fault()
+            return _json(200, {"status": "ok"}) if fault is None else _problem(503, fault)
+        if path == "/metrics":
+            return 200, "text/plain; version=0.0.4; charset=utf-8", self._text()
+        return _problem(404, "no such resource: there are /healthz, /readyz and /metrics")
+
+    def _fault(self) -> str | None:
+        """Return why the worker is not ready: it stops, a process is starting, or the database is unavailable."""
+        states = self._board.states()
+        if State.STOPPING in states:
+            return "the worker is stopping"
+        ready = states.count(State.READY)
+        if ready < len(states):
+            return f"{ready} of {len(states)} processes are ready"
+        try:
+            with within(_PATIENCE):
+                pending = self._runtimes.storage.database.pending()
+        except JackfieldError as error:
+            return error.message
+        return f"{len(pending)} migrations are pending: run 'jackfield db upgrade'" if pending else None
+
+    def _text(self) -> bytes:
+        try:
+            with within(_PATIENCE):
+                self._metrics.note_queue(queue_stats(self._runtimes.storage.database, self._runtimes.clock))
+        except JackfieldError:  # the counters are needed most while the database is away
+            pass
+        return self._metrics.text()
+
+
+class _Probe(BaseHTTPRequestHandler):
+    """Connection of one client."""
+
+    timeout = _PATIENCE
+    server_version, sys_version = "jackfield", ""
+
+    def __init__(self, figures: Figures, *rest: Any) -> None:
+        self._figures = figures
+        super().__init__(*rest)
+
+    def do_GET(self) -> None:
+        """Answer a request."""
+        status, kind, body = self._figures.answer(self.path.partition("?")[0])
+        self.send_response(status)
+        for name, value in (("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Log nothing: probes come every few seconds."""
+
+
+def _json(status: int, body: dict[str, Any]) -> tuple[int, str, bytes]:
+    return status, "application/json", json.dumps(body).encode()
+
+
+def _problem(status: int, detail: str) -> tuple[int, str, bytes]:
+    title = "Not Found" if status == 404 else "Service Unavailable"
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return status, "application/problem+json", json.dumps(body).encode()

@@ -1,0 +1,233 @@
+"""Grants of stored connections, sealed in the database: what a person has approved at the provider.
+
+A grant is bound to the connection's type and open values. Whoever changes a value, such as the URL that tokens are sent to, must have the
+connection approved again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jackfield.clock import Clock, Deadline, iso
+from jackfield.connections.connection_rows import COLUMNS, ConnectionRow
+from jackfield.connector.grants import Grant
+from jackfield.database import Database, Row, SealBroken, Transaction, Vault
+from jackfield.errors import InvalidConnection, Unavailable
+from jackfield.hints import NextStep
+
+_PLACE = "WHERE workspace = :workspace AND connection_id = :id"
+_CONNECTION = f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND id = :id"
+_SELECT = f"SELECT grant_id, sealed, scopes, reason, granted_at, granted_by, renewed_at, refresh_begun_at FROM grants {_PLACE}"
+_PUT = """
+INSERT INTO grants (workspace, connection_id, grant_id, sealed, scopes, reason, granted_at, granted_by, renewed_at)
+VALUES (:workspace, :id, :grant, :sealed, :scopes, NULL, :now, :by, :now)
+ON CONFLICT (workspace, connection_id) DO UPDATE SET grant_id = excluded.grant_id, sealed = excluded.sealed, scopes = excluded.scopes,
+    reason = NULL, granted_at = excluded.granted_at, granted_by = excluded.granted_by, renewed_at = excluded.renewed_at,
+    refresh_begun_at = NULL
+"""
+_BEGIN = f"UPDATE grants SET refresh_begun_at = :now {_PLACE} AND grant_id = :grant AND sealed = :before"
+_ROTATE = f"""
+UPDATE grants SET sealed = :sealed, scopes = :scopes, reason = NULL, renewed_at = :now, refresh_begun_at = NULL {_PLACE}
+    AND grant_id = :grant AND sealed = :before
+"""
+_END = f"UPDATE grants SET reason = :reason {_PLACE} AND grant_id = :grant AND sealed = :before"
+_FORGET = (
+    "DELETE FROM grants WHERE workspace = :workspace AND connection_id = :id",
+    "DELETE FROM authorizations WHERE workspace = :workspace AND connection_id = :id",
+)
+_CHANGED = "a value of the connection has changed since"
+_INSIST = 10.0
+"""Seconds for which rotated tokens are offered to a database that is unavailable."""
+_FIRST_PAUSE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class GrantState:
+    """State of a connection's grant. ``reason`` says why it has ended; None while it is in use."""
+
+    scopes: tuple[str, ...]
+    reason: str | None
+    granted_at: float
+    granted_by: str
+    renewed_at: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the member ``authorization`` of a connection."""
+        about = {"grantedAt": iso(self.granted_at), "grantedBy": self.granted_by, "renewedAt": iso(self.renewed_at)}
+        ended = {} if self.reason is None else {"reason": self.reason}
+        return {"status": "granted" if self.reason is None else "ended", "scopes": list(self.scopes), **about, **ended}
+
+
+class GrantTable:
+    """Grants of one workspace. Thread-safe."""
+
+    def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock) -> None:
+        self._database = database
+        self._vault = vault
+        self._workspace = workspace
+        self._clock = clock
+
+    def of(self, identifier: str, name: str) -> ConnectionGrants:
+        """Return the grant of one connection, for its type."""
+        return ConnectionGrants(self, identifier, name)
+
+    def state(self, identifier: str) -> GrantState | None:
+        """Return the state of a connection's grant; None if nobody has approved yet."""
+        connection, row = self._read(identifier)
+        if row is None or connection is None:
+            return None
+        ended = row.reason or (None if self._opens(identifier, connection, row) else _CHANGED)
+        return GrantState(tuple(json.loads(row.scopes)), ended, row.granted_at, row.granted_by, row.renewed_at)
+
+    def find(self, identifier: str, name: str) -> Grant:
+        """Return the grant of a connection.
+
+        :raises InvalidConnection: if nobody has approved yet, or the approval has ended.
+        """
+        connection, row = self._read(identifier)
+        if row is None or connection is None:
+            raise InvalidConnection(f"nobody has approved the connection '{name}' at the provider yet", hint=NextStep("connect", name=name))
+        if row.reason is not None:
+            raise ended(name, row.reason)
+        try:
+            return self._opened(identifier, connection, row)
+        except SealBroken:
+            raise ended(name, _CHANGED) from None
+
+    def put(self, identifier: str, grant: Grant, by: str, also: Callable[[Transaction], None]) -> Grant:
+        """Store a new approval in place of an earlier one; return it with its id. ``also`` runs in the same transaction.
+
+        :raises InvalidConnection: if the connection was removed meanwhile.
+        """
+        fresh = replace(grant, id=uuid.uuid4().hex)
+        with self._database.write() as transaction:
+            connection = _connection(transaction, self._place(identifier))
+            if connection is None:
+                raise InvalidConnection("the connection was removed before it was approved", hint="Add it again, then connect it.")
+            transaction.change(_PUT, {**self._row(identifier, connection, fresh), "by": by})
+            also(transaction)
+        return fresh
+
+    def begin(self, identifier: str, used: Grant) -> None:
+        """Record that the tokens of ``used`` are about to be sent, so that the next process knows if this one ends before the answer."""
+        self._change(_BEGIN, identifier, used, lambda _connection: {"now": self._clock.time()})
+
+    def rotate(self, identifier: str, used: Grant, rotated: Grant) -> None:
+        """Store the tokens that replace those of ``used``; it keeps its id.
+
+        The database is tried for ten seconds: the provider may have used up the previous tokens, so these exist nowhere else.
+
+        :raises Unavailable: if it stays unavailable.
+        """
+        deadline, pause = Deadline.after(_INSIST, self._clock), _FIRST_PAUSE
+        while True:
+            try:
+                self._change(_ROTATE, identifier, used, lambda found: self._row(identifier, found, replace(rotated, id=used.id)))
+            except Unavailable:
+                if deadline.remaining() <= pause:
+                    raise
+                self._clock.sleep(pause)
+                pause *= 2
+            else:
+                return
+
+    def end(self, identifier: str, used: Grant, reason: str) -> None:
+        """Record that ``used`` has ended, unless its tokens were rotated or replaced meanwhile."""
+        self._change(_END, identifier, used, lambda _connection: {"reason": reason})
+
+    def _change(self, statement: str, identifier: str, used: Grant, values: Callable[[ConnectionRow], Mapping[str, Any]]) -> None:
+        """Change the row of ``used``, unless another process has replaced its tokens meanwhile."""
+        with self._database.write() as transaction:
+            connection, row = self._rows(transaction, identifier)
+            if connection is None or row is None or row.grant_id != used.id or not self._is(used, identifier, connection, row):
+                return
+            place = {**self._place(identifier), "grant": used.id, "before": row.sealed}
+            transaction.change(statement, {**place, **values(connection)})
+
+    def _read(self, identifier: str) -> tuple[ConnectionRow | None, Row | None]:
+        with self._database.read() as transaction:
+            return self._rows(transaction, identifier)
+
+    def _rows(self, transaction: Transaction, identifier: str) -> tuple[ConnectionRow | None, Row | None]:
+        return _connection(transaction, self._place(identifier)), transaction.find(_SELECT, self._place(identifier))
+
+    def _place(self, identifier: str) -> dict[str, Any]:
+        return {"workspace": self._workspace, "id": identifier}
+
+    def _row(self, identifier: str, connection: ConnectionRow, grant: Grant) -> dict[str, Any]:
+        text = json.dumps({"value": dict(grant.value), "secrets": grant.secrets}, separators=(",", ":"))
+        sealed = self._vault().seal(self._workspace, _sealed_place(identifier, grant.id, connection), text.encode())
+        about = {"grant": grant.id, "scopes": json.dumps(grant.scopes), "now": self._clock.time()}
+        return {**self._place(identifier), "sealed": sealed, **about}
+
+    def _opened(self, identifier: str, connection: ConnectionRow, row: Row) -> Grant:
+        text = self._vault().open(self._workspace, _sealed_place(identifier, row.grant_id, connection), row.sealed)
+        found = json.loads(text)
+        return Grant(found["value"], tuple(json.loads(row.scopes)), tuple(found["secrets"]), row.grant_id, row.refresh_begun_at)
+
+    def _opens(self, identifier: str, connection: ConnectionRow, row: Row) -> bool:
+        try:
+            self._opened(identifier, connection, row)
+        except SealBroken:
+            return False
+        return True
+
+    def _is(self, used: Grant, identifier: str, connection: ConnectionRow, row: Row) -> bool:
+        try:
+            return self._opened(identifier, connection, row).value == used.value
+        except SealBroken:
+            return False
+
+
+class ConnectionGrants:
+    """Grant of one connection. Each method reads or changes the database, since other processes rotate tokens, too."""
+
+    def __init__(self, table: GrantTable, identifier: str, name: str) -> None:
+        self._table = table
+        self._identifier = identifier
+        self._name = name
+
+    def find(self) -> Grant:
+        """Return the grant as it is stored now.
+
+        :raises InvalidConnection: if nobody has approved yet, or the approval has ended.
+        """
+        return self._table.find(self._identifier, self._name)
+
+    def begin(self, used: Grant) -> None:
+        """Record that the tokens of ``used`` are about to be sent to be refreshed."""
+        self._table.begin(self._identifier, used)
+
+    def replace(self, used: Grant, rotated: Grant) -> None:
+        """Store the tokens that replace those of ``used``. Nothing changes if they were replaced meanwhile."""
+        self._table.rotate(self._identifier, used, rotated)
+
+    def end(self, used: Grant, reason: str) -> None:
+        """Record that the provider no longer accepts ``used``."""
+        self._table.end(self._identifier, used, reason)
+
+
+def ended(name: str, reason: str) -> InvalidConnection:
+    """Return the error for a grant that has ended."""
+    return InvalidConnection(f"the approval of the connection '{name}' has ended: {reason}", hint=NextStep("connect", name=name))
+
+
+def forget(transaction: Transaction, workspace: str, identifier: str) -> None:
+    """Delete the grant of a removed connection, and its pending authorizations."""
+    for statement in _FORGET:
+        transaction.change(statement, {"workspace": workspace, "id": identifier})
+
+
+def _connection(transaction: Transaction, place: Mapping[str, Any]) -> ConnectionRow | None:
+    row = transaction.find(_CONNECTION, place)
+    return ConnectionRow.from_row(row) if row is not None else None
+
+
+def _sealed_place(identifier: str, grant: str, connection: ConnectionRow) -> tuple[str, ...]:
+    text = json.dumps([connection.type, connection.origin, connection.public], sort_keys=True, separators=(",", ":"))
+    return ("grant", identifier, grant, hashlib.sha256(text.encode()).hexdigest())

@@ -1,0 +1,71 @@
+"""Approval by a person at a provider, so that a connection may act for them (OAuth 2.0), as a connection type sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Grant:
+    """Approval of a person, as the provider issued it: a refresh token, or a token that cannot be refreshed.
+
+    ``value`` must be JSON, because processes share it through the database. ``secrets`` are the strings in ``value`` that must never be
+    shown. ``id`` is set by the store: it stays the same while the grant's tokens are rotated, so it can be part of a lease's key.
+    ``begun_at`` is set by the store, too: the time of a refresh with these tokens whose outcome nobody has recorded.
+    """
+
+    value: Mapping[str, Any]
+    scopes: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    id: str = ""
+    begun_at: float | None = None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a grant cannot be pickled: it holds secrets")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Authorization:
+    """Address at which a person approves. ``kept`` is JSON that the connection type gets back with the provider's answer."""
+
+    url: str
+    kept: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DeviceAuthorization:
+    """Code that a person enters at ``url`` on any device (RFC 8628). ``complete_url`` contains the code.
+
+    ``expires_in`` and ``interval``, the pause between two questions to the provider, are in seconds.
+    """
+
+    url: str
+    user_code: str
+    expires_in: float
+    interval: float
+    kept: Mapping[str, Any]
+    complete_url: str | None = None
+
+
+class Grants(Protocol):
+    """Grant of one connection."""
+
+    def find(self) -> Grant:
+        """Return the grant as it is stored now.
+
+        :raises InvalidConnection: if nobody has approved yet, or the approval has ended.
+        """
+
+    def begin(self, used: Grant) -> None:
+        """Record that the tokens of ``used`` are about to be sent to be refreshed. ``replace`` or ``end`` records the outcome."""
+
+    def replace(self, used: Grant, rotated: Grant) -> None:
+        """Store the tokens that replace those of ``used``, before they are used; ``used`` itself if they are still good.
+
+        Nothing changes if another process has replaced them, or somebody has approved anew.
+        """
+
+    def end(self, used: Grant, reason: str) -> None:
+        """Record that the provider no longer accepts ``used``: a person must approve again. ``reason`` must contain no secret."""

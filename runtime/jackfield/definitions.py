@@ -1,0 +1,52 @@
+"""Definitions that the schemas of one connector share (``$defs`` of its manifest), added to each schema that refers to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_PREFIX = "#/$defs/"
+_MOST = 1024
+"""Limit of completed schemas that are kept."""
+
+
+class Definitions:
+    """Shared definitions of a manifest. A schema is completed when it is first asked for: a connector may have thousands."""
+
+    def __init__(self, shared: Mapping[str, Any]) -> None:
+        self._shared = shared
+        self._completed: dict[int, Mapping[str, Any]] = {}
+
+    def complete(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a schema with the definitions that it refers to. The schema must be one of the manifest's, which lives as long."""
+        found = self._completed.get(id(schema))
+        if found is None:
+            needed = self._needed(schema)
+            found = {**schema, "$defs": {**schema.get("$defs", {}), **needed}} if needed else schema
+            if len(self._completed) >= _MOST:
+                self._completed.clear()
+            self._completed[id(schema)] = found
+        return found
+
+    def _needed(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        waiting: list[Any] = [schema]
+        while waiting:
+            for name in _references(waiting.pop()):
+                if name not in found and name in self._shared:
+                    found[name] = self._shared[name]
+                    waiting.append(found[name])
+        return found
+
+
+def _references(schema: object) -> Iterator[str]:
+    waiting = [schema]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            reference = value.get("$ref")
+            if isinstance(reference, str) and reference.startswith(_PREFIX):
+                yield reference[len(_PREFIX) :].replace("~1", "/").replace("~0", "~")
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)

@@ -1,0 +1,24 @@
+"""Stored files: content in a folder or in S3, encrypted; rows about it in the database. Below the surfaces, so that workers and the
+library use it, too."""
+
+from typing import TYPE_CHECKING
+
+from jackfield.exports import exports
+
+if TYPE_CHECKING:
+    from jackfield.files.refusals import FileDamaged, FileTooLarge, NoRoom
+    from jackfield.files.sealing import SealedReader, buffered
+    from jackfield.files.store import FileLimits, Files
+    from jackfield.files.table import StoredFile
+
+__all__ = ["FileDamaged", "FileLimits", "FileTooLarge", "Files", "NoRoom", "SealedReader", "StoredFile", "buffered"]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        ".refusals": ("FileDamaged", "FileTooLarge", "NoRoom"),
+        ".sealing": ("SealedReader", "buffered"),
+        ".store": ("FileLimits", "Files"),
+        ".table": ("StoredFile",),
+    },
+)

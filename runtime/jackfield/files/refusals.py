@@ -1,0 +1,24 @@
+"""Refusals of the file storage, below all surfaces; HTTP answers them with 413 and 507."""
+
+from __future__ import annotations
+
+from jackfield.errors import InvalidInput, QuotaExceeded
+
+
+class FileTooLarge(InvalidInput):
+    """A file over the limit of ``limit`` bytes; nothing of it is stored."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the file is larger than {limit:,} bytes", hint="Split it into smaller files.")
+        self.limit = limit
+
+
+class NoRoom(QuotaExceeded):
+    """The quota of the workspace, or the disk, is full."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hint="Delete files that are no longer needed, or wait until they expire.")
+
+
+class FileDamaged(OSError):
+    """The stored content is missing, truncated or changed."""

@@ -1,0 +1,209 @@
+"""Files in an S3-compatible object store, through obstore: one object per segment.
+
+A multipart upload that its process never ends is invisible to listings, yet costs storage. Segments as objects of their own are found and
+deleted by their prefix, and are written and read with single requests that every S3-compatible store answers.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from jackfield.errors import InvalidInvocation, JackfieldError, Unavailable
+from jackfield.files.refusals import FileDamaged
+from jackfield.fork import at_fork
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+    from jackfield.files.blobs import BlobWriter
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]\Z")
+_PART = re.compile(r"[A-Za-z0-9!_.*'()=-]{1,200}\Z")
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+)  # fmt: skip
+_FORM = "Write it as s3://bucket/prefix, optionally with ?endpoint=https://HOST and &region=REGION."
+_CLIENT = {"timeout": "30s", "connect_timeout": "5s", "pool_max_idle_per_host": "8", "pool_idle_timeout": "30s"}
+_RETRY = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=20),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
+}
+
+
+class S3Blobs:
+    """Store in a bucket, under a prefix. The client is created on first use, in the process that uses it."""
+
+    def __init__(self, bucket: str, prefix: str, config: Mapping[str, str]) -> None:
+        self.location = f"s3://{bucket}/{prefix}".rstrip("/")
+        self._bucket = bucket
+        self._prefix = prefix
+        self._config = config
+        self._store: S3Store | None = None
+        self._inherited = False
+        at_fork(self, child=S3Blobs._leave_to_parent)
+
+    def __repr__(self) -> str:  # the configuration holds credentials
+        return f"<S3Blobs {self.location}>"
+
+    @classmethod
+    def of(cls, url: str, environment: Mapping[str, str]) -> S3Blobs:
+        """Create the store that a URL names, with the credentials, region and endpoint of AWS's environment variables.
+
+        :raises InvalidInvocation: if the URL has another form, or obstore is not installed.
+        """
+        try:
+            import obstore  # noqa: F401 (an operator learns at the start that it is missing)
+        except ImportError:
+            text = "files in S3 need the extra 'files': the package 'obstore' is not installed"
+            raise InvalidInvocation(text, hint="pip install 'jackfield[files]'") from None
+        bucket, prefix, options = _read(url)
+        found: dict[str, str | None] = {
+            "endpoint": options.get("endpoint") or _first(environment, _ENDPOINTS),
+            "region": options.get("region") or _first(environment, _REGIONS),
+        }
+        found |= {name.lower(): environment.get(name) for name in _CREDENTIALS}
+        return cls(bucket, prefix, {name: text for name, text in found.items() if text})
+
+    def writer(self, key: str, segment: int) -> BlobWriter:
+        """Begin with the first segment."""
+        del segment
+        return _S3Writer(self, key)
+
+    def put(self, path: str, segment: bytes) -> None:
+        """Store one object."""
+        import obstore
+
+        try:
+            _attempt(lambda: obstore.put(self._opened(), path, segment, use_multipart=False))
+        except FileDamaged:
+            raise Unavailable("the file storage cannot be used: its bucket does not exist") from None
+
+    def read(self, key: str, start: int, size: int, segment: int) -> bytes:
+        """Read a range of one segment's object."""
+        import obstore
+
+        number, offset = divmod(start, segment)
+        store = self._opened()
+        return bytes(_attempt(lambda: obstore.get_range(store, _path(key, number), start=offset, length=size)))
+
+    def delete(self, key: str) -> None:
+        """Delete the objects of all segments."""
+        import obstore
+
+        def step() -> None:
+            store = self._opened()
+            for found in obstore.list(store, f"{key}/"):
+                obstore.delete(store, [item["path"] for item in found])
+
+        with suppress(FileDamaged):  # another process has deleted it meanwhile
+            _attempt(step)
+
+    def _opened(self) -> S3Store:
+        if self._inherited:
+            raise Unavailable(
+                "the client of the file storage was used before this process was forked, and cannot be used in both",
+                hint="Create the process with 'spawn', or fork it before the first use of files.",
+                repeatable=False,
+            )
+        if self._store is None:
+            from obstore.store import S3Store
+
+            insecure = self._config.get("endpoint", "").startswith("http://")
+            client = cast("Any", _CLIENT | ({"allow_http": True} if insecure else {}))
+            self._store = S3Store(
+                self._bucket, prefix=self._prefix or None, config=cast("Any", dict(self._config)), client_options=client,
+                retry_config=cast("Any", _RETRY),
+            )  # fmt: skip
+        return self._store
+
+    def _leave_to_parent(self) -> None:
+        """Refuse to go on with a client whose threads exist in the parent only: a call would never return."""
+        self._inherited = self._inherited or self._store is not None
+
+
+class _S3Writer:
+    def __init__(self, blobs: S3Blobs, key: str) -> None:
+        self._blobs = blobs
+        self._key = key
+        self._number = 0
+
+    def write(self, segment: memoryview) -> None:
+        self._blobs.put(_path(self._key, self._number), bytes(segment))
+        self._number += 1
+
+    def finish(self) -> None:
+        """Do nothing: each segment is readable already, and the row of the file is what makes it one."""
+
+    def abort(self) -> None:
+        with suppress(JackfieldError):
+            self._blobs.delete(self._key)
+
+
+def _path(key: str, number: int) -> str:
+    return f"{key}/{number:06d}"
+
+
+def _first(environment: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    return next((environment[name] for name in names if environment.get(name)), None)
+
+
+def _read(url: str) -> tuple[str, str, dict[str, str]]:
+    """Split a URL into bucket, prefix and options.
+
+    :raises InvalidInvocation: if it has another form; the text is not quoted, since it may hold a password.
+    """
+    refused = InvalidInvocation("JACKFIELD_FILES_URL is not a bucket in S3", hint=_FORM)
+    try:
+        parts = urlsplit(url)
+        options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True) if parts.query else []
+    except ValueError:
+        raise refused from None
+    names = [part for part in unquote(parts.path).split("/") if part]
+    safe = all(_PART.match(name) and name not in (".", "..") for name in names)
+    given = dict(options)
+    if not _BUCKET.match(parts.netloc) or not safe or parts.fragment or given.keys() - {"endpoint", "region"} or len(given) < len(options):
+        raise refused
+    endpoint = given.get("endpoint")
+    if endpoint is not None and not re.match(r"https?://[^/?#@\s]+/?\Z", endpoint):
+        raise refused
+    return parts.netloc, "/".join(names), given
+
+
+def _attempt(step: Any) -> Any:
+    """Run a step of obstore, and raise its errors as this package's.
+
+    :raises FileDamaged: if the object does not exist.
+    :raises Unavailable: if the store cannot be reached, refuses, or answers with an error.
+    """
+    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+
+    try:
+        return step()
+    except FileNotFoundError:
+        raise FileDamaged(errno.ENOENT, "the stored file is missing") from None
+    except (PermissionDeniedError, UnauthenticatedError):
+        text = "the file storage refused the credentials"
+        raise Unavailable(text, hint="Ask the operator to check the credentials of JACKFIELD_FILES_URL and their policy.") from None
+    except (BaseError, OSError, ValueError) as error:
+        if "416 " in str(error):
+            raise FileDamaged(errno.ENODATA, "the stored file is truncated") from None
+        raise Unavailable(f"the file storage cannot be used: {_reason(str(error))}") from None
+
+
+def _reason(text: str) -> str:
+    """Return the kind of fault without addresses, which do not concern callers."""
+    status = re.search(r"status code: (\d{3})", text)
+    if status is not None:
+        return f"it answered {status[1]}"
+    return "it does not respond" if "error sending request" in text or "timed out" in text else "the request failed"

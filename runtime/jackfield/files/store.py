@@ -1,0 +1,290 @@
+"""Files stored once and referred to by id (``{"file": id}``): encrypted per workspace, with quotas and an expiry."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from base64 import b64encode
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from jackfield.clock import Clock
+from jackfield.errors import JackfieldError
+from jackfield.failures import OnFailure
+from jackfield.files.references import check_there, file_places, too_large_together
+from jackfield.files.refusals import FileDamaged, FileTooLarge
+from jackfield.invocation import MAX_BYTES
+
+if TYPE_CHECKING:
+    from jackfield.files.blobs import Blobs
+    from jackfield.files.references import Place
+    from jackfield.files.sealing import SealedReader
+    from jackfield.files.table import FileTable, StoredFile
+    from jackfield.resources.storage import Storage
+
+_ID = re.compile(r"file_[A-Za-z0-9_-]{22}\Z")
+_SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}\Z")
+_KEY = 32
+_UNFINISHED_KEPT = 3600.0
+"""Seconds without news after which an upload counts as abandoned, and a deletion is tried again."""
+_LONGER = 3600.0
+"""Seconds for which a file outlives the idempotency key of the last invocation that used it: a repeat must be replayed, not refused."""
+_PIECE = 1024 * 1024
+"""Bytes of an upload that are collected before a thread takes them."""
+_SWEPT = 200
+"""Files deleted by one step of a sweep."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileLimits:
+    """Limits of stored files: bytes of one, seconds for which it is kept, bytes and number of a workspace's files, and bytes of those that
+    an invocation passes by value together."""
+
+    size: int = 5 * 1024**3
+    kept: float = 24 * 3600.0
+    cap: int = 20 * 1024**3
+    count: int = 10_000
+    together: int = MAX_BYTES
+
+
+class Files:
+    """Stored files of all workspaces of one process. A file belongs to its workspace; in others its id is unknown. Thread-safe.
+
+    All methods raise ``Unavailable`` if the database or the store cannot be reached, and ``InvalidInvocation`` if there is no database.
+    """
+
+    def __init__(self, storage: Storage, limits: FileLimits, clock: Clock) -> None:
+        self.limits = limits
+        self.storage = storage
+        self.clock = clock
+        self._made: Blobs | None = None
+
+    @property
+    def enabled(self) -> bool:
+        """True if there is a database, which files need."""
+        return self.storage.enabled
+
+    @property
+    def blobs(self) -> Blobs:
+        """Store of the content.
+
+        :raises InvalidInvocation: if ``JACKFIELD_FILES_URL`` is not valid.
+        """
+        if self._made is None:
+            from jackfield.files.blobs import blobs_from
+
+            self._made = blobs_from(self.storage.environment)
+        return self._made
+
+    @property
+    def table(self) -> FileTable:
+        """Rows of the files."""
+        from jackfield.files.table import FileTable
+
+        return FileTable(self.storage.database)
+
+    async def keep(
+        self, workspace: str, pieces: AsyncIterator[bytes], content_type: str, *, name: str | None = None, caller: str | None = None
+    ) -> StoredFile:
+        """Store content as it arrives.
+
+        :raises FileTooLarge: if it exceeds the limit; nothing of it is stored.
+        :raises NoRoom: if the workspace's quota or the disk is full.
+        """
+        import asyncio
+
+        incoming = await asyncio.to_thread(self.incoming, workspace, content_type, name=name, caller=caller)
+        stored: StoredFile | None = None
+        try:
+            waiting = bytearray()
+            async for piece in pieces:
+                waiting += piece
+                if len(waiting) >= _PIECE:
+                    await asyncio.to_thread(incoming.write, waiting)
+                    waiting = bytearray()
+            await asyncio.to_thread(incoming.write, waiting)
+            stored = await asyncio.to_thread(incoming.finish)
+        finally:
+            if stored is None:
+                await asyncio.to_thread(incoming.abort)
+        return stored
+
+    def store(
+        self, workspace: str, pieces: Iterable[bytes], content_type: str, *, name: str | None = None, caller: str | None = None
+    ) -> StoredFile:
+        """Store content, as ``keep`` does."""
+        incoming = self.incoming(workspace, content_type, name=name, caller=caller)
+        with OnFailure(incoming.abort):
+            for piece in pieces:
+                incoming.write(piece)
+            return incoming.finish()
+
+    def incoming(self, workspace: str, content_type: str, *, name: str | None = None, caller: str | None = None) -> Incoming:
+        """Begin to store a file."""
+        identifier, now = f"file_{secrets.token_urlsafe(16)}", self.clock.time()
+        from jackfield.files.table import StoredFile
+
+        about = {"name": name, "content_type": content_type, "caller": caller, "now": now, "until": now + _UNFINISHED_KEPT}
+        self.table.begin(workspace, identifier, about, self.limits.count)
+        file = StoredFile(workspace, identifier, name, content_type, 0, b"", caller, now, now + self.limits.kept)
+        with OnFailure(self.discard, workspace, identifier):
+            return Incoming(self, file)
+
+    def find(self, workspace: str, identifier: str) -> StoredFile | None:
+        """Return a file; None if the workspace has no such file or it has expired."""
+        return self.table.find(workspace, identifier, self.clock.time()) if _ID.match(identifier) else None
+
+    def list(
+        self, workspace: str, caller: str | None = None, *, cursor: str | None = None, limit: int = 50
+    ) -> tuple[list[StoredFile], str | None]:
+        """List the workspace's files, newest first, and the cursor of the next page; only those of ``caller``, if given."""
+        return self.table.list(workspace, self.clock.time(), caller, cursor=cursor, limit=limit)
+
+    def reader(self, file: StoredFile) -> SealedReader:
+        """Return a reader of a file's content.
+
+        :raises FileDamaged: if its key was changed, or belongs to another file.
+        """
+        from jackfield.database import SealBroken
+        from jackfield.files.sealing import SealedReader
+
+        try:
+            secret = self.storage.vault.open(file.workspace, ("file", file.id), file.sealed)
+        except SealBroken:
+            raise FileDamaged(None, "the stored file was changed") from None
+        return SealedReader(self.blobs, _key(file.workspace, file.id), secret[:_KEY], file.size)
+
+    def renew(self, workspace: str, identifiers: Iterable[str]) -> None:
+        """Let files outlive the idempotency key of an invocation that uses them now."""
+        self.table.renew(workspace, set(identifiers), self.clock.time() + self.limits.kept + _LONGER)
+
+    def delete(self, workspace: str, identifier: str) -> bool:
+        """Delete a file; False if there is none."""
+        if self.find(workspace, identifier) is None:
+            return False
+        if self.table.hide(workspace, identifier, self.clock.time() + _UNFINISHED_KEPT):
+            self._erase(workspace, identifier)
+        return True
+
+    def sweep(self) -> int:
+        """Delete expired files and abandoned uploads; return the number of expired files. Several processes may sweep at once."""
+        count, now = 0, self.clock.time()
+        while found := self.table.expired(now, _SWEPT):
+            for workspace, identifier, finished in found:
+                if self.table.hide(workspace, identifier, now + _UNFINISHED_KEPT, expired_at=now):
+                    self._erase(workspace, identifier)
+                    count += finished
+            if len(found) < _SWEPT:
+                break
+        return count
+
+    def weight(self, workspace: str, inputs: Any, schema: Mapping[str, Any]) -> int:
+        """Return the total size of the files that an invocation would pass by value; 0 if it would be refused. A file that is referred to
+        twice counts twice, since it is sent twice."""
+        places = [place for place in file_places(inputs, schema) if not place.is_streamed]
+        sizes = [file.size for place in places if (file := self.find(workspace, place.identifier)) is not None]
+        total = sum(sizes)
+        return total if total <= self.limits.together else 0
+
+    def digests(self, workspace: str, identifiers: Iterable[str]) -> dict[str, Any]:
+        """Return a digest of type and content for each file that exists, by which requests are compared."""
+        from jackfield.database import SealBroken
+
+        found: dict[str, Any] = {}
+        for identifier in identifiers:
+            file = self.find(workspace, identifier)
+            if file is not None:
+                with suppress(SealBroken):
+                    secret = self.storage.vault.open(workspace, ("file", identifier), file.sealed)
+                    found[identifier] = {"contentType": file.content_type, "sha256": secret[_KEY:].hex()}
+        return found
+
+    def contents(self, workspace: str, places: Iterable[Place]) -> dict[str, dict[str, str]]:
+        """Return the files at these places in the form of an input, by id.
+
+        :raises InvalidInput: for ids that are unknown or expired, and for files that are too large together.
+        """
+        places = list(places)
+        found = {place.identifier: self.find(workspace, place.identifier) for place in places}
+        check_there([place for place in places if found[place.identifier] is None])
+        weight = sum(file.size for place in places if (file := found[place.identifier]) is not None)
+        if weight > self.limits.together:
+            raise too_large_together(places, weight, self.limits.together)
+        contents = {identifier: self._content(file) for identifier, file in found.items() if file is not None}
+        check_there([place for place in places if contents[place.identifier] is None])
+        return {identifier: content for identifier, content in contents.items() if content is not None}
+
+    def _content(self, file: StoredFile) -> dict[str, str] | None:
+        from jackfield.files.sealing import whole
+
+        try:
+            content = whole(self.reader(file))
+        except FileDamaged:
+            return None
+        return {"data": b64encode(content).decode("ascii"), "contentType": file.content_type}
+
+    def _erase(self, workspace: str, identifier: str) -> None:
+        """Delete the content of a hidden file, then its row: if the store is away, the row stays and the deletion is repeated."""
+        self.blobs.delete(_key(workspace, identifier))
+        self.table.drop(workspace, identifier)
+
+    def discard(self, workspace: str, identifier: str) -> None:
+        """Remove an unfinished upload; if that fails, the sweep removes it later."""
+        with suppress(JackfieldError):
+            self._erase(workspace, identifier)
+
+
+class Incoming:
+    """A file that is being stored. It exists only after ``finish``."""
+
+    def __init__(self, files: Files, file: StoredFile) -> None:
+        from jackfield.files.sealing import SEALED_SEGMENT, SealingWriter
+
+        self._files = files
+        self._file = file
+        self._target = files.blobs.writer(_key(file.workspace, file.id), SEALED_SEGMENT)
+        self._content = SealingWriter(self._target, self._arrived)
+        self._recorded = 0
+
+    def write(self, piece: bytes | bytearray) -> None:
+        """Append a piece of any size.
+
+        :raises FileTooLarge, NoRoom: as ``Files.keep`` does.
+        """
+        limit = self._files.limits.size
+        if self._content.size + len(piece) > limit:
+            raise FileTooLarge(limit)
+        self._content.write(piece)
+
+    def finish(self) -> StoredFile:
+        """Store the rest and return the file, which exists from now on."""
+        files, file, content = self._files, self._file, self._content
+        content.end()
+        content.release()
+        self._target.finish()
+        sealed = files.storage.vault.seal(file.workspace, ("file", file.id), content.key + content.digest)
+        rest = content.size - self._recorded
+        files.table.finish(file.workspace, file.id, rest, file.expires_at, files.limits.cap, sealed)
+        return replace(file, size=content.size, sealed=sealed)
+
+    def abort(self) -> None:
+        """Discard what was stored; raises nothing."""
+        self._content.release()
+        self._target.abort()
+        self._files.discard(self._file.workspace, self._file.id)
+
+    def _arrived(self, size: int) -> None:
+        files, file = self._files, self._file
+        until = files.clock.time() + _UNFINISHED_KEPT
+        files.table.arrived(file.workspace, file.id, size, until, files.limits.cap)
+        self._recorded += size
+
+
+def _key(workspace: str, identifier: str) -> str:
+    """Return the key of a file's content. Workspaces whose names are not valid file names, which an identity provider may issue, are
+    hashed."""
+    name = workspace if _SAFE.match(workspace) else "~" + hashlib.sha256(workspace.encode()).hexdigest()
+    return f"{name}/{identifier}"

@@ -1,0 +1,32 @@
+"""Files that an action returns, on their way from the child to the parent: each piece is sent when the last one is stored."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jackfield.isolation.child_call import Talk
+
+_PIECE = 128 * 1024
+"""Bytes of a piece, which base64 makes longer; the parent limits its frames."""
+
+
+class ChildFiles:
+    """Storage of the files that a call returns, which is the parent's."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+
+    def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
+        """Send content, and return the file as it appears in the output.
+
+        :raises JackfieldError: if the parent cannot store it.
+        """
+        self._talk.ask({"file": content_type, "name": name})
+        for chunk in chunks:
+            whole = memoryview(chunk)
+            for place in range(0, len(whole), _PIECE):
+                self._talk.ask({"piece": b64encode(whole[place : place + _PIECE]).decode("ascii")})
+        stored: Mapping[str, Any] = self._talk.ask({"whole": True})
+        return stored

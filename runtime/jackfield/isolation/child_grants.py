@@ -1,0 +1,38 @@
+"""The approval of a person, as a connection sees it in the child: the parent stores it, and shares it with other processes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jackfield.connector.grants import Grant
+from jackfield.isolation.child_call import Talk, current_talk
+from jackfield.isolation.grant_frames import dump_grant, load_grant
+
+
+class ChildGrants:
+    """Grant of one connection. A client that is kept asks in the conversation of the call that uses it."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+
+    def find(self) -> Grant:
+        """Return the grant as it is stored now.
+
+        :raises InvalidConnection: if nobody has approved yet, or the approval has ended.
+        """
+        return load_grant(self._ask("find"))
+
+    def begin(self, used: Grant) -> None:
+        """Record that the tokens of ``used`` are about to be sent to be refreshed."""
+        self._ask("begin", used=dump_grant(used))
+
+    def replace(self, used: Grant, rotated: Grant) -> None:
+        """Store the tokens that replace those of ``used``."""
+        self._ask("replace", used=dump_grant(used), rotated=dump_grant(rotated))
+
+    def end(self, used: Grant, reason: str) -> None:
+        """Record that the provider no longer accepts ``used``."""
+        self._ask("end", used=dump_grant(used), reason=reason)
+
+    def _ask(self, step: str, **more: Any) -> Any:
+        return (current_talk() or self._talk).ask({"grant": step, **more})

@@ -1,0 +1,150 @@
+"""Selection of the next invocations of the queue: in turn from each workspace, the highest priority first within one, then the oldest.
+
+Budgets limit a workspace and its connections. Invocations beyond them stay in the queue, and take no part in the turns of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from jackfield.database import Row, Transaction
+from jackfield.journal import statements as sql
+from jackfield.journal.budgets import Budget, Budgets
+
+_UNLIMITED: Mapping[str, int] = {}
+
+
+class _Line(Protocol):
+    """Waiting invocations of one workspace or connection; ``room`` is how many more it may get."""
+
+    room: int
+
+    def take(self, limit: int) -> list[Row]:
+        """Return the next ``limit`` invocations, or fewer if no more are due."""
+
+
+def _in_turn(lines: Iterable[_Line], limit: int) -> list[Row]:
+    """Take up to ``limit`` invocations: an equal share from each line, then the rest from those with more waiting."""
+    found: list[Row] = []
+    left = [line for line in lines if line.room > 0]
+    while left and len(found) < limit:
+        share, further = -(-(limit - len(found)) // len(left)), []
+        for line in left:
+            wanted = min(share, line.room, limit - len(found))
+            rows = line.take(wanted) if wanted > 0 else []
+            found += rows
+            line.room -= len(rows)
+            if len(rows) == wanted > 0 and line.room > 0:
+                further.append(line)
+        left = further
+    return found
+
+
+class _Lane:
+    """Invocations of a workspace, or of one connection of it, by priority and age."""
+
+    def __init__(self, transaction: Transaction, statement: str, values: Mapping[str, Any], priorities: Sequence[int], room: int) -> None:
+        self._transaction = transaction
+        self._statement = statement
+        self._values = values
+        self._priorities = list(priorities)
+        self._skipped = 0
+        """Rows of the first priority that were taken; they still match the statement."""
+        self.room = room
+
+    def take(self, limit: int) -> list[Row]:
+        """Return the next invocations."""
+        found: list[Row] = []
+        while self._priorities and len(found) < limit:
+            wanted = limit - len(found)
+            values = {**self._values, "priority": self._priorities[0], "limit": wanted, "skipped": self._skipped}
+            rows = self._transaction.execute(self._statement, values)
+            found += rows
+            self._skipped += len(rows)
+            if len(rows) < wanted:
+                self._priorities.pop(0)
+                self._skipped = 0
+        return found
+
+
+class _Lanes:
+    """Lanes of a workspace whose connections have budgets, in turn; ``budget`` is charged for each invocation."""
+
+    def __init__(self, lanes: Sequence[_Lane], room: int, budget: Budget | None) -> None:
+        self._lanes = lanes
+        self._budget = budget
+        self.room = room
+
+    def take(self, limit: int) -> list[Row]:
+        """Return the next invocations."""
+        rows = _in_turn(self._lanes, limit)
+        if self._budget is not None:
+            self._budget.charge([row.connection for row in rows])
+        return rows
+
+    def save(self) -> None:
+        """Store what is left of the budget."""
+        if self._budget is not None:
+            self._budget.save()
+
+
+class FairOrder:
+    """Order in which one process takes invocations from the queue; it remembers the workspace served last.
+
+    ``unreleased`` leaves out invocations that are on their way to a worker through a broker. ``locking`` is the dialect's clause that locks
+    the selected rows, empty to lock none. With ``budgets``, ``due`` needs a transaction that writes.
+    """
+
+    def __init__(self, locking: str = "", *, unreleased: bool = False, budgets: Budgets | None = None) -> None:
+        self._workspaces = sql.UNRELEASED_WORKSPACES if unreleased else sql.WAITING_WORKSPACES
+        self._whole, self._named, self._unnamed = (text + locking for text in (sql.RELEASABLE if unreleased else sql.CLAIMABLE))
+        self._budgets = budgets
+        self._last = ""
+        """Workspace that was served last; the next selection begins with the one after it."""
+        self._turn = 0
+
+    def due(
+        self, transaction: Transaction, limit: int, now: float, rooms: Mapping[str, int] = _UNLIMITED, most: int | None = None
+    ) -> list[Row]:
+        """Return up to ``limit`` due invocations: an equal share for each workspace, then the rest from those with more waiting.
+
+        ``rooms`` limits how many a workspace may get, ``most`` those that it does not name. Rows have workspace, id, inputs, delivery and
+        connection. They are charged to the budgets.
+        """
+        most = limit if most is None else most
+        self._turn += 1
+        names = [name for name in self._waiting(transaction, limit, now) if rooms.get(name, most) > 0]
+        lines = [self._line(transaction, name, rooms.get(name, most), now) for name in names]
+        found = _in_turn(lines, limit)
+        for line in lines:
+            line.save()
+        if found:
+            self._last = found[-1].workspace
+        return found
+
+    def _line(self, transaction: Transaction, workspace: str, room: int, now: float) -> _Lanes:
+        budget = self._budgets.open(transaction, workspace) if self._budgets is not None else None
+        room = room if budget is None else min(room, budget.room)
+        if room <= 0:
+            return _Lanes((), 0, budget)
+        values = {"workspace": workspace, "now": now}
+        priorities = [row.priority for row in transaction.execute(sql.PRIORITIES, {"workspace": workspace})]
+        if budget is None or not budget.by_connection:
+            return _Lanes([_Lane(transaction, self._whole, values, priorities, room)], room, budget)
+        lanes = []
+        for row in transaction.execute(sql.QUEUED_CONNECTIONS, {"workspace": workspace}):
+            mine, name = budget.room_of(row.connection), row.connection
+            if mine > 0:
+                about = {**values, "connection": name} if name is not None else values
+                lanes.append(_Lane(transaction, self._unnamed if name is None else self._named, about, priorities, mine))
+        first = self._turn % max(1, len(lanes))
+        return _Lanes([*lanes[first:], *lanes[:first]], room if lanes else 0, budget)
+
+    def _waiting(self, transaction: Transaction, limit: int, now: float) -> list[str]:
+        """Return the workspaces with due invocations: those after the one served last, then those before it."""
+        names: list[str] = []
+        for after in dict.fromkeys((self._last, "")):
+            rows = transaction.execute(self._workspaces, {"after": after, "limit": limit, "now": now})
+            names += [row.workspace for row in rows if row.workspace not in names]
+        return names

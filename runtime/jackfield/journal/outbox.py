@@ -1,0 +1,89 @@
+"""The journal as an outbox: queued invocations that one elected process hands to the workers through a broker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from jackfield.clock import Clock
+from jackfield.database import Database
+from jackfield.journal import statements as sql
+from jackfield.journal.budgets import Budgets, Limits
+from jackfield.journal.fair_order import FairOrder
+from jackfield.journal.instance import LEASE, Instance
+from jackfield.journal.suspects import apart
+
+Message = tuple[str, str]
+"""Workspace and id of an invocation: all that goes through a broker."""
+_LEAD = 3.0
+"""Seconds for which a process leads without renewing it."""
+
+
+class Outbox:
+    """Queued invocations of all workspaces, as the process sees them that hands them over.
+
+    ``limits`` returns a workspace's budgets, ``lost`` whether a process has certainly ended.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        limits: Callable[[str], Limits | None] | None = None,
+        lost: Callable[[str], bool] = lambda _owner: False,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._now = database.dialect.now
+        self._lost = lost
+        self._order = FairOrder(unreleased=True, budgets=Budgets(database, limits) if limits is not None else None)
+
+    def lead(self) -> bool:
+        """Take or renew the lease of the process that hands invocations over; return False if another process holds it."""
+        me = Instance.of(self._database).owner
+        found = self._database.look_up(sql.LEADER.format(now=self._now), {})
+        lost = ""
+        if found is not None and found.holder != me and 0 < found.left <= _LEAD:  # more is left only if the clock was set back
+            if not self._lost(found.holder):
+                return False
+            lost = found.holder
+        values = {"holder": me, "seconds": _LEAD, "lost": lost}
+        return bool(self._database.record(lambda transaction: transaction.change(sql.LEAD.format(now=self._now), values)))
+
+    def resign(self) -> None:
+        """Give the lease up, so that another process can take it at once."""
+        values = {"holder": Instance.of(self._database).owner}
+        self._database.record(lambda transaction: transaction.change(sql.RESIGN, values))
+
+    def slots(self) -> int:
+        """Return the number of invocations that all live workers can run at once."""
+        found = self._database.look_up(sql.SLOTS.format(now=self._now), {"lease": LEASE})
+        return 0 if found is None else int(found.slots)
+
+    def released(self) -> int:
+        """Return the number of invocations that were released and not claimed."""
+        found = self._database.look_up(sql.RELEASED, {})
+        return 0 if found is None else int(found.released)
+
+    def due(self, limit: int) -> list[Message]:
+        """Return up to ``limit`` due invocations in fair order that are not released, and charge them to their budgets."""
+        now = self._clock.time()
+        if self._database.look_up(sql.UNRELEASED_WORKSPACES, {"after": "", "limit": 1, "now": now}) is None:
+            return []
+        rows = self._database.record(lambda transaction: apart(transaction, self._order.due(transaction, limit, now)))
+        return [(row.workspace, row.id) for row in rows]
+
+    def mark(self, messages: Sequence[Message]) -> None:
+        """Mark invocations as released, after the broker has confirmed their messages. Those that were claimed meanwhile stay so."""
+        statement = sql.MARK_RELEASED.format(now=self._now)
+        values = [{"workspace": workspace, "id": identifier} for workspace, identifier in messages]
+        self._database.record(lambda transaction: sum(transaction.change(statement, one) for one in values))
+
+    def recall(self, age: float) -> int:
+        """Release again, with the next selection, what was released ``age`` seconds ago and is not claimed: its message was lost."""
+        statement = sql.RECALL.format(now=self._now)
+        return self._database.record(lambda transaction: transaction.change(statement, {"age": age}))
+
+    def recall_one(self, message: Message) -> bool:
+        """Release an invocation again whose message the broker gave up; return False if it was claimed or has ended."""
+        values = {"workspace": message[0], "id": message[1]}
+        return bool(self._database.record(lambda transaction: transaction.change(sql.RECALL_ONE, values)))

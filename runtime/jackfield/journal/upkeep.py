@@ -1,0 +1,114 @@
+"""Upkeep of the journal in short commits: it merges the sums of statistics, and gives the space of purged entries back to the disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from jackfield.clock import Clock
+from jackfield.database import Database, Row, Transaction
+from jackfield.journal.counts import DAY, HOUR, MINUTE
+
+_MINUTES = 2 * 3600.0
+"""Age at which sums of minutes are merged into hours; the console shows minutes of the last hour."""
+_HOURS = 9 * 86_400.0
+_CLOSED = 180.0
+"""Age at which the rows of several connections are merged: entries of that minute hardly change any more."""
+_SLICE = 500
+_PASS = 0.2
+"""Seconds that one pass may take, most of them between commits."""
+_PAUSE = 0.01
+_EVERY = 20.0
+_LOCK = "SELECT name FROM journal_upkeep WHERE name = 'counts'"
+_WORKSPACES = (
+    "SELECT name FROM (SELECT name FROM workspaces UNION SELECT 'default' AS name) AS known WHERE name > :after ORDER BY name LIMIT 100"
+)
+_DUE = """
+SELECT id FROM invocation_counts WHERE workspace = :workspace AND width = :width AND slot < :before AND shard >= :shard LIMIT :limit
+"""
+_COLUMNS = "workspace, width, slot, connector, action, status, error_code, bucket, shard, invocations, attempts, timed, seconds, longest"
+_MERGE = f"""
+INSERT INTO invocation_counts ({_COLUMNS})
+SELECT workspace, {{width}}, slot - slot % {{step}}, connector, action, status, error_code, bucket, 0, SUM(invocations), SUM(attempts),
+    SUM(timed), SUM(seconds), MAX(longest)
+FROM invocation_counts WHERE workspace = :workspace AND id IN ({{ids}})
+GROUP BY workspace, slot - slot % {{step}}, connector, action, status, error_code, bucket
+ON CONFLICT (workspace, width, slot, connector, action, status, error_code, bucket, shard) DO UPDATE SET
+    invocations = invocation_counts.invocations + excluded.invocations, attempts = invocation_counts.attempts + excluded.attempts,
+    timed = invocation_counts.timed + excluded.timed, seconds = invocation_counts.seconds + excluded.seconds,
+    longest = CASE WHEN excluded.longest > invocation_counts.longest THEN excluded.longest ELSE invocation_counts.longest END
+"""
+_REMOVE = "DELETE FROM invocation_counts WHERE workspace = :workspace AND id IN ({ids})"
+
+
+class Upkeep:
+    """Upkeep of one database for all workspaces. Every process may run it; a row lock elects one at a time."""
+
+    def __init__(self, database: Database, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._clock = clock
+        self._monotonic = monotonic
+        self._at = 0.0
+        self._after = ""
+
+    def run_if_due(self) -> None:
+        """Do a part of the upkeep, every 20 seconds, for at most a fifth of a second."""
+        now = self._monotonic()
+        if now >= self._at:
+            self._at = now + (0.0 if self.run(now + _PASS) else _EVERY)
+
+    def run(self, until: float) -> bool:
+        """Work until a time (``time.monotonic``), workspace after workspace; return whether there is more to do."""
+        while self._monotonic() < until:
+            with self._database.read(flush=False) as transaction:
+                names = [row.name for row in transaction.execute(_WORKSPACES, {"after": self._after})]
+            for name in names:
+                while self.merge(name):
+                    if self._monotonic() >= until:
+                        return True
+                    time.sleep(_PAUSE)  # let other writers of SQLite take their turn
+                self._after = name
+                if self._monotonic() >= until:
+                    return True
+            if not names:
+                self._after = ""
+                return self._give_back_space(until)
+        return True
+
+    def _give_back_space(self, until: float) -> bool:
+        """Give unused space back to the disk until a time; return whether there is more."""
+        while self._database.dialect.give_back_space():
+            self._database.dialect.relieve_writers()
+            if self._monotonic() >= until:
+                return True
+            time.sleep(_PAUSE)
+        return False
+
+    def merge(self, workspace: str) -> int:
+        """Merge a slice of a workspace's sums in one commit; return how many rows were merged, 0 if there is nothing to do."""
+        now = self._clock.time()
+        for width, into, before, shard in (
+            (MINUTE, HOUR, now - _MINUTES, 0),
+            (HOUR, DAY, now - _HOURS, 0),
+            (MINUTE, MINUTE, now - _CLOSED, 1),
+            (0, 0, now, 1),
+        ):
+            due = {"workspace": workspace, "width": width, "before": int(before) - width, "shard": shard, "limit": _SLICE}
+            if self._database.look_up(_DUE.replace(":limit", "1"), due) is not None:
+                merged = self._database.record(lambda transaction, due=due, into=into: self._merged(transaction, due, into))  # type: ignore[misc]
+                if merged:
+                    return int(merged)
+        return 0
+
+    def _merged(self, transaction: Transaction, due: dict[str, object], into: int) -> int:
+        locked = self._database.dialect.skips_locked
+        if not transaction.execute(_LOCK + locked):
+            return 0  # another process does it
+        rows: list[Row] = transaction.execute(_DUE + locked, due)
+        if rows:
+            values: dict[str, object] = {f"id_{place}": row.id for place, row in enumerate(rows)}
+            ids = ", ".join(f":{name}" for name in values)
+            values["workspace"] = due["workspace"]
+            transaction.change(_MERGE.format(width=into, step=into or 1, ids=ids), values)
+            transaction.change(_REMOVE.format(ids=ids), values)
+        return len(rows)

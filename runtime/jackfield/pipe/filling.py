@@ -1,0 +1,156 @@
+"""Stored files in inputs: read for actions that take them by value, opened for those that take a stream, kept for queued invocations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from jackfield.files.references import check_there, file_places, named_files, replaced, with_digests
+from jackfield.pipe.driver import Execute, Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jackfield.database import Transaction
+    from jackfield.files import Files, StoredFile
+    from jackfield.files.references import Place
+    from jackfield.invocation import Invocation
+    from jackfield.pipe.admit import Admitted
+
+    Also = Callable[[Transaction], None]
+
+_SOME_BYTE = "AA=="
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Stored file that an action reads as a stream."""
+
+    files: Files
+    file: StoredFile
+
+    @property
+    def size(self) -> int:
+        """Size in bytes."""
+        return self.file.size
+
+    @property
+    def content_type(self) -> str:
+        """Media type."""
+        return self.file.content_type
+
+    @property
+    def name(self) -> str | None:
+        """File name, if known."""
+        return self.file.name
+
+    def open(self) -> BinaryIO:
+        """Return a new reader of the content."""
+        from jackfield.files import buffered
+
+        return cast("BinaryIO", buffered(self.files.reader(self.file)))
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Storage of the files that one invocation returns."""
+
+    files: Files
+    workspace: str
+    caller: str | None
+
+    def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
+        """Store content and return the file as it appears in the output."""
+        stored = self.files.store(self.workspace, chunks, content_type, name=name, caller=self.caller)
+        self.files.renew(self.workspace, [stored.id])  # it must outlive the idempotency key that replays its id
+        return (self.files.find(self.workspace, stored.id) or stored).to_json()
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Admitted invocation whose files are there; ``sources`` are those that the action reads as streams, by id."""
+
+    admitted: Admitted
+    sources: Mapping[str, Source]
+
+
+def compared(invocation: Invocation, files: Files, workspace: str) -> Steps[Invocation]:
+    """Return the invocation as its idempotency key compares it: two files with the same content are the same input."""
+    named = named_files(invocation.inputs) if invocation.idempotency_key is not None else set()
+    if not named:
+        return invocation
+    digests = yield Execute(partial(files.digests, workspace, named))
+    return replace(invocation, inputs=with_digests(invocation.inputs, digests))
+
+
+def fill(admitted: Admitted, files: Files, workspace: str) -> Steps[Filled]:
+    """Replace references to files by ``{"data", "contentType"}`` where the schema takes a FILE, and find the files to be streamed.
+
+    :raises InvalidInput: for ids that are unknown or expired, and for files that are too large together.
+    """
+    places = file_places(admitted.invocation.inputs, admitted.action.inputs)
+    if not places:
+        return Filled(admitted, {})
+
+    def step() -> Filled:
+        streamed = [place for place in places if place.is_streamed]
+        found = _found(files, workspace, streamed)
+        passed = [place for place in places if not place.is_streamed]
+        contents = files.contents(workspace, passed)
+        files.renew(workspace, {place.identifier for place in places})
+        inputs = replaced(admitted.invocation.inputs, [(place.steps, contents[place.identifier]) for place in passed])
+        return Filled(_with(admitted, inputs), {name: Source(files, file) for name, file in found.items()})
+
+    filled: Filled = yield Execute(step)
+    return filled
+
+
+def by_value(admitted: Admitted, inputs: Mapping[str, Any], files: Files, workspace: str) -> Steps[Mapping[str, Any]]:
+    """Return the inputs with the content of streamed files, for a connector in another process.
+
+    :raises InvalidInput: as ``fill`` does.
+    """
+    places = file_places(inputs, admitted.action.inputs)
+    if not places:
+        return inputs
+    contents = yield Execute(partial(files.contents, workspace, places))
+    filled: Mapping[str, Any] = replaced(inputs, [(place.steps, contents[place.identifier]) for place in places])
+    return filled
+
+
+def reserve(admitted: Admitted, files: Files, workspace: str, invocation: str) -> Steps[tuple[Admitted, Also | None]]:
+    """Prepare a queued invocation: its files stay references, and are kept until it has ended.
+
+    Return the invocation with placeholders, as the schema judges it, and the statements for the transaction that queues it.
+
+    :raises InvalidInput: for ids that are unknown or expired.
+    """
+    places = file_places(admitted.invocation.inputs, admitted.action.inputs)
+    if not places:
+        return admitted, None
+    found = yield Execute(partial(_found, files, workspace, places))
+    holes = [(place.steps, _placeholder(found[place.identifier])) for place in places if not place.is_streamed]
+
+    def holding(transaction: Transaction) -> None:
+        from jackfield.files.table import hold
+
+        for identifier in found:
+            hold(transaction, workspace, identifier, invocation)
+
+    return _with(admitted, replaced(admitted.invocation.inputs, holes)), holding
+
+
+def _found(files: Files, workspace: str, places: list[Place]) -> dict[str, StoredFile]:
+    found = {place.identifier: files.find(workspace, place.identifier) for place in places}
+    check_there([place for place in places if found[place.identifier] is None])
+    return {name: file for name, file in found.items() if file is not None}
+
+
+def _placeholder(file: StoredFile) -> dict[str, str]:
+    return {"data": _SOME_BYTE if file.size else "", "contentType": file.content_type}
+
+
+def _with(admitted: Admitted, inputs: Mapping[str, Any]) -> Admitted:
+    return replace(admitted, invocation=replace(admitted.invocation, inputs=inputs))

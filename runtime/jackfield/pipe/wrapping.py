@@ -1,0 +1,55 @@
+"""The plugins' wrappers around one invocation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from jackfield.failures import Raised, attempt
+
+if TYPE_CHECKING:
+    from jackfield.connector.context import Observe
+    from jackfield.hooks import Plugins
+
+_LOG = logging.getLogger("jackfield.plugins")
+
+
+def observing(plugins: Plugins) -> Observe | None:
+    """Return what reports requests to the plugins; None if none of them observes any."""
+    if not plugins.has("request"):
+        return None
+
+    def observe(method: str, server: str, started: float, ended: float, status: int | None) -> None:
+        found = attempt(plugins.request, method, server, started, ended, status)
+        if isinstance(found, Raised):  # a plugin's bug must not change the outcome of a sent request
+            _LOG.warning("a plugin's hook 'request' failed: %s", type(found.error).__name__)
+
+    return observe
+
+
+class Wrapping:
+    """Context of the plugins' wrappers of one invocation.
+
+    A wrapper that raises on entry refuses the invocation; those entered before it see the refusal. Wrappers cannot change the outcome on
+    exit: an exception that they raise goes to ``log``, and one that they swallow still propagates.
+    """
+
+    def __init__(self, wrappers: Iterable[AbstractContextManager[Any]], log: Callable[[Exception], None]) -> None:
+        self._wrappers = wrappers
+        self._log = log
+        self._entered = ExitStack()
+
+    def __enter__(self) -> None:
+        with ExitStack() as undo:
+            undo.push(self)
+            for wrapper in self._wrappers:
+                self._entered.enter_context(wrapper)
+            undo.pop_all()
+
+    def __exit__(self, kind: type[BaseException] | None, failure: BaseException | None, state: TracebackType | None) -> None:
+        left = attempt(self._entered.__exit__, kind, failure, state)
+        if isinstance(left, Raised) and left.error is not failure:  # a plugin's bug must not change the outcome of a sent request
+            self._log(left.error)

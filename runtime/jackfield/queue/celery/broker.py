@@ -1,0 +1,105 @@
+"""The broker's queues and Celery's settings, chosen so that no message is lost while the journal waits for it."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from celery import Celery
+from kombu import Exchange
+from kombu import Queue as BrokerQueue
+
+from jackfield.errors import InvalidInvocation
+from jackfield.url_passwords import without_password
+
+TASK = "jackfield.run"
+QUEUE = "jackfield"
+DEAD = "jackfield.dead"
+DELIVERY_LIMIT = 5
+"""Deliveries of one message without an acknowledgement after which RabbitMQ moves it to ``jackfield.dead``."""
+_SCHEMES = ("amqp", "amqps", "redis", "rediss")
+_VISIBILITY = 1200
+"""Seconds after which Redis delivers an unacknowledged message again; longer than any invocation may run."""
+_DIRECT = Exchange("", type="direct")
+_HEARTBEAT = 10
+_CONNECT_WITHIN = 4
+
+
+def queues(url: str) -> list[BrokerQueue]:
+    """Return the queues of invocations and of dead letters."""
+    quorum, limit = {}, {}
+    if _is_amqp(url):
+        quorum = {"x-queue-type": "quorum"}
+        limit = {"x-delivery-limit": DELIVERY_LIMIT, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": DEAD}
+    return [
+        BrokerQueue(QUEUE, _DIRECT, routing_key=QUEUE, durable=True, queue_arguments={**quorum, **limit}),
+        BrokerQueue(DEAD, _DIRECT, routing_key=DEAD, durable=True, queue_arguments=quorum),
+    ]
+
+
+def new_app(url: str) -> Celery:
+    """Create the Celery application of one process.
+
+    :raises InvalidInvocation: if the URL is wrong.
+    """
+    main, dead = queues(checked(url))
+    app = Celery("jackfield", broker=url, set_as_current=False, fixups=[])
+    app.conf.update(
+        accept_content=["json"],
+        broker_connection_max_retries=None,
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=_CONNECT_WITHIN,
+        broker_heartbeat=_HEARTBEAT if _is_amqp(url) else 0,
+        broker_transport_options=_transport_options(url),
+        broker_use_ssl=_tls(url),
+        control_queue_exclusive=_is_amqp(url),
+        task_acks_late=True,
+        task_create_missing_queues=False,
+        task_default_queue=QUEUE,
+        task_ignore_result=True,
+        task_queues=[main, dead],
+        task_reject_on_worker_lost=True,
+        task_serializer="json",
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_detect_quorum_queues=True,
+        worker_enable_prefetch_count_reduction=False,
+        worker_hijack_root_logger=False,
+        worker_prefetch_multiplier=1,
+        worker_redirect_stdouts=False,
+    )
+    return app
+
+
+def checked(url: str) -> str:
+    """Return the URL if it names a broker that is supported.
+
+    :raises InvalidInvocation: if not.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in _SCHEMES or not parts.hostname:
+        raise InvalidInvocation(
+            f"JACKFIELD_QUEUE_URL is '{without_password(url)[:200]}', which is not the URL of a broker",
+            hint="Use 'amqp://user:password@host:5672/vhost', 'amqps://…', 'redis://…' or 'rediss://…'; unset it to use the database.",
+        )
+    return url
+
+
+def _is_amqp(url: str) -> bool:
+    return url.startswith("amqp")
+
+
+def _transport_options(url: str) -> dict[str, Any]:
+    if _is_amqp(url):
+        return {"confirm_publish": False}  # the publisher waits for the confirmations of many messages at once
+    return {"visibility_timeout": _VISIBILITY, "socket_timeout": 10, "socket_connect_timeout": _CONNECT_WITHIN}
+
+
+def _tls(url: str) -> dict[str, Any] | None:
+    """Verify the broker's certificate and name, as the drivers themselves do not by default."""
+    parts = urlsplit(url)
+    if parts.scheme == "amqps":
+        return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": parts.hostname}
+    if parts.scheme == "rediss" and "ssl_cert_reqs" not in parse_qs(parts.query):
+        return {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
+    return None

@@ -1,0 +1,156 @@
+"""The engine that runs queued invocations through Celery: the journal decides what runs, the broker only hands it out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from jackfield.errors import JackfieldError
+from jackfield.fork import at_fork
+from jackfield.invocation import Result
+from jackfield.journal import Claimed, Queue
+from jackfield.journal.instance import Instance
+from jackfield.journal.outbox import Message
+from jackfield.pipe.shared_pace import PostponedError
+from jackfield.queue.celery.broker import new_app
+from jackfield.queue.celery.publisher import CeleryPublisher
+from jackfield.queue.celery.worker import BusyError, Worker
+from jackfield.queue.dispatcher import Dispatcher
+from jackfield.queue.runtime_pool import RuntimePool
+from jackfield.queue.upkeep import EVERY, SHORTAGES, Upkeep
+
+_LOG = logging.getLogger("jackfield.queue")
+_PAUSE = 0.25
+"""Seconds between tries to reach the database."""
+_DISCONNECT_WITHIN = 5.0
+
+
+class CeleryEngine:
+    """Engine of one process: a dispatcher, of which one in all processes works at a time, and a Celery worker if it has ``slots``."""
+
+    def __init__(self, runtimes: RuntimePool, url: str, slots: int, ended: Callable[[Result], None], stopping: Callable[[], bool]) -> None:
+        self._runtimes = runtimes
+        self._slots = slots
+        self._ended = ended
+        self._stopping = stopping
+        app = new_app(url)
+        self._dispatcher = Dispatcher(runtimes, CeleryPublisher(app, url))
+        name = f"jackfield-{os.getpid()}-{os.urandom(3).hex()}@{socket.gethostname()}"
+        self._worker = Worker(app, name, slots, self._deliver) if slots else None
+        self._stopped = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._lock = threading.Lock()
+        self._deliveries: set[Message] = set()
+        self._running: dict[Message, Claimed] = {}
+        self._queue: Queue | None = None
+        self._upkeep: Upkeep | None = None
+        self._log_at = 0.0
+        at_fork(self)
+
+    def start(self) -> None:
+        """Start the dispatcher and the worker."""
+        self._dispatcher.start()
+        if self._worker is not None:
+            threading.Thread(target=self._watch, name="jackfield-upkeep", daemon=True).start()
+            self._worker.start()
+
+    def submit(self) -> None:
+        """Release what was queued, if this process leads; otherwise the leading one finds it within milliseconds."""
+        self._dispatcher.wake()
+
+    def cancel(self, workspace: str, identifier: str) -> bool:
+        """Cancel a queued or running invocation, wherever it is; return False if it is too late."""
+        return self._runtimes.find(workspace).cancel(identifier)
+
+    def depth(self) -> dict[str, int]:
+        """Return the number of queued invocations by workspace."""
+        return Queue(self._runtimes.storage.database).depth()
+
+    async def stop(self, within: float) -> None:
+        """Begin nothing new, and wait up to ``within`` seconds for running invocations; the journal recovers the rest by effect."""
+        self._stopped.set()
+        if self._worker is not None:
+            self._worker.pause()
+        await asyncio.to_thread(self._dispatcher.stop)
+        await asyncio.to_thread(self._idle.wait, within)
+        await asyncio.to_thread(self._abandon)
+        if self._worker is not None:
+            await asyncio.to_thread(self._worker.stop, _DISCONNECT_WITHIN)
+
+    def _abandon(self) -> None:
+        """Cancel what has not been sent, and settle the rest in the journal: its threads may go on for long."""
+        for claimed in list(self._running.values()):
+            self._runtimes.cancel(claimed.workspace, claimed.id)
+            with suppress(JackfieldError):
+                self._runtimes.leave(claimed)
+
+    def _watch(self) -> None:
+        """Register this process's slots, then look for requests to cancel and for claims that nothing works on."""
+        while not self._stopped.wait(EVERY if self._upkeep is not None else 0.0):
+            try:
+                if self._upkeep is None:
+                    Instance.of(self._runtimes.storage.database).slots = self._slots
+                    self._runtimes.watch()
+                    self._upkeep = Upkeep(self._runtimes, self._opened())
+                self._upkeep.check(list(self._running.values()))
+            except (JackfieldError, RuntimeError, MemoryError) as error:
+                self._log_failure(error)
+                self._stopped.wait(_PAUSE)
+
+    def _opened(self) -> Queue:
+        if self._queue is None:
+            self._queue = Queue(self._runtimes.storage.database, self._runtimes.clock)
+        return self._queue
+
+    def _deliver(self, message: Message) -> None:
+        """Claim and run the invocation that a message names. There is nothing to do if it has ended, runs, or was claimed already."""
+        with self._lock:
+            if message in self._deliveries:  # a duplicate
+                return
+            self._deliveries.add(message)
+            self._idle.clear()
+        try:
+            claimed = self._claimed(message)
+            if claimed is not None:
+                self._running[message] = claimed
+                self._run(claimed)
+        finally:
+            with self._lock:
+                self._running.pop(message, None)
+                self._deliveries.discard(message)
+                if not self._deliveries:
+                    self._idle.set()
+
+    def _claimed(self, message: Message) -> Claimed | None:
+        """Claim an invocation, as soon as the database is available."""
+        while not (self._stopped.is_set() or self._stopping()):
+            try:
+                return self._opened().claim_one(*message)
+            except (JackfieldError, RuntimeError, MemoryError) as error:
+                self._log_failure(error)
+            self._stopped.wait(_PAUSE)
+        raise BusyError
+
+    def _run(self, claimed: Claimed) -> None:
+        try:
+            self._ended(self._runtimes.find(claimed.workspace).run(claimed))
+        except (PostponedError, JackfieldError, RuntimeError, MemoryError) as error:
+            if isinstance(error, SHORTAGES):
+                self._stopped.wait(EVERY)
+            try:
+                Upkeep(self._runtimes, self._opened()).settle(claimed, error)
+            except (JackfieldError, RuntimeError, MemoryError) as second:
+                self._log_failure(second)
+
+    def _log_failure(self, error: Exception) -> None:
+        now = time.monotonic()
+        if now >= self._log_at:
+            self._log_at = now + 60.0
+            _LOG.error("the queue cannot be read: %s", error.message if isinstance(error, JackfieldError) else type(error).__name__)

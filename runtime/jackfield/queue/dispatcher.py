@@ -1,0 +1,157 @@
+"""The dispatcher: a thread of each process, of which one at a time hands queued invocations to a broker."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from jackfield.errors import JackfieldError
+from jackfield.fork import at_fork
+from jackfield.journal.outbox import Message, Outbox
+from jackfield.queue.runtime_pool import RuntimePool
+
+_LOG = logging.getLogger("jackfield.queue")
+_TICK = 0.025
+"""Seconds between selections of the process that leads."""
+_SECOND = 1.0
+_AHEAD = 0.25
+"""Seconds of work that are released ahead of the workers. More would let one workspace's burst delay another's invocation."""
+_LEAST = 16
+_MOST = 1000
+_LOST = 15.0
+"""Seconds after which a released invocation is released again if the broker holds fewer messages than were released."""
+_LOG_EVERY = 60.0
+_DEAD_AT_ONCE = 100
+
+
+class Publisher(Protocol):
+    """Connection of the dispatcher to a broker, opened by its first call. Its methods raise Unavailable if the broker is unavailable."""
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Publish messages, and wait until the broker has confirmed all of them."""
+
+    def ready(self) -> int:
+        """Return the number of messages that wait in the broker."""
+
+    def dead(self, most: int) -> Iterable[Message]:
+        """Take up to ``most`` messages that the broker has given up."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class Dispatcher:
+    """Thread that releases invocations in fair order, only as many as the workers begin soon: all others wait in the journal.
+
+    A message is published before its row is marked, so a crash in between yields a second message, of which only one can claim the row.
+    """
+
+    def __init__(self, runtimes: RuntimePool, publisher: Publisher) -> None:
+        self._runtimes = runtimes
+        self._publisher = publisher
+        self._woken: SimpleQueue[None] = SimpleQueue()
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+        self._leads_until = self._check_at = 0.0
+        self._leads = False
+        self._slots = 0
+        self._left = 0
+        """Invocations that were released and not claimed after the last selection."""
+        self._rate = 0.0
+        self._selected_at = 0.0
+        self._log_at: dict[str, float] = {}
+        at_fork(self)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._serve, name="jackfield-dispatcher", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Select now: something was queued."""
+        if self._woken.empty():
+            self._woken.put(None)
+
+    def stop(self, within: float = 2.0) -> None:
+        """Stop, and let another process lead at once."""
+        self._stopped = True
+        self.wake()
+        if self._thread is not None:
+            self._thread.join(within)
+
+    def _serve(self) -> None:
+        outbox: Outbox | None = None
+        while not self._stopped:
+            pause = _SECOND
+            try:
+                outbox = outbox or self._opened()
+                pause = self._step(outbox)
+            except JackfieldError as error:
+                self._log_failure(error.message)
+            except (RuntimeError, MemoryError) as error:
+                self._log_failure(type(error).__name__)
+            with suppress(Empty):
+                self._woken.get(timeout=pause)
+        with suppress(JackfieldError):
+            if outbox is not None and self._leads:
+                outbox.resign()
+        self._publisher.close()
+
+    def _opened(self) -> Outbox:
+        runtimes = self._runtimes
+        return Outbox(runtimes.storage.database, runtimes.clock, runtimes.limits, runtimes.has_lost)
+
+    def _step(self, outbox: Outbox) -> float:
+        """Release what there is room for, if this process leads, and return the seconds until the next step."""
+        now = time.monotonic()
+        if now >= self._leads_until:
+            self._leads = outbox.lead()
+            self._leads_until = now + _SECOND
+        if not self._leads:
+            self._publisher.close()
+            return _SECOND
+        if now >= self._check_at:
+            self._check_at = now + _SECOND
+            self._slots = outbox.slots()
+            self._check(outbox)
+        self._release(outbox, now)
+        return _TICK
+
+    def _release(self, outbox: Outbox, now: float) -> None:
+        left = outbox.released()
+        elapsed, self._selected_at = now - self._selected_at, now
+        weight = 1.0 - math.exp(-elapsed / _AHEAD)
+        self._rate += weight * (max(0, self._left - left) / max(elapsed, 0.001) - self._rate)
+        self._left = left
+        room = min(max(_LEAST, self._slots + math.ceil(self._rate * _AHEAD)), _MOST) - left
+        if room <= 0:
+            return
+        messages = outbox.due(room)
+        if messages:
+            self._publisher.publish(messages)
+            outbox.mark(messages)
+            self._left += len(messages)
+
+    def _check(self, outbox: Outbox) -> None:
+        """Release again what the broker has lost or given up. Whether an invocation is given up is the journal's decision."""
+        released = outbox.released()
+        if released and self._publisher.ready() < released:
+            recalled = outbox.recall(_LOST)
+            if recalled:
+                _LOG.warning("%d queued invocations are released again: no worker got their messages", recalled)
+        for message in self._publisher.dead(_DEAD_AT_ONCE):
+            if outbox.recall_one(message):
+                _LOG.warning("the queued invocation %s is released again: the broker gave up its message", message[1])
+
+    def _log_failure(self, reason: str) -> None:
+        """Log why nothing is handed over; the same reason at most once a minute."""
+        now = time.monotonic()
+        if now >= self._log_at.get(reason, now):
+            self._log_at = {known: at for known, at in self._log_at.items() if at > now} | {reason: now + _LOG_EVERY}
+            _LOG.error("queued invocations cannot be handed to the broker and wait in the journal: %s", reason)

@@ -1,0 +1,92 @@
+"""The port to what runs queued invocations: the journal itself (``local``), or Celery on a message broker (``celery``)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from jackfield.errors import InvalidInvocation
+from jackfield.queue.local import LocalEngine
+from jackfield.resources.storage import NONE, database_url, secret_url
+
+if TYPE_CHECKING:
+    from jackfield.invocation import Result
+    from jackfield.queue.runtime_pool import RuntimePool
+
+VARIABLE = "JACKFIELD_QUEUE_URL"
+_FILE_VARIABLE = "JACKFIELD_QUEUE_URL_FILE"
+
+
+class Engine(Protocol):
+    """Engine of one process. Except for ``submit``, which any thread may call, all methods belong to one event loop."""
+
+    def start(self) -> None:
+        """Start to run queued invocations, and to hand those of this process over to others."""
+
+    def submit(self) -> None:
+        """Notify the engine that invocations were queued. Call it after the journal's commit; it must not fail."""
+
+    def cancel(self, workspace: str, identifier: str) -> bool:
+        """Cancel a queued or running invocation, wherever it is; return False if it is too late."""
+
+    def depth(self) -> Mapping[str, int]:
+        """Return the number of queued invocations by workspace."""
+
+    async def stop(self, within: float) -> None:
+        """Begin nothing new, and wait up to ``within`` seconds for running invocations; the journal recovers the rest by effect."""
+
+
+async def run(engine: Engine, stop: asyncio.Event, within: float) -> None:
+    """Run an engine until ``stop`` is set."""
+    engine.start()
+    await stop.wait()
+    await engine.stop(within)
+
+
+def queue_url(environment: Mapping[str, str]) -> str | None:
+    """Return the broker's URL; None if the journal itself is the queue.
+
+    :raises InvalidInvocation: if the file that should contain the URL cannot be read or is empty.
+    """
+    return (secret_url(environment, VARIABLE, _FILE_VARIABLE) or "").strip() or None
+
+
+def check_queue(environment: Mapping[str, str]) -> None:
+    """Check the broker's URL and the extra that it needs, if there is one.
+
+    :raises InvalidInvocation: if the URL is wrong, the extra is missing, or there is no database.
+    """
+    url = queue_url(environment)
+    if url is None:
+        return
+    if database_url(environment).strip().lower() == NONE:
+        raise InvalidInvocation(
+            f"{VARIABLE} needs a database, and JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that all servers and workers use."
+        )
+    try:
+        from jackfield.queue.celery.broker import checked
+    except ImportError as error:
+        raise InvalidInvocation(
+            f"{VARIABLE} needs the extra 'celery': the package '{error.name}' is not installed", hint="pip install 'jackfield[celery]'"
+        ) from None
+    checked(url)
+
+
+def open_engine(
+    runtimes: RuntimePool,
+    slots: int,
+    ended: Callable[[Result], None] = lambda _result: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Engine:
+    """Create the engine that the environment chooses, with ``slots`` concurrent invocations; none of them only hands work over.
+
+    :raises InvalidInvocation: as ``check_queue`` does.
+    """
+    url = queue_url(runtimes.environment)
+    if url is None:
+        return LocalEngine(runtimes, slots, ended, stopping)
+    check_queue(runtimes.environment)
+    from jackfield.queue.celery import CeleryEngine
+
+    return CeleryEngine(runtimes, url, slots, ended, stopping)

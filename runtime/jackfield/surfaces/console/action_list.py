@@ -1,0 +1,86 @@
+"""List of a connector's actions on its page: whole for most, and by words, groups and pages for those with hundreds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from jackfield.surfaces.console.components import badge, more, rows_table
+from jackfield.surfaces.console.markup import Markup, h
+from jackfield.surfaces.shared.searching import found_actions
+
+if TYPE_CHECKING:
+    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.surfaces.console.page_request import PageRequest
+
+_PAGE = 200
+"""Actions of one page; up to so many are listed without a search."""
+_GROUPS = 60
+"""Groups that are offered, the largest first."""
+_FOUND = 1_000
+_DIGITS = 9
+
+
+def actions_listed(request: PageRequest, manifest: Manifest) -> list[Markup | None]:
+    """Render the actions of a connector. ``?q=`` searches them, ``?group=`` keeps those of a tag, ``?start=`` is the first row."""
+    actions = manifest.actions
+    if len(actions) <= _PAGE:
+        return [_table(manifest.key, [*actions.values()])]
+    words, group, given = (request.query.get(name, "").strip() for name in ("q", "group", "start"))
+    start = int(given) if given.isdecimal() and len(given) <= _DIGITS else 0
+    groups = {row["key"]: str(row["group"]) for row in manifest.raw.get("actions", ()) if row.get("group")}
+    keys = _found(request, manifest.key, words) if words else list(actions)
+    rows = [actions[key] for key in keys if key in actions and (not group or groups.get(key) == group)]
+    address = f"/connectors/{manifest.key}"
+    kept = {name: value for name, value in (("q", words), ("group", group)) if value}
+    following = f"{address}?{urlencode({**kept, 'start': start + _PAGE})}" if len(rows) > start + _PAGE else None
+    return [
+        _search(address, words, group),
+        _groups(address, words, group, groups),
+        h.p(f"{len(rows):,} of {len(actions):,} actions", class_="muted"),
+        _table(manifest.key, rows[start : start + _PAGE]),
+        more(following, "More actions"),
+    ]
+
+
+def _found(request: PageRequest, connector: str, words: str) -> list[str]:
+    rows, _ = found_actions(request.server.search, request.catalog, words, connector, None, 0, _FOUND)
+    return [row.action for row in rows]
+
+
+def _search(address: str, words: str, group: str) -> Markup:
+    return h.form(
+        h.label("Search actions", for_="q", class_="unseen"),
+        h.input(type="search", id="q", name="q", value=words, placeholder="Search actions", autocomplete="off"),
+        h.input(type="hidden", name="group", value=group) if group else None,
+        h.button("Search"),
+        role="search", action=address, class_="searching",
+    )  # fmt: skip
+
+
+def _groups(address: str, words: str, group: str, groups: dict[str, str]) -> Markup | None:
+    if not groups:
+        return None
+    counted = Counter(groups.values()).most_common(_GROUPS)
+    kept = {"q": words} if words else {}
+    links = [
+        [
+            h.a(
+                f"{name} ({count:,})",
+                href=f"{address}?{urlencode({**kept, 'group': name})}",
+                aria_current="true" if name == group else None,
+            ),
+            " ",
+        ]
+        for name, count in counted
+    ]
+    return h.nav(h.a("All groups", href=f"{address}?{urlencode(kept)}"), " ", links, aria_label="Groups of actions")
+
+
+def _table(connector: str, actions: list[ActionManifest]) -> Markup:
+    rows = [
+        (h.a(action.title, href=f"/connectors/{connector}/actions/{action.key}"), h.code(action.key), badge(action.effect), action.description.partition("\n")[0])
+        for action in actions
+    ]  # fmt: skip
+    return rows_table("Actions", ("Action", "Key", "Effect", "Description"), rows, empty="No such action.")

@@ -1,0 +1,134 @@
+"""``/v1/connections/{name}/authorize`` and the provider's answer: a person connects a connection in a browser or on another device."""
+
+from __future__ import annotations
+
+from html import escape
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from jackfield.connections.authorizations import find_workspace, unknown
+from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
+from jackfield.management.authorizing import Authorizing, Completed
+from jackfield.surfaces.shared.body import members_of
+from jackfield.surfaces.shared.callback import CALLBACK
+from jackfield.surfaces.shared.identity import Identity
+from jackfield.surfaces.shared.json_response import answer
+from jackfield.surfaces.shared.prefix import below_prefix
+from jackfield.surfaces.shared.problem import Problem, of_error
+from jackfield.surfaces.shared.server_context import ServerContext
+
+_MEMBERS = frozenset({"flow", "redirectUri", "returnTo"})
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+"""The address of this page holds the provider's code: no other site may learn it."""
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title></head>
+<body><h1>{title}</h1><p>{text}</p></body></html>
+"""
+
+
+async def authorize(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/connections/{name}/authorize``."""
+    body = await members_of(request, set(), _MEMBERS)
+    if not all(isinstance(value, str) for value in body.values()) or body.get("flow", "redirect") not in ("redirect", "device"):
+        raise Problem(400, "'flow' must be redirect or device, and the other members strings")
+    name, authorizing = request.path_params["name"], await _authorizing(server, identity)
+    try:
+        if body.get("flow") == "device":
+            return answer(await server.slowly(lambda: authorizing.begin_device(name)))
+        redirect_uri = body.get("redirectUri", f"{_base(request)}{CALLBACK}")
+        return_to = _checked_return(body.get("returnTo", ""), server)
+        return answer(await server.slowly(lambda: authorizing.begin(name, redirect_uri, return_to=return_to)))
+    except InvalidConnection as error:
+        raise of_error(error, 422) from None
+    except JackfieldError as error:
+        raise of_error(error) from None
+
+
+async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/authorizations/{id}``."""
+    authorizing = await _authorizing(server, identity)
+    return answer(await server.slowly(lambda: authorizing.poll(request.path_params["id"])))
+
+
+async def completed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/authorizations/{id}/complete``, for callers whose own page is the redirect URI."""
+    body = await members_of(request, {"state"}, {"code", "error", "error_description", "iss"})
+    if not all(isinstance(value, str) for value in body.values()):
+        raise Problem(400, "all members must be strings")
+    authorizing, identifier = await _authorizing(server, identity), request.path_params["id"]
+    try:
+        await server.slowly(lambda: authorizing.complete(identifier, body))
+        return answer(await server.slowly(lambda: authorizing.poll(identifier)))
+    except InvalidConnection as error:
+        raise of_error(error, 422) from None
+
+
+async def answered(request: Request, server: ServerContext, _identity: Identity) -> Response:
+    """Serve ``GET /oauth2/callback``: the person's browser comes back from the provider. The secret state is its only credential."""
+    given = dict(request.query_params)
+    try:
+        found = await server.slowly(lambda: _completed(server, given))
+    except JackfieldError as error:
+        return _page("Not connected", error.message, 400)
+    if isinstance(found, str):
+        return _handed_over(f"{below_prefix(found)}?{urlencode(given)}")
+    if not found.return_to:
+        return _page("Connected", f"The connection {found.connection} can be used now. You can close this page.")
+    parts = urlsplit(found.return_to)
+    query = "&".join(filter(None, (parts.query, urlencode({"connection": found.connection}))))
+    return RedirectResponse(urlunsplit(parts._replace(query=query)), 303, _HEADERS)
+
+
+def _completed(server: ServerContext, given: dict[str, str]) -> Completed | str:
+    """Complete an authorization; or return the page of this server that does it, since it knows the session that began."""
+    place = find_workspace(server.storage.database, given.get("state", ""))
+    if place is None:
+        raise unknown()
+    authorizing = server.runtime(place[0]).connections.authorizing()
+    own = authorizing.page_of(place[1])
+    return own if own.startswith("/") else authorizing.complete(place[1], given)
+
+
+async def _authorizing(server: ServerContext, identity: Identity) -> Authorizing:
+    return await server.slowly(
+        lambda: server.runtime(identity.workspace).connections_of(identity.caller).acting_as(identity.actor).authorizing()
+    )
+
+
+def _base(request: Request) -> str:
+    """Return the server's own address as the caller sees it."""
+    return str(request.base_url).rstrip("/")
+
+
+def _checked_return(text: str, server: ServerContext) -> str:
+    """Check the page to which the browser goes afterwards: it must belong to an origin that may call this server.
+
+    :raises InvalidInvocation: if it does not.
+    """
+    try:
+        parts = urlsplit(text)
+        origin = f"{parts.scheme}://{parts.netloc}"
+    except ValueError:
+        origin = "?"
+    if text and (origin not in server.settings.origins or not text.isprintable() or "\\" in text):
+        fault = Detail("/returnTo", "is not a page of an origin that the operator allows")
+        raise InvalidInvocation("'returnTo' is not allowed", details=[fault], hint="The operator allows origins with '--origin'.")
+    return text
+
+
+def _handed_over(address: str) -> Response:
+    """Refresh to a page of this server: a redirect of another site's link would not carry a SameSite=Strict cookie."""
+    shown = f'<a href="{escape(address)}">Continue</a>'
+    text = _PAGE.format(title="Connecting", text=shown)
+    refresh = f'<meta http-equiv="refresh" content="0;url={escape(address)}"></head>'
+    return HTMLResponse(text.replace("</head>", refresh, 1), 200, _HEADERS)
+
+
+def _page(title: str, text: str, status: int = 200) -> Response:
+    return HTMLResponse(_PAGE.format(title=escape(title), text=escape(text)), status, _HEADERS)

@@ -1,0 +1,128 @@
+"""The one file of a multipart form, read as it arrives: nothing of it is put into a temporary file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from jackfield.surfaces.shared.problem import Problem
+
+_MOST_FIELDS = 10
+
+
+class FormFile:
+    """The file of a form. Call ``open``, then read ``pieces``; other fields are skipped. ``name`` and ``content_type`` are as sent."""
+
+    def __init__(self, content_type: str, body: AsyncGenerator[bytes, None]) -> None:
+        self.name = ""
+        self.content_type = ""
+        self._body = body
+        self._waiting: list[bytes] = []
+        self._parts = 0
+        self._files = 0
+        self._in_file = False
+        self._ended = False
+        self._field, self._value = b"", b""
+        self._headers: dict[bytes, bytes] = {}
+        _, options = parse_options_header(content_type)
+        if not options.get(b"boundary"):
+            raise _unreadable("it has no boundary")
+        try:
+            self._parser = MultipartParser(
+                options[b"boundary"],
+                {
+                    "on_part_begin": self._begun, "on_part_data": self._data, "on_header_field": self._named,
+                    "on_header_value": self._valued, "on_header_end": self._header, "on_headers_finished": self._described,
+                    "on_end": self._finished,
+                },
+            )  # fmt: skip
+        except FormParserError as error:
+            raise _unreadable(str(error)) from None
+
+    async def open(self) -> None:
+        """Read up to the file.
+
+        :raises Problem: 400 if the form has no file, or cannot be read.
+        """
+        while not self._files:
+            if not await self._read():
+                raise _not_one()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the file's content, and read the form to its end.
+
+        :raises Problem: 400 if the form has a second file, or cannot be read.
+        """
+        more = True
+        while more:
+            waiting, self._waiting = self._waiting, []
+            for piece in waiting:
+                yield piece
+            more = await self._read()
+
+    async def _read(self) -> bool:
+        """Parse the next piece of the body; return False at its end."""
+        piece = await anext(self._body, None)
+        if piece is None:
+            if not self._ended:
+                raise _unreadable("it has no final boundary") if self._parts else _not_one()
+            return False
+        try:
+            self._parser.write(piece)
+        except FormParserError as error:
+            raise _unreadable(str(error)) from None
+        return True
+
+    def _begun(self) -> None:
+        self._headers = {}
+        self._in_file = False
+        self._parts += 1
+        if self._parts > _MOST_FIELDS + 1:
+            raise _unreadable(f"it has more than {_MOST_FIELDS} fields besides the file")
+
+    def _named(self, data: bytes, start: int, end: int) -> None:
+        self._field += data[start:end]
+
+    def _valued(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header(self) -> None:
+        self._headers[self._field.lower()] = self._value
+        self._field, self._value = b"", b""
+
+    def _described(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        if b"name" not in options:
+            raise _unreadable("a part has no name")
+        if b"filename" not in options:
+            return
+        self._files += 1
+        if self._files > 1:
+            raise _not_one()
+        self._in_file = True
+        self.name, self.content_type = _text(options, b"filename"), _text(self._headers, b"content-type")
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._in_file:
+            self._waiting.append(data[start:end])
+
+    def _finished(self) -> None:
+        self._ended = True
+
+
+def _text(members: Mapping[bytes, bytes], name: bytes) -> str:
+    found = members.get(name, b"")
+    try:
+        return found.decode()
+    except UnicodeDecodeError:
+        return found.decode("latin-1")
+
+
+def _unreadable(reason: str) -> Problem:
+    return Problem(400, f"the form cannot be read: {reason}")
+
+
+def _not_one() -> Problem:
+    return Problem(400, "the form must contain one file")

@@ -1,0 +1,49 @@
+"""Patience with a database that restarts, for requests to queue: they only need it for a moment, and callers rely on their 202."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from jackfield.database import DatabaseUnfit
+from jackfield.errors import Unavailable
+
+T = TypeVar("T")
+
+RESTART = 5.0
+"""Seconds that a restart of the database may take before an invocation to queue is refused."""
+_PAUSE = 0.25
+_ASYNC = re.compile(r"(?:^|,)\s*respond-async\s*(?:[,;]|$)", re.IGNORECASE)
+
+
+def queues(request: Request) -> bool:
+    """Return whether a request asks to queue what it sends (RFC 7240: ``Prefer: respond-async``)."""
+    return _ASYNC.search(",".join(request.headers.getlist("prefer"))) is not None
+
+
+async def patiently(request: Request, step: Callable[[], Awaitable[T]]) -> T:
+    """Run a step; outlast a restart of the database if the request is to queue.
+
+    :raises JackfieldError: the step's error.
+    """
+    return await (outlasting(step) if queues(request) else step())
+
+
+async def outlasting(step: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a step that had no effect because the database was unavailable, for as long as its restart takes.
+
+    :raises JackfieldError: the step's error, if it is another one or the database stays away.
+    """
+    until = time.monotonic() + RESTART
+    while True:
+        try:
+            return await step()
+        except Unavailable as error:
+            if isinstance(error, DatabaseUnfit) or not error.repeatable or time.monotonic() > until:
+                raise
+        await asyncio.sleep(_PAUSE)

@@ -1,0 +1,56 @@
+// An OpenID provider on loopback for the tests: everybody is Ada, who approves at once. It prints its address and ends with its input.
+import { createServer } from 'node:http'
+import Provider from 'oidc-provider'
+
+const configuration = {
+  clients: [
+    {
+      client_id: 'web', client_secret: 'web-secret-of-the-test', grant_types: ['authorization_code', 'refresh_token', 'client_credentials',
+        'urn:ietf:params:oauth:grant-type:device_code'], redirect_uris: ['https://jackfield.example/oauth2/callback'],
+      response_types: ['code'], scope: 'openid offline_access mail.read mail.send', application_type: 'web',
+    },
+    {
+      client_id: 'native', token_endpoint_auth_method: 'none', grant_types: ['authorization_code', 'refresh_token',
+        'urn:ietf:params:oauth:grant-type:device_code'],
+      redirect_uris: ['http://127.0.0.1/callback', 'http://127.0.0.1/oauth2/callback', 'http://localhost/oauth2/callback'], response_types: ['code'], scope: 'openid offline_access mail.read',
+      application_type: 'native',
+    },
+  ],
+  scopes: ['openid', 'offline_access', 'mail.read', 'mail.send'],
+  features: { devInteractions: { enabled: false }, deviceFlow: { enabled: true }, revocation: { enabled: true },
+    introspection: { enabled: true }, clientCredentials: { enabled: true } },
+  pkce: { required: () => true },
+  rotateRefreshToken: true,
+  issueRefreshToken: async () => true,
+  ttl: { AccessToken: 3600, RefreshToken: 86400, AuthorizationCode: 60, DeviceCode: 600, Interaction: 600, Session: 600, Grant: 86400, IdToken: 600 },
+  findAccount: async (_context, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
+  interactions: { url: (_context, interaction) => `/interaction/${interaction.uid}` },
+  cookies: { keys: ['a-key-of-the-test'] },
+}
+
+const server = createServer()
+server.listen(0, '127.0.0.1', () => {
+  const issuer = `http://127.0.0.1:${server.address().port}`
+  const provider = new Provider(issuer, configuration)
+  const answer = provider.callback()
+  const counts = {}
+  server.on('request', async (request, response) => {
+    const path = request.url.split('?')[0]
+    counts[path] = (counts[path] ?? 0) + 1
+    if (path === '/counts') { response.end(JSON.stringify(counts)); return }
+    if (!path.startsWith('/interaction/')) { answer(request, response); return }
+    try {
+      const { prompt, params, session, grantId } = await provider.interactionDetails(request, response)
+      if (prompt.name === 'login') {
+        await provider.interactionFinished(request, response, { login: { accountId: 'ada' } }, { mergeWithLastSubmission: false })
+        return
+      }
+      const grant = grantId ? await provider.Grant.find(grantId) : new provider.Grant({ accountId: session.accountId, clientId: params.client_id })
+      grant.addOIDCScope(params.scope ?? '')
+      await provider.interactionFinished(request, response, { consent: { grantId: await grant.save() } }, { mergeWithLastSubmission: true })
+    } catch (error) { response.statusCode = 500; response.end(String(error)) }
+  })
+  console.log(issuer)
+})
+process.stdin.resume()
+process.stdin.on('end', () => process.exit(0))

@@ -1,0 +1,89 @@
+"""Dead letters in the console: their badge and filter, their page with its button, and who may use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from browsing import Visitor
+from console_client import Place, placed, token
+from console_rig import Console
+from dead_letters import give_up
+from jackfield.access import Audit, Rules
+from jackfield.surfaces.shared.server_context import ServerContext
+
+pytest_plugins = ["browser"]
+
+SAY = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "Hello"}}
+
+
+def dead(host: ServerContext, **more: str) -> str:
+    """Return the id of an invocation that was given up."""
+    runtime = host.runtime("default")
+    identifier = runtime.enqueue({**SAY, **more})
+    assert isinstance(identifier, str)
+    assert runtime.journal is not None
+    give_up(runtime.journal, "default", identifier)
+    return identifier
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A console with a connection to the echo, where nobody takes what is queued."""
+    with placed(tmp_path, queue_workers=0) as found:
+        found.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame"})
+        yield found
+
+
+def test_a_dead_letter_is_redriven_from_its_page(place: Place) -> None:
+    """The overview counts it, the list marks and filters it, its page queues it again; the audit log names who did it."""
+    identifier = dead(place.host)
+    client = place.signed_in()
+    assert "Dead letters 1 to be redriven" in client.get("/").words
+    assert "dead letter" in client.get("/invocations").words
+    assert identifier in client.get("/invocations?status=dead").text
+    page = client.get(f"/invocations/{identifier}")
+    assert "Given up after 5 deliveries" in page.words
+    answer = client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/redrive")
+    assert (answer.status, answer.headers["location"]) == (303, f"/invocations/{identifier}?done=redriven")
+    page = client.get(answer.headers["location"])
+    assert "Queued again." in page.words
+    assert "Given up" not in page.words
+    assert "No invocation matches." in client.get("/invocations?status=dead").words
+    entries, _ = Audit(place.host.storage.database, "default", place.host.clock).list(event="invocation.redriven")
+    assert [entry.to_json()["actor"]["id"] for entry in entries] == ["console"]
+    assert client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/redrive").status == 409
+
+
+def test_a_redrive_needs_the_scope_manage(place: Place) -> None:
+    """A token with the scope ``invoke`` sees a dead letter, and is told what it lacks; one whose rules hide it does not find it."""
+    identifier = dead(place.host)
+    client = place.signed_in(token(place, "invoke"))
+    page = client.get(f"/invocations/{identifier}")
+    assert "requires the scope manage" in page.words
+    assert "/redrive" not in page.text
+    assert client.post(f"/invocations/{identifier}/redrive", {"csrf": page.csrf}).status == 403
+    blind = place.signed_in(token(place, "manage", rules=Rules(block=("echo/*",))))
+    csrf = blind.get("/").csrf
+    assert blind.post(f"/invocations/{identifier}/redrive", {"csrf": csrf}).status == 404
+    assert "Dead letters 0" in blind.get("/").words
+    assert identifier not in blind.get("/invocations?status=dead").text
+
+
+def test_the_pages_of_a_dead_letter_are_accessible(browser: Browser, console: Console) -> None:
+    """Overview, filtered list and page pass axe in both colour schemes and at phone width."""
+    console.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame"})
+    identifier = dead(console.host)
+    for scheme, phone in (("light", False), ("dark", False), ("light", True)):
+        visitor = Visitor(browser, console, scheme, phone=phone)
+        visitor.sign_in()
+        for name, path in (("overview", "/"), ("dead-list", "/invocations?status=dead"), ("dead", f"/invocations/{identifier}")):
+            visitor.go(path)
+            visitor.picture(f"{name}-{scheme}{'-phone' if phone else ''}", whole=True)
+            visitor.check()
+            assert visitor.axe() == []
+        visitor.page.get_by_role("button", name="Redrive").wait_for()
+        visitor.close()

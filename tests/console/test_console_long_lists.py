@@ -1,0 +1,51 @@
+"""The page of a connector with hundreds of actions: pages, groups and a search."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from console_client import Client, placed
+from plugboard import declare
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    """Somebody who is signed in, and a connector with 450 actions in two groups."""
+    rows = [
+        {"key": f"get{group}{number}", "title": f"Get {group} {number}", "description": "Gets it.", "effect": "read", "group": group}
+        for group, count in (("Alpha", 300), ("Beta", 150))
+        for number in range(count)
+    ]
+    site = tmp_path / "site"
+    declare(site, "jackfield-large", "jackfield.connectors", {"large": "jackfield_large:http"})
+    (site / "jackfield_large").mkdir()
+    raw = {"manifestVersion": 1, "key": "large", "title": "Large", "version": "1", "description": "Many.", "actions": rows}
+    (site / "jackfield_large" / "connector.json").write_text(json.dumps(raw), encoding="utf-8")
+    with placed(tmp_path) as place:
+        yield place.signed_in()
+
+
+def test_hundreds_of_actions_are_shown_by_page_group_and_search(client: Client) -> None:
+    """A page has 200 actions and a link to the next ones; a group or a search shows what belongs to it, and both can be combined."""
+    whole = client.get("/connectors/large")
+    assert "450 of 450 actions" in whole.words
+    assert (whole.text.count("<code>get"), "Alpha (300)" in whole.words, "Beta (150)" in whole.words) == (200, True, True)
+    assert 'href="/connectors/large/actions/getAlpha0"' in whole.text
+    last = client.get("/connectors/large?start=400")
+    assert (last.text.count("<code>get"), "More actions" in last.words) == (50, False)
+    assert "150 of 450 actions" in client.get("/connectors/large?group=Beta").words
+    found = client.get("/connectors/large?q=beta+149")
+    assert ("1 of 450 actions" in found.words, "getBeta149" in found.text) == (True, True)
+    assert "0 of 450 actions" in client.get("/connectors/large?q=beta+149&group=Alpha").words
+
+
+@pytest.mark.parametrize("query", ["start=x", "start=-1", f"start={'9' * 30}", "group=%3Cb%3E", "q=%22%3E"])
+def test_nonsense_in_the_address_is_harmless(client: Client, query: str) -> None:
+    """What is no number counts as the first page, and nothing of the address becomes markup."""
+    shown = client.get(f"/connectors/large?{query}")
+    assert shown.status == 200
+    assert "<b>" not in shown.text

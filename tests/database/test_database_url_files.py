@@ -1,0 +1,53 @@
+"""URLs with passwords in files: JACKFIELD_DATABASE_URL_FILE and JACKFIELD_QUEUE_URL_FILE."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jackfield.errors import InvalidInvocation
+from jackfield.queue.engine import queue_url
+from jackfield.resources.storage import database_url
+from shell import Shell
+
+pytest_plugins = ["shell_fixture"]
+
+
+def test_the_database_is_the_one_that_the_file_names(shell: Shell, tmp_path: Path) -> None:
+    """A command uses the database whose URL is in the file; white space around it does not count."""
+    file = tmp_path / "url"
+    file.write_text(f"  sqlite:///{tmp_path / 'mine.db'}\n", encoding="utf-8")
+    shell.set(JACKFIELD_DATABASE_URL="", JACKFIELD_DATABASE_URL_FILE=str(file))
+    assert shell.run("db", "upgrade").code == 0
+    assert (tmp_path / "mine.db").exists()
+
+
+def test_the_variable_wins(tmp_path: Path) -> None:
+    """A URL in the environment is used before a file, which is not read."""
+    assert database_url({"JACKFIELD_DATABASE_URL": "none", "JACKFIELD_DATABASE_URL_FILE": str(tmp_path / "none")}) == "none"
+
+
+def test_the_queue_may_be_named_in_a_file(tmp_path: Path) -> None:
+    """The broker's URL is read in the same way."""
+    file = tmp_path / "url"
+    file.write_text("amqp://jackfield:s3cret@broker:5672/jackfield\n", encoding="utf-8")
+    assert queue_url({"JACKFIELD_QUEUE_URL_FILE": str(file)}) == "amqp://jackfield:s3cret@broker:5672/jackfield"
+    assert queue_url({}) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "No such file"), (b"", "is empty"), (b" \n", "is empty"), (b"\xff\xfe", "not text")]
+)
+def test_a_file_without_a_url(shell: Shell, tmp_path: Path, content: bytes | None, reason: str) -> None:
+    """A file that is missing, empty or not text is refused with its name and the variable's, not replaced by the default."""
+    file = tmp_path / "url"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InvalidInvocation, match="JACKFIELD_DATABASE_URL_FILE"):
+        database_url({"JACKFIELD_DATABASE_URL_FILE": str(file)})
+    shell.set(JACKFIELD_DATABASE_URL="", JACKFIELD_DATABASE_URL_FILE=str(file))
+    answer = shell.run("db", "check")
+    assert answer.code == 2
+    assert reason in answer.json["error"]["message"]
+    assert str(file) in answer.json["error"]["message"]

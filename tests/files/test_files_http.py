@@ -1,0 +1,208 @@
+"""Files over HTTP: downloads, ranges, whose they are, and actions that take and return them, now or from the queue."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.http.test_http_invocations import is_settled, until
+
+from clocks import FakeClock
+from courier import SOURCE
+from file_places import Place, bucket
+from http_stand import SETTINGS, Client, Stand, standing
+from jackfield.access import Rules
+from jackfield.surfaces.console.results import output_shown
+from jackfield.surfaces.shared.settings import Settings
+from plugboard import make_connector, plugged
+
+MEGA = 1024 * 1024
+
+
+@contextmanager
+def posting(place: Place, tmp_path: Path, settings: Settings = SETTINGS, **more: Any) -> Iterator[Stand]:
+    """Run a server with the courier, whose files lie in a place."""
+    make_connector(tmp_path / "couriers", "courier", SOURCE)
+    with plugged(tmp_path / "couriers"), standing(tmp_path, settings, **more, **dict[str, Any](place.environment)) as stand:
+        yield stand
+
+
+def carrying(action: str = "carry", **inputs: Any) -> dict[str, Any]:
+    """Return an invocation of the courier."""
+    return {"connector": "courier", "action": action, "inputs": inputs}
+
+
+def download(client: Client, file: str, **headers: str) -> Any:
+    """Return the response to a download."""
+    return client.get(f"/v1/files/{file}", **headers)
+
+
+def test_a_file_goes_up_through_an_action_and_down_again(place: Place, tmp_path: Path) -> None:
+    """An action reads a stored file as a stream and returns another one; text and base64 do as well."""
+    content = bytes(range(256)) * 40_000
+    with posting(place, tmp_path) as stand:
+        client = stand.client()
+        file = client.post("/v1/files", content, Content_Type="image/png").json["file"]
+        for action in ("carry", "carryLater"):
+            done = client.post("/v1/invocations", carrying(action, document={"file": file})).json
+            assert done["status"] == "succeeded", done
+            assert (done["output"]["sha256"], done["output"]["size"]) == (hashlib.sha256(content).hexdigest(), len(content))
+            copy = done["output"]["copies"][0]
+            assert copy.keys() == {"file", "size", "contentType", "expiresAt", "name"}
+            answer = download(client, copy["file"])
+            assert (answer.status, answer.body == content) == (200, True)
+            assert answer.headers["content-type"] == "image/png"
+            assert answer.headers["content-disposition"] == "attachment; filename=\"copy of it.bin\"; filename*=UTF-8''copy%20of%20it.bin"
+            assert (answer.headers["x-content-type-options"], answer.headers["accept-ranges"]) == ("nosniff", "bytes")
+        for inline in ("hello", {"data": base64.b64encode(b"hello").decode()}):
+            output = client.post("/v1/invocations", carrying(document=inline)).json["output"]
+            assert download(client, output["copies"][0]["file"]).body == b"hello"
+        assert client.post("/v1/invocations", carrying("weigh", document={"file": file})).json["output"]["size"] == len(content)
+        late = client.post("/v1/invocations", {**carrying(document="x", fault="late"), "timeoutSeconds": 1}).json
+        assert late["error"]["code"] in ("unavailable", "timeout")  # as the deadline falls
+        assert all(item["size"] in (5, len(content)) for item in client.get("/v1/files").json["items"])
+
+
+def test_ranges(place: Place, tmp_path: Path) -> None:
+    """A range, an open one, a suffix; what is outside is 416, several ranges or another ETag mean the whole file.
+
+    The last bytes of an empty file are all of it, as RFC 9110 has it."""
+    content = bytes(range(256)) * 8192
+    with posting(place, tmp_path) as stand:
+        client = stand.client()
+        file = client.post("/v1/files", content).json["file"]
+        whole = download(client, file)
+        for given, begin, end in (("bytes=0-0", 0, 1), ("bytes=1048570-1048600", 1048570, 1048601), ("bytes=2097150-", 2097150, 2097152),
+                                  ("bytes=-5", 2097147, 2097152), ("bytes=5-99999999", 5, 2097152)):  # fmt: skip
+            part = download(client, file, Range=given, If_Range=whole.headers["etag"])
+            assert (part.status, part.body == content[begin:end]) == (206, True)
+            assert part.headers["content-range"] == f"bytes {begin}-{end - 1}/{len(content)}"
+        for given in ("bytes=0-1,5-6", "lines=1-2", "bytes=-", "bytes=9-3"):
+            assert (download(client, file, Range=given).status, download(client, file, Range="bytes=0-1", If_Range='"x"').status) == (
+                200,
+                200,
+            )
+        outside = download(client, file, Range="bytes=2097152-")
+        assert (outside.status, outside.headers["content-range"]) == (416, "bytes */2097152")
+        empty = client.post("/v1/files", b"").json["file"]
+        assert [download(client, empty, Range=given).status for given in ("bytes=-1872", "bytes=-0", "bytes=0-")] == [200, 416, 416]
+        head = client.call("HEAD", f"/v1/files/{file}")
+        assert (head.status, head.headers["content-length"]) == (200, str(len(content)))
+
+
+def test_whose_files_they_are(place: Place, tmp_path: Path) -> None:
+    """Another workspace sees nothing; a token with rules sees what it uploaded; deleting needs the scope ``invoke``."""
+    with posting(place, tmp_path) as stand:
+        admin, ruled = stand.client(), stand.client(rules=Rules(("courier/*",)), name="clerk")
+        theirs, own = admin.post("/v1/files", b"theirs").json["file"], ruled.post("/v1/files", b"own").json["file"]
+        assert [item["file"] for item in ruled.get("/v1/files").json["items"]] == [own]
+        assert {item["file"] for item in admin.get("/v1/files").json["items"]} == {own, theirs}
+        assert (download(ruled, theirs).status, download(ruled, own).status) == (404, 200)
+        assert ruled.call("DELETE", f"/v1/files/{theirs}").status == 404
+        assert stand.client("read").call("DELETE", f"/v1/files/{own}").status == 403
+        returned = ruled.post("/v1/invocations", carrying(document={"file": own})).json["output"]["copies"][0]["file"]
+        assert download(ruled, returned).body == b"own"
+        assert admin.call("DELETE", f"/v1/files/{own}").status == 204
+        assert download(admin, own).status == 404
+        page = admin.get("/v1/files?limit=1").json
+        assert admin.get(f"/v1/files?limit=1&cursor={page['nextCursor']}").json["items"] != page["items"]
+        for name in place.names():
+            if theirs in name:
+                place.write(name, b"changed" + place.read(name))
+        assert download(admin, theirs).status == 404
+
+
+def test_a_queued_invocation_keeps_its_files(place: Place, tmp_path: Path) -> None:
+    """The journal stores the reference, the file outlives its expiry for as long as the invocation waits, and a worker reads it."""
+    clock = FakeClock()
+    content = b"x" * (3 * MEGA)
+    with posting(place, tmp_path, replace(SETTINGS, queue_workers=1), clock=clock) as stand:
+        client = stand.client()
+        file, other = (client.post("/v1/files", content).json["file"] for _ in range(2))
+        later = "2100-01-01T00:00:00Z"
+        queued = {}
+        for action in ("carry", "weigh"):
+            body = {**carrying(action, document={"file": file}), "notBefore": later}
+            answer = client.post("/v1/invocations", body, Prefer="respond-async")
+            assert answer.status == 202, answer.body
+            queued[action] = answer.json["invocationId"]
+        with stand.host.storage.database.read() as transaction:
+            assert all(len(row.inputs) < 1000 for row in transaction.execute("SELECT inputs FROM invocations WHERE status = 'queued'"))
+        missing = client.post("/v1/invocations", carrying(document={"file": "file_" + "x" * 22}), Prefer="respond-async")
+        assert (missing.status, missing.json["error"]["details"][0]["path"]) == (422, "/document/file")
+        clock.advance(50 * 3600)
+        assert stand.host.files.sweep() == 1
+        assert (download(client, other).status, download(client, file).status) == (404, 200)
+        with stand.host.storage.database.write() as transaction:
+            transaction.change("UPDATE invocations SET available_at = 0 WHERE status = 'queued'")
+        stand.host.wake()
+        for action, identifier in queued.items():
+            entry = until(client, identifier, is_settled)
+            assert entry["status"] == "succeeded", (action, entry)
+        clock.advance(50 * 3600)
+        assert stand.host.files.sweep() == 2
+        assert (place.names(), client.get("/v1/files").json["items"]) == ([], [])
+
+
+def test_equal_files_are_equal_requests(place: Place, tmp_path: Path) -> None:
+    """Under one idempotency key the same content, uploaded again, is the same request, and other content is another one."""
+    with posting(place, tmp_path) as stand:
+        client = stand.client()
+        first, again, other = (client.post("/v1/files", content).json["file"] for content in (b"same", b"same", b"other"))
+        bodies = [{**carrying("weigh", document={"file": file}), "idempotencyKey": "k"} for file in (first, again, other)]
+        done = [client.post("/v1/invocations", body) for body in bodies]
+        assert [answer.status for answer in done] == [200, 200, 422]
+        assert [answer.json["meta"]["replayed"] for answer in done[:2]] == [False, True]
+        assert done[2].json["error"]["code"] == "idempotency_conflict"
+
+
+def test_a_storage_that_is_away_is_503(tmp_path: Path, s3_port: int) -> None:
+    """Uploads, downloads and invocations that need a file are unavailable and may be repeated; the rest of the server works."""
+    place = bucket(s3_port, "http-away")
+    with posting(place, tmp_path) as stand:
+        client = stand.client()
+        file = client.post("/v1/files", b"here").json["file"]
+    away = Place({**place.environment, "JACKFIELD_FILES_URL": "s3://shelf/http-away?endpoint=http://127.0.0.1:1"})
+    shared: dict[str, Any] = {"JACKFIELD_DATABASE_URL": _database(tmp_path), **_key(tmp_path), **away.environment}
+    with plugged(tmp_path / "couriers"), standing(tmp_path / "again", **shared) as stand:
+        client = stand.client()
+        for answer in (client.post("/v1/files", b"x"), download(client, file)):
+            assert (answer.status, answer.json["code"], "retry-after" in answer.headers) == (503, "unavailable", True)
+        refused = client.post("/v1/invocations", carrying("weigh", document={"file": file}))
+        assert (refused.status, refused.json["error"]["code"], refused.json["error"]["retryable"]) == (503, "unavailable", True)
+        assert client.post("/v1/invocations", carrying("weigh", document="x")).status == 200
+
+
+def _database(folder: Path) -> str:
+    return f"sqlite:///{folder / 'home' / 'jackfield.db'}"
+
+
+def _key(folder: Path) -> dict[str, str]:
+    return {"JACKFIELD_MASTER_KEY_FILE": str(folder / "home" / "master.key")}
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "../../etc/passwd", 'a"b\r\nSet-Cookie: x', "Überweisung.pdf", "scan\u202efdp.exe"])
+def test_a_form_gives_the_file_its_name(name: str, tmp_path: Path) -> None:
+    """The name of an uploaded file comes back in the download, without folders, line breaks, and marks that turn its ending around."""
+    sent = name.replace('"', "%22").replace("\r\n", "%0D%0A").encode()
+    form = b'--x\r\nContent-Disposition: form-data; name=f; filename="' + sent + b'"\r\n\r\nhello\r\n--x--\r\n'
+    with standing(tmp_path) as stand:
+        client = stand.client()
+        file = client.post("/v1/files", form, Content_Type="multipart/form-data; boundary=x").json["file"]
+        header = download(client, file).headers["content-disposition"]
+        assert header.startswith("attachment; filename=")
+        assert not set(header) & set("/\\\r\n")
+        assert "%E2%80%AE" not in header
+
+
+def test_the_console_links_files_of_an_output() -> None:
+    """A file in an output is a link to its download; what only looks like one is not."""
+    file = {"file": "file_" + "x" * 22, "size": 5, "contentType": "text/plain", "expiresAt": "2100-01-01T00:00:00Z"}
+    assert f'href="/files/{file["file"]}"' in str(output_shown({"copies": [file, file]}))
+    assert "href" not in str(output_shown({**file, "file": "../connections"}))

@@ -1,0 +1,6 @@
+"""The databases and brokers that tests of the queue run on."""
+
+from postgres import database_url, postgres_database, postgres_server, postgres_url
+from rabbitmq import rabbitmq, rabbitmq_node, redis_url
+
+__all__ = ["database_url", "postgres_database", "postgres_server", "postgres_url", "rabbitmq", "rabbitmq_node", "redis_url"]

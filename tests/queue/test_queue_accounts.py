@@ -1,0 +1,104 @@
+"""Connections to RabbitMQ as operators set them up: with TLS, and with a user of limited permissions."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from authority import Authority
+from engine_stand import engine_stand
+from jackfield.errors import Unavailable
+from jackfield.queue import Engine
+from jackfield.queue.celery.broker import new_app
+from jackfield.queue.celery.publisher import CeleryPublisher
+from rabbitmq import SETTINGS, Node, free_ports, missing
+
+_PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "celery.md"
+_SECURED = """load_definitions = {{folder}}/definitions.json
+listeners.ssl.1 = 127.0.0.1:{port}
+ssl_options.certfile = {{folder}}/server.pem
+ssl_options.keyfile = {{folder}}/server.pem
+"""
+
+
+@dataclass(frozen=True)
+class Secured:
+    """A node with a TLS port and one user, ``worker``, who may do only what the documentation asks for."""
+
+    node: Node
+    port: int
+    bundle: Path
+
+    def url(self, host: str = "localhost") -> str:
+        """The URL for JACKFIELD_QUEUE_URL."""
+        return f"amqps://worker:a-secret@{host}:{self.port}//"
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """The node, with a certificate for ``localhost`` by an authority of our own."""
+    reason = missing()
+    if reason is not None:
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("secured")
+    authority = Authority(folder)
+    (port,) = free_ports(1)
+    files = {"definitions.json": json.dumps(_definitions()).encode(), "server.pem": authority.pem("localhost")}
+    node = Node(f"{SETTINGS}{_SECURED.format(port=port)}", files)
+    yield Secured(node, port, authority.bundle)
+    node.close()
+
+
+def _definitions() -> dict[str, object]:
+    salt = os.urandom(4)
+    hashed = base64.b64encode(salt + hashlib.sha256(salt + b"a-secret").digest()).decode()
+    (command,) = re.findall(r"^rabbitmqctl set_permissions .*$", _PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    *_, configure, write, read = shlex.split(command)
+    return {
+        "vhosts": [{"name": "/"}],
+        "users": [{"name": "worker", "password_hash": hashed, "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": []}],
+        "permissions": [{"user": "worker", "vhost": "/", "configure": configure, "write": write, "read": read}],
+    }
+
+
+def test_the_documented_permissions_suffice_over_tls(secured: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Invocations run over ``amqps://`` as a user with the permissions of the documentation, and the worker answers remote control and
+    sends events, as Flower asks for."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(secured.bundle))
+    with engine_stand(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", secured.url()) as stand:
+
+        def step(_engine: Engine) -> None:
+            stand.ended(*[stand.queue(f"order-{number}") for number in range(20)])
+            app = new_app(secured.url())
+            assert [list(reply.values()) for reply in app.control.ping(timeout=10.0, limit=1)] == [[{"ok": "pong"}]]
+            with app.connection_for_read() as connection, connection.channel() as channel:
+                events = app.events.Receiver(channel, handlers={"worker-heartbeat": lambda event: heard.append(event["hostname"])})
+                app.control.enable_events()
+                events.capture(limit=1, timeout=30)
+
+        heard: list[str] = []
+        stand.work(step)
+        assert len(heard) == 1
+        assert heard[0].startswith("jackfield-")
+        assert stand.calls == {f"order-{number}": 1 for number in range(20)}
+
+
+@pytest.mark.parametrize(("host", "believes"), [("localhost", False), ("127.0.0.1", True)])
+def test_a_certificate_that_cannot_be_verified_is_refused(
+    secured: Secured, host: str, believes: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A broker with a certificate of an unknown authority, or for another name, gets no message."""
+    other = Authority(tmp_path, "Another Authority")
+    monkeypatch.setenv("SSL_CERT_FILE", str(secured.bundle if believes else other.bundle))
+    publisher = CeleryPublisher(new_app(secured.url(host)), secured.url(host))
+    with pytest.raises(Unavailable, match=r"the broker is unavailable"):
+        publisher.publish([("default", "order-1")])

@@ -1,0 +1,273 @@
+"""Queued invocations through Celery and a real RabbitMQ, with the engine in this process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery.worker import state
+
+from engine_stand import EngineStand, engine_stand
+from jackfield.clock import SystemClock
+from jackfield.errors import InvalidInvocation
+from jackfield.journal.outbox import Outbox
+from jackfield.queue import Engine, check_queue, dispatcher
+from jackfield.queue.celery.broker import DEAD, QUEUE, TASK, new_app
+from jackfield.queue.celery.publisher import CeleryPublisher
+from rabbitmq import Node
+
+
+@pytest.fixture
+def stand(tmp_path: Path, database_url: str, rabbitmq: Node) -> Iterator[EngineStand]:
+    """An engine on SQLite or PostgreSQL, and RabbitMQ."""
+    with engine_stand(tmp_path, database_url, rabbitmq.url) as found:
+        yield found
+
+
+def test_queued_invocations_run_through_the_broker(stand: EngineStand) -> None:
+    """Each invocation runs once, and its message is gone from the broker when the engine has stopped."""
+    ids = [stand.queue(f"order-{number}") for number in range(40)]
+    entries = stand.work(lambda _engine: stand.ended(*ids))
+    assert {entry.status for entry in entries} == {"succeeded"}
+    assert stand.calls == {f"order-{number}": 1 for number in range(40)}
+    assert _waiting(stand) == {QUEUE: 0, DEAD: 0}
+
+
+def test_duplicate_messages_are_harmless(stand: EngineStand) -> None:
+    """A message that arrives again while its invocation runs, or after it has ended, runs nothing."""
+
+    def step(_engine: Engine) -> None:
+        first = stand.queue("first", inputs={"wait": True})
+        assert stand.begun.acquire(timeout=20)
+        _publish(stand, [first] * 5)
+        stand.ended(stand.queue("second"))
+        stand.gate.set()
+        stand.ended(first)
+        _publish(stand, [first] * 5)
+        stand.ended(stand.queue("third"))
+
+    stand.work(step)
+    assert stand.calls == {"first": 1, "second": 1, "third": 1}
+
+
+def test_garbage_goes_to_the_dead_letters(stand: EngineStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a worker cannot run is moved to the dead letters, and it goes on. What names no invocation stays there after the dispatcher."""
+    monkeypatch.setattr(CeleryPublisher, "dead", lambda _publisher, _most: ())
+    ours = {"task": TASK, "id": "1"}
+    garbage: list[tuple[bytes, dict[str, Any], str]] = [
+        (b"garbage", {}, "application/json"),
+        (b"\xff\xfe", ours, "application/json"),
+        (b'[["default"], {}, {}]', ours, "application/json"),
+        (b'[["default", 7], {}, {}]', ours, "application/json"),
+        (b'[["default", "x"], {}, {}]', {**ours, "eta": "2999-01-01T00:00:00"}, "application/json"),
+        (b'[["default", "x"], {}, {}]', {"task": ["a"], "id": "1"}, "application/json"),
+        (b'[["default", "x"], {}, {}]', {"task": "another", "id": "1"}, "application/json"),
+        (b"cposix", ours, "application/x-python-serialize"),
+        (b'[["default", "\\u0000"], {}, {}]', ours, "application/json"),
+        (b'[["\\ud800", "x"], {}, {}]', ours, "application/json"),
+    ]
+
+    def step(_engine: Engine) -> None:
+        stand.ended(stand.queue("first"))
+        with _channel(stand) as channel:
+            for body, headers, content in garbage:
+                message = channel.prepare_message(body, content_type=content, content_encoding="utf-8", headers=headers)
+                channel.basic_publish(message, exchange="", routing_key=QUEUE)
+        stand.ended(*[stand.queue(f"order-{number}") for number in range(10)])
+
+    stand.work(step)
+    assert _waiting(stand, dead=len(garbage)) == {QUEUE: 0, DEAD: len(garbage)}
+    monkeypatch.undo()
+    publisher = CeleryPublisher(new_app(stand.queue_url), stand.queue_url)
+    named = list(publisher.dead(100))
+    publisher.close()
+    assert named == [("default", "x")] * 3
+    assert _waiting(stand, dead=len(garbage) - 3) == {QUEUE: 0, DEAD: len(garbage) - 3}
+
+
+def test_what_the_broker_lost_or_gave_up_is_released_again(stand: EngineStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invocation whose message is lost, or lies in the dead letters, is released again by the journal."""
+    monkeypatch.setattr(dispatcher, "_LOST", 0.1)
+    lost, given_up = stand.queue("lost"), stand.queue("given up")
+    Outbox(stand.journal.database, SystemClock()).mark([("default", lost), ("default", given_up)])
+    _publish(stand, [])
+    with _channel(stand) as channel:
+        body = f'[["default", "{given_up}"], {{}}, {{}}]'
+        channel.basic_publish(channel.prepare_message(body, content_encoding="utf-8"), exchange="", routing_key=DEAD)
+    stand.work(lambda _engine: stand.ended(lost, given_up))
+    assert stand.calls == {"lost": 1, "given up": 1}
+    assert _waiting(stand) == {QUEUE: 0, DEAD: 0}
+
+
+def test_queued_and_running_invocations_are_cancelled(stand: EngineStand) -> None:
+    """A queued invocation is cancelled and never runs; one that was sent runs to its end, and its entry notes the request."""
+
+    def step(engine: Engine) -> tuple[str, str]:
+        running = stand.queue("running", inputs={"wait": True})
+        assert stand.begun.acquire(timeout=20)
+        waiting = stand.queue("waiting")
+        assert engine.depth() == {"default": 1}
+        assert engine.cancel("default", waiting)
+        assert engine.cancel("default", running)
+        stand.gate.set()
+        stand.ended(stand.queue("last"))
+        return running, waiting
+
+    entries = stand.ended(*stand.work(step, slots=1))
+    assert [(entry.status, entry.error_code, entry.cancel_requested_at is not None) for entry in entries] == [
+        ("succeeded", None, True),
+        ("failed", "cancelled", False),
+    ]
+    assert stand.calls == {"running": 1, "last": 1}
+
+
+def test_what_is_due_later_waits_in_the_journal(stand: EngineStand) -> None:
+    """An invocation with ``notBefore`` holds neither a message nor a slot until then."""
+    at = datetime.now(UTC) + timedelta(seconds=1.5)
+
+    def step(_engine: Engine) -> str:
+        later = stand.queue("later", notBefore=at.isoformat())
+        stand.ended(stand.queue("now"))
+        assert stand.journal.find(later).status == "queued"
+        stand.ended(later)
+        return later
+
+    entry = stand.journal.find(stand.work(step, slots=1))
+    assert entry.started_at is not None
+    assert entry.started_at >= at.timestamp()
+
+
+def test_an_engine_that_stops_leaves_the_rest_to_others(stand: EngineStand) -> None:
+    """Whoever stops begins nothing new: what waits stays queued, unclaimed, and the next engine runs it. What runs is settled by effect."""
+
+    def step(_engine: Engine) -> list[str]:
+        running = stand.queue("running", inputs={"wait": True})
+        assert stand.begun.acquire(timeout=20)
+        return [running, *[stand.queue(f"order-{number}") for number in range(20)]]
+
+    running, *others = stand.work(step, slots=1, within=0.2)
+    assert stand.journal.find(running).status == "in_doubt"
+    assert {(entry.status, entry.owner) for entry in map(stand.journal.find, others)} == {("queued", None)}
+    stand.gate.set()
+    assert {entry.status for entry in stand.work(lambda _engine: stand.ended(*others), slots=1)} == {"succeeded"}
+    assert set(stand.calls.values()) == {1}
+    stand.until(running, holds=lambda entry: entry.status == "succeeded")
+
+
+def test_a_broker_that_goes_away_loses_nothing(tmp_path: Path, rabbitmq: Node) -> None:
+    """Without the broker, invocations are accepted and wait; what runs goes on. With its return all are run, each once."""
+    with engine_stand(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", rabbitmq.url) as stand:
+
+        def step(_engine: Engine) -> list[str]:
+            ids = [stand.queue("running", inputs={"wait": True}), *[stand.queue(f"before-{number}") for number in range(20)]]
+            assert stand.begun.acquire(timeout=20)
+            rabbitmq.stop()
+            ids += [stand.queue(f"without-{number}") for number in range(20)]
+            rabbitmq.start()
+            ids += [stand.queue(f"after-{number}") for number in range(20)]
+            stand.ended(*ids[1:])
+            stand.gate.set()
+            stand.ended(ids[0])
+            return ids
+
+        ids = stand.work(step)
+        assert {entry.status for entry in map(stand.journal.find, ids)} == {"succeeded"}
+        assert stand.calls == dict.fromkeys(stand.calls, 1)
+        assert len(stand.calls) == len(ids) == 61
+
+
+def test_remote_commands_stop_nothing(stand: EngineStand) -> None:
+    """Commands that would stop a worker, or make it drop messages, are refused with what to do instead; those that ask are answered."""
+
+    def step(_engine: Engine) -> None:
+        stand.ended(stand.queue("first"))
+        app = new_app(stand.queue_url)
+        blocked = stand.queue("blocked", inputs={"wait": True})
+        commands: list[tuple[str, dict[str, Any]]] = [
+            ("revoke", {"task_id": blocked}),
+            ("hello", {"from_node": "x@y", "revoked": {blocked: 0}}),
+            ("rate_limit", {"task_name": TASK, "rate_limit": "1/h"}),
+            ("cancel_consumer", {"queue": QUEUE}),
+            ("shutdown", {}),
+        ]
+        with app.connection_for_write() as connection:
+            for name, arguments in commands:
+                replies = app.control.broadcast(name, arguments=arguments, reply=True, limit=1, timeout=20, connection=connection)
+                assert ["refuse" in reply["error"] for found in replies for reply in found.values()] == [True], name
+            assert app.control.inspect(limit=1, timeout=20, connection=connection).ping()
+        stand.gate.set()
+        stand.ended(blocked, *[stand.queue(f"order-{number}") for number in range(6)])
+
+    stand.work(step)
+    assert stand.calls == dict.fromkeys(stand.calls, 1)
+
+
+def test_a_worker_of_celery_that_ends_is_started_again(tmp_path: Path, rabbitmq: Node, caplog: pytest.LogCaptureFixture) -> None:
+    """An error that Celery does not recover from ends its worker, but not ours."""
+    with engine_stand(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", rabbitmq.url) as stand:
+
+        def step(_engine: Engine) -> None:
+            stand.ended(stand.queue("first"))
+            state.should_stop = 1
+            deadline = time.monotonic() + 60.0
+            while "Celery's worker ended by itself" not in caplog.text:
+                assert time.monotonic() < deadline
+                threading.Event().wait(0.02)
+            stand.ended(*[stand.queue(f"order-{number}") for number in range(6)])
+
+        stand.work(step)
+        assert stand.calls == dict.fromkeys(stand.calls, 1)
+
+
+def test_redis_is_a_broker(tmp_path: Path, redis_url: str) -> None:
+    """The same works through Redis, duplicates included."""
+    with engine_stand(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", redis_url) as stand:
+
+        def step(_engine: Engine) -> None:
+            ids = [stand.queue(f"order-{number}") for number in range(20)]
+            stand.ended(*ids)
+            _publish(stand, ids)
+            stand.ended(stand.queue("last"))
+
+        stand.work(step)
+        assert stand.calls == dict.fromkeys(stand.calls, 1)
+        assert len(stand.calls) == 21
+
+
+@pytest.mark.parametrize("url", ["http://broker", "amqp://", "amqp:broker", "sqs://user:secret@broker"])
+def test_a_url_of_no_broker_is_refused(url: str, tmp_path: Path) -> None:
+    """The error names the variable and the forms that it takes, and no password."""
+    with pytest.raises(InvalidInvocation, match="JACKFIELD_QUEUE_URL") as caught:
+        check_queue({"JACKFIELD_HOME": str(tmp_path), "JACKFIELD_QUEUE_URL": url})
+    assert "secret" not in str(caught.value)
+    with pytest.raises(InvalidInvocation, match="needs a database"):
+        check_queue({"JACKFIELD_DATABASE_URL": "none", "JACKFIELD_QUEUE_URL": "amqp://127.0.0.1"})
+
+
+def _publish(stand: EngineStand, ids: list[str]) -> None:
+    publisher = CeleryPublisher(new_app(stand.queue_url), stand.queue_url)
+    publisher.publish([("default", identifier) for identifier in ids])
+    publisher.close()
+
+
+@contextmanager
+def _channel(stand: EngineStand) -> Iterator[Any]:
+    with new_app(stand.queue_url).connection_for_read() as connection, closing(connection.channel()) as channel:
+        yield channel
+
+
+def _waiting(stand: EngineStand, dead: int = 0) -> dict[str, int]:
+    """Return the lengths of the queues once the broker has taken back what consumers that left had not acknowledged."""
+    found: dict[str, int] = {}
+    pause, end = threading.Event(), time.monotonic() + 20
+    with _channel(stand) as channel:
+        while found != {QUEUE: 0, DEAD: dead} and time.monotonic() < end:
+            pause.wait(0.02)
+            found = {name: channel.queue_declare(name, passive=True).message_count for name in (QUEUE, DEAD)}
+    return found

@@ -1,0 +1,143 @@
+"""``jackfield worker --processes``: real processes that are killed, drained and probed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from gates import Gatekeeper
+from http_stand import Client, clean
+from jackfield import Jackfield
+from plugboard import make_echo, plugged
+
+pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="children are found in /proc")
+
+
+@dataclass
+class Worker:
+    """A master with its processes, and a runtime that queues for it."""
+
+    process: subprocess.Popen[str]
+    probes: Client
+    jackfield: Jackfield
+
+    def children(self) -> set[int]:
+        """The pids of the master's children."""
+        pid = self.process.pid
+        return {int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()}
+
+    def queue(self, text: str, **inputs: object) -> str:
+        """Queue an invocation of the echo; its id."""
+        found = self.jackfield.enqueue({"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": text, **inputs}})
+        assert isinstance(found, str)
+        return found
+
+    def status(self, identifier: str) -> str:
+        """How an invocation stands."""
+        assert self.jackfield.journal is not None
+        return self.jackfield.journal.find(identifier).status
+
+
+def until(done: Callable[[], object]) -> None:
+    """Wait for something to become true."""
+    pause = threading.Event()
+    for _ in range(1500):
+        if done():
+            return
+        pause.wait(0.02)
+    raise AssertionError("it did not come true")
+
+
+@contextmanager
+def working(folder: Path, *options: str) -> Iterator[Worker]:
+    """A worker with two processes, ready."""
+    paths = make_echo(folder / "plugs")
+    file = folder / "connections.yaml"
+    file.write_text("connections: {hall: {type: echo/token, values: {token: t-4711}}}", encoding="utf-8")
+    url = f"sqlite:///{folder}/queue.db"
+    environment = clean(folder / "home", JACKFIELD_DATABASE_URL=url, JACKFIELD_CONNECTIONS=str(file), PYTHONPATH=os.pathsep.join(paths))
+    command = [sys.executable, "-m", "jackfield", "worker", "--processes", "2", "--concurrency", "2", "--health-port", "0", *options]
+    with (
+        mock.patch.dict(os.environ, environment, clear=True),
+        plugged(*paths),
+        Jackfield() as jackfield,
+        (folder / "log").open("w", encoding="utf-8") as log,
+    ):
+        assert jackfield.journal is not None
+        process = subprocess.Popen(command, stderr=log, text=True, start_new_session=True)
+        try:
+            until(lambda: "health on port" in (folder / "log").read_text("utf-8"))
+            port = int((folder / "log").read_text("utf-8").partition("health on port ")[2].partition(",")[0])
+            worker = Worker(process, Client(port), jackfield)
+            until(lambda: worker.probes.get("/readyz").status == 200)
+            yield worker
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
+
+
+def test_processes_share_the_work_and_are_replaced_when_they_die(tmp_path: Path) -> None:
+    """All that is queued runs; a process that is killed is forked again, and probes and metrics cover all of them."""
+    with working(tmp_path) as worker:
+        before = worker.children()
+        assert len(before) == 3  # two processes and the probe
+        ids = [worker.queue(str(number)) for number in range(8)]
+        until(lambda: all(worker.status(identifier) == "succeeded" for identifier in ids))
+        text = worker.probes.get("/metrics").body.decode()
+        assert 'jackfield_invocations_total{action="say",connector="echo",status="succeeded"} 8.0' in text
+        assert "jackfield_queue_depth 0.0" in text
+        assert worker.probes.get("/healthz").json == {"status": "ok"}
+        assert worker.probes.get("/nope").status == 404
+        victim = min(before)
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: len(worker.children()) == 3 and victim not in worker.children())
+        until(lambda: worker.probes.get("/readyz").status == 200)
+        again = worker.queue("again")
+        until(lambda: worker.status(again) == "succeeded")
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.process.wait(30) == 0
+    assert "is started again" in (tmp_path / "log").read_text("utf-8")
+
+
+def test_sigterm_drains_and_a_second_signal_does_not_wait(tmp_path: Path) -> None:
+    """What runs ends before the worker does, and it is not ready meanwhile; a second signal ends all processes at once."""
+    with working(tmp_path) as worker, Gatekeeper() as gate:
+        running = worker.queue("slow", gate={"port": gate.port})
+        gate.wait()
+        worker.process.send_signal(signal.SIGTERM)
+        until(lambda: worker.probes.get("/readyz").status == 503)
+        assert "stopping" in worker.probes.get("/readyz").json["detail"]
+        waits = worker.queue("not begun any more")
+        gate.open()
+        assert worker.process.wait(30) == 0
+        assert (worker.status(running), worker.status(waits)) == ("succeeded", "queued")
+    (tmp_path / "more").mkdir()
+    with working(tmp_path / "more") as worker, Gatekeeper() as gate:
+        worker.queue("for ever", gate={"port": gate.port})
+        gate.wait()
+        worker.process.send_signal(signal.SIGTERM)
+        until(lambda: worker.probes.get("/readyz").status == 503)
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.process.wait(30) == 128 + signal.SIGTERM
+
+
+def test_processes_end_with_their_master(tmp_path: Path) -> None:
+    """A master that is killed leaves no process behind."""
+    with working(tmp_path) as worker:
+        children = worker.children()
+        worker.process.kill()
+        worker.process.wait(30)
+        until(
+            lambda: not any(Path(f"/proc/{pid}/stat").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text() for pid in children)
+        )

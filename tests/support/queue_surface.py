@@ -1,0 +1,92 @@
+"""The queue as a surface: each vector is queued in a journal of its own, handed over by a real RabbitMQ, and run by one Celery worker."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any
+from unittest import mock
+
+from corpus import Vector
+from jackfield import Jackfield
+from jackfield.journal import Queue
+from jackfield.journal.outbox import Message
+from jackfield.queue.celery.broker import new_app
+from jackfield.queue.celery.publisher import CeleryPublisher
+from jackfield.queue.celery.worker import Worker
+from rabbitmq import Node, missing
+from stage import Place
+
+_PATIENCE = 60.0
+_REFUSED = frozenset({
+    "invalid_invocation", "unknown_connector", "unknown_action", "unknown_connection", "invalid_input", "invalid_connection", "not_allowed",
+})  # fmt: skip
+"""Codes of invocations that are refused before they are queued."""
+
+
+_APART = frozenset({"identities-wait"})
+"""A vector whose action waits for a condition: in the queue between two deliveries, of which the Result counts the last one's attempts."""
+
+
+class _Stand:
+    """A broker and a worker, which live as long as the process."""
+
+    def __init__(self) -> None:
+        node = Node()
+        atexit.register(node.close)
+        self._publisher = CeleryPublisher(new_app(node.url), node.url)
+        self._publisher.publish([])
+        self._jackfield: Jackfield | None = None
+        self._done = threading.Event()
+        worker = Worker(new_app(node.url), "vectors@localhost", 1, self._deliver)
+        worker.start()
+        atexit.register(worker.stop, 5.0)
+
+    def play(self, jackfield: Jackfield, identifier: str) -> None:
+        """Hand an invocation over, and wait until the worker is done with it."""
+        self._jackfield = jackfield
+        self._done.clear()
+        self._publisher.publish([("default", identifier)])
+        assert self._done.wait(_PATIENCE)
+
+    def _deliver(self, message: Message) -> None:
+        jackfield = self._jackfield
+        assert jackfield is not None
+        try:
+            claimed = Queue(jackfield.storage.database, jackfield.clock).claim_one(*message)
+            assert claimed is not None
+            jackfield.run(claimed)
+        finally:
+            self._done.set()
+
+
+@functools.cache
+def _stand() -> _Stand:
+    return _Stand()
+
+
+def takes_queue(vector: Vector) -> bool:
+    """Whether the vector is accepted for the queue, and there is a broker (``tests/surfaces/test_surfaces_queue.py`` skips without one)."""
+    given = vector.given
+    if missing() is not None or vector.process or vector.name in _APART or not isinstance(given, Mapping):
+        return False
+    if isinstance(given.get("connection"), Mapping):
+        return False
+    return vector.expect.get("error", {}).get("code") not in _REFUSED
+
+
+def through_queue(_vector: Vector, place: Place) -> dict[str, Any]:
+    """Queue, deliver, run; the Result as the journal has it."""
+    url = f"sqlite:///{place.folder / 'queue.db'}"
+    with mock.patch.dict(os.environ, JACKFIELD_DATABASE_URL=url), Jackfield(connections=place.files, clock=place.clock) as jackfield:
+        identifier = jackfield.enqueue(place.given)
+        assert isinstance(identifier, str)
+        _stand().play(jackfield, identifier)
+        journal = jackfield.journal
+        assert journal is not None
+        entry = journal.find(identifier)
+        assert entry.result is not None, entry.to_json()
+        return dict(entry.result)

@@ -1,0 +1,194 @@
+"""A real RabbitMQ, and a Redis, for tests: private ones on loopback, started by the first test of a process and stopped after the last.
+
+It has its own name, folders, ports and epmd, so it meets no other node of the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from jackfield.queue.celery.broker import DEAD, QUEUE, new_app
+
+_ACCOUNT = "rabbitmq"
+_PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+_START_WITHIN = 60.0
+_STOP_WITHIN = 20.0
+SETTINGS = """loopback_users = none
+disk_free_limit.absolute = 10MB
+vm_memory_high_watermark.absolute = 400MB
+"""
+
+
+def missing() -> str | None:
+    """Why there can be no node here; ``None`` where there can."""
+    if not _PROGRAM.exists() or shutil.which("epmd") is None:
+        return "RabbitMQ is not installed (Debian's package rabbitmq-server)"
+    return None
+
+
+class Node:
+    """A node in a folder of its own, ``{folder}`` in its settings, with more ``files``. ``stop`` and ``start`` keep queues and port."""
+
+    def __init__(self, settings: str = SETTINGS, files: Mapping[str, bytes] | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="jackfield-rabbitmq-"))
+        self.port, self._distribution, self._names = free_ports(3)
+        for name in ("mnesia", "log", "home"):
+            (self.folder / name).mkdir()
+        (self.folder / "plugins").write_text("[].", encoding="ascii")
+        (self.folder / "rabbitmq.conf").write_text(settings.replace("{folder}", str(self.folder)), encoding="ascii")
+        for name, content in (files or {}).items():
+            (self.folder / name).write_bytes(content)
+        if os.geteuid() == 0:
+            for path in (self.folder, *self.folder.rglob("*")):
+                shutil.chown(path, _ACCOUNT, _ACCOUNT)
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._run(["epmd", "-port", str(self._names), "-address", "127.0.0.1"])
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """The URL for JACKFIELD_QUEUE_URL."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes of the node and of its name server, parents of all others."""
+        return [process.pid for process in self._processes]
+
+    def start(self) -> None:
+        """Start the node, and wait until it accepts connections."""
+        process = self._run([str(_PROGRAM)])
+        until = time.monotonic() + _START_WITHIN
+        while not self._answers():
+            said = (self.folder / "output").read_text(encoding="utf-8", errors="replace")
+            assert process.poll() is None, said
+            assert time.monotonic() < until, said
+            threading.Event().wait(0.05)
+
+    def stop(self) -> None:
+        """Stop the node in order: its queues stay on disk."""
+        process = self._processes.pop()
+        process.terminate()
+        try:
+            process.wait(_STOP_WITHIN)
+        finally:
+            _kill(process)
+
+    def empty(self) -> None:
+        """Delete the queues."""
+        with new_app(self.url).connection_for_write() as connection, closing(connection.channel()) as channel:
+            for queue in (QUEUE, DEAD):
+                channel.queue_delete(queue)
+
+    def close(self) -> None:
+        """Stop everything and delete the folder."""
+        for process in reversed(self._processes):
+            _kill(process)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def _name(self) -> str:
+        return f"jackfield{self.port}@localhost"
+
+    def _run(self, command: list[str]) -> subprocess.Popen[bytes]:
+        folder = self.folder
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder / "home"),
+            "LANG": "C.UTF-8",
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self._names),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_DIST_PORT": str(self._distribution),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_NODENAME": self._name,
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
+        }
+        account = {"user": _ACCOUNT, "group": _ACCOUNT, "extra_groups": ()} if os.geteuid() == 0 else {}
+        with (folder / "output").open("ab") as output:
+            process: subprocess.Popen[bytes] = subprocess.Popen(
+                command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                **account,  # type: ignore[call-overload]  # optional keywords
+            )  # fmt: skip
+        self._processes.append(process)
+        return process
+
+    def _answers(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1.0) as probe:
+            probe.sendall(b"AMQP\x00\x00\x09\x01")
+            probe.settimeout(1.0)
+            return bool(probe.recv(1))
+        return False
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(_STOP_WITHIN)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nothing uses."""
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_node() -> Iterator[Node]:
+    """The node of this process; skips where RabbitMQ is not installed."""
+    reason = missing()
+    if reason is not None:
+        pytest.skip(reason)
+    node = Node()
+    yield node
+    node.close()
+
+
+@pytest.fixture
+def rabbitmq(rabbitmq_node: Node) -> Iterator[Node]:
+    """The node, without queues."""
+    rabbitmq_node.empty()
+    yield rabbitmq_node
+    rabbitmq_node.empty()
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The URL of a Redis on loopback that stores nothing; skips where it is not installed."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("Redis is not installed (Debian's package redis-server)")
+    (port,) = free_ports(1)
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+    until = time.monotonic() + _START_WITHIN
+    while True:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+            break
+        assert process.poll() is None
+        assert time.monotonic() < until
+        threading.Event().wait(0.02)
+    yield f"redis://127.0.0.1:{port}/0"
+    _kill(process)
