@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from jackfield import Jackfield, Result
+from moto_server import moto_server
 from rig import Rig, key_values
 
 DKIM: dict[str, Any] = {
@@ -41,14 +40,8 @@ def code(result: Result) -> str | None:
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
     """The URL of moto's server, which other modules' state does not reach."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    request = urllib.request.Request(f"{url}/moto-api/reset", b"", method="POST")
-    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request).close()
-    yield url
-    server.stop()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from fake_aws import FakeAws
 from jackfield import Jackfield
 from jackfield_aws.policies import assume_policy, identity_policy, trust_policy
+from moto_server import moto_server, tell
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/acme-ses"
 VALUES = {
@@ -142,11 +141,7 @@ def test_what_could_not_send_fails_the_test(aws: FakeAws, fault: dict[str, Any])
 @contextmanager
 def moto(permissions: list[str]) -> Iterator[dict[str, Any]]:
     """Serve moto's IAM, STS and SES with authorisation enforced; yield the values of a connection whose policies we made."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        url = f"http://{host}:{port}"
+    with moto_server() as url:
         spec = {"region_name": "eu-west-1", "endpoint_url": url, "aws_access_key_id": "setup", "aws_secret_access_key": "setup"}
         iam = boto3.client("iam", **spec)
         user = iam.create_user(UserName="jackfield")["User"]["Arn"]
@@ -157,17 +152,10 @@ def moto(permissions: list[str]) -> Iterator[dict[str, Any]]:
         boto3.client("sesv2", **spec).create_email_identity(EmailIdentity="example.com")
         tell(url, "reset-auth", "0")
         keys = {"accessKeyId": key["AccessKeyId"], "secretAccessKey": key["SecretAccessKey"]}
-        yield {**VALUES, **keys, "roleARN": role, "endpoint": url, "stsEndpoint": url}
-    finally:
-        tell(url, "reset-auth", "inf")
-        tell(url, "reset")
-        server.stop()
-
-
-def tell(url: str, name: str, value: str = "") -> None:
-    """Use moto's own API: ``reset-auth`` takes the number of calls after which permissions are checked."""
-    request = urllib.request.Request(f"{url}/moto-api/{name}", value.encode(), {"Content-Type": "text/plain"})
-    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request).close()
+        try:
+            yield {**VALUES, **keys, "roleARN": role, "endpoint": url, "stsEndpoint": url}
+        finally:
+            tell(url, "reset-auth", "inf")
 
 
 def test_moto_agrees() -> None:

@@ -17,12 +17,12 @@ from jackfield_aws.sessions import Ambient, ClientSpec, make_client
 class AwsClients:
     """Client passed to an action. Created for each attempt, so it only references cached objects.
 
-    ``region`` is the action's ``awsRegion``, else the connection's ``region``; ``permissions`` are the IAM actions that the connector
-    declares; ``renewable`` means that a new lease may replace an expired credential. ``account`` is the number of the account, if known;
-    ``lacks_external_id`` means that a role is assumed without an External ID.
+    ``region`` is the action's ``awsRegion``, else the connection's ``region``; ``renewable`` means that a new lease may replace an expired
+    credential. ``account`` is the number of the account, if known; ``lacks_external_id`` means that a role is assumed without an
+    External ID.
     """
 
-    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "_warmup", "lacks_external_id", "permissions", "region")
+    __slots__ = ("_account", "_context", "_endpoint", "_identity", "_lease", "_warmup", "lacks_external_id", "region")
 
     def __init__(
         self,
@@ -44,22 +44,26 @@ class AwsClients:
         self._lease = lease
         self.lacks_external_id = lacks_external_id
         self.region: str | None = context.inputs.get("awsRegion") or region
-        self.permissions = context.permissions.get("aws:iam", ())
 
-    def client(self, service: str, region: str | None = None, *, validates: bool = True) -> Any:
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """IAM actions that the connector declares."""
+        return self._context.permissions.get("aws:iam", ())
+
+    def client(self, service: str, region: str | None = None, *, validates: bool = True, as_json: bool = False) -> Any:
         """Return the botocore client of ``service`` (``sesv2``) in ``region``, by default ``self.region``. Thread-safe; never retries by
         itself.
 
         ``validates=False`` skips botocore's parameter validation against the service's model: for connectors whose tests prove that checked
-        inputs always fit.
+        inputs always fit. ``as_json=True`` returns times and bytes as in JSON (RFC 3339, ``{"data": base64}``).
 
         :raises InvalidConnection: if no region is known, or the endpoint is not a URL or may not be reached.
         """
         region = region or self.region
         endpoint = service_endpoint(service, self._endpoint, self._context.environment)
         guard = ANYWHERE if self._endpoint is None else self._context.guard
-        key = (service, region, endpoint, self._version, guard, validates)
-        return self._context.cached(key, lambda: _watched(ClientSpec(service, region, endpoint, self._identity, guard, validates)))
+        key = (service, region, endpoint, self._version, guard, validates, as_json)
+        return self._context.cached(key, lambda: _watched(ClientSpec(service, region, endpoint, self._identity, guard, validates, as_json)))
 
     def account(self, service: str, region: str | None = None) -> str:
         """Name the account in ``region`` at the endpoint of ``service`` without a request: two connections to one account mostly agree.

@@ -60,7 +60,8 @@ class Ambient:
 @dataclass(frozen=True, slots=True)
 class ClientSpec:
     """Parameters of a client: service, location and identity. ``endpoint`` None means AWS's own for the region; ``guard`` checks one that
-    the connection names; ``validates`` enables botocore's parameter validation against the service's model."""
+    the connection names; ``validates`` enables botocore's parameter validation against the service's model; ``as_json`` makes its parser
+    return JSON values."""
 
     service: str
     region: str | None
@@ -68,6 +69,7 @@ class ClientSpec:
     identity: Keys | Ambient = field(repr=False)
     guard: Guard = ANYWHERE
     validates: bool = True
+    as_json: bool = False
 
 
 _ROLES = ("container-role", "iam-role")
@@ -77,7 +79,7 @@ _ROLES = ("container-role", "iam-role")
 class _Shared:
     """A Session and the lock required for creating clients (boto3 guide: Sessions are not thread-safe)."""
 
-    def __init__(self, ambient: Ambient | None, region: str | None) -> None:
+    def __init__(self, ambient: Ambient | None, region: str | None, *, as_json: bool) -> None:
         import botocore.session
 
         self.lock = threading.RLock()
@@ -86,6 +88,10 @@ class _Shared:
         self.session = botocore.session.Session(session_vars=variables, profile=ambient.profile if ambient else None)
         # The contract requires the regional STS endpoint, whatever AWS_STS_REGIONAL_ENDPOINTS says.
         self.session.set_config_variable("sts_regional_endpoints", "regional")
+        if as_json:
+            from jackfield_aws.json_answers import parse_as_json
+
+            parse_as_json(self.session)
         if region is not None:
             # Role profiles and web identity call STS to get the machine's credentials. botocore would use the region of this Session's last
             # client, which is created after the credentials were found, else the global endpoint.
@@ -99,21 +105,21 @@ class _Shared:
 
 
 @functools.lru_cache(maxsize=64)
-def _shared(ambient: Ambient | None, region: str | None) -> _Shared:
+def _shared(ambient: Ambient | None, region: str | None, as_json: bool) -> _Shared:
     # One Session per process, profile and region: a new one costs 80 ms, a further client on it 2 to 4 ms. It holds service models and the
     # host's own identity but no tenant's data: tenants' keys are passed to each client. Clients with explicit keys (None) do not share a
     # lock with the ambient identity, whose search may wait for a metadata service that does not exist.
-    return _Shared(ambient, region)
+    return _Shared(ambient, region, as_json=as_json)
 
 
 at_fork(_shared, child=lambda shared: shared.cache_clear())  # another thread of the parent may hold one of the locks
 
 
 @contextmanager
-def shared_session(ambient: Ambient | None = None, region: str | None = None) -> Iterator[Any]:
+def shared_session(ambient: Ambient | None = None, region: str | None = None, *, as_json: bool = False) -> Iterator[Any]:
     """Lock and return the process's botocore Session for an ambient identity, or for clients with explicit keys. ``region`` is used if an
-    ambient identity has to call STS."""
-    shared = _shared(ambient, region if ambient is not None else None)
+    ambient identity has to call STS. Parsers belong to a Session, so clients with JSON answers have one of their own."""
+    shared = _shared(ambient, region if ambient is not None else None, as_json)
     with shared.lock:
         yield shared.session
 
@@ -131,7 +137,7 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
     if not spec.guard.internal and spec.endpoint is not None:
         spec.guard.check(_host(spec.endpoint), _path(spec))
     ambient = spec.identity if isinstance(spec.identity, Ambient) else None
-    with shared_session(ambient, spec.region) as session:
+    with shared_session(ambient, spec.region, as_json=spec.as_json) as session:
         if ambient is not None:
             _check_identity(session, ambient)
         try:
@@ -140,7 +146,7 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
                 spec.service,
                 region_name=spec.region,
                 endpoint_url=spec.endpoint,
-                config=_config(read_timeout, validates=spec.validates),
+                config=_config(read_timeout, spec),
                 **_credentials(spec.identity),
             )
         except ValueError as error:
@@ -166,6 +172,22 @@ def find_identity(ambient: Ambient, region: str | None = None) -> str:
             return _check_identity(session, ambient)
     except (botocore.exceptions.BotoCoreError, OSError, ValueError) as error:
         raise explain_transport(error) or error from None
+
+
+def find_keys(ambient: Ambient, region: str | None = None) -> Keys:
+    """Return the keys of the machine's identity, which botocore refreshes before they expire.
+
+    :raises JackfieldError: if there is none, or it cannot be read.
+    """
+    import botocore.exceptions
+
+    try:
+        with shared_session(ambient, region) as session:
+            _check_identity(session, ambient)
+            found = session.get_credentials().get_frozen_credentials()
+    except (botocore.exceptions.BotoCoreError, OSError, ValueError) as error:
+        raise explain_transport(error) or error from None
+    return Keys(found.access_key, found.secret_key, found.token)
 
 
 def _check_identity(session: Any, ambient: Ambient) -> str:
@@ -215,7 +237,7 @@ def _credentials(identity: Keys | Ambient) -> dict[str, str | None]:
     }
 
 
-def _config(read_timeout: float, *, validates: bool) -> Any:
+def _config(read_timeout: float, spec: ClientSpec) -> Any:
     import botocore
     from botocore.config import Config
 
@@ -226,6 +248,10 @@ def _config(read_timeout: float, *, validates: bool) -> Any:
         retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=read_timeout,
-        parameter_validation=validates,
+        parameter_validation=spec.validates,
+        # A prefix of the host name would not exist at an endpoint that the connection names.
+        inject_host_prefix=spec.endpoint is None,
+        # Otherwise the host would depend on the credentials, and break lists of allowed hosts.
+        account_id_endpoint_mode="disabled",
         max_pool_connections=_POOL,
     )

@@ -10,11 +10,11 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 import jackfield_aws.sessions
 from jackfield import Jackfield
 from jackfield_aws.host_secrets import resolve_secret
+from moto_server import moto_server
 
 MANAGER, STORE = "awsSecretsManager", "awsParameterStore"
 
@@ -22,18 +22,14 @@ MANAGER, STORE = "awsSecretsManager", "awsParameterStore"
 @pytest.fixture(scope="module")
 def moto_url() -> Iterator[str]:
     """A server with Secrets Manager and the Parameter Store, and what an account keeps there."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    session = boto3.Session("AKIASETUP", "setup", region_name="eu-west-1")
-    session.client("secretsmanager", endpoint_url=url).create_secret(
-        Name="acme/ses", SecretString=json.dumps({"secretAccessKey": "fr0m-aws", "port": 5})
-    )
-    session.client("secretsmanager", "us-east-1", endpoint_url=url).create_secret(Name="acme/binary", SecretBinary=b"bytes")
-    session.client("ssm", endpoint_url=url).put_parameter(Name="/acme/key", Value="fr0m-ssm", Type="SecureString")
-    yield url
-    server.stop()
+    with moto_server() as url:
+        session = boto3.Session("AKIASETUP", "setup", region_name="eu-west-1")
+        session.client("secretsmanager", endpoint_url=url).create_secret(
+            Name="acme/ses", SecretString=json.dumps({"secretAccessKey": "fr0m-aws", "port": 5})
+        )
+        session.client("secretsmanager", "us-east-1", endpoint_url=url).create_secret(Name="acme/binary", SecretBinary=b"bytes")
+        session.client("ssm", endpoint_url=url).put_parameter(Name="/acme/key", Value="fr0m-ssm", Type="SecureString")
+        yield url
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def test_a_connection_in_time_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> N
 def test_what_was_sent_without_an_answer_is_in_doubt(fault: dict[str, Any], kind: type[JackfieldError]) -> None:
     """A reset, a close, a cut, a silence, a 5xx and a garbled answer after the request went out may all have done it."""
     with FakeAws(script=[fault]) as aws, Opener({"AWS_ENDPOINT_URL": aws.url}) as opener:
-        context = opener.context(seconds=0.5, awsRegion="eu-west-1")
+        context = opener.context(seconds=3 if kind is TimedOut else 60, awsRegion="eu-west-1")
         clients = ApiKeySecret.model_validate({"accessKeyId": KEY_ID, "secretAccessKey": SECRET}).open(context)
         with entered(context.call):
             with pytest.raises(Exception) as raised:  # noqa: PT011 (whatever botocore raises)
@@ -189,6 +189,8 @@ def test_a_mistake_of_the_connector_is_not_the_answers() -> None:
         (botocore.exceptions.CredentialRetrievalError(provider="p", error_msg=SECRET), Unauthenticated, None),
         (botocore.exceptions.MetadataRetrievalError(error_msg=SECRET), Unauthenticated, None),
         (botocore.exceptions.TokenRetrievalError(provider="sso", error_msg=SECRET), Unauthenticated, None),
+        (botocore.exceptions.NoAuthTokenError(), InvalidConnection, ""),
+        (botocore.exceptions.MissingDependencyException(msg=SECRET), InvalidConnection, ""),
         (botocore.exceptions.UnauthorizedSSOTokenError(), Unauthenticated, None),
         (botocore.exceptions.SSOTokenLoadError(error_msg=SECRET), Unauthenticated, None),
         (botocore.exceptions.ConfigParseError(path="x"), InvalidConnection, ""),

@@ -1,0 +1,105 @@
+"""Signatures of any HTTP request (AWS Signature Version 4) for connections of jackfield-http: by keys, roles or the own identity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+from urllib.parse import quote, unquote_to_bytes, urlsplit, urlunsplit
+
+from jackfield.connector import InvalidInput, Minted, OpenContext, Sent
+from jackfield_aws.connection_types import AwsAssumeRole
+from jackfield_aws.keys import Keys
+from jackfield_aws.leases import lease_role
+from jackfield_aws.sessions import Ambient, find_keys, hush
+
+_COVERED = frozenset({"host", "content-type", "content-md5"})
+"""Header fields that a signature covers, besides those of AWS's own. Proxies may change others."""
+_SET = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-SHA256")
+_TAKEN = frozenset(name.lower() for name in _SET)
+_UNSIGNED = "UNSIGNED-PAYLOAD"
+_OF_ROLES = ("roleARN", "accessKeyId", "secretAccessKey", "sessionToken", "externalId", "durationSeconds", "stsEndpoint", "region")
+
+
+def signer(context: OpenContext, values: Mapping[str, Any]) -> RequestSigner:
+    """Return the signer of a connection with these values; a role is assumed once, however many requests wait for it.
+
+    :raises JackfieldError: if the values are not valid, STS refuses, or this machine has no identity; nothing was sent to the server.
+    """
+    service, region = values["service"], values["region"]
+    if "roleARN" in values:
+        role = AwsAssumeRole.model_validate({name: values[name] for name in _OF_ROLES if name in values})
+        lease = lease_role(context, context.cached("role", lambda: role.assumption(context)))
+        return RequestSigner(context, Keys(**lease[1].value), service, region, lease)
+    if "accessKeyId" in values:
+        keys = Keys(values["accessKeyId"], values["secretAccessKey"], values.get("sessionToken"))
+        return RequestSigner(context, keys, service, region)
+    return RequestSigner(context, find_keys(Ambient(path="/accessKeyId"), region), service, region)
+
+
+class RequestSigner:
+    """Signs requests to one service in one region."""
+
+    __slots__ = ("_context", "_keys", "_lease", "_region", "_service")
+
+    def __init__(self, context: OpenContext, keys: Keys, service: str, region: str, lease: tuple[str, Minted] | None = None) -> None:
+        self._context = context
+        self._keys = keys
+        self._service = service
+        self._region = region
+        self._lease = lease
+
+    def __repr__(self) -> str:
+        return f"RequestSigner({self._service!r}, {self._region!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("credentials cannot be pickled")
+
+    def sign(self, method: str, url: str, fields: Sequence[tuple[str, str]], digest: str | None) -> Mapping[str, str]:
+        """Return the header fields to add to a request.
+
+        :raises InvalidInput: if the body cannot be read twice and its service wants it signed, or a header field is the signature's own.
+        """
+        from botocore.auth import S3SigV4Auth, SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+
+        hush()
+        own = next((name for name, _ in fields if name.lower() in _TAKEN), None)
+        if own is not None:
+            raise InvalidInput(f"the header '{own}' is set by the signature", hint="Leave it out.", sent=Sent.NOTHING)
+        is_s3 = self._service == "s3"
+        if digest is None and not (is_s3 and url.startswith("https:")):
+            raise InvalidInput(
+                "the body cannot be signed: it can be read only once",
+                hint="Send text, JSON or an uploaded file.",
+                sent=Sent.NOTHING,
+            )
+        covered = {name: value for name, value in fields if name.lower() in _COVERED or name.lower().startswith("x-amz-")}
+        request = AWSRequest(method, _canonical(url, is_s3=is_s3), covered)
+        credentials = Credentials(self._keys.access_key_id, self._keys.secret_access_key, self._keys.session_token)
+        auth = (S3SigV4Auth if is_s3 else SigV4Auth)(credentials, self._service, self._region)
+        auth.payload = lambda _request: digest or _UNSIGNED  # the body is streamed: botocore does not see it
+        auth.add_auth(request)
+        return {name: request.headers[name] for name in _SET if name in request.headers}
+
+    @property
+    def renewable(self) -> bool:
+        """True if the keys are those of a role's session."""
+        return self._lease is not None
+
+    def renew(self) -> None:
+        """Drop the role's session."""
+        if self._lease is not None:
+            self._context.drop(*self._lease)
+
+
+def _canonical(url: str, *, is_s3: bool) -> str:
+    """Return a URL as AWS encodes it before it checks a signature: the query, and S3's path, which is not encoded a second time."""
+    parts = urlsplit(url)
+    pairs = (pair.partition("=") for pair in parts.query.split("&") if pair)
+    query = "&".join(f"{_encoded(name)}={_encoded(value)}" for name, _, value in pairs)
+    return urlunsplit(parts._replace(query=query, path=_encoded(parts.path, "/") if is_s3 else parts.path))
+
+
+def _encoded(text: str, kept: str = "") -> str:
+    return quote(unquote_to_bytes(text), safe=f"{kept}-_.~")

@@ -1,0 +1,42 @@
+"""Advice after a refusal: values of closed lists that the service's model does not have. They were sent, because AWS adds values often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from jackfield.errors import did_you_mean
+
+_MOST = 3
+"""Values that one hint names."""
+_LONGEST = 60
+
+
+def advice(shape: Any, parameters: Mapping[str, Any]) -> str:
+    """Return a sentence for each value that is not in the list of its member; empty if all are, or no member has a list."""
+    found = islice(_unknown(shape, parameters, ""), _MOST) if shape is not None else ()
+    return " ".join(
+        f"'{value[:_LONGEST]}' at {path} is none of the {len(known)} values that this version knows{did_you_mean(value, known) or '.'}"
+        for path, value, known in found
+    )
+
+
+def _unknown(shape: Any, value: Any, path: str) -> Iterator[tuple[str, str, list[str]]]:
+    if shape.metadata.get("sensitive"):
+        return
+    known = shape.metadata.get("enum")
+    if known and isinstance(value, str) and value not in known:
+        yield path, value, known
+    for step, inner, item in _inner(shape, value):
+        yield from _unknown(inner, item, f"{path}/{step}")
+
+
+def _inner(shape: Any, value: Any) -> Iterable[tuple[object, Any, Any]]:
+    if shape.type_name == "structure" and isinstance(value, Mapping):
+        return [(name, shape.members[name], item) for name, item in value.items() if name in shape.members]
+    if shape.type_name == "map" and isinstance(value, Mapping):
+        return [(name, shape.value, item) for name, item in value.items()]
+    if shape.type_name == "list" and isinstance(value, list):
+        return [(number, shape.member, item) for number, item in enumerate(value)]
+    return ()

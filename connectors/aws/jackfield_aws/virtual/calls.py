@@ -1,0 +1,208 @@
+"""The one function that all virtual actions share: a checked input in, botocore's answer as JSON out."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jackfield.connector import Detail, InvalidInput, Output, OutputFile, Rejected, Sent, StreamedFile, current_call
+from jackfield_aws.clients import AwsClients
+from jackfield_aws.json_answers import cleaned
+from jackfield_aws.virtual.inputs import Given
+from jackfield_aws.virtual.waits import WAIT_UNTIL, Waiter
+
+REGION = "awsRegion"
+"""Input that names the region."""
+_TOKENS = uuid.UUID("6f0e3a8c-6a0d-4d6b-9d9e-0f4b3c1c2a11")
+"""Namespace of the idempotency tokens."""
+_MOST_EVENTS = 10_000
+"""Events of a stream that one answer holds."""
+INLINE_BODY = 1024 * 1024
+"""Bytes of a body that the output holds as base64; a larger one becomes a stored file."""
+MAX_BODY = 64 * 1024 * 1024
+"""Bytes of a body that the output holds as base64 where files cannot be stored."""
+_CHUNK = 1024 * 1024
+_OCTETS = "application/octet-stream"
+
+
+class Body(OutputFile):
+    """Body of a response that becomes a stored file, or base64 where there is no file storage."""
+
+    __slots__ = ()
+
+    def without_storage(self) -> Mapping[str, Any]:
+        """Return the body as base64.
+
+        :raises Rejected: if it is larger than an answer may be.
+        """
+        pieces, size = [], 0
+        for piece in self.chunks():
+            size += len(piece)
+            if size > MAX_BODY:
+                raise Rejected(
+                    f"the body has more than {MAX_BODY:,} bytes, and there is no file storage here",
+                    hint="Fetch it in parts ('Range'), or use a database, in which large bodies become files.",
+                    sent=Sent.REFUSED,
+                )
+            pieces.append(piece)
+        return _inline(pieces, self.content_type)
+
+
+class JsonOutput(Output):
+    """Output that is JSON already, but for a body that is yet to be stored. pydantic's own constructor would take 20 µs for nothing."""
+
+    __slots__ = ("_answer", "_member")
+    if TYPE_CHECKING:  # pydantic must not take them for its own
+        _answer: Any
+        _member: str
+
+    body: OutputFile | None = None
+
+    def __init__(self, answer: Any = None, member: str = "", body: OutputFile | None = None) -> None:
+        give = object.__setattr__
+        give(self, "__dict__", {"body": body})
+        give(self, "_answer", answer or {})
+        give(self, "_member", member)
+
+    def model_dump(self, **_how: Any) -> Any:
+        """Return the JSON."""
+        return self._answer if self.body is None else {**self._answer, self._member: self.body.stored}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Everything that a call needs to know of an operation; made once from its model."""
+
+    service: str
+    name: str
+    method: str
+    tokens: tuple[str, ...]
+    waiters: Mapping[str, Waiter]
+    default_region: str | None
+    stream: str | None
+    """Output member that is a body of any length."""
+    events: str | None
+    """Output member that is a stream of events."""
+    has_bytes: bool
+    """True if the answer may hold bytes that do not pass the parser's hooks."""
+    sends_body: bool = False
+    """True if the request may have a body of any length."""
+
+    def __call__(self, given: Given, aws: AwsClients) -> JsonOutput:
+        """Call the operation once.
+
+        :raises InvalidInput: if botocore cannot write the inputs; nothing was sent.
+        :raises NotYet: if the state to wait for has not been reached.
+        """
+        parameters, waiter = given.parameters, self.waiters.get(given.own.get(WAIT_UNTIL, ""))
+        if self.tokens:
+            parameters = {**self._tokens(), **parameters}
+        client = aws.client(self.service, given.own.get(REGION) or aws.region or self.default_region, validates=False, as_json=True)
+        with _opened(parameters) if self.sends_body else contextlib.nullcontext(parameters) as sent:
+            answer = self._asked(getattr(client, self.method), sent, waiter)
+        if answer is None:
+            return JsonOutput()
+        answer.pop("ResponseMetadata", None)
+        if self.stream is not None and self.stream in answer:
+            body = _received(answer.pop(self.stream), answer.get("ContentType"))
+            if isinstance(body, Body):
+                return JsonOutput(cleaned(answer), self.stream, body)
+            answer[self.stream] = body
+        if self.events is not None and self.events in answer:
+            answer[self.events] = _events(answer[self.events])
+        return JsonOutput(cleaned(answer) if self.has_bytes else answer)
+
+    def _asked(self, method: Callable[..., dict[str, Any]], parameters: Mapping[str, Any], waiter: Waiter | None) -> dict[str, Any] | None:
+        from botocore.exceptions import ClientError, ParamValidationError
+
+        try:
+            answer = method(**parameters)
+        except ClientError as error:
+            if waiter is None or not waiter.judge(error.response):
+                raise
+            return None  # an error that is the state to wait for: the resource is gone
+        except (ParamValidationError, ValueError, OverflowError, RuntimeError, TypeError, AttributeError) as error:
+            call = current_call()
+            if call is not None and call.begun:
+                raise
+            raise _unwritable(self.name, error) from None
+        if waiter is not None:
+            waiter.judge(answer)
+        return answer
+
+    def _tokens(self) -> dict[str, str]:
+        """Return the idempotency tokens: the same on each attempt and for each repeat of an idempotency key."""
+        call = current_call()
+        if call is None:
+            return {}
+        return dict.fromkeys(self.tokens, str(uuid.uuid5(_TOKENS, f"{call.idempotency_key}/{self.service}/{self.name}")))
+
+
+def _unwritable(operation: str, error: Exception) -> Exception:
+    """Return the error for inputs that pass the schema but not botocore's serializer: a date that does not exist, text outside ASCII."""
+    if (
+        not isinstance(error, ValueError)
+        and type(error).__name__ != "ParamValidationError"
+        and not isinstance(error, OverflowError | RuntimeError)
+    ):
+        return error
+    if type(error).__module__.startswith("botocore") and type(error).__name__ != "ParamValidationError":
+        return error  # endpoints, regions, credentials: the error map explains those
+    return InvalidInput(
+        "1 input is not valid",
+        details=[Detail("", f"{operation} cannot be sent with these inputs: {str(error)[:300]}")],
+        hint="Nothing was sent. Check dates, numbers and characters.",
+    )
+
+
+@contextlib.contextmanager
+def _opened(parameters: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Open the file that is the request's body, anew for each attempt."""
+    name = next((name for name, value in parameters.items() if isinstance(value, StreamedFile)), None)
+    if name is None:
+        yield parameters
+        return
+    with parameters[name].open() as stream:
+        yield {**parameters, name: stream}
+
+
+def _received(body: Any, content_type: object) -> Mapping[str, Any] | Body:
+    """Return a small body as base64, and a larger one as a file that is still to be read."""
+    first = b"".join(_pieces(body, INLINE_BODY + 1))
+    kind = content_type if isinstance(content_type, str) else None
+    if len(first) <= INLINE_BODY:
+        body.close()
+        return _inline([first], kind)
+    return Body(_rest(first, body), kind or _OCTETS)
+
+
+def _pieces(body: Any, most: int) -> Iterator[bytes]:
+    while most > 0 and (piece := body.read(min(most, _CHUNK))):
+        most -= len(piece)
+        yield piece
+
+
+def _rest(first: bytes, body: Any) -> Iterator[bytes]:
+    with contextlib.closing(body):
+        yield first
+        yield from iter(lambda: body.read(_CHUNK), b"")
+
+
+def _inline(pieces: Iterable[bytes], content_type: str | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"data": b64encode(b"".join(pieces)).decode("ascii")}
+    return {**found, "contentType": content_type} if content_type is not None else found
+
+
+def _events(stream: Any) -> list[Any]:
+    """Read a stream of events to its end, at most 10,000 of them."""
+    found: list[Any] = []
+    with contextlib.closing(stream):
+        for event in stream:
+            found.append(event)
+            if len(found) >= _MOST_EVENTS:
+                break
+    return found

@@ -1,0 +1,111 @@
+"""Effect of each operation: reviewed exceptions first, then the model's traits, then the verb. Unsure means ``write``.
+
+HTTP methods say nothing: AWS sends 1,410 of its ``Get…`` operations by POST, and some that act by GET.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from jackfield.manifest import Effect
+
+_READ_WORDS = """
+Get List Describe Head Search Query Scan Lookup Select Discover Check Validate Preview Estimate Simulate Count Compare Calculate
+Suggest View
+"""
+_READ = frozenset(_READ_WORDS.split())
+_IDEMPOTENT_WORDS = """
+Put Delete Update Modify Set Tag Untag Enable Disable Associate Disassociate Attach Detach Remove Deregister Cancel Stop Terminate
+Pause Activate Deactivate Revoke Reset Change
+"""
+_IDEMPOTENT = frozenset(_IDEMPOTENT_WORDS.split())
+_PREFIXES = frozenset(("Batch", "Admin", "Bulk", "Transact"))
+_APPENDS = re.compile(r"Records?\Z|Record(s|Batch)?\Z|Events?\Z|Metrics?\Z|MetricData\Z|Logs?\Z|Segments\Z|Messages?\Z")
+"""Ends of ``Put…`` operations that add something each time."""
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+")
+
+_TABLE: Mapping[str, Mapping[Effect, str]] = {
+    "stepfunctions": {"write": "StartExecution GetActivityTask SendTask*"},
+    "sqs": {"write": "ReceiveMessage SendMessage SendMessageBatch", "idempotent": "PurgeQueue"},
+    "sns": {"write": "Publish*", "idempotent": "CreateTopic Subscribe Unsubscribe"},
+    "dynamodb": {
+        "write": "UpdateItem ExecuteStatement BatchExecuteStatement",
+        "idempotent": "PutItem DeleteItem BatchWriteItem",
+        "read": "BatchGetItem TransactGetItems",
+    },
+    "s3": {
+        "idempotent": "CopyObject UploadPart* Abort* CompleteMultipartUpload CreateBucket PutObject",
+        "read": "CreateSession SelectObjectContent",
+        "write": "WriteGetObjectResponse",
+    },
+    "lambda": {"write": "Invoke* PublishLayerVersion", "idempotent": "PublishVersion"},
+    "ses": {"write": "Send* VerifyEmail*", "read": "TestRender*"},
+    "sesv2": {"write": "Send* CreateEmailIdentity", "read": "TestRender*"},
+    "events": {"write": "PutEvents PutPartnerEvents", "read": "Test*"},
+    "kinesis": {"write": "PutRecord PutRecords SplitShard MergeShards", "read": "SubscribeToShard"},
+    "firehose": {"write": "PutRecord PutRecordBatch"},
+    "logs": {"write": "PutLogEvents", "read": "FilterLogEvents Test*", "idempotent": "StartQuery"},
+    "cloudwatch": {"write": "PutMetricData"},
+    "kms": {
+        "read": "Encrypt Decrypt ReEncrypt Sign Verify* GenerateMac GenerateRandom GenerateDataKey* DeriveSharedSecret",
+        "write": "RotateKeyOnDemand CreateKey",
+    },
+    "sts": {"read": "AssumeRole* GetSessionToken GetFederationToken DecodeAuthorizationMessage"},
+    "iam": {"write": "CreateAccessKey", "idempotent": "GenerateCredentialReport Add*To*"},
+    "ssm": {"write": "SendCommand StartAutomationExecution StartSession", "idempotent": "AddTagsToResource"},
+    "cognito-idp": {
+        "write": "GetUserAttributeVerificationCode GetTokensFromRefreshToken AdminResetUserPassword ForgotPassword ResendConfirmationCode"
+    },
+    "ec2": {"write": "Reboot* Allocate* Assign*"},
+    "ecs": {"write": "UpdateService", "read": "DiscoverPollEndpoint"},
+    "rds": {"write": "Reboot* Failover*"},
+    "cloudformation": {"read": "Detect* EstimateTemplateCost", "write": "ExecuteChangeSet SignalResource"},
+    "route53": {"idempotent": "ChangeResourceRecordSets"},
+    "ecr": {"write": "InitiateLayerUpload"},
+    "bedrock-runtime": {"idempotent": "Converse ConverseStream InvokeModel InvokeModelWithResponseStream ApplyGuardrail"},
+    "apigateway": {"write": "UpdateMethod"},
+    "ivs": {"write": "StartViewerSessionRevocation"},
+    "license-manager": {"write": "CheckInLicense CheckoutLicense CheckoutBorrowLicense ExtendLicenseConsumption"},
+    "iot": {"write": "ConfirmTopicRuleDestination"},
+    "deadline": {"write": "AssumeFleetRole* AssumeQueueRole*"},
+    "timestream-write": {"idempotent": "WriteRecords"},
+    "iotsitewise": {"idempotent": "BatchPutAssetPropertyValue"},
+    "sagemaker-featurestore-runtime": {"idempotent": "PutRecord"},
+    "sagemaker-metrics": {"write": "BatchPutMetrics"},
+    "datazone": {"write": "PostLineageEvent"},
+    "xray": {"write": "PutTraceSegments PutTelemetryRecords"},
+}
+"""Exceptions to the rules by service, each operation looked up in AWS's documentation. ``*`` matches any letters."""
+
+
+def effect_of(service: str, operation: Any) -> Effect:
+    """Return the effect of a botocore operation."""
+    name = operation.name
+    reviewed = next((effect for effect, names in _reviewed(service) if any(fnmatchcase(name, item) for item in names)), None)
+    if reviewed is not None:
+        return reviewed
+    verb, rest = verb_of(name)
+    traits = operation._operation_model  # noqa: SLF001 (botocore has no public name for the trait)
+    if verb in _READ or (traits.get("readonly") and verb not in ("Start", "Stop")):
+        return "read"
+    if operation.idempotent_members or traits.get("idempotent"):
+        return "idempotent"
+    if verb in _IDEMPOTENT and not (verb == "Put" and _APPENDS.search(rest)):
+        return "idempotent"
+    return "write"
+
+
+def verb_of(operation: str) -> tuple[str, str]:
+    """Return the verb of an operation's name as a whole word, and the rest."""
+    words = _WORDS.findall(operation)
+    if len(words) > 1 and words[0] in _PREFIXES:
+        words = words[1:]
+    return words[0], "".join(words[1:])
+
+
+def _reviewed(service: str) -> Iterator[tuple[Effect, Iterable[str]]]:
+    for effect, names in _TABLE.get(service, {}).items():
+        yield effect, names.split()

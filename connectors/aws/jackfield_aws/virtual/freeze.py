@@ -1,0 +1,179 @@
+"""A service of AWS frozen into a connector of its own: a manifest without code, which a later botocore does not change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from jackfield.connector import InvalidInput, Pagination
+from jackfield.errors import did_you_mean
+from jackfield_aws.version import VERSION
+from jackfield_aws.virtual import models
+from jackfield_aws.virtual.lazy import described
+from jackfield_aws.virtual.names import action_key
+
+Json = dict[str, Any]
+_LICENSE = "Apache-2.0"
+"""Licence of botocore, whose service models the manifests are made from."""
+
+
+def frozen(service: str, key: str, version: str, select: Sequence[str], connection_types: list[Json]) -> Json:
+    """Return the manifest of a service with the operations whose action keys match ``select`` (all, if it is empty).
+
+    :raises InvalidInput: if the installed botocore has no such service, or nothing matches.
+    """
+    known = models.services()
+    if service not in known:
+        raise InvalidInput(f"botocore {models.botocore_version()} has no service '{service[:80]}'{did_you_mean(service, known)}")
+    model = models.service_model(service)
+    names = [name for name in sorted(models.operations(service)) if _matches(action_key(name), select)]
+    if not names:
+        raise InvalidInput(f"no operation of '{service}' matches {', '.join(select)[:200]}", hint="Select by action keys, such as get*.")
+    title = str(model.metadata.get("serviceFullName") or service)
+    return {
+        "manifestVersion": 1,
+        "key": key,
+        "title": title,
+        "description": f"{title}, made from the service model of botocore {models.botocore_version()}.",
+        "version": version,
+        "icon": _icon(title),
+        "categories": ["aws"],
+        "documentationUrl": "https://docs.aws.amazon.com/",
+        "license": _LICENSE,
+        "hosts": ["*.amazonaws.com", "*.amazonaws.com.cn"],
+        "model": service,
+        "connectionTypes": connection_types,
+        "actions": [_action(service, name) for name in names],
+        "optionSources": [
+            {"key": "awsRegions", "title": "AWS Regions", "description": "The regions of the service.", "needsConnection": False}
+        ],
+    }
+
+
+def _icon(title: str) -> str:
+    """Return an icon with the first letter of the service's own name."""
+    words = [word for word in title.split() if word not in ("AWS", "Amazon")]
+    letter = next((one for one in "".join(words).upper() if one.isascii() and one.isalnum()), "A")
+    text = "<text x='12' y='17' font-family='sans-serif' font-size='14' text-anchor='middle' fill='white'>"
+    return (
+        "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'>"
+        f"<rect width='24' height='24' rx='5' fill='%23b45309'/>{text}{letter}</text></svg>"
+    )
+
+
+def _matches(key: str, select: Sequence[str]) -> bool:
+    return not select or any(fnmatchcase(key, pattern) for pattern in select)
+
+
+def _action(service: str, name: str) -> Json:
+    found = described(service, name)
+    row: Json = {
+        "key": action_key(name),
+        "title": found.title,
+        "description": found.description or found.title,
+        "effect": found.effect,
+        "inputs": found.inputs,
+        "output": found.output,
+        "outputPolicy": "describe",
+        "examples": [],
+    }
+    row |= {"pagination": _pagination(found.pagination)} if found.pagination is not None else {}
+    row |= {"permissions": {"aws:iam": list(found.permissions)}} if found.permissions else {}
+    row |= {"idempotentBy": "key"} if found.by_key else {}
+    return row
+
+
+def _pagination(paging: Pagination) -> Json:
+    members = {
+        "tokenInput": paging.token_input,
+        "tokenOutput": paging.token_output,
+        "items": paging.items,
+        "allInput": paging.all_input,
+        "sizeInput": paging.size_input,
+        "furtherTokens": dict(paging.further_tokens),
+        "furtherItems": list(paging.further_items),
+        "more": paging.more,
+    }
+    return {name: value for name, value in members.items() if value}
+
+
+def files_of(manifest: Json) -> dict[str, str]:
+    """Return the files of the connector's project by their paths; the same botocore gives the same text."""
+    key = manifest["key"]
+    package = f"jackfield_{key.replace('-', '_')}"
+    about = json.dumps(f"{manifest['title']} for jackfield.", ensure_ascii=False)
+    project = f"""[build-system]
+requires = ["hatchling>=1.27"]
+build-backend = "hatchling.build"
+
+[project]
+name = "jackfield-{key}"
+version = "{manifest["version"]}"
+description = {about}
+readme = "README.md"
+license = "{_LICENSE}"
+requires-python = ">=3.11"
+dependencies = ["jackfield>=0.1,<1", "jackfield-aws>={VERSION},<1"]
+
+[project.entry-points."jackfield.connectors"]
+{key} = "{package}:aws"
+
+[tool.hatch.build.targets.wheel]
+packages = ["{package}"]
+
+# How `jackfield check` runs the actions: its loopback provider stands in for the endpoint.
+[tool.jackfield.check]
+connection = "apiKeySecret"
+headers = {{ x-amzn-RequestId = "conformance" }}
+
+[tool.jackfield.check.values]
+accessKeyId = "AKIAIOSFODNN7EXAMPLE"
+secretAccessKey = "conformance-secret-4711"
+endpoint = "${{url}}"
+region = "eu-west-1"
+"""
+    readme = f"""# {manifest["title"]}
+
+A connector for jackfield without code. `{package}/connector.json` was made from botocore's service model `{manifest["model"]}`:
+
+    jackfield generate aws {manifest["model"]} --key {key} --out .
+"""
+    return {
+        f"{package}/connector.json": json.dumps(manifest, indent=2, ensure_ascii=False) + "\n",
+        "pyproject.toml": project,
+        "README.md": readme,
+        f"tests/test_{key.replace('-', '_')}.py": _tests(manifest, package),
+    }
+
+
+def _tests(manifest: Json, package: str) -> str:
+    name = "".join(part.capitalize() for part in manifest["key"].split("-"))
+    return f'''"""The connector keeps what every connector owes its callers, and botocore has its operations."""
+
+import json
+from pathlib import Path
+
+import botocore.session
+from jackfield.testing import Conformance
+
+ROOT = Path(__file__).parent.parent
+MANIFEST = ROOT / "{package}" / "connector.json"
+
+
+class Test{name}(Conformance):
+    """The connector passes the rules of its grade. Raise the grade when the manifest has examples."""
+
+    grade = "bronze"
+    sample = 8
+
+
+def test_actions_are_operations_of_the_service() -> None:
+    """The installed botocore has the operation of each action."""
+    session = botocore.session.get_session()
+    names = session.get_service_model("{manifest["model"]}").operation_names
+    operations = {{name[:1].lower() + name[1:] for name in names}}
+    actions = json.loads(MANIFEST.read_bytes())["actions"]
+    assert {{action["key"] for action in actions}} <= operations
+'''

@@ -1,0 +1,110 @@
+"""Manifests of virtual connectors. All 439 are listed at once; the actions of one are made when they are read, and the last used stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, cast
+
+from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
+from jackfield_aws.version import VERSION
+from jackfield_aws.virtual.lazy import Recent, VirtualAction
+from jackfield_aws.virtual.names import PREFIX, title_of
+from jackfield_aws.virtual.usual import EVERYDAY, KEYWORDS
+
+if TYPE_CHECKING:
+    from jackfield.manifest import Effect, Json
+    from jackfield_aws.virtual.index import Index
+
+_HOSTS = ("*.amazonaws.com", "*.amazonaws.com.cn")
+_MADE = Recent(60)
+"""Actions of the services that were used last."""
+
+
+class ServiceActions(Mapping[str, ActionManifest]):
+    """Actions of a service by key. Their number is known without reading them."""
+
+    def __init__(self, index: Index, service: str) -> None:
+        self._index = index
+        self._service = service
+
+    def _read(self) -> dict[str, ActionManifest]:
+        return _MADE.get((self._index.path, self._service), self._made)
+
+    def _made(self) -> dict[str, ActionManifest]:
+        service = self._service
+        rows = (
+            VirtualAction(service, name, title_of(name), summary, cast("Effect", effect), KEYWORDS.get((service, name), ""))
+            for name, summary, effect in self._index.rows(service)
+        )
+        return {row.key: row for row in rows}
+
+    def __getitem__(self, key: str) -> ActionManifest:
+        return self._read()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return self._index.services[self._service].count
+
+
+class VirtualManifest(Manifest):
+    """Manifest of a service, whose actions and JSON are made when they are read."""
+
+    __slots__ = ("_index", "_service")
+
+    _index: Index
+    _service: str
+
+    def __init__(self, index: Index, service: str, connection_types: Mapping[str, ConnectionTypeManifest]) -> None:
+        head, give = index.services[service], object.__setattr__  # the base is frozen
+        give(self, "_index", index)
+        give(self, "_service", service)
+        give(self, "key", PREFIX + service)
+        give(self, "title", head.title)
+        give(self, "description", head.description)
+        give(self, "version", VERSION)
+        give(self, "connection_types", connection_types)
+        give(self, "hosts", _HOSTS)
+        give(self, "virtual", True)
+        give(self, "rank", len(EVERYDAY) - EVERYDAY.index(service) if service in EVERYDAY else 0)
+
+    @property
+    def actions(self) -> Mapping[str, ActionManifest]:
+        """Actions by key."""
+        return ServiceActions(self._index, self._service)
+
+    @property
+    def raw(self) -> Json:
+        """The JSON that lists the actions without their schemas."""
+        rows = [
+            {"key": item.key, "title": item.title, "description": item.description, "effect": item.effect} for item in self.actions.values()
+        ]
+        regions = {"key": "awsRegions", "title": "AWS Regions", "description": "The regions of the service.", "needsConnection": False}
+        return {
+            "manifestVersion": 1,
+            "key": self.key,
+            "title": self.title,
+            "description": self.description,
+            "version": VERSION,
+            "categories": ["aws"],
+            "documentationUrl": "https://docs.aws.amazon.com/",
+            "hosts": list(_HOSTS),
+            "connectionTypes": self._index.connection_types,
+            "actions": rows,
+            "optionSources": [regions],
+        }
+
+    def part(self, **changes: Any) -> Manifest:
+        """Return a manifest with some of the actions, which it has at once."""
+        return Manifest(**{field.name: changes.get(field.name, getattr(self, field.name)) for field in fields(Manifest)})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, VirtualManifest) and (self._index.path, self.key) == (other._index.path, other.key)
+
+    def __hash__(self) -> int:
+        return hash((self._index.path, self.key))
+
+    def __repr__(self) -> str:
+        return f"VirtualManifest({self.key!r})"

@@ -1,0 +1,147 @@
+"""Description of one operation as an action: schemas, effect, pages, permissions, and the function that calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jackfield.connector import Pagination
+from jackfield.errors import UnknownAction
+from jackfield.manifest import Effect
+from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN
+from jackfield_aws.virtual import models
+from jackfield_aws.virtual.calls import REGION, Operation
+from jackfield_aws.virtual.effects import effect_of
+from jackfield_aws.virtual.names import PREFIX, title_of
+from jackfield_aws.virtual.pages import FETCH_ALL, pages_of
+from jackfield_aws.virtual.permissions import permissions_of
+from jackfield_aws.virtual.schemas import Converter, Json, is_body
+from jackfield_aws.virtual.texts import markdown
+from jackfield_aws.virtual.waits import WAIT_UNTIL, waiters_of
+
+OWN = frozenset((REGION, FETCH_ALL, WAIT_UNTIL))
+"""Inputs of jackfield's own."""
+_GLOBAL_NAMES = """
+account budgets ce cloudfront globalaccelerator iam importexport networkmanager organizations route53 route53-recovery-control-
+config route53domains savingsplans shield support waf
+"""
+GLOBAL: Mapping[str, str] = dict.fromkeys(_GLOBAL_NAMES.split(), "us-east-1")
+"""Services with one endpoint for all regions, and the region that signs for it where none is given."""
+_FILLED = "jackfield sets it from the invocation's idempotency key if it is left out."
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One operation, converted."""
+
+    name: str
+    title: str
+    description: str
+    effect: Effect
+    inputs: Json
+    output: Json
+    pagination: Pagination | None
+    permissions: tuple[str, ...]
+    tokens: tuple[str, ...]
+
+    @property
+    def by_key(self) -> bool:
+        """True if the operation is idempotent because of its token, and for no other reason."""
+        return self.effect == "idempotent" and bool(self.tokens)
+
+
+def describe(service: str, name: str, *, texts: bool = True) -> Described:
+    """Convert an operation.
+
+    :raises UnknownAction: if the installed botocore does not have it.
+    """
+    operation = _model(service, name)
+    paging, tokens = pages_of(service, operation), tuple(operation.idempotent_members)
+    converter = Converter(texts=texts, service=service, path=operation.http.get("requestUri", ""))
+    inputs = converter.whole(operation.input_shape, _own_inputs(service, operation, paging), frozenset(tokens))
+    for page, _ in paging.tokens if paging is not None else ():
+        inputs["properties"][page].pop("maxLength", None)  # it is the provider's own: nobody else can know how long it is
+    for token in tokens:
+        member = inputs["properties"][token]
+        member["description"] = f"{member.get('description', '')} {_FILLED}".strip()
+    return Described(
+        name=name,
+        title=title_of(name),
+        description=markdown(operation.documentation) if texts else "",
+        effect=effect_of(service, operation),
+        inputs=inputs,
+        output=Converter(output=True, texts=texts).whole(operation.output_shape),
+        pagination=paging,
+        permissions=permissions_of(service, operation),
+        tokens=tokens,
+    )
+
+
+def callable_of(service: str, name: str) -> tuple[Operation, Any]:
+    """Return the function that calls an operation, and the shape of its input.
+
+    :raises UnknownAction: if the installed botocore does not have it.
+    """
+    from botocore import xform_name
+
+    operation = _model(service, name)
+    output = operation.output_shape
+    payload = output.serialization.get("payload") if output is not None else None
+    is_blob = payload is not None and output.members[payload].type_name == "blob"
+    events = operation.get_event_stream_output() if operation.has_event_stream_output else None
+    made = Operation(
+        service=service,
+        name=name,
+        method=xform_name(name),
+        tokens=tuple(operation.idempotent_members),
+        waiters=waiters_of(service, name),
+        default_region=GLOBAL.get(service),
+        stream=payload if is_blob and operation.has_streaming_output else None,
+        events=next((key for key, shape in output.members.items() if shape.name == events.name), None) if events is not None else None,
+        sends_body=_sends_body(operation.input_shape),
+        has_bytes=is_blob or events is not None or "cbor" in str(operation.service_model.resolved_protocol),
+    )
+    return made, operation.input_shape
+
+
+def _sends_body(shape: Any) -> bool:
+    payload = shape.serialization.get("payload") if shape is not None else None
+    return payload is not None and is_body(shape, payload)
+
+
+def _model(service: str, name: str) -> Any:
+    from botocore.model import OperationNotFoundError
+
+    try:
+        return models.service_model(service).operation_model(name)
+    except OperationNotFoundError:
+        raise UnknownAction(
+            f"the installed botocore {models.botocore_version()} has no operation '{name[:80]}' of {PREFIX}{service}",
+            hint="Upgrade boto3 and botocore.",
+        ) from None
+
+
+def _own_inputs(service: str, operation: Any, paging: Pagination | None) -> dict[str, Json]:
+    taken = operation.input_shape.members if operation.input_shape is not None else {}
+    own: dict[str, Json] = {}
+    if REGION not in taken:
+        own[REGION] = {
+            "type": "string",
+            "title": "AWS Region",
+            "description": "AWS provides services in multiple regions, like us-west-2 or eu-west-1.",
+            "pattern": REGION_PATTERN,
+            "x-jackfield": {
+                "fromConnection": "region", "options": "awsRegions", "trim": True, "lowercase": True, "blank": "absent",
+                "expects": REGION_EXPECTED,
+            },
+        }  # fmt: skip
+        own[REGION] |= {"default": GLOBAL[service]} if service in GLOBAL else {"required": True}
+    if paging is not None:
+        about = "Fetch every page and merge them; page tokens are then ignored."
+        own[FETCH_ALL] = {"type": "boolean", "title": "Fetch All", "description": about, "default": False}
+    waiters = waiters_of(service, operation.name)
+    if waiters:
+        about = "State to wait for, within the invocation's time: the action is called again until it is reached."
+        own[WAIT_UNTIL] = {"type": "string", "title": "Wait Until", "description": about, "enum": sorted(waiters)}
+    return own

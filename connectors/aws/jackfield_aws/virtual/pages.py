@@ -1,0 +1,53 @@
+"""Pagination of an operation: which members hold the tokens, and which to merge. From botocore's paginators, or from its shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jackfield.connector import Pagination
+from jackfield_aws.virtual.effects import effect_of
+from jackfield_aws.virtual.models import paginators
+
+FETCH_ALL = "fetchAll"
+"""Input that requests every page."""
+_TOKENS = ("NextToken", "nextToken", "Marker", "NextMarker", "ContinuationToken", "PaginationToken", "NextPageToken")
+"""Names of page tokens, where the same one is in the input and in the output."""
+_SIZES = frozenset(("maxresults", "pagesize", "maxitems", "limit", "maxrecords"))
+"""Names of page sizes in lower case."""
+
+
+def pages_of(service: str, operation: Any) -> Pagination | None:
+    """Return how an operation's pages hang together; None if it has none, or if that is not certain."""
+    found = paginators(service).get(operation.name)
+    if found is None:
+        return _from_shapes(service, operation)
+    inputs, outputs, items = _listed(found["input_token"]), _listed(found["output_token"]), _listed(found["result_key"])
+    tokens = tuple(zip(inputs, outputs, strict=True))
+    (token_input, token_output), *further = tokens
+    return Pagination(
+        token_input=token_input,
+        token_output=token_output,
+        items=items[0],
+        all_input=FETCH_ALL,
+        size_input=found.get("limit_key"),
+        further_tokens=tuple(further),
+        further_items=tuple(items[1:]),
+        more=found.get("more_results"),
+    )
+
+
+def _listed(value: Any) -> list[str]:
+    return [*value] if isinstance(value, list) else [value]
+
+
+def _from_shapes(service: str, operation: Any) -> Pagination | None:
+    """Read the pages of an operation without a paginator: a read with one token in the input and the output, and one list to merge."""
+    if operation.input_shape is None or operation.output_shape is None or effect_of(service, operation) != "read":
+        return None
+    given, answer = operation.input_shape.members, operation.output_shape.members
+    tokens = [name for name in _TOKENS if all(name in side and side[name].type_name == "string" for side in (given, answer))]
+    lists = [name for name, shape in answer.items() if shape.type_name == "list"]
+    if len(tokens) != 1 or len(lists) != 1:
+        return None
+    size = next((name for name, shape in given.items() if name.lower() in _SIZES and shape.type_name in ("integer", "long")), None)
+    return Pagination(token_input=tokens[0], token_output=tokens[0], items=lists[0], all_input=FETCH_ALL, size_input=size)
