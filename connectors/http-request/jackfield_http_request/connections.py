@@ -1,0 +1,211 @@
+"""Connection types of the connector ``http``: its users choose the server and name the place of a key, which other connectors know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
+
+from jackfield.connector import Account, Detail, Field, Guard, InvalidInput, OpenContext, Sent, Step
+from jackfield_http.aws_sig_v4 import KEYS_TOGETHER, AwsSigV4
+from jackfield_http.client import HttpClient
+from jackfield_http.connection_types import ApiKey, BasicLogin, BearerToken, Certified, HttpConnection, MutualTls
+from jackfield_http.oauth2 import OAuth2ClientCredentials
+from jackfield_http.oauth2_grants import OAuth2AuthorizationCode, OpenIdConnect
+from jackfield_http.settings import ClientSettings
+from jackfield_http.sign_in import SignIn, Together, in_cookie, in_header, in_query
+from jackfield_http.urls import Url, UrlError, parse_url
+
+_SERVER = "Enter the URL that the paths of all requests are appended to. Credentials are sent to this server only.\n\n"
+_NAME = {"pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "maxLength": 200}
+_PAIRS = {"headerName": ["headerValue"], "headerValue": ["headerName"]}
+_HEADER: dict[str, Any] = {"dependentRequired": _PAIRS}
+_SIGNED: dict[str, Any] = {"dependentRequired": {**_PAIRS, **KEYS_TOGETHER["dependentRequired"]}}
+_BOTH: dict[str, Any] = {"dependentRequired": {**_PAIRS, "certificate": ["privateKey"], "privateKey": ["certificate"]}}
+
+
+class _Tested(HttpConnection):
+    """Connection whose test asks the server, if its values name a path for that."""
+
+    test_path: str | None = Field(
+        None,
+        title="Test Path",
+        description="A path that a connection test GETs, such as /me: one that needs the credentials.",
+        schema={"pattern": "^/", "maxLength": 1000},
+    )
+
+    def test(self, context: OpenContext) -> Iterable[Step | Account]:
+        """GET the path; nothing is changed."""
+        client = self.open(context)
+        if self.test_path is None or client.server is None:
+            yield Step(
+                "open", "Open the connection", passed=True, message="The values were accepted; nothing was sent without a test path."
+            )
+            return
+        client.get(self.test_path)
+        yield Step("probe", "Sign in", passed=True, message="The server accepted the credentials.")
+
+
+class _Headed(_Tested):
+    """Connection whose requests carry one more header field, for servers that want two credentials."""
+
+    header_name: str | None = Field(
+        None,
+        title="Further Header",
+        description="The name of one more header field for each request, such as a subscription key's.",
+        schema={**_NAME, "minLength": 1},
+    )
+    header_value: str | None = Field(
+        None,
+        title="Further Header's Value",
+        description="The value of that field.",
+        secret=True,
+        schema={"minLength": 1, "maxLength": 10_000},
+    )
+
+    def sign_in(self, context: OpenContext) -> SignIn:
+        """Return the credentials of the type, together with the further header."""
+        found = super().sign_in(context)
+        if self.header_name is None or self.header_value is None:
+            return found
+        return Together((found, in_header(self.header_name, self.header_value, "/headerValue")))
+
+
+class _PlacedKey(ApiKey):
+    """API key whose place is a connection value."""
+
+    place: Literal["header", "query", "cookie"] = Field("header", title="Place", description="Where the server expects the key.")
+    key_name: str = Field(
+        "X-Api-Key", title="Name", description="The name of the header, query parameter or cookie.", schema={**_NAME, "minLength": 1}
+    )
+
+    def sign_in(self, context: OpenContext) -> SignIn:
+        """Return the key at its place."""
+        if self.place == "query":
+            return in_query(self.key_name, self.api_key)
+        return (in_cookie if self.place == "cookie" else in_header)(self.key_name, self.api_key, "/apiKey")
+
+
+class AnyApiKey(_Headed, Certified, _PlacedKey, json_schema_extra=_BOTH):
+    """Server and an API key for it."""
+
+    setup: ClassVar[str] = _SERVER + "Create an API key at the provider, and look up in its documentation where it belongs."
+
+
+class AnyBasic(_Headed, Certified, BasicLogin, json_schema_extra=_BOTH):
+    """Server, and a user name and password for it."""
+
+    setup: ClassVar[str] = _SERVER + "Enter the user name and the password that the server expects."
+
+
+class AnyBearer(_Headed, Certified, BearerToken, json_schema_extra=_BOTH):
+    """Server and a bearer token for it."""
+
+    setup: ClassVar[str] = _SERVER + "Create an access token at the provider, with no more permissions than the requests need."
+
+
+class AnyClientCredentials(_Headed, Certified, OAuth2ClientCredentials, json_schema_extra=_BOTH):
+    """Server, and an application of its authorization server."""
+
+    setup: ClassVar[str] = _SERVER + "Register an application that may use the grant *client credentials*, and copy its ID and secret."
+
+
+_CONNECT = (
+    "Register an application at the provider, with jackfield's redirect URI, and copy its ID and secret. Then connect the connection: a "
+    "person approves in a browser, or on another device.\n"
+)
+
+
+class AnyAuthorizationCode(_Headed, Certified, OAuth2AuthorizationCode, json_schema_extra=_BOTH):
+    """Server, and the account of a person who approves at its authorization server."""
+
+    setup: ClassVar[str] = _SERVER + _CONNECT
+
+
+class AnyOpenIdConnect(_Headed, Certified, OpenIdConnect, json_schema_extra=_BOTH):
+    """Server, and the account of a person at its OpenID Connect provider."""
+
+    setup: ClassVar[str] = _SERVER + _CONNECT
+
+
+class AnyMutualTls(_Headed, MutualTls, json_schema_extra=_HEADER):
+    """Server, and a certificate by which it knows the client."""
+
+    setup: ClassVar[str] = _SERVER + "Have a client certificate issued by an authority that the server trusts."
+
+
+class AnyAwsSigV4(_Headed, AwsSigV4, json_schema_extra=_SIGNED):
+    """Server on AWS, and an identity that signs the requests to it: an access key, a role, or this machine's own."""
+
+    setup: ClassVar[str] = _SERVER + (
+        "Create an access key, or a role with a trust policy for the identity that assumes it. Allow it the requests: for API Gateway the "
+        "action `execute-api:Invoke`. The package `jackfield-aws` must be installed.\n"
+    )
+
+
+class Anonymous(_Tested):
+    """No credentials: requests to one server, or to any public one."""
+
+    key: ClassVar[str] = "anonymous"
+    title: ClassVar[str] = "No Credentials"
+    auth: ClassVar[str] = "none"
+    setup: ClassVar[str] = (
+        "Enter a server to limit requests to it. Without one, requests name whole URLs and reach public addresses only; an operator's "
+        "connection may list hosts of its own network under **Allowed Hosts**."
+    )
+
+    server: str | None = Field(  # type: ignore[assignment]  # other types need one, since their credentials are for it
+        None,
+        title="Server",
+        description="The URL that all paths are appended to; without it, requests name whole URLs.",
+        examples=["https://api.example.com/v1"],
+        destination=True,
+        schema={"format": "uri", "minLength": 1, "maxLength": 2000},
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (), title="Allowed Hosts", description="Hosts, addresses or networks that are not public and may be reached all the same."
+    )
+
+    def open(self, context: OpenContext) -> HttpClient:
+        """Return a client. The caller names the host, so even an operator's connection reaches public addresses and listed hosts only."""
+        settings = self.settings()
+        if settings.server is None and context.guard.internal:
+            settings = replace(settings, guard=Guard(allowed=self.allowed_hosts))
+        return HttpClient(context, settings)
+
+    def settings(self) -> ClientSettings:
+        """Return the client's settings."""
+        if self.server is not None:
+            return HttpConnection.settings(self)
+        known = HttpConnection.settings(self.model_copy(update={"server": "https://unused.invalid"}))
+        return replace(known, server=None, guard_path="/allowedHosts")
+
+
+def target(api: HttpClient, text: str) -> Url:
+    """Return the URL of a request: a path on the connection's server, or a whole URL on it.
+
+    :raises InvalidInput: if it is not one, or on another server, to which the connection's credentials are not sent.
+    """
+    server = api.server
+    if server is None:
+        return _parsed(text)
+    if not text.startswith("/") or text.startswith("//"):
+        url = _parsed(text)
+        inside = url.path == server.path or url.path.startswith(server.path.rstrip("/") + "/")
+        if url.origin != server.origin or not inside:
+            raise _refused("is not on the connection's server")
+        return url
+    found = _parsed(f"{server.scheme}://{server.authority}{text}")
+    return server.under(found.path, found.query)
+
+
+def _parsed(text: str) -> Url:
+    try:
+        return parse_url(text.partition("#")[0])
+    except UrlError as error:
+        raise _refused(str(error)) from None
+
+
+def _refused(reason: str) -> InvalidInput:
+    hint = "Use a path on the connection's server, such as /parcels, or a whole URL over a connection without a server."
+    return InvalidInput("1 input is not valid", details=[Detail("/url", reason)], hint=hint, sent=Sent.NOTHING)

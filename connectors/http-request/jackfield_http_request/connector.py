@@ -1,0 +1,143 @@
+"""Connector ``http``: the action ``request``."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from jackfield.connector import Connector, StreamedFile
+from jackfield_http.answers import Answer
+from jackfield_http.bodies import Part
+from jackfield_http.client import HttpClient
+from jackfield_http.downloads import held, received
+from jackfield_http.headers import Headers
+from jackfield_http.paging import Pages
+from jackfield_http_request.connections import (
+    Anonymous,
+    AnyApiKey,
+    AnyAuthorizationCode,
+    AnyAwsSigV4,
+    AnyBasic,
+    AnyBearer,
+    AnyClientCredentials,
+    AnyMutualTls,
+    AnyOpenIdConnect,
+    target,
+)
+from jackfield_http_request.models import FormPart, Paging, RequestInputs, Response
+
+_HIDDEN = frozenset({"set-cookie", "www-authenticate", "authorization"})
+"""Header fields of a response that may hold credentials."""
+_PAGES = Pages.link().pagination("items")
+
+connector = Connector(
+    "http",
+    title="HTTP",
+    version="0.1.0",
+    description="Send any HTTP request: to an API without a connector of its own, a webhook, or a service of yours.",
+    connections=[
+        AnyBearer,
+        AnyApiKey,
+        AnyBasic,
+        AnyClientCredentials,
+        AnyAuthorizationCode,
+        AnyOpenIdConnect,
+        AnyMutualTls,
+        AnyAwsSigV4,
+        Anonymous,
+    ],
+    icon="data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'><rect width='24' height='24' rx='4' "
+    "fill='%23234'/><path d='M6 8h9l-3-3M18 16H9l3 3' stroke='white' stroke-width='2' fill='none'/></svg>",
+    categories=["developer tools"],
+    documentation_url="https://github.com/jackfield/jackfield",
+    license="Apache-2.0",
+)
+
+
+@connector.action(
+    "request",
+    effect="write",
+    effect_of=lambda asked: asked.real_effect,
+    pagination=_PAGES,
+    examples=[
+        ({"url": "/parcels/p1"}, {"status": 200, "headers": {"content-type": "application/json"}, "body": {"id": "p1"}}),
+        ({"method": "POST", "url": "/parcels", "json": {"name": "Ada"}}, {"status": 201, "headers": {}, "body": {"id": "p2"}}),
+    ],
+)
+def request(asked: RequestInputs, api: HttpClient) -> Response:
+    """Send a request.
+
+    GET, HEAD and OPTIONS are repeated as reads, PUT and DELETE as idempotent, POST and PATCH never once their outcome is unknown. A status
+    that is not expected is an error. Redirects of reads are followed; to another server they carry no credentials.
+    """
+    url = target(api, asked.url)
+    options: dict[str, Any] = {
+        "headers": dict(asked.headers),
+        "expect": asked.expect or None,
+        "step": f"{asked.method} {url.host}",
+        "safe": asked.real_effect == "read",
+    }
+    if asked.idempotency_header is not None:
+        options["idempotent"] = asked.idempotency_header
+    if asked.pages is not None:
+        return _page(asked, asked.pages, api, options)
+    with ExitStack() as opened:
+        options |= {"query": asked.query, **_body(asked, opened)}
+        if asked.response == "file":
+            streamed = opened.enter_context(api.stream(asked.method, url, **options))
+            return Response(status=streamed.status, headers=_shown(streamed.headers), file=received(streamed, opened))
+        return _response(asked, api.request(asked.method, url, **options))
+
+
+def _body(asked: RequestInputs, opened: ExitStack) -> dict[str, Any]:
+    kind = {} if asked.content_type is None else {"content_type": asked.content_type}
+    if asked.json_body is not None:
+        return {"json": asked.json_body, **kind}
+    if asked.form is not None:
+        return {"form": asked.form}
+    if asked.multipart is not None:
+        fields: dict[str, list[Any]] = {}
+        for part in asked.multipart:
+            fields.setdefault(part.name, []).append(part.value if part.file is None else _part(part, part.file, opened))
+        return {"multipart": fields}
+    if asked.file is not None:
+        content = opened.enter_context(asked.file.open())
+        return {"content": content, "content_type": asked.content_type or asked.file.content_type}
+    return {} if asked.text is None else {"content": asked.text, **kind}
+
+
+def _part(part: FormPart, file: StreamedFile, opened: ExitStack) -> Part:
+    return Part(opened.enter_context(file.open()), part.filename or file.name or part.name, file.content_type)
+
+
+def _page(asked: RequestInputs, wanted: Paging, api: HttpClient, options: dict[str, Any]) -> Response:
+    pages = Pages(
+        wanted.kind, wanted.items, wanted.parameter, wanted.next, wanted.more, first=wanted.first if wanted.kind == "number" else 0
+    )
+    page = pages.fetch_url(api, target(api, asked.url), asked, asked.query, **options)
+    return Response(status=page.answer.status, headers=_shown(page.answer.headers), items=page.items, next_token=page.next)
+
+
+def _response(asked: RequestInputs, answer: Answer) -> Response:
+    found = Response(status=answer.status, headers=_shown(answer.headers))
+    kind = asked.response if asked.response != "auto" else _kind(answer)
+    if kind == "json":
+        return found.model_copy(update={"body": answer.json()})
+    if kind == "text":
+        return found.model_copy(update={"text": answer.text})
+    if kind == "file":
+        return found.model_copy(update={"file": held(answer.content, answer.media_type or "application/octet-stream")})
+    return found
+
+
+def _kind(answer: Answer) -> str:
+    if not answer.content:
+        return "none"
+    if answer.media_type.endswith(("/json", "+json")):
+        return "json"
+    textual = answer.media_type.startswith("text/") or answer.media_type.endswith(("/xml", "+xml", "/javascript", "x-www-form-urlencoded"))
+    return "text" if textual else "file"
+
+
+def _shown(headers: Headers) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name not in _HIDDEN}

@@ -1,0 +1,145 @@
+"""Inputs and output of the action ``request``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from jackfield.connector import Detail, Field, InvalidInput, Output, StreamedFile, pointer
+from jackfield.manifest import Effect
+from jackfield_http.downloads import Download
+from jackfield_http.headers import FRAMING, field
+from jackfield_http.paging import PageInputs
+
+Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
+_EFFECTS: Mapping[Method, Effect] = {
+    "GET": "read", "HEAD": "read", "OPTIONS": "read", "PUT": "idempotent", "DELETE": "idempotent", "POST": "write", "PATCH": "write",
+}  # fmt: skip
+_CAUTION: tuple[Effect, ...] = ("read", "idempotent", "write")
+_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
+_MAP = {"maxProperties": 200}
+_STATUS = {"items": {"type": "integer", "minimum": 100, "maximum": 599}, "maxItems": 50}
+
+
+class _Closed(BaseModel):
+    """Object within the inputs."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_alias=True, validate_by_name=True, extra="forbid", frozen=True)
+
+
+class FormPart(_Closed):
+    """Field or file of a multipart body."""
+
+    name: str = Field(title="Name", description="The name of the field.", schema={"minLength": 1, "maxLength": 1000})
+    value: str | None = Field(None, title="Value", description="The text of the field.")
+    file: StreamedFile | None = Field(None, title="File", description="The file of the field.")
+    filename: str | None = Field(None, title="File Name", description="The name of the file; by default that of the field.")
+
+
+class Paging(_Closed):
+    """How the response says that a list goes on."""
+
+    kind: Literal["token", "number", "offset", "link", "url", "lastId"] = Field(
+        title="Kind",
+        description="By a token, page number, offset, 'Link' header, the next page's URL, or the last item's ID.",
+    )
+    items: str = Field("", title="Items", description="JSON Pointer of the list in a response; empty if the response is the list.")
+    parameter: str = Field("", title="Parameter", description="The query parameter for the token, number, offset or ID.")
+    next: str = Field("", title="Next", description="JSON Pointer of the next token or URL in a response, or of the ID in an item.")
+    more: str | None = Field(None, title="More", description="JSON Pointer of a member that is false on the last page.")
+    first: int = Field(1, title="First Page", description="The number of the first page.")
+
+
+class RequestInputs(PageInputs):
+    """Request to send."""
+
+    method: Method = Field("GET", title="Method", description="The HTTP method.")
+    url: str = Field(
+        title="URL",
+        description="A path on the connection's server, such as /parcels?state=open, or a whole URL.",
+        examples=["/parcels"],
+        schema={"minLength": 1, "maxLength": 16_000},
+    )
+    query: dict[str, Any] = Field({}, title="Query", description="Query parameters; a list repeats its name.", schema=_MAP)
+    headers: dict[str, str] = Field({}, title="Headers", description="Header fields. Credentials belong into the connection.", schema=_MAP)
+    json_body: Any = Field(None, alias="json", title="JSON", description="The body as JSON.", sensitive=True)
+    form: dict[str, Any] | None = Field(None, title="Form", description="The body as form fields.", sensitive=True)
+    multipart: tuple[FormPart, ...] | None = Field(
+        None, title="Multipart", description="The body as fields and files.", sensitive=True, schema={"maxItems": 200}
+    )
+    text: str | None = Field(None, title="Text", description="The body as text.", sensitive=True, multiline=True)
+    file: StreamedFile | None = Field(None, title="File", description="The body as a file.", sensitive=True)
+    content_type: str | None = Field(
+        None, title="Content Type", description="The media type of the body, if another than usual.", schema={"maxLength": 200}
+    )
+    response: Literal["auto", "json", "text", "file"] = Field(
+        "auto", title="Response", description="How to return the response's body; 'auto' decides by its media type."
+    )
+    expect: tuple[int, ...] = Field(
+        (), title="Expected Statuses", description="Statuses that count as success; by default 200 to 299.", schema=_STATUS
+    )
+    idempotency_header: str | None = Field(
+        None,
+        title="Idempotency Header",
+        description="A header field for the invocation's idempotency key, such as Idempotency-Key, if the server recognises one.",
+        schema={"minLength": 1, "maxLength": 200},
+    )
+    effect: Literal["read", "idempotent", "write"] | None = Field(
+        None,
+        title="Effect",
+        description="The request's effect, if it is less harmless than its method says: a GET that starts something is a 'write'.",
+    )
+    pages: Paging | None = Field(None, title="Pages", description="How a list goes on, to fetch its pages.")
+
+    @property
+    def real_effect(self) -> Effect:
+        """Effect of the request: that of its method, or the more cautious one that the caller names."""
+        by_method = _EFFECTS[self.method]
+        return max(by_method, self.effect or by_method, key=_CAUTION.index)
+
+    def rules(self) -> Iterable[Detail]:
+        """Find what the schema cannot: two bodies, header fields that are not the caller's, an effect that is too harmless."""
+        bodies = {"json": self.json_body, "form": self.form, "multipart": self.multipart, "text": self.text, "file": self.file}
+        given = [name for name, value in bodies.items() if value is not None]
+        if len(given) > 1:
+            yield Detail(pointer(given[1]), f"a request has one body, and '{given[0]}' is one")
+        if self.pages is not None and (self.method != "GET" or given):
+            yield Detail("/pages", "only a GET without a body has pages")
+        if self.effect is not None and self.real_effect != self.effect:
+            yield Detail("/effect", f"a {self.method} has the effect '{_EFFECTS[self.method]}' at least")
+        for number, part in enumerate(self.multipart or ()):
+            if (part.value is None) == (part.file is None):
+                yield Detail(pointer("multipart", str(number)), "needs either 'value' or 'file'")
+        yield from self._header_faults()
+
+    def _header_faults(self) -> Iterable[Detail]:
+        for name, value in self.headers.items():
+            if name.lower() in _CREDENTIALS:
+                yield Detail(pointer("headers", name), "is a credential: put it into the connection")
+            elif name.lower() in FRAMING:
+                yield Detail(pointer("headers", name), "is set by the client")
+            else:
+                try:
+                    field(name, value)
+                except InvalidInput as error:
+                    yield Detail(pointer("headers", name), error.message)
+
+
+class Response(Output):
+    """Response of the server. Of ``body``, ``text``, ``file`` and ``items``, one is there."""
+
+    status: int = Field(title="Status", description="The HTTP status.")
+    headers: dict[str, str] = Field(title="Headers", description="The header fields, by names in lower case.")
+    body: Any = Field(None, title="Body", description="The body, if it is JSON.")
+    text: str | None = Field(None, title="Text", description="The body, if it is text.")
+    file: dict[str, str] | Download | None = Field(
+        None,
+        title="File",
+        description="The body as a file: 'data' (base64) and 'contentType', or a stored file if it is larger than 1 MiB. A FILE input "
+        "takes either as it is.",
+    )
+    items: list[Any] | None = Field(None, title="Items", description="The items of a page, or of all pages.")
+    next_token: str | None = Field(None, title="Next Token", description="Where the next page begins.")

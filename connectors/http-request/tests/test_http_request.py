@@ -1,0 +1,282 @@
+"""The connector ``http``: one action for any request, as careful as its method demands."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from jackfield.testing import RESET, Answer, Harness, Request, refused
+from jackfield.testing.loopback_provider import Step
+
+
+def echo(_number: int, request: Request) -> Answer:
+    """What the server has seen."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Answer({"method": request.method, "path": request.path, "headers": headers, "body": request.body.decode("latin-1")})
+
+
+def anonymous(**values: Any) -> dict[str, Any]:
+    """A connection without credentials."""
+    return {"type": "http/anonymous", "values": values}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "content_type", "body"),
+    [
+        ({"json": {"a": [1]}}, "application/json", '{"a":[1]}'),
+        ({"form": {"a": "1 2", "b": ["x", "y"]}}, "application/x-www-form-urlencoded", "a=1+2&b=x&b=y"),
+        ({"text": "<a/>", "contentType": "application/xml"}, "application/xml", "<a/>"),
+        ({"file": "data:image/png;base64,UE5H"}, "image/png", "PNG"),
+        ({"json": {}, "contentType": "application/vnd.acme+json"}, "application/vnd.acme+json", "{}"),
+    ],
+)
+def test_bodies(harness: Harness, inputs: dict[str, Any], content_type: str, body: str) -> None:
+    """Each kind of body arrives with its media type, and the credentials with it."""
+    harness.serve(echo)
+    seen = harness.invoke("request", {"method": "POST", "url": "/v1/x", **inputs}).unwrap()["body"]
+    assert (seen["method"], seen["path"], seen["headers"]["content-type"], seen["body"]) == ("POST", "/v1/x", content_type, body)
+    assert seen["headers"]["authorization"] == "Bearer ***"
+
+
+def test_multipart(harness: Harness) -> None:
+    """Fields and files go out in one body."""
+    server = harness.serve(Answer(status=204))
+    parts = [{"name": "title", "value": "Milk"}, {"name": "photo", "file": "data:image/png;base64,UE5H", "filename": "m.png"}]
+    result = harness.invoke("request", {"method": "POST", "url": "/x", "multipart": parts}).unwrap()
+    assert result == {"status": 204, "headers": result["headers"]}
+    assert b'name="photo"; filename="m.png"\r\nContent-Type: image/png\r\n\r\nPNG\r\n' in server.requests[0].body
+
+
+@pytest.mark.parametrize(
+    ("answer", "how", "member", "value"),
+    [
+        (Answer({"a": 1}), "auto", "body", {"a": 1}),
+        (Answer(content=b"hi", headers={"Content-Type": "text/plain"}), "auto", "text", "hi"),
+        (Answer(content=b"\x00", headers={"Content-Type": "image/png"}), "auto", "file", {"data": "AA==", "contentType": "image/png"}),
+        (Answer({"a": 1}), "text", "text", '{"a": 1}'),
+        (Answer({"a": 1}), "file", "file", {"data": b64encode(b'{"a": 1}').decode(), "contentType": "application/json"}),
+    ],
+)
+def test_responses(harness: Harness, answer: Answer, how: str, member: str, value: Any) -> None:
+    """The body comes back as JSON, text or a file."""
+    harness.serve(answer)
+    output = harness.invoke("request", {"url": "/x", "response": how}).unwrap()
+    assert (output[member], output["status"]) == (value, 200)
+
+
+def test_credentials_of_responses_are_left_out(harness: Harness) -> None:
+    """A cookie that the server sets is not part of the output."""
+    harness.serve(Answer(headers={"Set-Cookie": "sid=4711", "X-Seen": "yes"}))
+    headers = harness.invoke("request", {"url": "/x"}).unwrap()["headers"]
+    assert ("set-cookie" in headers, headers["x-seen"]) == (False, "yes")
+
+
+def test_expected_statuses(harness: Harness) -> None:
+    """A status that is expected is a success, any other an error."""
+    harness.serve(refused(404))
+    assert harness.invoke("request", {"url": "/x", "expect": [200, 404]}).unwrap()["status"] == 404
+    error = harness.invoke("request", {"url": "/x"}).error
+    assert error is not None
+    assert error.code == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "step", "status", "sent"),
+    [
+        ({"method": "GET"}, refused(503), "succeeded", 2), ({"method": "GET"}, RESET, "succeeded", 2),
+        ({"method": "PUT", "json": {}}, RESET, "succeeded", 2), ({"method": "DELETE"}, refused(500), "succeeded", 2),
+        ({"method": "POST", "json": {}}, RESET, "in_doubt", 1), ({"method": "PATCH", "json": {}}, refused(500), "in_doubt", 1),
+        ({"method": "GET", "effect": "write"}, RESET, "in_doubt", 1), ({"method": "PUT", "effect": "write"}, refused(503), "in_doubt", 1),
+        ({"method": "POST", "json": {}}, refused(429), "succeeded", 2), ({"method": "GET", "effect": "idempotent"}, RESET, "succeeded", 2),
+    ],
+)  # fmt: skip
+def test_effects(harness: Harness, inputs: dict[str, Any], step: Step, status: str, sent: int) -> None:
+    """The method decides what is repeated, unless the caller knows that the request is less harmless."""
+    server = harness.serve(step, Answer({}))
+    result = harness.invoke("request", {"url": "/x", **inputs})
+    assert (result.status, len(server.requests)) == (status, sent)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "path"),
+    [
+        ({"method": "POST", "effect": "read"}, "/effect"), ({"method": "POST", "effect": "idempotent"}, "/effect"),
+        ({"method": "DELETE", "effect": "read"}, "/effect"), ({"json": {}, "text": "x"}, "/text"),
+        ({"headers": {"Authorization": "Bearer x"}}, "/headers/Authorization"), ({"headers": {"cookie": "a=b"}}, "/headers/cookie"),
+        ({"headers": {"Host": "evil"}}, "/headers/Host"), ({"headers": {"Content-Length": "0"}}, "/headers/Content-Length"),
+        ({"headers": {"X-A": "a\r\nX-B: c"}}, "/headers/X-A"), ({"headers": {"X/A": "\x00"}}, "/headers/X~1A"),
+        ({"method": "POST", "pages": {"kind": "link"}}, "/pages"), ({"method": "POST", "multipart": [{"name": "a"}]}, "/multipart/0"),
+        ({"method": "TRACE"}, "/method"), ({"method": "CONNECT"}, "/method"),
+        ({"url": "http://evil.example/x"}, "/url"), ({"url": "//evil.example/x"}, "/url"), ({"url": "https://{host}/x"}, "/url"),
+        ({"url": "/../admin"}, "/url"), ({"url": "/a/%2e%2e/b"}, "/url"), ({"url": "/a\r\nX: y"}, "/url"), ({"url": "/a b"}, "/url"),
+        ({"url": "file:///etc/passwd"}, "/url"), ({"url": "x"}, "/url"), ({"url": "http://ada:pw@{host}/"}, "/url"),
+        ({"url": "http://{host}\\@evil.example/"}, "/url"), ({"url": "http://{host}.evil.example/"}, "/url"), ({"url": "@evil/"}, "/url"),
+    ],
+)  # fmt: skip
+def test_requests_that_are_refused(harness: Harness, inputs: dict[str, Any], path: str) -> None:
+    """What is not allowed is refused at its place, before anything is sent."""
+    server = harness.serve(Answer({}))
+    url = str(inputs.get("url", "/x")).replace("{host}", server.url.removeprefix("http://"))
+    result = harness.invoke("request", {**inputs, "url": url})
+    assert result.error is not None
+    assert (result.error.code, [detail.path for detail in result.error.details], server.requests) == ("invalid_input", [path], [])
+
+
+@pytest.mark.parametrize("url", [
+    "http://127.0.0.1:{port}/", "http://[::1]/", "http://10.0.0.1/", "http://169.254.169.254/latest/meta-data/", "http://0x7f.1:{port}/",
+    "http://2130706433:{port}/", "http://[::ffff:127.0.0.1]:{port}/", "http://192.168.0.1/", "http://localhost:{port}/",
+])  # fmt: skip
+def test_internal_addresses(harness: Harness, url: str) -> None:
+    """A caller's URL reaches public addresses only, also over an operator's connection."""
+    server = harness.serve(Answer({}))
+    result = harness.invoke("request", {"url": url.replace("{port}", server.url.rpartition(":")[2])}, connection=anonymous())
+    assert result.error is not None
+    assert (result.error.code, server.requests) == ("invalid_connection", [])
+
+
+def test_hosts_that_an_operator_allows(harness: Harness) -> None:
+    """An operator's connection may name hosts of its own network; the server's redirects still lead to no other."""
+    server = harness.serve(
+        lambda _number, request: Answer({"ok": 1}) if request.path == "/x" else Answer(status=302, headers={"Location": "http://10.0.0.1/"})
+    )
+    connection = anonymous(allowedHosts=["127.0.0.1"])
+    assert harness.invoke("request", {"url": f"{server.url}/x"}, connection=connection).unwrap()["body"] == {"ok": 1}
+    result = harness.invoke("request", {"url": f"{server.url}/away"}, connection=connection)
+    assert result.error is not None
+    assert result.error.code == "invalid_connection"
+
+
+def test_an_anonymous_connection_to_one_server(harness: Harness) -> None:
+    """With a server, a connection without credentials is limited to it, path included."""
+    server = harness.serve(echo)
+    connection = anonymous(server=f"{server.url}/v1?tenant=7")
+    seen = harness.invoke("request", {"url": "/x?a=1", "query": {"b": 2}}, connection=connection).unwrap()["body"]
+    assert (seen["path"], "authorization" in seen["headers"]) == ("/v1/x?tenant=7&a=1&b=2", False)
+    assert harness.invoke("request", {"url": f"{server.url}/v2/x"}, connection=connection).status == "failed"
+    assert harness.invoke("request", {"url": f"{server.url}/v1/x"}, connection=connection).status == "succeeded"
+
+
+def test_pages(harness: Harness) -> None:
+    """A list is fetched page by page, or as a whole."""
+
+    def script(number: int, _request: Request) -> Answer:
+        return Answer({"data": [number] if number < 4 else []})
+
+    server = harness.serve(script)
+    inputs = {"url": "/x", "query": {"q": "y"}, "pages": {"kind": "number", "items": "/data", "parameter": "page"}}
+    result = harness.invoke("request", {**inputs, "fetchAll": True})
+    assert (result.unwrap()["items"], result.meta.complete) == ([1, 2, 3], True)
+    assert [request.path for request in server.requests] == [f"/x?q=y&page={number}" for number in range(1, 5)]
+    harness.serve(script)
+    assert harness.invoke("request", inputs).meta.next == {"nextToken": "2"}
+
+
+ITEMS = [{"id": f"i{number}"} for number in range(8)]
+
+
+def listing(style: str) -> Any:
+    """A server that pages in one style, three items at a time."""
+
+    def script(_number: int, request: Request) -> Answer:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(request.path).query).items()}
+        start = int(query.get("cursor", "0"))
+        if style == "number":
+            start = 3 * (int(query["page"]) - 1)
+        elif style == "offset":
+            start = int(query["skip"])
+        elif style == "lastId" and "after" in query:
+            start = 1 + int(query["after"][1:])
+        found, more = ITEMS[start : start + 3], start + 3 < len(ITEMS)
+        here = f"/v1/items?cursor={start + 3}"
+        if style == "link":
+            return Answer(found, headers={"Link": f'<{here}>; rel="next"'} if more else {})
+        following = {"token": start + 3, "url": here}.get(style) if more else None
+        return Answer({"data": found, "next": following, "has_more": more})
+
+    return script
+
+
+@pytest.mark.parametrize(("pages", "requests"), [
+    ({"kind": "token", "items": "/data", "parameter": "cursor", "next": "/next"}, 3),
+    ({"kind": "number", "items": "/data", "parameter": "page"}, 4),
+    ({"kind": "number", "items": "/data", "parameter": "page", "more": "/has_more"}, 3),
+    ({"kind": "offset", "items": "/data", "parameter": "skip"}, 4),
+    ({"kind": "link"}, 3),
+    ({"kind": "url", "items": "/data", "next": "/next"}, 3),
+    ({"kind": "lastId", "items": "/data", "parameter": "after", "next": "/id", "more": "/has_more"}, 3),
+])  # fmt: skip
+def test_every_kind_of_list(harness: Harness, pages: dict[str, Any], requests: int) -> None:
+    """A list is complete, or says where it goes on: merged into the next call, ``meta.next`` reaches the rest one page at a time."""
+    server, inputs = harness.serve(listing(pages["kind"])), {"url": "/v1/items", "pages": pages}
+    result = harness.invoke("request", {**inputs, "fetchAll": True})
+    assert (result.unwrap()["items"], result.meta.complete, len(server.requests)) == (ITEMS, True, requests)
+    server = harness.serve(listing(pages["kind"]))
+    found, going_on = list[Any](), dict[str, Any]()
+    while True:
+        result = harness.invoke("request", {**inputs, **going_on})
+        found += result.unwrap()["items"]
+        if result.meta.complete:
+            break
+        going_on = dict(result.meta.next or {})
+        assert going_on
+    assert (found, len(server.requests)) == (ITEMS, requests)
+
+
+def test_an_idempotency_key(harness: Harness) -> None:
+    """The invocation's key goes out in the field that the server reads; the request is a write all the same."""
+    server = harness.serve(refused(429), Answer({}))
+    inputs = {"method": "POST", "url": "/x", "json": {}, "idempotencyHeader": "X-Once"}
+    assert harness.invoke("request", inputs, idempotencyKey="k-7").status == "succeeded"
+    assert {value for request in server.requests for name, value in request.headers.items() if name.lower() == "x-once"} == {"k-7"}
+
+
+@pytest.mark.parametrize(("values", "path", "header"), [
+    ({"place": "query", "keyName": "key"}, "/x?key=k-4711", None), ({"place": "cookie", "keyName": "sid"}, "/x", ("cookie", "sid=k-4711")),
+    ({"keyName": "X-Key"}, "/x", ("x-key", "k-4711")),
+])  # fmt: skip
+def test_api_keys(harness: Harness, values: dict[str, str], path: str, header: tuple[str, str] | None) -> None:
+    """The user says where the key belongs."""
+    server = harness.serve(Answer({}))
+    connection = {"type": "http/apiKey", "values": {"server": server.url, "apiKey": "k-4711", **values}}
+    harness.invoke("request", {"url": "/x"}, connection=connection).unwrap()
+    sent = {name.lower(): value for name, value in server.requests[0].headers.items()}
+    assert server.requests[0].path == path
+    assert header is None or sent[header[0]] == header[1]
+
+
+def test_large_files_are_streamed(harness: Harness) -> None:
+    """A file of more than 1 MiB is stored while it is received; a stored file is sent from the storage, also as a part of a form."""
+    size = 3_000_000
+    server = harness.serve(
+        lambda _number, request: (
+            Answer(content=b"x" * size, headers={"Content-Type": "image/png"}) if request.method == "GET" else Answer({})
+        )
+    )
+    for how in ("file", "auto"):
+        found = harness.invoke("request", {"url": "/x", "response": how}).unwrap()["file"]
+        assert (found["size"], found["contentType"], "expiresAt" in found) == (size, "image/png", True)
+    stored = {"file": found["file"]}
+    for body in ({"file": stored}, {"multipart": [{"name": "a", "file": stored}]}):
+        assert harness.invoke("request", {"method": "PUT", "url": "/x", **body}).status == "succeeded"
+    assert server.requests[-2].body == b"x" * size
+    assert b"x" * size in server.requests[-1].body
+
+
+def test_a_broken_download_is_repeated(harness: Harness) -> None:
+    """A response that breaks off while it is stored is requested again, since nothing was changed."""
+    harness.serve(Answer(content=b"x" * 2_000_000, missing=1), Answer(content=b"y" * 2_000_000))
+    result = harness.invoke("request", {"url": "/x", "response": "file"})
+    assert (result.unwrap()["file"]["size"], result.meta.attempts) == (2_000_000, 2)
+
+
+@pytest.mark.parametrize("kind", ["oauth2AuthorizationCode", "openIdConnect"])
+def test_an_account_must_be_connected_first(harness: Harness, kind: str) -> None:
+    """Over a connection that a person has to approve, nothing is sent before; an inline one keeps no approval."""
+    server = harness.serve(Answer({}))
+    values = {"server": server.url, "authorizationUrl": f"{server.url}/auth", "tokenUrl": f"{server.url}/token", "clientId": "web"}
+    result = harness.invoke("request", {"url": "/x"}, connection={"type": f"http/{kind}", "values": values})
+    assert result.error is not None
+    assert (result.error.code, "keeps no approval" in result.error.message, server.requests) == ("invalid_connection", True, [])

@@ -1,0 +1,151 @@
+"""Responses as actions see them: bounded, decoded, and parsed on demand."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from jackfield.connector import MAX_ANSWER, Sent, Unavailable, current_call
+from jackfield_http.decoding import decoded
+from jackfield_http.headers import Headers
+from jackfield_http.pointers import find
+
+if TYPE_CHECKING:
+    from jackfield_http.urls import Url
+    from jackfield_http.wire import Limit, Reply
+
+MAX_FIELDS = 200
+"""Maximum number of header fields of a response; their size is limited to 100 KiB."""
+_CHARSET = re.compile(r"charset=\"?([\w.:-]{1,40})")
+_NAMING = re.compile(r"(id|name|number|status|state|url|href)$", re.IGNORECASE)
+_PREFIX = 65_536
+
+
+class Answer:
+    """Response with its whole body: ``status``, ``headers``, ``content`` as bytes, and ``url``, from which it came."""
+
+    def __init__(self, status: int, headers: Headers, content: bytes, url: Url) -> None:
+        self.status = status
+        self.headers = headers
+        self.content = content
+        self.url = url
+        self._parsed: list[Any] = []
+
+    def __repr__(self) -> str:  # bodies stay out of logs
+        return f"Answer(status={self.status}, {len(self.content)} bytes)"
+
+    def json(self, pointer: str = "") -> Any:
+        """Return the body as JSON, or the member at a JSON Pointer (None if there is none).
+
+        :raises Unavailable: if it is not JSON: the provider did answer, so a ``write`` is in doubt.
+        """
+        try:
+            if not self._parsed:
+                self._parsed.append(parsed(self.content))
+            return find(self._parsed[0], pointer)
+        except ValueError:
+            text = f"the response is not JSON (status {self.status}, {self.media_type or 'no media type'})"
+            hint = "Check the server's URL: a proxy, or something other than the provider's API, may have responded."
+            raise Unavailable(text, hint=hint, sent=Sent.UNKNOWN) from None
+
+    @property
+    def text(self) -> str:
+        """The body as text, in the charset of its media type; UTF-8 by default."""
+        found = _CHARSET.search(self.headers.get("content-type", ""))
+        try:
+            return self.content.decode(found[1] if found else "utf-8", "replace")
+        except LookupError:
+            return self.content.decode("utf-8", "replace")
+
+    @property
+    def media_type(self) -> str:
+        """Media type without its parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+class StreamedAnswer:
+    """Response whose body is read in chunks, for files of any size: ``status``, ``headers``, ``url``."""
+
+    def __init__(self, reply: Reply, headers: Headers, url: Url, limit: Limit, size: int | None) -> None:
+        self.status = reply.status
+        self.headers = headers
+        self.url = url
+        self._chunks = body_of(reply, headers, limit, size)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the decoded body, once."""
+        return self._chunks
+
+
+def parsed(content: bytes) -> Any:
+    """Parse JSON strictly.
+
+    :raises ValueError: if it is not JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(content, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def header_of(reply: Reply) -> Headers:
+    """Return the header of a response.
+
+    :raises Unavailable: if it has too many fields.
+    """
+    if len(reply.fields) > MAX_FIELDS:
+        reply.close()
+        raise _oversized(f"the provider's response has more than {MAX_FIELDS} header fields")
+    return Headers(reply.fields)
+
+
+def body_of(reply: Reply, headers: Headers, limit: Limit, size: int | None = MAX_ANSWER) -> Iterator[bytes]:
+    """Yield the decoded body up to ``size`` bytes and to the deadline, and close the response.
+
+    :raises Unavailable: once it is larger; compressed and decoded sizes both count.
+    :raises TimedOut: if a chunk arrives after the deadline.
+    """
+    try:
+        coding, sent = headers.get("content-encoding", ""), _bounded(reply.raw(), limit, size)
+        yield from _bounded(decoded(sent, coding), limit, size) if coding else sent
+    finally:
+        reply.close()
+
+
+def _bounded(chunks: Iterator[bytes], limit: Limit, size: int | None) -> Iterator[bytes]:
+    read = 0
+    for chunk in chunks:
+        if limit() <= 0:
+            call = current_call()
+            raise call.deadline.passed(Sent.UNKNOWN) if call is not None else Unavailable("the deadline passed", sent=Sent.UNKNOWN)
+        read += len(chunk)
+        if size is not None and read > size:
+            raise _oversized(f"the provider's response is larger than {size:,} bytes")
+        yield chunk
+
+
+def _oversized(text: str) -> Unavailable:
+    hint = "Check the server's URL: something other than the provider may have responded. For lists, request smaller pages."
+    return Unavailable(text, hint=hint, sent=Sent.UNKNOWN, repeatable=False)
+
+
+def noted(answer: Answer) -> dict[str, Any]:
+    """Return what names the created thing, for the error of a later step: IDs, numbers, states and the location, never the whole body."""
+    found: dict[str, Any] = {"status": answer.status}
+    location = answer.headers.get("location")
+    if location is not None:
+        found["location"] = location[:500]
+    if len(answer.content) <= _PREFIX and "json" in answer.media_type:
+        try:
+            body = parsed(answer.content)
+        except ValueError:
+            return found
+        if isinstance(body, dict):
+            found |= {name: value for name, value in body.items() if isinstance(value, str | int) and _NAMING.search(name)}
+    return found

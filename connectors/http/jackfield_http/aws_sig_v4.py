@@ -1,0 +1,186 @@
+"""Connection type of servers that want requests signed by AWS Signature Version 4: API Gateway, OpenSearch, Lambda URLs, S3 and others.
+
+jackfield-aws signs: it has the leases of roles and the machine's own identity. This library knows its entry point only.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from html import unescape
+from typing import Any, ClassVar
+
+from jackfield.connector import Field, Forbidden, NotFound, OpenContext, RateLimited, Unauthenticated
+from jackfield_http.connection_types import HttpConnection
+from jackfield_http.errors import ROWS, HttpErrors, Refusal, Row
+from jackfield_http.sign_in import SignIn
+from jackfield_http.signing import SignedRequests, find_signer
+
+_TEXT = {"minLength": 1, "maxLength": 4000, "pattern": "^[^\\x00-\\x1f\\x7f]*$"}
+_ELEMENTS = {name: re.compile(f"<{name}>([^<]{{1,1000}})".encode()) for name in ("Code", "Message")}
+_SIGNATURE = Row(Unauthenticated, "Check the access key, 'service' and 'region', and the clock of this machine.")
+_EXPIRED = Row(Unauthenticated, "The session has expired: use new keys, or a role, whose sessions are renewed.")
+_DENIED = Row(Forbidden, "Allow the identity of the connection this request, in IAM and in the policy of the resource.")
+
+
+@dataclass(frozen=True)
+class AwsHttpErrors(HttpErrors):
+    """Error map of AWS: the code is in the header field ``x-amzn-errortype``, in ``__type`` of JSON, or in the element ``Code`` of XML."""
+
+    def _words(self, refusal: Refusal) -> tuple[str | None, str | None]:
+        code, message = super()._words(refusal)
+        body = refusal.body if isinstance(refusal.body, dict) else _elements(refusal.content)
+        named = refusal.headers.get("x-amzn-errortype") or body.get("__type") or body.get("Code")
+        if isinstance(named, str):
+            code = named.partition(":")[0].rpartition("#")[2][:200] or code
+        if message is None and isinstance(body.get("Message"), str):
+            message = body["Message"][:1000]
+        return code, message
+
+
+def _elements(content: bytes) -> dict[str, str]:
+    """Return the code and the message of an error in XML, which has each of them once."""
+    found = {name: _ELEMENTS[name].search(content) for name in _ELEMENTS}
+    return {name: unescape(one[1].decode("utf-8", "replace")) for name, one in found.items() if one is not None}
+
+
+AWS_HTTP_ERRORS = AwsHttpErrors(
+    rows={
+        **ROWS,
+        **dict.fromkeys(("SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignatureException"), _SIGNATURE),
+        **dict.fromkeys(("UnrecognizedClientException", "InvalidClientTokenId", "MissingAuthenticationTokenException"), _SIGNATURE),
+        **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "RequestExpired"), _EXPIRED),
+        **dict.fromkeys(("AccessDenied", "AccessDeniedException"), _DENIED),
+        **dict.fromkeys(("ThrottlingException", "Throttling", "TooManyRequestsException"), ROWS[429]),
+        "ResourceNotFoundException": Row(NotFound),
+        "LimitExceededException": Row(RateLimited),
+    }
+)
+"""Meaning of the statuses of HTTP and of AWS's codes."""
+
+
+KEYS_TOGETHER: dict[str, Any] = {
+    "dependentRequired": {
+        "accessKeyId": ["secretAccessKey"],
+        "secretAccessKey": ["accessKeyId"],
+        "sessionToken": ["accessKeyId", "secretAccessKey"],
+    }
+}
+"""JSON Schema: both parts of a key pair or neither, and no session token without them."""
+
+
+class AwsSigV4(HttpConnection, json_schema_extra=KEYS_TOGETHER):
+    """AWS identity that signs each request (Signature Version 4): an access key, a role that it assumes, or the server's own identity."""
+
+    key: ClassVar[str] = "awsSigV4"
+    title: ClassVar[str] = "AWS Signature"
+    auth: ClassVar[str] = "aws"
+    errors: ClassVar[HttpErrors] = AWS_HTTP_ERRORS
+
+    service: str = Field(
+        "execute-api",
+        title="Service",
+        description="The name of the service in signatures: execute-api (API Gateway), lambda (function URLs), es (OpenSearch), s3.",
+        trim=True,
+        expects="a name such as execute-api",
+        schema={"minLength": 1, "maxLength": 64, "pattern": "^[a-z0-9-]+$"},
+    )
+    region: str = Field(
+        title="AWS Region",
+        description="The region of the server, such as us-west-2 or eu-west-1.",
+        examples=["eu-west-1"],
+        trim=True,
+        lowercase=True,
+        expects="a region such as eu-west-1",
+        schema={"minLength": 1, "maxLength": 64, "pattern": "^[a-z0-9-]+$"},
+    )
+    access_key_id: str | None = Field(
+        None,
+        title="Access Key ID",
+        description="An AWS IAM Access Key ID. Omit both keys to sign with the server's own AWS identity.",
+        trim=True,
+        blank="absent",
+        mask="last4",
+        expects="text without line breaks",
+        schema=_TEXT,
+    )
+    secret_access_key: str | None = Field(
+        None,
+        title="Secret Access Key",
+        description="An AWS IAM Secret Access Key",
+        secret=True,
+        trim=True,
+        blank="absent",
+        expects="text without line breaks",
+        schema=_TEXT,
+    )
+    session_token: str | None = Field(
+        None,
+        title="Session Token",
+        description="Only for temporary keys: the session token issued with them.",
+        secret=True,
+        trim=True,
+        blank="absent",
+        expects="text without line breaks",
+        schema=_TEXT,
+    )
+    role_arn: str | None = Field(
+        None,
+        alias="roleARN",
+        title="Role ARN",
+        description="A role to assume and to sign with.",
+        examples=["arn:aws:iam::123456789012:role/acme-api"],
+        trim=True,
+        blank="absent",
+        expects="the ARN of a role",
+        schema={"minLength": 20, "maxLength": 2048},
+    )
+    external_id: str | None = Field(
+        None,
+        title="External ID",
+        description="The External ID that the role's trust policy demands.",
+        sensitive=True,
+        trim=True,
+        blank="absent",
+        expects="2 to 1224 letters, digits and _+=,.@:/-",
+        generated="externalId",
+        schema={"minLength": 2, "maxLength": 1224, "pattern": "^[A-Za-z0-9_+=,.@:/-]+$"},
+    )
+    duration_seconds: int | None = Field(
+        None,
+        title="Session Duration",
+        description="Lifetime of the role's session in seconds. The default is one hour.",
+        schema={"minimum": 900, "maximum": 43200},
+    )
+    sts_endpoint: str | None = Field(
+        None,
+        title="STS Endpoint",
+        description="URL of a private or test endpoint of STS. The default is AWS's own endpoint for the region.",
+        trim=True,
+        blank="absent",
+        expects="an http or https URL",
+        destination=True,
+        schema={"format": "uri", "minLength": 1, "maxLength": 2000, "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"},
+    )
+
+    @property
+    def reads_host(self) -> bool:
+        """True if requests are signed with the host's own AWS identity, which an operator must allow."""
+        return self.access_key_id is None
+
+    @property
+    def reads_host_at(self) -> str:
+        """Pointer to the access key: with one, the host's identity is not used."""
+        return "/accessKeyId"
+
+    def sign_in(self, context: OpenContext) -> SignIn:
+        """Return the signer; a role is assumed once, and its session is leased.
+
+        :raises InvalidConnection: if jackfield-aws is not installed.
+        """
+        values: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_none=True, include=_SIGNED_WITH)
+        return SignedRequests(find_signer(self.key, "jackfield-aws")(context, values))
+
+
+_SIGNED_WITH = AwsSigV4.model_fields.keys() - HttpConnection.model_fields.keys()
+"""Values that the signer takes."""

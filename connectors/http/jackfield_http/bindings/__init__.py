@@ -1,0 +1,1 @@
+"""Execution of actions that a manifest binds to HTTP requests."""

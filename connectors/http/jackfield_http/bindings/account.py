@@ -1,0 +1,70 @@
+"""Connections of bound connectors that a person approves at the provider: OAuth 2.0 with a code, and OpenID Connect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, ClassVar, Literal
+
+from jackfield.connector import Authorization, DeviceAuthorization, Grant, OpenContext
+from jackfield_http.bindings.connection import BoundConnection, name_of, value_of
+from jackfield_http.connection_types import Certified
+from jackfield_http.oauth2_grants import OAuth2AuthorizationCode, OpenIdConnect
+from jackfield_http.sign_in import SignIn
+
+ACCOUNTS = frozenset({"oauth2AuthorizationCode", "openIdConnect"})
+_FIELDS = ("authorizationUrl", "tokenUrl", "deviceUrl", "revocationUrl", "issuer", "clientId", "clientSecret")
+
+Json = Mapping[str, Any]
+
+
+@cache
+def _kind(is_openid: bool, places: tuple[tuple[str, str], ...]) -> type[OAuth2AuthorizationCode]:
+    """Return the account whose authorization server is shown the connection's client certificate, too, if it has one."""
+    base = OpenIdConnect if is_openid else OAuth2AuthorizationCode
+    return type(base.__name__, (Certified, base), {"__doc__": base.__doc__, "places": dict(places)})
+
+
+def account_of(row: Json, values: Json, server: str, certificate: tuple[str | None, str | None]) -> OAuth2AuthorizationCode:
+    """Return the account that a manifest's row and the connection's values describe."""
+    given = {name: row.get(name) or value_of(row, values, name) for name in _FIELDS}
+    given |= dict(zip(("certificate", "privateKey"), certificate, strict=True))
+    places = tuple((name, "" if name in row else f"/{name_of(row, name)}") for name in _FIELDS[:4])
+    scopes = tuple(value_of(row, values, "scopes").split())
+    filled = {name: value for name, value in given.items() if value}
+    return _kind(row["kind"] == "openIdConnect", places).model_validate({**filled, "server": server, "scopes": scopes})
+
+
+class BoundAccount(BoundConnection):
+    """Connection of which one credential is the approval of a person."""
+
+    authorizes: ClassVar[tuple[Literal["redirect", "device"], ...]] = ("redirect", "device")
+
+    def account(self) -> OAuth2AuthorizationCode:
+        """Return the credential that a person approves."""
+        row = next(row for row in self.credentials if row["kind"] in ACCOUNTS)
+        return account_of(row, self.__pydantic_extra__ or {}, self.server or str(self.url_of(0)), self.client_certificate())
+
+    def further(self, context: OpenContext) -> list[SignIn]:
+        """Lease an access token for the approval."""
+        return [*super().further(context), self.account().sign_in(context)]
+
+    def authorize(self, context: OpenContext, redirect_uri: str, state: str) -> Authorization:
+        """Return the address at which a person approves."""
+        return self.account().authorize(context, redirect_uri, state)
+
+    def authorized(self, context: OpenContext, kept: Mapping[str, Any], redirect_uri: str, answer: Mapping[str, str]) -> Grant:
+        """Exchange the provider's code for tokens."""
+        return self.account().authorized(context, kept, redirect_uri, answer)
+
+    def authorize_device(self, context: OpenContext) -> DeviceAuthorization:
+        """Ask for a code that a person enters on another device."""
+        return self.account().authorize_device(context)
+
+    def device_authorized(self, context: OpenContext, kept: Mapping[str, Any]) -> Grant | None:
+        """Ask for the tokens of a device's code; None while nobody has approved."""
+        return self.account().device_authorized(context, kept)
+
+    def revoke(self, context: OpenContext) -> None:
+        """End the grant at the provider, if its endpoint for that is known."""
+        self.account().revoke(context)

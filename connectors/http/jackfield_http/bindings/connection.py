@@ -1,0 +1,185 @@
+"""Connection types of bound connectors, made from their manifest: the server with its variables, and the credentials of each request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, NoReturn
+from urllib.parse import quote_plus
+
+from pydantic import ConfigDict
+
+from jackfield.connector import Account, Detail, Field, InvalidConnection, Minted, OpenContext, Step, pointer
+from jackfield_http.client import HttpClient
+from jackfield_http.connection_types import HttpConnection
+from jackfield_http.oauth2 import fetch_token
+from jackfield_http.settings import ClientSettings
+from jackfield_http.sign_in import LeasedToken, SignIn, Together, basic, in_cookie, in_header, in_query
+from jackfield_http.signing import SignedRequests, find_signer
+from jackfield_http.urls import Url, server_url
+
+Json = Mapping[str, Any]
+
+
+class BoundConnection(HttpConnection):
+    """Connection of a bound connector: its values are judged by the manifest's schema."""
+
+    model_config = ConfigDict(extra="allow")
+
+    servers: ClassVar[Sequence[Json]] = ()
+    credentials: ClassVar[Sequence[Json]] = ()
+
+    server: str | None = Field(None, destination=True)  # type: ignore[assignment]  # the manifest has a server for connections without one
+
+    def open(self, context: OpenContext) -> BoundClient:  # type: ignore[override]  # a client for each server of the manifest
+        """Return the clients of an attempt; opening sends nothing."""
+        return BoundClient(context, self.settings(), self.sign_in(context), self.url_of)
+
+    def test(self, context: OpenContext) -> Iterable[Step | Account]:
+        """GET the path that the manifest names for it; nothing is changed."""
+        clients = self.open(context)
+        if self.probe is None:
+            yield Step("open", "Open the connection", passed=True, message="The values were accepted; nothing was sent.")
+            return
+        clients.of(0).get(self.probe)
+        yield Step("probe", "Sign in", passed=True, message="The server accepted the credentials.")
+
+    def settings(self) -> ClientSettings:
+        """Return the settings of the client for the first server."""
+        given = self.server
+        filled = self.model_copy(update={"server": given or str(self.url_of(0))})
+        return HttpConnection.settings(filled)
+
+    def url_of(self, number: int) -> Url:
+        """Return the URL of a server of the manifest; the connection's own server takes precedence.
+
+        :raises InvalidConnection: if it has none, or one that is not valid.
+        """
+        row = self.servers[number] if number < len(self.servers) else {}
+        if self.server:
+            found = server_url(self.server)
+            return found.under(row["path"]) if "path" in row and not found.path.strip("/") else found
+        url = row.get("url")
+        if url is None:
+            raise InvalidConnection("the connection names no server", hint="Set 'server' of the connection to the URL of the API.")
+        for name, about in row.get("variables", {}).items():
+            value = (self.__pydantic_extra__ or {}).get(about["input"], about.get("default"))
+            url = _filled(url, name, str(value if value is not None else ""), about["input"])
+        return server_url(url)
+
+    def sign_in(self, context: OpenContext) -> SignIn:
+        """Return the credentials that each request carries."""
+        values = self.__pydantic_extra__ or {}
+        parts = [_KINDS[row["kind"]](row, values) for row in self.credentials if row["kind"] in _KINDS]
+        parts += self.further(context)
+        return parts[0] if len(parts) == 1 else Together(tuple(parts))
+
+    def further(self, context: OpenContext) -> list[SignIn]:
+        """Lease the credentials that are tokens of an authorization server, or sessions of a role that signs the requests."""
+        values = self.__pydantic_extra__ or {}
+        leased = [self._leased(row, values, context) for row in self.credentials if row["kind"] == "oauth2ClientCredentials"]
+        return [*leased, *(_signature(row, values, context) for row in self.credentials if row["kind"] == "awsSigV4")]
+
+    def _leased(self, row: Json, values: Json, context: OpenContext) -> SignIn:
+        """Lease a token for the client's credentials."""
+        login = basic(quote_plus(value_of(row, values, "clientId")), quote_plus(value_of(row, values, "clientSecret")))
+        form = {"grant_type": "client_credentials", "scope": value_of(row, values, "scopes").strip() or None}
+
+        def mint() -> Minted:
+            url = row.get("tokenUrl") or value_of(row, values, "tokenUrl")
+            settings = replace(self.settings(), guard_path="" if "tokenUrl" in row else f"/{name_of(row, 'tokenUrl')}")
+            return fetch_token(context, settings, server_url(url, settings.guard_path), form, login)
+
+        return LeasedToken(context, f"oauth2 {row['scheme']}", mint)
+
+    def client_certificate(self) -> tuple[str | None, str | None]:
+        """Return the certificate and its key, if the type has them."""
+        row = next((row for row in self.credentials if row["kind"] == "mutualTls"), None)
+        values = self.__pydantic_extra__ or {}
+        return (None, None) if row is None else (value_of(row, values, "certificate"), value_of(row, values, "privateKey"))
+
+
+_IN_HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?")
+_IN_PATH = re.compile(r"[A-Za-z0-9._~/-]*")
+
+
+def _filled(url: str, name: str, value: str, key: str) -> str:
+    """Put a variable into the URL of a server. In a host it is a part of a name, in a path it is a path: it cannot lead anywhere else.
+
+    :raises InvalidConnection: if the value does not fit.
+    """
+    place = f"{{{name}}}"
+    before = url.partition(place)[0]
+    if "://" in before:
+        in_path = "/" in before.partition("://")[2]
+        fits = _IN_PATH.fullmatch(value) and ".." not in value.split("/") if in_path else _IN_HOST.fullmatch(value)
+        if not fits:
+            reason = f"stands for {'a part of a path' if in_path else 'a host or a part of its name'} in {url[:200]}"
+            raise InvalidConnection(
+                "the connection's server is not valid",
+                details=[Detail(pointer(key), reason)],
+                hint="Use 'server' for the whole URL of another server.",
+            )
+    return url.replace(place, value)
+
+
+class BoundClient:
+    """Clients of one attempt, one for each server that it talks to."""
+
+    def __init__(self, context: OpenContext, settings: ClientSettings, sign_in: SignIn, url_of: Callable[[int], Url]) -> None:
+        self._context = context
+        self._settings = settings
+        self._sign_in = sign_in
+        self._url_of = url_of
+        self._main = HttpClient(context, settings, sign_in)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("HTTP clients cannot be pickled: they hold secrets")
+
+    def of(self, number: int) -> HttpClient:
+        """Return the client of a server of the manifest."""
+        url = self._url_of(number)
+        if url == self._settings.server:
+            return self._main
+        return HttpClient(self._context, replace(self._settings, server=url), self._sign_in)
+
+    def renew(self) -> None:
+        """Drop leased credentials that the provider reported as expired."""
+        self._main.renew()
+
+
+def name_of(row: Json, name: str) -> str:
+    """Return the name of the connection value that holds a part of a credential."""
+    found: str = row.get("fields", {}).get(name, name)
+    return found
+
+
+def value_of(row: Json, values: Json, name: str) -> str:
+    """Return a part of a credential from the connection's values; empty if it has none."""
+    return str(values.get(name_of(row, name), ""))
+
+
+def _signature(row: Json, values: Json, context: OpenContext) -> SignIn:
+    names = ("accessKeyId", "secretAccessKey", "sessionToken", "roleARN", "externalId", "region")
+    given = {name: found for name in names if (found := value_of(row, values, name).strip())}
+    service = value_of(row, values, "service") or "execute-api"
+    return SignedRequests(find_signer("awsSigV4", "jackfield-aws")(context, {**given, "service": service}))
+
+
+def _api_key(row: Json, values: Json) -> SignIn:
+    value, path = value_of(row, values, "value"), f"/{name_of(row, 'value')}"
+    if row["in"] == "query":
+        return in_query(row["name"], value)
+    return (in_cookie if row["in"] == "cookie" else in_header)(row["name"], value, path)
+
+
+def _basic(row: Json, values: Json) -> SignIn:
+    return basic(value_of(row, values, "username"), value_of(row, values, "password"))
+
+
+def _bearer(row: Json, values: Json) -> SignIn:
+    return in_header("Authorization", f"Bearer {value_of(row, values, 'token').strip()}", f"/{name_of(row, 'token')}")
+
+
+_KINDS: Mapping[str, Callable[[Json, Json], SignIn]] = {"apiKey": _api_key, "basic": _basic, "bearer": _bearer}

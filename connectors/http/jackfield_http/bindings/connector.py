@@ -1,0 +1,213 @@
+"""Connectors without code: a manifest whose actions are bound to requests, as an object that the runtime runs like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from pydantic import ConfigDict, PrivateAttr
+
+from jackfield.connector import Action, Connector, Inputs, InvalidInput, Unavailable
+from jackfield.manifest import Pagination, RateLimit, Serves
+from jackfield_http.bindings.account import ACCOUNTS, BoundAccount
+from jackfield_http.bindings.connection import BoundClient, BoundConnection
+from jackfield_http.bindings.error_rows import errors_of
+from jackfield_http.bindings.requests import Files, Request, request_of
+from jackfield_http.bindings.responses import BoundOutput, body_of, is_address, next_page
+from jackfield_http.client import HttpClient
+from jackfield_http.downloads import received
+from jackfield_http.urls import Url, UrlError
+
+_NEXT_PAGE = "nextPage"
+
+Json = Mapping[str, Any]
+
+
+def bound(manifest: Json, row: Callable[[str], Json] | None = None) -> Connector:
+    """Return the connector that a manifest with bindings describes. ``row`` finds the JSON of an action, if the manifest only lists it."""
+    return BoundConnector(manifest, row)
+
+
+class BoundInputs(Inputs):
+    """Inputs of a bound action, judged by the manifest's schema."""
+
+    model_config = ConfigDict(extra="allow")
+    _sources: Mapping[str, Any] = PrivateAttr(default_factory=dict)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Keep the sources of the stored files that the inputs refer to."""
+        self._sources = (context or {}).get("files") or {}
+
+    @property
+    def sources(self) -> Mapping[str, Any]:
+        """The sources of stored files by ID."""
+        return self._sources
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The inputs by name."""
+        return self.__pydantic_extra__ or {}
+
+
+class BoundConnector(Connector):
+    """Connector whose actions are bindings. They are made when they are first called: a manifest may have thousands."""
+
+    def __init__(self, manifest: Json, row: Callable[[str], Json] | None = None) -> None:
+        super().__init__(
+            manifest["key"],
+            title=manifest["title"],
+            version=manifest["version"],
+            description=manifest.get("description", ""),
+            connections=[_connection_type(row, manifest) for row in manifest["connectionTypes"]],
+            hosts=manifest.get("hosts", ()),
+        )
+        self.raw = manifest
+        self.actions = BoundActions(manifest, row)  # type: ignore[assignment]  # a mapping of the same kind
+
+    @property
+    def on_demand(self) -> Collection[str]:
+        """Keys of all actions: none of them costs anything before it is called."""
+        return self.actions.keys()
+
+    def describe(self, actions: Collection[str] | None = None) -> dict[str, Any]:
+        """Return the manifest, with all its actions or only some."""
+        rows = self.raw["actions"]
+        return {**self.raw, "actions": rows if actions is None else [row for row in rows if row["key"] in actions]}
+
+    def permissions(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the permissions that all actions together need, by system."""
+        union: dict[str, set[str]] = {}
+        for row in self.raw["actions"]:
+            for system, names in row.get("permissions", {}).items():
+                union.setdefault(system, set()).update(names)
+        return {system: tuple(sorted(names)) for system, names in union.items()}
+
+
+class BoundActions(Mapping[str, Action]):
+    """Actions of a bound connector by key."""
+
+    def __init__(self, manifest: Json, row: Callable[[str], Json] | None) -> None:
+        self._rows = {item["key"]: item for item in manifest["actions"]}
+        self._row = row or self._rows.__getitem__
+        self.declared: dict[str, Action] = {}
+
+    def __getitem__(self, key: str) -> Action:
+        found = self.declared.get(key)
+        if found is None:
+            found = self.declared[key] = _action(self._row(key))
+        return found
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+def _connection_type(row: Json, manifest: Json) -> type[BoundConnection]:
+    serves, requests = row.get("serves"), manifest.get("http", {})
+    is_account = any(one["kind"] in ACCOUNTS for one in row["http"]["credentials"])
+    return type(
+        row["key"],
+        (BoundAccount if is_account else BoundConnection,),
+        {
+            "__doc__": row.get("description", ""),
+            "key": row["key"],
+            "title": row["title"],
+            "auth": row["auth"],
+            "setup": row.get("setup", ""),
+            "serves": None if serves is None else Serves(tuple(serves["actions"]), serves["reason"]),
+            "servers": tuple(manifest.get("servers", ())),
+            "credentials": tuple(row["http"]["credentials"]),
+            "probe": row["http"].get("probe"),
+            "headers": dict(requests.get("headers", {})),
+            "errors": errors_of(requests.get("errors", {})),
+        },
+    )
+
+
+def _action(row: Json) -> Action:
+    paging, limit = row.get("pagination"), row.get("rateLimit")
+    return Action(
+        key=row["key"],
+        title=row["title"],
+        description=row["description"],
+        effect=row.get("effect", "write"),
+        function=BoundCall(row),
+        inputs=BoundInputs,
+        output=BoundOutput,
+        takes_client=True,
+        is_async=False,
+        permissions={system: tuple(names) for system, names in row.get("permissions", {}).items()},
+        pagination=None if paging is None else Pagination.from_json(paging, row["key"]),
+        idempotent_by=row.get("idempotentBy"),
+        rate_limit=None if limit is None else RateLimit.from_json(limit, row["key"]),
+        returns_files=row["http"]["response"]["read"] in ("bytes", "auto"),
+    )
+
+
+class BoundCall:
+    """Function of a bound action: one request, one response, one page."""
+
+    def __init__(self, row: Json) -> None:
+        self._key = row["key"]
+        self._safe = row.get("effect") == "read"
+        self._binding = row["http"]
+        self._token = row["pagination"]["tokenInput"] if "pagination" in row else None
+        self._next = row["pagination"]["tokenOutput"] if "pagination" in row else None
+
+    def __call__(self, inputs: BoundInputs, clients: BoundClient) -> BoundOutput:
+        """Send the request and return the output, with what the next call takes if the action is paginated."""
+        given, binding = inputs.given, self._binding
+        client = clients.of(binding.get("server", 0))
+        address = (
+            given.get(self._token) if self._token is not None and binding["paging"]["kind"] in ("token", "url", "linkHeader") else None
+        )
+        follows = is_address(address)
+        if not follows and address is not None and self._token == _NEXT_PAGE:
+            raise InvalidInput("'nextPage' is not an address", hint="Pass the value of 'nextPage' from the output of the page before it.")
+        values = {name: value for name, value in given.items() if not (follows and name == self._token)}
+        with ExitStack() as opened:
+            request = request_of(binding, values, Files(inputs.sources, opened))
+            if client.server is None:
+                raise Unavailable("the connection names no server", repeatable=False)
+            url = _followed(client, str(address)) if follows else client.server.under(request.path, request.query)
+            if binding["response"]["read"] == "bytes":
+                return self._received(client, request, url, opened)
+            answer = client.request(request.method, url, **self._options(request))
+        output = body_of(answer, binding["response"]["read"])
+        if self._next == _NEXT_PAGE:
+            found = next_page(binding["paging"], given, answer, output)
+            output = {**output, _NEXT_PAGE: found} if found is not None else output
+        return BoundOutput.of(output)
+
+    def _received(self, client: HttpClient, request: Request, url: Url, opened: ExitStack) -> BoundOutput:
+        """Return a file as output. A large one is stored while it is received: the runtime reads it after the action has returned."""
+        file = received(opened.enter_context(client.stream(request.method, url, **self._options(request))), opened)
+        is_empty = isinstance(file, dict) and not file["data"]
+        return BoundOutput.of({} if is_empty else {"file": file})
+
+    def _options(self, request: Request) -> dict[str, Any]:
+        return {"headers": request.headers, "safe": self._safe, "step": self._key, **request.options}
+
+
+def _followed(client: HttpClient, address: str) -> Url:
+    """Return the address of a page, which must be on the connection's own server: requests there carry credentials.
+
+    :raises InvalidInput: if it is on another one, or no URL.
+    """
+    server = client.server
+    try:
+        url = server.joined(address) if server is not None else None
+    except UrlError as error:
+        raise InvalidInput(f"the address of the page {error}", hint="Pass the value from the output of the page before it.") from None
+    if server is None or url is None or url.origin != server.origin:
+        raise InvalidInput(
+            "the address of the page is on another server than the connection's",
+            hint="Fetch pages from the server of the connection only, or set its 'server' to that address.",
+        )
+    return url

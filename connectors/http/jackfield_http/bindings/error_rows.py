@@ -1,0 +1,59 @@
+"""Error map of a bound connector, made from its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jackfield.connector import (
+    Conflict,
+    Forbidden,
+    JackfieldError,
+    NotFound,
+    QuotaExceeded,
+    RateLimited,
+    Rejected,
+    Sent,
+    Unauthenticated,
+    Unavailable,
+)
+from jackfield_http.errors import HTTP_ERRORS, HttpErrors, Key, Row
+from jackfield_http.pointers import find
+
+KINDS: Mapping[str, type[JackfieldError]] = {
+    kind.code: kind for kind in (Conflict, Forbidden, NotFound, QuotaExceeded, RateLimited, Rejected, Unauthenticated, Unavailable)
+}
+"""Errors that a row can name, by their codes."""
+SENT: Mapping[str, Sent] = {"nothing": Sent.NOTHING, "refused": Sent.REFUSED, "unknown": Sent.UNKNOWN}
+"""Consequences of a refusal that a row can name."""
+
+Json = Mapping[str, Any]
+
+
+def errors_of(given: Json) -> HttpErrors:
+    """Return the error map that the member ``errors`` of a manifest describes; without one, that of HTTP."""
+    rows = {key: row for each in given.get("rows", ()) for key, row in _rows(each)}
+    changes: dict[str, Any] = {name: given[name] for name in ("code", "message") if name in given}
+    if "requestId" in given:
+        changes["request_id"] = tuple(given["requestId"])
+    if "failed" in given:
+        changes["failed"] = _failing(given["failed"])
+    return HTTP_ERRORS.extended(rows, **changes)
+
+
+def _rows(given: Json) -> list[tuple[Key, Row]]:
+    row = Row(KINDS[given["error"]], given.get("hint"), SENT.get(given.get("sent", "")))
+    status, codes = given.get("status"), given.get("codes", ())
+    if not codes:
+        return [] if status is None else [(status, row)]
+    return [(code if status is None else (status, code), row) for code in codes]
+
+
+def _failing(given: Json) -> Callable[[Any], bool]:
+    place, value = given["member"], given["equals"]
+
+    def failed(body: Any) -> bool:
+        found = find(body, place)
+        return found is value if isinstance(value, bool) else bool(found == value)
+
+    return failed

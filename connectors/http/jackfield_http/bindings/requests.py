@@ -1,0 +1,202 @@
+"""Requests from bindings: the inputs of a call become a path, a query, header fields and a body."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from jackfield.connector import Detail, File, InvalidInput, Sent, StreamedFile, current_call, pointer
+from jackfield_http.bindings.styles import encoded, header_value, path_value, query_pairs, text, unreserved
+from jackfield_http.bodies import Content, Part
+
+_TEMPLATE = re.compile(r"\{([^{}/]+)\}")
+_SEVERAL = re.compile(r"[,*]")
+"""In a media type: it names several, or any."""
+
+Json = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Request:
+    """Request of one call. ``options`` are those of the client's ``request`` for the body."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Stored files that a call refers to, by ID; ``opened`` closes their readers after the request."""
+
+    sources: Mapping[str, Any] = field(default_factory=dict)
+    opened: ExitStack = field(default_factory=ExitStack)
+
+    def read(self, value: Any, *place: str | int) -> tuple[Content, str, str | None]:
+        """Return content, media type and name of a file: the reader of a stored one, or the content of one that is passed by value.
+
+        :raises InvalidInput: if the value is no file.
+        """
+        if not isinstance(value, Mapping) or value.keys() != {"file"}:
+            given = file_of(value, *place)
+            return given.content, given.content_type, None
+        source = self.sources.get(str(value["file"]))
+        if source is None:
+            details = [Detail(pointer(*place, "file"), "the file does not exist or has expired")]
+            raise InvalidInput("1 input is not valid", details=details, sent=Sent.NOTHING)
+        stored = StreamedFile(source)
+        return self.opened.enter_context(stored.open()), stored.content_type, stored.name
+
+
+def request_of(binding: Json, inputs: Json, files: Files | None = None) -> Request:
+    """Build the request of a call. ``files`` are the stored ones.
+
+    :raises InvalidInput: if a value does not fit into its place.
+    """
+    placed = _Placed()
+    for row in binding.get("parameters", ()):
+        if inputs.get(row["input"]) is not None:
+            placed.put(row, inputs[row["input"]])
+    fixed = [placed.filled(binding["query"])] if "query" in binding else []
+    path = placed.filled(binding["path"])
+    made = Request(binding["method"], path, "&".join([*fixed, *placed.query]), placed.headers)
+    if placed.cookies:
+        made.headers["Cookie"] = "; ".join(placed.cookies)
+    accept = binding["response"].get("accept")
+    if accept is not None:
+        made.headers["Accept"] = f"{accept}, */*;q=0.1"
+    key, call = binding.get("idempotencyHeader"), current_call()
+    if key is not None and call is not None:
+        made.headers[key] = call.idempotency_key
+    if "body" in binding:
+        made.options = _options(binding["body"], inputs, files or Files())
+    return made
+
+
+def _options(row: Json, inputs: Json, stored: Files) -> dict[str, Any]:
+    """Return the body of a request: an input, or an object of several; none if they are all left out."""
+    if "members" in row:
+        value = {name: inputs[key] for key, name in row["members"].items() if key in inputs}
+        keys = {name: key for key, name in row["members"].items()}
+        return _body(row, value, stored, lambda name: (keys[name],)) if value or row.get("required") else {}
+    owner = row["input"]
+    return _body(row, inputs[owner], stored, lambda name: (owner, name)) if owner in inputs else {}
+
+
+@dataclass(slots=True)
+class _Placed:
+    """Parameters of a request at their places."""
+
+    in_path: dict[str, str] = field(default_factory=dict)
+    query: list[str] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    cookies: list[str] = field(default_factory=list)
+
+    def filled(self, template: str) -> str:
+        """Put the values into a path, or into the query that belongs to it."""
+        return _TEMPLATE.sub(lambda found: self.in_path[found[1]] if found[1] in self.in_path else _missing(found[1]), template)
+
+    def put(self, row: Json, value: Any) -> None:
+        """Encode one parameter."""
+        name, place = row.get("name", row["input"]), row["in"]
+        if row.get("encode") == "json":
+            value = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        style = row.get("style", "form" if place in ("query", "cookie") else "simple")
+        explode = row.get("explode", style == "form")
+        if place == "path":
+            self.in_path[name] = _in_path(value, row["input"], name, style, explode=explode)
+        elif place == "query":
+            encode = unreserved if row.get("allowReserved") else encoded
+            self.query += [f"{key}={item}" for key, item in query_pairs(value, name, style, explode=explode, encode=encode)]
+        elif place == "header":
+            self.headers[name] = header_value(value, explode=explode)
+        else:
+            self.cookies += [f"{key}={item}" for key, item in query_pairs(value, name, style, explode=explode)]
+
+
+def _in_path(value: Any, key: str, name: str, style: str, *, explode: bool) -> str:
+    found = path_value(value, name if style == "matrix" else key, style, explode=explode)
+    return found.replace(".", "%2E") if found.strip(".") == "" else found
+
+
+def _missing(name: str) -> str:
+    raise InvalidInput("an input is missing", details=[Detail(pointer(name), "is part of the URL's path")], sent=Sent.NOTHING)
+
+
+def _body(row: Json, value: Any, stored: Files, place: Callable[[str], tuple[str, ...]]) -> dict[str, Any]:
+    """Encode a body; ``place`` says where a member of it is in the inputs."""
+    media, way = row["contentType"], row["encode"]
+    if way == "json":
+        return {"content": _json(value), "content_type": media}
+    if way == "text":
+        return {
+            "content": text(value).encode("utf-8", "replace"),
+            "content_type": media if "charset" in media else f"{media}; charset=utf-8",
+        }
+    if way == "bytes":
+        content, content_type, _ = stored.read(value, row["input"])
+        return {"content": content, "content_type": media if "*" not in media else content_type}
+    members = value if isinstance(value, dict) else {}
+    if way == "form":
+        pairs = [pair for name, item in members.items() for pair in _form_pairs(name, item, row.get("encoding", {}).get(name, {}))]
+        joined = "&".join(f"{name}={item}" for name, item in pairs).replace("%20", "+")
+        return {"content": joined.encode("ascii"), "content_type": media}
+    files, encoding = frozenset(row.get("files", ())), row.get("encoding", {})
+    given = {name: item for name, item in members.items() if item is not None}
+    return {
+        "multipart": {
+            name: _file_part(name, item, place(name), stored) if name in files else _value_part(item, encoding.get(name, {}))
+            for name, item in given.items()
+        }
+    }
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def _form_pairs(name: str, value: Any, about: Json) -> Any:
+    style = about.get("style", "form")
+    if "style" not in about and isinstance(value, dict):
+        return [(encoded(name), encoded(value))]
+    return query_pairs(value, name, style if style != "simple" else "form", explode=about.get("explode", style == "form"))
+
+
+def _file_part(name: str, value: Any, place: tuple[str, ...], stored: Files) -> Any:
+    if isinstance(value, list):
+        return [_part(name, stored.read(item, *place, number)) for number, item in enumerate(value)]
+    return _part(name, stored.read(value, *place))
+
+
+def _part(name: str, file: tuple[Content, str, str | None]) -> Part:
+    content, content_type, filename = file
+    return Part(content, filename or name, content_type)
+
+
+def _value_part(value: Any, about: Json) -> Any:
+    """Return the part of a value, or one for each item of a list. Objects are JSON, unless the document names another media type."""
+    if isinstance(value, list):
+        return [_value_part(item, about) for item in value]
+    media = about.get("contentType", "application/json" if isinstance(value, dict) else None)
+    return text(value) if media is None or _SEVERAL.search(media) else Part(text(value).encode("utf-8", "replace"), None, media)
+
+
+def file_of(value: Any, *place: str | int) -> File:
+    """Return a file from its JSON form.
+
+    :raises InvalidInput: if it is none.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        found: File = TypeAdapter(File).validate_python(value)
+    except ValidationError as error:
+        reason = str(error.errors(include_url=False, include_input=False)[0].get("ctx", {}).get("error", "is not a file"))
+        raise InvalidInput("1 input is not valid", details=[Detail(pointer(*place), reason)], sent=Sent.NOTHING) from None
+    return found

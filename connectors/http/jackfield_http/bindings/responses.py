@@ -1,0 +1,95 @@
+"""Outputs from responses: always an object, and what the next call takes to continue a list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ConfigDict, PrivateAttr
+
+from jackfield.connector import Output, OutputFile
+from jackfield_http.answers import Answer
+from jackfield_http.downloads import held
+from jackfield_http.pointers import find
+
+_ADDRESS = re.compile(r"https?://|[/?]")
+
+Json = Mapping[str, Any]
+
+
+class BoundOutput(Output):
+    """Output of a bound action: the provider's JSON as it came, or a file, which the runtime stores if it is large."""
+
+    model_config = ConfigDict(extra="allow")
+    download: OutputFile | None = None
+    _body: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def of(cls, body: dict[str, Any]) -> BoundOutput:
+        """Return an output with this content."""
+        file = body.get("file")
+        made = cls(download=file if isinstance(file, OutputFile) else None)
+        made._body = body
+        return made
+
+    def model_dump(self, **_options: Any) -> dict[str, Any]:
+        """Return the content; null members stay, because the provider's documentation tells what they mean."""
+        return self._body if self.download is None else {**self._body, "file": self.download.stored}
+
+
+def body_of(answer: Answer, read: str) -> dict[str, Any]:
+    """Return the output of a success response.
+
+    :raises Unavailable: if JSON was promised and something else came.
+    """
+    if not answer.content or read == "none":
+        return {}
+    media = answer.media_type
+    if read == "auto":
+        read = "json" if "json" in media else "text" if media.startswith("text/") or "xml" in media else "bytes"
+    if read == "text":
+        return {"value": answer.text}
+    if read == "bytes":
+        return {"file": held(answer.content, media or "application/octet-stream")}
+    found = answer.json()
+    if isinstance(found, dict):
+        return found
+    return {"items": found} if isinstance(found, list) else {"value": found}
+
+
+def next_page(paging: Json, inputs: Json, answer: Answer, output: Json) -> Any:
+    """Return the value that the next call takes; None on the last page."""
+    kind = paging["kind"]
+    if kind in ("token", "url"):
+        found = find(output, paging["response"])
+        found = found.get("href") if isinstance(found, Mapping) else found
+        return found if isinstance(found, str | int) and not isinstance(found, bool) and found != "" else None
+    if kind == "linkHeader":
+        return answer.headers.link("next")
+    return _counted(paging, inputs, output)
+
+
+def _counted(paging: Json, inputs: Json, output: Json) -> Any:
+    """Return the number of the next page, or where it begins; None if this one has no items, or fewer than asked for."""
+    items = find(output, paging["items"]) if "items" in paging else None
+    if not isinstance(items, list) or not items or ("more" in paging and find(output, paging["more"]) is not True):
+        return None
+    if paging["kind"] == "lastId":
+        last = items[-1]
+        return last.get("id") if isinstance(last, Mapping) else None
+    size = inputs.get(paging.get("size", ""))
+    if "more" not in paging and isinstance(size, int) and len(items) < size:
+        return None
+    if paging["kind"] == "offset":
+        return _number(inputs.get(paging["input"]), 0) + len(items)
+    return _number(inputs.get(paging["input"]), paging.get("first", 1)) + 1
+
+
+def is_address(value: object) -> bool:
+    """Return whether a page token is an address to follow."""
+    return isinstance(value, str) and _ADDRESS.match(value) is not None
+
+
+def _number(value: object, otherwise: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else otherwise

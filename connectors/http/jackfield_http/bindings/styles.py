@@ -1,0 +1,119 @@
+"""Parameter styles of OpenAPI 3: how a JSON value becomes part of a path, a query, a header or a form.
+
+Everything outside letters, digits and ``-._~`` is percent-encoded, so that a value can neither leave its place nor add another parameter;
+the commas, dots and semicolons between values are those of the style.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from jackfield.connector import Detail, InvalidInput, Sent, pointer
+
+_RESERVED = "!$'()*,/:;?@[]"
+"""Characters that ``allowReserved`` leaves: all reserved ones except those that would end the value."""
+_DELIMITERS = {"form": ",", "spaceDelimited": "%20", "pipeDelimited": "%7C"}
+
+Pairs = Iterator[tuple[str, str]]
+
+
+def text(value: Any) -> str:
+    """Return a value as the text that stands for it: JSON for lists and objects within a value."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def encoded(value: Any) -> str:
+    """Percent-encode a value."""
+    return quote(text(value).encode("utf-8", "replace"), safe="")
+
+
+def unreserved(value: Any) -> str:
+    """Percent-encode a value of a parameter that may contain reserved characters."""
+    return quote(text(value).encode("utf-8", "replace"), safe=_RESERVED)
+
+
+def path_value(value: Any, name: str, style: str, *, explode: bool) -> str:
+    """Return what stands for a parameter in a path.
+
+    :raises InvalidInput: if nothing would stand there, or ``.`` or ``..``: the request would reach another resource.
+    """
+    joined = _PATHS[style](value, name, explode)
+    bare = joined.strip(".;=,")
+    if joined in ("", ".", "..") or (not bare and isinstance(value, list | dict)) or value in ("", None) or _controls(value):
+        reason = "must not be empty, '.' or '..', and must not contain control characters: it is part of a URL's path"
+        raise InvalidInput("an input does not fit into the URL", details=[Detail(pointer(name), reason)], sent=Sent.NOTHING)
+    return joined
+
+
+def _controls(value: Any) -> bool:
+    return isinstance(value, str) and any(ord(letter) < 32 or ord(letter) == 127 for letter in value)
+
+
+def _simple(value: Any, _name: str, explode: bool) -> str:
+    return ",".join(_listed(value, explode, encoded))
+
+
+def _label(value: Any, _name: str, explode: bool) -> str:
+    return "." + ("." if explode else ",").join(_listed(value, explode, encoded))
+
+
+def _matrix(value: Any, name: str, explode: bool) -> str:
+    key = encoded(name)
+    if isinstance(value, list):
+        return "".join(f";{key}={encoded(item)}" for item in value) if explode else f";{key}={_simple(value, name, False)}"
+    if isinstance(value, dict):
+        return "".join(f";{encoded(k)}={encoded(v)}" for k, v in value.items()) if explode else f";{key}={_simple(value, name, False)}"
+    return f";{key}={encoded(value)}"
+
+
+_PATHS: Mapping[str, Callable[[Any, str, bool], str]] = {"simple": _simple, "label": _label, "matrix": _matrix}
+
+
+def _listed(value: Any, explode: bool, encode: Callable[[Any], str]) -> list[str]:
+    if isinstance(value, list):
+        return [encode(item) for item in value]
+    if isinstance(value, dict):
+        if explode:
+            return [f"{encode(name)}={encode(item)}" for name, item in value.items()]
+        return [part for name, item in value.items() for part in (encode(name), encode(item))]
+    return [encode(value)]
+
+
+def query_pairs(value: Any, name: str, style: str, *, explode: bool, encode: Callable[[Any], str] = encoded) -> Pairs:
+    """Yield the encoded pairs that stand for a parameter in a query or a form."""
+    if style == "deepObject":
+        yield from _deep(value, encoded(name), encode)
+    elif isinstance(value, list):
+        if explode:
+            yield from ((encoded(name), encode(item)) for item in value)
+        elif value:
+            yield encoded(name), _DELIMITERS[style].join(encode(item) for item in value)
+    elif isinstance(value, dict):
+        if explode and style == "form":
+            yield from ((encoded(key), encode(item)) for key, item in value.items())
+        elif value:
+            yield encoded(name), _DELIMITERS[style].join(_listed(value, False, encode))
+    elif value is not None:
+        yield encoded(name), encode(value)
+
+
+def _deep(value: Any, name: str, encode: Callable[[Any], str]) -> Pairs:
+    """Yield bracketed names, ``filter[state]=open``; a list has empty brackets, which Rails, PHP, Stripe and Node all read as a list."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _deep(item, f"{name}%5B{encoded(key)}%5D", encode)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _deep(item, f"{name}%5B%5D", encode)
+    elif value is not None:
+        yield name, encode(value)
+
+
+def header_value(value: Any, *, explode: bool) -> str:
+    """Return the value of a header field."""
+    return ",".join(_listed(value, explode, text))

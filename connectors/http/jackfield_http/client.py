@@ -1,0 +1,344 @@
+"""The HTTP client of an attempt: it announces its requests, keeps deadlines, checks hosts and turns failures into errors with codes."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from jackfield.connector import ANYWHERE, Call, Guard, JackfieldError, OpenContext, Sent, Unauthenticated, Unavailable, current_call
+from jackfield.retry import Backoff, Tries
+from jackfield_http.answers import Answer, StreamedAnswer, body_of, header_of, noted, parsed
+from jackfield_http.bodies import Body, Content, content_body, form_body, json_body, multipart_body
+from jackfield_http.decoding import ACCEPTED
+from jackfield_http.errors import Refusal
+from jackfield_http.exchange import MOST_HOPS, SAFE, Exchange
+from jackfield_http.faults import not_allowed
+from jackfield_http.headers import FRAMING, Headers, field
+from jackfield_http.settings import ClientSettings
+from jackfield_http.sign_in import ANONYMOUS, SignIn
+from jackfield_http.signing import Outgoing, signatures
+from jackfield_http.urls import Url, fill, query_string, without
+from jackfield_http.version import VERSION
+
+if TYPE_CHECKING:
+    from jackfield_http.wire import Reply, Wire
+
+T = TypeVar("T")
+_LOG = logging.getLogger("jackfield.http_client")
+_AGENT = f"jackfield/{VERSION}"
+_ERROR_BODY = 256 * 1024
+"""Maximum size of an error's body that is read for its message."""
+_NO_VALUES: Mapping[str, Any] = {}
+
+
+class HttpClient:
+    """Client of one server for one attempt; a connection type's ``open`` returns it.
+
+    Paths are templates, ``api.get("/parcels/{id}", {"id": inputs.id})``, whose values stay within their segment. A response whose status is
+    not expected raises an error with a code, so a returned ``Answer`` is a success.
+
+    The runtime repeats an attempt as far as its effect allows it. A later request of an attempt is repeated here, if it is safe to do so: a
+    GET, and whatever the provider refused with 429 or did not receive.
+    """
+
+    def __init__(self, context: OpenContext, settings: ClientSettings, sign_in: SignIn = ANONYMOUS) -> None:
+        self._context = context
+        self._settings = settings
+        self._sign_in = sign_in
+        self._backoff = Backoff(random.SystemRandom())  # which needs no seed: there is one for each attempt
+        self._keyed = 0
+        self._until = None if settings.within is None else context.clock.monotonic() + settings.within
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(server={str(self._settings.server)!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("HTTP clients cannot be pickled: they hold secrets")
+
+    def get(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Any) -> Answer:
+        """Send a GET. ``values`` fill the path's parameters; for ``options`` see ``request``."""
+        return self.request("GET", path, values, **options)
+
+    def post(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Any) -> Answer:
+        """Send a POST."""
+        return self.request("POST", path, values, **options)
+
+    def put(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Any) -> Answer:
+        """Send a PUT."""
+        return self.request("PUT", path, values, **options)
+
+    def patch(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Any) -> Answer:
+        """Send a PATCH."""
+        return self.request("PATCH", path, values, **options)
+
+    def delete(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Any) -> Answer:
+        """Send a DELETE."""
+        return self.request("DELETE", path, values, **options)
+
+    def request(self, method: str, path: str | Url, values: Mapping[str, Any] = _NO_VALUES, **options: Any) -> Answer:
+        """Send a request and read the whole response.
+
+        - ``query``: parameters by name. None is left out, a list repeats its name.
+        - ``headers``: fields by name, in addition to those of the connection.
+        - ``json``, ``form``, ``multipart``, ``content`` (with ``content_type``): the body, one of them.
+        - ``expect``: statuses that count as success, if not 200 to 299.
+        - ``idempotent=True``: the provider recognises a repeated request by the invocation's key, which is sent in a header field;
+          text names another field than the connection's.
+        - ``safe=True``: the request changes nothing although it is a POST (a search).
+        - ``step``: name of the request in errors; by default the method and the path without its values.
+
+        :raises JackfieldError: for every other outcome; its ``sent`` says how far the request got.
+        """
+        exchange = self._exchange(method, path, values, **options)
+
+        def once() -> Answer:
+            with self._replied(exchange) as (reply, headers, url):
+                content = b"".join(body_of(reply, headers, self._limit, self._settings.largest))
+                answer = Answer(reply.status, headers, content, url)
+            self._accept(exchange, answer)
+            return answer
+
+        return self._persist(exchange, once)
+
+    @contextmanager
+    def stream(
+        self, method: str, path: str | Url, values: Mapping[str, Any] = _NO_VALUES, *, largest: int | None = None, **options: Any
+    ) -> Iterator[StreamedAnswer]:
+        """Send a request and read the response's body in chunks, for files of any size; ``largest`` limits it.
+
+        ``options`` are those of ``request``.
+
+        :raises JackfieldError: as ``request`` does, and while the chunks are read.
+        """
+        exchange = self._exchange(method, path, values, **options)
+        with self._replied(exchange) as (reply, headers, url):
+            yield StreamedAnswer(reply, headers, url, self._limit, largest)
+            call = current_call()
+            if call is not None and not exchange.safe:
+                call.returned({"status": reply.status})
+
+    def url(self, path: str, values: Mapping[str, Any] = _NO_VALUES, query: Mapping[str, Any] | None = None) -> Url:
+        """Return the URL of a path on the connection's server."""
+        if self._settings.server is None:
+            raise ValueError("this connection has no server: pass a Url")
+        return self._settings.server.under(fill(path, values), query_string(query or {}))
+
+    @property
+    def server(self) -> Url | None:
+        """The connection's server."""
+        return self._settings.server
+
+    def unsigned(self, url: Url) -> Url:
+        """Return a URL without the credentials that a request to it adds to the query."""
+        return replace(url, query=without(url.query, self._sign_in.query()))
+
+    @property
+    def renewable(self) -> bool:
+        """True if ``renew`` has an effect."""
+        return self._sign_in.renewable
+
+    def renew(self) -> None:
+        """Drop leased credentials that the provider reported as expired."""
+        if self._sign_in.renewable:
+            self._sign_in.renew()
+
+    def _exchange(
+        self,
+        method: str,
+        path: str | Url,
+        values: Mapping[str, Any],
+        *,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        form: Mapping[str, Any] | None = None,
+        multipart: Mapping[str, Any] | None = None,
+        content: Content | None = None,
+        content_type: str | None = None,
+        expect: Collection[int] | None = None,
+        idempotent: bool | str = False,
+        safe: bool | None = None,
+        step: str | None = None,
+    ) -> Exchange:
+        url = self.url(path, values, query) if isinstance(path, str) else path.with_query(query_string(query or {}))
+        signed = self._settings.server is None or url.origin == self._settings.server.origin
+        if not signed:
+            raise not_allowed(url.host)
+        body = _body(json, form, multipart, content, content_type)
+        fields = {"Accept": "application/json, */*;q=0.5", **self._settings.headers, **(headers or {})}
+        if idempotent:
+            fields[self._settings.idempotency_header if idempotent is True else idempotent] = self._key()
+        name = step or f"{method} {path if isinstance(path, str) else url.host}"
+        return Exchange(method, url, fields, body, name, method in SAFE if safe is None else safe, signed, expect)
+
+    def _key(self) -> str:
+        """Return the invocation's key for the first request of an attempt, and one derived from it for each later one."""
+        self._keyed += 1
+        key = (current_call() or self._context.call).idempotency_key
+        return key if self._keyed == 1 else f"{key}-{self._keyed}"
+
+    @contextmanager
+    def _replied(self, exchange: Exchange) -> Iterator[tuple[Reply, Headers, Url]]:
+        """Send the request, follow redirects and refuse what is no success; close the response at the end."""
+        origin = exchange.url.origin
+        for _ in range(MOST_HOPS + 1):
+            reply = self._send(exchange, origin)
+            try:
+                headers = self._noted(reply)
+                following = exchange.after(reply.status, headers, origin)
+                if following is None:
+                    if not exchange.accepts(reply.status):
+                        raise self._refused(exchange, reply, headers)
+                    yield reply, headers, exchange.url
+                    return
+            finally:
+                reply.close()
+            exchange = following
+        raise Unavailable(f"'{exchange.step}' was redirected more than {MOST_HOPS} times", sent=Sent.UNKNOWN, repeatable=False)
+
+    def _send(self, exchange: Exchange, origin: tuple[str, str, int]) -> Reply:
+        url, fields = exchange.url, self._fields(exchange)
+        if exchange.signed:
+            url = url.with_query(self._sign_in.query())
+            fields += self._sign_in.fields()
+            fields += signatures(self._sign_in, Outgoing(exchange.method, url, fields, exchange.body))
+        body = exchange.body
+
+        def begin() -> None:
+            call = current_call()
+            if call is not None and self._settings.announces:
+                call.begin(exchange.step, safe=exchange.safe)
+
+        _LOG.debug("%s %s", exchange.step, exchange.url.host)
+        wire = self._wire(url.origin == origin)
+        chunks, started, status = None if body is None else body.chunks(), self._context.clock.time(), None
+        try:
+            reply = wire.send(exchange.method, url, fields, chunks, self._limit, begin)
+            status = reply.status
+        finally:
+            call = current_call()
+            if call is not None and call.observe is not None:
+                call.observe(exchange.method, url.host, started, self._context.clock.time(), status)
+        return reply
+
+    def _fields(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
+        fields = [(b"Host", exchange.url.authority.encode("ascii"))]
+        given = {"User-Agent": _AGENT, "Accept-Encoding": ACCEPTED, **exchange.headers}
+        body = exchange.body
+        if body is not None and body.content_type is not None and not any(name.lower() == "content-type" for name in given):
+            given["Content-Type"] = body.content_type
+        fields += [field(name, value) for name, value in given.items() if name.lower() not in FRAMING]
+        if body is not None and body.length is None:
+            fields.append((b"Transfer-Encoding", b"chunked"))
+        elif body is not None or exchange.method not in SAFE:
+            fields.append((b"Content-Length", b"%d" % (body.length or 0 if body is not None else 0)))
+        return fields
+
+    def _wire(self, home: bool) -> Wire:
+        """Return the pool for the connection's own server, or the stricter one for the targets of redirects."""
+        from jackfield_http.wire import Wire, WireSettings
+
+        settings = self._settings
+        own = settings.guard or self._context.guard
+        guard = own if home else _abroad(own, settings.server)
+        if not home and settings.has_certificate:
+            raise not_allowed("another server, to which it was redirected")
+
+        def make() -> Wire:
+            return Wire(WireSettings(guard, settings.tls, settings.proxy, settings.proxy_login, settings.http2, settings.guard_path))
+
+        place = "" if guard.internal else settings.guard_path  # a refused host is reported at the value that names it
+        return self._context.cached(("jackfield_http", home, guard, settings.http2, settings.proxy, place), make)
+
+    def _noted(self, reply: Reply) -> Headers:
+        headers, call = header_of(reply), current_call()
+        if call is not None:
+            call.request_id = headers.first(*self._settings.errors.request_id) or call.request_id
+        return headers
+
+    def _accept(self, exchange: Exchange, answer: Answer) -> None:
+        """Record a success, unless the body reports a failure."""
+        failed = self._settings.errors.failed
+        if failed is not None and "json" in answer.media_type:
+            try:
+                body = parsed(answer.content)
+            except ValueError:
+                body = None
+            if body is not None and failed(body):
+                raise self._settings.errors.explain(Refusal(exchange.step, answer.status, answer.headers, body, safe=exchange.safe))
+        call = current_call()
+        if call is not None and not exchange.safe:
+            call.returned(noted(answer))
+
+    def _refused(self, exchange: Exchange, reply: Reply, headers: Headers) -> JackfieldError:
+        body, content = None, b""
+        with suppress(JackfieldError, ValueError):  # the status is clear without the body
+            content = b"".join(body_of(reply, headers, self._limit, _ERROR_BODY))
+            body = parsed(content)
+        error = self._settings.errors.explain(Refusal(exchange.step, reply.status, headers, body, safe=exchange.safe, content=content))
+        error.stale_credentials = isinstance(error, Unauthenticated) and self.renewable
+        return error
+
+    def _persist(self, exchange: Exchange, once: Callable[[], T]) -> T:
+        """Perform a request, and repeat it if the runtime cannot: it would repeat the earlier requests of the attempt, too."""
+        call = current_call()
+        is_first, tries, renewed = call is None or not call.requests, Tries(), False
+        while True:
+            tries.made += 1
+            try:
+                return once()
+            except JackfieldError as error:
+                if call is not None and error.sent is Sent.REFUSED:
+                    call.refused()
+                if is_first or call is None or (exchange.body is not None and exchange.body.once):
+                    raise
+                if error.stale_credentials and not renewed:
+                    renewed, wait = True, 0.0
+                    self.renew()
+                else:
+                    wait = self._wait(exchange, error, tries, call)
+            call.deadline.clock.sleep(wait)
+
+    def _wait(self, exchange: Exchange, error: JackfieldError, tries: Tries, call: Call) -> float:
+        """Return the seconds to wait before the request is repeated.
+
+        :raises JackfieldError: ``error``, if it must not be repeated, or not in the time that is left.
+        """
+        harmless = exchange.safe or error.sent is not Sent.UNKNOWN
+        if not (harmless and error.retryable and error.repeatable and tries.allow_another(error)):
+            raise error
+        wait = self._backoff.wait(tries.made, error)
+        if wait >= call.deadline.remaining():
+            raise error
+        return wait
+
+    def _limit(self) -> float:
+        if self._until is not None:
+            return self._until - self._context.clock.monotonic()
+        return (current_call() or self._context.call).deadline.remaining()
+
+
+def _body(
+    json: Any, form: Mapping[str, Any] | None, multipart: Mapping[str, Any] | None, content: Content | None, content_type: str | None
+) -> Body | None:
+    if sum(value is not None for value in (json, form, multipart, content)) > 1:
+        raise ValueError("a request has one body: json, form, multipart or content")
+    if json is not None:
+        return json_body(json, content_type or "application/json")
+    if form is not None:
+        return form_body(form)
+    if multipart is not None:
+        return multipart_body(multipart)
+    return None if content is None else content_body(content, content_type)
+
+
+def _abroad(guard: Guard, server: Url | None) -> Guard:
+    """Return the guard for the targets of redirects: an operator's connection may reach any address, but the server chooses these."""
+    if not guard.internal:
+        return guard
+    local = server is not None and server.host in {"localhost", "127.0.0.1", "::1"}
+    return replace(ANYWHERE, internal=False, loopback=local)

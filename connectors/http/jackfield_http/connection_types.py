@@ -1,0 +1,199 @@
+"""Connection types of HTTP connectors: the server, and the credentials for it. A connector subclasses the one that fits its API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Literal
+
+from jackfield.connector import MAX_ANSWER, Account, ConnectionType, Detail, Field, InvalidConnection, OpenContext, Step
+from jackfield_http.client import HttpClient
+from jackfield_http.errors import HTTP_ERRORS, HttpErrors
+from jackfield_http.settings import ClientSettings
+from jackfield_http.sign_in import ANONYMOUS, SignIn, basic, in_cookie, in_header, in_query
+from jackfield_http.tls import tls_context
+from jackfield_http.urls import UrlError, parse_url, server_url
+
+_URL = {"format": "uri", "minLength": 1, "maxLength": 2000}
+_SECRET = {"minLength": 1, "maxLength": 10_000}
+
+
+class HttpConnection(ConnectionType):
+    """Server over HTTP.
+
+    Subclasses add the credentials and set these class attributes:
+
+    - ``errors``: meaning of error responses. ``headers``: fields of every request.
+    - ``idempotency_header``: name of the field for idempotency keys.
+    - ``http2``: offer HTTP/2. A deadline that passes on one of its requests ends the others on the same connection.
+    - ``probe``: path that a connection test GETs; None: the test sends nothing.
+    - ``largest``: maximum size of a response in bytes.
+    """
+
+    reports_begin: ClassVar[bool] = True
+    errors: ClassVar[HttpErrors] = HTTP_ERRORS
+    headers: ClassVar[Mapping[str, str]] = {}
+    idempotency_header: ClassVar[str] = "Idempotency-Key"
+    http2: ClassVar[bool] = False
+    probe: ClassVar[str | None] = None
+    largest: ClassVar[int] = MAX_ANSWER
+
+    server: str = Field(
+        title="Server",
+        description="The URL that all paths are appended to.",
+        examples=["https://api.example.com/v1"],
+        destination=True,
+        schema=_URL,
+    )
+    proxy: str | None = Field(
+        None,
+        title="Proxy",
+        description="The HTTP proxy to connect through, such as http://proxy.example.com:3128.",
+        destination=True,
+        schema=_URL,
+    )
+    proxy_username: str | None = Field(None, title="Proxy User Name", description="The user name for the proxy.")
+    proxy_password: str | None = Field(None, title="Proxy Password", description="The password for the proxy.", secret=True)
+    ca_certificate: str | None = Field(
+        None,
+        title="CA Certificate",
+        description="The certificate authority of the server, as PEM, if it is a private one.",
+        multiline=True,
+        destination=True,
+    )
+
+    def open(self, context: OpenContext) -> HttpClient:
+        """Return a client; opening sends nothing to the server."""
+        return HttpClient(context, context.cached("jackfield_http settings", self.settings), self.sign_in(context))
+
+    def test(self, context: OpenContext) -> Iterable[Step | Account]:
+        """GET the path ``probe``; nothing is changed."""
+        client = self.open(context)
+        if self.probe is None:
+            yield Step("open", "Open the connection", passed=True, message="The values were accepted; nothing was sent.")
+            return
+        client.get(self.probe)
+        yield Step("probe", "Sign in", passed=True, message="The server accepted the credentials.")
+
+    def sign_in(self, context: OpenContext) -> SignIn:
+        """Return the credentials that each request to the server carries."""
+        return ANONYMOUS
+
+    def settings(self) -> ClientSettings:
+        """Return the client's settings.
+
+        :raises InvalidConnection: if the server or the proxy is not a URL.
+        """
+        proxy = None
+        if self.proxy is not None:
+            proxy = server_url(self.proxy, "/proxy")
+            if proxy.scheme != "http":
+                text = "must begin with http://; connections to https servers are encrypted through it all the same"
+                raise InvalidConnection("the connection's proxy is not valid", details=[Detail("/proxy", text)])
+        login = None if self.proxy_username is None else (self.proxy_username, self.proxy_password or "")
+        certificate, key = self.client_certificate()
+        return ClientSettings(
+            server_url(self.server),
+            self.errors,
+            self.headers,
+            self.idempotency_header,
+            tls=lambda: tls_context(self.ca_certificate, certificate, key),
+            has_certificate=certificate is not None,
+            proxy=proxy,
+            proxy_login=login,
+            http2=self.http2,
+            largest=self.largest,
+        )
+
+    def client_certificate(self) -> tuple[str | None, str | None]:
+        """Return the client's certificate and private key as PEM, if it has some."""
+        return None, None
+
+
+class ApiKey(HttpConnection):
+    """API key in a header field, a query parameter or a cookie, whose name the connector sets in ``location`` and ``name``."""
+
+    key: ClassVar[str] = "apiKey"
+    title: ClassVar[str] = "API Key"
+    auth: ClassVar[str] = "apiKey"
+    location: ClassVar[Literal["header", "query", "cookie"]] = "header"
+    name: ClassVar[str] = "X-Api-Key"
+
+    api_key: str = Field(title="API Key", description="The key that the provider issued.", secret=True, schema=_SECRET)
+
+    def sign_in(self, context: OpenContext) -> SignIn:
+        """Return the key at its place."""
+        if self.location == "query":
+            return in_query(self.name, self.api_key)
+        return (in_cookie if self.location == "cookie" else in_header)(self.name, self.api_key, "/apiKey")
+
+
+class BasicLogin(HttpConnection):
+    """User name and password (RFC 7617)."""
+
+    key: ClassVar[str] = "basic"
+    title: ClassVar[str] = "User Name and Password"
+    auth: ClassVar[str] = "basic"
+
+    username: str = Field(title="User Name", description="The user to sign in as.", schema={"minLength": 1, "maxLength": 1000})
+    password: str = Field(title="Password", description="The password of the user.", secret=True, schema=_SECRET)
+
+    def sign_in(self, context: OpenContext) -> SignIn:
+        """Return the header field with both."""
+        return basic(self.username, self.password, "/password")
+
+
+class BearerToken(HttpConnection):
+    """Token in the header field ``Authorization`` (RFC 6750)."""
+
+    key: ClassVar[str] = "bearer"
+    title: ClassVar[str] = "Bearer Token"
+    auth: ClassVar[str] = "bearer"
+
+    token: str = Field(title="Token", description="The access token that the provider issued.", secret=True, schema=_SECRET)
+
+    def sign_in(self, context: OpenContext) -> SignIn:
+        """Return the header field with the token."""
+        return in_header("Authorization", f"Bearer {self.token.strip()}", "/token")
+
+
+class MutualTls(HttpConnection):
+    """Client certificate: the server knows the client by the TLS handshake."""
+
+    key: ClassVar[str] = "mutualTls"
+    title: ClassVar[str] = "Client Certificate"
+    auth: ClassVar[str] = "mutualTls"
+
+    certificate: str = Field(
+        title="Certificate", description="The client's certificate as PEM, with its chain.", multiline=True, schema={"minLength": 1}
+    )
+    private_key: str = Field(
+        title="Private Key", description="The certificate's key as PEM, not encrypted.", secret=True, multiline=True, schema=_SECRET
+    )
+
+    def client_certificate(self) -> tuple[str | None, str | None]:
+        """Return both."""
+        return self.certificate, self.private_key
+
+
+def url_fault(text: str) -> str | None:
+    """Return what is wrong with a URL, or None."""
+    try:
+        parse_url(text)
+    except UrlError as error:
+        return str(error)
+    return None
+
+
+class Certified(HttpConnection):
+    """Connection with a client certificate in addition to its credentials."""
+
+    certificate: str | None = Field(
+        None, title="Certificate", description="A client certificate as PEM, with its chain, if the server wants one, too.", multiline=True
+    )
+    private_key: str | None = Field(
+        None, title="Private Key", description="The certificate's key as PEM, not encrypted.", secret=True, multiline=True
+    )
+
+    def client_certificate(self) -> tuple[str | None, str | None]:
+        """Return both, if there are any."""
+        return self.certificate, self.private_key

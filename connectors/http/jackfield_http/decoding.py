@@ -1,0 +1,48 @@
+"""Decoding of compressed responses in bounded pieces: a small body must not inflate to one that fills the memory."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+
+from jackfield.connector import Sent, Unavailable
+
+ACCEPTED = "gzip, deflate"
+_PIECE = 1 << 18
+_AUTOMATIC = 32 + zlib.MAX_WBITS
+"""Window bits by which zlib recognises gzip and zlib headers."""
+
+
+def decoded(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
+    """Yield the decoded body, in pieces of at most 256 KiB.
+
+    :raises Unavailable: if the coding was not asked for, or the body is not of it or is cut off.
+    """
+    coding = coding.strip().lower()
+    if coding in {"", "identity"}:
+        yield from chunks
+        return
+    if coding not in {"gzip", "x-gzip", "deflate"}:
+        raise _garbled(f"the response is encoded as '{coding[:40]}', which was not asked for")
+    inflater, empty = zlib.decompressobj(_AUTOMATIC), True
+    try:
+        for chunk in chunks:
+            empty = empty and not chunk
+            piece = chunk
+            while piece:
+                if inflater.eof:  # a gzip file may have several members
+                    inflater = zlib.decompressobj(_AUTOMATIC)
+                found = inflater.decompress(piece, _PIECE)
+                if found:
+                    yield found
+                piece = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+        while not inflater.eof and (found := inflater.decompress(b"", _PIECE)):
+            yield found
+    except zlib.error:
+        raise _garbled("the response is not compressed as its header says") from None
+    if not inflater.eof and not empty:
+        raise _garbled("the compressed response is cut off")
+
+
+def _garbled(text: str) -> Unavailable:
+    return Unavailable(text, hint="A proxy, or something other than the provider, may have responded.", sent=Sent.UNKNOWN)

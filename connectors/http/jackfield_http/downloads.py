@@ -1,0 +1,66 @@
+"""Files that a server returns: small ones are part of the output, larger ones are stored while they are received."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from itertools import chain
+from typing import Any
+
+from jackfield.connector import OutputFile, Sent, Unavailable
+from jackfield_http.answers import StreamedAnswer
+
+INLINE = 1024 * 1024
+"""Bytes of a file that the output holds as base64; a larger one becomes a stored file."""
+MAX_INLINE = 16 * 1024 * 1024
+"""Bytes of a file that the output holds where files cannot be stored."""
+
+
+class Download(OutputFile):
+    """File that is still being received."""
+
+    __slots__ = ()
+
+    def without_storage(self) -> Mapping[str, Any]:
+        """Return the file as base64.
+
+        :raises Unavailable: if it is larger than an output may be.
+        """
+        pieces, size = [], 0
+        with closing(self.chunks()) as chunks:  # type: ignore[type-var]  # it is a generator
+            for piece in chunks:
+                size += len(piece)
+                if size > MAX_INLINE:
+                    text = f"the response has more than {MAX_INLINE:,} bytes, and there is no file storage here"
+                    hint = "Request a part of it, by the header Range, or use a database, in which large files are stored."
+                    raise Unavailable(text, hint=hint, sent=Sent.UNKNOWN, repeatable=False)
+                pieces.append(piece)
+        return inline(pieces, self.content_type)
+
+
+def inline(pieces: Iterable[bytes], content_type: str) -> dict[str, str]:
+    """Return a file as a FILE input takes it."""
+    return {"data": b64encode(b"".join(pieces)).decode("ascii"), "contentType": content_type}
+
+
+def held(content: bytes, content_type: str) -> Download | dict[str, str]:
+    """Return a file whose content is in memory."""
+    return inline([content], content_type) if len(content) <= INLINE else Download(content, content_type)
+
+
+def received(answer: StreamedAnswer, opened: ExitStack) -> Download | dict[str, str]:
+    """Return the body of a response. A large one is read later; ``opened``, which holds the response open, is closed after it."""
+    content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower() or "application/octet-stream"
+    chunks, pieces, size = answer.chunks(), list[bytes](), 0
+    for piece in chunks:
+        pieces.append(piece)
+        size += len(piece)
+        if size > INLINE:
+            return Download(_rest(pieces, chunks, opened.pop_all()), content_type)
+    return inline(pieces, content_type)
+
+
+def _rest(pieces: Iterable[bytes], chunks: Iterator[bytes], opened: ExitStack) -> Iterator[bytes]:
+    with opened:
+        yield from chain(pieces, chunks)

@@ -1,0 +1,167 @@
+"""Meaning of error responses: a table from statuses and provider codes to errors, with the provider's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jackfield.connector import (
+    Conflict,
+    Forbidden,
+    JackfieldError,
+    NotFound,
+    Provider,
+    QuotaExceeded,
+    RateLimited,
+    Rejected,
+    Sent,
+    Unauthenticated,
+    Unavailable,
+)
+from jackfield_http.headers import Headers
+from jackfield_http.pointers import find
+
+_LONGEST = 1000
+"""Maximum number of characters kept of a provider's message."""
+_WORDS = ("message", "detail", "error_description", "title", "description", "error", "reason")
+_CODES = ("code", "type", "error", "errorCode", "error_code", "status")
+_REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Meaning of a status or a code: the error, a hint, and what had been sent if the status does not imply it.
+
+    ``repeatable`` is False if a retry cannot help.
+    """
+
+    kind: type[JackfieldError]
+    hint: str | None = None
+    sent: Sent | None = None
+    repeatable: bool = True
+
+
+Key = int | str | tuple[int, str]
+"""A status, a provider's code, or both, which takes precedence."""
+
+_SERVER = Row(Unavailable, "The failure is on the provider's side: try again later.")
+_MOVED = Row(Rejected, "Check the server's URL: it redirects to another one.")
+_CREDENTIALS = Row(Unauthenticated, "Check the credentials of the connection, and that they are for this server.")
+ROWS: Mapping[Key, Row] = {
+    301: _MOVED,
+    302: replace(_MOVED, sent=Sent.UNKNOWN),  # many servers answer an accepted form so
+    303: replace(_MOVED, sent=Sent.UNKNOWN),
+    307: _MOVED,
+    308: _MOVED,
+    401: _CREDENTIALS,
+    402: Row(QuotaExceeded, "The account has to pay, or has used up what it paid for."),
+    403: Row(Forbidden, "Give the account of the connection the permission that this action needs."),
+    404: Row(NotFound),
+    407: Row(Unavailable, "Check 'proxy', with its user name and password.", Sent.NOTHING),
+    408: Row(Unavailable, "The server did not receive the whole request in time: check the network."),
+    409: Row(Conflict),
+    410: Row(NotFound),
+    412: Row(Conflict),
+    425: Row(Unavailable),
+    429: Row(RateLimited, "Send fewer requests, or ask the provider for a higher limit."),
+    501: Row(Rejected, "The server does not implement this request."),
+    505: Row(Rejected, "The server does not support this version of HTTP."),
+}
+_ONLY_SAFE = frozenset({408, 425})
+"""Refusals that a safe request may repeat; for any other, an explicit refusal is final."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Response that is no success: its status, header, and body, also as JSON, if it is. ``step`` names the request without its values."""
+
+    step: str
+    status: int
+    headers: Headers
+    body: Any = None
+    safe: bool = False
+    content: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpErrors:
+    """Error map of an HTTP API. Immutable; a connector extends it: ``HTTP_ERRORS.extended({"card_declined": Row(Rejected)})``.
+
+    - ``rows``: by status, by the provider's code, or by both.
+    - ``code``, ``message``: JSON Pointers to them in an error's body; by default the usual members are searched.
+    - ``request_id``: names of the header fields with the provider's request ID.
+    - ``failed``: for an API that reports failures with status 200; takes the body as JSON and returns True if it is one. Nothing was
+      carried out then, unless the row of its code says otherwise.
+    """
+
+    rows: Mapping[Key, Row] = field(default_factory=lambda: ROWS)
+    code: str | None = None
+    message: str | None = None
+    request_id: tuple[str, ...] = _REQUEST_IDS
+    failed: Callable[[Any], bool] | None = None
+
+    def extended(self, rows: Mapping[Key, Row], **changes: Any) -> HttpErrors:
+        """Return this map with more rows, which replace those with the same key, and other ``changes`` of its fields."""
+        return replace(self, rows={**self.rows, **rows}, **changes)
+
+    def explain(self, refusal: Refusal) -> JackfieldError:
+        """Return the error for a refusal."""
+        code, message = self._words(refusal)
+        row = self._row(refusal, code)
+        said = Provider(code, message, refusal.status, refusal.headers.first(*self.request_id))
+        text = f"the provider refused '{refusal.step}' with status {refusal.status}"
+        if row.kind is Unavailable:
+            text = f"the provider failed to carry out '{refusal.step}' (status {refusal.status})"
+        return row.kind(
+            f"{text}: {message}" if message else text,
+            hint=row.hint,
+            provider=said,
+            sent=row.sent or _sent(refusal.status),
+            retry_after=refusal.headers.retry_after,
+            repeatable=row.repeatable and (refusal.safe or refusal.status not in _ONLY_SAFE),
+        )
+
+    def _row(self, refusal: Refusal, code: str | None) -> Row:
+        status, known = refusal.status, self.rows
+        keys: tuple[Key, ...] = (status,) if code is None else ((status, code), code, status)
+        found = next((known[key] for key in keys if key in known), None)
+        if found is None:
+            return Row(Rejected) if status < 500 else _SERVER
+        if found is known.get(403) and (refusal.headers.rate_limit_remaining == 0 or "retry-after" in refusal.headers):
+            return known.get(429, ROWS[429])  # some providers throttle so
+        return found
+
+    def _words(self, refusal: Refusal) -> tuple[str | None, str | None]:
+        """Return the provider's code and message."""
+        body = refusal.body
+        code = find(body, self.code) if self.code is not None else _usual(body, _CODES)
+        message = find(body, self.message) if self.message is not None else _usual(body, _WORDS)
+        return _text(code), _text(message)
+
+
+HTTP_ERRORS = HttpErrors()
+"""Meaning of the statuses of HTTP, and the usual places of codes and messages."""
+
+
+def _sent(status: int) -> Sent:
+    return Sent.REFUSED if status < 500 or status in {501, 505} else Sent.UNKNOWN
+
+
+def _usual(body: Any, names: tuple[str, ...]) -> Any:
+    """Search the usual members, at the top and one level below ``error``, ``errors`` and ``fault``."""
+    places = [find(body, place) for place in ("/error", "/errors/0", "/fault", "")]
+    for place in places:
+        if isinstance(place, Mapping):
+            for name in names:
+                value = place.get(name)
+                if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+                    return value
+    return next((place for place in places if isinstance(place, str)), None)
+
+
+def _text(value: Any) -> str | None:
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        return None
+    text = "".join(one if one.isprintable() else " " for one in str(value))
+    return text.strip()[:_LONGEST] or None

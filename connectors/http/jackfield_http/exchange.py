@@ -1,0 +1,55 @@
+"""One request on its way: built once, sent again for redirects and retries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from jackfield.connector import Rejected, Sent, Unavailable
+from jackfield_http.bodies import Body
+from jackfield_http.headers import Headers
+from jackfield_http.urls import Url, UrlError
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+MOST_HOPS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NEUTRAL = frozenset({"accept", "accept-encoding", "accept-language", "if-modified-since", "if-none-match", "range", "user-agent"})
+"""Header fields that a redirect to another server carries: none of them can hold a credential."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Request: what is sent, how it is called in errors, and which statuses count as success (None: 200 to 299)."""
+
+    method: str
+    url: Url
+    headers: Mapping[str, str]
+    body: Body | None
+    step: str
+    safe: bool
+    signed: bool = True
+    expect: Collection[int] | None = None
+
+    def accepts(self, status: int) -> bool:
+        """Return True if the status is a success."""
+        return 200 <= status < 300 if self.expect is None else status in self.expect
+
+    def after(self, status: int, headers: Headers, origin: tuple[str, str, int]) -> Exchange | None:
+        """Return the request that follows a redirect, or None if the response is no redirect to follow: only safe requests are redirected.
+
+        To another origin than ``origin``, it carries neither credentials nor header fields that could hold some.
+
+        :raises Unavailable: if the redirect leads nowhere, or from https to http.
+        """
+        if status not in _REDIRECTS or self.method not in SAFE or self.accepts(status) or "location" not in headers:
+            return None
+        try:
+            url = self.url.joined(headers["location"].partition("#")[0])
+        except UrlError as error:
+            raise Unavailable(f"'{self.step}' was redirected to a place that {error}", sent=Sent.UNKNOWN, repeatable=False) from None
+        if self.url.scheme == "https" and url.scheme == "http":
+            raise Rejected(f"'{self.step}' was redirected from https to http, which would send it in clear text", sent=Sent.REFUSED)
+        if url.origin == origin and self.signed:
+            return replace(self, url=url)
+        kept = {name: value for name, value in self.headers.items() if name.lower() in _NEUTRAL}
+        return replace(self, url=url, headers=kept, signed=False, body=None)

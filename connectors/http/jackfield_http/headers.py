@@ -1,0 +1,123 @@
+"""Header fields: names and values that cannot break out of their line, and a look-up that ignores case."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import isfinite
+
+from jackfield.connector import InvalidInput, Sent
+
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+FRAMING = frozenset(
+    {"connection", "content-length", "expect", "host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer",
+     "transfer-encoding", "upgrade"}
+)  # fmt: skip
+"""Header fields that frame a message or belong to one hop; only the client sets them."""
+_EPOCH = 1_000_000_000
+"""Values of ``X-RateLimit-Reset`` above it are seconds since 1970, others are seconds from now."""
+_RESET = re.compile(r"(?:^|[;,\s])t=(\d{1,9})")
+_REMAINING = re.compile(r"(?:^|[;,\s])r=(\d{1,9})")
+_LINK = re.compile(r"<([^<>]*)>([^<]*)")
+_REL = re.compile(r";\s*rel=\"?([^\";,]+)", re.IGNORECASE)
+
+
+class Headers(Mapping[str, str]):
+    """Header fields of a response; names ignore case, repeated fields are joined by commas."""
+
+    def __init__(self, fields: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        self._fields: dict[str, str] = {}
+        for raw_name, raw_value in fields:
+            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+            self._fields[name] = f"{self._fields[name]}, {value}" if name in self._fields else value
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def first(self, *names: str) -> str | None:
+        """Return the value of the first of these fields that is present and not empty."""
+        return next((value for value in map(self.get, names) if value), None)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds to wait: ``Retry-After`` as seconds or as a date, else the reset of a rate limit that is used up."""
+        value = self.get("retry-after")
+        if value is not None:
+            return _seconds(value, self.get("date"))
+        return self.rate_limit_reset if self.rate_limit_remaining == 0 else None
+
+    @property
+    def rate_limit_remaining(self) -> int | None:
+        """Requests left in the current window (``RateLimit``, ``RateLimit-Remaining`` or ``X-RateLimit-Remaining``)."""
+        found = _REMAINING.search(self.get("ratelimit", ""))
+        text = found[1] if found else self.first("ratelimit-remaining", "x-ratelimit-remaining") or ""
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+    @property
+    def rate_limit_reset(self) -> float | None:
+        """Seconds until the current window ends."""
+        found = _RESET.search(self.get("ratelimit", ""))
+        text = found[1] if found else self.first("ratelimit-reset", "x-ratelimit-reset")
+        if text is None:
+            return None
+        seconds = _number(text)
+        if seconds is None or seconds < _EPOCH:
+            return seconds
+        now = _date(self.get("date")) or datetime.now(UTC)
+        return max(0.0, seconds - now.timestamp())
+
+    def link(self, rel: str) -> str | None:
+        """Return the target of the ``Link`` with this relation (RFC 8288)."""
+        for target, parameters in _LINK.findall(self.get("link", "")):
+            found = _REL.search(parameters)
+            if found is not None and rel in found[1].lower().split():
+                return str(target)
+        return None
+
+
+def field(name: str, value: str) -> tuple[bytes, bytes]:
+    """Return a header field as bytes.
+
+    :raises InvalidInput: if the name is not a token, or the value contains a line break or another control character.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(f"'{name[:80]}' is not a valid header name", sent=Sent.NOTHING)
+    if _UNFIT.search(value):
+        raise InvalidInput(f"the header '{name[:80]}' contains a line break or a control character", sent=Sent.NOTHING)
+    try:
+        return name.encode("ascii"), value.strip(" \t").encode("latin-1")
+    except UnicodeEncodeError:
+        raise InvalidInput(f"the header '{name[:80]}' contains characters outside Latin-1", sent=Sent.NOTHING) from None
+
+
+def _seconds(value: str, now: str | None) -> float | None:
+    seconds = _number(value)
+    if seconds is not None:
+        return seconds
+    until, since = _date(value), _date(now)
+    return None if until is None else max(0.0, (until - (since or datetime.now(UTC))).total_seconds())
+
+
+def _number(value: str) -> float | None:
+    try:
+        seconds = float(value)
+    except ValueError:
+        return None
+    return seconds if isfinite(seconds) and seconds >= 0 else None
+
+
+def _date(value: str | None) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(value or "")
+    except (ValueError, TypeError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,0 +1,52 @@
+"""ID tokens of OpenID Connect: who has approved, for which client, and in answer to which request."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from json import loads
+from typing import Any
+
+from jackfield.connector import InvalidConnection
+
+LEEWAY = 60.0
+"""Seconds by which the provider's clock may differ from this machine's."""
+
+
+def check_id_token(text: object, *, client_id: str, issuer: str | None, nonce: str | None, now: float) -> None:
+    """Check the claims of an ID token that came over TLS from the token endpoint: its signature need not be checked then (OpenID Connect
+    Core 3.1.3.7). ``issuer`` and ``nonce`` are None if there is nothing to compare them with.
+
+    :raises InvalidConnection: if it is not for this client, approval and time.
+    """
+    try:
+        claims = _claims(text)
+        fits = _is_for(claims, client_id) and _is_of(claims, now)
+        fits = fits and isinstance(claims["sub"], str) and (issuer is None or claims["iss"] == issuer)
+        fits = fits and (nonce is None or claims.get("nonce") == nonce)
+    except (IndexError, KeyError, TypeError, ValueError, RecursionError):
+        fits = False
+    if not fits:
+        raise InvalidConnection("the provider's ID token is not for this client and this approval", hint="Connect it again.")
+
+
+def _claims(text: object) -> Mapping[str, Any]:
+    payload = str(text).split(".")[1]
+    found = loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    if not isinstance(found, dict):
+        raise TypeError
+    return found
+
+
+def _is_for(claims: Mapping[str, Any], client_id: str) -> bool:
+    """Return True if the token is for the client. One that is for others, too, must name it as the party that asked for it."""
+    given = claims["aud"]
+    audience = given if isinstance(given, list) else [given]
+    party = claims.get("azp")
+    return client_id in audience and (party == client_id if party is not None or len(audience) > 1 else True)
+
+
+def _is_of(claims: Mapping[str, Any], now: float) -> bool:
+    """Return True if the token is valid at a time."""
+    issued, expires, begins = float(claims["iat"]), float(claims["exp"]), float(claims.get("nbf", now))
+    return issued <= now + LEEWAY and begins <= now + LEEWAY and expires > now - LEEWAY

@@ -1,0 +1,72 @@
+"""Asynchronous jobs of a provider: an action starts one, or is given the handle of one, and polls until it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jackfield.connector import Detail, NotYet, Rejected, Sent, current_call
+from jackfield_http.answers import Answer
+from jackfield_http.client import HttpClient
+
+_GROWTH = 1.5
+_LAST = 0.5
+"""Seconds before the deadline at which waiting ends, so that its error can still be returned."""
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """How a job is polled: ``state`` points at its state in a response, ``done`` and ``failed`` are the states in which it has ended.
+
+    ``message`` points at the reason of a failure. Polls are ``every`` seconds apart at first, up to ``longest`` later; ``Retry-After``
+    takes precedence. A queued invocation is run again for at most ``within`` seconds.
+
+    An action that starts a job and waits for it takes the handle as an optional input, too: after a deadline, the error names the handle
+    (as a member of the response that started the job), and the caller passes it to wait for the rest.
+    """
+
+    state: str
+    done: Collection[str]
+    failed: Collection[str] = ()
+    message: str = "/message"
+    every: float = 1.0
+    longest: float = 30.0
+    within: float = _DAY
+
+    def wait(self, api: HttpClient, path: str, values: Mapping[str, Any], **options: Any) -> Answer:
+        """Poll until the job is done and return the last response; ``options`` are those of ``HttpClient.request``.
+
+        :raises Rejected: if it has failed.
+        :raises NotYet: if it has not ended shortly before the deadline.
+        """
+        pause = self.every
+        while True:
+            answer = api.get(path, values, **options)
+            state = answer.json(self.state)
+            if state in self.done:
+                return answer
+            if state in self.failed:
+                raise self._failure(answer, str(state))
+            asked = answer.headers.retry_after
+            seconds = pause if asked is None else asked
+            call = current_call()
+            if call is None or seconds + _LAST >= call.deadline.remaining():
+                raise self._not_yet(str(state), seconds)
+            call.deadline.clock.sleep(seconds)
+            pause = min(self.longest, pause * _GROWTH)
+
+    def _failure(self, answer: Answer, state: str) -> Rejected:
+        reason = answer.json(self.message)
+        text = f"the job has ended as '{state[:80]}'"
+        return Rejected(f"{text}: {reason[:500]}" if isinstance(reason, str) else text, sent=Sent.REFUSED)
+
+    def _not_yet(self, state: str, seconds: float) -> NotYet:
+        return NotYet(
+            "the job has not ended yet",
+            details=[Detail("", f"its state is '{state[:80]}'")],
+            hint="Call the action again with the job's handle to wait for its end.",
+            retry_after=max(seconds, 0.1),
+            within=self.within,
+        )

@@ -1,0 +1,119 @@
+"""OAuth 2.0 client credentials: a token that is leased, so that threads and processes share it and one of them renews it for all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from math import isfinite
+from typing import Any, ClassVar, Literal
+from urllib.parse import quote_plus
+
+from jackfield.connector import Field, Minted, OpenContext, Unauthenticated, Unavailable
+from jackfield_http.client import HttpClient
+from jackfield_http.connection_types import HttpConnection
+from jackfield_http.errors import HTTP_ERRORS, Row
+from jackfield_http.settings import ClientSettings
+from jackfield_http.sign_in import ANONYMOUS, LeasedToken, SignIn, basic
+from jackfield_http.urls import Url, server_url
+
+_REFUSED = Row(Unauthenticated, "Check the client ID, the client secret and the scopes.")
+TOKEN_ERRORS = HTTP_ERRORS.extended(
+    dict.fromkeys(
+        ("invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client", "unsupported_grant_type", "access_denied"), _REFUSED
+    ),
+    code="/error",
+    message="/error_description",
+)
+"""Meaning of a token endpoint's errors (RFC 6749 §5.2)."""
+_LARGEST = 256 * 1024
+_LIFETIME = 3600.0
+"""Seconds for which a token is used whose lifetime is not stated."""
+
+
+def fetch_token(context: OpenContext, settings: ClientSettings, url: Url, form: dict[str, Any], sign_in: SignIn = ANONYMOUS) -> Minted:
+    """Request a token from a token endpoint. ``Minted.value`` is an object with the member ``token``.
+
+    :raises JackfieldError: if there is none; the action's request was not sent then.
+    """
+    return minted(context, ask(context, settings, url, form, sign_in))
+
+
+def ask(
+    context: OpenContext,
+    settings: ClientSettings,
+    url: Url,
+    form: Mapping[str, Any],
+    sign_in: SignIn = ANONYMOUS,
+    *,
+    step: str = "request a token",
+    expect: Collection[int] | None = None,
+) -> dict[str, Any]:
+    """Send a form to an endpoint of an authorization server; return its answer, an empty object if that has no body.
+
+    :raises JackfieldError: for an error; it does not count as a request of the action.
+    """
+    api = HttpClient(context, replace(settings, server=url, announces=False, errors=TOKEN_ERRORS, largest=_LARGEST, headers={}), sign_in)
+    answer = api.request("POST", url, form=form, step=step, expect=expect)
+    found = answer.json() if answer.content else {}
+    if not isinstance(found, dict):
+        raise Unavailable(f"the authorization server answered '{step}' with no object", repeatable=False)
+    return found
+
+
+def minted(context: OpenContext, found: Mapping[str, Any]) -> Minted:
+    """Return the access token of a token endpoint's answer as a credential.
+
+    :raises Unavailable: if it has none.
+    """
+    token = found.get("access_token")
+    if not isinstance(token, str) or not token or str(found.get("token_type", "bearer")).lower() != "bearer":
+        raise Unavailable("the token endpoint returned no bearer token", hint="Check 'tokenUrl'.", repeatable=False)
+    secrets = tuple(str(found[name]) for name in ("access_token", "refresh_token", "id_token") if found.get(name))
+    return Minted({"token": token}, _expiry(context, found.get("expires_in")), secrets)
+
+
+def _expiry(context: OpenContext, seconds: Any) -> float:
+    try:
+        left = float(seconds)
+    except (TypeError, ValueError):
+        left = _LIFETIME
+    return context.clock.time() + (left if isfinite(left) and left > 0 else _LIFETIME)
+
+
+class OAuth2ClientCredentials(HttpConnection):
+    """Client ID and client secret, exchanged for a token (RFC 6749 §4.4).
+
+    ``client_authentication`` is how the secret is sent to the token endpoint: ``basic`` (RFC 6749's first choice) or in the ``body``.
+    ``parameters`` are further form fields.
+    """
+
+    key: ClassVar[str] = "oauth2ClientCredentials"
+    title: ClassVar[str] = "OAuth 2.0 Client Credentials"
+    auth: ClassVar[str] = "oauth2"
+    client_authentication: ClassVar[Literal["basic", "body"]] = "basic"
+    parameters: ClassVar[dict[str, str]] = {}
+
+    token_url: str = Field(
+        title="Token URL",
+        description="The endpoint that issues tokens.",
+        examples=["https://login.example.com/oauth2/token"],
+        destination=True,
+        schema={"format": "uri", "minLength": 1, "maxLength": 2000},
+    )
+    client_id: str = Field(title="Client ID", description="The ID of the application.", schema={"minLength": 1, "maxLength": 1000})
+    client_secret: str = Field(
+        title="Client Secret", description="The secret of the application.", secret=True, schema={"minLength": 1, "maxLength": 10_000}
+    )
+    scopes: tuple[str, ...] = Field((), title="Scopes", description="The permissions to ask for; by default the server decides.")
+
+    def sign_in(self, context: OpenContext) -> SignIn:
+        """Lease a token."""
+        return LeasedToken(context, "oauth2", lambda: self._token(context))
+
+    def _token(self, context: OpenContext) -> Minted:
+        settings, url = replace(self.settings(), guard_path="/tokenUrl"), server_url(self.token_url, "/tokenUrl")
+        form: dict[str, Any] = {"grant_type": "client_credentials", "scope": " ".join(self.scopes) or None, **self.parameters}
+        if self.client_authentication == "body":
+            return fetch_token(context, settings, url, {**form, "client_id": self.client_id, "client_secret": self.client_secret})
+        login = basic(quote_plus(self.client_id), quote_plus(self.client_secret), "/clientSecret")
+        return fetch_token(context, settings, url, form, login)

@@ -1,0 +1,115 @@
+"""Reading of a document: JSON or YAML 1.2 with the types of JSON, within limits of size, depth and number of values."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+import yaml
+
+from jackfield.connector import InvalidInput
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Limit for the size of a document; the largest of 2,639 public ones has 47 MB."""
+MAX_VALUES = 10_000_000
+"""Limit for the number of values, aliases expanded."""
+MAX_DEPTH = 200
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml where the wheel has it
+    """YAML with the types of JSON only: ``no``, ``on`` and dates stay text."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("int", r"^[-+]?[0-9]+$", "-+0123456789"),
+    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+
+
+def _decimal(loader: Any, node: Any) -> int:
+    """Read an integer in base ten: YAML 1.1 takes ``010`` for eight."""
+    return int(loader.construct_scalar(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
+
+
+def parsed(content: bytes, name: str) -> dict[str, Any]:
+    """Parse a document.
+
+    :raises InvalidInput: if it is too large, neither JSON nor YAML, or no object.
+    """
+    if len(content) > MAX_BYTES:
+        raise _refused(name, f"it is larger than {MAX_BYTES // 1024 // 1024} MB")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _refused(name, "it is not UTF-8") from None
+    try:
+        found = json.loads(text) if text.lstrip()[:1] in ("{", "[") else _yaml(text)
+    except json.JSONDecodeError as error:
+        try:
+            found = _yaml(text)  # YAML may begin with a brace too
+        except yaml.YAMLError:
+            raise _refused(name, f"it is not JSON ({error})") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise _refused(name, f"it is not YAML ({str(error).partition(chr(10))[0]})") from None
+    except RecursionError:
+        raise _refused(name, "it is nested too deeply") from None
+    if _Size().of(found, 0) > MAX_VALUES:
+        raise _refused(name, f"it has more than {MAX_VALUES:,} values, or is nested more than {MAX_DEPTH} levels deep")
+    copied = _copied(found)
+    if not isinstance(copied, dict):
+        raise _refused(name, "it is not an object")
+    return copied
+
+
+def _yaml(text: str) -> Any:
+    return yaml.load(text, _Loader)  # noqa: S506 (a subclass of the safe loader)
+
+
+class _Size:
+    """Number of the values of parsed YAML. Aliases share objects and may stand for billions of values, so each object is counted once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, int] = {}
+
+    def of(self, value: Any, depth: int) -> int:
+        """Return the number of values with all aliases expanded; more than the limit if the value is too deep or contains itself."""
+        if not isinstance(value, dict | list):
+            return 1
+        if depth > MAX_DEPTH:
+            return MAX_VALUES + 1
+        found = self._known.get(id(value))
+        if found is None:
+            self._known[id(value)] = MAX_VALUES + 1  # while it is counted: a value that contains itself
+            parts = value.values() if isinstance(value, dict) else value
+            found = self._known[id(value)] = 1 + sum(self.of(part, depth + 1) for part in parts)
+        return found
+
+
+def _copied(value: Any) -> Any:
+    """Copy parsed values with text as keys, and without numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {_key(name): _copied(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, str | bool | int | float) else str(value)
+
+
+def _key(name: object) -> str:
+    return json.dumps(name) if isinstance(name, bool | None) else str(name)
+
+
+def _refused(name: str, reason: str) -> InvalidInput:
+    return InvalidInput(
+        f"'{name[:200]}' cannot be read: {reason}", hint="Give an OpenAPI 3.0, 3.1 or Swagger 2.0 document in JSON or YAML."
+    )

@@ -1,0 +1,65 @@
+"""Report of a conversion: everything of the document that the connector lacks or that had to be assumed, by JSON Pointer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["left_out", "lossy", "assumed"]
+"""``left_out``: an operation without an action. ``lossy``: a part that the manifest cannot say. ``assumed``: a choice to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One entry: ``at`` is the JSON Pointer into the document, ``cause`` a fixed word to count and search by."""
+
+    kind: Kind
+    cause: str
+    at: str
+    text: str
+
+    def to_json(self) -> dict[str, str]:
+        """Return the entry as in ``report.json``."""
+        return {"kind": self.kind, "cause": self.cause, "at": self.at, "text": self.text}
+
+
+class Report:
+    """Entries of one conversion in the order of the document; the same entry is kept once."""
+
+    def __init__(self, renamed: Mapping[str, str] | None = None) -> None:
+        self._notes: dict[Note, None] = {}
+        self._renamed = dict(renamed or {})
+        """Beginnings of pointers in the upgraded document, with those of the document as given."""
+
+    def __iter__(self) -> Iterator[Note]:
+        return iter(self._notes)
+
+    def left_out(self, cause: str, at: str, text: str) -> None:
+        """Note an operation that becomes no action."""
+        self._add("left_out", cause, at, text)
+
+    def lossy(self, cause: str, at: str, text: str) -> None:
+        """Note a part of the document that the connector cannot express."""
+        self._add("lossy", cause, at, text)
+
+    def assumed(self, cause: str, at: str, text: str) -> None:
+        """Note a choice that the document does not decide."""
+        self._add("assumed", cause, at, text)
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of entries per cause, most frequent first."""
+        found = Counter(note.cause for note in self._notes)
+        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of ``report.json``."""
+        return {"counts": self.counts(), "notes": [note.to_json() for note in self._notes]}
+
+    def _add(self, kind: Kind, cause: str, at: str, text: str) -> None:
+        for new, old in self._renamed.items():
+            if at.startswith(new):
+                at = old + at.removeprefix(new)
+                break
+        self._notes[Note(kind, cause, at, text)] = None

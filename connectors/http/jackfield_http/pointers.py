@@ -1,0 +1,21 @@
+"""Look-up in JSON by pointer (RFC 6901), for declarations of where something is in a response."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def find(body: Any, pointer: str) -> Any:
+    """Return the member at ``pointer``; None if there is none. "" is the whole body."""
+    found = body
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, Mapping):
+            found = found.get(name)
+        elif isinstance(found, Sequence) and not isinstance(found, str | bytes):
+            at = int(name) if name.isascii() and name.isdigit() and len(name) < 7 else -1 if name == "-" else len(found)
+            found = found[at] if -len(found) <= at < len(found) else None
+        else:
+            return None
+    return found

@@ -1,0 +1,44 @@
+"""Settings of a client: everything about a connection and its connector but the credentials."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from jackfield.connector import MAX_ANSWER, Guard
+from jackfield_http.errors import HTTP_ERRORS, HttpErrors
+from jackfield_http.urls import Url
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClientSettings:
+    """Settings of an HttpClient.
+
+    - ``server``: URL that paths are appended to; credentials are sent to its origin only. None: requests name whole URLs.
+    - ``errors``: meaning of error responses. ``headers``: fields of every request.
+    - ``idempotency_header``: name of the field for the invocation's idempotency key.
+    - ``tls``: makes the TLS context, once. ``has_certificate``: it has a client certificate, so other servers are not connected to.
+    - ``proxy``, ``proxy_login``: an HTTP proxy. The proxy variables of the environment are not read.
+    - ``http2``: offer HTTP/2 to servers over TLS.
+    - ``largest``: maximum size of a response in bytes.
+    - ``guard``: replaces the guard of the connection, to be stricter.
+    - ``announces``: requests count as requests of the action. False for those that only fetch credentials.
+    - ``within``: seconds for the client's requests, in place of those that the attempt's deadline leaves.
+    - ``guard_path``: points at the connection value that names the server.
+    """
+
+    server: Url | None
+    errors: HttpErrors = HTTP_ERRORS
+    headers: Mapping[str, str] = field(default_factory=dict)
+    idempotency_header: str = "Idempotency-Key"
+    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    has_certificate: bool = False
+    proxy: Url | None = None
+    proxy_login: tuple[str, str] | None = None
+    http2: bool = False
+    largest: int = MAX_ANSWER
+    guard: Guard | None = None
+    announces: bool = True
+    guard_path: str = "/server"
+    within: float | None = None

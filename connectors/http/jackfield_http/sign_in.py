@@ -1,0 +1,159 @@
+"""Ways to sign a request in: a header field, a query parameter, a cookie, a leased token, or several of them together."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+from urllib.parse import quote
+
+from jackfield.connector import Detail, InvalidConnection, InvalidInput, Minted, OpenContext, Sent
+from jackfield_http.headers import FRAMING, field
+
+
+class SignIn(Protocol):
+    """Adds credentials to requests to the connection's own server. Redirects to other servers never carry them."""
+
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """Return the header fields to add."""
+
+    def query(self) -> str:
+        """Return the part to add to the query; empty for most."""
+
+    @property
+    def renewable(self) -> bool:
+        """True if ``renew`` can replace credentials that the server calls expired."""
+
+    def renew(self) -> None:
+        """Drop the current credentials; the next request uses new ones."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Fixed:
+    """Credentials that do not change: header fields, cookies and a query. ``path`` points at the connection value that they hold."""
+
+    headers: tuple[tuple[str, str], ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
+    path: str = ""
+
+    def __post_init__(self) -> None:
+        framing = next((name for name, _ in self.headers if name.lower() in FRAMING), None)
+        if framing is not None:
+            raise InvalidConnection("a credential cannot be sent", details=[Detail(self.path, f"must not be sent as '{framing}'")])
+        self.fields()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("credentials cannot be pickled")
+
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """Return the header fields to add.
+
+        :raises InvalidConnection: if a value does not fit into a header.
+        """
+        try:
+            return [field(name, value) for name, value in self.headers]
+        except InvalidInput:
+            text = "contains a line break or another character that a header cannot carry"
+            hint = "Store the value again, without line breaks or spaces around it."
+            raise InvalidConnection(
+                "a credential cannot be sent", details=[Detail(self.path, text)], hint=hint, sent=Sent.NOTHING
+            ) from None
+
+    def query(self) -> str:
+        """Return the parameters to add to the query."""
+        return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in self.parameters)
+
+    @property
+    def renewable(self) -> bool:
+        """False: such credentials are the caller's to replace."""
+        return False
+
+    def renew(self) -> None:
+        """Do nothing."""
+
+
+def in_header(name: str, value: str, path: str = "") -> Fixed:
+    """Sign in by a header field."""
+    return Fixed(headers=((name, value.strip()),), path=path)
+
+
+def in_query(name: str, value: str) -> Fixed:
+    """Sign in by a query parameter, which servers and proxies may log: for servers that offer nothing else."""
+    return Fixed(parameters=((name, value.strip()),))
+
+
+def in_cookie(name: str, value: str, path: str = "") -> Fixed:
+    """Sign in by a cookie."""
+    return Fixed(headers=(("Cookie", f"{name}={quote(value.strip(), safe='')}"),), path=path)
+
+
+def basic(username: str, password: str, path: str = "") -> Fixed:
+    """Sign in by user name and password (RFC 7617), in UTF-8."""
+    if ":" in username:
+        raise InvalidConnection("the user name cannot be sent", details=[Detail("/username", "must not contain a colon")])
+    return in_header("Authorization", f"Basic {b64encode(f'{username}:{password}'.encode()).decode()}", path)
+
+
+class LeasedToken:
+    """Token that expires, leased by the runtime: threads and processes share it, and one of them renews it for all."""
+
+    def __init__(self, context: OpenContext, key: str, mint: Callable[[], Minted]) -> None:
+        self._context = context
+        self._key = key
+        self._mint = mint
+        self._lease: Minted | None = context.lease(key, mint)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("credentials cannot be pickled")
+
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """Return the ``Authorization`` field with the token."""
+        if self._lease is None:
+            self._lease = self._context.lease(self._key, self._mint)
+        return in_header("Authorization", f"Bearer {self._lease.value['token']}").fields()
+
+    def query(self) -> str:
+        """Return nothing: a token does not belong into a URL."""
+        return ""
+
+    @property
+    def renewable(self) -> bool:
+        """True: a new token can be leased."""
+        return True
+
+    def renew(self) -> None:
+        """Drop the token; the next request leases a new one, unless another caller has done so."""
+        used, self._lease = self._lease, None
+        if used is not None:
+            self._context.drop(self._key, used)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Together:
+    """Several sign-ins at once, for servers that want all of them."""
+
+    parts: tuple[SignIn, ...]
+
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """Return the header fields of all parts."""
+        return [one for part in self.parts for one in part.fields()]
+
+    def query(self) -> str:
+        """Return the query of all parts."""
+        return "&".join(filter(None, (part.query() for part in self.parts)))
+
+    @property
+    def renewable(self) -> bool:
+        """True if one of the parts can be renewed."""
+        return any(part.renewable for part in self.parts)
+
+    def renew(self) -> None:
+        """Renew the parts that can be."""
+        for part in self.parts:
+            if part.renewable:
+                part.renew()
+
+
+ANONYMOUS = Fixed()
+"""No credentials."""

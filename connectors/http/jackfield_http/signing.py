@@ -1,0 +1,117 @@
+"""Sign-ins that sign each request as a whole. The signers come from other packages, so that this library depends on none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import entry_points
+from typing import Any, NoReturn, Protocol
+
+from jackfield.connector import InvalidConnection, OpenContext, Sent
+from jackfield_http.bodies import Body
+from jackfield_http.headers import field
+from jackfield_http.sign_in import SignIn, Together
+from jackfield_http.urls import Url
+
+GROUP = "jackfield.request_signers"
+"""Entry points of signers: functions that take the context and the connection's values, and return a ``Signer``."""
+
+
+class Signer(Protocol):
+    """Signs requests with one connection's credentials. Its arguments are plain values: it knows nothing of this library."""
+
+    def sign(self, method: str, url: str, fields: Sequence[tuple[str, str]], digest: str | None) -> Mapping[str, str]:
+        """Return the header fields to add to a request with these header fields.
+
+        ``digest`` is the SHA-256 of the body in hexadecimal digits; None if the body can be read only once.
+
+        :raises JackfieldError: if the request cannot be signed.
+        """
+
+    @property
+    def renewable(self) -> bool:
+        """True if ``renew`` can replace credentials that the server calls expired."""
+
+    def renew(self) -> None:
+        """Drop the current credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Request that is about to be sent, as its signature covers it."""
+
+    method: str
+    url: Url
+    fields: Sequence[tuple[bytes, bytes]]
+    body: Body | None
+
+    def digest(self) -> str | None:
+        """Return the SHA-256 of the body; None if it can be read only once. A file is read through, and read again when it is sent."""
+        if self.body is None:
+            return sha256(b"").hexdigest()
+        if self.body.once:
+            return None
+        found = sha256()
+        for chunk in self.body.chunks():
+            found.update(chunk)
+        return found.hexdigest()
+
+
+class SignedRequests:
+    """Sign-in by a signature over each request."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("credentials cannot be pickled")
+
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """Return nothing: the signature is added by ``sign``."""
+        return []
+
+    def query(self) -> str:
+        """Return nothing: the signature is in header fields."""
+        return ""
+
+    def sign(self, request: Outgoing) -> list[tuple[bytes, bytes]]:
+        """Return the header fields with the signature of a request."""
+        given = [(name.decode("ascii"), value.decode("latin-1")) for name, value in request.fields]
+        added = self._signer.sign(request.method, str(request.url), given, request.digest())
+        return [field(name, value) for name, value in added.items()]
+
+    @property
+    def renewable(self) -> bool:
+        """True if the signer's credentials can be renewed."""
+        return self._signer.renewable
+
+    def renew(self) -> None:
+        """Drop the signer's credentials."""
+        self._signer.renew()
+
+
+def signatures(sign_in: SignIn, request: Outgoing) -> list[tuple[bytes, bytes]]:
+    """Return the header fields of all signatures of a sign-in; the request has its other credentials already."""
+    if isinstance(sign_in, Together):
+        return [one for part in sign_in.parts for one in signatures(part, request)]
+    return sign_in.sign(request) if isinstance(sign_in, SignedRequests) else []
+
+
+def find_signer(name: str, package: str) -> Callable[[OpenContext, Mapping[str, Any]], Signer]:
+    """Return the function that makes signers of this name.
+
+    :raises InvalidConnection: if no installed package has it; ``package`` names one that does.
+    """
+    found = _load(name)
+    if found is None:
+        text = f"connections of the type '{name}' need the package {package}, which is not installed here"
+        raise InvalidConnection(text, hint=f"Install {package}, and start jackfield again.", sent=Sent.NOTHING)
+    return found
+
+
+@cache
+def _load(name: str) -> Callable[[OpenContext, Mapping[str, Any]], Signer] | None:
+    point = next(iter(entry_points(group=GROUP, name=name)), None)
+    return None if point is None else point.load()

@@ -1,0 +1,49 @@
+"""TLS contexts: the machine's certificate authorities, or one of the connection's own, and a client certificate."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from pathlib import Path
+
+from jackfield.connector import Detail, InvalidConnection
+
+
+def tls_context(authority: str | None = None, certificate: str | None = None, private_key: str | None = None) -> ssl.SSLContext:
+    """Make a context that verifies the server, from PEM texts.
+
+    :raises InvalidConnection: if one of them is not PEM, or the key does not belong to the certificate.
+    """
+    context = ssl.create_default_context()
+    if authority is not None:
+        try:
+            context.load_verify_locations(cadata=authority)
+        except (ssl.SSLError, ValueError):
+            raise _refused("/caCertificate", "is not a certificate in PEM form") from None
+    if certificate is not None and private_key is not None:
+        _load(context, certificate, private_key)
+    return context
+
+
+def _load(context: ssl.SSLContext, certificate: str, private_key: str) -> None:
+    """Load a client certificate. The ssl module reads it from a file only, which exists for this moment and this user."""
+    with tempfile.TemporaryDirectory(prefix="jackfield-") as folder:
+        file = Path(folder) / "client.pem"
+        file.touch(mode=0o600)
+        file.write_text(f"{private_key.strip()}\n{certificate.strip()}\n", encoding="utf-8")
+        try:
+            context.load_cert_chain(file, password=_no_password)
+        except (ssl.SSLError, ValueError, OSError):
+            raise _refused("/privateKey", "does not belong to the certificate, is encrypted, or is not in PEM form") from None
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted")
+
+
+def _refused(path: str, text: str) -> InvalidConnection:
+    return InvalidConnection(
+        "the connection's certificate cannot be used",
+        details=[Detail(path, text)],
+        hint="Paste the whole PEM text, with its lines '-----BEGIN' and '-----END'.",
+    )

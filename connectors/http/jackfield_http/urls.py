@@ -1,0 +1,193 @@
+"""URLs of requests: a server, a path whose parameters cannot leave their segment, and a query string."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
+
+from jackfield.connector import Detail, InvalidConnection, InvalidInput, Sent, pointer
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)+")
+_QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/?\[\]{}|^`\"<>-]*")
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?\.?|\[[0-9a-f:.]+\]")
+_UNFIT = re.compile(r"[\x00-\x20\x7f\\]")
+_LONGEST = 16_384
+"""Maximum length of a URL's path and query; servers accept about half of it."""
+
+
+class UrlError(ValueError):
+    """Text that is not an absolute http or https URL; the message completes "the URL …"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """Absolute URL of a request. ``host`` has no brackets, ``path`` begins with a slash, ``query`` has no question mark."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str = "/"
+    query: str = ""
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host and port: where credentials may be sent."""
+        return self.scheme, self.host, self.port
+
+    @property
+    def authority(self) -> str:
+        """Value of the ``Host`` header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def target(self) -> str:
+        """Path and query, as in the first line of a request."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.target}"
+
+    def under(self, path: str, query: str = "") -> Url:
+        """Return the URL of ``path`` below this one, whose own path is a prefix and whose own query is kept."""
+        whole = "&".join(part for part in (self.query, query) if part)
+        return replace(self, path=self.path.rstrip("/") + path, query=whole)
+
+    def with_query(self, query: str) -> Url:
+        """Return this URL with more parameters at the end of its query."""
+        return replace(self, query="&".join(part for part in (self.query, query) if part))
+
+    def joined(self, reference: str) -> Url:
+        """Resolve a reference from a response: a URL, a path or a query.
+
+        :raises UrlError: if it is not http or https, or ambiguous.
+        """
+        if reference.startswith("?"):
+            return parse_url(f"{replace(self, query='')}{reference}")
+        if reference.startswith("//"):
+            return parse_url(f"{self.scheme}:{reference}")
+        if reference.startswith("/"):
+            return parse_url(f"{self.scheme}://{self.authority}{reference}")
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", reference):
+            return parse_url(reference)
+        folder = self.path.rpartition("/")[0]
+        return parse_url(f"{self.scheme}://{self.authority}{folder}/{reference}")
+
+
+def parse_url(text: str) -> Url:
+    """Parse an absolute URL strictly: two parsers must not read different hosts in it.
+
+    :raises UrlError: if it is not one, has a user name, or contains spaces, backslashes, control characters or dot segments.
+    """
+    if _UNFIT.search(text):
+        raise UrlError("contains a space, a backslash or a control character")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise UrlError("is not a URL") from None
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise UrlError("must begin with http:// or https://")
+    if parts.username is not None or parts.password is not None:
+        raise UrlError("must not contain a user name or a password")
+    host = _host(parts.hostname or "", "[" in parts.netloc)
+    path, query = _encoded(parts.path) or "/", _encoded(parts.query)
+    if not _PATH.fullmatch(path) or not _QUERY.fullmatch(query) or len(path) + len(query) > _LONGEST:
+        raise UrlError("has a path or a query that is too long or not encoded")
+    if _climbs(path):
+        raise UrlError("contains '.' or '..' as a path segment")
+    return Url(parts.scheme, host, port if port is not None else _DEFAULT_PORTS[parts.scheme], path, query)
+
+
+def server_url(text: str, path: str = "/server") -> Url:
+    """Parse the server's URL of a connection; ``path`` points at the connection value.
+
+    :raises InvalidConnection: if it is not a URL.
+    """
+    try:
+        return parse_url(text.strip())
+    except UrlError as error:
+        raise InvalidConnection(
+            "the connection's server is not valid",
+            details=[Detail(path, f"the URL {error}")],
+            hint="Enter a URL such as https://api.example.com/v1.",
+        ) from None
+
+
+def fill(template: str, values: Mapping[str, Any]) -> str:
+    """Fill a path such as ``/parcels/{id}``. A value is percent-encoded as a whole, so that it stays within its segment.
+
+    :raises InvalidInput: if a value is empty, ``.`` or ``..``, has control characters, or the whole path is not one.
+    """
+
+    def encoded(found: re.Match[str]) -> str:
+        return segment(values[found[1]], found[1])
+
+    filled = _PARAMETER.sub(encoded, template)
+    if not _PATH.fullmatch(filled) or _climbs(filled) or len(filled) > _LONGEST:
+        text = "the request's path is not valid: pass parts that come from inputs as parameters, not as text"
+        raise InvalidInput(text, sent=Sent.NOTHING)
+    return filled
+
+
+def segment(value: object, name: str) -> str:
+    """Percent-encode one path segment.
+
+    :raises InvalidInput: if it is empty, ``.`` or ``..`` (servers would climb to another resource), or has control characters.
+    """
+    text = "" if value is None else plain(value)
+    if text in {"", ".", ".."} or any(ord(character) < 32 or ord(character) == 127 for character in text):
+        reason = "must not be empty, '.' or '..', and must not contain control characters: it is part of a URL's path"
+        raise InvalidInput("an input does not fit into the URL", details=[Detail(pointer(name), reason)], sent=Sent.NOTHING)
+    return quote(text.encode("utf-8", "replace"), safe="")
+
+
+def query_string(parameters: Mapping[str, Any]) -> str:
+    """Encode query parameters: None is left out, a list repeats its name, true and false are in lower case."""
+    pairs = []
+    for name, value in parameters.items():
+        many = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else (value,)
+        pairs += [f"{_quoted(name)}={_quoted(plain(one))}" for one in many if one is not None]
+    return "&".join(pairs)
+
+
+def without(query: str, signing: str) -> str:
+    """Remove the parameters of a sign-in from a query: responses repeat the URL of the request in that of the next page."""
+    names = {unquote_plus(part.partition("=")[0]) for part in signing.split("&") if part}
+    return "&".join(part for part in query.split("&") if part and unquote_plus(part.partition("=")[0]) not in names)
+
+
+def plain(value: object) -> str:
+    """Return a parameter's value as text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _quoted(text: str) -> str:
+    return quote(text.encode("utf-8", "replace"), safe="")
+
+
+def _encoded(text: str) -> str:
+    """Percent-encode characters outside ASCII; what is encoded already stays as it is."""
+    return text if text.isascii() else "".join(one if one.isascii() else quote(one, safe="") for one in text)
+
+
+def _climbs(path: str) -> bool:
+    return any(unquote(part) in {".", ".."} for part in path.split("/")) and "." in unquote(path)
+
+
+def _host(name: str, bracketed: bool) -> str:
+    try:
+        host = name if name.isascii() else name.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise UrlError("has no valid host") from None
+    host = host.lower()
+    if len(host) > 253 or not _HOST.fullmatch(f"[{host}]" if bracketed else host):
+        raise UrlError("has no valid host")
+    return host

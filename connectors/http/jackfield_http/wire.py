@@ -1,0 +1,261 @@
+"""Adapter to httpcore2, the transport of httpx2: connections that a guard has checked, deadlines for every read and write, and the moment
+at which a request begins to leave. No other module imports an HTTP library."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import ssl
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import httpcore2
+
+from jackfield.connector import Guard, JackfieldError
+from jackfield_http.faults import Fault, explain_fault
+from jackfield_http.urls import Url
+
+_CONNECT = 10.0
+"""Longest time for a TCP connection and for a TLS handshake, in seconds; a deadline may be shorter."""
+_IDLE = 20.0
+"""Seconds for which an unused connection stays open."""
+_CONNECTIONS = 100
+_READ = 65_536
+_FAULTS: tuple[type[Exception], ...] = (
+    httpcore2.TimeoutException,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.ProxyError,
+    OSError,
+    MemoryError,
+    RuntimeError,
+)
+
+Limit = Callable[[], float]
+"""Returns the seconds left for a request; 0 once its deadline has passed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WireSettings:
+    """Settings of a pool. ``guard_path`` points at the connection value that names the server."""
+
+    guard: Guard
+    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    proxy: Url | None = None
+    proxy_login: tuple[str, str] | None = None
+    http2: bool = False
+    guard_path: str = "/server"
+
+
+class Reply:
+    """Response whose body is still to be read, once. Close it: its connection then returns to the pool, or is closed."""
+
+    def __init__(self, response: Any, url: Url, limit: Limit) -> None:
+        self._response = response
+        self._url = url
+        self._limit = limit
+        self.status: int = response.status
+        self.fields: list[tuple[bytes, bytes]] = response.headers
+        version: bytes = response.extensions.get("http_version", b"HTTP/1.1")
+        self.version = version.decode("ascii")
+
+    def raw(self) -> Iterator[bytes]:
+        """Yield the body as sent: chunked framing is removed, compression is not.
+
+        :raises JackfieldError: if the connection breaks, or the deadline passes.
+        """
+        try:
+            yield from self._response.stream
+        except _FAULTS as error:
+            self.close()
+            raise _explained(error, self._url, self._limit, begun=True) from error
+
+    def close(self) -> None:
+        """End the response; a rest of the body is not read."""
+        self._response.close()
+
+
+class Wire:
+    """Pool of connections with the same settings. Thread-safe; closed with its last reference."""
+
+    def __init__(self, settings: WireSettings) -> None:
+        self._settings = settings
+        self._pool = _pool(settings)
+        weakref.finalize(self, _close, self._pool, os.getpid()).atexit = False
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("open connections cannot be pickled")
+
+    def send(
+        self,
+        method: str,
+        url: Url,
+        fields: list[tuple[bytes, bytes]],
+        body: Iterable[bytes] | None,
+        limit: Limit,
+        begin: Callable[[], None],
+    ) -> Reply:
+        """Send a request and return the response once its header has arrived. ``begin`` is called at most once, before the first byte.
+
+        :raises JackfieldError: if there is no response; its ``sent`` says how far the request got.
+        """
+        settings, begun = self._settings, False
+        if settings.proxy is not None and not settings.guard.internal:
+            settings.guard.check(url.host, settings.guard_path)  # the proxy resolves the name, so this is all that can be checked
+
+        def trace(name: str, info: Mapping[str, Any]) -> None:
+            nonlocal begun
+            if not begun and name.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
+                begin()
+                begun = True
+
+        timeouts = {"pool": max(0.001, limit()), "connect": limit, "write": limit, "read": limit}
+        request = httpcore2.Request(
+            method,
+            httpcore2.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target),
+            headers=fields,
+            content=body,
+            extensions={"timeout": timeouts, "trace": trace},
+        )
+        try:
+            response = self._pool.handle_request(request)
+        except _FAULTS as error:
+            raise _explained(error, url, limit, begun=begun) from error
+        return Reply(response, url, limit)
+
+
+def _pool(settings: WireSettings) -> httpcore2.ConnectionPool:
+    proxy = None
+    if settings.proxy is not None:
+        at = settings.proxy
+        proxy = httpcore2.Proxy(httpcore2.URL(scheme=at.scheme, host=at.host, port=at.port, target=b"/"), auth=settings.proxy_login)
+    return httpcore2.ConnectionPool(
+        ssl_context=settings.tls(),
+        proxy=proxy,
+        max_connections=_CONNECTIONS,
+        keepalive_expiry=_IDLE,
+        http2=settings.http2,
+        network_backend=_Backend(settings.guard, settings.guard_path),
+    )
+
+
+def _close(pool: httpcore2.ConnectionPool, born_in: int) -> None:
+    """Close the pool in the process that made it: in a forked child its lock may be held for ever, and its sockets are the parent's."""
+    if os.getpid() == born_in:
+        pool.close()
+
+
+def _explained(error: Exception, url: Url, limit: Limit, *, begun: bool) -> JackfieldError:
+    names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("httpcore2")]
+    return explain_fault(Fault(error, frozenset(names), url.host, url.port, begun=begun, late=limit() <= 0))
+
+
+class _Backend(httpcore2.NetworkBackend):
+    """Opens TCP connections to addresses that the guard has checked, and resolves each name once."""
+
+    def __init__(self, guard: Guard, path: str) -> None:
+        self._guard = guard
+        self._path = path
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: Any = None, local_address: str | None = None, socket_options: Any = None
+    ) -> _Stream:
+        """Connect to the first address that accepts."""
+        try:
+            addresses = self._guard.resolve(host, port, self._path)
+        except (OSError, UnicodeError) as error:
+            raise httpcore2.ConnectError(str(error)) from error
+        failure: OSError = OSError("the name has no address")
+        for number, (family, address) in enumerate(addresses):
+            left = min(_CONNECT, timeout()) / (len(addresses) - number)  # an address that swallows packets leaves time for the next
+            if left <= 0:
+                raise httpcore2.ConnectTimeout("the deadline passed")
+            try:
+                return _Stream(_connected(family, address, left))
+            except OSError as error:
+                failure = error
+        late = isinstance(failure, TimeoutError)
+        raised = httpcore2.ConnectTimeout(str(failure)) if late else httpcore2.ConnectError(str(failure))
+        raised.__context__ = failure  # the pool clears the cause of what passes through it
+        raise raised
+
+
+def _connected(family: int, address: Any, seconds: float) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.settimeout(seconds)
+        made.connect(address)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+class _Stream(httpcore2.NetworkStream):
+    """TCP or TLS connection. ``timeout`` is a function, because a phase consists of many reads and writes that share one deadline."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def read(self, max_bytes: int, timeout: Any = None) -> bytes:
+        """Read what is there, at most ``max_bytes``."""
+        self._limit(timeout, httpcore2.ReadTimeout)
+        try:
+            return self._sock.recv(min(max_bytes, _READ))
+        except TimeoutError as error:
+            raise httpcore2.ReadTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore2.ReadError(str(error)) from error
+
+    def write(self, buffer: bytes, timeout: Any = None) -> None:
+        """Write all of ``buffer``."""
+        view = memoryview(buffer)
+        while view:
+            self._limit(timeout, httpcore2.WriteTimeout)
+            try:
+                view = view[self._sock.send(view) :]
+            except TimeoutError as error:
+                raise httpcore2.WriteTimeout(str(error)) from error
+            except OSError as error:
+                raise httpcore2.WriteError(str(error)) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._sock.close()
+
+    def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: Any = None) -> _Stream:
+        """Shake hands; the server's certificate must be for ``server_hostname``."""
+        try:
+            self._sock.settimeout(max(0.001, min(_CONNECT, timeout())))
+            return _Stream(ssl_context.wrap_socket(self._sock, server_hostname=server_hostname))
+        except TimeoutError as error:
+            self.close()
+            raise httpcore2.ConnectTimeout(str(error)) from error
+        except (OSError, ValueError) as error:
+            self.close()
+            raise httpcore2.ConnectError(str(error)) from error
+
+    def get_extra_info(self, info: str) -> Any:
+        """Answer httpcore2's questions about the connection."""
+        if info == "ssl_object":
+            return self._sock if isinstance(self._sock, ssl.SSLSocket) else None
+        return self._is_readable() if info == "is_readable" else None
+
+    def _is_readable(self) -> bool:
+        """Return True if an idle connection has something to read, which is its end."""
+        number = self._sock.fileno()
+        if number < 0:
+            return True
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def _limit(self, timeout: Any, late: type[Exception]) -> None:
+        left = timeout() if callable(timeout) else timeout
+        if left is not None and left <= 0:
+            raise late("the deadline passed")
+        self._sock.settimeout(left)

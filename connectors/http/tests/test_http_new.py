@@ -1,0 +1,83 @@
+"""``jackfield new --http`` and ``--openapi`` write projects whose own tests pass and which ``jackfield check`` grades."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openapi_rig import document, operation
+
+_TOKEN = {"security": [{"token": []}], "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}}}
+
+
+def _run(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, "JACKFIELD_HOME": str(folder / "home")},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _failed(folder: Path) -> tuple[str, set[str]]:
+    report: dict[str, Any] = json.loads(_run(folder, "jackfield", "check", ".", "--json"))
+    return report["grade"], {rule["name"] for rule in report["rules"] if rule["passed"] is False}
+
+
+def test_a_new_http_connector_is_sound(tmp_path: Path) -> None:
+    """Its tests pass, the linter finds nothing, and only the author's texts are missing from a higher grade."""
+    _run(tmp_path, "jackfield", "new", "acme-crm", "--http")
+    made = tmp_path / "acme-crm"
+    _run(made, "pytest", "-q", "-p", "no:cacheprovider")
+    for check in (["check"], ["format", "--check"]):
+        _run(made, "ruff", *check, "--no-cache", ".")
+    assert _failed(made) == ("bronze", {"placeholders-replaced", "listed-for-people"})
+
+
+_ACCOUNT = {"type": "openIdConnect", "openIdConnectUrl": "https://id.acme.example/.well-known/openid-configuration"}
+_PARTS = {"one": {"type": "apiKey", "in": "query", "name": "one"}, "two": {"type": "mutualTLS"}, "three": _ACCOUNT}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        _TOKEN,
+        {"servers": [{"url": "https://api.acme.example/v1"}]},
+        {"components": {"securitySchemes": {"account": _ACCOUNT}}, "security": [{"account": []}]},
+        {"components": {"securitySchemes": {"two": _PARTS["two"]}}, "security": [{"two": []}]},
+    ],
+    ids=["token", "anonymous", "account", "certificate"],
+)
+def test_a_project_of_a_document_is_sound(tmp_path: Path, more: dict[str, Any]) -> None:
+    """Its tests pass and it has the grade bronze; what a document cannot say is left to the overlay."""
+    parameter = {"name": "page", "in": "query", "schema": {"type": "integer"}}
+    source = document({"/tickets": {"get": operation(operationId="listTickets", parameters=[parameter])}}, **more)
+    (tmp_path / "tickets.json").write_text(json.dumps(source), encoding="utf-8")
+    _run(tmp_path, "jackfield", "new", "acme-tickets", "--openapi", "tickets.json", "--json")
+    made = tmp_path / "acme-tickets"
+    said = _run(made, "pytest", "-q", "-p", "no:cacheprovider")
+    assert "above bronze, not reached: everything-explained (silver): inputs of listTickets: 'page' has no description" in said
+    grade, failed = _failed(made)
+    assert grade == "bronze"
+    assert {"everything-explained", "setup-explained", "placeholders-replaced"} <= failed
+    assert not failed & {"examples-present", "typed", "changelog-present", "licence-given", "readme-present", "versions-agree"}
+
+
+def test_operations_may_need_different_credentials(tmp_path: Path) -> None:
+    """Where no connection type serves all operations, the project's tests run over the most used one that needs no other server."""
+    paths = {f"/{name}": {"get": operation(operationId=f"get{name}", security=[{name: []}])} for name in _PARTS}
+    (tmp_path / "parts.json").write_text(json.dumps(document(paths, components={"securitySchemes": _PARTS})), encoding="utf-8")
+    _run(tmp_path, "jackfield", "new", "acme-parts", "--openapi", "parts.json", "--json")
+    assert 'connection = "one"' in (tmp_path / "acme-parts/pyproject.toml").read_text(encoding="utf-8")
+    _run(tmp_path / "acme-parts", "pytest", "-q", "-p", "no:cacheprovider", "-k", "refused or output-is-declared")

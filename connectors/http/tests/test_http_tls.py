@@ -1,0 +1,178 @@
+"""TLS: a private authority, client certificates, and HTTP/2."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from http_rig import Acme, Cache, attempt, talk_http2
+from jackfield.connector import InvalidConnection, JackfieldError, Sent
+from jackfield_http import MutualTls
+from raw_server import make_certificate, read_request, serving
+
+
+class Fast(Acme):
+    """Over HTTP/2."""
+
+    http2 = True
+
+
+@pytest.fixture(name="pem", scope="module")
+def _pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate for localhost."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(name="client", scope="module")
+def _client(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """A certificate of a client and its key."""
+    text = make_certificate(tmp_path_factory.mktemp("client")).read_text()
+    key, begin, certificate = text.partition("-----BEGIN CERTIFICATE-----")
+    return begin + certificate, key
+
+
+def authority(pem: Path) -> str:
+    """The certificate alone, as an authority."""
+    text = pem.read_text()
+    return text[text.index("-----BEGIN CERTIFICATE") :]
+
+
+def over_tls(
+    pem: Path, talk: Callable[[ssl.SSLSocket], object], *, asks: str | None = None, http2: bool = False
+) -> Callable[[socket.socket], None]:
+    """A server's side of TLS, which asks for a client's certificate of that authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    if asks is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=asks)
+    if http2:
+        context.set_alpn_protocols(["h2"])
+
+    def run(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as wrapped:
+            talk(wrapped)
+
+    return run
+
+
+def answer(connection: ssl.SSLSocket) -> None:
+    """Answer one request with the name in the client's certificate."""
+    read_request(connection)
+    body = b'{"seen": %s}' % (b"true" if connection.getpeercert() else b"false")
+    connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+
+def test_a_private_authority(pem: Path) -> None:
+    """A server with a certificate of the connection's own authority is trusted."""
+    values = {"token": "t", "caCertificate": authority(pem)}
+    with serving(over_tls(pem, answer)) as port, attempt(f"https://localhost:{port}", values=values) as (api, _):
+        assert api.get("/x").json() == {"seen": False}
+
+
+def test_another_name(pem: Path) -> None:
+    """A certificate for another host is refused, whichever authority signed it."""
+    values = {"token": "t", "caCertificate": authority(pem)}
+    with (
+        serving(over_tls(pem, answer)) as port,
+        attempt(f"https://127.0.0.1:{port}", values=values) as (api, _),
+        pytest.raises(JackfieldError, match="could not be verified"),
+    ):
+        api.get("/x")
+
+
+def test_a_client_certificate(pem: Path, client: tuple[str, str]) -> None:
+    """The server sees the client's certificate."""
+    certificate, key = client
+    values = {"certificate": certificate, "privateKey": key, "caCertificate": authority(pem)}
+    with (
+        serving(over_tls(pem, answer, asks=certificate)) as port,
+        attempt(f"https://localhost:{port}", MutualTls, values=values) as (api, _),
+    ):
+        assert api.get("/x").json() == {"seen": True}
+
+
+def test_a_server_refuses_the_certificate(pem: Path, client: tuple[str, str]) -> None:
+    """With TLS 1.3 the refusal arrives after the request was written: it is one all the same, and nothing was carried out."""
+    certificate, key = client
+    values = {"certificate": certificate, "privateKey": key, "caCertificate": authority(pem)}
+
+    def refuse(connection: socket.socket) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+        context.verify_mode = ssl.CERT_REQUIRED
+        try:
+            context.wrap_socket(connection, server_side=True)
+        except ssl.SSLError:
+            connection.recv(65536)
+
+    with (
+        serving(refuse) as port,
+        attempt(f"https://localhost:{port}", MutualTls, values=values) as (api, _),
+        pytest.raises(JackfieldError) as found,
+    ):
+        api.post("/x")
+    assert found.value.code in {"unauthenticated", "unavailable"}
+    assert found.value.sent is (Sent.REFUSED if found.value.code == "unauthenticated" else Sent.UNKNOWN)
+
+
+@pytest.mark.parametrize("name", ["certificate", "privateKey", "caCertificate"])
+def test_certificates_that_are_none(client: tuple[str, str], name: str) -> None:
+    """Text that is no PEM is refused at its value, before anything is sent."""
+    certificate, key = client
+    values = {"certificate": certificate, "privateKey": key, "caCertificate": certificate} | {name: "nonsense"}
+    with attempt("https://127.0.0.1:9", MutualTls, values=values) as (api, _), pytest.raises(InvalidConnection) as found:
+        api.get("/x")
+    assert found.value.details[0].path in {"/privateKey", "/caCertificate"}
+
+
+@pytest.fixture(name="port")
+def _port(pem: Path) -> Iterator[int]:
+    """A server of HTTP/2 that answers with the path."""
+
+    def talk(connection: ssl.SSLSocket) -> None:
+        talk_http2(connection, lambda fields: (404 if "none" in fields[":path"] else 200, b'{"path": "%s"}' % fields[":path"].encode()))
+
+    with serving(over_tls(pem, talk, http2=True)) as port:
+        yield port
+
+
+def test_http2(pem: Path, port: int) -> None:
+    """Requests of several threads share one connection over HTTP/2, and errors are those of HTTP/1.1."""
+    cache, values = Cache(), {"token": "t", "caCertificate": authority(pem)}
+    found: list[str] = []
+
+    def ask(number: int) -> None:
+        with attempt(f"https://localhost:{port}", Fast, cache=cache, values=values) as (api, call):
+            found.append(api.post(f"/x{number}", json={"a": 1}).json("/path"))
+            assert (call.requests, call.changes) == (1, True)
+
+    ask(0)
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [f"/x{number}" for number in range(5)]
+    with attempt(f"https://localhost:{port}", Fast, cache=cache, values=values) as (api, _), pytest.raises(JackfieldError) as refused:
+        api.get("/none")
+    assert refused.value.code == "not_found"
+    cache.objects.clear()  # closes the connection, for which the server waits
+
+
+def test_http2_breaks(pem: Path) -> None:
+    """A connection over HTTP/2 that ends within a request: the outcome is unknown."""
+    talk = over_tls(pem, lambda connection: connection.recv(65536), http2=True)
+    values = {"token": "t", "caCertificate": authority(pem)}
+    with (
+        serving(talk) as port,
+        attempt(f"https://localhost:{port}", Fast, values=values) as (api, _),
+        pytest.raises(JackfieldError) as found,
+    ):
+        api.post("/x")
+    assert (found.value.code, found.value.sent) == ("unavailable", Sent.UNKNOWN)

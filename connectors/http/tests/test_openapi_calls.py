@@ -1,0 +1,224 @@
+"""A connector generated from a document runs like any other: requests arrive as the document says, and outputs come back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jackfield.testing import Answer, Provider, Request
+from openapi_rig import document, generate, installed, operation
+
+_TICKET = {"$ref": "#/components/schemas/Ticket"}
+_TICKETS = document(
+    {
+        "/tickets": {
+            "get": operation(
+                operationId="listTickets",
+                parameters=[
+                    {"name": "labels", "in": "query", "explode": False, "schema": {"type": "array", "items": {"type": "string"}}},
+                    {"name": "page", "in": "query", "schema": {"type": "integer"}},
+                    {"name": "per_page", "in": "query", "schema": {"type": "integer", "maximum": 100}},
+                ],
+                responses={"200": {"description": "", "content": {"application/json": {"schema": {"type": "array", "items": _TICKET}}}}},
+            ),
+            "post": operation(
+                operationId="createTicket",
+                parameters=[{"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}}],
+                requestBody={"required": True, "content": {"application/json": {"schema": _TICKET}}},
+                responses={"201": {"description": "", "content": {"application/json": {"schema": _TICKET}}}},
+            ),
+        },
+        "/tickets/{ticket-id}": {
+            "get": operation(
+                operationId="tickets/get",
+                parameters=[{"name": "ticket-id", "in": "path", "required": True, "schema": {"type": "string"}}],
+                responses={"200": {"description": "", "content": {"application/json": {"schema": _TICKET}}}},
+            )
+        },
+    },
+    servers=[{"url": "https://api.acme.example/v1"}],
+    security=[{"key": []}],
+    components={
+        "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"}},
+        "schemas": {
+            "Ticket": {
+                "type": "object",
+                "required": ["id", "title"],
+                "properties": {
+                    "id": {"type": "string", "readOnly": True},
+                    "title": {"type": "string"},
+                    "parent": _TICKET,
+                    "note": {"type": "string", "nullable": True},
+                },
+            }
+        },
+    },
+)
+
+
+def _call(tmp_path: Path, action: str, inputs: dict[str, Any], script: Any, **more: Any) -> tuple[Any, list[Request]]:
+    manifest = generate(tmp_path, _TICKETS)
+    with Provider(script) as provider, installed(tmp_path, manifest, {"value": "k-4711", "server": f"{provider.url}/v1"}) as jackfield:
+        result = jackfield.invoke({"connector": "acme", "action": action, "connection": "main", "inputs": inputs, **more})
+    return result, provider.requests
+
+
+def test_a_request_arrives_as_the_document_says(tmp_path: Path) -> None:
+    """Path, query and credentials of a read reach the server; a list becomes the member 'items'."""
+    result, requests = _call(tmp_path, "listTickets", {"labels": ["a b", "c,d"], "perPage": "2"}, [Answer([{"id": "1", "title": "x"}])])
+    assert result.unwrap() == {"items": [{"id": "1", "title": "x"}]}
+    assert requests[0].path == "/v1/tickets?labels=a%20b,c%2Cd&per_page=2"
+    assert {name.lower(): value for name, value in requests[0].headers.items()}["x-api-key"] == "k-4711"
+
+
+def test_a_body_is_closed_and_a_key_is_passed_on(tmp_path: Path) -> None:
+    """A member that the document does not know is refused before anything is sent; the invocation's key becomes the header."""
+    refused, sent = _call(tmp_path, "createTicket", {"body": {"title": "x", "titel": "y"}}, [Answer({})])
+    assert (refused.error.code, refused.error.details[0].path, sent) == ("invalid_input", "/body/titel", [])
+
+
+def test_an_idempotency_key_becomes_the_header(tmp_path: Path) -> None:
+    """The header that the document declares takes the invocation's key, or its id, and is no input."""
+    result, requests = _call(tmp_path, "createTicket", {"body": {"title": "x", "note": None}}, [Answer({"id": "1", "title": "x"}, 201)])
+    assert result.unwrap() == {"id": "1", "title": "x"}
+    headers = {name.lower(): value for name, value in requests[0].headers.items()}
+    assert headers["idempotency-key"] == result.meta.invocation_id
+    assert json.loads(requests[0].body) == {"title": "x", "note": None}
+
+
+def test_a_value_stays_in_its_segment(tmp_path: Path) -> None:
+    """A slash in a path parameter is encoded; '..' is refused before anything is sent."""
+    _, requests = _call(tmp_path, "ticketsGet", {"ticketId": "../a?b#c"}, [Answer({"id": "1", "title": "x"})])
+    assert requests[0].path == "/v1/tickets/..%2Fa%3Fb%23c"
+
+
+def test_dots_are_no_path_parameter(tmp_path: Path) -> None:
+    """Two dots would reach another resource."""
+    refused, requests = _call(tmp_path, "ticketsGet", {"ticketId": ".."}, [Answer({})])
+    assert (refused.error.code, requests) == ("invalid_input", [])
+
+
+def test_drift_of_an_output_is_a_warning(tmp_path: Path) -> None:
+    """An answer that breaks the document's own schema reaches the caller, with its differences in the meta."""
+    result, _ = _call(tmp_path, "ticketsGet", {"ticketId": "1"}, [Answer({"id": 1, "title": "x", "new": True})])
+    assert result.unwrap() == {"id": 1, "title": "x", "new": True}
+    assert result.to_json()["meta"]["warnings"] == [{"path": "/id", "message": "differs from the schema in 'type'"}]
+
+
+def test_pages_are_followed_to_the_end(tmp_path: Path) -> None:
+    """'fetchAll' counts pages up until one is short; single pages tell what the next call takes."""
+    rows = [{"id": str(number), "title": "x"} for number in range(250)]
+
+    def script(_number: int, request: Request) -> Answer:
+        page = int(request.path.partition("page=")[2].partition("&")[0]) if "?page=" in request.path or "&page=" in request.path else 1
+        return Answer(rows[(page - 1) * 100 : page * 100])
+
+    result, requests = _call(tmp_path, "listTickets", {"fetchAll": True}, script)
+    assert [item["id"] for item in result.unwrap()["items"]] == [row["id"] for row in rows]
+    assert (result.meta.complete, len(requests)) == (True, 3)
+
+
+def test_a_single_page_says_how_to_go_on(tmp_path: Path) -> None:
+    """Without 'fetchAll' the meta has the inputs of the next call."""
+    result, _ = _call(tmp_path, "listTickets", {"page": 4}, [Answer([{"id": "1", "title": "x"}])])
+    assert (result.meta.complete, result.meta.next) == (False, {"page": 5})
+
+
+def test_a_refusal_has_the_providers_words(tmp_path: Path) -> None:
+    """An error response is mapped by its status and keeps the provider's message."""
+    result, _ = _call(tmp_path, "createTicket", {"body": {"title": "x"}}, [Answer({"message": "title is taken"}, 409)])
+    assert (result.error.code, result.error.provider.message) == ("conflict", "title is taken")
+
+
+def test_a_garbled_answer_to_a_write_is_in_doubt(tmp_path: Path) -> None:
+    """Where JSON was promised and something else came, a write may have happened."""
+    result, requests = _call(tmp_path, "createTicket", {"body": {"title": "x"}}, [Answer(content=b"<html>")])
+    assert (result.status, len(requests)) == ("in_doubt", 1)
+
+
+def _served(tmp_path: Path, source: dict[str, Any], values: dict[str, Any], script: Any, inputs: Any = None) -> tuple[Any, list[Request]]:
+    manifest = generate(tmp_path, source)
+    with Provider(script) as provider, installed(tmp_path, manifest, {**values, "server": provider.url}) as jackfield:
+        called = {"connector": "acme", "action": manifest["actions"][0]["key"], "connection": "main", "inputs": inputs or {}}
+        return jackfield.invoke(called), provider.requests
+
+
+def test_two_credentials_travel_together(tmp_path: Path) -> None:
+    """Where the document wants two schemes at once, each request has both."""
+    schemes = {"app": {"type": "apiKey", "in": "query", "name": "app"}, "login": {"type": "http", "scheme": "basic"}}
+    source = document({"/a": {"get": operation(security=[{"app": [], "login": []}])}}, components={"securitySchemes": schemes})
+    values = {"appValue": "k", "loginUsername": "u", "loginPassword": "p"}
+    result, requests = _served(tmp_path, source, values, [Answer({"a": 1})])
+    headers = {name.lower(): value for name, value in requests[0].headers.items()}
+    assert (result.unwrap(), requests[0].path, headers["authorization"]) == ({"a": 1}, "/a?app=k", "Basic dTpw")
+
+
+def test_client_credentials_are_exchanged_once(tmp_path: Path) -> None:
+    """The token URL of the document, here the caller's, issues a token, which requests then carry."""
+    flows = {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {"read": ""}}}
+    schemes = {"oauth": {"type": "oauth2", "flows": flows}}
+    source = document({"/a": {"get": operation(security=[{"oauth": ["read"]}])}}, components={"securitySchemes": schemes})
+    manifest = generate(tmp_path, source)
+    assert [row["key"] for row in manifest["connectionTypes"]] == ["oauthClient", "oauthToken"]
+    assert manifest["actions"][0]["permissions"] == {"oauth2": ["read"]}
+
+    def script(_number: int, request: Request) -> Answer:
+        return Answer({"access_token": "t-1", "token_type": "bearer"}) if request.path == "/token" else Answer({"a": 1})
+
+    with Provider(script) as provider:
+        values = {"clientId": "c", "clientSecret": "s", "tokenUrl": f"{provider.url}/token", "server": provider.url}
+        with installed(tmp_path, manifest, values) as jackfield:
+            for _ in range(2):
+                jackfield.invoke({"connector": "acme", "action": "getA", "connection": "main", "inputs": {}}).unwrap()
+    assert [request.path for request in provider.requests] == ["/token", "/a", "/a"]
+    assert provider.requests[1].headers["Authorization"] == "Bearer t-1"
+
+
+def test_links_are_followed_on_the_own_server_only(tmp_path: Path) -> None:
+    """The address of the next page is followed with credentials on the connection's server, and refused on any other."""
+    schema = {"type": "object", "properties": {"data": {"type": "array", "items": {}}, "next": {"type": "string"}}}
+    responses = {"200": {"description": "", "content": {"application/json": {"schema": schema}}}}
+    source = document({"/a": {"get": operation(operationId="list", responses=responses)}})
+    pages = [Answer({"data": [1], "next": "/a?page=2"}), Answer({"data": [2], "next": "http://127.0.0.2:9/steal"})]
+    result, requests = _served(tmp_path, source, {}, pages, {"fetchAll": True})
+    assert (result.status, result.error.code) == ("failed", "invalid_input")
+    assert [request.path for request in requests] == ["/a", "/a?page=2"]
+
+
+def test_a_file_is_sent_and_one_comes_back(tmp_path: Path) -> None:
+    """Binary bodies are files in both directions."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    responses = {"200": {"description": "", "content": {"image/png": binary}}}
+    body = {"content": {"application/octet-stream": binary}}
+    source = document({"/a": {"post": operation(operationId="convert", requestBody=body, responses=responses)}})
+    answers = [Answer(content=b"\x89PNG", headers={"Content-Type": "image/png"})]
+    result, requests = _served(tmp_path, source, {}, answers, {"body": {"data": "AAE=", "contentType": "image/gif"}})
+    assert (requests[0].body, requests[0].headers["Content-Type"]) == (b"\x00\x01", "application/octet-stream")
+    assert result.unwrap() == {"file": {"data": "iVBORw==", "contentType": "image/png"}}
+
+
+def test_a_connection_is_tested_by_the_probe_of_an_overlay(tmp_path: Path) -> None:
+    """The GET that the overlay marks tells whether the credentials are accepted; a refusal fails the test."""
+    probe = {"get": operation(operationId="whoAmI", **{"x-jackfield": {"probe": True}})}
+    schemes = {"key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"}}
+    manifest = generate(tmp_path, document({"/me": probe}, components={"securitySchemes": schemes}))
+    answers = [Answer({"id": 1}), Answer({"message": "no such key"}, 401)]
+    with (
+        Provider(answers) as provider,
+        installed(tmp_path, manifest, {"value": "k", "server": provider.url}) as jackfield,
+    ):
+        outcomes = [[step["passed"] for step in jackfield.test("main")["lastTest"]["steps"]] for _ in range(2)]
+    assert [request.path for request in provider.requests] == ["/me", "/me"]
+    assert (outcomes[0][-1], outcomes[1][-1]) == (True, False)
+
+
+def test_link_headers_are_followed(tmp_path: Path) -> None:
+    """A declared Link header leads through all pages, and a single page has the address of the next one."""
+    schema = {"type": "array", "items": {"type": "integer"}}
+    headers = {"Link": {"schema": {"type": "string"}}}
+    responses = {"200": {"description": "", "headers": headers, "content": {"application/json": {"schema": schema}}}}
+    source = document({"/a": {"get": operation(operationId="list", responses=responses)}})
+    pages = [Answer([1], headers={"Link": '</a?page=0>; rel="prev", </a?page=2>; rel="next"'}), Answer([2])]
+    result, requests = _served(tmp_path, source, {}, pages, {"fetchAll": True})
+    assert (result.unwrap(), [request.path for request in requests]) == ({"items": [1, 2]}, ["/a", "/a?page=2"])

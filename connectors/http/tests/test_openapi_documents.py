@@ -1,0 +1,273 @@
+"""Whole documents: versions, keys and their lock, curation, selection, paging and credentials."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield.cli.main import main
+from jackfield.connector import InvalidInput
+from jackfield_http.openapi.command import command
+from jackfield_http.openapi.conversion import Choices, converted
+from jackfield_http.openapi.reading import parsed
+from openapi_rig import document, generate, operation
+
+
+def keys(source: dict[str, Any], **choices: Any) -> list[str]:
+    """The keys of the actions that a document becomes."""
+    return [action["key"] for action in converted(source, Choices(**choices)).manifest["actions"]]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "about", "key"),
+    [
+        ("get", "/a", {"operationId": "pets.list_all"}, "petsListAll"),
+        ("get", "/a", {"operationId": "listUsersUsingGET_1"}, "listUsers"),
+        ("get", "/province", {"operationId": "province"}, "getProvince"),
+        ("get", "/api/v2/users/{user_id}", {}, "getUsersByUserId"),
+        ("post", "/items/", {"operationId": "create_item_items__post"}, "createItemItemsPost"),
+        ("delete", "/", {}, "deleteRoot"),
+    ],
+)
+def test_keys_come_from_ids_or_paths(method: str, path: str, about: dict[str, Any], key: str) -> None:
+    """An operation's id gives the key without its generator's noise; without an id, method and path do."""
+    assert keys(document({path: {method: operation(**about)}})) == [key]
+
+
+def test_keys_stay_over_versions_of_a_document() -> None:
+    """The lock keeps a key although another operation now asks for it; the new one gets a number."""
+    old = converted(document({"/b": {"get": operation(operationId="list")}}), Choices())
+    paths = {"/a": {"get": operation(operationId="list")}, "/b": {"get": operation(operationId="list")}}
+    new = converted(document(paths), Choices(locked=old.locked))
+    assert new.locked == {"GET /a": "list2", "GET /b": "list"}
+
+
+def test_the_same_document_twice_gives_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second generation writes nothing; '--check' says what a changed document would change, and writes nothing either."""
+    generate(tmp_path, document({"/a": {"get": operation()}}))
+    path, out = str(tmp_path / "openapi.json"), str(tmp_path / "made")
+    capsys.readouterr()
+    assert command([path, "--out", out, "--check"]) == 0
+    changed = document({"/a": {"get": operation(deprecated=True)}, "/b": {"get": operation()}})
+    (tmp_path / "openapi.json").write_text(json.dumps(changed))
+    assert command([path, "--out", out, "--check"]) == 1
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert said["difference"] == {"added": ["getB"], "removed": [], "changed": ["getA"]}
+    assert "getB" not in (tmp_path / "made/jackfield_acme/connector.json").read_text()
+
+
+def test_an_overlay_curates(tmp_path: Path) -> None:
+    """Key, title and effect of the overlay in the project's folder win, at every generation; what it removes is gone."""
+    update = {"x-jackfield": {"key": "search", "title": "Search", "effect": "read"}}
+    actions = [{"target": "$.paths['/find'].post", "update": update}, {"target": "$.paths['/old']", "remove": True}]
+    (tmp_path / "made").mkdir()
+    overlay = {"overlay": "1.0.0", "info": {"title": "x", "version": "1"}, "actions": actions}
+    (tmp_path / "made/overlay.json").write_text(json.dumps(overlay))
+    found = generate(tmp_path, document({"/find": {"post": operation()}, "/old": {"get": operation()}}))
+    assert [(action["key"], action["title"], action["effect"]) for action in found["actions"]] == [("search", "Search", "read")]
+
+
+def test_a_selection_keeps_what_it_names(tmp_path: Path) -> None:
+    """Tags, paths, methods with paths, and keys select; an exclamation mark excludes. The lock keeps the selection."""
+    paths = {
+        "/a": {"get": operation(operationId="getA", tags=["X"]), "post": operation(operationId="addA", tags=["X"])},
+        "/b": {"get": operation(operationId="getB"), "delete": operation(operationId="deleteB")},
+        "/c/d": {"get": operation(operationId="listD")},
+    }
+    options = ("--select", "tag:X", "--select", "DELETE /b", "--select", "/c/*", "--select", "!add*")
+    for chosen in (options, ()):
+        assert [action["key"] for action in generate(tmp_path, document(paths), *chosen)["actions"]] == ["getA", "deleteB", "listD"]
+
+
+@pytest.mark.parametrize(
+    ("about", "effect"),
+    [
+        (("get", "/a", "listThings"), "read"),
+        (("get", "/logout", "logout"), "write"),
+        (("put", "/a", "replaceThing"), "idempotent"),
+        (("put", "/a", "sendThing"), "write"),
+        (("delete", "/a", "x"), "idempotent"),
+        (("post", "/search", "searchThings"), "write"),
+    ],
+)
+def test_effects_are_what_methods_promise(about: tuple[str, str, str], effect: str) -> None:
+    """A name only makes an effect more careful: a POST stays a write, and the suggested overlay lists it."""
+    method, path, name = about
+    made = converted(document({path: {method: operation(operationId=name)}}), Choices())
+    assert made.manifest["actions"][0]["effect"] == effect
+    assert bool(made.overlay["actions"]) == (name == "searchThings")
+
+
+def _listing(parameters: list[str], properties: dict[str, Any], headers: dict[str, Any] | None = None) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {"data": {"type": "array", "items": {}}, **properties}}
+    response = {"description": "", "content": {"application/json": {"schema": schema}}, "headers": headers or {}}
+    listed = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in parameters]
+    made = converted(document({"/a": {"get": operation(parameters=listed, responses={"200": response})}}), Choices())
+    action: dict[str, Any] = made.manifest["actions"][0]
+    return action
+
+
+_TEXT = {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "properties", "headers", "expected"),
+    [
+        (["pageToken"], {"nextPageToken": _TEXT}, {}, ("token", "high", "pageToken", "nextPageToken")),
+        (["cursor"], {"meta": {"type": "object", "properties": {"next_cursor": _TEXT}}}, {}, ("token", "high", "cursor", "nextPage")),
+        (["page"], {}, {"Link": {"schema": _TEXT}}, ("linkHeader", "high", "nextPage", "nextPage")),
+        (["page", "limit"], {"next": _TEXT}, {}, ("url", "high", "nextPage", "nextPage")),
+        (["starting_after", "limit"], {"has_more": {"type": "boolean"}}, {}, ("lastId", "high", "startingAfter", "nextPage")),
+        (["page", "per_page"], {}, {}, ("page", "medium", "page", "nextPage")),
+        (["offset", "limit"], {}, {}, ("offset", "medium", "offset", "nextPage")),
+        (["start", "limit"], {}, {}, ("offset", "low", None, None)),
+        (["limit"], {}, {}, None),
+    ],
+)
+def test_paging_is_found_with_a_confidence(parameters: list[str], properties: Any, headers: Any, expected: Any) -> None:
+    """High and medium are switched on, low is only suggested, a limit alone is no paging."""
+    action = _listing(parameters, properties, headers)
+    paging, row = action.get("pagination"), action["http"].get("paging")
+    found = None
+    if row is not None:
+        found = (row["kind"], row["confidence"], *((paging["tokenInput"], paging["tokenOutput"]) if paging else (None, None)))
+    assert found == expected
+
+
+def test_credentials_are_alternatives_or_needed_together() -> None:
+    """OR gives a connection type each, with the actions that it serves; AND gives one type with the values of all."""
+    schemes = {
+        "app": {"type": "apiKey", "in": "header", "name": "X-App"},
+        "user": {"type": "apiKey", "in": "query", "name": "user"},
+        "login": {"type": "http", "scheme": "basic"},
+        "odd": {"type": "http", "scheme": "hoba"},
+    }
+    paths = {
+        "/both": {"get": operation(security=[{"app": [], "user": []}, {"login": []}])},
+        "/login": {"get": operation(security=[{"login": []}])},
+        "/odd": {"get": operation(security=[{"odd": []}])},
+    }
+    made = converted(document(paths, components={"securitySchemes": schemes}), Choices())
+    types = {row["key"]: row for row in made.manifest["connectionTypes"]}
+    assert list(types) == ["login", "appUser"]
+    assert types["appUser"]["schema"]["required"] == ["appValue", "userValue", "server"]
+    assert types["appUser"]["serves"]["actions"] == ["getBoth"]
+    assert "serves" not in types["login"]
+    assert [note.cause for note in made.report if note.kind == "left_out"] == ["security scheme"]
+
+
+def test_oauth2_offers_applications_people_and_tokens() -> None:
+    """A scheme gives a connection type for each way to a token; what the document fixes is no field, and only https is fixed."""
+    flows = {
+        "clientCredentials": {"tokenUrl": "https://login.acme.example/token", "scopes": {}},
+        "authorizationCode": {"authorizationUrl": "https://login.acme.example/go", "tokenUrl": "/token", "scopes": {"mail.read": "Read"}},
+    }
+    schemes = {
+        "login": {"type": "oauth2", "flows": flows},
+        "sso": {"type": "openIdConnect", "openIdConnectUrl": "https://id.acme.example/.well-known/openid-configuration"},
+        "app": {"type": "apiKey", "in": "header", "name": "X-App"},
+        "old": {"type": "oauth2", "flows": {"implicit": {"authorizationUrl": "https://login.acme.example/go", "scopes": {}}}},
+    }
+    security = [{"login": ["mail.read"], "app": []}, {"sso": []}, {"old": []}, {"login": [], "sso": []}]
+    made = converted(document({"/a": {"get": operation(security=security)}}, components={"securitySchemes": schemes}), Choices())
+    types = {row["key"]: row for row in made.manifest["connectionTypes"]}
+    assert list(types) == [
+        "appLoginClient", "appLoginAccount", "appLoginToken", "ssoAccount", "ssoToken", "oldAccount", "oldToken",
+        "loginClientSsoAccount", "loginClientSsoToken", "loginAccountSsoToken", "loginTokenSsoAccount", "loginTokenSsoToken",
+    ]  # fmt: skip
+    account = types["appLoginAccount"]
+    assert account["authorizes"] == ["redirect", "device"]
+    assert account["schema"]["required"] == ["appValue", "loginClientId", "loginTokenUrl", "server"]
+    assert "mail.read" in account["schema"]["properties"]["loginScopes"]["description"]
+    assert account["http"]["credentials"][1]["authorizationUrl"] == "https://login.acme.example/go"
+    assert types["ssoAccount"]["http"]["credentials"][0] == {"kind": "openIdConnect", "scheme": "sso", "issuer": "https://id.acme.example"}
+    assert types["oldAccount"]["schema"]["required"] == ["clientId", "tokenUrl", "server"]
+    assert "authorizes" not in types["oldToken"]
+
+
+def test_swagger_2_is_upgraded() -> None:
+    """Host, body and form parameters, collection formats and definitions of Swagger 2.0 mean the same afterwards."""
+    old = {
+        "swagger": "2.0",
+        "info": {"title": "Old", "version": "2"},
+        "host": "api.old.example",
+        "basePath": "/v1",
+        "schemes": ["http", "https"],
+        "consumes": ["application/json"],
+        "securityDefinitions": {"key": {"type": "apiKey", "in": "header", "name": "K"}},
+        "security": [{"key": []}],
+        "definitions": {"Pet": {"type": "object", "properties": {"name": {"type": "string", "x-nullable": True}}}},
+        "paths": {
+            "/pets": {
+                "parameters": [{"name": "tags", "in": "query", "type": "array", "items": {"type": "string"}, "collectionFormat": "pipes"}],
+                "post": {
+                    "operationId": "addPet",
+                    "parameters": [{"name": "pet", "in": "body", "required": True, "schema": {"$ref": "#/definitions/Pet"}}],
+                    "responses": {"200": {"description": "", "schema": {"$ref": "#/definitions/Pet"}}},
+                },
+            },
+            "/photo": {
+                "post": {
+                    "operationId": "addPhoto",
+                    "parameters": [
+                        {"name": "file", "in": "formData", "type": "file"},
+                        {"name": "note", "in": "formData", "type": "string"},
+                    ],
+                    "responses": {"204": {"description": ""}},
+                }
+            },
+        },
+    }
+    manifest = converted(old, Choices()).manifest
+    add, photo = manifest["actions"]
+    assert manifest["servers"] == [{"url": "https://api.old.example/v1"}]
+    assert add["http"]["parameters"] == [{"input": "tags", "in": "query", "style": "pipeDelimited"}]
+    assert add["inputs"]["properties"]["body"]["$ref"] == "#/$defs/i.Pet!"
+    assert manifest["$defs"]["i.Pet!"]["properties"]["name"] == {"type": ["string", "null"]}
+    assert photo["http"]["body"] == {"input": "body", "encode": "multipart", "contentType": "multipart/form-data", "files": ["file"]}
+
+
+def test_yaml_has_the_types_of_json() -> None:
+    """'no' stays text, status codes become names, an alias means what it names."""
+    found = parsed(b"a: no\nb: 010\nc: 2024-01-01\nd: &x [1]\ne: *x\nresponses: {200: {}}\n", "x.yaml")
+    assert found == {"a": "no", "b": 10, "c": "2024-01-01", "d": [1], "e": [1], "responses": {"200": {}}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe",
+        b"[1]",
+        b"{",
+        b"a: [",
+        b"a0: &a0 [x, x]\n" + b"".join(b"a%d: &a%d [*a%d, *a%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 30)),
+        b"[" * 100_000,
+    ],
+    ids=["not text", "no object", "not JSON", "not YAML", "bomb", "deep"],
+)  # fmt: skip
+def test_a_bad_document_is_refused(content: bytes) -> None:
+    """What is no document, or would take all memory, is refused with a sentence."""
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        parsed(content, "x")
+
+
+def test_new_and_diff_take_generated_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """'jackfield new --openapi' writes the project under the given key; 'diff' compares schemas behind shared definitions."""
+    monkeypatch.chdir(tmp_path)
+    name: dict[str, Any] = {"type": "string"}
+    schemas = {"Item": {"type": "object", "properties": {"name": name}}}
+    body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Item"}}}}
+    source = document({"/a": {"post": operation(operationId="add", requestBody=body)}}, components={"schemas": schemas})
+    for folder, more in (("old", {}), ("new", {"maxLength": 5})):
+        name |= more
+        (tmp_path / "api.json").write_text(json.dumps(source))
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        assert main(["new", "acme-crm", "--openapi", "../api.json"]) == 0
+    capsys.readouterr()
+    assert main(["diff", str(tmp_path / "old/acme-crm"), str(tmp_path / "new/acme-crm")]) == 1
+    changes = [(change["level"], change["path"]) for change in json.loads(capsys.readouterr().out)["changes"]]
+    assert changes == [("breaking", "/actions/0/inputs/properties/body/properties/name/maxLength")]
