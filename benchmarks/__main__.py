@@ -10,10 +10,28 @@ from importlib.metadata import version
 
 from benchmarks.measure import ROOT, Line
 
-_PARTS = ("sending", "journal", "attachment", "listing", "smtp", "pacing", "isolation", "cold", "http_api", "catalogue")
+_PARTS = (
+    "sending",
+    "journal",
+    "attachment",
+    "listing",
+    "smtp",
+    "pacing",
+    "queued",
+    "queue_budgets",
+    "files",
+    "isolation",
+    "cold",
+    "http_api",
+    "http_client",
+    "aws_calls",
+    "catalogue",
+    "catalogue_size",
+    "journal_size",
+)
 _HEAD = """# Performance
 
-Ratios measured side by side in one run of `make bench`, against a fake AWS endpoint of our own on loopback. They are medians over alternating
+Ratios measured side by side, each in one run of its part of `make bench`, against a fake AWS endpoint of our own on loopback. They are medians over alternating
 rounds; absolute figures are for scale only and belong to the machine that ran them. No real AWS was called.
 
 Measured with Python {python}, botocore {botocore}, jsonschema-rs {schema}, pydantic {pydantic}, on {cores} cores.

@@ -73,7 +73,7 @@ def paired(ours: Callable[[], float], theirs: Callable[[], float], rounds: int) 
 
 def run_child(module: str, *arguments: str, environment: dict[str, str] | None = None) -> dict[str, Any]:
     """Run a benchmark module in a fresh process; it prints one line of JSON."""
-    environment = {**_environment(), **(environment or {})}
+    environment = {**bare_environment(), **(environment or {})}
     done = subprocess.run([sys.executable, "-m", module, *arguments], check=True, capture_output=True, text=True, cwd=ROOT, env=environment)
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
@@ -83,11 +83,17 @@ def wall_of_command(command: list[str], environment: dict[str, str] | None = Non
     """Seconds until a command has ended."""
     started = time.perf_counter()
     subprocess.run(
-        command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, env={**_environment(), **(environment or {})}
+        command,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        env={**bare_environment(), **(environment or {})},
     )
     return time.perf_counter() - started
 
 
-def _environment() -> dict[str, str]:
+def bare_environment() -> dict[str, str]:
+    """Environment without settings of AWS and of jackfield, and without a journal."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JACKFIELD_", "PYTHONDONTWRITE"))}
     return {**kept, "JACKFIELD_DATABASE_URL": "none", "AWS_EC2_METADATA_DISABLED": "true"}

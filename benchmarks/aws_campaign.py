@@ -1,0 +1,124 @@
+"""Campaigns over all operations of AWS, too long for the tests: ``python -m benchmarks.aws_campaign schemas|scenarios|pages|moto [SHARE]``.
+
+``schemas`` compiles the schemas of every operation (or of every SHARE-th) and judges 20 valid and 20 mutated inputs of each against
+botocore's validator. ``scenarios`` runs the steps of ``connectors/aws/tests/moto_scenarios`` on moto. ``moto`` calls every read that
+needs no input, each list to its end. ``pages`` fetches three pages of every list, made up from its model. Each takes minutes.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from jackfield_aws.virtual import models
+from jackfield_aws.virtual.index import Index
+from jackfield_aws.virtual.operations import describe
+
+ROOT = Path(__file__).resolve().parent.parent
+_EACH = 20
+_UNFIT = frozenset({"bedrock-runtime", "cloudformation"})
+"""Services that moto has too little of, or that are slow."""
+
+
+def schemas(share: int) -> None:
+    """Judge the schemas of every ``share``-th operation."""
+    from aws_shapes import Disagreement, disagreements
+
+    started, operations, stricter = time.perf_counter(), 0, Counter[str]()
+    found: list[Disagreement] = []
+    index = Index()
+    rows = [(service, name) for service in index.services for name, _, _ in index.rows(service)]
+    for service, name in rows[::share]:
+        classes, differing = disagreements(service, name, _EACH, _EACH)
+        stricter.update(classes)
+        operations, found = operations + 1, found + differing
+    took = time.perf_counter() - started
+    print(f"{operations:,} operations compiled, {2 * _EACH * operations:,} inputs judged in {took:.0f} s; only the schema refused:")
+    for name, count in stricter.most_common():
+        print(f"  {count:,} {name}")
+    print(f"{len(found)} disagreements without a rule")
+    for item in found[:50]:
+        print(f"  {item.operation}: schema {item.schema_says[:120]!r}, botocore {item.botocore_says[:120]!r}")
+
+
+def pages(share: int) -> None:
+    """Fetch three pages of every ``share``-th list of all services."""
+    from aws_paged import complaint, lists, pages_server
+    from jackfield import Jackfield
+    from moto_rig import EVERYTHING, Rig, offer
+
+    rows = [(service, name) for service in models.services() for name in lists(service)][::share]
+    said: Counter[str] = Counter()
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as home, pages_server() as server:
+        with Jackfield(database_url="none", environment=offer(Path(home), {"default": EVERYTHING})) as jackfield:
+            rig = Rig(jackfield, f"http://127.0.0.1:{server.server_address[1]}")
+            for service, name in rows:
+                found = complaint(rig, server, service, name)
+                said["not made up" if found is None else "wrong" if found else "complete"] += 1
+                if found:
+                    print(f"  {service}.{name}: {found}", flush=True)
+    print(f"{len(rows)} lists over three pages: {dict(said)} in {time.perf_counter() - started:.0f} s")
+
+
+def scenarios(_share: int) -> None:
+    """Run the scenarios of all services on one moto server."""
+    import aws_scenarios
+    from moto_rig import moto_rig
+
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    succeeded, paged, calls, faults = set[str](), dict[str, int](), 0, list[str]()
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as home, moto_rig(Path(home)) as rig:
+        for service in aws_scenarios.services():
+            outcome = aws_scenarios.run(rig, service)
+            succeeded |= outcome.succeeded
+            paged |= outcome.paged
+            calls, faults = calls + outcome.calls, faults + outcome.faults
+    named = {name.partition(".")[0] for name in succeeded}
+    print(f"{len(succeeded)} operations of {len(named)} services succeeded in {calls} calls and {time.perf_counter() - started:.0f} s")
+    print(f"{len(paged)} lists complete over {min(paged.values())} to {max(paged.values())} pages: {', '.join(sorted(paged))}")
+    print(f"{len(faults)} faults", *faults, sep="\n  ")
+
+
+def moto(share: int) -> None:
+    """Call every ``share``-th read without required input on moto, and count the outcomes."""
+    from moto.backend_index import backend_url_patterns
+
+    from moto_rig import moto_rig
+
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    named = {name for name, _ in backend_url_patterns}
+    outcomes: Counter[str] = Counter()
+    succeeded: Counter[str] = Counter()
+    incomplete: list[str] = []
+    with tempfile.TemporaryDirectory() as home, moto_rig(Path(home)) as rig:
+        for service in models.services():
+            if service in _UNFIT or service.replace("-", "") not in {name.replace("-", "") for name in named}:
+                continue
+            for name in models.operations(service)[::share]:
+                about = describe(service, name, texts=False)
+                if about.effect != "read" or set(about.inputs.get("required", ())) - {"awsRegion"}:
+                    continue
+                inputs: dict[str, Any] = {"fetchAll": True} if about.pagination is not None else {}
+                result = rig.result(f"{service}/{name[:1].lower()}{name[1:]}", timeout=2, **inputs)
+                outcomes[result.status if result.error is None else result.error.code] += 1
+                succeeded[service] += result.status == "succeeded"
+                if about.pagination is not None and result.status == "succeeded" and result.meta.complete is not True:
+                    incomplete.append(f"{service}.{name}")
+                if result.error is not None and result.error.code in ("internal", "invalid_output"):
+                    print(f"  {service}.{name}: {result.error.message[:160]}")
+    print(f"{sum(outcomes.values())} reads: {dict(outcomes)}")
+    print(
+        f"{sum(succeeded.values())} succeeded in {sum(1 for count in succeeded.values() if count)} services; incomplete lists: {incomplete}"
+    )
+
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT / "tests" / "support")]
+    {"schemas": schemas, "scenarios": scenarios, "pages": pages, "moto": moto}[sys.argv[1]](int(sys.argv[2]) if len(sys.argv) > 2 else 1)

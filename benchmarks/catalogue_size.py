@@ -1,0 +1,221 @@
+"""A catalogue of all actions of AWS and 1,000 generated connectors: start, memory, search, listing, and cold commands.
+
+``CATALOGUE_FOLDER`` keeps the generated connectors for the next run; they are made anew by default, which takes a minute of CPU time.
+``python -m benchmarks.catalogue_size search`` is the part that runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import ROOT, Line, bare_environment, endpoint, paired, run_child, wall_of_command
+from benchmarks.scenes import invocation, static_connection
+from benchmarks.thousand import corpus, make
+
+_COMMAND = str(Path(sys.executable).parent / "jackfield")
+_TICKS = os.sysconf("SC_CLK_TCK")
+_WAIT = 300
+_IDLE = 3
+_MIB = 1024 * 1024
+_ROUNDS = 7
+_OFFERS = {"*": {"aws": {"services": ["*"]}}}
+
+
+def lines() -> Iterator[Line]:
+    """All lines about a large catalogue."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(os.environ.get("CATALOGUE_FOLDER") or Path(scratch) / "generated")
+        made = make(folder, api=corpus())
+        home = Path(scratch) / "home"
+        home.mkdir()
+        (home / "offers.json").write_text(json.dumps(_OFFERS), encoding="utf-8")
+        settings = {"JACKFIELD_HOME": str(home), "PYTHONPATH": str(folder / "installed")}
+        yield Line(
+            "the large catalogue below: all actions of AWS, and connectors generated from OpenAPI documents", _about(made), "for scale"
+        )
+        for what in ("with a new data folder, so that the search index has to be made", "with the search index of an earlier start"):
+            yield from _served(f"large catalogue: a server {what}", settings)
+        yield from _searched(settings)
+        yield from _commands(settings, Path(scratch))
+
+
+def _about(made: dict[str, Any]) -> str:
+    return (
+        f"{made['connectors']:,} connectors with {made['actions']:,} actions from {made['source']}: {made['median']} at the median, "
+        f"{made['hundreds']} with 100 and more, {made['most']:,} at most"
+    )
+
+
+def _load() -> str:
+    return f"load average {os.getloadavg()[0]:.1f}"
+
+
+class _Server:
+    """A server in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, ready: tuple[float, float]) -> None:
+        self._process = process
+        self._port = port
+        self.wall, self.cpu_until_ready = ready
+
+    def cpu(self) -> float:
+        """Seconds of CPU time so far."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def memory(self) -> float:
+        """Resident memory in MiB."""
+        text = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
+        return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+
+    def get(self, path: str, token: str = "") -> bytes:
+        """Answer of one request."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._port}{path}", headers={"Authorization": f"Bearer {token}"} if token else {}
+        )
+        with urllib.request.urlopen(request, timeout=_WAIT) as reply:
+            found: bytes = reply.read()
+        return found
+
+
+@contextmanager
+def _serving(settings: dict[str, str]) -> Iterator[_Server]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = time.perf_counter()
+    environment = {**bare_environment(), "JACKFIELD_DATABASE_URL": "", **settings}
+    with subprocess.Popen(
+        [_COMMAND, "serve", "--port", str(port)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as it:
+        server = _Server(it, port, (0.0, 0.0))
+        try:
+            while not _is_ready(server):
+                if it.poll() is not None or time.perf_counter() - started > _WAIT:
+                    raise RuntimeError("the server has not become ready")
+                time.sleep(0.02)
+            yield _Server(it, port, (time.perf_counter() - started, server.cpu()))
+        finally:
+            it.terminate()
+            it.wait(_WAIT)
+
+
+def _is_ready(server: _Server) -> bool:
+    try:
+        return bool(server.get("/readyz"))
+    except OSError:
+        return False
+
+
+def _served(what: str, settings: dict[str, str]) -> Iterator[Line]:
+    with _serving(settings) as server:
+        time.sleep(_IDLE)
+        idle = server.memory()
+        token = json.loads(_run(["tokens", "create", "--scope", "manage", "--json"], settings))["token"]
+        asked = _cpu_of(server, ["/v1/actions?q=list+buckets", "/v1/actions?q=send+email", "/v1/connectors?summary=true&limit=100"], token)
+        used = server.memory()
+    is_first = "new data folder" in what
+    cpu = server.cpu_until_ready
+    yield Line(
+        f"{what}: CPU until ready", f"{cpu:.2f} s ({server.wall:.2f} s passed, {_load()})", "for scale" if is_first else "≤ 1.5 s",
+        None if is_first else cpu <= 1.5,
+    )  # fmt: skip
+    yield Line(f"{what}: memory when idle, and after searches and lists", f"{idle:.0f} MiB, {used:.0f} MiB", "≤ 150 MiB", idle <= 150)
+    if not is_first:
+        yield Line(f"{what}: CPU of a list of 100 connectors", f"{asked[-1] * 1000:.0f} ms", "≤ 100 ms", asked[-1] <= 0.1)
+
+
+def _cpu_of(server: _Server, paths: list[str], token: str) -> list[float]:
+    found = []
+    for path in paths:
+        before = server.cpu()
+        server.get(path, token)
+        found.append(server.cpu() - before)
+    return found
+
+
+def _run(words: list[str], settings: dict[str, str]) -> str:
+    environment = {**bare_environment(), "JACKFIELD_DATABASE_URL": "", **settings}
+    return subprocess.run([_COMMAND, *words], check=True, capture_output=True, text=True, cwd=ROOT, env=environment).stdout
+
+
+def _searched(settings: dict[str, str]) -> Iterator[Line]:
+    found = run_child("benchmarks.catalogue_size", "search", environment=settings)
+    shown = f"p50 {found['p50']:.1f} ms, p95 {found['p95']:.1f} ms, at most {found['most']:.1f} ms of CPU ({_load()})"
+    yield Line(f"large catalogue: a search among {found['rows']:,} actions, 20 rows", shown, "p95 ≤ 20 ms", found["p95"] <= 20)
+    right = f"{found['right']} of {found['queries']}" + (f"; not {', '.join(found['wrong'])}" if found["wrong"] else "")
+    yield Line("large catalogue: everyday queries with the right action first", right, "all", not found["wrong"])
+
+
+def _search() -> None:
+    from everyday_queries import EVERYDAY_QUERIES
+    from jackfield.catalog import Catalog
+    from jackfield.catalog.index import ActionIndex
+    from jackfield.catalog.of_workspace import of_workspace
+    from jackfield.surfaces.shared.searching import found_actions
+
+    whole = Catalog.installed()
+    index, catalog = ActionIndex(whole), of_workspace(whole, "default")
+    index.build()
+    taken, wrong = [], []
+    for line in EVERYDAY_QUERIES.strip().splitlines():
+        words, _, wanted = line.partition("=")
+        before = time.process_time()
+        found, _ = found_actions(index, catalog, words, None, None, 0, 20)
+        taken.append((time.process_time() - before) * 1000)
+        if f"{found[0].connector.removeprefix('aws.')} {found[0].action}" not in wanted.split("|"):
+            wrong.append(words)
+    taken.sort()
+    print(
+        json.dumps(
+            {
+                "rows": len(index.find("")[0]),
+                "queries": len(taken),
+                "right": len(taken) - len(wrong),
+                "wrong": wrong,
+                "p50": statistics.median(taken),
+                "p95": taken[int(len(taken) * 0.95)],
+                "most": taken[-1],
+            }
+        )
+    )
+
+
+def _commands(settings: dict[str, str], folder: Path) -> Iterator[Line]:
+    alone = {"JACKFIELD_HOME": str(folder / "alone")}
+    for words, goal in ((["--help"], 3.0), (["connectors", "list"], None), (["search", "list", "buckets"], None)):
+        ratio, mine, other = paired(_timed(words, settings), _timed(words, alone), _ROUNDS)
+        shown = f"{ratio:.1f}× ({mine * 1000:.0f} ms / {other * 1000:.0f} ms, {_load()})"
+        what = f"large catalogue: cold `jackfield {' '.join(words)}` against that with the connectors of this repository only"
+        yield Line(what, shown, f"≤ {goal:g}×" if goal else "for scale", ratio <= goal if goal else None)
+    with endpoint(blind=True) as aws:
+        connections, mail = folder / "connections.json", folder / "mail.json"
+        connections.write_text(json.dumps({"connections": static_connection(aws.url)}), encoding="utf-8")
+        mail.write_text(json.dumps(invocation()), encoding="utf-8")
+        words = ["invoke", "--file", str(mail)]
+        named = {"JACKFIELD_CONNECTIONS": str(connections)}
+        ratio, mine, other = paired(_timed(words, {**settings, **named}), _timed(words, {**alone, **named}), _ROUNDS)
+    shown = f"{ratio:.2f}× ({mine * 1000:.0f} ms / {other * 1000:.0f} ms, {_load()})"
+    yield Line(
+        "large catalogue: cold `jackfield invoke` against that with the connectors of this repository only", shown, "≤ 1.3×", ratio <= 1.3
+    )
+
+
+def _timed(words: list[str], settings: dict[str, str]) -> Callable[[], float]:
+    return lambda: wall_of_command([_COMMAND, *words], settings)
+
+
+if __name__ == "__main__":
+    _search()
