@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -165,13 +166,19 @@ def test_an_early_answer() -> None:
 
 def test_a_kept_connection_that_the_server_has_closed() -> None:
     """A pooled connection that the server has closed meanwhile is not used again."""
+    closed = threading.Semaphore(0)
 
     def talk(connection: socket.socket) -> None:
         read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")  # and close, without having said so
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 5))  # close() waits for the ACK
+        connection.close()
+        closed.release()
 
     with serving(talk) as port, attempt(f"http://127.0.0.1:{port}") as (api, _):
-        assert [api.post("/x").json() for _ in range(3)] == [{}] * 3
+        for _ in range(3):
+            assert api.post("/x").json() == {}
+            assert closed.acquire(timeout=10)
 
 
 def test_the_caller_leaves() -> None:
