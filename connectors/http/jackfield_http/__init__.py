@@ -8,7 +8,8 @@ from jackfield.exports import exports
 
 if TYPE_CHECKING:
     from jackfield_http.answers import Answer, StreamedAnswer
-    from jackfield_http.aws_sig_v4 import AWS_HTTP_ERRORS, AwsSigV4
+    from jackfield_http.aws_errors import AWS_HTTP_ERRORS
+    from jackfield_http.aws_sig_v4 import AwsSigV4
     from jackfield_http.bodies import Part
     from jackfield_http.client import HttpClient
     from jackfield_http.connection_types import ApiKey, BasicLogin, BearerToken, HttpConnection, MutualTls
@@ -64,7 +65,8 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         ".answers": ("Answer", "StreamedAnswer"),
-        ".aws_sig_v4": ("AWS_HTTP_ERRORS", "AwsSigV4"),
+        ".aws_errors": ("AWS_HTTP_ERRORS",),
+        ".aws_sig_v4": ("AwsSigV4",),
         ".bodies": ("Part",),
         ".client": ("HttpClient",),
         ".connection_types": ("ApiKey", "BasicLogin", "BearerToken", "HttpConnection", "MutualTls"),

@@ -44,3 +44,18 @@ def test_the_machines_identity_is_not_used(tmp_path: Path) -> None:
         found = jackfield.invoke({"connector": "acme", "action": "listPets", "connection": "main", "inputs": {}})
     assert found.error is not None
     assert (found.error.code, server.requests) == ("invalid_connection", [])
+
+
+def test_an_expired_session_is_no_missing_permission(tmp_path: Path) -> None:
+    """API Gateway answers 403 for expired keys, too: its code tells them from a permission that is missing."""
+    about = operation(operationId="listPets", security=[{"sigv4": []}])
+    manifest = generate(tmp_path, document({"/pets": {"get": about}}, components={"securitySchemes": {"sigv4": _SIGNED}}))
+    keys = {"accessKeyId": "AKIDEXAMPLE", "secretAccessKey": "s3cret-4711", "region": "eu-west-1"}
+    refused = [
+        Answer({"message": "The security token included in the request is expired"}, 403, {"x-amzn-errortype": "ExpiredTokenException"}),
+        Answer({"Message": "User is not authorized"}, 403, {"x-amzn-errortype": "AccessDeniedException:http://internal.amazon.com/"}),
+    ]
+    with Provider(refused) as server, installed(tmp_path, manifest, {"server": server.url, **keys}) as jackfield:
+        call = {"connector": "acme", "action": "listPets", "connection": "main", "inputs": {}}
+        errors = [jackfield.invoke(call).error for _ in refused]
+    assert [error and error.code for error in errors] == ["unauthenticated", "forbidden"]

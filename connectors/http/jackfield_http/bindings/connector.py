@@ -10,6 +10,7 @@ from pydantic import ConfigDict, PrivateAttr
 
 from jackfield.connector import Action, Connector, Inputs, InvalidInput, Unavailable
 from jackfield.manifest import Pagination, RateLimit, Serves
+from jackfield_http.aws_errors import AWS_HTTP_ERRORS
 from jackfield_http.bindings.account import ACCOUNTS, BoundAccount
 from jackfield_http.bindings.connection import BoundClient, BoundConnection
 from jackfield_http.bindings.error_rows import errors_of
@@ -17,6 +18,7 @@ from jackfield_http.bindings.requests import Files, Request, request_of
 from jackfield_http.bindings.responses import BoundOutput, body_of, is_address, next_page
 from jackfield_http.client import HttpClient
 from jackfield_http.downloads import received
+from jackfield_http.errors import HTTP_ERRORS
 from jackfield_http.urls import Url, UrlError
 
 _NEXT_PAGE = "nextPage"
@@ -110,10 +112,10 @@ class BoundActions(Mapping[str, Action]):
 
 def _connection_type(row: Json, manifest: Json) -> type[BoundConnection]:
     serves, requests = row.get("serves"), manifest.get("http", {})
-    is_account = any(one["kind"] in ACCOUNTS for one in row["http"]["credentials"])
+    kinds = {one["kind"] for one in row["http"]["credentials"]}
     return type(
         row["key"],
-        (BoundAccount if is_account else BoundConnection,),
+        (BoundAccount if kinds & ACCOUNTS else BoundConnection,),
         {
             "__doc__": row.get("description", ""),
             "key": row["key"],
@@ -125,7 +127,7 @@ def _connection_type(row: Json, manifest: Json) -> type[BoundConnection]:
             "credentials": tuple(row["http"]["credentials"]),
             "probe": row["http"].get("probe"),
             "headers": dict(requests.get("headers", {})),
-            "errors": errors_of(requests.get("errors", {})),
+            "errors": errors_of(requests.get("errors", {}), AWS_HTTP_ERRORS if "awsSigV4" in kinds else HTTP_ERRORS),
         },
     )
 

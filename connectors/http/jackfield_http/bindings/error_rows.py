@@ -30,15 +30,15 @@ SENT: Mapping[str, Sent] = {"nothing": Sent.NOTHING, "refused": Sent.REFUSED, "u
 Json = Mapping[str, Any]
 
 
-def errors_of(given: Json) -> HttpErrors:
-    """Return the error map that the member ``errors`` of a manifest describes; without one, that of HTTP."""
+def errors_of(given: Json, base: HttpErrors = HTTP_ERRORS) -> HttpErrors:
+    """Return the error map that the member ``errors`` of a manifest describes; what it leaves out is as in ``base``."""
     rows = {key: row for each in given.get("rows", ()) for key, row in _rows(each)}
     changes: dict[str, Any] = {name: given[name] for name in ("code", "message") if name in given}
     if "requestId" in given:
         changes["request_id"] = tuple(given["requestId"])
     if "failed" in given:
         changes["failed"] = _failing(given["failed"])
-    return HTTP_ERRORS.extended(rows, **changes)
+    return base.extended(rows, **changes)
 
 
 def _rows(given: Json) -> list[tuple[Key, Row]]:
