@@ -166,6 +166,32 @@ def test_rotation_wraps_anew_and_changes_no_value(database: Database, master: Ma
         Vault(database, master).open("a", PLACE, sealed["a"])
 
 
+def test_a_process_that_lists_the_old_key_first_follows_a_rotation(database: Database, master: MasterKey) -> None:
+    """A data key that it creates after the rotation is wrapped by the new key: the old one can be dropped."""
+    Vault(database, master).seal("a", PLACE, SECRET)
+    new = MasterKey.generate()
+    slow = Vault(database, master.with_others(new))
+    Vault(database, master).rotate(new)
+    sealed = slow.seal("b", PLACE, SECRET)
+    assert {row[2] for row in keys(database)} == {new.id}
+    assert Vault(database, new).open("b", PLACE, sealed) == SECRET
+
+
+def test_a_rotation_sees_the_data_keys_that_are_being_created(database: Database, master: MasterKey) -> None:
+    """A rotation waits for a data key that another process has not committed yet, and wraps it again."""
+    Vault(database, master).seal("a", PLACE, SECRET)
+    new = MasterKey.generate()
+    rotation = threading.Thread(target=Vault(database, master).rotate, args=(new,))
+    with database.write():
+        sealed = Vault(database, master.with_others(new)).seal("b", PLACE, SECRET)
+        rotation.start()
+        rotation.join(0.3)
+        assert rotation.is_alive()
+    rotation.join(30)
+    assert {row[2] for row in keys(database)} == {new.id}
+    assert Vault(database, new).open("b", PLACE, sealed) == SECRET
+
+
 def test_a_rotation_that_was_cut_off_goes_on(database: Database, master: MasterKey) -> None:
     """Where only some data keys have the new master key, a ring of both opens all, and rotating again finishes."""
     vault = Vault(database, master)

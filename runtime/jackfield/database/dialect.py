@@ -24,6 +24,10 @@ class Dialect(ABC):
     """Statement that lists the names of all tables, as ``name``."""
     indexes: ClassVar[str]
     """Statement that lists the names of all indexes, as ``name``."""
+    locks: ClassVar[str] = ""
+    """Clause that makes a SELECT lock its rows; empty if only one transaction writes at a time."""
+    shares: ClassVar[str] = ""
+    """The same for transactions that exclude only those that use ``locks``."""
     skips_locked: ClassVar[str] = ""
     """Clause that makes a SELECT lock its rows and skip rows locked by others."""
     indexed_by: ClassVar[str] = ""

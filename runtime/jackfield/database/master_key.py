@@ -106,6 +106,13 @@ class MasterKey:
         """Return these keys, plus those of ``other`` for unwrapping."""
         return MasterKey([*self._keys.values(), *other._keys.values()])
 
+    def with_first(self, key_id: str) -> MasterKey:
+        """Return these keys, of which the one with this id wraps.
+
+        :raises KeyError: if it is none of them.
+        """
+        return MasterKey([self._keys[key_id], *self._keys.values()])
+
     def wrap(self, workspace: str, key_id: str, data_key: bytes) -> bytes:
         """Wrap ``data_key`` with the first key."""
         return wrap(cipher(self._keys[self.id]), workspace, key_id, data_key)

@@ -189,6 +189,8 @@ class PostgresDialect(Dialect):
     name = "postgresql"
     now = "EXTRACT(EPOCH FROM clock_timestamp())::double precision"
     lateral = True
+    locks = " FOR UPDATE"
+    shares = " FOR SHARE"
     skips_locked = " FOR UPDATE SKIP LOCKED"
     types: ClassVar[Mapping[str, str]] = {
         "text": 'TEXT COLLATE "C"',  # sorts by code point, like SQLite

@@ -28,6 +28,8 @@ _PAGE = 500
 _COLUMNS = "workspace, key_id, wrapped, master_key_id, created_at"
 _IN_ORDER = "ORDER BY workspace, key_id LIMIT :page"
 """Rotations that run at the same time lock the rows in this order, so none waits for another that waits for it."""
+_FIRST = "SELECT key_id FROM data_keys ORDER BY workspace, key_id LIMIT 1"
+"""Row by whose lock a new data key is created before or after each step of a rotation."""
 _OF_OTHERS = f"SELECT {_COLUMNS} FROM data_keys WHERE master_key_id <> :id {_IN_ORDER}"
 _OF_ONE = f"SELECT {_COLUMNS} FROM data_keys WHERE master_key_id = :id {_IN_ORDER}"
 
@@ -153,9 +155,10 @@ class Vault:
 
     def _create(self, workspace: str) -> _WorkspaceKeys:
         with self._database.write() as transaction:
-            _verify(transaction, lambda: self._master)
+            transaction.execute(_FIRST + self._database.dialect.shares)
+            used = _verify(transaction, lambda: self._master)
             master = self._master
-            self._insert(transaction, workspace, self._clock.time(), master)
+            self._insert(transaction, workspace, self._clock.time(), _rotated_to(used, master))
             known = self._all(transaction, workspace)
         self._follow(master)
         if known is None:
@@ -222,6 +225,7 @@ class Vault:
         count = 0
         while True:
             with self._database.write() as transaction:
+                transaction.execute(_FIRST + self._database.dialect.locks)
                 rows = transaction.execute(statement, {"id": wanted, "page": _PAGE})
                 for row in rows:
                     count += _rewrapped(transaction, row, master)
@@ -241,12 +245,19 @@ class Vault:
         self._known.clear()
 
 
-def _verify(transaction: Transaction, present: Callable[[], MasterKey]) -> None:
+def _verify(transaction: Transaction, present: Callable[[], MasterKey]) -> set[str]:
+    """Return the ids of the master keys that wrapped data keys."""
     rows = transaction.execute("SELECT DISTINCT master_key_id FROM data_keys")
     master = present()  # after the rows were read: a rotation sets its key before it changes them
     for row in rows:
         if row.master_key_id not in master.ids:
             raise master.wrong(row.master_key_id)
+    return {row.master_key_id for row in rows}
+
+
+def _rotated_to(used: set[str], master: MasterKey) -> MasterKey:
+    """Return the keys with the one first that wrapped every data key: another process has rotated to it, and may drop ours."""
+    return master.with_first(next(iter(used))) if len(used) == 1 else master
 
 
 def _data_key(master: MasterKey, row: Row) -> bytes:
