@@ -51,7 +51,8 @@ def outcomes(reply: Reply) -> list[Any]:
 
 def test_ten_thousand_lines_have_an_id_each(client: Client) -> None:
     """The largest batch: as many outcomes as lines, in their order, each with an id of its own that the journal knows."""
-    found = outcomes(send(client, *(say("post", "hall", text=f"line {number}") for number in range(10_000))))
+    patient = replace(client, timeout=300.0)
+    found = outcomes(send(patient, *(say("post", "hall", text=f"line {number}") for number in range(10_000))))
     assert {line["status"] for line in found} == {"queued"}
     assert len({line["invocationId"] for line in found}) == 10_000
     newest = client.get("/v1/invocations?limit=2").json["items"]
