@@ -46,8 +46,9 @@ class Specifications:
         """
 
     def request(self, method: str, server: str, started: float, ended: float, status: int | None) -> None:
-        """Observe a request that jackfield-http has sent for an action, or for the credentials of one. Called inside the wrappers of
-        ``around``, once the header of the response has arrived, or there will be none: ``status`` is None then.
+        """Observe a request that jackfield-http or jackfield-aws has sent for an action, or for the credentials of one. Called inside the
+        wrappers of ``around``, once the response has arrived (of HTTP connectors, its header), or there will be none: ``status`` is None
+        then.
 
         ``server`` is the host, ``started`` and ``ended`` are seconds since 1970. Must not block; an exception is logged and changes
         nothing. Requests of isolated connectors are not reported.

@@ -1,8 +1,9 @@
-"""Hooks in botocore clients that report to the runtime: bytes are about to leave, and which request id came back."""
+"""Hooks in botocore clients that report to the runtime: bytes are about to leave, how long it took, and which request id came back."""
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from jackfield.connector import current_call
 from jackfield_aws.limits import current_deadline
@@ -20,6 +21,7 @@ def watch(client: Any, *, begins: bool) -> None:
     ``before-send`` is botocore's last event before bytes leave. It is emitted in the caller's thread and after signing, so a failed
     credential refresh comes before it.
     """
+    _observe(client._endpoint.http_session)  # noqa: SLF001 (no event surrounds a request alone)
     events = client.meta.events
     if not begins:
         events.register("before-call", _limit)
@@ -27,6 +29,26 @@ def watch(client: Any, *, begins: bool) -> None:
         events.register_last("before-send", _begin)  # also checks the deadline
         events.register("before-parse", _note_header)
         events.register("after-call", _note_parsed)
+
+
+def _observe(session: Any) -> None:
+    """Report each request to the plugins that observe them, once its response has arrived."""
+    send = session.send
+
+    def observed(request: Any) -> Any:
+        call = current_call()
+        if call is None or call.observe is None:
+            return send(request)
+        clock, status = call.deadline.clock, None
+        started = clock.time()
+        try:
+            response = send(request)
+            status = response.status_code
+        finally:
+            call.observe(request.method, urlsplit(request.url).hostname or "", started, clock.time(), status)
+        return response
+
+    session.send = observed
 
 
 def _limit(**_: object) -> None:

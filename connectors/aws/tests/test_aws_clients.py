@@ -65,6 +65,24 @@ def test_one_client_serves_many_tries(opener: Opener, aws: FakeAws) -> None:
     assert opener.leases.made == 3
 
 
+def test_plugins_see_each_request(opener: Opener, aws: FakeAws) -> None:
+    """A plugin that observes requests is told the method, the host, the times and the status, also of one that nobody answered."""
+    aws.reset()
+    clients, call = _open(opener)
+    seen: list[tuple[Any, ...]] = []
+    call.observe = lambda *about: seen.append(about)
+    with entered(call):
+        clients.client("sesv2").send_email(**MAIL)
+        aws.script([{"do": "status", "status": 503}, {"do": "close"}])
+        for _ in range(2):
+            with pytest.raises(Exception):  # noqa: B017, PT011 (whatever botocore raises)
+                clients.client("sesv2").send_email(**MAIL)
+    assert [(method, server, status) for method, server, _, _, status in seen] == [
+        ("POST", "127.0.0.1", status) for status in (200, 503, None)
+    ]
+    assert all(started <= ended for _, _, started, ended, _ in seen)
+
+
 def test_many_threads_may_make_clients_at_once(aws: FakeAws) -> None:
     """Clients made at the same time by many threads, each for a connection of its own, all work."""
 
