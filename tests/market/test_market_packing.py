@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from jackfield.market.wheels import read_wheel
-from plugboard import ECHO
+from plugboard import ECHO, declare
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]
@@ -114,6 +114,44 @@ def test_what_is_not_packed(shell: Shell, author: Path, case: str) -> None:
     assert answer.json["error"]["code"] == "invalid_invocation"
     assert named in answer.json["error"]["message"]
     assert not (shell.folder / "dist").exists()
+
+
+_BINDING = """
+class Bound:
+    def __init__(self, manifest):
+        self.manifest = manifest
+
+    def describe(self):
+        if self.manifest["title"] == "Broken":
+            raise ValueError("no server")
+        return {**self.manifest, "license": "MIT"}
+"""
+"""A kind of binding for connectors that have a licence."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed", "refusal"),
+    [
+        ("rows", {"license": "MIT"}, None),
+        ("rows", {}, "license"),
+        ("rows", {"title": "Broken"}, "cannot be bound: no server"),
+        ("other", {}, "cannot be bound: no installed package binds actions to 'other'"),
+    ],
+)
+def test_a_connector_without_code_is_compared_with_what_its_binding_says(
+    shell: Shell, author: Path, kind: str, changed: dict[str, Any], refusal: str | None
+) -> None:
+    """A package of data alone is packed if its binding describes the manifest; another description and an unknown kind are refused."""
+    for path in (author / "jackfield_echo").rglob("*"):
+        if path.name != "connector.json":
+            path.unlink()
+    _replaced(author / "pyproject.toml", "jackfield_echo:connector", f"jackfield_echo:{kind}")
+    _manifest(lambda found: found.update(changed))(author)
+    (shell.plugs / "rows_binding.py").write_text(_BINDING, encoding="utf-8")
+    declare(shell.plugs, "rows-binding", "jackfield.bindings", {"rows": "rows_binding:Bound"})
+    answer = shell.run("pack", "echo", "--out", "dist")
+    assert answer.code == (0 if refusal is None else 2)
+    assert refusal is None or refusal in answer.json["error"]["message"]
 
 
 def test_the_master_key_is_not_passed_on(shell: Shell, author: Path) -> None:

@@ -33,10 +33,24 @@ def connector_at(module: str, attribute: str, manifest: Manifest | None = None) 
     found = importlib.import_module(module)
     if getattr(found, "__file__", None) is not None or hasattr(found, attribute.partition(".")[0]):
         return operator.attrgetter(attribute)(found)
-    for point in entry_points(isolated=manifest is None).get(_BINDINGS, ()):
+    if manifest is None:
+        return bound(attribute, _whole(found.__path__[0]))
+    return _binding(attribute, isolated=False)(manifest.raw, _row_of(manifest))
+
+
+def bound(attribute: str, raw: Any) -> Any:
+    """Return the connector of a package without code: ``attribute`` is the kind of binding, ``raw`` its whole connector.json.
+
+    :raises ImportError: if no installed package knows the binding.
+    """
+    return _binding(attribute, isolated=True)(raw)
+
+
+def _binding(attribute: str, *, isolated: bool) -> Callable[..., Any]:
+    for point in entry_points(isolated=isolated).get(_BINDINGS, ()):
         if point.name == attribute:
-            bind = operator.attrgetter(point.attribute)(importlib.import_module(point.module))
-            return bind(_whole(found.__path__[0])) if manifest is None else bind(manifest.raw, _row_of(manifest))
+            found: Callable[..., Any] = operator.attrgetter(point.attribute)(importlib.import_module(point.module))
+            return found
     raise ImportError(f"no installed package binds actions to '{attribute[:80]}'; the package jackfield-{attribute[:80]} may do so")
 
 

@@ -1,7 +1,7 @@
 """Child processes that run an author's code: the build of the wheel, and the description of the connector by its code.
 
-They run on the author's machine, never where packages are verified or installed. jackfield's own variables, such as the master key, are not
-passed on.
+A connector without code is described in this process: that saves most of the time of packing it. The child processes run on the author's
+machine, never where packages are verified or installed. jackfield's own variables, such as the master key, are not passed on.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
+from jackfield.catalog.loading import bound
 from jackfield.errors import InvalidInvocation
+from jackfield.failures import Raised, attempt
 
 _BUILD_SECONDS = 300
 _DESCRIBE_SECONDS = 120
@@ -64,6 +66,18 @@ def describe_code(root: str, module: str, attribute: str) -> dict[str, Any]:
         except (OSError, ValueError):
             raise InvalidInvocation(f"the connector '{module}:{attribute}' ended Python while it was imported") from None
     return dict(found)
+
+
+def describe_data(manifest: Mapping[str, Any], attribute: str) -> dict[str, Any]:
+    """Return what the connector of a package without code says of itself. It is made here: there is nothing of the author's to run.
+
+    :raises InvalidInvocation: if no installed package knows its binding, or the binding refuses the manifest.
+    """
+    found = attempt(lambda: dict(bound(attribute, manifest).describe()))
+    if isinstance(found, Raised):
+        message = f"the connector '{manifest.get('key')}' cannot be bound: {str(found.error)[:500]}"
+        raise InvalidInvocation(message, hint="Install what the connector requires into this environment: pip install -e PATH.")
+    return found
 
 
 def _run(words: Sequence[str], folder: str, seconds: int, failure: str, hint: str) -> None:

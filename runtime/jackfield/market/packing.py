@@ -18,7 +18,7 @@ from typing import Any
 from jackfield.catalog.comparing import difference
 from jackfield.errors import InvalidInvocation
 from jackfield.manifest import Manifest
-from jackfield.market.author_process import build_wheel, describe_code
+from jackfield.market.author_process import build_wheel, describe_code, describe_data
 from jackfield.market.documents import page, sbom
 from jackfield.market.manifest_changes import compare, read_described, refuse_step
 from jackfield.market.wheels import Wheel, parse_wheel, read_bounded, record_hash
@@ -26,6 +26,8 @@ from jackfield.market.wheels import Wheel, parse_wheel, read_bounded, record_has
 _TIME = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644 << 16
 _UNIX = 3
+_CODE = (".py", ".so", ".pyd")
+"""Endings of files that Python imports."""
 _REGENERATE = "Write connector.json anew from the code, look at the difference, and pack again."
 PAGE = "docs/connector.md"
 """Page of documentation, in the metadata folder."""
@@ -131,6 +133,13 @@ def _quoted(path: str) -> str:
 def _check_manifest(wheel: Wheel) -> None:
     value = next(iter(wheel.entry_points["jackfield.connectors"].values()))
     module, _, attribute = (part.strip() for part in value.partition(":"))
+    has_code = module != wheel.package or any(path.endswith(_CODE) for path in wheel.files)
+    described = _described(wheel, module, attribute) if has_code else describe_data(wheel.manifest.raw, attribute)
+    refuse_difference(wheel.manifest.raw, described)
+
+
+def _described(wheel: Wheel, module: str, attribute: str) -> dict[str, Any]:
+    """Return the manifest that the code in the wheel describes."""
     with tempfile.TemporaryDirectory(prefix="jackfield-") as root:
         for path, content in wheel.files.items():
             if path.startswith(f"{wheel.package}/"):
@@ -138,8 +147,7 @@ def _check_manifest(wheel: Wheel) -> None:
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 with open(target, "wb") as file:
                     file.write(content)
-        described = describe_code(root, module, attribute)
-    refuse_difference(wheel.manifest.raw, described)
+        return describe_code(root, module, attribute)
 
 
 def refuse_difference(committed: Mapping[str, Any], described: Mapping[str, Any]) -> None:
