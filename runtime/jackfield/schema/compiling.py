@@ -11,7 +11,7 @@ from jackfield.schema.facts import SchemaFacts, is_sensitive
 from jackfield.schema.json_types import SchemaError
 from jackfield.schema.json_values import to_json
 from jackfield.schema.plan import ABSENT, Items, Members, Plan, text_step
-from jackfield.schema.references import check_references
+from jackfield.schema.references import Outline, check_references
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 def compiled_schema(schema: Mapping[str, Any], noun: str) -> CompiledSchema:
     """Check a schema, then compile what preparing, validating and explaining need."""
-    given, faults = to_json(schema)
-    if faults:
-        raise SchemaError(faults[0].path, faults[0].message)
+    given = _plain(schema)
     check_form(given)
     patterns = check_references(given, check_form).patterns
     root = for_engine(given)
@@ -44,6 +42,25 @@ def compiled_schema(schema: Mapping[str, Any], noun: str) -> CompiledSchema:
         compile_part=partial(compile_part, root),
     )
     return CompiledSchema(facts, plan_for(facts))
+
+
+def checked_schema(schema: Mapping[str, Any]) -> Outline:
+    """Check a schema as ``compiled_schema`` does, without the plan that calls need; return its outline.
+
+    :raises SchemaError: if it is invalid.
+    """
+    given = _plain(schema)
+    check_form(given)
+    found = check_references(given, check_form)
+    compile_validator(for_engine(given))
+    return found
+
+
+def _plain(schema: Mapping[str, Any]) -> Json:
+    given, faults = to_json(schema)
+    if faults:
+        raise SchemaError(faults[0].path, faults[0].message)
+    return given
 
 
 _READABLE = frozenset({"boolean", "integer", "fraction"})
