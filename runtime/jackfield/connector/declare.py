@@ -15,6 +15,7 @@ from jackfield.connector.models import ConnectionType, DeclarationError, Inputs,
 from jackfield.connector.streamed import returns_files
 from jackfield.errors import JackfieldError
 from jackfield.manifest import Effect, IdempotentBy, Pagination, RateLimit, RepeatOk
+from jackfield.manifest_parts import example
 
 if typing.TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -275,7 +276,10 @@ class Connector:
                 permissions={system: tuple(names) for system, names in (permissions or {}).items()},
                 pagination=pagination,
                 rate_limit=rate_limit,
-                examples=tuple(_example(self, key, title, one) if isinstance(one, tuple) else one for one in examples),
+                examples=tuple(
+                    example(self.key, self.version, key, title or spelt_out(key), *one) if isinstance(one, tuple) else one
+                    for one in examples
+                ),
                 idempotent_by=idempotent_by,
                 repeat_ok=tuple(repeat_ok),
                 schema=dict(schema or {}),
@@ -346,17 +350,6 @@ class Connector:
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
         """Return the permissions that all actions together need, by system. They are united on first access."""
         return _Permissions(self.actions)
-
-
-def _example(connector: Connector, action: str, title: str | None, pair: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Mapping[str, Any]:
-    inputs, output = pair
-    about = {"connector": connector.key, "connectorVersion": connector.version, "action": action}
-    meta = {"invocationId": "0197a2f0-0000-7000-8000-000000000000", **about, "attempts": 1, "durationMs": 12.5, "replayed": False}
-    return {
-        "title": title or spelt_out(action),
-        "invocation": {"connector": connector.key, "action": action, "connection": f"my-{connector.key}", "inputs": dict(inputs)},
-        "result": {"status": "succeeded", "output": dict(output), "meta": meta},
-    }
 
 
 def _by_action(modules: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from jackfield.connector import InvalidInput, Pagination
 from jackfield.errors import did_you_mean
+from jackfield.manifest_parts import lettermark
 from jackfield_aws.version import VERSION
 from jackfield_aws.virtual import models
 from jackfield_aws.virtual.lazy import described
@@ -38,7 +39,7 @@ def frozen(service: str, key: str, version: str, select: Sequence[str], connecti
         "title": title,
         "description": f"{title}, made from the service model of botocore {models.botocore_version()}.",
         "version": version,
-        "icon": _icon(title),
+        "icon": lettermark(" ".join(word for word in title.split() if word not in ("AWS", "Amazon")), "b45309"),
         "categories": ["aws"],
         "documentationUrl": "https://docs.aws.amazon.com/",
         "license": _LICENSE,
@@ -50,17 +51,6 @@ def frozen(service: str, key: str, version: str, select: Sequence[str], connecti
             {"key": "awsRegions", "title": "AWS Regions", "description": "The regions of the service.", "needsConnection": False}
         ],
     }
-
-
-def _icon(title: str) -> str:
-    """Return an icon with the first letter of the service's own name."""
-    words = [word for word in title.split() if word not in ("AWS", "Amazon")]
-    letter = next((one for one in "".join(words).upper() if one.isascii() and one.isalnum()), "A")
-    text = "<text x='12' y='17' font-family='sans-serif' font-size='14' text-anchor='middle' fill='white'>"
-    return (
-        "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'>"
-        f"<rect width='24' height='24' rx='5' fill='%23b45309'/>{text}{letter}</text></svg>"
-    )
 
 
 def _matches(key: str, select: Sequence[str]) -> bool:

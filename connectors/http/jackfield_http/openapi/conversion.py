@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.connector import InvalidInput, pointer
+from jackfield.manifest_parts import lettermark
 from jackfield_http.openapi.actions import Actions
 from jackfield_http.openapi.curation import curate
 from jackfield_http.openapi.examples import add_examples
@@ -167,16 +168,6 @@ def probe_of(row: Json, actions: list[Json]) -> str | None:
         and (not names or sorted(names) in [sorted(one) for one in action["http"].get("security", ())])
     ]
     return next(filter(_OWN.search, paths), paths[0] if paths else None)
-
-
-def lettermark(title: str) -> str:
-    """Return an icon with the first letter of a title; an overlay has a better one."""
-    letter = next((one for one in title.upper() if one.isascii() and one.isalnum()), "A")
-    text = "<text x='12' y='17' font-family='sans-serif' font-size='14' text-anchor='middle' fill='white'>"
-    return (
-        "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'>"
-        f"<rect width='24' height='24' rx='5' fill='%23334155'/>{text}{letter}</text></svg>"
-    )
 
 
 def title_in(document: Json) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector import InvalidInput
+from jackfield.manifest_parts import example
 from jackfield_http.bindings.error_rows import KINDS, SENT
 from jackfield_http.openapi.contents import Response
 from jackfield_http.openapi.operations import Operation
@@ -71,7 +72,7 @@ def curate(manifest: Json, extension: Any) -> None:
     for row in manifest["connectionTypes"]:
         _curate_type(row, given.get("connections", {}).get(row["key"], {}))
     for action in manifest["actions"]:
-        action["examples"] = [_completed(manifest, action["key"], example) for example in action["examples"]]
+        action["examples"] = [_completed(manifest, action["key"], row) for row in action["examples"]]
 
 
 def _judge(errors: Json) -> None:
@@ -90,21 +91,10 @@ def _curate_type(row: Json, given: Mapping[str, Any]) -> None:
         row["schema"]["properties"][name] |= about
 
 
-def _completed(manifest: Json, key: str, example: Json) -> Json:
-    if "invocation" in example:
-        return example
-    called = {"connector": manifest["key"], "action": key, "connection": f"my-{manifest['key']}", "inputs": example["inputs"]}
-    meta = {
-        "invocationId": "0197a2f0-0000-7000-8000-000000000000",
-        "connector": manifest["key"],
-        "connectorVersion": manifest["version"],
-        "action": key,
-        "attempts": 1,
-        "durationMs": 120.5,
-        "replayed": False,
-    }
-    result = {"status": "succeeded", "output": example["output"], "meta": meta}
-    return {"title": example["title"], "invocation": called, "result": result}
+def _completed(manifest: Json, key: str, row: Json) -> Json:
+    if "invocation" in row:
+        return row
+    return example(manifest["key"], manifest["version"], key, row["title"], row["inputs"], row["output"], took=120.5)
 
 
 def _rows(given: Any) -> list[Json]:

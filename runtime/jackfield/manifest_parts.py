@@ -1,0 +1,29 @@
+"""Parts of a manifest that every generator of connectors writes: an icon for what has none, and an example's invocation with its Result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def lettermark(title: str, colour: str = "334155") -> str:
+    """Return an icon with the first letter of a title, white on ``colour`` (hexadecimal)."""
+    letter = next((one for one in title.upper() if one.isascii() and one.isalnum()), "A")
+    text = "<text x='12' y='17' font-family='sans-serif' font-size='14' text-anchor='middle' fill='white'>"
+    return (
+        "data:image/svg+xml;utf8,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'>"
+        f"<rect width='24' height='24' rx='5' fill='%23{colour}'/>{text}{letter}</text></svg>"
+    )
+
+
+def example(
+    connector: str, version: str, action: str, title: str, inputs: Mapping[str, Any], output: Mapping[str, Any], *, took: float = 12.5
+) -> dict[str, Any]:
+    """Return an example of an action that succeeds within ``took`` milliseconds."""
+    about = {"connector": connector, "connectorVersion": version, "action": action}
+    meta = {"invocationId": "0197a2f0-0000-7000-8000-000000000000", **about, "attempts": 1, "durationMs": took, "replayed": False}
+    return {
+        "title": title,
+        "invocation": {"connector": connector, "action": action, "connection": f"my-{connector}", "inputs": dict(inputs)},
+        "result": {"status": "succeeded", "output": dict(output), "meta": meta},
+    }
