@@ -59,7 +59,7 @@ importNotes = "its responses are XML"
 | `connection` | the connection type to use |
 | `values` | its values; `${url}` stands for the server's address. With `conformance-secret-4711` as secret, the rules also search for it |
 | `headers` | headers of every response |
-| `safe-posts` | actions that read although they send a POST |
+| `safe-posts` | actions that read, or may be repeated, although they send a POST |
 | `left-out` | actions that the server cannot stand in for, with the reason, which the report repeats |"""
 
 _SHOWN = """## Catalogue

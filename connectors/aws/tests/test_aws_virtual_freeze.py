@@ -12,6 +12,7 @@ import pytest
 from jackfield import Jackfield
 from jackfield.catalog import Catalog, EntryPoint
 from jackfield.connector import InvalidInput
+from jackfield.manifest_parts import example
 from jackfield.schema.cache import check_schemas
 from jackfield_aws.virtual.command import command
 from moto_rig import Rig, moto_rig
@@ -60,6 +61,23 @@ def test_a_frozen_service_is_a_project_that_is_checked_tested_and_packed(shell: 
         )
         assert done.returncode == 0, done.stdout + done.stderr
     assert shell.run("pack", "aws-kinesis", "--out", "dist").json["connector"] == "aws-kinesis"
+
+
+def test_actions_with_examples_are_run_by_check(shell: Shell) -> None:
+    """Reads and deletions of AWS are POST requests; with an example each is run by the rules of bronze, and keeps them."""
+    declare(shell.plugs, "jackfield-aws-commands", "jackfield.commands", {"generate.aws": "jackfield_aws.virtual.command:command"})
+    declare(shell.plugs, "jackfield-aws-bindings", "jackfield.bindings", {"aws": "jackfield_aws.virtual.bound:bound"})
+    shell.run("generate", "aws", "sqs", "--select", "getQueueUrl", "--select", "deleteQueue")
+    path = shell.folder / "aws-sqs" / "jackfield_aws_sqs" / "connector.json"
+    manifest = json.loads(path.read_bytes())
+    inputs = {"deleteQueue": {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/q"}, "getQueueUrl": {"QueueName": "q"}}
+    for action in manifest["actions"]:
+        shown = {"awsRegion": "eu-west-1", **inputs[action["key"]]}
+        action["examples"] = [example("aws-sqs", "0.1.0", action["key"], action["title"], shown, {})]
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    rules = {rule["name"]: rule for rule in shell.run("check", "aws-sqs").json["rules"]}
+    assert rules["effects-fit-methods"]["evidence"] == ["ran 2 of 2 actions against a loopback provider"]
+    assert [name for name, rule in rules.items() if rule["tier"] in ("bronze", "silver") and rule["passed"] is False] == []
 
 
 def test_what_belongs_to_the_author_is_written_once(shell: Shell) -> None:

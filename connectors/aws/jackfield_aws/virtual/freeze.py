@@ -113,10 +113,12 @@ dependencies = ["jackfield>=0.1,<1", "jackfield-aws>={VERSION},<1"]
 [tool.hatch.build.targets.wheel]
 packages = ["{package}"]
 
-# How `jackfield check` runs the actions: its loopback provider stands in for the endpoint.
+# How `jackfield check` runs the actions: its loopback provider stands in for the endpoint. AWS takes a POST for most reads, too.
 [tool.jackfield.check]
 connection = "apiKeySecret"
 headers = {{ x-amzn-RequestId = "conformance" }}
+safe-posts = [
+{"".join(f'    "{action["key"]}",{chr(10)}' for action in manifest["actions"] if action["effect"] != "write")}]
 
 [tool.jackfield.check.values]
 accessKeyId = "AKIAIOSFODNN7EXAMPLE"
