@@ -159,7 +159,7 @@ def _paging() -> Json:
             "items": {**_POINTER, "description": "The items in the output."},
             "size": {**_KEY, "description": "Input that takes the page's size."},
             "more": {**_POINTER, "description": "Member that is true while there are more pages."},
-            "first": {"type": "integer", "minimum": 0, "description": "Number of the first page."},
+            "first": {"type": "integer", "minimum": 0, "description": "Number of the first page or, for an offset, of the first item."},
         },
         ["kind", "confidence"],
         "How the next page is found.",

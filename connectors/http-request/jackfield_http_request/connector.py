@@ -111,10 +111,7 @@ def _part(part: FormPart, file: StreamedFile, opened: ExitStack) -> Part:
 
 
 def _page(asked: RequestInputs, wanted: Paging, api: HttpClient, options: dict[str, Any]) -> Response:
-    pages = Pages(
-        wanted.kind, wanted.items, wanted.parameter, wanted.next, wanted.more, first=wanted.first if wanted.kind == "number" else 0
-    )
-    page = pages.fetch_url(api, target(api, asked.url), asked, asked.query, **options)
+    page = wanted.declared().fetch_url(api, target(api, asked.url), asked, asked.query, **options)
     return Response(status=page.answer.status, headers=_shown(page.answer.headers), items=page.items, next_token=page.next)
 
 

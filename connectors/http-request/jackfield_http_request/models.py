@@ -12,7 +12,7 @@ from jackfield.connector import Detail, Field, InvalidInput, Output, StreamedFil
 from jackfield.manifest import Effect
 from jackfield_http.downloads import Download
 from jackfield_http.headers import FRAMING, field
-from jackfield_http.paging import PageInputs
+from jackfield_http.paging import PageInputs, Pages
 
 Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 _EFFECTS: Mapping[Method, Effect] = {
@@ -51,6 +51,14 @@ class Paging(_Closed):
     next: str = Field("", title="Next", description="JSON Pointer of the next token or URL in a response, or of the ID in an item.")
     more: str | None = Field(None, title="More", description="JSON Pointer of a member that is false on the last page.")
     first: int = Field(1, title="First Page", description="The number of the first page.")
+
+    def declared(self) -> Pages:
+        """Return the declaration.
+
+        :raises ValueError: if the list would end after its first page, or never.
+        """
+        first = self.first if self.kind == "number" else 0
+        return Pages(self.kind, self.items, self.parameter, self.next, self.more, first=first)
 
 
 class RequestInputs(PageInputs):
@@ -108,6 +116,11 @@ class RequestInputs(PageInputs):
             yield Detail(pointer(given[1]), f"a request has one body, and '{given[0]}' is one")
         if self.pages is not None and (self.method != "GET" or given):
             yield Detail("/pages", "only a GET without a body has pages")
+        elif self.pages is not None:
+            try:
+                self.pages.declared()
+            except ValueError as error:
+                yield Detail("/pages", str(error))
         if self.effect is not None and self.real_effect != self.effect:
             yield Detail("/effect", f"a {self.method} has the effect '{_EFFECTS[self.method]}' at least")
         for number, part in enumerate(self.multipart or ()):
@@ -122,10 +135,21 @@ class RequestInputs(PageInputs):
             elif name.lower() in FRAMING:
                 yield Detail(pointer("headers", name), "is set by the client")
             else:
-                try:
-                    field(name, value)
-                except InvalidInput as error:
-                    yield Detail(pointer("headers", name), error.message)
+                yield from _field_faults(name, value, pointer("headers", name))
+        if self.content_type is not None:
+            yield from _field_faults("Content-Type", self.content_type, "/contentType")
+        key = self.idempotency_header
+        if key is not None and (key.lower() in _CREDENTIALS or key.lower() in FRAMING):
+            yield Detail("/idempotencyHeader", "is set by the client or the connection: name the field that the server reads keys from")
+        elif key is not None:
+            yield from _field_faults(key, "", "/idempotencyHeader")
+
+
+def _field_faults(name: str, value: str, place: str) -> Iterable[Detail]:
+    try:
+        field(name, value)
+    except InvalidInput as error:
+        yield Detail(place, error.message)
 
 
 class Response(Output):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
@@ -109,6 +110,9 @@ def test_effects(harness: Harness, inputs: dict[str, Any], step: Step, status: s
         ({"headers": {"Host": "evil"}}, "/headers/Host"), ({"headers": {"Content-Length": "0"}}, "/headers/Content-Length"),
         ({"headers": {"X-A": "a\r\nX-B: c"}}, "/headers/X-A"), ({"headers": {"X/A": "\x00"}}, "/headers/X~1A"),
         ({"method": "POST", "pages": {"kind": "link"}}, "/pages"), ({"method": "POST", "multipart": [{"name": "a"}]}, "/multipart/0"),
+        ({"pages": {"kind": "token", "parameter": "t", "next": "next"}}, "/pages"), ({"pages": {"kind": "number"}}, "/pages"),
+        ({"method": "POST", "idempotencyHeader": "Host"}, "/idempotencyHeader"), ({"idempotencyHeader": "a b"}, "/idempotencyHeader"),
+        ({"method": "POST", "text": "x", "contentType": "a\r\nb"}, "/contentType"),
         ({"method": "TRACE"}, "/method"), ({"method": "CONNECT"}, "/method"),
         ({"url": "http://evil.example/x"}, "/url"), ({"url": "//evil.example/x"}, "/url"), ({"url": "https://{host}/x"}, "/url"),
         ({"url": "/../admin"}, "/url"), ({"url": "/a/%2e%2e/b"}, "/url"), ({"url": "/a\r\nX: y"}, "/url"), ({"url": "/a b"}, "/url"),
@@ -223,6 +227,24 @@ def test_every_kind_of_list(harness: Harness, pages: dict[str, Any], requests: i
         going_on = dict(result.meta.next or {})
         assert going_on
     assert (found, len(server.requests)) == (ITEMS, requests)
+
+
+def test_objects_in_a_query_or_a_form(harness: Harness) -> None:
+    """An object is sent as JSON, not as Python writes it."""
+    server = harness.serve(Answer({}))
+    harness.invoke("request", {"method": "POST", "url": "/x", "query": {"q": {"a": None}}, "form": {"f": [{"b": True}]}}).unwrap()
+    assert (unquote(server.requests[0].path), unquote(server.requests[0].body.decode())) == ('/x?q={"a":null}', 'f={"b":true}')
+
+
+def test_a_provider_that_sends_a_secret_back(harness: Harness) -> None:
+    """A secret is masked in a provider's code and in its request ID, too."""
+    secret = "tok-4711-secret"
+    headers = {"X-Request-Id": f"for {secret}"}
+    server = harness.serve(Answer({"error": f"bad key {secret}"}, 401, headers), Answer({"id": secret}, headers=headers))
+    connection = {"type": "http/bearer", "values": {"server": server.url, "token": secret}}
+    for status in ("failed", "succeeded"):
+        result = harness.invoke("request", {"method": "POST", "url": "/x", "json": {}}, connection=connection)
+        assert (result.status, secret in json.dumps(result.to_json()), result.meta.request_id) == (status, False, "for ***")
 
 
 def test_an_idempotency_key(harness: Harness) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.connector import MAX_ANSWER, Sent, Unavailable, current_call
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 
 MAX_FIELDS = 200
 """Maximum number of header fields of a response; their size is limited to 100 KiB."""
+MAX_DEPTH = 200
+"""Maximum number of levels of JSON in a response."""
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_CONTAINERS = frozenset({dict, list})
+_HALF = re.compile("[\ud800-\udfff]")
+_LARGE = re.compile(rb"[eE]\+?[0-9]{3}")
+"""Exponent of a number that a float may not hold."""
+_ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _CHARSET = re.compile(r"charset=\"?([\w.:-]{1,40})")
 _NAMING = re.compile(r"(id|name|number|status|state|url|href)$", re.IGNORECASE)
 _PREFIX = 65_536
@@ -55,8 +64,8 @@ class Answer:
         """The body as text, in the charset of its media type; UTF-8 by default."""
         found = _CHARSET.search(self.headers.get("content-type", ""))
         try:
-            return self.content.decode(found[1] if found else "utf-8", "replace")
-        except LookupError:
+            return _whole(self.content.decode(found[1] if found else "utf-8", "replace"))
+        except (LookupError, UnicodeError):  # no charset, or one of Python's codecs that is none of the web's
             return self.content.decode("utf-8", "replace")
 
     @property
@@ -80,14 +89,43 @@ class StreamedAnswer:
 
 
 def parsed(content: bytes) -> Any:
-    """Parse JSON strictly.
+    """Parse JSON strictly. Half a surrogate pair, which is no character, is replaced.
 
     :raises ValueError: if it is not JSON, or nested too deeply.
     """
     try:
-        return json.loads(content, parse_constant=_refuse)
+        found = json.loads(content, parse_constant=_refuse, parse_float=_finite if _LARGE.search(content) else None)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if _is_deep(content, found):
+        raise ValueError("nested too deeply")
+    return json.loads(_whole(json.dumps(found, ensure_ascii=False))) if _ESCAPED_HALF.search(content) else found
+
+
+def _is_deep(content: bytes, found: Any) -> bool:
+    """Return whether JSON is nested more deeply than an output may be. Removing its innermost brackets again and again, as bytes, is ten
+    times faster than a walk through its values, which only a text with a bracket makes necessary."""
+    left = content.translate(None, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        size = len(left)
+        left = left.replace(b"[]", b"").replace(b"{}", b"")
+        if len(left) in {0, size}:
+            break
+    level = [found] if left and type(found) in _CONTAINERS else []
+    for _ in range(MAX_DEPTH):
+        parts = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [part for several in parts for part in several if type(part) in _CONTAINERS]
+    return bool(level)
+
+
+def _whole(text: str) -> str:
+    """Replace what is no character by U+FFFD: nothing else could be stored or sent on."""
+    return text if text.isascii() else _HALF.sub("\ufffd", text)
+
+
+def _finite(text: str) -> float:
+    found = float(text)
+    return found if isfinite(found) else _refuse(text)
 
 
 def _refuse(name: str) -> NoReturn:

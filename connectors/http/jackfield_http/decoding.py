@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from jackfield.connector import Sent, Unavailable
 
 ACCEPTED = "gzip, deflate"
 _PIECE = 1 << 18
+_ZLIB = 8
+"""Method in the first byte of a zlib header."""
 _AUTOMATIC = 32 + zlib.MAX_WBITS
 """Window bits by which zlib recognises gzip and zlib headers."""
 
@@ -24,24 +27,30 @@ def decoded(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
         return
     if coding not in {"gzip", "x-gzip", "deflate"}:
         raise _garbled(f"the response is encoded as '{coding[:40]}', which was not asked for")
-    inflater, empty = zlib.decompressobj(_AUTOMATIC), True
+    chunks = iter(chunks)
+    first = next(filter(None, chunks), b"")
+    inflater = zlib.decompressobj(_window(first, coding))
     try:
-        for chunk in chunks:
-            empty = empty and not chunk
-            piece = chunk
-            while piece:
+        for piece in chain([first], chunks):
+            left = piece
+            while left:
                 if inflater.eof:  # a gzip file may have several members
                     inflater = zlib.decompressobj(_AUTOMATIC)
-                found = inflater.decompress(piece, _PIECE)
+                found = inflater.decompress(left, _PIECE)
                 if found:
                     yield found
-                piece = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+                left = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
         while not inflater.eof and (found := inflater.decompress(b"", _PIECE)):
             yield found
     except zlib.error:
         raise _garbled("the response is not compressed as its header says") from None
-    if not inflater.eof and not empty:
+    if not inflater.eof and first:
         raise _garbled("the compressed response is cut off")
+
+
+def _window(first: bytes, coding: str) -> int:
+    """Return the window bits by which zlib reads a body: some servers send deflated bodies without the header of zlib."""
+    return -zlib.MAX_WBITS if coding == "deflate" and first and first[0] & 0x0F != _ZLIB else _AUTOMATIC
 
 
 def _garbled(text: str) -> Unavailable:

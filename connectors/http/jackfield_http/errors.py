@@ -114,7 +114,7 @@ class HttpErrors:
         if row.kind is Unavailable:
             text = f"the provider failed to carry out '{refusal.step}' (status {refusal.status})"
         return row.kind(
-            f"{text}: {message}" if message else text,
+            f"{text}: {message or code}" if message or code else text,
             hint=row.hint,
             provider=said,
             sent=row.sent or _sent(refusal.status),

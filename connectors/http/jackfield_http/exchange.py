@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from jackfield.connector import Rejected, Sent, Unavailable
 from jackfield_http.bodies import Body
-from jackfield_http.headers import Headers
+from jackfield_http.headers import Headers, octets_encoded
 from jackfield_http.urls import Url, UrlError
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -44,7 +44,7 @@ class Exchange:
         if status not in _REDIRECTS or self.method not in SAFE or self.accepts(status) or "location" not in headers:
             return None
         try:
-            url = self.url.joined(headers["location"].partition("#")[0])
+            url = self.url.joined(octets_encoded(headers["location"].partition("#")[0]))
         except UrlError as error:
             raise Unavailable(f"'{self.step}' was redirected to a place that {error}", sent=Sent.UNKNOWN, repeatable=False) from None
         if self.url.scheme == "https" and url.scheme == "http":

@@ -80,8 +80,13 @@ class Headers(Mapping[str, str]):
         for target, parameters in _LINK.findall(self.get("link", "")):
             found = _REL.search(parameters)
             if found is not None and rel in found[1].lower().split():
-                return str(target)
+                return octets_encoded(target)
         return None
+
+
+def octets_encoded(address: str) -> str:
+    """Percent-encode the octets outside ASCII of an address in a header field, as browsers do."""
+    return "".join(one if one.isascii() else f"%{ord(one):02X}" for one in address)
 
 
 def field(name: str, value: str) -> tuple[bytes, bytes]:
@@ -118,6 +123,6 @@ def _number(value: str) -> float | None:
 def _date(value: str | None) -> datetime | None:
     try:
         found = parsedate_to_datetime(value or "")
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

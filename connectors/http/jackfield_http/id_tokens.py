@@ -24,7 +24,7 @@ def check_id_token(text: object, *, client_id: str, issuer: str | None, nonce: s
         fits = _is_for(claims, client_id) and _is_of(claims, now)
         fits = fits and isinstance(claims["sub"], str) and (issuer is None or claims["iss"] == issuer)
         fits = fits and (nonce is None or claims.get("nonce") == nonce)
-    except (IndexError, KeyError, TypeError, ValueError, RecursionError):
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         fits = False
     if not fits:
         raise InvalidConnection("the provider's ID token is not for this client and this approval", hint="Connect it again.")

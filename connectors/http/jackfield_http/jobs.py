@@ -11,6 +11,8 @@ from jackfield_http.answers import Answer
 from jackfield_http.client import HttpClient
 
 _GROWTH = 1.5
+_LEAST = 0.1
+"""Seconds between two polls at least, also if the server says 0."""
 _LAST = 0.5
 """Seconds before the deadline at which waiting ends, so that its error can still be returned."""
 _DAY = 86_400.0
@@ -50,7 +52,7 @@ class Job:
             if state in self.failed:
                 raise self._failure(answer, str(state))
             asked = answer.headers.retry_after
-            seconds = pause if asked is None else asked
+            seconds = pause if asked is None else max(asked, _LEAST)
             call = current_call()
             if call is None or seconds + _LAST >= call.deadline.remaining():
                 raise self._not_yet(str(state), seconds)
@@ -67,6 +69,6 @@ class Job:
             "the job has not ended yet",
             details=[Detail("", f"its state is '{state[:80]}'")],
             hint="Call the action again with the job's handle to wait for its end.",
-            retry_after=max(seconds, 0.1),
+            retry_after=max(seconds, _LEAST),
             within=self.within,
         )

@@ -16,18 +16,42 @@ from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, LeasedToken, SignIn, basic
 from jackfield_http.urls import Url, server_url
 
+REFUSED_GRANT = frozenset({"invalid_grant", "bad_refresh_token", "invalid_refresh_token"})
+"""Codes by which a server says that it no longer accepts a refresh token: RFC 6749, GitHub, Slack."""
+
+
+def _is_error(body: Any) -> bool:
+    """Return True for an error that comes with status 200, as GitHub and Slack send all of theirs."""
+    return isinstance(body, Mapping) and isinstance(body.get("error"), str) and "access_token" not in body
+
+
 _REFUSED = Row(Unauthenticated, "Check the client ID, the client secret and the scopes.")
 TOKEN_ERRORS = HTTP_ERRORS.extended(
     dict.fromkeys(
-        ("invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client", "unsupported_grant_type", "access_denied"), _REFUSED
+        (
+            *REFUSED_GRANT,
+            "invalid_client",
+            "invalid_scope",
+            "unauthorized_client",
+            "unsupported_grant_type",
+            "access_denied",
+            "bad_verification_code",
+            "incorrect_client_credentials",
+            "bad_client_secret",
+            "invalid_code",
+        ),
+        _REFUSED,
     ),
     code="/error",
     message="/error_description",
+    failed=_is_error,
 )
 """Meaning of a token endpoint's errors (RFC 6749 §5.2)."""
 _LARGEST = 256 * 1024
 _LIFETIME = 3600.0
 """Seconds for which a token is used whose lifetime is not stated."""
+_LONGEST = 10 * 365 * 86_400.0
+"""Limit of a stated lifetime: a moment that no calendar has cannot be stored."""
 
 
 def fetch_token(context: OpenContext, settings: ClientSettings, url: Url, form: dict[str, Any], sign_in: SignIn = ANONYMOUS) -> Minted:
@@ -75,9 +99,9 @@ def minted(context: OpenContext, found: Mapping[str, Any]) -> Minted:
 def _expiry(context: OpenContext, seconds: Any) -> float:
     try:
         left = float(seconds)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         left = _LIFETIME
-    return context.clock.time() + (left if isfinite(left) and left > 0 else _LIFETIME)
+    return context.clock.time() + (min(left, _LONGEST) if isfinite(left) and left > 0 else _LIFETIME)
 
 
 class OAuth2ClientCredentials(HttpConnection):

@@ -8,6 +8,7 @@ import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import replace
+from math import isfinite
 from typing import Any, ClassVar, Literal, NoReturn
 from urllib.parse import quote_plus
 
@@ -30,7 +31,7 @@ from jackfield.connector import (
 )
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.id_tokens import check_id_token
-from jackfield_http.oauth2 import ask, minted
+from jackfield_http.oauth2 import REFUSED_GRANT, ask, minted
 from jackfield_http.sign_in import ANONYMOUS, LeasedToken, SignIn, basic
 from jackfield_http.urls import server_url
 
@@ -149,8 +150,8 @@ class OAuth2AuthorizationCode(HttpConnection):
         found = self._ask(context, "deviceUrl", self.device_url, form, step="request a code for a device")
         try:
             code, user_code, where = (str(found[name]) for name in ("device_code", "user_code", "verification_uri"))
-            expires, interval = float(found["expires_in"]), float(found.get("interval", 5))
-        except (KeyError, TypeError, ValueError):
+            expires, interval = _finite(found["expires_in"]), _finite(found.get("interval", 5))
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise Unavailable("the authorization server returned no code for a device", repeatable=False) from None
         complete = found.get("verification_uri_complete")
         kept = {"device_code": code}
@@ -209,7 +210,7 @@ class OAuth2AuthorizationCode(HttpConnection):
 
     def _unrefreshed(self, grants: Grants, used: Grant, error: JackfieldError) -> NoReturn:
         """Record the outcome of a failed refresh, unless it is unknown, or another process has rotated the token meanwhile."""
-        if not isinstance(error, Unauthenticated) or error.provider is None or error.provider.code != "invalid_grant":
+        if not isinstance(error, Unauthenticated) or error.provider is None or error.provider.code not in REFUSED_GRANT:
             if error.sent is not Sent.UNKNOWN:
                 grants.replace(used, used)
             raise error
@@ -276,6 +277,13 @@ def _grants(context: OpenContext) -> Grants:
             hint="Store it in the database, then connect it.",
         )
     return context.grants
+
+
+def _finite(value: Any) -> float:
+    found = float(value)
+    if not isfinite(found):
+        raise ValueError(value)
+    return found
 
 
 def _shown(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
@@ -53,6 +54,16 @@ class Pages:
     largest: int | None = None
     first: int = 0
     under: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would end a list after its first page, or never."""
+        for name, at in (("items", self.items), ("next", self.next), ("more", self.more)):
+            if at and not at.startswith("/"):
+                raise ValueError(f"'{name}' is not a JSON Pointer: it must begin with a slash")
+        if self.kind not in {"link", "url"} and not self.parameter:
+            raise ValueError(f"pages of the kind '{self.kind}' need a 'parameter'")
+        if self.kind in {"token", "url"} and not self.next:
+            raise ValueError(f"pages of the kind '{self.kind}' need 'next'")
 
     @classmethod
     def token(cls, parameter: str, next: str, items: str, **options: Any) -> Pages:
@@ -142,8 +153,8 @@ class Pages:
         if self.kind in {"number", "offset"}:
             return str(self._count(token) + (1 if self.kind == "number" else len(items))) if items else None
         if self.kind == "lastId":
-            return _text(find(items[-1], self.next)) if items else None
-        found = answer.headers.link("next") if self.kind == "link" else _text(answer.json(self.next))
+            return last_id(find(items[-1], self.next)) if items else None
+        found = answer.headers.link("next") if self.kind == "link" else page_token(answer.json(self.next))
         if found is None or (self.kind == "token" and not found.startswith(_FOLLOWED)):
             return found
         try:
@@ -167,12 +178,34 @@ class Pages:
         return url
 
 
+def page_token(value: Any) -> str | None:
+    """Return a token as text; null, false and whatever is empty end a list.
+
+    :raises Unavailable: if it is no token.
+    """
+    if value is None or value is False or value in ("", [], {}):
+        return None
+    if isinstance(value, dict | list) or value is True:
+        raise _endless("what should name the next page is no token")
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def last_id(value: Any) -> str:
+    """Return the ID of a page's last item as a token.
+
+    :raises Unavailable: if it has none.
+    """
+    found = page_token(value)
+    if found is None:
+        raise _endless("the last item has no ID")
+    return found
+
+
+def _endless(text: str) -> Unavailable:
+    """Return the error for a list of which nobody can say whether it goes on: to end it would lose the rest in silence."""
+    hint = "Check how the pages of the list are declared: where a response names the next one."
+    return Unavailable(text, hint=hint, sent=Sent.UNKNOWN, repeatable=False)
+
+
 def _refuse(text: str) -> NoReturn:
     raise InvalidInput("1 input is not valid", details=[Detail("/nextToken", text)], hint="Use 'nextToken' of a page.", sent=Sent.NOTHING)
-
-
-def _text(value: Any) -> str | None:
-    """Return a token as text; None, false and blank end a list."""
-    if value is None or isinstance(value, bool) or value == "":
-        return None
-    return value if isinstance(value, str) else str(value) if isinstance(value, int) else None

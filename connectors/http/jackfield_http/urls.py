@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)+")
 _QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/?\[\]{}|^`\"<>-]*")
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?\.?|\[[0-9a-f:.]+\]")
-_UNFIT = re.compile(r"[\x00-\x20\x7f\\]")
+_UNFIT = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
 _LONGEST = 16_384
 """Maximum length of a URL's path and query; servers accept about half of it."""
 
@@ -85,7 +86,7 @@ def parse_url(text: str) -> Url:
     :raises UrlError: if it is not one, has a user name, or contains spaces, backslashes, control characters or dot segments.
     """
     if _UNFIT.search(text):
-        raise UrlError("contains a space, a backslash or a control character")
+        raise UrlError("contains a space, a backslash, a control character or text that is not Unicode")
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -163,10 +164,10 @@ def without(query: str, signing: str) -> str:
 
 
 def plain(value: object) -> str:
-    """Return a parameter's value as text."""
+    """Return a parameter's value as text: lists and objects within a value as JSON."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if isinstance(value, dict | list | tuple) else str(value)
 
 
 def _quoted(text: str) -> str:

@@ -91,12 +91,13 @@ def test_credentials(server: Provider, kind: Any, values: dict[str, str], name: 
     assert (seen["headers"].get(name), seen["path"]) == (value, path)
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "members"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "raw", "members"])
 def test_compressed_answers(coding: str) -> None:
-    """Compressed responses are decoded, also those of several gzip members."""
+    """Compressed responses are decoded, also those of several gzip members, and deflated ones without a header."""
     body = b'{"text": "' + b"x" * 300_000 + b'"}'
     content = {"gzip": gzip.compress(body), "deflate": zlib.compress(body), "members": gzip.compress(body[:9]) + gzip.compress(body[9:])}
-    headers = {"Content-Encoding": "deflate" if coding == "deflate" else "gzip"}
+    content["raw"] = zlib.compress(body)[2:-4]
+    headers = {"Content-Encoding": "deflate" if coding in {"deflate", "raw"} else "gzip"}
     with Provider([Answer(content=content[coding], headers=headers)]) as provider, attempt(provider.url) as (api, _):
         assert len(api.get("/x").json("/text")) == 300_000
 
@@ -152,6 +153,49 @@ def test_answers_that_are_no_json() -> None:
         with pytest.raises(Unavailable) as found:
             answer.json()
         assert found.value.sent is Sent.UNKNOWN
+
+
+@pytest.mark.parametrize("charset", ["idna", "punycode", "undefined", "utf-7", "raw_unicode_escape", "rot13", "none"])
+def test_charsets_that_are_none(charset: str) -> None:
+    """Text in a charset that only Python knows is readable, and never breaks what it passes through."""
+    page = Answer(content=rb"+2AA-\ud800 \xff", headers={"Content-Type": f"text/plain; charset={charset}"})
+    with Provider([page]) as provider, attempt(provider.url) as (api, _):
+        assert api.get("/x").text.encode()
+
+
+@pytest.mark.parametrize(("content", "found"), [
+    (rb'{"a": "\ud83d", "\udfff": "\ud83d\ude00"}', {"a": "\ufffd", "\ufffd": "\U0001f600"}),
+    (b"[" * 200 + b"]" * 200, None), (b"[" * 201 + b"]" * 201, Unavailable), (b'["[",' * 201 + b"1" + b"]" * 201, Unavailable),
+    (b'{"a": 1e400}', Unavailable), (b'{"a": 1e-400, "b": 1e100}', {"a": 0.0, "b": 1e100}),
+])  # fmt: skip
+def test_json_that_is_no_output(content: bytes, found: Any) -> None:
+    """Half a character is replaced; what is nested too deeply, or is no number, is refused as unclear instead of failing later."""
+    with Provider([Answer(content=content)]) as provider, attempt(provider.url) as (api, _):
+        answer = api.post("/x")
+        if found is Unavailable:
+            with pytest.raises(Unavailable, match="not JSON"):
+                answer.json()
+        else:
+            assert found is None or answer.json() == found
+
+
+@pytest.mark.parametrize("value", [
+    "Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "Mon, 01 Jan 2026 00:00:00 +99999999999999", "soon", "-5", "1e999",
+])  # fmt: skip
+def test_waits_that_are_none(value: str) -> None:
+    """A Retry-After that is neither a number of seconds nor a date says nothing."""
+    with Provider([Answer(status=503, headers={"Retry-After": value})]) as provider, attempt(provider.url) as (api, _):
+        with pytest.raises(Unavailable) as found:
+            api.get("/x")
+        assert found.value.retry_after is None
+
+
+def test_a_redirect_in_octets(server: Provider) -> None:
+    """The octets of a redirect's address are kept, whatever their charset."""
+    moved = Answer(status=302, headers={"Location": "/caf\xe9"})
+    with Provider([moved, Answer()]) as provider, attempt(provider.url) as (api, _):
+        api.get("/x")
+        assert provider.requests[1].path == "/caf%E9"
 
 
 @pytest.mark.parametrize(

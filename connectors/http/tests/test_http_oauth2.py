@@ -118,6 +118,7 @@ def test_a_secret_in_the_body(server: Provider, authority: Authority) -> None:
     (Answer({"error": "invalid_client", "error_description": "no"}, 401), "unauthenticated"), (refused(503), "unavailable"),
     (Answer({"error": "invalid_scope"}, 400), "unauthenticated"), (Answer({"access_token": 7}), "unavailable"), (Answer([]), "unavailable"),
     (Answer({"access_token": "t", "token_type": "mac"}), "unavailable"), (Answer(content=b"<html>"), "unavailable"),
+    (Answer({"error": "incorrect_client_credentials", "error_description": "no"}), "unauthenticated"), (Answer({"error": "x"}), "rejected"),
 ])  # fmt: skip
 def test_no_token(server: Provider, authority: Authority, answer: Answer, code: str) -> None:
     """Without a token nothing is sent to the server."""
@@ -126,6 +127,14 @@ def test_no_token(server: Provider, authority: Authority, answer: Answer, code: 
         pass
     assert (found.value.code, authority.calls) == (code, 0)
     assert SECRET not in str(found.value)
+
+
+@pytest.mark.parametrize("lifetime", ["3600", "soon", 0, -1, True, [1], 10**400, 1e300, None])
+def test_lifetimes_that_are_none(server: Provider, authority: Authority, lifetime: Any) -> None:
+    """Whatever a server says about the lifetime of a token, the token is used."""
+    authority.answer = Answer({"access_token": "tok-1", "expires_in": lifetime})
+    with attempt(server.url, OAuth2ClientCredentials, values=values(server)) as (api, _):
+        assert api.post("/x").json("/token") == "number 1"
 
 
 def test_a_token_url_inside_the_network(server: Provider) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -114,6 +115,33 @@ def test_lists_that_are_none() -> None:
             pages.fetch(api, "/x", PageInputs())
         with pytest.raises(Unavailable, match="next page is not a URL"):
             pages.fetch(api, "/x", PageInputs())
+
+
+@pytest.mark.parametrize(("kind", "following", "token"), [
+    ("token", 1700000000.5, "1700000000.5"), ("token", 7, "7"), ("token", False, None), ("token", [], None), ("token", {}, None),
+    ("token", {"href": "/x"}, Unavailable), ("token", True, Unavailable), ("url", ["/x"], Unavailable),
+    ("url", "/x?\n", Unavailable), ("lastId", None, Unavailable),
+])  # fmt: skip
+def test_tokens_that_are_none(kind: Any, following: Any, token: Any) -> None:
+    """A list is complete only if the server says so: what cannot name the next page is an error, not the end of the list."""
+    pages = Pages(kind, "/data", "t", "/next")
+    body = json.dumps({"data": [{"next": following}], "next": following}).encode()
+    with Provider([Answer(content=body)]) as provider, attempt(provider.url) as (api, _):
+        if token is Unavailable:
+            with pytest.raises(Unavailable, match=r"next page|no ID"):
+                pages.fetch(api, "/x", PageInputs())
+        else:
+            assert pages.fetch(api, "/x", PageInputs()).next == token
+
+
+@pytest.mark.parametrize("declaration", [
+    ("token", "/data", "t", "meta.next"), ("token", "data", "t", "/next"), ("token", "/data", "", "/next"), ("token", "/data", "t", ""),
+    ("number", "/data"), ("offset", ""), ("lastId", ""), ("url", "/data"), ("number", "", "page", "", "has_more"),
+])  # fmt: skip
+def test_declarations_that_lose_pages(declaration: Any) -> None:
+    """A declaration by which a list would end after its first page, or never, is refused at once."""
+    with pytest.raises(ValueError, match=r"JSON Pointer|need"):
+        Pages(*declaration)
 
 
 JOB = Job("/state", done=("done",), failed=("failed",))

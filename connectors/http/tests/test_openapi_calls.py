@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
 
 from jackfield.testing import Answer, Provider, Request
 from openapi_rig import document, generate, installed, operation
@@ -17,7 +21,7 @@ _TICKETS = document(
                 operationId="listTickets",
                 parameters=[
                     {"name": "labels", "in": "query", "explode": False, "schema": {"type": "array", "items": {"type": "string"}}},
-                    {"name": "page", "in": "query", "schema": {"type": "integer"}},
+                    {"name": "page", "in": "query", "schema": {"type": "integer", "default": 1}},
                     {"name": "per_page", "in": "query", "schema": {"type": "integer", "maximum": 100}},
                 ],
                 responses={"200": {"description": "", "content": {"application/json": {"schema": {"type": "array", "items": _TICKET}}}}},
@@ -123,6 +127,46 @@ def test_a_single_page_says_how_to_go_on(tmp_path: Path) -> None:
     """Without 'fetchAll' the meta has the inputs of the next call."""
     result, _ = _call(tmp_path, "listTickets", {"page": 4}, [Answer([{"id": "1", "title": "x"}])])
     assert (result.meta.complete, result.meta.next) == (False, {"page": 5})
+
+
+@pytest.mark.parametrize(("path", "sent"), [
+    ("/a b/{the id}", "/a%20b/x%20y"), ("/caf\xe9/{the id}", "/caf%C3%A9/x%20y"), ("/a\r\nX: y", "/a%0D%0AX:%20y"), ("/{open", "/%7Bopen"),
+    ("/a?note=\xe9 b", "/a?note=%C3%A9%20b"),
+])  # fmt: skip
+def test_paths_that_are_not_encoded(tmp_path: Path, path: str, sent: str) -> None:
+    """A path of a document that no URL can hold is encoded, and cannot leave its line."""
+    inputs = {"theId": "x y"} if "the id" in path else {}
+    result, requests = _served(tmp_path, document({path: {"post": operation()}}), {}, [Answer({})], inputs)
+    assert (result.status, [request.path for request in requests]) == ("succeeded", [sent])
+
+
+@pytest.mark.parametrize("kind", ["integer", "string"])
+def test_pages_that_are_counted_from_zero(tmp_path: Path, kind: str) -> None:
+    """No page is skipped where the first is 0, none is repeated where its number is a text, and a page that the server has cut is not the
+    last one."""
+    page = {"name": "page", "in": "query", "schema": {"type": kind, "default": 0}}
+    listed = operation(
+        operationId="listAll",
+        parameters=[page, {"name": "limit", "in": "query", "schema": {"type": "integer"}}],
+        responses={"200": {"description": "", "content": {"application/json": {"schema": {"type": "array", "items": {}}}}}},
+    )
+
+    def script(_number: int, request: Request) -> Answer:
+        first = 3 * int(parse_qs(urlsplit(request.path).query).get("page", ["0"])[0])
+        return Answer([first, first + 1, first + 2] if first < 9 else [])
+
+    manifest = generate(tmp_path, document({"/all": {"get": listed}}))
+    found: list[int] = []
+    with Provider(script) as provider, installed(tmp_path, manifest, {"server": provider.url}) as jackfield:
+        called = {"connector": "acme", "action": "listAll", "connection": "main"}
+        result = jackfield.invoke({**called, "inputs": {"limit": 1000, "fetchAll": True}})
+        assert (result.unwrap()["items"], result.meta.complete) == ([*range(9)], True)
+        following: Mapping[str, Any] | None = {}
+        while following is not None:
+            result = jackfield.invoke({**called, "inputs": following})
+            found += result.unwrap()["items"]
+            following = result.meta.next
+    assert found == [*range(9)]
 
 
 def test_a_refusal_has_the_providers_words(tmp_path: Path) -> None:

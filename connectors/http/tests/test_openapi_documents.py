@@ -12,7 +12,9 @@ from jackfield.cli.main import main
 from jackfield.connector import InvalidInput
 from jackfield_http.openapi.command import command
 from jackfield_http.openapi.conversion import Choices, converted
+from jackfield_http.openapi.overlay import applied
 from jackfield_http.openapi.reading import parsed
+from jackfield_http.openapi.sources import read
 from openapi_rig import document, generate, operation
 
 
@@ -121,7 +123,7 @@ _TEXT = {"type": "string"}
         (["page"], {}, {"Link": {"schema": _TEXT}}, ("linkHeader", "high", "nextPage", "nextPage")),
         (["page", "limit"], {"next": _TEXT}, {}, ("url", "high", "nextPage", "nextPage")),
         (["starting_after", "limit"], {"has_more": {"type": "boolean"}}, {}, ("lastId", "high", "startingAfter", "nextPage")),
-        (["page", "per_page"], {}, {}, ("page", "medium", "page", "nextPage")),
+        (["page", "per_page"], {}, {}, ("page", "low", None, None)),
         (["offset", "limit"], {}, {}, ("offset", "medium", "offset", "nextPage")),
         (["start", "limit"], {}, {}, ("offset", "low", None, None)),
         (["limit"], {}, {}, None),
@@ -135,6 +137,45 @@ def test_paging_is_found_with_a_confidence(parameters: list[str], properties: An
     if row is not None:
         found = (row["kind"], row["confidence"], *((paging["tokenInput"], paging["tokenOutput"]) if paging else (None, None)))
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("parameter", "kind", "first", "enabled"),
+    [
+        ({"name": "page", "schema": {"type": "integer", "default": 1}}, "page", None, True),
+        ({"name": "page", "schema": {"type": "integer", "default": 0}}, "page", 0, True),
+        ({"name": "page", "schema": {"type": "integer", "minimum": 0}}, "page", 0, True),
+        ({"name": "page", "schema": {"type": "string", "default": "0"}}, "page", 0, True),
+        ({"name": "page", "schema": {"type": "integer"}}, "page", 0, False),
+        ({"name": "startIndex", "schema": {"type": "integer", "default": 1}}, "offset", 1, True),
+        ({"name": "skip", "schema": {"type": "integer"}}, "offset", None, True),
+    ],
+)
+def test_pages_count_from_where_the_document_says(parameter: dict[str, Any], kind: str, first: int | None, enabled: bool) -> None:
+    """Page numbers begin where the parameter says (default, minimum); without that, paging is only suggested: a page could be skipped."""
+    listed = [{"in": "query", **parameter}, {"name": "limit", "in": "query", "schema": {"type": "integer"}}]
+    response = {"description": "", "content": {"application/json": {"schema": {"type": "array", "items": {}}}}}
+    made = converted(document({"/a": {"get": operation(parameters=listed, responses={"200": response})}}), Choices())
+    action = made.manifest["actions"][0]
+    row = action["http"]["paging"]
+    assert (row["kind"], row.get("first"), "pagination" in action) == (kind, first, enabled)
+    assert [found["update"]["x-jackfield"]["pagination"].get("first") for found in made.overlay["actions"]] == ([] if enabled else [first])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"kind": "pages"}, {"kind": "token", "input": "cursor"}, {"kind": "token", "input": "cursor", "response": "meta.next"},
+        {"kind": "token", "response": "/next"}, {"kind": "token", "input": "nope", "response": "/next"}, {"kind": "url"},
+        {"kind": "page", "input": "cursor", "first": "0"}, {"kind": "page", "input": ["cursor"]}, {"kind": "linkHeader", "items": True},
+    ],
+)  # fmt: skip
+def test_a_slip_in_the_pages_of_an_overlay(given: dict[str, Any]) -> None:
+    """Pages that an overlay declares wrongly are refused, instead of ending a list after its first page."""
+    listed = [{"name": "cursor", "in": "query", "schema": {"type": "string"}}]
+    about = operation(parameters=listed, **{"x-jackfield": {"pagination": given}})
+    with pytest.raises(InvalidInput, match="'pagination' of GET /a"):
+        converted(document({"/a": {"get": about}}), Choices())
 
 
 def test_credentials_are_alternatives_or_needed_together() -> None:
@@ -234,6 +275,7 @@ def test_yaml_has_the_types_of_json() -> None:
     """'no' stays text, status codes become names, an alias means what it names."""
     found = parsed(b"a: no\nb: 010\nc: 2024-01-01\nd: &x [1]\ne: *x\nresponses: {200: {}}\n", "x.yaml")
     assert found == {"a": "no", "b": 10, "c": "2024-01-01", "d": [1], "e": [1], "responses": {"200": {}}}
+    assert parsed(rb'{"a\ud800": "\udfff"}', "x.json") == {"a\ufffd": "\ufffd"}
 
 
 @pytest.mark.parametrize(
@@ -245,13 +287,62 @@ def test_yaml_has_the_types_of_json() -> None:
         b"a: [",
         b"a0: &a0 [x, x]\n" + b"".join(b"a%d: &a%d [*a%d, *a%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 30)),
         b"[" * 100_000,
+        b"{" * 100_000,
+        b"a: " + b"[" * 100_000 + b"]" * 100_000,
+        b"- " * 100_000 + b"a",
+        b"{a: " + b"1" * 5000 + b"}",
     ],
-    ids=["not text", "no object", "not JSON", "not YAML", "bomb", "deep"],
+    ids=["not text", "no object", "not JSON", "not YAML", "bomb", "deep", "braces", "brackets", "dashes", "digits"],
 )  # fmt: skip
 def test_a_bad_document_is_refused(content: bytes) -> None:
     """What is no document, or would take all memory, is refused with a sentence."""
     with pytest.raises(InvalidInput, match="cannot be read"):
         parsed(content, "x")
+
+
+@pytest.mark.parametrize(("options", "lock", "text"), [
+    (["--select", "nope"], None, "keeps no operation"), (["--select", "!*"], None, "keeps no operation"),
+    (["--connector-version", '1"'], None, "is not a version"), (["--out", "a.json"], None, "cannot be written"),
+    ([], '{"actions": {"GET /a": "../x"}}', "no lock"), ([], "{", "cannot be read"),
+])  # fmt: skip
+def test_what_cannot_be_generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], lock: str | None, text: str) -> None:
+    """A slip in an option or in the lock is a sentence, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.json").write_text(json.dumps(document({"/a": {"get": operation()}})))
+    if lock is not None:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "openapi.lock.json").write_text(lock)
+    with pytest.raises(InvalidInput, match=text):
+        command(["a.json", "--out", "out", *options])
+    assert not [*tmp_path.rglob("connector.json")]
+
+
+def test_a_damaged_project_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A manifest that is no JSON is replaced; a pattern that selects nothing is named."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.json").write_text(json.dumps(document({"/a": {"get": operation()}})))
+    (tmp_path / "out" / "jackfield_acme").mkdir(parents=True)
+    (tmp_path / "out" / "jackfield_acme" / "connector.json").write_text("{")
+    assert command(["a.json", "--out", "out", "--select", "/a", "--select", "/b"]) == 0
+    assert "the pattern /b selects nothing" in capsys.readouterr().err
+    assert json.loads((tmp_path / "out" / "jackfield_acme" / "connector.json").read_text())["actions"]
+
+
+@pytest.mark.parametrize("reference", ["\0", "x\0y", "/etc/passwd", "../x", "http://[", "file:///etc/passwd"])
+def test_references_that_lead_nowhere(tmp_path: Path, reference: str) -> None:
+    """A reference outside the document's folder, or to what is no path, is reported as broken."""
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(document({"/a": {"$ref": reference}}, servers=[{"url": "https://[::1"}])))
+    made = converted(read(str(path))[0], Choices())
+    assert ({note.cause for note in made.report} >= {"broken reference", "server is no URL"}, made.manifest["actions"]) == (True, [])
+
+
+def test_an_overlay_removes_in_any_order() -> None:
+    """Items are removed from the end of their list, and each only once, whatever the order of the selection."""
+    found = {"a": [0, 1, 2, 3], "b": {"c": {"d": 1}}}
+    actions = [{"target": "$.a[0,2,0,1]", "remove": True}, {"target": "$['b','b']..*", "remove": True}]
+    assert applied(found, {"overlay": "1.0.0", "actions": actions}, "o.yaml") == []
+    assert found == {"a": [3], "b": {}}
 
 
 def test_new_and_diff_take_generated_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocat
 from jackfield.failures import Raised, attempt
 from jackfield.management.connection_test import serving
 from jackfield.pipe.errors_map import recognised
+from jackfield.pipe.settle import masked_error
 
 if TYPE_CHECKING:
     from jackfield.access import Audit
@@ -99,7 +100,10 @@ class Authorizing:
             stored = self._by_id(pending.connection)
             _, opening, connector = self._opened(stored, "redirect")
             grant = self._attempted(
-                connector, opening, lambda context: opening.kind.authorized(context, pending.kept, pending.redirect_uri, given)
+                connector,
+                opening,
+                lambda context: opening.kind.authorized(context, pending.kept, pending.redirect_uri, given),
+                [given.get("code", ""), *_texts(pending.kept)],
             )
             self._keep(stored, pending, grant)
         except JackfieldError as error:
@@ -159,7 +163,8 @@ class Authorizing:
     def _ask(self, found: Pending, stored: NamedConnection) -> None:
         try:
             _, opening, connector = self._opened(stored, "device")
-            grant = self._attempted(connector, opening, lambda context: opening.kind.device_authorized(context, found.kept["kept"]))
+            kept = found.kept["kept"]
+            grant = self._attempted(connector, opening, lambda context: opening.kind.device_authorized(context, kept), _texts(kept))
         except JackfieldError as error:
             if not error.retryable:
                 self._pending.fail(found.id, error.message)
@@ -195,8 +200,10 @@ class Authorizing:
             opening.judge()
         return stored.id, opening, connector
 
-    def _attempted(self, connector: Connector, opening: OpenConnection, step: Callable[[OpenContext], T]) -> T:
+    def _attempted(self, connector: Connector, opening: OpenConnection, step: Callable[[OpenContext], T], secrets: Iterable[str] = ()) -> T:
         """Run a step of the connection type; its errors are masked, and those that it does not explain hide their text.
+
+        ``secrets`` are those of this authorization, such as the provider's code.
 
         :raises JackfieldError: if it fails.
         """
@@ -209,8 +216,11 @@ class Authorizing:
         if error is None:
             name = type(found.error).__name__
             raise Internal(f"the connection could not be authorized: {connector.title} failed with {name}", hint="See the server's log.")
-        error.message = opening.cache.redactor.clean(error.message)
-        raise error from None
+        raise masked_error(error, opening.cache.redactor.extended(secrets)) from None
+
+
+def _texts(kept: Mapping[str, Any]) -> list[str]:
+    return [value for value in kept.values() if isinstance(value, str)]
 
 
 def check_redirect_uri(text: str) -> None:

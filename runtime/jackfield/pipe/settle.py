@@ -89,9 +89,10 @@ def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldE
     if error.hint and (hint := redactor.clean(error.hint)) != error.hint:
         error.hint = hint  # an unchanged hint stays a NextStep, which each surface words for itself
     error.details = tuple(Detail(redactor.clean(item.path), redactor.clean(item.message), item.keyword) for item in error.details)
-    if error.provider is not None and error.provider.message is not None:
+    if error.provider is not None:
         said = error.provider
-        error.provider = Provider(said.code, redactor.clean(error.provider.message), said.http_status, said.request_id)
+        code, message, request_id = (text and redactor.clean(text) for text in (said.code, said.message, said.request_id))
+        error.provider = Provider(code, message, said.http_status, request_id)
     error.args = (error.message,)
     return error
 

@@ -18,7 +18,7 @@ _OWNED = ("pyproject.toml", "README.md", "tests/")
 def command(argv: list[str]) -> int:
     """Freeze a service with the arguments after the command's name; return 0, or 1 if ``--check`` finds a difference.
 
-    :raises InvalidInput: for an unknown service, a wrong key, or a selection of nothing.
+    :raises InvalidInput: for an unknown service, a wrong key, a selection of nothing, or a file that cannot be written.
     """
     arguments = _parser().read(argv)
     from jackfield.connector import describe
@@ -34,17 +34,23 @@ def command(argv: list[str]) -> int:
     changed = [name for name, text in files.items() if _differs(folder, name, text)]
     if not arguments.check:
         for name in changed:
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(files[name], encoding="utf-8")
+            _write(folder / name, files[name])
     Output(one_line=arguments.json).value({"key": key, "folder": str(folder), "actions": len(manifest["actions"]), "files": changed})
     return _DIFFERS if arguments.check and changed else 0
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"'{path}' cannot be written: {error.strerror}", hint="Choose another folder with '--out'.") from None
 
 
 def _differs(folder: Path, name: str, text: str) -> bool:
     try:
         found = (folder / name).read_text(encoding="utf-8")
-    except OSError:
+    except (OSError, ValueError):  # not there, or no text
         return True
     return not name.startswith(_OWNED) and found != text
 

@@ -161,6 +161,8 @@ class BoundCall:
         self._binding = row["http"]
         self._token = row["pagination"]["tokenInput"] if "pagination" in row else None
         self._next = row["pagination"]["tokenOutput"] if "pagination" in row else None
+        self._limited = "maxSize" in row.get("pagination", ())
+        self._in_text = row["inputs"]["properties"].get(self._token, {}).get("type") == "string"
 
     def __call__(self, inputs: BoundInputs, clients: BoundClient) -> BoundOutput:
         """Send the request and return the output, with what the next call takes if the action is paginated."""
@@ -183,7 +185,8 @@ class BoundCall:
             answer = client.request(request.method, url, **self._options(request))
         output = body_of(answer, binding["response"]["read"])
         if self._next == _NEXT_PAGE:
-            found = next_page(binding["paging"], given, answer, output)
+            found = next_page(binding["paging"], given, answer, output, limited=self._limited)
+            found = str(found) if self._in_text and found is not None else found
             output = {**output, _NEXT_PAGE: found} if found is not None else output
         return BoundOutput.of(output)
 

@@ -11,9 +11,13 @@ from pydantic import ConfigDict, PrivateAttr
 from jackfield.connector import Output, OutputFile
 from jackfield_http.answers import Answer
 from jackfield_http.downloads import held
+from jackfield_http.paging import last_id, page_token
 from jackfield_http.pointers import find
 
 _ADDRESS = re.compile(r"https?://|[/?]")
+
+_LONGEST = 16
+"""Digits of a number of a page at most."""
 
 Json = Mapping[str, Any]
 
@@ -58,31 +62,34 @@ def body_of(answer: Answer, read: str) -> dict[str, Any]:
     return {"items": found} if isinstance(found, list) else {"value": found}
 
 
-def next_page(paging: Json, inputs: Json, answer: Answer, output: Json) -> Any:
-    """Return the value that the next call takes; None on the last page."""
+def next_page(paging: Json, inputs: Json, answer: Answer, output: Json, *, limited: bool = False) -> Any:
+    """Return the value that the next call takes; None on the last page.
+
+    ``limited``: the document states the largest page, so a shorter one than asked for is the last, and not cut to the API's own limit.
+    """
     kind = paging["kind"]
     if kind in ("token", "url"):
         found = find(output, paging["response"])
         found = found.get("href") if isinstance(found, Mapping) else found
-        return found if isinstance(found, str | int) and not isinstance(found, bool) and found != "" else None
+        return page_token(found)
     if kind == "linkHeader":
         return answer.headers.link("next")
-    return _counted(paging, inputs, output)
+    return _counted(paging, inputs, output, limited=limited)
 
 
-def _counted(paging: Json, inputs: Json, output: Json) -> Any:
-    """Return the number of the next page, or where it begins; None if this one has no items, or fewer than asked for."""
+def _counted(paging: Json, inputs: Json, output: Json, *, limited: bool) -> Any:
+    """Return the number of the next page, or where it begins; None if this one has no items, or fewer than the API's own limit allows."""
     items = find(output, paging["items"]) if "items" in paging else None
     if not isinstance(items, list) or not items or ("more" in paging and find(output, paging["more"]) is not True):
         return None
     if paging["kind"] == "lastId":
         last = items[-1]
-        return last.get("id") if isinstance(last, Mapping) else None
+        return last_id(last.get("id") if isinstance(last, Mapping) else None)
     size = inputs.get(paging.get("size", ""))
-    if "more" not in paging and isinstance(size, int) and len(items) < size:
+    if "more" not in paging and limited and isinstance(size, int) and len(items) < size:
         return None
     if paging["kind"] == "offset":
-        return _number(inputs.get(paging["input"]), 0) + len(items)
+        return _number(inputs.get(paging["input"]), paging.get("first", 0)) + len(items)
     return _number(inputs.get(paging["input"]), paging.get("first", 1)) + 1
 
 
@@ -92,4 +99,6 @@ def is_address(value: object) -> bool:
 
 
 def _number(value: object, otherwise: int) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < _LONGEST:
+        return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else otherwise

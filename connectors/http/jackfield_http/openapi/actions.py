@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from jackfield_http.openapi.composition import Composition
 from jackfield_http.openapi.contents import Contents, RequestBody, Response
@@ -23,6 +24,7 @@ from jackfield_http.openapi.servers import Servers
 
 _KEY = re.compile(r"[a-z][A-Za-z0-9]*")
 _PLAIN = re.compile(r"[A-Za-z0-9_]+")
+_UNFIT = re.compile(r"(\{[^{}/]+\})|[^A-Za-z0-9._~!$&'()*+,;=:@%/?-]")
 _AGED = " (deprecated)"
 _ALL = {"type": "boolean", "default": False, "title": "Fetch all", "description": "Fetch every page and return all items together."}
 _NEXT = {"type": "string", "minLength": 1, "title": "Next page", "description": "Address of the page, as 'nextPage' of the page before it."}
@@ -143,9 +145,9 @@ class Actions:
         paging: Paging | None,
     ) -> Json:
         path, _, query = operation.path.partition("#")[0].partition("?")
-        binding: Json = {"method": operation.method.upper(), "path": path or "/"}
+        binding: Json = {"method": operation.method.upper(), "path": _encoded(path) or "/"}
         if query:
-            binding["query"] = query
+            binding["query"] = _encoded(query)
         server = self._servers.main if not operation.servers else self._servers.number(operation.servers, f"{operation.at}/servers")
         if server != self._servers.main:
             binding["server"] = server
@@ -195,6 +197,11 @@ class Actions:
         path = operation.path.replace("\\", "\\\\").replace("'", "\\'")
         target = f"$.paths['{path}'].{operation.method}"
         self._suggested.append({"target": target, "update": {"x-jackfield": update}})
+
+
+def _encoded(text: str) -> str:
+    """Percent-encode what a URL cannot hold, except for the names of parameters in braces."""
+    return _UNFIT.sub(lambda found: found[1] or quote(found[0], safe=""), text)
 
 
 def _inputs(parameters: Drawn, body: RequestBody | None, paging: Paging | None) -> Json:

@@ -13,6 +13,8 @@ from jackfield.connector import InvalidInput
 
 if TYPE_CHECKING:
     from jackfield_http.openapi.conversion import Converted
+    from jackfield_http.openapi.project import Lock
+    from jackfield_http.openapi.selection import Selection
 
 _KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _DIFFERS = 1
@@ -29,6 +31,7 @@ def command(argv: list[str]) -> int:
     from jackfield_http.openapi.conversion import title_in
     from jackfield_http.openapi.naming import connector_key
     from jackfield_http.openapi.project import LOCK, Lock, changed_files, changes, files_of, project_version, write
+    from jackfield_http.openapi.selection import Selection
     from jackfield_http.openapi.sources import read
 
     document, content = read(arguments.document)
@@ -36,7 +39,10 @@ def command(argv: list[str]) -> int:
     lock = Lock.read(Path(arguments.lock) if arguments.lock else folder / LOCK)
     select = tuple(arguments.select) or lock.select
     idle = _overlaid(document, arguments.overlay, folder)
-    made = _converted(document, arguments, lock, select, arguments.connector_version or project_version(folder))
+    selection = Selection(select)
+    made = _converted(document, arguments, lock, selection, _version(arguments.connector_version) or project_version(folder))
+    if select and not made.manifest["actions"]:
+        raise InvalidInput("the selection keeps no operation", hint="Select by tag:NAME, a key, a path or 'METHOD /path', with wildcards.")
     files = files_of(made, arguments.document, content, select)
     difference = changes(folder, made.manifest)
     written = changed_files(folder, files) if arguments.check else write(folder, files)
@@ -54,6 +60,8 @@ def command(argv: list[str]) -> int:
     )
     for target in idle:
         sys.stderr.write(f"jackfield: the overlay's target {target} selects nothing\n")
+    for pattern in selection.idle:
+        sys.stderr.write(f"jackfield: the pattern {pattern} selects nothing\n")
     if arguments.check:
         return _DIFFERS if written else 0
     return _DIFFERS if arguments.strict and any(note.kind != "assumed" for note in made.report) else 0
@@ -102,12 +110,20 @@ def _overlaid(document: dict[str, Any], given: list[str], folder: Path) -> list[
     return idle
 
 
-def _converted(document: dict[str, Any], arguments: Namespace, lock: Any, select: tuple[str, ...], version: str | None) -> Converted:
+def _version(given: str | None) -> str | None:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return None if given is None else str(Version(given))
+    except InvalidVersion:
+        raise InvalidInput(f"'{str(given)[:80]}' is not a version", hint="Use a version such as 1.4.0.") from None
+
+
+def _converted(document: dict[str, Any], arguments: Namespace, lock: Lock, keep: Selection, version: str | None) -> Converted:
     from jackfield_http.openapi.conversion import Choices, converted
-    from jackfield_http.openapi.selection import selecting
 
     key = arguments.key
     if key is not None and not _KEY.fullmatch(key):
         raise InvalidInput(f"'{key[:80]}' is not a key in kebab-case", hint="Use lower-case letters, digits and single hyphens: acme-crm.")
-    choices = Choices(key, version, selecting(select), lock.actions, arguments.document)
+    choices = Choices(key, version, keep, lock.actions, arguments.document)
     return converted(document, choices)

@@ -193,13 +193,13 @@ class Contents:
     def _files(self, raw: Any) -> list[str]:
         return [name for name, subs in self._composition.members(raw).items() if any(self._is_binary(sub) for sub in subs)]
 
-    def _is_binary(self, sub: Any) -> bool:
-        for part in self._composition.parts(sub):
+    def _is_binary(self, sub: Any, depth: int = 0) -> bool:
+        for part in self._composition.parts(sub) if depth < _MOST_REFERENCES else ():
             if part.get("format") == "binary" or (
                 "contentMediaType" in part and "contentEncoding" not in part and part.get("type") == "string"
             ):
                 return True
-            if part.get("type") == "array" and self._is_binary(part.get("items")):
+            if part.get("type") == "array" and self._is_binary(part.get("items"), depth + 1):
                 return True
         return False
 
@@ -209,7 +209,7 @@ class Contents:
         if not files:
             return made
         members = self._composition.members(raw)
-        required = [name for part in self._composition.parts(raw) for name in part.get("required") or () if name in members]
+        required = [name for part in self._composition.parts(raw) for name in _required(part) if name in members]
         properties: Json = {}
         for name, subs in members.items():
             if name in files:
@@ -222,7 +222,7 @@ class Contents:
 
     def _with_items(self, raw: Any, made: Any) -> Any:
         """Return the schema of a form whose required lists have items: an empty list would not be sent at all."""
-        required = {name for part in self._composition.parts(raw) for name in part.get("required") or () if isinstance(name, str)}
+        required = {name for part in self._composition.parts(raw) for name in _required(part)}
         members = self._composition.members(raw).items() if required and isinstance(made, dict) else ()
         lists = [name for name, subs in members if name in required and self._is_list(subs[0])]
         if not lists:
@@ -318,6 +318,11 @@ def _types(part: Mapping[str, Any]) -> list[str]:
     if given is None:
         return ["object"] if "properties" in part or "additionalProperties" in part else ["array"] if "items" in part else []
     return [name for name in (given if isinstance(given, list) else [given]) if isinstance(name, str) and name != "null"]
+
+
+def _required(part: Mapping[str, Any]) -> list[str]:
+    given = part.get("required")
+    return [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
 
 
 _SAYS = {"items": "The items of the list.", "value": "The value.", "file": "The file."}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import jsonschema_rs
+
 from jackfield.connector import InvalidInput
 from jackfield.manifest_parts import example
 from jackfield_http.bindings.error_rows import KINDS, SENT
@@ -16,6 +18,30 @@ Json = dict[str, Any]
 _PLAIN = ("icon", "categories", "documentationUrl", "license")
 _OF_REQUESTS = ("headers", "errors")
 _OF_TYPES = ("key", "title", "description", "setup")
+_TEXT: Json = {"type": "string"}
+_TEXTS: Json = {"type": "array", "items": _TEXT}
+_POINTER: Json = {"type": "string", "pattern": "^/"}
+_ROW: Json = {"status": {"type": "integer"}, "codes": _TEXTS, "error": _TEXT, "hint": _TEXT, "sent": _TEXT}
+_FAILED: Json = {"type": "object", "properties": {"member": _POINTER, "equals": {}}, "required": ["member", "equals"]}
+_ERRORS: Json = {
+    "code": _POINTER, "message": _POINTER, "requestId": _TEXTS, "failed": _FAILED,
+    "rows": {"type": "array", "items": {"type": "object", "properties": _ROW, "additionalProperties": False}},
+}  # fmt: skip
+_TYPE: Json = {
+    **dict.fromkeys(_OF_TYPES, _TEXT),
+    "fields": {"type": "object", "additionalProperties": {"type": "object"}},
+}
+_JUDGE = jsonschema_rs.Draft202012Validator(
+    {
+        "properties": {
+            **dict.fromkeys(_PLAIN, _TEXT),
+            "categories": _TEXTS,
+            "headers": {"type": "object", "additionalProperties": _TEXT},
+            "errors": {"type": "object", "properties": _ERRORS, "additionalProperties": False},
+            "connections": {"type": "object", "additionalProperties": {"type": "object", "properties": _TYPE}},
+        }
+    }
+)
 _MOST_ITEMS = 1
 """Items that an example keeps of each list of a documented response: one shows the form."""
 
@@ -65,6 +91,10 @@ def curate(manifest: Json, extension: Any) -> None:
     for name in _PLAIN:
         if name in given:
             manifest[name] = given[name]
+    fault = next(_JUDGE.iter_errors(given), None)
+    if fault is not None:
+        place = "/".join(map(str, fault.instance_path))
+        raise _refused(f"'{place}' in 'x-jackfield' of the document is not valid: {fault.message[:200]}")
     requests = {name: given[name] for name in _OF_REQUESTS if given.get(name)}
     _judge(requests.get("errors", {}))
     if requests:

@@ -28,10 +28,10 @@ def applied(document: Json, overlay: Json, name: str) -> list[str]:
     for number, action in enumerate(actions):
         if not isinstance(action, dict) or not isinstance(action.get("target"), str):
             raise _refused(name, f"action {number + 1} has no 'target'")
-        found = list(_selected(document, action["target"], name))
+        found = sorted(dict.fromkeys(_selected(document, action["target"], name)), key=_numbers)
         if not found:
             idle.append(action["target"])
-        for parts in reversed(found):  # items of an array are removed from its end
+        for parts in reversed(found):  # items of an array are removed from its end, members before what holds them
             _change(document, parts, action, name)
     return idle
 
@@ -46,6 +46,10 @@ def _selected(document: Json, target: str, name: str) -> Iterator[tuple[str | in
             yield match.parts
     except jsonpath.JSONPathError as error:
         raise _refused(name, f"'{target[:200]}' is not a JSONPath ({str(error).partition(chr(10))[0]})") from None
+
+
+def _numbers(parts: tuple[str | int, ...]) -> list[int]:
+    return [part if isinstance(part, int) else 0 for part in parts]
 
 
 def _change(document: Json, parts: tuple[str | int, ...], action: Json, name: str) -> None:

@@ -11,14 +11,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jackfield.connector import pointer
+from jackfield.connector import InvalidInput, pointer
 from jackfield_http.openapi.composition import Composition
 from jackfield_http.openapi.contents import Response
+from jackfield_http.openapi.keywords import number
 from jackfield_http.openapi.naming import words
 from jackfield_http.openapi.operations import Operation
 from jackfield_http.openapi.parameters import Drawn
 
 Kind = Literal["token", "url", "linkHeader", "page", "offset", "lastId"]
+_KINDS = ("token", "url", "linkHeader", "page", "offset", "lastId")
+_POINTERS = ("response", "items", "more")
 _PLAIN = re.compile(r"[^a-z0-9]")
 _TOKENS = frozenset(
     [
@@ -112,7 +115,7 @@ class Pages:
         items = self._items(operation, response)
         by_plain = {plain(name): key for name, key in drawn.named.items()}
         size = next((key for name, key in by_plain.items() if name in _SIZES), None)
-        found = self._curated(given) if isinstance(given, dict) else self._rule(operation, by_plain, members, response)
+        found = _curated(operation, given, drawn) if isinstance(given, dict) else self._rule(operation, by_plain, members, response)
         if found is None or (items is None and not isinstance(given, dict) and not self._lists(response)):
             return None
         kind, confidence, row = found
@@ -129,13 +132,6 @@ class Pages:
         direct = kind == "token" and top.count("/") == 1 and "~" not in top and not self._wraps(response)
         token_input = row.get("input") if kind not in ("url", "linkHeader") else NEXT_PAGE
         return Paging(made, items, token_input, top[1:] if direct else NEXT_PAGE, size, enabled)
-
-    def _curated(self, given: Mapping[str, Any]) -> tuple[Any, str, Json] | None:
-        kind = given.get("kind")
-        if kind not in ("token", "url", "linkHeader", "page", "offset", "lastId"):
-            return None
-        kept = {name: given[name] for name in ("input", "response", "items", "first", "more") if name in given}
-        return kind, "high", kept
 
     def _rule(self, operation: Operation, by_plain: Mapping[str, str], members: Json, response: Response) -> tuple[Kind, str, Json] | None:
         vendor = operation.raw.get("x-ms-pageable")
@@ -156,21 +152,37 @@ class Pages:
         last = by_plain.get("startingafter")
         if last is not None and more is not None:
             return "lastId", "high", {"input": last, "more": more}
-        return self._counted(by_plain, token, more)
+        return self._counted(operation, by_plain, token, more)
 
-    def _counted(self, by_plain: Mapping[str, str], token: str | None, more: str | None) -> tuple[Kind, str, Json] | None:
+    def _counted(
+        self, operation: Operation, by_plain: Mapping[str, str], token: str | None, more: str | None
+    ) -> tuple[Kind, str, Json] | None:
         size = next((key for name, key in by_plain.items() if name in _SIZES), None)
         page = next((key for name, key in by_plain.items() if name in _PAGES), None)
         hint = {"more": more} if more else {}
-        if page is not None:
-            return "page", "medium" if size is not None else "low", {"input": page, **hint}
+        if page is not None:  # who counts from 1 where the API counts from 0 skips a page
+            start = self._start(operation, _PAGES)
+            sure = size is not None and start is not None
+            return "page", "medium" if sure else "low", {"input": page, **({} if start == 1 else {"first": start or 0}), **hint}
         offset = next((key for name, key in by_plain.items() if name in _OFFSETS), None)
         if offset is not None:
-            return "offset", "medium" if size is not None else "low", {"input": offset, **hint}
+            first = {"first": 1} if self._start(operation, _OFFSETS) == 1 else {}
+            return "offset", "medium" if size is not None else "low", {"input": offset, **first, **hint}
         vague = next((key for name, key in by_plain.items() if name in _VAGUE), None)
         if vague is not None and size is not None:
             return "offset", "low", {"input": vague, **hint}
         return ("token", "low", {"input": token}) if token is not None else None
+
+    def _start(self, operation: Operation, names: frozenset[str]) -> int | None:
+        """Return where the parameter with one of these names begins to count, 0 or 1; None if the document does not say it."""
+        for parameter, _ in operation.parameters:
+            if parameter["in"] != "query" or plain(parameter["name"]) not in names:
+                continue
+            for part in self._composition.parts(parameter.get("schema")):
+                found = next((found for name in ("default", "minimum") if (found := number(part.get(name))) in (0, 1)), None)
+                if found is not None:
+                    return int(found)
+        return None
 
     def _members(self, raw: Any) -> Iterator[tuple[str, str]]:
         """Yield the members of a response that may name the next page, with their plain names; also those one level down."""
@@ -217,3 +229,30 @@ class Pages:
 
     def _is_list(self, subs: list[Any]) -> bool:
         return any(part.get("type") == "array" or "items" in part for sub in subs for part in self._composition.parts(sub))
+
+
+def _curated(operation: Operation, given: Mapping[str, Any], drawn: Drawn) -> tuple[Any, str, Json]:
+    """Return what an overlay says about the pages of an operation.
+
+    :raises InvalidInput: if it is not valid: a list would end after its first page.
+    """
+    kind, pages = given.get("kind"), {name: given[name] for name in ("input", *_POINTERS, "first") if name in given}
+    fault = None
+    if kind not in _KINDS:
+        fault = f"'kind' must be one of {', '.join(_KINDS)}"
+    for name in _POINTERS:
+        if name in pages and not (isinstance(pages[name], str) and pages[name].startswith("/")):
+            fault = f"'{name}' must be a JSON Pointer, such as /meta/next"
+    if "input" in pages:
+        pages["input"] = drawn.named.get(str(pages["input"]), pages["input"])
+        if pages["input"] not in list(drawn.properties):
+            fault = f"'input' must be one of {', '.join(drawn.properties) or 'its inputs, of which it has none'}"
+    elif kind not in ("url", "linkHeader"):
+        fault = fault or f"pages of the kind '{kind}' need an 'input'"
+    if kind in ("token", "url") and "response" not in pages:
+        fault = fault or f"pages of the kind '{kind}' need a 'response'"
+    if type(pages.get("first", 0)) is not int:
+        fault = "'first' must be a whole number"
+    if fault is not None:
+        raise InvalidInput(f"the 'pagination' of {operation.name} is not valid: {fault}", hint="Correct the overlay.")
+    return kind, "high", pages

@@ -52,12 +52,12 @@ class Pointing:
         raise LookupError(at)
 
 
-def local(reference: str) -> str:
+def local(reference: object) -> str:
     """Return the JSON Pointer of a reference within the document.
 
-    :raises LookupError: if the reference leaves the document, or names an anchor.
+    :raises LookupError: if the reference leaves the document, names an anchor, or is no text.
     """
-    base, _, fragment = reference.partition("#")
+    base, _, fragment = str(reference).partition("#")
     at = unquote(fragment)
     if base or (at and not at.startswith("/")):
         raise LookupError(reference)

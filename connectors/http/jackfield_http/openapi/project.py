@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from jackfield_http.openapi.conversion import Converted
 
 LOCK = "openapi.lock.json"
 REPORT = "openapi.report.json"
+_KEY = re.compile(r"[a-z][A-Za-z0-9]*")
 SUGGESTED = "suggested.overlay.json"
 OVERLAYS = ("overlay.yaml", "overlay.yml", "overlay.json")
 """Overlays of the project, applied whenever it is generated anew."""
@@ -39,14 +41,14 @@ class Lock:
         """
         try:
             found = json.loads(path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return cls({}, ())
         except (OSError, ValueError) as error:
             raise InvalidInput(
                 f"the lock '{path}' cannot be read ({type(error).__name__})", hint="Restore it; its keys are in use."
             ) from None
         actions = found.get("actions") if isinstance(found, dict) else None
-        if not isinstance(actions, dict) or not all(isinstance(key, str) for key in actions.values()):
+        if not isinstance(actions, dict) or not all(isinstance(key, str) and _KEY.fullmatch(key) for key in actions.values()):
             raise InvalidInput(f"'{path}' is no lock of this generator", hint="Restore it; its keys are in use.")
         select = found.get("select")
         return cls(actions, tuple(map(str, select)) if isinstance(select, list) else ())
@@ -157,21 +159,30 @@ def _is_there(folder: Path, name: str) -> bool:
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> list[str]:
-    """Write the files that differ, each in one step; return their names."""
+    """Write the files that differ, each in one step; return their names.
+
+    :raises InvalidInput: if one cannot be written.
+    """
     changed = changed_files(folder, files)
     for name in changed:
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        made = path.with_name(f"{path.name}.new")
-        made.write_bytes(files[name])
-        made.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made = path.with_name(f"{path.name}.new")
+            made.write_bytes(files[name])
+            made.replace(path)
+        except OSError as error:
+            raise InvalidInput(f"'{path}' cannot be written: {error.strerror}", hint="Choose another folder with '--out'.") from None
     return changed
 
 
 def changes(folder: Path, manifest: Json) -> dict[str, list[str]]:
     """Return the keys of the actions that are added, removed and changed against the manifest in the folder."""
     old = _read(folder / package_of(manifest["key"]) / "connector.json")
-    before = {action["key"]: action for action in json.loads(old)["actions"]} if old is not None else {}
+    try:
+        before = {action["key"]: action for action in json.loads(old)["actions"]} if old is not None else {}
+    except (ValueError, KeyError, TypeError):  # damaged: all is written anew
+        before = {}
     after = {action["key"]: action for action in manifest["actions"]}
     return {
         "added": [key for key in after if key not in before],

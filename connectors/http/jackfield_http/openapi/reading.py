@@ -16,6 +16,11 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_VALUES = 10_000_000
 """Limit for the number of values, aliases expanded."""
 MAX_DEPTH = 200
+_MOST_BRACKETS = 20_000
+"""Brackets without a partner: texts have some."""
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NESTED = re.compile(r"(?:[-?] +){200}")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml where the wheel has it
@@ -52,12 +57,7 @@ def parsed(content: bytes, name: str) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise _refused(name, "it is not UTF-8") from None
     try:
-        found = json.loads(text) if text.lstrip()[:1] in ("{", "[") else _yaml(text)
-    except json.JSONDecodeError as error:
-        try:
-            found = _yaml(text)  # YAML may begin with a brace too
-        except yaml.YAMLError:
-            raise _refused(name, f"it is not JSON ({error})") from None
+        found = _read(text, name)
     except (yaml.YAMLError, ValueError) as error:
         raise _refused(name, f"it is not YAML ({str(error).partition(chr(10))[0]})") from None
     except RecursionError:
@@ -70,8 +70,33 @@ def parsed(content: bytes, name: str) -> dict[str, Any]:
     return copied
 
 
+def _read(text: str, name: str) -> Any:
+    if text.lstrip()[:1] not in ("{", "["):
+        return _yaml(text)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        try:
+            return _yaml(text)  # YAML may begin with a brace too
+        except yaml.YAMLError:
+            raise _refused(name, f"it is not JSON ({error})") from None
+
+
 def _yaml(text: str) -> Any:
+    if _overflows(text):
+        raise RecursionError
     return yaml.load(text, _Loader)  # noqa: S506 (a subclass of the safe loader)
+
+
+def _overflows(text: str) -> bool:
+    """Return whether YAML is nested so deeply that libyaml, which recurses in C, would end the process: at 30,000 levels."""
+    left = text.encode().translate(None, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        size = len(left)
+        left = left.replace(b"[]", b"").replace(b"{}", b"")
+        if len(left) == size:
+            break
+    return len(left) > _MOST_BRACKETS or _NESTED.search(text) is not None
 
 
 class _Size:
@@ -95,18 +120,23 @@ class _Size:
 
 
 def _copied(value: Any) -> Any:
-    """Copy parsed values with text as keys, and without numbers that JSON does not have."""
+    """Copy parsed values with text as keys, and without numbers and halves of characters that JSON does not have."""
     if isinstance(value, dict):
         return {_key(name): _copied(member) for name, member in value.items()}
     if isinstance(value, list):
         return [_copied(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value if value is None or isinstance(value, str | bool | int | float) else str(value)
+    return value if value is None or isinstance(value, bool | int | float) else _text(value)
 
 
 def _key(name: object) -> str:
-    return json.dumps(name) if isinstance(name, bool | None) else str(name)
+    return json.dumps(name) if isinstance(name, bool | None) else _text(name)
+
+
+def _text(value: object) -> str:
+    text = str(value)
+    return text if text.isascii() else _HALF.sub("\ufffd", text)
 
 
 def _refused(name: str, reason: str) -> InvalidInput:

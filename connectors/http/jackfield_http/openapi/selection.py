@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from jackfield_http.openapi.operations import Operation
 
 
-def selecting(patterns: Sequence[str]) -> Callable[[Operation, str], bool]:
-    """Return the function that decides whether an operation, with its key, is selected; without patterns all are.
+class Selection:
+    """Selection of operations by patterns; without patterns all are selected.
 
     ``tag:Tickets`` selects a tag, ``GET /tickets*`` a method and paths, ``/tickets*`` paths, anything else keys. A pattern that begins with
     ``!`` excludes.
     """
-    wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
-    unwanted = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
 
-    def keep(operation: Operation, key: str) -> bool:
-        if any(_fits(pattern, operation, key) for pattern in unwanted):
-            return False
-        return not wanted or any(_fits(pattern, operation, key) for pattern in wanted)
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._patterns = patterns
+        self._used: set[str] = set()
 
-    return keep
+    def __call__(self, operation: Operation, key: str) -> bool:
+        """Return whether an operation, with its key, is selected."""
+        fitting = {pattern for pattern in self._patterns if _fits(pattern.removeprefix("!"), operation, key)}
+        self._used |= fitting
+        wants = [pattern for pattern in self._patterns if not pattern.startswith("!")]
+        return not any(pattern.startswith("!") for pattern in fitting) and (not wants or bool(fitting))
+
+    @property
+    def idle(self) -> list[str]:
+        """Patterns that no operation has fitted."""
+        return [pattern for pattern in self._patterns if pattern not in self._used]
 
 
 def _fits(pattern: str, operation: Operation, key: str) -> bool:

@@ -41,6 +41,11 @@ class Servers:
 
     def _row(self, server: Json, at: str) -> Json:
         url = server["url"].strip()
+        try:
+            urlsplit(url)
+        except ValueError:
+            self._report.lossy("server is no URL", at, f"'{url[:200]}' is no URL: the connection names it")
+            return {}
         if not urlsplit(url).scheme and self._source.startswith(("http://", "https://")):
             from urllib.parse import urljoin
 

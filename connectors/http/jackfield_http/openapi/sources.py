@@ -95,9 +95,12 @@ class _Bundle:
 
     def _target(self, relative: str, base: str) -> str | None:
         if is_url(self._main):
-            found = urljoin(base, relative)
-            return found if urlsplit(found)[:2] == urlsplit(self._main)[:2] else None  # scheme and host
-        if "://" in relative:
+            try:
+                found = urljoin(base, relative)
+                return found if urlsplit(found)[:2] == urlsplit(self._main)[:2] else None  # scheme and host
+            except ValueError:  # no URL
+                return None
+        if "://" in relative or "\0" in relative:
             return None
         path = os.path.realpath(os.path.join(os.path.dirname(base), relative))
         inside = os.path.commonpath([os.path.dirname(self._main), path]) == os.path.dirname(self._main)

@@ -84,8 +84,8 @@ class _Upgrade:
     def _operation(self, old: Json, shared: list[Json], at: str) -> Json:
         new = {name: value for name, value in old.items() if name not in ("parameters", "responses", "consumes", "produces", "schemes")}
         own = self._parameters(old.get("parameters"), at)
-        named = {(item.get("in"), item.get("name")) for item in own}
-        listed = [*(item for item in shared if (item.get("in"), item.get("name")) not in named), *own]
+        named = {_place(item) for item in own}
+        listed = [*(item for item in shared if _place(item) not in named), *own]
         new["parameters"] = [_parameter(item) for item in listed if item.get("in") not in ("body", "formData")]
         body = self._body(listed, self._media("consumes", old) if "consumes" in {*old, *self._old} else [])
         if body is not None:
@@ -136,7 +136,11 @@ def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _style(item: Json) -> tuple[str, bool]:
-    return _STYLES.get(item.get("collectionFormat") or "csv", ("form", False))
+    return _STYLES.get(str(item.get("collectionFormat") or "csv"), ("form", False))
+
+
+def _place(item: Json) -> tuple[str, str]:
+    return str(item.get("in")), str(item.get("name"))
 
 
 def _parameter(old: Json) -> Json:
