@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ _WAIT = 300
 _IDLE = 3
 _MIB = 1024 * 1024
 _ROUNDS = 7
+_BOUND = ["tokens", "create", "--scope", "read", "--allow", "stripe/*", "--allow", "aws.s3/*"]
 _OFFERS = {"*": {"aws": {"services": ["*"]}}}
 
 
@@ -65,15 +67,23 @@ def _load() -> str:
 class _Server:
     """A server in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, ready: tuple[float, float]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, started: float, ready: tuple[float, float]) -> None:
         self._process = process
         self._port = port
+        self.started = started
         self.wall, self.cpu_until_ready = ready
 
     def cpu(self) -> float:
         """Seconds of CPU time so far."""
+        return self._cpu(11)
+
+    def cpu_of_children(self) -> float:
+        """Seconds of CPU time of the processes that it has started and that have ended."""
+        return self._cpu(13)
+
+    def _cpu(self, first: int) -> float:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return (int(fields[first]) + int(fields[first + 1])) / _TICKS
 
     def memory(self) -> float:
         """Resident memory in MiB."""
@@ -100,13 +110,13 @@ def _serving(settings: dict[str, str]) -> Iterator[_Server]:
     with subprocess.Popen(
         [_COMMAND, "serve", "--port", str(port)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as it:
-        server = _Server(it, port, (0.0, 0.0))
+        server = _Server(it, port, started, (0.0, 0.0))
         try:
             while not _is_ready(server):
                 if it.poll() is not None or time.perf_counter() - started > _WAIT:
                     raise RuntimeError("the server has not become ready")
                 time.sleep(0.02)
-            yield _Server(it, port, (time.perf_counter() - started, server.cpu()))
+            yield _Server(it, port, started, (time.perf_counter() - started, server.cpu()))
         finally:
             it.terminate()
             it.wait(_WAIT)
@@ -121,20 +131,39 @@ def _is_ready(server: _Server) -> bool:
 
 def _served(what: str, settings: dict[str, str]) -> Iterator[Line]:
     with _serving(settings) as server:
+        searchable = _seconds_until_searchable(server, settings) if (is_first := "new data folder" in what) else 0.0
         time.sleep(_IDLE)
         idle = server.memory()
         token = json.loads(_run(["tokens", "create", "--scope", "manage", "--json"], settings))["token"]
         asked = _cpu_of(server, ["/v1/actions?q=list+buckets", "/v1/actions?q=send+email", "/v1/connectors?summary=true&limit=100"], token)
         used = server.memory()
-    is_first = "new data folder" in what
+        bound = json.loads(_run([*_BOUND, "--json"], settings))["token"]
+        ruled = _cpu_of(server, ["/v1/connectors?summary=true&limit=100"], bound)[0]
+        grown = server.memory() - used
+        index_cpu = server.cpu_of_children()
     cpu = server.cpu_until_ready
-    yield Line(
-        f"{what}: CPU until ready", f"{cpu:.2f} s ({server.wall:.2f} s passed, {_load()})", "for scale" if is_first else "≤ 1.5 s",
-        None if is_first else cpu <= 1.5,
-    )  # fmt: skip
+    yield Line(f"{what}: CPU until ready", f"{cpu:.2f} s ({server.wall:.2f} s passed, {_load()})", "≤ 1.5 s", cpu <= 1.5)
+    if is_first:
+        shown = f"{searchable:.2f} s after the start at most, {index_cpu:.2f} s of CPU in a process of its own ({_load()})"
+        yield Line(f"{what}: until the index is made and a search is answered", shown, "for scale")
     yield Line(f"{what}: memory when idle, and after searches and lists", f"{idle:.0f} MiB, {used:.0f} MiB", "≤ 150 MiB", idle <= 150)
     if not is_first:
         yield Line(f"{what}: CPU of a list of 100 connectors", f"{asked[-1] * 1000:.0f} ms", "≤ 100 ms", asked[-1] <= 0.1)
+        shown = f"{ruled * 1000:.0f} ms, and {grown:.0f} MiB of memory"
+        yield Line(f"{what}: CPU of the first list for a token with rules", shown, "≤ 100 ms", ruled <= 0.1)
+
+
+def _seconds_until_searchable(server: _Server, settings: dict[str, str]) -> float:
+    """Return the seconds from the start until a search is answered, with those that making its token takes."""
+    token = json.loads(_run(["tokens", "create", "--scope", "read", "--json"], settings))["token"]
+    while True:
+        try:
+            server.get("/v1/actions?q=list+buckets", token)
+        except urllib.error.HTTPError as error:
+            if error.code != 503:  # on a busy machine the index takes longer than a request waits
+                raise
+        else:
+            return time.perf_counter() - server.started
 
 
 def _cpu_of(server: _Server, paths: list[str], token: str) -> list[float]:

@@ -7,9 +7,9 @@ because every cold command reads a manifest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from jackfield.definitions import Definitions
 from jackfield.paths import find
@@ -19,6 +19,7 @@ MANIFEST_VERSION = 1
 
 Effect = Literal["read", "idempotent", "write"]
 """Effect of an action on the provider; it decides if a retry is safe."""
+EFFECTS: tuple[Effect, ...] = ("read", "idempotent", "write")
 
 Authorizes = Literal["redirect", "device"]
 """Way in which a person approves a connection at the provider: the browser is redirected, or a code is entered on another device."""
@@ -176,6 +177,17 @@ class RateLimit:
         return cls(per_second=float(value))
 
 
+class ActionRow(NamedTuple):
+    """Part of an action that lists and searches need."""
+
+    key: str
+    title: str
+    description: str
+    effect: str
+    group: str = ""
+    keywords: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class ActionManifest:
     """One action: its schemas, its effect and the permissions that it needs at the provider."""
@@ -201,6 +213,8 @@ class ActionManifest:
     """Definitions of the manifest that the two schemas may refer to."""
     keywords: str = ""
     """Words by which people look for the action, besides those in its key."""
+    group: str = ""
+    """Heading under which the action is listed: of a generated one its first tag."""
 
     @property
     def inputs(self) -> Json:
@@ -218,7 +232,7 @@ class ActionManifest:
         key = _text(data, "key", where)
         where = f"{where}, action '{key}'"
         effect = data.get("effect", "write")
-        if effect not in ("read", "idempotent", "write"):
+        if effect not in EFFECTS:
             raise ManifestError(f"{where}: 'effect' must be read, idempotent or write")
         return cls(
             key=key,
@@ -235,6 +249,7 @@ class ActionManifest:
             needs_connection=data.get("needsConnection") is not False,
             only_describes=data.get("outputPolicy") == "describe",
             definitions=definitions,
+            group=_optional_text(data, "group", where) or "",
         )
 
 
@@ -359,6 +374,16 @@ class Manifest:
         if found is None or (owner and owner not in (self.key, found.family)):
             return None
         return found
+
+    @property
+    def is_generated(self) -> bool:
+        """True for a connector that calls the servers of an API's description."""
+        return bool(self.raw.get("servers"))
+
+    def rows(self) -> Iterable[ActionRow]:
+        """Return a row for each action, in no particular order."""
+        actions = self.actions.values()
+        return [ActionRow(one.key, one.title, one.description, one.effect, one.group, one.keywords) for one in actions]
 
     def part(self, **changes: Any) -> Manifest:
         """Return the manifest with other members, such as some of its actions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.catalog import Catalog, EntryPoint, search
+from jackfield.catalog import Catalog, EntryPoint, index_program, search
 from jackfield.catalog import index as index_module
 from jackfield.catalog.index import ActionIndex
 from jackfield.manifest import Manifest
@@ -49,7 +50,7 @@ def _index(home: Path) -> ActionIndex:
 
 
 def _file(home: Path) -> Path:
-    (found,) = (home / "cache").iterdir()
+    (found,) = (home / "cache").glob("*.index")
     return found
 
 
@@ -78,6 +79,65 @@ def test_the_file_ranks_as_the_search_over_manifests_does(site: Path, tmp_path: 
     index = _index(tmp_path)
     for words in _QUERIES:
         assert index.find(words, limit=50)[0] == search(manifests, words)[:50]
+
+
+def test_a_tag_narrows_a_search(site: Path, tmp_path: Path) -> None:
+    """Only actions of the group are found, with and without words, in the index as made and as read from its file."""
+    raw = _raw("small", "paint varnish", 3)
+    _put(site, "small", {**raw, "actions": [{**row, "group": "Wet" if row["key"][0] == "p" else "Dry"} for row in raw["actions"]]})
+    for index in (_index(tmp_path), _index(tmp_path)):
+        assert [row.action for row in index.find("", tag="Wet")[0]] == ["paintThing0", "paintThing1", "paintThing2"]
+        assert [row.action for row in index.find("thing 1", tag="Dry")[0]] == ["varnishThing1"]
+        assert index.find("", tag="Damp") == index.find("", tag="") == ([], False)
+
+
+def test_a_package_that_hides_another_is_noticed(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The noted places of packages count only for what could not have changed: here one comes first that is new to the path."""
+    assert _index(tmp_path).find("paint")[0]
+    assert _index(tmp_path).kept()
+    _put(tmp_path / "other", "small", _raw("small", "varnish", 4))
+    monkeypatch.syspath_prepend(str(tmp_path / "other"))
+    index = _index(tmp_path)
+    assert not index.kept()
+    assert (len(index.find("varnish")[0]), index.find("paint")[0]) == (4, [])
+
+
+def test_a_package_that_moves_is_found(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that leaves a folder of the path, and comes back in another, is looked for again."""
+    (tmp_path / "other").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path / "other"))
+    assert _index(tmp_path).find("paint")[0]
+    (site / "jackfield_small").rename(tmp_path / "other" / "jackfield_small")
+    importlib.invalidate_caches()
+    index = _index(tmp_path)
+    assert len(index.find("paint")[0]) == 3
+    (tmp_path / "cache").joinpath(_file(tmp_path).name + ".places").write_text('{"paths": 5}')
+    assert _index(tmp_path).kept()
+
+
+def test_processes_that_start_together_make_the_file_once(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program that makes the file holds its lock, and leaves a file alone that another one has written while it waited."""
+    index = _index(tmp_path)
+    monkeypatch.setattr(Catalog, "installed", lambda: index.catalog)
+    index_program.main()
+    assert index.kept()
+    monkeypatch.setattr(index_module, "_table", _not_made)
+    index_program.main()
+
+
+def test_a_manifest_that_changes_while_it_is_read_is_read_again(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file says what it was made from, so that a change in the meantime is never hidden by it."""
+    made = index_module._table
+
+    def changed(catalog: Catalog) -> Any:
+        table = made(catalog)
+        _put(site, "small", _raw("small", "varnish", 4))
+        return table
+
+    with monkeypatch.context() as patched:
+        patched.setattr(index_module, "_table", changed)
+        _index(tmp_path).build()
+    assert len(_index(tmp_path).find("varnish")[0]) == 4
 
 
 def test_another_manifest_makes_another_index(site: Path, tmp_path: Path) -> None:

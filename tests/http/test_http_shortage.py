@@ -21,13 +21,15 @@ from unittest import mock
 import pytest
 
 from fake_aws import FakeAws
-from http_stand import Client, clean, mint, standing
+from http_stand import Client, clean, mint, say, standing
+from jackfield.catalog import index as index_module
+from jackfield.catalog import index_file
 from jackfield.catalog.index import ActionIndex
 from jackfield.resources import memory
 from jackfield.resources.threads import Threads
 from jackfield.surfaces.http import server_process
 from jackfield.surfaces.http.protocol import Bounded
-from jackfield.surfaces.shared import readiness
+from jackfield.surfaces.shared import readiness, server_context
 
 _LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)")
 SPACE, LARGE = 280_000_000, 4_000_000
@@ -236,6 +238,26 @@ def test_a_process_is_ready_once_the_catalog_is_read(tmp_path: Path, monkeypatch
         assert client.get("/readyz").status == 200
         assert stand.host.readiness.warm_up is not None
         assert stand.host.readiness.warm_up.done()
+
+
+def test_a_process_is_ready_while_another_one_makes_its_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls run meanwhile. A search waits for the index; if that takes long, it is 503 with ``Retry-After``."""
+    may = threading.Event()
+    monkeypatch.setattr(index_module, "_CONNECTORS", 0)
+    monkeypatch.setattr(index_file, "made_elsewhere", lambda _catalog: not may.wait(30))
+    monkeypatch.setattr(server_context, "_INDEX_WAIT", 0.05)
+    with standing(tmp_path) as stand, ThreadPoolExecutor(1) as pool:
+        client = stand.client()
+        assert client.get("/readyz").status == 200
+        assert client.post("/v1/invocations", say("say", text="early")).json["status"] == "succeeded"
+        for path in ("/v1/actions?q=say", "/v1/connectors", "/v1/connections"):
+            busy = client.get(path)
+            assert (busy.status, busy.headers["retry-after"], busy.json["detail"]) == (503, "1", "the search index is being made")
+        monkeypatch.setattr(server_context, "_INDEX_WAIT", 30.0)
+        waiting = pool.submit(stand.client().get, "/v1/actions?q=say")
+        may.set()
+        assert waiting.result(30).json["items"][0]["action"] == "say"
+        assert client.get("/v1/connections").status == 200
 
 
 def test_w5_probes_are_cheap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,23 @@
-"""Shared library of jackfield's AWS connectors: connection types, STS leases, errors and policies. botocore is imported at the first
-call."""
+"""Shared library of jackfield's AWS connectors: connection types, STS leases, errors and policies.
 
-from jackfield_aws.accounts import account_of_key
-from jackfield_aws.clients import AwsClients
-from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault
-from jackfield_aws.errors import AWS_ERRORS, AwsErrors
-from jackfield_aws.policies import identity_policy, sender_address, session_policy, trust_policy
-from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN, normal_region, partition_of, regions_for
-from jackfield_aws.rows import Row
-from jackfield_aws.version import VERSION
+Names are imported on first access (PEP 562): a list of connectors needs none of them, and they take 0.1 s. botocore is imported at the
+first call.
+"""
+
+from __future__ import annotations
+
+from jackfield.exports import exports
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from jackfield_aws.accounts import account_of_key
+    from jackfield_aws.clients import AwsClients
+    from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault
+    from jackfield_aws.errors import AWS_ERRORS, AwsErrors
+    from jackfield_aws.policies import identity_policy, sender_address, session_policy, trust_policy
+    from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN, normal_region, partition_of, regions_for
+    from jackfield_aws.rows import Row
+    from jackfield_aws.version import VERSION
 
 __all__ = [
     "AWS_ERRORS",
@@ -30,3 +39,17 @@ __all__ = [
     "session_policy",
     "trust_policy",
 ]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        ".accounts": ("account_of_key",),
+        ".clients": ("AwsClients",),
+        ".connection_types": ("ApiKeySecret", "AwsAssumeRole", "AwsDefault"),
+        ".errors": ("AWS_ERRORS", "AwsErrors"),
+        ".policies": ("identity_policy", "sender_address", "session_policy", "trust_policy"),
+        ".regions": ("REGION_EXPECTED", "REGION_PATTERN", "normal_region", "partition_of", "regions_for"),
+        ".rows": ("Row",),
+        ".version": ("VERSION",),
+    },
+)

@@ -55,6 +55,11 @@ class Authorizer:
         """True if any rule limits the caller."""
         return bool(self.workspace or self.token)
 
+    @property
+    def asks_for_connections(self) -> bool:
+        """True if a rule mentions connections: which of them serve an action, its manifest says."""
+        return bool(self._terms)
+
     def decide(self, request: Request) -> Decision:
         """Decide whether the caller may run ``request``."""
         if self._ended is not None:
@@ -116,6 +121,13 @@ class Authorizer:
             return True
         names = (name for name, kind in self._samples if _serves(manifest, action, kind))
         return any(self.permits(manifest, action, name) for name in (INLINE, *names))
+
+    def seen_names(self, connector: str, names: Callable[[], Iterable[tuple[str, str]]]) -> list[str]:
+        """Return the actions that ``sees_action`` finds visible, of a connector's keys and effects, if no rule mentions connections."""
+        workspace, token = self.workspace.about(connector), self.token.about(connector)
+        if workspace is None or token is None:
+            return []
+        return [key for key, effect in names() if decide(workspace, token, None, Request(connector, key, effect)).allowed]
 
     def sees_connection(self, name: str, kind: str, manifests: Iterable[Manifest]) -> bool:
         """Return whether this connection of the type ``kind`` may be used for at least one action of the ``manifests``."""

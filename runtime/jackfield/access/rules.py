@@ -47,6 +47,11 @@ class Rule:
 
     text: str
     _terms: tuple[Fits, ...] = field(repr=False, compare=False)
+    _connectors: tuple[Callable[[str], bool], ...] = field(default=(), repr=False, compare=False)
+
+    def may_fit(self, connector: str) -> bool:
+        """Return whether a request of the connector can match."""
+        return all(fits(connector) for fits in self._connectors)
 
     def fits(self, request: Request) -> bool:
         """Return whether every term matches."""
@@ -61,7 +66,8 @@ def rule(text: str) -> Rule:
     """
     if len(text) > _LONGEST:
         raise PatternError(f"it has more than {_LONGEST} characters")
-    return Rule(text, tuple(_term(part.strip()) for part in text.split("&")))
+    parts = [part.strip() for part in text.split("&")]
+    return Rule(text, tuple(map(_term, parts)), tuple(_glob(part.partition("/")[0]) for part in parts if "/" in part))
 
 
 def _term(text: str) -> Fits:
@@ -120,6 +126,16 @@ class Rules:
     def __bool__(self) -> bool:
         return bool(self.allow or self.block)
 
+    def about(self, connector: str) -> Rules | None:
+        """Return the rules without patterns that match no action of a connector; None if they allow none of its actions.
+
+        The decision on any of its actions stays the same.
+        """
+        allow = tuple(text for text in self.allow if _may_fit(text, connector, unreadable=False))
+        if self.allow and not allow:
+            return None
+        return Rules(allow, tuple(text for text in self.block if _may_fit(text, connector, unreadable=True)))
+
     @classmethod
     def checked(cls, allow: Iterable[str] = (), block: Iterable[str] = ()) -> Rules:
         """Build rules from valid patterns, without duplicates.
@@ -147,6 +163,13 @@ class Rules:
     def to_json(self) -> dict[str, list[str]]:
         """Return ``{"allow": […], "block": […]}``."""
         return {"allow": list(self.allow), "block": list(self.block)}
+
+
+def _may_fit(text: str, connector: str, *, unreadable: bool) -> bool:
+    try:
+        return rule(text).may_fit(connector)
+    except PatternError:  # stored by a newer jackfield
+        return unreadable
 
 
 def _faults(name: str, patterns: tuple[str, ...]) -> Iterator[Detail]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import Catalog, Entry
@@ -62,10 +63,34 @@ class SeenCatalog(Catalog):
                 raise self._unknown(key)
         return part
 
-    def has(self, key: str, action: str) -> bool:
+    def has(self, key: str, action: str, effect: str | None = None) -> bool:
         """Return whether an action is visible."""
+        if effect is not None and self.by_names:
+            seen = self._authorizer.seen_names(key, lambda: [(action, effect)])
+            return bool(seen) and self._whole.has(key, action, effect)
         part = self._part(key)
         return part is not None and action in part.actions
+
+    @property
+    def by_names(self) -> bool:
+        """True if keys and effects of actions are enough to know which are visible."""
+        return self._connection is None and not self._authorizer.asks_for_connections
+
+    @property
+    def base(self) -> Catalog:
+        """The catalog that this is a part of."""
+        return self._whole
+
+    def narrowed(self, entries: Iterable[Entry], names: Callable[[str], Iterable[tuple[str, str]]]) -> Iterator[Entry]:
+        """Yield the visible part of the rows of ``base`` if ``by_names``, without reading manifests.
+
+        ``names`` returns keys and effects of a connector's actions.
+        """
+        for entry in entries:
+            seen = {*self._authorizer.seen_names(entry.key, partial(names, entry.key))} if entry.error is None else ()
+            actions = tuple(action for action in entry.actions if action in seen) if seen else ()
+            if actions:
+                yield replace(entry, actions=actions)
 
     def load(self, key: str, action: str | None = None, version: str | None = None) -> Any:
         """Return the connector's code."""
@@ -87,13 +112,19 @@ class SeenCatalog(Catalog):
             manifest = chosen or self._whole.find(key)
         except UnknownConnector:
             return None
-        actions = {name: action for name, action in manifest.actions.items() if self._sees(manifest, action)}
-        if len(actions) == len(manifest.actions):
+        seen = self._seen_in(manifest)
+        if len(seen) == len(manifest.actions):
             return manifest
-        if not actions:
+        if not seen:
             return None
+        actions = {name: manifest.actions[name] for name in manifest.actions if name in seen}
         serving = {key: kind for key, kind in manifest.connection_types.items() if any(kind.can_serve(name) for name in actions)}
         return manifest.part(actions=actions, connection_types=serving or manifest.connection_types, raw=_raw(manifest, actions))
+
+    def _seen_in(self, manifest: Manifest) -> set[str]:
+        if self.by_names:  # without making the actions
+            return {*self._authorizer.seen_names(manifest.key, lambda: ((row.key, row.effect) for row in manifest.rows()))}
+        return {name for name, action in manifest.actions.items() if self._sees(manifest, action)}
 
     def _sees(self, manifest: Manifest, action: ActionManifest) -> bool:
         if self._connection is None:

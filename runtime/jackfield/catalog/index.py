@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from jackfield.manifest import Manifest
 
 if TYPE_CHECKING:
     from jackfield.catalog.found import Found
+    from jackfield.catalog.index_file import IndexFile
     from jackfield.catalog.installed import Catalog, Entry
 
 
@@ -30,6 +31,8 @@ class ActionIndex:
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog.whole
         """The whole of what is installed, and offered to any workspace."""
+        self.on_wait: Callable[[], None] = _nothing
+        """Called when another process begins to make the index."""
         self._built: int | None = None
         self._known: tuple[Words, list[Entry]] | None = None
         self._reset()
@@ -49,17 +52,22 @@ class ActionIndex:
         start: int = 0,
         limit: int | None = None,
         keep: Keep | None = None,
+        tag: str | None = None,
     ) -> tuple[list[Found], bool]:
         """Return at most ``limit`` matching actions from ``start`` on, best first, and whether there are more.
 
-        ``connector``, ``effect`` and ``keep`` narrow the search. The index also has what is offered to any workspace.
+        ``connector``, ``effect``, ``keep`` and ``tag`` narrow the search. The index also has what is offered to any workspace.
         """
         self.build()
-        return self._words.find(words, connector, effect, start, limit, keep)
+        return self._words.find(words, connector, effect, start, limit, keep, tag)
 
     def covers(self, catalog: Catalog) -> bool:
         """Return whether ``catalog`` is the whole of what is installed."""
         return catalog is self.catalog
+
+    def has_all_of(self, catalog: Catalog) -> bool:
+        """Return whether the index has all actions of ``catalog``."""
+        return self.covers(catalog) or self.covers(catalog.whole)
 
     @property
     def has_offers(self) -> bool:
@@ -74,6 +82,11 @@ class ActionIndex:
             known = self._known = (words, [_entry(row) for row in words.table.about["entries"]])
         return known[1]
 
+    def names(self, connector: str) -> Iterator[tuple[str, str]]:
+        """Yield the keys and effects of a connector's actions."""
+        self.build()
+        return self._words.table.names(connector)
+
     def build(self) -> None:
         """Read all manifests, once for each change of the catalog; or the file that another process has written for the same ones."""
         if self._built == self.catalog.generation:
@@ -81,7 +94,7 @@ class ActionIndex:
         with self._lock:
             generation = self.catalog.generation
             if self._built != generation:
-                self._take(_indexed(self.catalog), generation)
+                self._take(_indexed(self.catalog, self.on_wait), generation)
 
     def kept(self) -> bool:
         """Return whether a file has the index of this very catalog; it is read then."""
@@ -98,23 +111,29 @@ class ActionIndex:
         self.catalog.kinds = ([(key, kind, family) for key, kind, family in table.about["kinds"]], generation)
 
 
-def _indexed(catalog: Catalog) -> Table:
+def _indexed(catalog: Catalog, on_wait: Callable[[], None]) -> Table:
     from jackfield.catalog.index_file import IndexFile, made_elsewhere
 
     file = IndexFile.of(catalog)
     table = file.read()
-    if table is None and (catalog.offering or len(list(catalog)) > _CONNECTORS) and made_elsewhere(catalog):
-        table = file.read()
-    return make(catalog) if table is None else table
+    if table is None and (catalog.offering or len(list(catalog)) > _CONNECTORS):
+        on_wait()
+        table = file.read() if made_elsewhere(catalog) else None
+    return make(catalog, file) if table is None else table
 
 
-def make(catalog: Catalog) -> Table:
-    """Read all manifests, and write the file if they have many actions."""
-    from jackfield.catalog.index_file import IndexFile, free_memory
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def make(catalog: Catalog, file: IndexFile) -> Table:
+    """Read all manifests, and write the file if they have many actions. Its stamp is older than what is read: a manifest that changes
+    meanwhile makes it stale, and never hides the change."""
+    from jackfield.catalog.index_file import free_memory
 
     table = _table(catalog)
     if len(table) >= _MANY:
-        table = IndexFile.of(catalog).write(table)
+        table = file.write(table)
         free_memory()
     return table
 

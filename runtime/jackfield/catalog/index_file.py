@@ -8,17 +8,21 @@ import mmap
 import os
 import sys
 import zlib
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from jackfield.catalog.places import note_of, noted_folders
 from jackfield.catalog.postings import Table
 
 if TYPE_CHECKING:
     from jackfield.catalog.installed import Catalog
 
 _FOLDER = "cache"
-_FORMAT = 4
+_FORMAT = 5
 """Version of the file's format, and of the rules by which texts become words."""
+_PLACES = ".places"
+"""Ending of the name of the file that notes where packages lie."""
 _SECONDS = 300
 """Longest time that another process may take to make the file."""
 _CHUNK = 1024 * 1024
@@ -29,9 +33,10 @@ _HEAD = 64 + 1 + 10 + 1
 class IndexFile:
     """File for one catalog; nothing is read or written without a stamp."""
 
-    def __init__(self, path: str, stamp: str | None) -> None:
+    def __init__(self, path: str, stamp: str | None, packages: Iterable[str] = ()) -> None:
         self._path = path
         self._stamp = stamp
+        self._packages = packages
 
     @classmethod
     def of(cls, catalog: Catalog) -> IndexFile:
@@ -39,12 +44,11 @@ class IndexFile:
         if catalog.home is None:
             return cls("", None)
         owner = hashlib.sha256(f"{_FORMAT}\n{sys.prefix}\n{os.environ.get('PYTHONPATH', '')}".encode("utf-8", "replace")).hexdigest()
-        stamp = catalog.stamp()
+        path = os.path.join(catalog.home, _FOLDER, f"actions-{owner[:16]}.index")
+        stamp = catalog.stamp(noted_folders(path + _PLACES))
         about = None if stamp is None else json.dumps([_FORMAT, sys.byteorder, stamp])
-        return cls(
-            os.path.join(catalog.home, _FOLDER, f"actions-{owner[:16]}.index"),
-            None if about is None else hashlib.sha256(about.encode("utf-8", "replace")).hexdigest(),
-        )
+        packages = catalog.packages()
+        return cls(path, None if about is None else hashlib.sha256(about.encode("utf-8", "replace")).hexdigest(), packages)
 
     def read(self) -> Table | None:
         """Return the table; None if there is none, or of other connectors, or a damaged one."""
@@ -60,23 +64,46 @@ class IndexFile:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the file's lock where the system has such locks; a lock that cannot be taken does not stop anyone."""
+        with ExitStack() as stack:
+            with suppress(OSError, ImportError):
+                import fcntl
+
+                os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+                lock = stack.enter_context(open(f"{self._path}.lock", "wb", opener=_private))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
     def write(self, table: Table) -> Table:
         """Write a table and return it as read from the file; it stays in memory if it cannot be written."""
         if self._stamp is None:
             return table
         content = table.to_bytes()
-        made = f"{self._path}.{os.getpid()}"
         try:
             os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-            with open(made, "wb", opener=_private) as file:
-                file.write(f"{self._stamp} {zlib.crc32(content):010d}\n".encode("ascii"))
-                file.write(content)
-            os.replace(made, self._path)
+            _replace(self._path + _PLACES, note_of(self._packages))
+            _replace(self._path, f"{self._stamp} {zlib.crc32(content):010d}\n".encode("ascii"), content)
         except OSError:
-            with suppress(OSError):
-                os.unlink(made)
             return Table.of(memoryview(content))
         return self.read() or table
+
+
+def _replace(path: str, *pieces: bytes) -> None:
+    """Write a file at once.
+
+    :raises OSError: if it cannot be written.
+    """
+    made = f"{path}.{os.getpid()}"
+    try:
+        with open(made, "wb", opener=_private) as file:
+            file.writelines(pieces)
+        os.replace(made, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(made)
+        raise
 
 
 def made_elsewhere(catalog: Catalog) -> bool:

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from jackfield.catalog import Catalog
 from jackfield.catalog.index import make
+from jackfield.catalog.index_file import IndexFile
+
+
+def main() -> None:
+    """Write the file, unless another process has written it meanwhile: the processes of a server begin at the same time."""
+    catalog = Catalog.installed()
+    file = IndexFile.of(catalog)
+    with file.alone():
+        if file.read() is None:
+            make(catalog, file)
+
 
 if __name__ == "__main__":
-    make(Catalog.installed())
+    main()

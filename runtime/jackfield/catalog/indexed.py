@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from jackfield.definitions import Definitions
-from jackfield.manifest import ActionManifest, Json, Manifest, ManifestError
+from jackfield.manifest import EFFECTS, ActionManifest, ActionRow, Json, Manifest, ManifestError
 from jackfield.manifest_index import INDEX, MANIFEST, light_row
 
+_TEXTS = frozenset({"key", "title", "description", "effect", "group"})
+_PLAIN = _TEXTS | {"permissions", "deprecated", "outputPolicy", "idempotentBy", "repeatOk", "at"}
+"""Members of a row that are checked here, or need no check."""
 _RANK = 98
 """Rank in searches, next to that of connectors whose actions are all read at once."""
 
@@ -43,12 +46,36 @@ def _indexed(index: Any, path: str) -> Manifest:
     head, rows = index.get("manifest"), _Rows(path)
     if not isinstance(head, dict) or not isinstance(head.get("actions"), list) or not isinstance(index.get("definitions"), dict):
         raise ManifestError(f"its {INDEX} is not an index")
-    definitions = Definitions(_Stored(rows, index["definitions"]))
-    described = Manifest.from_json({**head, "actions": [{**row, "inputs": {}, "output": {}} for row in head["actions"]]})
-    places = {row["key"]: (rows, row.get("at"), row) for row in head["actions"]}
-    actions = {key: _StoredAction.of(about, places[key], definitions) for key, about in described.actions.items()}
+    described = Manifest.from_json({**head, "actions": []})
+    where = f"manifest of '{described.key}'"
+    for row in head["actions"]:
+        _check(row, where)
+    actions = _StoredActions(rows, head["actions"], where, Definitions(_Stored(rows, index["definitions"])))
     found = replace(described, actions=actions, raw=head, virtual=True, rank=_RANK)
     return IndexedManifest(**{name: getattr(found, name) for name in Manifest.__dataclass_fields__})
+
+
+def _check(row: Any, where: str) -> None:
+    """Check that the action of a row can be made, without making it for rows that have nothing but texts, as most do.
+
+    :raises ManifestError: if it cannot.
+    """
+    if not isinstance(row, dict):
+        raise ManifestError(f"{where}: 'actions' must be an array of objects")
+    texts = [value for name, value in row.items() if name in _TEXTS]
+    is_plain = row.keys() <= _PLAIN and "key" in row and all(isinstance(text, str) and text for text in texts)
+    if not is_plain or row.get("effect", "write") not in EFFECTS or not _is_permissions(row.get("permissions", {})):
+        _described(row, where)
+
+
+def _is_permissions(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in value.values())
+
+
+def _described(row: Json, where: str) -> ActionManifest:
+    return ActionManifest.from_json({**row, "inputs": {}, "output": {}}, where)
 
 
 class IndexedManifest(Manifest):
@@ -60,6 +87,12 @@ class IndexedManifest(Manifest):
         """Return the JSON as published, read again from its file."""
         stored = next(action for action in self.actions.values() if isinstance(action, _StoredAction))
         return stored.whole()
+
+    def rows(self) -> Iterator[ActionRow]:
+        """Yield a row for each action, which is not made for it."""
+        for row in self.raw["actions"]:
+            key = row["key"]
+            yield ActionRow(key, row.get("title") or key, row.get("description") or "", row.get("effect", "write"), row.get("group") or "")
 
     def action_json(self, action: ActionManifest) -> dict[str, Any]:
         """Return the published JSON of one action."""
@@ -110,6 +143,34 @@ class _Stored(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._places)
+
+
+class _StoredActions(Mapping[str, ActionManifest]):
+    """Actions by key, each made when it is first asked for."""
+
+    def __init__(self, file: _Rows, rows: Iterable[Json], where: str, definitions: Definitions) -> None:
+        self._file = file
+        self._rows = {row["key"]: row for row in rows}
+        self._where = where
+        self._definitions = definitions
+        self._made: dict[str, ActionManifest] = {}
+
+    def __getitem__(self, key: str) -> ActionManifest:
+        found = self._made.get(key)
+        if found is None:
+            row = self._rows[key]
+            made = _StoredAction.of(_described(row, self._where), (self._file, row.get("at"), row), self._definitions)
+            found = self._made.setdefault(key, made)
+        return found
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 class _StoredAction(ActionManifest):

@@ -78,6 +78,8 @@ class Catalog:
     """What the operator offers of catalog sources; None if nothing."""
     kinds: tuple[Sequence[tuple[str, str, str | None]] | None, int] = (None, 0)
     """Connector, key and family of each connection type, and the generation of the catalog of which the index has noted that."""
+    learn: Callable[[], None] | None = None
+    """Makes the index, which notes that; None for a process that has no index."""
     home: str | None = None
     """Data folder of the process; None for a catalog that was put together otherwise."""
 
@@ -130,8 +132,11 @@ class Catalog:
         """The catalog of the process, of which a workspace's may be a part."""
         return self
 
-    def has(self, key: str, action: str) -> bool:  # noqa: ARG002 (a part of the catalog asks for the action)
-        """Return whether the connector is installed; a part of the catalog returns whether the action belongs to it."""
+    def has(self, key: str, action: str, effect: str | None = None) -> bool:  # noqa: ARG002 (a part of the catalog asks for both)
+        """Return whether the connector is installed; a part of the catalog returns whether the action belongs to it.
+
+        With its effect, which the search index has, most parts need no manifest.
+        """
         return key in self._points
 
     def __iter__(self) -> Iterator[str]:
@@ -160,12 +165,19 @@ class Catalog:
             self._look_at = now + _LOOK_EVERY
             self.refresh()
 
-    def stamp(self) -> str | None:
-        """Return a text that changes with any manifest of the catalog; None if one has failed on import, which its files do not show."""
+    def packages(self) -> set[str]:
+        """Return the names of the packages that the import system finds."""
+        return {_package(point) for points in self._points.values() for point in points if not point.paths}
+
+    def stamp(self, folders: Mapping[str, str]) -> str | None:
+        """Return a text that changes with any manifest of the catalog; None if one has failed on import, which its files do not show.
+
+        ``folders`` are those of packages that need not be looked for.
+        """
         if any(self._failures.values()):
             return None
         offered = "" if self.offering is None else self.offering.stamp()
-        files = [(point.identity, _file_stamp(point)) for key in sorted(self._points) for point in self._points[key]]
+        files = [(point.identity, _file_stamp(point, folders)) for key in sorted(self._points) for point in self._points[key]]
         return json.dumps([files, offered])
 
     def entries(self, *, load: bool = False) -> list[Entry]:
@@ -200,11 +212,18 @@ class Catalog:
 
     def takers(self, name: str) -> list[str] | None:
         """Return the keys of the connectors that may have the connection type ``name``; None if that is known from their manifests only."""
-        known, generation = self.kinds
-        if known is None or generation != self.generation:
+        known = self._known_kinds()
+        if known is None and self.learn is not None:
+            self.learn()
+            known = self._known_kinds()
+        if known is None:
             return None
         owner, _, key = name.rpartition("/")
         return [taker for taker, kind, family in known if kind == key and owner in ("", taker, family)]
+
+    def _known_kinds(self) -> Sequence[tuple[str, str, str | None]] | None:
+        known, generation = self.kinds
+        return known if generation == self.generation else None
 
     def find(self, key: str, version: str | None = None) -> Manifest:
         """Return the manifest of a connector: of the highest version that ``version``, a PEP 440 specifier, allows, or the default one.
@@ -357,22 +376,30 @@ def _read(point: EntryPoint) -> Manifest:
     return manifest
 
 
-def _file_stamp(point: EntryPoint) -> list[list[int]]:
+def _file_stamp(point: EntryPoint, folders: Mapping[str, str]) -> list[list[int]]:
     """Return size, time and place of a connector's manifest and its index."""
     try:
-        folder = _folder(point)
-        found = [os.stat(os.path.join(folder, name)) for name in (MANIFEST, INDEX) if os.path.exists(os.path.join(folder, name))]
-    except (ManifestError, OSError):
+        folder = (None if point.paths else folders.get(_package(point))) or _folder(point)
+    except ManifestError:
         return []
-    return [[about.st_size, about.st_mtime_ns, about.st_ino] for about in found]
+    found: list[list[int]] = []
+    for name in (MANIFEST, INDEX):
+        with suppress(OSError):
+            about = os.stat(os.path.join(folder, name))
+            found.append([about.st_size, about.st_mtime_ns, about.st_ino])
+    return found
 
 
 def _folder(point: EntryPoint) -> str:
-    package = point.module.partition(".")[0]
+    package = _package(point)
     folders = [os.path.join(path, package) for path in point.paths[:1]] or _package_folders(package)
     if not folders:
         raise ManifestError(f"its package '{package}' is not installed")
     return folders[0]
+
+
+def _package(point: EntryPoint) -> str:
+    return point.module.partition(".")[0]
 
 
 def _package_folders(package: str) -> list[str]:

@@ -88,11 +88,11 @@ class OfferedCatalog(Catalog):
             choose(key, [part.version], version)
         return part
 
-    def has(self, key: str, action: str) -> bool:
+    def has(self, key: str, action: str, effect: str | None = None) -> bool:
         """Return whether an action is installed or offered."""
-        offer, name = self._offers.get(key.partition(".")[0]), key.partition(".")[2]
-        if offer is not None and name and offer.holds_all(name):  # without making its actions
-            return self._part(key) is not None
+        name, _, short = key.partition(".")
+        if effect is not None and short and name in self._offers:  # without making its actions
+            return self._offers[name].holds(short, action, effect)
         part = self._part(key)
         return action in part.actions if part is not None else self._whole.has(key, action)
 

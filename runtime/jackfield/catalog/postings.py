@@ -16,16 +16,14 @@ from itertools import accumulate, chain
 from typing import Any
 
 from jackfield.catalog.found import Found
-from jackfield.catalog.query_words import parts_of, words_in_key
-from jackfield.manifest import Manifest
+from jackfield.catalog.query_words import parts_of, parts_of_key
+from jackfield.manifest import EFFECTS, ActionRow, Manifest
 
 KEY, TITLE, DESCRIPTION, CONNECTOR, ABOUT = range(5)
 """Fields of a posting: of an action its key, title and description; of a connector its name and description."""
 _FIELDS = 5
 OF_CONNECTORS = frozenset({CONNECTOR, ABOUT})
 """Fields whose postings are numbers of connectors, for all their actions at once."""
-EFFECTS = ("read", "idempotent", "write")
-"""Effects by the numbers that a table has for them."""
 LONGEST_KEY = 9
 """Words of a key that count against it: of equal matches the shortest key is the nearest. Less than the least weight."""
 STEP = 100
@@ -98,8 +96,8 @@ class Lexicon:
 class Table:
     """Index of actions. Rows are numbered by connector and key, so their numbers break ties; ``starts`` has the first of each connector.
 
-    ``words`` has the words of all fields, ``keys`` whole keys in lower case, for queries that write a key as one word. ``about`` is what
-    its maker wants to find again.
+    ``words`` has the words of all fields, ``keys`` whole keys in lower case, for queries that write a key as one word. ``groups`` has the
+    number of each row's group among ``group_names``. ``about`` is what its maker wants to find again.
     """
 
     connectors: Sequence[str]
@@ -108,6 +106,8 @@ class Table:
     text_at: Sequence[int]
     effects: Sequence[int]
     lengths: Sequence[int]
+    groups: Sequence[int]
+    group_names: Sequence[str]
     words: Lexicon
     keys: Lexicon
     about: Any = None
@@ -121,10 +121,20 @@ class Table:
         effect = EFFECTS[self.effects[number]]
         return Found(self.connector_of(number), action, title, summary, effect, rank, exact)
 
-    def name(self, number: int) -> tuple[str, str]:
-        """Return the connector and the action of a row."""
+    def name(self, number: int) -> tuple[str, str, str]:
+        """Return the connector of a row, its action and the action's effect."""
         text = bytes(self.text[self.text_at[number] : self.text_at[number + 1]])
-        return self.connector_of(number), text[: text.index(0)].decode()
+        return self.connector_of(number), text[: text.index(0)].decode(), EFFECTS[self.effects[number]]
+
+    def names(self, connector: str) -> Iterator[tuple[str, str]]:
+        """Yield the keys and effects of a connector's actions."""
+        for number in self.rows_named(connector):
+            yield self.name(number)[1:]
+
+    def rows_named(self, connector: str) -> range:
+        """Return the rows of a connector by its key."""
+        at = bisect_left(self.connectors, connector)
+        return self.rows_of(at) if at < len(self.connectors) and self.connectors[at] == connector else range(0)
 
     def connector_of(self, number: int) -> str:
         """Return the connector of a row."""
@@ -133,6 +143,10 @@ class Table:
     def connector_number(self, row: int) -> int:
         """Return the number of a row's connector."""
         return bisect_right(self.starts, row) - 1
+
+    def group_number(self, name: str) -> int:
+        """Return the number of a group; -1 if no action has it."""
+        return self.group_names.index(name) if name and name in self.group_names else -1
 
     def rows_of(self, connector: int) -> range:
         """Return the rows of a connector by its number."""
@@ -143,12 +157,13 @@ class Table:
         arrays = [_raw(section) for section in self._arrays()]
         texts = [self.words.text.encode(), self.keys.text.encode(), self.text, bytes(self.effects)]
         sizes = [list(map(len, arrays)), list(map(len, texts))]
-        head = json.dumps({"sizes": sizes, "connectors": list(self.connectors), "about": self.about}).encode()
+        named = {"connectors": list(self.connectors), "groups": list(self.group_names), "about": self.about}
+        head = json.dumps({"sizes": sizes, **named}).encode()
         return b"".join((f"{len(head):0{_ALIGN * 2}d}".encode(), *map(_padded, (head, *arrays, *texts))))
 
     def _arrays(self) -> list[Sequence[int]]:
         lexicons = ((one.part_at, one.posting_at, one.postings) for one in (self.words, self.keys))
-        return [*chain.from_iterable(lexicons), self.starts, self.text_at, self.lengths]
+        return [*chain.from_iterable(lexicons), self.starts, self.text_at, self.lengths, self.groups]
 
     @classmethod
     def of(cls, content: memoryview) -> Table:
@@ -162,7 +177,7 @@ class Table:
                 sections.append(content[at : at + length])
                 at += _room(length)
         arrays, (words, keys, text, effects) = [section.cast("I") for section in found[0]], found[1]
-        starts, text_at, lengths = arrays[6:]
+        starts, text_at, lengths, groups = arrays[6:]
         return cls(
             connectors=head["connectors"],
             starts=starts,
@@ -170,6 +185,8 @@ class Table:
             text_at=text_at,
             effects=effects,
             lengths=lengths,
+            groups=groups,
+            group_names=head["groups"],
             words=Lexicon(bytes(words).decode(), arrays[0], arrays[1], arrays[2], _FIELDS),
             keys=Lexicon(bytes(keys).decode(), arrays[3], arrays[4], arrays[5], 1),
             about=head["about"],
@@ -189,6 +206,8 @@ class Draft:
         self._text: list[bytes] = []
         self._effects = bytearray()
         self._lengths = array("I")
+        self._groups = array("I")
+        self._group_numbers: dict[str, int] = {}
         self._generated: list[int] = []
         self._keys: defaultdict[str, array[int]] = defaultdict(_numbers)
         self._fields: list[defaultdict[str, array[int]]] = [defaultdict(_numbers) for _ in range(_FIELDS)]
@@ -201,22 +220,26 @@ class Draft:
         self._note(CONNECTOR, number, parts_of(f"{manifest.key} {manifest.title}"))
         self._note(ABOUT, number, parts_of(manifest.description))
         own = self._own_rank(number, manifest)
-        for _, action in sorted(manifest.actions.items()):
-            row = len(self._lengths)
-            parts = parts_of(words_in_key(action.key))
-            summary = action.description.partition("\n")[0]
-            shown = (action.key, action.title, summary if len(summary) <= _SUMMARY else summary[: _SUMMARY - 1] + "…")
-            self._text.append(_END.join(one.replace(_END, " ") for one in shown).encode("utf-8", "replace"))
-            self._effects.append(EFFECTS.index(action.effect))
-            self._lengths.append(min(len(parts) + 1, LONGEST_KEY) * STEP - own)
-            self._keys[action.key.casefold()].append(row)
-            self._note(KEY, row, parts | parts_of(action.keywords))
-            self._note(TITLE, row, parts_of(action.title))
-            self._note(DESCRIPTION, row, parts_of(action.description))
+        for _, row in sorted({row.key: row for row in manifest.rows()}.items()):
+            self._add(row, own)
+
+    def _add(self, row: ActionRow, own: int) -> None:
+        number = len(self._lengths)
+        parts = parts_of_key(row.key)
+        summary = row.description.partition("\n")[0]
+        shown = (row.key, row.title, summary if len(summary) <= _SUMMARY else summary[: _SUMMARY - 1] + "…")
+        self._text.append(_END.join(one.replace(_END, " ") for one in shown).encode("utf-8", "replace"))
+        self._effects.append(EFFECTS.index(row.effect))
+        self._lengths.append(min(len(parts) + 1, LONGEST_KEY) * STEP - own)
+        self._groups.append(self._group_numbers.setdefault(row.group, len(self._group_numbers)))
+        self._keys[row.key.casefold()].append(number)
+        self._note(KEY, number, parts | parts_of(row.keywords) if row.keywords else parts)
+        self._note(TITLE, number, parts_of(row.title))
+        self._note(DESCRIPTION, number, parts_of(row.description))
 
     def _own_rank(self, number: int, manifest: Manifest) -> int:
         """Return how likely a connector is meant, of rows that are equal otherwise: first what is installed, then what is used most."""
-        if manifest.raw.get("servers"):
+        if manifest.is_generated:
             self._generated.append(number)
             return STEP - 2
         return min(2 * manifest.rank, STEP - 3) if manifest.virtual else STEP - 1
@@ -230,9 +253,8 @@ class Draft:
         return self._lengths
 
     def _note(self, field: int, number: int, parts: Iterable[str]) -> None:
-        numbers = self._fields[field]
-        for part in parts:
-            numbers[part].append(number)
+        for numbers in map(self._fields[field].__getitem__, parts):
+            numbers.append(number)
 
     def table(self, about: Any = None) -> Table:
         """Return the table of all that was added."""
@@ -243,6 +265,8 @@ class Draft:
             text_at=_places(self._text, 0),
             effects=bytes(self._effects),
             lengths=self._lengthened(),
+            groups=self._groups,
+            group_names=list(self._group_numbers),
             words=Lexicon.of(self._fields),
             keys=Lexicon.of([self._keys]),
             about=about,

@@ -15,12 +15,17 @@ we what when where which who will with would you your
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 _ENDINGS = (("ies", "i"), ("ying", "i"), ("ations", "at"), ("ation", "at"), ("ings", ""), ("ing", ""), ("ed", ""),
             ("es", ""), ("s", ""), ("e", ""), ("y", "i"))  # fmt: skip
+_KEY_WORD = re.compile(r"[A-Z][a-z0-9]*|[a-z0-9]+")
+_ASCII = bytes(ord(chr(code).lower()) if chr(code).isalnum() else ord(" ") for code in range(128)).ljust(256)
+"""Letters and digits in lower case, and a space for everything else."""
 _SHORTEST = 3
 """Minimum letters of a stem: shorter ones begin too many words."""
 
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text in lower case: runs of letters and digits."""
+    if text.isascii():  # a third of the time
+        return text.encode().translate(_ASCII).decode().split()
     return _WORD.findall(text.casefold())
 
 
@@ -58,6 +63,8 @@ def parts_of(text: str) -> set[str]:
     return set(words_of(text))
 
 
-def words_in_key(key: str) -> str:
-    """Return a key in camelCase as words."""
-    return "".join(f" {letter}" if letter.isupper() else letter for letter in key)
+def parts_of_key(key: str) -> set[str]:
+    """Return the distinct words of a key in camelCase."""
+    if key.isascii():
+        return {word.lower() for word in _KEY_WORD.findall(key)}
+    return parts_of("".join(f" {letter}" if letter.isupper() else letter for letter in key))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, nsmallest
 from itertools import chain, islice
@@ -12,7 +11,6 @@ from jackfield.catalog.postings import (
     ABOUT,
     CONNECTOR,
     DESCRIPTION,
-    EFFECTS,
     KEY,
     LONGEST_KEY,
     OF_CONNECTORS,
@@ -23,10 +21,10 @@ from jackfield.catalog.postings import (
     Table,
 )
 from jackfield.catalog.query_words import STOP_WORDS, one_edit, query_words, stem, words_of
-from jackfield.manifest import Manifest
+from jackfield.manifest import EFFECTS, Manifest
 
-Keep = Callable[[str, str], bool]
-"""Returns whether an action, by its connector and key, is to be found."""
+Keep = Callable[[str, str, str], bool]
+"""Returns whether an action, by its connector, key and effect, is to be found."""
 
 _WEIGHTS = {KEY: 80, TITLE: 60, CONNECTOR: 40, DESCRIPTION: 10, ABOUT: 10}
 """Weight of a match in each field; doubled at the beginning of a word."""
@@ -138,28 +136,26 @@ class Words:
         start: int = 0,
         limit: int | None = None,
         keep: Keep | None = None,
+        tag: str | None = None,
     ) -> tuple[list[Found], bool]:
         """Return at most ``limit`` rows from ``start`` on, best first, and whether there are more. ``keep`` chooses among them.
 
         A row matches if it contains every word of the query, apart from stop words. If none does, the nearest few are returned, ranked by
         the share of words that occur; for a sentence they also follow the matching rows. Their ``exact`` is False.
         """
-        return _Query(self.table, words, connector, effect).page(start, limit, keep)
+        return _Query(self.table, words, connector, effect, tag).page(start, limit, keep)
 
 
 class _Query:
     """One search: its words, and the rows to which it is limited."""
 
-    def __init__(self, table: Table, words: str, connector: str | None, effect: str | None) -> None:
+    def __init__(self, table: Table, words: str, connector: str | None, effect: str | None, tag: str | None) -> None:
         self._table = table
         self._wanted = query_words(words)
         self._verbs = STOP_WORDS.intersection(words_of(words)).difference(self._wanted)
-        self._range: range | None = None
-        if connector is not None:
-            at = bisect_left(table.connectors, connector)
-            known = at < len(table.connectors) and table.connectors[at] == connector
-            self._range = table.rows_of(at) if known else range(0)
+        self._range = None if connector is None else table.rows_named(connector)
         self._effect = None if effect is None else EFFECTS.index(effect)
+        self._group = None if tag is None else table.group_number(tag)
 
     def page(self, start: int, limit: int | None, keep: Keep | None) -> tuple[list[Found], bool]:
         """Return a page of rows, and whether there are more."""
@@ -227,11 +223,15 @@ class _Query:
         return found
 
     def _limited(self, rows: Iterable[int]) -> list[int] | range:
-        """Return the rows of the connector and the effect that the search is limited to."""
-        if self._range is None and self._effect is None:
+        """Return the rows of the connector, the effect and the group that the search is limited to."""
+        if self._range is None and self._effect is None and self._group is None:
             return rows if isinstance(rows, range) else list(rows)
-        inside, effects, effect = self._range, self._table.effects, self._effect
-        return [row for row in rows if (inside is None or row in inside) and (effect is None or effects[row] == effect)]
+        inside, effect, group, effects, groups = self._range, self._effect, self._group, self._table.effects, self._table.groups
+        return [
+            row
+            for row in rows
+            if (inside is None or row in inside) and (effect is None or effects[row] == effect) and (group is None or groups[row] == group)
+        ]
 
     def _keys(self, rows: Iterable[int], found: Sequence[Mapping[int, int]]) -> list[int]:
         """Return a sort key for each row: matching words first, then the weights of their matches, then short keys and verbs."""

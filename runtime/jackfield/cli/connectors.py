@@ -41,7 +41,7 @@ def _entries() -> list[Entry]:
 
         index = ActionIndex(catalog)
         if index.kept():
-            return listed_connectors(index, catalog)
+            return list(listed_connectors(index, catalog))
     return catalog.entries()
 
 

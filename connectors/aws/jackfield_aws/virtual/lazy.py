@@ -2,43 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Iterator, Mapping
+from typing import cast
 
 from jackfield.connector import Action, DeclarationError, Inputs, Output
-from jackfield.fork import at_fork
 from jackfield.manifest import ActionManifest, Effect, Json, Pagination
 from jackfield_aws.virtual.names import action_key
 from jackfield_aws.virtual.operations import OWN, Described, callable_of, describe
-
-T = TypeVar("T")
-
-
-class Recent:
-    """Bounded cache of what is made from models: the last ones used stay."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._made: OrderedDict[tuple[str, ...], Any] = OrderedDict()
-        self._lock = threading.Lock()
-        at_fork(self)
-
-    def get(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
-        """Return the object under ``key``, made on first use."""
-        with self._lock:
-            found = self._made.get(key)
-            if found is not None:
-                self._made.move_to_end(key)
-                return cast("T", found)
-        made = make()
-        with self._lock:
-            kept: T = self._made.setdefault(key, made)
-            if len(self._made) > self._limit:
-                self._made.popitem(last=False)
-        return kept
-
+from jackfield_aws.virtual.recent import Recent
 
 _DESCRIBED = Recent(500)
 """Converted operations."""
@@ -72,6 +43,7 @@ class VirtualAction(ActionManifest):
         give(self, "only_describes", True)
         give(self, "definitions", None)
         give(self, "keywords", keywords)
+        give(self, "group", "")
 
     @property
     def own_inputs(self) -> Json:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
-from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
+from jackfield.manifest import ActionManifest, ActionRow, ConnectionTypeManifest, Manifest
 from jackfield_aws.version import VERSION
-from jackfield_aws.virtual.lazy import Recent, VirtualAction
-from jackfield_aws.virtual.names import PREFIX, title_of
+from jackfield_aws.virtual.names import PREFIX, action_key, title_of
+from jackfield_aws.virtual.recent import Recent
 from jackfield_aws.virtual.usual import EVERYDAY, KEYWORDS
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class ServiceActions(Mapping[str, ActionManifest]):
         return _MADE.get((self._index.path, self._service), self._made)
 
     def _made(self) -> dict[str, ActionManifest]:
+        from jackfield_aws.virtual.lazy import VirtualAction  # imports pydantic, which lists do not need
+
         service = self._service
         rows = (
             VirtualAction(service, name, title_of(name), summary, cast("Effect", effect), KEYWORDS.get((service, name), ""))
@@ -43,10 +45,16 @@ class ServiceActions(Mapping[str, ActionManifest]):
         return self._read()[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._read())
+        return (action_key(name) for name, _, _ in self._index.rows(self._service))
 
     def __len__(self) -> int:
         return self._index.services[self._service].count
+
+    def rows(self) -> Iterator[ActionRow]:
+        """Yield a row for each action, which is not made for it."""
+        service = self._service
+        for name, summary, effect in self._index.rows(service):
+            yield ActionRow(action_key(name), title_of(name), summary, effect, "", KEYWORDS.get((service, name), ""))
 
 
 class VirtualManifest(Manifest):
@@ -74,6 +82,15 @@ class VirtualManifest(Manifest):
     def actions(self) -> Mapping[str, ActionManifest]:
         """Actions by key."""
         return ServiceActions(self._index, self._service)
+
+    @property
+    def is_generated(self) -> bool:
+        """False, which is known without making its JSON."""
+        return False
+
+    def rows(self) -> Iterator[ActionRow]:
+        """Yield a row for each action."""
+        return ServiceActions(self._index, self._service).rows()
 
     @property
     def raw(self) -> Json:

@@ -125,6 +125,7 @@ def _page(server: ServerContext, sessions: ConsoleSessions, function: Endpoint) 
                 server.pace(identity)
             if request.method == "POST":
                 page_request = await _with_form(page_request, secret, function)
+            await server.indexed()
             if inspect.iscoroutinefunction(function):
                 answer: Response = await function(page_request)
             else:

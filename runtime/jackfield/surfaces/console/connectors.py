@@ -65,7 +65,7 @@ def listed(request: PageRequest) -> Response:
 
 
 def _found(request: PageRequest, words: str) -> Markup:
-    entries = listed_connectors(request.server.search, request.catalog)
+    entries = list(listed_connectors(request.server.search, request.catalog))
     if not words:
         shown = [_card(request, entry) for entry in entries[:_CARDS]]
         rest = len(entries) - len(shown)

@@ -77,6 +77,10 @@ def _routes(server: ServerContext, mounts: Iterable[Mount]) -> list[Route]:
     return [*guarded, *(part for part in found if isinstance(part, Route))]
 
 
+_INDEXED = ("/v1/actions", "/v1/connectors", "/v1/connections", "/mcp")
+"""Paths of operations that look for connectors and actions in the search index."""
+
+
 def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         operation = methods["GET" if request.method == "HEAD" else request.method]
@@ -89,6 +93,8 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
                 identity.require(operation.scope)
             request.scope["jackfield.workspace"] = identity.workspace
             check_request(request, operation)
+            if operation.path.startswith(_INDEXED):
+                await server.indexed()
             return await operation.endpoint(request, server, identity)
         except TooLarge as error:
             raise Problem(413, str(error), {"Connection": "close"}) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
+from itertools import islice
 from typing import Any
 
 from starlette.requests import Request
@@ -31,11 +31,9 @@ async def connectors(request: Request, server: ServerContext, identity: Identity
 
     def page() -> dict[str, Any]:
         catalog = server.runtime(identity.workspace).catalog_of(identity.caller)
-        rows = [entry for entry in listed_connectors(server.search, catalog) if summary or entry.error is None]
-        first = bisect_right(rows, start, key=lambda row: row.key)
-        some = rows[first : first + limit]
-        more = len(rows) > first + limit
-        cursor = some[-1].key if more else None
+        rows = (entry for entry in listed_connectors(server.search, catalog, start) if summary or entry.error is None)
+        some = list(islice(rows, limit))
+        cursor = some[-1].key if next(rows, None) is not None else None
         if summary:
             return {"items": [row.to_json() for row in some], "nextCursor": cursor}
         manifests = (catalog.look(row.key)[1] for row in some)
@@ -67,13 +65,13 @@ async def options(request: Request, server: ServerContext, identity: Identity) -
 
 
 async def actions(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/actions?q=&connector=&effect=&cursor=&limit=``: search the actions, best match first."""
+    """Serve ``GET /v1/actions?q=&connector=&effect=&tag=&cursor=&limit=``: search the actions, best match first."""
     given, limit = request.query_params, limit_of(request)
     cursor = given.get("cursor", "0")
 
     def page() -> tuple[list[Found], int | None]:
         catalog = server.runtime(identity.workspace).catalog_of(identity.caller)
-        how = (given.get("q", ""), given.get("connector"), given.get("effect"), int(cursor), limit)
+        how = (given.get("q", ""), given.get("connector"), given.get("effect"), int(cursor), limit, given.get("tag"))
         return found_actions(server.search, catalog, *how)
 
     rows, end = await asyncio.to_thread(page)

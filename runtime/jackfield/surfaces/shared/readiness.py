@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import Any
 
 from jackfield.clock import Clock, within
 from jackfield.connector.shortage import exhausted
@@ -25,7 +26,7 @@ class Readiness:
     """Readiness check, cached. One check runs at a time, in its own thread: a hanging database blocks nothing else."""
 
     def __init__(self, storage: Storage, clock: Clock) -> None:
-        self.warm_up: asyncio.Future[None] | None = None
+        self.warm_up: asyncio.Future[Any] | None = None
         """Loading of what the first call needs, once it has begun."""
         self._storage = storage
         self._clock = clock

@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterable
+from operator import attrgetter
+
+from jackfield.access import SeenCatalog
 from jackfield.catalog import Catalog, Entry
 from jackfield.catalog.found import Found
 from jackfield.catalog.index import ActionIndex
 from jackfield.catalog.offers import OfferedCatalog
 
 
-def listed_connectors(index: ActionIndex, catalog: Catalog) -> list[Entry]:
-    """Return the rows of the connectors in ``catalog``, sorted by key."""
+def listed_connectors(index: ActionIndex, catalog: Catalog, after: str = "") -> Iterable[Entry]:
+    """Return the rows of the connectors in ``catalog`` whose keys follow ``after``, sorted by key. Rules are applied row by row."""
+    if isinstance(catalog, SeenCatalog) and catalog.by_names and index.has_all_of(catalog.base):
+        return catalog.narrowed(listed_connectors(index, catalog.base, after), index.names)
+    rows = _all(index, catalog)
+    return rows[bisect_right(rows, after, key=attrgetter("key")) :] if after else rows
+
+
+def _all(index: ActionIndex, catalog: Catalog) -> list[Entry]:
     if index.covers(catalog):
         return index.entries()
     if isinstance(catalog, OfferedCatalog) and index.covers(catalog.whole):
-        return sorted([*index.entries(), *catalog.offered_entries()], key=lambda entry: entry.key)
+        return sorted([*index.entries(), *catalog.offered_entries()], key=attrgetter("key"))
     return catalog.entries()
 
 
 def found_actions(
-    index: ActionIndex, catalog: Catalog, words: str, connector: str | None, effect: str | None, start: int, limit: int
+    index: ActionIndex,
+    catalog: Catalog,
+    words: str,
+    connector: str | None,
+    effect: str | None,
+    start: int,
+    limit: int,
+    tag: str | None = None,
 ) -> tuple[list[Found], int | None]:
     """Return at most ``limit`` matching actions in ``catalog``, best first, from position ``start`` of those; and the position to continue
     from, None at the end."""
-    rows, more = index.find(words, connector, effect, start, limit, None if index.covers(catalog) and not index.has_offers else catalog.has)
+    keep = None if index.covers(catalog) and not index.has_offers else catalog.has
+    rows, more = index.find(words, connector, effect, start, limit, keep, tag)
     return rows, start + len(rows) if more else None

@@ -34,6 +34,8 @@ _BRIEF, _SLOW = 32, 64
 """Thread counts for database look-ups and for provider calls, kept apart so that a slow provider does not block authentication."""
 _SWEEP_EVERY = 600.0
 _QUEUE_WORKERS = 16
+_INDEX_WAIT = 30.0
+"""Seconds that a request waits for the search index."""
 _FIRST_CALL = (
     "cryptography.hazmat.primitives.ciphers.aead",
     "jackfield.connector.manifests",
@@ -71,6 +73,7 @@ class ServerContext:
         self.clock = self.runtimes.clock
         self.metrics = Metrics(self.catalog)
         self.search = ActionIndex(self.catalog)
+        self.catalog.learn = self.search.build
         self.identities = Identities(self.storage, self.clock, settings.jwt)
         self.readiness = Readiness(self.storage, self.clock)
         self.room = BodyQuota(settings.max_bodies)
@@ -84,6 +87,7 @@ class ServerContext:
         """The OpenAPI document, cached by the endpoint that builds it."""
         self._engine: Engine | None = None
         self._sweeper: asyncio.Task[None] | None = None
+        self._index: asyncio.Future[None] | None = None
         self._brief = Threads(_BRIEF, "jackfield-http")
         self._slow = Threads(_SLOW, "jackfield-slow")
 
@@ -120,7 +124,7 @@ class ServerContext:
     def start(self) -> None:
         """Start the engine of the queue; call it in the event loop."""
         asyncio.get_running_loop().set_default_executor(self._brief)
-        self.readiness.warm_up = asyncio.get_running_loop().run_in_executor(self._slow, self._warm_up)
+        self.readiness.warm_up = asyncio.ensure_future(self._warm_up())
         self._engine = open_engine(self.runtimes, self._slots, self.metrics.note, lambda: self.stopping)
         self._engine.start()
         self._sweeper = asyncio.ensure_future(self._sweep())
@@ -131,14 +135,33 @@ class ServerContext:
         given = self.settings.queue_workers
         return given if given is not None else 0 if queue_url(self.runtimes.environment) else _QUEUE_WORKERS
 
-    def _warm_up(self) -> None:
-        """Read the catalog and import what the first call needs, so that no caller waits for it."""
+    async def _warm_up(self) -> None:
+        """Read the catalog and import what the first call needs. An index that another process has to make is not waited for: calls do not
+        need it."""
+        begun, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def begin() -> None:
+            loop.call_soon_threadsafe(begun.set)
+
+        self.search.on_wait = begin
+        self._index = asyncio.ensure_future(self.slowly(lambda: _warm(self.search.build)))
+        waits = asyncio.ensure_future(begun.wait())
         try:
-            self.search.build()
-            for name in _FIRST_CALL:
-                importlib.import_module(name)
-        except MemoryError as error:  # the calls that need it will say so
-            _LOG.warning("the warm-up for the first call failed in part: %s", error)
+            await self.slowly(lambda: _warm(_import_first))
+            await asyncio.wait({self._index, waits}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.search.on_wait = lambda: None
+            waits.cancel()
+
+    async def indexed(self) -> None:
+        """Wait for the search index, which a server that has just started may still be making, without taking a thread.
+
+        :raises Problem: 503 if it takes long.
+        """
+        if self._index is not None and not self._index.done():
+            done, _ = await asyncio.wait({self._index}, timeout=_INDEX_WAIT)
+            if not done:
+                raise Problem(503, "the search index is being made", {"Retry-After": "1"})
 
     def wake(self) -> None:
         """Notify the engine of a queued invocation."""
@@ -173,3 +196,16 @@ class ServerContext:
 def _opened(runtime: Jackfield) -> Jackfield:
     runtime.open()
     return runtime
+
+
+def _warm(step: Callable[[], None]) -> None:
+    """Run a step so that no caller waits for it."""
+    try:
+        step()
+    except MemoryError as error:  # the calls that need it will say so
+        _LOG.warning("the warm-up for the first call failed in part: %s", error)
+
+
+def _import_first() -> None:
+    for name in _FIRST_CALL:
+        importlib.import_module(name)
