@@ -421,13 +421,15 @@ class Jackfield:
         """
         return choices(self._pipeline, connector, source, connection, caller)
 
-    def search(self, words: str, *, connector: str | None = None, effect: str | None = None) -> list[dict[str, Any]]:
-        """Search for actions by ``words``; best match first."""
+    def search(
+        self, words: str, *, connector: str | None = None, effect: str | None = None, tag: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Search for actions by ``words``; best match first. ``tag`` is the ``group`` of an action in its manifest."""
         from jackfield.catalog.index import ActionIndex
 
         if self._index is None:
             self._index = ActionIndex(self.catalog)
-        rows, _ = self._index.find(words, connector, effect, keep=self.catalog.has if self.catalog.offering else None)
+        rows, _ = self._index.find(words, connector, effect, keep=self.catalog.has if self.catalog.offering else None, tag=tag)
         return [row.to_json() for row in rows]
 
     def _shared(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:

@@ -135,6 +135,44 @@ def test_search(shell: Shell) -> None:
     assert shell.run("search", "zebra").json == []
 
 
+def test_search_by_tag(shell: Shell) -> None:
+    """``--tag`` keeps the actions of a group, with words and without; without any of them, words are missing."""
+    _make_tagged(shell, 60)
+    assert [row["action"] for row in shell.run("search", "dust", "--tag", "Odd", "--limit", "2").json] == ["dust1", "dust11"]
+    found = shell.run("search", "--tag", "Odd")
+    assert (found.code, len(found.json), found.err) == (0, 30, "")
+    assert shell.run("search", "dust", "--tag", "odd").json == []
+    assert len(shell.run("search", "--connector", "tagged").json) == 60
+
+
+def test_search_says_how_many_more_there_are(shell: Shell) -> None:
+    """A table has 50 actions, or as many as ``--limit`` says, and a line with the number of the others; JSON has all of them."""
+    _make_tagged(shell, 60)
+    shell.set(NO_COLOR="1", COLUMNS="100")
+    for limit, more in (((), 10), (("--limit", "7"), 53), (("--limit", "60"), 0)):
+        shown = shell.on_terminal("search", "dust", *limit)
+        assert shown.out.count("Dust ") == 60 - more
+        assert ("… 10 more; --limit N" in shown.out + shown.err) == (more == 10)
+        assert ("more; --limit N" in shown.out + shown.err) == (more > 0)
+    whole = shell.run("search", "dust")
+    assert (len(whole.json), whole.err) == (60, "")
+    assert shell.run("search", "dust", "--limit", "0").code == 2
+
+
+def _make_tagged(shell: Shell, count: int) -> None:
+    rows = [
+        {
+            "key": f"dust{number}",
+            "title": f"Dust {number}",
+            "description": "Clean it.",
+            "effect": "read",
+            "group": ("Even", "Odd")[number % 2],
+        }
+        for number in range(count)
+    ]
+    make_connector(shell.plugs, "tagged", "", {**MANIFEST, "key": "tagged", "title": "Tagged", "connectionTypes": [], "actions": rows})
+
+
 def test_options(shell: Shell) -> None:
     """``options`` lists the choices of an option source."""
     assert shell.run("options", "echo", "voices").json == [{"value": "alto", "label": "Alto"}, {"value": "bass", "label": "Bass"}]

@@ -14,19 +14,23 @@ from plugboard import declare
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Client]:
-    """Somebody who is signed in, and a connector with 450 actions in two groups."""
-    rows = [
-        {"key": f"get{group}{number}", "title": f"Get {group} {number}", "description": "Gets it.", "effect": "read", "group": group}
-        for group, count in (("Alpha", 300), ("Beta", 150))
-        for number in range(count)
-    ]
-    site = tmp_path / "site"
-    declare(site, "jackfield-large", "jackfield.connectors", {"large": "jackfield_large:http"})
-    (site / "jackfield_large").mkdir()
-    raw = {"manifestVersion": 1, "key": "large", "title": "Large", "version": "1", "description": "Many.", "actions": rows}
-    (site / "jackfield_large" / "connector.json").write_text(json.dumps(raw), encoding="utf-8")
+    """Somebody who is signed in, and two connectors with actions in two groups: one has 450, the other 30."""
+    _put(tmp_path / "site", "large", Alpha=300, Beta=150)
+    _put(tmp_path / "site", "medium", Alpha=20, Beta=10)
     with placed(tmp_path) as place:
         yield place.signed_in()
+
+
+def _put(site: Path, key: str, **groups: int) -> None:
+    rows = [
+        {"key": f"get{group}{number}", "title": f"Get {group} {number}", "description": "Gets it.", "effect": "read", "group": group}
+        for group, count in groups.items()
+        for number in range(count)
+    ]
+    declare(site, f"jackfield-{key}", "jackfield.connectors", {key: f"jackfield_{key}:http"})
+    (site / f"jackfield_{key}").mkdir()
+    raw = {"manifestVersion": 1, "key": key, "title": key.title(), "version": "1", "description": "Many.", "actions": rows}
+    (site / f"jackfield_{key}" / "connector.json").write_text(json.dumps(raw), encoding="utf-8")
 
 
 def test_hundreds_of_actions_are_shown_by_page_group_and_search(client: Client) -> None:
@@ -49,3 +53,11 @@ def test_nonsense_in_the_address_is_harmless(client: Client, query: str) -> None
     shown = client.get(f"/connectors/large?{query}")
     assert shown.status == 200
     assert "<b>" not in shown.text
+
+
+def test_a_list_of_one_page_is_filtered_by_group(client: Client) -> None:
+    """A connector whose actions fit on a page offers its groups, and no search."""
+    whole = client.get("/connectors/medium")
+    assert (whole.text.count("<code>get"), "Alpha (20)" in whole.words, "Search actions" in whole.words) == (30, True, False)
+    some = client.get("/connectors/medium?group=Beta")
+    assert (some.text.count("<code>get"), "10 of 30 actions" in some.words) == (10, True)

@@ -68,7 +68,7 @@ def open_jackfield() -> Jackfield:
 T = TypeVar("T")
 
 LIMIT = 50
-_LARGEST = 10_000
+LARGEST_LIMIT = 10_000
 _PAGE = 1000
 
 
@@ -109,10 +109,10 @@ def declare_pages(parser: Parser) -> None:
     """Add ``--limit`` and ``--cursor``."""
     parser.add_argument(
         "--limit",
-        type=count(1, _LARGEST),
+        type=count(1, LARGEST_LIMIT),
         default=LIMIT,
         metavar="N",
-        help=f"maximum number of items (default {LIMIT}, at most {_LARGEST:,})",
+        help=f"maximum number of items (default {LIMIT}, at most {LARGEST_LIMIT:,})",
     )
     parser.add_argument("--cursor", metavar="CURSOR", help="continue from a cursor printed by a previous list")
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _PAGE = 200
 """Actions of one page; up to so many are listed without a search."""
+_FEW = 20
+"""Actions up to which they are not offered by group."""
 _GROUPS = 60
 """Groups that are offered, the largest first."""
 _FOUND = 1_000
@@ -24,22 +26,20 @@ _DIGITS = 9
 
 def actions_listed(request: PageRequest, manifest: Manifest) -> list[Markup | None]:
     """Render the actions of a connector. ``?q=`` searches them, ``?group=`` keeps those of a tag, ``?start=`` is the first row."""
-    actions = manifest.actions
-    if len(actions) <= _PAGE:
-        return [_table(manifest.key, [*actions.values()])]
+    actions, address = manifest.actions, f"/connectors/{manifest.key}"
+    is_long = len(actions) > _PAGE
     words, group, given = (request.query.get(name, "").strip() for name in ("q", "group", "start"))
     start = int(given) if given.isdecimal() and len(given) <= _DIGITS else 0
-    groups = {row["key"]: str(row["group"]) for row in manifest.raw.get("actions", ()) if row.get("group")}
-    keys = _found(request, manifest.key, words) if words else list(actions)
-    rows = [actions[key] for key in keys if key in actions and (not group or groups.get(key) == group)]
-    address = f"/connectors/{manifest.key}"
+    groups = {row.key: row.group for row in manifest.rows() if row.group}
+    found = _found(request, manifest.key, words) if words else actions
+    keys = [key for key in found if key in actions and (not group or groups.get(key) == group)]
     kept = {name: value for name, value in (("q", words), ("group", group)) if value}
-    following = f"{address}?{urlencode({**kept, 'start': start + _PAGE})}" if len(rows) > start + _PAGE else None
+    following = f"{address}?{urlencode({**kept, 'start': start + _PAGE})}" if len(keys) > start + _PAGE else None
     return [
-        _search(address, words, group),
-        _groups(address, words, group, groups),
-        h.p(f"{len(rows):,} of {len(actions):,} actions", class_="muted"),
-        _table(manifest.key, rows[start : start + _PAGE]),
+        _search(address, words, group) if is_long else None,
+        _groups(address, words, group, groups) if len(actions) > _FEW else None,
+        h.p(f"{len(keys):,} of {len(actions):,} actions", class_="muted") if is_long or group else None,
+        _table(manifest.key, [actions[key] for key in keys[start : start + _PAGE]]),
         more(following, "More actions"),
     ]
 
@@ -60,9 +60,9 @@ def _search(address: str, words: str, group: str) -> Markup:
 
 
 def _groups(address: str, words: str, group: str, groups: dict[str, str]) -> Markup | None:
-    if not groups:
-        return None
     counted = Counter(groups.values()).most_common(_GROUPS)
+    if len(counted) <= 1:
+        return None
     kept = {"q": words} if words else {}
     links = [
         [

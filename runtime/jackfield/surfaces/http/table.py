@@ -54,7 +54,8 @@ _ENTRY_FILTERS: Mapping[str, Schema] = {
     "label": {**_TEXT, "description": "A label's name, or name=value."},
     "q": {**_TEXT, "description": "Text to find in the ID, connector, action, connection, caller, key, error code, request ID or context."},
 }  # fmt: skip
-_ACTION_FILTERS: Mapping[str, Schema] = {"q": _TEXT, "connector": _TEXT, "effect": _EFFECT}
+_TAG: Schema = {**_TEXT, "description": "The action's `group` in its manifest: of a connector generated from OpenAPI, its first tag."}
+_ACTION_FILTERS: Mapping[str, Schema] = {"q": _TEXT, "connector": _TEXT, "effect": _EFFECT, "tag": _TAG}
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(

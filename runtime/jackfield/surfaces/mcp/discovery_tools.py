@@ -23,6 +23,7 @@ EXECUTE = "execute_action"
 _STRING: Json = {"type": "string", "minLength": 1, "maxLength": 200}
 _CURSOR: Json = {"type": "string", "description": "The nextCursor of the previous page."}
 _CONNECTOR: Json = {**_STRING, "description": "A connector's key, such as aws-ses."}
+_TAG: Json = {**_STRING, "description": "Only actions with this tag, such as Payments; most connectors have none."}
 _MOST = 50
 
 
@@ -49,7 +50,7 @@ DISCOVERY: tuple[Tool, ...] = (
         "exact: false. Without a query, all actions are listed.",
         input_schema=closed(
             query={"type": "string", "maxLength": 200, "default": "", "description": "Keywords, such as: send an email to a customer."},
-            connector=_CONNECTOR, effect=_EFFECT, limit=_limit(20), cursor=_CURSOR,
+            connector=_CONNECTOR, effect=_EFFECT, tag=_TAG, limit=_limit(20), cursor=_CURSOR,
         ),
         output_schema=listing(_ROW),
         annotations=annotated("read", open_world=False),
@@ -124,7 +125,9 @@ async def _search(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, st
 
 def _found(call: CallContext, given: Mapping[str, Any], start: int) -> tuple[list[Found], int | None]:
     limit = int(given["limit"])  # 2.0 is an integer in JSON Schema
-    return found_actions(call.index, call.catalog, given["query"], given.get("connector"), given.get("effect"), start, limit)
+    return found_actions(
+        call.index, call.catalog, given["query"], given.get("connector"), given.get("effect"), start, limit, given.get("tag")
+    )
 
 
 async def _guide(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
