@@ -83,6 +83,30 @@ def test_what_is_valid_is_taken(schema: Any, value: Any) -> None:
     assert compile_schema(schema).judge(value) == ()
 
 
+def test_branches_that_name_the_same_recursive_member_compile() -> None:
+    """An accounting API has invoices and their lines in this form: without care each level doubles what applies to the next."""
+    line = {"properties": {"invoice": {"$ref": "#/$defs/invoice"}, "amount": {"type": "integer"}}}
+    branch = {"properties": {"lines": {"items": {"$ref": "#/$defs/line"}}}}
+    schema = {"$ref": "#/$defs/invoice", "$defs": {"line": line, "invoice": {"allOf": [branch, dict(branch)]}}}
+    found = compile_schema(schema).check({"lines": [{"invoice": {"lines": [{"amount": "7"}]}}]})
+    assert found.value == {"lines": [{"invoice": {"lines": [{"amount": 7}]}}]}
+
+
+def test_a_long_chain_of_references_compiles() -> None:
+    """A thousand types, each with a member of the next one, need no thousand frames of Python's stack."""
+    chain = {f"t{number}": {"properties": {"next": {"$ref": f"#/$defs/t{number + 1}"}}} for number in range(1000)}
+    schema = {"$ref": "#/$defs/t0", "$defs": {**chain, "t1000": {"type": "integer"}}}
+    assert compile_schema(schema).check({"next": {"next": {}}}).details == ()
+
+
+def test_branches_that_combine_in_too_many_ways_are_refused() -> None:
+    """Twenty types that refer to one another can apply to a value in 2**20 combinations: an error, and no endless compilation."""
+    types = {f"t{number}": {"properties": {key: {"$ref": f"#/$defs/t{number + 1}"} for key in "ab"}} for number in range(20)}
+    both = {"allOf": [{"properties": {key: {"$ref": "#"} for key in "ab"}}, {"properties": {"a": {"$ref": "#/$defs/t0"}}}]}
+    with pytest.raises(SchemaError, match="its branches combine in more than 10,000 ways"):
+        compile_schema({**both, "$defs": {**types, "t20": {"type": "integer"}}})
+
+
 def test_a_schema_that_is_no_object_is_refused() -> None:
     """A list is no schema."""
     schema: Any = [1]

@@ -64,12 +64,15 @@ def _plain(schema: Mapping[str, Any]) -> Json:
 
 
 _READABLE = frozenset({"boolean", "integer", "fraction"})
+_MOST_PLANS = 10_000
+"""Limit of the plans of one schema: n branches may combine in 2**n ways."""
 
 
 def plan_for(facts: SchemaFacts) -> Plan:
     """Return the plan of the whole schema."""
     planner = _Planner(facts)
     plan = planner.plan([facts.root])
+    planner.fill()
     planner.forget_idle()
     return plan
 
@@ -78,21 +81,37 @@ class _Planner:
     def __init__(self, facts: SchemaFacts) -> None:
         self._facts = facts
         self._plans: dict[tuple[int, ...], Plan] = {}
+        self._empty: list[tuple[Plan, Parts]] = []
+        """Plans to fill, with their schemas: a list instead of recursion, because chains of references may be long."""
 
     def plan(self, nodes: Sequence[Node]) -> Plan:
-        """Return the plan for a value to which all these schemas apply. Equal schemas share one plan, so that recursion ends."""
-        parts = [node for node in nodes if not isinstance(node, bool)]
+        """Return the plan for a value to which all these schemas apply. Equal schemas share one plan, so that recursion ends.
+
+        A schema counts once: two branches of ``allOf`` that name the same recursive member would double its schemas at each level.
+        """
+        parts = list({id(node): node for node in nodes if not isinstance(node, bool)}.values())
         key = tuple(map(id, parts))
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plans[key] = Plan()
             self._hints(plan, list(self._always(parts)))
+            self._empty.append((plan, parts))
+        return plan
+
+    def fill(self) -> None:
+        """Fill the plans, and those of their members and items.
+
+        :raises SchemaError: if branches that refer to one another combine in too many ways.
+        """
+        while self._empty:
+            if len(self._plans) > _MOST_PLANS:
+                raise SchemaError("", f"its branches combine in more than {_MOST_PLANS:,} ways")
+            plan, parts = self._empty.pop()
             text = self._text(parts)
             if text is not None:
                 plan.steps[str] = text
             plan.steps[list] = self._items(list(self._applied(parts, "array")))
             plan.steps[dict] = self._members(list(self._applied(parts, "object")))
-        return plan
 
     def _always(self, parts: Parts) -> Iterator[Mapping[str, Json]]:
         """Yield the schemas that apply to a value of any type."""
@@ -154,12 +173,16 @@ class _Planner:
 
     def forget_idle(self) -> None:
         """Drop plans with nothing to do in or below them, so that a call skips their values."""
-        active = {id(plan) for plan in self._plans.values() if plan.works}
-        grown = True
-        while grown:
-            more = {id(plan) for plan in self._plans.values() if any(id(sub) in active for sub in _below(plan))}
-            grown = not more <= active
-            active |= more
+        above: dict[int, list[Plan]] = {}
+        for plan in self._plans.values():
+            for sub in _below(plan):
+                above.setdefault(id(sub), []).append(plan)
+        waiting = [plan for plan in self._plans.values() if plan.works]
+        active = set(map(id, waiting))
+        while waiting:
+            grown = [plan for plan in above.get(id(waiting.pop()), ()) if id(plan) not in active]
+            active.update(map(id, grown))
+            waiting += grown
         for plan in self._plans.values():
             for kind in (list, dict):
                 step = plan.steps[kind]
