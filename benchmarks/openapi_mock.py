@@ -33,6 +33,7 @@ from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.failures import attempt
 from jackfield_http.bindings.requests import request_of
+from jackfield_http.bindings.styles import text
 from jackfield_http.bodies import multipart_body
 from jackfield_http.openapi.command import command
 from jackfield_http.openapi.instances import Instances
@@ -159,7 +160,11 @@ def judged(number: int, path: Path, folder: Path, program: Path, requests: int) 
 
 
 def _mounted(path: Path, manifest: Json, copy: Path) -> Path:
-    """Return the document for the mock, which serves paths without that of the server, and none with a query of their own."""
+    """Return the document for the mock, which serves paths without that of the server, and none with a query of their own.
+
+    Each operation has one response, without content. With those of the document Prism answers a malformed request with the documented error,
+    which hides the reason, and a well-formed one with whatever it makes up: answers of 500, which the runtime repeats after a wait.
+    """
     base = str(manifest["servers"][0].get("path", "")).rstrip("/")
     document = json.loads(path.read_bytes())
     paths = {}
@@ -169,6 +174,9 @@ def _mounted(path: Path, manifest: Json, copy: Path) -> Path:
             for parameter in about.get("parameters", ()):
                 if parameter.get("in") == "path" and f"{{{parameter['name']}}}" in own:
                     parameter["in"] = "query"
+        for operation in item.values():
+            if isinstance(operation, dict) and "responses" in operation:
+                operation["responses"] = {"200": {"description": "well-formed"}}
         paths[base + name.partition("?")[0]] = item
     copy.write_text(json.dumps({**document, "paths": paths}))
     return copy
@@ -230,29 +238,54 @@ def _explain(outcome: Outcome, action: Json, inputs: Json, manifest: Json, addre
     if not str(problem.get("type", "")).startswith(_MALFORMED):
         outcome.unserved[f"the mock answers {answer.status}"] += 1
         return
-    faults = [row for row in problem.get("validation", ()) if row["location"][:1] != ["response"]]
-    excuse = _excuse(problem, faults, action)
+    faults = problem.get("validation", [])
+    excuse = _excuse(problem, faults, action, inputs)
     if excuse is not None:
         outcome.excused[excuse] += 1
         return
-    reasons = [f"{'.'.join(map(str, row['location'][:3]))}: {row['code']}: {row['message']}"[:160] for row in faults]
+    reasons = [f"{'.'.join(map(str, row.get('location', ['request'])[:3]))}: {row['code']}: {row['message']}"[:160] for row in faults]
     reason = f"{problem['type'].removeprefix(_MALFORMED)} {' | '.join(reasons[:3]) or problem.get('detail', '')[:200]}"
     outcome.malformed[f"{action['http']['method']} {action['http']['path']}: {reason}"] += 1
     sample = {"action": action["key"], "inputs": inputs, "target": target, "body": str(body)[:300]}
     outcome.samples.setdefault(reason, sample)
 
 
-def _excuse(problem: Json, faults: list[Json], action: Json) -> str | None:
+def _excuse(problem: Json, faults: list[Json], action: Json, inputs: Json) -> str | None:
     """Return why a refusal says nothing about the request, if so."""
-    if problem.get("status") == 500 or (problem.get("validation") and not faults):
-        return "the response that Prism makes up breaks the document"
     if "UNAUTHORIZED" in problem["type"] and "security" not in action["http"]:
         return "Prism refuses requests without credentials where the document's requirement is empty"
-    unread = _unread(action)
-    if faults and all(row["location"][:1] == ["body"] and str(row["location"][1:2]).strip("[']") in unread for row in faults):
-        return "Prism does not decode lists, objects and files in forms and multipart bodies"
-    if faults and all(row["code"] == "pattern" and "{1,2097152}" in row["message"] for row in faults):
+    reasons = [_reason(fault, action, inputs) for fault in faults]
+    return " and ".join(sorted({reason for reason in reasons if reason})) if faults and all(reasons) else None
+
+
+def _reason(fault: Json, action: Json, inputs: Json) -> str | None:
+    """Return why one fault says nothing about the request, if so."""
+    place, *names = map(str, fault.get("location", ["request"]))
+    if fault["code"] == "format" and fault["message"].endswith('must match format "url"'):
+        return "a format that JSON Schema does not define, and that the check leaves to the provider"
+    if fault["code"] == "pattern" and "{1,2097152}" in fault["message"]:
         return "a pattern that no validator of ours compiles, which the report lists as not checked"
+    if fault["message"] == "Body parameter is required" and inputs.get("body", ...) in ("", 0, None):
+        return "Prism takes the JSON of an empty text, of zero, false and null for no body"
+    if place == "body":
+        return "Prism does not decode lists, objects and files in forms and multipart bodies" if set(names[:1]) & _unread(action) else None
+    rows = [row for row in action["http"].get("parameters", ()) if row["in"] == place and names]
+    row = next((row for row in rows if row.get("name", row["input"]).lower() == names[0].lower()), None)
+    return None if row is None else _undecided(fault, names, inputs.get(row["input"]), action["inputs"]["properties"][row["input"]])
+
+
+def _undecided(fault: Json, names: list[str], value: Any, schema: Json) -> str | None:
+    """Return what the document leaves open, or contradicts, about the value of a parameter."""
+    items = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else [value]
+    if len(names) > 1 and "properties" in schema and names[1] not in schema["properties"]:
+        return "the document gives a member of an object the name of another parameter, so Prism reads one as the other"
+    if items != [value] and any(isinstance(item, list | dict) for item in items):
+        return "OpenAPI has no encoding for lists and objects within those of a query, sent as JSON"
+    if fault["message"].endswith("must be array,null") and len(items) == 1:
+        return "Prism reads the only item of a list that may be null as text"
+    allowed = fault["message"].partition("one of the allowed values: ")[2].split(", ")
+    if fault["code"] == "enum" and all(text(item) in allowed for item in items):
+        return "the document lists values of another type than the parameter's"
     return None
 
 

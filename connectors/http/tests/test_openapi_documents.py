@@ -10,6 +10,7 @@ import pytest
 
 from jackfield.cli.main import main
 from jackfield.connector import InvalidInput
+from jackfield.schema import compile_schema
 from jackfield_http.openapi.command import command
 from jackfield_http.openapi.conversion import Choices, converted
 from jackfield_http.openapi.overlay import applied
@@ -37,6 +38,65 @@ def keys(source: dict[str, Any], **choices: Any) -> list[str]:
 def test_keys_come_from_ids_or_paths(method: str, path: str, about: dict[str, Any], key: str) -> None:
     """An operation's id gives the key without its generator's noise; without an id, method and path do."""
     assert keys(document({path: {method: operation(**about)}})) == [key]
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (["application/*+json", "application/json", "text/json"], "application/json"),
+        (["application/*+json"], "application/json"),
+        (["application/vnd.api+json", "application/json"], "application/vnd.api+json"),
+        (["application/x-www-form-urlencoded", "application/*+json"], "application/json"),
+    ],
+    ids=str,
+)
+def test_ranges_of_media_types_are_not_sent(given: list[str], named: str) -> None:
+    """Documents of ASP.NET name ``application/*+json`` first; a server refuses it as a content type."""
+    content = {media: {"schema": {"type": "object"}} for media in given}
+    about = operation(requestBody={"content": content}) | {"responses": {"200": {"description": "", "content": content}}}
+    binding = converted(document({"/a": {"post": about}}), Choices()).manifest["actions"][0]["http"]
+    assert (binding["body"]["contentType"], binding["response"]["accept"]) == (named, named)
+
+
+@pytest.mark.parametrize(
+    ("schema", "refused"),
+    [
+        ({"type": "string"}, [""]),
+        ({"type": "array", "nullable": True, "items": {"type": "integer"}}, [[], None]),
+        ({"type": "string", "nullable": True, "enum": ["a"]}, [None]),
+        ({"type": "object", "nullable": True}, [{}, None]),
+    ],
+    ids=str,
+)
+def test_required_parameters_are_not_empty(schema: dict[str, Any], refused: list[Any]) -> None:
+    """An empty value or null would send nothing, as if the parameter had been left out; if it may be left out, null does just that."""
+    parameters = [{"name": name, "in": "query", "required": name == "a", "schema": schema} for name in "ab"]
+    inputs = compile_schema(
+        converted(document({"/a": {"get": operation(parameters=parameters)}}), Choices()).manifest["actions"][0]["inputs"]
+    )
+    good = {"string": "a", "array": [1], "object": {"x": 1}}[schema["type"]]
+    assert inputs.check({"a": good}).details == ()
+    assert all(inputs.check({"a": value}).details for value in refused)
+    assert "nullable" not in schema or inputs.check({"a": good, "b": None}).details == ()
+
+
+def test_members_of_objects_in_a_query_keep_apart() -> None:
+    """A member that would be sent under the name of another parameter is left out and reported: the request could not say whose it is."""
+    members = {"type": "object", "properties": {"id": {"type": "integer"}, "note": {"type": "string"}}}
+    parameters = [{"name": name, "in": "query", "schema": members} for name in ("first", "second")]
+    parameters.append({"name": "id", "in": "query", "schema": {"type": "integer"}})
+    made = converted(document({"/a": {"get": operation(parameters=parameters)}}), Choices())
+    inputs = made.manifest["actions"][0]["inputs"]["properties"]
+    assert {name: list(inputs[name].get("properties", ())) for name in ("first", "second", "id")} == {
+        "first": ["note"],
+        "second": [],
+        "id": [],
+    }
+    assert [note.text.split(" would")[0] for note in made.report if note.cause == "member with a parameter's name"] == [
+        "'id' of 'first'",
+        "'id' of 'second'",
+        "'note' of 'second'",
+    ]
 
 
 def test_keys_stay_over_versions_of_a_document() -> None:

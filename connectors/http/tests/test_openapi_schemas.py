@@ -41,6 +41,8 @@ _OBJECT = {"type": "object", "properties": {"a": {"type": "string"}}}
         ({"type": "integer", "maximum": 9, "exclusiveMaximum": False}, [9], [10]),
         ({"type": "string", "enum": ["yes", 1, "yes"]}, ["yes", "1"], ["no"]),
         ({"type": "array", "enum": ["a", "b"]}, [["a"]], [["c"]]),
+        ({"type": "array", "items": {"type": "string"}, "enum": ["a", "b"]}, [["a"], []], [["c"], [1]]),
+        ({"type": "array", "items": {"enum": ["a"]}, "enum": ["a", "b"]}, [["a"]], [["b"]]),
         (_OBJECT, [{"a": "x"}, {}], [{"b": 1}]),
         ({"type": "object"}, [{"b": 1}], [1]),
         ({**_OBJECT, "additionalProperties": {"type": "integer"}}, [{"b": 1}], [{"b": "x"}]),

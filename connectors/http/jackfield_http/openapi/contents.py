@@ -94,6 +94,11 @@ def is_json(media: str) -> bool:
     return kind in ("application/json", "text/json") or kind.endswith("+json")
 
 
+def _named(media: str) -> str:
+    """Return the media type to name in a header: that of JSON for a range like ``application/*+json``, which only documents have."""
+    return "application/json" if is_json(media) and "*" in media else media
+
+
 def _encoding(media: str) -> str | None:
     kind = media.partition(";")[0].strip().lower()
     if is_json(kind):
@@ -139,12 +144,12 @@ class Contents:
         known = {media: way for media in content if media.strip() and (way := _encoding(media)) is not None}
         if not known:
             raise LookupError(f"its request body is {', '.join(content)[:200]}, which cannot be sent")
-        media = min(known, key=lambda name: _ORDER.index(known[name]))
+        media = min(known, key=lambda name: (_ORDER.index(known[name]), _named(name) != name))
         for other in content.keys() - {media}:
-            self._report.lossy("media type not chosen", at + pointer("content", other), f"the body is sent as {media}")
+            self._report.lossy("media type not chosen", at + pointer("content", other), f"the body is sent as {_named(media)}")
         given = content[media] if isinstance(content[media], dict) else {}
         where = at + pointer("content", media)
-        row: Json = {"input": "body", "encode": known[media], "contentType": media}
+        row: Json = {"input": "body", "encode": known[media], "contentType": _named(media)}
         flat = operation.extension.get("flatten") is True and known[media] in _FLAT
         if flat:
             given = self._inlined(given)
@@ -266,7 +271,8 @@ class Contents:
         headers = headers if isinstance(headers, dict) else None
         if not isinstance(content, dict) or not content:
             return Response({"type": "object"}, {"read": "none"}, None, headers)
-        media = next((name for name in content if is_json(name)), None) or next((name for name in content if name.strip()), "*/*")
+        listed = sorted(filter(is_json, content), key=lambda name: _named(name) != name) or [name for name in content if name.strip()]
+        media = listed[0] if listed else "*/*"
         given = content[media] if isinstance(content.get(media), dict) else {}
         raw = given.get("schema", True)
         if media in ("*/*", "application/*"):
@@ -274,7 +280,7 @@ class Contents:
             return Response(schema, {"read": "auto"}, raw, headers, self._example(given))
         if is_json(media):
             schema = self._wrapped(self._schemas.output(raw, at + pointer("content", media, "schema")), raw)
-            return Response(schema, {"read": "json", "accept": media}, raw, headers, self._example(given))
+            return Response(schema, {"read": "json", "accept": _named(media)}, raw, headers, self._example(given))
         if media.startswith("text/") or "xml" in media:
             if "xml" in media:
                 self._report.lossy("response is XML", at + pointer("content", media), "the output has it as text")

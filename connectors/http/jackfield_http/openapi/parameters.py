@@ -56,7 +56,31 @@ def drawn(operation: Operation, schemas: Schemas, report: Report) -> Drawn:
     for name in in_path:
         report.assumed("path parameter not declared", operation.at, f"'{name}' is taken for text")
         _draw(found, {"name": name, "in": "path", "schema": {"type": "string"}}, operation.at, schemas, report)
+    _keep_apart(found, operation.at, report)
     return found
+
+
+def _keep_apart(found: Drawn, at: str, report: Report) -> None:
+    """Remove the members of objects in the query that would be sent under the name of another parameter or earlier member."""
+    rows = [row for row in found.rows if row["in"] == "query"]
+    objects = [row for row in rows if _is_spread(row, found.properties[row["input"]])]
+    taken = {row.get("name", row["input"]) for row in rows if row not in objects}
+    for row in objects:
+        schema = found.properties[row["input"]]
+        required = schema.get("required", ())
+        twice = [name for name in schema["properties"] if name in taken and name not in required]
+        for name in twice:
+            report.lossy(
+                "member with a parameter's name", at, f"'{name[:80]}' of '{row['input']}' would be sent as another parameter: left out"
+            )
+        members = {name: sub for name, sub in schema["properties"].items() if name not in twice}
+        found.properties[row["input"]] = {**schema, "properties": members}
+        taken.update(members)
+
+
+def _is_spread(row: Json, schema: Json) -> bool:
+    """Return whether the members of an object become parameters of their own."""
+    return "properties" in schema and "encode" not in row and row.get("style", "form") == "form" and row.get("explode", True) is True
 
 
 def _is_ours(low: str, at: str, found: Drawn, name: str, report: Report) -> bool:
@@ -139,11 +163,18 @@ _LEAST = {"string": "minLength", "array": "minItems", "object": "minProperties"}
 
 
 def _not_empty(schema: Json) -> Json:
-    """Return a schema that refuses an empty value: in a URL it would look like one that was left out, and select everything."""
-    keyword = _LEAST.get(str(schema.get("type")))
-    if keyword is None or "enum" in schema or "const" in schema:
+    """Return a schema that refuses an empty value and null: in a URL it would look like one that was left out, and select everything."""
+    given = schema.get("type")
+    if isinstance(given, list) and "null" in given:
+        rest = [name for name in given if name != "null"]
+        schema = {**schema, "type": rest[0] if len(rest) == 1 else rest}
+        if "enum" in schema:
+            schema["enum"] = [value for value in schema["enum"] if value is not None]
+    if "enum" in schema or "const" in schema:
         return schema
-    return {**schema, keyword: max(1, schema.get(keyword, 0))}
+    types = schema.get("type", ())
+    keywords = [_LEAST[name] for name in ([types] if isinstance(types, str) else types) if name in _LEAST]
+    return {**schema, **{keyword: max(1, schema.get(keyword, 0)) for keyword in keywords}}
 
 
 def _style(parameter: Json, row: Json, at: str, report: Report) -> None:

@@ -365,13 +365,20 @@ class _Conversion:
             self._made["prefixItems"] = [self._sub(item, "items", number) for number, item in enumerate(items)]
         elif isinstance(items, dict | bool):
             self._made["items"] = self._sub(items, "items")
-        if types == ["array"] and isinstance(self._node.get("enum"), list) and "enum" not in self._made and "items" not in self._made:
-            self._made["items"] = {"enum": enum_of(self._node["enum"], [])}
+        if types == ["array"] and isinstance(self._node.get("enum"), list) and "enum" not in self._made:
+            self._made["items"] = self._listed_items(self._made.get("items", True))
         listed = self._node.get("prefixItems")
         if isinstance(listed, list) and listed:
             self._made["prefixItems"] = [self._sub(item, "prefixItems", number) for number, item in enumerate(listed)]
         if isinstance(self._node.get("unevaluatedItems"), dict | bool):
             self._made["unevaluatedItems"] = self._sub(self._node["unevaluatedItems"], "unevaluatedItems")
+
+    def _listed_items(self, items: Any) -> Any:
+        """Return the schema of the items with the enumeration of their array, unless they have their own."""
+        if not isinstance(items, dict):
+            return {"enum": enum_of(self._node["enum"], [])}
+        named = items.keys() & {"enum", "const", "$ref", "allOf", "anyOf", "oneOf"}
+        return items if named else {**items, "enum": enum_of(self._node["enum"], types_of(items)[0])}
 
     def _unknown(self) -> None:
         for name in self._node:
