@@ -190,6 +190,8 @@ def reference_paths(values: object, path: str = "") -> Iterator[str]:
 def references(values: object, path: str = "") -> Iterator[tuple[str, str, Any]]:
     """Yield all references in ``values``: their place, their kind (``$env``) and their target."""
     for here, value in _members(values, path):
+        if isinstance(value, str):  # as most values are
+            continue
         if _is_reference(value):
             ((kind, target),) = value.items()
             yield here, kind, target
@@ -199,7 +201,7 @@ def references(values: object, path: str = "") -> Iterator[tuple[str, str, Any]]
 
 def _members(values: object, path: str) -> Iterator[tuple[str, Any]]:
     """Yield the members of an object or an array by JSON Pointer; other values have none."""
-    if isinstance(values, Mapping):
+    if isinstance(values, (dict, Mapping)):  # dict first: isinstance with an abstract class is slow
         for name, value in values.items():
             yield child(path, name), value
     elif isinstance(values, list | tuple):

@@ -33,6 +33,7 @@ _MAX_VERSION_LENGTH = 200
 _MAX_FAULTS = 100
 """Maximum faults reported for one invocation."""
 _SIMPLE = frozenset({"connector", "action", "connection", "inputs"})
+_INLINE = frozenset({"type", "values"})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -68,12 +69,14 @@ class Invocation:
 
         :raises InvalidInvocation: with all faults at once.
         """
-        if not isinstance(data, Mapping):
+        if not isinstance(data, (dict, Mapping)):  # dict first: isinstance with an abstract class is slow
             raise InvalidInvocation(
                 f"an invocation must be a JSON object, not {_json_type(data)}",
                 hint='Send {"connector": …, "action": …, "inputs": {…}}.',
             )
-        faults = () if _is_simple(data) else tuple(islice(_faults(data), _MAX_FAULTS + 1))
+        if _is_simple(data):
+            return cls(data["connector"], data["action"], data["inputs"], data.get("connection"))
+        faults = tuple(islice(_faults(data), _MAX_FAULTS + 1))
         if len(faults) > _MAX_FAULTS:  # each member is compared with the known names: a hundred thousand would take seconds
             faults = (*faults[:_MAX_FAULTS], Detail("", "and there are more errors"))
         if faults:
@@ -109,11 +112,19 @@ def _is_simple(data: Mapping[str, Any]) -> bool:
     find = data.get
     return (
         data.keys() <= _SIMPLE
-        and type(connector := find("connector")) is str and connector.isprintable() and connector != ""
-        and type(action := find("action")) is str and action.isprintable() and action != ""
-        and type(connection := find("connection")) is str and connection.isprintable() and connection != ""
+        and _is_name(find("connector"))
+        and _is_name(find("action"))
         and type(find("inputs")) is dict
-    )  # fmt: skip
+        and (_is_name(connection := find("connection")) or _is_inline(connection) or "connection" not in data)
+    )
+
+
+def _is_name(value: object) -> bool:
+    return type(value) is str and value.isprintable() and value != ""
+
+
+def _is_inline(value: object) -> bool:
+    return type(value) is dict and value.keys() == _INLINE and type(value["type"]) is str and type(value["values"]) is dict
 
 
 def _faults(data: Mapping[str, Any]) -> Iterator[Detail]:
