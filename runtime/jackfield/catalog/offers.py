@@ -22,6 +22,7 @@ class OfferedCatalog(Catalog):
         self._workspace = workspace
         self._offers = {name: offer for name, offer in offering.of(workspace).items() if offer.mcp or not over_mcp}
         self._parts: dict[str, Manifest | None] = {}
+        self._loaded_parts: set[str] = set()
         self._over_mcp: Catalog | None = self if over_mcp else None
 
     def over_mcp(self) -> Catalog:
@@ -100,11 +101,13 @@ class OfferedCatalog(Catalog):
         """Return the connector's code."""
         if self._part(key) is None:
             return self._whole.load(key, action, version)
-        return self._offering.source(key.partition(".")[0]).load(key)
+        found = self._offering.source(key.partition(".")[0]).load(key)
+        self._loaded_parts.add(key)
+        return found
 
     def has_loaded(self, key: str, action: str, version: str | None = None) -> bool:
         """Return whether ``load`` would find the code of the action imported; a virtual connector's model is read on first use."""
-        return False if self._part(key) is not None else self._whole.has_loaded(key, action, version)
+        return key in self._loaded_parts if self._part(key) is not None else self._whole.has_loaded(key, action, version)
 
     def differs(self, key: str) -> str | None:
         """Return the first difference between a connector's manifest and its code; a virtual one's are made from the same model."""

@@ -13,6 +13,7 @@ from jackfield.json_pointer import pointer
 from jackfield.schema_walk import Schema, below, extension, nodes
 
 _DEPTH = 20
+_NESTING = (dict, list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,14 @@ class Place:
 
 def names_files(value: object) -> bool:
     """Return whether the inputs contain any ``{"file": …}``."""
-    left = [value]
-    while left:  # a loop, since every invocation passes here
-        item = left.pop()
+    left: list[Any] = [value] if isinstance(value, _NESTING) else []
+    for item in left:  # a list that grows meanwhile: recursion would take longer, and every invocation passes here
+        parts = item
         if isinstance(item, dict):
             if len(item) == 1 and "file" in item:
                 return True
-            left.extend(part for part in item.values() if isinstance(part, dict | list))
-        elif isinstance(item, list):
-            left.extend(part for part in item if isinstance(part, dict | list))
+            parts = item.values()
+        left += [part for part in parts if isinstance(part, _NESTING)]
     return False
 
 

@@ -16,7 +16,7 @@ from jackfield.fork import at_fork
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation
 from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
-from jackfield.pipe.call_rules import find_action, permitted, seen_connection
+from jackfield.pipe.call_rules import permitted, seen_connection
 from jackfield.pipe.driver import Execute, Steps
 from jackfield.redaction.marks import confidential_values, secret_values
 from jackfield.redaction.redactor import Redactor
@@ -73,23 +73,22 @@ class Admitted:
 def admit(
     invocation: Invocation,
     manifest: Manifest,
+    action: ActionManifest,
     connections: Connections,
     targets: Targets,
     origin: Origin = "operator",
     authorizer: Authorizer | None = None,
     note: Callable[[str], object] | None = None,
 ) -> Admitted:
-    """Find the action and the connection, and validate the connection's values. ``origin`` applies to an inline connection.
+    """Find the connection, and validate its values. ``origin`` applies to an inline connection.
 
     If rules bind the caller, ``authorizer`` limits the connections that may be chosen or suggested, and ``note`` is called with the rule
     that forbids all of them.
 
-    :raises UnknownAction: no such action.
     :raises UnknownConnection: no such connection.
     :raises InvalidInvocation: an unknown inline type, or a connection missing where it cannot be guessed.
     :raises InvalidConnection: values that break their schema, or a type that cannot serve the connector or the action.
     """
-    action = find_action(manifest, invocation.action)
     bound = authorizer if authorizer is not None and authorizer.is_bound else None
     target = _target(invocation, manifest, connections, targets, origin, bound, note)
     if target is not None and target.kind.serves is not None and not target.kind.can_serve(action.key):
@@ -104,6 +103,7 @@ def admit(
 def admitting(
     invocation: Invocation,
     manifest: Manifest,
+    action: ActionManifest,
     connections: Connections,
     targets: Targets,
     origin: Origin = "operator",
@@ -113,10 +113,10 @@ def admitting(
     """Admit an invocation in steps, so that an event loop does not block on the database."""
     if connections.asks_store(invocation.connection):
         found: Admitted = yield Execute(
-            lambda: admit(invocation, manifest, connections, targets, origin, authorizer, note), inline_ok=connections.is_near
+            lambda: admit(invocation, manifest, action, connections, targets, origin, authorizer, note), inline_ok=connections.is_near
         )
         return found
-    return admit(invocation, manifest, connections, targets, origin, authorizer, note)
+    return admit(invocation, manifest, action, connections, targets, origin, authorizer, note)
 
 
 def _target(

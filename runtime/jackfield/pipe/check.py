@@ -44,10 +44,12 @@ def typed(admitted: Admitted, action: Action, values: Mapping[str, Any], files: 
 
     :raises InvalidInput: if the author's rules refuse them.
     """
-    required = admitted.action.inputs.get("required", ())
-    left_out = {name: None for name in admitted.waived if name in required and name not in values}
+    waived = admitted.waived
+    if waived:
+        required = admitted.action.inputs.get("required", ())
+        values = {**{name: None for name in waived if name in required and name not in values}, **values}
     try:
-        inputs = action.inputs.model_validate({**left_out, **values} if left_out else values, context={"files": files} if files else None)
+        inputs = action.inputs.model_validate(values, context={"files": files} if files else None)
     except ValueError as error:
         from pydantic import ValidationError
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from jackfield.access.workspace_access import Caller
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
-    from jackfield.connector import Connector, Inputs
+    from jackfield.connector import Action, Connector, Inputs
     from jackfield.files import Files
     from jackfield.hooks import Plugins
     from jackfield.journal import Claimed, Journal
@@ -278,8 +278,8 @@ class Pipeline:
         admitted = yield from self._filled(admitted, state)
         inputs = checked(admitted, self.opening.defaults, self.schemas)
         enter("open")
-        inputs = yield from self._loaded(admitted, inputs)
-        run = state.run = self._run(admitted, inputs, deadline, state)
+        connector, action, inputs = yield from self._loaded(admitted, inputs)
+        run = state.run = self._run(admitted, connector, action, inputs, deadline, state)
         if record is not None:
             record.log = run.log
         if invocation.dry_run:
@@ -300,25 +300,28 @@ class Pipeline:
         warnings = check_output(output, admitted.action, (manifest.key, manifest.version), self.schemas)
         run.meta.warnings = warnings and tuple(masked_output({"warnings": list(warnings)}, state.redactor)["warnings"])
         self._note_used(admitted.target, state.opening)
-        shown, paging = masked_output(output, state.redactor), admitted.action.pagination
+        shown, paging = masked_output(output, state.redactor), action.pagination
         run.meta.next = next_inputs(paging, inputs, shown) if paging is not None else None
         return succeeded(state.ended(), shown)
 
     def _filled(self, admitted: Admitted, state: RunState) -> Steps[Admitted]:
         """Read the stored files that the inputs refer to."""
+        if not names_files(admitted.invocation.inputs):
+            return admitted
         filled = yield from fill(admitted, self.files, self.workspace)
         state.files, state.inputs = filled.sources, filled.admitted.invocation.inputs
         return filled.admitted
 
-    def _loaded(self, admitted: Admitted, inputs: Mapping[str, Any]) -> Steps[Mapping[str, Any]]:
-        """Load the connector on its first call: importing its code, or starting its process, would hold up an event loop. Return the inputs
-        as its process takes them."""
+    def _loaded(self, admitted: Admitted, inputs: Mapping[str, Any]) -> Steps[tuple[Connector, Action, Mapping[str, Any]]]:
+        """Return the connector's code, the action, and the inputs as its process takes them. The first call loads the code in a step of its
+        own: importing it, or starting its process, would hold up an event loop."""
         wanted = (admitted.manifest.key, admitted.action.key, admitted.manifest.version)
-        if not self.catalog.has_loaded(*wanted):
-            yield Execute(partial(self.catalog.load, *wanted))
-        if names_files(inputs) and not self.catalog.load(*wanted).actions[admitted.action.key].takes_streams:
-            return (yield from by_value(admitted, inputs, self.files, self.workspace))
-        return inputs
+        load = partial(self.catalog.load, *wanted)
+        connector: Connector = load() if self.catalog.has_loaded(*wanted) else (yield Execute(load))
+        action = connector.actions[admitted.action.key]
+        if not action.takes_streams and names_files(inputs):
+            inputs = yield from by_value(admitted, inputs, self.files, self.workspace)
+        return connector, action, inputs
 
     def _preview(self, admitted: Admitted, run: Run, state: RunState) -> Steps[Result]:
         """Return the Result of a dry run, with the action's preview as output if the inputs ask for it."""
@@ -352,7 +355,7 @@ class Pipeline:
             require_call(invocation, manifest, action, authorizer, note)
             if record is not None:
                 record.show_only(partial(sees_entry, authorizer, self.catalog))
-        admitted = yield from admitting(invocation, manifest, self.known, self.targets, state.caller.origin, authorizer, note)
+        admitted = yield from admitting(invocation, manifest, action, self.known, self.targets, state.caller.origin, authorizer, note)
         state.target = admitted.target
         if record is not None:
             record.describe(admitted)
@@ -379,11 +382,11 @@ class Pipeline:
         record.withhold(state.inline)
         return record
 
-    def _run(self, admitted: Admitted, inputs: Mapping[str, Any], deadline: Deadline, state: RunState) -> Run:
+    def _run(
+        self, admitted: Admitted, connector: Connector, action: Action, inputs: Mapping[str, Any], deadline: Deadline, state: RunState
+    ) -> Run:
         from jackfield.pipe.run import Run
 
-        connector: Connector = self.catalog.load(admitted.manifest.key, admitted.action.key, admitted.manifest.version)
-        action = connector.actions[admitted.action.key]
         values = typed(admitted, action, inputs, state.files)
         if action.preview is not None and _wants_preview(values) and not admitted.invocation.dry_run:
             fault = Detail("/preview", "a preview is the output of a dry run: set 'dryRun', or omit 'preview'")
@@ -419,7 +422,7 @@ class Pipeline:
         return pace
 
     def _call_action(self, admitted: Admitted, inputs: Mapping[str, Any], run: Run, state: RunState) -> Steps[Mapping[str, Any]]:
-        paging = admitted.action.pagination
+        paging = run.action.pagination
         if paging is not None and wants_all(paging, inputs):
             return (yield from collected(run, inputs, paging, lambda values: typed(admitted, run.action, values, state.files)))
         output = yield from run.page(run.values)
