@@ -214,14 +214,18 @@ def _timely(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def _files(value: object) -> Iterator[OutputFile]:
     parts: Iterable[object] = ()
-    if isinstance(value, OutputFile):
+    if isinstance(value, dict):  # plain JSON first: isinstance with a model or an abstract class is slow
+        parts = value.values()
+    elif isinstance(value, (list, tuple)):
+        if {*map(type, value)} <= _ATOMS:  # a provider's response may be long, and most of it is text and numbers
+            return
+        parts = value
+    elif isinstance(value, OutputFile):
         yield value
     elif isinstance(value, BaseModel):
         parts = [getattr(value, name) for name in type(value).model_fields]
     elif isinstance(value, Mapping):
         parts = value.values()
-    elif isinstance(value, list | tuple):
-        parts = value
     for part in parts:
-        if type(part) not in _ATOMS:  # a provider's response may be long, and most of it is text and numbers
+        if type(part) not in _ATOMS:
             yield from _files(part)

@@ -35,10 +35,11 @@ class Redactor:
     :raises TypeError: if ``secrets`` is a single text, or contains something other than texts.
     """
 
-    __slots__ = ("_families", "_forms")
+    __slots__ = ("_families", "_forms", "_signs")
 
     _forms: dict[str, Form]
     _families: tuple[Family, ...]
+    _signs: frozenset[str]
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         if isinstance(secrets, str):
@@ -48,7 +49,9 @@ class Redactor:
     def _set_forms(self, forms: dict[str, Form]) -> None:
         object.__setattr__(self, "_forms", forms)
         spaces, lines = (any(form.spaced for form in forms.values()), any(form.lined for form in forms.values()))
-        object.__setattr__(self, "_families", families(spaces=spaces, lines=lines))
+        found = families(spaces=spaces, lines=lines)
+        object.__setattr__(self, "_families", found)
+        object.__setattr__(self, "_signs", frozenset(family.sign for family in found))
 
     def clean(self, text: str) -> str:
         """Return the text with every secret masked; the same object if it contains none. Idempotent."""
@@ -100,20 +103,15 @@ class Redactor:
         forms = [form for form in self._forms.values() if form.size <= size]
         if not forms:
             return False
-        for family in self._families:
-            if family.sign in text:
-                return True
+        if any(map(text.__contains__, self._signs)):
+            return True
         small = text.lower()
         if len(small) != size:
             small = lowered(text)
         for form in forms:
             exact, folded = form.texts
-            for needle in exact:
-                if needle in text:
-                    return True
-            for needle in folded:
-                if needle in small:
-                    return True
+            if any(map(text.__contains__, exact)) or any(map(small.__contains__, folded)):
+                return True
         return False
 
     def extended(self, more: Iterable[str]) -> Redactor:

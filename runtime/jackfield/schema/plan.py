@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from jackfield.schema.json_types import MAX_DIGITS
@@ -113,7 +112,14 @@ class Plan:
             value = self.apply(value) if value is not None and is_json(value) else ABSENT
             if value is not ABSENT:
                 return value
-        return deepcopy(self.default) if isinstance(self.default, dict | list) else self.default
+        return _copied(self.default)
+
+
+def _copied(value: Json) -> Json:
+    """Copy a default, so that nobody changes the schema's own."""
+    if isinstance(value, dict):
+        return {name: _copied(item) for name, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 def text_step(*, trim: bool, lowercase: bool, kinds: frozenset[str]) -> Callable[[str], Json] | None:
