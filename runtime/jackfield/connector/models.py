@@ -228,6 +228,8 @@ class ConnectionType(BaseModel):
     serves: ClassVar[Serves | None] = None
     waives: ClassVar[tuple[str, ...]] = ()
     authorizes: ClassVar[tuple[Authorizes, ...]] = ()
+    asks_elsewhere: ClassVar[bool] = False
+    """True for the runtime's own stand-ins of types whose code runs in another process."""
 
     @property
     def reads_host(self) -> bool:

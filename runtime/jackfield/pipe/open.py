@@ -126,7 +126,7 @@ class OpenConnection:
     @property
     def is_inline_ok(self) -> bool:
         """True if opening will most likely be a cache look-up: it was fast the last time, no lease is due and no other process is asked."""
-        if getattr(self.kind, "asks_elsewhere", False):
+        if self.kind.asks_elsewhere:
             return False
         return self.judge is None and self.cache.opened_in < _FAST and self.cache.is_fresh
 
@@ -188,15 +188,21 @@ class Opener:
             cache = self._inline.find((full_name, model, self._digest(values)), values, hidden)
         else:
             cache = self._stored.find((name, full_name, model), values, hidden, lambda: self._shared(name, full_name, values))
-            cache.cached(("external ids",), lambda: self._check_external_ids(schema, values))
-        kind = cache.cached(("values", target.kind.key), lambda: _modelled(model, values, target))
+        guard = self._guard if target.origin == "remote" else ANYWHERE
+
+        def prepare() -> tuple[ConnectionType, Mapping[str, tuple[str, ...]], bool]:
+            if name is not None:
+                self._refuse_foreign(schema, values)
+            kind = cache.cached(("values", target.kind.key), lambda: _modelled(model, values, target))
+            names_hosts = not guard.internal and any(True for _ in named_hosts(schema, values))
+            return kind, connector.permissions(), names_hosts
+
+        kind, permissions, names_hosts = cache.cached(("prepared", target.kind.key, connector.key, target.origin), prepare)
         if target.origin == "remote" and kind.reads_host and not self._access().ambient:
             refuse_ambient(kind.reads_host_at)
         if target.chosen and kind.reads_host and not self._access().own_external_id:
             # with the caller's own keys the platform's identity is not used, so a customer's trust in it cannot be abused
             refuse_external_ids(target.chosen)
-        permissions = cache.cached(("permissions", connector.key), connector.permissions)
-        guard = self._guard if target.origin == "remote" else ANYWHERE
         grants = self._grants(target.id, name) if target.id is not None and name is not None and target.kind.authorizes else None
 
         def context_for(call: Call) -> OpenContext:
@@ -204,8 +210,7 @@ class Opener:
                 self.workspace, name, connector.key, inputs, permissions, call, self._clock, self._environment, cache, guard, grants
             )  # fmt: skip
 
-        judged = not guard.internal and cache.cached(("hosts",), lambda: any(True for _ in named_hosts(schema, values)))
-        judge = (lambda: judge_hosts(guard, schema, values)) if judged else None
+        judge = (lambda: judge_hosts(guard, schema, values)) if names_hosts else None
         return OpenConnection(kind, cache, context_for, judge, lambda: self.forget_secrets(target))
 
     def forget_secrets(self, target: Target) -> None:
@@ -230,10 +235,6 @@ class Opener:
             if source in target.values and _is_blank(given.get(name)):
                 found[source] = target.values[source]
         return self._resolved(target, found)
-
-    def _check_external_ids(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-        self._refuse_foreign(schema, values)
-        return True
 
     def _resolved(self, target: Target, values: Mapping[str, Any]) -> Mapping[str, Any]:
         if not target.refers:
