@@ -37,8 +37,8 @@ class OnInterrupt(OnFailure):
     __slots__ = ()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, Exception):
-            super().__exit__(kind, error, trace)
+        if error is not None and not isinstance(error, Exception):
+            self._undo(*self._given)
 
 
 class Raised:

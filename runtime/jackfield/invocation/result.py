@@ -15,10 +15,9 @@ Status = Literal["succeeded", "failed", "in_doubt"]
 
 def new_invocation_id() -> str:
     """Generate a UUIDv7 (RFC 9562 §5.7): the time in milliseconds, then 74 random bits."""
-    at = f"{time.time_ns() // 1_000_000 & (1 << 48) - 1:012x}"
-    random = os.urandom(10).hex()
-    variant = "89ab"[int(random[3], 16) & 3]
-    return f"{at[:8]}-{at[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[8:]}"
+    milliseconds, random = time.time_ns() // 1_000_000 & (1 << 48) - 1, int.from_bytes(os.urandom(10))
+    text = f"{milliseconds << 80 | random:032x}"
+    return f"{text[:8]}-{text[8:12]}-7{text[13:16]}-{'89ab'[random >> 62 & 3]}{text[17:20]}-{text[20:]}"
 
 
 @dataclass(slots=True)

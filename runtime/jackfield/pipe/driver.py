@@ -8,9 +8,8 @@ import threading
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from jackfield.clock import Clock, patience
 from jackfield.errors import JackfieldError
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Execute:
+class Execute(NamedTuple):
     """Call of ``function``: in this thread or, under an event loop, in a worker thread; a coroutine function is awaited.
 
     ``inline_ok``: the call is faster than a switch to a thread, so it may run in the event loop.
@@ -40,16 +38,14 @@ class Execute:
     executor: Executor | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Wait for ``seconds``, or until ``cancelled`` is set."""
 
     seconds: float
     cancelled: threading.Event | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """Commit of ``unit``, grouped with concurrent ones.
 
     If ``durable``, the step waits until the unit is on disk and returns its value. Otherwise it returns a function that withdraws the unit,

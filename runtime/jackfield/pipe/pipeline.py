@@ -241,10 +241,11 @@ class Pipeline:
         if state.claimed is None:
             _refuse_queue_members(invocation)
         state.inputs = invocation.inputs
-        state.inline = invocation.connection.get("values") if isinstance(invocation.connection, Mapping) else None
+        connection = invocation.connection
+        state.inline = None if connection is None or isinstance(connection, str) else connection.get("values")
         meta.connector, meta.action, meta.dry_run = invocation.connector, invocation.action, invocation.dry_run
         deadline = Deadline.after(invocation.timeout_seconds, self.clock)
-        with within(deadline.remaining()):
+        with within(invocation.timeout_seconds):
             if not self.plugins.has("around"):
                 return (yield from self._run_stages(invocation, deadline, state))
             with Wrapping(self.plugins.around(invocation, self.workspace, meta), lambda error: self._log(error, state)):
@@ -407,6 +408,7 @@ class Pipeline:
             paces=self.paces,
             workspace=self.workspace,
             is_queued=state.claimed is not None,
+            is_recorded=state.record is not None,
             backoff=self.backoff,
             files=Outputs(self.files, self.workspace, state.caller.name) if self.files.enabled else None,
             observe=observing(self.plugins),
@@ -472,6 +474,8 @@ def required(journal: Journal | None) -> Journal:
 
 
 def _refuse_queue_members(invocation: Invocation) -> None:
+    if invocation.not_before is None and invocation.not_after is None and invocation.priority is None:
+        return
     members = {"notBefore": invocation.not_before, "notAfter": invocation.not_after, "priority": invocation.priority}
     details = [Detail(f"/{name}", f"'{name}' is for queued invocations only") for name, value in members.items() if value is not None]
     if details:

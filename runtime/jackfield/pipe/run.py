@@ -71,6 +71,8 @@ class Run:
     failed: int = 0
     fetched: bool = False
     current: Call | None = None
+    is_recorded: bool = True
+    """False if there is no journal, so that nobody reads ``log``."""
     log: list[dict[str, Any]] = field(default_factory=list)
     doubtful: bool = False
     renewed: bool = False
@@ -247,7 +249,7 @@ class Run:
             if redactor is not None and redactor.holds(call.request_id):  # a provider may send back what it was sent
                 call.request_id = redactor.clean(call.request_id)
             self.meta.request_id = call.request_id
-        if call.begun and len(self.log) < _MAX_LOGGED:
+        if self.is_recorded and call.begun and len(self.log) < _MAX_LOGGED:
             times = {"startedAt": round(started, 3), "endedAt": round(self.clock.time(), 3)}
             self.log.append({**times, "step": self.action.key, "outcome": outcome, "requestId": call.request_id})
 
