@@ -287,7 +287,7 @@ class Pipeline:
             yield from run.opened()
             return (yield from self._preview(admitted, run, state))
         if record is not None:
-            yield from run.opened()
+            run.client = yield from run.opened()
             if run.action.budget is None or invocation.idempotency_key is None or state.claimed is not None:
                 yield from turn(run)  # else after the start, which claims the key: a second caller of the key neither waits nor counts
             if keeps:  # again, now that the connection is open and its secrets can be redacted

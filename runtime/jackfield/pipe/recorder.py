@@ -109,7 +109,7 @@ class Record:
         :returns: a Result to replay if another caller with the same key was faster; else None.
         :raises Unavailable: if the journal cannot be written; nothing was sent.
         """
-        from jackfield.database import CommitUnknown, UniqueViolation
+        from jackfield.database.faults import CommitUnknown, UniqueViolation
 
         draft = self._draft
         if self._journal.owes:
@@ -155,7 +155,7 @@ class Record:
 
         :returns: a Result to replay if another caller with the same key was faster; else None.
         """
-        from jackfield.database import CommitUnknown, UniqueViolation
+        from jackfield.database.faults import CommitUnknown, UniqueViolation
 
         unknown: CommitUnknown | None = None
         until = self._deadline.clock.monotonic() + min(_OUTCOME_WAIT, self._deadline.remaining())
@@ -345,7 +345,7 @@ def fingerprinted(journal: Journal, invocation: Invocation) -> str:
 
 def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller: str | None, clock: Clock) -> Draft:
     """Create the draft of an entry for an invocation as received."""
-    from jackfield.journal import Draft
+    from jackfield.journal.entry import Draft
 
     now = clock.time()
     return Draft(

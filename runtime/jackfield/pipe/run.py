@@ -34,7 +34,8 @@ _TRY_SHARE = 3
 _MIN_TRY = 1.0
 """Minimum seconds for such an attempt, if there is that much time: the first one of a process imports the SDK, too."""
 
-
+_OPEN_FOR = 1.0
+"""Seconds for which a client may wait for its attempt: it may hold credentials that expire."""
 _MAX_LOGGED = 100
 """Limit of attempts of one invocation recorded in the journal."""
 
@@ -67,7 +68,9 @@ class Run:
     is_planned: bool = False
     """True once the invocation is counted in the warm-up plan of its connection."""
     client: Any = None
-    """Client that was opened to find the pace, if the attempt follows at once."""
+    """Client that was opened ahead of the attempt: to record its start, or to find the pace."""
+    opened_at: float = 0.0
+    """Time at which the connection was last opened."""
     failed: int = 0
     fetched: bool = False
     current: Call | None = None
@@ -107,14 +110,24 @@ class Run:
             try:
                 self.deadline.check()
                 step = partial(self.opening.client, call)
-                return (yield Execute(step, inline_ok=self.opening.is_inline_ok, executor=self.action.executor))
+                client = yield Execute(step, inline_ok=self.opening.is_inline_ok, executor=self.action.executor)
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
                 error = explained(self.connector, cause, None, None, call, self._log_error)
+            else:
+                self.opened_at = self.clock.monotonic()
+                return client
             error.sent = Sent.NOTHING  # a fault while opening is never in doubt
             if throttled is not None and isinstance(error, TimedOut):
                 raise throttled  # the deadline passed because of the throttle, so that is the error to report
             throttled = error if isinstance(error, RateLimited) else None
             yield from self._wait(tries, error)
+
+    def next_client(self) -> Steps[Any]:
+        """Return the client that was opened ahead, if its credentials are as good as new, or open one."""
+        client, self.client = self.client, None
+        if client is None or self.clock.monotonic() - self.opened_at > _OPEN_FOR:
+            client = yield from self.opened()
+        return client
 
     def page(self, values: Inputs) -> Steps[Mapping[str, Any]]:
         """Call the action for one page (or its whole output), with retries.
@@ -127,9 +140,7 @@ class Run:
             tries.made += 1
             try:
                 yield from turn(self, error)
-                client, self.client = self.client, None
-                if client is None:
-                    client = yield from self.opened()
+                client = yield from self.next_client()
                 if self.action.is_async:
                     yield from await_slot(self)
             except JackfieldError as closed:

@@ -180,7 +180,7 @@ def shared_turn(run: Run, budget: Budget, last: JackfieldError | None) -> Steps[
     :raises QuotaExceeded: if the daily quota is used up.
     :raises Cancelled: if the invocation is cancelled meanwhile.
     """
-    client, paces = (yield from run.opened()), run.paces
+    client, paces = (yield from run.next_client()), run.paces
     if run.shared is None and run.opening is not None and paces is not None:
         seen: list[bool] = run.opening.cache.cached(("paced", run.connector.key), list)
         run.shared = yield Execute(lambda: _pace(paces, run, budget, client), inline_ok=bool(seen) and not budget.asks_elsewhere)
