@@ -116,10 +116,8 @@ def _page(asked: RequestInputs, wanted: Paging, api: HttpClient, options: dict[s
 
 
 def _response(asked: RequestInputs, answer: Answer) -> Response:
-    found = Response(status=answer.status, headers=_shown(answer.headers))
     kind = asked.response if asked.response != "auto" else _kind(answer)
-    if kind == "json":
-        return found.model_copy(update={"body": answer.json()})
+    found = Response(status=answer.status, headers=_shown(answer.headers), body=answer.json() if kind == "json" else None)
     if kind == "text":
         return found.model_copy(update={"text": answer.text})
     if kind == "file":

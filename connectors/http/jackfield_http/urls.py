@@ -56,12 +56,13 @@ class Url:
 
     def under(self, path: str, query: str = "") -> Url:
         """Return the URL of ``path`` below this one, whose own path is a prefix and whose own query is kept."""
-        whole = "&".join(part for part in (self.query, query) if part)
-        return replace(self, path=self.path.rstrip("/") + path, query=whole)
+        return Url(self.scheme, self.host, self.port, self.path.rstrip("/") + path, self.query).with_query(query)
 
     def with_query(self, query: str) -> Url:
         """Return this URL with more parameters at the end of its query."""
-        return replace(self, query="&".join(part for part in (self.query, query) if part))
+        if not query:
+            return self
+        return Url(self.scheme, self.host, self.port, self.path, f"{self.query}&{query}" if self.query else query)
 
     def joined(self, reference: str) -> Url:
         """Resolve a reference from a response: a URL, a path or a query.
