@@ -1,9 +1,30 @@
-"""Parts of a manifest that every generator of connectors writes: an icon for what has none, and an example's invocation with its Result."""
+"""Parts that every generator of connectors writes: the package's name, an icon for what has none, and the Result of an example."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from jackfield.errors import InvalidInput
+
+
+def package_of(key: str) -> str:
+    """Return the name of the package of a connector with this key.
+
+    :raises InvalidInput: if an installed library without connectors has this name: its modules would be hidden.
+    """
+    from importlib import metadata
+
+    try:
+        found = metadata.distribution(f"jackfield-{key}")
+    except metadata.PackageNotFoundError:
+        found = None
+    if found is not None and not found.entry_points.select(group="jackfield.connectors"):
+        raise InvalidInput(
+            f"a connector with the key '{key[:80]}' would replace the installed library jackfield-{key[:80]}",
+            hint=f"Choose another key, such as {key[:80]}-api.",
+        )
+    return f"jackfield_{key.replace('-', '_')}"
 
 
 def lettermark(title: str, colour: str = "334155") -> str:

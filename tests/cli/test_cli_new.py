@@ -179,3 +179,12 @@ def test_grades_are_ordered() -> None:
     """A grade is at least itself and all below it."""
     order = ["none", "bronze", "silver", "gold", "platinum"]
     assert [[at_least(grade, wanted) for wanted in order[1:]].count(True) for grade in order] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("key", "kind"), [("http", "--http"), ("aws", "--aws"), ("http", "--python")])
+def test_a_library_is_not_hidden(shell: Shell, key: str, kind: str) -> None:
+    """A key whose package would have the name of an installed library is refused, and nothing is written."""
+    found = shell.run("new", key, kind)
+    assert (found.code, found.json["error"]["code"]) == (2, "invalid_input")
+    assert f"{key}-api" in found.json["error"]["hint"]
+    assert not (shell.folder / key).exists()

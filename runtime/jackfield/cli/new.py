@@ -11,6 +11,7 @@ from pathlib import Path
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.errors import InvalidInvocation
+from jackfield.manifest_parts import package_of
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 60
@@ -45,9 +46,10 @@ def _run(arguments: Namespace, output: Output) -> int:
     folder = Path(arguments.name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidInvocation(f"'{folder}' exists and is not an empty folder", hint="Choose another name, or remove it.")
+    words = _words(arguments.name)
     if arguments.openapi:
-        return _generated(arguments)
-    files = _written(_templates("aws" if arguments.aws else "http" if arguments.http else "python"), folder, _words(arguments.name))
+        return _generated(arguments, words)
+    files = _written(_templates("aws" if arguments.aws else "http" if arguments.http else "python"), folder, words)
     from jackfield.testing.grading import write_manifest
 
     files.append(write_manifest(folder))
@@ -55,7 +57,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     return 0
 
 
-def _generated(arguments: Namespace) -> int:
+def _generated(arguments: Namespace, words: Mapping[str, str]) -> int:
     """Generate the project with the package that knows OpenAPI documents.
 
     :raises InvalidInvocation: if it is not installed.
@@ -66,9 +68,9 @@ def _generated(arguments: Namespace) -> int:
     if found is None:
         raise InvalidInvocation("no installed package generates connectors from OpenAPI documents", hint="Install jackfield-http.")
     templates, key = _templates("openapi"), arguments.name
-    words = [arguments.openapi, "--key", key, "--connector-version", "0.1.0", "--out", key]
-    code = load_plugged(found)([*words, "--json"] if arguments.json else words) or 0
-    _written(templates, Path(key), {**_words(key), **_checked(Path(key))})
+    given = [arguments.openapi, "--key", key, "--connector-version", "0.1.0", "--out", key]
+    code = load_plugged(found)([*given, "--json"] if arguments.json else given) or 0
+    _written(templates, Path(key), {**words, **_checked(Path(key))})
     return code
 
 
@@ -100,7 +102,7 @@ def _words(key: str) -> Mapping[str, str]:
     pascal = "".join(part.capitalize() for part in parts)
     return {
         "key": key,
-        "package": f"jackfield_{key.replace('-', '_')}",
+        "package": package_of(key),
         "title": " ".join(part.capitalize() for part in parts),
         "pascal": pascal,
         "camel": pascal[0].lower() + pascal[1:],

@@ -9,7 +9,7 @@ from typing import Any
 
 from jackfield.connector import InvalidInput, Pagination
 from jackfield.errors import did_you_mean
-from jackfield.manifest_parts import lettermark
+from jackfield.manifest_parts import lettermark, package_of
 from jackfield_aws.version import VERSION
 from jackfield_aws.virtual import models
 from jackfield_aws.virtual.lazy import described
@@ -92,7 +92,7 @@ def _pagination(paging: Pagination) -> Json:
 def files_of(manifest: Json) -> dict[str, str]:
     """Return the files of the connector's project by their paths; the same botocore gives the same text."""
     key = manifest["key"]
-    package = f"jackfield_{key.replace('-', '_')}"
+    package = package_of(key)
     about = json.dumps(f"{manifest['title']} for jackfield.", ensure_ascii=False)
     project = f"""[build-system]
 requires = ["hatchling>=1.27"]

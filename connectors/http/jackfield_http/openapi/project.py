@@ -14,6 +14,7 @@ from typing import Any
 
 from jackfield.connector import InvalidInput
 from jackfield.manifest_index import INDEX, index_of
+from jackfield.manifest_parts import package_of
 from jackfield_http.openapi.conversion import Converted
 
 LOCK = "openapi.lock.json"
@@ -90,11 +91,6 @@ def files_of(converted: Converted, source: str, content: bytes, select: tuple[st
 
 _SIMPLE = frozenset({"apiKey", "basic", "bearer", "awsSigV4"})
 """Credentials that are values of the connection, and nothing more: a loopback server can stand in for the provider."""
-
-
-def package_of(key: str) -> str:
-    """Return the name of a connector's package."""
-    return f"jackfield_{key.replace('-', '_')}"
 
 
 _FEW = 10
