@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -119,6 +121,38 @@ def test_each_attempt_sends_the_same_token(tmp_path: Path) -> None:
             seen.append({found for request in server.requests for found in re.findall('"ClientRequestToken": "([^"]+)"', request)})
     assert [len(tokens) for tokens in seen] == [1, 1]
     assert seen[0] != seen[1]
+
+
+def _event(kind: str, payload: bytes) -> bytes:
+    """One event in AWS's encoding (application/vnd.amazon.eventstream)."""
+    headers = b"".join(
+        bytes([len(name)]) + name + b"\x07" + struct.pack(">H", len(value)) + value
+        for name, value in ((b":message-type", b"event"), (b":event-type", kind.encode()))
+    )
+    prelude = struct.pack(">II", 16 + len(headers) + len(payload), len(headers))
+    message = prelude + struct.pack(">I", crc32(prelude)) + headers + payload
+    return message + struct.pack(">I", crc32(message))
+
+
+@pytest.mark.parametrize("count", [10_000, 10_001])
+def test_a_stream_of_events_is_whole_or_no_answer(tmp_path: Path, count: int) -> None:
+    """Events become a list; more of them than an answer holds are an error, and not the first ones alone."""
+    body = _event("Records", b"a,b\n") * count
+    asked = {
+        "Bucket": "files", "Key": "k", "Expression": "SELECT * FROM s3object", "ExpressionType": "SQL",
+        "InputSerialization": {"CSV": {}}, "OutputSerialization": {"CSV": {}},
+    }  # fmt: skip
+    with pages_server() as server, Jackfield(database_url="none", environment=offer(tmp_path, {"default": EVERYTHING})) as jackfield:
+        server.answers = [{"status_code": 200, "headers": {"content-type": "application/vnd.amazon.eventstream"}, "body": body}]
+        found = Rig(jackfield, f"http://127.0.0.1:{server.server_address[1]}").result("s3/selectObjectContent", **asked)
+    if count == 10_000:
+        assert found.output is not None
+        assert len(found.output["Payload"]) == count
+        assert found.output["Payload"][0] == {"Records": {"Payload": {"data": "YSxiCg=="}}}
+    else:
+        assert found.error is not None
+        assert "more than 10,000 events" in found.error.message
+        assert len(server.requests) == 1
 
 
 def test_errors_have_codes_of_their_own(rig: Rig) -> None:

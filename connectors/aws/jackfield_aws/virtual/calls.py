@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connector import Detail, InvalidInput, Output, OutputFile, Rejected, Sent, StreamedFile, current_call
+from jackfield.connector import Detail, InvalidInput, Output, OutputFile, Rejected, Sent, StreamedFile, Unavailable, current_call
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.json_answers import cleaned
 from jackfield_aws.virtual.inputs import Given
@@ -20,7 +21,7 @@ REGION = "awsRegion"
 _TOKENS = uuid.UUID("6f0e3a8c-6a0d-4d6b-9d9e-0f4b3c1c2a11")
 """Namespace of the idempotency tokens."""
 _MOST_EVENTS = 10_000
-"""Events of a stream that one answer holds."""
+"""Maximum number of events of a stream in one answer."""
 INLINE_BODY = 1024 * 1024
 """Bytes of a body that the output holds as base64; a larger one becomes a stored file."""
 MAX_BODY = 64 * 1024 * 1024
@@ -198,11 +199,17 @@ def _inline(pieces: Iterable[bytes], content_type: str | None) -> dict[str, Any]
 
 
 def _events(stream: Any) -> list[Any]:
-    """Read a stream of events to its end, at most 10,000 of them."""
-    found: list[Any] = []
+    """Read a stream of events to its end.
+
+    :raises Unavailable: if there are more than an answer may hold: the first of them would look like all.
+    """
     with contextlib.closing(stream):
-        for event in stream:
-            found.append(event)
-            if len(found) >= _MOST_EVENTS:
-                break
+        found = list(itertools.islice(stream, _MOST_EVENTS + 1))
+    if len(found) > _MOST_EVENTS:
+        raise Unavailable(
+            f"AWS's answer is a stream of more than {_MOST_EVENTS:,} events",
+            hint="Ask for less in one call.",
+            sent=Sent.UNKNOWN,
+            repeatable=False,
+        )
     return found
