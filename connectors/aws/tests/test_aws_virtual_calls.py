@@ -138,7 +138,7 @@ def _event(kind: str, payload: bytes) -> bytes:
 def test_a_stream_of_events_is_whole_or_no_answer(tmp_path: Path, count: int) -> None:
     """Events become a list; more of them than an answer holds are an error, and not the first ones alone."""
     body = _event("Records", b"a,b\n") * count
-    asked = {
+    asked: dict[str, Any] = {
         "Bucket": "files", "Key": "k", "Expression": "SELECT * FROM s3object", "ExpressionType": "SQL",
         "InputSerialization": {"CSV": {}}, "OutputSerialization": {"CSV": {}},
     }  # fmt: skip

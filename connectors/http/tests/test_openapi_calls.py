@@ -123,6 +123,14 @@ def test_pages_are_followed_to_the_end(tmp_path: Path) -> None:
     assert (result.meta.complete, len(requests)) == (True, 3)
 
 
+def test_a_server_that_ignores_the_page(tmp_path: Path) -> None:
+    """A server that answers with the first page whatever number it is asked for does not fill the output until the deadline."""
+    rows = [{"id": str(number), "title": "x"} for number in range(100)]
+    result, requests = _call(tmp_path, "listTickets", {"fetchAll": True}, lambda _number, _request: Answer(rows))
+    assert (result.error.code, len(requests)) == ("unavailable", 2)
+    assert "the same page twice" in result.error.message
+
+
 def test_a_single_page_says_how_to_go_on(tmp_path: Path) -> None:
     """Without 'fetchAll' the meta has the inputs of the next call."""
     result, _ = _call(tmp_path, "listTickets", {"page": 4}, [Answer([{"id": "1", "title": "x"}])])

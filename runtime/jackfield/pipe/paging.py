@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.manifest import Pagination
-from jackfield.paths import copy_member, merge_member
+from jackfield.paths import copy_member, find, merge_member
 from jackfield.pipe.driver import Steps
 from jackfield.pipe.rate import turn
 
@@ -53,6 +53,7 @@ def collected(
     values = _first(values, paging)
     merged: dict[str, Any] | None = None
     seen: set[str] = set()
+    before: list[Any] = []
     run.meta.complete = False
     for number in range(MAX_PAGES):
         try:
@@ -65,6 +66,7 @@ def collected(
             return merged
         if number == 0 and run.pace is not None:
             run.pace.mark(run.clock.monotonic())
+        items = _items(page, paging)
         merged = _merged(merged, page, paging)
         following = paging.following(page)
         if following is None:
@@ -72,7 +74,10 @@ def collected(
             break
         token = json.dumps(following, sort_keys=True)
         if token in seen:
-            raise _loop()
+            raise _loop("page token")
+        if items == before and _is_counted(following) and any(isinstance(item, dict) for part in items for item in part[:1]):
+            raise _loop("page")
+        before = items
         seen.add(token)
         values = {**_without_tokens(values, paging), **following}
     return merged or {}
@@ -102,9 +107,19 @@ def _merged(merged: dict[str, Any] | None, page: Mapping[str, Any], paging: Pagi
     return merged
 
 
-def _loop() -> Unavailable:
+def _items(page: Mapping[str, Any], paging: Pagination) -> list[Any]:
+    """Return copies of the page's lists."""
+    return [found[:] for path in paging.merged if isinstance(found := find(page, path), list)]
+
+
+def _is_counted(following: Mapping[str, Any]) -> bool:
+    """Return whether pages have numbers, which a server may ignore: only the items show then that a page is repeated."""
+    return all(str(value).isdecimal() for value in following.values())
+
+
+def _loop(what: str) -> Unavailable:
     return Unavailable(
-        "the provider returned the same page token twice, so the list would never end",
+        f"the provider returned the same {what} twice, so the list would never end",
         hint="Fetch single pages with the token, or report it to the provider.",
         repeatable=False,
     )
