@@ -1,4 +1,4 @@
-"""Run all benchmarks (or those named), print the ratios and write docs/performance.md."""
+"""Run all benchmarks (or those named), print the ratios and write docs/performance.md (or the rows of those named in it)."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ _PARTS = (
     "catalogue_size",
     "journal_size",
 )
+_PAGE = ROOT / "docs" / "performance.md"
 _HEAD = """# Performance
 
 Ratios measured side by side, each in one run of its part of `make bench`, against a fake AWS endpoint of our own on loopback. They are medians over alternating
@@ -48,9 +49,23 @@ def _main(names: list[str]) -> int:
             mark = {True: "yes", False: "**no**", None: "–"}[line.met]
             print(f"{line.what}: {line.measured} (goal {line.goal}; met: {mark.strip('*')})", flush=True)
             rows.append(f"| {line.what} | {line.measured} | {line.goal} | {mark} |")
+            if names:
+                _PAGE.write_text(_with_row(_PAGE.read_text(encoding="utf-8"), rows), encoding="utf-8")
     if not names:
-        (ROOT / "docs" / "performance.md").write_text(_head() + "\n".join(rows) + "\n", encoding="utf-8")
+        _PAGE.write_text(_head() + "\n".join(rows) + "\n", encoding="utf-8")
     return 0
+
+
+def _with_row(page: str, rows: list[str]) -> str:
+    """Return the page with the last of ``rows`` in the place of the row of the same name; a new one follows the row before it, or is last."""
+    lines = page.splitlines()
+    places = {line.split(" | ")[0]: number for number, line in enumerate(lines)}
+    *before, row = (places.get(row.split(" | ")[0]) for row in rows[-2:])
+    if row is not None:
+        lines[row] = rows[-1]
+    else:
+        lines.insert(before[0] + 1 if before and before[0] is not None else len(lines), rows[-1])
+    return "\n".join(lines) + "\n"
 
 
 def _lines(name: str) -> Iterator[Line]:
