@@ -47,6 +47,8 @@ TOKEN_ERRORS = HTTP_ERRORS.extended(
     failed=_is_error,
 )
 """Meaning of a token endpoint's errors (RFC 6749 §5.2)."""
+_BEARER = frozenset({"bearer", "bearertoken", "bot", "user"})
+"""Names of bearer tokens: RFC 6750, Apigee, Slack. A token of an unknown type must not be used (RFC 6749 §7.1)."""
 _LARGEST = 256 * 1024
 _LIFETIME = 3600.0
 """Seconds for which a token is used whose lifetime is not stated."""
@@ -90,7 +92,7 @@ def minted(context: OpenContext, found: Mapping[str, Any]) -> Minted:
     :raises Unavailable: if it has none.
     """
     token = found.get("access_token")
-    if not isinstance(token, str) or not token or str(found.get("token_type", "bearer")).lower() != "bearer":
+    if not isinstance(token, str) or not token or str(found.get("token_type", "bearer")).lower() not in _BEARER:
         raise Unavailable("the token endpoint returned no bearer token", hint="Check 'tokenUrl'.", repeatable=False)
     secrets = tuple(str(found[name]) for name in ("access_token", "refresh_token", "id_token") if found.get(name))
     return Minted({"token": token}, _expiry(context, found.get("expires_in")), secrets)

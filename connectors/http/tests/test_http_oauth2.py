@@ -129,6 +129,14 @@ def test_no_token(server: Provider, authority: Authority, answer: Answer, code: 
     assert SECRET not in str(found.value)
 
 
+@pytest.mark.parametrize("name", ["bot", "BearerToken"])
+def test_other_names_of_bearer_tokens(server: Provider, authority: Authority, name: str) -> None:
+    """Slack and Apigee give their bearer tokens names of their own."""
+    authority.answer = Answer({"access_token": "tok-1", "token_type": name})
+    with attempt(server.url, OAuth2ClientCredentials, values=values(server)) as (api, _):
+        assert api.get("/x").json("/token") == "number 1"
+
+
 @pytest.mark.parametrize("lifetime", ["3600", "soon", 0, -1, True, [1], 10**400, 1e300, None])
 def test_lifetimes_that_are_none(server: Provider, authority: Authority, lifetime: Any) -> None:
     """Whatever a server says about the lifetime of a token, the token is used."""
