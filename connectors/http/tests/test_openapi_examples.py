@@ -74,7 +74,7 @@ def test_a_described_document_becomes_a_silver_connector(tmp_path: Path, capsys:
 
 def test_what_a_document_demands_costs_no_bronze(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An API key in the query, a list below a member, and an operation by HEAD leave a generated connector bronze: its own tests pass."""
-    pages = [{"name": name, "in": "query", "schema": {"type": "integer"}} for name in ("page", "page_size")]
+    pages = [{"name": name, "in": "query", "schema": {"type": "integer", "default": 1}} for name in ("page", "page_size")]
     items = {"type": "object", "properties": {"items": {"type": "array", "items": {"type": "object"}}}}
     schema = {"type": "object", "properties": {"_embedded": items, "page": {"type": "integer"}}}
     responses = {"200": {"description": "", "content": {"application/json": {"schema": schema}}}}

@@ -7,7 +7,7 @@ whose effect cannot be decided counts as breaking. Within an output, additional 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -337,8 +337,7 @@ def _presence(before: Any, after: Any) -> Shift:
 def _multiple_shift(before: Any, after: Any) -> Shift:
     if before is None or after is None:
         return _presence(before, after)
-    whole: Callable[[Any], bool] = lambda value: isinstance(value, int) and value > 0  # noqa: E731 (used twice, here)
-    if not (whole(before) and whole(after)):
+    if not all(isinstance(value, int) and value > 0 for value in (before, after)):
         return "other"
     return "narrower" if after % before == 0 else "wider" if before % after == 0 else "other"
 

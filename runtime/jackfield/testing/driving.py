@@ -193,7 +193,9 @@ def _run(
     values = action.inputs.model_validate(inputs) if action is not None else None
     schema = subject.manifest.connection_types[kind.key].schema
     context = OpenContext("default", "conformance", subject.connector.key, inputs, {}, found.call, SystemClock(), {}, _TryCache(), guard)
-    report = lambda text, fault: found.map_faults.append(f"{text}: {type(fault).__name__}")  # noqa: E731 (one line, used once)
+
+    def report(text: str, fault: BaseException) -> None:
+        found.map_faults.append(f"{text}: {type(fault).__name__}")
 
     def step() -> None:
         opened = kind.model_validate(server_values(schema, subject.values, url))

@@ -162,7 +162,7 @@ class BoundCall:
         self._token = row["pagination"]["tokenInput"] if "pagination" in row else None
         self._next = row["pagination"]["tokenOutput"] if "pagination" in row else None
         self._limited = "maxSize" in row.get("pagination", ())
-        self._in_text = row["inputs"]["properties"].get(self._token, {}).get("type") == "string"
+        self._in_text = self._token is not None and row["inputs"]["properties"].get(self._token, {}).get("type") == "string"
 
     def __call__(self, inputs: BoundInputs, clients: BoundClient) -> BoundOutput:
         """Send the request and return the output, with what the next call takes if the action is paginated."""
