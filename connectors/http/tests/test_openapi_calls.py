@@ -131,6 +131,17 @@ def test_a_server_that_ignores_the_page(tmp_path: Path) -> None:
     assert "the same page twice" in result.error.message
 
 
+def test_equal_pages_of_equal_items_are_no_fault(tmp_path: Path) -> None:
+    """A list may have many equal items, so that two of its pages are equal, too."""
+    rows = [{"id": "1", "title": "x"}] * 250
+
+    def script(number: int, _request: Request) -> Answer:
+        return Answer(rows[(number - 1) * 100 : number * 100])
+
+    result, requests = _call(tmp_path, "listTickets", {"fetchAll": True}, script)
+    assert (len(result.unwrap()["items"]), result.meta.complete, len(requests)) == (250, True, 3)
+
+
 def test_a_single_page_says_how_to_go_on(tmp_path: Path) -> None:
     """Without 'fetchAll' the meta has the inputs of the next call."""
     result, _ = _call(tmp_path, "listTickets", {"page": 4}, [Answer([{"id": "1", "title": "x"}])])

@@ -75,7 +75,7 @@ def collected(
         token = json.dumps(following, sort_keys=True)
         if token in seen:
             raise _loop("page token")
-        if items == before and _is_counted(following) and any(isinstance(item, dict) for part in items for item in part[:1]):
+        if items == before and _is_counted(following) and any(map(_are_distinct, items)):
             raise _loop("page")
         before = items
         seen.add(token)
@@ -115,6 +115,11 @@ def _items(page: Mapping[str, Any], paging: Pagination) -> list[Any]:
 def _is_counted(following: Mapping[str, Any]) -> bool:
     """Return whether pages have numbers, which a server may ignore: only the items show then that a page is repeated."""
     return all(str(value).isdecimal() for value in following.values())
+
+
+def _are_distinct(items: list[Any]) -> bool:
+    """Return whether a page has several items and none twice: a list of equal items may well have equal pages."""
+    return 1 < len(items) == len({json.dumps(item, sort_keys=True, default=str) for item in items})
 
 
 def _loop(what: str) -> Unavailable:
