@@ -32,14 +32,15 @@ class Definitions:
         found: dict[str, Any] = {}
         waiting: list[Any] = [schema]
         while waiting:
-            for name in _references(waiting.pop()):
+            for name in references(waiting.pop()):
                 if name not in found and name in self._shared:
                     found[name] = self._shared[name]
                     waiting.append(found[name])
         return found
 
 
-def _references(schema: object) -> Iterator[str]:
+def references(schema: object) -> Iterator[str]:
+    """Yield the names of the shared definitions that a schema refers to."""
     waiting = [schema]
     while waiting:
         value = waiting.pop()

@@ -154,6 +154,21 @@ class Pagination:
             more=_optional_text(data, "more", where),
         )
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the ``pagination`` member of an action."""
+        members = {
+            "tokenInput": self.token_input,
+            "tokenOutput": self.token_output,
+            "items": self.items,
+            "allInput": self.all_input,
+            "sizeInput": self.size_input,
+            "maxSize": self.max_size,
+            "furtherTokens": dict(self.further_tokens) or None,
+            "furtherItems": list(self.further_items) or None,
+            "more": self.more,
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
 
 def _max_size(data: Json, where: str) -> int | None:
     value = data.get("maxSize")

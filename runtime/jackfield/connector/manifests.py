@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from jackfield.connector.models import ConnectionType, DeclarationError, spelt_out
-from jackfield.manifest import MANIFEST_VERSION, Pagination
+from jackfield.manifest import MANIFEST_VERSION
 
 if TYPE_CHECKING:
     from jackfield.connector.declare import Action, Connector, OptionSource
@@ -123,7 +123,7 @@ def _action(action: Action) -> dict[str, Any]:
         "output": model_schema(action.output),
     }
     if action.pagination is not None:
-        row["pagination"] = _pagination(action.pagination)
+        row["pagination"] = action.pagination.to_json()
     if action.permissions:
         row["permissions"] = {system: list(names) for system, names in action.permissions.items()}
     if action.rate_limit is not None:
@@ -138,21 +138,6 @@ def _action(action: Action) -> dict[str, Any]:
         row["needsConnection"] = False
     row["examples"] = [dict(example) for example in action.examples]
     return row
-
-
-def _pagination(paging: Pagination) -> dict[str, Any]:
-    members = {
-        "tokenInput": paging.token_input,
-        "tokenOutput": paging.token_output,
-        "items": paging.items,
-        "allInput": paging.all_input,
-        "sizeInput": paging.size_input,
-        "maxSize": paging.max_size,
-        "furtherTokens": dict(paging.further_tokens) or None,
-        "furtherItems": list(paging.further_items) or None,
-        "more": paging.more,
-    }
-    return {name: value for name, value in members.items() if value is not None}
 
 
 def _option_source(source: OptionSource) -> dict[str, Any]:

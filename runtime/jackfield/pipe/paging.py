@@ -66,16 +66,16 @@ def collected(
             return merged
         if number == 0 and run.pace is not None:
             run.pace.mark(run.clock.monotonic())
-        items = _items(page, paging)
-        merged = _merged(merged, page, paging)
         following = paging.following(page)
+        items = _items(page, paging) if following is not None and _is_counted(following) else []
+        merged = _merged(merged, page, paging)
         if following is None:
             run.meta.complete = paging.ends(page)
             break
         token = json.dumps(following, sort_keys=True)
         if token in seen:
             raise _loop("page token")
-        if items == before and _is_counted(following) and any(map(_are_distinct, items)):
+        if items == before and any(map(_are_distinct, items)):
             raise _loop("page")
         before = items
         seen.add(token)

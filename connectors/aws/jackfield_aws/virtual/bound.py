@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from jackfield.connector import Action, Connector, DeclarationError, Inputs, Output, Pagination
+from jackfield.connector.described import DescribedConnector
 from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault
 from jackfield_aws.virtual import models
 from jackfield_aws.virtual.errors import SERVICE_ERRORS
@@ -24,61 +25,14 @@ def bound(manifest: Json, _row: Callable[[str], Json] | None = None) -> Connecto
     return FrozenConnector(manifest)
 
 
-class FrozenConnector(Connector):
+class FrozenConnector(DescribedConnector):
     """Connector whose actions are operations of one service model, in the words of its own manifest."""
 
     def __init__(self, manifest: Json) -> None:
-        super().__init__(
-            manifest["key"],
-            title=manifest["title"],
-            version=manifest["version"],
-            description=manifest.get("description", ""),
-            connections=[AwsAssumeRole, ApiKeySecret, AwsDefault],
-            explain=SERVICE_ERRORS,
-            hosts=manifest.get("hosts", ()),
-        )
-        self.raw = manifest
-        self.actions = cast("Any", _Frozen(manifest))
-        offer_regions(self, str(manifest.get("model")))
-
-    @property
-    def on_demand(self) -> Collection[str]:
-        """Keys of all actions: none of them costs anything before it is called."""
-        return self.actions.keys()
-
-    def describe(self, actions: Collection[str] | None = None) -> dict[str, Any]:
-        """Return the manifest, with all its actions or only some."""
-        rows = self.raw["actions"]
-        return {**self.raw, "actions": rows if actions is None else [row for row in rows if row["key"] in actions]}
-
-    def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the permissions that all actions together need, by system."""
-        names = {name for row in self.raw["actions"] for name in row.get("permissions", {}).get("aws:iam", ())}
-        return {"aws:iam": tuple(sorted(names))}
-
-
-class _Frozen(Mapping[str, Action]):
-    """Actions by key, made when they are first called."""
-
-    def __init__(self, manifest: Json) -> None:
-        self._service = str(manifest.get("model"))
-        self._rows = {row["key"]: row for row in manifest["actions"]}
-        self.declared: dict[str, Action] = {}
-
-    def __getitem__(self, key: str) -> Action:
-        found = self.declared.get(key)
-        if found is None:
-            found = self.declared[key] = _action(self._service, self._rows[key])
-        return found
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._rows
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
+        service, rows = str(manifest.get("model")), {row["key"]: row for row in manifest["actions"]}
+        connections = [AwsAssumeRole, ApiKeySecret, AwsDefault]
+        super().__init__(manifest, connections, lambda key: _action(service, rows[key]), explain=SERVICE_ERRORS)
+        offer_regions(self, service)
 
 
 def _action(service: str, row: Json) -> Action:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from jackfield.connector import InvalidInput, Pagination
+from jackfield.connector import InvalidInput
 from jackfield.errors import did_you_mean
 from jackfield.manifest_parts import lettermark, package_of
 from jackfield_aws.version import VERSION
@@ -69,24 +69,10 @@ def _action(service: str, name: str) -> Json:
         "outputPolicy": "describe",
         "examples": [],
     }
-    row |= {"pagination": _pagination(found.pagination)} if found.pagination is not None else {}
+    row |= {"pagination": found.pagination.to_json()} if found.pagination is not None else {}
     row |= {"permissions": {"aws:iam": list(found.permissions)}} if found.permissions else {}
     row |= {"idempotentBy": "key"} if found.by_key else {}
     return row
-
-
-def _pagination(paging: Pagination) -> Json:
-    members = {
-        "tokenInput": paging.token_input,
-        "tokenOutput": paging.token_output,
-        "items": paging.items,
-        "allInput": paging.all_input,
-        "sizeInput": paging.size_input,
-        "furtherTokens": dict(paging.further_tokens),
-        "furtherItems": list(paging.further_items),
-        "more": paging.more,
-    }
-    return {name: value for name, value in members.items() if value}
 
 
 def files_of(manifest: Json) -> dict[str, str]:

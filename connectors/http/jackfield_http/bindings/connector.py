@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
 from pydantic import ConfigDict, PrivateAttr
 
 from jackfield.connector import Action, Connector, Inputs, InvalidInput, Unavailable
+from jackfield.connector.described import DescribedConnector
 from jackfield.manifest import Pagination, RateLimit, Serves
 from jackfield_http.aws_errors import AWS_HTTP_ERRORS
 from jackfield_http.bindings.account import ACCOUNTS, BoundAccount
@@ -52,62 +53,14 @@ class BoundInputs(Inputs):
         return self.__pydantic_extra__ or {}
 
 
-class BoundConnector(Connector):
+class BoundConnector(DescribedConnector):
     """Connector whose actions are bindings. They are made when they are first called: a manifest may have thousands."""
 
     def __init__(self, manifest: Json, row: Callable[[str], Json] | None = None) -> None:
+        find = row or {item["key"]: item for item in manifest["actions"]}.__getitem__
         super().__init__(
-            manifest["key"],
-            title=manifest["title"],
-            version=manifest["version"],
-            description=manifest.get("description", ""),
-            connections=[_connection_type(row, manifest) for row in manifest["connectionTypes"]],
-            hosts=manifest.get("hosts", ()),
+            manifest, [_connection_type(kind, manifest) for kind in manifest["connectionTypes"]], lambda key: _action(find(key))
         )
-        self.raw = manifest
-        self.actions = BoundActions(manifest, row)  # type: ignore[assignment]  # a mapping of the same kind
-
-    @property
-    def on_demand(self) -> Collection[str]:
-        """Keys of all actions: none of them costs anything before it is called."""
-        return self.actions.keys()
-
-    def describe(self, actions: Collection[str] | None = None) -> dict[str, Any]:
-        """Return the manifest, with all its actions or only some."""
-        rows = self.raw["actions"]
-        return {**self.raw, "actions": rows if actions is None else [row for row in rows if row["key"] in actions]}
-
-    def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the permissions that all actions together need, by system."""
-        union: dict[str, set[str]] = {}
-        for row in self.raw["actions"]:
-            for system, names in row.get("permissions", {}).items():
-                union.setdefault(system, set()).update(names)
-        return {system: tuple(sorted(names)) for system, names in union.items()}
-
-
-class BoundActions(Mapping[str, Action]):
-    """Actions of a bound connector by key."""
-
-    def __init__(self, manifest: Json, row: Callable[[str], Json] | None) -> None:
-        self._rows = {item["key"]: item for item in manifest["actions"]}
-        self._row = row or self._rows.__getitem__
-        self.declared: dict[str, Action] = {}
-
-    def __getitem__(self, key: str) -> Action:
-        found = self.declared.get(key)
-        if found is None:
-            found = self.declared[key] = _action(self._row(key))
-        return found
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._rows
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
 
 
 def _connection_type(row: Json, manifest: Json) -> type[BoundConnection]:

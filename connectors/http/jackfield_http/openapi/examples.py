@@ -8,9 +8,10 @@ from typing import Any
 
 import jsonschema_rs
 
+from jackfield.definitions import references
 from jackfield_http.openapi.curation import documented, shortened
 from jackfield_http.openapi.instances import Instances
-from jackfield_http.openapi.proof import DIALECT, Draft, closure, references
+from jackfield_http.openapi.proof import DIALECT, Draft, closure
 from jackfield_http.openapi.report import Report
 
 MOST_ACTIONS = 300

@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from jackfield.definitions import references
 from jackfield_http.openapi.report import Report
 from jackfield_http.openapi.security import Alternative
 
@@ -51,20 +52,6 @@ def closure(schema: Any, definitions: Json, uses: Mapping[str, tuple[str, ...]])
             found[name] = definitions[name]
             waiting.extend(uses[name])
     return found
-
-
-def references(schema: Any) -> Iterator[str]:
-    """Yield the names of the definitions that a schema refers to."""
-    waiting = [schema]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            reference = value.get("$ref")
-            if isinstance(reference, str) and reference.startswith(_PREFIX):
-                yield reference.removeprefix(_PREFIX)
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
 
 
 def _form_fault(schema: Any) -> str | None:
