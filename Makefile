@@ -5,15 +5,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 PROJECTS := pyproject.toml connectors/aws/pyproject.toml connectors/aws-ses/pyproject.toml connectors/http/pyproject.toml
 CODE := runtime connectors tests benchmarks .ci
-# One more than there are processors: many tests wait for processes, servers and deadlines.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-# How many checks, and how many browsers, run side by side.
-JOBS ?= 2
+# Processes that run tests: more than there are processors, since many tests wait for processes, servers and deadlines.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 # Compiled modules are kept, apart from the sources: without them each of the hundreds of processes that tests start compiles its imports again.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift unit coverage wheels docs bench awsindex corpus mocks generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift unit campaign coverage wheels docs bench awsindex corpus mocks generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,8 +39,7 @@ demo: setup ## run the main job on a local AWS simulator
 	@$(BIN)/jackfield demo
 
 test: setup browser clients ## everything that CI runs
-	@$(MAKE) --no-print-directory --jobs $(JOBS) format lint types layers drift docs
-	@$(MAKE) --no-print-directory unit wheels
+	@$(MAKE) --no-print-directory --jobs 2 unit format lint types layers drift docs wheels
 	@echo "all checks passed"
 
 format: setup
@@ -69,11 +66,12 @@ docs: setup
 	@echo "== docs"
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 
-# The console's tests have a process for each file: a browser's event loop stays in the process that drove it. What a file prints stays together.
 unit: setup
 	@echo "== tests"
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --ignore tests/console
-	@printf '%s\n' tests/console/test_*.py | xargs -P $(JOBS) -I FILE sh -c 'said=$$($(BIN)/python -m pytest -q -p no:cacheprovider FILE 2>&1); code=$$?; echo "$$said"; exit $$code'
+	@$(BIN)/python -m pytest --workers $(WORKERS) -q
+
+campaign: setup browser clients ## run what is too long for each commit: kill campaigns and long soaks
+	@$(BIN)/python -m pytest -m campaign -q --durations=0 --durations-min=0.1
 
 coverage: setup ## which lines no test reaches
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --ignore tests/console --cov --cov-report=term-missing:skip-covered

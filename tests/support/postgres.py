@@ -163,7 +163,7 @@ def postgres_server() -> Iterator[Server]:
     reason = missing()
     if reason is not None:
         pytest.skip(reason)
-    with shared_server(os.environ.get("PYTEST_XDIST_TESTRUNUID", f"pid{os.getpid()}")) as server:
+    with shared_server(os.environ.get("PYTEST_RUN", f"pid{os.getpid()}")) as server:
         yield server
 
 

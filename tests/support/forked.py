@@ -1,0 +1,230 @@
+"""Several processes for one test run: tests are collected once, then the process forks, and each child takes one module after the other.
+
+pytest-xdist collects in each of its workers, and each imports everything again, which takes 30 s of CPU time here. A fork has all of that.
+``--workers 3`` runs three at once. Whatever a child reports, the parent counts and shows as if it had run the test itself.
+
+A process that drove a browser keeps an event loop for good, so the modules of ``tests/console`` run in children of their own, at the end.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import selectors
+import signal
+import sys
+import tempfile
+import traceback
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, BinaryIO, NoReturn
+
+import pytest
+
+_APART = "tests/console/"
+_BROWSERS = 2
+_SLOW_FIRST = (
+    "tests/surfaces/",
+    "tests/queue/",
+    "tests/isolation/",
+    "tests/faults/",
+    "tests/market/",
+    "tests/cli/",
+    "tests/http/",
+    "tests/mcp/",
+)
+"""Folders whose modules wait for processes: they begin first, so that no worker waits for another one at the end."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--workers``."""
+    parser.addoption("--workers", type=int, default=0, metavar="N", help="run the tests in N processes, forked after collection")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Fork where several workers are asked for and tests are run at all."""
+    os.environ.setdefault("PYTEST_RUN", uuid.uuid4().hex)
+    if config.option.workers and not config.option.collectonly and hasattr(os, "fork"):
+        config.pluginmanager.register(Forked(config.option.workers), "forked-run")
+
+
+@dataclass
+class _Child:
+    """A forked process, the pipe of its reports, and the test that it is at."""
+
+    pid: int
+    pipe: BinaryIO
+    rest: bytes = b""
+    at: str = ""
+    has_ended: bool = False
+
+
+@dataclass
+class Forked:
+    """Run of a session's items in forked children."""
+
+    workers: int
+    children: dict[int, _Child] = field(default_factory=dict)
+    started: int = 0
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run all items; pytest's own loop is left out."""
+        if session.testsfailed and not session.config.option.continue_on_collection_errors:
+            raise session.Interrupted(f"{session.testsfailed} errors during collection")
+        together = [items for path, items in _modules(session.items) if not path.startswith(_APART)]
+        apart = [items for path, items in _modules(session.items) if path.startswith(_APART)]
+        try:
+            self._run(session, together, self.workers)
+            self._run(session, apart, min(self.workers, _BROWSERS))
+        finally:
+            for child in self.children.values():
+                os.kill(child.pid, signal.SIGKILL)
+        return True
+
+    def _run(self, session: pytest.Session, units: Sequence[Sequence[pytest.Item]], workers: int) -> None:
+        """Let children run ``units`` until all are done; a child that died is replaced."""
+        with tempfile.TemporaryFile() as turns, selectors.DefaultSelector() as ready:
+            turns.write(b"\0" * 8)
+            turns.flush()
+            for _ in range(min(workers, len(units))):
+                self._fork(session, units, turns.fileno(), ready)
+            while self.children:
+                for key, _ in ready.select():
+                    child = self.children[key.fd]
+                    if self._read(session, child):
+                        continue
+                    ready.unregister(key.fd)
+                    self._end(session, child)
+                    if not child.has_ended and not session.shouldfail:
+                        self._fork(session, units, turns.fileno(), ready)
+                if session.shouldfail:
+                    raise session.Failed(session.shouldfail)
+
+    def _fork(self, session: pytest.Session, units: Sequence[Sequence[pytest.Item]], turns: int, ready: selectors.BaseSelector) -> None:
+        reading, writing = os.pipe()
+        self.started += 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            os.close(reading)
+            _live(_Worker(session, self.started, writing), units, turns)
+        os.close(writing)
+        self.children[reading] = _Child(pid, os.fdopen(reading, "rb", buffering=0))
+        ready.register(reading, selectors.EVENT_READ)
+
+    def _read(self, session: pytest.Session, child: _Child) -> bool:
+        """Handle what a child has said; False at its end."""
+        data = child.pipe.read(1 << 20)
+        *lines, child.rest = (child.rest + data).split(b"\n")
+        for line in lines:
+            _hear(session, child, json.loads(line))
+        return bool(data)
+
+    def _end(self, session: pytest.Session, child: _Child) -> None:
+        del self.children[child.pipe.fileno()]
+        child.pipe.close()
+        _, status = os.waitpid(child.pid, 0)
+        if not child.has_ended:
+            said = f"the process of this test ended ({os.waitstatus_to_exitcode(status)}); what follows it in its module was not run"
+            report = pytest.TestReport(child.at or "?", (child.at, None, child.at), {}, "failed", said, "call")
+            session.config.hook.pytest_runtest_logreport(report=report)
+
+
+def _modules(items: Sequence[pytest.Item]) -> list[tuple[str, list[pytest.Item]]]:
+    """Group items by module; those of slow folders first."""
+    found = [(path, list(group)) for path, group in groupby(items, key=lambda item: item.nodeid.partition("::")[0])]
+    return sorted(found, key=lambda module: next((place for place, folder in enumerate(_SLOW_FIRST) if module[0].startswith(folder)), 99))
+
+
+def _live(worker: _Worker, units: Sequence[Sequence[pytest.Item]], turns: int) -> NoReturn:
+    """Be a child: work, do what is registered for the exit since the fork, and end without returning to the parent's code."""
+    status = 1
+    try:
+        atexit._clear()
+        worker.work(units, turns)
+        atexit._run_exitfuncs()
+        worker.end()
+        status = 0
+    except BaseException:  # noqa: BLE001  # the child ends here, whatever it is
+        traceback.print_exc(file=sys.__stderr__)
+    finally:
+        os._exit(status)
+
+
+def _hear(session: pytest.Session, child: _Child, said: dict[str, Any]) -> None:
+    hook = session.config.hook
+    if "at" in said:
+        child.at = said["at"]
+        hook.pytest_runtest_logstart(nodeid=child.at, location=tuple(said["location"]))
+    elif "report" in said:
+        report = hook.pytest_report_from_serializable(config=session.config, data=said["report"])
+        hook.pytest_runtest_logreport(report=report)
+    elif "done" in said:
+        hook.pytest_runtest_logfinish(nodeid=child.at, location=tuple(said["done"]))
+    else:
+        child.has_ended = True
+
+
+class _Worker:
+    """The child's side: it takes modules by turns, runs their items and says what came of them."""
+
+    def __init__(self, session: pytest.Session, number: int, pipe: int) -> None:
+        self._session, self._pipe, self._config = session, pipe, session.config
+        self._folder(number)
+        manager = self._config.pluginmanager
+        for name in ("forked-run", "terminalreporter", "junitxml", "logfinish"):
+            if (plugin := manager.get_plugin(name)) is not None:
+                manager.unregister(plugin)
+        manager.register(self, "forked-worker")
+
+    def _folder(self, number: int) -> None:
+        """Give this process files of its own: temporary folders below those of the run, and those that catch output."""
+        factory = self._config._tmp_path_factory  # type: ignore[attr-defined]  # what the fixture 'tmp_path_factory' returns
+        self._config.option.basetemp = str(factory.getbasetemp() / f"worker{number}")
+        self._config._tmp_path_factory = pytest.TempPathFactory.from_config(self._config, _ispytest=True)  # type: ignore[attr-defined]
+        capture: Any = self._config.pluginmanager.get_plugin("capturemanager")
+        capture.stop_global_capturing()
+        capture.start_global_capturing()
+
+    def work(self, units: Sequence[Sequence[pytest.Item]], turns: int) -> None:
+        """Run modules until none is left. What belongs to the session is torn down at the end only."""
+        for number in _turns(turns, len(units)):
+            items = units[number]
+            for item, nextitem in zip(items, [*items[1:], self._session], strict=True):
+                self._say({"at": item.nodeid, "location": item.location})
+                self._config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+                self._say({"done": item.location})
+        self._session._setupstate.teardown_exact(None)  # as pytest ends a session
+
+    def end(self) -> None:
+        """Say that nothing is missing."""
+        self._say({"end": True})
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Send a report to the parent."""
+        self._say({"report": self._config.hook.pytest_report_to_serializable(config=self._config, report=report)})
+
+    def _say(self, message: dict[str, Any]) -> None:
+        data = json.dumps(message, default=str).encode() + b"\n"
+        while data:
+            data = data[os.write(self._pipe, data) :]
+
+
+def _turns(shared: int, count: int) -> Iterator[int]:
+    """Yield the numbers of modules that nobody has taken yet; the next number lies in a file that all children have open."""
+    while True:
+        os.lockf(shared, os.F_LOCK, 0)
+        try:
+            number = int.from_bytes(os.pread(shared, 8, 0), "big")
+            os.pwrite(shared, (number + 1).to_bytes(8, "big"), 0)
+        finally:
+            os.lockf(shared, os.F_ULOCK, 0)
+        if number >= count:
+            return
+        yield number
