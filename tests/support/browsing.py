@@ -38,6 +38,7 @@ class Visitor:
     def __init__(self, browser: Browser, console: Console, scheme: str = "light", *, phone: bool = False, zone: str | None = None) -> None:
         self.console = console
         size = _PHONE if phone else _WIDE
+        self._rules = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}} if scheme == "dark" else {}
         self._context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce", timezone_id=zone)  # type: ignore[arg-type]
         self._context.add_init_script(_LISTEN)
         self.page: Page = self._context.new_page()
@@ -80,10 +81,10 @@ class Visitor:
         return str(result.get_attribute("data-status"))
 
     def axe(self) -> list[str]:
-        """What axe-core finds serious or critical, by rule and place."""
+        """What axe-core finds serious or critical, by rule and place; of a dark page only what colours decide, since it has the light one's elements."""
         self.page.evaluate(_FLAT)
         self.page.evaluate(_AXE.read_text(encoding="utf-8"))
-        found = self.page.evaluate("axe.run(document)")
+        found = self.page.evaluate("(only) => axe.run(document, {...only, resultTypes: ['violations', 'incomplete']})", self._rules)
         unsure = [
             item for item in found["incomplete"] if item["id"] == "color-contrast"
         ]  # no pass, but for labels of charts, scrolled code and single letters, which axe cannot

@@ -9,8 +9,8 @@ A process that drove a browser keeps an event loop for good, so the modules of `
 from __future__ import annotations
 
 import atexit
-import json
 import os
+import pickle
 import selectors
 import signal
 import sys
@@ -120,9 +120,10 @@ class Forked:
     def _read(self, session: pytest.Session, child: _Child) -> bool:
         """Handle what a child has said; False at its end."""
         data = child.pipe.read(1 << 20)
-        *lines, child.rest = (child.rest + data).split(b"\n")
-        for line in lines:
-            _hear(session, child, json.loads(line))
+        child.rest += data
+        while len(child.rest) >= 4 and len(child.rest) >= (end := 4 + int.from_bytes(child.rest[:4], "big")):
+            message, child.rest = pickle.loads(child.rest[4:end]), child.rest[end:]
+            _hear(session, child, message)
         return bool(data)
 
     def _end(self, session: pytest.Session, child: _Child) -> None:
@@ -160,12 +161,12 @@ def _hear(session: pytest.Session, child: _Child, said: dict[str, Any]) -> None:
     hook = session.config.hook
     if "at" in said:
         child.at = said["at"]
-        hook.pytest_runtest_logstart(nodeid=child.at, location=tuple(said["location"]))
+        hook.pytest_runtest_logstart(nodeid=child.at, location=said["location"])
     elif "report" in said:
         report = hook.pytest_report_from_serializable(config=session.config, data=said["report"])
         hook.pytest_runtest_logreport(report=report)
     elif "done" in said:
-        hook.pytest_runtest_logfinish(nodeid=child.at, location=tuple(said["done"]))
+        hook.pytest_runtest_logfinish(nodeid=child.at, location=said["done"])
     else:
         child.has_ended = True
 
@@ -211,7 +212,8 @@ class _Worker:
         self._say({"report": self._config.hook.pytest_report_to_serializable(config=self._config, report=report)})
 
     def _say(self, message: dict[str, Any]) -> None:
-        data = json.dumps(message, default=str).encode() + b"\n"
+        said = pickle.dumps(message)
+        data = len(said).to_bytes(4, "big") + said
         while data:
             data = data[os.write(self._pipe, data) :]
 
