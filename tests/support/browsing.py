@@ -81,7 +81,7 @@ class Visitor:
         return str(result.get_attribute("data-status"))
 
     def axe(self) -> list[str]:
-        """What axe-core finds serious or critical, by rule and place; of a dark page only what colours decide, since it has the light one's elements."""
+        """What axe-core finds serious or critical, by rule and place; of a dark page, only what its colours decide."""
         self.page.evaluate(_FLAT)
         self.page.evaluate(_AXE.read_text(encoding="utf-8"))
         found = self.page.evaluate("(only) => axe.run(document, {...only, resultTypes: ['violations', 'incomplete']})", self._rules)

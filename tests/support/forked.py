@@ -9,6 +9,7 @@ A process that drove a browser keeps an event loop for good, so the modules of `
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import pickle
 import selectors
@@ -77,6 +78,8 @@ class Forked:
             raise session.Interrupted(f"{session.testsfailed} errors during collection")
         together = [items for path, items in _modules(session.items) if not path.startswith(_APART)]
         apart = [items for path, items in _modules(session.items) if path.startswith(_APART)]
+        gc.collect()
+        gc.freeze()  # what has been collected is not searched for garbage again in each child
         try:
             self._run(session, together, self.workers)
             self._run(session, apart, min(self.workers, _BROWSERS))
