@@ -233,7 +233,7 @@ def test_a_call_without_end(cold: Jackfield, kind: str) -> None:
     """A call that loops, holds Python's lock, or waits for ever ends at its deadline; a new child answers."""
     started = time.monotonic()
     result = attack(cold, kind, timeout=1)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert result.status == "in_doubt"
     assert attack(cold, "modules").status == "succeeded"
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from jackfield import Jackfield
 from jackfield.catalog.installations import index, read_receipts
+from jackfield.connector import describe
 
 ROOT = Path(__file__).parents[2]
 CONNECTORS = ROOT / "tests" / "isolation" / "connectors"
 """Sources of the connectors that are installed."""
-_DESCRIBE = """
-import json, sys
-sys.path.insert(0, sys.argv[1])
-from jackfield.connector import describe
-print(json.dumps(describe(__import__(sys.argv[2]).connector)))
-"""
 
 
 def install(home: Path, key: str, source: str, version: str = "1.0.0", files: Mapping[str, str] | None = None) -> Path:
@@ -34,14 +30,25 @@ def install(home: Path, key: str, source: str, version: str = "1.0.0", files: Ma
     for name, content in (files or {}).items():
         (site / name).parent.mkdir(parents=True, exist_ok=True)
         (site / name).write_text(content, encoding="utf-8")
-    described = subprocess.run([sys.executable, "-c", _DESCRIBE, str(site), package.name], check=True, capture_output=True, text=True)
-    (package / "connector.json").write_text(described.stdout, encoding="utf-8")
+    (package / "connector.json").write_text(json.dumps(_described(site, package.name)), encoding="utf-8")
     receipt = {
         "key": key, "version": version, "name": f"jackfield-{key}", "entryPoint": f"{package.name}:connector", "paths": ["site-packages"],
     }  # fmt: skip
     (site.parent / "jackfield-receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
     write_index(home)
     return site
+
+
+def _described(site: Path, name: str) -> Any:
+    """Describe the connector in this process, and forget its modules, so that an installed connector runs in a child only."""
+    with mock.patch.object(sys, "path", [str(site), *sys.path]), mock.patch.object(sys, "dont_write_bytecode", True):
+        importlib.invalidate_caches()
+        try:
+            return describe(importlib.import_module(name).connector)
+        finally:
+            for known, module in list(sys.modules.items()):
+                if str(getattr(module, "__file__", "")).startswith(f"{site}/"):
+                    del sys.modules[known]
 
 
 def write_index(home: Path) -> None:
