@@ -35,10 +35,11 @@ def _agree(aws: FakeAws, database_url: str, keys: list[str]) -> set[str]:
     return {entry.status for entry in entries.values()}
 
 
-def test_ctrl_c_at_any_instant(database_url: str, home: Path) -> None:
-    """50 processes interrupted at random instants of a send."""
+@pytest.mark.parametrize("leavers", [8, pytest.param(LEAVERS, marks=pytest.mark.campaign)])
+def test_ctrl_c_at_any_instant(database_url: str, home: Path, leavers: int) -> None:
+    """Processes interrupted at random instants of a send."""
     open_database(database_url, migrate=True).close()
-    keys = [f"ctrl-c-{number}" for number in range(LEAVERS)]
+    keys = [f"ctrl-c-{number}" for number in range(leavers)]
     with FakeAws(latency=0.02) as aws:
         with nursery(aws.url, database_url, {"JACKFIELD_HOME": str(home)}) as ready:
             ready.end_at_random(keys, signal.SIGINT, 4711)
@@ -68,8 +69,9 @@ def test_a_task_that_is_cancelled_at_any_instant(database_url: str) -> None:
     assert outcomes <= {"succeeded", "failed"}
 
 
-def test_a_reader_who_closes_the_pipe_at_any_line(database_url: str, home: Path, tmp_path: Path) -> None:
+def test_a_reader_who_closes_the_pipe_at_any_line(home: Path, tmp_path: Path) -> None:
     """A batch of 50 lines whose reader leaves after some: the lines that were sent are in the journal as sent, the rest are not sent."""
+    database_url = f"sqlite:///{tmp_path / 'jackfield.db'}"
     open_database(database_url, migrate=True).close()
     keys = [f"pipe-{number}" for number in range(LEAVERS)]
     lines = "".join(json.dumps(mail(key)) + "\n" for key in keys).encode()

@@ -11,22 +11,24 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from fake_aws import FakeAws
 from jackfield import Jackfield
 from jackfield.database import open_database
 from nursery import connection, mail
 from sender import ROLE, started
 
-PROCESSES, THREADS = 2, 50
-COMMANDS, CALLERS = 5, 45
+PROCESSES = 2
 
 
-def test_two_processes_of_fifty_threads_assume_the_role_once(database_url: str, home: Path) -> None:
-    """100 first sends from two cold processes: one AssumeRole."""
+@pytest.mark.parametrize("threads", [8, pytest.param(50, marks=pytest.mark.campaign)])
+def test_two_processes_of_many_threads_assume_the_role_once(database_url: str, home: Path, threads: int) -> None:
+    """First sends of many threads in two cold processes: one AssumeRole."""
     open_database(database_url, migrate=True).close()
     environment = {**os.environ, "JACKFIELD_HOME": str(home)}
     with FakeAws(latency=0.02, roles={ROLE: {"externalId": "acme-4711"}}) as aws:
-        processes = [started(aws.url, database_url, THREADS, environment) for _ in range(PROCESSES)]
+        processes = [started(aws.url, database_url, threads, environment) for _ in range(PROCESSES)]
         for process in processes:
             assert process.stdout is not None
             assert process.stdout.readline() == "warm\n"
@@ -35,12 +37,13 @@ def test_two_processes_of_fifty_threads_assume_the_role_once(database_url: str, 
             process.stdin.write("go\n")
             process.stdin.flush()
         statuses = [json.loads(process.communicate()[0]) for process in processes]
-        assert Counter(status for found in statuses for status in found) == {"succeeded": PROCESSES * THREADS}
-        assert (aws.counts["sts:AssumeRole"], aws.accepted) == (1, PROCESSES * THREADS)
+        assert Counter(status for found in statuses for status in found) == {"succeeded": PROCESSES * threads}
+        assert (aws.counts["sts:AssumeRole"], aws.accepted) == (1, PROCESSES * threads)
 
 
-def test_fifty_callers_over_library_and_command_line_share_one_send(database_url: str, home: Path) -> None:
-    """45 threads and 5 commands with one key, all waiting: one send, 50 equal Results."""
+@pytest.mark.parametrize(("commands", "callers"), [(2, 18), pytest.param(5, 45, marks=pytest.mark.campaign)])
+def test_callers_over_library_and_command_line_share_one_send(database_url: str, home: Path, commands: int, callers: int) -> None:
+    """Threads and commands with one key, all waiting: one send, equal Results."""
     open_database(database_url, migrate=True).close()
     with FakeAws(latency=1.0) as aws:
         paths = {"connections": {"connections": connection(aws.url)}, "mail": mail("order-1")}
@@ -52,12 +55,12 @@ def test_fifty_callers_over_library_and_command_line_share_one_send(database_url
             "JACKFIELD_CONNECTIONS": str(home / "connections.json"),
         }  # fmt: skip
         command = [sys.executable, "-m", "jackfield", "invoke", "--file", str(home / "mail.json"), "--wait"]
-        commands = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) for _ in range(COMMANDS)]
-        with Jackfield(connections=[connection(aws.url)], database_url=database_url) as jackfield, ThreadPoolExecutor(CALLERS) as pool:
-            results = [result.to_json() for result in pool.map(lambda _: jackfield.invoke(mail("order-1"), wait=True), range(CALLERS))]
-        results += [json.loads(process.communicate()[0]) for process in commands]
+        processes = [subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) for _ in range(commands)]
+        with Jackfield(connections=[connection(aws.url)], database_url=database_url) as jackfield, ThreadPoolExecutor(callers) as pool:
+            results = [result.to_json() for result in pool.map(lambda _: jackfield.invoke(mail("order-1"), wait=True), range(callers))]
+        results += [json.loads(process.communicate()[0]) for process in processes]
         assert len(aws.messages) == 1
-    assert [process.returncode for process in commands] == [0] * COMMANDS
+    assert [process.returncode for process in processes] == [0] * commands
     assert len({_stable(result) for result in results}) == 1
     assert sum(result["meta"]["replayed"] for result in results) == len(results) - 1
 

@@ -11,6 +11,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -90,8 +91,9 @@ def _main(aws_url: str, database_url: str) -> None:
     from jackfield import Jackfield
     from jackfield.database import open_database
 
-    with Jackfield(connections=[connection(aws_url)], database_url="none") as warm:
-        warm.invoke({name: value for name, value in mail("warm-up").items() if name != "idempotencyKey"})
+    with tempfile.TemporaryDirectory() as folder:  # imports all that a child needs
+        with Jackfield(connections=[connection(aws_url)], database_url=f"sqlite:///{folder}/warm.db") as warm:
+            warm.invoke(mail("warm-up"))
     open_database(database_url, migrate=False).close()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     sys.stdout.write("warm\n")
