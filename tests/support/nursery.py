@@ -91,9 +91,11 @@ def _main(aws_url: str, database_url: str) -> None:
     from jackfield import Jackfield
     from jackfield.database import open_database
 
-    with tempfile.TemporaryDirectory() as folder:  # imports all that a child needs
-        with Jackfield(connections=[connection(aws_url)], database_url=f"sqlite:///{folder}/warm.db") as warm:
-            warm.invoke(mail("warm-up"))
+    with (  # imports all that a child needs
+        tempfile.TemporaryDirectory() as folder,
+        Jackfield(connections=[connection(aws_url)], database_url=f"sqlite:///{folder}/warm.db") as warm,
+    ):
+        warm.invoke(mail("warm-up"))
     open_database(database_url, migrate=False).close()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     sys.stdout.write("warm\n")
