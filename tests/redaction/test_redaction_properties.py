@@ -13,9 +13,10 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import quoteattr
 
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import assume
 from hypothesis import strategies as st
 
+from drawing import drawn
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.redactor import Redactor
 
@@ -25,8 +26,6 @@ ANY_TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 SECRET = st.one_of(AWKWARD, BASE64ISH, ANY_TEXT).filter(lambda text: bool(text.strip().strip("*")))
 LONG_SECRET = SECRET.filter(lambda text: len(unicodedata.normalize("NFC", text.strip())) >= 4)
 AROUND = st.text(alphabet="ab \n\"'\\%=&{}é*", max_size=6)
-
-plenty = settings(max_examples=400, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def octets(secret: str) -> bytes:
@@ -67,10 +66,14 @@ FRAMES = ('{"k": "%s"}', "k=%s;", "<p>%s</p>", "('%s', 1)", "%s", "\n%s\n")
 TEXTUAL = ("plain", "quote", "quote, all", "quote_plus", "json", "json, unicode", "repr", "html", "hex", "HEX", "NFC", "NFD")
 
 
-@plenty
-@given(secret=LONG_SECRET, name=st.sampled_from(sorted(ENCODERS)), frame=st.sampled_from(FRAMES))
-@example(secret="a%41\"'\\\n é", name="json", frame="%s")
-@example(secret="⨪⨪⨪⨪", name="plain", frame="%s")
+@drawn(
+    secret=LONG_SECRET,
+    name=st.sampled_from(sorted(ENCODERS)),
+    frame=st.sampled_from(FRAMES),
+    few=80,
+    many=400,
+    cases=[{"secret": "a%41\"'\\\n é", "name": "json", "frame": "%s"}, {"secret": "⨪⨪⨪⨪", "name": "plain", "frame": "%s"}],
+)
 def test_each_encoding_alone_is_masked(secret: str, name: str, frame: str) -> None:
     """A secret in any one encoding is masked, and what frames it stays."""
     planted = ENCODERS[name](secret)
@@ -80,8 +83,7 @@ def test_each_encoding_alone_is_masked(secret: str, name: str, frame: str) -> No
     assert MASK in cleaned
 
 
-@plenty
-@given(secrets=st.lists(SECRET, min_size=1, max_size=4), data=st.data())
+@drawn(secrets=st.lists(SECRET, min_size=1, max_size=4), data=st.data(), few=80, many=400)
 def test_nothing_is_found_after_cleaning(secrets: list[str], data: st.DataObject) -> None:
     """Secrets that overlap and begin each other leave nothing behind in a text full of them, and cleaning again does nothing."""
     secrets = [*secrets, secrets[0] + secrets[-1], secrets[0][: len(secrets[0]) // 2 + 1]]
@@ -97,8 +99,7 @@ def test_nothing_is_found_after_cleaning(secrets: list[str], data: st.DataObject
             assert [name for name in TEXTUAL if ENCODERS[name](secret) in cleaned] == []
 
 
-@plenty
-@given(secret=LONG_SECRET, before=st.binary(max_size=7), after=st.binary(max_size=7), urlsafe=st.booleans())
+@drawn(secret=LONG_SECRET, before=st.binary(max_size=7), after=st.binary(max_size=7), urlsafe=st.booleans(), few=80, many=400)
 def test_base64_is_masked_at_every_offset(secret: str, before: bytes, after: bytes, urlsafe: bool) -> None:
     """In a longer base64 run no character is left that holds bits of the secret alone or with its neighbours."""
     encode = base64.urlsafe_b64encode if urlsafe else base64.b64encode
@@ -110,8 +111,7 @@ def test_base64_is_masked_at_every_offset(secret: str, before: bytes, after: byt
     assert len(rest.rstrip("=")) <= 8 * len(after) // 6 + 1
 
 
-@plenty
-@given(secret=LONG_SECRET, width=st.sampled_from([60, 64, 76]), data=st.data())
+@drawn(secret=LONG_SECRET, width=st.sampled_from([60, 64, 76]), data=st.data(), few=80, many=400)
 def test_base64_is_masked_across_lines(secret: str, width: int, data: st.DataObject) -> None:
     """Line breaks of MIME and PEM within a base64 run do not hide the secret, escaped ones neither."""
     before = data.draw(st.binary(min_size=30, max_size=90))
@@ -139,8 +139,7 @@ def shape(value: Any) -> Any:
     return str if isinstance(value, str) else value
 
 
-@plenty
-@given(secret=LONG_SECRET, value=VALUES, around=AROUND, name=st.sampled_from(sorted(ENCODERS)))
+@drawn(secret=LONG_SECRET, value=VALUES, around=AROUND, name=st.sampled_from(sorted(ENCODERS)), few=80, many=400)
 def test_json_keeps_its_shape(secret: str, value: Any, around: str, name: str) -> None:
     """Cleaning a JSON value masks names and texts and keeps codes, types, numbers and the count of members."""
     planted = ENCODERS[name](secret)
@@ -159,8 +158,9 @@ def test_json_keeps_its_shape(secret: str, value: Any, around: str, name: str) -
     assert not redactor.holds(cleaned["text"])
 
 
-@plenty
-@given(secret=st.text(alphabet=string.ascii_letters + string.digits, min_size=4, max_size=20), value=VALUES, data=st.data())
+@drawn(
+    secret=st.text(alphabet=string.ascii_letters + string.digits, min_size=4, max_size=20), value=VALUES, data=st.data(), few=80, many=400
+)
 def test_serialized_json_stays_json(secret: str, value: Any, data: st.DataObject) -> None:
     """Cleaning JSON text by a secret of letters and digits never breaks its quotes and escapes."""
     around = data.draw(st.text(alphabet='\n\t\\"é☃ab', max_size=6))
@@ -171,8 +171,7 @@ def test_serialized_json_stays_json(secret: str, value: Any, data: st.DataObject
     assert secret not in cleaned["text"]
 
 
-@plenty
-@given(text=st.text(), secrets=st.lists(SECRET, max_size=3))
+@drawn(text=st.text(), secrets=st.lists(SECRET, max_size=3), few=80, many=400)
 def test_clean_and_holds_agree(text: str, secrets: list[str]) -> None:
     """A text holds a secret exactly where cleaning changes it, and else it is returned as the same object."""
     redactor = Redactor(secrets)

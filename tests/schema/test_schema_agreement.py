@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 OURS = {name: judged.holds for name, judged in JUDGED_HERE.items()}
-SCHEMAS = 460
 VALUES = 24
 TEXTS = [
     "", "a", "ada", "ada@example.com", "Ada <ada@example.com>", "ada@example.com; bob@example.com", "jörg@example.com", "eu-west-1",
@@ -216,11 +215,11 @@ def lies_at(place: str, other: str) -> bool:
     return place == other or place.startswith(f"{other}/")
 
 
-@pytest.fixture(scope="module")
-def pairs() -> list[tuple[Any, Any, tuple[Detail, ...], bool]]:
+@pytest.fixture(scope="module", params=[200, pytest.param(460, marks=pytest.mark.campaign)])
+def pairs(request: pytest.FixtureRequest) -> list[tuple[Any, Any, tuple[Detail, ...], bool]]:
     """Schemas and values with what our compiled schema says, and the verdict of another library."""
     made = []
-    for seed in range(SCHEMAS):
+    for seed in range(request.param):
         maker = Maker(seed)
         schema = maker.root()
         compiled, other = compile_schema(schema), another_validator(schema)
@@ -232,8 +231,8 @@ def pairs() -> list[tuple[Any, Any, tuple[Detail, ...], bool]]:
 
 def test_another_library_gives_the_same_verdict(pairs: list[tuple[Any, Any, tuple[Detail, ...], bool]]) -> None:
     """A schema means the same to any validator: jsonschema, with our own formats and its own for the rest, finds the same values valid."""
-    assert len(pairs) >= 10_000
-    assert sum(not details for _, _, details, _ in pairs) > 1_500
+    assert len(pairs) >= 3_000
+    assert sum(not details for _, _, details, _ in pairs) > len(pairs) / 8
     assert [(schema, value) for schema, value, details, valid in pairs if valid is bool(details)] == []
 
 

@@ -6,8 +6,8 @@ import contextlib
 import datetime as dt
 import decimal
 import enum
-import json
-import subprocess
+import functools
+import resource
 import sys
 import time
 from collections import OrderedDict, UserDict
@@ -15,9 +15,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drawing import drawn
+from forking import alone
 from jackfield.errors import Detail
 from jackfield.schema import Checked, compile_schema
 
@@ -175,7 +176,8 @@ def test_the_depth_is_limited() -> None:
     assert [detail.message for detail in compiled.judge(loop)] == ["must be JSON: a value cannot hold itself"] * 2
 
 
-def test_a_stack_that_is_nearly_full_gives_a_detail() -> None:
+@pytest.mark.parametrize("step", [35, pytest.param(10, marks=pytest.mark.campaign)])
+def test_a_stack_that_is_nearly_full_gives_a_detail(step: int) -> None:
     """Where Python's stack ends while explaining, that is said; no RecursionError leaves."""
     item = {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/T"}}, {"type": "null"}]}
     compiled = compile_schema({"items": {"$ref": "#/$defs/T"}, "additionalProperties": {"$ref": "#/$defs/T"}, "$defs": {"T": item}})
@@ -189,7 +191,7 @@ def test_a_stack_that_is_nearly_full_gives_a_detail() -> None:
 
     answers: set[tuple[Detail, ...]] = set()
     with contextlib.suppress(RecursionError):  # of the fall itself, in the end
-        for depth in range(sys.getrecursionlimit() - 700, sys.getrecursionlimit(), 10):
+        for depth in range(sys.getrecursionlimit() - 700, sys.getrecursionlimit(), step):
             answers.update(fall(depth))
     assert (Detail("", "is nested too deeply to be judged"),) in answers
     assert {detail.message for (detail,) in answers} == {"is nested too deeply to be judged", "must be an array or null, not a number"}
@@ -234,12 +236,13 @@ def test_a_name_of_megabytes_is_cut() -> None:
     assert (detail.path, detail.message) == (f"/{'n' * 80}…", f"'{'n' * 80}…' is not an input")
 
 
-def test_very_many_faults_are_counted_in_linear_time() -> None:
-    """Of a hundred thousand items that are not JSON and as many wrong ones, a hundred are told and the others counted."""
+@pytest.mark.parametrize("many", [20_000, pytest.param(100_000, marks=pytest.mark.campaign)])
+def test_very_many_faults_are_counted_in_linear_time(many: int) -> None:
+    """Of very many items that are not JSON and as many wrong ones, a hundred are told and the others counted."""
     started = time.process_time()
-    details = compile_schema({"items": {"type": "object"}}).judge([b"", 1] * 100_000)
+    details = compile_schema({"items": {"type": "object"}}).judge([b"", 1] * many)
     assert time.process_time() - started < 20
-    assert details[100:] == (Detail("", "and 199900 more faults"),)
+    assert details[100:] == (Detail("", f"and {2 * many - 100} more faults"),)
     assert len(compile_schema({}).judge([b""] * 1000)) == 101
 
 
@@ -259,23 +262,22 @@ BOUNDED: list[tuple[str, str, str, tuple[Detail | None, ...]]] = [
      "functools.reduce(lambda inner, _: {'a': inner}, range(90), 'x' * (30 << 20))",
      (Detail("", "is not what the schema describes; it is too large to be told where"),)),
 ]  # fmt: skip
-JUDGE = """
-import functools, json, resource, time
-from jackfield.schema import compile_schema
-compiled, value = compile_schema({schema}), {value}
-before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-details = compiled.judge(value)
-spent, after = time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps([spent, (after - before) >> 10, [[detail.path, detail.message, detail.keyword] for detail in details]]))
-"""
+
+
+def _judged(schema: str, value: str) -> list[Any]:
+    """Judge a value: the CPU time, the memory in MiB, and the Details."""
+    about = {"functools": functools}
+    compiled, given = compile_schema(eval(schema, about)), eval(value, about)
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    details = compiled.judge(given)
+    spent, after = time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return [spent, (after - before) >> 10, [[detail.path, detail.message, detail.keyword] for detail in details]]
 
 
 @pytest.mark.parametrize(("schema", "value", "expected"), [case[1:] for case in BOUNDED], ids=[case[0] for case in BOUNDED])
 def test_a_refusal_takes_bounded_memory_and_time(schema: str, value: str, expected: tuple[Detail | None, ...]) -> None:
     """The engine copies values into its errors. Faults that are many, or in a large value, take at most 512 MiB, and omissions are told."""
-    code = JUDGE.format(schema=schema, value=value)
-    ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120)
-    spent, mebibytes, told = json.loads(ended.stdout)
+    spent, mebibytes, told = alone(_judged, schema, value)
     assert len(told) == len(expected)
     assert [(Detail(*one), wanted) for one, wanted in zip(told, expected, strict=True) if wanted not in (None, Detail(*one))] == []
     assert mebibytes < 512
@@ -338,8 +340,7 @@ ANYTHING = st.recursive(
 COMPILED = compile_schema(SCHEMA)
 
 
-@settings(max_examples=1500, deadline=None, database=None)
-@given(ANYTHING | st.dictionaries(KEYS, ANYTHING, max_size=6), ANYTHING)
+@drawn(ANYTHING | st.dictionaries(KEYS, ANYTHING, max_size=6), ANYTHING, few=150, many=1500)
 def test_no_python_value_makes_an_exception(value: Any, default: Any) -> None:
     """Any object at all is answered by Details that are valid Unicode."""
     value, default = real(value), real(default)

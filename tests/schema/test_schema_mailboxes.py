@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drawing import drawn
 from jackfield.schema.mailboxes import email_fault, mailbox_fault, mailbox_list_fault
 
 ENCODED = "has an encoded word (RFC 2047) before the '@', which a mail server could read as another address"
@@ -97,16 +97,16 @@ def test_a_list_names_the_part_at_fault(text: str, fault: str) -> None:
 PARTS = st.sampled_from(["ada@x.io", "Ada <a@x.io>", '"Ada, C" <a@x.io>', "b@bücher.example", "Ö, Ü <a@x.io>", "x@y.io (c, d)"])
 
 
-@settings(max_examples=300, deadline=None, database=None)
-@given(st.lists(PARTS, min_size=1, max_size=5), st.sampled_from([",", ";", ", ", " ;;", ",,"]))
+@drawn(st.lists(PARTS, min_size=1, max_size=5), st.sampled_from([",", ";", ", ", " ;;", ",,"]), few=80, many=300)
 def test_a_list_of_mailboxes_is_a_mailbox_list(parts: list[str], separator: str) -> None:
     """Whatever passes alone passes in a list."""
     assert all(mailbox_fault(part) is None for part in parts)
     assert mailbox_list_fault(separator.join(parts)) is None
 
 
-@settings(max_examples=300, deadline=None, database=None)
-@given(st.from_regex(r"[a-z]{1,8}[.+]?[a-z0-9]{1,8}@([a-z0-9]{1,8}\.){1,3}[a-z]{2,6}", fullmatch=True), st.text(max_size=20))
+@drawn(
+    st.from_regex(r"[a-z]{1,8}[.+]?[a-z0-9]{1,8}@([a-z0-9]{1,8}\.){1,3}[a-z]{2,6}", fullmatch=True), st.text(max_size=20), few=80, many=300
+)
 def test_a_name_before_the_last_bracket_never_matters(address: str, name: str) -> None:
     """Any display name without control characters leaves an address what it is."""
     assert email_fault(address) is None

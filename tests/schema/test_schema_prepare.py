@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drawing import drawn
 from jackfield.errors import Detail
 from jackfield.schema import Checked, compile_schema
 
@@ -198,8 +198,7 @@ def test_judging_prepares_nothing() -> None:
     assert {detail.path for detail in compiled.judge({"n": "1"})} == {"/n", "/r"}
 
 
-@settings(max_examples=400, deadline=None, database=None)
-@given(st.dictionaries(st.sampled_from(["a", "b", "list", "object", "flag", "to"]), JSON, max_size=6))
+@drawn(st.dictionaries(st.sampled_from(["a", "b", "list", "object", "flag", "to"]), JSON, max_size=6), few=60, many=400)
 def test_the_callers_objects_are_never_written_to(value: Any) -> None:
     """Whatever is given, it is the same after the check; and preparing what has been prepared changes nothing."""
     inner: dict[str, Any] = {

@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drawing import drawn
 from jackfield.schema.plan import read_text
 
 NUMBER = frozenset({"integer", "fraction"})
@@ -62,15 +62,13 @@ def test_a_python_told_to_read_fewer_digits_loses_nothing() -> None:
         sys.set_int_max_str_digits(limit)
 
 
-@settings(max_examples=500, deadline=None, database=None)
-@given(st.floats(allow_nan=False, allow_infinity=False))
+@drawn(st.floats(allow_nan=False, allow_infinity=False), few=150, many=500)
 def test_every_double_is_read_back_from_its_own_digits(number: float) -> None:
     """What JSON writes for a double is read as that double."""
     assert read_text(repr(number), NUMBER) == number
 
 
-@settings(max_examples=500, deadline=None, database=None)
-@given(st.text(), st.sets(st.sampled_from(["boolean", "integer", "fraction"])))
+@drawn(st.text(), st.sets(st.sampled_from(["boolean", "integer", "fraction"])), few=150, many=500)
 def test_any_text_is_read_or_kept(text: str, kinds: set[str]) -> None:
     """Reading raises nothing: the answer is a value of an allowed kind or the text."""
     value = read_text(text, frozenset(kinds))

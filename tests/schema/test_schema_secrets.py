@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drawing import drawn
 from jackfield.errors import Detail
 from jackfield.schema import compile_schema
 
@@ -48,8 +48,7 @@ def schemas(rule: dict[str, Any], mark: dict[str, Any]) -> list[dict[str, Any]]:
 COMPILED = [compile_schema(schema) for rule in RULES for mark in MARKS for schema in schemas(rule, mark)]
 
 
-@settings(max_examples=60, deadline=None, database=None)
-@given(VALUES)
+@drawn(VALUES, few=15, many=60)
 def test_no_part_of_a_secret_is_quoted(value: Any) -> None:
     """Whatever marks it, wherever the mark stands, whichever rule it breaks: not three characters of a secret are in any Detail."""
     for compiled in COMPILED:
