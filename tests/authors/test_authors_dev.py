@@ -15,7 +15,8 @@ import pytest
 from jackfield.testing import Answer, Provider
 from shell import Shell
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shell_fixture", "warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 
 class Session:

@@ -34,6 +34,8 @@ from jackfield.testing.loopback_provider import Step
 from parcels import SOUND, parcel_project
 from plugboard import plugged
 
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 SECRET = "sk_live/4711+plus"
 PARCEL = {"id": "p7"}
 

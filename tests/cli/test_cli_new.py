@@ -15,7 +15,8 @@ from jackfield.cli.check import _COLOURS
 from jackfield.testing.grading import at_least
 from shell import Answer, Shell
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shell_fixture", "warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 
 def _failed(answer: Answer) -> set[str]:

@@ -16,7 +16,8 @@ from jackfield.market.wheels import read_wheel
 from plugboard import ECHO, declare
 from shell import Shell
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shell_fixture", "warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 _WHEEL = "jackfield_echo-1.0.0-py3-none-any.whl"
 

@@ -17,6 +17,9 @@ from jackfield.testing.project import Project
 from parcels import FILES, SOUND, write_files
 from plugboard import make_connector, plugged
 
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
+
 FOLDER = Path(__file__).parent
 Judge = Callable[..., "tuple[str, ...] | None"]
 

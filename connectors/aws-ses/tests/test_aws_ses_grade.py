@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from jackfield.testing.grading import check
+
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 
 def test_aws_ses_is_platinum() -> None:

@@ -10,7 +10,8 @@ import pytest
 from plugboard import declare
 from shell import Shell
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shell_fixture", "warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 
 @pytest.fixture

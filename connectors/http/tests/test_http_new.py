@@ -13,6 +13,9 @@ import pytest
 
 from openapi_rig import document, operation
 
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
+
 _TOKEN = {"security": [{"token": []}], "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}}}
 
 

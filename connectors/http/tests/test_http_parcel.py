@@ -15,6 +15,9 @@ from jackfield.testing import HANG, RESET, Answer, Harness, Provider, refused, t
 from jackfield.testing.grading import check
 from jackfield.testing.loopback_provider import Step
 
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
+
 FOLDER = Path(__file__).parents[3] / "examples" / "parcel"
 JOB, DONE, PDF = Answer({"id": "j1"}, 202), Answer({"state": "done"}), Answer(content=b"%PDF")
 

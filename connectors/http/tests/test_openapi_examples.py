@@ -12,6 +12,9 @@ from jackfield.cli.main import main
 from jackfield_http.openapi.conversion import Choices, converted
 from openapi_rig import document, generate, operation
 
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
+
 _ITEM = {"type": "object", "required": ["name"], "properties": {"name": {"type": "string", "minLength": 1}, "size": {"type": "integer"}}}
 _KEY = {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}}
 
