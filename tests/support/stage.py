@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
 import socket
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, chdir, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
+import pytest
+from botocore.credentials import Credentials
+
+import jackfield.queue.runtime_pool
+import jackfield.runtime
+import jackfield_aws.clients
 import jackfield_aws.sessions
+import jackfield_aws.sts
 from clocks import FakeClock
 from corpus import Vector
 from fake_aws import FakeAws
 from jackfield.catalog import Catalog, EntryPoint, entry_points
 from jackfield.schema.cache import Schemas
+from jackfield_aws.client_hooks import watch
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec, make_client
 from plugboard import make_echo, plugged
@@ -55,6 +64,53 @@ def _warm_up() -> None:
         make_client(ClientSpec(service, "eu-west-1", None, Keys("none", "none"))).close()
 
 
+class _Clients:
+    """botocore's clients, each of one play at a time: making them anew for each play would take half of the corpus's time.
+
+    They differ by all that a client is made of but its keys, which a play replaces.
+    """
+
+    def __init__(self) -> None:
+        self._free: dict[object, list[Any]] = defaultdict(list)
+        self._taken: list[tuple[object, Any]] = []
+        self._watched: set[Any] = set()
+
+    @contextmanager
+    def lent(self, environment: Mapping[str, str]) -> Iterator[None]:
+        """Lend clients to the play with this environment, and take them back with their connections closed."""
+        settings = tuple(sorted(environment.items()))
+        with pytest.MonkeyPatch.context() as patch:
+            for module in (jackfield_aws.clients, jackfield_aws.sts):
+                patch.setattr(module, "make_client", functools.partial(self._find, (module.__name__, settings)))
+                patch.setattr(module, "watch", self._watch)
+            yield
+        for key, client in self._taken:
+            client.close()
+            self._free[key].append(client)
+        self._taken.clear()
+
+    def _find(self, place: object, spec: ClientSpec) -> Any:
+        identity = spec.identity
+        if not isinstance(identity, Keys):
+            return make_client(spec)
+        key = (place, replace(spec, identity=Keys("", "")))
+        if self._free[key]:
+            client = self._free[key].pop()
+            client._request_signer._credentials = Credentials(identity.access_key_id, identity.secret_access_key, identity.session_token)
+        else:
+            client = make_client(spec)
+        self._taken.append((key, client))
+        return client
+
+    def _watch(self, client: Any, *, begins: bool) -> None:
+        if client not in self._watched:
+            self._watched.add(client)
+            watch(client, begins=begins)
+
+
+_CLIENTS = _Clients()
+
+
 @functools.cache
 def _schemas() -> Schemas:
     # Compiling them anew for each play would take half of the corpus's time; their keys name them for good.
@@ -62,13 +118,21 @@ def _schemas() -> Schemas:
 
 
 @functools.cache
-def _catalog() -> Catalog:
-    # Reading the manifests anew for each play, and comparing the code with them, would take half of the corpus's time as well.
-    return Catalog.installed()
+def _echo() -> tuple[str, ...]:
+    """Install the echo connector for all plays that need it."""
+    folder = tempfile.TemporaryDirectory(prefix="jackfield-echo-")
+    atexit.register(folder.cleanup)
+    return tuple(make_echo(Path(folder.name)))
 
 
 @functools.cache
-def _points() -> Mapping[str, tuple[EntryPoint, ...]]:
+def _catalog(echo: bool) -> Catalog:
+    # Reading the manifests anew for each play, and comparing the code with them, would take half of the corpus's time as well.
+    return Catalog.installed(_points(echo))
+
+
+@functools.cache
+def _points(_echo: bool) -> Mapping[str, tuple[EntryPoint, ...]]:
     return entry_points()  # reading all distributions anew takes a tenth of a play
 
 
@@ -100,23 +164,34 @@ def staged(vector: Vector) -> Iterator[Place]:
             (folder / path).write_text(content, encoding="utf-8")
         environment = {**clean_environment(folder), **settle(dict(vector.environment))}
         environment["JACKFIELD_CONNECTIONS"] = os.pathsep.join(map(str, written))
-        stack.enter_context(mock.patch.dict(os.environ, environment, clear=True))
-        stack.enter_context(chdir(folder))
-        stack.enter_context(mock.patch("jackfield.runtime.Schemas", _schemas))
-        paths = make_echo(folder / "plugs") if vector.echo else ()
-        stack.enter_context(plugged(*paths))
-        if not vector.echo:
-            stack.enter_context(mock.patch.object(Catalog, "installed", _shared_catalog(_catalog())))
-            for module in ("runtime", "queue.runtime_pool"):
-                stack.enter_context(mock.patch(f"jackfield.{module}.entry_points", _points))
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        _set_environment(patch, environment)
+        patch.chdir(folder)
+        patch.setattr(jackfield.runtime, "Schemas", _schemas)
+        paths: tuple[str, ...] = ()
+        if vector.echo:
+            paths = _echo()
+            stack.enter_context(plugged(*paths))
+        catalog, points = _catalog(vector.echo), _points(vector.echo)
+        patch.setattr(Catalog, "installed", lambda *_places, **_more: catalog)
+        for module in (jackfield.runtime, jackfield.queue.runtime_pool):
+            patch.setattr(module, "entry_points", lambda: points)
+        if "timeoutSeconds" not in vector.given:  # an action that hangs keeps its client
+            stack.enter_context(_CLIENTS.lent(vector.environment))
         if not _AMBIENT.isdisjoint(vector.environment):
-            stack.enter_context(mock.patch("jackfield_aws.sessions._shared", _own_identities()))
-        stack.enter_context(mock.patch("socket.getaddrinfo", _resolve))
-        yield Place(aws, folder, written, settle(vector.given), documents, tuple(paths))
+            patch.setattr(jackfield_aws.sessions, "_shared", _own_identities())
+        patch.setattr(socket, "getaddrinfo", _resolve)
+        yield Place(aws, folder, written, settle(vector.given), documents, paths)
 
 
-def _shared_catalog(catalog: Catalog) -> Callable[..., Catalog]:
-    return lambda *_places, **_more: catalog
+def _set_environment(patch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:
+    """Make ``environment`` the process's; setting only what differs takes a fifth of the time."""
+    now = dict(os.environ)
+    for name in now.keys() - environment.keys():
+        patch.delenv(name)
+    for name, value in environment.items():
+        if now.get(name) != value:
+            patch.setenv(name, value)
 
 
 def _filled(value: Any, url: str) -> Any:
