@@ -1,9 +1,14 @@
-"""Run all benchmarks (or those named), print the ratios and write docs/performance.md (or the rows of those named in it)."""
+"""Run all parts of the benchmarks (or those named), print the lines and write docs/performance.md (or the sections of those named in it).
+
+``make bench`` runs it, ``make bench PART`` one part, in at most five minutes. ``CAMPAIGN=1`` has the large sizes.
+"""
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
+import time
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import version
@@ -11,72 +16,80 @@ from importlib.metadata import version
 from benchmarks.measure import ROOT, Line
 
 _PARTS = (
+    "no_op",
     "sending",
     "journal",
     "attachment",
     "listing",
     "smtp",
     "pacing",
-    "queued",
-    "queue_budgets",
-    "files",
     "isolation",
     "cold",
     "http_api",
+    "http_lanes",
+    "http_sends",
     "http_client",
     "aws_calls",
     "catalogue",
+    "files",
+    "queued",
+    "queue_budgets",
     "catalogue_size",
     "journal_size",
 )
 _PAGE = ROOT / "docs" / "performance.md"
 _HEAD = """# Performance
 
-Ratios measured side by side, each in one run of its part of `make bench`, against a fake AWS endpoint of our own on loopback. They are medians over alternating
-rounds; absolute figures are for scale only and belong to the machine that ran them. No real AWS was called.
+Ratios measured side by side, each in one run of its part of `make bench`, against fake providers of our own on loopback. No real AWS was called.
+
+- Each side is a process of its own. The sides take turns, in rounds of 20 ms of the measured time (CPU, or time passed) or of one call if that takes longer; the order is
+  swapped in each round. A figure is the median of the ratios within rounds, 31 or more of them. Cold starts, loads on a server and attachments have longer rounds, and fewer.
+- Absolute figures are medians too; they are for scale only and belong to the machine that ran them.
+- *Against the baseline*: ours divided by ours with the code of commit `{baseline:.7}` (`benchmarks/baseline`), in the same rounds. "–": not compared, or that code lacks what the line needs.
+- *Load*: the load average of one minute when the line was measured, which has the benchmark itself in it.
+
+`make bench PART` measures one part again, in at most five minutes. Large sizes: `CAMPAIGN=1 make bench PART`.
 
 Measured with Python {python}, botocore {botocore}, jsonschema-rs {schema}, pydantic {pydantic}, on {cores} cores.
-
-| what | measured | goal | met |
-|---|---|---|---|
 """
+_TABLE = "| what | measured | against the baseline | goal | met | load |\n|---|---|---|---|---|---|\n"
+_MET = {True: "yes", False: "**no**", None: "–"}
 
 
 def _main(names: list[str]) -> int:
-    rows = []
+    if unknown := set(names).difference(_PARTS):
+        print(f"no such part: {', '.join(sorted(unknown))}. The parts: {', '.join(_PARTS)}", file=sys.stderr)
+        return 2
+    sections = _sections()
     for name in names or _PARTS:
-        for line in _lines(name):
-            mark = {True: "yes", False: "**no**", None: "–"}[line.met]
-            print(f"{line.what}: {line.measured} (goal {line.goal}; met: {mark.strip('*')})", flush=True)
-            rows.append(f"| {line.what} | {line.measured} | {line.goal} | {mark} |")
-            if names:
-                _PAGE.write_text(_with_row(_PAGE.read_text(encoding="utf-8"), rows), encoding="utf-8")
-    if not names:
-        _PAGE.write_text(_head() + "\n".join(rows) + "\n", encoding="utf-8")
+        began = time.monotonic()
+        rows = "".join(_measured(name))
+        print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
+        sections[name] = _TABLE + rows
+        text = "".join(f"\n## {part}\n\n{sections[part]}" for part in _PARTS if part in sections)
+        _PAGE.write_text(_head() + text, encoding="utf-8")
     return 0
 
 
-def _with_row(page: str, rows: list[str]) -> str:
-    """Return the page with the last of ``rows`` in the place of the row of the same name; a new one follows the row before it, or is last."""
-    lines = page.splitlines()
-    places = {line.split(" | ")[0]: number for number, line in enumerate(lines)}
-    *before, row = (places.get(row.split(" | ")[0]) for row in rows[-2:])
-    if row is not None:
-        lines[row] = rows[-1]
-    else:
-        lines.insert(before[0] + 1 if before and before[0] is not None else len(lines), rows[-1])
-    return "\n".join(lines) + "\n"
+def _measured(name: str) -> Iterator[str]:
+    """Print each line of a part; yield it as a row of the table."""
+    lines: Iterator[Line] = import_module(f"benchmarks.{name}").lines()
+    for line in lines:
+        met, load = _MET[line.met], f"{os.getloadavg()[0]:.1f}"
+        said = f"{line.what}: {line.measured}, against the baseline {line.before} (goal {line.goal}; met: {met.strip('*')}; load {load})"
+        print(said, flush=True)
+        yield f"| {line.what} | {line.measured} | {line.before} | {line.goal} | {met} | {load} |\n"
 
 
-def _lines(name: str) -> Iterator[Line]:
-    found: Iterator[Line] = import_module(f"benchmarks.{name}").lines()
-    return found
+def _sections() -> dict[str, str]:
+    """Return the tables that the page has, by part."""
+    _, *found = _PAGE.read_text(encoding="utf-8").split("\n## ")
+    return {name: table.strip() + "\n" for name, _, table in (text.partition("\n") for text in found)}
 
 
 def _head() -> str:
-    import os
-
     return _HEAD.format(
+        baseline=(ROOT / "benchmarks" / "baseline").read_text(encoding="ascii").strip(),
         python=platform.python_version(),
         botocore=version("botocore"),
         schema=version("jsonschema-rs"),

@@ -6,14 +6,14 @@ import json
 import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Line, cpu_each, paired
+from benchmarks.measure import Line, Scene, compared
 from benchmarks.own_server import running, serve
 
-_ROUNDS = 9
 _ITEM = {f"attribute{number}": {"S": f"value {number}"} for number in range(10)}
 _TIME = 1_760_000_000.25
 _SECRETS = {
@@ -48,50 +48,53 @@ _ANSWERS: Mapping[bytes, str] = {
     f"{_INSTANCES}</instancesSet></item></reservationSet></DescribeInstancesResponse>",
 }
 """Answers by a word of the request."""
-_CALLS: tuple[tuple[str, str, str, dict[str, Any], int], ...] = (
-    ("dynamodb", "putItem", "put_item", {"TableName": "table", "Item": _ITEM}, 200),
-    ("sqs", "sendMessage", "send_message", {"QueueUrl": "http://queue/q", "MessageBody": "hello"}, 200),
-    ("secretsmanager", "listSecrets", "list_secrets", {}, 50),
-    ("s3", "listObjectsV2", "list_objects_v2", {"Bucket": "bucket"}, 50),
-    ("ec2", "describeInstances", "describe_instances", {}, 25),
-)
+_CALLS: Mapping[str, tuple[str, str, str, dict[str, Any], float]] = {
+    "put": ("dynamodb", "putItem", "put_item", {"TableName": "table", "Item": _ITEM}, 0.6),
+    "send": ("sqs", "sendMessage", "send_message", {"QueueUrl": "http://queue/q", "MessageBody": "hello"}, 0.6),
+    "list secrets": ("secretsmanager", "listSecrets", "list_secrets", {}, 0.6),
+    "list objects": ("s3", "listObjectsV2", "list_objects_v2", {"Bucket": "bucket"}, 0.8),
+    "list instances": ("ec2", "describeInstances", "describe_instances", {}, 0.6),
+}
+"""Service, action, method of boto3, inputs, and the goal: S3 goes through botocore's client."""
 _KEYS = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "bench-4711"}
 
 
 def lines() -> Iterator[Line]:
     """Measure writes and lists of 100."""
+    with running("benchmarks.aws_calls") as url:
+        for name, (service, action, _, _, goal) in _CALLS.items():
+            what = f"aws.{service} {action}{' of 100' if name.startswith('list') else ''}"
+            for scene, how in ((generated, "generated call"), (through_pipe, "through the whole pipe")):
+                found = compared(*(Scene(side, (name, url)) for side in (scene, boto)))
+                yield found.line(f"{what}, {how}, CPU time over boto3", at_most=goal)
+
+
+@contextmanager
+def through_pipe(name: str, url: str) -> Iterator[Callable[[], object]]:
+    """Call by an invocation."""
     from jackfield import Jackfield
     from moto_rig import EVERYTHING, offer
 
-    with tempfile.TemporaryDirectory() as home, running("benchmarks.aws_calls") as url:
-        environment = offer(Path(home), {"default": EVERYTHING})
-        with Jackfield(database_url="none", environment=environment, connections=[_connection(url)]) as jackfield:
-            for service, action, method, inputs, count in _CALLS:
-                yield from _compared(jackfield, url, service, action, method, inputs, count)
-
-
-def _connection(url: str) -> dict[str, Any]:
-    return {"bench": {"type": "aws/apiKeySecret", "values": {**_KEYS, "endpoint": url, "region": "eu-west-1"}}}
-
-
-def _compared(jackfield: Any, url: str, service: str, action: str, method: str, inputs: dict[str, Any], count: int) -> Iterator[Line]:
-    theirs = getattr(_boto(service, url), method)
+    service, action, _, inputs, _ = _CALLS[name]
+    connection = {"bench": {"type": "aws/apiKeySecret", "values": {**_KEYS, "endpoint": url, "region": "eu-west-1"}}}
     invocation = {"connector": f"aws.{service}", "action": action, "connection": "bench", "inputs": inputs}
+    with tempfile.TemporaryDirectory() as home:
+        environment = offer(Path(home), {"default": EVERYTHING})
+        with Jackfield(database_url="none", environment=environment, connections=[connection]) as jackfield:
+            yield lambda: jackfield.invoke(invocation).unwrap()
 
-    def ours() -> None:
-        jackfield.invoke(invocation).unwrap()
 
-    def bare() -> None:
-        theirs(**inputs)
+@contextmanager
+def boto(name: str, url: str) -> Iterator[Callable[[], object]]:
+    """Call through boto3."""
+    import boto3
+    from botocore.config import Config
 
-    is_list = count < _CALLS[0][-1]
-    goal = 0.8 if is_list else 1.05
-    for name, measured in (("generated call", _generated(service, action, url, inputs)), ("through the whole pipe", ours)):
-        for call in (measured, bare):
-            cpu_each(call, 20)
-        ratio, mine, other = paired(lambda one=measured: cpu_each(one, count), lambda: cpu_each(bare, count), _ROUNDS)  # type: ignore[misc]
-        what = f"aws.{service} {action}{' of 100' if is_list else ''}, {name}, CPU time over boto3"
-        yield Line(what, f"{ratio:.2f}× ({mine * 1e6:.0f} µs / {other * 1e6:.0f} µs)", f"≤ {goal}×", ratio <= goal)
+    service, _, method, inputs, _ = _CALLS[name]
+    config = Config(retries={"mode": "standard", "total_max_attempts": 1}, proxies={})
+    session = boto3.Session(_KEYS["accessKeyId"], _KEYS["secretAccessKey"], region_name="eu-west-1")
+    call = getattr(session.client(service, endpoint_url=url, config=config), method)
+    yield lambda: call(**inputs)
 
 
 @dataclass(frozen=True)
@@ -106,40 +109,23 @@ class _Clients:
         return self.made
 
 
-def _generated(service: str, action: str, url: str, inputs: dict[str, Any]) -> Callable[[], object]:
-    """Return the generated part of a call: the check of the inputs, their conversion, the operation, and the check of the output."""
+@contextmanager
+def generated(name: str, url: str) -> Iterator[Callable[[], object]]:
+    """Call the generated part: the check of the inputs, their conversion, the operation, and the check of the output."""
     from jackfield.schema import compile_schema
     from jackfield_aws.keys import Keys
     from jackfield_aws.sessions import ClientSpec, make_client
     from jackfield_aws.virtual.inputs import InputModel
     from jackfield_aws.virtual.operations import OWN, callable_of, describe
 
-    name = action[0].upper() + action[1:]
-    about, (operation, shape) = describe(service, name), callable_of(service, name)
+    service, action, _, inputs, _ = _CALLS[name]
+    called = action[0].upper() + action[1:]
+    about, (operation, shape) = describe(service, called), callable_of(service, called)
     schema, output, model = compile_schema(about.inputs), compile_schema(about.output), InputModel(OWN, shape)
     keys = Keys(_KEYS["accessKeyId"], _KEYS["secretAccessKey"])
     clients: Any = _Clients(make_client(ClientSpec(service, "eu-west-1", url, keys, validates=False, as_json=True)))
     given = {"awsRegion": "eu-west-1", **inputs}
-
-    def call() -> object:
-        answer = operation(model.model_validate(schema.check(given).value), clients).model_dump()
-        return output.check(answer)
-
-    return call
-
-
-def _boto(service: str, url: str) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        service,
-        endpoint_url=url,
-        region_name="eu-west-1",
-        aws_access_key_id=_KEYS["accessKeyId"],
-        aws_secret_access_key=_KEYS["secretAccessKey"],
-        config=Config(retries={"mode": "standard", "total_max_attempts": 1}, proxies={}),
-    )
+    yield lambda: output.check(operation(model.model_validate(schema.check(given).value), clients).model_dump())
 
 
 def _talk(connection: socket.socket) -> None:

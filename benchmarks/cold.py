@@ -6,14 +6,14 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Line, endpoint, paired, run_child, wall_of_command
+from benchmarks.measure import Command, Line, Turn, compared, endpoint, run_child
 from benchmarks.scenes import KEYS, MAIL, invocation, static_connection
 
-_PYTHON = sys.executable
-_COMMAND = str(Path(_PYTHON).parent / "jackfield")
+COMMAND = str(Path(sys.executable).parent / "jackfield")
 _ROUNDS = 15
 _SCRIPT = f"""
 import boto3
@@ -26,61 +26,53 @@ client.send_email(FromEmailAddress={MAIL["sender"]!r}, Destination={{"ToAddresse
 
 def lines() -> Iterator[Line]:
     """All lines about starting and remembering."""
-    for words, goal in ((["--help"], 3.0), (["connectors", "list"], 8.0)):
-        ratio, mine, other = paired(
-            lambda words=words: wall_of_command([_COMMAND, *words]),  # type: ignore[misc]
-            lambda: wall_of_command([_PYTHON, "-c", "pass"]),
-            _ROUNDS,
-        )
-        what = f"cold `jackfield {' '.join(words)}` against `python -c pass`"
-        yield Line(what, f"{ratio:.1f}× ({mine * 1000:.0f} ms / {other * 1000:.0f} ms)", f"≤ {goal:g}×", ratio <= goal)
-    with tempfile.TemporaryDirectory() as folder:
-        yield from _invokes(Path(folder))
+    nothing = Command([sys.executable, "-c", "pass"])
+    for words, goal in ((["--help"], 3.0), (["connectors", "list"], 3.5)):
+        found = compared(Command([COMMAND, *words]), nothing, rounds=31)
+        yield found.line(f"cold `jackfield {' '.join(words)}` against `python -c pass`", at_most=goal)
+    with tempfile.TemporaryDirectory() as folder, endpoint(blind=True) as aws:
+        yield from _invokes(Path(folder), aws.url)
     yield _memory()
 
 
-def _invokes(folder: Path) -> Iterator[Line]:
-    with endpoint(blind=True) as aws:
-        connections = folder / "connections.json"
-        connections.write_text(json.dumps({"connections": static_connection(aws.url)}), encoding="utf-8")
-        mail = folder / "mail.json"
-        mail.write_text(json.dumps(invocation()), encoding="utf-8")
-        script = folder / "bare.py"
-        script.write_text(_SCRIPT.replace("URL", aws.url), encoding="utf-8")
-        many = folder / "many"
-        plug_in(many, 999)
-        settings = {"JACKFIELD_CONNECTIONS": str(connections)}
-        command = [_COMMAND, "invoke", "--file", str(mail)]
-        ratio, mine, other = paired(lambda: wall_of_command(command, settings), lambda: wall_of_command([_PYTHON, str(script)]), _ROUNDS)
-        yield Line(
-            "cold `jackfield invoke` against a bare boto3 script that sends the same mail",
-            f"{ratio:.2f}× ({mine * 1000:.0f} ms / {other * 1000:.0f} ms)",
-            "≤ 1.5×",
-            ratio <= 1.5,
-        )
-        journal = {**settings, "JACKFIELD_DATABASE_URL": "", "JACKFIELD_HOME": str(folder / "home")}
-        wall_of_command(command, journal)  # makes the database and its key, once
-        ratio, mine, other = paired(lambda: wall_of_command(command, journal), lambda: wall_of_command([_PYTHON, str(script)]), _ROUNDS)
-        yield Line(
-            "the same with the journal that jackfield keeps by default, in SQLite",
-            f"{ratio:.2f}× ({mine * 1000:.0f} ms / {other * 1000:.0f} ms)",
-            "≤ 1.5×",
-            ratio <= 1.5,
-        )
-        crowd = {**settings, "PYTHONPATH": str(many)}
-        ratio, mine, other = paired(lambda: wall_of_command(command, crowd), lambda: wall_of_command(command, settings), _ROUNDS)
-        yield Line(
-            "cold `jackfield invoke` with 1,000 connectors against one",
-            f"{ratio:.2f}× ({mine * 1000:.0f} ms / {other * 1000:.0f} ms)",
-            "≤ 1.3×",
-            ratio <= 1.3,
-        )
+def _invokes(folder: Path, url: str) -> Iterator[Line]:
+    script, many = folder / "bare.py", folder / "many"
+    script.write_text(_SCRIPT.replace("URL", url), encoding="utf-8")
+    plug_in(many, 999)
+    command, bare = invoke(folder, url), Command([sys.executable, str(script)])
+    journal = Journalled(command.words, {**command.settings, "JACKFIELD_DATABASE_URL": ""})
+    crowd = Command(command.words, {**command.settings, "PYTHONPATH": str(many)})
+    for what, ours, theirs, goal in (
+        ("cold `jackfield invoke` against a bare boto3 script that sends the same mail", command, bare, 0.9),
+        ("the same with the journal that jackfield keeps by default, in SQLite", journal, bare, 1.0),
+        ("cold `jackfield invoke` with 1,000 connectors against one", crowd, command, 1.3),
+    ):
+        yield compared(ours, theirs, rounds=_ROUNDS).line(what, at_most=goal)
+
+
+def invoke(folder: Path, url: str) -> Command:
+    """Write a connection and a mail into ``folder``; return the command that sends it."""
+    connections, mail = folder / "connections.json", folder / "mail.json"
+    connections.write_text(json.dumps({"connections": static_connection(url)}), encoding="utf-8")
+    mail.write_text(json.dumps(invocation()), encoding="utf-8")
+    return Command([COMMAND, "invoke", "--file", str(mail)], {"JACKFIELD_CONNECTIONS": str(connections)})
+
+
+class Journalled(Command):
+    """A command whose data folder is new, and then kept: a tree's own, since its database is."""
+
+    @contextmanager
+    def opened(self, tree: Path) -> Iterator[Turn]:
+        """Make the database and its key, once."""
+        with tempfile.TemporaryDirectory() as home:
+            with Command(self.words, {**self.settings, "JACKFIELD_HOME": home}).opened(tree) as turn:
+                yield turn
 
 
 def _memory() -> Line:
     with tempfile.TemporaryDirectory() as folder:
         plug_in(Path(folder), 999)
-        many = run_child("benchmarks.crowd", environment={"PYTHONPATH": folder})
+        many = run_child("benchmarks.crowd", settings={"PYTHONPATH": folder})
     one = run_child("benchmarks.crowd")
     more = (many["rss"] - one["rss"]) / 1024 / 1024
     what = f"{many['connectors']} connectors loaded, 10 used, against one: memory"

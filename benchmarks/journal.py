@@ -1,111 +1,90 @@
-"""What the journal adds to a send, and what many stored connections add to finding one."""
+"""What the journal costs a send, and what many stored connections add to finding one."""
 
 from __future__ import annotations
 
+import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from itertools import count, cycle
 
-from benchmarks.measure import Line, cpu_each, endpoint, in_threads, paired
-from benchmarks.scenes import KEYS, invocation, runtime, static_connection
+from benchmarks.measure import Line, Scene, compared, endpoint
+from benchmarks.scenes import KEYS, boto_client, boto_mail, database, databases, invocation, send, static_connection
 from jackfield import Jackfield
 
-_ROUNDS = 9
-_CALLS = 250
 _MANY = 10_000
+_BLOCK = 4096
+"""Bytes that a commit of SQLite's write-ahead log writes at least."""
 
 
 def lines() -> Iterator[Line]:
-    """On SQLite and on PostgreSQL; then the look-up."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield from _sends("SQLite", f"sqlite:///{folder}/journal.db", Path(folder))
-    with _server() as url, tempfile.TemporaryDirectory() as folder:
-        if url is not None:
-            yield from _sends("PostgreSQL", url, Path(folder))
-    with tempfile.TemporaryDirectory() as folder:
-        yield _look_up(Path(folder))
+    """Sends on SQLite and on PostgreSQL; then the look-up, and the sums."""
+    with endpoint(blind=True) as aws:
+        found = compared(Scene(send_recorded, (aws.url, "SQLite")), Scene(boto_send_synced, (aws.url,)))
+        yield found.line("sendEmail with the journal (SQLite) against boto3 with one fsync per call, CPU per send, 1 thread", at_most=1.0)
+        for kind in databases():
+            for connection in ("acme-ses", "stored"):
+                for threads in (1, 50):
+                    yield _over_none(aws.url, kind, connection, threads)
+    few, many = (Scene(find_stored, (count,)) for count in (10, _MANY))
+    yield compared(many, few).line(f"finding a stored connection among {_MANY:,} against among 10", at_most=2)
 
 
-def _sends(database: str, url: str, home: Path) -> Iterator[Line]:
-    """With the connection in a file in both, so that the journal is all that differs; then with one that the database keeps, too."""
-    with (
-        endpoint(blind=True) as aws,
-        runtime(static_connection(aws.url)) as bare,
-        _journalled(url, home, aws.url) as kept,
-    ):
-        kept.connections.add("stored", "aws/apiKeySecret", {**KEYS, "endpoint": aws.url}, test=False)
-
-        def theirs() -> None:
-            bare.invoke(invocation()).unwrap()
-
-        for connection in ("acme-ses", "stored"):
-
-            def ours(connection: str = connection) -> None:
-                kept.invoke({**invocation(), "connection": connection}).unwrap()
-
-            for call in (ours, theirs):
-                cpu_each(call, 50)
-            ratio, mine, other = paired(lambda: cpu_each(ours, _CALLS), lambda: cpu_each(theirs, _CALLS), _ROUNDS)
-            yield _line(database, "1 thread", connection, ratio, mine, other)
-            ratio, mine, other = paired(lambda: in_threads(ours, 1000, 50), lambda: in_threads(theirs, 1000, 50), 5)
-            yield _line(database, "50 threads", connection, ratio, mine, other)
-
-
-def _line(database: str, threads: str, connection: str, ratio: float, ours: float, theirs: float) -> Line:
+def _over_none(url: str, kind: str, connection: str, threads: int) -> Line:
+    """The connection is in a file for ``none``, so that the journal, and the connection if stored, is all that differs."""
+    ours, theirs = Scene(send_recorded, (url, kind, connection), threads=threads), Scene(send, (url,), threads=threads)
     stored = ", connection stored there too" if connection == "stored" else ""
-    what = f"sendEmail with the journal ({database}{stored}) against JACKFIELD_DATABASE_URL=none, CPU per send, {threads}"
-    met = ratio <= 1.25 if database == "SQLite" and not stored else None
-    return Line(what, f"{ratio:.2f}× ({ours * 1e6:.0f} µs / {theirs * 1e6:.0f} µs)", "≤ 1.25×" if met is not None else "for scale", met)
+    many = f"{threads} thread{'s' if threads > 1 else ''}"
+    what = f"sendEmail with the journal ({kind}{stored}) against JACKFIELD_DATABASE_URL=none, CPU per send, {many}"
+    is_promised = (kind, connection, threads) == ("SQLite", "acme-ses", 50)
+    return compared(ours, theirs).line(what, at_most=1.2 if is_promised else None)
 
 
-def _look_up(folder: Path) -> Line:
-    """As an invocation does it: by name, each time asking the database for the version, the values being kept in memory. Up to 500 names
-    in turn."""
-    nowhere = "http://127.0.0.1:9"
-    few_url, many_url = (f"sqlite:///{folder}/{name}.db" for name in ("few", "many"))
-    with _journalled(few_url, folder, nowhere) as few, _journalled(many_url, folder, nowhere) as many:
-        ratio, mine, other = paired(_finding(many, _MANY), _finding(few, 10), _ROUNDS)
-    what = f"finding a stored connection among {_MANY:,} against among 10"
-    return Line(what, f"{ratio:.2f}× ({mine * 1e6:.0f} µs / {other * 1e6:.0f} µs)", "≤ 2×", ratio <= 2)
+@contextmanager
+def send_recorded(url: str, kind: str, connection: str = "acme-ses") -> Iterator[Callable[[], object]]:
+    """Send the mail with a journal, over a connection of a file, or over a stored one."""
+    with _journalled(kind, url) as jackfield:
+        if connection == "stored":
+            jackfield.connections.add("stored", "aws/apiKeySecret", {**KEYS, "endpoint": url}, test=False)
+        yield lambda: jackfield.invoke({**invocation(), "connection": connection}).unwrap()
 
 
-def _finding(jackfield: Jackfield, count: int) -> Callable[[], float]:
-    store = jackfield.connections.known.store
-    assert store is not None
-    with jackfield.storage.database.write():
-        for number in range(count):
-            jackfield.connections.add(f"c{number}", "aws/apiKeySecret", KEYS, test=False)
-    names = [f"c{number * 7919 % count}" for number in range(500)]
+@contextmanager
+def boto_send_synced(url: str) -> Iterator[Callable[[], object]]:
+    """Send the mail through a kept boto3 client after a write that is on disk."""
+    mail = boto_mail(boto_client("sesv2", url))
+    with tempfile.TemporaryFile() as file:
+        file.write(bytes(200 * _BLOCK))
+        file.flush()
+        numbers, block = count(), b"x" * _BLOCK
 
-    def find() -> float:
-        started = time.process_time()
+        def call() -> None:
+            os.pwrite(file.fileno(), block, next(numbers) % 200 * _BLOCK)
+            os.fdatasync(file.fileno())
+            mail()
+
+        yield call
+
+
+@contextmanager
+def find_stored(count: int) -> Iterator[Callable[[], object]]:
+    """Find stored connections by name, up to 500 in turn, as an invocation does it: the values are kept in memory."""
+    with _journalled("SQLite", "http://127.0.0.1:9") as jackfield:
+        store = jackfield.connections.known.store
+        assert store is not None
+        with jackfield.storage.database.write():
+            for number in range(count):
+                jackfield.connections.add(f"c{number}", "aws/apiKeySecret", KEYS, test=False)
+        names = [f"c{number * 7919 % count}" for number in range(500)]
         for name in names:
             store.find(name)
-        return (time.process_time() - started) / len(names)
-
-    find()
-    return find
+        turn = cycle(names)
+        yield lambda: store.find(next(turn))
 
 
 @contextmanager
-def _journalled(url: str, home: Path, aws_url: str) -> Iterator[Jackfield]:
-    with Jackfield(connections=[static_connection(aws_url)], database_url=url, environment={"JACKFIELD_HOME": str(home)}) as jackfield:
-        if url.startswith("postgresql:"):
-            from jackfield.database import open_database
-
-            open_database(url).close()
-        yield jackfield
-
-
-@contextmanager
-def _server() -> Iterator[str | None]:
-    """The URL of an empty database of PostgreSQL's; None where its programs are not installed."""
-    from postgres import missing, running_server
-
-    if missing() is not None:
-        yield None
-        return
-    with running_server() as server:
-        yield server.create()
+def _journalled(kind: str, url: str) -> Iterator[Jackfield]:
+    with database(kind) as (database_url, home):
+        environment = {"JACKFIELD_HOME": str(home)}
+        with Jackfield(connections=[static_connection(url)], database_url=database_url, environment=environment) as jackfield:
+            yield jackfield

@@ -1,4 +1,8 @@
-"""How things are measured: alternating rounds, medians, child processes for what must start cold."""
+"""How things are measured: sides take turns in short rounds, and a figure is the median of the ratios within rounds.
+
+A *side* is a ``Scene`` (calls in a child process), or a ``Command`` (a process for each round). ``compared`` runs ours, theirs and ours with
+the baseline's code in alternating order.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +11,289 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-ROOT = Path(__file__).parent.parent
+from benchmarks.trees import ROOT, TREE, baseline, environment
+
+__all__ = [
+    "CAMPAIGN",
+    "ROOT",
+    "TREE",
+    "Answer",
+    "Command",
+    "Compared",
+    "Line",
+    "Scene",
+    "Turn",
+    "compared",
+    "endpoint",
+    "per_second",
+    "run_child",
+    "shown",
+]
+
+CAMPAIGN = bool(os.environ.get("CAMPAIGN"))
+"""Whether the sizes are those of a campaign; without it each part takes at most five minutes."""
+_ROUND = 0.02
+"""Seconds of a round, of CPU or passed, unless one call (in each thread) takes longer."""
+_ROUNDS = int(os.environ.get("ROUNDS", "61"))
+_WARM = 0.5
 _UNPACED = {"max24HourSend": -1, "maxSendRate": 1_000_000}
 """An account whose limits pace nothing."""
-sys.path.insert(0, str(ROOT / "tests" / "support"))
+Turn = Callable[[], float]
+"""One round of a side: its value, for each call."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the report: what was compared, what came out, and the goal of the design."""
+    """One line of the report: what was compared, what came out, the same against the baseline, and the goal."""
 
     what: str
     measured: str
-    goal: str
+    goal: str = "for scale"
     met: bool | None = None
+    before: str = "–"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a child says about a round."""
+
+    count: int
+    cpu: float
+    wall: float
+    said: Any
+
+    def cpu_each(self) -> float:
+        """Seconds of CPU time for each call, with what was deferred."""
+        return self.cpu / self.count
+
+    def wall_each(self) -> float:
+        """Seconds passed for each call."""
+        return self.wall / self.count
+
+    def rate(self) -> float:
+        """Calls a second."""
+        return self.count / self.wall
+
+
+class Side(Protocol):
+    """What can be measured with the code of a tree."""
+
+    def opened(self, tree: Path) -> AbstractContextManager[Turn]:
+        """Have it ready, warm, for rounds."""
+        ...
+
+
+class Failed(Exception):
+    """A side does not run in a tree."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Calls in a child process. ``function`` is a context manager that yields the call; ``value`` is what counts of an answer.
+
+    A round has as many calls as ``_ROUND`` takes, or ``count`` of them. A call may return a dictionary, kept in ``said`` for the sides that
+    run in this tree.
+    """
+
+    function: Callable[..., AbstractContextManager[Callable[[], Any]]]
+    arguments: tuple[Any, ...] = ()
+    value: Callable[[Answer], float] = Answer.cpu_each
+    threads: int = 1
+    count: int | None = None
+    said: list[Any] = field(default_factory=list, compare=False)
+
+    @contextmanager
+    def opened(self, tree: Path) -> Iterator[Turn]:
+        """Start a child of ``tree``, and find the size of a round."""
+        name = f"{self.function.__module__}:{self.function.__qualname__}"
+        command = [sys.executable, "-m", "benchmarks.child", name, json.dumps(self.arguments), str(self.threads)]
+        with (
+            tempfile.TemporaryFile() as faults,
+            subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=faults, text=True, cwd=ROOT, env=environment(tree)
+            ) as child,
+        ):
+
+            def ask(count: int) -> Answer:
+                assert child.stdin is not None
+                assert child.stdout is not None
+                try:
+                    print(count, file=child.stdin, flush=True)
+                    return Answer(**json.loads(child.stdout.readline()))
+                except (OSError, ValueError) as error:
+                    faults.seek(0)
+                    raise Failed(f"{name} in {tree}: {faults.read().decode(errors='replace').strip()[-2000:]}") from error
+
+            count = self.count or self._size(ask)
+            ask(count)
+
+            def turn() -> float:
+                answer = ask(count)
+                if tree == TREE:
+                    self.said.append(answer.said)
+                return self.value(answer)
+
+            yield turn
+            assert child.stdin is not None
+            child.stdin.close()
+
+    def _size(self, ask: Callable[[int], Answer]) -> int:
+        """Warm up, and return the number of calls of a round."""
+        count, until = self.threads, time.perf_counter() + _WARM
+        ask(count)
+        while True:
+            answers = [ask(count) for _ in range(4)]
+            # the least: a busy machine makes some rounds several times as long
+            spent = min(answer.cpu if self.value is Answer.cpu_each else answer.wall for answer in answers[1:])
+            if spent < _ROUND / 2:
+                count *= 2
+            elif time.perf_counter() > until:
+                return max(1, int(count * _ROUND / spent / self.threads)) * self.threads
+
+
+@dataclass(frozen=True)
+class Command:
+    """A process for each round; the value is the seconds until it has ended, or what ``value`` finds in the last line of its output."""
+
+    words: Sequence[str]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    value: Callable[[Any], float] | None = None
+
+    @contextmanager
+    def opened(self, tree: Path) -> Iterator[Turn]:
+        """Run it once, so that its modules are compiled."""
+        self._run(tree)
+        yield lambda: self._run(tree)
+
+    def _run(self, tree: Path) -> float:
+        began = time.perf_counter()
+        done = subprocess.run(self.words, check=False, capture_output=True, text=True, cwd=ROOT, env=self._environment(tree))
+        seconds = time.perf_counter() - began
+        if done.returncode:
+            raise Failed(f"{' '.join(self.words)} in {tree}: {done.stderr.strip()[-2000:]}")
+        return seconds if self.value is None else self.value(json.loads(done.stdout.strip().splitlines()[-1]))
+
+    def _environment(self, tree: Path) -> dict[str, str]:
+        found = {**environment(tree), **self.settings}
+        return (
+            found
+            if "PYTHONPATH" not in self.settings
+            else {**found, "PYTHONPATH": f"{environment(tree)['PYTHONPATH']}:{found['PYTHONPATH']}"}
+        )
+
+
+def shown(value: float) -> str:
+    """Write seconds as people do."""
+    return f"{value * 1e6:.0f} µs" if value < 2e-3 else f"{value * 1e3:.{1 if value < 0.1 else 0}f} ms" if value < 2 else f"{value:.1f} s"
+
+
+def per_second(value: float) -> str:
+    """Write a rate."""
+    return f"{value:,.0f}/s" if value >= 100 else f"{value:.1f}/s"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Values of all rounds: ours, theirs (empty without them), and ours with the baseline's code (empty if that cannot run it)."""
+
+    ours: Sequence[float]
+    theirs: Sequence[float]
+    before: Sequence[float]
+    show: Callable[[float], str] = shown
+
+    @property
+    def mine(self) -> float:
+        """Median of ours."""
+        return statistics.median(self.ours)
+
+    @property
+    def ratio(self) -> float:
+        """Median of the ratios of ours to theirs within rounds."""
+        return _ratio(self.ours, self.theirs)
+
+    @property
+    def change(self) -> float | None:
+        """Median of the ratios of ours to the baseline's."""
+        return _ratio(self.ours, self.before) if self.before else None
+
+    @property
+    def added(self) -> float:
+        """Median of the differences."""
+        return statistics.median(our - their for our, their in zip(self.ours, self.theirs, strict=True))
+
+    def line(self, what: str, *, at_most: float | None = None, at_least: float | None = None, more: str = "") -> Line:
+        """Make the line of the ratio; ``more`` is said behind the medians."""
+        measured = f"{self.ratio:.2f}× ({self.show(self.mine)} / {self.show(statistics.median(self.theirs))}{more})"
+        return Line(what, measured, *_judged(self.ratio, at_most, at_least, "×"), self._before())
+
+    def line_of_change(self, what: str, *, at_most: float | None = None, more: str = "") -> Line:
+        """Make the line of ours alone, whose goal is the ratio to the baseline."""
+        goal, met = _judged(self.change, at_most, None, "× of the baseline")
+        return Line(what, f"{self.show(self.mine)}{more}", goal, met, self._before())
+
+    def line_of_difference(self, what: str, *, at_most: float | None = None) -> Line:
+        """Make the line of what ours takes more than theirs; ``at_most`` in seconds."""
+        measured = f"{shown(self.added)} ({self.show(self.mine)} / {self.show(statistics.median(self.theirs))})"
+        goal = "for scale" if at_most is None else f"≤ {at_most * 1e6:g} µs"
+        return Line(what, measured, goal, None if at_most is None else self.added <= at_most, self._before())
+
+    def line_of_value(self, what: str, *, at_most: float | None = None, at_least: float | None = None) -> Line:
+        """Make the line of ours alone."""
+        limit = at_least if at_most is None else at_most
+        goal, met = _judged(self.mine, at_most, at_least, "")
+        return Line(what, self.show(self.mine), goal if limit is None else f"{goal[0]} {self.show(limit)}", met, self._before())
+
+    def _before(self) -> str:
+        return "–" if self.change is None else f"{self.change:.2f}×"
+
+
+def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    return statistics.median(our / their for our, their in zip(ours, theirs, strict=True))
+
+
+def _judged(value: float | None, at_most: float | None, at_least: float | None, unit: str) -> tuple[str, bool | None]:
+    if at_most is not None:
+        return f"≤ {at_most:g}{unit}", None if value is None else value <= at_most
+    if at_least is not None:
+        return f"≥ {at_least:g}{unit}", None if value is None else value >= at_least
+    return "for scale", None
+
+
+def compared(ours: Side, theirs: Side | None = None, rounds: int = _ROUNDS, show: Callable[[float], str] = shown) -> Compared:
+    """Measure ours, theirs, and ours with the baseline's code, in turns whose order is swapped in each round."""
+    with ExitStack() as stack:
+        turns = [stack.enter_context(ours.opened(TREE))]
+        if theirs is not None:
+            turns.append(stack.enter_context(theirs.opened(TREE)))
+        before = _before(ours, stack)
+        columns = _alternated([*turns, *before], rounds)
+    return Compared(columns[0], columns[1] if theirs is not None else (), columns[-1] if before else (), show)
+
+
+def _before(ours: Side, stack: ExitStack) -> list[Turn]:
+    tree = baseline()
+    try:
+        return [stack.enter_context(ours.opened(tree))] if tree is not None else []
+    except Failed as error:
+        print(f"not against the baseline: {error}", file=sys.stderr)
+        return []
+
+
+def _alternated(turns: Sequence[Turn], rounds: int) -> list[list[float]]:
+    columns: list[list[float]] = [[] for _ in turns]
+    for number in range(rounds):
+        numbered = list(zip(columns, turns, strict=True))
+        for column, turn in reversed(numbered) if number % 2 else numbered:
+            column.append(turn())
+    return columns
 
 
 @contextmanager
@@ -40,60 +305,9 @@ def endpoint(**options: Any) -> Iterator[Any]:
         yield fake
 
 
-def cpu_each(function: Callable[[], object], count: int) -> float:
-    """Seconds of this process's CPU time for each of ``count`` calls."""
-    started = time.process_time()
-    for _ in range(count):
-        function()
-    return (time.process_time() - started) / count
-
-
-def in_threads(function: Callable[[], object], count: int, threads: int) -> float:
-    """The same, from ``threads`` threads at once."""
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda _: function(), range(threads * 2)))  # every thread has its connection
-        started = time.process_time()
-        list(pool.map(lambda _: function(), range(count)))
-        return (time.process_time() - started) / count
-
-
-def paired(ours: Callable[[], float], theirs: Callable[[], float], rounds: int) -> tuple[float, float, float]:
-    """Median of the ratio ours/theirs over alternating rounds, and the medians of both."""
-    pairs = []
-    for number in range(rounds):
-        first, second = (ours, theirs) if number % 2 else (theirs, ours)
-        values = {first: first(), second: second()}
-        pairs.append((values[ours], values[theirs]))
-    return (
-        statistics.median(a / b for a, b in pairs),
-        statistics.median(a for a, _ in pairs),
-        statistics.median(b for _, b in pairs),
-    )
-
-
-def run_child(module: str, *arguments: str, environment: dict[str, str] | None = None) -> dict[str, Any]:
-    """Run a benchmark module in a fresh process; it prints one line of JSON."""
-    environment = {**bare_environment(), **(environment or {})}
-    done = subprocess.run([sys.executable, "-m", module, *arguments], check=True, capture_output=True, text=True, cwd=ROOT, env=environment)
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
-
-
-def wall_of_command(command: list[str], environment: dict[str, str] | None = None) -> float:
-    """Seconds until a command has ended."""
-    started = time.perf_counter()
-    subprocess.run(
-        command,
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=ROOT,
-        env={**bare_environment(), **(environment or {})},
-    )
-    return time.perf_counter() - started
-
-
-def bare_environment() -> dict[str, str]:
-    """Environment without settings of AWS and of jackfield, and without a journal."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JACKFIELD_", "PYTHONDONTWRITE"))}
-    return {**kept, "JACKFIELD_DATABASE_URL": "none", "AWS_EC2_METADATA_DISABLED": "true"}
+def run_child(module: str, *arguments: str, settings: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Run a module of benchmarks in a process of its own; it prints one line of JSON."""
+    found: list[dict[str, Any]] = []
+    command = Command([sys.executable, "-m", module, *arguments], settings or {}, lambda said: found.append(said) or 0.0)
+    command._run(TREE)
+    return found[0]

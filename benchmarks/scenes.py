@@ -1,8 +1,11 @@
-"""The same mail, sent by jackfield and by bare boto3."""
+"""Scenes and their parts that several benchmarks share: one mail, sent by jackfield and by bare boto3, and databases."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from jackfield import Jackfield
@@ -25,28 +28,28 @@ _V2 = {
 
 
 def static_connection(url: str) -> dict[str, Any]:
-    """A connection file's content with keys."""
+    """Return a connection file's content with keys."""
     return {"acme-ses": {"type": "aws-ses/apiKeySecret", "values": {**KEYS, "endpoint": url}}}
 
 
 def role_connection(url: str) -> dict[str, Any]:
-    """The same with a role."""
+    """Return a connection file's content with a role."""
     values = {**KEYS, "roleARN": ROLE, "externalId": "jf-1", "endpoint": url, "stsEndpoint": url}
     return {"acme-ses": {"type": "aws-ses/awsAssumeRole", "values": values}}
 
 
 def runtime(connection: dict[str, Any]) -> Jackfield:
-    """A runtime without a journal."""
+    """Open a runtime without a journal."""
     return Jackfield(connections=[connection], database_url="none")
 
 
 def invocation(action: str = "sendEmail", inputs: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The invocation to run."""
+    """Return the invocation to run."""
     return {"connector": "aws-ses", "action": action, "connection": "acme-ses", "inputs": inputs or MAIL}
 
 
 def boto_client(service: str, url: str, **config: Any) -> Any:
-    """A cached boto3 client as a careful user would make it."""
+    """Make a boto3 client as a careful user would, who keeps it."""
     import boto3
     from botocore.config import Config
 
@@ -55,5 +58,41 @@ def boto_client(service: str, url: str, **config: Any) -> Any:
 
 
 def boto_mail(client: Any) -> Callable[[], object]:
-    """A call that sends the mail through bare boto3."""
+    """Return a call that sends the mail through bare boto3."""
     return lambda: client.send_email(**_V2)
+
+
+@contextmanager
+def send(url: str) -> Iterator[Callable[[], object]]:
+    """Send the mail through jackfield, without a journal."""
+    with runtime(static_connection(url)) as jackfield:
+        yield lambda: jackfield.invoke(invocation()).unwrap()
+
+
+@contextmanager
+def boto_send(url: str, **config: Any) -> Iterator[Callable[[], object]]:
+    """Send the mail through a kept boto3 client."""
+    yield boto_mail(boto_client("sesv2", url, **config))
+
+
+@contextmanager
+def database(kind: str) -> Iterator[tuple[str, Path]]:
+    """Yield the URL of an empty database, ``none``, ``SQLite`` or ``PostgreSQL``, and a data folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        if kind != "PostgreSQL":
+            yield "none" if kind == "none" else f"sqlite:///{folder}/journal.db", Path(folder)
+            return
+        from jackfield.database import open_database
+        from postgres import running_server
+
+        with running_server() as server:
+            url = server.create()
+            open_database(url).close()
+            yield url, Path(folder)
+
+
+def databases() -> list[str]:
+    """Return the kinds of databases that are there."""
+    from postgres import missing
+
+    return ["SQLite"] if missing() is not None else ["SQLite", "PostgreSQL"]

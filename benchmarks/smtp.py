@@ -10,40 +10,43 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import ROOT, Line, paired
+from benchmarks.measure import ROOT, Answer, Line, Scene, compared, per_second
 from benchmarks.scenes import MAIL
 from jackfield import Jackfield
 
 _HOST, _PORT = "127.83.71.67", 2587  # an address of its own, since the port is not free to choose
 _USER, _PASSWORD = "AKIAIOSFODNN7EXAMPLE", "BF0/eIJm0ruTHsSjOkRuOGzGF+zeSyE3aiRzrzUQ8LwG"
 _MESSAGES = 1000
-_SINGLE = 200
 _THREADS = 8
-_ROUNDS = 3
 
 
 def lines() -> Iterator[Line]:
     """All lines about SMTP."""
-    with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as bundle, _runtime(bundle) as jackfield:
-        trust = ssl.create_default_context(cafile=bundle)
+    with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as bundle:
+        found = compared(*(Scene(scene, (bundle,), Answer.rate) for scene in (send_pooled, send_alone)), show=per_second)
+        yield found.line("messages a second over SMTP with TLS, over one pool against a new smtplib connection each", at_least=2)
+        with _runtime(bundle) as jackfield:
+            yield _in_threads(jackfield)
 
-        def pooled() -> float:
-            return _rate(_MESSAGES, lambda: jackfield.invoke(_invocation()).unwrap())
 
-        def single() -> float:
-            return _rate(_SINGLE, lambda: _connect_and_send(trust))
+@contextlib.contextmanager
+def send_pooled(bundle: str) -> Iterator[Callable[[], object]]:
+    """Send through jackfield."""
+    with _runtime(bundle) as jackfield:
+        yield lambda: jackfield.invoke(_invocation()).unwrap()
 
-        ratio, ours, theirs = paired(pooled, single, _ROUNDS)
-        what = "messages a second over SMTP with TLS, 1,000 over one pool against a new smtplib connection each"
-        yield Line(what, f"{ratio:.1f}× ({ours:.0f}/s / {theirs:.0f}/s)", "≥ 2×", ratio >= 2)
-        yield _in_threads(jackfield)
+
+@contextlib.contextmanager
+def send_alone(bundle: str) -> Iterator[Callable[[], object]]:
+    """Send over a new connection each."""
+    trust = ssl.create_default_context(cafile=bundle)
+    yield lambda: _connect_and_send(trust)
 
 
 def _in_threads(jackfield: Jackfield) -> Line:
@@ -62,13 +65,6 @@ def _runtime(bundle: str) -> Jackfield:
     values = {"hostname": _HOST, "username": _USER, "password": _PASSWORD}
     connection = {"link": {"type": "aws-ses/smtp", "values": values}}
     return Jackfield(connections=[connection], database_url="none", environment={"AWS_CA_BUNDLE": bundle})
-
-
-def _rate(count: int, function: Any) -> float:  # a call
-    started = time.perf_counter()
-    for _ in range(count):
-        function()
-    return count / (time.perf_counter() - started)
 
 
 def _connect_and_send(trust: ssl.SSLContext) -> None:

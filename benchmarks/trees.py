@@ -1,0 +1,53 @@
+"""Trees of sources whose code is measured: this repository, and beside it the commit that the file ``baseline`` names.
+
+A process of a tree has that tree's packages on PYTHONPATH, which comes before the packages that the virtual environment has installed as
+editable. What it measures with (``benchmarks``) and the third parties are the same in both.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TREE = Path(os.environ.get("BENCH_TREE", ROOT))
+"""The tree of this process."""
+_PACKAGES = ("runtime", "connectors/aws", "connectors/aws-ses", "connectors/http", "connectors/http-request")
+_NEEDED = ("runtime", "connectors", "tests/support", "tests/connectors", "tests/isolation/connectors")
+
+sys.path.insert(0, str(TREE / "tests" / "support"))
+
+
+@cache
+def baseline() -> Path | None:
+    """Return the baseline's tree, extracted on first use; None if this clone does not have its commit."""
+    commit = Path(__file__).with_name("baseline").read_text(encoding="ascii").strip()
+    tree = ROOT / ".cache" / "baseline" / commit
+    if not tree.is_dir():
+        done = subprocess.run(["git", "archive", commit, *_NEEDED], check=False, capture_output=True, cwd=ROOT)
+        if done.returncode:
+            print(f"no baseline: {done.stderr.decode().strip()}", file=sys.stderr)
+            return None
+        part = tree.with_suffix(f".{os.getpid()}")
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+            archive.extractall(part, filter="data")
+        part.rename(tree)
+    return tree
+
+
+def environment(tree: Path = TREE) -> dict[str, str]:
+    """Return the environment of a process of ``tree``: without settings of AWS and of jackfield, and without a journal."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JACKFIELD_", "PYTHONDONTWRITE"))}
+    return {
+        **kept,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "BENCH_TREE": str(tree),
+        "JACKFIELD_DATABASE_URL": "none",
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": os.pathsep.join(str(tree / folder) for folder in _PACKAGES),
+    }
