@@ -1,4 +1,4 @@
-"""A child: the bare Starlette application that answers are measured against. It validates a body by the same schema and echoes it."""
+"""A child: the bare Starlette application that answers are compared with. It validates a body by the same schema and echoes it."""
 
 from __future__ import annotations
 

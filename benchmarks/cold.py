@@ -6,11 +6,10 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Command, Line, Turn, compared, endpoint, run_child
+from benchmarks.measure import Command, Line, compared, endpoint, run_child
 from benchmarks.scenes import KEYS, MAIL, invocation, static_connection
 
 COMMAND = str(Path(sys.executable).parent / "jackfield")
@@ -40,7 +39,8 @@ def _invokes(folder: Path, url: str) -> Iterator[Line]:
     script.write_text(_SCRIPT.replace("URL", url), encoding="utf-8")
     plug_in(many, 999)
     command, bare = invoke(folder, url), Command([sys.executable, str(script)])
-    journal = Journalled(command.words, {**command.settings, "JACKFIELD_DATABASE_URL": ""})
+    (folder / "home").mkdir()
+    journal = Command(command.words, {**command.settings, "JACKFIELD_DATABASE_URL": ""}, home=folder / "home")
     crowd = Command(command.words, {**command.settings, "PYTHONPATH": str(many)})
     for what, ours, theirs, goal in (
         ("cold `jackfield invoke` against a bare boto3 script that sends the same mail", command, bare, 0.9),
@@ -56,17 +56,6 @@ def invoke(folder: Path, url: str) -> Command:
     connections.write_text(json.dumps({"connections": static_connection(url)}), encoding="utf-8")
     mail.write_text(json.dumps(invocation()), encoding="utf-8")
     return Command([COMMAND, "invoke", "--file", str(mail)], {"JACKFIELD_CONNECTIONS": str(connections)})
-
-
-class Journalled(Command):
-    """A command whose data folder is new, and then kept: a tree's own, since its database is."""
-
-    @contextmanager
-    def opened(self, tree: Path) -> Iterator[Turn]:
-        """Make the database and its key, once."""
-        with tempfile.TemporaryDirectory() as home:
-            with Command(self.words, {**self.settings, "JACKFIELD_HOME": home}).opened(tree) as turn:
-                yield turn
 
 
 def _memory() -> Line:

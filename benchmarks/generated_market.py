@@ -19,7 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import ROOT, bare_environment, run_child
+from benchmarks.cold import COMMAND
+from benchmarks.measure import ROOT, run_child
+from benchmarks.trees import environment
 from jackfield.errors import JackfieldError
 from jackfield.market.attestations import SUFFIX, attest
 from jackfield.market.packing import pack
@@ -27,7 +29,6 @@ from jackfield.market.publishers import new_publisher, read_signing_key
 from jackfield.testing.driving import server_values
 from jackfield.testing.loopback_provider import Answer, Provider
 
-_COMMAND = str(Path(sys.executable).parent / "jackfield")
 _SECONDS = 900
 _INSTALLED = 6
 """Connectors that are installed and called."""
@@ -105,12 +106,12 @@ def _published(folder: Path) -> bool:
 
 def _installed(home: Path, rows: list[dict[str, Any]], url: str, root: str) -> bool:
     """Install some connectors into a fresh data folder, and call an action of each; return True if everything succeeded."""
-    environment, codes = {**bare_environment(), "JACKFIELD_HOME": str(home)}, []
+    settings, codes = environment(settings={"JACKFIELD_HOME": str(home)}), []
 
     def run(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
         started = time.perf_counter()
         done = subprocess.run(
-            [_COMMAND, *words], check=False, capture_output=True, text=True, cwd=ROOT, env=environment, input=given, timeout=_SECONDS
+            [COMMAND, *words], check=False, capture_output=True, text=True, cwd=ROOT, env=settings, input=given, timeout=_SECONDS
         )
         codes.append(done.returncode)
         print(
@@ -193,9 +194,9 @@ def _graded(projects: list[Path]) -> None:
     grades: Counter[str] = Counter()
     causes: Counter[str] = Counter()
     for project in projects:
-        words = [_COMMAND, "check", str(project), "--json"]
+        words = [COMMAND, "check", str(project), "--json"]
         try:
-            done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=ROOT, env=bare_environment(), timeout=_SECONDS)
+            done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=_SECONDS)
             report = json.loads(done.stdout)
         except (subprocess.TimeoutExpired, ValueError) as error:
             grades[type(error).__name__] += 1

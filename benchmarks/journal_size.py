@@ -1,24 +1,24 @@
 """The journal at size: each list, filter, search and statistic, inserts, and a purge of a tenth of it, on SQLite and on PostgreSQL.
 
-``ROWS`` is the number of invocations, 10 million without it: that takes half an hour and 30 GB of disk.
+In a campaign there are 10 million invocations, which takes half an hour and 30 GB of disk; without, 100,000. ``ROWS`` is another number.
 """
 
 from __future__ import annotations
 
 import os
 import statistics
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from benchmarks.journal import _server
 from benchmarks.large_journal import PERIOD, fill
-from benchmarks.measure import Line, cpu_each, paired
+from benchmarks.measure import CAMPAIGN, Line, Scene, compared
+from benchmarks.scenes import database, databases
 from jackfield import Jackfield
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.journal import Draft, Journal, Queue
@@ -40,33 +40,23 @@ _AS_BEFORE = (
 
 def lines() -> Iterator[Line]:
     """On SQLite, then on PostgreSQL."""
-    rows = int(os.environ.get("ROWS", "10000000"))
-    with tempfile.TemporaryDirectory() as folder:
-        yield cost(Path(folder))
-    with tempfile.TemporaryDirectory() as folder:
-        yield from measured("SQLite", f"sqlite:///{folder}/journal.db", Path(folder), rows)
-    with _server() as url, tempfile.TemporaryDirectory() as folder:
-        if url is not None:
-            yield from measured("PostgreSQL", url, Path(folder), rows)
-
-
-def cost(folder: Path) -> Line:
-    """Compare the CPU time of a recorded invocation with that of tables without sums and kinds, on SQLite."""
-    urls = [f"sqlite:///{folder}/{name}.db" for name in ("now", "before")]
-    environment = {"JACKFIELD_HOME": str(folder)}
-    with (
-        Jackfield(connections=[], database_url=urls[0], environment=environment) as now,
-        Jackfield(connections=[], database_url=urls[1], environment=environment) as before,
-    ):
-        with before.storage.database.write() as transaction:
-            for statement in _AS_BEFORE:
-                transaction.execute(statement)
-        ours, theirs = (partial(_record, one.journal) for one in (now, before))
-        for call in (ours, theirs):
-            cpu_each(call, 300)
-        ratio, mine, other = paired(lambda: cpu_each(ours, 500), lambda: cpu_each(theirs, 500), 11)
+    rows = int(os.environ.get("ROWS") or (10_000_000 if CAMPAIGN else 100_000))
+    found = compared(*(Scene(record, (is_before,)) for is_before in (False, True)))
     what = "begin and end of an invocation recorded, with sums and kinds against without, CPU (SQLite)"
-    return Line(what, f"{ratio:.2f}× ({mine * 1e6:.0f} µs / {other * 1e6:.0f} µs)", "≤ 1.1×", ratio <= 1.1)
+    yield found.line(what, at_most=1.1)
+    for kind in databases():
+        with database(kind) as (url, home):
+            yield from measured(kind, url, home, rows)
+
+
+@contextmanager
+def record(is_before: bool) -> Iterator[Callable[[], object]]:
+    """Record an invocation in a SQLite database, or in one whose tables are without sums and kinds."""
+    with database("SQLite") as (url, home), Jackfield(connections=[], database_url=url, environment={"JACKFIELD_HOME": str(home)}) as found:
+        with found.storage.database.write() as transaction:
+            for statement in _AS_BEFORE if is_before else ():
+                transaction.execute(statement)
+        yield partial(_record, found.journal)
 
 
 def _record(journal: Journal | None) -> None:

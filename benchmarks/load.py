@@ -1,26 +1,39 @@
-"""A child: send one request again and again over so many connections, and say how fast it was answered. Arguments: port, connections, seconds,
-path, token, body; prints one line of JSON."""
+"""A child: send a request again and again over several connections, and print how fast it was answered, as one line of JSON.
+
+The argument is the request as JSON: port, pid (of the server), path, token, headers, body, status, keyed, connections, seconds.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
+import uuid
+from pathlib import Path
 from typing import Any
 
 import uvloop
+
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Caller(asyncio.Protocol):
     """One connection: the next request goes out when the answer to the last one is whole."""
 
-    def __init__(self, request: bytes, times: list[float], faults: list[bytes]) -> None:
-        self._request = request
+    def __init__(self, wanted: dict[str, Any], times: list[float], faults: list[bytes]) -> None:
+        body = wanted["body"].encode()
+        headers = {"Host": "x", "Authorization": f"Bearer {wanted['token']}", "Content-Type": "application/json", **wanted["headers"]}
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._head = f"POST {wanted['path']} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n".encode()
+        self._body = b"\r\n" + body
+        self._status = f"HTTP/1.1 {wanted['status']}".encode()
+        self._keyed = wanted["keyed"]
         self._times = times
         self._faults = faults
         self._buffer = b""
-        self._sent = 0.0
+        self.sent = 0.0
         self.done = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -32,15 +45,10 @@ class Caller(asyncio.Protocol):
         """Read until the answer is whole."""
         self._buffer += data
         head, separator, body = self._buffer.partition(b"\r\n\r\n")
-        if not separator:
+        if not separator or not _is_whole(head.lower(), body):
             return
-        lower = head.lower()
-        at = lower.index(b"content-length: ") + 16
-        end = lower.find(b"\r", at)
-        if len(body) < int(lower[at : end if end > 0 else None]):
-            return
-        self._times.append(time.perf_counter() - self._sent)
-        if not head.startswith(b"HTTP/1.1 200"):
+        self._times.append(time.perf_counter() - self.sent)
+        if not head.startswith(self._status):
             self._faults.append(self._buffer[:300])
         self._buffer = b""
         if self.done:
@@ -48,33 +56,55 @@ class Caller(asyncio.Protocol):
         else:
             self._send()
 
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Count it if it was not us who closed."""
+        if not self.done:
+            self._faults.append(b"the server has closed the connection")
+
     def _send(self) -> None:
-        self._sent = time.perf_counter()
-        self._transport.write(self._request)
+        key = b"Idempotency-Key: %s\r\n" % uuid.uuid4().hex.encode() if self._keyed else b""
+        self.sent = time.perf_counter()
+        self._transport.write(self._head + key + self._body)
 
 
-async def _main(port: int, connections: int, seconds: float, request: bytes) -> None:
+def _is_whole(head: bytes, body: bytes) -> bool:
+    at = head.find(b"content-length: ")
+    if at < 0:
+        return body.endswith(b"0\r\n\r\n")
+    end = head.find(b"\r", at)
+    return len(body) >= int(head[at + 16 : end if end > 0 else None])
+
+
+def cpu_of(pid: int) -> float:
+    """Return the CPU seconds of a process, all threads and children included."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return sum(map(int, fields[11:15])) / _TICKS + sum(cpu_of(int(child)) for child in children)
+
+
+async def _main(wanted: dict[str, Any]) -> None:
     loop = asyncio.get_running_loop()
     times: list[float] = []
     faults: list[bytes] = []
-    callers = [(await loop.create_connection(lambda: Caller(request, times, faults), "127.0.0.1", port))[1] for _ in range(connections)]
-    await asyncio.sleep(min(1.0, seconds / 4))  # warm
+    callers = [
+        (await loop.create_connection(lambda: Caller(wanted, times, faults), "127.0.0.1", wanted["port"]))[1]
+        for _ in range(wanted["connections"])
+    ]
+    await asyncio.sleep(min(1.0, wanted["seconds"] / 4))  # warm
     times.clear()
-    cpu, started = time.process_time(), time.perf_counter()
-    await asyncio.sleep(seconds)
-    count, wall = len(times), time.perf_counter() - started
+    cpu, started = cpu_of(wanted["pid"]), time.perf_counter()
+    await asyncio.sleep(wanted["seconds"])
+    now, used, count = time.perf_counter(), cpu_of(wanted["pid"]) - cpu, len(times)
     for caller in callers:
         caller.done = True
     ordered = sorted(times[:count])
+    longest = max(ordered[-1], *(now - caller.sent for caller in callers))  # one that still waits counts, too
     print(json.dumps({
-        "rate": count / wall, "count": count, "p50": ordered[len(ordered) // 2], "p99": ordered[int(len(ordered) * 0.99)],
-        "faults": len(faults), "fault": faults[0].decode(errors="replace") if faults else None, "cpu": (time.process_time() - cpu) / wall,
+        "rate": count / (now - started), "count": count, "cpu": used / count, "p99": ordered[int(count * 0.99)],
+        "unfair": longest / (sum(ordered) / count), "fault": faults[0].decode(errors="replace") if faults else None,
     }))  # fmt: skip
 
 
 if __name__ == "__main__":
-    port, connections, seconds, path, token, body = sys.argv[1:]
-    text = body.encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
     uvloop.install()
-    asyncio.run(_main(int(port), int(connections), float(seconds), head.encode() + text))
+    asyncio.run(_main(json.loads(sys.argv[1])))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -161,33 +162,39 @@ class Scene:
 
 @dataclass(frozen=True)
 class Command:
-    """A process for each round; the value is the seconds until it has ended, or what ``value`` finds in the last line of its output."""
+    """A process for each round; the value is the seconds until it has ended, or the member ``value`` of the last line of its output, JSON.
+
+    ``home`` is a data folder that each tree gets a copy of, and keeps. PYTHONPATH in ``settings`` comes after that of the tree. ``said`` has
+    the last lines of the runs in this tree.
+    """
 
     words: Sequence[str]
     settings: Mapping[str, str] = field(default_factory=dict)
-    value: Callable[[Any], float] | None = None
+    value: str | None = None
+    home: Path | None = None
+    said: list[dict[str, Any]] = field(default_factory=list, compare=False)
 
     @contextmanager
     def opened(self, tree: Path) -> Iterator[Turn]:
-        """Run it once, so that its modules are compiled."""
-        self._run(tree)
-        yield lambda: self._run(tree)
+        """Run it once, so that its modules are compiled and its database is made."""
+        with tempfile.TemporaryDirectory() as folder:
+            home = {} if self.home is None else {"JACKFIELD_HOME": str(shutil.copytree(self.home, Path(folder, "home")))}
+            found = environment(tree, {**self.settings, **home})
+            self._run(found)
+            yield lambda: self._run(found)
 
-    def _run(self, tree: Path) -> float:
+    def _run(self, environment: Mapping[str, str]) -> float:
         began = time.perf_counter()
-        done = subprocess.run(self.words, check=False, capture_output=True, text=True, cwd=ROOT, env=self._environment(tree))
+        done = subprocess.run(self.words, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
         seconds = time.perf_counter() - began
         if done.returncode:
-            raise Failed(f"{' '.join(self.words)} in {tree}: {done.stderr.strip()[-2000:]}")
-        return seconds if self.value is None else self.value(json.loads(done.stdout.strip().splitlines()[-1]))
-
-    def _environment(self, tree: Path) -> dict[str, str]:
-        found = {**environment(tree), **self.settings}
-        return (
-            found
-            if "PYTHONPATH" not in self.settings
-            else {**found, "PYTHONPATH": f"{environment(tree)['PYTHONPATH']}:{found['PYTHONPATH']}"}
-        )
+            raise Failed(f"{' '.join(self.words)} in {environment['BENCH_TREE']}: {done.stderr.strip()[-2000:]}")
+        if self.value is None:
+            return seconds
+        said = json.loads(done.stdout.strip().splitlines()[-1])
+        if environment["BENCH_TREE"] == str(TREE):
+            self.said.append(said)
+        return float(said[self.value])
 
 
 def shown(value: float) -> str:
@@ -267,13 +274,15 @@ def _judged(value: float | None, at_most: float | None, at_least: float | None, 
     return "for scale", None
 
 
-def compared(ours: Side, theirs: Side | None = None, rounds: int = _ROUNDS, show: Callable[[float], str] = shown) -> Compared:
-    """Measure ours, theirs, and ours with the baseline's code, in turns whose order is swapped in each round."""
+def compared(
+    ours: Side, theirs: Side | None = None, *, rounds: int = _ROUNDS, show: Callable[[float], str] = shown, is_cost: bool = True
+) -> Compared:
+    """Measure ours, theirs, and (if it is a cost of ours) ours with the baseline's code, in turns whose order is swapped in each round."""
     with ExitStack() as stack:
         turns = [stack.enter_context(ours.opened(TREE))]
         if theirs is not None:
             turns.append(stack.enter_context(theirs.opened(TREE)))
-        before = _before(ours, stack)
+        before = _before(ours, stack) if is_cost else []
         columns = _alternated([*turns, *before], rounds)
     return Compared(columns[0], columns[1] if theirs is not None else (), columns[-1] if before else (), show)
 
@@ -307,7 +316,7 @@ def endpoint(**options: Any) -> Iterator[Any]:
 
 def run_child(module: str, *arguments: str, settings: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Run a module of benchmarks in a process of its own; it prints one line of JSON."""
-    found: list[dict[str, Any]] = []
-    command = Command([sys.executable, "-m", module, *arguments], settings or {}, lambda said: found.append(said) or 0.0)
-    command._run(TREE)
-    return found[0]
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=environment(settings=settings))
+    said: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return said

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from benchmarks.measure import ROOT
+from benchmarks.trees import ROOT
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Queued invocations through Celery and RabbitMQ, from the call that queues them to their end in the journal, against bare Celery.
 
 All runs on one machine, so that no-ops are bound by its cores, however many workers there are. The CPU time that each part takes tells what
-more machines could do.
+more machines could do. Each side has a broker and a database of its own.
 """
 
 from __future__ import annotations
@@ -13,22 +13,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import ROOT, Line
+from benchmarks.child import Figures
+from benchmarks.http_load import said
+from benchmarks.measure import CAMPAIGN, ROOT, Line, Scene, compared, per_second, shown
 from jackfield import Jackfield
 from jackfield.database import open_database
 
-_COUNT = 1500
+_COUNT, _WAITING, _SINGLES = (1500, 600, 150) if CAMPAIGN else (600, 240, 60)
 _ROUNDS = 3
-_WAITING = 600
 _SLOTS = 2
 """Invocations that a worker runs at once if they wait for a provider, so that the cores do not bind them."""
-_SINGLES = 150
 _WARM = 40
 """Invocations before the measure, until which the workers have started."""
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -61,15 +60,101 @@ _CALL: dict[str, Any] = {"connector": "noop", "action": "do", "inputs": {}}
 
 def lines() -> Iterator[Line]:
     """CPU time of each invocation, throughput of one and of two workers, and the time from submission to the end."""
-    from plugboard import make_connector, plugged
     from postgres import missing as no_postgres
-    from postgres import running_server
-    from rabbitmq import Node, missing
+    from rabbitmq import missing
 
     reason = missing() or no_postgres()
     if reason is not None:
         print(f"not measured: {reason}")
         return
+    found = compared(_scene(no_ops, "per core"), _scene(bare_tasks, "per core"), rounds=_ROUNDS, show=per_second)
+    yield found.line("queued no-ops a second and core through Celery, RabbitMQ and PostgreSQL against bare Celery", at_least=0.5)
+    two = _scene(no_ops, "rate", 2)
+    found = compared(two, _scene(no_ops, "rate", 1), rounds=_ROUNDS, show=per_second, is_cost=False)
+    parts = ", ".join(
+        f"{name} {shown(statistics.median(run[name] for run in two.said))}" for name in two.said[0] if name not in ("rate", "per core")
+    )
+    yield found.line("queued no-ops a second on one machine, 2 workers against 1", more=f"; CPU each: {parts}")
+    found = compared(*(_scene(waits, "rate", workers) for workers in (2, 1)), rounds=_ROUNDS, show=per_second, is_cost=False)
+    what = f"queued invocations a second that wait for 20 ms, {_SLOTS} at once in each worker, 2 workers against 1"
+    yield found.line(what, at_least=1.7)
+    alone = _scene(singles, "p50")
+    found = compared(alone, rounds=_ROUNDS)
+    tail = statistics.median(run["p99"] for run in alone.said)
+    yield found.line_of_change("a queued no-op from its submission to its end, 20 a second, p50", more=f", p99 {shown(tail)}")
+
+
+def _scene(function: Callable[..., Any], value: str, *arguments: Any) -> Scene:
+    return Scene(function, arguments, said(value), count=1)
+
+
+@contextmanager
+def no_ops(workers: int = 1) -> Iterator[Callable[[], Figures]]:
+    """Queue no-ops of jackfield, and run them."""
+    with _standing() as ours:
+        yield lambda: _cost(ours, workers)
+
+
+@contextmanager
+def bare_tasks() -> Iterator[Callable[[], Figures]]:
+    """Queue tasks of bare Celery, and run them."""
+    from rabbitmq import Node
+
+    node = Node()
+    try:
+        theirs = _Theirs(node.url, {**os.environ, "BARE_BROKER": node.url})
+        yield lambda: _cost(theirs, 1)
+    finally:
+        node.close()
+
+
+@contextmanager
+def waits(workers: int) -> Iterator[Callable[[], Figures]]:
+    """Queue invocations that mostly wait, few at once: the number of workers bounds them, not the cores."""
+    with _standing(_SLOTS) as ours:
+
+        def run() -> Figures:
+            with _running(ours, workers):
+                ours.submit(_WARM)
+                _wait(ours)
+                began = time.monotonic()
+                ours.jackfield.enqueue_many([{**_CALL, "action": "wait"}] * _WAITING)
+                _wait(ours)
+                return Figures(rate=_WAITING / (time.monotonic() - began))
+
+        yield run
+
+
+@contextmanager
+def singles() -> Iterator[Callable[[], Figures]]:
+    """Queue no-ops one by one, 20 a second."""
+    with _standing() as ours:
+        journal = ours.jackfield.journal
+        assert journal is not None
+
+        def run() -> Figures:
+            with _running(ours, 1):
+                ours.submit(20)
+                _wait(ours)
+                ids = []
+                for _ in range(_SINGLES):
+                    ids += ours.submit(1)
+                    threading.Event().wait(0.05)
+                _wait(ours)
+            entries = [journal.find(identifier) for identifier in ids]
+            took = sorted((entry.settled_at or 0.0) - entry.created_at for entry in entries)
+            return Figures(p50=took[len(took) // 2], p99=took[int(len(took) * 0.99)])
+
+        yield run
+
+
+@contextmanager
+def _standing(slots: int = 8) -> Iterator[_Ours]:
+    """Have a broker, a database and a runtime that queues."""
+    from plugboard import make_connector, plugged
+    from postgres import running_server
+    from rabbitmq import Node
+
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(running_server())
@@ -78,45 +163,28 @@ def lines() -> Iterator[Line]:
         node = Node()
         stack.callback(node.close)
         make_connector(folder / "plugs", "noop", _NOTHING)
-        environment = {**os.environ, "JACKFIELD_HOME": str(folder), "JACKFIELD_DATABASE_URL": url, "JACKFIELD_QUEUE_URL": node.url,
-                       "BARE_BROKER": node.url, "PYTHONPATH": os.pathsep.join([str(folder / "plugs"), str(ROOT)])}  # fmt: skip
+        paths = os.pathsep.join([str(folder / "plugs"), os.environ["PYTHONPATH"]])
+        environment = {
+            **os.environ,
+            "JACKFIELD_HOME": str(folder),
+            "JACKFIELD_DATABASE_URL": url,
+            "JACKFIELD_QUEUE_URL": node.url,
+            "PYTHONPATH": paths,
+        }
         stack.enter_context(plugged(folder / "plugs"))
         jackfield = stack.enter_context(Jackfield(database_url=url, environment=environment))
         postmaster = int((server.data / "postmaster.pid").read_text(encoding="ascii").split()[0])
-        services = {"PostgreSQL": [postmaster], "RabbitMQ": node.pids}
-        ours, theirs = _Ours(jackfield, environment, services), _Theirs(node.url, environment)
-        yield _against(ours, theirs)
-        yield _two_workers(ours)
-        yield _waiting(ours)
-        yield _singles(ours)
-
-
-@dataclass(frozen=True)
-class _Cost:
-    """CPU seconds of one invocation by part, and how many end in a second."""
-
-    parts: Mapping[str, float]
-    rate: float
-
-    @property
-    def own(self) -> float:
-        """CPU seconds of the submission and of the workers."""
-        return self.parts["submission"] + self.parts["workers"]
-
-    def __str__(self) -> str:
-        """Return all parts in milliseconds."""
-        shown = ", ".join(f"{name} {seconds * 1000:.1f}" for name, seconds in self.parts.items())
-        return f"{sum(self.parts.values()) * 1000:.1f} ms: {shown}"
+        yield _Ours(jackfield, environment, {"PostgreSQL": [postmaster], "RabbitMQ": node.pids}, slots)
 
 
 class _Ours:
     """Queued invocations of jackfield."""
 
-    def __init__(self, jackfield: Jackfield, environment: dict[str, str], services: Mapping[str, Sequence[int]]) -> None:
+    def __init__(self, jackfield: Jackfield, environment: dict[str, str], services: Mapping[str, Sequence[int]], slots: int) -> None:
         self.jackfield = jackfield
         self.environment = environment
         self.services = services
-        self.slots = 8
+        self.slots = slots
 
     def submit(self, count: int) -> list[str]:
         """Queue invocations one by one."""
@@ -160,46 +228,7 @@ class _Theirs:
                 "--without-gossip", "--without-mingle"]  # fmt: skip
 
 
-def _against(ours: _Ours, theirs: _Theirs) -> Line:
-    pairs = []
-    for number in range(_ROUNDS):
-        first: list[_Ours | _Theirs] = [ours, theirs] if number % 2 else [theirs, ours]
-        values = {id(side): _cost(side, 1).own for side in first}
-        pairs.append((values[id(ours)], values[id(theirs)]))
-    ratio = statistics.median(their / our for our, their in pairs)
-    mine, other = statistics.median(our for our, _ in pairs), statistics.median(their for _, their in pairs)
-    measured = f"{ratio:.2f}× ({1 / mine:.0f} / {1 / other:.0f} a second and core)"
-    return Line("queued no-ops per core through Celery, RabbitMQ and PostgreSQL against bare Celery", measured, "≥ 0.5×", ratio >= 0.5)
-
-
-def _two_workers(ours: _Ours) -> Line:
-    costs = {
-        workers: sorted((_cost(ours, workers) for _ in range(_ROUNDS)), key=lambda cost: cost.rate)[_ROUNDS // 2] for workers in (1, 2)
-    }
-    one, two = costs[1], costs[2]
-    measured = f"{two.rate / one.rate:.2f}× ({two.rate:.0f} / {one.rate:.0f} a second; CPU each {two} / {one})"
-    return Line("queued no-ops a second on one machine, 2 workers against 1", measured, "for scale")
-
-
-def _waiting(ours: _Ours) -> Line:
-    """Measure invocations that mostly wait, few at once: the number of workers bounds them, not the cores."""
-    rates: dict[int, float] = {}
-    ours.slots = _SLOTS
-    for workers in (1, 2):
-        with _running(ours, workers):
-            ours.submit(_WARM)
-            _wait(ours)
-            began = time.monotonic()
-            ours.jackfield.enqueue_many([{**_CALL, "action": "wait"}] * _WAITING)
-            _wait(ours)
-            rates[workers] = _WAITING / (time.monotonic() - began)
-    ours.slots = 8
-    ratio = rates[2] / rates[1]
-    what = f"queued invocations a second that wait for 20 ms, {_SLOTS} at once in each worker, 2 workers against 1"
-    return Line(what, f"{ratio:.2f}× ({rates[2]:.0f} / {rates[1]:.0f} a second)", "≥ 1.7×", ratio >= 1.7)
-
-
-def _cost(side: _Ours | _Theirs, workers: int) -> _Cost:
+def _cost(side: _Ours | _Theirs, workers: int) -> Figures:
     """Measure no-ops through a number of workers."""
     with _running(side, workers) as pids:
         side.submit(_WARM)
@@ -212,7 +241,8 @@ def _cost(side: _Ours | _Theirs, workers: int) -> _Cost:
         _wait(side)
         seconds = time.monotonic() - began
         used = {name: sum(map(_used, group)) - before[name] for name, group in groups.items()}
-    return _Cost({name: cpu / _COUNT for name, cpu in {"submission": submitting, **used}.items()}, _COUNT / seconds)
+    each = {name: cpu / _COUNT for name, cpu in {"submission": submitting, **used}.items()}
+    return Figures({"rate": _COUNT / seconds, "per core": 1 / (each["submission"] + each["workers"]), **each})
 
 
 def _wait(side: _Ours | _Theirs) -> None:
@@ -243,20 +273,3 @@ def _used(pid: int) -> float:
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
     return sum(map(int, fields[11:15])) / _TICKS + sum(_used(int(child)) for child in children)
-
-
-def _singles(ours: _Ours) -> Line:
-    journal = ours.jackfield.journal
-    assert journal is not None
-    with _running(ours, 1):
-        ours.submit(20)
-        _wait(ours)
-        ids = []
-        for _ in range(_SINGLES):
-            ids += ours.submit(1)
-            threading.Event().wait(0.05)
-        _wait(ours)
-    entries = [journal.find(identifier) for identifier in ids]
-    took = sorted(((entry.settled_at or 0.0) - entry.created_at) * 1000 for entry in entries)
-    measured = f"p50 {took[len(took) // 2]:.0f} ms, p99 {took[int(len(took) * 0.99)]:.0f} ms"
-    return Line("a queued no-op from its submission to its end, 20 a second", measured, "for scale")

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -40,14 +41,20 @@ def baseline() -> Path | None:
     return tree
 
 
-def environment(tree: Path = TREE) -> dict[str, str]:
-    """Return the environment of a process of ``tree``: without settings of AWS and of jackfield, and without a journal."""
+def environment(tree: Path = TREE, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment of a process of ``tree``: without settings of AWS and of jackfield but these, and without a journal.
+
+    PYTHONPATH in ``settings`` comes after the tree's.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JACKFIELD_", "PYTHONDONTWRITE"))}
+    more = dict(settings or {})
+    paths = [*(str(tree / folder) for folder in _PACKAGES), *filter(None, [more.pop("PYTHONPATH", None)])]
     return {
         **kept,
         "AWS_EC2_METADATA_DISABLED": "true",
         "BENCH_TREE": str(tree),
         "JACKFIELD_DATABASE_URL": "none",
         "PYTHONHASHSEED": "0",
-        "PYTHONPATH": os.pathsep.join(str(tree / folder) for folder in _PACKAGES),
+        "PYTHONPATH": os.pathsep.join(paths),
+        **more,
     }

@@ -1,0 +1,114 @@
+"""Scenes of servers under load: jackfield's, of the tree of the process, and a bare Starlette application."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.child import Figures
+from benchmarks.measure import Answer, Scene
+from benchmarks.scenes import KEYS, MAIL
+from benchmarks.trees import ROOT
+
+SECONDS = 0.7
+"""Seconds of one load. A side has one in each round."""
+ROUNDS = 9
+_MANIFEST = ROOT / "tests" / "connectors" / "echo" / "jackfield_echo" / "connector.json"
+_HELLO = {"text": "hello"}
+
+
+def _invocation(connector: str, action: str, connection: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"connector": connector, "action": action, "connection": connection, "inputs": inputs}
+
+
+def _tool(**arguments: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "execute_action", "arguments": arguments}}
+
+
+_LANES: Mapping[str, dict[str, Any]] = {
+    "read": {"body": _invocation("echo", "say", "hall", _HELLO)},
+    "async": {"body": _invocation("echo", "sayLater", "hall", _HELLO)},
+    "write": {"body": _invocation("echo", "post", "hall", _HELLO)},
+    "keyed": {"body": _invocation("echo", "post", "hall", _HELLO), "keyed": True},
+    "refused": {"body": _invocation("echo", "say", "hall", {"text": 5}), "status": 422},
+    "mcp": {
+        "body": _tool(connector="echo", action="say", connection="hall", inputs=_HELLO),
+        "path": "/mcp",
+        "headers": {"Accept": "application/json, text/event-stream"},
+    },
+    "upstream": {"body": _invocation("http", "request", "far", {"url": "/parcels/p1?a=1"})},
+    "mail": {"body": _invocation("aws-ses", "sendEmail", "acme", MAIL)},
+}
+"""Requests by name; what is left out is that of an invocation that succeeds."""
+
+
+def lane(name: str, connections: int, *options: Any, value: str = "rate") -> Scene:
+    """Make the scene of a lane of our server, whose connections have this provider; ``value`` is what counts of a load."""
+    return Scene(ours, (name, connections, *options), said(value), count=1)
+
+
+def said(value: str) -> Callable[[Answer], float]:
+    """Return the function that finds a value in what a call says."""
+    return lambda answer: float(answer.said[value])
+
+
+@contextmanager
+def ours(name: str, connections: int, provider: str = "", workers: int = 1, seconds: float = SECONDS) -> Iterator[Callable[[], Figures]]:
+    """Serve, and load the server for some seconds."""
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), provider, workers) as server:
+        yield lambda: load(server.port, server.process.pid, name, connections, token=server.token, seconds=seconds)
+
+
+@contextmanager
+def serving(folder: Path, provider: str = "", workers: int = 1) -> Iterator[Any]:
+    """Serve with the connections of all lanes."""
+    from http_stand import process
+    from plugboard import declare
+
+    declare(folder / "points", "jackfield-http-request", "jackfield.connectors", {"http": "jackfield_http_request:connector"})
+    paths = (str(folder / "points"), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+    with process(folder, "--workers", str(workers), "--allow-host", "127.0.0.1", paths=paths) as server:
+        for name, kind, values in (
+            ("hall", "echo/token", {"token": "t"}),
+            ("far", "http/bearer", {"server": provider, "token": "token-of-the-benchmark-0123456789"}),
+            ("acme", "aws/apiKeySecret", {**KEYS, "endpoint": provider}),
+        ):
+            if provider or name == "hall":
+                made = server.client.post("/v1/connections?test=false", {"name": name, "type": kind, "values": values})
+                assert made.status == 201, made.body
+        yield server
+
+
+@contextmanager
+def bare(name: str, connections: int) -> Iterator[Callable[[], Figures]]:
+    """Serve a bare Starlette application, and load it."""
+    command = [sys.executable, "-m", "benchmarks.bare", str(_MANIFEST)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        found = re.search(r":(\d+)$", child.stderr.readline().strip())
+        assert found is not None
+        try:
+            yield lambda: load(int(found[1]), child.pid, name, connections)
+        finally:
+            child.send_signal(signal.SIGTERM)
+
+
+def load(port: int, pid: int, name: str, connections: int, *, token: str = "none", seconds: float = SECONDS) -> Figures:
+    """Load a server with the requests of a lane."""
+    lane = _LANES[name]
+    wanted = {"path": "/v1/invocations", "status": 200, "keyed": False, "headers": {}, **lane, "body": json.dumps(lane["body"])}
+    wanted |= {"port": port, "pid": pid, "token": token, "connections": connections, "seconds": seconds}
+    command = [sys.executable, "-m", "benchmarks.load", json.dumps(wanted)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    found = json.loads(done.stdout)
+    assert found.pop("fault") is None, done.stdout
+    return Figures(found)
