@@ -80,8 +80,14 @@ wheels: setup
 	@echo "== wheels"
 	@BIN=$(BIN) .ci/wheels
 
-bench: setup ## print ratios measured side by side; writes docs/performance.md
-	@$(BIN)/python -m benchmarks
+# `make bench PART` and `make bench PART=...` measure one part: what follows `bench` on the command line names parts, and is no target then.
+ifeq ($(firstword $(MAKECMDGOALS)),bench)
+PART ?= $(wordlist 2,99,$(MAKECMDGOALS))
+$(wordlist 2,99,$(MAKECMDGOALS)): bench ; @:
+endif
+
+bench: setup ## print ratios measured side by side, also against benchmarks/baseline; one part: make bench PART; writes docs/performance.md
+	@$(BIN)/python -m benchmarks $(PART)
 
 awsindex: setup ## make the shipped index of AWS services again, after a new botocore was pinned; prints what changed
 	@$(BIN)/python -m jackfield_aws.virtual.index_change

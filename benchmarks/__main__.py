@@ -46,7 +46,8 @@ Ratios measured side by side, each in one run of its part of `make bench`, again
   swapped in each round. A figure is the median of the ratios within rounds, 31 or more of them. Cold starts, loads on a server and attachments have longer rounds, and fewer.
 - Absolute figures are medians too; they are for scale only and belong to the machine that ran them.
 - *Against the baseline*: ours divided by ours with the code of commit `{baseline:.7}` (`benchmarks/baseline`), in the same rounds. "–": not compared, or that code lacks what the line needs.
-- *Load*: the load average of one minute when the line was measured, which has the benchmark itself in it.
+- *Load*: the load average of one minute when the line was measured, which has the benchmark itself in it. "–": measured in longer rounds, before this
+  column was there.
 
 `make bench PART` measures one part again, in at most five minutes. Large sizes: `CAMPAIGN=1 make bench PART`.
 

@@ -24,7 +24,12 @@ class Caller(asyncio.Protocol):
 
     def __init__(self, wanted: dict[str, Any], times: list[float], faults: list[bytes]) -> None:
         body = wanted["body"].encode()
-        headers = {"Host": "x", "Authorization": f"Bearer {wanted['token']}", "Content-Type": "application/json", **wanted["headers"]}
+        headers = {
+            "Host": f"127.0.0.1:{wanted['port']}",
+            "Authorization": f"Bearer {wanted['token']}",
+            "Content-Type": "application/json",
+            **wanted["headers"],
+        }
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self._head = f"POST {wanted['path']} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n".encode()
         self._body = b"\r\n" + body
@@ -95,6 +100,7 @@ async def _main(wanted: dict[str, Any]) -> None:
     cpu, started = cpu_of(wanted["pid"]), time.perf_counter()
     await asyncio.sleep(wanted["seconds"])
     now, used, count = time.perf_counter(), cpu_of(wanted["pid"]) - cpu, len(times)
+    assert count, "no request was answered"
     for caller in callers:
         caller.done = True
     ordered = sorted(times[:count])

@@ -24,7 +24,7 @@ from benchmarks.measure import CAMPAIGN, ROOT, Line, Scene, compared, per_second
 from jackfield import Jackfield
 from jackfield.database import open_database
 
-_COUNT, _WAITING, _SINGLES = (1500, 600, 150) if CAMPAIGN else (600, 240, 60)
+_COUNT, _WAITING, _SINGLES = (1500, 600, 150) if CAMPAIGN else (400, 160, 40)
 _ROUNDS = 3
 _SLOTS = 2
 """Invocations that a worker runs at once if they wait for a provider, so that the cores do not bind them."""
