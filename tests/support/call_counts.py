@@ -38,6 +38,7 @@ _UPKEEP = frozenset({"jackfield-lease", "aws-deadlines"})
 """Threads that work for no single invocation, at times of their own."""
 _WARM, _COUNTED, _ROUNDS = 5, 5, 40
 _TICK = 1e-5
+_PATIENCE = 120.0
 _SETTLED = 0.02
 """Seconds for which a server finishes what its answer did not wait for. If they are too few, a round is repeated."""
 
@@ -166,7 +167,7 @@ def _served(path: str, body: dict[str, Any], *headers: str) -> Scene:
             assert client.post("/v1/connections", {"name": "hall", **_HALL}).status == 201
             about = (f"Authorization: Bearer {client.token}", "Content-Type: application/json", f"Content-Length: {len(text)}", *headers)
             request = "\r\n".join((f"POST {path} HTTP/1.1", "Host: localhost", *about, "", text)).encode()
-            with socket.create_connection(("127.0.0.1", stand.port), 30) as connection, connection.makefile("rb") as answers:
+            with socket.create_connection(("127.0.0.1", stand.port), _PATIENCE) as connection, connection.makefile("rb") as answers:
 
                 def call() -> None:
                     connection.sendall(request)
@@ -203,6 +204,7 @@ SCENES: dict[str, tuple[str, Scene]] = {
 
 def main(folder: Path) -> None:
     """Count all scenes and print them."""
+    import jackfield.surfaces.mcp.sdk_server  # noqa: F401 (here, where imports are not slowed down by the counter)
     from jackfield.database import batches
     from jackfield.queue import local
     from jackfield.surfaces.shared import disconnect
