@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import tempfile
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -20,21 +21,27 @@ from botocore.credentials import Credentials
 
 import jackfield.queue.runtime_pool
 import jackfield.runtime
+import jackfield_aws.bounded
 import jackfield_aws.clients
 import jackfield_aws.sessions
 import jackfield_aws.sts
 from clocks import FakeClock
 from corpus import Vector
 from fake_aws import FakeAws
+from fake_aws.line import Line
 from jackfield.catalog import Catalog, EntryPoint, entry_points
 from jackfield.schema.cache import Schemas
 from jackfield_aws.client_hooks import watch
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec, make_client
+from jackfield_aws_ses.demo.aws.exchange import Answer
 from plugboard import make_echo, plugged
 
 _HOSTS = ("AWS_", "JACKFIELD_", "NO_COLOR", "FORCE_COLOR")
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
+_MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
+_DRIPS = 0.3
+"""Seconds in which a few bytes of an answer drip before its deadline passes."""
 _AMBIENT = frozenset({"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"})
 
 
@@ -151,12 +158,13 @@ def clean_environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def staged(vector: Vector) -> Iterator[Place]:
-    """Set everything up as the vector says, and put it back afterwards."""
+def staged(vector: Vector, *, real_time: bool = True) -> Iterator[Place]:
+    """Set everything up as the vector says, and put it back afterwards. Unless in real time, the fake AWS lets deadlines pass at once where
+    it hangs or drips: nothing depends on how far a loaded machine comes until then."""
     aws = _aws()
     settle = functools.partial(_filled, url=aws.url)
     aws.renew(settle(vector.endpoint))
-    with tempfile.TemporaryDirectory(prefix="jackfield-vector-") as name, ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="jackfield-vector-", dir=_MEMORY) as name, ExitStack() as stack:
         folder = Path(name)
         documents = tuple(settle(document) for document in vector.documents)
         written = tuple(_write(folder / f"connections-{number}.json", {"connections": item}) for number, item in enumerate(documents))
@@ -181,7 +189,32 @@ def staged(vector: Vector) -> Iterator[Place]:
         if not _AMBIENT.isdisjoint(vector.environment):
             patch.setattr(jackfield_aws.sessions, "_shared", _own_identities())
         patch.setattr(socket, "getaddrinfo", _resolve)
-        yield Place(aws, folder, written, settle(vector.given), documents, paths)
+        place = Place(aws, folder, written, settle(vector.given), documents, paths)
+        if not real_time:
+            _hurry(patch, place.clock)
+        yield place
+
+
+def _hurry(patch: pytest.MonkeyPatch, clock: FakeClock) -> None:
+    """Let the deadlines of all watched sockets pass as soon as the fake AWS holds an answer back, or has begun to drip."""
+    watch, hold, drip = jackfield_aws.bounded._WATCH, Line.hold, Line.drip
+
+    def end() -> None:
+        with watch._changed:
+            clock.advance(max((deadline.remaining() for *_, deadline in watch._active.values()), default=0.0))
+            watch._changed.notify()
+
+    def held(line: Line, seconds: float | None) -> bool:
+        end()
+        return hold(line, seconds)
+
+    def dripped(line: Line, answer: Answer, seconds: float, with_head: bool) -> None:
+        threading.Timer(_DRIPS, end).start()
+        drip(line, answer, seconds, with_head)
+
+    patch.setattr(jackfield_aws.bounded, "time", clock)
+    patch.setattr(Line, "hold", held)
+    patch.setattr(Line, "drip", dripped)
 
 
 def _set_environment(patch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:

@@ -12,10 +12,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from corpus import Vector
+import jsonschema
+import pytest
+
+from corpus import Vector, vectors
 from expecting import differences
 from http_surface import over_http, takes_http
 from jackfield import Jackfield
@@ -27,6 +32,7 @@ from stage import Place, staged
 Json = dict[str, Any]
 
 _PATIENCE = 30.0
+_SCHEMAS = Path(__file__).parents[2] / "schemas"
 EXITS: Mapping[str, int] = {
     **dict.fromkeys(("invalid_invocation", "unknown_connector", "unknown_action", "unknown_connection"), 2),
     **dict.fromkeys(("invalid_input", "invalid_connection", "idempotency_conflict"), 2),
@@ -37,11 +43,13 @@ EXITS: Mapping[str, int] = {
 
 @dataclass(frozen=True)
 class Surface:
-    """``run`` plays a vector at a place and gives the Result as JSON; ``takes`` says which vectors it can express."""
+    """``run`` plays a vector at a place and gives the Result as JSON; ``takes`` says which vectors it can express; with ``real_time`` it
+    waits as long as the vector's deadlines are."""
 
     run: Callable[[Vector, Place], Json]
     takes: Callable[[Vector], bool] = lambda _vector: True
     own_clock: bool = False
+    real_time: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +136,7 @@ _JOURNALLED = frozenset({"doubt", "dry-run", "paging", "retries"})
 """The groups that the journal has a part in: it is written before the action and after it."""
 
 SURFACES: Mapping[str, Surface] = {
-    "library": Surface(library),
+    "library": Surface(library, real_time=True),
     "ainvoke": Surface(tasks),
     "library-journal": Surface(stored, takes=lambda vector: vector.group in _JOURNALLED),
     "cli": Surface(command),
@@ -136,14 +144,14 @@ SURFACES: Mapping[str, Surface] = {
     "http": Surface(over_http, takes=takes_http),
     "mcp": Surface(over_mcp, takes=takes_mcp),
     "queue": Surface(through_queue, takes=takes_queue),
-    "cli-process": Surface(process, takes=lambda vector: vector.process, own_clock=True),
+    "cli-process": Surface(process, takes=lambda vector: vector.process, own_clock=True, real_time=True),
 }
 
 
 def played(name: str, vector: Vector) -> Play:
     """What the surface called ``name`` makes of the vector."""
     surface = SURFACES[name]
-    with staged(vector) as place:
+    with staged(vector, real_time=surface.real_time) as place:
         result = surface.run(vector, place)
         place.aws.release()
         state = place.aws.state()
@@ -169,6 +177,53 @@ def complaints(vector: Vector, play: Play) -> list[str]:
     if "waited" in expect and play.waited is not None:
         found += differences(expect["waited"], play.waited, "waited:")
     return found
+
+
+def disagreements(vector: Vector) -> list[str]:
+    """Play a vector through every surface that can express it; each difference from what the vector says, and from the other surfaces."""
+    plays = {name: played(name, vector) for name, surface in SURFACES.items() if surface.takes(vector)}
+    found = [f"{name}: {complaint}" for name, play in plays.items() for complaint in complaints(vector, play)]
+    first, *others = plays
+    found += _faults("result", plays[first].result)
+    if isinstance(vector.given, Mapping) and vector.expect.get("error", {}).get("code") != "invalid_invocation":
+        found += _faults("invocation", vector.given)
+    for other in others:
+        if comparable(plays[other].result) != comparable(plays[first].result):
+            found.append(f"{first} and {other} differ: {comparable(plays[first].result)} and {comparable(plays[other].result)}")
+        if "calls" in vector.expect and plays[other].calls != plays[first].calls:
+            found.append(f"{first} and {other} differ in their calls: {plays[first].calls} and {plays[other].calls}")
+    return [vector.says, *found] if found else []
+
+
+GROUPS_OF_CALLS = frozenset({
+    "assume-role", "connections", "cost", "deadline", "doubt", "dry-run", "errors",
+    "invocation", "names", "paging", "retries", "validation",
+})  # fmt: skip
+"""Groups of vectors about what every call has."""
+
+
+def parameters(holds: Callable[[str], bool]) -> list[Any]:
+    """All vectors of groups for which something holds. Wheels are tested with those for a process of their own and the first of each action
+    and code."""
+    seen: set[object] = set()
+    found = []
+    for vector in vectors():
+        action = vector.given.get("action") if isinstance(vector.given, Mapping) else None
+        kind = (json.dumps(action), vector.expect.get("error", {}).get("code"))
+        if holds(vector.group):
+            found.append(pytest.param(vector, marks=() if vector.process or kind not in seen else pytest.mark.tree_only))
+        seen.add(kind)
+    return found
+
+
+@cache
+def _validator(name: str) -> Any:
+    schema = json.loads((_SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
+    return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+
+
+def _faults(name: str, value: object) -> list[str]:
+    return [f"{name}.schema.json: {error.json_path}: {error.message[:200]}" for error in _validator(name).iter_errors(value)]
 
 
 _SHAPE = {

@@ -1,13 +1,14 @@
-"""Every vector gives what it says through every surface, the same Result through all of them; and the corpus itself is sound."""
+"""Every vector gives what it says through every surface, the same Result through all of them; and the corpus itself is sound.
+
+Vectors of what SES's actions do are in ``test_surfaces_equal_actions``.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
@@ -15,52 +16,20 @@ import pytest
 from corpus import FOLDER, Vector, files, vectors
 from jackfield.catalog import Catalog
 from jackfield.errors import CODES
-from surfaces import SURFACES, comparable, complaints, played
+from surfaces import GROUPS_OF_CALLS, disagreements, parameters
 
-_SCHEMAS = Path(__file__).parents[2] / "schemas"
 _OF_NO_VECTOR = {"idempotency_conflict", "cancelled", "not_allowed"}
 """Codes that no single invocation can come to: they need a journal, a caller who leaves, or rules (tests/access)."""
 
 
-def _parameters() -> Iterator[Any]:
-    """Yield all vectors. Wheels are tested with those for a process of their own and the first of each action and code."""
-    seen: set[object] = set()
-    for vector in vectors():
-        action = vector.given.get("action") if isinstance(vector.given, Mapping) else None
-        kind = (json.dumps(action), vector.expect.get("error", {}).get("code"))
-        yield pytest.param(vector, marks=() if vector.process or kind not in seen else pytest.mark.tree_only)
-        seen.add(kind)
-
-
-@pytest.mark.parametrize("vector", list(_parameters()), ids=str)
+@pytest.mark.parametrize("vector", parameters(lambda group: group in GROUPS_OF_CALLS), ids=str)
 def test_surfaces_give_equal_results(vector: Vector) -> None:
     """A vector gives what it says through every surface that can express it: the library, the command line, the HTTP API, MCP, the queue.
 
     That is the Result, the calls of AWS, the exit code or status, and no traceback. Ids, durations and the wording of hints aside, all
     Results are equal; Result and invocation fit their published schemas. Some vectors run in a process of their own, too.
     """
-    plays = {name: played(name, vector) for name, surface in SURFACES.items() if surface.takes(vector)}
-    found = [f"{name}: {complaint}" for name, play in plays.items() for complaint in complaints(vector, play)]
-    first, *others = plays
-    found += _faults("result", plays[first].result)
-    if isinstance(vector.given, Mapping) and vector.expect.get("error", {}).get("code") != "invalid_invocation":
-        found += _faults("invocation", vector.given)
-    for other in others:
-        if comparable(plays[other].result) != comparable(plays[first].result):
-            found.append(f"{first} and {other} differ: {comparable(plays[first].result)} and {comparable(plays[other].result)}")
-        if "calls" in vector.expect and plays[other].calls != plays[first].calls:
-            found.append(f"{first} and {other} differ in their calls: {plays[first].calls} and {plays[other].calls}")
-    assert not found, "\n".join([vector.says, *found])
-
-
-@cache
-def _validator(name: str) -> Any:
-    schema = json.loads((_SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
-    return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
-
-
-def _faults(name: str, value: object) -> list[str]:
-    return [f"{name}.schema.json: {error.json_path}: {error.message[:200]}" for error in _validator(name).iter_errors(value)]
+    assert disagreements(vector) == []
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.stem)

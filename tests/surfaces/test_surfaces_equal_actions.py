@@ -1,0 +1,14 @@
+"""The vectors of what the actions of SES do, through every surface: a module of their own, so that two workers share the corpus."""
+
+from __future__ import annotations
+
+import pytest
+
+from corpus import Vector
+from surfaces import GROUPS_OF_CALLS, disagreements, parameters
+
+
+@pytest.mark.parametrize("vector", parameters(lambda group: group not in GROUPS_OF_CALLS), ids=str)
+def test_surfaces_give_equal_results_of_actions(vector: Vector) -> None:
+    """A vector of an action gives what it says through every surface that can express it, and the same Result through all of them."""
+    assert disagreements(vector) == []
