@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from jackfield import Jackfield
 from jackfield.cli.main import main
 from jackfield.journal import Entry
 from jackfield.surfaces.mcp import sdk_server
-from mcp_talk import MODES, Lines, call_of, called, local, message, refusal, talked, tool_names, trying
+from mcp_talk import MODES, Conversation, Lines, call_of, called, local, message, refusal, talked, tool_names, trying
 from plugboard import make_connector, make_echo, plugged
 
 DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "execute_action"]
@@ -55,25 +56,32 @@ def test_an_action_is_found_and_run(tmp_path: Path, mode: str) -> None:
     assert result.structured_content["output"]["text"] == "hello"
 
 
-def test_h31_a_sentence_finds_the_action(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def conversation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversation]:
+    """One process of ``jackfield mcp`` that tests of single calls share."""
+    with Conversation(local(tmp_path_factory.mktemp("shared"))) as found:
+        yield found
+
+
+def test_h31_a_sentence_finds_the_action(conversation: Conversation) -> None:
     """A sentence of a model finds the nearest action, and the words say that it has only some of the words."""
-    found = called(local(tmp_path), "search_actions", query="send an email to a customer")
+    found = conversation.call("search_actions", query="send an email to a customer")
     assert found.structured_content["items"][0]["action"] == "sendEmail"
     assert found.content[0].text.startswith("Partial matches")  # type: ignore[union-attr]
 
 
-def test_faults_are_told_with_their_places(tmp_path: Path) -> None:
+def test_faults_are_told_with_their_places(conversation: Conversation) -> None:
     """Inputs that break the schema are a Result with pointers, and words that say the same."""
-    found = called(local(tmp_path), "execute_action", **say("say", text=5, times=0))
+    found = conversation.call("execute_action", **say("say", text=5, times=0))
     assert found.is_error
     assert {detail["path"] for detail in found.structured_content["error"]["details"]} == {"/text", "/times"}
     assert "/times: must be at least 1" in found.content[0].text  # type: ignore[union-attr]
     assert "Call get_action_guide with connector 'echo'" in found.content[0].text  # type: ignore[union-attr]  # M15
 
 
-def test_unknown_members_are_refused(tmp_path: Path) -> None:
+def test_unknown_members_are_refused(conversation: Conversation) -> None:
     """The arguments are exactly an invocation."""
-    found = called(local(tmp_path), "execute_action", **say("say", text="x"), inptus={})
+    found = conversation.call("execute_action", **say("say", text="x"), inptus={})
     error = found.structured_content["error"]
     assert (error["code"], error["details"][0]["path"]) == ("invalid_invocation", "/inptus")
 
@@ -132,12 +140,12 @@ def test_l38_lines_that_are_no_message_are_answered(tmp_path: Path) -> None:
         assert lines.ended()[0] == 0
 
 
-def test_m33_inputs_may_be_json_text(tmp_path: Path) -> None:
+def test_m33_inputs_may_be_json_text(conversation: Conversation) -> None:
     """Inputs that a client sends as JSON text are read; text that holds no object is refused with its place."""
-    found = called(local(tmp_path), "execute_action", **{**say("say", text="hello"), "inputs": '{"text": "hello"}'})
+    found = conversation.call("execute_action", **{**say("say", text="hello"), "inputs": '{"text": "hello"}'})
     assert found.structured_content["output"]["text"] == "hello", found
     for text in ("hello", '{"text": "a", "text": "b"}'):
-        refused = called(local(tmp_path), "execute_action", **{**say("say", text="x"), "inputs": text}).structured_content["error"]
+        refused = conversation.call("execute_action", **{**say("say", text="x"), "inputs": text}).structured_content["error"]
         assert refused["details"][0]["path"] == "/inputs"
 
 
@@ -194,8 +202,15 @@ def test_an_action_without_end_does_not_keep_it(tmp_path: Path, monkeypatch: pyt
     assert [entry.status for entry in journal(tmp_path, monkeypatch)] == ["in_doubt"]
 
 
-@pytest.mark.parametrize("closed", [False, True])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "closed"),
+    [
+        (signal.SIGTERM, False),
+        (signal.SIGINT, True),
+        pytest.param(signal.SIGTERM, True, marks=pytest.mark.campaign),
+        pytest.param(signal.SIGINT, False, marks=pytest.mark.campaign),
+    ],
+)
 def test_a_signal_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, closed: bool) -> None:
     """SIGTERM and Ctrl-C let what was sent end, and cancel what was not, whether stdin stays open or is closed meanwhile."""
     with Gatekeeper() as gate, Gatekeeper() as early, Lines(tmp_path, JACKFIELD_LOG_LEVEL="INFO") as lines:
@@ -216,8 +231,15 @@ def test_a_signal_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbe
     assert sorted(entry.status for entry in journal(tmp_path, monkeypatch)) == ["failed", "succeeded"]
 
 
-@pytest.mark.parametrize(("before", "status"), [(True, "failed"), (False, "succeeded")])
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("mode", "before", "status"),
+    [
+        (MODES[0], True, "failed"),
+        (MODES[1], False, "succeeded"),
+        pytest.param(MODES[1], True, "failed", marks=pytest.mark.campaign),
+        pytest.param(MODES[0], False, "succeeded", marks=pytest.mark.campaign),
+    ],
+)
 def test_a_cancelled_call_is_cancelled_until_it_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, before: bool, status: str
 ) -> None:
@@ -258,17 +280,17 @@ def test_what_cannot_be_served_is_told_on_stderr(tmp_path: Path, broken: str) ->
     assert "Traceback" not in err
 
 
-def test_a_doubt_is_an_error_with_a_hint(tmp_path: Path) -> None:
+def test_a_doubt_is_an_error_with_a_hint(conversation: Conversation) -> None:
     """A write that was cut is in doubt: ``isError``, the status, and words that say what to do."""
-    found = called(local(tmp_path), "execute_action", **say("post", text="x", fault={"kind": "reset"}))
+    found = conversation.call("execute_action", **say("post", text="x", fault={"kind": "reset"}))
     assert (found.is_error, found.structured_content["status"]) == (True, "in_doubt")
     assert "is in doubt" in found.content[0].text  # type: ignore[union-attr]
     assert found.structured_content["error"]["hint"] in found.content[0].text  # type: ignore[union-attr]
 
 
-def test_no_secret_is_answered(tmp_path: Path) -> None:
+def test_no_secret_is_answered(conversation: Conversation) -> None:
     """A token that an action says aloud is masked, in the structured content and in the words."""
-    found = called(local(tmp_path), "execute_action", **say("say", text="x", reveal=True))
+    found = conversation.call("execute_action", **say("say", text="x", reveal=True))
     told = json.dumps(found.model_dump(mode="json"))
     assert not found.is_error
     assert "secret-4711" not in told
@@ -278,9 +300,10 @@ def test_files_of_a_server_in_the_same_home_are_files(tmp_path: Path) -> None:
     """``{"file": id}`` is what ``jackfield serve`` was given; an id that is none is refused with its place."""
     with standing(tmp_path) as stand:
         file = stand.client().post("/v1/files", b"a picture", Content_Type="image/png").json["file"]
-    found = called(local(tmp_path), "execute_action", **say("say", text="x", picture={"file": file}))
+    with Conversation(local(tmp_path)) as conversation:
+        found = conversation.call("execute_action", **say("say", text="x", picture={"file": file}))
+        refused = conversation.call("execute_action", **say("say", text="x", picture={"file": "file_none"}))
     assert found.structured_content["output"]["inputs"]["picture"] == {"data": "YSBwaWN0dXJl", "contentType": "image/png"}
-    refused = called(local(tmp_path), "execute_action", **say("say", text="x", picture={"file": "file_none"}))
     assert refused.structured_content["error"]["details"][0]["path"] == "/picture/file"
 
 
@@ -289,9 +312,9 @@ def test_it_needs_no_server(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     missing.mkdir()
     (missing / "orjson.py").write_text("raise ModuleNotFoundError('gone', name='orjson')\n", encoding="utf-8")
-    sdk_server = local(tmp_path, paths=[str(missing)])
-    assert not called(sdk_server, "execute_action", **say("say", text="x")).is_error
-    refused = called(sdk_server, "execute_action", **say("say", text="x", picture={"file": "file_none"}))
+    with Conversation(local(tmp_path, paths=[str(missing)])) as conversation:
+        assert not conversation.call("execute_action", **say("say", text="x")).is_error
+        refused = conversation.call("execute_action", **say("say", text="x", picture={"file": "file_none"}))
     assert refused.structured_content["error"]["code"] == "invalid_input"
 
 

@@ -9,7 +9,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -44,6 +46,46 @@ def talked(server: Server, step: Callable[[Client], Awaitable[T]], mode: str = M
 def called(server: Server, tool: str, mode: str = MODES[1], /, **arguments: Any) -> CallToolResult:
     """What one call of a tool comes to."""
     return talked(server, lambda client: client.call_tool(tool, arguments), mode)
+
+
+class Conversation:
+    """A conversation that goes on over several calls, for tests outside an event loop."""
+
+    def __init__(self, server: Server, mode: str = MODES[1]) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="mcp-conversation", daemon=True)
+        self._over = asyncio.Event()
+        self._client: Future[Client] = Future()
+        self._server, self._mode = server, mode
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._living = asyncio.run_coroutine_threadsafe(self._live(), self._loop)
+        self._client.result(_PATIENCE)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._loop.call_soon_threadsafe(self._over.set)
+        try:
+            self._living.result(_PATIENCE)
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_PATIENCE)
+            self._loop.close()
+
+    async def _live(self) -> None:
+        try:
+            async with Client(self._server(), mode=self._mode, read_timeout_seconds=_PATIENCE) as client:
+                self._client.set_result(client)
+                await self._over.wait()
+        except BaseException as error:
+            if not self._client.done():
+                self._client.set_exception(error)
+            raise
+
+    def call(self, tool: str, /, **arguments: Any) -> CallToolResult:
+        """What a call of a tool comes to."""
+        return asyncio.run_coroutine_threadsafe(self._client.result().call_tool(tool, arguments), self._loop).result(_PATIENCE)
 
 
 def refusal(server: Server, tool: str, mode: str = MODES[1], /, **arguments: Any) -> MCPError:
