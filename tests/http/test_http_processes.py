@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from fake_aws import FakeAws, FakeAwsProcess
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Process, process, say, standing
@@ -145,21 +147,22 @@ def _killed_and_restarted(server: Process, times: int) -> int:
     return killed
 
 
-def test_workers_that_are_killed_lose_nothing_and_send_nothing_twice(tmp_path: Path) -> None:
-    """500 callers, answered at once or queued, while workers die: each learns what became of it, and nothing was sent twice."""
-    with FakeAwsProcess(latency=0.02) as aws, process(tmp_path, "--workers", "2") as server:
+@pytest.mark.parametrize(("count", "kills"), [(80, 1), pytest.param(500, 3, marks=pytest.mark.campaign)])
+def test_workers_that_are_killed_lose_nothing_and_send_nothing_twice(tmp_path: Path, count: int, kills: int) -> None:
+    """Callers, answered at once or queued, while workers die: each learns what became of it, and nothing was sent twice."""
+    with FakeAwsProcess(latency=0.02 if count > 100 else 0.4) as aws, process(tmp_path, "--workers", "2") as server:
         connect(server.client, aws.url)
         with ThreadPoolExecutor(50) as pool:
-            keys = [f"mail-{number}" for number in range(500)]
+            keys = [f"mail-{number}" for number in range(count)]
             asked = {key: pool.submit(persistent, server.client, key, queued=place % 2 == 0) for place, key in enumerate(keys)}
-            assert _killed_and_restarted(server, 3) == 3
+            assert _killed_and_restarted(server, kills) == kills
             outcomes = {key: future.result(120) for key, future in asked.items()}
         sent = Counter(message["subject"] for message in aws.state()["messages"])
     assert set(outcomes.values()) <= {"succeeded", "in_doubt"}
     assert max(sent.values()) == 1
     assert {key for key, status in outcomes.items() if status == "succeeded"} <= sent.keys()
     # a kill leaves at most what was on its way in doubt: 50 callers, and 16 jobs of the queue
-    assert Counter(outcomes.values())["in_doubt"] <= 3 * (50 + 16)
+    assert Counter(outcomes.values())["in_doubt"] <= kills * (50 + 16)
 
 
 def test_callers_who_hang_up_are_counted_as_they_were_sent(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -190,8 +190,14 @@ def prepared(found: Secrets, fault: str, *, role: bool) -> Iterator[tuple[Rig, R
         yield stack.enter_context(Rig(folder, script=script, values=values(found, role=role), users=users, roles=roles)), recording
 
 
-@settings(max_examples=60, deadline=None)
-@given(found=secrets(), fault=st.sampled_from(FAULTS), role=st.booleans())
+_SENDS = given(found=secrets(), fault=st.sampled_from(FAULTS), role=st.booleans())
+_COMMANDS = given(found=secrets(), fault=st.sampled_from(FAULTS), role=st.booleans(), form=st.sampled_from(["json", "console"]))
+_OBJECTS = given(found=secrets(), role=st.booleans())
+_REFUSED = given(found=secrets(), member=st.sampled_from(["sessionToken", "secretAccessKey", "externalId", "accessKeyId", "extra"]))
+
+
+@settings(max_examples=24)
+@_SENDS
 def test_results_logs_and_errors(found: Secrets, fault: str, role: bool) -> None:
     """Logs of jackfield, and every form of a Result and its error, hold nothing; AWS's words in a Result hold no secret."""
     with prepared(found, fault, role=role) as (rig, recording):
@@ -216,8 +222,8 @@ def failure(result: Result) -> InvocationFailed | None:
     return None
 
 
-@settings(max_examples=40, deadline=None)
-@given(found=secrets(), fault=st.sampled_from(FAULTS), role=st.booleans(), form=st.sampled_from(["json", "console"]))
+@settings(max_examples=14)
+@_COMMANDS
 def test_command_line(found: Secrets, fault: str, role: bool, form: str) -> None:
     """The command at its most verbose tells nothing on stderr; stdout holds no secret, and nothing at all but where AWS says it."""
     with prepared(found, fault, role=role) as (rig, _), mock.patch.dict(os.environ, JACKFIELD_LOG=form, JACKFIELD_LOG_LEVEL="DEBUG"):
@@ -252,8 +258,8 @@ class Witness:
         return contextlib.nullcontext()
 
 
-@settings(max_examples=30, deadline=None)
-@given(found=secrets(), role=st.booleans())
+@settings(max_examples=10)
+@_OBJECTS
 def test_objects_in_foreign_hands(found: Secrets, role: bool) -> None:
     """``str``, ``repr`` and pickle of what callers, plugins and authors of connectors get, from the invocation to the open client."""
     witness, opened = Witness(), list[object]()
@@ -281,8 +287,8 @@ def test_objects_in_foreign_hands(found: Secrets, role: bool) -> None:
             assert leaks([found.key, found.token], [masked]) == []
 
 
-@settings(max_examples=30, deadline=None)
-@given(found=secrets(), member=st.sampled_from(["sessionToken", "secretAccessKey", "externalId", "accessKeyId", "extra"]))
+@settings(max_examples=10)
+@_REFUSED
 def test_refused_connections(found: Secrets, member: str) -> None:
     """Connection values that break their schema are told without any secret, inline and stored."""
     wrong: Mapping[str, Any] = {
@@ -297,6 +303,21 @@ def test_refused_connections(found: Secrets, member: str) -> None:
         result = rig.jackfield.invoke({**rig.mail(**inputs(found)), "connection": connection})
         assert result.to_json()["error"]["code"] == "invalid_connection"
         assert leaks(found.all, [json.dumps(result.to_json()), *recording.texts(), *shown(result), *shown(result.error)]) == []
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(
+    ("examples", "test"),
+    [
+        (_SENDS, test_results_logs_and_errors),
+        (_COMMANDS, test_command_line),
+        (_OBJECTS, test_objects_in_foreign_hands),
+        (_REFUSED, test_refused_connections),
+    ],
+)
+def test_no_secret_shows_in_many_examples(examples: Callable[[Any], Any], test: Any) -> None:
+    """The tests above hold for 200 examples each."""
+    settings(max_examples=200)(examples(test.hypothesis.inner_test))()
 
 
 def test_botocores_debug_log_is_silent_in_our_calls_only() -> None:
