@@ -103,7 +103,15 @@ def test_docs_page_needs_nothing_from_elsewhere(client: Client, document: Any) -
     assert "unsafe" not in policy
 
 
-def test_server_keeps_to_its_document(stand: Stand, client: Client, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("parts", "phases", "examples"),
+    [
+        (["known"], "examples,coverage", 1),
+        (["random"], "fuzzing,stateful", 1),
+        pytest.param(["known", "random"], "examples,coverage,fuzzing,stateful", 8, marks=pytest.mark.campaign),
+    ],
+)
+def test_server_keeps_to_its_document(client: Client, tmp_path: Path, parts: list[str], phases: str, examples: int) -> None:
     """The tool schemathesis with all its checks finds no 500, no undocumented status, no answer that breaks its schema."""
     client.post("/v1/connections", {"name": "acme", "type": "echo/token", "values": {"token": "a-secret"}})
     identifier = client.invoke("post", text="x", fault={"kind": "reset"}).json["meta"]["invocationId"]
@@ -111,11 +119,11 @@ def test_server_keeps_to_its_document(stand: Stand, client: Client, tmp_path: Pa
     parameters = "".join(f'"path.{name}" = "{value}"\n' for name, value in names.items())
     (tmp_path / "known.toml").write_text(f"{CONFIG}\n[parameters]\n{parameters}", encoding="utf-8")
     (tmp_path / "random.toml").write_text(CONFIG, encoding="utf-8")
-    for name in ("known", "random"):
+    for name in parts:
         command = [
             str(Path(sys.executable).with_name("st")), "--config-file", str(tmp_path / f"{name}.toml"),
             "run", f"http://127.0.0.1:{client.port}/openapi.json", "--header", f"Authorization: Bearer {client.token}",
-            "--checks", "all", "--max-examples", "8", "--phases", "examples,coverage,fuzzing,stateful",
+            "--checks", "all", "--max-examples", str(examples), "--phases", phases,
             "--seed", "1", "--generation-database", "none",
         ]  # fmt: skip
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
