@@ -14,7 +14,8 @@ import pytest
 
 from shell import Shell
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shell_fixture", "warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 _PATIENCE = 60.0
 _ON_ITS_TERMINAL = (

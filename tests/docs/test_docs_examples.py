@@ -16,6 +16,9 @@ from doc_pages import ROOT, Page, blocks, commands, matches, pages
 from fake_aws import FakeAws
 from plugboard import declare, plugged
 
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
+
 CONNECTORS = ROOT / "connectors"
 CONNECTIONS = """\
 connections:

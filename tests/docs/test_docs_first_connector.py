@@ -15,6 +15,7 @@ import pytest
 
 from doc_pages import ROOT, Block, blocks, matches
 
+pytest_plugins = ["warm"]
 PAGE = ROOT / "docs" / "tutorial" / "first-connector.md"
 OPENAPI = ROOT / "docs" / "tutorial" / "publish-openapi.md"
 PORT = "8700"
@@ -26,14 +27,14 @@ _STATE = '\n__code=$?; pwd > "$STATE/folder"; env -0 > "$STATE/environment"; exi
 class Reader:
     """Somebody who follows the page in ``folder``, in one terminal and, where the page says so, in another."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, programs: Path) -> None:
         self.folder = folder / "empty"
         self.folder.mkdir()
         self.answer = ""
         self._state = folder
         self._others: list[subprocess.Popen[bytes]] = []
         keep = {name: value for name, value in os.environ.items() if not name.startswith(("JACKFIELD_", "PYTHON"))}
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
         self._environment = {**keep, "PATH": path, "STATE": str(folder), "JACKFIELD_HOME": str(folder / "home")}
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self._port = str(listener.getsockname()[1])
@@ -107,9 +108,9 @@ def _told(real: object, shown: object) -> object:
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Reader]:
+def reader(tmp_path: Path, launchers: Path) -> Iterator[Reader]:
     """A reader in an empty folder."""
-    following = Reader(tmp_path)
+    following = Reader(tmp_path, launchers)
     yield following
     following.leave()
 

@@ -28,9 +28,12 @@ import marshal
 import os
 import sys
 
+words = {prefix!r} + sys.argv[1:]
+if not words or (words[0].startswith("-") and words[0] not in ("-B", "-P", "-c", "-m")):  # it may also inherit more than three streams
+    os.execv({python!r}, [{python!r}] + words)
 link = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
 link.connect({address!r})
-request = marshal.dumps(({prefix!r} + sys.argv[1:], sys.argv[0], dict(os.environ), os.getcwd()))
+request = marshal.dumps((words, sys.argv[0], dict(os.environ), os.getcwd()))
 streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
 link.sendmsg([len(request).to_bytes(8, "big")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
 link.sendall(request)

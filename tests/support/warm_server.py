@@ -82,7 +82,7 @@ class Server:
                 else:  # its launcher is gone
                     self._selector.unregister(key.fileobj)
                     with contextlib.suppress(ProcessLookupError):
-                        os.killpg(key.data, signal.SIGKILL)
+                        os.kill(key.data, signal.SIGKILL)
             if self._tests or self._forks:
                 empty_since = time.monotonic()
             elif time.monotonic() - empty_since > _LINGER:
@@ -106,8 +106,6 @@ class Server:
             return request
         for stream in streams:
             os.close(stream)
-        with contextlib.suppress(OSError):
-            os.setpgid(child, child)
         watched = os.pidfd_open(child)
         self._forks[watched] = (child, link)
         self._selector.register(watched, selectors.EVENT_READ)
@@ -133,8 +131,7 @@ def _become(request: Request) -> NoReturn:
     for number, stream in enumerate(request.streams):
         os.dup2(stream, number)
     os.closerange(3, 4096)
-    with contextlib.suppress(OSError):
-        os.setpgid(0, 0)
+    os.setsid()
     os.chdir(request.folder)
     os.environ.clear()
     os.environ.update({"PYTEST_ADDOPTS": _PLUGINS} | request.environment)
@@ -143,7 +140,7 @@ def _become(request: Request) -> NoReturn:
     if known is None or any(os.path.exists(os.path.join(path, name)) for path in paths for name in _START_UP):
         os.execv(sys.executable, [sys.executable, *request.words])
     first, safe_path = known
-    sys.executable = request.name
+    sys.executable = os.path.join(os.path.dirname(request.name), "python")
     sys.path[:0] = paths
     sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in request.environment or "-B" in request.words[:first]
     _streams(bool(request.environment.get("PYTHONUNBUFFERED")))
