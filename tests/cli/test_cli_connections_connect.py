@@ -17,7 +17,8 @@ from oauth2_site import make_people
 from oidc_provider import AuthorizationServer, authorization_server
 from shell import Answer, Shell
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shell_fixture", "warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,8 @@ from jackfield.invocation import MAX_BYTES
 from plugboard import make_connector
 from shell import GateKeeper, Shell
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shell_fixture", "warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 
 def line(text: str = "x", **inputs: Any) -> str:

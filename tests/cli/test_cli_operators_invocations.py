@@ -15,7 +15,8 @@ from jackfield.cli.invocations import _shortened
 from operating import journalled, storage
 from shell import Shell
 
-pytest_plugins = ["shell_fixture", "postgres", "operating"]
+pytest_plugins = ["shell_fixture", "postgres", "operating", "warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 
 def _ids(operator: Shell, *words: str) -> list[str]:

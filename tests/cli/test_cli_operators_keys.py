@@ -12,7 +12,8 @@ from jackfield.database.master_key import new_key_text
 from operating import storage
 from shell import Shell
 
-pytest_plugins = ["shell_fixture", "postgres", "operating"]
+pytest_plugins = ["shell_fixture", "postgres", "operating", "warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 
 @pytest.fixture

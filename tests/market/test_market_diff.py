@@ -17,7 +17,8 @@ from plugboard import ECHO
 from shell import Shell
 from wheel_maker import PACKAGE, manifest, put, write_wheel
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shell_fixture", "warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 Edit = Callable[[dict[str, Any]], object]
 

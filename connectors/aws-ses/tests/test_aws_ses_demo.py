@@ -26,6 +26,9 @@ from jackfield_aws_ses.demo.show import Show, folded
 from jackfield_aws_ses.demo.stage import EXAMPLES, Report, Stage, Step
 from jackfield_aws_ses.demo.steps import STEPS, tour
 
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
+
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,9 @@ from jackfield_aws_ses.smtp import Smtp
 from pace_campaign import run
 from rig import Rig, key_values
 
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
+
 SEND, QUOTA, STS = "sesv2:SendEmail", "sesv2:GetAccount", "sts:AssumeRole"
 NEWER_KEY = "AKIA" + "Q" + "A" * 15
 

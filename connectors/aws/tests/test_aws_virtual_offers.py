@@ -18,6 +18,9 @@ from jackfield.access import Workspaces
 from mcp_talk import Server, called, remote
 from moto_rig import offer
 
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
+
 OFFERS: dict[str, Any] = {
     "default": {"services": ["sts", "sqs.send*", "sqs.purge*"], "effects": ["read", "write"]},
     "robots": {"services": ["sqs"], "effects": ["read"], "mcp": True},
