@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
     """Each module of the runtime, by its dotted name."""
     found = {}

@@ -227,7 +227,7 @@ def test_docstrings_begin_as_sentences_do() -> None:
     odd = [
         f"{path}:{getattr(node, 'lineno', 1)}"
         for path in SHIPPED
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree(path))
         if isinstance(node, documented) and starts.match(ast.get_docstring(node) or "")
     ]
     assert odd == []
@@ -362,12 +362,13 @@ def test_what_holds_a_lock_is_renewed_in_a_forked_child() -> None:
 
 
 def test_no_test_forks_a_worker_of_pytest() -> None:
-    """Tests fork through ``forking``, in a process of their own; the nursery is one already. A child waited for has a limit there.
+    """Tests fork through ``forking``, in a process of their own; the nursery and the warm Python are one already. A child waited for has
+    a limit there.
 
     The hostile connector tries to fork, in its own process. Children of isolated connectors are forked from a program that does only that.
     """
     own = {"tests/support/forking.py", "tests/support/nursery.py", "tests/isolation/connectors/hostile.py"}
-    own |= {"tests/support/child_forge.py", "tests/support/ready_children.py"}
+    own |= {"tests/support/child_forge.py", "tests/support/ready_children.py", "tests/support/warm_server.py"}
     assert found(r"\b(os|pty)\.(fork|forkpty|waitpid)[(]|preexec_fn[=]", [path for path in TESTS if name(path) not in own]) == []
 
 

@@ -25,6 +25,7 @@ import traceback
 import types
 from dataclasses import dataclass
 from typing import NoReturn
+from unittest import mock
 
 _MODULES = (
     "pytest", "_pytest.assertion.rewrite", "_pytest.junitxml", "_pytest.terminal", "_pytest.tmpdir", "_pytest.capture", "pluggy", "rich",
@@ -145,11 +146,10 @@ def _become(request: Request) -> NoReturn:
     sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in request.environment or "-B" in request.words[:first]
     _streams(bool(request.environment.get("PYTHONUNBUFFERED")))
     importlib.invalidate_caches()
-    status = 1
     try:
-        status = _ran(request.words[first:], safe_path=safe_path)
+        _run(request.words[first:], safe_path=safe_path)
     finally:
-        os._exit(status)
+        _end(sys.exc_info()[1])
 
 
 def _options(request: Request) -> tuple[int, bool] | None:
@@ -163,40 +163,38 @@ def _options(request: Request) -> tuple[int, bool] | None:
 
 
 def _streams(unbuffered: bool) -> None:
-    def text(number: int, mode: str, errors: str) -> io.TextIOWrapper:
-        raw = open(number, mode, closefd=False)  # noqa: SIM115  # open as long as the process
-        return io.TextIOWrapper(raw, "utf-8", errors, line_buffering=raw.isatty(), write_through=unbuffered)
+    def written(number: int, errors: str) -> io.TextIOWrapper:
+        raw = io.FileIO(number, "wb", closefd=False)
+        return io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", errors, line_buffering=raw.isatty(), write_through=unbuffered)
 
-    sys.stdin = sys.__stdin__ = text(0, "rb", "strict")  # type: ignore[misc]
-    sys.stdout = sys.__stdout__ = text(1, "wb", "strict")  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = text(2, "wb", "backslashreplace")  # type: ignore[misc]
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), "utf-8")  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = written(1, "strict")  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = written(2, "backslashreplace")  # type: ignore[misc]
     sys.stderr.reconfigure(line_buffering=True)
 
 
-def _ran(words: list[str], *, safe_path: bool) -> int:
-    """Run a module, a text or a file as Python does; return the exit code."""
-    main = sys.modules["__main__"] = types.ModuleType("__main__")
-    main.__dict__["__builtins__"] = __builtins__
-    status = 0
-    try:
-        _run(words, main, safe_path=safe_path)
-    except SystemExit as end:
-        status = _status(end.code)
-    except KeyboardInterrupt:
+def _end(error: BaseException | None) -> NoReturn:
+    """End as Python does after its program, which may have raised something."""
+    status = 0 if error is None else 1
+    if isinstance(error, SystemExit):
+        status = _status(error.code)
+    elif isinstance(error, KeyboardInterrupt):
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
-    except BaseException:  # noqa: BLE001  # as Python ends: whatever it is, its traceback is shown
-        traceback.print_exc()
-        status = 1
+    elif error is not None:
+        traceback.print_exception(error)
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-    return status
+    os._exit(status)
 
 
-def _run(words: list[str], main: types.ModuleType, *, safe_path: bool) -> None:
+def _run(words: list[str], *, safe_path: bool) -> None:
+    """Run a module, a text or a file as Python does."""
+    main = sys.modules["__main__"] = types.ModuleType("__main__")
+    main.__dict__["__builtins__"] = __builtins__
     kind, *rest = words
     if kind == "-m":
         module, *rest = rest
@@ -241,7 +239,7 @@ def _main(address: str) -> Request | None:
                 importlib.import_module(module)
         from _pytest.assertion.rewrite import AssertionRewritingHook
 
-        setattr(AssertionRewritingHook, "_warn_already_imported", lambda _hook, _name: None)  # noqa: B010  # mypy takes it for a method
+        mock.patch.object(AssertionRewritingHook, "_warn_already_imported").start()
         gc.collect()
         gc.freeze()
         return Server(listener).serve()
