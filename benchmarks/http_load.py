@@ -21,7 +21,7 @@ from benchmarks.trees import ROOT
 
 SECONDS = 0.7
 """Seconds of one load. A side has one in each round."""
-ROUNDS = 9
+ROUNDS = 7
 _MANIFEST = ROOT / "tests" / "connectors" / "echo" / "jackfield_echo" / "connector.json"
 _HELLO = {"text": "hello"}
 

@@ -45,7 +45,7 @@ def lines() -> Iterator[Line]:
     what = "begin and end of an invocation recorded, with sums and kinds against without, CPU (SQLite)"
     yield found.line(what, at_most=1.1)
     for kind in databases():
-        with database(kind) as (url, home):
+        with database(kind, has_tables=False) as (url, home):
             yield from measured(kind, url, home, rows)
 
 

@@ -76,8 +76,8 @@ def boto_send(url: str, **config: Any) -> Iterator[Callable[[], object]]:
 
 
 @contextmanager
-def database(kind: str) -> Iterator[tuple[str, Path]]:
-    """Yield the URL of an empty database, ``none``, ``SQLite`` or ``PostgreSQL``, and a data folder."""
+def database(kind: str, *, has_tables: bool = True) -> Iterator[tuple[str, Path]]:
+    """Yield the URL of an empty database, ``none``, ``SQLite`` or ``PostgreSQL``, and a data folder; a SQLite file makes its tables itself."""
     with tempfile.TemporaryDirectory() as folder:
         if kind != "PostgreSQL":
             yield "none" if kind == "none" else f"sqlite:///{folder}/journal.db", Path(folder)
@@ -87,7 +87,8 @@ def database(kind: str) -> Iterator[tuple[str, Path]]:
 
         with running_server() as server:
             url = server.create()
-            open_database(url).close()
+            if has_tables:
+                open_database(url).close()
             yield url, Path(folder)
 
 
