@@ -70,24 +70,17 @@ unit: setup
 	@echo "== tests"
 	@$(BIN)/python -m pytest --workers $(WORKERS) -q
 
-campaign: setup browser clients ## run what is too long for each commit: kill campaigns and long soaks
-	@$(BIN)/python -m pytest -m campaign -q --durations=0 --durations-min=0.1
-
-coverage: setup ## which lines no test reaches
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --ignore tests/console --cov --cov-report=term-missing:skip-covered
-
-wheels: setup
-	@echo "== wheels"
-	@BIN=$(BIN) .ci/wheels
-
-# `make bench PART` and `make bench PART=...` measure one part: what follows `bench` on the command line names parts, and is no target then.
-ifeq ($(firstword $(MAKECMDGOALS)),bench)
+# `make bench PART` and `make bench PART=...` measure one part, `make campaign PART` likewise: what follows names parts, and is no target then.
+ifneq ($(filter bench campaign,$(firstword $(MAKECMDGOALS))),)
 PART ?= $(wordlist 2,99,$(MAKECMDGOALS))
-$(wordlist 2,99,$(MAKECMDGOALS)): bench ; @:
+$(wordlist 2,99,$(MAKECMDGOALS)): $(firstword $(MAKECMDGOALS)) ; @:
 endif
 
 bench: setup ## print ratios measured side by side, also against benchmarks/baseline; one part: make bench PART; writes docs/performance.md
 	@$(BIN)/python -m benchmarks $(PART)
+
+campaign: setup browser clients ## run before a release what is too long for each commit: kills, corpora, sizes; prints one table; one part: make campaign PART
+	@$(BIN)/python -m benchmarks.campaign $(PART)
 
 awsindex: setup ## make the shipped index of AWS services again, after a new botocore was pinned; prints what changed
 	@$(BIN)/python -m jackfield_aws.virtual.index_change

@@ -154,7 +154,7 @@ def _live(worker: _Worker, units: Sequence[Sequence[pytest.Item]], turns: int) -
         atexit._run_exitfuncs()
         worker.end()
         status = 0
-    except BaseException:  # noqa: BLE001  # the child ends here, whatever it is
+    except BaseException:  # noqa: BLE001 (the child ends here, whatever it is)
         traceback.print_exc(file=sys.__stderr__)
     finally:
         os._exit(status)

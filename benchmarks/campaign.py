@@ -1,0 +1,62 @@
+"""Run before a release what is too long for each commit, one part after the other, and print one table of what came of it.
+
+``make campaign`` runs all parts, ``make campaign PART=kills`` one. What a part prints goes to ``.cache/campaign/<part>.log``. A part fails if
+its command does; the sizes of benchmarks only measure.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from benchmarks.measure import ROOT
+
+_LOGS = ROOT / ".cache" / "campaign"
+_PYTHON = (sys.executable, "-m")
+_SIZES = ("catalogue", "catalogue_size", "journal_size", "queue_budgets", "queued", "files")
+"""Parts of ``make bench`` whose full sizes take longer than five minutes or 30 GB."""
+
+PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
+    "kills": (
+        "tests marked 'campaign': kills at random instants, large sizes, all cases of what is sampled",
+        (*_PYTHON, "pytest", "-m", "campaign", "-q"),
+    ),
+    "corpus": ("2,639 public OpenAPI documents become connectors", ("make", "corpus")),
+    "mocks": ("25 generated connectors against mock servers", ("make", "mocks")),
+    **{
+        f"aws-{part}": (f"all of AWS: {part}", (*_PYTHON, "benchmarks.aws_campaign", part))
+        for part in ("schemas", "scenarios", "pages", "moto")
+    },
+    "aws-files": ("2 GB to S3 and back", (*_PYTHON, "benchmarks.aws_files")),
+    "thousand": ("1,000 generated connectors", (*_PYTHON, "benchmarks.thousand", str(_LOGS / "thousand"))),
+    "market": ("these as a signed marketplace", (*_PYTHON, "benchmarks.generated_market", str(_LOGS / "thousand"))),
+    **{part: ("benchmark at its full size", (*_PYTHON, "benchmarks", part)) for part in _SIZES},
+}
+
+
+def _main(names: Sequence[str]) -> int:
+    unknown = sorted({*names} - PARTS.keys())
+    if unknown:
+        print(f"no part is called {', '.join(unknown)}; there are {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    rows = [_ran(name) for name in names or PARTS]
+    print(f"\n{'part':16} {'outcome':12} {'minutes':>8}  what it shows")
+    for name, outcome, minutes in rows:
+        print(f"{name:16} {outcome:12} {minutes:8.1f}  {PARTS[name][0]}")
+    return int(any(outcome != "passed" for _, outcome, _ in rows))
+
+
+def _ran(name: str) -> tuple[str, str, float]:
+    print(f"{name}: {PARTS[name][0]}", flush=True)
+    _LOGS.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    with (_LOGS / f"{name}.log").open("wb") as log:
+        done = subprocess.run(PARTS[name][1], cwd=ROOT, env={**os.environ, "CAMPAIGN": "1"}, stdout=log, stderr=log, check=False)
+    return name, "passed" if done.returncode == 0 else f"failed ({done.returncode})", (time.monotonic() - started) / 60
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))
