@@ -153,7 +153,7 @@ def test_b2_a_client_that_forgets_begin(
     assert "without 'Call.begin()'" in blamed[0].getMessage()
 
 
-@pytest.mark.parametrize(("given", "status"), [("done", "succeeded"), ({"Text": "x"}, "failed")])
+@pytest.mark.parametrize(("given", "status"), [("done", "succeeded"), ({"Text": "x"}, "in_doubt")])
 def test_b2_an_output_says_that_it_had_begun(tmp_path: Path, given: Any, status: str) -> None:
     """B2, B12: where the action ran, it is an attempt, even where it returned a wrong type."""
     script = Script(lambda: given, begins=False)

@@ -241,8 +241,8 @@ def test_a_rate_budget_that_the_deadline_does_not_allow(tmp_path: Path) -> None:
 )
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 def test_an_output_that_is_not_what_was_declared(tmp_path: Path, given: object, words: str) -> None:
-    """A connector that returns something else has a bug: ``invalid_output``, which names members and never values."""
-    with runtime(tmp_path, scripted(Script(lambda: given))) as board:
+    """A connector that returns something else has a bug: ``invalid_output`` of a read, which names members and never values."""
+    with runtime(tmp_path, scripted(Script(lambda: given), effect="read")) as board:
         result = board.ask()
     assert result.error is not None
     assert (result.status, result.error.code, result.meta.attempts, result.output) == ("failed", "invalid_output", 1, None)

@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Iterator
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from jackfield.connector import MAX_ANSWER, Sent, Unavailable, current_call
+from jackfield.connector import MAX_ANSWER, Output, Sent, Unavailable, current_call
 from jackfield_http.decoding import decoded
 from jackfield_http.headers import Headers
 from jackfield_http.pointers import find
@@ -16,6 +16,8 @@ from jackfield_http.pointers import find
 if TYPE_CHECKING:
     from jackfield_http.urls import Url
     from jackfield_http.wire import Limit, Reply
+
+T = TypeVar("T", bound=Output)
 
 MAX_FIELDS = 200
 """Maximum number of header fields of a response; their size is limited to 100 KiB."""
@@ -58,6 +60,14 @@ class Answer:
             text = f"the response is not JSON (status {self.status}, {self.media_type or 'no media type'})"
             hint = "Check the server's URL: a proxy, or something other than the provider's API, may have responded."
             raise Unavailable(text, hint=hint, sent=Sent.UNKNOWN) from None
+
+    def into(self, model: type[T], pointer: str = "") -> T:
+        """Return the body, or its member at a JSON Pointer, as an output; members that the model does not declare are ignored.
+
+        :raises InvalidOutput: if a declared member is missing or has a wrong type.
+        :raises Unavailable: if the body is not JSON.
+        """
+        return model.from_provider(self.json(pointer))
 
     @property
     def text(self) -> str:

@@ -19,6 +19,7 @@ from jackfield.catalog.installations import InstallationFolder
 from jackfield.catalog.loading import Loader, load_in_process, refuse_installed
 from jackfield.catalog.versions import choose
 from jackfield.errors import Unavailable, UnknownConnector, did_you_mean
+from jackfield.failures import contained
 from jackfield.fork import at_fork
 from jackfield.hints import NextStep
 from jackfield.home import home
@@ -285,12 +286,12 @@ class Catalog:
         """Return the value of ``step``, which imports connector code; record a failure of that part of the connector."""
         failures = self._failures.setdefault(point, {})
         try:
-            value = step()
+            value = contained(step)
         except _Mismatch as error:
             fault, hint = str(error), _REGENERATE if "its manifest" in str(error) else _REINSTALL
         except Unavailable:  # its process could not be started this time
             raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 (third-party code may raise anything and must not affect others)
+        except Exception as error:  # noqa: BLE001 (third-party code may raise anything and must not affect others)
             fault, hint = f"fails on import: {type(error).__name__}: {error}", _REINSTALL
         else:
             failures.pop(part, None)

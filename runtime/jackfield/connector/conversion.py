@@ -38,5 +38,7 @@ def model_faults(error: ValidationError) -> list[Detail]:
 
 
 def _sentence(item: Mapping[str, Any]) -> str:
+    if item["type"] == "missing":
+        return "is missing"
     reason = item.get("ctx", {}).get("error")
     return str(reason) if isinstance(reason, ValueError) else "is not valid"

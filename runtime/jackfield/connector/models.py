@@ -5,17 +5,17 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, NoReturn
+from typing import Any, ClassVar, Literal, NoReturn, Self
 from urllib.parse import unquote, unquote_to_bytes
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic import Field as _PydanticField
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from jackfield.connector.context import Account, OpenContext, Step
 from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
-from jackfield.errors import Detail
+from jackfield.errors import Detail, InvalidOutput, Sent
 from jackfield.manifest import Authorizes, Serves
 
 
@@ -194,9 +194,29 @@ class Inputs(BaseModel):
 
 
 class Output(BaseModel):
-    """Output of an action, under the provider's own member names (by ``alias``)."""
+    """Output of an action, under the provider's own member names (by ``alias``). A member that no field declares is refused."""
 
     model_config = _CLOSED
+
+    @classmethod
+    def from_provider(cls, data: object) -> Self:
+        """Make the output from what a provider has answered. Members that no field declares are ignored at every depth: answers grow.
+
+        :raises InvalidOutput: if a declared member is missing or has a wrong type. The provider has answered, so a ``write`` is in doubt.
+        """
+        from jackfield.connector.conversion import model_faults
+
+        try:
+            return cls.model_validate(data, extra="ignore")
+        except ValidationError as error:
+            faults = model_faults(error)
+        places = ", ".join(fault.path or "/" for fault in faults[:5])
+        raise InvalidOutput(
+            f"the provider's answer does not have the declared members: {places}",
+            details=[Detail("", f"{fault.path or '/'} of the answer {fault.message}") for fault in faults[:5]],
+            hint="The provider's API may have changed: report it to the connector's author.",
+            sent=Sent.UNKNOWN,
+        )
 
 
 class ConnectionType(BaseModel):

@@ -17,7 +17,7 @@ from jackfield.connector.declare import Action, Connector
 from jackfield.connector.models import ConnectionType, Inputs
 from jackfield.connector.streamed import store_files
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInput, Sent
-from jackfield.failures import Raised, attempt
+from jackfield.failures import Raised, acontained, attempt
 from jackfield.hints import NextStep
 from jackfield.isolation.child_call import ChildCall, ChildLeases, Talk
 from jackfield.isolation.child_files import ChildFiles
@@ -133,13 +133,10 @@ class Answers:
             call.talk.say({"entered": True})
             call.begun = True
         call.entered = True
-        try:
-            output = self._loop.run(lambda: action.function(*arguments), call) if action.is_async else action.function(*arguments)
-            if action.returns_files:
-                store_files(output, call.files)
-            return dumped(output)
-        except SystemExit as left:
-            raise RuntimeError(f"the action called exit({left.code!r})") from None
+        output = self._loop.run(lambda: action.function(*arguments), call) if action.is_async else action.function(*arguments)
+        if action.returns_files:
+            store_files(output, call.files)
+        return dumped(output)
 
     def _preview(self, question: _Question) -> Any:
         preview = question.action.preview
@@ -342,7 +339,7 @@ class _Loop:
         async def bounded() -> Any:
             with entered(call):
                 async with asyncio.timeout(max(0.0, call.deadline.remaining())):
-                    return await make()
+                    return await acontained(make)
 
         with self._lock:
             if self._loop is None:

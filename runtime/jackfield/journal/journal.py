@@ -91,19 +91,13 @@ class Journal:
         log: Sequence[Mapping[str, Any]],
         inputs: bytes | None = None,
         delivery: int = 0,
-        *,
-        effect: str | None = None,
     ) -> Unit:
         """Return the unit that records an invocation's outcome; ``inputs`` replace those stored with it in the queue.
-
-        A ``write`` that was carried out but returned an invalid output has failed and keeps its key: a retry would carry it out twice.
 
         The unit changes the entry of this process's ``delivery`` only. If another process has recovered that delivery as lost, the
         entry is corrected; if the invocation was delivered to another worker, nothing changes.
         """
         outcome = self._outcome(identifier, result, log)
-        if effect == "write" and result.error is not None and result.error.code == "invalid_output":
-            outcome["key_held"] = 1
         values = {
             "workspace": self._workspace, "id": identifier, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome,
         }  # fmt: skip

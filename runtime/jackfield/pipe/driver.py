@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from jackfield.clock import Clock, patience
 from jackfield.errors import JackfieldError
-from jackfield.failures import Raised, attempt
+from jackfield.failures import Raised, attempt, contained
 from jackfield.fork import at_fork
 
 if TYPE_CHECKING:
@@ -142,7 +142,9 @@ def drive(steps: Steps[T], clock: Clock, loop: LoopThread) -> T:
                 clock.sleep(step.seconds, step.cancelled)
                 continue
             try:
-                value = _commit(step) if isinstance(step, Commit) else loop.run(step.function()) if step.is_async else step.function()
+                value = (
+                    _commit(step) if isinstance(step, Commit) else loop.run(step.function()) if step.is_async else contained(step.function)
+                )
             except BaseException as error:  # noqa: BLE001 (passed to the run, which maps it or records that it was interrupted)
                 failure = error
     except StopIteration as end:

@@ -113,11 +113,16 @@ def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
         call.confirm()
 
 
-def in_doubt(action: str, error: JackfieldError, done: Sequence[Answered]) -> InDoubt:
-    """Build the error for an action that may have taken effect or, if one of its steps succeeded, has in part."""
+def in_doubt(action: str, error: JackfieldError, done: Sequence[Answered], *, answered: bool = False) -> InDoubt:
+    """Build the error for an action that may have taken effect or, if one of its steps succeeded, has in part.
+
+    ``answered``: the provider has reported success, and ``error`` says why its answer cannot be used.
+    """
     what = error.message if not isinstance(error, Unmapped) else f"an unexpected {type(error.cause).__name__}"
     hint: str = NextStep("in_doubt")
     text = f"'{action}' was sent and may have taken effect: {what}"
+    if answered:
+        text = f"'{action}' was answered with success, but its outcome cannot be told: {what}"
     if done:
         text = f"'{action}' has partly taken effect: after {_steps(done)} had succeeded, {what}"
         hint = "Check with the provider whether it took effect before you send it again: the details list the completed steps."
@@ -141,9 +146,14 @@ def _success_detail(step: Answered) -> Detail:
     if step.request_id is not None:
         text += f" (request ID {step.request_id})"
     if step.returned is not None:
-        returned = step.returned if isinstance(step.returned, str) else json.dumps(step.returned, ensure_ascii=False, default=str)
-        text += f"; it returned {returned[:_MAX_QUOTED]}"
+        text += f"; it returned {quoted(step.returned)}"
     return Detail("", text)
+
+
+def quoted(value: object) -> str:
+    """Return the beginning of a provider's answer as text."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text[:_MAX_QUOTED]
 
 
 def repeated(error: JackfieldError) -> JackfieldError:

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 from jackfield.access.workspace_access import WorkspaceAccess
 from jackfield.clock import Clock, Deadline, within
 from jackfield.connector.shortage import exhausted
-from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInput, InvalidInvocation, JackfieldError, Unauthenticated
+from jackfield.errors import (
+    Detail,
+    InDoubt,
+    Internal,
+    InvalidConnection,
+    InvalidInput,
+    InvalidInvocation,
+    InvalidOutput,
+    JackfieldError,
+    Unauthenticated,
+)
 from jackfield.failures import OnInterrupt
 from jackfield.files.references import names_files
 from jackfield.invocation import Invocation, Meta, Result, check_depth, decode, new_invocation_id
@@ -22,7 +32,7 @@ from jackfield.pipe.admit import Admitted, Targets, admitting
 from jackfield.pipe.call_rules import find_called, require_call, seen_catalog, sees_entry
 from jackfield.pipe.check import typed
 from jackfield.pipe.driver import Execute, Steps
-from jackfield.pipe.errors_map import Unmapped, in_doubt
+from jackfield.pipe.errors_map import Unmapped
 from jackfield.pipe.filling import Outputs, by_value, compared, fill, reserve
 from jackfield.pipe.foreign_forms import checked, parsed
 from jackfield.pipe.open import OpenConnection, Opener
@@ -267,7 +277,6 @@ class Pipeline:
         enter("admit")
         record = state.record = self._new_record((yield from compared(invocation, self.files, self.workspace)), state, deadline)
         admitted = yield from self._admitted(invocation, state, record)
-        manifest = admitted.manifest
         if record is not None:
             replayed = yield from record.replay()
             if replayed is not None:
@@ -282,7 +291,7 @@ class Pipeline:
         connector, action, inputs = yield from self._loaded(admitted, inputs)
         run = state.run = self._run(admitted, connector, action, inputs, deadline, state)
         if record is not None:
-            record.log = run.log
+            record.run_with(run)
         if invocation.dry_run:
             yield from run.opened()
             return (yield from self._preview(admitted, run, state))
@@ -298,12 +307,22 @@ class Pipeline:
         enter("run")
         output = yield from self._call_action(admitted, inputs, run, state)
         enter("settle")
-        warnings = check_output(output, admitted.action, (manifest.key, manifest.version), self.schemas)
+        warnings = self._judged(output, admitted, run)
         run.meta.warnings = warnings and tuple(masked_output({"warnings": list(warnings)}, state.redactor)["warnings"])
         self._note_used(admitted.target, state.opening)
         shown, paging = masked_output(output, state.redactor), action.pagination
         run.meta.next = next_inputs(paging, inputs, shown) if paging is not None else None
         return succeeded(state.ended(), shown)
+
+    def _judged(self, output: Mapping[str, Any], admitted: Admitted, run: Run) -> tuple[Mapping[str, Any], ...]:
+        """Check the output, and return its differences from a schema that only describes it."""
+        manifest, action = admitted.manifest, admitted.action
+        try:
+            return check_output(output, action, (manifest.key, manifest.version), self.schemas)
+        except InvalidOutput as error:
+            from jackfield.redaction.marks import masked
+
+            raise run.unusable(error, masked(action.output, output)) from None
 
     def _filled(self, admitted: Admitted, state: RunState) -> Steps[Admitted]:
         """Read the stored files that the inputs refer to."""
@@ -440,11 +459,12 @@ class Pipeline:
 
     def _unexpected_error(self, error: Exception, state: RunState) -> JackfieldError:
         self._log(error, state)
-        run = state.run
-        if run is not None and run.effect == "write" and (run.fetched or (run.current is not None and run.current.begun)):
-            return in_doubt(run.action.key, Unmapped(error), run.done)  # "failed" would free the key, so that the next call sends again
         short = exhausted(error) if state.run is None or not state.run.attempts else None  # an attempt that has begun may have sent
-        return short or self._bug(state)
+        failure = short or self._bug(state)
+        if state.run is None:
+            return failure
+        judged = state.run.unusable(Unmapped(error))
+        return judged if isinstance(judged, InDoubt) else failure
 
     @staticmethod
     def _bug(state: RunState) -> Internal:

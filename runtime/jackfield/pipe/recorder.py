@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jackfield.journal.journal import Unit
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Admitted
+    from jackfield.pipe.run import Run
 
 _LOG = logging.getLogger("jackfield.journal")
 _FIRST_POLL = 0.01
@@ -276,6 +277,13 @@ class Record:
         draft.connector_version, draft.effect = admitted.manifest.version, admitted.action.effect
         draft.connection = admitted.target.name if admitted.target is not None else None
 
+    def run_with(self, run: Run) -> None:
+        """Record the attempts of ``run``; and what nobody may repeat as a ``write``, which is on disk before it is sent, and in doubt if
+        its process is lost. A queued invocation is delivered again with the key that was derived from it."""
+        self.log = run.log
+        if self._claimed is None and run.ends_in_doubt:
+            self._draft.effect = "write"
+
     def rule(self, text: str) -> None:
         """Note the rule that refused the invocation."""
         self._draft.rule = text
@@ -304,9 +312,7 @@ class Record:
         if not self.started:
             self._draft.started_at = None  # a run whose start could not be recorded did not begin
         if self._claimed is not None or (self.started and not self._withdraw()):
-            unit = self._journal.finishing(
-                self._draft.id, result, self.log, self._draft.inputs, self._draft.delivery, effect=self._draft.effect
-            )
+            unit = self._journal.finishing(self._draft.id, result, self.log, self._draft.inputs, self._draft.delivery)
             if self._claimed is not None and isinstance(result.error, NotYet):
                 return self._journal.requeueing(self._claimed, result.error, unit)
             return unit

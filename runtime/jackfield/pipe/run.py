@@ -12,9 +12,21 @@ from jackfield.clock import Deadline
 from jackfield.connector.context import Answered, Call, FileStore, IdempotencyKey, Observe, entered
 from jackfield.connector.conversion import dumped
 from jackfield.connector.streamed import store_files
-from jackfield.errors import Cancelled, JackfieldError, NotYet, QuotaExceeded, RateLimited, Sent, TimedOut, Unavailable
+from jackfield.errors import (
+    Cancelled,
+    Detail,
+    InvalidOutput,
+    JackfieldError,
+    NotYet,
+    QuotaExceeded,
+    RateLimited,
+    Sent,
+    TimedOut,
+    Unavailable,
+)
+from jackfield.failures import acontained, contained
 from jackfield.pipe.driver import Execute, Steps, Wait
-from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, repeated, weigh
+from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, quoted, repeated, weigh
 from jackfield.pipe.rate import turn
 from jackfield.pipe.shared_pace import await_slot, hold_for_slot
 from jackfield.redaction.logs import reason
@@ -95,6 +107,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.key = IdempotencyKey(self.invocation.idempotency_key or self.meta.invocation_id)
+        self.doubtful = self.unclear and self._has_derived_key
 
     def opened(self) -> Steps[Any]:
         """Open the connection (and lease its credentials), with retries. A dry run does nothing else.
@@ -144,7 +157,7 @@ class Run:
                 if self.action.is_async:
                     yield from await_slot(self)
             except JackfieldError as closed:
-                raise self._final_error(closed) from None
+                raise self.verdict(closed) from None
             deadline = self._patience(tries) if self._repeats else self.deadline
             call = self.current = self._call_for(deadline)
             call.gate = None if self.shared is None or self.action.is_async else partial(hold_for_slot, self)
@@ -186,11 +199,10 @@ class Run:
         :raises JackfieldError: if this failure is the last.
         """
         effect, self.done = self.effect, self._done()
-        if self.done or (error.sent is Sent.UNKNOWN and effect == "write"):
-            self.doubtful = True
+        self.doubtful = self.doubtful or bool(self.done) or (error.sent is Sent.UNKNOWN and self._ends_in_doubt(effect))
         self.current = None  # this attempt is over and recorded
         if self.done:
-            raise self._final_error(error)
+            raise self.verdict(error)
         if self.unclear and error.code in {"not_found", "conflict"}:
             raise repeated(error)
         self.unclear = self.unclear or (error.sent is Sent.UNKNOWN and effect == "idempotent")
@@ -202,9 +214,9 @@ class Run:
             try:
                 yield from self._wait(tries, error)
             except JackfieldError as last:
-                raise self._final_error(last) from None
+                raise self.verdict(last) from None
             return
-        raise self._final_error(error)
+        raise self.verdict(error)
 
     def _wait(self, tries: Tries, error: JackfieldError) -> Steps[None]:
         if not (error.retryable or error.sent is Sent.UNKNOWN) or not error.repeatable or not tries.allow_another(error):
@@ -230,11 +242,43 @@ class Run:
         theirs."""
         return 0.0 if self.pace is None or self.pace.waiting else self.pace.earliest(self.clock.monotonic())
 
-    def _final_error(self, error: JackfieldError) -> JackfieldError:
-        """Return the error that ends the run: in doubt if any try may have taken effect, else ``error``."""
+    def verdict(self, error: JackfieldError) -> JackfieldError:
+        """Return the error that ends the run: in doubt if an attempt may have taken effect and nobody may repeat it, else ``error``.
+
+        The only place that decides this. It asks: was anything sent that was not clearly refused, may it be repeated (its effect), and
+        under whose key? A key that was derived from the invocation ends with it: another invocation would take effect again.
+        ``unusable`` adds: was it answered, but not in a way that can be used?
+        """
         if not self.doubtful:
             return error
-        return in_doubt(self.action.key, error, self.done)
+        doubt = in_doubt(self.action.key, error, self.done, answered=self.fetched)
+        if self._has_derived_key and self.key.used:
+            doubt.details = (*doubt.details, Detail("", f"the idempotency key sent to the provider was '{self.key.value}'"))
+        return doubt
+
+    def unusable(self, error: JackfieldError, output: Mapping[str, Any] | None = None) -> JackfieldError:
+        """Return the error that ends a run whose answer cannot be used: an action that may have changed something has not just failed.
+
+        ``output`` is the answer, with secrets redacted.
+        """
+        if self._declared != "read" and (self.fetched or (self.current is not None and self.current.begun)):
+            self.doubtful = True
+        judged = self.verdict(error)
+        if self.doubtful and output is not None:
+            judged.details = (*judged.details, Detail("", f"the action returned {quoted(output)}"))
+        return judged
+
+    @property
+    def _has_derived_key(self) -> bool:
+        return self.action.idempotent_by == "key" and self.invocation.idempotency_key is None
+
+    def _ends_in_doubt(self, effect: Effect) -> bool:
+        return effect == "write" or (effect == "idempotent" and self._has_derived_key)
+
+    @property
+    def ends_in_doubt(self) -> bool:
+        """True if an attempt with an unknown outcome leaves the invocation in doubt, if it is the last one."""
+        return self._ends_in_doubt(self._declared)
 
     @property
     def attempts(self) -> int:
@@ -243,13 +287,13 @@ class Run:
 
     def interrupted(self) -> JackfieldError:
         """End the run because its process or caller stops in the middle of it; the current attempt counts. Return the error."""
-        begun, write = self.doubtful or (self.current is not None and self.current.begun), self.effect == "write"
+        begun, leaves = self.doubtful or (self.current is not None and self.current.begun), self._ends_in_doubt(self.effect)
         if self.current is not None and self.current.begun and self.since is not None:
             self.failed += 1
-            self._note(self.current, self.since, "in_doubt" if write else "cancelled")
-        if begun and write:
+            self._note(self.current, self.since, "in_doubt" if leaves else "cancelled")
+        if begun and leaves:
             self.doubtful = True
-            return self._final_error(Unavailable("the process stopped, or the caller disconnected, before the response was recorded"))
+            return self.verdict(Unavailable("the process stopped, or the caller disconnected, before the response was recorded"))
         return Cancelled("the process stopped, or the caller disconnected, before it ended")
 
     def _note(self, call: Call, started: float, outcome: str) -> None:
@@ -266,7 +310,7 @@ class Run:
 
     @property
     def _declared(self) -> Effect:
-        return self.action.effect if self.action.effect_of is None else self.action.effect_of(self.values)
+        return self.action.effect if self.action.effect_of is None else contained(self.action.effect_of, self.values)
 
     @property
     def _repeats(self) -> bool:
@@ -297,12 +341,9 @@ class Run:
     def _call(self, arguments: tuple[Any, ...], call: Call) -> Any:
         with entered(call):
             self._enter(call)
-            try:
-                output = self.action.function(*arguments)
-                if self.action.returns_files:
-                    store_files(output, self.files)
-            except SystemExit as left:
-                raise _exited(left) from None
+            output = self.action.function(*arguments)
+            if self.action.returns_files:
+                store_files(output, self.files)
             return output
 
     async def _await(self, arguments: tuple[Any, ...], call: Call) -> Any:
@@ -311,17 +352,9 @@ class Run:
         with entered(call):
             self._enter(call)
             async with asyncio.timeout(max(0.0, call.deadline.remaining())):
-                try:
-                    output = await self.action.function(*arguments)
-                    if self.action.returns_files:
-                        await asyncio.to_thread(store_files, output, self.files)
-                except SystemExit as left:
-                    raise _exited(left) from None
-                except asyncio.CancelledError:
-                    task = asyncio.current_task()
-                    if task is not None and task.cancelling():
-                        raise
-                    raise RuntimeError("the action cancelled itself") from None  # there was no request to cancel
+                output = await acontained(lambda: self.action.function(*arguments))
+                if self.action.returns_files:
+                    await acontained(lambda: asyncio.to_thread(store_files, output, self.files))
                 return output
 
     def _succeeded(self, call: Call, started: float, output: Any) -> Mapping[str, Any]:
@@ -332,7 +365,10 @@ class Run:
             call.begun = True
         self.fetched = True
         self._note(call, started, "succeeded")
-        return dumped(output)
+        try:
+            return dumped(output)
+        except InvalidOutput as error:
+            raise self.unusable(error) from None
 
     def _weigh(self, error: JackfieldError, call: Call) -> None:
         silent = not call.begun
@@ -388,8 +424,3 @@ class Run:
     def _log_error(self, text: str, fault: Exception) -> None:
         redactor = self.opening.cache.redactor if self.opening is not None else None
         AUTHORS.error("invocation %s: %s: %s", self.meta.invocation_id, text, reason(fault, redactor, self.invocation.inputs))
-
-
-def _exited(left: SystemExit) -> RuntimeError:
-    """Turn the exit of an action into an error, so that it ends only its own attempt and not the process."""
-    return RuntimeError(f"the action called exit({left.code!r})")

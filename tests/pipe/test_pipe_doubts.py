@@ -1,0 +1,167 @@
+"""What an invocation that may have taken effect ends as: one place decides, by what was sent and answered, and under whose key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield.connector import Output, Rejected, Sent, TimedOut, Unavailable, current_call
+from jackfield.errors import InvalidOutput
+from scripted import Answer, Reply, Script, invocation, runtime, scripted
+
+LOST = Unavailable("cut", sent=Sent.UNKNOWN)
+
+
+def keyed(turn: Any) -> Callable[[], Any]:
+    """A turn that passes the idempotency key on."""
+
+    def send() -> Any:
+        call = current_call()
+        assert call is not None
+        assert call.idempotency_key
+        return turn() if callable(turn) else turn
+
+    return send
+
+
+def key_of(result: Any) -> str:
+    """The key that the error's details name."""
+    found = [detail.message for detail in result.error.details if "idempotency key" in detail.message]
+    assert len(found) == 1
+    return str(found[0].split("'")[1])
+
+
+@pytest.mark.parametrize("last", [LOST, TimedOut("late", sent=Sent.UNKNOWN), ValueError("odd")], ids=["cut", "late", "unmapped"])
+def test_n1_an_unknown_outcome_under_a_derived_key_is_in_doubt(tmp_path: Path, last: Exception) -> None:
+    """N1: another invocation would have another key, so the provider would not recognise it; the details name the key that was sent."""
+    with runtime(tmp_path, scripted(Script(keyed(last)), effect="idempotent", idempotent_by="key")) as board:
+        result = board.ask()
+    assert (result.status, result.error and result.error.code, result.error and result.error.retryable) == ("in_doubt", "in_doubt", False)
+    assert key_of(result) == result.meta.invocation_id
+
+
+def test_n1_the_callers_key_may_be_sent_again(tmp_path: Path) -> None:
+    """N1: with the caller's own key the same request may be repeated later, so it has failed and is retryable."""
+    database = f"sqlite:///{tmp_path / 'journal.db'}"
+    script = Script(keyed(LOST))
+    with runtime(tmp_path, scripted(script, effect="idempotent", idempotent_by="key"), database_url=database) as board:
+        result = board.ask(idempotencyKey="order-1")
+        tries = script.tries
+        again = board.ask(idempotencyKey="order-1")
+    assert (result.status, result.error and result.error.code, result.error and result.error.retryable) == ("failed", "unavailable", True)
+    assert script.tries > tries
+    assert again.meta.replayed is False
+
+
+def test_n1_a_repeat_within_the_invocation_settles_it(tmp_path: Path) -> None:
+    """N1: within one invocation the derived key is one, so a later success is the outcome."""
+    with runtime(tmp_path, scripted(Script(keyed(LOST), keyed("done")), effect="idempotent", idempotent_by="key")) as board:
+        result = board.ask()
+    assert (result.status, result.meta.attempts) == ("succeeded", 2)
+
+
+@pytest.mark.parametrize("turn", [Rejected("no", sent=Sent.REFUSED), Unavailable("refused", sent=Sent.NOTHING)], ids=["refused", "unsent"])
+def test_n1_a_clear_refusal_is_no_doubt(tmp_path: Path, turn: Exception) -> None:
+    """N1: what was refused, or never sent, has failed, whoever's key it is."""
+    with runtime(tmp_path, scripted(Script(keyed(turn)), effect="idempotent", idempotent_by="key")) as board:
+        assert board.ask().status == "failed"
+
+
+def test_n1_the_journal_keeps_it_as_a_write(tmp_path: Path) -> None:
+    """N1: it is on disk before it is sent, and if its process is lost the entry is in doubt: the journal knows it as a write."""
+    database = f"sqlite:///{tmp_path / 'journal.db'}"
+    seen: list[str | None] = []
+
+    def look() -> str:
+        journal = board.jackfield.journal
+        assert journal is not None
+        seen.append(journal.entries()[0][0].effect)
+        return "done"
+
+    script = Script(keyed(look))
+    with runtime(tmp_path, scripted(script, effect="idempotent", idempotent_by="key"), database_url=database) as board:
+        board.ask()
+        board.ask(idempotencyKey="mine")
+    assert seen == ["write", "idempotent"]
+
+
+class Larger(Answer):
+    """An answer with more than was declared."""
+
+    more: str
+
+
+@pytest.mark.parametrize("effect", ["write", "idempotent"])
+def test_n2_an_answer_that_cannot_be_used_is_in_doubt(tmp_path: Path, effect: Any) -> None:
+    """N2: the provider has carried it out: the Result is in doubt and has what was answered, as far as it was declared."""
+    with runtime(tmp_path, scripted(Script(Larger(text="hi", more="s3cret")), effect=effect)) as board:
+        result = board.ask()
+    assert result.status == "in_doubt"
+    assert result.error is not None
+    assert "answered with success" in result.error.message
+    assert [detail.message for detail in result.error.details] == ['the action returned {"Text": "hi", "more": "***"}']
+
+
+def test_n2_a_read_has_failed(tmp_path: Path) -> None:
+    """N2: a read changes nothing, so its unusable answer is ``invalid_output``."""
+    with runtime(tmp_path, scripted(Script(Larger(text="hi", more="s3cret")), effect="read")) as board:
+        result = board.ask()
+    assert (result.status, result.error and result.error.code) == ("failed", "invalid_output")
+
+
+class Ticket(Output):
+    """A ticket."""
+
+    id: str
+    lines: tuple[Answer, ...] = ()
+
+
+def test_n2_members_that_a_provider_adds_are_ignored() -> None:
+    """N2: an output made from a provider's answer ignores unknown members at every depth; the author's own mistakes are refused."""
+    found = Ticket.from_provider({"id": "7", "tags": [], "lines": [{"Text": "a", "new": {"x": 1}}]})
+    assert found == Ticket(id="7", lines=(Answer(text="a"),))
+    with pytest.raises(ValueError, match="Extra inputs"):
+        Ticket.model_validate({"id": "7", "tags": []})
+
+
+def test_n2_members_that_are_missing_are_named() -> None:
+    """N2: a declared member that the answer lacks is named, never with a value; what was sent is unknown, for the provider did answer."""
+    with pytest.raises(InvalidOutput) as caught:
+        Ticket.from_provider({"lines": [{"Text": ["s3cret"]}]})
+    assert [detail.message for detail in caught.value.details] == [
+        "/id of the answer is missing",
+        "/lines/0/Text of the answer is not valid",
+    ]
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.sent is Sent.UNKNOWN
+
+
+class OwnTimeout(BaseException):
+    """As gevent's Timeout: no Exception."""
+
+
+LEAVING = [GeneratorExit(), asyncio.CancelledError(), OwnTimeout("s3cret-token"), SystemExit(3), StopIteration()]
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("raised", LEAVING, ids=lambda error: type(error).__name__)
+def test_n6_no_exception_ends_more_than_its_attempt(tmp_path: Path, raised: BaseException, is_async: bool) -> None:
+    """N6: whatever a connector raises after it has sent is a doubt; Result and journal say the same, and the thread lives."""
+    database = f"sqlite:///{tmp_path / 'journal.db'}"
+
+    async def later() -> Any:
+        raise raised
+
+    turn = Reply(lambda _inputs: later()) if is_async else raised
+    with runtime(tmp_path, scripted(Script(turn), is_async=is_async), database_url=database) as board:
+        results = [board.ask(), asyncio.run(board.jackfield.ainvoke(invocation()))]
+        journal = board.jackfield.journal
+        assert journal is not None
+        entries = [journal.find(result.meta.invocation_id) for result in results]
+    assert [result.status for result in results] == ["in_doubt", "in_doubt"]
+    assert [entry.status for entry in entries] == ["in_doubt", "in_doubt"]
+    assert "s3cret" not in repr([result.to_json() for result in results])
