@@ -74,7 +74,10 @@ class Reply:
             raise _explained(error, self._url, self._limit, begun=True) from error
 
     def close(self) -> None:
-        """End the response; a rest of the body is not read."""
+        """End the response; a rest of the body is not read. A connection on which more has arrived than the response is not used again:
+        the next request would take it for its own response."""
+        if _left_over(self._response):
+            self._response.extensions["network_stream"].close()
         self._response.close()
 
 
@@ -140,6 +143,13 @@ def _pool(settings: WireSettings) -> httpcore2.ConnectionPool:
         http2=settings.http2,
         network_backend=_Backend(settings.guard, settings.guard_path),
     )
+
+
+def _left_over(response: Any) -> bool:
+    """Return True if bytes after the response have been read; httpcore2 hands them to the next request, and has no public way to ask."""
+    connection = getattr(getattr(response.stream, "_stream", None), "_connection", None)
+    state = getattr(connection, "_h11_state", None)
+    return state is not None and bool(state.trailing_data[0])
 
 
 def _close(pool: httpcore2.ConnectionPool, born_in: int) -> None:

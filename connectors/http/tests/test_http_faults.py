@@ -277,3 +277,42 @@ def test_a_hang_is_the_deadlines() -> None:
     """A server that never answers costs the attempt its deadline, no more."""
     with Provider([HANG]) as provider:
         assert outcome(failure(provider.url, seconds=2)) == ("timeout", Sent.UNKNOWN, True, True)
+
+
+SECOND = b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n" + b'{"stale": true}'
+EXCESS = {
+    "a second response": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "POST"),
+    "a 204 with a body": (b"HTTP/1.1 204 No Content\r\n\r\n", "POST"),
+    "a HEAD with a body": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", "HEAD"),
+    "chunks and more": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", "POST"),
+    "a response before the request was read": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "EARLY"),
+}
+NEXT = {"400": b"HTTP/1.1 400 no\r\nContent-Length: 0\r\n\r\n", "500": b"HTTP/1.1 500 no\r\nContent-Length: 0\r\n\r\n", "cut": b""}
+
+
+@pytest.mark.parametrize("following", NEXT)
+@pytest.mark.parametrize("kind", EXCESS)
+def test_r2_a_response_answers_its_own_request_only(kind: str, following: str) -> None:
+    """R2: bytes after a response close its connection, so that no later request is answered by them."""
+    first, method = EXCESS[kind]
+    connections: list[int] = []
+
+    def talk(connection: socket.socket) -> None:
+        connections.append(len(connections))
+        if connections == [0]:
+            if method == "EARLY":
+                connection.recv(10)
+            else:
+                read_request(connection)
+            connection.sendall(first + SECOND)
+        if read_request(connection):
+            connection.sendall(NEXT[following])
+
+    with serving(talk) as port, attempt(f"http://127.0.0.1:{port}", values={"token": "t"}) as (api, _call):
+        body = None if method == "HEAD" else {"a": "x" * (4_000_000 if method == "EARLY" else 1)}
+        answer = api.request("POST" if method == "EARLY" else method, "/first", json=body)
+        assert answer.status in (200, 204)
+        with pytest.raises(JackfieldError) as found:
+            api.request("POST", "/second", json={"a": 1})
+    assert found.value.code in ("rejected", "unavailable")
+    assert len(connections) == 2
