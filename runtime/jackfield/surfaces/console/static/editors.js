@@ -119,7 +119,7 @@
   class ChoiceField extends Field {
     buildControl() {
       const none = isEmpty(this.hints.default) ? "Not set" : `${this.hints.default} (by default)`;
-      const options = this.hints.choices.map((choice, place) => make("option", { value: String(place) }, String(choice)));
+      const options = this.hints.choices.map((choice, place) => make("option", { value: String(place) }, this.hints.labels?.[place] ?? String(choice)));
       this.input = make("select", this.common(), make("option", { value: "" }, none), ...options);
       this.input.addEventListener("change", () => this.changed());
       this.box.append(this.input);
@@ -133,6 +133,17 @@
     read() { return this.input.value === "" ? undefined : this.hints.choices[Number(this.input.value)]; }
   }
 
+  /** Boolean that the server would not fill in: false is a value of its own, and is sent only if somebody has chosen it. */
+  class YesNoField extends ChoiceField {
+    buildControl() {
+      this.hints = { ...this.hints, choices: [true, false], labels: ["Yes", "No"] };
+      super.buildControl();
+    }
+
+    write(value) { super.write(value === "true" ? true : value === "false" ? false : value); }
+  }
+
+  /** Boolean with a default, which is sent if it differs from that. */
   class BooleanField extends Field {
     build() {
       super.build();
@@ -147,10 +158,7 @@
 
     write(value) { this.input.checked = isEmpty(value) ? this.hints.default === true : value === true || value === "true"; }
 
-    read() {
-      const usual = this.hints.default === true;
-      return this.input.checked === usual && !this.hints.required ? undefined : this.input.checked;
-    }
+    read() { return this.input.checked === (this.hints.default === true) ? undefined : this.input.checked; }
   }
 
   /** Rows that can be added and removed. A subclass builds, reads and writes a row's controls. */
@@ -359,11 +367,12 @@
 
   const editors = {
     object: ObjectField, text: TextField, textarea: TextField, password: TextField, integer: TextField, number: TextField, json: TextField, fixed: FixedField,
-    choice: ChoiceField, boolean: BooleanField, list: ListField, pairs: PairsField, files: FilesField, file: FilesField,
+    choice: ChoiceField, boolean: BooleanField, "yes-no": YesNoField, list: ListField, pairs: PairsField, files: FilesField, file: FilesField,
   };
   for (const [kind, editor] of Object.entries(editors)) JSONEditor.defaults.editors[`console-${kind}`] = editor;
   JSONEditor.defaults.resolvers.unshift((schema) => {
-    const kind = schema.options?.kind;
+    const { kind: found, required, default: usual } = schema.options ?? {};
+    const kind = found === "boolean" && (required || typeof usual !== "boolean") ? "yes-no" : found;
     return editors[kind] ? `console-${kind}` : undefined;
   });
 })();
