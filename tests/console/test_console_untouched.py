@@ -58,7 +58,8 @@ def drawn(browser: Browser, console: Console, schemas: Iterator[tuple[str, Mappi
     visitor = Visitor(browser, console)
     visitor.sign_in()
     visitor.go("/connectors/echo/actions/say")
-    count, found = 0, {}
+    count = 0
+    found: dict[str, str] = {}
     while part := {name: form_schema(schema) for name, schema in islice(schemas, _AT_ONCE)}:
         count += len(part)
         found |= visitor.page.evaluate(_UNTOUCHED, part)
