@@ -1,11 +1,13 @@
 """Handling of any exception: undo and re-raise (``OnFailure``, ``OnInterrupt``), keep foreign code from ending its thread or task
-(``contained``), or take what it raises as a value (``attempt``)."""
+(``Contained``), or take what it raises as a value (``attempt``)."""
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from typing import ParamSpec, TypeVar
 
     P = ParamSpec("P")
@@ -52,49 +54,55 @@ class Raised:
 
 
 class NoException(RuntimeError):
-    """What replaces a ``BaseException`` of foreign code: an exit, a cancellation or a timeout that was meant for no one here."""
+    """Error in place of a ``BaseException`` of foreign code: of an exit, a cancellation or a timeout that nobody here has asked for."""
+
+
+class Contained:
+    """Context manager around foreign code, which may only fail: an exit, a ``CancelledError`` or a ``GeneratorExit`` must not end the
+    thread, task or generator that runs it, for its invocation would end without a Result. They become a ``NoException``.
+
+    Ctrl-C stays what it is in the main thread, the only one that it reaches, and so does the cancellation of a task that was asked for.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Enter the block."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, Exception) or _was_asked_for(error):
+            return
+        said = (
+            f"called exit({error.code!r})" if isinstance(error, SystemExit) else f"raised {type(error).__name__}, which is not an Exception"
+        )
+        raise NoException(f"the connector's code {said}") from None
+
+
+CONTAINED = Contained()
+
+
+def _was_asked_for(error: BaseException) -> bool:
+    if isinstance(error, KeyboardInterrupt):
+        import threading
+
+        return threading.current_thread() is threading.main_thread()
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or not isinstance(error, asyncio.CancelledError):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs in this thread
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 def contained(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call code that may raise anything, so that it can only fail: an exit, a ``CancelledError`` or a ``GeneratorExit`` must not end
-    the caller's thread, task or generator, for its invocation would end without a Result.
+    """Call foreign code, contained.
 
-    :raises NoException: in place of these. Ctrl-C stays what it is in the main thread, the only one that it reaches.
+    :raises NoException: in place of what is no ``Exception``.
     """
-    try:
+    with CONTAINED:
         return function(*args, **kwargs)
-    except Exception:
-        raise
-    except BaseException as error:  # noqa: BLE001 (foreign code; what it must not end goes on)
-        raise tamed(error) from None
-
-
-async def acontained(make: Callable[[], Awaitable[T]]) -> T:
-    """Await foreign code as ``contained`` calls it; a cancellation that somebody asked for stays one.
-
-    :raises NoException: in place of what would end the task, or the thread of its event loop.
-    """
-    import asyncio
-
-    try:
-        return await make()
-    except Exception:
-        raise
-    except BaseException as error:
-        task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-            raise
-        raise tamed(error) from None
-
-
-def tamed(error: BaseException) -> BaseException:
-    """Return what replaces ``error``, which no ``except Exception`` would catch."""
-    import threading
-
-    if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-        return error
-    said = f"called exit({error.code!r})" if isinstance(error, SystemExit) else f"raised {type(error).__name__}, which is not an Exception"
-    return NoException(f"the connector's code {said}")
 
 
 def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:

@@ -25,7 +25,8 @@ from jackfield.management.options import choices
 from jackfield.pipe.admit import Targets
 from jackfield.pipe.driver import LoopThread, Steps, adrive, drive
 from jackfield.pipe.open import Opener
-from jackfield.pipe.pipeline import Pipeline, RunState, required
+from jackfield.pipe.pipeline import Pipeline, required
+from jackfield.pipe.run_state import RunState
 from jackfield.pipe.settle import failed, masked_error
 from jackfield.pipe.shared_pace import Paces
 from jackfield.resources.storage import Storage

@@ -1,16 +1,12 @@
-"""JSON of the author's models: an action's output, and the faults that a model finds in values."""
+"""JSON of the author's models: an action's output."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jackfield.connector.models import Output
-from jackfield.errors import Detail, InvalidOutput
-from jackfield.json_pointer import pointer
-
-if TYPE_CHECKING:
-    from pydantic import ValidationError
+from jackfield.errors import InvalidOutput
 
 
 def dumped(output: Any) -> Mapping[str, Any]:
@@ -30,15 +26,3 @@ def dumped(output: Any) -> Mapping[str, Any]:
             hint="The action was executed. This is a bug in the connector: report it to its author.",
         ) from None
     return dumped
-
-
-def model_faults(error: ValidationError) -> list[Detail]:
-    """List the faults that an author's model found in values that passed their schema; no value is quoted."""
-    return [Detail(pointer(*item["loc"]), _sentence(item)) for item in error.errors(include_url=False, include_input=False)]
-
-
-def _sentence(item: Mapping[str, Any]) -> str:
-    if item["type"] == "missing":
-        return "is missing"
-    reason = item.get("ctx", {}).get("error")
-    return str(reason) if isinstance(reason, ValueError) else "is not valid"

@@ -16,6 +16,7 @@ from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 from jackfield.connector.context import Account, OpenContext, Step
 from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
 from jackfield.errors import Detail, InvalidOutput, Sent
+from jackfield.json_pointer import pointer
 from jackfield.manifest import Authorizes, Serves
 
 
@@ -172,6 +173,18 @@ _CLOSED = ConfigDict(
 )
 
 
+def model_faults(error: ValidationError) -> list[Detail]:
+    """List the faults that an author's model found in values that passed their schema; no value is quoted."""
+    return [Detail(pointer(*item["loc"]), _sentence(item)) for item in error.errors(include_url=False, include_input=False)]
+
+
+def _sentence(item: Mapping[str, Any]) -> str:
+    if item["type"] == "missing":
+        return "is missing"
+    reason = item.get("ctx", {}).get("error")
+    return str(reason) if isinstance(reason, ValueError) else "is not valid"
+
+
 class Inputs(BaseModel):
     """Inputs of an action. Field names are snake_case in Python and camelCase in JSON.
 
@@ -204,8 +217,6 @@ class Output(BaseModel):
 
         :raises InvalidOutput: if a declared member is missing or has a wrong type. The provider has answered, so a ``write`` is in doubt.
         """
-        from jackfield.connector.conversion import model_faults
-
         try:
             return cls.model_validate(data, extra="ignore")
         except ValidationError as error:

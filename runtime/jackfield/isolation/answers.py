@@ -12,12 +12,12 @@ from typing import Any
 from jackfield.clock import Deadline, SystemClock
 from jackfield.connector.budget import Limits, Warmup
 from jackfield.connector.context import Account, Call, IdempotencyKey, OpenContext, Step, entered
-from jackfield.connector.conversion import dumped, model_faults
+from jackfield.connector.conversion import dumped
 from jackfield.connector.declare import Action, Connector
-from jackfield.connector.models import ConnectionType, Inputs
+from jackfield.connector.models import ConnectionType, Inputs, model_faults
 from jackfield.connector.streamed import store_files
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInput, Sent
-from jackfield.failures import Raised, acontained, attempt
+from jackfield.failures import CONTAINED, Raised, attempt
 from jackfield.hints import NextStep
 from jackfield.isolation.child_call import ChildCall, ChildLeases, Talk
 from jackfield.isolation.child_files import ChildFiles
@@ -339,7 +339,8 @@ class _Loop:
         async def bounded() -> Any:
             with entered(call):
                 async with asyncio.timeout(max(0.0, call.deadline.remaining())):
-                    return await acontained(make)
+                    with CONTAINED:
+                        return await make()
 
         with self._lock:
             if self._loop is None:

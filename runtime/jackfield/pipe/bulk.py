@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import JackfieldError
 from jackfield.invocation import Meta, Result
-from jackfield.pipe.pipeline import Pipeline, RunState, required
+from jackfield.pipe.pipeline import Pipeline, required
 from jackfield.pipe.recorder import replay_of
+from jackfield.pipe.run_state import RunState
 from jackfield.pipe.settle import failed, masked_error
 
 if TYPE_CHECKING:

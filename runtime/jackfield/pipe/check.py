@@ -53,7 +53,7 @@ def typed(admitted: Admitted, action: Action, values: Mapping[str, Any], files: 
     except ValueError as error:
         from pydantic import ValidationError
 
-        from jackfield.connector.conversion import model_faults
+        from jackfield.connector.models import model_faults
 
         if not isinstance(error, ValidationError):
             raise

@@ -254,7 +254,7 @@ class Opener:
 def _modelled(model: type[ConnectionType], values: Mapping[str, Any], target: Target) -> ConnectionType:
     from pydantic import ValidationError
 
-    from jackfield.connector.conversion import model_faults
+    from jackfield.connector.models import model_faults
 
     try:
         return model.model_validate(values)

@@ -24,7 +24,7 @@ from jackfield.errors import (
     TimedOut,
     Unavailable,
 )
-from jackfield.failures import acontained, contained
+from jackfield.failures import CONTAINED, contained
 from jackfield.pipe.driver import Execute, Steps, Wait
 from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, quoted, repeated, weigh
 from jackfield.pipe.rate import turn
@@ -352,10 +352,11 @@ class Run:
         with entered(call):
             self._enter(call)
             async with asyncio.timeout(max(0.0, call.deadline.remaining())):
-                output = await acontained(lambda: self.action.function(*arguments))
-                if self.action.returns_files:
-                    await acontained(lambda: asyncio.to_thread(store_files, output, self.files))
-                return output
+                with CONTAINED:
+                    output = await self.action.function(*arguments)
+                    if self.action.returns_files:
+                        await asyncio.to_thread(store_files, output, self.files)
+                    return output
 
     def _succeeded(self, call: Call, started: float, output: Any) -> Mapping[str, Any]:
         """Record a successful attempt, which therefore had begun, and dump its output."""
