@@ -84,6 +84,7 @@ def test_a_password_is_never_shown(clock: FakeClock) -> None:
     assert "s3cret" not in repr(Storage("postgresql://ada:s3cret@host/name", {}, clock))
 
 
+@pytest.mark.usefixtures("no_tables")
 def test_tables_of_postgresql_must_be_there(postgres_url: str, home: Path, clock: FakeClock) -> None:
     """On PostgreSQL no table is made by itself: the error says which command does."""
     with Storage(postgres_url, {"JACKFIELD_HOME": str(home)}, clock) as storage:

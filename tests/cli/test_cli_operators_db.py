@@ -13,6 +13,7 @@ from shell import Shell
 pytest_plugins = ["shell_fixture", "postgres", "operating"]
 
 
+@pytest.mark.usefixtures("no_tables")
 def test_upgrade(shell: Shell, database_url: str, tmp_path: Path) -> None:
     """``upgrade`` makes the tables and says which versions it applied; again there is nothing to do."""
     shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL=database_url)
@@ -80,6 +81,7 @@ def test_check(operator: Shell) -> None:
     assert (answer.json["ok"], answer.json["problems"]) == (True, [])
 
 
+@pytest.mark.usefixtures("no_tables")
 def test_check_without_tables(shell: Shell, database_url: str, tmp_path: Path) -> None:
     """``check`` says what is wrong with a database that was not upgraded, changes nothing, and exits with 1."""
     shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL=database_url)

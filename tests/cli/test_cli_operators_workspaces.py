@@ -68,6 +68,7 @@ def test_without_a_database(shell: Shell) -> None:
     assert "JACKFIELD_DATABASE_URL" in answer.json["error"]["message"]
 
 
+@pytest.mark.usefixtures("no_tables")
 def test_tables_that_are_not_there(shell: Shell, postgres_url: str) -> None:
     """On a PostgreSQL database without tables the error names the command that makes them."""
     shell.set(JACKFIELD_DATABASE_URL=postgres_url)

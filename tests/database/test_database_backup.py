@@ -15,6 +15,10 @@ from jackfield.database import Database, DatabaseUnfit, open_database
 from jackfield.database.backup import backup, check, restore
 from jackfield.database.migrations import known_migrations
 from jackfield.errors import Unavailable
+from ready_database import migrated_for_real
+
+__all__ = ["migrated_for_real"]
+
 
 BLOB = bytes(range(256))
 CONNECTION = (

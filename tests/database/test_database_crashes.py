@@ -12,6 +12,9 @@ from pathlib import Path
 
 from jackfield.database import open_database
 from jackfield.database.check import check
+from ready_database import migrated_for_real
+
+__all__ = ["migrated_for_real"]
 
 WRITER = """
 import sys, threading

@@ -10,6 +10,10 @@ import pytest
 from jackfield.database import ConstraintViolation, Database, DatabaseUnfit, StatementInvalid, open_database
 from jackfield.database.backup import check
 from jackfield.database.migrations import Migration, Migrations, declared, known_migrations
+from ready_database import migrated_for_real
+
+__all__ = ["migrated_for_real"]
+
 
 TABLES = {
     "schema_migrations",

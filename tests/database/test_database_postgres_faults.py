@@ -23,7 +23,11 @@ from jackfield.database import (
 from jackfield.database.transaction import Mode
 from jackfield.errors import JackfieldError, Sent, Unavailable
 from postgres import Server, missing, running_server
+from ready_database import migrated_for_real
 from workspace_rows import adding, names
+
+__all__ = ["migrated_for_real"]
+
 
 WAIT = 30.0
 

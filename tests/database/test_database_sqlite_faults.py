@@ -21,8 +21,12 @@ from jackfield.database.check import check
 from jackfield.errors import Sent, Unavailable
 from queue_campaign import may_unshare
 from queue_campaign import small_disk as disk_of
+from ready_database import migrated_for_real
 from sqlite_writer import writer
 from workspace_rows import names
+
+__all__ = ["migrated_for_real"]
+
 
 BIG = 20_000
 

@@ -9,9 +9,12 @@ import pytest
 from jackfield.errors import InvalidInvocation
 from jackfield.queue.engine import queue_url
 from jackfield.resources.storage import database_url
+from ready_database import migrated_for_real
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]
+
+__all__ = ["migrated_for_real"]
 
 
 def test_the_database_is_the_one_that_the_file_names(shell: Shell, tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ import pytest
 
 import jackfield.database
 from jackfield.database import DatabaseUnfit, open_database
+from ready_database import migrated_for_real
+
+__all__ = ["migrated_for_real"]
 
 
 def test_a_relative_path_starts_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,10 @@ from queue import Queue
 from jackfield.clock import within
 from jackfield.database import Database, open_database
 from jackfield.errors import Unavailable
+from ready_database import migrated_for_real
 from workspace_rows import adding, names
+
+__all__ = ["migrated_for_real"]
 
 
 @contextmanager

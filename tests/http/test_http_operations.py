@@ -120,6 +120,7 @@ def test_l37_a_file_that_is_broken_in_part_is_warned_of(tmp_path: Path) -> None:
     assert "WARNING jackfield.connections: JACKFIELD_CONNECTIONS: connections.yaml: connection 'bad': must be an object" in told
 
 
+@pytest.mark.usefixtures("no_tables")
 def test_m43_a_database_that_is_behind(tmp_path: Path, postgres_url: str) -> None:
     """M43: a server says how to migrate the database, is not ready before, and does it by itself with ``--migrate``; so does a worker."""
     home = tmp_path / "home"

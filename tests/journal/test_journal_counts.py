@@ -198,6 +198,7 @@ def test_sums_are_those_of_a_full_count(jackfield: Jackfield, clock: FakeClock, 
         assert transaction.execute("SELECT COUNT(*) AS shards FROM invocation_counts WHERE shard <> 0")[0].shards == 0
 
 
+@pytest.mark.usefixtures("no_tables")
 def test_existing_entries_are_counted_by_the_upgrade(database_url: str, clock: FakeClock) -> None:
     """A database of the version before has the same statistics and lists after its upgrade."""
     before = [one.name for one in known_migrations()].index("journal_at_size")

