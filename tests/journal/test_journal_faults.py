@@ -106,7 +106,7 @@ def test_a_deadline_bounds_the_wait_for_a_lock(aws: FakeAws, tmp_path: Path) -> 
     """With 'timeoutSeconds' a locked database is waited for as long as that, from threads and event loops alike; nothing is sent, and the
     runtime is closed as fast."""
     url = f"sqlite:///{tmp_path / 'a.db'}"
-    hurried = {**mail("order-1"), "timeoutSeconds": 0.5}
+    hurried = {**mail("order-1"), "timeoutSeconds": 1.5}
     with Jackfield(connections=[connection(aws.url)], database_url=url) as jackfield:
         jackfield.invoke(mail("before")).unwrap()
         other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
@@ -114,12 +114,12 @@ def test_a_deadline_bounds_the_wait_for_a_lock(aws: FakeAws, tmp_path: Path) -> 
         for looped in (False, True):
             started = time.monotonic()
             result = asyncio.run(jackfield.ainvoke(hurried)) if looped else jackfield.invoke(hurried)
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 25
             assert result.error is not None
             assert result.error.code in ("unavailable", "timeout")  # the second one may wait for the first one's entry before
             assert looped or "lock" in result.error.message
         started = time.monotonic()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 25
     other.close()
     assert len(aws.messages) == 1
 

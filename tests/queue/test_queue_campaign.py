@@ -8,6 +8,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from broker_campaign import run
 from http_stand import clean
 from jackfield import Jackfield
@@ -16,7 +18,8 @@ from plugboard import make_connector, plugged
 from queue_campaign import Campaign, _Worker
 from rabbitmq import Node
 
-SMALL = Campaign(invocations=300, seconds=15.0, kill_every=5.0, latency=0.1, patience=60.0)
+SMALL = Campaign(invocations=80, seconds=6.0, kill_every=2.0, latency=0.1, patience=90.0)
+LARGER = Campaign(invocations=300, seconds=15.0, kill_every=5.0, latency=0.1, patience=60.0)
 _POISON = '''
 """Ends its process."""
 import os
@@ -44,13 +47,14 @@ def live(nothing: Nothing) -> Done:
 '''
 
 
-def test_all_invocations_end_truthfully(postgres_url: str, rabbitmq: Node, tmp_path: Path) -> None:
+@pytest.mark.parametrize("campaign", [pytest.param(SMALL, id="small"), pytest.param(LARGER, id="larger", marks=pytest.mark.campaign)])
+def test_all_invocations_end_truthfully(postgres_url: str, rabbitmq: Node, tmp_path: Path, campaign: Campaign) -> None:
     """Three kills of workers on two hosts and a broker that is away for two seconds: all is accepted, and all ends. No write is sent twice,
     and in doubt is only what a killed worker was running."""
     open_database(postgres_url, migrate=True).close()
-    figures = run(SMALL, 2.0, postgres_url, rabbitmq, tmp_path)
+    figures = run(campaign, 2.0, postgres_url, rabbitmq, tmp_path)
     assert (figures.open, figures.wrong, figures.died) == ([], [], [])
-    assert (figures.accepted, figures.refused) == (SMALL.invocations, 0)
+    assert (figures.accepted, figures.refused) == (campaign.invocations, 0)
 
 
 def test_a_poison_invocation_is_given_up(rabbitmq: Node, tmp_path: Path) -> None:

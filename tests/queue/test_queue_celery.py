@@ -24,36 +24,43 @@ from rabbitmq import Node
 
 
 @pytest.fixture
-def stand(tmp_path: Path, database_url: str, rabbitmq: Node) -> Iterator[EngineStand]:
-    """An engine on SQLite or PostgreSQL, and RabbitMQ."""
+def stand(tmp_path: Path, rabbitmq: Node) -> Iterator[EngineStand]:
+    """An engine on SQLite, and RabbitMQ: for what lies between the engine and the broker."""
+    with engine_stand(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", rabbitmq.url) as found:
+        yield found
+
+
+@pytest.fixture
+def each_stand(tmp_path: Path, database_url: str, rabbitmq: Node) -> Iterator[EngineStand]:
+    """An engine on SQLite or PostgreSQL, whose claims differ, and RabbitMQ."""
     with engine_stand(tmp_path, database_url, rabbitmq.url) as found:
         yield found
 
 
-def test_queued_invocations_run_through_the_broker(stand: EngineStand) -> None:
+def test_queued_invocations_run_through_the_broker(each_stand: EngineStand) -> None:
     """Each invocation runs once, and its message is gone from the broker when the engine has stopped."""
-    ids = [stand.queue(f"order-{number}") for number in range(40)]
-    entries = stand.work(lambda _engine: stand.ended(*ids))
+    ids = [each_stand.queue(f"order-{number}") for number in range(40)]
+    entries = each_stand.work(lambda _engine: each_stand.ended(*ids))
     assert {entry.status for entry in entries} == {"succeeded"}
-    assert stand.calls == {f"order-{number}": 1 for number in range(40)}
-    assert _waiting(stand) == {QUEUE: 0, DEAD: 0}
+    assert each_stand.calls == {f"order-{number}": 1 for number in range(40)}
+    assert _waiting(each_stand) == {QUEUE: 0, DEAD: 0}
 
 
-def test_duplicate_messages_are_harmless(stand: EngineStand) -> None:
+def test_duplicate_messages_are_harmless(each_stand: EngineStand) -> None:
     """A message that arrives again while its invocation runs, or after it has ended, runs nothing."""
 
     def step(_engine: Engine) -> None:
-        first = stand.queue("first", inputs={"wait": True})
-        assert stand.begun.acquire(timeout=20)
-        _publish(stand, [first] * 5)
-        stand.ended(stand.queue("second"))
-        stand.gate.set()
-        stand.ended(first)
-        _publish(stand, [first] * 5)
-        stand.ended(stand.queue("third"))
+        first = each_stand.queue("first", inputs={"wait": True})
+        assert each_stand.begun.acquire(timeout=20)
+        _publish(each_stand, [first] * 5)
+        each_stand.ended(each_stand.queue("second"))
+        each_stand.gate.set()
+        each_stand.ended(first)
+        _publish(each_stand, [first] * 5)
+        each_stand.ended(each_stand.queue("third"))
 
-    stand.work(step)
-    assert stand.calls == {"first": 1, "second": 1, "third": 1}
+    each_stand.work(step)
+    assert each_stand.calls == {"first": 1, "second": 1, "third": 1}
 
 
 def test_garbage_goes_to_the_dead_letters(stand: EngineStand, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,18 +98,18 @@ def test_garbage_goes_to_the_dead_letters(stand: EngineStand, monkeypatch: pytes
     assert _waiting(stand, dead=len(garbage) - 3) == {QUEUE: 0, DEAD: len(garbage) - 3}
 
 
-def test_what_the_broker_lost_or_gave_up_is_released_again(stand: EngineStand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_broker_lost_or_gave_up_is_released_again(each_stand: EngineStand, monkeypatch: pytest.MonkeyPatch) -> None:
     """An invocation whose message is lost, or lies in the dead letters, is released again by the journal."""
     monkeypatch.setattr(dispatcher, "_LOST", 0.1)
-    lost, given_up = stand.queue("lost"), stand.queue("given up")
-    Outbox(stand.journal.database, SystemClock()).mark([("default", lost), ("default", given_up)])
-    _publish(stand, [])
-    with _channel(stand) as channel:
+    lost, given_up = each_stand.queue("lost"), each_stand.queue("given up")
+    Outbox(each_stand.journal.database, SystemClock()).mark([("default", lost), ("default", given_up)])
+    _publish(each_stand, [])
+    with _channel(each_stand) as channel:
         body = f'[["default", "{given_up}"], {{}}, {{}}]'
         channel.basic_publish(channel.prepare_message(body, content_encoding="utf-8"), exchange="", routing_key=DEAD)
-    stand.work(lambda _engine: stand.ended(lost, given_up))
-    assert stand.calls == {"lost": 1, "given up": 1}
-    assert _waiting(stand) == {QUEUE: 0, DEAD: 0}
+    each_stand.work(lambda _engine: each_stand.ended(lost, given_up))
+    assert each_stand.calls == {"lost": 1, "given up": 1}
+    assert _waiting(each_stand) == {QUEUE: 0, DEAD: 0}
 
 
 def test_queued_and_running_invocations_are_cancelled(stand: EngineStand) -> None:
@@ -143,21 +150,21 @@ def test_what_is_due_later_waits_in_the_journal(stand: EngineStand) -> None:
     assert entry.started_at >= at.timestamp()
 
 
-def test_an_engine_that_stops_leaves_the_rest_to_others(stand: EngineStand) -> None:
+def test_an_engine_that_stops_leaves_the_rest_to_others(each_stand: EngineStand) -> None:
     """Whoever stops begins nothing new: what waits stays queued, unclaimed, and the next engine runs it. What runs is settled by effect."""
 
     def step(_engine: Engine) -> list[str]:
-        running = stand.queue("running", inputs={"wait": True})
-        assert stand.begun.acquire(timeout=20)
-        return [running, *[stand.queue(f"order-{number}") for number in range(20)]]
+        running = each_stand.queue("running", inputs={"wait": True})
+        assert each_stand.begun.acquire(timeout=20)
+        return [running, *[each_stand.queue(f"order-{number}") for number in range(20)]]
 
-    running, *others = stand.work(step, slots=1, within=0.2)
-    assert stand.journal.find(running).status == "in_doubt"
-    assert {(entry.status, entry.owner) for entry in map(stand.journal.find, others)} == {("queued", None)}
-    stand.gate.set()
-    assert {entry.status for entry in stand.work(lambda _engine: stand.ended(*others), slots=1)} == {"succeeded"}
-    assert set(stand.calls.values()) == {1}
-    stand.until(running, holds=lambda entry: entry.status == "succeeded")
+    running, *others = each_stand.work(step, slots=1, within=0.2)
+    assert each_stand.journal.find(running).status == "in_doubt"
+    assert {(entry.status, entry.owner) for entry in map(each_stand.journal.find, others)} == {("queued", None)}
+    each_stand.gate.set()
+    assert {entry.status for entry in each_stand.work(lambda _engine: each_stand.ended(*others), slots=1)} == {"succeeded"}
+    assert set(each_stand.calls.values()) == {1}
+    each_stand.until(running, holds=lambda entry: entry.status == "succeeded")
 
 
 def test_a_broker_that_goes_away_loses_nothing(tmp_path: Path, rabbitmq: Node) -> None:
