@@ -1,4 +1,4 @@
-"""Workers that are killed behind a broker that goes away; ``tests/support/broker_campaign.py`` runs the same in full."""
+"""Workers that are killed behind a broker that goes away: small in the suite, in full by ``make campaign``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from broker_campaign import run
+import rabbitmq as rabbitmq_server
+import redis_server
+from broker_campaign import full, restarts, run
 from http_stand import clean
 from jackfield import Jackfield
 from jackfield.database import open_database
@@ -20,6 +22,7 @@ from rabbitmq import Node
 
 SMALL = Campaign(invocations=80, seconds=6.0, kill_every=2.0, latency=0.1, patience=90.0)
 LARGER = Campaign(invocations=300, seconds=15.0, kill_every=5.0, latency=0.1, patience=60.0)
+FULL = Campaign(invocations=2000, seconds=120.0, kill_every=3.0, patience=120.0)
 _POISON = '''
 """Ends its process."""
 import os
@@ -52,9 +55,22 @@ def test_all_invocations_end_truthfully(postgres_url: str, rabbitmq: Node, tmp_p
     """Three kills of workers on two hosts and a broker that is away for two seconds: all is accepted, and all ends. No write is sent twice,
     and in doubt is only what a killed worker was running."""
     open_database(postgres_url, migrate=True).close()
-    figures = run(campaign, 2.0, postgres_url, rabbitmq, tmp_path)
+    figures = run(campaign, postgres_url, rabbitmq.url, tmp_path, [restarts(rabbitmq, 2.0)])
     assert (figures.open, figures.wrong, figures.died) == ([], [], [])
     assert (figures.accepted, figures.refused) == (campaign.invocations, 0)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("kind", ["rabbitmq", "redis", "database"])
+def test_r1_whatever_the_broker_forgets_all_end_truthfully(kind: str, tmp_path: Path) -> None:
+    """Forty kills, a worker that is stopped, a broker that restarts (Redis also forgets, evicts and refuses) and a database that does: what
+    was accepted ends, no write is sent twice, and in doubt is only what a lost worker was running."""
+    reason = {"rabbitmq": rabbitmq_server.missing, "redis": redis_server.missing}.get(kind, lambda: None)()
+    if reason is not None:
+        pytest.skip(reason)
+    figures = full(FULL, kind, tmp_path)
+    assert (figures.open, figures.wrong, figures.died) == ([], [], [])
+    assert figures.accepted > FULL.invocations / 2
 
 
 def test_a_poison_invocation_is_given_up(rabbitmq: Node, tmp_path: Path) -> None:

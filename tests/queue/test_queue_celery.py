@@ -1,4 +1,4 @@
-"""Queued invocations through Celery and a real RabbitMQ, with the engine in this process."""
+"""Queued invocations through Celery and a real RabbitMQ, with the engine in this process; test_queue_redis.py does the same with Redis."""
 
 from __future__ import annotations
 
@@ -230,21 +230,6 @@ def test_a_worker_of_celery_that_ends_is_started_again(tmp_path: Path, rabbitmq:
 
         stand.work(step)
         assert stand.calls == dict.fromkeys(stand.calls, 1)
-
-
-def test_redis_is_a_broker(tmp_path: Path, redis_url: str) -> None:
-    """The same works through Redis, duplicates included."""
-    with engine_stand(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", redis_url) as stand:
-
-        def step(_engine: Engine) -> None:
-            ids = [stand.queue(f"order-{number}") for number in range(20)]
-            stand.ended(*ids)
-            _publish(stand, ids)
-            stand.ended(stand.queue("last"))
-
-        stand.work(step)
-        assert stand.calls == dict.fromkeys(stand.calls, 1)
-        assert len(stand.calls) == 21
 
 
 @pytest.mark.parametrize("url", ["http://broker", "amqp://", "amqp:broker", "sqs://user:secret@broker"])

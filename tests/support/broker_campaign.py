@@ -1,8 +1,11 @@
-"""Workers on two hosts that are killed every second, behind a broker that goes away and a database that restarts.
+"""Workers on two hosts that are killed, behind a broker that goes away and forgets, and a database that restarts.
 
-The suite runs it small (``tests/queue/test_queue_campaign.py``). In full, by hand and as root::
+The suite runs it small on RabbitMQ, and ``make campaign`` in full on RabbitMQ, Redis and the database alone
+(``tests/queue/test_queue_campaign.py``). By hand, and as root::
 
-    PYTHONPATH=tests/support python tests/support/broker_campaign.py invocations=5000 seconds=150 away=30
+    PYTHONPATH=tests/support python tests/support/broker_campaign.py rabbitmq invocations=5000 seconds=150
+    PYTHONPATH=tests/support python tests/support/broker_campaign.py redis
+    PYTHONPATH=tests/support python tests/support/broker_campaign.py database
 """
 
 from __future__ import annotations
@@ -13,20 +16,28 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from http_stand import Client, clean, mint
 from plugboard import make_connector
+from postgres import Server
 from queue_campaign import _LEDGER, Campaign, Figures, _campaign, _feeds, _judge, _Ledger, _served, _wait, _Worker, may_unshare
 from rabbitmq import Node
+from redis_server import Redis
 
 HOSTS = ("host-a", "host-b", "host-b")
 
 
-def run(campaign: Campaign, away: float, url: str, node: Node, folder: Path, restart: Callable[[], None] = lambda: None) -> Figures:
-    """Run the campaign: the broker is away for ``away`` seconds after a quarter of the time, ``restart`` is called after two thirds."""
+Fault = Callable[[Sequence[_Worker]], None]
+"""What is done to the broker, the database or a worker."""
+_AWAY = 10.0
+"""Seconds for which a fault lasts: longer than a lease."""
+
+
+def run(campaign: Campaign, url: str, queue_url: str | None, folder: Path, faults: Sequence[Fault]) -> Figures:
+    """Run the campaign on a database and a broker (None: the database alone), with ``faults`` spread evenly over the time."""
     figures = Figures()
     with ExitStack() as stack:
         ledger = _Ledger(campaign.latency)
@@ -36,7 +47,7 @@ def run(campaign: Campaign, away: float, url: str, node: Node, folder: Path, res
         make_connector(folder / "plugs", "ledger", _LEDGER)
         more = {
             "JACKFIELD_DATABASE_URL": url,
-            "JACKFIELD_QUEUE_URL": node.url,
+            **({} if queue_url is None else {"JACKFIELD_QUEUE_URL": queue_url}),
             "PYTHONPATH": os.pathsep.join(filter(None, [str(folder / "plugs"), os.environ.get("PYTHONPATH")])),
             "LEDGER_PORT": str(ledger.server_address[1]),
         }
@@ -50,13 +61,15 @@ def run(campaign: Campaign, away: float, url: str, node: Node, folder: Path, res
         client = Client(port, token, timeout=60.0)
         accepted: dict[str, tuple[str, str]] = {}
         threads = [threading.Thread(target=_feeds, args=(campaign, client, accepted, figures, part)) for part in range(4)]
-        threads.append(threading.Thread(target=_disturbs, args=(campaign, away, node, restart)))
+        threads.append(threading.Thread(target=_disturbs, args=(campaign, workers, faults)))
         until = time.monotonic() + campaign.seconds
         for thread in threads:
             thread.start()
         while time.monotonic() < until:
             threading.Event().wait(campaign.kill_every)
-            workers[figures.kills % len(workers)].kill(ledger)
+            worker = workers[figures.kills % len(workers)]
+            if not worker.frozen:
+                worker.kill(ledger)
             figures.kills += 1
         for thread in threads:
             thread.join()
@@ -69,15 +82,64 @@ def run(campaign: Campaign, away: float, url: str, node: Node, folder: Path, res
     return figures
 
 
-def _disturbs(campaign: Campaign, away: float, node: Node, restart: Callable[[], None]) -> None:
-    """Stop the broker for a while, then restart the database."""
+def _disturbs(campaign: Campaign, workers: Sequence[_Worker], faults: Sequence[Fault]) -> None:
     started = time.monotonic()
-    threading.Event().wait(campaign.seconds / 4)
-    node.stop()
-    threading.Event().wait(away)
-    node.start()
-    threading.Event().wait(max(0.0, started + campaign.seconds * 2 / 3 - time.monotonic()))
-    restart()
+    for number, fault in enumerate(faults, start=1):
+        at = started + campaign.seconds * number / (len(faults) + 1)
+        threading.Event().wait(max(0.0, at - time.monotonic()))
+        fault(workers)
+
+
+def restarts(server: Node | Redis, away: float = _AWAY) -> Fault:
+    """Return the fault that stops a broker for ``away`` seconds. RabbitMQ keeps its messages, Redis forgets them."""
+
+    def restart(_workers: Sequence[_Worker]) -> None:
+        server.stop()
+        threading.Event().wait(away)
+        server.start()
+
+    return restart
+
+
+def restarts_database(server: Server) -> Fault:
+    """Return the fault that restarts PostgreSQL."""
+
+    def restart(_workers: Sequence[_Worker]) -> None:
+        server.stop("fast")
+        server.start()
+
+    return restart
+
+
+def flushes(redis: Redis) -> Fault:
+    """Return the fault that deletes all messages."""
+    return lambda _workers: redis.flush()
+
+
+def evicts(redis: Redis) -> Fault:
+    """Return the fault that has Redis evict all and refuse what is new, for lack of memory."""
+
+    def evict(_workers: Sequence[_Worker]) -> None:
+        redis.client.config_set("maxmemory-policy", "allkeys-random")
+        redis.client.config_set("maxmemory", 1)
+        threading.Event().wait(_AWAY)
+        redis.client.config_set("maxmemory", 0)
+
+    return evict
+
+
+def freezes(workers: Sequence[_Worker]) -> None:
+    """Stop a worker for longer than its lease lasts, with the messages that it holds, and let it go on."""
+    workers[0].freeze(_AWAY)
+
+
+def faults_of(broker: Node | Redis | None, database: Server) -> list[Fault]:
+    """Return what a broker (None: the database alone) has to survive."""
+    if broker is None:
+        return [freezes, restarts_database(database), freezes]
+    if isinstance(broker, Node):
+        return [restarts(broker), freezes, restarts_database(database), restarts(broker)]
+    return [flushes(broker), restarts(broker), freezes, flushes(broker), evicts(broker), restarts_database(database), flushes(broker)]
 
 
 def _judge_doubts(client: Client, accepted: dict[str, tuple[str, str]], figures: Figures) -> None:
@@ -88,27 +150,27 @@ def _judge_doubts(client: Client, accepted: dict[str, tuple[str, str]], figures:
             figures.wrong.append(f"{identifier} is in doubt though its worker was not killed: {json.dumps(entry)}")
 
 
-def _main(arguments: list[str]) -> None:
+def full(campaign: Campaign, kind: str, folder: Path) -> Figures:
+    """Run the campaign on servers of its own: PostgreSQL, and the broker of this kind."""
     from jackfield.database import open_database
     from postgres import running_server
 
-    named = dict(item.split("=") for item in arguments)
-    away = float(named.pop("away", "30"))
-    given = {"invocations": "5000", "seconds": "150", "patience": "120", **named}
-    campaign = _campaign([f"{name}={value}" for name, value in given.items()])
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         server = stack.enter_context(running_server())
         url = server.create()
         open_database(url, migrate=True).close()
-        node = Node()
-        stack.callback(node.close)
+        broker = Node() if kind == "rabbitmq" else Redis() if kind == "redis" else None
+        if broker is not None:
+            stack.callback(broker.close)
+        return run(campaign, url, broker.url if broker is not None else None, folder, faults_of(broker, server))
 
-        def restart() -> None:
-            server.stop("fast")
-            server.start()
 
-        figures = run(campaign, away, url, node, folder, restart)
+def _main(kind: str, arguments: list[str]) -> None:
+    named = dict(item.split("=") for item in arguments)
+    given = {"invocations": "5000", "seconds": "150", "patience": "120", **named}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        figures = full(_campaign([f"{name}={value}" for name, value in given.items()]), kind, folder)
         sys.stdout.write(json.dumps(vars(figures), indent=2) + "\n")
         if not figures.in_flight:
             sys.stdout.write("No kill hit running work: the workers were killed before they had started. Raise kill_every.\n")
@@ -117,4 +179,4 @@ def _main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1:])
+    _main(sys.argv[1], sys.argv[2:])

@@ -173,6 +173,7 @@ class _Worker:
         self._host = host
         self.name = ""
         """Name of the present process, of which each has its own."""
+        self.frozen = False
         self.process = self._started()
 
     def kill(self, ledger: _Ledger | None = None) -> None:
@@ -183,6 +184,16 @@ class _Worker:
         if ledger is not None:
             ledger.note_kill(self.name)
         self.process = self._started()
+
+    def freeze(self, seconds: float) -> None:
+        """Stop the process, and let it go on after ``seconds``."""
+        self.frozen = True
+        group = self.process.pid
+        for signalled, pause in ((signal.SIGSTOP, seconds), (signal.SIGCONT, 0.0)):
+            with suppress(ProcessLookupError):
+                os.killpg(group, signalled)
+            threading.Event().wait(pause)
+        self.frozen = False
 
     def stop(self) -> None:
         """End for good."""

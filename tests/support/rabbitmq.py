@@ -1,4 +1,4 @@
-"""A real RabbitMQ, and a Redis, for tests: private ones on loopback, started by the first test of a process and stopped after the last.
+"""A real RabbitMQ for tests: a private one on loopback, started by the first test of a process and stopped after the last.
 
 It has its own name, folders, ports and epmd, so it meets no other node of the machine.
 """
@@ -172,23 +172,3 @@ def rabbitmq(rabbitmq_node: Node) -> Iterator[Node]:
     rabbitmq_node.empty()
     yield rabbitmq_node
     rabbitmq_node.empty()
-
-
-@pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
-    """The URL of a Redis on loopback that stores nothing; skips where it is not installed."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("Redis is not installed (Debian's package redis-server)")
-    (port,) = free_ports(1)
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
-    until = time.monotonic() + _START_WITHIN
-    while True:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
-            break
-        assert process.poll() is None
-        assert time.monotonic() < until
-        threading.Event().wait(0.02)
-    yield f"redis://127.0.0.1:{port}/0"
-    _kill(process)

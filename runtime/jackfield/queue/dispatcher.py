@@ -11,7 +11,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from jackfield.errors import JackfieldError
+from jackfield.errors import JackfieldError, Unavailable
 from jackfield.fork import at_fork
 from jackfield.journal.outbox import Message, Outbox
 from jackfield.queue.runtime_pool import RuntimePool
@@ -26,8 +26,12 @@ _LEAST = 16
 _MOST = 1000
 _LOST = 15.0
 """Seconds after which a released invocation is released again if the broker holds fewer messages than were released."""
+_LOST_ANYWAY = 60.0
+"""The same if the broker holds as many messages, or cannot be asked: some may be duplicates, or another's."""
 _LOG_EVERY = 60.0
 _DEAD_AT_ONCE = 100
+_NOT_HANDED_OVER = "queued invocations cannot be handed to the broker and wait in the journal"
+_NOT_READ = "the broker's queues cannot be read; invocations whose messages are lost are released again after a minute"
 
 
 class Publisher(Protocol):
@@ -93,9 +97,9 @@ class Dispatcher:
                 outbox = outbox or self._opened()
                 pause = self._step(outbox)
             except JackfieldError as error:
-                self._log_failure(error.message)
+                self._log_failure(_NOT_HANDED_OVER, error.message)
             except (RuntimeError, MemoryError) as error:
-                self._log_failure(type(error).__name__)
+                self._log_failure(_NOT_HANDED_OVER, type(error).__name__)
             with suppress(Empty):
                 self._woken.get(timeout=pause)
         with suppress(JackfieldError):
@@ -119,7 +123,13 @@ class Dispatcher:
         if now >= self._check_at:
             self._check_at = now + _SECOND
             self._slots = outbox.slots()
-            self._check(outbox)
+            try:
+                waiting: float = self._publisher.ready()
+                self._take_back(outbox)
+            except Unavailable as error:
+                self._log_failure(_NOT_READ, error.message)
+                waiting = math.inf
+            self._recall(outbox, waiting)
         self._release(outbox, now)
         return _TICK
 
@@ -138,20 +148,27 @@ class Dispatcher:
             outbox.mark(messages)
             self._left += len(messages)
 
-    def _check(self, outbox: Outbox) -> None:
-        """Release again what the broker has lost or given up. Whether an invocation is given up is the journal's decision."""
-        released = outbox.released()
-        if released and self._publisher.ready() < released:
-            recalled = outbox.recall(_LOST)
-            if recalled:
-                _LOG.warning("%d queued invocations are released again: no worker got their messages", recalled)
+    def _take_back(self, outbox: Outbox) -> None:
+        """Release again what the broker has given up. Whether an invocation is given up is the journal's decision."""
         for message in self._publisher.dead(_DEAD_AT_ONCE):
             if outbox.recall_one(message):
                 _LOG.warning("the queued invocation %s is released again: the broker gave up its message", message[1])
 
-    def _log_failure(self, reason: str) -> None:
-        """Log why nothing is handed over; the same reason at most once a minute."""
-        now = time.monotonic()
-        if now >= self._log_at.get(reason, now):
-            self._log_at = {known: at for known, at in self._log_at.items() if at > now} | {reason: now + _LOG_EVERY}
-            _LOG.error("queued invocations cannot be handed to the broker and wait in the journal: %s", reason)
+    def _recall(self, outbox: Outbox, waiting: float) -> None:
+        """Release again what no worker got. The number of waiting messages only makes this earlier: no answer of a broker prevents it."""
+        if waiting < outbox.released():
+            age = _LOST
+        elif self._slots:
+            age = _LOST_ANYWAY
+        else:  # nobody could have got them, and messages without workers must not add up
+            return
+        recalled = outbox.recall(age)
+        if recalled:
+            _LOG.warning("%d queued invocations are released again: no worker got their messages", recalled)
+
+    def _log_failure(self, what: str, reason: str) -> None:
+        """Log what fails and why; the same at most once a minute."""
+        now, text = time.monotonic(), f"{what}: {reason}"
+        if now >= self._log_at.get(text, now):
+            self._log_at = {known: at for known, at in self._log_at.items() if at > now} | {text: now + _LOG_EVERY}
+            _LOG.error("%s", text)

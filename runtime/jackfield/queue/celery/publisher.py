@@ -66,9 +66,12 @@ class CeleryPublisher:
                 raise ConnectionError("the broker refused a message")
 
     def ready(self) -> int:
-        """Return the number of messages that wait in the broker."""
+        """Return the number of messages that wait in the broker.
+
+        Redis has no empty queues: it answers a passive declaration of one with an error. An active one creates nothing there.
+        """
         with self._connected() as channel:
-            return int(channel.queue_declare(QUEUE, passive=True).message_count)
+            return int(channel.queue_declare(QUEUE, passive=self._confirms).message_count)
 
     def dead(self, most: int) -> Iterator[Message]:
         """Take up to ``most`` messages that the broker has given up. Unreadable ones stay there for a person to look at."""
