@@ -58,6 +58,7 @@ def deliver(session: Session, envelope: Envelope, call: Call) -> str:
     with explained(server, session.deadline, Sent.UNKNOWN):
         session.send(_DOT)
         reply = session.reply()
+        session.check_last()
     if not reply.good:
         clear = reply.passing or reply.final
         raise refused(reply, server, sent=Sent.REFUSED if clear else Sent.UNKNOWN, sender=envelope.sender)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from jackfield.connector import Deadline, JackfieldError, Sent, Unavailable
 from jackfield_aws_ses.smtp.hosts import is_private, zone_of
 from jackfield_aws_ses.smtp.server import Server
-from jackfield_aws_ses.smtp.session import CONNECT_SECONDS, Garbled
+from jackfield_aws_ses.smtp.session import CONNECT_SECONDS, Garbled, Unsolicited
 
 _WRONG_NAME = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL, x509_vfy.h)
 _MODE = "ports 465 and 2465 use TLS from the first byte, ports 25, 587 and 2587 after STARTTLS"
@@ -85,6 +85,11 @@ _WORDS: tuple[tuple[type[OSError] | tuple[type[OSError], ...], str, str], ...] =
         f"Check 'hostname', 'port' and 'security' ({_MODE}), and whether a firewall or security group lets this machine through.",
     ),
     (Garbled, "{place} returned a response that is not SMTP", f"Check 'hostname', 'port' and 'security': {_MODE}."),
+    (
+        Unsolicited,
+        "{place} sent a reply that no command had asked for ({reason})",
+        "jackfield closed the connection. If it happens again, check the proxies between this machine and the server.",
+    ),
     (_CLOSED, "{place} closed the connection", "If it happens again, check the proxies and firewalls between this machine and the server."),
     (ssl.SSLError, "TLS with {place} failed ({reason})", f"Check 'port' and 'security': {_MODE}."),
     (OSError, "{place} cannot be reached: {reason}", "Check this machine's network."),

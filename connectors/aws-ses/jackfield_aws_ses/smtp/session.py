@@ -26,10 +26,20 @@ _MAX_LINES = 100
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*?))?\r?\n")
 _READY, _DONE, _SIGNED_IN, _CHALLENGE = 220, 250, 235, 334
 _SEPARATOR = "\0"  # RFC 4616 §2
+_FAREWELL = b"421"  # "may be a reply to any command", and comes without one, too (RFC 5321 §3.8)
+_SHOWN = 200
 
 
 class Garbled(smtplib.SMTPException):
     """The server does not speak SMTP."""
+
+
+class Unsolicited(smtplib.SMTPException):
+    """The server sent a reply that no command had asked for; ``reason`` is its text. It must not answer another command."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Session(smtplib.SMTP):
@@ -102,16 +112,15 @@ class Session(smtplib.SMTP):
 
     def interruption(self) -> Reply | None:
         """Return an unsolicited reply, if any; called just before the final dot."""
-        sock = self._plain()
-        sock.setblocking(False)
-        try:
-            more = sock.recv(_MAX_LINE)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return None
-        if not more:
-            raise smtplib.SMTPServerDisconnected
-        self._unread += more
-        return self.reply()
+        return self.reply() if self._has_arrived() else None
+
+    def check_last(self) -> None:
+        """Check that nothing but a farewell follows the reply that was read last.
+
+        :raises Unsolicited: otherwise: that reply may have been another's.
+        """
+        if self._unread and not self._unread.startswith(_FAREWELL):
+            raise self._unsolicited()
 
     def certificate_names(self) -> list[str]:
         """Return the names in the server's certificate."""
@@ -130,7 +139,16 @@ class Session(smtplib.SMTP):
         finally:
             self.close()
 
-    # The methods below replace smtplib's unbounded ones.
+    # The methods below replace smtplib's: these wait as long as they like, and take any reply for that of the last command.
+
+    def putcmd(self, cmd: str, args: str = "") -> None:
+        """Send a command, unless a reply is there already.
+
+        :raises Unsolicited: if there is one.
+        """
+        if self._has_arrived():
+            raise self._unsolicited()
+        super().putcmd(cmd, args)
 
     def getreply(self) -> tuple[int, bytes]:
         """Read a complete reply: code and text, its lines joined."""
@@ -197,6 +215,22 @@ class Session(smtplib.SMTP):
         line = bytes(self._unread[: end + 1])
         del self._unread[: end + 1]
         return line
+
+    def _has_arrived(self) -> bool:
+        """Return whether the server has sent anything that is not read, without waiting for it."""
+        sock = self._plain()
+        sock.setblocking(False)
+        try:
+            more = sock.recv(_MAX_LINE)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return bool(self._unread)
+        if not more:
+            raise smtplib.SMTPServerDisconnected
+        self._unread += more
+        return True
+
+    def _unsolicited(self) -> Unsolicited:
+        return Unsolicited(self._unread.partition(b"\n")[0][:_SHOWN].decode("utf-8", "replace").strip())
 
     def _plain(self) -> socket.socket:
         if self.sock is None:
