@@ -57,6 +57,7 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--wait", action="store_true", help="wait if an invocation with this idempotency key is already running")
     parser.add_argument("--file", metavar="FILE", help="an invocation as JSON ('-' = stdin); a .jsonl file has one per line")
     parser.add_argument("--lines", action="store_true", help="read one invocation per line, whatever the file's name")
+    parser.add_argument("--no-line-keys", action="store_true", help="with lines: run them even if the same ones ran before")
     parser.add_argument(
         "--resume", metavar="N|RESULTS", help="continue at line N, or run the lines that neither succeeded nor are in doubt in RESULTS"
     )
@@ -89,8 +90,9 @@ def _run(arguments: Namespace, output: Output) -> int:
         from jackfield.cli.lines import run_lines
 
         return run_lines(path, changes, arguments, output)
-    if arguments.resume is not None:
-        raise UsageError("'--resume' works only with JSON Lines", usage=arguments.usage, hint="Add '--lines'.")
+    for given, option in ((arguments.resume is not None, "--resume"), (arguments.no_line_keys, "--no-line-keys")):
+        if given:
+            raise UsageError(f"'{option}' works only with JSON Lines", usage=arguments.usage, hint="Add '--lines'.")
     content = Files().read_invocation(path)
     invocation = changed(content, changes)
     _collect_seldom()

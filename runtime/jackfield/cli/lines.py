@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
 from jackfield.cli.batch import Batch
 from jackfield.cli.interrupt import interruptible
+from jackfield.cli.line_keys import LineKeys, report_replays
 from jackfield.cli.local_files import STDIN, Files, changed, count_lines
 from jackfield.cli.session import caller, open_jackfield
 from jackfield.errors import InvalidInvocation
@@ -61,10 +62,11 @@ _FINAL = frozenset({"succeeded", "in_doubt"})
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """Invocation on one line of a file."""
+    """Invocation on one line of a file. ``key`` holds the members that give it an idempotency key if it has none."""
 
     number: int
     content: bytes | InvalidInvocation
+    key: Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -74,14 +76,23 @@ class _Tally:
     given: int = 0
     last: int = 0
     worst: int = 0
+    replayed: int = 0
     cancelled: list[int] = field(default_factory=list)
+    unwritten: list[int] = field(default_factory=list)
+    """Lines that ran and whose Results are not in the output."""
+    keyless: int = 0
+    """How many of them have no idempotency key."""
     replaced: dict[str, list[int]] = field(default_factory=dict)
 
-    def add(self, line: _Line, result: Result) -> None:
+    def add(self, line: _Line, result: Result, *, written: bool) -> None:
         """Count a Result."""
         self.given, self.last, self.worst = self.given + 1, line.number, max(self.worst, result.exit_code)
+        self.replayed += result.meta.replayed
         if result.error is not None and result.error.code == "cancelled":
             self.cancelled.append(line.number)
+        elif not written:
+            self.unwritten.append(line.number)
+            self.keyless += not line.key and "idempotencyKey" not in _own_ids(line.content)
 
 
 def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, output: Output) -> int:
@@ -90,29 +101,39 @@ def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, outpu
     :raises InvalidInvocation: if the file, or the Results to resume from, cannot be read.
     """
     skip = _Skip.read(arguments.resume)
-    lines = (_Line(number, content) for number, content in Files().numbered(path) if not skip.skips(number))
+    numbered = Files().numbered(path)
     invoker, tally = caller(), _Tally()
     total = count_lines(path) if sys.stderr.isatty() and arguments.resume is None else None
     with open_jackfield() as jackfield, progress(output.stream, total) as tell:
+        keys = LineKeys.of(jackfield, changes, wanted=not arguments.no_line_keys)
+        if skip.unknown_after is not None and keys is None:
+            sys.stderr.write(
+                f"jackfield: the earlier Results are cut after line {skip.unknown_after}: later lines that ran and have no idempotency key "
+                "run again\n"
+            )
 
         def run(line: _Line, cancelled: threading.Event) -> tuple[_Line, Result]:
             try:
                 if isinstance(line.content, InvalidInvocation):
                     raise line.content
-                given = changed(line.content, changes)
+                given = changed(line.content, changes, line.key)
             except InvalidInvocation as error:
                 return line, Result("failed", Meta(new_invocation_id()), error=error)
-            if not isinstance(given, bytes):
+            if changes:
                 _note_replaced(line, changes, tally)
             return line, jackfield.invoke(given, wait=arguments.wait, cancelled=cancelled, caller=invoker)
 
-        batch = Batch(run, lines, arguments.concurrency)
+        every = (_Line(number, content, keys.members(number, content) if keys is not None else {}) for number, content in numbered)
+        batch = Batch(run, (line for line in every if not skip.skips(line.number)), arguments.concurrency)
         with interruptible(batch.stop):
             for line, result in _until_closed(batch, output):
                 output.line(_row(line, result))
-                tally.add(line, result)
+                tally.add(line, result, written=not output.closed)
                 tell(result.exit_code != 0)
-    if not output.closed:
+    report_replays(tally.replayed, keys)
+    if output.closed:
+        _report_unwritten(tally)
+    else:
         _report(path, tally, batch, skip)
     # If the reader has closed stdout, some Results are lost even when all lines have run: never report success.
     return tally.worst if batch.complete and not output.closed else max(tally.worst, _FAILED)
@@ -179,6 +200,31 @@ def _report(path: str, tally: _Tally, batch: Batch[_Line, tuple[_Line, Result]],
         sys.stderr.write(f"{say}\n")
 
 
+def _report_unwritten(tally: _Tally) -> None:
+    """Report on stderr which lines ran after the output was closed, and how to continue without running one twice."""
+    if not tally.unwritten:
+        return
+    say = f"jackfield: lines that ran and whose Results are not in the output: {_ranges(tally.unwritten)}; "
+    if not tally.keyless:
+        say += "'--resume RESULTS', where RESULTS is the file with the others, replays them"
+    else:
+        say += f"without idempotency keys, '--resume RESULTS' would run {tally.keyless:,} of them again: use '--resume {tally.last + 1}'"
+        if tally.cancelled:
+            say += f", and then run those that were cancelled before they were sent: {_ranges(tally.cancelled)}"
+    sys.stderr.write(f"{say}\n")
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Return increasing numbers as text, with runs as ranges: ``3, 7-12``."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
 def _listed(numbers: Collection[int]) -> str:
     first = ", ".join(map(str, sorted(numbers)[:10]))
     return f"{first} and {len(numbers) - 10:,} more" if len(numbers) > 10 else first
@@ -191,6 +237,8 @@ class _Skip:
     before: int = 1
     done: frozenset[int] = frozenset()
     doubtful: frozenset[int] = frozenset()
+    unknown_after: int | None = None
+    """Number of the last line with a Result if the earlier output was cut: later lines may have run."""
 
     def skips(self, number: int) -> bool:
         """Return whether to skip a line."""
@@ -206,9 +254,15 @@ class _Skip:
             return cls()
         if word.isascii() and word.isdecimal():
             return cls(before=int(word))
-        found = {number: status for number, row in Files().numbered(word) for number, status in _ended(row, word, number)}
+        found: dict[int, str] = {}
+        cut = False
+        for number, row in Files().numbered(word):
+            ended = dict(_ended(row, word, number))
+            found |= ended
+            cut = not ended and isinstance(row, bytes) and not row.endswith(b"\n")
         done = frozenset(number for number, status in found.items() if status in _FINAL)
-        return cls(done=done, doubtful=frozenset(number for number in done if found[number] == "in_doubt"))
+        doubtful = frozenset(number for number in done if found[number] == "in_doubt")
+        return cls(done=done, doubtful=doubtful, unknown_after=max(found, default=0) if cut else None)
 
 
 def _ended(row: bytes | InvalidInvocation, word: str, at: int) -> Iterator[tuple[int, str]]:

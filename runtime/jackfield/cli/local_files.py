@@ -196,12 +196,12 @@ def _check_json(document: object, name: str) -> None:
             raise _refusal(f"{name} contains {item}, which is not a JSON number", "/inputs", "Put it in quotes if it is meant as text.")
 
 
-def changed(content: bytes, changes: Mapping[str, Any]) -> bytes | dict[str, Any]:
-    """Override members of an invocation by those that options set.
+def changed(content: bytes, changes: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> bytes | dict[str, Any]:
+    """Override members of an invocation by those that options set, and add ``defaults`` that it lacks.
 
     :raises InvalidInvocation: if it is not JSON.
     """
-    if not changes:
+    if not changes and not defaults:
         return content
     given = decode(content)
-    return {**given, **changes} if isinstance(given, Mapping) else content
+    return {**(defaults or {}), **given, **changes} if isinstance(given, Mapping) else content
