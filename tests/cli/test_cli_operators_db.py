@@ -74,6 +74,50 @@ def test_h2_an_upgrade_seals_a_database_that_never_had_a_key(operator: Shell, tm
         assert dict(opened.connections((), "default").find("open").values) == {"region": "eu-west-1"}
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("invocations", "list"),
+        ("invocations", "stats"),
+        ("queue", "stats"),
+        ("connections", "list"),
+        ("tokens", "list"),
+        ("workspaces", "list"),
+        ("audit", "list"),
+        ("files", "list"),
+        ("keys", "rotate"),
+    ],
+    ids=" ".join,
+)
+def test_w1_commands_that_read_or_manage_upgrade_nothing(operator: Shell, words: tuple[str, ...]) -> None:
+    """An older database is left as it is, with exit code 2 and the command that upgrades it: an older version may be running on it."""
+    _make_older()
+    answer = operator.run(*words)
+    assert answer.code == 2, answer.out
+    assert "jackfield db upgrade" in answer.json["error"]["hint"]
+    assert len(operator.run("db", "upgrade").json["applied"]) == 1
+    assert operator.run(*words).code == 0
+
+
+@pytest.mark.parametrize("words", [("echo", "say", "text=x"), ("--lines",), ("--lines", "--queue")], ids=" ".join)
+def test_w1_invoke_upgrades_sqlite(shell: Shell, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """A call upgrades an older SQLite database by itself; a command that reads creates a new one."""
+    shell.set(JACKFIELD_HOME=str(tmp_path / "home"), JACKFIELD_DATABASE_URL=f"sqlite:///{tmp_path / 'own.db'}")
+    assert shell.run("invocations", "list").json == []
+    _make_older()
+    assert shell.run("invocations", "list").code == 2
+    line = '{"connector": "echo", "action": "say", "inputs": {"text": "x"}}\n'
+    assert shell.run("invoke", *words, stdin=line).json["status"] in {"succeeded", "queued"}
+    assert len(shell.run("invocations", "list").json) == 1
+
+
+def _make_older() -> None:
+    """Undo a migration."""
+    with storage() as opened, opened.database.write() as transaction:
+        transaction.execute("ALTER TABLE connections DROP COLUMN seal")
+        transaction.change("DELETE FROM schema_migrations WHERE name = 'connection_seals'")
+
+
 def test_check(operator: Shell) -> None:
     """``check`` finds a good database good."""
     answer = operator.run("db", "check")

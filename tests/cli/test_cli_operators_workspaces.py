@@ -73,7 +73,7 @@ def test_tables_that_are_not_there(shell: Shell, postgres_url: str) -> None:
     """On a PostgreSQL database without tables the error names the command that makes them."""
     shell.set(JACKFIELD_DATABASE_URL=postgres_url)
     answer = shell.run("workspaces", "list")
-    assert answer.code == 1
+    assert answer.code == 2
     assert "jackfield db upgrade" in answer.json["error"]["hint"]
 
 

@@ -96,7 +96,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     content = Files().read_invocation(path)
     invocation = changed(content, changes)
     _collect_seldom()
-    with open_jackfield() as jackfield:
+    with open_jackfield(migrates=True) as jackfield:
         return _run_single(jackfield, invocation, arguments, output)
 
 
@@ -105,7 +105,7 @@ def _run_words(arguments: Namespace, output: Output) -> int:
     if missing:
         raise UsageError(f"missing: {' and '.join(missing)}", usage=arguments.usage, hint="Or give a whole invocation with --file.")
     _collect_seldom()
-    with open_jackfield() as jackfield:
+    with open_jackfield(migrates=True) as jackfield:
         return _run_single(jackfield, _invocation(arguments, jackfield.catalog), arguments, output)
 
 

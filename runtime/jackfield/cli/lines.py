@@ -104,7 +104,7 @@ def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, outpu
     numbered = Files().numbered(path)
     invoker, tally = caller(), _Tally()
     total = count_lines(path) if sys.stderr.isatty() and arguments.resume is None else None
-    with open_jackfield() as jackfield, progress(output.stream, total) as tell:
+    with open_jackfield(migrates=True) as jackfield, progress(output.stream, total) as tell:
         keys = LineKeys.of(jackfield, changes, wanted=not arguments.no_line_keys)
         if skip.unknown_after is not None and keys is None:
             sys.stderr.write(

@@ -33,7 +33,7 @@ def queue_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, out
     """
     worst = replayed = 0
     numbered, start = Files().numbered(path), int(arguments.resume or 1)
-    with open_jackfield() as jackfield:
+    with open_jackfield(migrates=True) as jackfield:
         keys = LineKeys.of(jackfield, changes, wanted=not arguments.no_line_keys)
         keyed = ((number, content, keys.members(number, content) if keys is not None else {}) for number, content in numbered)
         lines = (line for line in keyed if line[0] >= start)

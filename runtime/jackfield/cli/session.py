@@ -53,8 +53,8 @@ def _sudo_account() -> str:
     return os.environ.get("SUDO_USER", "") if sys.platform != "win32" and os.getuid() == 0 else ""
 
 
-def open_jackfield() -> Jackfield:
-    """Open the runtime for the workspace in JACKFIELD_WORKSPACE and configure logging.
+def open_jackfield(*, migrates: bool = False) -> Jackfield:
+    """Open the runtime for the workspace in JACKFIELD_WORKSPACE and configure logging. ``migrates``: upgrade an older SQLite database, too.
 
     :raises JackfieldError: if the environment names something that cannot be used.
     """
@@ -62,7 +62,9 @@ def open_jackfield() -> Jackfield:
     from jackfield.runtime import Jackfield
 
     logs.configure()
-    return Jackfield(os.environ.get("JACKFIELD_WORKSPACE") or "default")
+    jackfield = Jackfield(os.environ.get("JACKFIELD_WORKSPACE") or "default")
+    jackfield.storage.migrates = migrates
+    return jackfield
 
 
 T = TypeVar("T")
@@ -73,13 +75,15 @@ _PAGE = 1000
 
 
 def open_storage() -> Storage:
-    """Return the configured database and vault, both opened on first use, and configure logging."""
+    """Return the configured database and vault, both opened on first use, and configure logging. An older database is not upgraded."""
     from jackfield.cli import logs
     from jackfield.clock import SystemClock
     from jackfield.resources.storage import Storage
 
     logs.configure()
-    return Storage(None, os.environ, SystemClock())
+    storage = Storage(None, os.environ, SystemClock())
+    storage.migrates = False
+    return storage
 
 
 def declare_workspace(parser: Parser) -> None:

@@ -73,8 +73,8 @@ class Migrated(NamedTuple):
 class Storage:
     """Database and vault of one process. Thread-safe; nothing is opened, created or read before ``database`` or ``vault`` is used.
 
-    ``url`` is the database's; None takes it from the environment. A SQLite database is migrated when it is opened; a PostgreSQL database
-    must be up to date.
+    ``url`` is the database's; None takes it from the environment. A SQLite database is migrated when it is opened, unless ``migrates`` is
+    false and it has tables: then, as a PostgreSQL database, it must be up to date.
     """
 
     def __init__(self, url: str | None, environment: Mapping[str, str], clock: Clock) -> None:
@@ -83,6 +83,7 @@ class Storage:
         """True if there is a database."""
         self.environment = environment
         self._clock = clock
+        self.migrates = True
         self._database: Database | None = None
         self._vault: Vault | None = None
         self._barred: tuple[str, ...] = ()
@@ -201,8 +202,23 @@ class Storage:
     def _shared(self) -> Database:
         with self._lock:
             if self._database is None:
-                self._database = self.opened(migrate=self.url.startswith("sqlite:"))
+                self._database = self.opened(migrate=self.url.startswith("sqlite:")) if self.migrates else self._opened_as_it_is()
             return self._database
+
+    def _opened_as_it_is(self) -> Database:
+        """Open the database without migrating it; tables of a new SQLite database are created."""
+        from jackfield.database.faults import UsageFault
+
+        database = self.opened(migrate=None)
+        with OnFailure(database.close):
+            if self.url.startswith("sqlite:") and not database.version():
+                self.migrate(database)
+            elif database.pending():
+                raise UsageFault(
+                    f"the database is not up to date, and this command does not upgrade it: {database.location}",
+                    hint="Stop the processes of the older version, if any, then run 'jackfield db upgrade'.",
+                )
+        return database
 
     def _unlocked(self) -> Vault:
         with self._lock:
