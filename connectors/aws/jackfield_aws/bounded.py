@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTTPSConnection, AWSHTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProtocolError, ReadTimeoutError
 from urllib3.util.connection import allowed_gai_family
 
 from jackfield.connector import ANYWHERE, Deadline, Guard, JackfieldError, Sent, bounded_answer, exhausted
@@ -115,6 +115,7 @@ _SHORTEST = 0.001
 """Minimum socket timeout in seconds: 0 would mean "do not block"."""
 _LONGEST = 900.0
 """Longest possible deadline in seconds; the watchdog enforces shorter ones."""
+_EVENTS, _LENGTH = "application/vnd.amazon.eventstream", 4
 _WATCH = Watch()
 # One per process: it holds sockets and times but no tenant's data, and its thread must outlive every client.
 
@@ -205,6 +206,7 @@ class _Bounded:
             found = super().getresponse()  # type: ignore[misc]
         finally:
             self.answering = False
+        found.enforce_content_length = True  # botocore switches it off, and would read half of a JSON document as an empty one
         found.stream = partial(_streamed, found, found.stream)
         return found
 
@@ -238,11 +240,30 @@ class _Bounded:
 
 def _streamed(answer: Any, stream: Callable[..., Iterator[bytes]], *args: Any, **kwargs: Any) -> Iterator[bytes]:
     """Bound a response that botocore parses as a whole. Files are streamed to the caller by another method."""
+    chunks = stream(*args, **kwargs)
     try:
-        yield from bounded_answer(stream(*args, **kwargs))
+        yield from bounded_answer(_whole_events(chunks) if answer.headers.get("Content-Type") == _EVENTS else chunks)
     except JackfieldError:  # too large, or past the deadline
         answer.close()  # the rest of it must not be read as the next response
         raise
+
+
+def _whole_events(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Pass on a stream of events, each of which begins with its length.
+
+    :raises ProtocolError: if it ends within an event: botocore would drop the part of it in silence.
+    """
+    head, left = b"", 0
+    for chunk in chunks:
+        yield chunk
+        rest = memoryview(chunk)
+        while rest:
+            if left == 0:
+                head, rest = head + rest[: _LENGTH - len(head)], rest[_LENGTH - len(head) :]
+                left, head = (max(0, int.from_bytes(head) - _LENGTH), b"") if len(head) == _LENGTH else (0, head)
+            left, rest = max(0, left - len(rest)), rest[left:]
+    if head or left:
+        raise ProtocolError("the stream ended within an event")
 
 
 class _PlainConnection(_Bounded, AWSHTTPConnection):  # type: ignore[misc]

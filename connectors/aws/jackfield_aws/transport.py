@@ -64,6 +64,7 @@ _GARBLED = _Fault(
     Sent.UNKNOWN,
     ended=True,
 )
+_DAMAGED = _Fault(Unavailable, "AWS's answer was damaged on its way: its checksum differs", _NETWORK, Sent.UNKNOWN, ended=True)
 _UNSENDABLE = _Fault(
     InvalidConnection, "the request could not be built: a key or an endpoint contains characters that HTTP does not allow",
     "Store the Access Key ID, the session token and the endpoint again, without line breaks or spaces.",
@@ -93,7 +94,12 @@ _FAULTS: Mapping[str, _Fault] = {
     "ConnectionClosedError": _CUT,
     "HTTPClientError": _CUT,
     "ResponseStreamingError": _CUT,
+    "IncompleteReadError": _CUT,
+    "HTTPError": _CUT,
     "ResponseParserError": _GARBLED,
+    "ParserError": _GARBLED,
+    "FlexibleChecksumError": _DAMAGED,
+    "ChecksumError": _DAMAGED,
     "ParamValidationError": _BUG,
     "OperationNotPageableError": _BUG,
     "UnknownServiceError": _BUG,
@@ -132,11 +138,13 @@ _FAULTS: Mapping[str, _Fault] = {
     "EndpointProviderError": _Fault(InvalidConnection, "AWS has no endpoint for this service in that region", _NETWORK, path="/region"),
 }
 """By class name, nearest ancestor first: naming the classes would import botocore. botocore's own texts are never repeated, since they
-quote header lines (keys, tokens) and values."""
+quote header lines (keys, tokens) and values. A stream of events raises urllib3's errors as they are: ``HTTPError`` is the base of those."""
+_LIBRARIES = ("botocore.", "urllib3.")
+"""Where these exceptions come from."""
 
 
 def explain_transport(error: Exception) -> JackfieldError | None:
-    """Return the error for a botocore exception; None if it is not from botocore.
+    """Return the error for an exception of botocore or of urllib3 below it; None for any other.
 
     Call it while the attempt's deadline is set (``current_deadline``): failures that the deadline caused are reported as such.
     """
@@ -146,7 +154,7 @@ def explain_transport(error: Exception) -> JackfieldError | None:
     inner = getattr(error, "kwargs", {}).get("error")
     if isinstance(inner, Unavailable):  # the response is too large
         return inner
-    names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("botocore.")]
+    names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith(_LIBRARIES)]
     fault = next((_FAULTS[name] for name in names if name in _FAULTS), _GARBLED if _broke_a_parser(error) else None)
     if fault in (None, _BUG) and _found_credentials(error):
         fault = _BAD_IDENTITY  # not caused by the connector's request

@@ -1,0 +1,159 @@
+"""A response that is cut off in its body is repeated as the operation's effect allows, in streams as in documents."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from typing import Any
+from zlib import crc32
+
+import botocore.exceptions
+import pytest
+import urllib3.exceptions
+
+from jackfield import Jackfield
+from jackfield.connector import Sent, Unavailable
+from jackfield.invocation import Result
+from jackfield_aws import AWS_ERRORS
+from jackfield_aws.virtual.calls import INLINE_BODY
+from moto_rig import EVERYTHING, Rig, offer
+from raw_server import RESET, read_request, serving
+
+Response = tuple[tuple[str, ...], bytes]
+SELECT: dict[str, Any] = {
+    "Bucket": "b", "Key": "k", "Expression": "SELECT * FROM s3object", "ExpressionType": "SQL",
+    "InputSerialization": {"CSV": {}}, "OutputSerialization": {"CSV": {}},
+}  # fmt: skip
+_CALLER = "<GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult>"
+CALLER = f"<GetCallerIdentityResponse>{_CALLER}</GetCallerIdentityResponse>".encode()
+
+
+def _event(payload: bytes) -> bytes:
+    """One event in AWS's encoding (application/vnd.amazon.eventstream)."""
+    headers = b"".join(
+        bytes([len(name)]) + name + b"\x07" + struct.pack(">H", len(value)) + value
+        for name, value in ((b":message-type", b"event"), (b":event-type", b"Records"))
+    )
+    prelude = struct.pack(">II", 16 + len(headers) + len(payload), len(headers))
+    message = prelude + struct.pack(">I", crc32(prelude)) + headers + payload
+    return message + struct.pack(">I", crc32(message))
+
+
+def _sized(kind: str, body: bytes, *more: str) -> Response:
+    return (f"Content-Type: {kind}", f"Content-Length: {len(body)}", *more), body
+
+
+def _chunked(kind: str, body: bytes) -> Response:
+    middle = len(body) // 2
+    chunks = [b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:middle], body[middle:])]
+    return (f"Content-Type: {kind}", "Transfer-Encoding: chunked"), b"".join(chunks) + b"0\r\n\r\n"
+
+
+EVENTS = "application/vnd.amazon.eventstream"
+SMALL, LARGE = b"x" * 2000, b"x" * (INLINE_BODY * 2)
+RESPONSES: dict[str, tuple[str, dict[str, Any], Response]] = {
+    "small file": ("s3/getObject", {"Bucket": "b", "Key": "k"}, _sized("text/plain", SMALL)),
+    "large file": ("s3/getObject", {"Bucket": "b", "Key": "k"}, _sized("text/plain", LARGE)),
+    "chunked file": ("s3/getObject", {"Bucket": "b", "Key": "k"}, _chunked("text/plain", LARGE)),
+    "events": ("s3/selectObjectContent", SELECT, _sized(EVENTS, _event(b"a,b\n" * 50) * 20)),
+    "chunked events": ("s3/selectObjectContent", SELECT, _chunked(EVENTS, _event(b"a,b\n" * 50) * 20)),
+    "XML": ("sts/getCallerIdentity", {}, _sized("text/xml", CALLER)),
+    "chunked XML": ("sts/getCallerIdentity", {}, _chunked("text/xml", CALLER)),
+    "JSON": ("dynamodb/listTables", {}, _sized("application/x-amz-json-1.0", json.dumps({"TableNames": ["t" * 900]}).encode())),
+    "REST JSON": (
+        "lambda/listFunctions",
+        {},
+        _sized("application/json", json.dumps({"Functions": [{"FunctionName": "f" * 900}]}).encode()),
+    ),
+}
+"""Bodies as AWS sends them, by what they are."""
+
+
+def _talk(*steps: tuple[Response, float | None, bool]) -> Callable[[socket.socket], None]:
+    """Answer one request per connection: with a part of the body (None: with all of it), then with a close or a reset."""
+    left = iter(steps)
+
+    def talk(connection: socket.socket) -> None:
+        if not read_request(connection):
+            return
+        (lines, body), part, resets = next(left)
+        sent = body if part is None else body[: int(len(body) * part)]
+        connection.sendall("\r\n".join(("HTTP/1.1 200 OK", "x-amzn-RequestId: r-1", *lines, "", "")).encode() + sent)
+        if resets:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+    return talk
+
+
+@pytest.fixture(name="jackfield", scope="module")
+def _jackfield(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jackfield]:
+    with Jackfield(environment=offer(tmp_path_factory.mktemp("home"), {"default": EVERYTHING})) as jackfield:
+        yield jackfield
+
+
+def _result(jackfield: Jackfield, action: str, inputs: dict[str, Any], *steps: tuple[Response, float | None, bool]) -> Result:
+    with serving(_talk(*steps)) as port:
+        return Rig(jackfield, f"http://127.0.0.1:{port}").result(action, **inputs)
+
+
+@pytest.mark.parametrize("resets", [False, True], ids=["close", "reset"])
+@pytest.mark.parametrize("part", [0.0, 0.47])
+@pytest.mark.parametrize("what", RESPONSES)
+def test_h1_a_body_cut_midway_is_fetched_again(jackfield: Jackfield, what: str, part: float, *, resets: bool) -> None:
+    """A read whose body ends too early is read again, whatever the body is and however the connection ended."""
+    action, inputs, response = RESPONSES[what]
+    found = _result(jackfield, action, inputs, (response, part, resets), (response, None, False))
+    assert found.error is None, found.error.to_json()
+    assert (found.status, found.meta.attempts) == ("succeeded", 2)
+
+
+def test_h1_a_stream_without_a_length_ends_after_an_event(jackfield: Jackfield) -> None:
+    """Where only the end of the connection ends a stream, an event that is cut off shows that it is not whole."""
+    body = _event(b"a,b\n" * 50) * 20
+    response = (f"Content-Type: {EVENTS}", "Connection: close"), body
+    found = _result(jackfield, "s3/selectObjectContent", SELECT, (response, 0.47, False), (response, None, False))
+    assert found.error is None, found.error.to_json()
+    assert (found.meta.attempts, len((found.output or {})["Payload"])) == (2, 20)
+
+
+@pytest.mark.parametrize("resets", [False, True], ids=["close", "reset"])
+@pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
+def test_h1_a_write_whose_body_is_cut_is_in_doubt(jackfield: Jackfield, body: bytes, *, resets: bool) -> None:
+    """A function that was invoked and whose answer is cut off has run: nothing invokes it again."""
+    response = _sized("application/octet-stream", body)
+    found = _result(jackfield, "lambda/invoke", {"FunctionName": "f"}, (response, 0.47, resets))
+    assert found.error is not None
+    assert (found.status, found.error.code, found.meta.attempts) == ("in_doubt", "in_doubt", 1)
+    assert "broke" in found.error.message
+
+
+def test_h1_a_file_that_fails_its_checksum_is_fetched_again(jackfield: Jackfield) -> None:
+    """A body whose checksum is not the one in its header was damaged on the way."""
+    checksum = b64encode(struct.pack(">I", crc32(SMALL))).decode()
+    wrong, right = (_sized("text/plain", body, f"x-amz-checksum-crc32: {checksum}") for body in (SMALL[1:], SMALL))
+    found = _result(jackfield, "s3/getObject", {"Bucket": "b", "Key": "k"}, (wrong, None, False), (right, None, False))
+    assert found.error is None, found.error.to_json()
+    assert found.meta.attempts == 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        botocore.exceptions.IncompleteReadError(actual_bytes=1, expected_bytes=2),
+        botocore.exceptions.ResponseStreamingError(error="x"),
+        botocore.exceptions.FlexibleChecksumError(error_msg="x"),
+        botocore.exceptions.ChecksumError(checksum_type="a", expected_checksum="b", actual_checksum="c"),
+        urllib3.exceptions.ProtocolError("x"),
+        urllib3.exceptions.SSLError("x"),
+        urllib3.exceptions.DecodeError("x"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_h1_what_ends_a_body_is_in_doubt(error: Exception) -> None:
+    """What botocore and urllib3 raise while a body is read says that the request was sent and may be repeated."""
+    found = AWS_ERRORS.explain(error)
+    assert found is not None
+    assert (type(found), found.sent, found.repeatable) == (Unavailable, Sent.UNKNOWN, True)
