@@ -27,6 +27,17 @@ MAIL = {
 """What SendEmail of SES takes."""
 
 
+def client_error(
+    code: str = "", message: str = "", status: int = 400, headers: dict[str, str] | None = None, operation: str = "SendEmail", **more: Any
+) -> Exception:
+    """Return botocore's exception for a refusal; ``more`` are modelled members of the error."""
+    from botocore.exceptions import ClientError
+
+    about = {"HTTPStatusCode": status, "RequestId": "r-1", "HTTPHeaders": headers or {}}
+    made: Exception = ClientError({"Error": {"Code": code, "Message": message}, "ResponseMetadata": about, **more}, operation)
+    return made
+
+
 @dataclass
 class MemoryLeases:
     """Leases in a dictionary; `minted` counts the mints by key, `made` the objects that were made."""

@@ -116,7 +116,7 @@ def test_a_connection_test_asks_for_no_permission_that_is_there(aws: FakeAws) ->
     with runtime(VALUES) as jackfield:
         steps = jackfield.connections.test("acme")["lastTest"]["steps"]
     (quota,) = [step for step in steps if step["key"] == "quota"]
-    assert quota["hint"] == "The failure is on AWS's side. See the AWS Health Dashboard for eu-west-1."
+    assert quota["hint"] == "The failure is on the side of the endpoint, which is not AWS's own: see its log."
 
 
 @pytest.mark.parametrize(

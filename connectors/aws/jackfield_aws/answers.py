@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Any
 
 from jackfield.connector import Provider
+from jackfield_aws.foreign_answers import is_page
 
 _XML_CODE = re.compile(r"<Code>\s*([\w.]+)\s*</Code>")
 _XML_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
@@ -68,6 +69,7 @@ def read_answer(error: Any) -> Answer:
     code, message = str(fault.get("Code") or ""), str(fault.get("Message") or response.get("message") or "")
     if _NUMBER.fullmatch(code) or code == "Unknown":
         code, message = _inside(message)
+    message = "" if is_page(message) else message
     headers = about.get("HTTPHeaders") or {}
     return Answer(
         code=code,

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jackfield.connector import current_call
+from jackfield_aws.foreign_answers import check_answer
 from jackfield_aws.limits import current_deadline
 from jackfield_aws.transport import check_sendable
 
@@ -23,6 +24,7 @@ def watch(client: Any, *, begins: bool) -> None:
     """
     _observe(client._endpoint.http_session)  # noqa: SLF001 (no event surrounds a request alone)
     events = client.meta.events
+    events.register_last("before-parse", check_answer)
     if not begins:
         events.register("before-call", _limit)
     else:

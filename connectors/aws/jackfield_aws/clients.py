@@ -9,7 +9,7 @@ from jackfield.connector import ANYWHERE, Detail, InvalidConnection, Minted, Ope
 from jackfield_aws.accounts import account_of_key
 from jackfield_aws.client_hooks import watch
 from jackfield_aws.connection_fields import warmup_of
-from jackfield_aws.endpoints import service_endpoint
+from jackfield_aws.endpoints import names_endpoint, service_endpoint
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec, make_client
 
@@ -78,6 +78,11 @@ class AwsClients:
         owner = self._account or (account_of_key(identity.access_key_id) if isinstance(identity, Keys) else f"profile {identity.profile}")
         endpoint = service_endpoint(service, self._endpoint, self._context.environment)
         return " ".join((owner, region, endpoint or ""))
+
+    @property
+    def names_endpoint(self) -> bool:
+        """True if the connection or the environment names an endpoint in place of AWS's own."""
+        return names_endpoint(self._endpoint, self._context.environment)
 
     @property
     def warmup(self) -> Warmup | None:

@@ -30,3 +30,9 @@ def service_endpoint(service: str, endpoint: str | None, environment: Mapping[st
 def sts_endpoint(endpoint: str | None, environment: Mapping[str, str]) -> str | None:
     """Return the endpoint of STS: ``stsEndpoint``, ``AWS_ENDPOINT_URL_STS``, ``AWS_ENDPOINT_URL``; None means the regional one."""
     return service_endpoint("sts", endpoint, environment)
+
+
+def names_endpoint(endpoint: str | None, environment: Mapping[str, str]) -> bool:
+    """Return whether a connection, or a variable of any service, names an endpoint in place of AWS's own."""
+    is_read = environment.get(_IGNORE, "").lower() != "true"
+    return endpoint is not None or (is_read and any(name.startswith(_ANY) and value for name, value in environment.items()))

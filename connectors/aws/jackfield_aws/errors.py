@@ -18,7 +18,7 @@ from jackfield.connector import (
     exhausted,
 )
 from jackfield_aws.answers import Answer, read_answer
-from jackfield_aws.rows import AWS_ROWS, BY_STATUS, NOT_IMPLEMENTED, SERVER_FAULT, THROTTLED, Key, Row, Rows
+from jackfield_aws.rows import AWS_ROWS, BY_STATUS, ENDPOINT_FAULT, NOT_IMPLEMENTED, SERVER_FAULT, THROTTLED, Key, Row, Rows
 from jackfield_aws.transport import explain_transport
 
 _BAD_REQUEST, _TOO_MANY, _SERVER, _NOT_IMPLEMENTED = 400, 429, 500, 501
@@ -59,6 +59,7 @@ class AwsErrors:
             region=getattr(client, "region", None),
             permissions=needed or getattr(client, "permissions", ()),
             renewable=getattr(client, "renewable", False),
+            elsewhere=getattr(client, "names_endpoint", False),
         )
 
     def explain(
@@ -69,11 +70,12 @@ class AwsErrors:
         operation: str | None = None,
         permissions: Iterable[str] = (),
         renewable: bool = True,
+        elsewhere: bool = False,
     ) -> JackfieldError | None:
         """Return the error for an exception; None if it comes neither from jackfield nor from botocore.
 
         ``operation`` names the operation if the exception does not; ``permissions`` are the IAM actions to name if AWS does not say which
-        is missing; ``renewable`` means that the credentials can be leased anew.
+        is missing; ``renewable`` means that the credentials can be leased anew; ``elsewhere``, that the endpoint is not AWS's own.
         """
         if isinstance(error, JackfieldError):
             return error
@@ -81,6 +83,7 @@ class AwsErrors:
             return explain_transport(error)
         answer = read_answer(error)
         row = self.find(answer)
+        row = ENDPOINT_FAULT if elsewhere and row is SERVER_FAULT else row
         fields = _fields(answer, region, operation, tuple(permissions))
         said = (row.says or "AWS refused {operation}").format_map(fields)
         reason = answer.message or answer.code or f"HTTP status {answer.status}"

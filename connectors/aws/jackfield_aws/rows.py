@@ -53,6 +53,13 @@ SERVER_FAULT = Row(
     Unavailable, "The failure is on AWS's side. See the AWS Health Dashboard for {region}.", "AWS failed to run {operation}", Sent.UNKNOWN
 )
 """Any 5xx: AWS may have executed the request before it failed."""
+ENDPOINT_FAULT = Row(
+    Unavailable,
+    "The failure is on the side of the endpoint, which is not AWS's own: see its log.",
+    "the endpoint failed to run {operation}",
+    Sent.UNKNOWN,
+)
+"""Any 5xx of an endpoint that the connection or the environment names."""
 NOT_IMPLEMENTED = Row(
     Rejected, "Use an endpoint that implements {operation}: AWS itself, or another emulator.", "the endpoint does not implement {operation}"
 )

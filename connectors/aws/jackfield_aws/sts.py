@@ -59,12 +59,14 @@ STS_ERRORS = AWS_ERRORS.extended(
 """Rows of AssumeRole (STS API reference, AssumeRole, errors)."""
 
 
-def explain_sts(error: Exception, *, region: str, identity: Keys | Ambient, request: RoleRequest | None) -> JackfieldError:
-    """Return the error for a failed STS call. ``request`` is None for GetCallerIdentity.
+def explain_sts(
+    error: Exception, *, region: str, identity: Keys | Ambient, request: RoleRequest | None, elsewhere: bool = False
+) -> JackfieldError:
+    """Return the error for a failed STS call. ``request`` is None for GetCallerIdentity; ``elsewhere``: the endpoint is not AWS's.
 
     Without an answer, nothing counts as sent, so the call may be retried. The texts contain none of the connection's secrets.
     """
-    found = STS_ERRORS.explain(error, region=region, permissions=("sts:AssumeRole",), renewable=False)
+    found = STS_ERRORS.explain(error, region=region, permissions=("sts:AssumeRole",), renewable=False, elsewhere=elsewhere)
     found = found or Unavailable("STS could not be reached")
     if found.sent is Sent.UNKNOWN:
         found.sent = Sent.NOTHING
@@ -194,7 +196,8 @@ def _sts(caller: StsCaller, request: RoleRequest | None) -> Iterator[Any]:
             watch(client, begins=False)
             yield client
         except (BotoCoreError, ClientError, ResponseParserError, OSError) as error:
-            raise explain_sts(error, region=caller.region, identity=caller.identity, request=request) from None
+            named = caller.endpoint is not None
+            raise explain_sts(error, region=caller.region, identity=caller.identity, request=request, elsewhere=named) from None
         except (KeyError, TypeError, AttributeError):
             text = "STS returned an invalid response"
             raise Unavailable(text, hint="Check 'stsEndpoint' and AWS_ENDPOINT_URL_STS.", sent=Sent.NOTHING) from None

@@ -152,7 +152,7 @@ def explain_transport(error: Exception) -> JackfieldError | None:
     if refused is not None:  # the guard's refusal, raised just before connecting
         return refused
     inner = getattr(error, "kwargs", {}).get("error")
-    if isinstance(inner, Unavailable):  # the response is too large
+    if isinstance(inner, Unavailable):  # the response is too large, or not AWS's
         return inner
     names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith(_LIBRARIES)]
     fault = next((_FAULTS[name] for name in names if name in _FAULTS), _GARBLED if _broke_a_parser(error) else None)

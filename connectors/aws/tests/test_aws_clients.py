@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ParamValidationError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
 
 from aws_opening import KEY_ID, MAIL, SECRET, TOKEN, Opener
 from fake_aws import FakeAws, refused_url
@@ -112,7 +111,7 @@ def test_failures_leave_a_request_id(opener: Opener, aws: FakeAws, fault: dict[s
     """A refusal and a garbled answer leave a request id as well, where AWS gave one."""
     aws.script([{**fault, "headers": {"x-amzn-RequestId": "r-4711"}} if fault["do"] == "body" else fault])
     clients, call = _open(opener)
-    with entered(call), pytest.raises((ClientError, ResponseParserError)):
+    with entered(call), pytest.raises((ClientError, HTTPClientError)):
         clients.client("ses").get_send_quota()
     assert call.request_id
 

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_opening import KEY_ID, SECRET, TOKEN, Opener
+from aws_opening import KEY_ID, SECRET, TOKEN, Opener, client_error
 from fake_aws import FakeAws
 from jackfield.connector import (
     Forbidden,
@@ -36,13 +36,6 @@ DENIED = (
 )
 
 
-def _error(
-    code: str = "", message: str = "", status: int = 400, headers: dict[str, str] | None = None, operation: str = "SendEmail"
-) -> ClientError:
-    about = {"HTTPStatusCode": status, "RequestId": "r-1", "HTTPHeaders": headers or {}}
-    return ClientError({"Error": {"Code": code, "Message": message}, "ResponseMetadata": about}, operation)
-
-
 def _explained(error: Exception, errors: AwsErrors = AWS_ERRORS, **more: Any) -> JackfieldError:
     found = errors.explain(error, region="eu-west-1", **more)
     assert found is not None
@@ -55,7 +48,7 @@ def test_every_row_is_found(key: Key, suffix: str) -> None:
     """Each row answers to its code with and without Exception, says what AWS said, and fills its hint in."""
     row = AWS_ROWS[key]
     code, message = (key, "Because.") if isinstance(key, str) else (key[0], f"because {key[1].upper()} so")
-    error = _explained(_error(code + suffix, message, 400), permissions=["ses:SendEmail"])
+    error = _explained(client_error(code + suffix, message, 400), permissions=["ses:SendEmail"])
     assert type(error) is row.kind
     assert error.sent is row.sent
     assert error.stale_credentials is row.stale
@@ -91,19 +84,19 @@ def test_every_row_is_found(key: Key, suffix: str) -> None:
 )
 def test_code_and_status_together_decide(code: str, status: int, kind: type[JackfieldError], sent: Sent) -> None:
     """What is no explicit refusal, a 5xx or a redirect, stays in doubt whatever the code; an unknown code goes by its status."""
-    error = _explained(_error(code, "Text", status))
+    error = _explained(client_error(code, "Text", status))
     assert (type(error), error.sent) == (kind, sent)
 
 
 def test_botocores_throttling_codes_are_known() -> None:
     """What botocore would have retried as a throttle is one here, but for a limit that waiting does not lift."""
     codes = set(botocore_retries.ThrottledRetryableChecker._THROTTLED_ERROR_CODES) - {"LimitExceededException"}
-    assert {type(_explained(_error(code))) for code in codes} == {RateLimited}
+    assert {type(_explained(client_error(code))) for code in codes} == {RateLimited}
 
 
 def test_a_denial_names_action_principal_and_region() -> None:
     """The hint names the IAM action, the resource and the principal that AWS named, else what the connector needs."""
-    error = _explained(_error("AccessDeniedException", DENIED, 403))
+    error = _explained(client_error("AccessDeniedException", DENIED, 403))
     said = "Allow ses:SendEmail on arn:aws:ses:eu-west-1:1:identity/x for arn:aws:iam::123456789012:user/ada in IAM"
     assert error.hint == f"{said}, in the region eu-west-1."
     quoted = (
@@ -111,11 +104,11 @@ def test_a_denial_names_action_principal_and_region() -> None:
         .replace(": ses:SendEmail", " `ses:SendEmail'")
         .replace(": arn:aws:ses:eu-west-1:1:identity/x", " `arn:aws:ses:eu-west-1:1:identity/x'")
     )
-    assert said in (_explained(_error("AccessDenied", quoted, 403)).hint or "")
+    assert said in (_explained(client_error("AccessDenied", quoted, 403)).hint or "")
     nowhere = DENIED.partition(" on resource")[0]
-    assert "Allow ses:SendEmail for arn:" in (_explained(_error("AccessDenied", nowhere, 403)).hint or "")
-    assert "ses:A, ses:B" in (_explained(_error("AccessDenied", "No.", 403), permissions=["ses:A", "ses:B"]).hint or "")
-    assert "the IAM action of SendEmail" in (_explained(_error("AccessDenied", "No.", 403)).hint or "")
+    assert "Allow ses:SendEmail for arn:" in (_explained(client_error("AccessDenied", nowhere, 403)).hint or "")
+    assert "ses:A, ses:B" in (_explained(client_error("AccessDenied", "No.", 403), permissions=["ses:A", "ses:B"]).hint or "")
+    assert "the IAM action of SendEmail" in (_explained(client_error("AccessDenied", "No.", 403)).hint or "")
 
 
 def test_a_denial_without_a_name_asks_for_what_the_action_needs() -> None:
@@ -124,9 +117,9 @@ def test_a_denial_without_a_name_asks_for_what_the_action_needs() -> None:
         context = opener.context(awsRegion="eu-west-1")
         clients = ApiKeySecret.model_validate({"accessKeyId": KEY_ID, "secretAccessKey": SECRET}).open(context)
         context.call.permissions = {"aws:iam": ("ses:SendEmail", "ses:SendRawEmail")}
-        outside = AWS_ERRORS(_error("AccessDenied", "No.", 403), clients)
+        outside = AWS_ERRORS(client_error("AccessDenied", "No.", 403), clients)
         with entered(context.call):
-            inside = AWS_ERRORS(_error("AccessDenied", "No.", 403), clients)
+            inside = AWS_ERRORS(client_error("AccessDenied", "No.", 403), clients)
     assert outside is not None
     assert inside is not None
     assert (outside.hint or "").startswith("Allow ses:ListIdentities, ses:SendEmail, ses:SendRawEmail for ")
@@ -145,13 +138,13 @@ def test_a_denial_without_a_name_asks_for_what_the_action_needs() -> None:
 )
 def test_a_denial_says_which_policy_denies(reason: str, hint: str) -> None:
     """AWS's reason decides what is to be done."""
-    assert hint in (_explained(_error("AccessDenied", f"{DENIED} {reason}", 403)).hint or "")
+    assert hint in (_explained(client_error("AccessDenied", f"{DENIED} {reason}", 403)).hint or "")
 
 
 def test_xml_answers_to_a_json_service_are_read() -> None:
     """Where the code is only the status, the real one is found inside the message."""
     text = f"<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{DENIED}</Message></Error></ErrorResponse>"
-    error = _explained(_error("403", text, 403))
+    error = _explained(client_error("403", text, 403))
     assert isinstance(error, Forbidden)
     assert error.provider is not None
     assert (error.provider.code, error.provider.message) == ("AccessDenied", DENIED)
@@ -174,20 +167,20 @@ def test_xml_answers_to_a_json_service_are_read() -> None:
 )
 def test_retry_after_is_honoured(headers: dict[str, str], seconds: float | None) -> None:
     """Retry-After counts as seconds or as a date, and never as nonsense."""
-    assert _explained(_error("Throttling", "Rate exceeded", headers=headers)).retry_after == seconds
+    assert _explained(client_error("Throttling", "Rate exceeded", headers=headers)).retry_after == seconds
 
 
 def test_an_expired_token_is_stale_only_where_it_can_be_renewed() -> None:
     """Static keys that expired are refused for good."""
     for code in ("ExpiredToken", "ExpiredTokenException"):
-        assert _explained(_error(code, "Expired", 403)).stale_credentials
-        assert not _explained(_error(code, "Expired", 403), renewable=False).stale_credentials
+        assert _explained(client_error(code, "Expired", 403)).stale_credentials
+        assert not _explained(client_error(code, "Expired", 403), renewable=False).stale_credentials
 
 
 def test_a_canonical_request_is_not_repeated() -> None:
     """AWS quotes the signed headers, session token included, to a wrong signature: they are cut off."""
     said = f"The signature does not match.\n\nThe Canonical String for this request should have been\n'x-amz-security-token:{TOKEN}'"
-    error = _explained(_error("SignatureDoesNotMatch", said, 403))
+    error = _explained(client_error("SignatureDoesNotMatch", said, 403))
     assert isinstance(error, Unauthenticated)
     assert TOKEN not in f"{error} {error.to_json()}"
     assert error.message.endswith("does not match.")
@@ -203,14 +196,14 @@ def test_a_connector_adds_its_rows_in_one_line_each() -> None:
             "BadRequestException": Row(InvalidInput, path="/to"),
         }
     )
-    assert _explained(_error("MessageRejected", "Spam"), ours).hint == "Read what SES says of SendEmail."
-    unverified = _explained(_error("MessageRejected", "Email address is NOT VERIFIED."), ours)
+    assert _explained(client_error("MessageRejected", "Spam"), ours).hint == "Read what SES says of SendEmail."
+    unverified = _explained(client_error("MessageRejected", "Email address is NOT VERIFIED."), ours)
     assert unverified.message == "SES does not know the sender: Email address is NOT VERIFIED."
     assert unverified.hint == "Verify the identity in eu-west-1."
-    assert isinstance(_explained(_error("ThrottlingException", "Daily message quota exceeded.", 429), ours), QuotaExceeded)
-    assert isinstance(_explained(_error("TooManyRequestsException", "Rate", 429), ours), RateLimited)
-    assert [detail.path for detail in _explained(_error("BadRequest", "No."), ours).details] == ["/to"]
-    assert isinstance(_explained(_error("BadRequest", "No.")), Rejected)
+    assert isinstance(_explained(client_error("ThrottlingException", "Daily message quota exceeded.", 429), ours), QuotaExceeded)
+    assert isinstance(_explained(client_error("TooManyRequestsException", "Rate", 429), ours), RateLimited)
+    assert [detail.path for detail in _explained(client_error("BadRequest", "No."), ours).details] == ["/to"]
+    assert isinstance(_explained(client_error("BadRequest", "No.")), Rejected)
 
 
 def test_our_own_errors_pass_and_others_are_unknown() -> None:
@@ -222,9 +215,9 @@ def test_our_own_errors_pass_and_others_are_unknown() -> None:
 
 
 @given(st.text(max_size=40), st.text(max_size=200), st.integers(100, 599))
-def test_any_answer_comes_to_an_error(code: str, message: str, status: int) -> None:
+def test_any_answer_comes_to_anclient_error(code: str, message: str, status: int) -> None:
     """Whatever AWS answers, it comes to an error; a 4xx or 501 never to one in doubt, anything else never to a refusal."""
-    error = _explained(_error(code, message, status))
+    error = _explained(client_error(code, message, status))
     assert error.message
     if 400 <= status < 500 or status == 501:
         assert error.sent is Sent.REFUSED
@@ -235,7 +228,7 @@ def test_any_answer_comes_to_an_error(code: str, message: str, status: int) -> N
 @pytest.mark.parametrize("answer", [("RequestTimeout", 400), ("RequestTimeoutException", 408), ("BrandNew", 408)])
 def test_a_request_that_timed_out_is_not_sent_again(answer: tuple[str, int]) -> None:
     """An explicit refusal that is no throttle is final, though the caller may try again."""
-    error = _explained(_error(answer[0], "Text", answer[1]))
+    error = _explained(client_error(answer[0], "Text", answer[1]))
     assert (error.code, error.retryable, error.repeatable) == ("unavailable", True, False)
 
 

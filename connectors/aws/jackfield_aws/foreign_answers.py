@@ -1,0 +1,67 @@
+"""Responses that are not AWS's: pages of HTML from proxies, and successes that are not in the service's protocol.
+
+botocore takes any error status for AWS's own, an HTML page that is well-formed XML for an empty answer, and what is no JSON for one, too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from http import HTTPStatus
+from typing import Any
+
+from jackfield.connector import Provider, Sent, Unavailable
+
+_PAGE = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|center|div|h1|p)\b", re.IGNORECASE | re.DOTALL)
+_BEGINNING = 2000
+"""Number of characters in which a page shows itself."""
+_PROTOCOLS = ("json", "rest-json")
+_OWN_MEANING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.NOT_IMPLEMENTED)
+"""Statuses that say enough whoever sends them: nothing was executed."""
+
+
+def is_page(text: str) -> bool:
+    """Return whether a text is a page of HTML, or begins as one."""
+    return _PAGE.match(text[:_BEGINNING].lstrip("\ufeff")) is not None
+
+
+def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: object) -> None:
+    """Check, before botocore parses it, that a response can be the service's. A hook for ``before-parse``.
+
+    :raises HTTPClientError: if it is a page of HTML, or a success that is not JSON where the protocol is: the outcome is unclear.
+    """
+    body, status = response_dict["body"], response_dict["status_code"]
+    if not isinstance(body, bytes) or not body or status in _OWN_MEANING:  # a stream is the caller's own data
+        return
+    is_refusal, shape = status >= HTTPStatus.MULTIPLE_CHOICES, operation_model.output_shape
+    if not is_refusal and _is_data(shape):
+        return
+    headers, name = response_dict["headers"], operation_model.name
+    if is_page(body[:_BEGINNING].decode("utf-8", "replace")) or _is_text_of_a_page(body, headers):
+        raise _unclear(f"{name} had no clear answer: a page of HTML with HTTP status {status}", status, headers)
+    if not is_refusal and shape is not None and shape.members and operation_model.service_model.resolved_protocol in _PROTOCOLS:
+        try:
+            json.loads(body)
+        except ValueError:
+            raise _unclear(f"{name} had no clear answer: what came is not JSON, or only a part of it", status, headers) from None
+
+
+def _is_data(shape: Any) -> bool:
+    """Return whether the body of a success is a value of the caller's, such as an image, instead of a document of the protocol."""
+    payload = shape.serialization.get("payload") if shape is not None else None
+    return payload is not None and shape.members[payload].type_name in ("blob", "string")
+
+
+def _is_text_of_a_page(body: bytes, headers: Any) -> bool:
+    """Return whether a body declares to be HTML and is neither JSON nor XML: emulators send those under that type, too."""
+    return headers.get("content-type", "").startswith("text/html") and body.lstrip()[:1] not in (b"<", b"{", b"[")
+
+
+def _unclear(text: str, status: int, headers: Any) -> Exception:
+    """Return botocore's exception for a failed request, with ours inside, which ``explain_transport`` finds."""
+    from botocore.exceptions import HTTPClientError
+
+    hint = "A proxy, or an endpoint that is not AWS, may have answered instead: check HTTPS_PROXY and the endpoint."
+    provider = Provider(http_status=status, request_id=headers.get("x-amzn-requestid"))
+    found: Exception = HTTPClientError(error=Unavailable(text, hint=hint, provider=provider, sent=Sent.UNKNOWN))
+    return found
