@@ -22,6 +22,7 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Deadline, maximum", "invocation.request:MAX_TIMEOUT", "seconds"),
         ("Validation errors listed", "schema.compiled:MAX_DETAILS", ""),
         ("Pages of one paginated call", "pipe.paging:MAX_PAGES", ""),
+        ("Details of a provider's error", "errors:MAX_PROVIDER_DETAILS", "bytes"),
         ("Response that a connector reads", "connector.context:MAX_ANSWER", "bytes"),
     ),
     "Retries": (

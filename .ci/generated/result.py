@@ -84,6 +84,11 @@ def _provider() -> Json:
             "message": {"type": "string", "description": "The provider's own words, secrets masked."},
             "httpStatus": {"type": "integer", "minimum": 100, "maximum": 599},
             "requestId": {"type": "string", "description": "The provider's id of the request."},
+            "details": {
+                "type": "object",
+                "minProperties": 1,
+                "description": "Further members of the provider's error, under its own names, secrets masked; at most 16 KiB.",
+            },
         },
         description="What the provider said; there only where it answered.",
     )

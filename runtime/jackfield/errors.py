@@ -73,12 +73,21 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """The provider's own error: code, message, HTTP status and request ID."""
+    """The provider's own error: code, message, HTTP status and request ID.
+
+    ``details`` are the further members of the error, under the provider's own names. Those that are not JSON, or with which the details
+    would exceed ``MAX_PROVIDER_DETAILS``, are left out.
+    """
 
     code: str | None = None
     message: str | None = None
     http_status: int | None = None
     request_id: str | None = None
+    details: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.details is not None:
+            object.__setattr__(self, "details", _fitting(self.details) or None)
 
     def to_json(self) -> dict[str, Any]:
         """Return the provider's error as a JSON object, without absent members."""
@@ -87,8 +96,35 @@ class Provider:
             "message": self.message,
             "httpStatus": self.http_status,
             "requestId": self.request_id,
+            "details": self.details,
         }
         return {name: value for name, value in members.items() if value is not None}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Provider:
+        """Rebuild the error from the output of ``to_json``."""
+        return Provider(data.get("code"), data.get("message"), data.get("httpStatus"), data.get("requestId"), data.get("details"))
+
+
+MAX_PROVIDER_DETAILS = 16 * 1024
+"""Limit in bytes, as JSON, for the details of a provider's error."""
+
+
+def _fitting(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members that are JSON and fit, in their order."""
+    import json
+
+    found: dict[str, Any] = {}
+    left = MAX_PROVIDER_DETAILS - len("{}")
+    for name, value in details.items():
+        try:
+            text = json.dumps({name: value}, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+            size = len(text.encode()) - len("{}") + bool(found)  # and a comma
+        except (TypeError, ValueError, RecursionError):
+            continue
+        if size <= left:
+            found[name], left = value, left - size
+    return found
 
 
 class JackfieldError(Exception):
@@ -154,7 +190,7 @@ class JackfieldError(Exception):
             data["message"],
             details=[Detail(item["path"], item["message"], item.get("keyword")) for item in data.get("details", ())],
             hint=data.get("hint"),
-            provider=said and Provider(said.get("code"), said.get("message"), said.get("httpStatus"), said.get("requestId")),
+            provider=said and Provider.from_json(said),
         )
         error.retryable = data.get("retryable", error.retryable)
         return error

@@ -14,6 +14,7 @@ from jackfield.access.workspace_access import LIBRARY, Caller
 from jackfield.errors import InDoubt
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.journal import Draft, Journal
+from jackfield.surfaces.console.results import error_shown
 
 POST = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hello"}}
 
@@ -172,3 +173,11 @@ def test_n9_callers_are_found_by_name(place: Place) -> None:
     assert identifier not in client.get("/invocations?caller=Grace").text
     tokens.create("read", "Ada")
     assert client.get("/invocations?caller=Ada").status == 400
+
+
+def test_h4_the_details_of_a_providers_error_are_shown() -> None:
+    """Further members of the provider's error are shown as JSON, and stay text."""
+    provider = {"code": "ConditionalCheckFailedException", "details": {"Item": {"name": {"S": "<b>Ada</b>"}}}}
+    page = str(error_shown({"code": "conflict", "message": "no", "retryable": False, "provider": provider}))
+    assert "&lt;b&gt;Ada&lt;/b&gt;" in page
+    assert "<b>Ada" not in page

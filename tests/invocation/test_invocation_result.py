@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import uuid
@@ -9,7 +10,7 @@ import uuid
 import pytest
 
 from jackfield import InvocationFailed, JackfieldError, Result
-from jackfield.errors import CODES, Detail, IdempotencyConflict, InDoubt, InvalidInput, Provider, Rejected, nearest
+from jackfield.errors import CODES, MAX_PROVIDER_DETAILS, Detail, IdempotencyConflict, InDoubt, InvalidInput, Provider, Rejected, nearest
 from jackfield.invocation import Meta, new_invocation_id
 from together import at_once
 
@@ -86,6 +87,25 @@ def test_a_failure_as_json() -> None:
     assert Rejected("no", provider=Provider(http_status=400)).to_json()["provider"] == {"httpStatus": 400}
 
 
+def test_h4_the_details_of_a_providers_error() -> None:
+    """H4: further members of the provider's error are in its details, under its own names."""
+    said = Provider("ConditionalCheckFailed", details={"Item": {"k": {"S": "x"}}, "Reasons": [None, 1]})
+    assert said.to_json() == {"code": "ConditionalCheckFailed", "details": {"Item": {"k": {"S": "x"}}, "Reasons": [None, 1]}}
+    assert Provider("X", details={}).to_json() == {"code": "X"}
+
+
+def test_h4_the_details_of_a_providers_error_are_bounded() -> None:
+    """H4: details are JSON of at most 16 KiB: members are left out that are none, and those that no longer fit."""
+    fits = "x" * (MAX_PROVIDER_DETAILS - len('{"a":""}'))
+    assert Provider(details={"a": fits}).details == {"a": fits}
+    assert Provider(details={"a": fits + "x", "b": 1}).details == {"b": 1}
+    assert Provider(details={"a": object(), "b": float("nan"), "c": chr(0xD800), "d": 1}).details == {"d": 1}
+    many = Provider(details={f"name {number}": "ü" * 50 for number in range(1000)}).details
+    assert many is not None
+    size = len(json.dumps(many, ensure_ascii=False, separators=(",", ":")).encode())
+    assert MAX_PROVIDER_DETAILS - 200 < size <= MAX_PROVIDER_DETAILS
+
+
 def test_unwrap_gives_the_output() -> None:
     """The output of a success comes out; of a dry run, an empty object."""
     assert Result("succeeded", Meta(_ID), output={"a": 1}).unwrap() == {"a": 1}
@@ -119,7 +139,12 @@ def test_the_table_of_codes() -> None:
 @pytest.mark.parametrize("kind", CODES.values())
 def test_an_error_is_read_back(kind: type[JackfieldError]) -> None:
     """The JSON of an error makes an error of the same class that writes the same JSON."""
-    said = kind("words", details=[Detail("/a", "b", "c"), Detail("/d", "e")], hint="Do.", provider=Provider("X", "y", 400, "r"))
+    said = kind(
+        "words",
+        details=[Detail("/a", "b", "c"), Detail("/d", "e")],
+        hint="Do.",
+        provider=Provider("X", "y", 400, "r", {"Item": {"k": [1]}}),
+    )
     again = JackfieldError.from_json(said.to_json())
     assert type(again) is kind
     assert again.to_json() == said.to_json()

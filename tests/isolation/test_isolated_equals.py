@@ -54,6 +54,7 @@ QUESTIONS: dict[str, Callable[[Jackfield], Any]] = {
     "a preview": invoke("say", {"text": "hi", "preview": True}, dryRun=True),
     "a dry run": invoke("say", {"text": "hi"}, dryRun=True),
     "a repeat that finds it done": invoke("forget", {"text": "hi"}),
+    "a refusal with details": invoke("refuse", {"text": "hi"}),
     "all pages": invoke("list", {"fetchAll": True}),
     "one page": invoke("list", {"nextToken": "2"}),
     "an input that is wrong": invoke("say", {"text": 5}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import socket
@@ -18,6 +19,7 @@ from isolated import CONNECTORS, install, isolating
 from jackfield import Jackfield, Result
 from jackfield.catalog import Catalog
 from jackfield.isolation.children import Children
+from jackfield.isolation.error_frames import load_error
 from jackfield.isolation.inbox import LARGEST_QUESTION, LARGEST_WAITING, Inbox
 from jackfield.isolation.limits import LAYERS
 from jackfield.isolation.wire import ANSWER, OTHER, Garbage, Head
@@ -193,6 +195,19 @@ raise Rejected(f"bad {half}")
     result = run(runtime, code)
     assert result.error is not None
     assert (result.status, result.error.message) == ("failed", "bad ?")
+
+
+@pytest.mark.parametrize(("details", "kept"), [("[1]", None), ('"x"', None), ('{"a":"' + "x" * 20_000 + '","b":1}', {"b": 1})])
+def test_h4_details_of_a_child_are_judged(details: str, kept: dict[str, Any] | None) -> None:
+    """Details of a provider's error that are no object are a fault of the child, and those above the limit are left out."""
+    frame = {"code": "rejected", "message": "no", "provider": {"code": "X", "details": json.loads(details)}}
+    if kept is None:
+        with pytest.raises(Garbage):
+            load_error(frame)
+    else:
+        error = load_error(frame)
+        assert error.provider is not None
+        assert error.provider.details == kept
 
 
 def test_long_answers_of_a_step(runtime: Jackfield) -> None:

@@ -314,7 +314,10 @@ def test_secrets_of_leases_are_masked(tmp_path: Path, monkeypatch: pytest.Monkey
         return Client(self, context, context.lease("session", lambda: Minted("v", None, ("session-s3cret",))))
 
     telling = Rejected(
-        "refused session-s3cret", sent=Sent.REFUSED, hint="not s3cret-token", provider=Provider("X", "session-s3cret?", 400, "r-1")
+        "refused session-s3cret",
+        sent=Sent.REFUSED,
+        hint="not s3cret-token",
+        provider=Provider("X", "session-s3cret?", 400, "r-1", {"Why": ["of session-s3cret"]}),
     )
     connector = scripted(Script("the s3cret-token and session-s3cret", telling))
     monkeypatch.setattr(connector.connections["key"], "open", leased)
@@ -323,5 +326,5 @@ def test_secrets_of_leases_are_masked(tmp_path: Path, monkeypatch: pytest.Monkey
     assert told.output == {"Text": "the *** and ***"}
     assert refused.to_json()["error"] == {
         "code": "rejected", "message": "refused ***", "retryable": False, "hint": "not ***",
-        "provider": {"code": "X", "message": "***?", "httpStatus": 400, "requestId": "r-1"},
+        "provider": {"code": "X", "message": "***?", "httpStatus": 400, "requestId": "r-1", "details": {"Why": ["of ***"]}},
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from math import isfinite
@@ -10,6 +11,7 @@ from typing import Any
 
 from jackfield.connector import Provider
 from jackfield_aws.foreign_answers import is_page
+from jackfield_aws.json_answers import cleaned
 
 _XML_CODE = re.compile(r"<Code>\s*([\w.]+)\s*</Code>")
 _XML_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
@@ -18,6 +20,7 @@ _PRINCIPAL = re.compile(r"arn:[a-z-]+:(?:iam|sts)::[0-9]{12}:(?:user|role|assume
 _ACTION = re.compile(r"perform:? [`'\"]?([a-z0-9-]+:[A-Za-z*]+)")
 _RESOURCE = re.compile(r"on resource:? [`'\"]?(arn:[^\s`'\"]+)")
 _CANONICAL = re.compile(r"The Canonical String for this request should have been.*", re.DOTALL)
+_NO_MEMBERS = frozenset({"Error", "ResponseMetadata"})
 _LONGEST = 1000
 """Maximum number of characters kept of a provider's message."""
 
@@ -32,11 +35,13 @@ class Answer:
     operation: str
     request_id: str | None = None
     retry_after: float | None = None
+    details: Mapping[str, Any] | None = None
+    """Modelled members of the error, but for its message."""
 
     @property
     def provider(self) -> Provider:
         """The answer in the form of a Result."""
-        return Provider(self.code or None, self.message or None, self.status or None, self.request_id)
+        return Provider(self.code or None, self.message or None, self.status or None, self.request_id, self.details)
 
     @property
     def principal(self) -> str | None:
@@ -78,7 +83,16 @@ def read_answer(error: Any) -> Answer:
         operation=str(getattr(error, "operation_name", "") or "the request"),
         request_id=about.get("RequestId") or headers.get("x-amzn-requestid"),
         retry_after=_seconds(headers),
+        details=_modelled(error, response),
     )
+
+
+def _modelled(error: Any, response: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the members that the service's model gives an error. Those of others are what botocore's parser made of unknown XML."""
+    if type(error).__module__ != "botocore.errorfactory":
+        return None
+    found = {name: value for name, value in response.items() if name not in _NO_MEMBERS and name.casefold() != "message"}
+    return cleaned(found) if found else None
 
 
 def _inside(message: str) -> tuple[str, str]:

@@ -79,7 +79,10 @@ def _provider(data: Mapping[str, Any]) -> Provider:
     status = data.get("httpStatus")
     if status is not None and not (isinstance(status, int) and 0 <= status <= _LARGEST_STATUS):
         raise TypeError("httpStatus")
-    return Provider(_optional(data, "code"), _optional(data, "message"), status, _optional(data, "requestId"))
+    details = data.get("details")
+    if details is not None and not isinstance(details, dict):
+        raise TypeError("details")
+    return Provider(_optional(data, "code"), _optional(data, "message"), status, _optional(data, "requestId"), details)
 
 
 def finite(value: Any) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import entered
@@ -130,8 +131,7 @@ def in_doubt(action: str, error: JackfieldError, done: Sequence[Answered], *, an
     provider = error.provider
     known = next((step.request_id for step in reversed(done) if step.request_id), None)
     if known is not None:  # the request id of the step that succeeded, since that is the one to look up
-        said = provider or Provider()
-        provider = Provider(said.code, said.message, said.http_status, known)
+        provider = replace(provider or Provider(), request_id=known)
     doubt = InDoubt(text, details=[*map(_success_detail, done), *error.details], hint=hint, provider=provider, sent=Sent.UNKNOWN)
     doubt.__cause__ = error
     return doubt

@@ -98,7 +98,8 @@ def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldE
     if error.provider is not None:
         said = error.provider
         code, message, request_id = (text and redactor.clean(text) for text in (said.code, said.message, said.request_id))
-        error.provider = Provider(code, message, said.http_status, request_id)
+        details = said.details and redactor.clean_json(said.details)
+        error.provider = Provider(code, message, said.http_status, request_id, details)
     error.args = (error.message,)
     return error
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from jackfield.connector import (
     Account,
     Budget,
+    Conflict,
     ConnectionType,
     Connector,
     Field,
@@ -17,6 +18,7 @@ from jackfield.connector import (
     Option,
     Output,
     Pagination,
+    Provider,
     Sent,
     Step,
     Unavailable,
@@ -124,6 +126,16 @@ def forget(_said: Said, client: Client) -> Heard:
     if len(tries) == 1:
         raise Unavailable("no answer", sent=Sent.UNKNOWN)
     raise NotFound("it is gone", sent=Sent.REFUSED)
+
+
+@connector.action("refuse", effect="write")
+def refuse(_said: Said, client: Client) -> Heard:
+    """Be refused, in more than a code."""
+    call = current_call()
+    assert call is not None
+    call.begin("refuse")
+    said = Provider("Held", "it is held", 409, "r-1", {"Item": {"name": client.name}, "Reasons": [{"Code": "Held"}, None]})
+    raise Conflict("it is held", sent=Sent.REFUSED, provider=said)
 
 
 @connector.action("byKey", effect="idempotent", idempotent_by="key")

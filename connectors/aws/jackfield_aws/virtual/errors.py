@@ -12,6 +12,7 @@ from jackfield_aws.errors import AwsErrors
 from jackfield_aws.rows import AWS_ROWS, BY_STATUS, THROTTLED, Row
 from jackfield_aws.virtual.advice import advice
 from jackfield_aws.virtual.inputs import Given
+from jackfield_aws.virtual.transactions import cancelled
 
 _DENIED = BY_STATUS[403].hint
 _SERVER, _BAD_REQUEST = 500, 400
@@ -38,6 +39,8 @@ class ServiceErrors(AwsErrors):
     def __call__(self, error: Exception, client: Any, inputs: Any = None) -> JackfieldError | None:
         """Explain an exception; a refusal of the request's content names the values that the service's model does not have."""
         found = super().__call__(error, client, inputs)
+        if isinstance(inputs, Given) and found is not None:
+            found = cancelled(found, error, inputs.parameters)
         if isinstance(found, Rejected) and isinstance(inputs, Given) and (said := advice(inputs.shape, inputs.parameters)):
             found.hint = f"{said} {found.hint}" if found.hint else said
         return found

@@ -73,7 +73,8 @@ def error_shown(error: Mapping[str, Any]) -> Markup:
         ("HTTP status", provider.get("httpStatus")),
         ("Request ID", h.code(provider["requestId"]) if provider.get("requestId") else None),
     ]
-    words = h.div(h.h4("Provider's response"), terms(said), class_="provider") if provider else None
+    more = code_block(json_text(provider["details"]), "The provider's details as JSON") if provider.get("details") else None
+    words = h.div(h.h4("Provider's response"), terms(said), more, class_="provider") if provider else None
     again = "Retryable." if error.get("retryable") else None
     kind = terms([("Error", [h.code(error["code"]), f" {again}" if again else ""])])
     return h.div(fault_of(str(error["message"]), error.get("hint"), error.get("details", ())), kind, words)
