@@ -7,10 +7,12 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -126,6 +128,17 @@ def test_names_of_workspaces_stay_in_their_place(place: Place, tmp_path: Path) -
             assert content_of(files, kept(files, name.encode(), name)) == name.encode()
     assert len({name.split("/")[0] for name in place.names()}) == len(names)
     assert not [path for path in tmp_path.rglob("file_*") if "stored" not in path.parts]
+
+
+def test_r5_a_process_whose_clock_is_off_deletes_no_file(place: Place, tmp_path: Path) -> None:
+    """Files that have not expired by the clock on which the processes agree are there for all, and no other clock deletes them."""
+    wrong = FakeClock()
+    with storing(place, tmp_path) as files:
+        stored = files.store("default", [b"content"], "text/plain")
+        with mock.patch.object(wrong, "time", return_value=time.time() + 40 * 86_400), storing(place, tmp_path, clock=wrong) as others:
+            assert others.sweep() == 0
+            assert others.find("default", stored.id) is not None
+        assert files.find("default", stored.id) is not None
 
 
 def test_expired_files_are_deleted_once(place: Place, tmp_path: Path) -> None:

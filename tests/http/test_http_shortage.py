@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
+import json
 import logging
 import os
 import re
@@ -25,6 +26,10 @@ from http_stand import Client, clean, mint, say, standing
 from jackfield.catalog import index as index_module
 from jackfield.catalog import index_file
 from jackfield.catalog.index import ActionIndex
+from jackfield.cli.worker_probes import Figures
+from jackfield.clock import SystemClock
+from jackfield.database import open_database
+from jackfield.queue.prefork import State
 from jackfield.resources import memory
 from jackfield.resources.threads import Threads
 from jackfield.surfaces.http import server_process
@@ -197,6 +202,31 @@ def _tried(client: Client, path: str) -> int:
             break
         pause.wait(0.2)
     return status
+
+
+class _Wandering(SystemClock):
+    """A clock that nobody agrees with, itself included: each reading is an hour later."""
+
+    hours = 24
+
+    def time(self) -> float:
+        """Return a time in the future."""
+        self.hours += 1
+        return super().time() + self.hours * 3600.0
+
+
+def test_r5_a_server_whose_clock_is_off_is_ready_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``/readyz`` of servers and workers says by how much the clock is off; the process goes on, since the database's time counts."""
+    monkeypatch.setattr(readiness, "_FRESH", 0.0)
+    with open_database(f"sqlite:///{tmp_path}/home/jackfield.db") as database:
+        assert readiness.clock_warning(database, SystemClock()) is None
+    with standing(tmp_path, clock=_Wandering()) as stand:
+        found = stand.client().get("/readyz")
+        assert (found.status, found.json["status"], len(found.json["warnings"])) == (200, "ok", 1)
+        assert "hours ahead of the database's" in found.json["warnings"][0]
+        board = mock.Mock(**{"states.return_value": [State.READY]})
+        status, _, body = Figures(board, stand.host.runtimes, mock.Mock()).answer("/readyz")
+        assert (status, "ahead of the database's" in json.loads(body)["warnings"][0]) == (200, True)
 
 
 def test_w5_a_database_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from clocks import FakeClock
+from clocks import FakeClock, time_passes
 from jackfield import Jackfield
 from jackfield.database import Transaction, open_database
 from jackfield.database.migrations import Migrations, known_migrations
@@ -82,7 +82,7 @@ class Life:
     def live(self, steps: int) -> None:
         """Make so many changes; the clock goes on by seconds or hours."""
         for _ in range(steps):
-            self.clock.advance(self.chance.choice((0.05, 3.0, 70.0, 4000.0)))
+            time_passes(self.chance.choice((0.05, 3.0, 70.0, 4000.0)), self.clock, self.database)
             self.chance.choice((self.start, self.start, self.finish, self.finish, self.refuse, self.enqueue, self.begin, self.cancel,
                                 self.lose, self.resolve, self.enqueue_many))()  # fmt: skip
 
@@ -184,11 +184,11 @@ def test_sums_are_those_of_a_full_count(jackfield: Jackfield, clock: FakeClock, 
         assert open_now(database, "default") == {**{status: now[status] for status in ("queued", "running", "in_doubt")}, "dead": 0}
         assert sum(Queue(database).depth().values()) == now["queued"]
         upkeep = Upkeep(database, clock)
-        clock.advance(DAY)
+        time_passes(DAY, clock, database)
         while upkeep.merge("default"):
             assert known(journal) == expected
         assert known(journal) == expected
-    clock.advance(40 * DAY)
+    time_passes(40 * DAY, clock, database)
     assert journal.purge() > 0
     while Upkeep(database, clock).merge("default"):
         pass

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clocks import FakeClock
+from clocks import FakeClock, time_passes
 from fake_aws import FakeAws
 from jackfield import Jackfield
 from jackfield.access import Workspaces
@@ -108,9 +108,9 @@ def test_entries_are_deleted_when_their_time_is_over(jackfield: Jackfield, clock
     old = jackfield.invoke(mail("old"))
     aws.script([{"operation": "SendEmail", "do": "reset"}])
     doubt = jackfield.invoke(mail("doubt"))
-    clock.advance(6 * DAY)
+    time_passes(6 * DAY, clock, jackfield.storage.database)
     young = jackfield.invoke(mail("young"))
-    clock.advance(1.5 * DAY)
+    time_passes(1.5 * DAY, clock, jackfield.storage.database)
     jackfield.invoke(mail("new"))
     assert jackfield.journal is not None
     found = {entry.id for entry in jackfield.journal.entries()[0]}
@@ -130,7 +130,7 @@ def test_a_purge_deletes_in_slices(jackfield: Jackfield, clock: FakeClock) -> No
         INSERT INTO invocations (id, {", ".join(names)}) SELECT 'copy-' || n, {", ".join(names)} FROM numbers CROSS JOIN invocations
     """
     database.record(lambda transaction: transaction.change(copies, {}))
-    clock.advance(31 * DAY)
+    time_passes(31 * DAY, clock, database)
     left = [851]
     for number in range(3):
         jackfield.invoke(mail(f"new-{number}"))

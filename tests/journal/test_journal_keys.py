@@ -11,7 +11,7 @@ from typing import Any, Literal
 import jsonschema
 import pytest
 
-from clocks import FakeClock
+from clocks import FakeClock, time_passes
 from fake_aws import FakeAws
 from jackfield import Jackfield, Result
 from jackfield.database import open_database
@@ -130,7 +130,7 @@ def test_time_does_not_resolve_a_doubt(upgraded: str) -> None:
         aws.script([{"operation": "SendEmail", "do": "reset"}])
         assert jackfield.invoke(mail("order-2")).status == "in_doubt"
         sent = len(aws.messages)
-        clock.advance(25 * 3600)
+        time_passes(25 * 3600, clock, jackfield.storage.database)
         again = jackfield.invoke(mail("order-2"))
         assert (again.status, again.meta.replayed, len(aws.messages)) == ("in_doubt", True, sent)
         assert jackfield.invoke(mail("order-1")).meta.replayed is False

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from clocks import FakeClock
 from fake_aws import FakeAws
 from forking import alone, fork
 from jackfield import Jackfield
-from jackfield.clock import SystemClock
 from jackfield.database import Database, StatementInvalid, Transaction, open_database
 from jackfield.errors import InvalidOutput, Unavailable
 from jackfield.invocation import Invocation, Meta, Result
@@ -230,7 +230,7 @@ def test_a_worker_says_what_was_begun(
 
     async def arun(_self: Jackfield, claimed: Claimed) -> Result:
         if begun:
-            draft = draft_of(Invocation.from_json(mail("order-1")), Meta(claimed.id), "", None, SystemClock())
+            draft = draft_of(Invocation.from_json(mail("order-1")), Meta(claimed.id), "", None, time.time())
             draft.effect, draft.delivery = "write", claimed.delivery
             assert journal.database.record(journal.beginning(draft)) == 1
         raise MemoryError

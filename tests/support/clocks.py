@@ -1,5 +1,15 @@
-"""The clock of the repository's tests is the one that authors of connectors get."""
+"""The clock of the repository's tests is the one that authors of connectors get; a database's own is moved with it."""
 
+from jackfield.database import Database
 from jackfield.testing.fake_clock import FakeClock
 
-__all__ = ["FakeClock"]
+__all__ = ["FakeClock", "time_passes"]
+
+
+def time_passes(seconds: float, clock: FakeClock, database: Database) -> None:
+    """Let time pass by a process's clock and by a server's own. SQLite has none: its processes agree on what theirs show."""
+    clock.advance(seconds)
+    dialect = database.dialect
+    if dialect.name == "postgresql":
+        passed = vars(dialect).get("passed", 0.0) + seconds
+        vars(dialect).update(passed=passed, now=f"({type(dialect).now} + {passed})")

@@ -13,6 +13,7 @@ from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.journal.queue_stats import queue_stats
 from jackfield.queue.prefork import Board, State
 from jackfield.surfaces.shared.metrics import Metrics
+from jackfield.surfaces.shared.readiness import answer_of, clock_warning
 
 if TYPE_CHECKING:
     from jackfield.queue import RuntimePool
@@ -56,6 +57,7 @@ class Figures:
         self._board = board
         self._runtimes = runtimes
         self._metrics = metrics
+        self._warning: str | None = None
 
     def answer(self, path: str) -> tuple[int, str, bytes]:
         """Answer a request for ``path``."""
@@ -63,7 +65,7 @@ class Figures:
             return _json(200, {"status": "ok"})
         if path == "/readyz":
             fault = self._fault()
-            return _json(200, {"status": "ok"}) if fault is None else _problem(503, fault)
+            return _json(200, answer_of(self._warning)) if fault is None else _problem(503, fault)
         if path == "/metrics":
             return 200, "text/plain; version=0.0.4; charset=utf-8", self._text()
         return _problem(404, "no such resource: there are /healthz, /readyz and /metrics")
@@ -78,7 +80,9 @@ class Figures:
             return f"{ready} of {len(states)} processes are ready"
         try:
             with within(_PATIENCE):
-                pending = self._runtimes.storage.database.pending()
+                database = self._runtimes.storage.database
+                pending = database.pending()
+                self._warning = None if pending else clock_warning(database, self._runtimes.clock)
         except JackfieldError as error:
             return error.message
         return f"{len(pending)} migrations are pending: run 'jackfield db upgrade'" if pending else None

@@ -19,6 +19,7 @@ from jackfield.files.refusals import FileDamaged, FileTooLarge
 from jackfield.invocation import MAX_BYTES
 
 if TYPE_CHECKING:
+    from jackfield.database.shared_clock import SharedClock
     from jackfield.files.blobs import Blobs
     from jackfield.files.references import Place
     from jackfield.files.sealing import SealedReader
@@ -86,6 +87,13 @@ class Files:
 
         return FileTable(self.storage.database)
 
+    @property
+    def time(self) -> SharedClock:
+        """Time by which files expire."""
+        from jackfield.database.shared_clock import SharedClock
+
+        return SharedClock.of(self.storage.database, self.clock)
+
     async def keep(
         self, workspace: str, pieces: AsyncIterator[bytes], content_type: str, *, name: str | None = None, caller: str | None = None
     ) -> StoredFile:
@@ -124,7 +132,7 @@ class Files:
 
     def incoming(self, workspace: str, content_type: str, *, name: str | None = None, caller: str | None = None) -> Incoming:
         """Begin to store a file."""
-        identifier, now = f"file_{secrets.token_urlsafe(16)}", self.clock.time()
+        identifier, now = f"file_{secrets.token_urlsafe(16)}", self.time.stamp()
         from jackfield.files.table import StoredFile
 
         about = {"name": name, "content_type": content_type, "caller": caller, "now": now, "until": now + _UNFINISHED_KEPT}
@@ -135,13 +143,13 @@ class Files:
 
     def find(self, workspace: str, identifier: str) -> StoredFile | None:
         """Return a file; None if the workspace has no such file or it has expired."""
-        return self.table.find(workspace, identifier, self.clock.time()) if _ID.match(identifier) else None
+        return self.table.find(workspace, identifier, self.time.now()) if _ID.match(identifier) else None
 
     def list(
         self, workspace: str, caller: str | None = None, *, cursor: str | None = None, limit: int = 50
     ) -> tuple[list[StoredFile], str | None]:
         """List the workspace's files, newest first, and the cursor of the next page; only those of ``caller``, if given."""
-        return self.table.list(workspace, self.clock.time(), caller, cursor=cursor, limit=limit)
+        return self.table.list(workspace, self.time.now(), caller, cursor=cursor, limit=limit)
 
     def reader(self, file: StoredFile) -> SealedReader:
         """Return a reader of a file's content.
@@ -159,20 +167,23 @@ class Files:
 
     def renew(self, workspace: str, identifiers: Iterable[str]) -> None:
         """Let files outlive the idempotency key of an invocation that uses them now."""
-        self.table.renew(workspace, set(identifiers), self.clock.time() + self.limits.kept + _LONGER)
+        self.table.renew(workspace, set(identifiers), self.time.stamp() + self.limits.kept + _LONGER)
 
     def delete(self, workspace: str, identifier: str) -> bool:
         """Delete a file; False if there is none."""
         if self.find(workspace, identifier) is None:
             return False
-        if self.table.hide(workspace, identifier, self.clock.time() + _UNFINISHED_KEPT):
+        if self.table.hide(workspace, identifier, self.time.stamp() + _UNFINISHED_KEPT):
             self._erase(workspace, identifier)
         return True
 
     def sweep(self) -> int:
-        """Delete expired files and abandoned uploads; return the number of expired files. Several processes may sweep at once."""
-        count, now = 0, self.clock.time()
-        while found := self.table.expired(now, _SWEPT):
+        """Delete expired files and abandoned uploads; return the number of expired files. Several processes may sweep at once.
+
+        None is deleted while this process's clock and the database's differ by more than a minute.
+        """
+        count, now = 0, self.time.sure()
+        while now is not None and (found := self.table.expired(now, _SWEPT)):
             for workspace, identifier, finished in found:
                 if self.table.hide(workspace, identifier, now + _UNFINISHED_KEPT, expired_at=now):
                     self._erase(workspace, identifier)
@@ -278,7 +289,7 @@ class Incoming:
 
     def _arrived(self, size: int) -> None:
         files, file = self._files, self._file
-        until = files.clock.time() + _UNFINISHED_KEPT
+        until = files.time.stamp() + _UNFINISHED_KEPT
         files.table.arrived(file.workspace, file.id, size, until, files.limits.cap)
         self._recorded += size
 

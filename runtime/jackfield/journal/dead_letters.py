@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from jackfield.clock import Clock
 from jackfield.database import Database, Row, Transaction, UniqueViolation
+from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import IdempotencyConflict, InvalidInvocation
 from jackfield.hints import NextStep
 
@@ -44,7 +45,7 @@ class DeadLetters:
     def __init__(self, database: Database, workspace: str, clock: Clock, note: Callable[[Transaction, Redriven], None]) -> None:
         self._database = database
         self._workspace = workspace
-        self._clock = clock
+        self._time = SharedClock.of(database, clock)
         self._note = note
 
     def page(self, cursor: str | None, limit: int) -> tuple[list[Row], str | None]:
@@ -74,7 +75,7 @@ class DeadLetters:
             raise _key_is_held(identifier, "another invocation") from None
 
     def _redriven(self, transaction: Transaction, identifier: str) -> Redriven:
-        place, now = {"workspace": self._workspace, "id": identifier}, self._clock.time()
+        place, now = {"workspace": self._workspace, "id": identifier}, self._time.now()
         row = transaction.find(_FIND, place)
         if row is None:
             raise InvalidInvocation(f"no invocation has the ID '{identifier[:80]}'", hint=NextStep("invocations"))

@@ -105,17 +105,22 @@ class FairOrder:
         self._turn = 0
 
     def due(
-        self, transaction: Transaction, limit: int, now: float, rooms: Mapping[str, int] = _UNLIMITED, most: int | None = None
+        self,
+        transaction: Transaction,
+        limit: int,
+        moments: Mapping[str, float],
+        rooms: Mapping[str, int] = _UNLIMITED,
+        most: int | None = None,
     ) -> list[Row]:
         """Return up to ``limit`` due invocations: an equal share for each workspace, then the rest from those with more waiting.
 
-        ``rooms`` limits how many a workspace may get, ``most`` those that it does not name. Rows have workspace, id, inputs, delivery and
-        connection. They are charged to the budgets.
+        ``rooms`` limits how many a workspace may get, ``most`` those that it does not name; ``moments`` is ``SharedClock.moments``. Rows
+        have workspace, id, inputs, delivery and connection. They are charged to the budgets.
         """
         most = limit if most is None else most
         self._turn += 1
-        names = [name for name in self._waiting(transaction, limit, now) if rooms.get(name, most) > 0]
-        lines = [self._line(transaction, name, rooms.get(name, most), now) for name in names]
+        names = [name for name in self._waiting(transaction, limit, moments) if rooms.get(name, most) > 0]
+        lines = [self._line(transaction, name, rooms.get(name, most), moments) for name in names]
         found = _in_turn(lines, limit)
         for line in lines:
             line.save()
@@ -123,12 +128,12 @@ class FairOrder:
             self._last = found[-1].workspace
         return found
 
-    def _line(self, transaction: Transaction, workspace: str, room: int, now: float) -> _Lanes:
+    def _line(self, transaction: Transaction, workspace: str, room: int, moments: Mapping[str, float]) -> _Lanes:
         budget = self._budgets.open(transaction, workspace) if self._budgets is not None else None
         room = room if budget is None else min(room, budget.room)
         if room <= 0:
             return _Lanes((), 0, budget)
-        values = {"workspace": workspace, "now": now}
+        values = {"workspace": workspace, **moments}
         priorities = [row.priority for row in transaction.execute(sql.PRIORITIES, {"workspace": workspace})]
         if budget is None or not budget.by_connection:
             return _Lanes([_Lane(transaction, self._whole, values, priorities, room)], room, budget)
@@ -141,10 +146,10 @@ class FairOrder:
         first = self._turn % max(1, len(lanes))
         return _Lanes([*lanes[first:], *lanes[:first]], room if lanes else 0, budget)
 
-    def _waiting(self, transaction: Transaction, limit: int, now: float) -> list[str]:
+    def _waiting(self, transaction: Transaction, limit: int, moments: Mapping[str, float]) -> list[str]:
         """Return the workspaces with due invocations: those after the one served last, then those before it."""
         names: list[str] = []
         for after in dict.fromkeys((self._last, "")):
-            rows = transaction.execute(self._workspaces, {"after": after, "limit": limit, "now": now})
+            rows = transaction.execute(self._workspaces, {"after": after, "limit": limit, **moments})
             names += [row.workspace for row in rows if row.workspace not in names]
         return names

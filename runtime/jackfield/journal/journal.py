@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.clock import within
 from jackfield.database import sealing
+from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
 from jackfield.hints import NextStep
 from jackfield.journal import statements as sql
@@ -62,6 +63,7 @@ class Journal:
         self._vault = vault
         self._workspace = workspace
         self._clock = clock
+        self.time = SharedClock.of(database, clock)
         self._retention = retention
         self._purge_at = 0.0
         self._purged = START
@@ -80,7 +82,7 @@ class Journal:
 
         Its commit raises UniqueViolation if another invocation holds the idempotency key.
         """
-        draft.started_at = self._clock.time()
+        draft.started_at = self.time.stamp()
         row = self._row(draft, status="running", key_held=int(draft.idempotency_key is not None))
         return terms.inserting(sql.INSERT, row, draft)
 
@@ -161,9 +163,11 @@ class Journal:
 
         The original invocation stays stored for the next worker if it may be run again.
         """
-        now = self._clock.time()
+        moments = self.time.moments()
+        now = moments["now"]
         values = {
             "workspace": self._workspace, "id": draft.id, "owner": self.owner, "delivery": draft.delivery, "started_at": now,
+            "late": moments["late"],
             "connector_version": draft.connector_version, "effect": draft.effect, "connection": draft.connection, "inputs": draft.inputs,
             "expires_at": now + draft.expires_at - draft.created_at, "erase": int(draft.effect == "write" and not draft.dry_run),
         }  # fmt: skip
@@ -181,7 +185,7 @@ class Journal:
 
         If the action's maximum wait has passed, or the invocation's ``notAfter`` precedes the next run, ``otherwise`` runs instead.
         """
-        due = self._clock.time() + (error.retry_after or 0.0)
+        due = self.time.now() + (error.retry_after or 0.0)
         values = {
             "workspace": self._workspace, "id": claimed.id, "owner": self.owner, "delivery": claimed.delivery, "inputs": claimed.sealed,
             "available_at": due, "since": due - error.within,
@@ -191,7 +195,7 @@ class Journal:
     def not_begun(self, identifier: str) -> JackfieldError:
         """Build the error for a claimed invocation that could not be begun: cancelled, too late, or taken by another worker."""
         entry = self.find(identifier)
-        if entry.error_code == "timeout" or (entry.not_after is not None and entry.not_after <= self._clock.time()):
+        if entry.error_code == "timeout" or (entry.not_after is not None and entry.not_after <= self.time.moments()["late"]):
             return TimedOut("it was not started before its 'notAfter'; nothing was sent", hint="Add workers, or allow it more time.")
         if entry.error_code == "cancelled":
             return Cancelled("the invocation was cancelled before it was sent")
@@ -203,12 +207,12 @@ class Journal:
 
     def ask_to_cancel(self, identifier: str) -> bool:
         """Ask the process that runs an invocation to cancel it; servers check each second. Return False if no other process runs it."""
-        values = {"workspace": self._workspace, "id": identifier, "now": self._clock.time(), "owner": self.owner}
+        values = {"workspace": self._workspace, "id": identifier, "now": self.time.stamp(), "owner": self.owner}
         return bool(self.database.record(lambda transaction: transaction.change(sql.ASK_TO_CANCEL, values)))
 
     def note_cancel(self, identifier: str) -> None:
         """Record a request to cancel an invocation that runs here."""
-        values = {"workspace": self._workspace, "id": identifier, "now": self._clock.time()}
+        values = {"workspace": self._workspace, "id": identifier, "now": self.time.stamp()}
         self.database.record(lambda transaction: transaction.change(sql.NOTE_CANCEL, values))
 
     def held(self, key: str) -> Entry | None:
@@ -219,9 +223,10 @@ class Journal:
         if not rows:
             return None
         entry = self._entry(rows[0])
-        expired = entry.settled_at is not None and entry.settled_at < self._clock.time() - KEY_KEPT
-        if expired and entry.status != "in_doubt":  # a doubt holds its key until a person resolves it
-            before = {"workspace": self._workspace, "key": key, "before": self._clock.time() - KEY_KEPT}
+        now = self.time.sure()
+        expired = now is not None and entry.settled_at is not None and entry.settled_at < now - KEY_KEPT
+        if now is not None and expired and entry.status != "in_doubt":  # a doubt holds its key until a person resolves it
+            before = {"workspace": self._workspace, "key": key, "before": now - KEY_KEPT}
             self.database.record(lambda transaction: transaction.change(sql.FREE_EXPIRED_KEY, before))
             return None
         if self._recover_if_lost(entry):
@@ -317,7 +322,7 @@ class Journal:
         """
         from jackfield.journal.abandoned import resolved
 
-        entry, now = self.find(identifier), self._clock.time()
+        entry, now = self.find(identifier), self.time.stamp()
         result, code = resolved(entry, outcome, by, now)
         values = {
             "workspace": self._workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by,
@@ -375,6 +380,7 @@ class Journal:
     def purge(self) -> int:
         """Delete entries past the workspace's current retention, but none that is running or in doubt; return how many.
 
+        None is deleted while this process's clock and the database's differ by more than a minute.
         Other writers take their turn between the slices. Afterwards the unused space is returned to the file system.
         """
         purged, slice_ = 0, START
@@ -409,7 +415,9 @@ class Journal:
 
     def _purging(self, from_: Purged) -> Callable[[Transaction], Purged]:
         """Return the unit that deletes a slice of the entries that were finished before their retention."""
-        now = self._clock.time()
+        now = self.time.sure()
+        if now is None:
+            return lambda _transaction: START
         before, locking = now - self._retention(), self.database.dialect.skips_locked
         return lambda transaction: purge_slice(transaction, self._workspace, from_, before=before, now=now, locking=locking)
 
@@ -448,7 +456,7 @@ class Journal:
             "attempts": result.meta.attempts,
             "attempt_log": json.dumps(log) if log else None,
             "request_id": result.meta.request_id,
-            "settled_at": self._clock.time(),
+            "settled_at": self.time.stamp(),
             "result": self._sealed(identifier, result.to_json()),
             "key_held": int(result.status != "failed"),
         }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from jackfield.clock import Clock
 from jackfield.database import Database
+from jackfield.database.shared_clock import SharedClock
 from jackfield.journal import statements as sql
 from jackfield.journal.budgets import Budgets, Limits
 from jackfield.journal.fair_order import FairOrder
@@ -32,7 +33,7 @@ class Outbox:
         lost: Callable[[str], bool] = lambda _owner: False,
     ) -> None:
         self._database = database
-        self._clock = clock
+        self._time = SharedClock.of(database, clock)
         self._now = database.dialect.now
         self._lost = lost
         self._order = FairOrder(unreleased=True, budgets=Budgets(database, limits) if limits is not None else None)
@@ -66,10 +67,10 @@ class Outbox:
 
     def due(self, limit: int) -> list[Message]:
         """Return up to ``limit`` due invocations in fair order that are not released, and charge them to their budgets."""
-        now = self._clock.time()
-        if self._database.look_up(sql.UNRELEASED_WORKSPACES, {"after": "", "limit": 1, "now": now}) is None:
+        moments = self._time.moments()
+        if self._database.look_up(sql.UNRELEASED_WORKSPACES, {"after": "", "limit": 1, **moments}) is None:
             return []
-        rows = self._database.record(lambda transaction: apart(transaction, self._order.due(transaction, limit, now)))
+        rows = self._database.record(lambda transaction: apart(transaction, self._order.due(transaction, limit, moments)))
         return [(row.workspace, row.id) for row in rows]
 
     def mark(self, messages: Sequence[Message]) -> None:

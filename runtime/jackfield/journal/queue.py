@@ -8,6 +8,7 @@ from typing import Any
 
 from jackfield.clock import Clock
 from jackfield.database import Database, Transaction
+from jackfield.database.shared_clock import SharedClock
 from jackfield.journal import statements as sql
 from jackfield.journal.budgets import Budgets, Limits
 from jackfield.journal.fair_order import FairOrder
@@ -37,7 +38,7 @@ class Queue:
         from jackfield.clock import SystemClock
 
         self._database = database
-        self._clock = clock or SystemClock()
+        self._time = SharedClock.of(database, clock or SystemClock())
         budgets = Budgets(database, limits) if limits is not None else None
         self._order = FairOrder(database.dialect.skips_locked, budgets=budgets)
 
@@ -46,14 +47,14 @@ class Queue:
 
         ``busy`` counts the invocations of each workspace that run here, ``most`` is their limit.
         """
-        now = self._clock.time()
-        if self._database.look_up(sql.WAITING_WORKSPACES, {"after": "", "limit": 1, "now": now}) is None:
+        moments = self._time.moments()
+        if self._database.look_up(sql.WAITING_WORKSPACES, {"after": "", "limit": 1, **moments}) is None:
             return []
         most = limit if most is None else most
         rooms = {name: most - count for name, count in busy.items()}
 
         def unit(transaction: Transaction) -> list[Claimed]:
-            rows = apart(transaction, self._order.due(transaction, limit, now, rooms, most))
+            rows = apart(transaction, self._order.due(transaction, limit, moments, rooms, most))
             mine = [row for row in rows if transaction.change(sql.CLAIM, self._values(row.workspace, row.id))]
             return [Claimed(row.workspace, row.id, row.inputs, row.delivery + 1) for row in mine]
 
@@ -61,7 +62,7 @@ class Queue:
 
     def claim_one(self, workspace: str, identifier: str) -> Claimed | None:
         """Claim the invocation that a message names; None if it has ended, runs, is claimed already, or is not due."""
-        values = {**self._values(workspace, identifier), "now": self._clock.time()}
+        values = {**self._values(workspace, identifier), **self._time.moments()}
         row = self._database.record(lambda transaction: transaction.find(sql.CLAIM_ONE, values))
         return None if row is None else Claimed(workspace, identifier, row.inputs, row.delivery)
 

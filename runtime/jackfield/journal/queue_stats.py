@@ -6,6 +6,7 @@ from typing import Any
 
 from jackfield.clock import Clock
 from jackfield.database import Database, Transaction
+from jackfield.database.shared_clock import SharedClock
 from jackfield.journal.statements import DEPTH
 
 NAMES = ("queued", "delayed", "released", "running", "dead")
@@ -40,7 +41,7 @@ def queue_stats(database: Database, clock: Clock) -> dict[str, dict[str, Any]]:
 
     Invocations that a worker has claimed count as running.
     """
-    now, found, hint = clock.time(), dict[str, dict[str, Any]](), database.dialect.indexed_by
+    now, found, hint = SharedClock.of(database, clock).now(), dict[str, dict[str, Any]](), database.dialect.indexed_by
     statements = (_CLAIMED.format(hint=hint.format("invocations_claimed")), _RELEASED.format(hint=hint.format("invocations_released")))
 
     def of(workspace: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from jackfield.clock import Clock
 from jackfield.database import Database, Row, Transaction, Vault
+from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import Internal
 from jackfield.invocation import Result
 from jackfield.journal import process
@@ -54,7 +55,7 @@ class Recovery:
     def __init__(self, database: Database, vault: Vault, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._vault = vault
-        self._clock = clock
+        self._time = SharedClock.of(database, clock)
         self._monotonic = monotonic
         self._place = process.place()
         self._seen: dict[str, _Seen] = {}
@@ -65,6 +66,7 @@ class Recovery:
     def look(self) -> int:
         """Recover the entries of expired leases and fail invocations past their ``notAfter``; return how many entries changed."""
         me = Instance.of(self._database)
+        self._time.look()
         with self._database.read(flush=False) as transaction:
             rows = [row for row in transaction.execute(sql.INSTANCES, {}) if row.id != me.id]
         now, found = self._monotonic(), 0
@@ -77,7 +79,10 @@ class Recovery:
         return found + self._recover_unregistered(now, me) + self._end_overdue()
 
     def has_lost(self, owner: str | None) -> bool:
-        """Return whether an owner has lost its lease, as far as a single query can tell."""
+        """Return whether an owner has lost its lease, as far as this process can tell without watching for the duration of a lease.
+
+        By age alone it has lost it only if another look, at least a lease ago, found the same: the database's clock may have been set.
+        """
         if owner is None or owner == Instance.of(self._database).id:
             return False
         row = self._database.look_up(sql.INSTANCE.format(now=self._database.dialect.now), {"id": owner})
@@ -85,7 +90,12 @@ class Recovery:
             return True
         if self._place is not None and row.place == self._place:
             return self._has_ended(row)  # a live process that does not renew its lease is found by ``look``
-        return bool(row.age > _STALE)
+        if row.age <= _STALE or self._time.sure() is None:
+            return False
+        if row.doubted is None or row.doubted < 0.0:
+            self._database.record(partial(_doubt, statement=sql.DOUBT_INSTANCE.format(now=self._database.dialect.now), row=row, id=owner))
+            return False
+        return bool(row.doubted > LEASE)
 
     def recover(self, workspace: str, entry: Entry) -> bool:
         """Finish or requeue one entry whose owner has lost its lease; return False if another process was faster."""
@@ -98,7 +108,7 @@ class Recovery:
 
     def _refusal(self, workspace: str, identifier: str, result: Result) -> dict[str, Any]:
         return {
-            "workspace": workspace, "id": identifier, "settled_at": self._clock.time(),
+            "workspace": workspace, "id": identifier, "settled_at": self._time.stamp(),
             "result": self._sealed(workspace, identifier, result), "error_code": result.error.code if result.error is not None else None,
         }  # fmt: skip
 
@@ -150,7 +160,7 @@ class Recovery:
                 sql.RECOVERED, {**about, **self._outcome(workspace, entry, left_behind(entry)), "deliveries": None, "dead": 0}
             )
         begun = entry.status == "running"
-        lost = {"delivery": entry.delivery, "host": host, "startedAt": entry.started_at, "endedAt": round(self._clock.time(), 3),
+        lost = {"delivery": entry.delivery, "host": host, "startedAt": entry.started_at, "endedAt": round(self._time.stamp(), 3),
                 "outcome": "lost" if begun else "not_begun"}  # fmt: skip
         deliveries = [*entry.deliveries, {name: value for name, value in lost.items() if value is not None}]
         about["deliveries"] = json.dumps(deliveries)
@@ -168,7 +178,7 @@ class Recovery:
         suspicion = max(_count(deliveries, "lost"), _count(deliveries, "not_begun") - 2)
         if suspicion <= 0:
             return entry.available_at or 0.0  # no clock decides: those of the workers may be behind
-        return self._clock.time() + self._jitter.uniform(0.0, min(_LONGEST_PAUSE, 2.0**suspicion))
+        return self._time.now() + self._jitter.uniform(0.0, min(_LONGEST_PAUSE, 2.0**suspicion))
 
     def _outcome(self, workspace: str, entry: Entry, result: Result) -> dict[str, Any]:
         return {
@@ -177,7 +187,7 @@ class Recovery:
             "attempts": result.meta.attempts,
             "attempt_log": json.dumps(tries_left(entry)) if entry.attempt_log else None,
             "request_id": result.meta.request_id,
-            "settled_at": self._clock.time(),
+            "settled_at": self._time.stamp(),
             "result": self._sealed(workspace, entry.id, result),
             "key_held": int(result.status != "failed" and entry.key_held),
         }
@@ -191,10 +201,10 @@ class Recovery:
 
     def _end_overdue(self) -> int:
         """Fail invocations that were not begun by their ``notAfter`` time. All selections of the queue would go on reading them."""
-        found = 0
-        for _ in range(_OVERDUE // _AT_ONCE):
+        found, now = 0, self._time.sure()
+        for _ in range(_OVERDUE // _AT_ONCE if now is not None else 0):
             with self._database.read(flush=False) as transaction:
-                rows = transaction.execute(sql.OVERDUE, {"now": self._clock.time(), "limit": _AT_ONCE})
+                rows = transaction.execute(sql.OVERDUE, {"now": now, "limit": _AT_ONCE})
             for part in _parts(rows):
                 refusals = [self._refusal(row.workspace, row.id, expired(_entry(row))) for row in part]
                 found += self._database.record(partial(_end, refusals=refusals))
@@ -205,6 +215,10 @@ class Recovery:
 
 def _end(transaction: Transaction, refusals: Iterable[Mapping[str, Any]]) -> int:
     return sum(transaction.change(sql.END_QUEUED, values) for values in refusals)
+
+
+def _doubt(transaction: Transaction, statement: str, row: Row, id: str) -> int:
+    return transaction.change(statement, {"id": id, "seen_at": row.seen_at})
 
 
 def _forget(transaction: Transaction, row: Row) -> int:

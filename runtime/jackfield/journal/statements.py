@@ -53,7 +53,7 @@ WHERE workspace = :workspace AND idempotency_key = :key AND key_held = 1 AND set
     AND status <> 'in_doubt'
 """
 OPEN = f"{SELECT} AND status = 'running' AND (owner <> :owner OR owner IS NULL)"
-_WAITING = "status = 'queued' AND owner IS NULL AND available_at <= :now AND (not_after IS NULL OR not_after > :now)"
+_WAITING = "status = 'queued' AND owner IS NULL AND available_at <= :now AND (not_after IS NULL OR not_after > :late)"
 _UNRELEASED = f"{_WAITING} AND released_at IS NULL"
 _WORKSPACES_WITH = """
 WITH RECURSIVE queued(workspace) AS (
@@ -113,7 +113,7 @@ CLAIM = f"""
 UPDATE invocations SET owner = :owner, delivery = delivery + 1, released_at = NULL
 WHERE workspace = :workspace AND id = :id AND {_QUEUED} AND owner IS NULL
 """
-CLAIM_ONE = f"""{CLAIM}    AND (not_after IS NULL OR not_after > :now) AND (released_at IS NOT NULL OR available_at <= :now)
+CLAIM_ONE = f"""{CLAIM}    AND (not_after IS NULL OR not_after > :late) AND (released_at IS NOT NULL OR available_at <= :now)
 RETURNING inputs, delivery
 """
 """An invocation that was released is due by the clock of the process that released it. Its message may arrive before the mark."""
@@ -157,7 +157,7 @@ CLAIMED = "SELECT workspace, id, delivery FROM invocations WHERE status = 'queue
 BEGIN_QUEUED = f"""
 UPDATE invocations SET status = 'running', started_at = :started_at, connector_version = :connector_version, effect = :effect,
     connection = :connection, expires_at = :expires_at, inputs = CASE WHEN :erase = 1 THEN :inputs ELSE inputs END
-WHERE {_OURS} AND {_QUEUED} AND (not_after IS NULL OR not_after > :started_at)
+WHERE {_OURS} AND {_QUEUED} AND (not_after IS NULL OR not_after > :late)
 """
 END_QUEUED = f"""
 UPDATE invocations SET status = 'failed', error_code = :error_code, settled_at = :settled_at, result = :result, key_held = 0, inputs = NULL
@@ -198,12 +198,13 @@ WHERE {_OURS} AND status = :was
 RENEW_INSTANCE = """
 INSERT INTO instances (id, host, pid, place, born, slots, started_at, seen_at)
 VALUES (:id, :host, :pid, :place, :born, :slots, {now}, {now})
-ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, slots = excluded.slots
+ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, slots = excluded.slots, doubted_at = NULL
 """
 FORGET_INSTANCE = "DELETE FROM instances WHERE id = :id"
 FORGET_DEAD_INSTANCE = "DELETE FROM instances WHERE id = :id AND seen_at = :seen_at"
 INSTANCES = "SELECT id, host, pid, place, born, seen_at FROM instances"
-INSTANCE = "SELECT pid, place, born, {now} - seen_at AS age FROM instances WHERE id = :id"
+INSTANCE = "SELECT pid, place, born, seen_at, {now} - seen_at AS age, {now} - doubted_at AS doubted FROM instances WHERE id = :id"
+DOUBT_INSTANCE = "UPDATE instances SET doubted_at = {now} WHERE id = :id AND seen_at = :seen_at"
 """``{now}`` is the dialect's expression for the database's clock, since clocks of hosts differ."""
 DEPTH = f"""
 SELECT counts.workspace, SUM(counts.invocations) AS waiting FROM {_WORKSPACES} CROSS JOIN invocation_counts AS counts

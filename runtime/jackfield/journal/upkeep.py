@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from jackfield.clock import Clock
 from jackfield.database import Database, Row, Transaction
+from jackfield.database.shared_clock import SharedClock
 from jackfield.journal.counts import DAY, HOUR, MINUTE
 
 _MINUTES = 2 * 3600.0
@@ -46,7 +47,7 @@ class Upkeep:
 
     def __init__(self, database: Database, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._database = database
-        self._clock = clock
+        self._time = SharedClock.of(database, clock)
         self._monotonic = monotonic
         self._at = 0.0
         self._after = ""
@@ -86,7 +87,7 @@ class Upkeep:
 
     def merge(self, workspace: str) -> int:
         """Merge a slice of a workspace's sums in one commit; return how many rows were merged, 0 if there is nothing to do."""
-        now = self._clock.time()
+        now = self._time.now()
         for width, into, before, shard in (
             (MINUTE, HOUR, now - _MINUTES, 0),
             (HOUR, DAY, now - _HOURS, 0),

@@ -15,6 +15,7 @@ from jackfield.pipe.pace_state import PaceState
 if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Database, Transaction
+    from jackfield.database.shared_clock import SharedClock
 
 T = TypeVar("T")
 
@@ -38,6 +39,12 @@ _STORE = "UPDATE paces SET state = :state WHERE workspace = :workspace AND pace_
 def pace_key(connector: str, budget: str, scope: str) -> str:
     """Return the key of an account's pace: a hash, so that the table names no account."""
     return hashlib.sha256(f"{connector}\0{budget}\0{scope}".encode()).hexdigest()
+
+
+def _shared(database: Database, clock: Clock) -> SharedClock:
+    from jackfield.database.shared_clock import SharedClock  # loaded with the database
+
+    return SharedClock.of(database, clock)
 
 
 class PaceRow(Protocol):
@@ -73,7 +80,7 @@ class MemoryRow:
 class DatabaseRow:
     """State in the database. While it is unavailable, this process goes on alone with the state it saw last.
 
-    The time is the database server's own. SQLite has none: its processes run on one machine, whose clock they share.
+    The time is the database server's own; on SQLite, the one that its processes share.
     """
 
     def __init__(self, database: Database, clock: Clock, workspace: str, key: str) -> None:
@@ -84,6 +91,7 @@ class DatabaseRow:
         self._alone_until = 0.0
         self._seen = PaceState()
         self._local = database.dialect.name == "sqlite"
+        self._time = _shared(database, clock)
         self._ahead, self._measured_at = float("-inf"), 0.0
         self._lock_row = _LOCK.format(now=":now" if self._local else database.dialect.now)
 
@@ -104,14 +112,14 @@ class DatabaseRow:
     def ahead(self, now: float) -> float:
         """Return the difference of the clocks; for a server's, the largest of late, because the answer's way takes time."""
         if self._local:
-            return self._clock.time() - self._clock.monotonic()
+            return self._time.now() - self._clock.monotonic()
         here = self._clock.monotonic()
         self._ahead = max(now - here, self._ahead - (here - self._measured_at) * _DRIFT)
         self._measured_at = here
         return self._ahead
 
     def _changed(self, transaction: Transaction, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
-        at = {"now": self._clock.time()} if self._local else {}
+        at = {"now": self._time.now()} if self._local else {}
         rows = transaction.execute(self._lock_row, {**self._key, **at})
         if not rows:
             values = {**self._key, **at}

@@ -322,7 +322,7 @@ class Pipeline:
             _refuse_key(invocation)
             return None
         fingerprint = fingerprinted(journal, invocation) if invocation.idempotency_key is not None else None
-        draft = draft_of(invocation, state.meta, fingerprint, state.caller.name, self.clock)
+        draft = draft_of(invocation, state.meta, fingerprint, state.caller.name, journal.time.stamp())
         record = Record(journal, draft, deadline, self.clock, wait=state.wait, claimed=state.claimed)
         record.withhold(state.inline)
         return record

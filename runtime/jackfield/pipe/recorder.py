@@ -349,11 +349,10 @@ def fingerprinted(journal: Journal, invocation: Invocation) -> str:
     )
 
 
-def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller: str | None, clock: Clock) -> Draft:
-    """Create the draft of an entry for an invocation as received."""
+def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller: str | None, now: float) -> Draft:
+    """Create the draft of an entry for an invocation as received ``now``."""
     from jackfield.journal.entry import Draft
 
-    now = clock.time()
     return Draft(
         id=meta.invocation_id,
         connector=invocation.connector[:200],

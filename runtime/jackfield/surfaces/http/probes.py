@@ -12,6 +12,7 @@ from jackfield.journal.queue_stats import queue_stats
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.readiness import answer_of
 from jackfield.surfaces.shared.server_context import ServerContext
 
 
@@ -27,7 +28,7 @@ async def ready(_request: Request, server: ServerContext, _identity: Identity) -
     fault = await server.readiness.fault()
     if fault is not None:
         raise Problem(503, fault, {"Retry-After": "1"})
-    return answer({"status": "ok"})
+    return answer(answer_of(server.readiness.warning))
 
 
 async def metrics(_request: Request, server: ServerContext, identity: Identity) -> Response:

@@ -239,7 +239,7 @@ _OTHERS: dict[str, Json] = {
         sequence={"type": "integer"}, at=_MOMENT, event=_STRING, object=_STRING, details=_ANY, digest=_STRING, damage=_STRING,
         actor=_object(("kind",), kind={"enum": ["token", "user", "link", "cli", "library"]}, id=_STRING, name=_STRING),
     ),
-    "Healthy": _object(("status",), status={"const": "ok"}),
+    "Healthy": _object(("status",), status={"const": "ok"}, warnings={"type": "array", "items": _STRING}),
     "Problem": _object(
         ("type", "title", "status", "detail"), closed=False,
         type=_STRING, title=_STRING, status={"type": "integer"}, detail=_STRING, code=_STRING, hint=_STRING,

@@ -9,6 +9,8 @@ from typing import Any
 
 from jackfield.clock import Clock, within
 from jackfield.connector.shortage import exhausted
+from jackfield.database import Database
+from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import JackfieldError
 from jackfield.resources.storage import Storage
 from jackfield.resources.threads import Threads
@@ -34,6 +36,8 @@ class Readiness:
         self._looking: asyncio.Task[None] | None = None
         self._until = 0.0
         self._fault: str | None = None
+        self.warning: str | None = None
+        """Problem found by the last check in spite of which requests are accepted: a clock that is off."""
 
     async def fault(self) -> str | None:
         """Return why the process is not ready; None if it is. Wait briefly for a process that has just started."""
@@ -69,9 +73,22 @@ class Readiness:
                     return f"{len(pending)} migrations are pending: run 'jackfield db upgrade'"
                 with database.write() as transaction:
                     transaction.change(_PROBE, {})
+                self.warning = clock_warning(database, self._clock)
         except JackfieldError as error:
             return error.message
         return _full(getattr(database.dialect, "path", None))
+
+
+def clock_warning(database: Database, clock: Clock) -> str | None:
+    """Return by how much this process's clock differs from the database's now; None if they agree."""
+    shared = SharedClock.of(database, clock)
+    shared.look()
+    return shared.warning
+
+
+def answer_of(warning: str | None) -> dict[str, Any]:
+    """Return what a process that is ready answers."""
+    return {"status": "ok"} if warning is None else {"status": "ok", "warnings": [warning]}
 
 
 def _full(path: str | None) -> str | None:
