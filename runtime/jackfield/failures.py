@@ -106,8 +106,13 @@ def contained(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:
-    """Call code that may raise anything: a connector's, a plugin's, a caller's. Return its value, or what it raised."""
+    """Call code that may raise anything. Return its value, or the ``Exception`` that it raised."""
     try:
-        return contained(function, *args, **kwargs)
+        return function(*args, **kwargs)
     except Exception as error:  # noqa: BLE001 (the boundary to foreign code; the caller decides what the exception means)
         return Raised(error)
+
+
+def attempt_foreign(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:
+    """Call a connector's code, contained. Return its value, or what it raised."""
+    return attempt(lambda: contained(function, *args, **kwargs))

@@ -245,14 +245,14 @@ def test_a_worker_says_what_was_begun(
 
 
 def test_a_key_stays_held_where_the_output_of_a_write_is_invalid(aws: FakeAws, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A write that was carried out and whose output is invalid has failed, and its key replays that instead of sending again."""
+    """A write that was carried out and whose output is invalid is in doubt, and its key replays that instead of sending again."""
     broken = InvalidOutput("the output does not fit its schema")
     monkeypatch.setattr(pipeline, "check_output", mock.Mock(side_effect=broken))
     with Jackfield(connections=[connection(aws.url)], database_url=_upgraded(database_url)) as jackfield:
         first, again = jackfield.invoke(mail("order-1")), jackfield.invoke(mail("order-1"))
     assert [(found.status, found.error and found.error.code, found.meta.replayed) for found in (first, again)] == [
-        ("failed", "invalid_output", False),
-        ("failed", "invalid_output", True),
+        ("in_doubt", "in_doubt", False),
+        ("in_doubt", "in_doubt", True),
     ]
     assert len(aws.messages) == 1
 

@@ -17,7 +17,7 @@ from jackfield.connector.declare import Action, Connector
 from jackfield.connector.models import ConnectionType, Inputs, model_faults
 from jackfield.connector.streamed import store_files
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInput, Sent
-from jackfield.failures import CONTAINED, Raised, attempt
+from jackfield.failures import CONTAINED, Raised, attempt, attempt_foreign
 from jackfield.hints import NextStep
 from jackfield.isolation.child_call import ChildCall, ChildLeases, Talk
 from jackfield.isolation.child_files import ChildFiles
@@ -85,7 +85,7 @@ class Answers:
         self._forget(frame.get("forget", ()))
         talk = Talk(self._wire, frame["id"], box)
         question = _Question(self, frame, talk)
-        found = attempt(question.answer, self._known[frame["ask"]])
+        found = attempt_foreign(question.answer, self._known[frame["ask"]])
         more = {"requestId": str(question.call.request_id)[:_LONGEST_NAME]} if question.call.request_id is not None else {}
         if isinstance(found, Raised):
             talk.say({**question.failure(found.error), **more})

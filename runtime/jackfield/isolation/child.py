@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from jackfield.catalog.loading import connector_at
-from jackfield.failures import Raised, attempt
+from jackfield.failures import Raised, attempt, attempt_foreign
 from jackfield.isolation.child_sockets import connect_by_parent
 from jackfield.isolation.limits import reduce_rights
 from jackfield.isolation.wire import Frame, Wire
@@ -42,7 +42,7 @@ def run(descriptor: int) -> None:
     connect_by_parent()
     threading.stack_size(_STACK)
     logging.getLogger().addHandler(_ToParent(wire))
-    started = attempt(_started, configuration, wire)
+    started = attempt_foreign(_started, configuration, wire)
     if isinstance(started, Raised):
         broken = f"cannot import it: {type(started.error).__name__}: {started.error}"
         wire.send({"id": 0, "broken": broken[:_LARGEST_LINE]})

@@ -13,7 +13,7 @@ from jackfield.connections.authorizations import Authorizations, Pending, new_st
 from jackfield.connections.grants import GrantTable
 from jackfield.connector.context import Call, OpenContext, entered
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError
-from jackfield.failures import Raised, attempt
+from jackfield.failures import Raised, attempt, attempt_foreign
 from jackfield.management.connection_test import serving
 from jackfield.pipe.errors_map import recognised
 from jackfield.pipe.settle import masked_error
@@ -209,7 +209,7 @@ class Authorizing:
         """
         call = Call(Deadline.after(_SECONDS, self._clock), threading.Event(), workspace=self._opener.workspace)
         with entered(call):
-            found = attempt(step, opening.context_for(call))
+            found = attempt_foreign(step, opening.context_for(call))
         if not isinstance(found, Raised):
             return found
         error = found.error if isinstance(found.error, JackfieldError) else recognised(connector, found.error)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.connector.context import Account, Call, OpenContext, Step, entered
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
-from jackfield.failures import Raised, attempt
+from jackfield.failures import Raised, attempt_foreign
 from jackfield.hints import NextStep
 from jackfield.manifest import Manifest
 from jackfield.pipe.admit import Target
@@ -118,9 +118,9 @@ def _guarded(
     make: Callable[[], Iterable[Step | Account]], key: str, connector: Connector, faults: list[Detail]
 ) -> Iterator[Step | Account]:
     """Yield the steps of a test. If the test itself raises, yield a failed step and add faults of single values to ``faults``."""
-    steps = attempt(lambda: iter(make()))
+    steps = attempt_foreign(lambda: iter(make()))
     while not isinstance(steps, Raised):
-        step = attempt(next, steps, None)
+        step = attempt_foreign(next, steps, None)
         if step is None:
             return
         if isinstance(step, Raised):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jackfield.clock import Deadline
 from jackfield.connector.context import Call, entered
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, UnknownAction, did_you_mean
-from jackfield.failures import Raised, attempt
+from jackfield.failures import Raised, attempt_foreign
 from jackfield.pipe.call_rules import seen_connection
 from jackfield.pipe.errors_map import recognised
 from jackfield.redaction.logs import reason
@@ -80,8 +80,8 @@ def _live(stages: Pipeline, manifest: Manifest, connector: Connector, found: Opt
     opening = stages.opening.find(target, manifest, connector, {})
     call = _call(stages)
     with entered(call):
-        client = attempt(opening.client, call)
-        options = client if isinstance(client, Raised) else attempt(lambda: [option.to_json() for option in found.function(client)])
+        client = attempt_foreign(opening.client, call)
+        options = client if isinstance(client, Raised) else attempt_foreign(lambda: [option.to_json() for option in found.function(client)])
     if not isinstance(options, Raised):
         return options
     if isinstance(options.error, JackfieldError):

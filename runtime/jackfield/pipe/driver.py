@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from jackfield.clock import Clock, patience
 from jackfield.errors import JackfieldError
-from jackfield.failures import Raised, attempt, contained
+from jackfield.failures import Raised, attempt_foreign, contained
 from jackfield.fork import at_fork
 
 if TYPE_CHECKING:
@@ -173,12 +173,12 @@ async def adrive(steps: Steps[T], clock: Clock, workers: Executor) -> T:
             if isinstance(step, Commit):
                 value = await _acommit(step, loop)
             elif step.inline_ok:
-                value = attempt(step.function)
+                value = attempt_foreign(step.function)
             else:
                 value = await (
                     step.function()
                     if step.is_async
-                    else loop.run_in_executor(step.executor or workers, partial(copy_context().run, attempt, step.function))
+                    else loop.run_in_executor(step.executor or workers, partial(copy_context().run, attempt_foreign, step.function))
                 )
         except BaseException as error:  # noqa: BLE001 (passed to the run, which maps it or records that it was interrupted)
             failure = error

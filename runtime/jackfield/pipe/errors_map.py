@@ -25,7 +25,7 @@ from jackfield.errors import (
     Unavailable,
     UnknownName,
 )
-from jackfield.failures import Raised, attempt
+from jackfield.failures import Raised, attempt_foreign
 from jackfield.hints import NextStep
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def recognised(
     for explain in (connector.explain, getattr(client, "explain", None)):
         if explain is None:
             continue
-        found = attempt(explain, cause, client, values)
+        found = attempt_foreign(explain, cause, client, values)
         if isinstance(found, Raised):
             tell(f"the error map of the connector '{connector.key}' failed on a {type(cause).__name__}", found.error)
         elif isinstance(found, JackfieldError):
