@@ -53,13 +53,9 @@ class Raised:
         self.error = error
 
 
-class NoException(RuntimeError):
-    """Error in place of a ``BaseException`` of foreign code: of an exit, a cancellation or a timeout that nobody here has asked for."""
-
-
 class Contained:
     """Context manager around foreign code, which may only fail: an exit, a ``CancelledError`` or a ``GeneratorExit`` must not end the
-    thread, task or generator that runs it, for its invocation would end without a Result. They become a ``NoException``.
+    thread, task or generator that runs it, for its invocation would end without a Result. They become a ``RuntimeError``.
 
     Ctrl-C stays what it is in the main thread, the only one that it reaches, and so does the cancellation of a task that was asked for.
     """
@@ -75,7 +71,7 @@ class Contained:
         said = (
             f"called exit({error.code!r})" if isinstance(error, SystemExit) else f"raised {type(error).__name__}, which is not an Exception"
         )
-        raise NoException(f"the connector's code {said}") from None
+        raise RuntimeError(f"the connector's code {said}") from None
 
 
 CONTAINED = Contained()
@@ -99,7 +95,7 @@ def _was_asked_for(error: BaseException) -> bool:
 def contained(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call foreign code, contained.
 
-    :raises NoException: in place of what is no ``Exception``.
+    :raises RuntimeError: in place of what is no ``Exception``.
     """
     with CONTAINED:
         return function(*args, **kwargs)

@@ -92,7 +92,7 @@ def test_a_refused_invocation_imports_nothing(plugs: Path) -> None:
         ("raise OSError('no such library')", "fails on import: OSError: no such library"),
         ("import jackfield_of_nobody", "fails on import: ModuleNotFoundError"),
         ("def broken(:", "fails on import: SyntaxError"),
-        ("import sys\nsys.exit(3)", "fails on import: SystemExit: 3"),
+        ("import sys\nsys.exit(3)", "fails on import: RuntimeError: the connector's code called exit(3)"),
         ("other = 1", "fails on import: AttributeError"),
         ("connector = 'a string'", "is not a Connector but str"),
         ("class connector:\n    actions = {}\n    connections = {}", "has no action 'help', which its manifest describes"),
