@@ -281,12 +281,12 @@ _SIGNING, _THREAD = "botocore.auth.SigV4Auth.add_auth", "jackfield_aws.bounded.t
     ],
 )
 def test_a_shortage_before_the_first_byte_is_not_a_doubt(
-    aws: FakeAws, place: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+    aws: FakeAws, place: str, error: Exception, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     """A write that found no memory, thread or descriptor before it was sent has failed, can be sent again, and holds no key."""
-    plain = {**mail("order-1"), "timeoutSeconds": 2}
+    plain = {**mail("order-1"), "timeoutSeconds": 30}
     del plain["idempotencyKey"]
-    with Jackfield(connections=[connection(aws.url)], database_url="none") as jackfield:
+    with Jackfield(connections=[connection(aws.url)], database_url="none", clock=clock) as jackfield:
         if place == _THREAD:  # whose thread runs already otherwise
             monkeypatch.setattr(bounded, "_WATCH", Watch())
         broken = mock.Mock(side_effect=error)
