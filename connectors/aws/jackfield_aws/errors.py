@@ -11,18 +11,16 @@ from jackfield.connector import (
     JackfieldError,
     QuotaExceeded,
     RateLimited,
-    Rejected,
     Sent,
     Unavailable,
     current_call,
     exhausted,
 )
 from jackfield_aws.answers import Answer, read_answer
-from jackfield_aws.rows import AWS_ROWS, BY_STATUS, ENDPOINT_FAULT, NOT_IMPLEMENTED, SERVER_FAULT, THROTTLED, Key, Row, Rows
+from jackfield_aws.rows import AWS_ROWS, BY_STATUS, CONTENT, ENDPOINT_FAULT, NOT_IMPLEMENTED, SERVER_FAULT, THROTTLED, Key, Row, Rows
 from jackfield_aws.transport import explain_transport
 
 _BAD_REQUEST, _TOO_MANY, _SERVER, _NOT_IMPLEMENTED = 400, 429, 500, 501
-_OTHER = Row(Rejected)
 _UNCLEAR = Row(Unavailable, "A proxy or an endpoint that is not AWS may have answered.", "{operation} had no clear answer", Sent.UNKNOWN)
 
 
@@ -113,7 +111,7 @@ class AwsErrors:
             return row
         if answer.status == _TOO_MANY:
             return THROTTLED
-        return row or BY_STATUS.get(answer.status, _OTHER)
+        return row or BY_STATUS.get(answer.status, CONTENT)
 
 
 def _plain(key: Key) -> Key:

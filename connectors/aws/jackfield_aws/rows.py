@@ -67,12 +67,16 @@ NOT_IMPLEMENTED = Row(
 BY_STATUS: Mapping[int, Row] = {
     401: Row(Unauthenticated, "AWS, or what stands before it, refused the credentials: check the key of the connection."),
     403: Row(Forbidden, _DENIED),
-    404: Row(NotFound),
+    404: Row(NotFound, "Check the name or ID, the account and the region: {region} is the one that was asked."),
     408: Row(Unavailable, "AWS did not receive the whole request in time: check the network.", repeatable=False),
-    409: Row(Conflict),
+    409: Row(Conflict, "AWS's message says what is in the way: read the resource's state, then send the request again."),
     429: THROTTLED,
 }
 """Meaning of a status with an unknown code."""
+
+CONTENT = Row(Rejected, "AWS refused this request as it is: change what its message names, then send it again.")
+"""Any other 4xx."""
+QUOTA = Row(QuotaExceeded, "A quota of the account is used up: free some of it, or request an increase in Service Quotas.")
 
 _WRONG_SECRET = Row(Unauthenticated, _KEY + "they do not belong together, or one of them is truncated or contains a space.")
 _UNKNOWN_KEY = Row(
@@ -135,21 +139,21 @@ AWS_ROWS: Rows = {
     "PriorRequestNotComplete": THROTTLED,
     "EC2Throttled": THROTTLED,
     "SlowDown": THROTTLED,
-    "LimitExceeded": Row(QuotaExceeded, "A quota of the account is used up: free some of it, or request an increase in Service Quotas."),
-    "ServiceQuotaExceeded": Row(QuotaExceeded, "A quota of the account is used up: request an increase in Service Quotas."),
+    "LimitExceeded": QUOTA,
+    "ServiceQuotaExceeded": QUOTA,
     "RequestTimeout": BY_STATUS[408],
     "InternalFailure": SERVER_FAULT,
     "InternalError": SERVER_FAULT,
     "InternalServiceError": SERVER_FAULT,
     "InternalServerError": SERVER_FAULT,
     "ServiceUnavailable": SERVER_FAULT,
-    "ResourceNotFound": Row(NotFound),
-    "NotFound": Row(NotFound),
-    "Conflict": Row(Conflict),
-    "ValidationError": Row(Rejected),
-    "Validation": Row(Rejected),
-    "InvalidParameterValue": Row(Rejected),
-    "BadRequest": Row(Rejected),
+    "ResourceNotFound": BY_STATUS[404],
+    "NotFound": BY_STATUS[404],
+    "Conflict": BY_STATUS[409],
+    "ValidationError": CONTENT,
+    "Validation": CONTENT,
+    "InvalidParameterValue": CONTENT,
+    "BadRequest": CONTENT,
     "InvalidAction": Row(Rejected, "The service or the endpoint does not know {operation}; it may not exist in {region}."),
     "UnknownOperation": Row(Rejected, "The service or the endpoint does not know {operation}; it may not exist in {region}."),
 }
