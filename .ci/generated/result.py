@@ -38,7 +38,7 @@ def _meta() -> Json:
                 "type": "array",
                 "minItems": 1,
                 "items": closed({"path": {"type": "string", "format": "json-pointer"}, "message": {"type": "string"}}, ["path", "message"]),
-                "description": "Where the output differs from a schema that only describes it, as the provider's documentation does.",
+                "description": "What a caller should know of a success, and where the output differs from a schema that only describes it.",
             },
             "resolution": _resolution(),
             "line": {"type": "integer", "minimum": 1, "description": "Of a file of invocations: the line, blank ones counted."},

@@ -55,6 +55,7 @@ QUESTIONS: dict[str, Callable[[Jackfield], Any]] = {
     "a dry run": invoke("say", {"text": "hi"}, dryRun=True),
     "a repeat that finds it done": invoke("forget", {"text": "hi"}),
     "a refusal with details": invoke("refuse", {"text": "hi"}),
+    "a success with warnings": invoke("warn", {"text": "hi"}),
     "all pages": invoke("list", {"fetchAll": True}),
     "one page": invoke("list", {"nextToken": "2"}),
     "an input that is wrong": invoke("say", {"text": 5}),
@@ -69,6 +70,15 @@ def test_the_answer_is_the_same(both: tuple[Jackfield, Jackfield], question: str
     """Both give one answer."""
     ours, isolated = (QUESTIONS[question](runtime) for runtime in both)
     assert isolated == ours
+
+
+def test_m2_warnings_of_an_action_are_bounded(both: tuple[Jackfield, Jackfield]) -> None:
+    """What an action says about its success is in ``meta.warnings``: at most 20 entries, each bounded, with a pointer or none."""
+    for runtime in both:
+        warnings = QUESTIONS["a success with warnings"](runtime)["meta"]["warnings"]
+        assert warnings[0] == {"path": "/text", "message": "ada was told"}
+        assert len(warnings) == 20
+        assert {(item["path"], len(item["message"])) for item in warnings[1:]} == {("", 1000)}
 
 
 def test_the_key_of_an_invocation(both: tuple[Jackfield, Jackfield]) -> None:

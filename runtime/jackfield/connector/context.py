@@ -12,12 +12,15 @@ from uuid import uuid4
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.grants import Grants
 from jackfield.connector.guard import ANYWHERE, Guard
-from jackfield.errors import Cancelled, Sent, Unavailable
+from jackfield.errors import Cancelled, Detail, Sent, Unavailable
 
 T = TypeVar("T")
 Observe = Callable[[str, str, float, float, int | None], object]
 """Takes a request's method, host, start and end, in seconds since 1970, and status; None if there was no response."""
 
+MAX_WARNINGS = 20
+"""Limit of entries in ``meta.warnings``."""
+_LONGEST_WARNING = 1000
 _SHORTEST = 0.001
 """Seconds. A socket timeout of 0 would mean "do not block"."""
 
@@ -65,6 +68,7 @@ class Call:
     - ``observe``: set by the runtime if a plugin observes requests; a client calls it after each.
     - ``workspace``: the workspace that calls; empty outside an action.
     - ``files``: stores the files that the action returns; None where there is no storage.
+    - ``warnings``: what the caller of a success should know; set by ``warn``.
     """
 
     deadline: Deadline
@@ -82,6 +86,7 @@ class Call:
     observe: Observe | None = None
     workspace: str = ""
     files: FileStore | None = None
+    warnings: tuple[Detail, ...] = ()
     _unanswered: str | None = None
     _returned: Any = None
 
@@ -141,6 +146,15 @@ class Call:
     def refused(self) -> None:
         """Record that the last request was refused: a further request of this attempt does not imply that it succeeded."""
         self._unanswered = self._returned = None
+
+    def warn(self, message: str, path: str = "") -> None:
+        """Tell the caller something about a success: an entry of ``meta.warnings``, at most 20 in one attempt.
+
+        ``path`` is a JSON Pointer into the output, if it is about a part of it.
+        """
+        if len(self.warnings) < MAX_WARNINGS:
+            where = path if path.startswith("/") else ""
+            self.warnings = (*self.warnings, Detail(where[:_LONGEST_WARNING], message[:_LONGEST_WARNING]))
 
     def confirm(self) -> None:
         """Count the response stored by ``returned`` as a success."""

@@ -37,7 +37,8 @@ class Meta:
     next: Mapping[str, Any] | None = None
     """Inputs to merge into the next call of a paginated action, for the pages that are missing."""
     warnings: tuple[Mapping[str, Any], ...] = ()
-    """Differences between the output and its schema, each with ``path`` and ``message``, where the schema only describes."""
+    """Each with ``path`` and ``message``: what the action told about a success, and differences between the output and a schema that only
+    describes it."""
     resolution: Mapping[str, Any] | None = None
     """Resolution of a doubt by a person: ``by``, ``at``, and the ``error`` that caused the doubt."""
 

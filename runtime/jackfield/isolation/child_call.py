@@ -136,6 +136,13 @@ class ChildCall(Call):
         super().refused()
         self.talk.say({"refusal": True})
 
+    def warn(self, message: str, path: str = "") -> None:
+        """Tell the parent what the caller should know."""
+        before = self.warnings
+        super().warn(message, path)
+        if self.warnings is not before:
+            self.talk.say({"warning": self.warnings[-1].to_json()})
+
     def answered(self, returned: Any = None) -> None:
         """Tell the parent that a request succeeded."""
         super().answered(returned)

@@ -169,6 +169,8 @@ class Conversation:
             call.returned(_bounded(frame["returned"]))
         elif "refusal" in frame:
             call.refused()
+        elif "warning" in frame:
+            call.warn(escaped(_text(frame["warning"]["message"])), escaped(_text(frame["warning"]["path"])))
         elif "answered" in frame:
             self._note_request(frame)
             call.answered(_bounded(frame["answered"]))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.access.workspace_access import WorkspaceAccess
 from jackfield.clock import Clock, Deadline, within
+from jackfield.connector.context import MAX_WARNINGS
 from jackfield.connector.shortage import exhausted
 from jackfield.errors import (
     Detail,
@@ -232,8 +233,8 @@ class Pipeline:
         enter("run")
         output = yield from self._call_action(admitted, inputs, run, state)
         enter("settle")
-        warnings = self._judged(output, admitted, run)
-        run.meta.warnings = warnings and tuple(masked_output({"warnings": list(warnings)}, state.redactor)["warnings"])
+        warnings = (*(detail.to_json() for detail in run.warnings), *self._judged(output, admitted, run))
+        run.meta.warnings = warnings and tuple(masked_output({"warnings": list(warnings[:MAX_WARNINGS])}, state.redactor)["warnings"])
         self._note_used(admitted.target, state.opening)
         shown, paging = masked_output(output, state.redactor), action.pagination
         run.meta.next = next_inputs(paging, inputs, shown) if paging is not None else None

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline
-from jackfield.connector.context import Answered, Call, FileStore, IdempotencyKey, Observe, entered
+from jackfield.connector.context import MAX_WARNINGS, Answered, Call, FileStore, IdempotencyKey, Observe, entered
 from jackfield.connector.conversion import dumped
 from jackfield.connector.streamed import store_files
 from jackfield.errors import (
@@ -102,6 +102,8 @@ class Run:
     files: FileStore | None = None
     """Storage of the files that the action returns."""
     observe: Observe | None = None
+    warnings: tuple[Detail, ...] = ()
+    """What the action's calls told the caller about a success."""
     since: float | None = None
     """Start of the current attempt; None between attempts."""
 
@@ -365,6 +367,8 @@ class Run:
                 self._blame_begin()
             call.begun = True
         self.fetched = True
+        if call.warnings:
+            self.warnings = (*self.warnings, *call.warnings)[:MAX_WARNINGS]
         self._note(call, started, "succeeded")
         try:
             return dumped(output)

@@ -8,6 +8,7 @@ from typing import Any
 
 from jackfield.catalog import Catalog
 from jackfield.connections.connection_lookup import Connections
+from jackfield.connector.context import MAX_WARNINGS
 from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError, Provider
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.manifest import ActionManifest
@@ -27,7 +28,7 @@ def check_output(
         return ()
     faults = schemas.find((*key, noun, action.key), schema, noun="output").judge(output)
     if faults and action.only_describes and not preview:
-        return tuple({"path": fault.path, "message": _difference(fault)} for fault in faults[:_MOST_WARNINGS])
+        return tuple({"path": fault.path, "message": _difference(fault)} for fault in faults[:MAX_WARNINGS])
     if faults:
         done = "Nothing was sent" if preview else "The action was executed"
         places = ", ".join(sorted({fault.path or "/" for fault in faults})[:5])
@@ -41,10 +42,6 @@ def check_output(
 def _difference(fault: Detail) -> str:
     """Word a difference without the value, which is the provider's."""
     return "differs from the schema" if fault.keyword is None else f"differs from the schema in '{fault.keyword}'"
-
-
-_MOST_WARNINGS = 20
-"""Limit of differences between an output and a schema that only describes it."""
 
 
 def masked_output(output: Mapping[str, Any], redactor: Redactor | None) -> Mapping[str, Any]:

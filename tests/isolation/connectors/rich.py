@@ -138,6 +138,18 @@ def refuse(_said: Said, client: Client) -> Heard:
     raise Conflict("it is held", sent=Sent.REFUSED, provider=said)
 
 
+@connector.action("warn", effect="write")
+def warn(said: Said, client: Client) -> Heard:
+    """Succeed, with something to know, part of which is no pointer."""
+    call = current_call()
+    assert call is not None
+    call.begin("warn")
+    call.warn(f"{client.name} was told", "/text")
+    for number in range(30):
+        call.warn(f"warning {number}" + "x" * 2000, "nowhere")
+    return Heard(text=said.text)
+
+
 @connector.action("byKey", effect="idempotent", idempotent_by="key")
 def by_key(said: Said, _client: Client) -> Heard:
     """Say it under the invocation's key."""

@@ -28,6 +28,8 @@ MAX_BODY = 64 * 1024 * 1024
 """Bytes of a body that the output holds as base64 where files cannot be stored."""
 _CHUNK = 1024 * 1024
 _OCTETS = "application/octet-stream"
+_DRY_RUN, _WOULD_SUCCEED = ("DryRun", "dryRun"), frozenset({"DryRunOperation", "DryRun"})
+_REFUSALS = (400, 500)
 
 
 class Body(OutputFile):
@@ -123,6 +125,8 @@ class Operation:
         try:
             answer = method(**parameters)
         except ClientError as error:
+            if _would_have_succeeded(error, parameters):
+                return None
             if waiter is None or not waiter.judge(error.response):
                 raise
             return None  # an error that is the state to wait for: the resource is gone
@@ -141,6 +145,21 @@ class Operation:
         if call is None:
             return {}
         return dict.fromkeys(self.tokens, str(uuid.uuid5(_TOKENS, f"{call.idempotency_key}/{self.service}/{self.name}")))
+
+
+def _would_have_succeeded(error: Any, parameters: Mapping[str, Any]) -> bool:
+    """Return whether an error says that a request with ``DryRun`` would have succeeded, and tell the caller so.
+
+    EC2, KMS and others answer with an error then (EC2 API reference, RunInstances, DryRun).
+    """
+    code, status = str(error.response.get("Error", {}).get("Code")), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    is_asked = any(parameters.get(name) is True for name in _DRY_RUN)
+    if not is_asked or code.removesuffix("Exception") not in _WOULD_SUCCEED or not _REFUSALS[0] <= status < _REFUSALS[1]:
+        return False
+    call = current_call()
+    if call is not None:
+        call.warn(f"{error.operation_name} would have succeeded: AWS checked the request and did nothing, because of its dry run ({code})")
+    return True
 
 
 def _unwritable(operation: str, error: Exception) -> Exception:
