@@ -192,7 +192,7 @@ class _Worker:
         self._config.option.basetemp = str(factory.getbasetemp() / f"worker{number}")
         self._config._tmp_path_factory = pytest.TempPathFactory.from_config(self._config, _ispytest=True)  # type: ignore[attr-defined]
         capture: Any = self._config.pluginmanager.get_plugin("capturemanager")
-        capture.stop_global_capturing()
+        self._inherited, capture._global_capturing = capture._global_capturing, None  # stays open: modules may hold its sys.stderr
         capture.start_global_capturing()
 
     def work(self, units: Sequence[Sequence[pytest.Item]], turns: int) -> None:

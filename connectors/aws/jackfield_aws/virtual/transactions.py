@@ -57,7 +57,7 @@ def cancelled(error: JackfieldError, cause: Exception, parameters: Mapping[str, 
 
 def _reasons(cause: Exception) -> Sequence[Mapping[str, str]]:
     """Return code and message of each part of a transaction, in their order."""
-    found = getattr(cause, "response", {}).get(_REASONS)
+    found = (getattr(cause, "response", None) or {}).get(_REASONS)
     parts = found if isinstance(found, list) else ()
     known = [part if isinstance(part, dict) else {} for part in parts]
     return [
