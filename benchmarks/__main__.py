@@ -1,4 +1,4 @@
-"""Run all parts of the benchmarks (or those named), print the lines and write docs/performance.md (or the sections of those named in it).
+"""Run all parts of the benchmarks (or those named), print the lines and write their sections of docs/performance.md and its further page.
 
 ``make bench`` runs it, ``make bench PART`` one part, in at most five minutes. ``CAMPAIGN=1`` has the large sizes.
 """
@@ -37,7 +37,9 @@ _PARTS = (
     "catalogue_size",
     "journal_size",
 )
-_PAGE = ROOT / "docs" / "performance.md"
+_SIZES = _PARTS[_PARTS.index("catalogue") :]
+"""Parts on a page of their own: one page with all parts would be too long for a phone."""
+_PAGES = {ROOT / "docs" / "performance.md": _PARTS[: -len(_SIZES)], ROOT / "docs" / "performance-sizes.md": _SIZES}
 _HEAD = """# Performance
 
 Ratios measured side by side, each in one run of its part of `make bench`, against fake providers of our own on loopback. No real AWS was called.
@@ -51,7 +53,13 @@ Ratios measured side by side, each in one run of its part of `make bench`, again
 
 `make bench PART` measures one part again, in at most five minutes. Large sizes: `CAMPAIGN=1 make bench PART`.
 
+[Performance at size](performance-sizes.md) has catalogues, queues, journals and files.
+
 Measured with Python {python}, botocore {botocore}, jsonschema-rs {schema}, pydantic {pydantic}, on {cores} cores.
+"""
+_SIZES_HEAD = """# Performance at size
+
+Catalogues, queues, journals and files at size. [Performance](performance.md) says how they are measured.
 """
 _TABLE = "| what | measured | against the baseline | goal | met | load |\n|---|---|---|---|---|---|\n"
 _MET = {True: "yes", False: "**no**", None: "–"}
@@ -67,9 +75,14 @@ def _main(names: list[str]) -> int:
         rows = "".join(_measured(name))
         print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
         sections[name] = _TABLE + rows
-        text = "".join(f"\n## {part}\n\n{sections[part]}" for part in _PARTS if part in sections)
-        _PAGE.write_text(_head() + text, encoding="utf-8")
+        _write(sections)
     return 0
+
+
+def _write(sections: dict[str, str]) -> None:
+    for page, parts in _PAGES.items():
+        text = "".join(f"\n## {part}\n\n{sections[part]}" for part in parts if part in sections)
+        page.write_text((_head() if parts is not _SIZES else _SIZES_HEAD) + text, encoding="utf-8")
 
 
 def _measured(name: str) -> Iterator[str]:
@@ -83,8 +96,8 @@ def _measured(name: str) -> Iterator[str]:
 
 
 def _sections() -> dict[str, str]:
-    """Return the tables that the page has, by part."""
-    _, *found = _PAGE.read_text(encoding="utf-8").split("\n## ")
+    """Return the tables that the pages have, by part."""
+    found = [text for page in _PAGES if page.exists() for text in page.read_text(encoding="utf-8").split("\n## ")[1:]]
     return {name: table.strip() + "\n" for name, _, table in (text.partition("\n") for text in found)}
 
 
