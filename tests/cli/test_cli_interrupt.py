@@ -10,8 +10,7 @@ import pytest
 
 from shell import GateKeeper, Shell
 
-pytest_plugins = ["shell_fixture", "warm"]
-pytestmark = pytest.mark.usefixtures("warm_python")
+pytest_plugins = ["shell_fixture"]
 
 STOPPING = b"jackfield: stopping; waiting for requests that were sent (press Ctrl-C again to quit at once)\n"
 

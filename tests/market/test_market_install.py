@@ -17,8 +17,7 @@ from shell import Answer, Shell
 from storefront import Storefront, files_of, write_dependency
 from tuf_client import serving
 
-pytest_plugins = ["shell_fixture", "warm"]
-pytestmark = pytest.mark.usefixtures("warm_python")
+pytest_plugins = ["shell_fixture"]
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@
 to that process, waits for the fork, and ends as the fork ends. To whoever starts it, it is a Python of its own: a crash, a kill and an
 exit code are seen as ever. What the fork cannot be (other options, a start-up module on the path) runs in a real Python.
 
-Use it where a test is about what a command does, and not about how Python starts or what is imported.
+Use it where a test is about what a command does, and not about how Python starts or what is imported. It is not for tests that kill a
+process at an instant: the fork dies a moment after its launcher.
 """
 
 from __future__ import annotations

@@ -14,9 +14,6 @@ from oauth2_people import LOST, Asking, ask, expire, people
 from oidc_provider import REDIRECT_URI, AuthorizationServer, authorization_server
 from postgres import database_url, postgres_database, postgres_server, postgres_url
 
-pytest_plugins = ["warm"]
-pytestmark = pytest.mark.usefixtures("warm_python")
-
 __all__ = ["database_url", "postgres_database", "postgres_server", "postgres_url"]
 
 

@@ -17,9 +17,6 @@ from jackfield.testing.loopback_provider import Provider
 from oauth2_people import LOST, Asking, Authority, approve, ask, connect, expire, people
 from postgres import database_url, postgres_database, postgres_server, postgres_url
 
-pytest_plugins = ["warm"]
-pytestmark = pytest.mark.usefixtures("warm_python")
-
 __all__ = ["database_url", "postgres_database", "postgres_server", "postgres_url"]
 
 _PATIENCE = 120.0
