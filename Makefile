@@ -6,7 +6,7 @@ STAMP := $(VENV)/.stamp
 PROJECTS := pyproject.toml connectors/aws/pyproject.toml connectors/aws-ses/pyproject.toml connectors/http/pyproject.toml
 CODE := runtime connectors tests benchmarks .ci
 # Processes that run tests: more than there are processors, since many tests wait for processes, servers and deadlines.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 3)
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 # Compiled modules are kept, apart from the sources: without them each of the hundreds of processes that tests start compiles its imports again.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=

@@ -3,7 +3,7 @@
 pytest-xdist collects in each of its workers, and each imports everything again, which takes 30 s of CPU time here. A fork has all of that.
 ``--workers 3`` runs three at once. Whatever a child reports, the parent counts and shows as if it had run the test itself.
 
-A process that drove a browser keeps an event loop for good, so the modules of ``tests/console`` run in two children of their own.
+A process that drove a browser keeps an event loop for good, so the modules of ``tests/console`` run in children of their own, at the end.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ import sys
 import tempfile
 import traceback
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, BinaryIO, NoReturn
@@ -53,21 +52,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Forked(config.option.workers), "forked-run")
 
 
-@dataclass(frozen=True, eq=False)
-class _Group:
-    """Modules that children take in turns; the number of the next one lies in the file ``turns``, which all of them have open."""
-
-    units: Sequence[Sequence[pytest.Item]]
-    turns: BinaryIO
-
-
 @dataclass
 class _Child:
     """A forked process, the pipe of its reports, and the test that it is at."""
 
     pid: int
     pipe: BinaryIO
-    group: _Group
     rest: bytes = b""
     at: str = ""
     has_ended: bool = False
@@ -86,25 +76,25 @@ class Forked:
         """Run all items; pytest's own loop is left out."""
         if session.testsfailed and not session.config.option.continue_on_collection_errors:
             raise session.Interrupted(f"{session.testsfailed} errors during collection")
+        together = [items for path, items in _modules(session.items) if not path.startswith(_APART)]
+        apart = [items for path, items in _modules(session.items) if path.startswith(_APART)]
         gc.collect()
         gc.freeze()  # what has been collected is not searched for garbage again in each child
         try:
-            with ExitStack() as files:
-                self._run(
-                    session,
-                    {_Group(units, files.enter_context(_turns_file())): most for units, most in _parts(session.items, self.workers)},
-                )
+            self._run(session, together, self.workers)
+            self._run(session, apart, min(self.workers, _BROWSERS))
         finally:
             for child in self.children.values():
                 os.kill(child.pid, signal.SIGKILL)
         return True
 
-    def _run(self, session: pytest.Session, groups: Mapping[_Group, int]) -> None:
-        """Let children run the modules of all groups; a child that died is replaced."""
-        with selectors.DefaultSelector() as ready:
-            for group, most in groups.items():
-                for _ in range(min(most, len(group.units))):
-                    self._fork(session, group, ready)
+    def _run(self, session: pytest.Session, units: Sequence[Sequence[pytest.Item]], workers: int) -> None:
+        """Let children run ``units`` until all are done; a child that died is replaced."""
+        with tempfile.TemporaryFile() as turns, selectors.DefaultSelector() as ready:
+            turns.write(b"\0" * 8)
+            turns.flush()
+            for _ in range(min(workers, len(units))):
+                self._fork(session, units, turns.fileno(), ready)
             while self.children:
                 for key, _ in ready.select():
                     child = self.children[key.fd]
@@ -113,11 +103,11 @@ class Forked:
                     ready.unregister(key.fd)
                     self._end(session, child)
                     if not child.has_ended and not session.shouldfail:
-                        self._fork(session, child.group, ready)
+                        self._fork(session, units, turns.fileno(), ready)
                 if session.shouldfail:
                     raise session.Failed(session.shouldfail)
 
-    def _fork(self, session: pytest.Session, group: _Group, ready: selectors.BaseSelector) -> None:
+    def _fork(self, session: pytest.Session, units: Sequence[Sequence[pytest.Item]], turns: int, ready: selectors.BaseSelector) -> None:
         reading, writing = os.pipe()
         self.started += 1
         sys.stdout.flush()
@@ -125,9 +115,9 @@ class Forked:
         pid = os.fork()
         if pid == 0:
             os.close(reading)
-            _live(_Worker(session, self.started, writing), group.units, group.turns.fileno())
+            _live(_Worker(session, self.started, writing), units, turns)
         os.close(writing)
-        self.children[reading] = _Child(pid, os.fdopen(reading, "rb", buffering=0), group)
+        self.children[reading] = _Child(pid, os.fdopen(reading, "rb", buffering=0))
         ready.register(reading, selectors.EVENT_READ)
 
     def _read(self, session: pytest.Session, child: _Child) -> bool:
@@ -147,22 +137,6 @@ class Forked:
             said = f"the process of this test ended ({os.waitstatus_to_exitcode(status)}); what follows it in its module was not run"
             report = pytest.TestReport(child.at or "?", (child.at, None, child.at), {}, "failed", said, "call")
             session.config.hook.pytest_runtest_logreport(report=report)
-
-
-def _parts(items: Sequence[pytest.Item], workers: int) -> Iterator[tuple[list[list[pytest.Item]], int]]:
-    """Yield modules with the number of children that run them: browsers first, since they wait most."""
-    found = _modules(items)
-    yield [items for path, items in found if path.startswith(_APART)], _BROWSERS
-    yield [items for path, items in found if not path.startswith(_APART)], workers
-
-
-@contextmanager
-def _turns_file() -> Iterator[BinaryIO]:
-    """Yield a file that says that the first module is the next one."""
-    with tempfile.TemporaryFile() as file:
-        file.write(b"\0" * 8)
-        file.flush()
-        yield file
 
 
 def _modules(items: Sequence[pytest.Item]) -> list[tuple[str, list[pytest.Item]]]:
