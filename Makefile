@@ -6,12 +6,12 @@ STAMP := $(VENV)/.stamp
 PROJECTS := pyproject.toml connectors/aws/pyproject.toml connectors/aws-ses/pyproject.toml connectors/http/pyproject.toml
 CODE := runtime connectors tests benchmarks .ci
 # Processes that run tests: more than there are processors, since many tests wait for processes, servers and deadlines.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 4)
 # Compiled modules are kept, apart from the sources: without them each of the hundreds of processes that tests start compiles its imports again.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift unit campaign coverage wheels docs bench awsindex corpus mocks costs generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift unit campaign wheels docs bench awsindex corpus mocks costs generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +69,10 @@ docs: setup
 unit: setup
 	@echo "== tests"
 	@$(BIN)/python -m pytest --workers $(WORKERS) -q
+
+wheels: setup
+	@echo "== wheels"
+	@BIN=$(BIN) .ci/wheels
 
 # `make bench PART` and `make bench PART=...` measure one part, `make campaign PART` likewise: what follows names parts, and is no target then.
 ifneq ($(filter bench campaign,$(firstword $(MAKECMDGOALS))),)

@@ -15,6 +15,10 @@ pytest_plugins = ["browser"]
 ROOT = Path(__file__).resolve().parents[2]
 MOST = 12_000
 """Pixels: the tallest page at the width of a phone."""
+_LAID_OUT = """(article) => {
+    document.querySelector("article").outerHTML = article;
+    return [document.documentElement.scrollHeight, document.documentElement.scrollWidth];
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +33,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_pages_fit_a_phone(site: Path, browser: Browser) -> None:
     """No page of the navigation is higher than 12,000 px at a width of 390 px, and none scrolls sideways as a whole."""
     page = browser.new_page(viewport={"width": 390, "height": 844})
-    page.route("**/search/*", lambda route: route.abort())  # each page would index all of them, which moves nothing
+    page.goto((site / "index.html").as_uri(), wait_until="domcontentloaded")
     found = []
     for path in sorted(site.rglob("*.html")):
-        page.goto(path.as_uri(), wait_until="domcontentloaded")
-        height, width = page.evaluate("[document.documentElement.scrollHeight, document.documentElement.scrollWidth]")
+        text = path.read_text(encoding="utf-8")
+        article = text[text.index("<article") : text.index("</article>")]  # all else is the same on all pages, and takes 0.3 s to load
+        height, width = page.evaluate(_LAID_OUT, article)
         if height > MOST or width > 390:
             found.append((path.name, height, width))
     page.close()

@@ -36,6 +36,12 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All nodes of a module."""
+    return tuple(ast.walk(tree(path)))
+
+
 def name(path: Path) -> str:
     """A path as people write it."""
     return path.relative_to(ROOT).as_posix()
@@ -56,7 +62,7 @@ def texts() -> Iterator[Path]:
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """All functions of a module."""
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -88,7 +94,7 @@ def _bound(path: Path) -> set[str]:
     What it takes for its own code (a name that is read there) it need not export.
     """
     top = [*tree(path).body, *(node for part in tree(path).body if isinstance(part, ast.If) for node in part.body)]
-    read = {node.id for node in ast.walk(tree(path)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    read = {node.id for node in nodes(path) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     names: set[str] = set()
     for node in top:
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith(("jackfield", path.parent.name)):
@@ -118,7 +124,7 @@ def test_all_is_what_a_package_exports(path: Path) -> None:
 
 def _defined(path: Path) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -158,10 +164,7 @@ def _readers() -> dict[str, set[str]]:
              for package in PACKAGES for path in sorted(package.rglob("*.py"))}  # fmt: skip
     taken: dict[str, list[tuple[str, str]]] = {
         module: [
-            (node.module, alias.name)
-            for node in ast.walk(tree(path))
-            if isinstance(node, ast.ImportFrom) and node.module
-            for alias in node.names
+            (node.module, alias.name) for node in nodes(path) if isinstance(node, ast.ImportFrom) and node.module for alias in node.names
         ]
         for module, path in named.items()
     }
@@ -227,7 +230,7 @@ def test_docstrings_begin_as_sentences_do() -> None:
     odd = [
         f"{path}:{getattr(node, 'lineno', 1)}"
         for path in SHIPPED
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, documented) and starts.match(ast.get_docstring(node) or "")
     ]
     assert odd == []
@@ -267,7 +270,7 @@ def test_broad_excepts_are_where_strangers_code_is_called() -> None:
     """Only what calls or imports other people's code swallows every Exception; others raise it again, hand it on or log it whole."""
     boundaries = {"catalog", "cli", "management", "pipe"}
     assert found(r"except:", SHIPPED) == []
-    handlers = [(path, node) for path in SHIPPED for node in ast.walk(tree(path)) if isinstance(node, ast.ExceptHandler)]
+    handlers = [(path, node) for path in SHIPPED for node in nodes(path) if isinstance(node, ast.ExceptHandler)]
     broad = [(path, node) for path, node in handlers if isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")]
     swallowed = [(path, node) for path, node in broad if not _keeps(node)]
     assert [name(path) for path, node in swallowed if ast.unparse(node.type or node) == "BaseException"] == []
@@ -317,7 +320,7 @@ def _is_broad(kind: ast.expr | None) -> bool:
 
 def test_broad_excepts_are_listed() -> None:
     """Each broad ``except`` or ``suppress``, and each module that takes any exception as a value, is listed with its reason."""
-    handlers = [(path, node) for path in SHIPPED for node in ast.walk(tree(path)) if isinstance(node, ast.ExceptHandler)]
+    handlers = [(path, node) for path in SHIPPED for node in nodes(path) if isinstance(node, ast.ExceptHandler)]
     broad = Counter(name(path) for path, node in handlers if _is_broad(node.type))
     assert broad == {path: count for path, (count, _) in BROAD.items()}
     assert broad.total() <= 12
@@ -469,3 +472,13 @@ def test_cold_path_needs_the_standard_library_only(module: str) -> None:
     code += f"print(*sorted(set({theirs!r}.split()) & (set(sys.modules) - before)))"
     done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_each_target_of_make_has_a_rule() -> None:
+    """A name that is declared as a target, or that ``make test`` asks for, has a rule: without one, make does nothing and is content."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    rules = set(re.findall(r"^([a-z]+):", text, re.MULTILINE))
+    declared = set(re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE).group(1).split())  # type: ignore[union-attr]
+    asked = set(re.search(r"--jobs \d+ (.*)$", text, re.MULTILINE).group(1).split())  # type: ignore[union-attr]
+    assert (declared | asked) - rules == set()
+    assert {"unit", "wheels", "docs", "drift"} <= asked

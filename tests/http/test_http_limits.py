@@ -287,7 +287,7 @@ def test_a_file_is_one_where_a_file_is_taken(client: Client) -> None:
 
 def test_a_token_has_its_rate(tmp_path: Path) -> None:
     """Requests beyond the rate are 429 with Retry-After; another token is not slowed down, and probes never are."""
-    with standing(tmp_path, replace(SETTINGS, rate=3.0)) as stand:
+    with standing(tmp_path, replace(SETTINGS, rate=0.01)) as stand:
         client, other = stand.client(), stand.client()
         replies = [client.get("/v1/actions") for _ in range(8)]
         slow = [reply for reply in replies if reply.status == 429]
@@ -300,7 +300,7 @@ def test_a_token_has_its_rate(tmp_path: Path) -> None:
 
 def test_a_token_has_one_budget_however_it_is_written(tmp_path: Path) -> None:
     """Blanks, the scheme's letters and further headers give a token no second budget; two Authorization headers are 400."""
-    with standing(tmp_path, replace(SETTINGS, rate=3.0)) as stand:
+    with standing(tmp_path, replace(SETTINGS, rate=0.01)) as stand:
         client = stand.client()
         written = [
             f"Bearer{' ' * (1 + n // 4)}{client.token}" if n % 2 else f"{'bBeEaArR'[n % 8]}earer {client.token}" for n in range(1, 16, 2)
@@ -315,7 +315,7 @@ def test_a_token_has_one_budget_however_it_is_written(tmp_path: Path) -> None:
 
 def test_guessing_is_slowed_down(tmp_path: Path) -> None:
     """Unknown tokens from one address are 429 after a while; a token that was just used goes on."""
-    with standing(tmp_path, replace(SETTINGS, guesses=5.0)) as stand:
+    with standing(tmp_path, replace(SETTINGS, guesses=0.01)) as stand:
         client = stand.client()
         assert client.get("/v1/actions").status == 200
         statuses = [Client(client.port, f"guess-{number}").get("/v1/actions").status for number in range(12)]
@@ -326,7 +326,7 @@ def test_guessing_is_slowed_down(tmp_path: Path) -> None:
 
 def test_s7_guesses_never_lock_out_a_good_token(tmp_path: Path) -> None:
     """While others flood with unknown tokens, good tokens from the same address are let in, each at its first use."""
-    with standing(tmp_path, replace(SETTINGS, guesses=2.0)) as stand:
+    with standing(tmp_path, replace(SETTINGS, guesses=0.01)) as stand:
         good = [stand.client("read") for _ in range(8)]
         stop = threading.Event()
 

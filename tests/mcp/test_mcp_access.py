@@ -220,7 +220,7 @@ def test_a_large_call_is_worked_on_in_a_thread(client: Client) -> None:
 
 def test_a_token_that_is_too_fast_waits(tmp_path_factory: pytest.TempPathFactory) -> None:
     """``--rate`` counts calls over MCP with all others."""
-    with standing(tmp_path_factory.mktemp("rate"), replace(SETTINGS, rate=1.0)) as stand:
+    with standing(tmp_path_factory.mktemp("rate"), replace(SETTINGS, rate=0.01)) as stand:
         client = stand.client()
         answers = [client.post("/mcp", LIST).status for _ in range(12)]
     assert set(answers) == {200, 429}
@@ -228,7 +228,7 @@ def test_a_token_that_is_too_fast_waits(tmp_path_factory: pytest.TempPathFactory
 
 def test_guesses_are_limited(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whoever tries many tokens has to wait."""
-    with standing(tmp_path_factory.mktemp("guess"), replace(SETTINGS, guesses=1.0)) as stand:
+    with standing(tmp_path_factory.mktemp("guess"), replace(SETTINGS, guesses=0.01)) as stand:
         answers = [Client(stand.port, new_text()).post("/mcp", LIST).status for _ in range(12)]
     assert set(answers) == {401, 429}
 

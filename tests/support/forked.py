@@ -3,7 +3,8 @@
 pytest-xdist collects in each of its workers, and each imports everything again, which takes 30 s of CPU time here. A fork has all of that.
 ``--workers 3`` runs three at once. Whatever a child reports, the parent counts and shows as if it had run the test itself.
 
-A process that drove a browser keeps an event loop for good, so the modules of ``tests/console`` run in children of their own, at the end.
+A process that drove a browser keeps an event loop for good, so the modules of ``tests/console`` run in a child of their own, beside the
+others.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from typing import Any, BinaryIO, NoReturn
 import pytest
 
 _APART = "tests/console/"
-_BROWSERS = 2
 _SLOW_FIRST = (
     "tests/surfaces/",
     "tests/queue/",
@@ -52,11 +52,33 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Forked(config.option.workers), "forked-run")
 
 
+@dataclass(frozen=True)
+class _Lane:
+    """Modules that the same children run, and the open file with the number of the next."""
+
+    units: Sequence[Sequence[pytest.Item]]
+    turns: BinaryIO
+
+    def take(self) -> Iterator[Sequence[pytest.Item]]:
+        """Yield modules that no child has taken yet."""
+        while True:
+            os.lockf(self.turns.fileno(), os.F_LOCK, 0)
+            try:
+                number = int.from_bytes(os.pread(self.turns.fileno(), 8, 0), "big")
+                os.pwrite(self.turns.fileno(), (number + 1).to_bytes(8, "big"), 0)
+            finally:
+                os.lockf(self.turns.fileno(), os.F_ULOCK, 0)
+            if number >= len(self.units):
+                return
+            yield self.units[number]
+
+
 @dataclass
 class _Child:
-    """A forked process, the pipe of its reports, and the test that it is at."""
+    """A forked process, what it runs, the pipe of its reports, and the test that it is at."""
 
     pid: int
+    lane: _Lane
     pipe: BinaryIO
     rest: bytes = b""
     at: str = ""
@@ -80,34 +102,32 @@ class Forked:
         apart = [items for path, items in _modules(session.items) if path.startswith(_APART)]
         gc.collect()
         gc.freeze()  # what has been collected is not searched for garbage again in each child
-        try:
-            self._run(session, together, self.workers)
-            self._run(session, apart, min(self.workers, _BROWSERS))
-        finally:
-            for child in self.children.values():
-                os.kill(child.pid, signal.SIGKILL)
+        with tempfile.TemporaryFile() as turns, tempfile.TemporaryFile() as others, selectors.DefaultSelector() as ready:
+            try:
+                for lane, workers in ((_Lane(apart, others), 1), (_Lane(together, turns), max(1, self.workers - bool(apart)))):
+                    for _ in range(min(workers, len(lane.units))):
+                        self._fork(session, lane, ready)
+                self._follow(session, ready)
+            finally:
+                for child in self.children.values():
+                    os.kill(child.pid, signal.SIGKILL)
         return True
 
-    def _run(self, session: pytest.Session, units: Sequence[Sequence[pytest.Item]], workers: int) -> None:
-        """Let children run ``units`` until all are done; a child that died is replaced."""
-        with tempfile.TemporaryFile() as turns, selectors.DefaultSelector() as ready:
-            turns.write(b"\0" * 8)
-            turns.flush()
-            for _ in range(min(workers, len(units))):
-                self._fork(session, units, turns.fileno(), ready)
-            while self.children:
-                for key, _ in ready.select():
-                    child = self.children[key.fd]
-                    if self._read(session, child):
-                        continue
-                    ready.unregister(key.fd)
-                    self._end(session, child)
-                    if not child.has_ended and not session.shouldfail:
-                        self._fork(session, units, turns.fileno(), ready)
-                if session.shouldfail:
-                    raise session.Failed(session.shouldfail)
+    def _follow(self, session: pytest.Session, ready: selectors.BaseSelector) -> None:
+        """Hear what children say until all have ended; one that died is replaced."""
+        while self.children:
+            for key, _ in ready.select():
+                child = self.children[key.fd]
+                if self._read(session, child):
+                    continue
+                ready.unregister(key.fd)
+                self._end(session, child)
+                if not child.has_ended and not session.shouldfail:
+                    self._fork(session, child.lane, ready)
+            if session.shouldfail:
+                raise session.Failed(session.shouldfail)
 
-    def _fork(self, session: pytest.Session, units: Sequence[Sequence[pytest.Item]], turns: int, ready: selectors.BaseSelector) -> None:
+    def _fork(self, session: pytest.Session, lane: _Lane, ready: selectors.BaseSelector) -> None:
         reading, writing = os.pipe()
         self.started += 1
         sys.stdout.flush()
@@ -115,9 +135,9 @@ class Forked:
         pid = os.fork()
         if pid == 0:
             os.close(reading)
-            _live(_Worker(session, self.started, writing), units, turns)
+            _live(_Worker(session, self.started, writing), lane)
         os.close(writing)
-        self.children[reading] = _Child(pid, os.fdopen(reading, "rb", buffering=0))
+        self.children[reading] = _Child(pid, lane, os.fdopen(reading, "rb", buffering=0))
         ready.register(reading, selectors.EVENT_READ)
 
     def _read(self, session: pytest.Session, child: _Child) -> bool:
@@ -145,12 +165,12 @@ def _modules(items: Sequence[pytest.Item]) -> list[tuple[str, list[pytest.Item]]
     return sorted(found, key=lambda module: next((place for place, folder in enumerate(_SLOW_FIRST) if module[0].startswith(folder)), 99))
 
 
-def _live(worker: _Worker, units: Sequence[Sequence[pytest.Item]], turns: int) -> NoReturn:
+def _live(worker: _Worker, lane: _Lane) -> NoReturn:
     """Be a child: work, do what is registered for the exit since the fork, and end without returning to the parent's code."""
     status = 1
     try:
         atexit._clear()
-        worker.work(units, turns)
+        worker.work(lane)
         atexit._run_exitfuncs()
         worker.end()
         status = 0
@@ -195,10 +215,9 @@ class _Worker:
         self._inherited, capture._global_capturing = capture._global_capturing, None  # stays open: modules may hold its sys.stderr
         capture.start_global_capturing()
 
-    def work(self, units: Sequence[Sequence[pytest.Item]], turns: int) -> None:
+    def work(self, lane: _Lane) -> None:
         """Run modules until none is left. What belongs to the session is torn down at the end only."""
-        for number in _turns(turns, len(units)):
-            items = units[number]
+        for items in lane.take():
             for item, nextitem in zip(items, [*items[1:], self._session], strict=True):
                 self._say({"at": item.nodeid, "location": item.location})
                 self._config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
@@ -219,17 +238,3 @@ class _Worker:
         data = len(said).to_bytes(4, "big") + said
         while data:
             data = data[os.write(self._pipe, data) :]
-
-
-def _turns(shared: int, count: int) -> Iterator[int]:
-    """Yield the numbers of modules that nobody has taken yet; the next number lies in a file that all children have open."""
-    while True:
-        os.lockf(shared, os.F_LOCK, 0)
-        try:
-            number = int.from_bytes(os.pread(shared, 8, 0), "big")
-            os.pwrite(shared, (number + 1).to_bytes(8, "big"), 0)
-        finally:
-            os.lockf(shared, os.F_ULOCK, 0)
-        if number >= count:
-            return
-        yield number
