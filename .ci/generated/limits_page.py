@@ -24,6 +24,8 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Pages of one paginated call", "pipe.paging:MAX_PAGES", ""),
         ("Details of a provider's error", "errors:MAX_PROVIDER_DETAILS", "bytes"),
         ("Response that a connector reads", "connector.context:MAX_ANSWER", "bytes"),
+        ("Output, files aside", "connector.conversion:MAX_OUTPUT", "bytes"),
+        ("Calls of actions in one process and workspace that still run after their deadline", "pipe.on_time:MOST", ""),
     ),
     "Retries": (
         ("Attempts per action, or per page of a list; throttled attempts are not counted", "retry:TRIES", ""),

@@ -24,6 +24,7 @@ from jackfield.isolation.children import Children
 from jackfield.management.options import choices
 from jackfield.pipe.admit import Targets
 from jackfield.pipe.driver import LoopThread, Steps, adrive, drive
+from jackfield.pipe.on_time import OnTime
 from jackfield.pipe.open import Opener
 from jackfield.pipe.pipeline import Pipeline, required
 from jackfield.pipe.run_state import RunState
@@ -107,7 +108,7 @@ class Jackfield:
             workspace, self.catalog, self._known, self.schemas, self.open_connections, self._plugins, self.access, self.clock,
             lambda: self.journal, self._targets, self.files, Paces(workspace, self._pacing_database, self.clock),
         )  # fmt: skip
-        self._loop = LoopThread()
+        self._loop, self._on_time = LoopThread(), OnTime()
         self._begin_anew()
         at_fork(self, child=Jackfield._begin_anew)
         # without a journal nothing is cancelled by its id, so all invocations share one event
@@ -140,7 +141,8 @@ class Jackfield:
         """Wait for running invocations, then stop the threads. Do not use the object afterwards."""
         self._loop.close()
         if self._workers is not None:
-            self._workers.shutdown(wait=True)
+            self._workers.shutdown(wait=not self.overdue)
+        self._on_time.close()
         self._children.close()
         if self._journal is not None:
             with within_seconds(_OUTSTANDING_WAIT):
@@ -194,6 +196,11 @@ class Jackfield:
         return SeenJournal(required(self.journal), self.workspace, self.catalog, self.access.authorizer(caller))
 
     @property
+    def overdue(self) -> int:
+        """Number of calls of actions that still run after their deadline, since they block; their invocations have ended."""
+        return self._on_time.overdue
+
+    @property
     def is_open(self) -> bool:
         """True if the first call has nothing left to open."""
         return self._journal is not None or not self.storage.enabled
@@ -238,8 +245,12 @@ class Jackfield:
         cancelled: threading.Event | None = None,
         caller: Caller = LIBRARY,
         named: Callable[[str], None] = lambda _identifier: None,
+        on_time: bool = False,
     ) -> Result:
         """Run one invocation, JSON text or the object that it describes, in this thread. Bad input is a failed Result, never an exception.
+
+        An action that blocks beyond the deadline has the Result that the deadline demands (``timeout`` or ``in_doubt``), when it returns;
+        with ``on_time`` at the deadline: it runs in another thread, which goes on.
 
         ``wait``: if an invocation with the same idempotency key still runs, wait for it instead of refusing, up to the deadline (True) or
         for that many seconds. Another thread may set ``cancelled``: then nothing more is sent. ``caller`` is recorded in the journal and
@@ -247,7 +258,7 @@ class Jackfield:
         """
         state = RunState(cancelled or self._never_cancelled, caller, wait=wait)
         named(state.meta.invocation_id)
-        return drive(self._pipeline.run(invocation, state), self.clock, self._loop)
+        return drive(self._pipeline.run(invocation, state), self.clock, self._loop, self._on_time if on_time else None)
 
     async def ainvoke(
         self,
@@ -303,7 +314,7 @@ class Jackfield:
         """Run an invocation that was taken from the queue, in this thread."""
         stored = required(self.journal).opened_inputs(claimed.id, claimed.sealed)
         state = RunState(None, self.access.queued_by(stored), wait=False, claimed=claimed)
-        return drive(self._pipeline.run(stored["invocation"], state), self.clock, self._loop)
+        return drive(self._pipeline.run(stored["invocation"], state), self.clock, self._loop, self._on_time)
 
     async def arun(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in asyncio."""
@@ -363,7 +374,7 @@ class Jackfield:
     def _started(self, steps: Steps[Result]) -> asyncio.Task[Result]:
         import asyncio
 
-        task = asyncio.get_running_loop().create_task(adrive(steps, self.clock, self._threads()))
+        task = asyncio.get_running_loop().create_task(adrive(steps, self.clock, self._threads(), self._on_time))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

@@ -303,6 +303,7 @@ FOREIGN = {
     "runtime/jackfield/isolation/probe.py": "attempts to break out of isolation, which are expected to fail",
     "runtime/jackfield/isolation/supervisor.py": "the start of a process, whose failure is given to all that wait for it",
     "runtime/jackfield/pipe/driver.py": "actions",
+    "runtime/jackfield/pipe/on_time.py": "actions that are not awaited beyond their deadline",
     "runtime/jackfield/pipe/errors_map.py": "connectors' error maps",
     "runtime/jackfield/pipe/shared_pace.py": "connectors' functions of limits, costs and scopes",
     "runtime/jackfield/pipe/wrapping.py": "plugins' wrappers",

@@ -24,6 +24,7 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
+from jackfield.manifest import Effect
 from jackfield.retry import TRIES
 from scripted import Answer, Client, Key, Page, Script, runtime, scripted
 
@@ -122,11 +123,15 @@ def test_a_hanging_try_leaves_time_for_others(tmp_path: Path) -> None:
     assert clock.waited < 60
 
 
-def test_an_answer_after_the_deadline_is_an_answer(tmp_path: Path) -> None:
-    """What succeeded late has succeeded."""
+@pytest.mark.parametrize(("effect", "seconds", "ends"), [("write", 100, "in_doubt"), ("read", 100, "failed"), ("write", 60.2, "succeeded")])
+def test_n11_an_answer_after_the_deadline_is_none(tmp_path: Path, effect: Effect, seconds: float, ends: str) -> None:
+    """An action that returns well after its deadline ends as it would where nobody waits that long: in doubt, or as a timeout."""
     clock = FakeClock()
-    with runtime(tmp_path, scripted(Script(later(clock, 100, "late"))), clock=clock) as board:
-        assert board.ask().output == {"Text": "late"}
+    with runtime(tmp_path, scripted(Script(later(clock, seconds, "late")), effect=effect), clock=clock) as board:
+        result = board.ask()
+    assert (result.status, result.meta.attempts) == (ends, 1)
+    assert result.error is None or "the deadline of 60 s passed" in result.error.message
+    assert (result.error is not None and result.error.code) == {"in_doubt": "in_doubt", "failed": "timeout", "succeeded": False}[ends]
 
 
 def test_opening_is_repeated_and_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

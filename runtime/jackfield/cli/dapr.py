@@ -124,7 +124,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     token = os.environ.get("DAPR_API_TOKEN") or None
     workspace = os.environ.get("JACKFIELD_WORKSPACE") or "default"
     with Jackfield(workspace, connections=[{"connections": dict(found.connections)}]) as jackfield, stop_signal() as stop:
-        invoke = partial(jackfield.invoke, caller=Caller(remote=True))
+        invoke = partial(jackfield.invoke, caller=Caller(remote=True), on_time=True)
         api = DaprApi(found.by_name, invoke, components.app_id, token, local=arguments.host in LOOPBACK)
         with Sidecar(api, arguments.host, *_ports(arguments), protocol=_protocol(), patience=arguments.stop_within) as sidecar:
             Reloading(components, os.environ, found, partial(_apply, jackfield, api), _say).start(api.stopping.is_set)

@@ -147,7 +147,9 @@ def _run_single(jackfield: Jackfield, invocation: Mapping[str, Any] | bytes, arg
         return _queue_single(jackfield, invocation, output)
     cancelled, invoker = threading.Event(), caller()
     with interruptible(cancelled.set):
-        result = run_one(lambda left: jackfield.invoke(invocation, wait=arguments.wait, cancelled=left, caller=invoker), cancelled)
+        result = run_one(
+            lambda left: jackfield.invoke(invocation, wait=arguments.wait, cancelled=left, caller=invoker, on_time=True), cancelled
+        )
         output.value(result.to_json("cli"))
     return result.exit_code
 

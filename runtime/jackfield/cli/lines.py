@@ -121,7 +121,7 @@ def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, outpu
                 return line, Result("failed", Meta(new_invocation_id()), error=error)
             if changes:
                 _note_replaced(line, changes, tally)
-            return line, jackfield.invoke(given, wait=arguments.wait, cancelled=cancelled, caller=invoker)
+            return line, jackfield.invoke(given, wait=arguments.wait, cancelled=cancelled, caller=invoker, on_time=True)
 
         every = (_Line(number, content, keys.members(number, content) if keys is not None else {}) for number, content in numbered)
         batch = Batch(run, (line for line in every if not skip.skips(line.number)), arguments.concurrency)

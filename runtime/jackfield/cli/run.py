@@ -55,7 +55,7 @@ def _run(arguments: Namespace, output: Output) -> int:
         caller = Caller(person())
 
         def invoke(invocation: Mapping[str, Any]) -> Result:
-            return jackfield.invoke({**invocation, **extra}, cancelled=cancelled, caller=caller)
+            return jackfield.invoke({**invocation, **extra}, cancelled=cancelled, caller=caller, on_time=True)
 
         prepared = prepare(workflow, jackfield, given, os.environ, invoke=invoke, strict=arguments.compat == "strict")
         with interruptible(cancelled.set):

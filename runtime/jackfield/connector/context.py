@@ -13,6 +13,7 @@ from jackfield.clock import Clock, Deadline
 from jackfield.connector.grants import Grants
 from jackfield.connector.guard import ANYWHERE, Guard
 from jackfield.errors import Cancelled, Detail, Sent, Unavailable
+from jackfield.failures import OnFailure
 
 T = TypeVar("T")
 Observe = Callable[[str, str, float, float, int | None], object]
@@ -111,10 +112,11 @@ class Call:
             self.answered()
         if not self.begun:
             self.wait_for_slot()
-            self.check()
+            self.begun = True  # before the look at the deadline: whoever gives up at the deadline sees this, or nothing is sent any more
+            with OnFailure(setattr, self, "begun", False):
+                self.check()
         elif self.deadline.remaining() <= 0:
             raise self.deadline.passed(Sent.UNKNOWN)
-        self.begun = True
         self.requests += 1
         if not safe:
             self.changes = True

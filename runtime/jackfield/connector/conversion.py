@@ -8,11 +8,14 @@ from typing import Any
 from jackfield.connector.models import Output
 from jackfield.errors import InvalidOutput
 
+MAX_OUTPUT = 32 << 20
+"""Limit in bytes for an output, about as it is written as JSON. Files are not counted: what is larger is returned as one."""
+
 
 def dumped(output: Any) -> Mapping[str, Any]:
     """Return an action's output as JSON.
 
-    :raises InvalidOutput: if it is not an Output, or not JSON.
+    :raises InvalidOutput: if it is not an Output, or not JSON, or too large.
     """
     if not isinstance(output, Output):
         raise InvalidOutput(
@@ -25,4 +28,25 @@ def dumped(output: Any) -> Mapping[str, Any]:
             f"the action returned a {type(output).__name__} that is not JSON ({type(error).__name__})",
             hint="The action was executed. This is a bug in the connector: report it to its author.",
         ) from None
+    if _weight(dumped) > MAX_OUTPUT:
+        raise InvalidOutput(
+            f"the action returned more than {MAX_OUTPUT >> 20} MiB",
+            hint="The action was executed. Its author can return large data as a file ('OutputFile'), or in pages.",
+        )
     return dumped
+
+
+def _weight(value: object) -> int:
+    """Return about how many bytes of JSON a value takes, or any number above the limit if it takes more."""
+    waiting, weight = [value], 0
+    while waiting and weight <= MAX_OUTPUT:
+        value = waiting.pop()
+        weight += 4
+        if isinstance(value, str):
+            weight += len(value)
+        elif isinstance(value, dict):
+            waiting += value
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return weight

@@ -11,8 +11,8 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from jackfield.clock import Clock, patience
-from jackfield.errors import JackfieldError
+from jackfield.clock import Clock, Deadline, patience
+from jackfield.errors import JackfieldError, TimedOut
 from jackfield.failures import Raised, attempt_foreign, contained
 from jackfield.fork import at_fork
 
@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     from jackfield.database import Database, Transaction
+    from jackfield.pipe.on_time import OnTime
 
 T = TypeVar("T")
+
+
+def _late() -> JackfieldError:
+    return TimedOut("the deadline passed")
 
 
 class Execute(NamedTuple):
@@ -30,12 +35,15 @@ class Execute(NamedTuple):
 
     ``inline_ok``: the call is faster than a switch to a thread, so it may run in the event loop.
     ``executor``: the threads for it under an event loop, if not those that all calls share.
+    ``deadline``: the call is not awaited for longer where it runs in another thread; ``late`` returns the error for a call that goes on.
     """
 
     function: Callable[[], Any]
     is_async: bool = False
     inline_ok: bool = False
     executor: Executor | None = None
+    deadline: Deadline | None = None
+    late: Callable[[], JackfieldError] = _late
 
 
 class Wait(NamedTuple):
@@ -130,8 +138,8 @@ async def _cancel_others() -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
-def drive(steps: Steps[T], clock: Clock, loop: LoopThread) -> T:
-    """Perform the steps in this thread."""
+def drive(steps: Steps[T], clock: Clock, loop: LoopThread, on_time: OnTime | None = None) -> T:
+    """Perform the steps in this thread; with ``on_time``, those with a deadline in others, so that none is awaited for longer."""
     value: Any = None
     failure: BaseException | None = None
     try:
@@ -142,9 +150,7 @@ def drive(steps: Steps[T], clock: Clock, loop: LoopThread) -> T:
                 clock.sleep(step.seconds, step.cancelled)
                 continue
             try:
-                value = (
-                    _commit(step) if isinstance(step, Commit) else loop.run(step.function()) if step.is_async else contained(step.function)
-                )
+                value = _commit(step) if isinstance(step, Commit) else _executed(step, loop, on_time)
             except BaseException as error:  # noqa: BLE001 (passed to the run, which maps it or records that it was interrupted)
                 failure = error
     except StopIteration as end:
@@ -152,8 +158,19 @@ def drive(steps: Steps[T], clock: Clock, loop: LoopThread) -> T:
         return result
 
 
-async def adrive(steps: Steps[T], clock: Clock, workers: Executor) -> T:
-    """Perform the steps in this task; calls that may block run in a worker thread."""
+def _executed(step: Execute, loop: LoopThread, on_time: OnTime | None) -> Any:
+    if step.is_async:
+        return loop.run(step.function())
+    if on_time is None or step.deadline is None or step.inline_ok:
+        return contained(step.function)
+    value = on_time.call(step.function, step.deadline, step.late)
+    if isinstance(value, Raised):
+        raise value.error
+    return value
+
+
+async def adrive(steps: Steps[T], clock: Clock, workers: Executor, on_time: OnTime) -> T:
+    """Perform the steps in this task; calls that may block run in a worker thread, and are not awaited beyond their deadline."""
     import asyncio
 
     value: Any = None
@@ -174,12 +191,13 @@ async def adrive(steps: Steps[T], clock: Clock, workers: Executor) -> T:
                 value = await _acommit(step, loop)
             elif step.inline_ok:
                 value = attempt_foreign(step.function)
+            elif step.is_async:
+                value = await step.function()
+            elif step.deadline is not None:
+                value = await on_time.acall(step.function, step.deadline, step.late, step.executor or workers)
             else:
-                value = await (
-                    step.function()
-                    if step.is_async
-                    else loop.run_in_executor(step.executor or workers, partial(copy_context().run, attempt_foreign, step.function))
-                )
+                run = partial(copy_context().run, attempt_foreign, step.function)
+                value = await loop.run_in_executor(step.executor or workers, run)
         except BaseException as error:  # noqa: BLE001 (passed to the run, which maps it or records that it was interrupted)
             failure = error
         else:

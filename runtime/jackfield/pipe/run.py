@@ -27,6 +27,7 @@ from jackfield.errors import (
 from jackfield.failures import CONTAINED, contained
 from jackfield.pipe.driver import Execute, Steps, Wait
 from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, quoted, repeated, weigh
+from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.rate import turn
 from jackfield.pipe.shared_pace import await_slot, hold_for_slot
 from jackfield.redaction.logs import reason
@@ -125,7 +126,13 @@ class Run:
             try:
                 self.deadline.check()
                 step = partial(self.opening.client, call)
-                client = yield Execute(step, inline_ok=self.opening.is_inline_ok, executor=self.action.executor)
+                client = yield Execute(
+                    step,
+                    inline_ok=self.opening.is_inline_ok,
+                    executor=self.action.executor,
+                    deadline=self.deadline,
+                    late=partial(self._late, call),
+                )
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
                 error = explained(self.connector, cause, None, None, call, self._log_error)
             else:
@@ -169,6 +176,7 @@ class Run:
             try:
                 self.deadline.check()
                 output = yield self._step(values, client, call)
+                self._check_time()
             except Exception as cause:  # noqa: BLE001 (the action boundary: any exception of an action gets a code)
                 error = explained(self.connector, cause, client, values, call, self._log_error)
                 self._weigh(error, call)
@@ -330,7 +338,28 @@ class Run:
         arguments = (values, client) if self.action.takes_client else (values,)
         if self.action.is_async:
             return Execute(lambda: self._await(arguments, call), is_async=True)
-        return Execute(lambda: self._call(arguments, call), executor=self.action.executor)
+        return Execute(
+            lambda: self._call(arguments, call), executor=self.action.executor, deadline=self.deadline, late=partial(self._late, call)
+        )
+
+    def _check_time(self) -> None:
+        """Refuse an answer that came too late: whoever waits at a deadline has been told that there is none.
+
+        :raises TimedOut: if the action returned well after the deadline.
+        """
+        late = self.clock.monotonic() - self.deadline.at
+        if late > GRACE:
+            self._blame("late", f"the action '{self.action.key}' returned {late:.1f} s after its deadline: it blocks")
+            raise self.deadline.passed(Sent.UNKNOWN)
+
+    def _late(self, call: Call) -> JackfieldError:
+        """Log that an attempt goes on in its thread, and return the error that ends it here. It sends nothing that it has not begun."""
+        identifier, seconds = self.meta.invocation_id, self.deadline.seconds
+        AUTHORS.error(
+            "invocation %s: '%s' of the connector '%s' still runs after its deadline of %g s: it blocks, and goes on in its thread",
+            identifier, self.action.key, self.connector.key, seconds,
+        )  # fmt: skip
+        return self.deadline.passed(Sent.UNKNOWN if call.begun or not self._reports else Sent.NOTHING)
 
     def _enter(self, call: Call) -> None:
         """Enter the action. This counts as sent unless the client announces its requests."""

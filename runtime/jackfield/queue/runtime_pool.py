@@ -105,6 +105,10 @@ class RuntimePool:
                 found[outcome] += count
         return found
 
+    def overdue(self) -> int:
+        """Return how many calls of actions still run in this process although their deadline has passed."""
+        return sum(runtime.overdue for runtime in [*self._runtimes.values(), *self._beside])
+
     def limits(self, workspace: str) -> Limits | None:
         """Return the budgets of a workspace's queued invocations, at most five seconds old; None if it has none."""
         from jackfield.access.workspaces import UnknownWorkspace

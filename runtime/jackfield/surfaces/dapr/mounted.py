@@ -38,7 +38,12 @@ def _api(components: Components, server: ServerContext) -> DaprApi:
     runtime = server.runtimes.beside(workspace, [{"connections": dict(found.connections)}])
     token, local = environment.get("DAPR_API_TOKEN") or None, server.settings.loopback and not server.settings.behind_proxy
     api = DaprApi(
-        found.by_name, partial(runtime.invoke, caller=Caller(remote=True)), components.app_id, token, server.settings.origins, local
+        found.by_name,
+        partial(runtime.invoke, caller=Caller(remote=True), on_time=True),
+        components.app_id,
+        token,
+        server.settings.origins,
+        local,
     )
 
     def apply(bindings: Bindings) -> None:

@@ -106,14 +106,10 @@ async def _run(
     """Run the invocation. Cancel it if the caller disconnects before it was sent; after that it runs to its end. A large body is handled
     entirely in a thread, so that its validation does not block the event loop."""
     cancelled = threading.Event()
-    task: asyncio.Future[Result]
-    if large:
-        run = partial(runtime.invoke, body, wait=wait, cancelled=cancelled, caller=identity.caller, named=partial(_name, request))
-        task = asyncio.ensure_future(server.slowly(run))
-    else:
-        task = runtime.begin(body, wait=wait, cancelled=cancelled, caller=identity.caller, named=partial(_name, request))
+    how: dict[str, Any] = {"wait": wait, "cancelled": cancelled, "caller": identity.caller, "named": partial(_name, request)}
+    running = server.slowly(partial(runtime.invoke, body, **how, on_time=True)) if large else runtime.begin(body, **how)
     with cancelling(request, cancelled):
-        return await asyncio.shield(task)
+        return await asyncio.shield(running)
 
 
 def _name(request: Request, identifier: str) -> None:

@@ -39,6 +39,7 @@ async def metrics(_request: Request, server: ServerContext, identity: Identity) 
     if server.storage.enabled:
         server.metrics.note_queue(await asyncio.to_thread(lambda: queue_stats(server.storage.database, server.clock)))
     server.metrics.note_leases(server.runtimes.mints())
+    server.metrics.overdue.set(server.runtimes.overdue())
     isolated = server.runtimes.isolated
     server.metrics.note_isolation(len(isolated.processes()), isolated.ends())
     return Response(server.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -153,9 +153,9 @@ class _Call:
     async def _invoked(self, given: Mapping[str, Any]) -> Result:
         how: dict[str, Any] = {"cancelled": self.cancelled, "caller": self._identity.caller, "named": self._name}
         if self._large:  # the thread and its event loop belong to this request
-            return self._runtime.invoke(given, **how)
+            return self._runtime.invoke(given, **how, on_time=True)
         if self._files >= LARGE or crowded(given):
-            return await asyncio.shield(self._server.slowly(lambda: self._runtime.invoke(given, **how)))
+            return await asyncio.shield(self._server.slowly(lambda: self._runtime.invoke(given, **how, on_time=True)))
         return await asyncio.shield(self._runtime.begin(given, **how))
 
     def _name(self, identifier: str) -> None:

@@ -39,6 +39,12 @@ class Metrics:
         self.running = Gauge(
             "jackfield_invocations_running", "Invocations running now.", registry=self.registry, multiprocess_mode="livesum"
         )
+        self.overdue = Gauge(
+            "jackfield_actions_overdue",
+            "Calls of actions that still run after their deadline: they block, and their invocations have ended.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
         self.leases = Counter(
             "jackfield_credential_leases",
             "Credentials requested from providers (STS sessions).",

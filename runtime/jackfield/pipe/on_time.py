@@ -1,0 +1,151 @@
+"""Calls of a connector's code that end for their caller at a deadline, although the code may block in its thread for longer.
+
+Python cannot stop a thread. Whoever waits is answered; the code goes on in its thread, is counted until it ends, and what it returns is
+dropped. A limit keeps code that never ends from taking all threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from jackfield.errors import Sent, Unavailable
+from jackfield.failures import attempt_foreign
+from jackfield.fork import at_fork
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from jackfield.clock import Deadline
+    from jackfield.errors import JackfieldError
+
+GRACE = 0.5
+"""Seconds after its deadline for which a call is awaited: most code ends at the deadline by itself, and says more about the cause."""
+MOST = 32
+"""Limit of calls of one runtime that still run after their deadline."""
+
+
+class _Watched:
+    """One call of a function, in another thread than the one that waits for it."""
+
+    def __init__(self, function: Callable[[], Any], watch: OnTime) -> None:
+        self._function: Callable[[], Any] = partial(attempt_foreign, function)
+        self._context, self._watch, self._lock = copy_context(), watch, threading.Lock()
+        self._runs, self._is_over, self.is_abandoned = False, False, False
+
+    def __call__(self) -> Any:
+        with self._lock:
+            if self.is_abandoned:  # it waited for a thread until its deadline
+                return None
+            self._runs = True
+        try:
+            return self._context.run(self._function)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        with self._lock:
+            self._is_over = True
+            if self.is_abandoned:
+                self._watch.count(-1)
+
+    def abandon(self) -> bool:
+        """Wait no longer; return False if it is over."""
+        with self._lock:
+            if self._is_over:
+                return False
+            self.is_abandoned = True
+            if self._runs:
+                self._watch.count(1)
+        return True
+
+
+class _Helper:
+    """Thread that makes calls, one after the other, until one is abandoned."""
+
+    def __init__(self) -> None:
+        self._asked: SimpleQueue[tuple[_Watched, SimpleQueue[Any]] | None] = SimpleQueue()
+        threading.Thread(target=self._work, name="jackfield-action", daemon=True).start()
+
+    def ask(self, call: _Watched) -> SimpleQueue[Any]:
+        """Make a call. Its outcome is put into the queue that is returned."""
+        answer: SimpleQueue[Any] = SimpleQueue()
+        self._asked.put((call, answer))
+        return answer
+
+    def end(self) -> None:
+        """End the thread."""
+        self._asked.put(None)
+
+    def _work(self) -> None:
+        while (asked := self._asked.get()) is not None:
+            call, answer = asked
+            answer.put(call())
+            if call.is_abandoned:
+                return
+
+
+class OnTime:
+    """Threads of one runtime for calls that are not awaited beyond their deadline, and the number of those that still run."""
+
+    def __init__(self) -> None:
+        self._begin_anew()
+        at_fork(self, child=OnTime._begin_anew)
+
+    def _begin_anew(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: list[_Helper] = []
+        self.overdue = 0
+        """Number of calls that still run after their deadline."""
+
+    def count(self, change: int) -> None:
+        """Count a call that goes on without anybody waiting, or its end."""
+        with self._lock:
+            self.overdue += change
+
+    def call(self, function: Callable[[], Any], deadline: Deadline, late: Callable[[], JackfieldError]) -> Any:
+        """Call a connector's code in another thread. Return its value, or what it raised as ``Raised``.
+
+        :raises JackfieldError: what ``late`` returns, if it has not ended by the deadline.
+        :raises Unavailable: if too many calls still run after their deadlines.
+        """
+        self._admit()
+        call, helper = _Watched(function, self), self._idle.pop() if self._idle else _Helper()
+        answer = helper.ask(call)
+        try:
+            found = answer.get(timeout=deadline.remaining() + GRACE)
+        except Empty:
+            if call.abandon():
+                raise late() from None
+            found = answer.get()
+        self._idle.append(helper)
+        return found
+
+    async def acall(self, function: Callable[[], Any], deadline: Deadline, late: Callable[[], JackfieldError], workers: Executor) -> Any:
+        """Call a connector's code in a thread of ``workers``, as ``call`` does."""
+        import asyncio
+
+        self._admit()
+        call = _Watched(function, self)
+        future = asyncio.get_running_loop().run_in_executor(workers, call)
+        if not (await asyncio.wait((future,), timeout=deadline.remaining() + GRACE))[0] and call.abandon():
+            future.cancel()
+            raise late()
+        return await future
+
+    def close(self) -> None:
+        """End the threads that have nothing to do."""
+        while self._idle:
+            self._idle.pop().end()
+
+    def _admit(self) -> None:
+        if self.overdue >= MOST:
+            raise Unavailable(
+                f"{self.overdue} calls of connectors still run after their deadlines, so no more are begun",
+                hint="The log names the actions that block. Installed connectors run in processes of their own, which are stopped instead.",
+                sent=Sent.NOTHING,
+            )
