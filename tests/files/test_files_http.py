@@ -18,6 +18,7 @@ from courier import SOURCE
 from file_places import Place, bucket
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.access import Rules
+from jackfield.files import Files
 from jackfield.surfaces.console.results import output_shown
 from jackfield.surfaces.shared.settings import Settings
 from plugboard import make_connector, plugged
@@ -116,6 +117,50 @@ def test_whose_files_they_are(place: Place, tmp_path: Path) -> None:
             if theirs in name:
                 place.write(name, b"changed" + place.read(name))
         assert download(admin, theirs).status == 404
+
+
+def test_large_contents_of_a_queued_invocation_become_files(place: Place, tmp_path: Path) -> None:
+    """The journal's row holds references to what would make it large, and the files are kept for as long as the invocation waits."""
+    clock, content = FakeClock(), bytes(range(256)) * 4000
+    inline = {"data": base64.b64encode(content).decode(), "contentType": "image/png"}
+    with posting(place, tmp_path, replace(SETTINGS, queue_workers=1), clock=clock) as stand:
+        client = stand.client()
+        queued = {}
+        for action in ("carry", "weigh"):
+            body = {**carrying(action, document=inline), "notBefore": "2100-01-01T00:00:00Z", "idempotencyKey": action}
+            queued[action] = client.post("/v1/invocations", body, Prefer="respond-async").json["invocationId"]
+            again = client.post("/v1/invocations", body, Prefer="respond-async")
+            assert (again.status, again.json["error"]["code"]) == (409, "idempotency_conflict")
+        small = carrying("carry", document={**inline, "data": "AAAA"}) | {"notBefore": "2100-01-01T00:00:00Z"}
+        queued["small"] = client.post("/v1/invocations", small, Prefer="respond-async").json["invocationId"]
+        with stand.host.storage.database.read() as transaction:
+            assert all(len(row.inputs) < 1000 for row in transaction.execute("SELECT inputs FROM invocations WHERE status = 'queued'"))
+        files = client.get("/v1/files").json["items"]
+        assert [(file["size"], file["contentType"]) for file in files] == [(len(content), "image/png")] * 2
+        clock.advance(50 * 3600)
+        assert stand.host.files.sweep() == 0
+        with stand.host.storage.database.write() as transaction:
+            transaction.change("UPDATE invocations SET available_at = 0 WHERE status = 'queued'")
+        stand.host.wake()
+        entries = {action: until(client, identifier, is_settled) for action, identifier in queued.items()}
+        assert {entry["status"] for entry in entries.values()} == {"succeeded"}
+        assert entries["carry"]["output"]["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_contents_stay_with_the_invocation_where_files_may_be_elsewhere(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another machine's worker may not reach the files, or these are full, contents wait in the journal's row."""
+    inline = {"data": base64.b64encode(bytes(MEGA)).decode(), "contentType": "image/png"}
+    with posting(place, tmp_path, replace(SETTINGS, queue_workers=1, files_count=1)) as stand:
+        client = stand.client()
+        first = client.post("/v1/files", b"1")
+        assert first.status == 201
+        for is_shared in (True, False):
+            monkeypatch.setattr(Files, "is_shared", is_shared)
+            queued = client.post("/v1/invocations", carrying("weigh", document=inline), Prefer="respond-async").json["invocationId"]
+            assert until(client, queued, is_settled)["status"] == "succeeded"
+        assert [file["file"] for file in client.get("/v1/files").json["items"]] == [first.json["file"]]
 
 
 def test_a_queued_invocation_keeps_its_files(place: Place, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any
@@ -53,9 +53,20 @@ def named_files(inputs: object) -> set[str]:
     return {place.identifier for place in _candidates(inputs, ())} if names_files(inputs) else set()
 
 
+def large_contents(inputs: object, schema: Schema, least: int) -> list[tuple[str | int, ...]]:
+    """Return the steps to each ``{"data", "contentType"}`` of at least ``least`` characters where the schema takes a FILE."""
+    found = _find(inputs, (), lambda value: value.keys() == {"data", "contentType"} and len(str(value["data"])) >= least)
+    return [steps for steps, _ in found if any(_takes_file(node) or _is_stream(node) for node in _applying(schema, steps))]
+
+
+def _applying(schema: Schema, steps: Sequence[str | int]) -> list[Schema]:
+    """Return the parts of a schema that judge the value at ``steps``."""
+    return list(reduce(partial(below, schema), steps, nodes(schema, schema)))
+
+
 def _places(inputs: object, schema: Schema) -> Iterator[Place]:
     for place in _candidates(inputs, ()):
-        applying = reduce(partial(below, schema), place.steps, nodes(schema, schema))
+        applying = _applying(schema, place.steps)
         if any(map(_is_stream, applying)):
             yield Place(place.steps, place.identifier, is_streamed=True)
         elif any(map(_takes_file, applying)):
@@ -63,12 +74,19 @@ def _places(inputs: object, schema: Schema) -> Iterator[Place]:
 
 
 def _candidates(value: object, steps: tuple[str | int, ...]) -> Iterator[Place]:
-    if steps and isinstance(value, dict) and value.keys() == {"file"} and isinstance(value["file"], str):
-        yield Place(steps, value["file"])
+    for found, item in _find(value, steps, lambda item: item.keys() == {"file"} and isinstance(item["file"], str)):
+        yield Place(found, item["file"])
+
+
+def _find(
+    value: object, steps: tuple[str | int, ...], wanted: Callable[[dict[str, Any]], bool]
+) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:
+    if steps and isinstance(value, dict) and wanted(value):
+        yield steps, value
     elif isinstance(value, dict | list) and len(steps) <= _DEPTH:
         for step, item in value.items() if isinstance(value, dict) else enumerate(value):
             if isinstance(item, dict | list):
-                yield from _candidates(item, (*steps, step))
+                yield from _find(item, (*steps, step), wanted)
 
 
 def _takes_file(schema: Schema) -> bool:

@@ -81,6 +81,11 @@ class Files:
         return self._made
 
     @property
+    def is_shared(self) -> bool:
+        """True if every process that uses the database is known to reach the same store: a folder may be one machine's own."""
+        return self.enabled and (self.storage.database.dialect.name == "sqlite" or self.blobs.location.startswith("s3://"))
+
+    @property
     def table(self) -> FileTable:
         """Rows of the files."""
         from jackfield.files.table import FileTable

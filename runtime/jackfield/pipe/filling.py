@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from base64 import b64decode
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
+from operator import getitem
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from jackfield.files.references import check_there, file_places, named_files, replaced, with_digests
+from jackfield.errors import JackfieldError
+from jackfield.files.references import check_there, file_places, large_contents, named_files, replaced, with_digests
 from jackfield.pipe.driver import Execute, Steps
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     Also = Callable[[Transaction], None]
 
 _SOME_BYTE = "AA=="
+_LARGE = 256 * 1024
+"""Characters of base64 from which content of a queued invocation is stored as a file, and not with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,26 +125,61 @@ def by_value(admitted: Admitted, inputs: Mapping[str, Any], files: Files, worksp
     return filled
 
 
-def reserve(admitted: Admitted, files: Files, workspace: str, invocation: str) -> Steps[tuple[Admitted, Also | None]]:
-    """Prepare a queued invocation: its files stay references, and are kept until it has ended.
-
-    Return the invocation with placeholders, as the schema judges it, and the statements for the transaction that queues it.
+def reserve(admitted: Admitted, files: Files, workspace: str) -> Steps[tuple[Admitted, Sequence[str]]]:
+    """Prepare a queued invocation, whose files stay references: return it with placeholders, as the schema judges it, and the files' ids.
 
     :raises InvalidInput: for ids that are unknown or expired.
     """
     places = file_places(admitted.invocation.inputs, admitted.action.inputs)
     if not places:
-        return admitted, None
+        return admitted, ()
     found = yield Execute(partial(_found, files, workspace, places))
     holes = [(place.steps, _placeholder(found[place.identifier])) for place in places if not place.is_streamed]
+    return _with(admitted, replaced(admitted.invocation.inputs, holes)), tuple(found)
 
-    def holding(transaction: Transaction) -> None:
+
+def stow(
+    admitted: Admitted, body: Mapping[str, Any], files: Files, workspace: str, caller: str | None
+) -> Steps[tuple[Mapping[str, Any], Sequence[str]]]:
+    """Return an invocation as it waits in the queue, with its large contents as stored files, as if the caller had uploaded them; and the
+    ids of these files.
+
+    Contents stay where they are if other processes may not reach the files, or if these cannot be stored now.
+    """
+    inputs = admitted.invocation.inputs
+    places = large_contents(inputs, admitted.action.inputs, _LARGE)
+    if not places or body.get("inputs") != inputs:
+        return body, ()
+
+    def step() -> tuple[Mapping[str, Any], Sequence[str]]:
+        if not files.is_shared:
+            return body, ()
+        stored = []
+        for steps in places:
+            content: Any = reduce(getitem, steps, cast("Any", inputs))
+            file = files.store(workspace, [b64decode(content["data"])], content["contentType"], caller=caller)
+            stored.append((steps, {"file": file.id}))
+        return {**body, "inputs": replaced(inputs, stored)}, [about["file"] for _, about in stored]
+
+    try:
+        waiting: tuple[Mapping[str, Any], Sequence[str]] = yield Execute(step)
+    except (JackfieldError, ValueError):  # what was stored expires unused
+        return body, ()
+    return waiting
+
+
+def holding(workspace: str, identifiers: Collection[str], invocation: str) -> Also | None:
+    """Return the statements that keep files until an invocation has ended, for the transaction that queues it; None without files."""
+    if not identifiers:
+        return None
+
+    def hold_all(transaction: Transaction) -> None:
         from jackfield.files.table import hold
 
-        for identifier in found:
+        for identifier in identifiers:
             hold(transaction, workspace, identifier, invocation)
 
-    return _with(admitted, replaced(admitted.invocation.inputs, holes)), holding
+    return hold_all
 
 
 def _found(files: Files, workspace: str, places: list[Place]) -> dict[str, StoredFile]:

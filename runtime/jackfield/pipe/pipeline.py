@@ -33,7 +33,7 @@ from jackfield.pipe.call_rules import find_called, require_call, seen_catalog, s
 from jackfield.pipe.check import typed
 from jackfield.pipe.driver import Execute, Steps
 from jackfield.pipe.errors_map import Unmapped
-from jackfield.pipe.filling import Outputs, by_value, compared, fill, reserve
+from jackfield.pipe.filling import Outputs, by_value, compared, fill, holding, reserve, stow
 from jackfield.pipe.foreign_forms import checked, parsed
 from jackfield.pipe.open import OpenConnection, Opener
 from jackfield.pipe.paging import collected, next_inputs, wants_all
@@ -147,10 +147,11 @@ class Pipeline:
             replayed = None if replay is None else (yield from replay(record))
             if replayed is not None:
                 return replayed
-            judged, hold = yield from reserve(admitted, self.files, self.workspace, meta.invocation_id)
+            judged, named = yield from reserve(admitted, self.files, self.workspace)
             checked(judged, self.opening.defaults, self.schemas)
+            body, stored = yield from stow(admitted, body, self.files, self.workspace, state.caller.name)
             record.keep(journal.sealed_inputs(meta.invocation_id, {"invocation": dict(body), **state.caller.to_json()}))
-            record.queue_with(hold)
+            record.queue_with(holding(self.workspace, {*named, *stored}, meta.invocation_id))
         return record
 
     def _failed(self, error: JackfieldError, state: RunState) -> Result:
