@@ -321,11 +321,16 @@ class TimedOut(JackfieldError):
 
 class NotYet(TimedOut):
     """The state that an action waits for has not been reached. A direct invocation is retried until its deadline. A queued one returns to
-    the queue and is run again after ``retry_after`` seconds, as long as that is at most ``within`` seconds after it was queued."""
+    the queue and is run again after ``retry_after`` seconds, as long as that is at most ``within`` seconds after it was queued.
 
-    def __init__(self, message: str, *, retry_after: float, within: float, **rest: Any) -> None:
+    ``until`` maps JSON Pointers into a response to what they point at once the state is reached. The conformance suite, which has no job
+    to wait for, then responds so.
+    """
+
+    def __init__(self, message: str, *, retry_after: float, within: float, until: Mapping[str, Any] | None = None, **rest: Any) -> None:
         super().__init__(message, retry_after=retry_after, **rest)
         self.within = within
+        self.until: Mapping[str, Any] = until or {}
 
 
 class InDoubt(JackfieldError):

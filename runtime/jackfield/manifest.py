@@ -8,7 +8,7 @@ because every cold command reads a manifest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, cast
 
 from jackfield.definitions import Definitions
@@ -105,6 +105,9 @@ class Pagination:
     Output members are paths (``jackfield.paths``): a name, ``List.NextMarker``, or alternatives such as ``NextMarker || Keys[-1].Name``.
     ``further_tokens`` are pairs of an input and an output path, for lists with several tokens; ``further_items`` are merged like
     ``items``; the list ends if the output's ``more`` is not true.
+
+    ``wire`` tells the conformance suite how responses name the next page: ``kind``, and the JSON Pointers ``response``, ``items`` and
+    ``more``. It is no part of the manifest.
     """
 
     token_input: str
@@ -116,6 +119,7 @@ class Pagination:
     further_tokens: tuple[tuple[str, str], ...] = ()
     further_items: tuple[str, ...] = ()
     more: str | None = None
+    wire: Json | None = field(default=None, compare=False, repr=False)
 
     @property
     def tokens(self) -> tuple[tuple[str, str], ...]:

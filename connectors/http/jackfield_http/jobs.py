@@ -71,4 +71,5 @@ class Job:
             hint="Call the action again with the job's handle to wait for its end.",
             retry_after=max(seconds, _LEAST),
             within=self.within,
+            until={self.state: next(iter(self.done))} if self.done else None,
         )

@@ -17,6 +17,8 @@ _FOLLOWED = ("http://", "https://", "/", "?")
 """Beginnings of a next page that is a URL, also where a token is declared."""
 _NO_VALUES: Mapping[str, Any] = {}
 _LONGEST = 8_000
+_KINDS = {"token": "token", "number": "page", "offset": "offset", "link": "linkHeader", "url": "url", "lastId": "lastId"}
+"""Kinds of pages by their names in bindings."""
 
 
 class PageInputs(Inputs):
@@ -101,7 +103,8 @@ class Pages:
         With ``largest``, the inputs also have a ``pageSize``.
         """
         size = "pageSize" if self.size is not None and self.largest is not None else None
-        return Pagination("nextToken", "nextToken", items, "fetchAll", size, self.largest if size else None)
+        wire = {"kind": _KINDS[self.kind], "response": self.next, "items": self.items} | ({} if self.more is None else {"more": self.more})
+        return Pagination("nextToken", "nextToken", items, "fetchAll", size, self.largest if size else None, wire=wire)
 
     def fetch(
         self,

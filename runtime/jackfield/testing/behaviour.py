@@ -14,8 +14,9 @@ from jackfield.connector import Action, Guard, JackfieldError, Sent, Step
 from jackfield.failures import Raised, attempt
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.schema import compile_schema
-from jackfield.testing.driving import SECRET, Drive, drivable, drive, expected, once, runnable, server_kind, server_type, would_repeat
+from jackfield.testing.driving import SECRET, Drive, drivable, drive, once, runnable, server_kind, server_type, would_repeat
 from jackfield.testing.loopback_provider import DRIP, HANG, RESET, Answer, Script
+from jackfield.testing.playing import expected, run_well
 from jackfield.testing.subject import Rule, Subject, Tier
 
 _REFUSALS = {400: None, 401: "unauthenticated", 403: "forbidden", 404: None, 409: None, 422: None, 429: "rate_limited"}
@@ -45,10 +46,6 @@ def _each(judge: Judge, subject: Subject) -> Iterator[str]:
         yield from (f"'{action.key}' {fault}" for fault in judge(subject, action, example))
 
 
-def _run_well(subject: Subject, action: Action, example: Mapping[str, Any]) -> Drive:
-    return once(subject, action, "well", lambda: drive(subject, action, example, expected(subject, example)))
-
-
 def _answered(subject: Subject, action: Action, example: Mapping[str, Any], status: int) -> Drive:
     """Run the action against a provider that answers every request with an error status."""
     answer = Answer({"message": "no"}, status, {"Retry-After": str(_RETRY_AFTER)} if status == 429 else {})
@@ -64,7 +61,7 @@ def _constant(answer: Any) -> Script:
 
 
 def _opens(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    found = _run_well(subject, action, example)
+    found = run_well(subject, action, example)
     if found.client is None:
         yield f"cannot be opened: {found.raised!r}"
     if found.opened:
@@ -72,19 +69,21 @@ def _opens(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iter
 
 
 def _output_is_declared(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    found = _run_well(subject, action, example)
+    found = run_well(subject, action, example)
     if found.raised is not None:
         yield f"fails although the provider returns the example's output: {found.raised!r}"
     elif not isinstance(found.output, action.output):
         yield f"returns {type(found.output).__name__}, not {action.output.__name__}"
     else:
-        output = found.output.model_dump(mode="json", by_alias=True, exclude_none=True)
-        faults = compile_schema(subject.manifest.actions[action.key].output).judge(output)
+        if isinstance(found.answer, Raised):
+            yield f"returns an output that is not JSON: {found.answer.error}"
+            return
+        faults = compile_schema(subject.manifest.actions[action.key].output).judge(found.answer)
         yield from (f"returns an output that violates its schema at {fault.path or '/'}" for fault in faults)
 
 
 def _requests_are_announced(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    found, kind = _run_well(subject, action, example), server_kind(subject)
+    found, kind = run_well(subject, action, example), server_kind(subject)
     sent = found.requests[found.opened :]
     reports = kind is not None and kind.reports_begin
     several = action.effect == "write" and any(request.changes for request in sent[:-1])
@@ -100,7 +99,7 @@ def _requests_are_announced(subject: Subject, action: Action, example: Mapping[s
 def _accepted_is_not_repeated(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     if action.effect != "write" or action.key in subject.safe_posts:
         return
-    well = _run_well(subject, action, example)
+    well = run_well(subject, action, example)
     changed = ""
     for number, request in enumerate(well.requests[well.opened :], well.opened + 1):
         name = f"{request.method} {request.path.partition('?')[0]}"
@@ -134,14 +133,14 @@ def _guard_is_asked(subject: Subject, action: Action, example: Mapping[str, Any]
 
 
 def _safe_is_safe(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    found = _run_well(subject, action, example)
+    found = run_well(subject, action, example)
     changing = [request.method for request in found.requests if request.changes]
     if found.call.requests and changing and not found.call.changes and action.key not in subject.safe_posts:
         yield f"calls begin(safe=True) for a {changing[0]}"
 
 
 def _effects_fit(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    methods = {request.method for request in _run_well(subject, action, example).requests if request.changes}
+    methods = {request.method for request in run_well(subject, action, example).requests if request.changes}
     if action.effect == "read" and methods and action.key not in subject.safe_posts:
         yield f"is declared as a read but sends {', '.join(sorted(methods))}"
     if action.effect == "idempotent" and "POST" in methods and action.idempotent_by is None and action.key not in subject.safe_posts:
@@ -149,13 +148,13 @@ def _effects_fit(subject: Subject, action: Action, example: Mapping[str, Any]) -
 
 
 def _actions_are_quiet(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    found = _run_well(subject, action, example)
+    found = run_well(subject, action, example)
     if found.printed:
         yield f"prints {found.printed[:80]!r}"
 
 
 def _secrets_stay_inside(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    found = _run_well(subject, action, example)
+    found = run_well(subject, action, example)
     if any(SECRET in request.path for request in found.requests) and not _is_keyed_by_query(subject):
         yield "puts a secret into a URL, which proxies and logs record"
     if SECRET in repr(found.client):
@@ -172,7 +171,7 @@ def _is_keyed_by_query(subject: Subject) -> bool:
 def _keys_are_passed_on(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     if action.idempotent_by != "key":
         return
-    found = _run_well(subject, action, example)
+    found = run_well(subject, action, example)
     key = found.call.key.value
     texts = [" ".join((*request.headers.values(), request.path)) + request.body.decode("utf-8", "replace") for request in found.requests]
     if not any(key in text for text in texts):

@@ -6,20 +6,23 @@ import asyncio
 import contextlib
 import io
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
-from jackfield.clock import Deadline, SystemClock
+from jackfield.clock import Deadline
 from jackfield.connector import ANYWHERE, Action, Call, ConnectionType, Guard, JackfieldError, Minted, OpenContext, Sent
 from jackfield.connector.context import entered
-from jackfield.failures import attempt
+from jackfield.connector.conversion import dumped
+from jackfield.connector.streamed import store_files
+from jackfield.failures import Raised, attempt
 from jackfield.manifest import Manifest
 from jackfield.pipe.errors_map import explained, weigh
 from jackfield.schema import CompiledSchema, compile_schema
-from jackfield.testing.loopback_provider import Answer, Provider, Request, Script
+from jackfield.testing.fake_clock import FakeClock
+from jackfield.testing.loopback_provider import Provider, Request, Script
 from jackfield.testing.loopback_provider import Step as Played
-from jackfield.testing.recordings import answer_of, exchanges
 from jackfield.testing.subject import Subject
 
 SECRET = "conformance-secret-4711"  # noqa: S105 (planted; the rules search for it)
@@ -44,6 +47,11 @@ class Drive:
     map_faults: list[str] = field(default_factory=list)
     requests: tuple[Request, ...] = ()
 
+    @cached_property
+    def answer(self) -> Mapping[str, Any] | Raised:
+        """Output as JSON, or why it is none."""
+        return attempt(dumped, self.output)
+
 
 class _TryCache:
     """Leases and cached objects of one attempt."""
@@ -63,6 +71,16 @@ class _TryCache:
         if key not in self._objects:
             self._objects[key] = make()
         return self._objects[key]
+
+
+class _Files:
+    """Storage of the files of one attempt: reads them to their end, and keeps nothing."""
+
+    def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
+        """Read a file; return it as it appears in an output."""
+        size = sum(map(len, chunks))
+        stored = {"file": "conformance-file", "size": size, "contentType": content_type, "expiresAt": "2030-01-01T00:00:00.000Z"}
+        return stored if name is None else {**stored, "name": name}
 
 
 def server_type(manifest: Manifest, values: Mapping[str, Any], connection: str | None = None) -> str | None:
@@ -106,36 +124,6 @@ def would_repeat(subject: Subject, found: Drive) -> bool:
     return found.error.sent is not Sent.UNKNOWN and not found.call.done
 
 
-def expected(subject: Subject, example: Mapping[str, Any]) -> Script:
-    """Return the script without failures. Responses come from the author's ``answers``, the example's recording, or its output."""
-    known = exchanges_of(subject, example)
-
-    def play(number: int, request: Request) -> Answer:
-        place = (request.method, request.path.partition("?")[0])
-        if place in subject.answers:
-            return Answer(subject.answers[place], headers=subject.headers)
-        fitting = [row for row in known if (row["request"]["method"], row["request"]["path"].partition("?")[0]) == place]
-        if not fitting:
-            return Answer(example["result"].get("output", {}), headers=subject.headers)
-        here = known[min(number, len(known)) - 1]
-        answer = answer_of(here if here in fitting else fitting[0], f"http://{request.headers.get('Host', '')}")
-        return replace(answer, headers={**answer.headers, **subject.headers})
-
-    return play
-
-
-def exchanges_of(subject: Subject, example: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the exchanges of an example's recording; empty if there is none."""
-    path = subject.recording(example) if "invocation" in example else None
-    if path is None or not path.is_file():
-        return []
-    key = (path.stem, "recording")
-    if key not in subject.outcomes:
-        subject.outcomes[key] = exchanges(path)
-    found: list[dict[str, Any]] = subject.outcomes[key]
-    return found
-
-
 def once(subject: Subject, action: Action, situation: str, run: Callable[[], Drive]) -> Drive:
     """Return the attempt of an action in a situation that several rules look at; the first of them runs it."""
     key = (action.key, situation)
@@ -152,6 +140,7 @@ def drive(
     script: Script,
     *,
     seconds: float = 10.0,
+    deadline: float | None = None,
     port: str | None = None,
     guard: Guard = ANYWHERE,
     leaves: Literal["before", "during"] | None = None,
@@ -159,10 +148,12 @@ def drive(
 ) -> Drive:
     """Open a connection and run one attempt of an action in a thread with a time limit. Without an action, run the type's own test.
 
-    The caller ``leaves`` before the attempt, or during its first request. Without ``captured``, stdout is left alone: it belongs to the
-    whole process, so only one thread at a time can capture it.
+    The waits of an attempt, as between two looks at a job, take no time, but count against its deadline: ``deadline`` seconds, or as many
+    as the attempt may take. The caller ``leaves`` before the attempt, or during its first request. Without ``captured``, stdout is left
+    alone: it belongs to the whole process, so only one thread at a time can capture it.
     """
-    found = Drive(Call(Deadline.after(seconds, SystemClock()), invocation_id="conformance"))
+    clock = FakeClock()
+    found = Drive(Call(Deadline.after(deadline or seconds, clock), invocation_id="conformance", files=_Files()))
     if leaves == "before":
         found.call.cancelled.set()
 
@@ -192,7 +183,8 @@ def _run(
     inputs = _validator(subject, action).check(example["invocation"]["inputs"]).value if action is not None else {}
     values = action.inputs.model_validate(inputs) if action is not None else None
     schema = subject.manifest.connection_types[kind.key].schema
-    context = OpenContext("default", "conformance", subject.connector.key, inputs, {}, found.call, SystemClock(), {}, _TryCache(), guard)
+    clock = found.call.deadline.clock
+    context = OpenContext("default", "conformance", subject.connector.key, inputs, {}, found.call, clock, {}, _TryCache(), guard)
 
     def report(text: str, fault: BaseException) -> None:
         found.map_faults.append(f"{text}: {type(fault).__name__}")
@@ -210,6 +202,8 @@ def _run(
             found.call.entered, found.call.begun = True, not kind.reports_begin
             output = action.function(values, found.client)
             found.output = asyncio.run(output) if action.is_async else output
+            if action.returns_files:
+                store_files(found.output, found.call.files)
 
     failure = attempt(step)
     if failure is not None:

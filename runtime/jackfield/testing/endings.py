@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from urllib.parse import unquote_plus
 
-from jackfield import json_pointer
 from jackfield.connector import Action, Pagination
-from jackfield.testing.driving import Drive, drivable, drive, exchanges_of, expected, would_repeat
+from jackfield.failures import Raised
+from jackfield.paths import find
+from jackfield.testing.driving import Drive, drivable, drive, would_repeat
 from jackfield.testing.loopback_provider import Answer, Request, Script
+from jackfield.testing.playing import exchanges_of, expected, run_well
 from jackfield.testing.subject import Rule, Subject
+from jackfield.testing.turning import COUNTED, Turn, known_turn, possible_turns
 
-_TOKENS = ("conformance-page-2", "conformance-page-3")
-_NAMES = (
-    "after", "continuation", "continuationToken", "cursor", "marker", "next", "nextCursor", "nextPage", "nextPageToken", "nextToken",
-    "next_cursor", "next_page", "next_page_token", "next_token", "NextMarker", "NextToken", "pageToken",
-)  # fmt: skip
-"""Members in which a provider may return a page token, if it does not use the output's own name."""
+_MARKS = ("conformance-page-2", "conformance-page-3")
+"""Texts in the tokens of the second page and of the third."""
 _MANY = 25
 """Requests in one attempt from which on a list is taken for an endless one."""
 
@@ -29,89 +27,72 @@ Example = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _List:
-    """Paginated action with its example."""
+    """Paginated action with its example. ``address`` precedes the mark in a token that is an address."""
 
     subject: Subject
     action: Action
     example: Example
     paging: Pagination
-    bound: Mapping[str, Any] | None = None
-    """The binding's ``paging``, if the action has no code: where the provider names the next page."""
+    turn: Turn
+    address: str = ""
 
-    @property
-    def tokens(self) -> tuple[str, str]:
-        """Tokens of the second page and of the third; addresses where the provider's are."""
-        first, second = _TOKENS
-        return (f"/{first}", f"/{second}") if self.bound is not None and self.bound["kind"] in ("url", "linkHeader") else _TOKENS
-
-    def page(self, token: str | None, returned: str | None, *, empty: bool) -> Drive:
-        """Fetch the page at ``token``; the provider returns ``returned`` as the token of the next one."""
+    def page(self, token: Any, mark: str | None, *, empty: bool) -> Drive:
+        """Fetch the page at ``token``; the token that the provider returns for the next one has ``mark``."""
         inputs = {name: value for name, value in self.example["invocation"].get("inputs", {}).items() if name != self.paging.token_input}
         inputs |= {self.paging.token_input: token} if token else {}
         example = {**self.example, "invocation": {**self.example["invocation"], "inputs": inputs}}
-        return drive(self.subject, self.action, example, self._script(returned, empty=empty))
+        return drive(self.subject, self.action, example, self._script(mark, empty=empty))
 
-    def token(self, found: Drive) -> str | None:
-        """Return the page token of an output."""
-        token = self._output(found).get(self.paging.token_output)
-        return str(token) if token else None
+    def token(self, found: Drive) -> Any:
+        """Return the page token of an output; None on the last page."""
+        return None if isinstance(found.answer, Raised) else find(found.answer, self.paging.token_output) or None
 
-    def items(self, found: Drive) -> int:
-        """Return the number of items of an output."""
-        return len(self._output(found).get(self.paging.items) or ())
-
-    @staticmethod
-    def _output(found: Drive) -> Mapping[str, Any]:
-        dump: Callable[..., Mapping[str, Any]] | None = getattr(found.output, "model_dump", None)
-        return dump(mode="json", by_alias=True, exclude_none=True) if dump is not None else {}
-
-    def _script(self, returned: str | None, *, empty: bool) -> Script:
+    def _script(self, mark: str | None, *, empty: bool) -> Script:
         well = expected(self.subject, self.example)
+        returned = None if mark is None else f"{self.address}{mark}"
 
         def play(number: int, request: Request) -> Any:
             if number >= _MANY:
                 return Answer({"message": "this list does not end"}, 400)
             answer = well(number, request)
-            if not isinstance(answer, Answer) or not isinstance(answer.body, dict):
-                return answer
-            if self.bound is not None:
-                return _bound_page(answer, self.bound, self.paging.items, returned, empty=empty)
-            names = (self.paging.token_output, *_NAMES)
-            body = {name: value for name, value in answer.body.items() if name not in names}
-            body |= dict.fromkeys(names, returned) if returned else {}
-            body |= {self.paging.items: []} if empty and self.paging.items in body else {}
-            return Answer(body, answer.status, answer.headers)
+            return self.turn(answer, returned, empty) if isinstance(answer, Answer) else answer
 
         return play
 
 
-def _bound_page(answer: Answer, bound: Mapping[str, Any], items: str, returned: str | None, *, empty: bool) -> Answer:
-    """Return a page whose next one is named where the binding expects it: in the header field ``Link`` or at a place of the body."""
-    body = copy.deepcopy(answer.body)
-    if empty and items in body:
-        body[items] = []
-    if bound["kind"] == "linkHeader":
-        link = {"Link": f'<{returned}>; rel="next"'} if returned else {}
-        return Answer(body, answer.status, {**answer.headers, **link})
-    *way, last = json_pointer.names(bound["response"])
-    place = body
-    for name in way:
-        place = place.setdefault(name, {})
-    place.pop(last, None)
-    if returned:
-        place[last] = returned
-    return Answer(body, answer.status, answer.headers)
-
-
 def _lists(subject: Subject) -> Iterator[_List]:
+    """Yield the lists whose pages have tokens; those that are counted, or found by the last item, have none."""
     bindings = {row["key"]: row["http"].get("paging") for row in subject.manifest.raw["actions"] if "http" in row}
     for action, example in drivable(subject):
         unread = [row for row in exchanges_of(subject, example) if "json" not in row["response"]]
-        bound = bindings.get(action.key)
-        if bound is not None and bound["kind"] not in ("token", "url", "linkHeader"):
-            continue  # pages are counted, or found by the last item: there is no token
-        if action.pagination is not None and not unread:  # a token can be put into JSON only
-            yield _List(subject, action, example, action.pagination, bound)
+        if action.pagination is None or unread:  # a token can be put into JSON only
+            continue
+        bound, wire = bindings.get(action.key), action.pagination.wire
+        given = subject, action, example, action.pagination
+        if bound is not None and bound["kind"] not in COUNTED:
+            turn = known_turn({"items": f"/{action.pagination.items}", **bound})
+            yield _List(*given, turn, "" if bound["kind"] == "token" else "/")
+        elif bound is None and wire is not None and wire["kind"] not in COUNTED:
+            yield _List(*given, known_turn(wire), "" if wire["kind"] == "token" else "?page=")
+        elif bound is None and wire is None:
+            yield _found(_List(*given, lambda answer, _token, _empty: answer))
+
+
+def _found(row: _List) -> _List:
+    """Return a list of which nothing is declared, with the first turn whose token the action returns."""
+    key = (row.action.key, "turn")
+    if key not in row.subject.outcomes:
+        well = run_well(row.subject, row.action, row.example)
+        bodies = [exchange["response"].get("json") for exchange in exchanges_of(row.subject, row.example)]
+        rows = [
+            replace(row, turn=turn)
+            for turn in possible_turns(
+                bodies[-1] if bodies else row.example["result"].get("output", {}), row.token(well), row.paging.token_output
+            )
+        ]
+        row.subject.outcomes[key] = next((one for one in rows if one.token(one.page(None, _MARKS[0], empty=False))), rows[0])
+    found: _List = row.subject.outcomes[key]
+    return found
 
 
 def _pages_are_complete(subject: Subject) -> Iterator[str]:
@@ -121,22 +102,24 @@ def _pages_are_complete(subject: Subject) -> Iterator[str]:
 
 
 def _followed(row: _List) -> Iterator[str]:
-    one, other = row.tokens
+    one, other = _MARKS
     first = row.page(None, one, empty=False)
     if first.raised is not None:
         yield f"fails for the first of several pages: {first.raised!r}"
         return
-    if row.token(first) is None:
+    token = row.token(first)
+    if token is None:
         yield f"returns no '{row.paging.token_output}' although the provider has another page, so the rest of the list is lost"
         return
-    second = row.page(one, other, empty=True)
+    second = row.page(token, other, empty=True)
+    following = row.token(second)
     if not any(one in unquote_plus(text) for request in second.requests for text in _texts(request)):
         yield f"does not send '{row.paging.token_input}', so it fetches the first page again and again"
     elif second.raised is not None:
         yield f"fails for an empty page: {second.raised!r}"
-    elif row.token(second) != other:
+    elif other not in unquote_plus(str(following)):
         yield f"returns no '{row.paging.token_output}' with an empty page, so the rest of the list is lost"
-    elif row.token(row.page(other, None, empty=False)) is not None:
+    elif row.token(row.page(following, None, empty=False)) is not None:
         yield f"returns a '{row.paging.token_output}' with the last page, so the list does not end"
 
 
@@ -148,7 +131,7 @@ def _pages_are_single(subject: Subject) -> Iterator[str]:
     """Return one token for ever, and count the requests of one attempt."""
     for row in _lists(subject):
         alone = len(row.page(None, None, empty=False).requests)
-        endless = row.page(None, row.tokens[0], empty=True)
+        endless = row.page(None, _MARKS[0], empty=True)
         if not endless.ended:
             yield f"'{row.action.key}' does not end if the provider returns the same token for ever"
         elif len(endless.requests) > alone:

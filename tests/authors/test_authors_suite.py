@@ -1,0 +1,60 @@
+"""N4: the suite finds nothing in connectors without a library that are right in another way than the sound one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from jackfield.testing import RULES, Subject, judged
+from parcels import SOUND, parcel_project
+from plugboard import plugged
+
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
+LISTS = ("pages-are-complete", "pages-are-single", "output-is-declared")
+READ = 'return Parcels(parcels=page["parcels"], next_token=page.get("next"))'
+
+
+def faults(folder: Path, source: str, *names: str) -> list[str]:
+    """What these rules find."""
+    project = parcel_project(folder, source)
+    with plugged(folder):
+        subject = Subject.of_project(project)
+        return [fault for name in names for fault in judged(subject, RULES[name]) or ()]
+
+
+@pytest.mark.parametrize("place", ["meta", "paging", "response_metadata"])
+def test_n4_tokens_in_an_object_are_found(tmp_path: Path, place: str) -> None:
+    """A token in an object of the response is found where providers put it, also without a recording."""
+    source = SOUND.replace(READ, READ.replace('page.get("next")', f'page.get("{place}", {{}}).get("next")'))
+    assert faults(tmp_path, source, *LISTS) == []
+
+
+def recorded(folder: Path, answer: object) -> None:
+    """Record the example of the list."""
+    exchange = {
+        "request": {"method": "GET", "path": "/parcels?after=", "contentType": "application/json", "json": None},
+        "response": {"status": 200, "headers": {"content-type": "application/json"}, "json": answer},
+    }
+    path = folder / "tests" / "recordings" / "example-listParcels.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"recordingVersion": 1, "exchanges": [exchange]}), encoding="utf-8")
+
+
+ODD = {"found": {"rows": ["p1", "p2"]}, "odd place": "t-2", "took": 3}
+
+
+def test_n4_tokens_anywhere_are_found_by_the_recording(tmp_path: Path) -> None:
+    """The token of the recorded output says where it is in the response; the items may be anywhere."""
+    recorded(tmp_path, ODD)
+    source = SOUND.replace(READ, 'return Parcels(parcels=page["found"]["rows"], next_token=page.get("odd place"))')
+    assert faults(tmp_path, source, *LISTS) == []
+
+
+def test_n4_lists_that_stop_at_an_empty_page_are_found_by_the_recording(tmp_path: Path) -> None:
+    """Wherever the items of the recorded response are, the empty page has none."""
+    recorded(tmp_path, ODD)
+    read = 'rows = page["found"]["rows"]\n    return Parcels(parcels=rows, next_token=page.get("odd place") if rows else None)'
+    assert "with an empty page" in "".join(faults(tmp_path, SOUND.replace(READ, read), *LISTS))
