@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
+from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.testing import (
     CLOSE,
@@ -31,6 +32,7 @@ from jackfield.testing import (
     throttled,
 )
 from jackfield.testing.loopback_provider import Step
+from jackfield.testing.recorded_examples import record
 from parcels import SOUND, parcel_project
 from plugboard import plugged
 
@@ -279,6 +281,64 @@ def test_the_suite_answers_as_recorded(tmp_path: Path) -> None:
         assert judged(Subject.of_project(project), rule) != ()
         file.write_text(file.read_text(encoding="utf-8").replace('"id": "p1"', '"data": {"id": "p1"}'), encoding="utf-8")
         assert judged(Subject.of_project(project), rule) == ()
+
+
+POLLED = """    found = client.call("GET", f"/parcels?name={parcel.name}")
+    while found.get("busy"):
+        current_call().deadline.clock.sleep(25)
+        found = client.call("GET", "/jobs/1")
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Subject]:
+    """A connector whose first example waits for a job, with a connection "mine" to a provider that refuses payments."""
+
+    def played(_number: int, request: Request) -> Step:
+        jobs = sum(other.path == "/jobs/1" for other in real.requests)
+        if request.path == "/payments":
+            return refused(402)
+        return Answer({**PARCEL, "parcels": [], "busy": request.path.startswith(("/jobs", "/parcels?name")) and jobs < 4})
+
+    with Provider(played) as real:
+        source = SOUND.replace('    found = client.call("GET", f"/parcels?name={parcel.name}")\n', POLLED)
+        found = parcel_project(tmp_path / "parcel", source)
+        values = {"url": real.url, "apiKey": "sk_live_4711"}
+        connections = {"connections": {"mine": {"type": "parcel/parcelKey", "values": values}}}
+        tmp_path.joinpath("mine.json").write_text(json.dumps(connections), encoding="utf-8")
+        monkeypatch.setenv("JACKFIELD_CONNECTIONS", str(tmp_path / "mine.json"))
+        monkeypatch.setattr(SystemClock, "sleep", lambda *_: None)
+        with plugged(tmp_path / "parcel"):
+            yield Subject.of_project(found)
+
+
+def test_n5_one_failure_keeps_no_other_recording_away(project: Subject) -> None:
+    """An example that takes longer than the default timeout is recorded; one that fails is named, and those after it are recorded, too."""
+    with pytest.raises(RecordingMismatch, match=r"1 of 4 examples were not recorded: 'example-payParcel' fails: \w+"):
+        record(project, "mine")
+    assert project.project is not None
+    made = {path.name for path in (project.project.root / "tests" / "recordings").iterdir()}
+    assert made == {f"example-{key}.json" for key in ("sendParcel", "findParcel", "listParcels")}
+    assert judged(project, RULES["examples-fit-recordings"]) == ()
+
+
+def test_a_recording_takes_the_time_of_the_provider(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """While a recording is made, the clock of the harness is the real one; before and after it, waits take no time."""
+    waits: list[float] = []
+    monkeypatch.setattr(SystemClock, "sleep", lambda _clock, seconds, _until: waits.append(seconds))
+    with Provider([Answer(PARCEL)]) as real:
+        connections = {"connections": {"mine": {"type": "parcel/parcelKey", "values": {"url": real.url, "apiKey": "k-4711"}}}}
+        tmp_path.joinpath("mine.json").write_text(json.dumps(connections), encoding="utf-8")
+        monkeypatch.setenv("JACKFIELD_CONNECTIONS", str(tmp_path / "mine.json"))
+        with Harness.of(str(folder / "test_parcel.py"), "mine") as harness:
+            harness.serve(Answer(PARCEL))
+            harness.clock.sleep(1)
+            harness.replay("found")
+            harness.invoke("findParcel", {"name": "ada"})
+            harness.clock.sleep(2)
+            harness.finish()
+            harness.clock.sleep(3)
+    assert (waits, harness.clock.slept) == ([2], (1, 2, 3))
 
 
 SUITE = '''"""The connector's tests."""

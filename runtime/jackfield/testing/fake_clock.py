@@ -6,14 +6,19 @@ import asyncio
 import threading
 import time
 
+from jackfield.clock import SystemClock
+
 
 class FakeClock:
     """Clock whose ``monotonic`` and ``time`` are the real ones plus all that was slept or advanced. Thread-safe.
 
     Waits of back-off cost nothing, and what really takes time (a provider that hangs) still counts against a deadline.
+
+    While ``is_real`` is set, sleeping takes its time: a real provider is asked, and its jobs do not end sooner.
     """
 
     def __init__(self) -> None:
+        self.is_real = False
         self._ahead = 0.0
         self._slept: list[float] = []
         self._lock = threading.Lock()
@@ -36,16 +41,21 @@ class FakeClock:
         """Return seconds since 1970, UTC."""
         return time.time() + self._ahead
 
-    def sleep(self, seconds: float, _until: threading.Event | None = None) -> None:
+    def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
         """Let the time pass at once."""
+        self._sleeps(seconds)
+        if self.is_real:
+            SystemClock().sleep(seconds, until)
+
+    async def asleep(self, seconds: float, until: threading.Event | None = None) -> None:
+        """Let the time pass at once, and give other tasks their turn."""
+        self._sleeps(seconds)
+        await (SystemClock().asleep(seconds, until) if self.is_real else asyncio.sleep(0))
+
+    def _sleeps(self, seconds: float) -> None:
         with self._lock:
             self._slept.append(seconds)
-            self._ahead += seconds
-
-    async def asleep(self, seconds: float, _until: threading.Event | None = None) -> None:
-        """Let the time pass at once, and give other tasks their turn."""
-        self.sleep(seconds)
-        await asyncio.sleep(0)
+            self._ahead += 0.0 if self.is_real else seconds
 
     def advance(self, seconds: float) -> None:
         """Let time pass that nobody slept."""

@@ -62,9 +62,10 @@ class Harness:
     """Runtime with the connector of one project, for tests; a context manager. pytest has it as the fixture ``harness``.
 
     Invocations pass the whole pipe: validation, retries, paging, masking and the journal. ``clock`` is a fake one, so that back-off takes
-    no time. ``serve`` scripts the provider; ``replay`` plays a recording. Both set the connection's server URL to the loopback provider's
-    address: that is the one way in which a client reaches it, so a connector whose address is fixed needs an optional value for it, such as
-    ``endpoint``, and ``tool.jackfield.check`` in pyproject.toml then says ``values = { endpoint = "${url}" }``.
+    no time, except while a recording is made: a job of a real provider does not end sooner. ``serve`` scripts the provider; ``replay``
+    plays a recording. Both set the connection's server URL to the loopback provider's address: that is the one way in which a client
+    reaches it, so a connector whose address is fixed needs an optional value for it, such as ``endpoint``, and ``tool.jackfield.check`` in
+    pyproject.toml then says ``values = { endpoint = "${url}" }``.
 
     ``project`` is the connector's; ``recordings`` is the folder of the recordings. ``record`` names a connection of the user over which
     recordings are made anew; "" stands for the only one that fits.
@@ -151,7 +152,7 @@ class Harness:
             self._serving.enter_context(offline(player.reached))
             return self._start(player)
         recorder = Recorder(path, self._account.endpoint(self._server_names), lambda: self.provider.url)
-        self._recorder = recorder
+        self._recorder, self.clock.is_real = recorder, True
         return self._start(recorder)
 
     def finish(self) -> None:
@@ -161,7 +162,7 @@ class Harness:
         """
         player, recorder, redactor = self._player, self._recorder, self._redactor
         self._player = self._recorder = self._provider = None
-        self._redactor = Redactor()
+        self._redactor, self.clock.is_real = Redactor(), False
         self._serving.pop_all().close()
         if player is not None and (player.fault or player.left):
             raise RecordingMismatch(player.fault or player.left)

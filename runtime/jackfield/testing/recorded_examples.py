@@ -12,6 +12,8 @@ from jackfield.testing.recordings import RecordingMismatch
 from jackfield.testing.subject import Rule, Subject
 
 EXAMPLES = "examples-fit-recordings"
+_PATIENCE = 600
+"""Seconds. Timeout of an example: a job of the provider takes its time while it is recorded."""
 _NONE = "no example has a recording; 'pytest --record CONNECTION' makes them"
 
 
@@ -23,18 +25,22 @@ def recorded(subject: Subject) -> Iterator[tuple[Path, Mapping[str, Any]]]:
 def record(subject: Subject, connection: str) -> None:
     """Run every example over a connection to a real or test endpoint, and record it. One of an action that is left out may fail.
 
-    :raises RecordingMismatch: if an example does not succeed.
-    :raises InvalidInvocation: if the subject has no project's folder.
+    If one fails, the others are recorded all the same, and the error names those that were not.
+
+    :raises RecordingMismatch: if examples do not succeed.
+    :raises InvalidInvocation: if the subject has no project's folder, or there is no such connection.
     """
     if subject.project is None:
         raise InvalidInvocation("only the examples of a project's folder can be recorded", hint="Leave 'key' out of the suite's class.")
-    for path, example in _examples(subject):
+    examples = [(path, example, example["invocation"]["action"] in subject.left_out) for path, example in _examples(subject)]
+    faults = []
+    for path, example, may_fail in examples:
         with Harness(subject.project, path.parent, connection) as harness:
-            fault = _run(harness, path.stem, example)
-            if fault is not None:
-                harness.discard()
-                if example["invocation"]["action"] not in subject.left_out:
-                    raise RecordingMismatch(fault)
+            fault = _outcome(harness, path.stem, example)
+            if fault is not None and not may_fail:
+                faults.append(fault)
+    if faults:
+        raise RecordingMismatch(f"{len(faults)} of {len(examples)} examples were not recorded: {'; '.join(faults)}")
 
 
 def _examples(subject: Subject) -> Iterator[tuple[Path, Mapping[str, Any]]]:
@@ -46,14 +52,20 @@ def _examples(subject: Subject) -> Iterator[tuple[Path, Mapping[str, Any]]]:
                 yield path, example
 
 
-def _run(harness: Harness, name: str, example: Mapping[str, Any]) -> str | None:
-    """Run an example; return a sentence if it does not succeed."""
-    harness.replay(name)
-    result = harness.invoke(example["invocation"]["action"], example["invocation"].get("inputs", {}))
-    if result.error is not None:
-        return f"'{name}' fails: {result.error.code}: {result.error.message}"
-    harness.finish()
-    return None
+def _outcome(harness: Harness, name: str, example: Mapping[str, Any]) -> str | None:
+    """Run an example and end its recording or its replay; return a sentence if it does not succeed."""
+    try:
+        harness.replay(name)
+        invocation = example["invocation"]
+        result = harness.invoke(invocation["action"], invocation.get("inputs", {}), timeoutSeconds=_PATIENCE)
+        if result.error is None:
+            harness.finish()
+            return None
+        fault = f"'{name}' fails: {result.error.code}: {result.error.message}"
+    except RecordingMismatch as error:
+        fault = str(error)
+    harness.discard()
+    return fault
 
 
 def _examples_replay(subject: Subject) -> Iterator[str]:
@@ -63,9 +75,8 @@ def _examples_replay(subject: Subject) -> Iterator[str]:
     for path, example in recorded(subject):
         try:
             with Harness(project, path.parent) as harness:
-                fault = _run(harness, path.stem, example)
-                harness.discard()
-        except (InvalidInvocation, RecordingMismatch) as error:
+                fault = _outcome(harness, path.stem, example)
+        except InvalidInvocation as error:
             fault = str(error)
         if fault is not None:
             yield fault
