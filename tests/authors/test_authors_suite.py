@@ -1,4 +1,4 @@
-"""N4: the suite finds nothing in connectors without a library that are right in another way than the sound one."""
+"""N4: the suite finds nothing in connectors that are right in another way than the sound one, and says what faulty ones do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.testing import RULES, Subject, judged
+from jackfield.testing import RULES, Subject, driving, judged
 from parcels import SOUND, parcel_project
 from plugboard import plugged
 
@@ -58,3 +58,45 @@ def test_n4_lists_that_stop_at_an_empty_page_are_found_by_the_recording(tmp_path
     recorded(tmp_path, ODD)
     read = 'rows = page["found"]["rows"]\n    return Parcels(parcels=rows, next_token=page.get("odd place") if rows else None)'
     assert "with an empty page" in "".join(faults(tmp_path, SOUND.replace(READ, read), *LISTS))
+
+
+FOUND = 'found = client.call("GET", f"/parcels?name={parcel.name}")\n    return Kept(parcel_id=found["id"])'
+RIGHT = {
+    "the time of the runtime": """call = current_call()
+    found = client.call("GET", f"/parcels?name={parcel.name}&at={call.deadline.clock.time() if call else 0}")
+    return Kept(parcel_id=found["id"])""",
+    "a map of numbers": """found = client.call("GET", f"/parcels?name={parcel.name}")
+    sizes = {name: len(value) for name, value in found.items()}
+    return Kept(parcel_id=found["id"] if sizes else "none")""",
+    "ignores what is new": """found = client.call("GET", f"/parcels?name={parcel.name}")
+    return Kept.from_provider(found)""",
+    "the address of its server": """found = client.call("GET", f"/parcels?name={parcel.name}&from={client.url}")
+    return Kept(parcel_id=f"{found['id']} at {client.url}")""",
+}
+
+
+@pytest.mark.parametrize("body", RIGHT.values(), ids=RIGHT)
+def test_comparisons_condemn_nothing_that_is_right(tmp_path: Path, body: str) -> None:
+    """Maps, the runtime's clock and the server's address may be used; new members may be ignored."""
+    assert FOUND in SOUND
+    assert faults(tmp_path, SOUND.replace(FOUND, body), "answers-may-grow", "attempts-are-alike", "connections-are-apart") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("raise GeneratorExit", "the connector's code raised GeneratorExit"),
+        ("return None", "returns nothing (None), not Kept"),
+        ("Event().wait()", "has not ended after"),
+        ('return Kept(parcel_id="p1") if parcel.size == "s" else b"x"', 'bytes, not Kept, with the inputs {"name": "bob", "size": "l"}'),
+    ],
+)  # fmt: skip
+def test_n12_a_fault_says_what_the_connector_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, says: str) -> None:
+    """An action that raises, returns nothing or blocks is not said to return another type."""
+    if "wait" in body:
+        monkeypatch.setattr(driving, "PATIENCE", 0.1)
+    source = SOUND.replace('    return Kept(parcel_id=found["id"])', f"    {body}").replace(
+        'example("findParcel", name="ada")', 'example("findParcel", name="ada"), example("findParcel", name="bob", size="l")'
+    )
+    said = faults(tmp_path, source.replace("import http.client", "import http.client\nfrom threading import Event"), "output-is-declared")
+    assert [fault for fault in said if fault.startswith("'findParcel'") and says in fault]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from jackfield.connector import Action, Guard, JackfieldError, Sent, Step
+from jackfield.connector import Action, Guard, Sent, Step
 from jackfield.failures import Raised, attempt
 from jackfield.pipe.errors_map import Unmapped
-from jackfield.schema import compile_schema
-from jackfield.testing.driving import SECRET, Drive, drivable, drive, once, runnable, server_kind, server_type, would_repeat
+from jackfield.redaction.redactor import Redactor
+from jackfield.testing.driving import PATIENCE, SECRET, Drive, drivable, drive, once, runnable, server_kind, server_type, would_repeat
 from jackfield.testing.loopback_provider import DRIP, HANG, RESET, Answer, Script
+from jackfield.testing.outputs import output_faults, varied, with_inputs
 from jackfield.testing.playing import expected, run_well
 from jackfield.testing.subject import Rule, Subject, Tier
 
@@ -70,16 +72,17 @@ def _opens(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iter
 
 def _output_is_declared(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     found = run_well(subject, action, example)
-    if found.raised is not None:
+    if not found.ended:
+        yield f"has not ended after {PATIENCE:.0f} seconds, although the provider has returned the example's output"
+    elif found.raised is not None:
         yield f"fails although the provider returns the example's output: {found.raised!r}"
-    elif not isinstance(found.output, action.output):
-        yield f"returns {type(found.output).__name__}, not {action.output.__name__}"
     else:
-        if isinstance(found.answer, Raised):
-            yield f"returns an output that is not JSON: {found.answer.error}"
-            return
-        faults = compile_schema(subject.manifest.actions[action.key].output).judge(found.answer)
-        yield from (f"returns an output that violates its schema at {fault.path or '/'}" for fault in faults)
+        faults = [*output_faults(subject, action, found)]
+        yield from faults
+        for inputs in () if faults else varied(subject, action, example):
+            other = drive(subject, action, with_inputs(example, inputs), expected(subject, example))
+            for fault in output_faults(subject, action, other) if other.ended and other.raised is None else ():
+                yield f"{fault}, with the inputs {json.dumps(inputs)[:200]}"
 
 
 def _requests_are_announced(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
@@ -159,6 +162,12 @@ def _secrets_stay_inside(subject: Subject, action: Action, example: Mapping[str,
         yield "puts a secret into a URL, which proxies and logs record"
     if SECRET in repr(found.client):
         yield "has a client whose repr shows a secret"
+    masks = Redactor([SECRET])
+    if not isinstance(found.answer, Raised) and masks.holds(json.dumps(found.answer, ensure_ascii=False)):
+        yield "returns a secret of its connection in its output"
+    refused = _answered(subject, action, example, 401).error
+    if refused is not None and masks.holds(f"{refused.message} {refused.hint or ''} {refused.details}"):
+        yield "shows a secret of its connection in the error for a 401"
 
 
 def _is_keyed_by_query(subject: Subject) -> bool:
@@ -188,28 +197,31 @@ def _one_try_is_one(subject: Subject, action: Action, example: Mapping[str, Any]
 
 def _refusals_are_explained(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     for status, code in _REFUSALS.items():
-        error = _answered(subject, action, example, status).error
-        yield from _explained(error, f"a {status}", {Sent.REFUSED})
+        found = _answered(subject, action, example, status)
+        error = found.error
+        yield from _explained(found, f"a {status}", {Sent.REFUSED})
         if error is not None and code is not None and not isinstance(error, Unmapped) and error.code != code:
             yield f"maps a {status} to '{error.code}', not '{code}'"
 
 
 def _failures_are_explained(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     for status in _FAILURES:
-        error = _answered(subject, action, example, status).error
-        yield from _explained(error, f"a {status}", {Sent.UNKNOWN})
+        yield from _explained(_answered(subject, action, example, status), f"a {status}", {Sent.UNKNOWN})
 
 
 def _broken_connections_are_explained(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
-    yield from _explained(_reset(subject, action, example).error, "a reset", {Sent.UNKNOWN})
+    yield from _explained(_reset(subject, action, example), "a reset", {Sent.UNKNOWN})
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    refused = drive(subject, action, example, _constant(RESET), port=url).error
+    refused = drive(subject, action, example, _constant(RESET), port=url)
     yield from _explained(refused, "a refused connection", {Sent.NOTHING})
 
 
-def _explained(error: JackfieldError | None, what: str, sent: set[Sent]) -> Iterator[str]:
-    if error is None:
+def _explained(found: Drive, what: str, sent: set[Sent]) -> Iterator[str]:
+    error = found.error
+    if not found.ended:
+        yield f"does not end after {what}"
+    elif error is None:
         yield f"treats {what} as a success"
     elif isinstance(error, Unmapped):
         yield f"does not explain {what}: {type(error.cause).__name__}"
@@ -248,7 +260,7 @@ def _overrun(found: Drive, what: str, sent: set[Sent]) -> Iterator[str]:
     if not found.ended:
         yield f"continues after its deadline if the provider {what}"
     elif found.error is not None or {request.method for request in found.requests} != {"HEAD"}:  # whose response is its header
-        yield from _explained(found.error, f"a provider that {what}", sent)
+        yield from _explained(found, f"a provider that {what}", sent)
 
 
 def _retry_after_is_read(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
@@ -333,10 +345,10 @@ BEHAVIOUR = (
     ),
     _rule(
         "output-is-declared",
-        "An action returns its declared Output model.",
+        "An action returns its declared Output model, as JSON of at most 32 MiB, whatever its inputs choose.",
         _output_is_declared,
         "bronze",
-        "Return the model, with every required member.",
+        "Return the model, with every required member, from each branch; return large content as an OutputFile.",
     ),
     _rule(
         "requests-are-announced",
@@ -376,10 +388,10 @@ BEHAVIOUR = (
     _rule("actions-are-quiet", "Actions print nothing.", _actions_are_quiet, "bronze", "Use logging instead of print."),
     _rule(
         "secrets-stay-inside",
-        "No client's repr contains a secret, and no URL, except for an API key that the manifest declares in the query.",
+        "No client's repr, output or error contains a secret, and no URL, except for an API key that the manifest declares in the query.",
         _secrets_stay_inside,
         "bronze",
-        "Send the secret in a header, and give the client a __repr__ without values.",
+        "Send the secret in a header, give the client a __repr__ without values, and return what callers need only.",
     ),
     _rule(
         "keys-are-passed-on",

@@ -6,17 +6,18 @@ import asyncio
 import contextlib
 import io
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 from jackfield.clock import Deadline
-from jackfield.connector import ANYWHERE, Action, Call, ConnectionType, Guard, JackfieldError, Minted, OpenContext, Sent
-from jackfield.connector.context import entered
+from jackfield.connector import ANYWHERE, Action, Call, ConnectionType, Guard, Inputs, JackfieldError, Minted, OpenContext, Sent
+from jackfield.connector.context import IdempotencyKey, entered
 from jackfield.connector.conversion import dumped
 from jackfield.connector.streamed import store_files
-from jackfield.failures import Raised, attempt
+from jackfield.failures import Raised, attempt, attempt_foreign
 from jackfield.manifest import Manifest
 from jackfield.pipe.errors_map import explained, weigh
 from jackfield.schema import CompiledSchema, compile_schema
@@ -28,6 +29,16 @@ from jackfield.testing.subject import Subject
 SECRET = "conformance-secret-4711"  # noqa: S105 (planted; the rules search for it)
 URL = "${url}"
 """Stands for the server's address in values of ``tool.jackfield.check``."""
+OTHER_SECRET = SECRET[::-1]
+"""Secret of a second connection."""
+_KEY = "conformance-key-52f1"
+"""Idempotency key of every attempt: what differs between two attempts does not come from it, nor from the clock."""
+_TODAY = 1_893_456_000.0
+"""Time of every attempt: 2030-01-01."""
+PATIENCE = 10.0
+"""Seconds after which an attempt has to have ended."""
+DEADLINE = 600.0
+"""Seconds on the clock of an attempt without another deadline: recorded jobs took their time."""
 _GRACE = 1.5
 """Seconds beyond its deadline after which an attempt is abandoned."""
 
@@ -46,11 +57,24 @@ class Drive:
     ended: bool = True
     map_faults: list[str] = field(default_factory=list)
     requests: tuple[Request, ...] = ()
+    secret: str = SECRET
+    started: float = 0.0
+    """Time of the machine, in seconds since 1970."""
+    url: str = ""
+    """Address of the provider."""
 
     @cached_property
     def answer(self) -> Mapping[str, Any] | Raised:
         """Output as JSON, or why it is none."""
         return attempt(dumped, self.output)
+
+
+class _Clock(FakeClock):
+    """Clock that shows every attempt the same time."""
+
+    def time(self) -> float:
+        """Return seconds since 1970, UTC."""
+        return _TODAY + self.waited
 
 
 class _TryCache:
@@ -139,21 +163,22 @@ def drive(
     example: Mapping[str, Any],
     script: Script,
     *,
-    seconds: float = 10.0,
-    deadline: float | None = None,
+    seconds: float | None = None,
+    deadline: float = DEADLINE,
     port: str | None = None,
     guard: Guard = ANYWHERE,
     leaves: Literal["before", "during"] | None = None,
+    secret: str = SECRET,
     captured: bool = True,
 ) -> Drive:
     """Open a connection and run one attempt of an action in a thread with a time limit. Without an action, run the type's own test.
 
-    The waits of an attempt, as between two looks at a job, take no time, but count against its deadline: ``deadline`` seconds, or as many
-    as the attempt may take. The caller ``leaves`` before the attempt, or during its first request. Without ``captured``, stdout is left
-    alone: it belongs to the whole process, so only one thread at a time can capture it.
+    The attempt has to end after ``seconds``, which then are its deadline, too. Without them it has some time, and a long ``deadline``,
+    against which waits count that take no time, as between two looks at a job. The caller ``leaves`` before the attempt, or during its
+    first request. Without ``captured``, stdout is left alone: it belongs to the whole process, so only one thread at a time can capture it.
     """
-    clock = FakeClock()
-    found = Drive(Call(Deadline.after(deadline or seconds, clock), invocation_id="conformance", files=_Files()))
+    limit = Deadline.after(seconds or deadline, _Clock())
+    found = Drive(Call(limit, invocation_id="conformance", key=IdempotencyKey(_KEY), files=_Files()), secret=secret, started=time.time())
     if leaves == "before":
         found.call.cancelled.set()
 
@@ -164,9 +189,10 @@ def drive(
 
     printed = io.StringIO()
     with Provider(play) as provider, contextlib.redirect_stdout(printed) if captured else contextlib.nullcontext():
+        found.url = provider.url
         thread = threading.Thread(target=_run, args=(subject, action, example, provider, port or provider.url, guard, found), daemon=True)
         thread.start()
-        thread.join(seconds + _GRACE)
+        thread.join((seconds or PATIENCE) + _GRACE)
         found.ended = not thread.is_alive()
         provider.settle()
         found.requests = tuple(provider.requests)
@@ -181,7 +207,7 @@ def _run(
     if kind is None:
         return
     inputs = _validator(subject, action).check(example["invocation"]["inputs"]).value if action is not None else {}
-    values = action.inputs.model_validate(inputs) if action is not None else None
+    values: Inputs | None = None
     schema = subject.manifest.connection_types[kind.key].schema
     clock = found.call.deadline.clock
     context = OpenContext("default", "conformance", subject.connector.key, inputs, {}, found.call, clock, {}, _TryCache(), guard)
@@ -190,7 +216,9 @@ def _run(
         found.map_faults.append(f"{text}: {type(fault).__name__}")
 
     def step() -> None:
-        opened = kind.model_validate(server_values(schema, subject.values, url))
+        nonlocal values
+        values = action.inputs.model_validate(inputs) if action is not None else None
+        opened = kind.model_validate(server_values(schema, subject.values, url, found.secret))
         with entered(found.call):
             if action is None:
                 found.output = list(opened.test(context))
@@ -205,10 +233,15 @@ def _run(
             if action.returns_files:
                 store_files(found.output, found.call.files)
 
-    failure = attempt(step)
+    failure = attempt_foreign(step)
     if failure is not None:
         found.raised = failure.error
         found.error = explained(subject.connector, failure.error, found.client, values, found.call, report)
+
+
+def accepts(subject: Subject, action: Action, inputs: Mapping[str, Any]) -> bool:
+    """Return whether an action's schema accepts these inputs."""
+    return not _validator(subject, action).check(inputs).details
 
 
 def _validator(subject: Subject, action: Action) -> CompiledSchema:
@@ -218,11 +251,12 @@ def _validator(subject: Subject, action: Action) -> CompiledSchema:
     return found
 
 
-def server_values(schema: Mapping[str, Any], values: Mapping[str, Any], url: str) -> dict[str, Any]:
+def server_values(schema: Mapping[str, Any], values: Mapping[str, Any], url: str, secret: str = SECRET) -> dict[str, Any]:
     """Return values of a connection type with which it reaches a server at ``url``: ``values``, and a sample of each required one."""
     required = schema.get("required", ())
     samples = {name: _sample(schema, name, url) for name in schema.get("properties", {}) if name in required}
-    return samples | {name: value.replace(URL, url) if isinstance(value, str) else value for name, value in values.items()}
+    given = {**samples, **values}
+    return {name: value.replace(URL, url).replace(SECRET, secret) if isinstance(value, str) else value for name, value in given.items()}
 
 
 def server_names(schema: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, str]:

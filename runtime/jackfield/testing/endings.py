@@ -13,6 +13,7 @@ from jackfield.failures import Raised
 from jackfield.paths import find
 from jackfield.testing.driving import Drive, drivable, drive, would_repeat
 from jackfield.testing.loopback_provider import Answer, Request, Script
+from jackfield.testing.outputs import with_inputs
 from jackfield.testing.playing import exchanges_of, expected, run_well
 from jackfield.testing.subject import Rule, Subject
 from jackfield.testing.turning import COUNTED, Turn, known_turn, possible_turns
@@ -40,8 +41,7 @@ class _List:
         """Fetch the page at ``token``; the token that the provider returns for the next one has ``mark``."""
         inputs = {name: value for name, value in self.example["invocation"].get("inputs", {}).items() if name != self.paging.token_input}
         inputs |= {self.paging.token_input: token} if token else {}
-        example = {**self.example, "invocation": {**self.example["invocation"], "inputs": inputs}}
-        return drive(self.subject, self.action, example, self._script(mark, empty=empty))
+        return drive(self.subject, self.action, with_inputs(self.example, inputs), self._script(mark, empty=empty))
 
     def token(self, found: Drive) -> Any:
         """Return the page token of an output; None on the last page."""

@@ -15,15 +15,15 @@ from typing import Any
 from jackfield import json_pointer
 from jackfield.connector import Action
 from jackfield.errors import NotYet
-from jackfield.testing.driving import Drive, drive
+from jackfield.testing.driving import DEADLINE, Drive, drive
 from jackfield.testing.loopback_provider import Answer, Request, Script
 from jackfield.testing.recordings import answer_of, exchanges
 from jackfield.testing.subject import Subject
 
 _LESSONS = 4
 """Limit of attempts from which is learned how the provider responds; an action may wait for several jobs, one after the other."""
-_PATIENCE = 600.0
-"""Seconds on the clock of an attempt whose recorded job took its time."""
+_LESSON = 20.0
+"""Seconds on the clock of an attempt whose job nobody has recorded, so that it may not end."""
 
 
 def expected(subject: Subject, example: Mapping[str, Any]) -> Script:
@@ -40,9 +40,9 @@ def run_well(subject: Subject, action: Action, example: Mapping[str, Any]) -> Dr
     key = (action.key, "well")
     if key not in subject.outcomes:
         known: dict[str, Any] = {}
-        patience = _PATIENCE if exchanges_of(subject, example) else None
+        deadline = DEADLINE if exchanges_of(subject, example) else _LESSON
         for _ in range(_LESSONS):
-            found = drive(subject, action, example, _script(subject, example, known), deadline=patience)
+            found = drive(subject, action, example, _script(subject, example, known), deadline=deadline)
             learned = dict(_learned(action, found))
             if all(pointer in known and known[pointer] == value for pointer, value in learned.items()):
                 break

@@ -11,10 +11,11 @@ from jackfield.testing.declarations import DECLARATIONS
 from jackfield.testing.driving import server_type
 from jackfield.testing.endings import ENDINGS
 from jackfield.testing.recorded_examples import RECORDED
+from jackfield.testing.repeats import REPEATS
 from jackfield.testing.shelf import SHELF
 from jackfield.testing.subject import Rule, Subject
 
-RULES: Mapping[str, Rule] = {rule.name: rule for rule in (*DECLARATIONS, *BEHAVIOUR, *ENDINGS, *RECORDED)}
+RULES: Mapping[str, Rule] = {rule.name: rule for rule in (*DECLARATIONS, *BEHAVIOUR, *ENDINGS, *REPEATS, *RECORDED)}
 """Rules of the conformance suite."""
 ALL_RULES: Mapping[str, Rule] = {**RULES, **{rule.name: rule for rule in SHELF}}
 """Rules of a grade: those of the suite, and those of what a catalogue shows."""
