@@ -159,6 +159,53 @@ def test_reports(shell: Shell) -> None:
     assert "acme: bronze" in table.out
 
 
+def test_single_rules_are_judged(shell: Shell) -> None:
+    """`--rule` judges these rules alone, without a grade, and says how long each took; a fault is exit code 1."""
+    shell.run("new", "acme")
+    answer = shell.run("check", "acme", "--rule", "tests-end", "--rule", "placeholders-replaced", "--at-least", "platinum")
+    rules = {rule["name"]: rule for rule in answer.json["rules"]}
+    assert [*rules] == ["connector-loads", "tests-end", "placeholders-replaced"]
+    assert (answer.code, answer.json["grade"], _failed(answer)) == (1, None, {"placeholders-replaced"})
+    assert rules["tests-end"]["seconds"] > 0
+    assert shell.run("check", "acme", "--rule", "secrets-marked", "--at-least", "platinum").code == 0
+    table = shell.on_terminal("check", "acme", "--rule", "placeholders-replaced", "--rule", "secrets-marked")
+    assert "Seconds" in table.out
+    assert "acme: 1 of 3 rules failed" in table.out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"), [(["--rule", "secret-marked"], "did you mean 'secrets-marked'"), (["--rule", "tests-end", "--badge", "x"], "badge")]
+)
+def test_rules_that_are_not_there_are_refused(shell: Shell, words: list[str], says: str) -> None:
+    """A misspelt rule, and a badge of some rules, are mistakes of usage."""
+    shell.run("new", "acme")
+    answer = shell.run("check", "acme", *words)
+    assert (answer.code, says in answer.json["error"]["message"]) == (2, True)
+
+
+def test_progress_is_on_stderr(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal shows the rule that is judged, a log has a line when it takes long, and neither is in the answer."""
+    shell.run("new", "acme")
+    words = ("check", "acme", "--rule", "tests-end", "--rule", "secrets-marked")
+    assert shell.run(*words).err == ""
+    monkeypatch.setattr("jackfield.cli.check._QUIET", 0.0)
+    long = shell.run(*words)
+    assert long.err.splitlines() == ["jackfield check: rule 1 of 2: secrets-marked", "jackfield check: rule 2 of 2: tests-end"]
+    assert long.json["connector"] == "acme"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert "\r\x1b[Kjackfield check: rule 2 of 2: tests-end\r\x1b[K" in shell.run(*words).err
+
+
+def test_a_connector_that_cannot_be_loaded_has_a_short_table(shell: Shell) -> None:
+    """A terminal shows the error, and not each rule that it leaves open."""
+    shell.run("new", "acme")
+    shell.write("acme/jackfield_acme/__init__.py", "raise RuntimeError('broken')\n")
+    table = shell.on_terminal("check", "acme")
+    assert "broken" in table.out
+    assert "rules cannot be judged before the connector can be loaded" in table.out
+    assert "secrets-marked" not in table.out
+
+
 @pytest.mark.parametrize("path", ["./nowhere", "nowhere", "empty"])
 def test_check_refuses_what_is_no_connector(shell: Shell, path: str) -> None:
     """A folder that is missing or has no pyproject.toml, and an unknown key, are mistakes of usage."""

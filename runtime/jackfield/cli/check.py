@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 _TIERS = ("bronze", "silver", "gold", "platinum")
 _FAILED = 1
+_QUIET = 10.0
+"""Seconds without a word about the progress, where stderr is no terminal."""
 _COLOURS = {"none": "#9f1239", "bronze": "#92400e", "silver": "#52606d", "gold": "#8a6d00", "platinum": "#0f766e"}
 """Fill of a badge: dark enough for white text (contrast of at least 4.5)."""
 
@@ -25,6 +29,7 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("path", metavar="PATH", help="the folder of a connector's pyproject.toml, or the key of an installed connector")
     parser.add_argument("--at-least", choices=_TIERS, default="bronze", help="exit with code 1 if the grade is lower (default: bronze)")
     parser.add_argument("--write-manifest", action="store_true", help="first write connector.json anew from the code")
+    parser.add_argument("--rule", metavar="NAME", action="append", default=[], help="judge only this rule, without a grade; repeatable")
     parser.add_argument("--sarif", metavar="FILE", help="also write the failed rules as SARIF 2.1.0")
     parser.add_argument("--badge", metavar="FILE", help="also write the grade as an SVG image")
 
@@ -33,17 +38,56 @@ def _run(arguments: Namespace, output: Output) -> int:
     from jackfield.testing.grading import at_least, check
 
     _require(arguments.path)
-    report = check(arguments.path, write_manifest=arguments.write_manifest)
+    if arguments.badge and arguments.rule:
+        raise InvalidInvocation("a badge shows the grade, for which all rules are judged", hint="Leave out --rule or --badge.")
+    progress = _Progress()
+    try:
+        report = check(arguments.path, write_manifest=arguments.write_manifest, only=arguments.rule, progress=progress)
+    finally:
+        progress.end()
     if arguments.sarif:
         _write(arguments.sarif, json.dumps(sarif(report, arguments.path), indent=2, ensure_ascii=False) + "\n")
     if arguments.badge:
-        _write(arguments.badge, badge(report.grade))
+        _write(arguments.badge, badge(str(report.grade)))
     if output.for_people:
-        output.rows([_row(rule) for rule in report.to_json()["rules"]], ("rule", "tier", "verdict", "evidence", "cure"))
-        output.text(f"\n{report.connector}: {report.grade}\n")
+        _show(report, output)
     else:
         output.value(report.to_json())
+    if report.grade is None:
+        return _FAILED if any(rule.passed is False for rule in report.rules) else 0
     return 0 if at_least(report.grade, arguments.at_least) else _FAILED
+
+
+class _Progress:
+    """Rule that is judged, on stderr: one line that is overwritten on a terminal; elsewhere a line every ten seconds."""
+
+    def __init__(self) -> None:
+        self._is_drawn = sys.stderr.isatty()
+        self._said = time.monotonic()
+
+    def __call__(self, number: int, total: int, rule: str) -> None:
+        if self._is_drawn:
+            sys.stderr.write(f"\r\x1b[Kjackfield check: rule {number} of {total}: {rule}")
+        elif time.monotonic() - self._said >= _QUIET:
+            self._said = time.monotonic()
+            sys.stderr.write(f"jackfield check: rule {number} of {total}: {rule}\n")
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        """Remove the line."""
+        if self._is_drawn:
+            sys.stderr.write("\r\x1b[K")
+
+
+def _show(report: Report, output: Output) -> None:
+    """Draw the table of the rules; of those that a connector that cannot be loaded leaves open, only their number."""
+    rules = report.to_json()["rules"]
+    loads = rules[0]["passed"]
+    output.rows([_row(rule) for rule in (rules if loads else rules[:1])], ("rule", "tier", "verdict", "seconds", "evidence", "cure"))
+    if not loads:
+        output.text(f"\nThe other {len(rules) - 1} rules cannot be judged before the connector can be loaded.")
+    failed = sum(rule["passed"] is False for rule in rules)
+    output.text(f"\n{report.connector}: {report.grade or f'{failed} of {len(rules)} rules failed'}\n")
 
 
 def _require(path: str) -> None:
@@ -60,7 +104,14 @@ def _row(rule: Mapping[str, Any]) -> dict[str, str]:
     verdict = {True: "passed", False: "failed", None: "not applicable"}[rule["passed"]]
     evidence = "; ".join(rule["evidence"])
     cure = rule["cure"] if rule["passed"] is False else ""
-    return {"rule": rule["name"], "tier": rule["tier"], "verdict": verdict, "evidence": evidence, "cure": cure}
+    return {
+        "rule": rule["name"],
+        "tier": rule["tier"],
+        "verdict": verdict,
+        "seconds": f"{rule['seconds']:.1f}",
+        "evidence": evidence,
+        "cure": cure,
+    }
 
 
 def sarif(report: Report, path: str) -> dict[str, Any]:
@@ -91,7 +142,7 @@ def sarif(report: Report, path: str) -> dict[str, Any]:
     from jackfield import __version__
 
     driver = {"name": "jackfield check", "version": __version__, "rules": rules}
-    run = {"tool": {"driver": driver}, "results": results, "properties": {"grade": report.grade}}
+    run = {"tool": {"driver": driver}, "results": results, "properties": {} if report.grade is None else {"grade": report.grade}}
     return {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
 
 
