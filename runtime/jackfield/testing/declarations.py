@@ -22,7 +22,6 @@ from jackfield.errors import JackfieldError
 from jackfield.failures import Raised, attempt
 from jackfield.invocation import Invocation
 from jackfield.paths import LAST, alternatives
-from jackfield.schema import compile_schema
 from jackfield.testing.subject import Rule, Subject
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
@@ -55,7 +54,7 @@ def _schemas_closed(subject: Subject) -> Iterator[str]:
     described = {f"output of {action.key}" for action in subject.manifest.actions.values() if action.only_describes}
     for where, schema in _schemas(subject):
         try:
-            compile_schema(schema)
+            subject.compiled(where, schema)
         except (ValueError, JackfieldError) as error:
             yield f"{where} does not compile: {error}"
         if schema.get("additionalProperties") is not False and where not in described:
@@ -79,7 +78,8 @@ def _examples_present(subject: Subject) -> Iterator[str]:
 def _examples_valid(subject: Subject) -> Iterator[str]:
     for action in subject.manifest.raw["actions"]:
         described = subject.manifest.actions[action["key"]]
-        inputs, output = compile_schema(described.inputs), compile_schema(described.output)
+        inputs = subject.compiled(f"inputs of {described.key}", described.inputs)
+        output = subject.compiled(f"output of {described.key}", described.output)
         for example in action["examples"]:
             invocation = Invocation.from_json(example["invocation"])
             if invocation.action != action["key"]:
@@ -101,7 +101,7 @@ def _schemas_mean_the_same(subject: Subject) -> Iterator[str]:
         except SchemaError as error:
             yield f"jsonschema rejects {where}: {error.message}"
     for where, schema, values, varied in _example_values(subject):
-        ours, other = compile_schema(schema), Draft202012Validator(schema)
+        ours, other = subject.compiled(where, schema), Draft202012Validator(schema)
         try:
             if any(other.is_valid(value) is bool(ours.judge(value)) for value in _variants(values, varied)):
                 yield f"{where}: jsonschema disagrees about the example, or about a variant with a member omitted or of another type"
@@ -122,7 +122,7 @@ def _example_values(subject: Subject) -> Iterator[tuple[str, Mapping[str, Any], 
     for action in subject.manifest.raw["actions"]:
         described = subject.manifest.actions[action["key"]]
         for example in action.get("examples", ()):
-            prepared = compile_schema(described.inputs).check(example["invocation"]["inputs"])
+            prepared = subject.compiled(f"inputs of {described.key}", described.inputs).check(example["invocation"]["inputs"])
             yield f"inputs of {action['key']}", described.inputs, prepared.value, tuple(prepared.value)
             shown = example["result"]["output"]
             most = _FEW_VARIED if described.only_describes else len(shown)

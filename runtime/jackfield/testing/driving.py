@@ -20,7 +20,7 @@ from jackfield.connector.streamed import store_files
 from jackfield.failures import Raised, attempt, attempt_foreign
 from jackfield.manifest import Manifest
 from jackfield.pipe.errors_map import explained, weigh
-from jackfield.schema import CompiledSchema, compile_schema
+from jackfield.schema import CompiledSchema
 from jackfield.testing.fake_clock import FakeClock
 from jackfield.testing.loopback_provider import Provider, Request, Script
 from jackfield.testing.loopback_provider import Step as Played
@@ -245,10 +245,7 @@ def accepts(subject: Subject, action: Action, inputs: Mapping[str, Any]) -> bool
 
 
 def _validator(subject: Subject, action: Action) -> CompiledSchema:
-    key = (action.key, "validator")
-    found: CompiledSchema = subject.outcomes.get(key) or compile_schema(subject.manifest.actions[action.key].inputs)
-    subject.outcomes[key] = found
-    return found
+    return subject.compiled(f"inputs of {action.key}", subject.manifest.actions[action.key].inputs)
 
 
 def server_values(schema: Mapping[str, Any], values: Mapping[str, Any], url: str, secret: str = SECRET) -> dict[str, Any]:

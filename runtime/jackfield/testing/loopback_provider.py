@@ -173,6 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
     """Handler of one request per connection."""
 
     provider: Provider
+    disable_nagle_algorithm = True  # header and body are two writes: the second would wait for the acknowledgement of the first
 
     def handle_one_request(self) -> None:
         """Read the request, play the script and send the answer."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from jackfield.connector import MAX_ANSWER, Action
 from jackfield.failures import Raised
-from jackfield.schema import compile_schema
 from jackfield.testing.driving import Drive, accepts
 from jackfield.testing.subject import Subject
 
@@ -30,7 +29,7 @@ def output_faults(subject: Subject, action: Action, found: Drive) -> Iterator[st
     elif size > MAX_ANSWER:
         yield f"returns an output of {size / 1024**2:.0f} MiB"
     else:
-        faults = compile_schema(subject.manifest.actions[action.key].output).judge(found.answer)
+        faults = subject.compiled(f"output of {action.key}", subject.manifest.actions[action.key].output).judge(found.answer)
         yield from (f"returns an output that violates its schema at {fault.path or '/'}" for fault in faults)
 
 

@@ -13,6 +13,7 @@ from jackfield.catalog.discovery import entry_points
 from jackfield.catalog.loading import connector_at
 from jackfield.connector import Connector
 from jackfield.manifest import Manifest
+from jackfield.schema import CompiledSchema, compile_schema
 from jackfield.testing.project import Project
 
 Tier = Literal["bronze", "silver", "gold", "platinum"]
@@ -44,7 +45,7 @@ class Subject:
     sample: int = 0
     """Limit of actions that are run, spread over all of them; 0: each is."""
     outcomes: dict[tuple[str, str], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """Results that several rules look at, by action and situation."""
+    """Whatever several rules look at: attempts by action and situation, recordings, compiled schemas."""
 
     @classmethod
     def installed(cls, key: str, **known: Any) -> Subject:
@@ -73,6 +74,17 @@ class Subject:
         examples = next((raw.get("examples", ()) for raw in self.manifest.raw["actions"] if raw["key"] == key), ())
         number = next((number for number, other in enumerate(examples, 1) if other == example), 1)
         return self.project.root / "tests" / "recordings" / f"example-{key}{f'-{number}' if number > 1 else ''}.json"
+
+    def compiled(self, where: str, schema: Mapping[str, Any]) -> CompiledSchema:
+        """Return the compiled schema of "inputs of KEY", "output of KEY" or "connection type KEY", compiled once for all rules.
+
+        :raises JackfieldError: if it does not compile, or a ValueError.
+        """
+        key = (where, "schema")
+        if key not in self.outcomes:
+            self.outcomes[key] = compile_schema(schema)
+        found: CompiledSchema = self.outcomes[key]
+        return found
 
     @classmethod
     def _imported(cls, module: str, attribute: str, manifest: Manifest, **known: Any) -> Subject:
