@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from jackfield.errors import InvalidInvocation, Sent, TimedOut
+from jackfield.errors import InvalidInvocation, JackfieldError, Sent, TimedOut
 
 _POLL = 0.25
 """Seconds between polls of its event by a waiting task."""
@@ -88,14 +88,18 @@ class Deadline:
         if self.clock.monotonic() >= self.at:
             raise self.passed(Sent.NOTHING)
 
-    def passed(self, sent: Sent) -> TimedOut:
-        """Build the error for a call that exceeded this deadline."""
+    def passed(self, sent: Sent, cause: JackfieldError | None = None) -> TimedOut:
+        """Build the error for a call that exceeded this deadline. ``cause`` says what it waited for, or why that failed."""
         when = "before anything was sent" if sent is Sent.NOTHING else "before the provider responded"
-        return TimedOut(
-            f"the deadline of {self.seconds:g} s passed {when}",
-            hint="Raise 'timeoutSeconds', or find out what is slow.",
+        if isinstance(cause, TimedOut) and isinstance(cause.__cause__, JackfieldError):
+            cause = cause.__cause__  # another deadline's
+        late = TimedOut(
+            f"the deadline of {self.seconds:g} s passed {when}" + (f": {cause.message}" if cause is not None else ""),
+            hint=(cause.hint if cause is not None else None) or "Raise 'timeoutSeconds', or find out what is slow.",
             sent=sent,
         )
+        late.unexplained, late.__cause__ = cause is None, cause
+        return late
 
 
 class within:  # noqa: N801 (used like a function; contextlib's decorator takes three times as long)

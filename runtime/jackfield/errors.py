@@ -317,6 +317,8 @@ class TimedOut(JackfieldError):
     code = "timeout"
     retryable = True
     http_status = 504
+    unexplained = False
+    """True if it says only that a deadline passed, and not what took so long."""
 
 
 class NotYet(TimedOut):

@@ -161,7 +161,8 @@ class _Bounded:
         if self.guard.internal or getattr(self, "proxy", None) is not None:
             return addresses
         if addresses == [self._dns_host] and not _is_address(addresses[0]):
-            raise NewConnectionError(self, "the name does not resolve")  # connecting by name would resolve it again, bypassing the guard
+            # connecting by name would resolve it again, bypassing the guard
+            raise NewConnectionError(self, "the name does not resolve") from socket.gaierror(socket.EAI_NONAME, "no address")
         for address in addresses:
             self.guard.check_address(self._dns_host, address, self.guard_path)
         return addresses

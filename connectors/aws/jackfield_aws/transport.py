@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from jackfield.connector import (
     Detail,
@@ -49,6 +50,10 @@ _CERTIFICATE = _Fault(
     "If a proxy or a private endpoint uses its own certificate authority, set AWS_CA_BUNDLE to its bundle. Check this machine's clock too.",
     repeatable=False,
 )
+_UNREACHABLE = _Fault(Unavailable, "{host} could not be reached", _NETWORK)
+_REFUSED = _Fault(Unavailable, "{host} refused the connection", _NETWORK)
+_NO_ADDRESS = _Fault(Unavailable, "the host '{name}' does not resolve to an address", _NETWORK)
+_NOT_MADE: Mapping[type[OSError], _Fault] = {socket.gaierror: _NO_ADDRESS, ConnectionRefusedError: _REFUSED}
 _LATE = _Fault(Unavailable, "{host} could not be reached in time", _NETWORK, ended=True)
 _HANDSHAKE = _Fault(
     Unavailable, "{host} refused the TLS connection", "Check the endpoint's scheme and port, and any proxy in between.", ended=True
@@ -69,6 +74,8 @@ _UNSENDABLE = _Fault(
     InvalidConnection, "the request could not be built: a key or an endpoint contains characters that HTTP does not allow",
     "Store the Access Key ID, the session token and the endpoint again, without line breaks or spaces.",
 )  # fmt: skip
+_STEPS: Mapping[str, _Fault] = {"_tunnel": _TUNNEL, "do_handshake": _HANDSHAKE, "putheader": _UNSENDABLE}
+"""Functions of http.client, ssl and urllib3 in which a connection broke before the request."""
 _NO_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """Characters not allowed in a header line (RFC 9110 §5.5); http.client reports them only once the request counts as begun."""
 _SIGNED = ("Authorization", "X-Amz-Security-Token")
@@ -86,7 +93,7 @@ _BAD_IDENTITY = _Fault(
 _BUG = _Fault(Internal, "the connector called an operation that the AWS API does not have")
 
 _FAULTS: Mapping[str, _Fault] = {
-    "EndpointConnectionError": _Fault(Unavailable, "{host} could not be reached", _NETWORK),
+    "EndpointConnectionError": _UNREACHABLE,
     "ConnectTimeoutError": _LATE,
     "ProxyConnectionError": _PROXY,
     "ReadTimeoutError": _SLOW,
@@ -162,7 +169,8 @@ def explain_transport(error: Exception) -> JackfieldError | None:
         return None
     seen, deadline = _sharpened(fault, error), current_deadline()
     if seen.ended and deadline is not None and deadline.remaining() <= 0:
-        return deadline.passed(fault.sent)  # also of a handshake, which may time out as well: botocore says no more than that
+        # also of a handshake, which may time out as well: botocore says no more than that
+        return deadline.passed(fault.sent, _made(_LATE if fault.sent is Sent.NOTHING else _SLOW, error))
     return _made(seen, error)
 
 
@@ -178,34 +186,31 @@ def check_sendable(headers: Mapping[str, str | bytes]) -> None:
 
 
 def _made(fault: _Fault, error: Exception) -> JackfieldError:
-    message = fault.says.format(host=_host(error))
+    place = _place(error)
+    message = fault.says.format(host=place.netloc.rpartition("@")[2] or "AWS", name=place.hostname)
     details = [] if fault.path is None else [Detail(fault.path, message)]
     return fault.kind(message, details=details, hint=fault.hint, sent=fault.sent, repeatable=fault.repeatable)
 
 
-def _host(error: Exception) -> str:
-    url = getattr(error, "kwargs", {}).get("endpoint_url")
-    return (urlsplit(str(url)).hostname if url else None) or "AWS"
+def _place(error: Exception) -> SplitResult:
+    return urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url") or ""))
 
 
 def _sharpened(fault: _Fault, error: Exception) -> _Fault:
-    """Refine a broken connection by its causes: a failure while connecting precedes the first byte of the request.
+    """Refine a connection that broke or was not made by its causes: a failure while connecting precedes the first byte of the request.
 
     A handshake that only takes too long stays a read timeout, and in doubt.
     """
+    causes = list(_causes(error))
+    if fault is _UNREACHABLE:
+        return next((reason for kind, reason in _NOT_MADE.items() if any(isinstance(cause, kind) for cause in causes)), fault)
     if fault is not _CUT:
         return fault
-    causes = list(_causes(error))
     if any(type(cause).__name__ == "SSLCertVerificationError" for cause in causes):
         return _CERTIFICATE
     steps = {name for cause in causes for name in _functions(cause.__traceback__)}
-    if "_tunnel" in steps:
-        return _TUNNEL
-    if "do_handshake" in steps:
-        return _HANDSHAKE
-    if "putheader" in steps:
-        return _UNSENDABLE
-    return _SLOW if any(isinstance(cause, TimeoutError) for cause in causes) else fault
+    slow = any(isinstance(cause, TimeoutError) for cause in causes)
+    return next((found for step, found in _STEPS.items() if step in steps), _SLOW if slow else fault)
 
 
 def _broke_a_parser(error: Exception) -> bool:

@@ -9,8 +9,21 @@ import botocore.exceptions
 import pytest
 
 from aws_opening import KEY_ID, SECRET, TOKEN, Opener
+from clocks import FakeClock
 from fake_aws import FakeAws
-from jackfield.connector import Internal, InvalidConnection, InvalidInput, JackfieldError, Sent, TimedOut, Unauthenticated, Unavailable
+from http_rig import free_port
+from jackfield.connector import (
+    Call,
+    Deadline,
+    Internal,
+    InvalidConnection,
+    InvalidInput,
+    JackfieldError,
+    Sent,
+    TimedOut,
+    Unauthenticated,
+    Unavailable,
+)
 from jackfield.connector.context import entered
 from jackfield_aws import AWS_ERRORS, ApiKeySecret
 from raw_server import RESET, serving, with_tls
@@ -42,7 +55,31 @@ def test_a_name_that_nobody_knows_sent_nothing(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     error = _failure("http://email.nowhere.invalid")
     assert (type(error), error.sent, error.repeatable) == (Unavailable, Sent.NOTHING, True)
-    assert "email.nowhere.invalid" in error.message
+    assert error.message == "the host 'email.nowhere.invalid' does not resolve to an address"
+
+
+def test_a_refused_connection_names_its_address() -> None:
+    """A port on which nobody listens refuses: the error names it, and no byte left."""
+    port = free_port()
+    error = _failure(f"http://127.0.0.1:{port}")
+    assert (type(error), error.sent, error.repeatable) == (Unavailable, Sent.NOTHING, True)
+    assert error.message == f"127.0.0.1:{port} refused the connection"
+
+
+def test_a_connection_that_is_not_made_in_time_says_so() -> None:
+    """An address that swallows packets is neither refused nor unknown; at the deadline the timeout names it."""
+    error = botocore.exceptions.ConnectTimeoutError(endpoint_url="http://10.255.255.1:81/")
+    found = AWS_ERRORS(error, None)
+    assert found is not None
+    assert (type(found), found.message) == (Unavailable, "10.255.255.1:81 could not be reached in time")
+    clock = FakeClock()
+    call = Call(Deadline.after(4, clock))
+    clock.advance(5)
+    with entered(call):
+        found = AWS_ERRORS(error, None)
+    assert found is not None
+    text = "the deadline of 4 s passed before anything was sent: 10.255.255.1:81 could not be reached in time"
+    assert (type(found), found.message) == (TimedOut, text)
 
 
 def test_an_unverified_certificate_is_not_tried_again(certificate: Path) -> None:

@@ -58,9 +58,9 @@ def explain_fault(fault: Fault) -> JackfieldError:
         return short
     if isinstance(fault.error, RuntimeError) or "LocalProtocolError" in fault.names:
         return Internal(f"the request to {fault.server} could not be written: {type(fault.error).__name__}", sent=sent)
-    if fault.late:
-        return _late(sent)
-    return _in_flight(fault) if fault.begun else _before(fault)
+    found = _in_flight(fault) if fault.begun else _before(fault)
+    late = fault.late and (fault.begun or "TimeoutException" in fault.names)  # a refused connection is one however late it is
+    return _late(sent, found) if late and isinstance(found, Unavailable) and found.repeatable else found
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -73,11 +73,11 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def _late(sent: Sent) -> JackfieldError:
+def _late(sent: Sent, cause: Unavailable) -> JackfieldError:
     call = current_call()
     if call is not None:
-        return call.deadline.passed(sent)
-    return TimedOut("the deadline passed", sent=sent)
+        return call.deadline.passed(sent, cause)
+    return TimedOut(f"the deadline passed: {cause.message}", sent=sent)
 
 
 def _before(fault: Fault) -> JackfieldError:
@@ -96,7 +96,9 @@ def _before(fault: Fault) -> JackfieldError:
         return Unavailable(f"the host '{fault.host}' does not resolve to an address", hint=_NETWORK, sent=Sent.NOTHING)
     if "PoolTimeout" in fault.names:
         return Unavailable(f"all connections to {fault.server} are in use", hint="Try again later.", sent=Sent.NOTHING)
-    reason = "did not accept a connection in time" if "TimeoutException" in fault.names else "could not be reached"
+    refused = any(isinstance(cause, ConnectionRefusedError) for cause in found)
+    late = "did not accept a connection in time" if "TimeoutException" in fault.names else "could not be reached"
+    reason = "refused the connection" if refused else late
     return Unavailable(f"{fault.server} {reason}", hint=_NETWORK, sent=Sent.NOTHING)
 
 

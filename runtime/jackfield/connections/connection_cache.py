@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.context import Minted
-from jackfield.errors import Cancelled, Sent, TimedOut
+from jackfield.errors import Cancelled, Sent, TimedOut, Unavailable
 from jackfield.failures import OnFailure, Raised, attempt
 from jackfield.fork import at_fork
 from jackfield.redaction.redactor import Redactor
@@ -96,6 +96,8 @@ class ConnectionCache:
             found = _awaited(flight, deadline)
             if found is not None:
                 return found
+            if isinstance(flight.error, TimedOut) and deadline.remaining() <= 0:
+                raise deadline.passed(Sent.NOTHING, flight.error)
 
     def fresh(self, key: str) -> Minted | None:
         """Return the credential under ``key`` if it is held here and not due for renewal."""
@@ -189,7 +191,7 @@ class ConnectionCache:
 
 def _awaited(flight: _Flight, deadline: Deadline) -> Minted | None:
     if not flight.done.wait(max(0.0, deadline.remaining())):
-        raise deadline.passed(Sent.NOTHING)
+        raise deadline.passed(Sent.NOTHING, Unavailable("another call was still requesting the credential"))
     if isinstance(flight.error, TimedOut | Cancelled):
         return None  # the leader's deadline passed, not ours
     if flight.error is not None:

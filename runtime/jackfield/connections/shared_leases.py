@@ -95,7 +95,7 @@ class SharedLeases:
             if row is not None and row.sealed is not None and now < (row.expires_at or now):
                 return self._opened(key, row)
             if deadline.remaining() <= pause:
-                raise deadline.passed(Sent.NOTHING)
+                raise deadline.passed(Sent.NOTHING, Unavailable("another process was still requesting the credential"))
             self._clock.sleep(pause)
             pause = min(_LONGEST_POLL, pause * 2)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from jackfield.errors import CODES, Detail, InDoubt, Internal, JackfieldError, NotYet, Provider, Sent
+from jackfield.errors import CODES, Detail, InDoubt, Internal, JackfieldError, NotYet, Provider, Sent, TimedOut
 from jackfield.hints import NextStep
 from jackfield.isolation.wire import Garbage
 
@@ -38,6 +38,8 @@ def dump_error(error: JackfieldError) -> dict[str, Any]:
         body["retryAfter"] = error.retry_after
     if isinstance(error, NotYet):
         body["within"] = error.within
+    if isinstance(error, TimedOut) and error.unexplained:
+        body["unexplained"] = True
     return body
 
 
@@ -72,6 +74,8 @@ def _loaded(data: Any) -> JackfieldError:
         return NotYet(_text(data["message"]), **{**more, "retry_after": finite(retry_after), "within": finite(data["within"])})
     error = kind(_text(data["message"]), **more)
     error.retryable = data.get("retryable") is True
+    if isinstance(error, TimedOut):
+        error.unexplained = data.get("unexplained") is True
     return error
 
 

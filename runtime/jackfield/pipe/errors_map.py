@@ -21,7 +21,6 @@ from jackfield.errors import (
     JackfieldError,
     Provider,
     Sent,
-    TimedOut,
     Unavailable,
     UnknownName,
 )
@@ -61,7 +60,8 @@ def explained(connector: Connector, cause: Exception, client: Any, values: Input
     if found is not None:
         return _as_timeout(found, call)
     if isinstance(cause, OSError) and call.deadline.remaining() <= 0:
-        return call.deadline.passed(Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING)
+        what = Unavailable(cause.strerror or type(cause).__name__)
+        return call.deadline.passed(Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING, what)
     return exhausted(cause) or Unmapped(cause)
 
 
@@ -85,14 +85,15 @@ def recognised(
 
 
 def _as_timeout(error: JackfieldError, call: Call) -> JackfieldError:
-    """Replace the error by a timeout if the deadline ended the attempt: a read that timed out, a connection that was shut down."""
-    unclear = isinstance(error, TimedOut) or (isinstance(error, Unavailable) and error.repeatable and error.provider is None)
+    """Return a timeout with the error as its cause if the deadline may have ended the attempt: a connection that was shut down.
+
+    A client that knows that nothing was sent knows the reason, too (a refused connection), and that stays the error however late it is.
+    """
+    known = error.tells_sent and error.sent is Sent.NOTHING
+    unclear = isinstance(error, Unavailable) and error.repeatable and error.provider is None and not known
     if not unclear or call.deadline.remaining() > 0:
         return error
-    sent = error.sent if error.tells_sent else Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING
-    late = call.deadline.passed(sent)
-    late.provider = error.provider
-    return late
+    return call.deadline.passed(error.sent if error.tells_sent else Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING, error)
 
 
 def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
@@ -154,6 +155,15 @@ def quoted(value: object) -> str:
     """Return the beginning of a provider's answer as text."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text[:_MAX_QUOTED]
+
+
+def counted(error: JackfieldError, attempts: int) -> JackfieldError:
+    """Return a copy of ``error`` that says after how many attempts it ended the run. Callers who wait for one lease share its error."""
+    found = type(error).__new__(type(error))
+    found.__dict__.update(error.__dict__)
+    found.message = f"{error.message}, {attempts} attempts"
+    found.args, found.__cause__ = (found.message,), error.__cause__
+    return found
 
 
 def repeated(error: JackfieldError) -> JackfieldError:

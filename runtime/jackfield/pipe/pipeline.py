@@ -155,6 +155,8 @@ class Pipeline:
         return record
 
     def _failed(self, error: JackfieldError, state: RunState) -> Result:
+        if state.run is not None:
+            error = state.run.ended(error)
         if isinstance(error, Unauthenticated) and state.opening is not None:
             state.opening.forget_secrets()
         judged = state.target is None and isinstance(error, InvalidConnection)  # the validation has redacted these values by their schema

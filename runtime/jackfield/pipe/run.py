@@ -26,7 +26,7 @@ from jackfield.errors import (
 )
 from jackfield.failures import CONTAINED, contained
 from jackfield.pipe.driver import Execute, Steps, Wait
-from jackfield.pipe.errors_map import AUTHORS, explained, in_doubt, quoted, repeated, weigh
+from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, quoted, repeated, weigh
 from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.rate import turn
 from jackfield.pipe.shared_pace import await_slot, hold_for_slot
@@ -107,6 +107,10 @@ class Run:
     """What the action's calls told the caller about a success."""
     since: float | None = None
     """Start of the current attempt; None between attempts."""
+    last: JackfieldError | None = None
+    """Last failure of an attempt, of opening the connection or of reading the provider's limits: the cause, if the deadline then ends a
+    wait."""
+    failures: int = 0
 
     def __post_init__(self) -> None:
         self.key = IdempotencyKey(self.invocation.idempotency_key or self.meta.invocation_id)
@@ -119,7 +123,7 @@ class Run:
         """
         if self.opening is None:
             return None
-        tries, throttled = Tries(), None
+        tries, before = Tries(), (self.last, self.failures)
         while True:
             tries.made += 1
             call = self._call_for(self._patience(tries))
@@ -137,11 +141,10 @@ class Run:
                 error = explained(self.connector, cause, None, None, call, self._log_error)
             else:
                 self.opened_at = self.clock.monotonic()
+                self.last, self.failures = before  # what opening has overcome ends nothing
                 return client
             error.sent = Sent.NOTHING  # a fault while opening is never in doubt
-            if throttled is not None and isinstance(error, TimedOut):
-                raise throttled  # the deadline passed because of the throttle, so that is the error to report
-            throttled = error if isinstance(error, RateLimited) else None
+            self._missed(error)
             yield from self._wait(tries, error)
 
     def next_client(self) -> Steps[Any]:
@@ -180,7 +183,9 @@ class Run:
             except Exception as cause:  # noqa: BLE001 (the action boundary: any exception of an action gets a code)
                 error = explained(self.connector, cause, client, values, call, self._log_error)
                 self._weigh(error, call)
+                self._missed(error)
             else:
+                self.last, self.failures = None, 0
                 yield from self._pace_by(None, began)
                 return self._succeeded(call, started, output)
             yield from self._pace_by(error, began)
@@ -259,12 +264,31 @@ class Run:
         under whose key? A key that was derived from the invocation ends with it: another invocation would take effect again.
         ``unusable`` adds: was it answered, but not in a way that can be used?
         """
+        error = self.ended(error)
         if not self.doubtful:
             return error
         doubt = in_doubt(self.action.key, error, self.done, answered=self.fetched)
         if self._has_derived_key and self.key.used:
             doubt.details = (*doubt.details, Detail("", f"the idempotency key sent to the provider was '{self.key.value}'"))
         return doubt
+
+    def ended(self, error: JackfieldError) -> JackfieldError:
+        """Return the error that ends the run, with its cause: if ``error`` says only that the deadline passed before the next attempt, that
+        is the failure before."""
+        last = self.last
+        if last is None:
+            return error
+        if isinstance(error, TimedOut) and error.unexplained and error.sent is Sent.NOTHING:
+            error = last
+        return counted(error, self.failures) if error is last and self.failures > 1 and not isinstance(error, NotYet) else error
+
+    def limits_unread(self, fault: Exception, client: Any, deadline: Deadline) -> None:
+        """Note why the provider's limits could not be read. That ends no run, unless no time is left after it."""
+        self._missed(explained(self.connector, fault, client, None, Call(deadline), self._log_error))
+
+    def _missed(self, error: JackfieldError) -> None:
+        if error.retryable and not (isinstance(error, TimedOut) and error.unexplained):
+            self.last, self.failures = error, self.failures + 1
 
     def unusable(self, error: JackfieldError, output: Mapping[str, Any] | None = None) -> JackfieldError:
         """Return the error that ends a run whose answer cannot be used: an action that may have changed something has not just failed.

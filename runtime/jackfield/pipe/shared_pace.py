@@ -121,11 +121,16 @@ class SharedPace:
         """Count a call of a warm-up plan; if today has no room for it, return the number of today in the plan and the end of today."""
         return self._change(lambda state, now: state.plan(per_day, cost, now))
 
-    def read(self, limits: Callable[[], Limits | None], deadline: Deadline) -> None:
-        """Read the provider's limits and store them; a failure leaves what is known."""
+    def read(self, limits: Callable[[], Limits | None], deadline: Deadline) -> Exception | None:
+        """Read the provider's limits and store them; a failure, which is returned, leaves what is known."""
         with entered(Call(deadline)):
-            found = _attempted(limits)
-        self._change(lambda state, now: state.read(found, now))
+            found = attempt(limits)
+        fault = found.error if isinstance(found, Raised) else None
+        stated = None if isinstance(found, Raised) else found
+        if fault is not None:
+            _note_unread(fault)
+        self._change(lambda state, now: state.read(stated, now))
+        return fault
 
     def _change(self, change: Callable[[PaceState, float], T]) -> T:
         def noted(state: PaceState, now: float) -> T:
@@ -262,8 +267,11 @@ def _granted(run: Run, pace: SharedPace, budget: Budget, client: Any, last: Jack
         if grant.outcome == "granted":
             return grant
         if grant.outcome == "read":
-            patience = Deadline.after(min(_READ_WITHIN, run.deadline.remaining() / 3), run.clock)
-            yield Execute(partial(pace.read, lambda: budget.limits(client), patience))
+            until = run.clock.monotonic() + min(_READ_WITHIN, run.deadline.remaining() / 3)
+            patience = Deadline(run.clock, until, run.deadline.seconds)
+            fault = yield Execute(partial(pace.read, lambda: budget.limits(client), patience))
+            if fault is not None:
+                run.limits_unread(fault, client, patience)
         elif grant.outcome == "wait":
             yield Wait(min(_POLL, run.deadline.remaining()), run.cancelled)
         elif grant.outcome == "postponed":
@@ -346,6 +354,10 @@ def _attempted(step: Callable[..., T], *given: Any) -> T | None:
     """Return the value of an author's function; None if it fails, because pacing must not fail a call."""
     found = attempt(step, *given)
     if isinstance(found, Raised):
-        _LOG.info("a limit of the provider could not be read: %s", type(found.error).__name__)
+        _note_unread(found.error)
         return None
     return found
+
+
+def _note_unread(fault: Exception) -> None:
+    _LOG.info("a limit of the provider could not be read: %s", type(fault).__name__)

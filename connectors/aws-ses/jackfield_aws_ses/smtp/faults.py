@@ -31,7 +31,7 @@ def explained(server: Server, deadline: Deadline, sent: Sent = Sent.NOTHING) -> 
 
 def _meaning(error: OSError, server: Server, deadline: Deadline, sent: Sent) -> JackfieldError:
     if isinstance(error, TimeoutError) and deadline.remaining() <= 0:
-        return deadline.passed(sent)
+        return deadline.passed(sent, Unavailable(f"{server.place} did not answer in time", sent=sent))
     if isinstance(error, ssl.SSLCertVerificationError):
         return Unavailable(
             f"the certificate of {server.place} cannot be verified: {error.verify_message}; nothing was sent",
