@@ -23,6 +23,7 @@ from jackfield.connector import (
     Sent,
     Unauthenticated,
     Unavailable,
+    current_call,
 )
 from jackfield.manifest import Effect
 from jackfield.retry import TRIES
@@ -121,6 +122,24 @@ def test_a_hanging_try_leaves_time_for_others(tmp_path: Path) -> None:
         result = board.ask(timeoutSeconds=60)
     assert (result.status, result.meta.attempts) == ("succeeded", 3)
     assert clock.waited < 60
+
+
+@pytest.mark.parametrize("throttled", [False, True])
+def test_w4_the_second_attempt_of_an_idempotent_action_has_all_the_time_left(tmp_path: Path, throttled: bool) -> None:
+    """A PUT for which the provider needs 6 s succeeds within 15 s: at the second attempt, throttled ones aside."""
+    clock = FakeClock()
+
+    def slow() -> Any:
+        call = current_call()
+        assert call is not None
+        patience = call.deadline.remaining()
+        clock.advance(min(6.0, patience))
+        return "done" if patience >= 6 else Unavailable("timed out", sent=Sent.UNKNOWN)
+
+    script = Script(*[THROTTLED] * throttled, slow)
+    with runtime(tmp_path, scripted(script, effect="idempotent"), clock=clock) as board:
+        result = board.ask(timeoutSeconds=15)
+    assert (result.status, script.tries) == ("succeeded", 2 + throttled)
 
 
 @pytest.mark.parametrize(("effect", "seconds", "ends"), [("write", 100, "in_doubt"), ("read", 100, "failed"), ("write", 60.2, "succeeded")])
