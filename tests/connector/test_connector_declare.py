@@ -160,6 +160,17 @@ def test_keys_and_effects_that_cannot_be(connector: Connector) -> None:
         Connector("talk", title="Talk", version="1", connections=[Door, Door])
 
 
+def test_a_pace_by_something_that_is_no_input(connector: Connector) -> None:
+    """A misspelt input would leave calls unpaced in silence, so it is refused; names are those of the JSON."""
+
+    def ask(_question: Ask) -> Answer: ...  # type: ignore[empty-body]
+
+    with pytest.raises(DeclarationError, match="'ask': pace_by names 'bucket', which is no input"):
+        connector.action("ask", pace_by=["text", "bucket"])(ask)
+    connector.action("ask", pace_by=["text"])(ask)
+    assert connector.actions["ask"].pace_by == ("text",)
+
+
 def test_option_sources(connector: Connector) -> None:
     """An option source gives Options; whether it needs the client is seen from its parameters."""
 

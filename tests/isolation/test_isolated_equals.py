@@ -72,6 +72,14 @@ def test_the_answer_is_the_same(both: tuple[Jackfield, Jackfield], question: str
     assert isolated == ours
 
 
+def test_w2_a_throttle_slows_the_same_calls(both: tuple[Jackfield, Jackfield]) -> None:
+    """The inputs by which an action is paced hold for a child, too: other values do not wait."""
+    for runtime in both:
+        found = [invoke("throttle", {"text": text}, timeoutSeconds=5)(runtime) for text in ("slow", "fine", "slow")]
+        seen = [(one.get("error", {}).get("code"), one["meta"]["attempts"]) for one in found]
+        assert seen == [("rate_limited", 1), (None, 1), ("rate_limited", 0)]
+
+
 def test_m2_warnings_of_an_action_are_bounded(both: tuple[Jackfield, Jackfield]) -> None:
     """What an action says about its success is in ``meta.warnings``: at most 20 entries, each bounded, with a pointer or none."""
     for runtime in both:

@@ -16,7 +16,7 @@ import pytest
 
 from jackfield import Result
 from jackfield.clock import SystemClock
-from jackfield.connector import RateLimited, Rejected, Sent
+from jackfield.connector import RateLimit, RateLimited, Rejected, Sent
 from jackfield.pipe.rate import Pace
 from jackfield.retry import TRIES
 from scripted import Answer, Panel, Reply, Script, invocation, runtime, scripted
@@ -128,6 +128,37 @@ def test_the_first_try_keeps_to_the_pace(tmp_path: Path) -> None:
         assert board.clock.slept == ()
         assert board.ask().status == "succeeded"
         assert board.clock.waited == pytest.approx(7, abs=0.5)
+
+
+def test_w2_a_throttle_slows_only_what_the_provider_throttles(tmp_path: Path) -> None:
+    """An action that is paced by an input waits where the provider has throttled, and nowhere else; by default all its calls wait."""
+    throttled = RateLimited("slow", sent=Sent.REFUSED, retry_after=7)
+    for names, waits in ((("text",), 0), ((), 7)):
+        with runtime(tmp_path / str(waits), scripted(Script(throttled, "one", "two"), pace_by=names)) as board:
+            assert board.ask(inputs={"text": "a"}, timeoutSeconds=5).status == "failed"
+            assert board.ask(inputs={"text": "b"}).status == "succeeded"
+            assert board.clock.waited == pytest.approx(waits, abs=0.5)
+            assert board.ask(inputs={"text": "a"}).status == "succeeded"
+            assert board.clock.waited == pytest.approx(7, abs=0.5)
+
+
+def test_w2_a_declared_rate_is_the_accounts(tmp_path: Path) -> None:
+    """A rate that an action declares applies to all its calls, whatever a throttle is about."""
+    throttled = RateLimited("slow", sent=Sent.REFUSED, retry_after=7)
+    with runtime(tmp_path, scripted(Script(throttled, "one"), pace_by=("text",), rate_limit=RateLimit(100))) as board:
+        assert board.ask(inputs={"text": "a"}, timeoutSeconds=5).status == "failed"
+        assert board.ask(inputs={"text": "b"}).status == "succeeded"
+        assert board.clock.waited == pytest.approx(7, abs=0.5)
+
+
+def test_w2_many_parts_leave_nothing_behind(tmp_path: Path) -> None:
+    """The pace of a part that was not used for long is forgotten, and the open client is not."""
+    throttled = RateLimited("slow", sent=Sent.REFUSED, retry_after=50)
+    with runtime(tmp_path, scripted(Script(throttled, "done"), pace_by=("text",))) as board:
+        assert board.ask(inputs={"text": "a"}, timeoutSeconds=5).status == "failed"
+        assert {board.ask(inputs={"text": str(number)}).status for number in range(300)} == {"succeeded"}
+        assert board.ask(inputs={"text": "a"}).status == "succeeded"
+        assert board.clock.waited == 0
 
 
 def test_a_deadline_before_the_turn(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ connector = Connector(
     effect="write",
     effect_of=lambda asked: asked.real_effect,
     pagination=_PAGES,
+    pace_by=("method", "url"),
     examples=[
         ({"url": "/parcels/p1"}, {"status": 200, "headers": {"content-type": "application/json"}, "body": {"id": "p1"}}),
         ({"method": "POST", "url": "/parcels", "json": {"name": "Ada"}}, {"status": 201, "headers": {}, "body": {"id": "p2"}}),

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from jackfield.testing import RESET, Answer, Harness, Request, refused
+from jackfield.testing import RESET, Answer, Harness, Request, refused, throttled
 from jackfield.testing.loopback_provider import Step
 
 
@@ -302,3 +302,12 @@ def test_an_account_must_be_connected_first(harness: Harness, kind: str) -> None
     result = harness.invoke("request", {"url": "/x"}, connection={"type": f"http/{kind}", "values": values})
     assert result.error is not None
     assert (result.error.code, "keeps no approval" in result.error.message, server.requests) == ("invalid_connection", True, [])
+
+
+def test_w2_a_throttle_of_one_url_slows_no_other(harness: Harness) -> None:
+    """A 429 with a long 'Retry-After' for one URL holds calls of it, and of no other URL or method over the connection."""
+    harness.serve(lambda _number, request: throttled(3600) if (request.method, request.path) == ("GET", "/slow") else Answer({"a": 1}))
+    calls = [("GET", "/slow"), ("GET", "/fine"), ("PUT", "/slow"), ("GET", "/slow")]
+    results = [harness.invoke("request", {"method": method, "url": url}, timeoutSeconds=20) for method, url in calls]
+    seen = [(result.error and result.error.code, result.meta.attempts) for result in results]
+    assert seen == [("rate_limited", 1), (None, 1), (None, 1), ("rate_limited", 0)]

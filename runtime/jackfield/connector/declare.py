@@ -95,6 +95,8 @@ class Action:
     """Judges the inputs where the action runs, for a dry run; None if the models and rules here have judged them."""
     effect_of: Callable[[Any], Effect] | None = None
     """Effect of a call by its inputs; None if it is always ``effect``."""
+    pace_by: tuple[str, ...] = ()
+    """Inputs that name what the provider throttles, such as a bucket: calls with other values keep their own pace."""
     executor: Executor | None = None
     """Threads in which an event loop calls it; None for those that all actions share."""
     returns_files: bool = False
@@ -220,6 +222,7 @@ class Connector:
         preview: Callable[[Any], Output] | None = None,
         needs_connection: bool = True,
         effect_of: Callable[[Any], Effect] | None = None,
+        pace_by: Sequence[str] = (),
     ) -> Callable[[F], F]:
         """Declare the decorated function as an action. The function itself is returned unchanged.
 
@@ -229,6 +232,10 @@ class Connector:
 
         ``budget`` paces the calls by the provider's own limits, in place of ``rate_limit``; ``cost`` takes the inputs and returns how much
         a call counts (the number of recipients, for instance).
+
+        ``pace_by`` lists the inputs (their names in JSON) that name what the provider throttles: a bucket, a table, a URL. A throttle then
+        slows the calls with the same values only; without it, all calls of the action over the connection. A ``rate_limit`` applies to
+        all of them.
 
         Two parameters refine the effect ``idempotent``:
 
@@ -261,6 +268,7 @@ class Connector:
             _check_repeats(key, effect, output, idempotent_by, repeat_ok)
             if effect_of is not None and effect != "write":
                 raise DeclarationError(f"action '{key}': 'effect_of' needs the effect write, the most cautious one")
+            _check_pace_by(key, inputs, pace_by)
             if takes_client and not needs_connection:
                 raise DeclarationError(f"action '{key}' takes a client, so it needs a connection")
             self.actions.declared[key] = Action(
@@ -288,6 +296,7 @@ class Connector:
                 preview=None if preview is None else _preview(preview, inputs, key),
                 needs_connection=needs_connection,
                 effect_of=effect_of,
+                pace_by=tuple(pace_by),
                 returns_files=returns_files(output),
             )
             return function
@@ -373,6 +382,13 @@ def _check_repeats(key: str, effect: Effect, output: type[Output], by: Idempoten
     needed = [name for name, field in output.model_fields.items() if field.is_required()] if repeat_ok else []
     if needed:
         raise DeclarationError(f"action '{key}': repeat_ok needs a default for each output field, and '{needed[0]}' has none")
+
+
+def _check_pace_by(key: str, inputs: type[Inputs], names: Sequence[str]) -> None:
+    known = {field.alias or name for name, field in inputs.model_fields.items()}
+    unknown = next((name for name in names if name not in known), None)
+    if unknown is not None:
+        raise DeclarationError(f"action '{key}': pace_by names '{unknown}', which is no input")
 
 
 def _preview(function: Callable[[Any], Output], inputs: type[Inputs], key: str) -> Preview:

@@ -49,6 +49,8 @@ def _action_facts(action: Action) -> dict[str, Any]:
     facts: dict[str, Any] = {"takesClient": action.takes_client}
     if action.budget is not None:
         facts["budget"] = action.budget.key
+    if action.pace_by:
+        facts["paceBy"] = list(action.pace_by)
     if action.repeat_ok:
         facts["defaults"] = dumped(action.output())
     return facts

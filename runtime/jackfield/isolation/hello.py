@@ -23,6 +23,7 @@ class ActionFacts:
     takes_client: bool
     budget: str | None
     defaults: Mapping[str, Any]
+    pace_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def read_hello(frame: Mapping[str, Any], layers: Mapping[str, bool | str]) -> He
 
 def _action(facts: Any) -> ActionFacts:
     found = _object(facts)
-    return ActionFacts(_flag(found.get("takesClient")), _optional(found.get("budget")), _object(found.get("defaults", {})))
+    budget, defaults, pace_by = _optional(found.get("budget")), _object(found.get("defaults", {})), _texts(found.get("paceBy", []))
+    return ActionFacts(_flag(found.get("takesClient")), budget, defaults, pace_by)
 
 
 def _type(facts: Any) -> TypeFacts:

@@ -37,7 +37,7 @@ from jackfield.pipe.filling import Outputs, by_value, compared, fill, holding, r
 from jackfield.pipe.foreign_forms import checked, parsed
 from jackfield.pipe.open import OpenConnection, Opener
 from jackfield.pipe.paging import collected, next_inputs, wants_all
-from jackfield.pipe.rate import Pace, turn
+from jackfield.pipe.rate import pace_of, turn
 from jackfield.pipe.recorder import Record, draft_of, fingerprinted
 from jackfield.pipe.run_state import RunState
 from jackfield.pipe.settle import check_output, failed, mask_names, masked_error, masked_output, stored_secrets, succeeded
@@ -352,7 +352,7 @@ class Pipeline:
             cancelled=state.cancelled,
             clock=self.clock,
             meta=state.meta,
-            pace=self._pace(admitted, state.opening),
+            pace=pace_of(admitted, action, inputs, state.opening),
             paces=self.paces,
             workspace=self.workspace,
             is_queued=state.claimed is not None,
@@ -363,13 +363,6 @@ class Pipeline:
             # an earlier delivery, whose process was lost, may have taken effect
             unclear=state.claimed is not None and state.claimed.delivery > 1 and action.effect == "idempotent",
         )
-
-    def _pace(self, admitted: Admitted, opening: OpenConnection | None) -> Pace | None:
-        if opening is None:
-            return None
-        limit, key = admitted.action.rate_limit, ("pace", admitted.manifest.key, admitted.action.key)
-        pace: Pace = opening.cache.cached(key, lambda: Pace(limit.per_second if limit is not None else None))
-        return pace
 
     def _call_action(self, admitted: Admitted, inputs: Mapping[str, Any], run: Run, state: RunState) -> Steps[Mapping[str, Any]]:
         paging = run.action.pagination

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from bisect import bisect_left, insort
-from collections import deque
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
 from jackfield.errors import Cancelled, JackfieldError, RateLimited
@@ -14,6 +14,12 @@ from jackfield.pipe.driver import Steps, Wait
 from jackfield.pipe.shared_pace import shared_turn
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from jackfield.connector import Action
+    from jackfield.pipe.admit import Admitted
+    from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.run import Run
 
 _FIRST_RATE = 10.0
@@ -42,12 +48,14 @@ _IDLE = 60.0
 """Seconds without a throttle and without waiting invocations, after which limiting ends."""
 _MAX_HOLD = 60.0
 """Maximum seconds for which one ``Retry-After`` delays all invocations; the invocation that received it honours it in full."""
+_PARTS = 256
+"""Maximum number of parts of one action over one connection, such as buckets, whose pace is kept."""
 _RECHECK = 1.0
 """Seconds after which invocations behind the first in line check again, because the rate may have risen."""
 
 
 class Pace:
-    """Rate limiter shared by all invocations of one action over one connection in this process. Thread-safe.
+    """Rate limiter shared by all invocations of one action over one connection in this process, or of a part of it. Thread-safe.
 
     It does nothing until the provider throttles. From then on attempts take slots in the order in which their invocations first asked, and
     the rate adapts to the provider (AIMD): a throttle lowers it towards the rate of accepted requests; successes raise it, quickly up to
@@ -167,6 +175,41 @@ class Pace:
 
     def _earliest(self, now: float) -> float:
         return max(0.0, self._hold - now, self._last + 1 / self._current_rate - now)
+
+
+class _Parts:
+    """Paces of the parts of one action over one connection; those unused for longest are dropped first. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._paces: OrderedDict[str, Pace] = OrderedDict()
+        self._lock = threading.Lock()
+        at_fork(self)
+
+    def find(self, part: str) -> Pace:
+        """Return the pace of a part."""
+        with self._lock:
+            found = self._paces.get(part)
+            if found is None:
+                found = self._paces[part] = Pace()
+                if len(self._paces) > _PARTS:
+                    self._paces.popitem(last=False)
+            self._paces.move_to_end(part)
+        return found
+
+
+def pace_of(admitted: Admitted, action: Action, inputs: Mapping[str, Any], opening: OpenConnection | None) -> Pace | None:
+    """Return the pace of a call: that of its action over its connection, or of the part of it that the inputs in ``pace_by`` name.
+
+    A rate that the action declares is the account's, and applies to all parts.
+    """
+    if opening is None:
+        return None
+    limit, key = admitted.action.rate_limit, ("pace", admitted.manifest.key, admitted.action.key)
+    if limit is not None or not action.pace_by:
+        pace: Pace = opening.cache.cached(key, lambda: Pace(limit.per_second if limit is not None else None))
+        return pace
+    parts: _Parts = opening.cache.cached(key, _Parts)
+    return parts.find("\0".join([str(inputs.get(name)) for name in action.pace_by]))
 
 
 def turn(run: Run, last: JackfieldError | None = None, *, always: bool = False) -> Steps[None]:

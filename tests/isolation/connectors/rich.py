@@ -19,6 +19,7 @@ from jackfield.connector import (
     Output,
     Pagination,
     Provider,
+    RateLimited,
     Sent,
     Step,
     Unavailable,
@@ -147,6 +148,17 @@ def warn(said: Said, client: Client) -> Heard:
     call.warn(f"{client.name} was told", "/text")
     for number in range(30):
         call.warn(f"warning {number}" + "x" * 2000, "nowhere")
+    return Heard(text=said.text)
+
+
+@connector.action("throttle", effect="write", pace_by=["text"])
+def throttle(said: Said, _client: Client) -> Heard:
+    """Be throttled for one text."""
+    call = current_call()
+    assert call is not None
+    call.begin("throttle")
+    if said.text == "slow":
+        raise RateLimited("slow down", sent=Sent.REFUSED, retry_after=40)
     return Heard(text=said.text)
 
 

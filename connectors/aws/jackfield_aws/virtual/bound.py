@@ -11,7 +11,7 @@ from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefau
 from jackfield_aws.virtual import models
 from jackfield_aws.virtual.errors import SERVICE_ERRORS
 from jackfield_aws.virtual.names import action_key
-from jackfield_aws.virtual.operations import OWN, callable_of
+from jackfield_aws.virtual.operations import OWN, callable_of, pace_by
 from jackfield_aws.virtual.source import offer_regions
 
 Json = Mapping[str, Any]
@@ -59,4 +59,5 @@ def _action(service: str, row: Json) -> Action:
         permissions={system: tuple(names) for system, names in row.get("permissions", {}).items()},
         pagination=None if paging is None else Pagination.from_json(paging, row["key"]),
         idempotent_by=row.get("idempotentBy"),
+        pace_by=pace_by(service),
     )

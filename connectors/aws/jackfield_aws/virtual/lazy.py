@@ -8,7 +8,7 @@ from typing import cast
 from jackfield.connector import Action, DeclarationError, Inputs, Output
 from jackfield.manifest import ActionManifest, Effect, Json, Pagination
 from jackfield_aws.virtual.names import action_key
-from jackfield_aws.virtual.operations import OWN, Described, callable_of, describe
+from jackfield_aws.virtual.operations import OWN, Described, callable_of, describe, pace_by
 from jackfield_aws.virtual.recent import Recent
 
 _DESCRIBED = Recent(500)
@@ -123,4 +123,5 @@ def _action(about: VirtualAction) -> Action:
         permissions=about.permissions,
         pagination=known.pagination,
         idempotent_by="key" if known.by_key else None,
+        pace_by=pace_by(about.service),
     )

@@ -29,6 +29,20 @@ config route53domains savingsplans shield support waf
 GLOBAL: Mapping[str, str] = dict.fromkeys(_GLOBAL_NAMES.split(), "us-east-1")
 """Services with one endpoint for all regions, and the region that signs for it where none is given."""
 _FILLED = "jackfield sets it from the invocation's idempotency key if it is left out."
+_THROTTLED: Mapping[str, tuple[str, ...]] = {
+    "dynamodb": ("TableName",),
+    "kinesis": ("StreamName", "StreamARN"),
+    "lambda": ("FunctionName",),
+    "s3": ("Bucket",),
+    "sqs": ("QueueUrl",),
+}
+"""Inputs that name what a service throttles by itself, beside the account's rate for an operation in a region (the services' developer
+guides, quotas; S3's performance guidelines: by prefix within a bucket, whose borders S3 moves and does not tell)."""
+
+
+def pace_by(service: str) -> tuple[str, ...]:
+    """Return the inputs that name what a throttle of a service's operations applies to."""
+    return (REGION, *_THROTTLED.get(service, ()))
 
 
 @dataclass(frozen=True, slots=True)
