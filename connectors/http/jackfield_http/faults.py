@@ -116,6 +116,11 @@ def _in_flight(fault: Fault) -> JackfieldError:
     return Unavailable(f"the connection to {fault.server} was lost before the whole response had arrived", hint=_NETWORK, sent=Sent.UNKNOWN)
 
 
+def unprocessed(host: str, port: int) -> Unavailable:
+    """Return the error for a request that the server says it has not processed: whatever its effect, it may be repeated."""
+    return Unavailable(f"'{host}:{port}' did not process the request", hint="Try again later.", sent=Sent.REFUSED)
+
+
 def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)[:200]
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import httpcore2
 
 from jackfield.connector import Guard, JackfieldError
-from jackfield_http.faults import Fault, explain_fault
+from jackfield_http.faults import Fault, explain_fault, unprocessed
 from jackfield_http.urls import Url
 
 _CONNECT = 10.0
@@ -24,6 +24,10 @@ _IDLE = 20.0
 """Seconds for which an unused connection stays open."""
 _CONNECTIONS = 100
 _READ = 65_536
+_AGAIN = ("connect_tcp.started", "send_request_headers.started")
+"""Events of a request that is sent for a second time."""
+_REFUSED_STREAM = 7
+"""Code of HTTP/2 for a request that was not processed (RFC 9113 §7)."""
 _FAULTS: tuple[type[Exception], ...] = (
     httpcore2.TimeoutException,
     httpcore2.NetworkError,
@@ -105,15 +109,18 @@ class Wire:
 
         :raises JackfieldError: if there is no response; its ``sent`` says how far the request got.
         """
-        settings, begun = self._settings, False
+        settings, begun, stream, written = self._settings, False, 0, False
         if settings.proxy is not None and not settings.guard.internal:
             settings.guard.check(url.host, settings.guard_path)  # the proxy resolves the name, so this is all that can be checked
 
         def trace(name: str, info: Mapping[str, Any]) -> None:
-            nonlocal begun
-            if not begun and name.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
+            nonlocal begun, stream, written
+            if begun and name.endswith(_AGAIN):  # the pool would send the rest of the body, of which nothing is left
+                raise unprocessed(url.host, url.port)
+            if name.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
                 begin()
-                begun = True
+                begun, stream = True, info.get("stream_id", 0)
+            written = written or name.endswith("send_request_body.complete")
 
         timeouts = {"pool": max(0.001, limit()), "connect": limit, "write": limit, "read": limit}
         request = httpcore2.Request(
@@ -126,7 +133,9 @@ class Wire:
         try:
             response = self._pool.handle_request(request)
         except _FAULTS as error:
-            raise _explained(error, url, limit, begun=begun) from error
+            if begun and _is_unprocessed(error, stream):
+                raise unprocessed(url.host, url.port) from error
+            raise _explained(error, url, limit, begun=begun, written=written) from error
         return Reply(response, url, limit)
 
 
@@ -158,8 +167,19 @@ def _close(pool: httpcore2.ConnectionPool, born_in: int) -> None:
         pool.close()
 
 
-def _explained(error: Exception, url: Url, limit: Limit, *, begun: bool) -> JackfieldError:
-    names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("httpcore2")]
+def _is_unprocessed(error: Exception, stream: int) -> bool:
+    """Return True if the server says that it has not processed a stream: by GOAWAY with a lower one (RFC 9113 §6.8), or by REFUSED_STREAM
+    (§8.7). A wait for another connection follows such a GOAWAY, too."""
+    event = error.args[0] if error.args else None
+    last = getattr(event, "last_stream_id", None)
+    refused = getattr(event, "stream_id", None) == stream and getattr(event, "error_code", None) == _REFUSED_STREAM
+    return isinstance(error, httpcore2.PoolTimeout) or refused or (last is not None and stream > last)
+
+
+def _explained(error: Exception, url: Url, limit: Limit, *, begun: bool, written: bool = True) -> JackfieldError:
+    names = {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("httpcore2")}
+    if written:
+        names.discard("LocalProtocolError")  # the request was right: the server has said what its protocol does not allow now
     return explain_fault(Fault(error, frozenset(names), url.host, url.port, begun=begun, late=limit() <= 0))
 
 

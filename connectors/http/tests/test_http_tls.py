@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import h2.config
+import h2.connection
+import h2.errors
+import h2.events
 import pytest
 
 from http_rig import Acme, Cache, attempt, talk_http2
-from jackfield.connector import InvalidConnection, JackfieldError, Sent
-from jackfield_http import MutualTls
+from jackfield.connector import Connector, Inputs, InvalidConnection, JackfieldError, Output, Sent
+from jackfield_http import HttpClient, MutualTls
 from raw_server import make_certificate, read_request, serving
+from scripted import runtime
+
+End = Callable[[h2.connection.H2Connection, int], bytes | None]
+"""Ends a stream, and returns what it sends beyond what the library knows of."""
 
 
 class Fast(Acme):
     """Over HTTP/2."""
 
     http2 = True
+
+
+class Order(Inputs):
+    """What to order."""
+
+    what: str
+
+
+class Ordered(Output):
+    """What was ordered."""
+
+    what: str
 
 
 @pytest.fixture(name="pem", scope="module")
@@ -163,6 +185,105 @@ def test_http2(pem: Path, port: int) -> None:
         api.get("/none")
     assert refused.value.code == "not_found"
     cache.objects.clear()  # closes the connection, for which the server waits
+
+
+def two_streams(pem: Path, seen: list[bytes], *ends: End) -> Callable[[socket.socket], None]:
+    """A server of HTTP/2 whose requests end one after the other as ``ends`` say; ``seen`` gets their bodies. Later ones succeed."""
+    turns = iter(ends)
+
+    def talk(connection: ssl.SSLSocket) -> None:
+        spoken, body = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False)), bytearray()
+        spoken.initiate_connection()
+        connection.sendall(spoken.data_to_send())
+        with contextlib.suppress(OSError):
+            while data := connection.recv(65536):
+                for event in spoken.receive_data(data):
+                    if isinstance(event, h2.events.DataReceived):
+                        body += event.data or b""
+                    if isinstance(event, h2.events.StreamEnded):
+                        seen.append(bytes(body))
+                        body.clear()
+                        connection.sendall(next(turns, succeed)(spoken, event.stream_id) or b"")
+                connection.sendall(spoken.data_to_send())
+                if spoken.state_machine.state is h2.connection.ConnectionState.CLOSED:
+                    return
+
+    return over_tls(pem, talk, http2=True)
+
+
+def succeed(spoken: h2.connection.H2Connection, stream: int) -> None:
+    """Answer a request."""
+    spoken.send_headers(stream, [(":status", "200"), ("content-type", "application/json")])
+    spoken.send_data(stream, b"{}", end_stream=True)
+
+
+def go_away(below: int) -> End:
+    """End the connection; requests from ``below`` before this one on have been processed."""
+    return lambda spoken, stream: spoken.close_connection(last_stream_id=max(0, stream - below))
+
+
+def refuse(spoken: h2.connection.H2Connection, stream: int) -> None:
+    """Refuse the one request."""
+    spoken.reset_stream(stream, h2.errors.ErrorCodes.REFUSED_STREAM)
+
+
+def leave_after_answering(spoken: h2.connection.H2Connection, stream: int) -> bytes:
+    """End the connection, and answer the request after that, which the server may do."""
+    succeed(spoken, stream)
+    answer = spoken.data_to_send() or b""
+    spoken.close_connection(last_stream_id=stream)
+    goodbye = spoken.data_to_send() or b""
+    return goodbye + answer  # in this order, of which the library knows nothing
+
+
+@pytest.mark.parametrize(
+    ("end", "sent"),
+    [
+        (go_away(1), Sent.REFUSED),
+        (go_away(2), Sent.REFUSED),
+        (go_away(0), Sent.UNKNOWN),
+        (refuse, Sent.REFUSED),
+        (leave_after_answering, Sent.UNKNOWN),
+    ],
+    ids=["above the last", "far above", "the last", "refused", "answered after it"],
+)
+@pytest.mark.parametrize("before", [0, 1])
+def test_w7_a_request_that_was_not_processed_may_be_repeated(pem: Path, end: Any, sent: Sent, before: int) -> None:
+    """W7: above the last stream of a GOAWAY nothing was processed; at or below it nobody knows. Nothing is sent twice by the pool."""
+    seen: list[bytes] = []
+    values = {"token": "t", "caCertificate": authority(pem)}
+    with (
+        serving(two_streams(pem, seen, *[succeed] * before, end)) as port,
+        attempt(f"https://localhost:{port}", Fast, cache=(cache := Cache()), values=values) as (api, call),
+    ):
+        for _ in range(before):
+            api.post("/x", json={"first": 1})
+        call.requests, call.begun = 0, False  # the runtime repeats an attempt, and the client its later requests
+        with pytest.raises(JackfieldError) as found:
+            api.post("/x", json={"second": 2})
+        cache.objects.clear()
+    assert (found.value.code, found.value.sent, found.value.retryable) == ("unavailable", sent, True)
+    assert seen == [b'{"first":1}'] * before + [b'{"second":2}']
+
+
+def test_w7_the_runtime_repeats_a_write_that_was_not_processed(pem: Path, tmp_path: Path) -> None:
+    """W7: a write above the last stream of a GOAWAY is sent again whole, and succeeds once."""
+    seen: list[bytes] = []
+    connector = Connector("acme", title="Acme", version="1.0.0", connections=[Fast])
+
+    @connector.action("order", effect="write")
+    def order(asked: Order, api: HttpClient) -> Ordered:
+        """Order something."""
+        api.post("/orders", json={"what": asked.what})
+        return Ordered(what=asked.what)
+
+    values = {"token": "t", "caCertificate": authority(pem)}
+    with serving(two_streams(pem, seen, go_away(1))) as port:
+        connections = {"acme": {"type": "acme/acmeToken", "values": {**values, "server": f"https://localhost:{port}"}}}
+        with runtime(tmp_path, connector, connections=connections) as board:
+            result = board.jackfield.invoke({"connector": "acme", "action": "order", "connection": "acme", "inputs": {"what": "milk"}})
+    assert (result.status, result.meta.attempts) == ("succeeded", 2)
+    assert seen == [b'{"what":"milk"}'] * 2
 
 
 def test_http2_breaks(pem: Path) -> None:
