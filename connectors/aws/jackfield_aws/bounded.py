@@ -11,6 +11,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
+from http.client import HTTPResponse
 from ipaddress import ip_address
 from typing import Any
 
@@ -116,6 +117,9 @@ _SHORTEST = 0.001
 _LONGEST = 900.0
 """Longest possible deadline in seconds; the watchdog enforces shorter ones."""
 _EVENTS, _LENGTH = "application/vnd.amazon.eventstream", 4
+_FINAL = (100, 101, *range(200, 1000))
+"""Statuses that are no interim ones; http.client passes over 100 itself."""
+_LONGEST_LINE = 65_537
 _WATCH = Watch()
 # One per process: it holds sockets and times but no tenant's data, and its thread must outlive every client.
 
@@ -130,12 +134,48 @@ def bound(client: Any, guard: Guard = ANYWHERE, path: str = "") -> None:
     client._endpoint.http_session._pool_classes_by_scheme.update(pools)  # noqa: SLF001 (see above)
 
 
+class _Response(HTTPResponse):
+    """Response that passes over interim ones (1xx). http.client takes all but 100 for the response, which the next request then gets."""
+
+    def __init__(self, owner: _Bounded, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._owner = owner
+
+    def _close_conn(self) -> None:
+        """End the response; http.client calls this once its last byte was read."""
+        self._owner.responded(self.fp)
+        super()._close_conn()  # type: ignore[misc]
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            if found[1] in _FINAL:
+                return found
+            while self.fp.readline(_LONGEST_LINE).strip():
+                pass
+
+
+def _has_more(sock: socket.socket, stream: Any) -> bool:
+    """Return whether more has arrived than was read from ``stream``. A look at the socket alone would miss what TLS or the stream hold."""
+    try:
+        sock.settimeout(0)
+        more = bool(stream.peek(1))
+        sock.settimeout(_LONGEST)
+    except (OSError, ValueError):  # TLS has nothing to read, or the watchdog has shut the connection down
+        more = False
+        with contextlib.suppress(OSError):
+            sock.settimeout(_LONGEST)
+    return more
+
+
 class _Bounded:
     """Mixin for botocore's connections: each address gets the remaining time, and the watchdog enforces the deadline."""
 
     guard = ANYWHERE
     guard_path = ""
     answering = False
+    spent = False
+    """True if the connection must not serve another request: more than a response has arrived, or less than a request was sent."""
     ended = False
     """True once the watchdog has shut down the connection of the last request."""
     watched: int | None = None
@@ -203,6 +243,7 @@ class _Bounded:
 
     def getresponse(self: Any) -> Any:
         self.answering = True
+        self.spent = self._response_received  # it was answered before its body, for which the server may still wait
         try:
             found = super().getresponse()  # type: ignore[misc]
         finally:
@@ -210,6 +251,14 @@ class _Bounded:
         found.enforce_content_length = True  # botocore switches it off, and would read half of a JSON document as an empty one
         found.stream = partial(_streamed, found, found.stream)
         return found
+
+    def response_class(self, *args: Any, **kwargs: Any) -> _Response:
+        """Return the response to a request, as http.client makes it."""
+        return _Response(self, *args, **kwargs)
+
+    def responded(self: Any, stream: Any) -> None:
+        """Note at the end of a response whether more has arrived: the next request would take it for its own response."""
+        self.spent = self.spent or (self.sock is not None and _has_more(self.sock, stream))
 
     def close(self: Any) -> None:
         if self.answering and self.sock is not None:
@@ -299,6 +348,9 @@ class _Released:
                 super()._put_conn(None)  # type: ignore[misc]
                 # A response without a length, or cut off within its headers, would look complete.
                 raise ReadTimeoutError(self, "", "the deadline passed")
+            if conn.spent:
+                conn.close()
+                conn = None
         super()._put_conn(conn)  # type: ignore[misc]
 
 
