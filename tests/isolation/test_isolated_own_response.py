@@ -1,0 +1,54 @@
+"""R2: a response answers its own request only, also over connections that are opened for an isolated connector."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from isolated import install_from, isolating
+from raw_server import read_request, serving
+
+STALE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+FIRST = {
+    "a second response": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "POST"),
+    "a 204 with a body": (b"HTTP/1.1 204 No Content\r\n\r\n", "POST"),
+    "a HEAD with a body": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", "HEAD"),
+}
+
+
+def _sources(*packages: str) -> Iterator[tuple[str, str]]:
+    """The files of packages, as they lie in an environment: a child has none but its own."""
+    for package in packages:
+        found = importlib.util.find_spec(package)
+        assert found is not None
+        assert found.origin is not None
+        folder = Path(found.origin).parent
+        yield from ((f"{package}/{file.relative_to(folder)}", file.read_text(encoding="utf-8")) for file in folder.rglob("*.py"))
+
+
+@pytest.mark.parametrize("kind", FIRST)
+def test_r2_an_isolated_connector_gets_its_own_response(tmp_path: Path, kind: str) -> None:
+    """R2: bytes after a response close the connection in the child, too; the next write has the outcome of its own response."""
+    first, method = FIRST[kind]
+    connections: list[int] = []
+
+    def talk(connection: socket.socket) -> None:
+        connections.append(len(connections))
+        if connections == [0]:
+            read_request(connection)
+            connection.sendall(first + STALE)
+        if read_request(connection):
+            connection.sendall(b"HTTP/1.1 400 no\r\nContent-Length: 0\r\n\r\n")
+
+    install_from(tmp_path, "wired", "wired.py", files=dict(_sources("jackfield_http", "httpcore2", "h11")))
+    with serving(talk) as port:
+        account = {"account": {"type": "wired/account", "values": {"server": f"http://127.0.0.1:{port}", "token": "t"}}}
+        with isolating(tmp_path, account) as jackfield:
+            given = {"connector": "wired", "action": "order", "connection": "account", "timeoutSeconds": 20}
+            results = [jackfield.invoke({**given, "inputs": {"method": verb}}) for verb in (method, "POST")]
+    assert [(one.status, one.error and one.error.code) for one in results] == [("succeeded", None), ("failed", "rejected")]
+    assert len(connections) == 2
