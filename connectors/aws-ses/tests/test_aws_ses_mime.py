@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jackfield_aws_ses.addresses import AddressError, Mailbox, parse_mailbox, parse_mailboxes
@@ -326,6 +326,22 @@ def test_no_text_injects_a_line(name: str, subject: str, field: str, value: str,
     ]
 
 
+def file_names(parsed: EmailMessage) -> list[str]:
+    """The names of the attached files. ``get_filename`` would unquote them twice, and return nothing for ``"<>"`` (email.utils.unquote)."""
+    return [one["Content-Disposition"].params["filename"] for one in parsed.iter_attachments()]
+
+
+@PROPERTY
+@example("<>")
+@example('"a"')
+@given(st.text(r"""<>"'\a=?*;%. """, min_size=1, max_size=6))
+def test_file_names_of_special_characters_arrive(file: str) -> None:
+    """A file name of characters that mean something in a header comes back as it was given: in brackets or quotes, too."""
+    files = parse_attachments({file: ""})
+    _, parsed = read_both(Message(SENDER, text="x", attachments=files))
+    assert file_names(parsed) == [one.name for one in files]
+
+
 @PROPERTY
 @given(NAMES, st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=200), NAMES)
 def test_names_and_subjects_arrive(name: str, subject: str, file: str) -> None:
@@ -340,4 +356,4 @@ def test_names_and_subjects_arrive(name: str, subject: str, file: str) -> None:
     shown = re.sub(r"\\(.)", r"\1", phrase[1:-1]) if phrase.startswith('"') else decode_words(phrase)
     assert shown == name or not name
     assert [one.addr_spec for one in parsed["From"].addresses] == ["a@x.io"]
-    assert [one.get_filename() for one in parsed.iter_attachments()] == [one.name for one in files]
+    assert file_names(parsed) == [one.name for one in files]
