@@ -3,7 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
-PROJECTS := pyproject.toml connectors/aws/pyproject.toml connectors/aws-ses/pyproject.toml connectors/http/pyproject.toml
+CONNECTORS := $(patsubst %/pyproject.toml,%,$(wildcard connectors/*/pyproject.toml))
+PROJECTS := pyproject.toml $(CONNECTORS:%=%/pyproject.toml)
 CODE := runtime connectors tests benchmarks .ci
 # Processes that run tests: more than there are processors, since many tests wait for processes, servers and deadlines.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 4)
@@ -16,7 +17,7 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(STAMP) ## make .venv with the packages (editable) and the tools
+setup: $(STAMP) ## make .venv with all packages of the repository (editable) and the tools
 
 $(STAMP): $(PROJECTS) constraints.txt Makefile
 	@test -n "$(PYTHON)" || { echo "jackfield needs CPython 3.11 or newer: install python3.11"; exit 1; }
@@ -25,7 +26,7 @@ $(STAMP): $(PROJECTS) constraints.txt Makefile
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -qq --disable-pip-version-check uv
 	@echo "setup: packages"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all,dev]' -e connectors/aws -e connectors/aws-ses -e connectors/http
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[all,dev]' $(CONNECTORS:%=-e %)
 	@touch $@
 	@echo "setup: done; $(BIN)/jackfield is ready"
 

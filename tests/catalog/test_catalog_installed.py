@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ from jackfield.connector import Connector
 from jackfield.errors import UnknownConnector
 from plugboard import declare, make_connector, plugged
 from together import at_once
+
+CONNECTORS = Path(__file__).parents[2] / "connectors"
 
 MANIFEST: dict[str, Any] = {
     "manifestVersion": 1, "key": "good", "title": "Good", "description": "Does good.", "version": "1.2.3",
@@ -436,3 +439,12 @@ def test_b10_check_sees_a_manifest_that_differs(tmp_path: Path) -> None:
         path.write_text(path.read_text().replace("A title.", "Another title."))
         assert 'says "Another title.", the code "A title."' in str(read(tmp_path).differs("liar"))
         assert rows(tmp_path, load=True) == {"liar": None}
+
+
+def test_the_connectors_of_the_repository_are_installed() -> None:
+    """``make setup`` and the wheels have every connector that the repository declares, and each can be imported."""
+    projects = [tomllib.loads(path.read_text(encoding="utf-8"))["project"] for path in CONNECTORS.glob("*/pyproject.toml")]
+    declared = {key for project in projects for key in project.get("entry-points", {}).get("jackfield.connectors", {})}
+    found = {entry.key: entry.error for entry in Catalog.installed().entries(load=True)}
+    assert {"aws-ses", "github", "http", "slack", "stripe"} <= declared
+    assert {key: found.get(key, "not installed") for key in declared} == dict.fromkeys(declared)

@@ -17,7 +17,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     folder = tmp_path_factory.mktemp("tags")
     rows = [
         {"key": f"{verb}{thing}", "title": f"{verb.title()} {thing}", "description": "It does.", "effect": "read", "group": thing}
-        for thing in ("Invoices", "Pay & Go")
+        for thing in ("Parcels", "Pay & Go")
         for verb in ("list", "get", "find")
     ]
     rows = [{**row, "key": row["key"].replace(" & ", "")} for row in rows]
@@ -34,18 +34,18 @@ def _keys(client: Client, query: str) -> list[str]:
 def test_actions_are_found_by_tag(stand: Stand) -> None:
     """``tag`` narrows lists and searches, and pages follow each other."""
     client = stand.client()
-    assert _keys(client, "tag=Invoices") == ["findInvoices", "getInvoices", "listInvoices"]
+    assert _keys(client, "tag=Parcels") == ["findParcels", "getParcels", "listParcels"]
     assert _keys(client, "tag=Pay+%26+Go&q=get") == ["getPayGo"]
-    assert _keys(client, "tag=Invoices&connector=echo") == _keys(client, "tag=invoices") == []
-    first = client.get("/v1/actions?tag=Invoices&limit=2").json
-    assert _keys(client, f"tag=Invoices&limit=2&cursor={first['nextCursor']}") == ["listInvoices"]
+    assert _keys(client, "tag=Parcels&connector=echo") == _keys(client, "tag=invoices") == []
+    first = client.get("/v1/actions?tag=Parcels&limit=2").json
+    assert _keys(client, f"tag=Parcels&limit=2&cursor={first['nextCursor']}") == ["listParcels"]
     assert client.get(f"/v1/actions?tag={'x' * 201}").status == 400
 
 
 def test_a_model_finds_actions_by_tag(stand: Stand) -> None:
     """``search_actions`` has the filter, too."""
     server = remote(stand.port, stand.client("read").token)
-    found = called(server, "search_actions", tag="Invoices").structured_content
+    found = called(server, "search_actions", tag="Parcels").structured_content
     assert found is not None
-    assert [row["action"] for row in found["items"]] == ["findInvoices", "getInvoices", "listInvoices"]
+    assert [row["action"] for row in found["items"]] == ["findParcels", "getParcels", "listParcels"]
     assert "/tag" in str(called(server, "search_actions", tag="").content)

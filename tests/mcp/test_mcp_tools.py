@@ -67,7 +67,9 @@ def test_each_action_is_a_tool(tools: Mapping[str, Any]) -> None:
         "echo.sayLater",
         "echo.wrong",
     ]
-    assert list(tools) == [*DISCOVERY, *actions]
+    listed = [name for name in tools if name.startswith(("aws-ses.", "echo."))]
+    assert [*tools][: len(DISCOVERY)] == [*DISCOVERY]
+    assert listed == actions
     assert tools["echo.post"].title == "Echo: Post a Note"
     assert tools["echo.post"].description == "Post a note on the wall, where it stays: never twice."
 

@@ -179,7 +179,7 @@ def test_clients_without_structured_content_get_all_of_it_as_text(client: Client
     text = found["content"][0]["text"]
     assert ("structuredContent" in found) is structured
     assert (len(text) < 200) if structured else (json.loads(text)["output"]["text"] == "x" * 2000)
-    looked = client.post("/mcp", call_of("search_actions", query="post"), Mcp_Protocol_Version=version).json["result"]
+    looked = client.post("/mcp", call_of("search_actions", query="post", connector="echo"), Mcp_Protocol_Version=version).json["result"]
     text = looked["content"][0]["text"]
     assert (text == "echo.post: Post a Note (write)") if structured else (json.loads(text)["items"][0]["action"] == "post")
     refused = client.post("/mcp", call_of("search_actions", limit=0), Mcp_Protocol_Version=version).json["result"]

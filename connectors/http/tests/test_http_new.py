@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,23 @@ def test_operations_may_need_different_credentials(tmp_path: Path) -> None:
     _run(tmp_path, "jackfield", "new", "acme-parts", "--openapi", "parts.json", "--json")
     assert 'connection = "one"' in (tmp_path / "acme-parts/pyproject.toml").read_text(encoding="utf-8")
     _run(tmp_path / "acme-parts", "pytest", "-q", "-p", "no:cacheprovider", "-k", "refused or output-is-declared")
+
+
+@pytest.mark.parametrize("kind", ["new", "generate"])
+def test_a_project_without_code_can_be_installed_editable(tmp_path: Path, kind: str) -> None:
+    """An editable install puts the project's folder on the path, although its package has no module by which hatchling would find it."""
+    (tmp_path / "acme.json").write_text(json.dumps(document({"/a": {"get": operation(operationId="getA")}}, **_TOKEN)), encoding="utf-8")
+    made = tmp_path / "acme-api"
+    words = {
+        "new": ["new", "acme-api", "--openapi", "acme.json"],
+        "generate": ["generate", "openapi", "acme.json", "--key", "acme-api", "--out", "acme-api"],
+    }
+    _run(tmp_path, "jackfield", *words[kind], "--json")
+    done = subprocess.run(
+        [sys.executable, "-c", f"from hatchling.build import build_editable; print(build_editable({str(tmp_path)!r}))"],
+        cwd=made, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(tmp_path / done.stdout.strip()) as wheel:
+        (path,) = (name for name in wheel.namelist() if name.endswith(".pth"))
+        assert wheel.read(path).decode().split() == [str(made)]

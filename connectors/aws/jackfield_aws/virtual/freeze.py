@@ -96,6 +96,10 @@ dependencies = ["jackfield>=0.1,<1", "jackfield-aws>={VERSION},<1"]
 [project.entry-points."jackfield.connectors"]
 {key} = "{package}:aws"
 
+# An editable install finds packages by their code, and this one has none.
+[tool.hatch.build]
+dev-mode-dirs = ["."]
+
 [tool.hatch.build.targets.wheel]
 packages = ["{package}"]
 

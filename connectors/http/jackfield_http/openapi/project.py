@@ -216,6 +216,10 @@ dependencies = ["jackfield>=0.1,<1", "jackfield-http>=0.1,<1"]
 [project.entry-points."jackfield.connectors"]
 {key} = "{package}:http"
 
+# An editable install finds packages by their code, and this one has none.
+[tool.hatch.build]
+dev-mode-dirs = ["."]
+
 [tool.hatch.build.targets.wheel]
 packages = ["{package}"]
 {_check(manifest)}"""
