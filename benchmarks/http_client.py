@@ -53,7 +53,7 @@ def through_pipe(url: str) -> Iterator[Callable[[], object]]:
 
     connection = {"type": "http/bearer", "values": {"server": url, "token": _TOKEN}}
     invocation = {"connector": "http", "action": "request", "connection": connection, "inputs": {"url": "/parcels/p1?a=1"}}
-    with open_project(str(TREE / "connectors" / "http-request" / "pyproject.toml")) as jackfield:
+    with open_project(str(TREE / "connectors" / "http" / "pyproject.toml")) as jackfield:
         yield lambda: jackfield.invoke(invocation).unwrap()
 
 

@@ -78,7 +78,7 @@ def serving(folder: Path, provider: str = "", workers: int = 1) -> Iterator[Any]
     from http_stand import process
     from plugboard import declare
 
-    declare(folder / "points", "jackfield-http-request", "jackfield.connectors", {"http": "jackfield_http_request:connector"})
+    declare(folder / "points", "jackfield-http", "jackfield.connectors", {"http": "jackfield_http.request:connector"})
     paths = (str(folder / "points"), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
     with process(folder, "--workers", str(workers), "--allow-host", "127.0.0.1", paths=paths) as server:
         for name, kind, values in (

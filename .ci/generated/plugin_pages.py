@@ -86,8 +86,8 @@ def packages() -> str:
 
 _CONNECTORS = """`connectors/aws` (`jackfield_aws`) is the library that all AWS connectors share: sign-in, leases, clients, error map.
 `connectors/aws-ses` (`jackfield_aws_ses`) is the connector for Amazon SES.
-`connectors/http` (`jackfield_http`) is the library that all HTTP connectors share: client, connection types, error map, paging.
-`connectors/http-request` (`jackfield_http_request`) is the connector `http`, for any request.
+`connectors/http` (`jackfield_http`) is the library that all HTTP connectors share (client, connection types, error map, paging),
+and the connector `http`, for any request.
 `connectors/github`, `connectors/slack` and `connectors/stripe` are made from their providers' OpenAPI documents; they have no code.
 A new connector adds one folder and changes no other file."""
 

@@ -11,7 +11,8 @@ from jackfield.errors import InvalidInput
 def package_of(key: str) -> str:
     """Return the name of the package of a connector with this key.
 
-    :raises InvalidInput: if an installed library without connectors has this name: its modules would be hidden.
+    :raises InvalidInput: if an installed library has this name: its modules would be hidden. One that binds actions is a library, although
+        it may have a connector, too.
     """
     from importlib import metadata
 
@@ -19,7 +20,8 @@ def package_of(key: str) -> str:
         found = metadata.distribution(f"jackfield-{key}")
     except metadata.PackageNotFoundError:
         found = None
-    if found is not None and not found.entry_points.select(group="jackfield.connectors"):
+    groups = found.entry_points.groups if found is not None else {"jackfield.connectors"}
+    if "jackfield.connectors" not in groups or "jackfield.bindings" in groups:
         raise InvalidInput(
             f"a connector with the key '{key[:80]}' would replace the installed library jackfield-{key[:80]}",
             hint=f"Choose another key, such as {key[:80]}-api.",

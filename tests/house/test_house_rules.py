@@ -392,9 +392,7 @@ def test_no_machine_is_named() -> None:
     assert [
         line
         for line in homes
-        if not line.startswith(
-            ("tests/", "connectors/aws/tests/", "connectors/aws-ses/tests/", "connectors/http/tests/", "connectors/http-request/tests/")
-        )
+        if not line.startswith(("tests/", "connectors/aws/tests/", "connectors/aws-ses/tests/", "connectors/http/tests/"))
     ] == []
     assert found(r"(?<![\w.:/])/(root|work)/", texts()) == []
     assert [line for line in found(r"(?<![\w.:/])/tmp/", texts()) if "tests/" not in line.partition(":")[0]] == []

@@ -32,7 +32,7 @@ Functions = dict[str, int]
 """Calls by function, as ``module:qualified name``."""
 Scene = Callable[[Path], Functions]
 """Counter of one invocation, with an empty folder."""
-_PACKAGES = frozenset({"jackfield", "jackfield_aws", "jackfield_aws_ses", "jackfield_http", "jackfield_http_request"})
+_PACKAGES = frozenset({"jackfield", "jackfield_aws", "jackfield_aws_ses", "jackfield_http"})
 _INLINE = frozenset({"<listcomp>", "<dictcomp>", "<setcomp>"})
 _UPKEEP = frozenset({"jackfield-lease", "aws-deadlines"})
 """Threads that work for no single invocation, at times of their own."""

@@ -64,9 +64,9 @@ def _environment(folder: Path) -> dict[str, str]:
     paths = make_echo(own)
     make_connector(own, "noop", _NO_OP)
     declare(own, "jackfield-aws-ses", "jackfield.connectors", {"aws-ses": "jackfield_aws_ses:connector"})
-    declare(own, "jackfield-http-request", "jackfield.connectors", {"http": "jackfield_http_request:connector"})
+    declare(own, "jackfield-http", "jackfield.connectors", {"http": "jackfield_http.request:connector"})
     hide_others(hidden)
-    sources = ("runtime", "connectors/aws", "connectors/aws-ses", "connectors/http", "connectors/http-request", "tests/support")
+    sources = ("runtime", "connectors/aws", "connectors/aws-ses", "connectors/http", "tests/support")
     path = os.pathsep.join([*paths, str(hidden), *(str(ROOT / source) for source in sources)])
     kept = {
         name: value

@@ -18,9 +18,8 @@ import jackfield
 import jackfield_aws
 import jackfield_aws_ses
 import jackfield_http
-import jackfield_http_request
 
-_PACKAGES = (jackfield, jackfield_aws, jackfield_aws_ses, jackfield_http, jackfield_http_request)
+_PACKAGES = (jackfield, jackfield_aws, jackfield_aws_ses, jackfield_http)
 _SCANNING = frozenset({"search", "finditer", "findall", "sub", "subn", "split"})
 _MOST_ATOMS = 6
 

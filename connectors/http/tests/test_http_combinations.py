@@ -223,7 +223,7 @@ def test_the_connector_http_combines_them(
     more = {"headerName": "X-Second", "headerValue": KEY, **certificate}
     token = {"tokenUrl": f"{front.url}/token"} if "clientId" in values else {}
     connection = {"type": f"http/{kind}", "values": {"server": front.url, **values, **token, **more}}
-    with open_project(str(ROOT / "connectors" / "http-request" / "pyproject.toml")) as runtime:
+    with open_project(str(ROOT / "connectors" / "http" / "pyproject.toml")) as runtime:
         found = runtime.invoke({"connector": "http", "action": "request", "connection": connection, "inputs": {"url": "/x"}}).unwrap()
     headers = found["body"]["headers"]
     assert (headers["x-second"], set(front.certified)) == ("***", {True})
@@ -233,7 +233,7 @@ def test_the_connector_http_combines_them(
 def test_a_signature_and_a_key() -> None:
     """Signed requests may have a key beside the signature, as API Gateway wants it."""
     keys = {"accessKeyId": "AKIDEXAMPLE", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG", "region": "eu-west-1"}
-    with Provider(echo) as server, open_project(str(ROOT / "connectors" / "http-request" / "pyproject.toml")) as runtime:
+    with Provider(echo) as server, open_project(str(ROOT / "connectors" / "http" / "pyproject.toml")) as runtime:
         values = {"server": server.url, "headerName": "X-Api-Key", "headerValue": KEY, **keys}
         called = {"connector": "http", "action": "request", "connection": {"type": "http/awsSigV4", "values": values}}
         runtime.invoke({**called, "inputs": {"url": "/x"}}).unwrap()
@@ -252,7 +252,7 @@ def test_halves_are_refused(certificate: dict[str, str], name: str) -> None:
     }
     values = {key: value for key, value in given.items() if key != name}
     connection = {"type": "http/bearer", "values": {"server": "https://127.0.0.1:9", "token": "t", **values}}
-    with open_project(str(ROOT / "connectors" / "http-request" / "pyproject.toml")) as runtime:
+    with open_project(str(ROOT / "connectors" / "http" / "pyproject.toml")) as runtime:
         error = runtime.invoke({"connector": "http", "action": "request", "connection": connection, "inputs": {"url": "/x"}}).error
     assert error is not None
     assert (error.code, [detail.path for detail in error.details]) == ("invalid_connection", [f"/{name}"])

@@ -87,6 +87,14 @@ def test_operations_may_need_different_credentials(tmp_path: Path) -> None:
     _run(tmp_path / "acme-parts", "pytest", "-q", "-p", "no:cacheprovider", "-k", "refused or output-is-declared")
 
 
+def test_the_key_of_the_library_is_refused(tmp_path: Path) -> None:
+    """A project with the key ``http`` would hide the modules of jackfield-http, although that has a connector of this key."""
+    words = [sys.executable, "-m", "jackfield", "new", "http", "--http"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, list(tmp_path.glob("http"))) == (2, [])
+    assert "would replace the installed library jackfield-http" in done.stdout
+
+
 @pytest.mark.parametrize("kind", ["new", "generate"])
 def test_a_project_without_code_can_be_installed_editable(tmp_path: Path, kind: str) -> None:
     """An editable install puts the project's folder on the path, although its package has no module by which hatchling would find it."""

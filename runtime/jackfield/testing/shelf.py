@@ -109,18 +109,14 @@ def _versions_agree(subject: Subject) -> Iterator[str]:
         yield f"pyproject.toml says {about['version']}, connector.json {subject.manifest.version}"
 
 
-_LIBRARIES = frozenset({"jackfield_aws", "jackfield_http"})
-"""Packages of libraries. The connector that is called like one is in a package with a longer name."""
-
-
 def _entry_point_fits(subject: Subject) -> Iterator[str]:
     project = _project(subject)
     if project.key != subject.manifest.key:
         yield f"the entry point is called '{project.key}', the connector '{subject.manifest.key}'"
     wanted = "jackfield_" + subject.manifest.key.replace("-", "_")
     package = project.module.partition(".")[0]
-    if package != wanted and not (wanted in _LIBRARIES and package.startswith(f"{wanted}_")):
-        yield f"the package is '{project.module.partition('.')[0]}', not '{wanted}'"
+    if package != wanted:
+        yield f"the package is '{package}', not '{wanted}'"
 
 
 def _dependencies_bounded(subject: Subject) -> Iterator[str]:

@@ -12,7 +12,7 @@ from jackfield_http.client import HttpClient
 from jackfield_http.downloads import held, received
 from jackfield_http.headers import Headers
 from jackfield_http.paging import Pages
-from jackfield_http_request.connections import (
+from jackfield_http.request.connections import (
     Anonymous,
     AnyApiKey,
     AnyAuthorizationCode,
@@ -24,7 +24,7 @@ from jackfield_http_request.connections import (
     AnyOpenIdConnect,
     target,
 )
-from jackfield_http_request.models import FormPart, Paging, RequestInputs, Response
+from jackfield_http.request.models import FormPart, Paging, RequestInputs, Response
 
 _HIDDEN = frozenset({"set-cookie", "www-authenticate", "authorization"})
 """Header fields of a response that may hold credentials."""

@@ -39,7 +39,7 @@ def ask(jackfield: Jackfield, server: str, inputs: dict[str, Any], **values: Any
 
 def catalog() -> Catalog:
     """Return a catalog with the connector, installed or not."""
-    return Catalog([EntryPoint("http", "jackfield_http_request:connector", "jackfield-http-request")])
+    return Catalog([EntryPoint("http", "jackfield_http.request:connector", "jackfield-http")])
 
 
 @pytest.fixture(name="jackfield", scope="module")

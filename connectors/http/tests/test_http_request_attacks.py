@@ -92,7 +92,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["http.request", "generated"])
 def door(request: pytest.FixtureRequest, generated: Path) -> Iterator[Door]:
     """Each test runs through both connectors. A connection that came over HTTP reaches public addresses only."""
-    key, module = ("http", "jackfield_http_request:connector") if request.param == "http.request" else ("acme", "jackfield_acme:http")
+    key, module = ("http", "jackfield_http.request:connector") if request.param == "http.request" else ("acme", "jackfield_acme:http")
     catalog = Catalog([EntryPoint(key, module, f"jackfield-{key}")])
     with plugged(generated), Jackfield(catalog=catalog, database_url="none", guard=Guard()) as runtime:
         yield Door(runtime, key, f"{key}/bearer")
