@@ -53,7 +53,7 @@ _VARIABLES = {
     "JACKFIELD_WORKSPACE": ("The workspace that commands and the library use. It must exist.", "`default`, which always exists"),
     "JACKFIELD_OFFERS": (
         "The file in which the operator offers connectors of catalog sources to workspaces, such as all services of AWS.",
-        "`offers.json` in the data folder; without it, nothing is offered",
+        "`offers.json` in the data folder; without it, tenants and MCP clients are offered nothing. `jackfield offers` changes it",
     ),
     "JACKFIELD_ISOLATION": (
         "Isolation of installed connectors: `per-workspace`, `strict` and `memory=MIB`, separated by commas.",

@@ -42,6 +42,13 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "Call search_actions to find the installed actions.",
         "console": "The Connectors page lists what is installed.",
     },
+    "offer": {
+        "library": "The operator can offer it: 'jackfield offers add {pattern}'.",
+        "cli": "Run 'jackfield offers add {pattern}'.",
+        "http": "The operator of this server can offer it: 'jackfield offers add {pattern}'.",
+        "mcp": "Tell the person that jackfield's operator has not offered it.",
+        "console": "Offer it on the server: 'jackfield offers add {pattern}'.",
+    },
     "connections": {
         "library": "The list of connections has their names; connection files are set in JACKFIELD_CONNECTIONS.",
         "cli": "'jackfield connections list' shows the connections; connection files are set in JACKFIELD_CONNECTIONS.",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from jackfield.access import Actor, Audit
     from jackfield.catalog import EntryPoint
     from jackfield.catalog.index import ActionIndex
+    from jackfield.catalog.offering import Audience
     from jackfield.connections.files import Source
     from jackfield.connections.shared_leases import SharedLeases
     from jackfield.connector import Grants
@@ -89,7 +90,7 @@ class Jackfield:
         self._owns_storage = storage is None
         sources = _connection_files(workspace, environment) if connections is None else connections
         self._known = self.storage.connections(sources, workspace, self.catalog)
-        self._managed: ManagedConnections | None = None
+        self._managed: dict[Audience, ManagedConnections] = {}
         self._index: ActionIndex | None = None
         self.schemas = Schemas()
         self.clock = SystemClock() if clock is None else clock
@@ -153,13 +154,17 @@ class Jackfield:
     @property
     def connections(self) -> ManagedConnections:
         """Connections of the workspace, to read and to change."""
-        if self._managed is None:
+        return self._managed_for("operator")
+
+    def _managed_for(self, audience: Audience) -> ManagedConnections:
+        if (found := self._managed.get(audience)) is None:
             from jackfield.management.connections import ManagedConnections
 
-            self._managed = ManagedConnections(
-                self._known, self.catalog, self.open_connections, self._targets, self.clock, self._audit if self.storage.enabled else None
+            catalog, audit = self.catalog.for_audience(audience), self._audit if self.storage.enabled else None
+            found = self._managed[audience] = ManagedConnections(
+                self._known, catalog, self.open_connections, self._targets, self.clock, audit
             )
-        return self._managed
+        return found
 
     def _audit(self, actor: Actor) -> Audit:
         from jackfield.access import Audit
@@ -170,16 +175,16 @@ class Jackfield:
         """Return the workspace's connections, limited to what a caller may see and change; reads the rules from the database."""
         authorizer = self.access.asked_for(caller)
         if authorizer is None or not authorizer.is_bound:
-            return self.connections
+            return self._managed_for(caller.audience)
         from jackfield.management.visible_connections import GuardedConnections
 
-        audit = self._audit if self.storage.enabled else None
-        return GuardedConnections(self._known, self.catalog, self.open_connections, self._targets, self.clock, audit, authorizer)
+        catalog, audit = self.catalog.for_audience(caller.audience), self._audit if self.storage.enabled else None
+        return GuardedConnections(self._known, catalog, self.open_connections, self._targets, self.clock, audit, authorizer)
 
-    def catalog_of(self, caller: Caller, *, over_mcp: bool = False) -> Catalog:
+    def catalog_of(self, caller: Caller) -> Catalog:
         """Return the connectors and actions that a caller may see; reads the rules from the database."""
         authorizer = self.access.asked_for(caller)
-        catalog = self.catalog.over_mcp() if over_mcp else self.catalog
+        catalog = self.catalog.for_audience(caller.audience)
         if authorizer is None or not authorizer.is_bound:
             return catalog
         from jackfield.access.visible_catalog import SeenCatalog
@@ -440,8 +445,8 @@ class Jackfield:
         from jackfield.catalog.index import ActionIndex
 
         if self._index is None:
-            self._index = ActionIndex(self.catalog)
-        rows, _ = self._index.find(words, connector, effect, keep=self.catalog.has if self.catalog.offering else None, tag=tag)
+            self._index = ActionIndex(self.catalog, for_operator=self.catalog.for_operator)
+        rows, _ = self._index.find(words, connector, effect, keep=self.catalog.has if self._index.has_offers else None, tag=tag)
         return [row.to_json() for row in rows]
 
     def _shared(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:

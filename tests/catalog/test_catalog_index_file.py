@@ -129,8 +129,8 @@ def test_a_manifest_that_changes_while_it_is_read_is_read_again(site: Path, tmp_
     """The file says what it was made from, so that a change in the meantime is never hidden by it."""
     made = index_module._table
 
-    def changed(catalog: Catalog) -> Any:
-        table = made(catalog)
+    def changed(catalog: Catalog, *, for_operator: bool) -> Any:
+        table = made(catalog, for_operator=for_operator)
         _put(site, "small", _raw("small", "varnish", 4))
         return table
 

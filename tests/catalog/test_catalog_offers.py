@@ -12,7 +12,9 @@ from jackfield.access.rules import Rules
 from jackfield.catalog import Catalog
 from jackfield.catalog.index import ActionIndex
 from jackfield.catalog.of_workspace import of_workspace
+from jackfield.catalog.offering import Audience
 from jackfield.errors import Unavailable, UnknownConnector
+from jackfield.hints import NextStep
 from jackfield.surfaces.shared.searching import found_actions
 from moto_rig import offer
 
@@ -21,12 +23,64 @@ def _catalog(home: Path, workspace: str = "default", **offers: Any) -> Catalog:
     return of_workspace(Catalog.installed(environment=offer(home, offers)), workspace)
 
 
-def test_nothing_is_offered_by_default(tmp_path: Path) -> None:
-    """Without the operator's file no virtual connector exists, and its name is unknown."""
-    catalog = of_workspace(Catalog.installed(environment={"JACKFIELD_HOME": str(tmp_path)}), "default")
+@pytest.mark.parametrize(("workspace", "audience"), [("default", "tenant"), ("default", "mcp"), ("acme", "operator"), ("acme", "tenant")])
+def test_nothing_is_offered_to_tenants_and_over_mcp_by_default(tmp_path: Path, workspace: str, audience: Audience) -> None:
+    """Without the operator's file no virtual connector exists for them, and what exists is refused like what does not."""
+    whole = Catalog.installed(environment={"JACKFIELD_HOME": str(tmp_path)})
+    catalog = of_workspace(whole, workspace).for_audience(audience)
     assert not any("." in key for key in catalog)
-    with pytest.raises(UnknownConnector):
+    texts = set()
+    for key in ("aws.s3", "aws.nope"):
+        with pytest.raises(UnknownConnector) as refused:
+            catalog.find(key)
+        texts.add((refused.value.message.replace(key, "KEY"), refused.value.hint))
+    assert audience == "operator" or texts == {("no connector 'KEY' is installed", NextStep("connectors"))}
+
+
+def test_the_operator_is_offered_all_of_aws_without_credentials(tmp_path: Path) -> None:
+    """Without a file the operator's own surfaces see each service, and of each the actions that hand out no credentials."""
+    catalog = of_workspace(Catalog.installed(environment={"JACKFIELD_HOME": str(tmp_path)}), "default")
+    assert sum(key.startswith("aws.") for key in catalog) > 400
+    assert "listBuckets" in catalog.find("aws.s3").actions
+    assert "getCallerIdentity" in catalog.find("aws.sts").actions
+    assert len(catalog.find("aws.sts").actions) == len([*catalog.find("aws.sts").rows()])
+    for key, action in (("aws.sts", "getSessionToken"), ("aws.secretsmanager", "getSecretValue"), ("aws.s3", "createSession")):
+        assert action not in catalog.find(key).actions
+        assert not catalog.has(key, action, "read")
+        refused = catalog.unoffered_action(key, action)
+        assert refused is not None
+        assert refused.message == f"'{key}.{action}' exists but is not offered here"
+        assert refused.hint == f"The operator can offer it: 'jackfield offers add {key}.{action} --operator'."
+
+
+def test_a_file_that_names_the_workspace_replaces_what_the_operator_is_offered(tmp_path: Path) -> None:
+    """Whoever has limited the workspace ``default`` finds it limited; what exists says how to offer it, and a typing error what is near."""
+    catalog = _catalog(tmp_path, default={"services": ["sqs"]})
+    assert [key for key in catalog if key.startswith("aws.")] == ["aws.sqs"]
+    with pytest.raises(UnknownConnector) as refused:
         catalog.find("aws.s3")
+    assert (refused.value.message, str(refused.value.hint)) == (
+        "'aws.s3' exists but is not offered here",
+        "The operator can offer it: 'jackfield offers add aws.s3'.",
+    )
+    with pytest.raises(UnknownConnector, match=r"AWS has no service 's33'; did you mean 'aws\.s3'\?"):
+        catalog.find("aws.s33")
+
+
+def test_a_running_process_reads_changed_offers(tmp_path: Path) -> None:
+    """A catalog that lives sees what is offered and withdrawn; a file that cannot be used changes nothing."""
+    environment = offer(tmp_path, {"acme": {"services": ["sqs"]}})
+    catalog = of_workspace(Catalog.installed(environment=environment), "acme").for_audience("tenant")
+    assert "aws.sqs" in catalog
+    offer(tmp_path, {"acme": {"services": ["sts", "s3.get*"]}})
+    catalog.refresh()
+    assert [key for key in catalog if key.startswith("aws.")] == ["aws.s3", "aws.sts"]
+    (tmp_path / "offers.json").write_text("{")
+    catalog.refresh()
+    assert "aws.sts" in catalog
+    (tmp_path / "offers.json").unlink()
+    catalog.refresh()
+    assert not any("." in key for key in catalog)
 
 
 def test_a_workspace_sees_only_what_it_is_offered(tmp_path: Path) -> None:
@@ -55,8 +109,8 @@ def test_over_mcp_only_what_says_so_is_offered(tmp_path: Path) -> None:
     """An offer holds over MCP only if it says so."""
     catalog = _catalog(tmp_path, default={"services": ["sts"]})
     assert "aws.sts" in catalog
-    assert "aws.sts" not in catalog.over_mcp()
-    assert "aws.sts" in _catalog(tmp_path, default={"services": ["sts"], "mcp": True}).over_mcp()
+    assert "aws.sts" not in catalog.for_audience("mcp")
+    assert "aws.sts" in _catalog(tmp_path, default={"services": ["sts"], "mcp": True}).for_audience("mcp")
 
 
 def test_search_finds_what_is_offered_and_nothing_else(tmp_path: Path) -> None:

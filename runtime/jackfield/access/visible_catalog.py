@@ -77,6 +77,11 @@ class SeenCatalog(Catalog):
         return self._connection is None and not self._authorizer.asks_for_connections
 
     @property
+    def offered_whole(self) -> tuple[str, ...]:
+        """Names of the catalog sources of which every connector is offered: lists name them once."""
+        return self._whole.offered_whole
+
+    @property
     def base(self) -> Catalog:
         """The catalog that this is a part of."""
         return self._whole

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from jackfield.access import Authorizer, Rules, Scope, Settings, Workspaces
+    from jackfield.catalog.offering import Audience
     from jackfield.clock import Clock
     from jackfield.database import Database, Vault
 
@@ -27,6 +28,8 @@ class Caller:
     remote: bool = False
     token: str | None = None
     ended: str | None = None
+    audience: Audience = "tenant"
+    """Who is asking: what the operator offers differs for the operator's own surfaces, tenants and MCP clients."""
 
     @property
     def origin(self) -> Literal["operator", "remote"]:
@@ -36,10 +39,10 @@ class Caller:
     def to_json(self) -> dict[str, Any]:
         """Return the members by which a worker restores the caller of a queued invocation. A token's rules are not included but read
         again."""
-        return {"caller": self.name, "token": self.token, "scope": self.scope, "remote": self.remote}
+        return {"caller": self.name, "token": self.token, "scope": self.scope, "remote": self.remote, "audience": self.audience}
 
 
-LIBRARY = Caller()
+LIBRARY = Caller(audience="operator")
 """The process's own code."""
 
 
@@ -102,7 +105,8 @@ class WorkspaceAccess:
         """
         from jackfield.access import Tokens, UnknownToken
 
-        caller = Caller(stored["caller"], stored.get("scope"), remote=stored.get("remote", False))
+        audience = stored.get("audience", "tenant")
+        caller = Caller(stored["caller"], stored.get("scope"), remote=stored.get("remote", False), audience=audience)
         identifier = stored.get("token")
         if identifier is None:
             return caller

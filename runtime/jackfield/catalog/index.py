@@ -26,11 +26,15 @@ _CONNECTORS = 200
 
 
 class ActionIndex:
-    """Index of the actions of a catalog, without broken connectors. Searches block until ``build`` has finished."""
+    """Index of the actions of a catalog, without broken connectors. Searches block until ``build`` has finished.
 
-    def __init__(self, catalog: Catalog) -> None:
+    ``for_operator`` adds what only the operator's own surfaces are offered.
+    """
+
+    def __init__(self, catalog: Catalog, *, for_operator: bool = False) -> None:
         self.catalog = catalog.whole
         """The whole of what is installed, and offered to any workspace."""
+        self._for_operator = for_operator
         self.on_wait: Callable[[], None] = _nothing
         """Called when another process begins to make the index."""
         self._built: int | None = None
@@ -72,7 +76,7 @@ class ActionIndex:
     @property
     def has_offers(self) -> bool:
         """True if the index also has actions that only some workspaces are offered."""
-        return bool(self.catalog.offering)
+        return self.catalog.offering is not None and self.catalog.offering.has_any(for_operator=self._for_operator)
 
     def entries(self) -> list[Entry]:
         """Return the rows of the installed connectors."""
@@ -94,14 +98,14 @@ class ActionIndex:
         with self._lock:
             generation = self.catalog.generation
             if self._built != generation:
-                self._take(_indexed(self.catalog, self.on_wait), generation)
+                self._take(_indexed(self.catalog, self.on_wait, for_operator=self._for_operator), generation)
 
     def kept(self) -> bool:
         """Return whether a file has the index of this very catalog; it is read then."""
         from jackfield.catalog.index_file import IndexFile
 
         with self._lock:
-            table = IndexFile.of(self.catalog).read()
+            table = IndexFile.of(self.catalog, for_operator=self._for_operator).read()
             if table is not None:
                 self._take(table, self.catalog.generation)
         return table is not None
@@ -111,36 +115,37 @@ class ActionIndex:
         self.catalog.kinds = ([(key, kind, family) for key, kind, family in table.about["kinds"]], generation)
 
 
-def _indexed(catalog: Catalog, on_wait: Callable[[], None]) -> Table:
+def _indexed(catalog: Catalog, on_wait: Callable[[], None], *, for_operator: bool) -> Table:
     from jackfield.catalog.index_file import IndexFile, made_elsewhere
 
-    file = IndexFile.of(catalog)
+    file = IndexFile.of(catalog, for_operator=for_operator)
     table = file.read()
-    if table is None and (catalog.offering or len(list(catalog)) > _CONNECTORS):
+    is_large = catalog.offering is not None and catalog.offering.has_any(for_operator=for_operator)
+    if table is None and (is_large or len(list(catalog)) > _CONNECTORS):
         on_wait()
-        table = file.read() if made_elsewhere(catalog) else None
-    return make(catalog, file) if table is None else table
+        table = file.read() if made_elsewhere(catalog, for_operator=for_operator) else None
+    return make(catalog, file, for_operator=for_operator) if table is None else table
 
 
 def _nothing() -> None:
     """Do nothing."""
 
 
-def make(catalog: Catalog, file: IndexFile) -> Table:
+def make(catalog: Catalog, file: IndexFile, *, for_operator: bool = False) -> Table:
     """Read all manifests, and write the file if they have many actions. Its stamp is older than what is read: a manifest that changes
     meanwhile makes it stale, and never hides the change."""
     from jackfield.catalog.index_file import free_memory
 
-    table = _table(catalog)
+    table = _table(catalog, for_operator=for_operator)
     if len(table) >= _MANY:
         table = file.write(table)
         free_memory()
     return table
 
 
-def _table(catalog: Catalog) -> Table:
+def _table(catalog: Catalog, *, for_operator: bool) -> Table:
     draft, rows, kinds = Draft(), list[Any](), list[Any]()
-    offered = catalog.offering.offered() if catalog.offering is not None else ()
+    offered = catalog.offering.offered(for_operator=for_operator) if catalog.offering is not None else ()
     for _, manifest in merge(_installed(catalog, rows, kinds), ((one.key, one) for one in offered), key=itemgetter(0)):
         if manifest is not None:
             draft.add(manifest)

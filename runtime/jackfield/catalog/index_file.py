@@ -39,13 +39,13 @@ class IndexFile:
         self._packages = packages
 
     @classmethod
-    def of(cls, catalog: Catalog) -> IndexFile:
-        """Return the file of a catalog. Each Python environment has its own."""
+    def of(cls, catalog: Catalog, *, for_operator: bool = False) -> IndexFile:
+        """Return the file of a catalog. Each Python environment has its own, and another one ``for_operator``."""
         if catalog.home is None:
             return cls("", None)
         owner = hashlib.sha256(f"{_FORMAT}\n{sys.prefix}\n{os.environ.get('PYTHONPATH', '')}".encode("utf-8", "replace")).hexdigest()
-        path = os.path.join(catalog.home, _FOLDER, f"actions-{owner[:16]}.index")
-        stamp = catalog.stamp(noted_folders(path + _PLACES))
+        path = os.path.join(catalog.home, _FOLDER, f"actions-{'operator-' if for_operator else ''}{owner[:16]}.index")
+        stamp = catalog.stamp(noted_folders(path + _PLACES), for_operator=for_operator)
         about = None if stamp is None else json.dumps([_FORMAT, sys.byteorder, stamp])
         packages = catalog.packages()
         return cls(path, None if about is None else hashlib.sha256(about.encode("utf-8", "replace")).hexdigest(), packages)
@@ -106,14 +106,14 @@ def _replace(path: str, *pieces: bytes) -> None:
         raise
 
 
-def made_elsewhere(catalog: Catalog) -> bool:
+def made_elsewhere(catalog: Catalog, *, for_operator: bool) -> bool:
     """Make the file in a process of its own; return whether it ended well. Of another catalog, its file has another stamp."""
     import subprocess
 
     if catalog.home is None:
         return False
     environment = {**os.environ, "JACKFIELD_HOME": catalog.home}
-    words = [sys.executable, "-P", "-m", "jackfield.catalog.index_program"]
+    words = [sys.executable, "-P", "-m", "jackfield.catalog.index_program", *(["--for-operator"] if for_operator else [])]
     try:
         done = subprocess.run(
             words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

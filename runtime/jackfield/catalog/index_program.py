@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from jackfield.catalog import Catalog
 from jackfield.catalog.index import make
 from jackfield.catalog.index_file import IndexFile
@@ -9,11 +11,11 @@ from jackfield.catalog.index_file import IndexFile
 
 def main() -> None:
     """Write the file, unless another process has written it meanwhile: the processes of a server begin at the same time."""
-    catalog = Catalog.installed()
-    file = IndexFile.of(catalog)
+    catalog, for_operator = Catalog.installed(), "--for-operator" in sys.argv[1:]
+    file = IndexFile.of(catalog, for_operator=for_operator)
     with file.alone():
         if file.read() is None:
-            make(catalog, file)
+            make(catalog, file, for_operator=for_operator)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ from jackfield.manifest import Manifest, ManifestError
 from jackfield.manifest_index import INDEX, MANIFEST
 
 if TYPE_CHECKING:
-    from jackfield.catalog.offering import Offering
+    from jackfield.catalog.offering import Audience, Offering
+    from jackfield.errors import UnknownAction
 
 _GROUP = "jackfield.connectors"
 _SOURCES = "jackfield.catalog_sources"
@@ -118,22 +119,44 @@ class Catalog:
         folder = home(environment)
         found = cls(groups.get(_GROUP, ()), loader, InstallationFolder(folder))
         found.home = folder
-        if environment.get("JACKFIELD_OFFERS") or os.path.exists(os.path.join(folder, "offers.json")):
+        sources = groups.get(_SOURCES, ())
+        if sources or environment.get("JACKFIELD_OFFERS") or os.path.exists(os.path.join(folder, "offers.json")):
             from jackfield.catalog.offering import Offering
 
-            found.offering = Offering.read(groups.get(_SOURCES, ()), environment, folder)
+            found.offering = Offering.read(sources, environment, folder)
         return found
 
-    def over_mcp(self) -> Catalog:
-        """Return the part of the catalog that MCP serves: all installed connectors."""
+    def for_audience(self, audience: Audience) -> Catalog:
+        """Return the part of the catalog that an audience is offered: all installed connectors."""
         return self
+
+    @property
+    def for_operator(self) -> bool:
+        """True if the operator's surfaces are offered more than tenants."""
+        return False
+
+    @property
+    def offered_whole(self) -> tuple[str, ...]:
+        """Names of the catalog sources of which every connector is offered: lists name them once."""
+        return ()
+
+    def chosen(self, manifests: Sequence[Manifest]) -> Sequence[Manifest]:
+        """Return the manifests without those of sources that are offered as a whole, which nobody has chosen one by one; of nothing but
+        those, the first."""
+        whole = self.offered_whole
+        found = [manifest for manifest in manifests if "." not in manifest.key or manifest.key.partition(".")[0] not in whole]
+        return found or manifests[:1]
+
+    def unoffered_action(self, key: str, action: str) -> UnknownAction | None:
+        """Return the error for an action that exists and is not offered; None if there is none."""
+        return None
 
     @property
     def whole(self) -> Catalog:
         """The catalog of the process, of which a workspace's may be a part."""
         return self
 
-    def has(self, key: str, action: str, effect: str | None = None) -> bool:  # noqa: ARG002 (a part of the catalog asks for both)
+    def has(self, key: str, action: str, effect: str | None = None) -> bool:
         """Return whether the connector is installed; a part of the catalog returns whether the action belongs to it.
 
         With its effect, which the search index has, most parts need no manifest.
@@ -146,6 +169,8 @@ class Catalog:
 
     def refresh(self) -> None:
         """Read the data folder again if it has changed. Connectors that stay remain loaded; calls that run are not disturbed."""
+        if self.offering is not None and self.offering.refresh():
+            self._generation += 1
         if self._folder is None or not self._folder.has_changed():
             return
         known = {point.identity: point for points in self._points.values() for point in points}
@@ -170,19 +195,20 @@ class Catalog:
         """Return the names of the packages that the import system finds."""
         return {_package(point) for points in self._points.values() for point in points if not point.paths}
 
-    def stamp(self, folders: Mapping[str, str]) -> str | None:
+    def stamp(self, folders: Mapping[str, str], *, for_operator: bool = False) -> str | None:
         """Return a text that changes with any manifest of the catalog; None if one has failed on import, which its files do not show.
 
-        ``folders`` are those of packages that need not be looked for.
+        ``folders`` are those of packages that need not be looked for; ``for_operator`` adds what only the operator is offered.
         """
         if any(self._failures.values()):
             return None
-        offered = "" if self.offering is None else self.offering.stamp()
+        offered = "" if self.offering is None else self.offering.stamp(for_operator=for_operator)
         files = [(point.identity, _file_stamp(point, folders)) for key in sorted(self._points) for point in self._points[key]]
         return json.dumps([files, offered])
 
-    def entries(self, *, load: bool = False) -> list[Entry]:
-        """Return one row per connector, sorted by key. ``load`` also imports each one, to check that it can be imported."""
+    def entries(self, *, load: bool = False, folded: bool = False) -> list[Entry]:
+        """Return one row per connector, sorted by key. ``load`` also imports each one, to check that it can be imported; ``folded`` leaves
+        out those of the sources in ``offered_whole``."""
         return [self.look(key, load=load)[0] for key in self]
 
     def look(self, key: str, *, load: bool = False) -> tuple[Entry, Manifest | None]:
@@ -420,8 +446,8 @@ def _reason(error: Exception) -> str:
 
 
 def unknown_connector(key: str, known: Iterable[str]) -> UnknownConnector:
-    """Return the error for a connector that is not among ``known``, with a suggestion."""
-    tail = did_you_mean(key, known)
+    """Return the error for a connector that is not among ``known``, with a suggestion: a service of a source for one of a source."""
+    tail = did_you_mean(key, (name for name in known if "." in name or "." not in key))
     return UnknownConnector(
         f"no connector '{key[:80]}' is installed{tail}",
         hint=NextStep("connectors"),

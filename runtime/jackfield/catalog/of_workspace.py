@@ -1,4 +1,4 @@
-"""Choice of a workspace's catalog. Without offers it is the installed one, and nothing else is imported."""
+"""Choice of a workspace's catalog. Without catalog sources it is the installed one, and nothing else is imported."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 def of_workspace(catalog: Catalog, workspace: str) -> Catalog:
-    """Return ``catalog`` with what the operator offers the workspace."""
-    if not catalog.offering or not catalog.offering.of(workspace):
+    """Return ``catalog`` with what the operator's own surfaces are offered in the workspace; ``for_audience`` gives that of others."""
+    if catalog.offering is None:
         return catalog
     from jackfield.catalog.offers import OfferedCatalog
 

@@ -1,17 +1,18 @@
 """Connectors of catalog sources: families of thousands of actions that a package describes on demand, such as all services of AWS.
 
-Nothing of a source is visible until the operator offers it to a workspace, in the file that ``JACKFIELD_OFFERS`` names (default:
-``offers.json`` in the data folder). It is read when a process starts.
+The file that ``JACKFIELD_OFFERS`` names (default: ``offers.json`` in the data folder) says what of a source a workspace is offered;
+``jackfield offers`` changes it. A workspace that it does not name is offered nothing, with one exception: the operator's own surfaces
+see everything in the workspace ``default``, but the actions that hand out credentials. Running processes reread the file within a second.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from jackfield.catalog.discovery import EntryPoint
 from jackfield.catalog.loading import connector_at
@@ -20,9 +21,14 @@ from jackfield.manifest import Manifest
 
 ALL = "*"
 """Workspace in the file whose offers hold for all that it does not name."""
+DEFAULT = "default"
+"""Workspace of the operator's own surfaces."""
+EFFECTS = ("read", "idempotent", "write")
 _VARIABLE = "JACKFIELD_OFFERS"
-_EFFECTS = ("read", "idempotent", "write")
-_MEMBERS = ("services", "effects", "mcp")
+_MEMBERS = ("services", "effects", "mcp", "operator")
+
+Audience = Literal["operator", "tenant", "mcp"]
+"""Whom a catalog is for: the operator's own command line, library and console; callers with a token; MCP clients."""
 
 
 def offers_file(environment: Mapping[str, str], home: str) -> str:
@@ -36,11 +42,15 @@ class Source(Protocol):
     def keys(self) -> Sequence[str]:
         """Return the keys of all connectors, sorted; each begins with the source's name and a dot."""
 
-    def manifest(self, key: str) -> Manifest:
-        """Return the manifest of a connector, with schemas that are made when they are read.
+    def manifest(self, key: str, *, credentials: bool = True) -> Manifest:
+        """Return the manifest of a connector, with schemas that are made when they are read. Without ``credentials``, the actions that hand
+        out credentials are left out.
 
         :raises UnknownConnector: if there is none.
         """
+
+    def hands_out(self, key: str) -> frozenset[str]:
+        """Return the keys of a connector's actions that hand out credentials."""
 
     def load(self, key: str) -> Any:
         """Return the code of a connector."""
@@ -54,12 +64,18 @@ class Offer:
     """Part of a source that a workspace is offered.
 
     ``services`` are names or patterns of connectors without the source's prefix (``s3``), or of actions after a dot (``sqs.send*``);
-    ``mcp`` says if it is offered over MCP, too.
+    ``mcp`` says if it is offered over MCP, too. An ``operator``'s offer is for the operator's own surfaces alone, without the actions that
+    hand out credentials.
     """
 
     services: tuple[str, ...]
-    effects: tuple[str, ...] = _EFFECTS
+    effects: tuple[str, ...] = EFFECTS
     mcp: bool = False
+    operator: bool = False
+
+    def is_for(self, audience: Audience) -> bool:
+        """Return whether an audience is offered it."""
+        return audience == "operator" or (not self.operator and (self.mcp or audience == "tenant"))
 
     def may_hold(self, name: str) -> bool:
         """Return whether any action of a connector may be offered."""
@@ -67,11 +83,17 @@ class Offer:
 
     def holds_all(self, name: str) -> bool:
         """Return whether all actions of a connector are offered."""
-        return {*self.effects} == {*_EFFECTS} and any(fnmatchcase(name, pattern) for pattern in self.services if "." not in pattern)
+        return {*self.effects} == {*EFFECTS} and any(fnmatchcase(name, pattern) for pattern in self.services if "." not in pattern)
 
     def holds(self, name: str, action: str, effect: str) -> bool:
         """Return whether an action is offered."""
         return effect in self.effects and any(_fits(pattern, name, action) for pattern in self.services)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the offer as the file has it."""
+        found: dict[str, Any] = {"services": list(self.services)}
+        found |= {"effects": list(self.effects)} if self.effects != EFFECTS else {}
+        return found | {name: True for name in ("mcp", "operator") if getattr(self, name)}
 
 
 def _fits(pattern: str, name: str, action: str) -> bool:
@@ -79,16 +101,23 @@ def _fits(pattern: str, name: str, action: str) -> bool:
     return fnmatchcase(name, service) and (not dot or fnmatchcase(action, rest))
 
 
+Offers = Mapping[str, Mapping[str, tuple[Offer, ...]]]
+"""Offers by workspace and source, as the file has them."""
+_OWN = Offer(("*",), operator=True)
+
+
 class Offering:
-    """The operator's offers, and the installed sources; a source is imported when something of it is offered."""
+    """The operator's offers, and the installed sources; a source is imported when something of it is read."""
 
-    def __init__(self, points: Sequence[EntryPoint], offers: Mapping[str, Mapping[str, Offer]]) -> None:
+    def __init__(self, points: Sequence[EntryPoint], path: str, *, required: bool) -> None:
         self._points = {point.name: point for point in points}
-        self._offers = offers
         self._sources: dict[str, Source] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._offers)
+        self._path = path
+        self._stamp = _stamp(path)
+        self.edition = 0
+        """Number of changes of the file that this process has seen."""
+        self.written = read_offers(path, self._points, required=required)
+        """What the file says."""
 
     @classmethod
     def read(cls, points: Sequence[EntryPoint], environment: Mapping[str, str], home: str) -> Offering:
@@ -96,36 +125,64 @@ class Offering:
 
         :raises Unavailable: if it cannot be read, or says something that is not known.
         """
-        path = offers_file(environment, home)
+        return cls(points, offers_file(environment, home), required=bool(environment.get(_VARIABLE)))
+
+    def refresh(self) -> bool:
+        """Read the file again if it has changed; return whether the offers are others. A file that cannot be used changes nothing, which is
+        logged."""
+        stamp = _stamp(self._path)
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
         try:
-            with open(path, encoding="utf-8") as file:
-                data = json.load(file)
-        except FileNotFoundError:
-            if environment.get(_VARIABLE):
-                raise _broken(path, "it does not exist") from None
-            return cls(points, {})
-        except (OSError, ValueError, RecursionError) as error:
-            raise _broken(path, str(error)) from None
-        return cls(points, _offers(path, data, [point.name for point in points]))
+            written = read_offers(self._path, self._points, required=False)
+        except Unavailable as error:
+            import logging
 
-    def of(self, workspace: str) -> Mapping[str, Offer]:
-        """Return the offers of a workspace by source."""
-        return self._offers.get(workspace, self._offers.get(ALL, {}))
+            logging.getLogger("jackfield.catalog").warning("%s; what was offered before stays", error.message)
+            return False
+        if written == self.written:
+            return False
+        self.written = written
+        self.edition += 1
+        return True
 
-    def offered(self) -> Iterator[Manifest]:
-        """Yield the whole manifests of all connectors of which something is offered to any workspace."""
-        for name in sorted({name for offers in self._offers.values() for name in offers}):
-            together = [offers[name] for offers in self._offers.values() if name in offers]
+    @property
+    def names(self) -> Iterable[str]:
+        """Names of the installed sources."""
+        return self._points.keys()
+
+    def of(self, workspace: str, audience: Audience = "operator") -> Mapping[str, tuple[Offer, ...]]:
+        """Return the offers of a workspace for an audience, by source."""
+        found = effective(self.written, workspace, self._points)
+        kept = {name: tuple(offer for offer in offers if offer.is_for(audience)) for name, offers in found.items()}
+        return {name: offers for name, offers in kept.items() if offers}
+
+    def _together(self, *, for_operator: bool) -> Mapping[str, list[Offer]]:
+        """Return what is offered to any workspace, by source."""
+        found: dict[str, list[Offer]] = {}
+        for workspace in (*self.written, DEFAULT):
+            for name, offers in self.of(workspace, "operator" if for_operator else "tenant").items():
+                found.setdefault(name, []).extend(offers)
+        return found
+
+    def has_any(self, *, for_operator: bool = False) -> bool:
+        """Return whether anything is offered to any workspace."""
+        return bool(self._together(for_operator=for_operator))
+
+    def offered(self, *, for_operator: bool = False) -> Iterator[Manifest]:
+        """Yield the whole manifests of all connectors of which something is offered to any workspace, by default to tenants."""
+        for name, together in sorted(self._together(for_operator=for_operator).items()):
             source = self.source(name)
             for key in source.keys():  # noqa: SIM118 (a source is no mapping)
                 if any(offer.may_hold(key[len(name) + 1 :]) for offer in together):
                     yield source.manifest(key)
 
-    def stamp(self) -> str:
+    def stamp(self, *, for_operator: bool = False) -> str:
         """Return a text that changes with what is offered to any workspace."""
-        names = sorted({name for offers in self._offers.values() for name in offers})
-        services = [sorted({one for offers in self._offers.values() if name in offers for one in offers[name].services}) for name in names]
-        return json.dumps([[name, self.source(name).stamp(), patterns] for name, patterns in zip(names, services, strict=True)])
+        together = sorted(self._together(for_operator=for_operator).items())
+        return json.dumps([[name, self.source(name).stamp(), sorted({one for offer in offers for one in offer.services})]
+                           for name, offers in together])  # fmt: skip
 
     def source(self, name: str) -> Source:
         """Return a source, imported on first use."""
@@ -133,6 +190,23 @@ class Offering:
         if found is None:
             found = self._sources.setdefault(name, _imported(self._points[name]))
         return found
+
+
+def effective(written: Offers, workspace: str, sources: Iterable[str]) -> Mapping[str, tuple[Offer, ...]]:
+    """Return the offers that hold for a workspace: those of its own, or else those of ``*``, and for ``default`` the operator's."""
+    found = written.get(workspace)
+    if found is not None:
+        return found
+    shared = written.get(ALL, {})
+    return shared if workspace != DEFAULT else {name: (_OWN, *shared.get(name, ())) for name in sources}
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    try:
+        about = os.stat(path)
+    except OSError:
+        return ()
+    return about.st_mtime_ns, about.st_ino, about.st_size
 
 
 def _imported(point: EntryPoint) -> Source:
@@ -146,7 +220,24 @@ def _imported(point: EntryPoint) -> Source:
     return found
 
 
-def _offers(path: str, data: Any, sources: Sequence[str]) -> dict[str, dict[str, Offer]]:
+def read_offers(path: str, sources: Iterable[str], *, required: bool) -> Offers:
+    """Read a file of offers; one that does not exist offers nothing, unless it is ``required``.
+
+    :raises Unavailable: if it cannot be read, or says something that is not known.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            data = json.load(file)
+    except FileNotFoundError:
+        if required:
+            raise _broken(path, "it does not exist") from None
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise _broken(path, str(error)) from None
+    return _offers(path, data, [*sources])
+
+
+def _offers(path: str, data: Any, sources: Sequence[str]) -> Offers:
     if not isinstance(data, dict) or not all(isinstance(item, dict) for item in data.values()):
         raise _broken(path, "it must be an object of workspaces, each an object of sources")
     for workspace, named in data.items():
@@ -155,22 +246,28 @@ def _offers(path: str, data: Any, sources: Sequence[str]) -> dict[str, dict[str,
             tail = did_you_mean(unknown[0], sources)
             raise _broken(path, f"no installed package has the source '{unknown[0][:80]}', offered to '{workspace[:80]}'{tail}")
     return {
-        workspace: {name: _offer(path, f"{workspace}, {name}", item) for name, item in named.items()} for workspace, named in data.items()
+        workspace: {
+            name: tuple(_offer(path, f"{workspace}, {name}", item) for item in (items if isinstance(items, list) else [items]))
+            for name, items in named.items()
+        }
+        for workspace, named in data.items()
     }
 
 
 def _offer(path: str, where: str, data: Any) -> Offer:
     if not isinstance(data, dict) or {*data} - {*_MEMBERS}:
         raise _broken(path, f"{where}: an offer has the members {', '.join(_MEMBERS)}")
-    services, effects, mcp = data.get("services"), data.get("effects", list(_EFFECTS)), data.get("mcp", False)
+    services, effects = data.get("services"), data.get("effects", list(EFFECTS))
     if not isinstance(services, list) or not all(isinstance(item, str) and item for item in services):
         raise _broken(path, f"{where}: 'services' must be an array of names or patterns, such as s3, sqs.* or *")
-    if not isinstance(effects, list) or not all(item in _EFFECTS for item in effects):
-        raise _broken(path, f"{where}: 'effects' must be an array of {', '.join(_EFFECTS)}")
-    if not isinstance(mcp, bool):
-        raise _broken(path, f"{where}: 'mcp' must be true or false")
-    return Offer(tuple(services), tuple(effects), mcp)
+    if not isinstance(effects, list) or not all(item in EFFECTS for item in effects):
+        raise _broken(path, f"{where}: 'effects' must be an array of {', '.join(EFFECTS)}")
+    switches = {name: data.get(name, False) for name in ("mcp", "operator")}
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise _broken(path, f"{where}: '{name}' must be true or false")
+    return Offer(tuple(services), tuple(effects), **switches)
 
 
 def _broken(path: str, reason: str) -> Unavailable:
-    return Unavailable(f"the operator's offers in {path} cannot be used: {reason}", hint="Correct the file, and start the process again.")
+    return Unavailable(f"the operator's offers in {path} cannot be used: {reason}", hint="Correct the file, or use 'jackfield offers'.")

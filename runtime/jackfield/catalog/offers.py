@@ -1,43 +1,65 @@
-"""Catalog of one workspace: the installed connectors, and what the operator offers it of catalog sources."""
+"""Catalog of one workspace and audience: the installed connectors, and what the operator offers of catalog sources."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.catalog.installed import Catalog, Entry, unknown_connector
-from jackfield.catalog.offering import Offering
+from jackfield.catalog.offering import DEFAULT, Audience, Offer, Offering
 from jackfield.catalog.versions import choose
-from jackfield.errors import UnknownConnector
+from jackfield.errors import UnknownAction, UnknownConnector
+from jackfield.hints import NextStep
 from jackfield.manifest import ActionManifest, Manifest
 
 
-class OfferedCatalog(Catalog):
-    """Catalog of one workspace: all installed connectors, and what the operator offers of catalog sources."""
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    """Offers of one edition of the file, by source, and the manifests that were made for them."""
 
-    def __init__(self, whole: Catalog, offering: Offering, workspace: str, *, over_mcp: bool = False) -> None:
+    edition: int
+    offers: Mapping[str, tuple[Offer, ...]]
+    parts: dict[str, Manifest | None] = field(default_factory=dict)
+
+
+class OfferedCatalog(Catalog):
+    """Catalog of one workspace: all installed connectors, and what ``audience`` is offered of catalog sources, now."""
+
+    def __init__(self, whole: Catalog, offering: Offering, workspace: str, audience: Audience = "operator") -> None:
         super().__init__(())
         self._whole = whole
         self.offering = self._offering = offering
         self._workspace = workspace
-        self._offers = {name: offer for name, offer in offering.of(workspace).items() if offer.mcp or not over_mcp}
-        self._parts: dict[str, Manifest | None] = {}
+        self._audience: Audience = audience
+        self._others: dict[Audience, OfferedCatalog] = {audience: self}
+        self._seen = _Offered(-1, {})
         self._loaded_parts: set[str] = set()
-        self._over_mcp: Catalog | None = self if over_mcp else None
 
-    def over_mcp(self) -> Catalog:
-        """Return the catalog without what is not offered over MCP."""
-        if self._over_mcp is None:
-            self._over_mcp = OfferedCatalog(self._whole, self._offering, self._workspace, over_mcp=True)
-        return self._over_mcp
+    def for_audience(self, audience: Audience) -> Catalog:
+        """Return the catalog of the same workspace for another audience."""
+        found = self._others.get(audience)
+        if found is None:
+            found = self._others[audience] = OfferedCatalog(self._whole, self._offering, self._workspace, audience)
+        return found
+
+    @property
+    def _now(self) -> _Offered:
+        """Offers of the file's present edition."""
+        _ = self._whole.generation  # looks at the data folder, once a second at most
+        edition, found = self._offering.edition, self._seen
+        if found.edition != edition:
+            found = self._seen = _Offered(edition, self._offering.of(self._workspace, self._audience))
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted([*self._whole, *(key for key in self._virtual() if self._part(key) is not None)]))
 
-    def _virtual(self) -> Iterator[str]:
-        for name, offer in self._offers.items():
-            source = self._offering.source(name)
-            yield from (key for key in source.keys() if offer.may_hold(key[len(name) + 1 :]))  # noqa: SIM118 (no mapping)
+    def _virtual(self, *, folded: bool = False) -> Iterator[str]:
+        offers = self._now.offers
+        for name in sorted(offers.keys() - {*(self.offered_whole if folded else ())}):
+            keys = self._offering.source(name).keys()
+            yield from (key for key in keys if any(offer.may_hold(key[len(name) + 1 :]) for offer in offers[name]))
 
     def refresh(self) -> None:
         """Read the data folder again if it has changed."""
@@ -47,6 +69,11 @@ class OfferedCatalog(Catalog):
     def generation(self) -> int:
         """Number of changes of the data folder that the catalog has seen."""
         return self._whole.generation
+
+    def entries(self, *, load: bool = False, folded: bool = False) -> list[Entry]:
+        """Return one row per connector, sorted by key."""
+        keys = sorted([*self._whole, *(key for key in self._virtual(folded=folded) if self._part(key) is not None)])
+        return [self.look(key, load=load)[0] for key in keys]
 
     def look(self, key: str, *, load: bool = False) -> tuple[Entry, Manifest | None]:
         """Return a connector's row and its manifest."""
@@ -60,9 +87,24 @@ class OfferedCatalog(Catalog):
         """The catalog of the process, with nothing that is offered."""
         return self._whole
 
-    def offered_entries(self) -> list[Entry]:
-        """Return the rows of the virtual connectors, sorted by key."""
-        return [self.look(key)[0] for key in sorted(self._virtual()) if self._part(key) is not None]
+    @property
+    def has_offers(self) -> bool:
+        """True if anything of a source is offered."""
+        return bool(self._now.offers)
+
+    @property
+    def for_operator(self) -> bool:
+        """True if the operator's surfaces are offered more than tenants."""
+        return any(offer.operator for offers in self._now.offers.values() for offer in offers)
+
+    @property
+    def offered_whole(self) -> tuple[str, ...]:
+        """Names of the catalog sources of which every connector is offered: lists name them once."""
+        return tuple(name for name, offers in self._now.offers.items() if any("*" in offer.services for offer in offers))
+
+    def offered_entries(self, *, folded: bool = False) -> list[Entry]:
+        """Return the rows of the virtual connectors, sorted by key; ``folded`` leaves out the sources in ``offered_whole``."""
+        return [self.look(key)[0] for key in sorted(self._virtual(folded=folded)) if self._part(key) is not None]
 
     def with_type(self, name: str) -> list[Manifest]:
         """Return the manifests of the connectors that take connections of the type ``name``, sorted by key."""
@@ -78,24 +120,55 @@ class OfferedCatalog(Catalog):
     def find(self, key: str, version: str | None = None) -> Manifest:
         """Return the manifest of a connector.
 
-        :raises UnknownConnector: if it is not installed or not offered, is broken, or no version matches.
+        :raises UnknownConnector: if it is not installed or not offered, is broken, or no version matches. Only the operator learns which.
         """
         part = self._part(key)
         if part is None:
-            if key.partition(".")[0] in self._offers:
-                raise unknown_connector(key, self)
+            if "." in key and key.partition(".")[0] in self._offering.names:
+                raise self._unoffered(key)
             return self._whole.find(key, version)
         if version is not None:
             choose(key, [part.version], version)
         return part
 
+    def _unoffered(self, key: str) -> UnknownConnector:
+        if self._audience != "operator":
+            return unknown_connector(key, self)
+        try:
+            self._offering.source(key.partition(".")[0]).manifest(key)
+        except UnknownConnector as error:
+            return error
+        return UnknownConnector(f"'{key}' exists but is not offered here", hint=self._how(key))
+
+    def unoffered_action(self, key: str, action: str) -> UnknownAction | None:
+        """Return the error for an action that exists and is not offered, for the operator; None for others, to whom it does not exist."""
+        if self._audience != "operator" or self._part(key) is None:
+            return None
+        whole = self._offering.source(key.partition(".")[0]).manifest(key)
+        if action not in {row.key for row in whole.rows()}:
+            return None
+        return UnknownAction(f"'{key}.{action}' exists but is not offered here", hint=self._how(f"{key}.{action}", handed_out=True))
+
+    def _how(self, pattern: str, *, handed_out: bool = False) -> NextStep:
+        """Return the hint with the command. In the operator's own workspace, credentials are offered to nobody else."""
+        more = f" --workspace {self._workspace}" if self._workspace != DEFAULT else " --operator" if handed_out else ""
+        return NextStep("offer", pattern=pattern + more)
+
     def has(self, key: str, action: str, effect: str | None = None) -> bool:
         """Return whether an action is installed or offered."""
         name, _, short = key.partition(".")
-        if effect is not None and short and name in self._offers:  # without making its actions
-            return self._offers[name].holds(short, action, effect)
+        offers = self._now.offers.get(name)
+        if effect is not None and short and offers:  # without making its actions
+            return self._holds(offers, key, action, effect)
         part = self._part(key)
         return action in part.actions if part is not None else self._whole.has(key, action)
+
+    def _holds(self, offers: Iterable[Offer], key: str, action: str, effect: str) -> bool:
+        name, _, short = key.partition(".")
+        fitting = [offer for offer in offers if offer.holds(short, action, effect)]
+        if not fitting or any(not offer.operator or f"{short}.{action}" in offer.services for offer in fitting):
+            return bool(fitting)
+        return action not in self._offering.source(name).hands_out(key)
 
     def load(self, key: str, action: str | None = None, version: str | None = None) -> Any:
         """Return the connector's code."""
@@ -115,27 +188,32 @@ class OfferedCatalog(Catalog):
 
     def _part(self, key: str) -> Manifest | None:
         """Return what is offered of a virtual connector; None if it is not virtual, or nothing of it is."""
-        if key not in self._parts:
-            if key.partition(".")[0] not in self._offers or "." not in key:
+        if "." not in key:
+            return None
+        now = self._now
+        if key not in now.parts:
+            if key.partition(".")[0] not in now.offers:
                 return None  # not cached: callers choose the keys
-            self._parts[key] = self._cut(key)
-        return self._parts[key]
+            now.parts[key] = self._cut(key, now.offers[key.partition(".")[0]])
+        return now.parts[key]
 
-    def _cut(self, key: str) -> Manifest | None:
+    def _cut(self, key: str, offers: Iterable[Offer]) -> Manifest | None:
         name, _, short = key.partition(".")
-        offer, source = self._offers[name], self._offering.source(name)
-        if not offer.may_hold(short):
+        fitting, source = [offer for offer in offers if offer.may_hold(short)], self._offering.source(name)
+        if not fitting:
             return None
         try:
-            manifest = source.manifest(key)
+            whole = source.manifest(key)
         except UnknownConnector:
             return None
-        if offer.holds_all(short):
-            return manifest
-        actions = {item.key: item for item in manifest.actions.values() if offer.holds(short, item.key, item.effect)}
-        if len(actions) == len(manifest.actions):
-            return manifest
-        return _only(manifest, actions) if actions else None
+        if any(offer.holds_all(short) and not offer.operator for offer in fitting):
+            return whole
+        if all(offer.operator and offer.holds_all(short) for offer in fitting):
+            return source.manifest(key, credentials=False)
+        kept = {item.key: item for item in whole.actions.values() if self._holds(fitting, key, item.key, item.effect)}
+        if len(kept) == len(whole.actions):
+            return whole
+        return _only(whole, kept) if kept else None
 
 
 def _only(manifest: Manifest, actions: Mapping[str, ActionManifest]) -> Manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,17 +24,23 @@ _FAILED = 1
 def _declare_list(parser: Parser) -> None:
     text = "import each connector, validate its schemas and compare its manifest with its code; exit code 1 if one is broken"
     parser.add_argument("--check", action="store_true", help=text)
+    parser.add_argument("--all", action="store_true", help="also each connector of a source that is offered as a whole, such as aws.s3")
 
 
 def _list(arguments: Namespace, output: Output) -> int:
-    rows = _checked_rows() if arguments.check else [entry.to_json() for entry in _entries()]
+    catalog = installed_here(os.environ)
+    rows = _checked_rows() if arguments.check else [entry.to_json() for entry in _entries(catalog, folded=not arguments.all)]
     output.rows(rows, (*_COLUMNS, "error") if any("error" in row for row in rows) else _COLUMNS)
+    for name in () if arguments.all else catalog.offered_whole:
+        sys.stderr.write(
+            f"jackfield: every service of {name} is a connector, too: {name}.SERVICE; 'jackfield search WORDS' finds their actions,"
+            " '--all' lists them\n"
+        )
     return _FAILED if arguments.check and any(row["status"] != "ok" for row in rows) else 0
 
 
-def _entries() -> list[Entry]:
-    """Return the rows of all connectors, from the search index if a process has kept one."""
-    catalog = installed_here(os.environ)
+def _entries(catalog: Catalog, *, folded: bool) -> list[Entry]:
+    """Return the rows of the connectors, from the search index if a process has kept one."""
     home = catalog.whole.home
     if home is not None and os.path.isdir(os.path.join(home, "cache")):
         from jackfield.catalog.index import ActionIndex
@@ -41,8 +48,8 @@ def _entries() -> list[Entry]:
 
         index = ActionIndex(catalog)
         if index.kept():
-            return list(listed_connectors(index, catalog))
-    return catalog.entries()
+            return list(listed_connectors(index, catalog, folded=folded))
+    return catalog.entries(folded=folded)
 
 
 def _checked_rows() -> list[dict[str, Any]]:

@@ -33,7 +33,8 @@ def _run(arguments: Namespace, output: Output) -> int:
         raise UsageError(message, usage=arguments.usage, hint="See 'jackfield schema --help'.")
     if (arguments.action is None) == (arguments.connection is None) or (arguments.output and arguments.action is None):
         raise UsageError("give either an ACTION or --connection TYPE", usage=arguments.usage, hint="See 'jackfield schema --help'.")
-    manifest = installed_here(os.environ).find(arguments.connector)
+    catalog = installed_here(os.environ)
+    manifest = catalog.find(arguments.connector)
     if arguments.connection is not None:
         output.value(_connection_schema(manifest, arguments.connection))
         return 0
@@ -41,7 +42,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     if action is None:
         from jackfield.pipe.call_rules import find_action
 
-        action = find_action(manifest, arguments.action)
+        action = find_action(manifest, arguments.action, catalog)
     output.value(action.output if arguments.output else action.inputs)
     return 0
 

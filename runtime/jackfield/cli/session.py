@@ -27,7 +27,7 @@ def caller() -> Caller:
     """Return the caller that the journal records."""
     from jackfield.access.workspace_access import Caller
 
-    return Caller(person())
+    return Caller(person(), audience="operator")
 
 
 def actor() -> Actor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,8 @@ class Kind:
     full_name: str
     about: ConnectionTypeManifest
     manifests: tuple[Manifest, ...]
+    chosen: tuple[Manifest, ...]
+    """Those to name: without the connectors of sources that are offered as a whole."""
 
     @property
     def schema(self) -> Mapping[str, Any]:
@@ -45,7 +47,10 @@ class Kinds:
         for manifest in self._catalog.manifests():
             for kind in manifest.connection_types.values():
                 found.setdefault(manifest.full_name(kind), []).append((kind, manifest))
-        return [Kind(name, pairs[0][0], tuple(manifest for _, manifest in pairs)) for name, pairs in sorted(found.items())]
+        return [self._kind(name, pairs[0][0], [manifest for _, manifest in pairs]) for name, pairs in sorted(found.items())]
+
+    def _kind(self, name: str, about: ConnectionTypeManifest, manifests: Sequence[Manifest]) -> Kind:
+        return Kind(name, about, tuple(manifests), tuple(self._catalog.chosen(manifests)))
 
     def find(self, name: str) -> Kind:
         """Return the type with this full name, in which a connector's key may replace the family's; a type's key alone works if it is
@@ -73,11 +78,8 @@ class Kinds:
                 found.setdefault(manifest.full_name(kind), []).append((kind, manifest))
         if len(found) == 1:
             ((full_name, pairs),) = found.items()
-            return Kind(full_name, pairs[0][0], self._takers(full_name))
+            return self._kind(full_name, pairs[0][0], self._catalog.with_type(full_name))
         raise self._unknown(name, sorted(found))
-
-    def _takers(self, full_name: str) -> tuple[Manifest, ...]:
-        return tuple(self._catalog.with_type(full_name))
 
     def _unknown(self, name: str, meant: list[str]) -> InvalidConnection:
         names = [kind.full_name for kind in self.all()]

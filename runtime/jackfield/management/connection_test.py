@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -53,12 +53,13 @@ class Trial:
         return {**account, "status": self.status, "lastTest": {"at": self.at, "steps": [step.to_json() for step in self.steps]}}
 
 
-def serving(catalog: Catalog, stored: NamedConnection) -> list[Manifest]:
-    """Return the installed connectors that a stored connection serves: its own, or all of its family.
+def serving(catalog: Catalog, stored: NamedConnection) -> Sequence[Manifest]:
+    """Return the installed connectors that a stored connection serves: its own, or all of its family. Services of
+    AWS that are all offered are left out beside others.
 
     :raises InvalidConnection: if none is installed.
     """
-    fitting = catalog.with_type(stored.type)
+    fitting = catalog.chosen(catalog.with_type(stored.type))
     if not fitting:
         raise InvalidConnection(
             f"no installed connector accepts the connection '{stored.name}' of type '{stored.type[:80]}'",

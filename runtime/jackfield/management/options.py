@@ -40,7 +40,7 @@ def choices(stages: Pipeline, connector_key: str, source: str, connection: str |
 
     authorizer = stages.access.authorizer(caller)
     wish = Wish(connector_key, source, "read", connection)  # same rule as for a reading action
-    manifest = _manifest(stages.catalog, connector_key, authorizer, wish)
+    manifest = _manifest(stages.catalog.for_audience(caller.audience), connector_key, authorizer, wish)
     connector: Connector = stages.catalog.load(manifest.key)
     found = connector.option_sources.get(source)
     if found is None:

@@ -37,8 +37,10 @@ def policies(
     :raises InvalidInvocation: if the actions declare no permissions, or ``sender`` is given and the type has none.
     :raises InvalidConnection: if the type has no policies, or the values cannot be read.
     """
-    manifests = serving(catalog, stored)
+    manifests = [*serving(catalog, stored)]
     manifest = manifests[0]
+    named = dict.fromkeys(name.partition("/")[0] for name in actions or () if "." in name.partition("/")[0])
+    manifests += [catalog.find(key) for key in named if key not in {known.key for known in manifests}]
     connector: Connector = catalog.load(manifest.key)
     kind = opening.find(targets.find(stored, manifest), manifest, connector, {}).kind
     make, system = getattr(kind, "policies", None), type(kind).permission_system

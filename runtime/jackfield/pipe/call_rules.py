@@ -25,13 +25,16 @@ _MAX_TESTED = 10_000
 Note = Callable[[str], object]
 
 
-def find_action(manifest: Manifest, key: str) -> ActionManifest:
-    """Find the action ``key`` of a connector.
+def find_action(manifest: Manifest, key: str, catalog: Catalog | None = None) -> ActionManifest:
+    """Find the action ``key`` of a connector. ``catalog`` knows those that exist and are not offered.
 
     :raises UnknownAction: if the connector has none of that name.
     """
     found = manifest.actions.get(key)
     if found is None:
+        unoffered = catalog.unoffered_action(manifest.key, key) if catalog is not None else None
+        if unoffered is not None:
+            raise unoffered
         tail = did_you_mean(key, manifest.actions)
         known = sorted(manifest.actions)
         more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
@@ -61,7 +64,7 @@ def find_called(
     if authorizer is None or not authorizer.is_bound:
         manifest = catalog.find(invocation.connector, invocation.connector_version)
         meta.connector_version = manifest.version
-        return manifest, find_action(manifest, invocation.action)
+        return manifest, find_action(manifest, invocation.action, catalog)
     try:
         manifest = seen_catalog(catalog, authorizer).find(invocation.connector, invocation.connector_version)
         meta.connector_version = manifest.version

@@ -48,6 +48,7 @@ from jackfield.retry import Backoff
 from jackfield.schema.cache import Schemas
 
 if TYPE_CHECKING:
+    from jackfield.access.workspace_access import Caller
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connector import Action, Connector, Inputs
@@ -197,9 +198,12 @@ class Pipeline:
             check_depth(given)
 
         def find(connector: str, version: str | None) -> Manifest:
-            return seen_catalog(self.catalog, self.access.asked_for(state.caller)).find(connector, version)
+            return seen_catalog(self._offered(state.caller), self.access.asked_for(state.caller)).find(connector, version)
 
         return parsed(given, find)
+
+    def _offered(self, caller: Caller) -> Catalog:
+        return self.catalog.for_audience(caller.audience)
 
     def _run_stages(self, invocation: Invocation, deadline: Deadline, state: RunState) -> Steps[Result]:
         enter = self.plugins.stage if self.plugins.has("stage") else _ignore_stage
@@ -296,7 +300,7 @@ class Pipeline:
         authorizer = self.access.asked_for(state.caller)
         note = record.rule if record is not None else None
         state.unfound = lambda: (invocation, stored_secrets(invocation, self.known, self.catalog))
-        manifest, action = find_called(invocation, self.catalog, authorizer, state.meta, note)
+        manifest, action = find_called(invocation, self._offered(state.caller), authorizer, state.meta, note)
         state.unfound = None
         if record is not None:
             record.found(manifest, action)

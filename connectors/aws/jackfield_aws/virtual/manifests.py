@@ -22,11 +22,13 @@ _MADE = Recent(60)
 
 
 class ServiceActions(Mapping[str, ActionManifest]):
-    """Actions of a service by key. Their number is known without reading them."""
+    """Actions of a service by key, except the operations ``without``. The number of all is known without reading them."""
 
-    def __init__(self, index: Index, service: str) -> None:
+    def __init__(self, index: Index, service: str, without: frozenset[str] = frozenset()) -> None:
         self._index = index
         self._service = service
+        self._without = without
+        self._hidden = {action_key(name) for name in without}
 
     def _read(self) -> dict[str, ActionManifest]:
         return _MADE.get((self._index.path, self._service), self._made)
@@ -42,33 +44,46 @@ class ServiceActions(Mapping[str, ActionManifest]):
         return {row.key: row for row in rows}
 
     def __getitem__(self, key: str) -> ActionManifest:
+        if key in self._hidden:
+            raise KeyError(key)
         return self._read()[key]
 
     def __iter__(self) -> Iterator[str]:
-        return (action_key(name) for name, _, _ in self._index.rows(self._service))
+        return (action_key(name) for name, _, _ in self._listed())
 
     def __len__(self) -> int:
-        return self._index.services[self._service].count
+        return sum(1 for _ in self) if self._without else self._index.services[self._service].count
+
+    def _listed(self) -> Iterator[tuple[str, str, str]]:
+        return (row for row in self._index.rows(self._service) if row[0] not in self._without)
 
     def rows(self) -> Iterator[ActionRow]:
         """Yield a row for each action, which is not made for it."""
         service = self._service
-        for name, summary, effect in self._index.rows(service):
+        for name, summary, effect in self._listed():
             yield ActionRow(action_key(name), title_of(name), summary, effect, "", KEYWORDS.get((service, name), ""))
 
 
 class VirtualManifest(Manifest):
-    """Manifest of a service, whose actions and JSON are made when they are read."""
+    """Manifest of a service, whose actions and JSON are made when they are read. The operations ``without`` are left out."""
 
-    __slots__ = ("_index", "_service")
+    __slots__ = ("_index", "_service", "_without")
 
     _index: Index
     _service: str
+    _without: frozenset[str]
 
-    def __init__(self, index: Index, service: str, connection_types: Mapping[str, ConnectionTypeManifest]) -> None:
+    def __init__(
+        self,
+        index: Index,
+        service: str,
+        connection_types: Mapping[str, ConnectionTypeManifest],
+        without: frozenset[str] = frozenset(),
+    ) -> None:
         head, give = index.services[service], object.__setattr__  # the base is frozen
         give(self, "_index", index)
         give(self, "_service", service)
+        give(self, "_without", without)
         give(self, "key", PREFIX + service)
         give(self, "title", head.title)
         give(self, "description", head.description)
@@ -81,7 +96,7 @@ class VirtualManifest(Manifest):
     @property
     def actions(self) -> Mapping[str, ActionManifest]:
         """Actions by key."""
-        return ServiceActions(self._index, self._service)
+        return ServiceActions(self._index, self._service, self._without)
 
     @property
     def is_generated(self) -> bool:
@@ -90,7 +105,7 @@ class VirtualManifest(Manifest):
 
     def rows(self) -> Iterator[ActionRow]:
         """Yield a row for each action."""
-        return ServiceActions(self._index, self._service).rows()
+        return ServiceActions(self._index, self._service, self._without).rows()
 
     @property
     def raw(self) -> Json:
@@ -118,10 +133,14 @@ class VirtualManifest(Manifest):
         return Manifest(**{field.name: changes.get(field.name, getattr(self, field.name)) for field in fields(Manifest)})
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, VirtualManifest) and (self._index.path, self.key) == (other._index.path, other.key)
+        return isinstance(other, VirtualManifest) and self._identity == other._identity
 
     def __hash__(self) -> int:
-        return hash((self._index.path, self.key))
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[str, str, frozenset[str]]:
+        return self._index.path, self.key, self._without
 
     def __repr__(self) -> str:
         return f"VirtualManifest({self.key!r})"

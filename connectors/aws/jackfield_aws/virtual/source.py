@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.errors import UnknownConnector, did_you_mean
 from jackfield.fork import at_fork
+from jackfield.hints import NextStep
 from jackfield.manifest import ConnectionTypeManifest, Manifest
 from jackfield_aws.version import VERSION
+from jackfield_aws.virtual.credentials import HANDS_OUT
 from jackfield_aws.virtual.index import Index
-from jackfield_aws.virtual.names import PREFIX
+from jackfield_aws.virtual.names import PREFIX, action_key
 from jackfield_aws.virtual.usual import EVERYDAY, KEYWORDS
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ class AwsSource:
 
     def __init__(self, index: Index | None = None) -> None:
         self._index = index or Index()
-        self._manifests: dict[str, Manifest] = {}
+        self._manifests: dict[tuple[str, bool], Manifest] = {}
         self._connectors: dict[str, Connector] = {}
         kinds = (ConnectionTypeManifest.from_json(item, "aws") for item in self._index.connection_types)
         self._connection_types: Mapping[str, ConnectionTypeManifest] = {kind.key: kind for kind in kinds}
@@ -35,15 +37,20 @@ class AwsSource:
         """Return the keys of all connectors, sorted."""
         return [PREFIX + service for service in self._index.services]
 
-    def manifest(self, key: str) -> Manifest:
-        """Return the manifest of a connector; the schemas of its actions are made when they are read.
+    def manifest(self, key: str, *, credentials: bool = True) -> Manifest:
+        """Return the manifest of a connector, by default with the actions that hand out ``credentials``; schemas are made when they are
+        read.
 
         :raises UnknownConnector: if there is no such service.
         """
-        found = self._manifests.get(key)
+        found = self._manifests.get((key, credentials))
         if found is None:
-            found = self._manifests[key] = self._made(key)
+            found = self._manifests[key, credentials] = self._made(key, credentials=credentials)
         return found
+
+    def hands_out(self, key: str) -> frozenset[str]:
+        """Return the keys of a service's actions that hand out credentials."""
+        return frozenset(map(action_key, HANDS_OUT.get(key.removeprefix(PREFIX), ())))
 
     def stamp(self) -> str:
         """Return the versions of the package and of the index, and a checksum of the words by which operations are found."""
@@ -58,14 +65,15 @@ class AwsSource:
                 found = self._connectors[key] = _connector(self.manifest(key))
         return found
 
-    def _made(self, key: str) -> Manifest:
+    def _made(self, key: str, *, credentials: bool) -> Manifest:
         from jackfield_aws.virtual.manifests import VirtualManifest
 
         service = key.removeprefix(PREFIX)
         head = self._index.services.get(service)
         if head is None or not key.startswith(PREFIX):
-            raise UnknownConnector(f"AWS has no service '{service[:80]}'{did_you_mean(key, self.keys())}")
-        return VirtualManifest(self._index, service, self._connection_types)
+            raise UnknownConnector(f"AWS has no service '{service[:80]}'{did_you_mean(key, self.keys())}", hint=NextStep("connectors"))
+        without = frozenset[str]() if credentials else HANDS_OUT.get(service, frozenset())
+        return VirtualManifest(self._index, service, self._connection_types, without)
 
 
 def source() -> AwsSource:

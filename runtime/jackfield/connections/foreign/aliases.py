@@ -135,7 +135,7 @@ class Aliases:
         """Read the aliases of a catalog. If two connectors declare a name, the first by key wins; broken aliases are skipped. Both
         cases are logged."""
         found: dict[str, dict[str, Alias]] = {}
-        for manifest in catalog.manifests():
+        for manifest in catalog.chosen(catalog.manifests()):
             for form, key, data in _entries(manifest.raw.get("aliases")):
                 try:
                     alias = Alias.from_json(manifest.key, key, data)

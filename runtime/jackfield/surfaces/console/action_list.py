@@ -45,7 +45,7 @@ def actions_listed(request: PageRequest, manifest: Manifest) -> list[Markup | No
 
 
 def _found(request: PageRequest, connector: str, words: str) -> list[str]:
-    rows, _ = found_actions(request.server.search, request.catalog, words, connector, None, 0, _FOUND)
+    rows, _ = found_actions(request.search, request.catalog, words, connector, None, 0, _FOUND)
     return [row.action for row in rows]
 
 

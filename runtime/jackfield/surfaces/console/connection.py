@@ -132,7 +132,7 @@ def _title(row: Mapping[str, Any], *, anew: bool = False) -> Markup:
 def _serves(kind: Kind | None) -> Node:
     if kind is None:
         return h.span("none: no installed connector uses this type", class_="muted")
-    return [[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " "] for manifest in kind.manifests]
+    return [[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " "] for manifest in kind.chosen]
 
 
 def _test_card(request: PageRequest, row: Mapping[str, Any], external_id: str | None) -> Markup:

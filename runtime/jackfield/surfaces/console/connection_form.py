@@ -128,7 +128,7 @@ def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
         h.li(
             h.h2(icon_of(kind.manifests[0]), link(kind), h.span("recommended", class_="badge good") if _is_recommended(kind) else None),
             h.p(line(kind.about.description)),
-            h.p("For ", ", ".join(manifest.title for manifest in kind.manifests), class_="muted"),
+            h.p("For ", ", ".join(manifest.title for manifest in kind.chosen), class_="muted"),
             class_="card",
         )
         for kind in kinds[:_CARDS]

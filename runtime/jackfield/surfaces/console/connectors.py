@@ -65,19 +65,20 @@ def listed(request: PageRequest) -> Response:
 
 
 def _found(request: PageRequest, words: str) -> Markup:
-    entries = list(listed_connectors(request.server.search, request.catalog))
+    catalog = request.catalog
+    entries = list(listed_connectors(request.server.search, catalog, folded=not words))
     if not words:
-        shown = [_card(request, entry) for entry in entries[:_CARDS]]
-        rest = len(entries) - len(shown)
+        shown = [*(_card(request, entry) for entry in entries[:_CARDS]), *map(_source_card, catalog.offered_whole)]
+        rest = len(entries) - _CARDS
         return h.div(
             h.ul(shown, class_="cards")
             if shown
             else h.p("No connectors installed. Try ", h.code("pip install jackfield-aws-ses"), ".", class_="empty"),
-            h.p(f"{rest:,} more. Use the search to find them.", class_="muted") if rest else None,
+            h.p(f"{rest:,} more. Use the search to find them.", class_="muted") if rest > 0 else None,
         )
     wanted = words.casefold().split()
     connectors = [entry for entry in entries if all(word in f"{entry.key} {entry.title}".casefold() for word in wanted)]
-    actions, _ = found_actions(request.server.search, request.catalog, words, None, None, 0, _FOUND)
+    actions, _ = found_actions(request.search, request.catalog, words, None, None, 0, _FOUND)
     table = rows_table(
         "Matching actions",
         ("Action", "Connector", "Effect", "Description"),
@@ -106,6 +107,15 @@ def _card(request: PageRequest, entry: Entry) -> Markup:
         h.h2(icon_of(manifest), h.a(manifest.title, href=f"/connectors/{manifest.key}", class_="whole")),
         h.p(manifest.description),
         h.p(count, " · ", manifest.version, class_="muted"),
+        class_="card",
+    )
+
+
+def _source_card(name: str) -> Markup:
+    return h.li(
+        h.h2(_letters(name), f"{name}.*"),
+        h.p("Every service of ", h.code(name), " is a connector of its own, such as those that a search finds."),
+        h.p("Use the search to find services and their actions.", class_="muted"),
         class_="card",
     )
 

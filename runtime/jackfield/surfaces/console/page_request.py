@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from jackfield.access import Scope, may
 from jackfield.catalog import Catalog
+from jackfield.catalog.index import ActionIndex
 from jackfield.management.connections import ManagedConnections
 from jackfield.management.visible_journal import SeenJournal
 from jackfield.runtime import Jackfield
@@ -43,6 +44,12 @@ class PageRequest:
     def catalog(self) -> Catalog:
         """Connectors and actions that the caller may see."""
         return self.runtime.catalog_of(self.identity.caller)
+
+    @property
+    def search(self) -> ActionIndex:
+        """Index of the actions that the caller may see, and of others."""
+        of_operator = self.identity.caller.audience == "operator" and self.runtime.catalog.for_operator
+        return self.server.operator_search if of_operator else self.server.search
 
     @property
     def journal(self) -> SeenJournal:

@@ -35,4 +35,4 @@ class CallContext:
     @property
     def catalog(self) -> Catalog:
         """Connectors and actions visible to the caller over MCP; reads the rules from the database."""
-        return self.runtime.catalog_of(self.caller, over_mcp=True)
+        return self.runtime.catalog_of(self.caller)

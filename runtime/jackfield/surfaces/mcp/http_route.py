@@ -13,6 +13,7 @@ import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -120,6 +121,7 @@ class _Call:
         self._server = server
         self._runtime = runtime
         self._identity = identity
+        self._caller = replace(identity.caller, audience="mcp")
         self._request = request
         self._large = large
         self._files = 0
@@ -128,9 +130,7 @@ class _Call:
     async def answered(self, exchange: Exchange, body: bytes) -> Answer:
         """Let the SDK answer the request. A large one is handled entirely in a thread, so as not to block the event loop."""
         server, origin = self._server, str(self._request.base_url).rstrip("/")
-        call = CallContext(
-            self._runtime, self._identity.caller, server.search, self._run, server.briefly, server.settings.mcp_tools, origin
-        )
+        call = CallContext(self._runtime, self._caller, server.search, self._run, server.briefly, server.settings.mcp_tools, origin)
         headers = self._request.scope["headers"]
         if self._large:
             return await asyncio.shield(server.slowly(lambda: asyncio.run(exchange.answer(call, headers, body))))
@@ -151,7 +151,7 @@ class _Call:
         return result
 
     async def _invoked(self, given: Mapping[str, Any]) -> Result:
-        how: dict[str, Any] = {"cancelled": self.cancelled, "caller": self._identity.caller, "named": self._name}
+        how: dict[str, Any] = {"cancelled": self.cancelled, "caller": self._caller, "named": self._name}
         if self._large:  # the thread and its event loop belong to this request
             return self._runtime.invoke(given, **how, on_time=True)
         if self._files >= LARGE or crowded(given):

@@ -104,7 +104,6 @@ async def _called(call: CallContext, context: ServerRequestContext[Any, Any], pa
     invocation = traced(_invocation(call, params.name, arguments), (context.meta or {}).get("traceparent"))
     try:
         check_depth(invocation)  # before it is searched for files or names
-        await _require_offer(call, invocation.get("connector"))
     except JackfieldError as error:
         return answered(refused(error, None), structured=structured)
     try:
@@ -113,15 +112,6 @@ async def _called(call: CallContext, context: ServerRequestContext[Any, Any], pa
     except JackfieldError as error:
         result = refused(error, invocation)
     return answered(result, structured=structured)
-
-
-async def _require_offer(call: CallContext, connector: object) -> None:
-    """Refuse a virtual connector that is not offered over MCP.
-
-    :raises UnknownConnector: if it is not.
-    """
-    if isinstance(connector, str) and "." in connector:
-        await call.briefly(lambda: call.catalog.find(connector))
 
 
 def _invocation(call: CallContext, name: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCNotification, JSONRPCRequest, jsonrpc_message_adapter
 
-from jackfield.access.workspace_access import LIBRARY
+from jackfield.access.workspace_access import Caller
 from jackfield.catalog.index import ActionIndex
 from jackfield.invocation import Result
 from jackfield.invocation.wire import MAX_BYTES
@@ -177,6 +177,8 @@ def _id_of(line: bytes) -> str | int | None:
 
 
 _LOG = logging.getLogger("jackfield.mcp")
+_CLIENT = Caller(audience="mcp")
+"""The client: a program that the operator has started."""
 
 
 def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
@@ -185,7 +187,7 @@ def serve_stdio(runtime: Jackfield, tools: McpTools, grace: float) -> None:
     index = ActionIndex(runtime.catalog)
     threading.Thread(target=index.build, name="jackfield-index", daemon=True).start()
     calls = _Calls(runtime)
-    call = CallContext(runtime, LIBRARY, index, calls.run, asyncio.to_thread, tools)
+    call = CallContext(runtime, _CLIENT, index, calls.run, asyncio.to_thread, tools)
     asyncio.run(_serve(call, calls, grace))
 
 
@@ -201,7 +203,7 @@ class _Calls:
         cancelled = threading.Event()
         self._running.add(cancelled)
         try:
-            return await self._runtime.ainvoke(invocation, cancelled=cancelled, caller=LIBRARY)
+            return await self._runtime.ainvoke(invocation, cancelled=cancelled, caller=_CLIENT)
         finally:
             self._running.discard(cancelled)
 

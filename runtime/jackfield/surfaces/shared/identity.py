@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from jackfield.access import DEFAULT, Actor, Rules, Scope, Tokens, UnknownWorkspace, Workspaces, may
 from jackfield.access.workspace_access import Caller
+from jackfield.catalog.offering import Audience
 from jackfield.clock import Clock
 from jackfield.fork import at_fork
 from jackfield.resources.storage import Storage
@@ -43,7 +44,9 @@ class Identity:
     @property
     def caller(self) -> Caller:
         """Caller for the journal and the access rules."""
-        return Caller(self.id, self.scope, self.rules, remote=True, token=self.id if self.kind == "token" else None)
+        token = self.id if self.kind == "token" else None
+        audience: Audience = "operator" if self.kind == "link" else "tenant"
+        return Caller(self.id, self.scope, self.rules, remote=True, token=token, audience=audience)
 
     def require(self, scope: Scope) -> None:
         """Check that the scope is sufficient; ``http/app._endpoint`` calls it with the scope of the operation.

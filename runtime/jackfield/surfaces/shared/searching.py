@@ -13,19 +13,23 @@ from jackfield.catalog.index import ActionIndex
 from jackfield.catalog.offers import OfferedCatalog
 
 
-def listed_connectors(index: ActionIndex, catalog: Catalog, after: str = "") -> Iterable[Entry]:
-    """Return the rows of the connectors in ``catalog`` whose keys follow ``after``, sorted by key. Rules are applied row by row."""
+def listed_connectors(index: ActionIndex, catalog: Catalog, after: str = "", *, folded: bool = False) -> Iterable[Entry]:
+    """Return the rows of the connectors in ``catalog`` whose keys follow ``after``, sorted by key. Rules are applied row by row.
+
+    ``folded`` leaves out the connectors of sources that are offered as a whole, which ``offered_whole`` of the catalog names.
+    """
     if isinstance(catalog, SeenCatalog) and catalog.by_names and index.has_all_of(catalog.base):
-        return catalog.narrowed(listed_connectors(index, catalog.base, after), index.names)
-    rows = _all(index, catalog)
+        return catalog.narrowed(listed_connectors(index, catalog.base, after, folded=folded), index.names)
+    rows = _all(index, catalog, folded=folded)
     return rows[bisect_right(rows, after, key=attrgetter("key")) :] if after else rows
 
 
-def _all(index: ActionIndex, catalog: Catalog) -> list[Entry]:
+def _all(index: ActionIndex, catalog: Catalog, *, folded: bool) -> list[Entry]:
     if index.covers(catalog):
         return index.entries()
     if isinstance(catalog, OfferedCatalog) and index.covers(catalog.whole):
-        return sorted([*index.entries(), *catalog.offered_entries()], key=attrgetter("key"))
+        offered = catalog.offered_entries(folded=folded) if catalog.has_offers else []
+        return sorted([*index.entries(), *offered], key=attrgetter("key")) if offered else index.entries()
     return catalog.entries()
 
 
@@ -41,6 +45,6 @@ def found_actions(
 ) -> tuple[list[Found], int | None]:
     """Return at most ``limit`` matching actions in ``catalog``, best first, from position ``start`` of those; and the position to continue
     from, None at the end."""
-    keep = None if index.covers(catalog) and not index.has_offers else catalog.has
+    keep = None if index.covers(catalog.whole) and not index.has_offers else catalog.has
     rows, more = index.find(words, connector, effect, start, limit, keep, tag)
     return rows, start + len(rows) if more else None

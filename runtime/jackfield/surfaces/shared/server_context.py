@@ -73,6 +73,8 @@ class ServerContext:
         self.clock = self.runtimes.clock
         self.metrics = Metrics(self.catalog)
         self.search = ActionIndex(self.catalog)
+        self.operator_search = ActionIndex(self.catalog, for_operator=True)
+        """Index that is made when a session of the operator first searches: it has all that a source describes."""
         self.catalog.learn = self.search.build
         self.identities = Identities(self.storage, self.clock, settings.jwt)
         self.readiness = Readiness(self.storage, self.clock)
