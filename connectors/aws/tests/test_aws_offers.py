@@ -1,4 +1,4 @@
-"""All of AWS is offered to the operator's own surfaces; what is not offered says so."""
+"""Offers: all of AWS for the operator's own surfaces, ``jackfield offers``, and servers that run meanwhile."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from typing import Any
 
 import pytest
 
-from http_stand import clean
+from http_stand import clean, standing
 from jackfield import Jackfield
-from moto_rig import Rig
+from jackfield.access import Workspaces
+from mcp_talk import called, remote
+from moto_rig import Rig, offer
 from moto_server import moto_server
 
 pytest_plugins = ["warm"]
 pytestmark = pytest.mark.usefixtures("warm_python")
+
+_INLINE = {"type": "apiKeySecret", "values": {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s-4711"}}
+_QUEUE = {"awsRegion": "eu-west-1", "QueueUrl": "http://queue/q"}
 
 
 class Command:
@@ -98,6 +103,73 @@ def test_what_is_not_offered_to_a_workspace_says_how_to_offer_it(jackfield: Comm
     )
 
 
+def test_offers_are_listed_added_shown_and_removed(jackfield: Command) -> None:
+    """An offer has a pattern, effects and audiences; adding one takes nothing away from the operator."""
+    own = {"workspace": "default", "pattern": "aws.*", "effects": ["read", "idempotent", "write"], "mcp": False, "operator": True}
+    assert jackfield("offers", "list") == [own]
+    reads = {"workspace": "default", "pattern": "aws.s3.list*", "effects": ["read"], "mcp": True, "operator": False}
+    assert jackfield("offers", "add", "s3.list*", "--effects", "read", "--mcp") == [own, reads]
+    assert jackfield("offers", "add", "aws.sqs.get*", "--effects", "read", "--mcp")[2]["pattern"] == "aws.sqs.get*"
+    assert "aws.ec2" in {row["key"] for row in jackfield("connectors", "list", "--all")}
+    shown = jackfield("offers", "show", "s3")
+    assert ("putObject" in shown["operator"], "putObject" in shown["tenants"], "listBuckets" in shown["mcp"]) == (True, False, True)
+    assert (shown["handOutCredentials"], "createSession" in shown["operator"]) == (["createSession"], False)
+    assert jackfield("offers", "add", "s3.createSession", "--operator")[1]["operator"]
+    shown = jackfield("offers", "show", "aws.s3")
+    assert ("createSession" in shown["operator"], "createSession" in shown["tenants"]) == (True, False)
+    left = jackfield("offers", "remove", "aws.s3.list*")
+    assert [row["pattern"] for row in left] == ["aws.*", "aws.s3.createSession", "aws.sqs.get*"]
+    assert jackfield("offers", "show", "aws.s3")["tenants"] == []
+    jackfield("offers", "remove", "*", "--operator")
+    assert {row["key"] for row in jackfield("connectors", "list") if "." in row["key"]} == {"aws.s3", "aws.sqs"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("add", "s33"), "AWS has no service 's33'; did you mean 'aws.s3'?"),
+        (("add", "s3.listBukets"), "'aws.s3' has no action that fits 'listBukets'; did you mean 'listBuckets'?"),
+        (("add", "s3", "--effects", "reads"), "--effects 'reads' is not a list of read, idempotent, write"),
+        (("add", "s3", "--mcp", "--operator"), "--mcp and --operator cannot be combined"),
+        (("add", "s3", "--workspace", "no/name"), "the workspace's name is not valid: 'no/name'"),
+        (("remove", "s3"), "'aws.s3' is not offered to 'default'"),
+        (("remove", "*"), "'aws.*' is not offered to 'default'"),
+    ],
+)
+def test_a_change_that_cannot_be_made_says_why(jackfield: Command, words: tuple[str, ...], message: str) -> None:
+    """Nothing is written then."""
+    assert message in jackfield("offers", *words, code=2)["error"]["message"]
+    assert not (jackfield.home / "offers.json").exists()
+
+
+def test_a_running_server_takes_offers_at_once(tmp_path: Path) -> None:
+    """What is added or withdrawn holds for the next requests over HTTP and MCP; a tenant cannot tell what exists from what does not."""
+    jackfield = Command(tmp_path / "home")
+    (tmp_path / "home").mkdir()
+    with standing(tmp_path, JACKFIELD_HOME=str(tmp_path / "home")) as stand:
+        Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).create("acme")
+        client = stand.client(workspace="acme")
+        server = remote(stand.port, client.token)
+        say = {"connector": "aws.sqs", "action": "purgeQueue", "connection": _INLINE, "inputs": _QUEUE, "dryRun": True}
+
+        def code() -> Any:
+            stand.host.catalog.refresh()
+            return client.post("/v1/invocations", say).json.get("error", {}).get("code")
+
+        def over_mcp() -> Any:
+            return called(server, "execute_action", **say).structured_content.get("error", {}).get("code")
+
+        missing = {key: client.get(f"/v1/connectors/{key}").json["detail"].replace(key, "KEY") for key in ("aws.sqs", "aws.nope")}
+        assert missing["aws.sqs"] == missing["aws.nope"]
+        assert (code(), over_mcp()) == ("unknown_connector", "unknown_connector")
+        jackfield("offers", "add", "sqs", "--workspace", "acme")
+        assert (code(), over_mcp()) == (None, "unknown_connector")
+        jackfield("offers", "add", "sqs.send*", "--workspace", "acme", "--mcp")
+        assert (code(), over_mcp()) == (None, "unknown_action")
+        jackfield("offers", "remove", "sqs", "--workspace", "acme")
+        assert (code(), over_mcp()) == ("unknown_action", "unknown_action")
+
+
 def test_the_console_shows_all_of_aws_to_the_operator_alone(tmp_path: Path) -> None:
     """A session by the one-time link sees services in its pages, which name them once; one by a token does not."""
     from console_client import placed, token
@@ -112,3 +184,28 @@ def test_the_console_shows_all_of_aws_to_the_operator_alone(tmp_path: Path) -> N
         assert operator.get("/connectors/aws.sts/actions/getSessionToken").status == 404
         assert "aws.*" not in tenant.get("/connectors").words
         assert tenant.get("/connectors/aws.s3").status == 404
+
+
+def test_the_file_of_offers_is_not_lost_while_two_write(tmp_path: Path) -> None:
+    """Two operators add at the same time; both offers are there afterwards."""
+    services = ["s3", "sqs", "sns", "ec2"]
+    environment = clean(tmp_path, JACKFIELD_DATABASE_URL="none")
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "jackfield", "offers", "add", name, "--workspace", "acme"], env=environment, stdout=subprocess.DEVNULL
+        )
+        for name in services
+    ]
+    assert [process.wait(60) for process in running] == [0, 0, 0, 0]
+    (found,) = json.loads((tmp_path / "offers.json").read_text())["acme"]["aws"]
+    assert sorted(found["services"]) == sorted(services)
+
+
+def test_an_older_file_is_read_and_grows(tmp_path: Path) -> None:
+    """A file with one offer for each source stays valid, and keeps its members."""
+    offer(tmp_path, {"acme": {"services": ["s3"], "effects": ["read"]}, "*": {"services": ["sts"]}})
+    jackfield = Command(tmp_path)
+    rows = jackfield("offers", "add", "sqs", "--workspace", "acme")
+    assert [(row["pattern"], row["effects"]) for row in rows] == [("aws.s3", ["read"]), ("aws.sqs", ["read", "idempotent", "write"])]
+    written = json.loads((tmp_path / "offers.json").read_text())
+    assert written["*"] == {"aws": [{"services": ["sts"]}]}

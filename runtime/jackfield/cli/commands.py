@@ -28,6 +28,7 @@ BUILT_IN = {
     "worker": "run queued invocations",
     "workspaces": "manage workspaces (tenants) and their settings",
     "tokens": "manage access tokens",
+    "offers": "offer services of AWS to workspaces",
     "audit": "list, verify and export the audit log",
     "keys": "rotate the master key",
     "isolation": "show which layers of isolation hold on this machine",

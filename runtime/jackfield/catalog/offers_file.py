@@ -1,0 +1,164 @@
+"""Changes of the operator's file of offers: one writer at a time, and readers see the old file or the new one."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from jackfield.catalog.offering import ALL, Offer, Offering, Offers, effective, read_offers
+from jackfield.errors import InvalidInvocation, UnknownAction, UnknownConnector, did_you_mean
+
+Named = Mapping[str, tuple[Offer, ...]]
+"""Offers of a workspace by source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Pattern of an offer: a source, and its connectors (``s3``, ``*``) or actions of one (``sqs.send*``)."""
+
+    source: str
+    text: str
+
+    @classmethod
+    def parse(cls, offering: Offering, text: str) -> Pattern:
+        """Read ``s3``, ``sqs.send*``, ``aws.s3`` or ``aws.*``; the source may be left out if only one is installed.
+
+        :raises InvalidInvocation: if no source is installed, or several are and none is named.
+        :raises UnknownConnector: if the source has no connector that fits.
+        :raises UnknownAction: if the connector has no action that fits.
+        """
+        sources = [*offering.names]
+        if not sources:
+            raise InvalidInvocation("no installed package has a catalog source", hint="For AWS, install jackfield-aws.")
+        first, _, rest = text.partition(".")
+        if first in sources:
+            found = cls(first, rest or ALL)
+        elif len(sources) == 1:
+            found = cls(sources[0], text)
+        else:
+            raise InvalidInvocation(f"'{text[:80]}' names no source", hint=f"Begin it with one of {', '.join(sources)}, such as aws.s3.")
+        found.check(offering)
+        return found
+
+    def check(self, offering: Offering) -> None:
+        """Check that a connector, and an action if one is named, fits.
+
+        :raises UnknownConnector: if no connector does.
+        :raises UnknownAction: if no action does.
+        """
+        source, (service, dot, action) = offering.source(self.source), self.text.partition(".")
+        keys = [key for key in source.keys() if fnmatchcase(key[len(self.source) + 1 :], service)]  # noqa: SIM118 (no mapping)
+        if not keys:
+            source.manifest(f"{self.source}.{service}")  # says which ones are near
+            raise UnknownConnector(f"no connector of '{self.source}' fits '{service[:80]}'")
+        if dot and not any(fnmatchcase(row.key, action) for key in keys for row in source.manifest(key).rows()):
+            names = [row.key for row in source.manifest(keys[0]).rows()]
+            raise UnknownAction(f"'{keys[0]}' has no action that fits '{action[:80]}'{did_you_mean(action, names)}")
+
+
+def rows(workspace: str, offers: Named) -> Iterator[dict[str, Any]]:
+    """Yield a row for each pattern that a workspace is offered."""
+    for name, found in sorted(offers.items()):
+        for offer in found:
+            for text in offer.services:
+                flags = {"effects": list(offer.effects), "mcp": offer.mcp, "operator": offer.operator}
+                yield {"workspace": workspace, "pattern": f"{name}.{text}", **flags}
+
+
+def add(path: str, sources: Iterable[str], workspace: str, pattern: Pattern, offer: Offer) -> Named:
+    """Offer a pattern to a workspace, as ``offer`` says, beside what it has; return all that it is offered then.
+
+    :raises Unavailable: if the file cannot be used.
+    :raises InvalidInvocation: if it cannot be written.
+    """
+
+    def change(offers: Named) -> Named:
+        same = replace(offer, services=(pattern.text,))
+        kept = tuple(_without(offers.get(pattern.source, ()), pattern.text, operator=offer.operator))
+        fitting = next((one for one in kept if replace(one, services=()) == replace(same, services=())), None)
+        if fitting is None:
+            return {**offers, pattern.source: (*kept, same)}
+        grown = replace(fitting, services=(*fitting.services, pattern.text))
+        return {**offers, pattern.source: tuple(grown if one is fitting else one for one in kept)}
+
+    return _changed(path, [*sources], workspace, change)
+
+
+def remove(path: str, sources: Iterable[str], workspace: str, pattern: Pattern, *, operator: bool) -> Named:
+    """Withdraw a pattern from a workspace, or from the ``operator``'s own surfaces; return what is still offered.
+
+    :raises Unavailable: if the file cannot be used.
+    :raises InvalidInvocation: if the pattern is not offered, or the file cannot be written.
+    """
+
+    def change(offers: Named) -> Named:
+        found = offers.get(pattern.source, ())
+        texts = [text for offer in found if offer.operator is operator for text in offer.services]
+        if pattern.text not in texts:
+            name = f"{pattern.source}.{pattern.text}"
+            others = any(pattern.text in offer.services for offer in found)
+            tail = did_you_mean(name, [f"{pattern.source}.{text}" for text in texts])
+            whom = "only to others than" if operator else "only to"
+            elsewhere = f"It is offered {whom} the operator's own surfaces (--operator)."
+            hint = elsewhere if others else "'jackfield offers list' shows what is offered."
+            raise InvalidInvocation(f"'{name}' is not offered to '{workspace[:80]}'{tail}", hint=hint)
+        return {**offers, pattern.source: tuple(_without(found, pattern.text, operator=operator))}
+
+    return _changed(path, [*sources], workspace, change)
+
+
+def _without(offers: Iterable[Offer], text: str, *, operator: bool) -> Iterator[Offer]:
+    for offer in offers:
+        left = tuple(one for one in offer.services if one != text or offer.operator is not operator)
+        if left:
+            yield replace(offer, services=left)
+
+
+def _changed(path: str, sources: list[str], workspace: str, change: Callable[[Named], Named]) -> Named:
+    try:
+        with _alone(path):
+            written = read_offers(path, sources, required=False)
+            found = change(effective(written, workspace, sources))
+            _write(path, {**written, workspace: found})
+    except OSError as error:
+        raise InvalidInvocation(
+            f"the offers in {path} cannot be changed: {error.strerror}",
+            hint="Make the file writable, or change it where it comes from.",
+        ) from None
+    return found
+
+
+def _write(path: str, offers: Offers) -> None:
+    content = {workspace: {name: [one.to_json() for one in found] for name, found in named.items()} for workspace, named in offers.items()}
+    part = f"{path}.{os.getpid()}"
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            with suppress(FileNotFoundError):
+                os.chmod(part, os.stat(path).st_mode & 0o777)
+            file.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(part)
+        raise
+
+
+@contextmanager
+def _alone(path: str) -> Iterator[None]:
+    """Hold the lock beside the file, where the system has such locks."""
+    os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
+    with ExitStack() as stack:
+        if sys.platform != "win32":
+            import fcntl
+
+            lock = stack.enter_context(open(f"{path}.lock", "wb"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

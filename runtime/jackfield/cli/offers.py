@@ -1,0 +1,143 @@
+"""``jackfield offers``: what of catalog sources, such as the services of AWS, a workspace is offered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from jackfield.catalog import Catalog
+from jackfield.catalog.of_workspace import of_workspace
+from jackfield.catalog.offering import ALL, DEFAULT, EFFECTS, Offer, Offering, effective, offers_file
+from jackfield.catalog.offers_file import Pattern, add, remove, rows
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.errors import InvalidInvocation
+from jackfield.home import home
+
+_COLUMNS = ("workspace", "pattern", "effects", "mcp", "operator")
+_WORKSPACE = "the workspace, or '*' for all that have no offers of their own (default: JACKFIELD_WORKSPACE, else 'default')"
+_OPERATOR = "the operator's own command line, library and console; actions that hand out credentials are left out"
+
+
+def _declare_workspace(parser: Parser) -> None:
+    parser.add_argument("--workspace", metavar="WORKSPACE", help=_WORKSPACE)
+
+
+def _declare_list(parser: Parser) -> None:
+    parser.add_argument("--workspace", metavar="WORKSPACE", help="only what this workspace is offered")
+
+
+def _declare_pattern(parser: Parser) -> None:
+    parser.add_argument("pattern", metavar="PATTERN", help="such as s3, sqs.*, sts.getSessionToken or *")
+    _declare_workspace(parser)
+
+
+def _declare_add(parser: Parser) -> None:
+    _declare_pattern(parser)
+    parser.add_argument("--effects", metavar="EFFECTS", help=f"only actions with these effects, of {','.join(EFFECTS)} (default: all)")
+    parser.add_argument("--mcp", action="store_true", help="over MCP, too")
+    parser.add_argument("--operator", action="store_true", help=f"only {_OPERATOR}")
+
+
+def _declare_remove(parser: Parser) -> None:
+    _declare_pattern(parser)
+    parser.add_argument("--operator", action="store_true", help="the offer to the operator's own surfaces")
+
+
+def _declare_show(parser: Parser) -> None:
+    parser.add_argument("connector", metavar="CONNECTOR", help="such as aws.s3")
+    _declare_workspace(parser)
+
+
+def _offering() -> Offering:
+    found = Catalog.installed(environment=os.environ).offering
+    return Offering((), "", required=False) if found is None else found
+
+
+def _path() -> str:
+    return offers_file(os.environ, home(os.environ))
+
+
+def _workspace(arguments: Namespace) -> str:
+    """Return the workspace that is meant.
+
+    :raises InvalidInvocation: if no workspace can have the name.
+    """
+    from jackfield.access.workspaces import check_name
+
+    name: str = arguments.workspace or os.environ.get("JACKFIELD_WORKSPACE") or DEFAULT
+    if name not in (ALL, DEFAULT):
+        check_name(name)
+    return name
+
+
+def _list(arguments: Namespace, output: Output) -> int:
+    offering = _offering()
+    names = [arguments.workspace] if arguments.workspace else sorted({DEFAULT, *offering.written})
+    found = [row for name in names for row in rows(name, effective(offering.written, name, offering.names))]
+    output.rows(found, _COLUMNS)
+    return 0
+
+
+def _effects(arguments: Namespace) -> tuple[str, ...]:
+    if arguments.effects is None:
+        return EFFECTS
+    given = {word.strip() for word in arguments.effects.split(",")}
+    if not given <= {*EFFECTS}:
+        raise UsageError(f"--effects '{arguments.effects[:80]}' is not a list of {', '.join(EFFECTS)}", usage=arguments.usage)
+    return tuple(effect for effect in EFFECTS if effect in given)
+
+
+def _add(arguments: Namespace, output: Output) -> int:
+    if arguments.mcp and arguments.operator:
+        raise UsageError("--mcp and --operator cannot be combined", usage=arguments.usage)
+    offering, workspace, effects = _offering(), _workspace(arguments), _effects(arguments)
+    pattern = Pattern.parse(offering, arguments.pattern)
+    offer = Offer((pattern.text,), effects, arguments.mcp, arguments.operator)
+    output.rows([*rows(workspace, add(_path(), offering.names, workspace, pattern, offer))], _COLUMNS)
+    return 0
+
+
+def _remove(arguments: Namespace, output: Output) -> int:
+    offering, workspace = _offering(), _workspace(arguments)
+    pattern = Pattern.parse(offering, arguments.pattern)
+    left = remove(_path(), offering.names, workspace, pattern, operator=arguments.operator)
+    output.rows([*rows(workspace, left)], _COLUMNS)
+    return 0
+
+
+def _show(arguments: Namespace, output: Output) -> int:
+    workspace, catalog = _workspace(arguments), Catalog.installed(environment=os.environ)
+    source, dot, _ = arguments.connector.partition(".")
+    offering = _offering()
+    key = arguments.connector if dot and source in offering.names else f"{next(iter(offering.names), 'aws')}.{arguments.connector}"
+    if not [*offering.names]:
+        raise InvalidInvocation("no installed package has a catalog source", hint="For AWS, install jackfield-aws.")
+    name = key.partition(".")[0]
+    offering.source(name).manifest(key)  # refuses what does not exist
+    whole = of_workspace(catalog, workspace)
+    output.value(
+        {
+            "connector": key,
+            "workspace": workspace,
+            "operator": _keys(whole, key),
+            "tenants": _keys(whole.for_audience("tenant"), key),
+            "mcp": _keys(whole.for_audience("mcp"), key),
+            "handOutCredentials": sorted(offering.source(name).hands_out(key)),
+        }
+    )
+    return 0
+
+
+def _keys(catalog: Catalog, key: str) -> Sequence[Any]:
+    manifest = catalog.look(key)[1]
+    return [] if manifest is None else [row.key for row in manifest.rows()]
+
+
+VERBS = {
+    "list": Verb("List the offers.", _declare_list, _list),
+    "show": Verb("Show which actions of a connector each audience is offered.", _declare_show, _show),
+    "add": Verb("Offer connectors or actions of a catalog source to a workspace.", _declare_add, _add),
+    "remove": Verb("Withdraw an offer.", _declare_remove, _remove),
+}
