@@ -206,6 +206,9 @@ def two_streams(pem: Path, seen: list[bytes], *ends: End) -> Callable[[socket.so
                         connection.sendall(next(turns, succeed)(spoken, event.stream_id) or b"")
                 connection.sendall(spoken.data_to_send())
                 if spoken.state_machine.state is h2.connection.ConnectionState.CLOSED:
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(65536):  # what is unread at a close makes it a reset, which discards the GOAWAY
+                        pass
                     return
 
     return over_tls(pem, talk, http2=True)

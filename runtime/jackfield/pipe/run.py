@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 _TRY_SHARE = 3
 """An attempt that may be repeated gets one third of the time left, so that an attempt that hangs leaves time for further, shorter ones.
 
-Of an action that changes something only the first one does: the second gets all the time left, since a provider that is slow rather than
+Of an idempotent action only the first one does: the second gets all the time left, since a provider that is slow rather than
 hung would otherwise carry out each of them, and answer none in time."""
 _MIN_TRY = 1.0
 """Minimum seconds for such an attempt, if there is that much time: the first one of a process imports the SDK, too."""
@@ -173,7 +173,7 @@ class Run:
                     yield from await_slot(self)
             except JackfieldError as closed:
                 raise self.verdict(closed) from None
-            shares = tries.made - tries.throttled == 1 or self._declared == "read"
+            shares = self._declared != "idempotent" or tries.made - tries.throttled == 1
             deadline = self._patience(tries) if shares and self._repeats else self.deadline
             call = self.current = self._call_for(deadline)
             call.gate = None if self.shared is None or self.action.is_async else partial(hold_for_slot, self)

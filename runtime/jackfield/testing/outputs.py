@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from jackfield.connector import MAX_ANSWER, Action
+from jackfield.connector import Action
+from jackfield.connector.conversion import MAX_OUTPUT
 from jackfield.failures import Raised
 from jackfield.testing.driving import Drive, accepts
 from jackfield.testing.subject import Subject
@@ -26,7 +27,7 @@ def output_faults(subject: Subject, action: Action, found: Drive) -> Iterator[st
         yield f"returns an output that is not JSON: {found.answer.error}"
     elif (size := _size(found.answer)) is None:
         yield "returns an output whose text is not Unicode: it has half of a surrogate pair"
-    elif size > MAX_ANSWER:
+    elif size > MAX_OUTPUT:
         yield f"returns an output of {size / 1024**2:.0f} MiB"
     else:
         faults = subject.compiled(f"output of {action.key}", subject.manifest.actions[action.key].output).judge(found.answer)

@@ -108,6 +108,7 @@ def _close(exchange: Exchange) -> bool:
 
 
 def _hang(exchange: Exchange) -> bool:
+    exchange.line.holding = True  # before the request counts: whoever waits for that releases it
     found = exchange.answer() if exchange.fault.accepts else None
     if exchange.line.hold(exchange.fault.seconds):
         exchange.line.send(found or exchange.answer())
