@@ -50,18 +50,25 @@ def block(stand: Stand, _token: str) -> None:
     Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).set("default", {"rules": {"block": ["echo/post"]}})
 
 
+@pytest.mark.parametrize("is_named", [True, False], ids=["named", "chosen"])
 @pytest.mark.parametrize(
     ("change", "words"),
     [(revoke, "was revoked at"), (expire, "expired at"), (narrow, "scope 'read'"), (block, "rules of the workspace forbid")],
 )
-def test_s10_a_queued_call_does_not_outlive_its_token(tmp_path: Path, change: Callable[[Stand, str], None], words: str) -> None:
-    """Revoked, expired or short of the right before it began: it ends as ``not_allowed``, and nothing was sent."""
+def test_s10_a_queued_call_does_not_outlive_its_token(
+    tmp_path: Path, change: Callable[[Stand, str], None], words: str, is_named: bool
+) -> None:
+    """Revoked, expired or short of the right before it began: it ends as ``not_allowed``, and nothing was sent, whether it names its
+    connection or the only one that fits is chosen."""
     with standing(tmp_path, replace(SETTINGS, queue_workers=1)) as stand, Gatekeeper() as gate:
         other, client = stand.client(), stand.client("invoke", rules=Rules(allow=("echo/*",)))
         assert other.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t"}}).status == 201
         first = _queued(other.post("/v1/invocations", say("say", "hall", text="x", gate={"port": gate.port}), Prefer="respond-async"))
         gate.wait()
-        late = _queued(client.post("/v1/invocations", say("post", "hall", text="too late"), Prefer="respond-async"))
+        call = say("post", "hall", text="too late")
+        if not is_named:
+            del call["connection"]
+        late = _queued(client.post("/v1/invocations", call, Prefer="respond-async"))
         identity = Identities(stand.host.storage, stand.host.clock, None).find(client.token or "")
         assert identity is not None
         change(stand, identity.id)

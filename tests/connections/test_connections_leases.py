@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock
+from inmemory import installed
+from jackfield import Jackfield
 from jackfield.clock import Deadline
 from jackfield.connections.connection_cache import ConnectionCache, ConnectionCaches
-from jackfield.connector import Forbidden, Minted, OpenContext, TimedOut, Unavailable
+from jackfield.connector import Forbidden, Minted, OpenContext, Sent, TimedOut, Unauthenticated, Unavailable
 from jackfield.errors import Cancelled
-from scripted import Client, Gate, Key, Script, runtime, scripted
+from scripted import Client, Gate, Key, Script, invocation, runtime, scripted
 
 PATIENCE = 20.0
 
@@ -362,6 +364,39 @@ def test_invocations_share_a_lease(tmp_path: Path, clock: FakeClock, mint: Mint,
         clock.advance(3600)
         board.ask(connection="one")
         assert mint.made == 3
+
+
+def test_a_process_that_drops_an_old_lease_keeps_the_one_that_replaced_it(
+    tmp_path: Path, clock: FakeClock, mint: Mint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes share a lease, which the provider ends early. The first to see that mints another; the second takes that one."""
+
+    def opened(self: Key, context: OpenContext) -> Client:
+        def minted() -> Minted:
+            clock.advance(1.0)
+            return mint()
+
+        return Client(self, context, context.lease("credentials", minted))
+
+    def answered() -> Any:
+        used.append(script.clients[-1].lease.value)
+        return Unauthenticated("expired", sent=Sent.REFUSED, stale_credentials=True) if used[-1] in ended else "done"
+
+    monkeypatch.setattr(Key, "open", opened)
+    used: list[Any] = []
+    ended: set[Any] = set()
+    script = Script(answered)
+    options: Any = {"connections": [{"front": {"type": "stage/key", "values": {"token": "t"}}}], "clock": clock}
+    options["database_url"] = f"sqlite:///{tmp_path / 'leases.db'}"
+    with (
+        installed(tmp_path, scripted(script)) as catalog,
+        Jackfield(catalog=catalog, **options) as one,
+        Jackfield(catalog=catalog, **options) as two,
+    ):
+        assert [each.invoke(invocation()).status for each in (one, two)] == ["succeeded"] * 2
+        ended.add("credential 1")
+        assert [each.invoke(invocation()).status for each in (one, two)] == ["succeeded"] * 2
+    assert used == ["credential 1", "credential 1", *["credential 1", "credential 2"] * 2]
 
 
 def test_waiting_for_a_lease_keeps_to_the_invocation_s_deadline(

@@ -78,6 +78,23 @@ def test_kept_inputs_hold_no_secret(jackfield: Jackfield) -> None:
     assert shown(jackfield, refused.meta.invocation_id)["inputs"]["secretKey"] == "***"
 
 
+def test_kept_inputs_hold_no_secret_that_is_read_by_reference(
+    database_url: str, aws: FakeAws, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret that only opening the connection reads is masked in the inputs that the journal keeps, too."""
+    open_database(database_url, migrate=True).close()
+    monkeypatch.setenv("NURSERY_SECRET", "secret-of-the-nursery")
+    given = connection(aws.url)
+    given["acme-ses"]["values"]["secretAccessKey"] = {"$env": "NURSERY_SECRET"}
+    with Jackfield(connections=[given], database_url=database_url, clock=clock) as jackfield:
+        setting(jackfield, keepInputs=True)
+        told = mail("order-1")
+        told["inputs"] = {**told["inputs"], "text": "the key is secret-of-the-nursery"}
+        sent = jackfield.invoke(told)
+        assert sent.status == "succeeded"
+        assert shown(jackfield, sent.meta.invocation_id)["inputs"]["text"] == "the key is ***"
+
+
 def test_large_inputs_are_not_kept(jackfield: Jackfield) -> None:
     """Attachments do not belong into the journal."""
     setting(jackfield, keepInputs=True)

@@ -80,15 +80,27 @@ def test_two_processes_see_one_journal(upgraded: str) -> None:
     assert _stable(again) == _stable(done)
 
 
-def test_another_request_under_the_key_is_a_conflict(upgraded: str) -> None:
-    """A key belongs to its request: another text under it is refused for good."""
-    with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield:
-        jackfield.invoke(mail("order-1")).unwrap()
-        other = mail("order-1")
-        other["inputs"] = {**other["inputs"], "text": "another text"}
-        result = jackfield.invoke(other)
+@pytest.mark.parametrize("member", ["inputs", "connection", "action"])
+def test_another_request_under_the_key_is_a_conflict(upgraded: str, member: str) -> None:
+    """A key belongs to its request: another text, account or action under it is refused for good."""
+    request = mail("order-1")
+    others = {"inputs": {**request["inputs"], "text": "another text"}, "connection": "globex-ses", "action": "getAccount"}
+    with FakeAws() as aws:
+        connections = connection(aws.url) | {"globex-ses": connection(aws.url)["acme-ses"]}
+        with Jackfield(connections=[connections], database_url=upgraded) as jackfield:
+            jackfield.invoke(request).unwrap()
+            result = jackfield.invoke({**request, member: others[member]})
     assert result.error is not None
     assert (result.error.code, result.error.retryable, result.error.http_status) == ("idempotency_conflict", False, 422)
+
+
+def test_a_replay_leaves_no_entry_of_its_own(upgraded: str) -> None:
+    """The journal shows one invocation, however often its key replays it: a replay ran nothing."""
+    with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=upgraded) as jackfield:
+        first = jackfield.invoke(mail("order-1"))
+        assert [jackfield.invoke(mail("order-1")).meta.replayed for _ in range(3)] == [True] * 3
+        assert jackfield.journal is not None
+        assert [entry.id for entry in jackfield.journal.entries()[0]] == [first.meta.invocation_id]
 
 
 def test_a_failure_frees_its_key(upgraded: str) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from jackfield import Jackfield
 from jackfield.connector import Output, Rejected, Sent, TimedOut, Unavailable, current_call
 from jackfield.errors import InvalidOutput
+from jackfield.journal import Queue
 from scripted import Answer, Reply, Script, invocation, runtime, scripted
 
 LOST = Unavailable("cut", sent=Sent.UNKNOWN)
@@ -87,6 +89,55 @@ def test_n1_the_journal_keeps_it_as_a_write(tmp_path: Path) -> None:
         board.ask()
         board.ask(idempotencyKey="mine")
     assert seen == ["write", "idempotent"]
+
+
+def test_n1_a_lost_delivery_leaves_its_doubt_to_the_next(tmp_path: Path) -> None:
+    """N1: a worker that was lost may have taken effect under the derived key, so a clear refusal of the next delivery does not settle
+    it."""
+    script = Script(keyed(Rejected("no", sent=Sent.REFUSED)))
+    url = f"sqlite:///{tmp_path / 'journal.db'}"
+    with runtime(tmp_path, scripted(script, effect="idempotent", idempotent_by="key"), database_url=url) as board:
+        board.jackfield.enqueue(invocation())
+        board.jackfield.enqueue(invocation(idempotencyKey="mine"))
+        queue = Queue(board.jackfield.storage.database)
+        for lost in queue.claim(2):
+            queue.give_back(lost)
+        derived, own = sorted((board.jackfield.run(again) for again in queue.claim(2)), key=lambda result: result.status, reverse=True)
+    assert (derived.status, key_of(derived)) == ("in_doubt", derived.meta.invocation_id)
+    assert (own.status, own.error and own.error.code) == ("failed", "rejected")
+
+
+def test_another_process_sees_a_write_before_it_is_sent_and_a_doubt_before_its_caller(tmp_path: Path) -> None:
+    """The entry of a write without a key is on disk before its first byte leaves, and a doubt before the caller learns of it: neither is
+    lost with this process."""
+    url = f"sqlite:///{tmp_path / 'journal.db'}"
+    seen: list[str] = []
+
+    def look() -> None:
+        assert other.journal is not None
+        seen.extend(entry.status for entry in other.journal.entries()[0])
+
+    def cut() -> Exception:
+        look()
+        return LOST
+
+    with runtime(tmp_path, scripted(Script(cut)), database_url=url) as board, Jackfield(connections=[], database_url=url) as other:
+        assert board.ask().status == "in_doubt"
+        look()
+    assert seen == ["running", "in_doubt"]
+
+
+@pytest.mark.parametrize("begins", [True, False], ids=["begun", "entered"])
+def test_a_connection_that_the_deadline_closes_in_an_attempt_is_in_doubt(tmp_path: Path, begins: bool) -> None:
+    """Where the connector does not say what was sent, an attempt that has entered the action may have taken effect, although its client
+    has announced nothing."""
+
+    def turn() -> Exception:
+        board.clock.advance(61)
+        return Unavailable("closed")
+
+    with runtime(tmp_path, scripted(Script(turn, begins=begins))) as board:
+        assert board.ask().status == "in_doubt"
 
 
 class Larger(Answer):

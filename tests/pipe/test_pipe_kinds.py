@@ -139,6 +139,25 @@ def test_lists_within_lists_are_masked(tmp_path: Path) -> None:
         assert board.ask(inputs={"place": "x"}).output == {"Table": [["a", "***"], ["the ***"]]}
 
 
+class Named(Output):
+    """Texts by name."""
+
+    texts: dict[str, list[str]] = Field(alias="Texts")
+
+
+def test_a_secret_that_is_only_a_members_name_is_masked(tmp_path: Path) -> None:
+    """A provider that answers with a secret as the name of a member tells it no less than one that answers with it as a value."""
+    connector = Connector("scripted", title="Named", version="1.0.0", connections=[Key])
+
+    @connector.action("ask", effect="read")
+    def ask(_inputs: Placed, client: Client) -> Named:
+        """Ask."""
+        return Named(texts={client.key.token: ["a"]})
+
+    with runtime(tmp_path, connector) as board:
+        assert board.ask(inputs={"place": "x"}).output == {"Texts": {"***": ["a"]}}
+
+
 def test_what_is_compiled_and_judged_is_bounded() -> None:
     """More schemas and connections than are kept in memory are judged all the same."""
     schemas = Schemas(limit=2)

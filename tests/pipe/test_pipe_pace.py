@@ -16,10 +16,10 @@ import pytest
 
 from jackfield import Result
 from jackfield.clock import SystemClock
-from jackfield.connector import RateLimit, RateLimited, Rejected, Sent
+from jackfield.connector import Minted, OpenContext, RateLimit, RateLimited, Rejected, Sent
 from jackfield.pipe.rate import Pace
 from jackfield.retry import TRIES
-from scripted import Answer, Panel, Reply, Script, invocation, runtime, scripted
+from scripted import Answer, Client, Key, Panel, Reply, Script, invocation, runtime, scripted
 
 THROTTLED = RateLimited("slow down", sent=Sent.REFUSED)
 
@@ -171,6 +171,22 @@ def test_a_deadline_before_the_turn(tmp_path: Path) -> None:
     assert (result.error.code, result.meta.attempts, script.tries, board.clock.slept) == ("rate_limited", 0, 1, ())
     assert "while 'ask' waited" in result.error.message
     assert 30 < (result.error.retry_after or 0) <= 40
+
+
+def test_credentials_that_expire_while_a_turn_is_waited_for_are_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invocation is recorded with its connection open, then waits a minute for its turn: it goes out with credentials that hold."""
+
+    def opened(self: Key, context: OpenContext) -> Client:
+        return Client(self, context, context.lease("session", lambda: Minted("v", context.clock.time() + 50)))
+
+    def answered() -> str:
+        return "valid" if (script.clients[-1].lease.expires_at or 0) > board.clock.time() else "expired"
+
+    monkeypatch.setattr(Key, "open", opened)
+    script = Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=60), answered)
+    with runtime(tmp_path, scripted(script), database_url=f"sqlite:///{tmp_path / 'journal.db'}") as board:
+        assert board.ask(timeoutSeconds=5).status == "failed"
+        assert board.ask(timeoutSeconds=300).output == {"Text": "valid"}
 
 
 @pytest.mark.parametrize("through_loop", [True, False])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from clocks import FakeClock
 from jackfield import Result
-from jackfield.connector import Budget, Forbidden, Limits, QuotaExceeded, RateLimited, Sent
+from jackfield.connector import Budget, Forbidden, Limits, QuotaExceeded, RateLimited, Sent, Warmup
 from jackfield.database import Database, open_database
 from jackfield.journal import Queue
 from jackfield.pipe.pace_rows import DatabaseRow
@@ -135,6 +136,20 @@ def test_a_quota_that_is_used_up_refuses_early(tmp_path: Path) -> None:
         board.clock.advance(31)
         assert board.ask().status == "succeeded"
     assert provider.asked == 2
+
+
+def test_what_a_warm_up_plan_refuses_takes_no_quota_from_others(tmp_path: Path) -> None:
+    """A call that its connection's plan refuses is not sent, so the account's quota has room for the other connections."""
+    sending = budget(Provider(Limits(per_second=100, per_day=20)))
+    plans = {"front": Warmup("front", (1,))}
+    script = Script("done")
+    connector = scripted(script, budget=replace(sending, warmup=lambda client: plans.get(client.key.token)))
+    with runtime(tmp_path, connector, connections=TWO) as board:
+        assert {result.status for result in many(board, 9, connection="back")} == {"succeeded"}
+        refused = [result.error for result in many(board, 31, connection="front") if result.error is not None]
+        assert {"warm-up plan" in error.message for error in refused} == {True}
+        assert {result.status for result in many(board, 10, connection="back")} == {"succeeded"}
+    assert (len(refused), script.tries) == (30, 20)
 
 
 def test_the_providers_refusal_for_its_quota_has_the_limits_read(tmp_path: Path) -> None:

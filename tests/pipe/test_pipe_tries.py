@@ -352,3 +352,21 @@ def test_secrets_of_leases_are_masked(tmp_path: Path, monkeypatch: pytest.Monkey
         "code": "rejected", "message": "refused ***", "retryable": False, "hint": "not ***",
         "provider": {"code": "X", "message": "***?", "httpStatus": 400, "requestId": "r-1", "details": {"Why": ["of ***"]}},
     }  # fmt: skip
+
+
+def test_a_secret_that_a_provider_returns_as_its_request_id_is_masked(tmp_path: Path) -> None:
+    """Some providers name a request as the caller did: neither the Result nor the journal holds a secret in that place."""
+
+    def turn() -> str:
+        call = current_call()
+        assert call is not None
+        call.request_id = "for s3cret-token"
+        return "done"
+
+    with runtime(tmp_path, scripted(Script(turn)), database_url=f"sqlite:///{tmp_path / 'journal.db'}") as board:
+        result = board.ask()
+        assert board.jackfield.journal is not None
+        entry = board.jackfield.journal.find(result.meta.invocation_id).to_json()
+    assert result.meta.request_id == "for ***"
+    assert "s3cret-token" not in str(entry)
+    assert str(entry).count("'requestId': 'for ***'") >= 2
