@@ -27,7 +27,7 @@ def check_output(
     if not schema:
         return ()
     faults = schemas.find((*key, noun, action.key), schema, noun="output").judge(output)
-    if faults and action.only_describes and not preview:
+    if faults and action.only_describes:
         return tuple({"path": fault.path, "message": _difference(fault)} for fault in faults[:MAX_WARNINGS])
     if faults:
         done = "Nothing was sent" if preview else "The action was executed"
