@@ -6,15 +6,17 @@ import asyncio
 import contextvars
 import itertools
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jackfield import Result
-from jackfield.connector import Connector, Rejected, Sent, Unavailable
-from scripted import Answer, Panel, Reply, Script, invocation, runtime, scripted
+from jackfield.clock import Deadline, SystemClock
+from jackfield.connector import Connector, OpenContext, Rejected, Sent, TimedOut, Unavailable
+from jackfield.pipe.on_time import OnTime
+from scripted import Answer, Gate, Key, Panel, Reply, Script, invocation, runtime, scripted
 
 PATIENCE = 20.0
 
@@ -186,3 +188,47 @@ def test_two_hundred_at_once(tmp_path: Path) -> None:
         expected.append(code or {"Text": f"text {number}"})
     assert [result.error.code if result.error else result.output for result in results] == expected
     assert len({result.meta.invocation_id for result in results}) == 200
+
+
+@pytest.mark.parametrize("kind", ["key", "silent"])
+def test_a_connection_that_blocks_as_it_opens_has_sent_nothing(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task is answered at its deadline that nothing was sent, whether or not the connection's clients announce what they send."""
+    gate = Gate()
+
+    def opened(_self: Key, _context: OpenContext) -> None:
+        gate()
+
+    monkeypatch.setattr(Key, "open", opened)
+    connections = {"front": {"type": f"stage/{kind}", "values": {"token": "t"}}}
+    with runtime(tmp_path, scripted(Script()), connections=connections, clock=SystemClock()) as board:
+        result = asyncio.run(board.jackfield.ainvoke(invocation(timeoutSeconds=0.2)))
+        gate.open.set()
+    assert (result.status, result.error and result.error.code, result.meta.attempts) == ("failed", "timeout", 0)
+    assert result.error is not None
+    assert "before anything was sent" in result.error.message
+
+
+class Full(Executor):
+    """Threads that are all taken: what they are given waits until the test calls it."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], Any]] = []
+
+    def submit(self, function: Callable[..., Any], /, *_given: Any, **_named: Any) -> Future[Any]:
+        """Have the call wait."""
+        self.waiting.append(function)
+        return Future()
+
+
+def test_a_call_that_gets_its_thread_after_the_deadline_is_not_made() -> None:
+    """Its caller was told that nothing was sent, and it is not counted as a call that still runs."""
+    watch, full, made = OnTime(), Full(), list[str]()
+
+    async def run() -> None:
+        with pytest.raises(TimedOut, match="nobody had time"):
+            await watch.acall(lambda: made.append("sent"), Deadline.after(0.0, SystemClock()), lambda: TimedOut("nobody had time"), full)
+
+    asyncio.run(run())
+    (call,) = full.waiting
+    call()
+    assert (made, watch.overdue) == ([], 0)

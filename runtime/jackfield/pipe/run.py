@@ -387,7 +387,7 @@ class Run:
             "invocation %s: '%s' of the connector '%s' still runs after its deadline of %g s: it blocks, and goes on in its thread",
             identifier, self.action.key, self.connector.key, seconds,
         )  # fmt: skip
-        return self.deadline.passed(Sent.UNKNOWN if call.begun or not self._reports else Sent.NOTHING)
+        return self.deadline.passed(Sent.UNKNOWN if call.begun else Sent.NOTHING)
 
     def _enter(self, call: Call) -> None:
         """Enter the action. This counts as sent unless the client announces its requests."""
