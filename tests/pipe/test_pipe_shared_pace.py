@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -138,9 +139,11 @@ def test_a_quota_that_is_used_up_refuses_early(tmp_path: Path) -> None:
     assert provider.asked == 2
 
 
-def test_what_a_warm_up_plan_refuses_takes_no_quota_from_others(tmp_path: Path) -> None:
-    """A call that its connection's plan refuses is not sent, so the account's quota has room for the other connections."""
-    sending = budget(Provider(Limits(per_second=100, per_day=20)))
+@pytest.mark.parametrize("per_second", [100, None], ids=["paced", "quota only"])
+def test_what_a_warm_up_plan_refuses_takes_no_quota_from_others(tmp_path: Path, per_second: float | None) -> None:
+    """A call that its connection's plan refuses is not sent, so the account's quota has room for the other connections, whether or not
+    the provider states a rate as well."""
+    sending = budget(Provider(Limits(per_second=per_second, per_day=20)))
     plans = {"front": Warmup("front", (1,))}
     script = Script("done")
     connector = scripted(script, budget=replace(sending, warmup=lambda client: plans.get(client.key.token)))
@@ -150,6 +153,34 @@ def test_what_a_warm_up_plan_refuses_takes_no_quota_from_others(tmp_path: Path) 
         assert {"warm-up plan" in error.message for error in refused} == {True}
         assert {result.status for result in many(board, 10, connection="back")} == {"succeeded"}
     assert (len(refused), script.tries) == (30, 20)
+
+
+class Leaving(FakeClock):
+    """A clock whose waits are when the caller leaves, once ``leaves`` is true."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cancelled, self.leaves = threading.Event(), False
+
+    def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+        """The caller leaves."""
+        super().sleep(seconds, until)
+        if self.leaves:
+            self.cancelled.set()
+
+
+def test_who_leaves_while_waiting_for_a_slot_gives_it_back(tmp_path: Path) -> None:
+    """A call that is cancelled in the line was not sent, so the next one has its slot and does not wait for the one behind it."""
+    clock, script = Leaving(), Script("done")
+    sending = budget(Provider(Limits(per_second=0.01)))
+    with runtime(tmp_path, scripted(script, budget=sending), clock=clock) as board:
+        assert {result.status for result in many(board, 5, timeoutSeconds=600)} == {"succeeded"}
+        before, clock.leaves = clock.waited, True
+        left = board.jackfield.invoke(invocation(timeoutSeconds=600), cancelled=clock.cancelled)
+        clock.leaves = False
+        assert board.ask(timeoutSeconds=600).status == "succeeded"
+    assert (left.error and left.error.code, script.tries) == ("cancelled", 6)
+    assert clock.waited - before == pytest.approx(1 / 0.0096, abs=30)
 
 
 def test_the_providers_refusal_for_its_quota_has_the_limits_read(tmp_path: Path) -> None:

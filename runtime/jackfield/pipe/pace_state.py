@@ -245,10 +245,10 @@ class PaceState:
         if seconds > before:
             self.base, self.base_at = self._position(now), max(self.base_at, now) + seconds - before
 
-    def given_back(self, position: float, cost: float) -> None:
-        """Return a place that was not used, if it is the last one."""
+    def given_back(self, position: float | None, cost: float) -> None:
+        """Return a grant that was not used: its part of the quota, and its place if it has the last one."""
         self.since = max(0.0, self.since - cost)
-        if self.next == position + cost:
+        if position is not None and self.next == position + cost:
             self.next = position
 
     def quota_used_up(self) -> None:

@@ -109,8 +109,8 @@ class SharedPace:
         """Move later slots, because a call begins so many seconds after its own."""
         self._change(lambda state, now: state.delayed(seconds, now))
 
-    def given_back(self, position: float, cost: float) -> None:
-        """Return a place that was not used."""
+    def given_back(self, position: float | None, cost: float) -> None:
+        """Return a grant that was not used."""
         self._change(lambda state, _now: state.given_back(position, cost))
 
     def quota_used_up(self) -> None:
@@ -295,8 +295,7 @@ def _keep_to_plan(run: Run, pace: SharedPace, budget: Budget, client: Any, grant
     refused = yield Execute(lambda: row.plan(plan.per_day, run.cost), inline_ok=row.is_fast)
     if refused is not None:
         number, until = refused
-        if grant.position is not None:
-            yield Execute(partial(pace.given_back, grant.position, run.cost), inline_ok=pace.is_fast)
+        yield Execute(partial(pace.given_back, grant.position, run.cost), inline_ok=pace.is_fast)
         raise QuotaExceeded(
             f"the warm-up plan of '{plan.name}' allows {plan.per_day[number]:g} on day {number + 1}, which leaves no room for "
             f"'{run.action.key}': nothing was sent",
