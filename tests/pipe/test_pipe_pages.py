@@ -10,7 +10,7 @@ import pytest
 import jackfield.pipe.paging
 from clocks import FakeClock
 from jackfield import Result
-from jackfield.connector import Pagination, RateLimit, RateLimited, Rejected, Sent, Unavailable
+from jackfield.connector import Pagination, RateLimit, RateLimited, Rejected, Sent, Unavailable, current_call
 from jackfield.retry import TRIES
 from scripted import Page, Panel, Script, runtime, scripted
 
@@ -173,3 +173,19 @@ def test_a_token_that_the_inputs_do_not_take(tmp_path: Path) -> None:
     with runtime(tmp_path, scripted(script, effect="read", pages=PAGES)) as board:
         assert fetch(board).meta.complete
     assert script.inputs[1].next_token == " odd\n/~token "
+
+
+def test_secrets_are_masked_in_what_comes_with_an_output(tmp_path: Path) -> None:
+    """Warnings and the inputs of the next page repeat a provider's words, so the connection's secrets are masked there as in the output."""
+
+    def turn() -> Page:
+        call = current_call()
+        assert call is not None
+        call.warn("s3cret-token is deprecated")
+        return Page(items=("s3cret-token",), next_token="after s3cret-token")
+
+    with runtime(tmp_path, scripted(Script(turn), effect="read", pages=PAGES)) as board:
+        result = board.ask(inputs={}).to_json()
+    assert result["output"] == {"Items": ["***"], "NextToken": "after ***"}
+    assert result["meta"]["warnings"] == [{"path": "", "message": "*** is deprecated"}]
+    assert result["meta"]["next"] == {"nextToken": "after ***"}

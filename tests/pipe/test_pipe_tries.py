@@ -370,3 +370,18 @@ def test_a_secret_that_a_provider_returns_as_its_request_id_is_masked(tmp_path: 
     assert result.meta.request_id == "for ***"
     assert "s3cret-token" not in str(entry)
     assert str(entry).count("'requestId': 'for ***'") >= 2
+
+
+def test_an_attempt_that_is_sent_and_not_answered_in_time_is_told_as_that(tmp_path: Path) -> None:
+    """A failure before the last attempt is the cause only where the deadline passed before another attempt was sent."""
+
+    def late() -> str:
+        board.clock.advance(61)
+        return "too late"
+
+    script = Script(Unavailable("refused", sent=Sent.NOTHING), late)
+    with runtime(tmp_path, scripted(script, effect="read")) as board:
+        result = board.ask()
+    assert result.error is not None
+    assert (result.error.code, script.tries) == ("timeout", 2)
+    assert result.error.message == "the deadline of 60 s passed before the provider responded"
