@@ -142,6 +142,12 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
                 "Requests for credentials, such as AWS STS sessions, per second.",
             ),
             _Panel(
+                "Actions past their deadline",
+                "short",
+                (("sum(jackfield_actions_overdue)", "still running"),),
+                "Calls of actions that block: their invocations have ended, their threads have not. The log names the actions.",
+            ),
+            _Panel(
                 "Isolated processes",
                 "short",
                 (

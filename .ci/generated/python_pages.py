@@ -33,12 +33,12 @@ rules](conformance.md) check their use."""
 
 _TYPES = """# Connector API: connection types
 
-Classes that declare how a connection signs in, among them those of [OAuth 2.0](../tutorial/oauth2.md). [Connector API](connector-api.md)
-has the other declarations, such as the fields of a connection type."""
+Classes that declare how a connection signs in and is tested, among them those of [OAuth 2.0](../tutorial/oauth2.md). [Connector
+API](connector-api.md) has the other declarations, such as the fields of a connection type."""
 
 _CALLS = """# Connector API: calls
 
-Classes and functions that a connector uses while a connection is opened and an action runs: the attempt, the context, leases and the
+Classes and functions that a connector uses while a connection is opened and an action runs: the attempt, the context, files and the
 guard. [Connector API](connector-api.md) has its declarations, [Connector API: errors](connector-errors.md) the errors that it reports."""
 
 _ERRORS = """# Connector API: errors
@@ -62,13 +62,13 @@ _CONNECTIONS = """# Python API: connections
 `jackfield.connections` manages the workspace's connections. [Connections](connections.md#the-database) has examples."""
 
 _AT_RUN = {
-    "ANYWHERE", "MAX_ANSWER", "Account", "Answered", "Call", "Clock", "Deadline", "Detail", "Guard", "JackfieldError", "Minted",
-    "OpenContext", "Provider", "Sent", "Step", "bounded_answer", "current_call", "exhausted",
+    "ANYWHERE", "MAX_ANSWER", "Answered", "Call", "Clock", "Deadline", "Detail", "Guard", "JackfieldError", "OpenContext", "OutputFile",
+    "Provider", "Sent", "StreamedFile", "bounded_answer", "current_call", "exhausted",
 }  # fmt: skip
 """What a connector uses at run time; the rest of the API declares."""
 
-_OF_TYPES = {"Authorization", "ConnectionType", "DeviceAuthorization", "Grant", "Grants", "Serves"}
-"""Declarations of connection types, on a page of their own."""
+_OF_TYPES = {"Account", "Authorization", "ConnectionType", "DeviceAuthorization", "Grant", "Grants", "Minted", "Serves", "Step"}
+"""What connection types consist of and return, on a page of their own."""
 
 _HIDDEN = {
     "begin", "enqueue", "arun", "cancel_here", "drained", "connections_of", "catalog_of", "journal_of", "acting_as",

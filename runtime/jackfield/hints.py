@@ -43,11 +43,11 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "console": "The Connectors page lists what is installed.",
     },
     "offer": {
-        "library": "The operator can offer it: 'jackfield offers add {pattern}'.",
+        "library": "The operator can offer it with the command line: 'offers add {pattern}'.",
         "cli": "Run 'jackfield offers add {pattern}'.",
-        "http": "The operator of this server can offer it: 'jackfield offers add {pattern}'.",
+        "http": "The operator of this server can offer it with the command line: 'offers add {pattern}'.",
         "mcp": "Tell the person that jackfield's operator has not offered it.",
-        "console": "Offer it on the server: 'jackfield offers add {pattern}'.",
+        "console": "Offer it with the server's command line: 'offers add {pattern}'.",
     },
     "connections": {
         "library": "The list of connections has their names; connection files are set in JACKFIELD_CONNECTIONS.",

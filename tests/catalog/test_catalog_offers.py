@@ -50,7 +50,7 @@ def test_the_operator_is_offered_all_of_aws_without_credentials(tmp_path: Path) 
         refused = catalog.unoffered_action(key, action)
         assert refused is not None
         assert refused.message == f"'{key}.{action}' exists but is not offered here"
-        assert refused.hint == f"The operator can offer it: 'jackfield offers add {key}.{action} --operator'."
+        assert refused.hint == f"The operator can offer it with the command line: 'offers add {key}.{action} --operator'."
 
 
 def test_a_file_that_names_the_workspace_replaces_what_the_operator_is_offered(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_file_that_names_the_workspace_replaces_what_the_operator_is_offered(t
         catalog.find("aws.s3")
     assert (refused.value.message, str(refused.value.hint)) == (
         "'aws.s3' exists but is not offered here",
-        "The operator can offer it: 'jackfield offers add aws.s3'.",
+        "The operator can offer it with the command line: 'offers add aws.s3'.",
     )
     with pytest.raises(UnknownConnector, match=r"AWS has no service 's33'; did you mean 'aws\.s3'\?"):
         catalog.find("aws.s33")

@@ -274,7 +274,7 @@ def test_a_process_is_ready_while_another_one_makes_its_index(tmp_path: Path, mo
     """Calls run meanwhile. A search waits for the index; if that takes long, it is 503 with ``Retry-After``."""
     may = threading.Event()
     monkeypatch.setattr(index_module, "_CONNECTORS", 0)
-    monkeypatch.setattr(index_file, "made_elsewhere", lambda _catalog: not may.wait(30))
+    monkeypatch.setattr(index_file, "made_elsewhere", lambda *_given, **_more: not may.wait(30))
     monkeypatch.setattr(server_context, "_INDEX_WAIT", 0.05)
     with standing(tmp_path) as stand, ThreadPoolExecutor(1) as pool:
         client = stand.client()

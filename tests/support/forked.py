@@ -27,9 +27,11 @@ from typing import Any, BinaryIO, NoReturn
 import pytest
 
 _APART = "tests/console/"
+_SHARED = "tests/queue/"
+"""Folder whose modules share a RabbitMQ, so that one child runs them all."""
 _SLOW_FIRST = (
     "tests/surfaces/",
-    "tests/queue/",
+    _SHARED,
     "tests/isolation/",
     "tests/faults/",
     "tests/market/",
@@ -160,9 +162,14 @@ class Forked:
 
 
 def _modules(items: Sequence[pytest.Item]) -> list[tuple[str, list[pytest.Item]]]:
-    """Group items by module; those of slow folders first."""
-    found = [(path, list(group)) for path, group in groupby(items, key=lambda item: item.nodeid.partition("::")[0])]
+    """Group items by module, or by a folder whose modules share what is dear to start; those of slow folders first."""
+    found = [(path, list(group)) for path, group in groupby(items, key=_group)]
     return sorted(found, key=lambda module: next((place for place, folder in enumerate(_SLOW_FIRST) if module[0].startswith(folder)), 99))
+
+
+def _group(item: pytest.Item) -> str:
+    path = item.nodeid.partition("::")[0]
+    return _SHARED if path.startswith(_SHARED) else path
 
 
 def _live(worker: _Worker, lane: _Lane) -> NoReturn:

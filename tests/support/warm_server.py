@@ -103,6 +103,7 @@ class Server:
             request = Request(words, name, environment, folder, streams)
         child = os.fork()
         if child == 0:
+            self._leave()
             link.detach()  # closed below, with all that the parent has open
             return request
         for stream in streams:
@@ -114,6 +115,13 @@ class Server:
         with contextlib.suppress(OSError):
             link.sendall(child.to_bytes(8, "big"))
         return None
+
+    def _leave(self) -> None:
+        """Close what a fork has of its parent. Whatever the garbage collector closed later might have the number of a new file by then."""
+        for key in [*self._selector.get_map().values()]:
+            if isinstance(key.fileobj, socket.socket):
+                key.fileobj.close()
+        self._selector.close()
 
     def _ended(self, watched: int) -> None:
         child, link = self._forks.pop(watched)

@@ -57,7 +57,7 @@ def test_n9_all_of_aws_can_be_called_at_once(tmp_path: Path) -> None:
     assert refused is not None
     assert (refused.code, refused.hint) == (
         "unknown_action",
-        "The operator can offer it: 'jackfield offers add aws.sts.getSessionToken --operator'.",
+        "The operator can offer it with the command line: 'offers add aws.sts.getSessionToken --operator'.",
     )
 
 
@@ -107,6 +107,7 @@ def test_offers_are_listed_added_shown_and_removed(jackfield: Command) -> None:
     """An offer has a pattern, effects and audiences; adding one takes nothing away from the operator."""
     own = {"workspace": "default", "pattern": "aws.*", "effects": ["read", "idempotent", "write"], "mcp": False, "operator": True}
     assert jackfield("offers", "list") == [own]
+    assert jackfield("offers", "show") == {"workspace": "default", "offers": [{name: own[name] for name in own if name != "workspace"}]}
     reads = {"workspace": "default", "pattern": "aws.s3.list*", "effects": ["read"], "mcp": True, "operator": False}
     assert jackfield("offers", "add", "s3.list*", "--effects", "read", "--mcp") == [own, reads]
     assert jackfield("offers", "add", "aws.sqs.get*", "--effects", "read", "--mcp")[2]["pattern"] == "aws.sqs.get*"

@@ -46,7 +46,7 @@ def _declare_remove(parser: Parser) -> None:
 
 
 def _declare_show(parser: Parser) -> None:
-    parser.add_argument("connector", metavar="CONNECTOR", help="such as aws.s3")
+    parser.add_argument("connector", metavar="CONNECTOR", nargs="?", help="such as aws.s3 (default: the offers of the workspace)")
     _declare_workspace(parser)
 
 
@@ -108,9 +108,12 @@ def _remove(arguments: Namespace, output: Output) -> int:
 
 
 def _show(arguments: Namespace, output: Output) -> int:
-    workspace, catalog = _workspace(arguments), Catalog.installed(environment=os.environ)
+    workspace, catalog, offering = _workspace(arguments), Catalog.installed(environment=os.environ), _offering()
+    if arguments.connector is None:
+        offers = rows(workspace, effective(offering.written, workspace, offering.names))
+        output.value({"workspace": workspace, "offers": [{name: row[name] for name in row if name != "workspace"} for row in offers]})
+        return 0
     source, dot, _ = arguments.connector.partition(".")
-    offering = _offering()
     key = arguments.connector if dot and source in offering.names else f"{next(iter(offering.names), 'aws')}.{arguments.connector}"
     if not [*offering.names]:
         raise InvalidInvocation("no installed package has a catalog source", hint="For AWS, install jackfield-aws.")
@@ -137,7 +140,7 @@ def _keys(catalog: Catalog, key: str) -> Sequence[Any]:
 
 VERBS = {
     "list": Verb("List the offers.", _declare_list, _list),
-    "show": Verb("Show which actions of a connector each audience is offered.", _declare_show, _show),
+    "show": Verb("Show what a workspace is offered, or which actions of a connector each audience.", _declare_show, _show),
     "add": Verb("Offer connectors or actions of a catalog source to a workspace.", _declare_add, _add),
     "remove": Verb("Withdraw an offer.", _declare_remove, _remove),
 }
