@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import itertools
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
@@ -78,6 +79,21 @@ def test_an_async_action_that_never_ends(tmp_path: Path, effect: Any, status: st
     with runtime(tmp_path, scripted(Script(for_ever), effect=effect, is_async=True)) as board:
         result = asyncio.run(board.jackfield.ainvoke(members)) if through_loop else board.jackfield.invoke(members)
     assert (result.status, result.error and result.error.code) == (status, code)
+
+
+def test_an_async_action_that_blocks_keeps_no_command(tmp_path: Path) -> None:
+    """``invoke(on_time=True)`` ends at the deadline although an ``async def`` action blocks its loop; the next one has another loop."""
+    freed = threading.Event()
+
+    async def block() -> Answer:
+        freed.wait(30)
+        return Answer(text="late")
+
+    members = invocation(timeoutSeconds=0.2)
+    with runtime(tmp_path, scripted(Script(block, "done"), is_async=True)) as board:
+        result = board.jackfield.invoke(members, on_time=True)
+        assert (result.status, board.jackfield.invoke(members, on_time=True).status) == ("in_doubt", "succeeded")
+        freed.set()
 
 
 def test_a_timeout_of_the_action_s_own(tmp_path: Path) -> None:

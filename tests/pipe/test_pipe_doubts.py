@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from jackfield import Jackfield
-from jackfield.connector import Output, Rejected, Sent, TimedOut, Unavailable, current_call
-from jackfield.errors import InvalidOutput
+from jackfield.connector import JackfieldError, Output, Rejected, Sent, TimedOut, Unavailable, current_call
+from jackfield.errors import InvalidOutput, NotYet
 from jackfield.journal import Queue
 from scripted import Answer, Reply, Script, invocation, runtime, scripted
 
@@ -71,6 +71,54 @@ def test_n1_a_clear_refusal_is_no_doubt(tmp_path: Path, turn: Exception) -> None
     """N1: what was refused, or never sent, has failed, whoever's key it is."""
     with runtime(tmp_path, scripted(Script(keyed(turn)), effect="idempotent", idempotent_by="key")) as board:
         assert board.ask().status == "failed"
+
+
+def stepped(last: JackfieldError) -> Callable[[], Any]:
+    """A turn whose first request succeeds under the idempotency key, and whose second ends in an error."""
+
+    def send() -> Any:
+        call = current_call()
+        assert call is not None
+        assert call.idempotency_key
+        call.answered()
+        call.begin("second")
+        return last
+
+    return send
+
+
+def test_a_step_that_succeeded_under_a_derived_key_is_in_doubt(tmp_path: Path) -> None:
+    """What a later refusal leaves behind cannot be repeated under the key that was derived: the doubt lists the step. The attempt is
+    repeated as before, and a success settles it."""
+    refused = stepped(Rejected("no", sent=Sent.REFUSED))
+    with runtime(tmp_path, scripted(Script(refused), effect="idempotent", idempotent_by="key")) as board:
+        result = board.ask()
+    assert (result.status, result.meta.attempts, key_of(result)) == ("in_doubt", 1, result.meta.invocation_id)
+    assert result.error is not None
+    assert any("had succeeded" in detail.message for detail in result.error.details)
+    with runtime(tmp_path / "again", scripted(Script(stepped(LOST), "done"), effect="idempotent", idempotent_by="key")) as board:
+        assert board.ask().status == "succeeded"
+
+
+def test_a_step_that_succeeded_under_the_callers_key_may_be_repeated(tmp_path: Path) -> None:
+    """The caller can send the same key again, so a refusal of a later step has just failed."""
+    url, refused = f"sqlite:///{tmp_path / 'journal.db'}", stepped(Rejected("no", sent=Sent.REFUSED))
+    with runtime(tmp_path, scripted(Script(refused), effect="idempotent", idempotent_by="key"), database_url=url) as board:
+        assert board.ask(idempotencyKey="order-1").status == "failed"
+
+
+def test_a_job_of_the_queue_is_asked_again_under_its_derived_key(tmp_path: Path) -> None:
+    """A job that goes on is no doubt: the queue runs the invocation again, whose key stays the same."""
+    url = f"sqlite:///{tmp_path / 'journal.db'}"
+    script = Script(stepped(NotYet("it goes on", within=3600, retry_after=1.0)), "done")
+    with runtime(tmp_path, scripted(script, effect="idempotent", idempotent_by="key"), database_url=url) as board:
+        board.jackfield.enqueue(invocation())
+        queue = Queue(board.jackfield.storage.database)
+        results = [board.jackfield.run(claimed) for claimed in queue.claim(1)]
+        assert [result.error and result.error.code for result in results] == ["timeout"]
+        journal = board.jackfield.journal
+        assert journal is not None
+        assert journal.entries()[0][0].status == "queued"
 
 
 def test_n1_the_journal_keeps_it_as_a_write(tmp_path: Path) -> None:

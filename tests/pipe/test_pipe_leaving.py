@@ -15,6 +15,7 @@ from clocks import FakeClock
 from jackfield import Jackfield, Result
 from jackfield.connector import OpenContext, RateLimited, Sent, Unavailable, current_call
 from jackfield.errors import Cancelled
+from jackfield.manifest import Effect
 from scripted import Answer, Client, Gate, Key, Panel, Script, invocation, runtime, scripted
 
 PATIENCE = 20.0
@@ -89,14 +90,16 @@ def test_a_caller_who_leaves_after_it_began(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "members", "status", "code"),
+    ("effect", "fault", "members", "status", "code"),
     [
-        (RateLimited("slow", sent=Sent.REFUSED), {}, "failed", "cancelled"),
-        (Unavailable("cut off", sent=Sent.UNKNOWN), {"onDoubt": "retry"}, "in_doubt", "in_doubt"),
+        ("write", RateLimited("slow", sent=Sent.REFUSED), {}, "failed", "cancelled"),
+        ("write", Unavailable("cut off", sent=Sent.UNKNOWN), {"onDoubt": "retry"}, "in_doubt", "in_doubt"),
+        ("idempotent", Unavailable("cut off", sent=Sent.UNKNOWN), {}, "failed", "unavailable"),
+        ("read", Unavailable("cut off", sent=Sent.UNKNOWN), {}, "failed", "cancelled"),
     ],
 )
-def test_a_caller_who_leaves_between_tries(tmp_path: Path, fault: Exception, members: Any, status: str, code: str) -> None:
-    """No further try is made; but a try that may have arrived is still in doubt."""
+def test_a_caller_who_leaves_between_tries(tmp_path: Path, effect: Effect, fault: Exception, members: Any, status: str, code: str) -> None:
+    """No further try is made; but a try that may have arrived is still in doubt, and was not cancelled before anything was sent."""
     cancelled = threading.Event()
 
     def turn() -> Exception:
@@ -104,7 +107,7 @@ def test_a_caller_who_leaves_between_tries(tmp_path: Path, fault: Exception, mem
         return fault
 
     script = Script(turn)
-    with runtime(tmp_path, scripted(script)) as board:
+    with runtime(tmp_path, scripted(script, effect=effect)) as board:
         result = board.jackfield.invoke(invocation(**members), cancelled=cancelled)
     assert (result.status, result.error and result.error.code, script.tries) == (status, code, 1)
 

@@ -33,11 +33,12 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def copied_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Make the new SQLite databases of tests by copying one, since migrating takes longer than most tests."""
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Copy the new SQLite databases of tests, and the schemas of models: to make them takes longer than most tests."""
     from ready_database import databases_copied
+    from ready_schemas import schemas_kept
 
-    with databases_copied(tmp_path_factory.mktemp("template")):
+    with databases_copied(tmp_path_factory.mktemp("template")), schemas_kept():
         yield
 
 

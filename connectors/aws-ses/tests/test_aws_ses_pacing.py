@@ -25,20 +25,22 @@ def test_the_rate_of_the_account_is_kept(tmp_path: Path) -> None:
     How many are throttled is not judged: the provider counts arrivals, and a busy machine can delay one of them after its slot.
     """
     with Rig(tmp_path, rates={"SendEmail": 5}, quota={"maxSendRate": 5}) as rig:
+        began = rig.clock.monotonic()
         assert {rig.send().status for _ in range(30)} == {"succeeded"}
         calls = Counter(rig.aws.calls())
         assert (calls[STS], calls[QUOTA], rig.aws.accepted) == (1, 1, 30)
-        assert rig.clock.waited > 30 / 4.8 - 1.0
+        assert rig.clock.monotonic() - began > 30 / 4.8 - 1.0
 
 
 def test_recipients_are_counted_not_messages(tmp_path: Path) -> None:
     """A mail to ten recipients takes ten places of the rate and ten of the quota."""
     ten = [f"user{number}@example.com" for number in range(10)]
     with Rig(tmp_path, quota={"maxSendRate": 10, "max24HourSend": 35}) as rig:
+        began = rig.clock.monotonic()
         results = [rig.send(to=ten) for _ in range(5)]
         assert [result.error.code if result.error else "sent" for result in results] == ["sent"] * 3 + ["quota_exceeded"] * 2
         assert rig.aws.accepted == 3
-        assert rig.clock.waited > 1.9
+        assert rig.clock.monotonic() - began > 1.9
 
 
 def test_a_missing_permission_fails_nothing(tmp_path: Path) -> None:

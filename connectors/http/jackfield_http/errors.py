@@ -144,8 +144,12 @@ HTTP_ERRORS = HttpErrors()
 """Meaning of the statuses of HTTP, and the usual places of codes and messages."""
 
 
+_UNCLEAR = frozenset(range(300, 400)) - {301, 307, 308}
+"""Redirects that do not ask to send the same request elsewhere: it may have been carried out (RFC 9110 §15.4)."""
+
+
 def _sent(status: int) -> Sent:
-    return Sent.REFUSED if status < 500 or status in {501, 505} else Sent.UNKNOWN
+    return Sent.UNKNOWN if status in _UNCLEAR or (status >= 500 and status != 501) else Sent.REFUSED
 
 
 def _usual(body: Any, names: tuple[str, ...]) -> Any:

@@ -236,7 +236,7 @@ def test_the_caller_leaves() -> None:
         (418, "rejected", Sent.REFUSED),
         (500, "unavailable", Sent.UNKNOWN), (501, "rejected", Sent.REFUSED), (502, "unavailable", Sent.UNKNOWN),
         (503, "unavailable", Sent.UNKNOWN), (504, "unavailable", Sent.UNKNOWN), (599, "unavailable", Sent.UNKNOWN),
-        (301, "rejected", Sent.REFUSED), (302, "rejected", Sent.UNKNOWN), (303, "rejected", Sent.UNKNOWN), (304, "rejected", Sent.REFUSED),
+        (301, "rejected", Sent.REFUSED), (302, "rejected", Sent.UNKNOWN), (303, "rejected", Sent.UNKNOWN), (304, "rejected", Sent.UNKNOWN),
     ],
 )  # fmt: skip
 def test_statuses(status: int, code: str, sent: Sent) -> None:

@@ -37,7 +37,8 @@ def offers_file(environment: Mapping[str, str], home: str) -> str:
 
 
 class Source(Protocol):
-    """Family of connectors that a package describes on demand (entry-point group ``jackfield.catalog_sources``)."""
+    """Family of connectors that a package describes on demand (entry-point group ``jackfield.catalog_sources``). All have the same
+    connection types."""
 
     def keys(self) -> Sequence[str]:
         """Return the keys of all connectors, sorted; each begins with the source's name and a dot."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,8 @@ class _Offered:
     edition: int
     offers: Mapping[str, tuple[Offer, ...]]
     parts: dict[str, Manifest | None] = field(default_factory=dict)
+    by_type: dict[str, list[Manifest]] = field(default_factory=dict)
+    """Virtual manifests by a connection type that they take."""
 
 
 class OfferedCatalog(Catalog):
@@ -56,10 +58,13 @@ class OfferedCatalog(Catalog):
         return iter(sorted([*self._whole, *(key for key in self._virtual() if self._part(key) is not None)]))
 
     def _virtual(self, *, folded: bool = False) -> Iterator[str]:
-        offers = self._now.offers
-        for name in sorted(offers.keys() - {*(self.offered_whole if folded else ())}):
-            keys = self._offering.source(name).keys()
-            yield from (key for key in keys if any(offer.may_hold(key[len(name) + 1 :]) for offer in offers[name]))
+        for name in sorted(self._now.offers.keys() - {*(self.offered_whole if folded else ())}):
+            yield from self._keys(name)
+
+    def _keys(self, source: str) -> Iterator[str]:
+        offers = self._now.offers[source]
+        keys = self._offering.source(source).keys()
+        return (key for key in keys if any(offer.may_hold(key[len(source) + 1 :]) for offer in offers))
 
     def refresh(self) -> None:
         """Read the data folder again if it has changed."""
@@ -108,9 +113,25 @@ class OfferedCatalog(Catalog):
 
     def with_type(self, name: str) -> list[Manifest]:
         """Return the manifests of the connectors that take connections of the type ``name``, sorted by key."""
-        parts = (part for key in self._virtual() if (part := self._part(key)) is not None)
-        found = [*self._whole.with_type(name), *(part for part in parts if part.connection_type(name) is not None)]
-        return sorted(found, key=lambda manifest: manifest.key)
+        return sorted([*self._whole.with_type(name), *self._virtual_with_type(name)], key=lambda manifest: manifest.key)
+
+    def _virtual_with_type(self, name: str) -> Sequence[Manifest]:
+        """Return the virtual manifests with a connection type. The connectors of one source have the same ones, so the first tells."""
+        now, owner = self._now, name.partition("/")[0]
+        if "." in owner:
+            part = self._part(owner)
+            return [part] if part is not None and part.connection_type(name) is not None else []
+        if name not in now.by_type:
+            found: list[Manifest] = []
+            for source in now.offers:
+                parts = (part for key in self._keys(source) if (part := self._part(key)) is not None)
+                first = next(parts, None)
+                if first is not None and first.connection_type(name) is not None:
+                    found += [first, *parts]
+            if not found:
+                return ()  # not cached: callers choose the names
+            now.by_type[name] = found
+        return now.by_type[name]
 
     def manifests(self) -> list[Manifest]:
         """Return the manifests of all connectors that are not broken, sorted by key."""

@@ -193,7 +193,7 @@ def _report(path: str, tally: _Tally, batch: Batch[_Line, tuple[_Line, Result]],
         left = sum(1 for number, _ in Files().numbered(path) if number > tally.last and not skip.skips(number))
         say = f"jackfield: {left:,} of {total:,} invocations were not started"
         if tally.cancelled:
-            say += f", and cancelled before they were sent: {_listed(tally.cancelled)}; continue with '--resume RESULTS', where RESULTS"
+            say += f", and cancelled before they were sent: {_listed(tally.cancelled)}; continue with '--resume RESULTS', where RESULTS "
             say += f"is the file with these Results ('--resume {tally.last + 1}' would skip the cancelled ones)"
         else:
             say += f"; continue with '--resume {tally.last + 1}'"

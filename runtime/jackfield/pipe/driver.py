@@ -15,6 +15,7 @@ from jackfield.clock import Clock, Deadline, patience
 from jackfield.errors import JackfieldError, TimedOut
 from jackfield.failures import Raised, attempt_foreign, contained
 from jackfield.fork import at_fork
+from jackfield.pipe.on_time import GRACE
 
 if TYPE_CHECKING:
     import asyncio
@@ -79,6 +80,10 @@ Step = Execute | Wait | Commit
 Steps = Generator[Step, Any, T]
 
 
+class BlockedError(Exception):
+    """A coroutine has not ended in time."""
+
+
 class LoopThread:
     """Event loop in its own thread, started on first use, for ``async def`` actions of synchronous callers."""
 
@@ -98,8 +103,11 @@ class LoopThread:
         self._inherited.append(self._loop)
         self._begin_anew()
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to completion; callable from any other thread."""
+    def run(self, coroutine: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
+        """Run a coroutine to completion; callable from any other thread.
+
+        :raises BlockedError: if it has not ended after ``seconds``, because it or another one blocks the loop, which is left to them.
+        """
         import asyncio
 
         with self._lock:
@@ -109,8 +117,16 @@ class LoopThread:
                 self._thread.start()
             future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
             self._running.add(future)
+        from concurrent.futures import wait
+
         try:
-            return future.result()
+            wait((future,), seconds)
+            if future.done():
+                return future.result()
+            future.cancel()
+            with self._lock:
+                self._loop = None
+            raise BlockedError
         finally:
             self._running.discard(future)
 
@@ -160,7 +176,11 @@ def drive(steps: Steps[T], clock: Clock, loop: LoopThread, on_time: OnTime | Non
 
 def _executed(step: Execute, loop: LoopThread, on_time: OnTime | None) -> Any:
     if step.is_async:
-        return loop.run(step.function())
+        seconds = None if on_time is None or step.deadline is None else step.deadline.remaining() + GRACE
+        try:
+            return loop.run(step.function(), seconds)
+        except BlockedError:
+            raise step.late() from None
     if on_time is None or step.deadline is None or step.inline_ok:
         return contained(step.function)
     value = on_time.call(step.function, step.deadline, step.late)

@@ -217,10 +217,13 @@ class Run:
 
         :raises JackfieldError: if this failure is the last.
         """
-        effect, self.done = self.effect, self._done()
-        self.doubtful = self.doubtful or bool(self.done) or (error.sent is Sent.UNKNOWN and self._ends_in_doubt(effect))
+        effect, done = self.effect, self._done()
         self.current = None  # this attempt is over and recorded
-        if self.done:
+        if isinstance(error, NotYet) and self.is_queued and effect == "idempotent":
+            raise error  # the queue runs it again, under the same key
+        self.done = done or self.done
+        self.doubtful = self.doubtful or bool(done) or (error.sent is Sent.UNKNOWN and self._ends_in_doubt(effect))
+        if done and effect == "write":
             raise self.verdict(error)
         if self.unclear and error.code in {"not_found", "conflict"}:
             raise repeated(error)
@@ -254,7 +257,7 @@ class Run:
         if (seconds > 0 or self.shared is None) and not self.cancelled.is_set():
             yield Wait(seconds, self.cancelled)
         if self.cancelled.is_set():
-            raise Cancelled("the invocation was cancelled while it waited for its next attempt")
+            raise error if self.unclear else Cancelled("the invocation was cancelled while it waited for its next attempt")
 
     def _slot(self) -> float:
         """Return the seconds until the rate limiter's next slot; 0 without a limiter, or if invocations wait in line: the slot is then
@@ -365,7 +368,7 @@ class Run:
     def _step(self, values: Inputs, client: Any, call: Call) -> Execute:
         arguments = (values, client) if self.action.takes_client else (values,)
         if self.action.is_async:
-            return Execute(lambda: self._await(arguments, call), is_async=True)
+            return Execute(lambda: self._await(arguments, call), is_async=True, deadline=self.deadline, late=partial(self._late, call))
         return Execute(
             lambda: self._call(arguments, call), executor=self.action.executor, deadline=self.deadline, late=partial(self._late, call)
         )
@@ -381,13 +384,14 @@ class Run:
             raise self.deadline.passed(Sent.UNKNOWN)
 
     def _late(self, call: Call) -> JackfieldError:
-        """Log that an attempt goes on in its thread, and return the error that ends it here. It sends nothing that it has not begun."""
+        """Log that an attempt goes on in its thread, and return the error that ends it here. Code that is entered may have sent something
+        without saying so."""
         identifier, seconds = self.meta.invocation_id, self.deadline.seconds
         AUTHORS.error(
             "invocation %s: '%s' of the connector '%s' still runs after its deadline of %g s: it blocks, and goes on in its thread",
             identifier, self.action.key, self.connector.key, seconds,
         )  # fmt: skip
-        return self.deadline.passed(Sent.UNKNOWN if call.begun else Sent.NOTHING)
+        return self.deadline.passed(Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING)
 
     def _enter(self, call: Call) -> None:
         """Enter the action. This counts as sent unless the client announces its requests."""
@@ -452,8 +456,8 @@ class Run:
         )
 
     def _done(self) -> tuple[Answered, ...]:
-        """Return the requests of the current attempt that have succeeded and must not be repeated."""
-        return tuple(self.current.done) if self.current is not None and self.effect == "write" else ()
+        """Return the requests of the current attempt that have succeeded and that no other invocation may repeat."""
+        return tuple(self.current.done) if self.current is not None and self._ends_in_doubt(self.effect) else ()
 
     @property
     def effect(self) -> Effect:
