@@ -11,7 +11,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
-from http.client import HTTPResponse
+from http.client import HTTPResponse, RemoteDisconnected
 from ipaddress import ip_address
 from typing import Any
 
@@ -134,12 +134,44 @@ def bound(client: Any, guard: Guard = ANYWHERE, path: str = "") -> None:
     client._endpoint.http_session._pool_classes_by_scheme.update(pools)  # noqa: SLF001 (see above)
 
 
+class _Head:
+    """Stream of a response's head that remembers the last line read from it."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.line = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def readline(self, limit: int = -1) -> bytes:
+        self.line = self.stream.readline(limit)
+        return self.line
+
+
 class _Response(HTTPResponse):
-    """Response that passes over interim ones (1xx). http.client takes all but 100 for the response, which the next request then gets."""
+    """Response that passes over interim ones (1xx) and is none without a whole head. http.client takes an interim one but 100 for the
+    response, which the next request then gets, and the end of the connection for the end of the head: 200 with nothing in it."""
 
     def __init__(self, owner: _Bounded, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._owner = owner
+
+    def begin(self) -> None:
+        """Read the head.
+
+        :raises RemoteDisconnected: if the connection ends within it.
+        """
+        head = _Head(self.fp)
+        self.fp: Any = head
+        try:
+            super().begin()
+        finally:
+            if self.fp is head:
+                self.fp = head.stream
+        if not head.line.endswith(b"\n"):
+            self.close()
+            raise RemoteDisconnected("the connection ended within the head of a response")
 
     def _close_conn(self) -> None:
         """End the response; http.client calls this once its last byte was read."""

@@ -110,6 +110,41 @@ def test_h1_a_body_cut_midway_is_fetched_again(jackfield: Jackfield, what: str, 
     assert (found.status, found.meta.attempts) == ("succeeded", 2)
 
 
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nx-amzn-RequestId: r-1\r\n\r\n"
+CUTS = {"status line": 14, "name": 25, "value": 47, "blank line": -2}
+"""Where a head ends too early: bytes of it that arrive."""
+
+
+def _headless(cut: int) -> Callable[[socket.socket], None]:
+    """Answer the first request with a part of a head, and each later one in full."""
+    heads = iter([HEAD[:cut]])
+
+    def talk(connection: socket.socket) -> None:
+        if read_request(connection):
+            connection.sendall(next(heads, HEAD + b"{}"))
+
+    return talk
+
+
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+@pytest.mark.parametrize("action", ["s3/getObject", "dynamodb/getItem"])
+def test_h1_a_read_whose_head_is_cut_is_read_again(jackfield: Jackfield, action: str, cut: int) -> None:
+    """A response that ends within its head is no empty object, and no item that does not exist."""
+    inputs: dict[str, Any] = {"Bucket": "b", "Key": "k"} if action == "s3/getObject" else {"TableName": "t", "Key": {"id": {"S": "1"}}}
+    with serving(_headless(cut)) as port:
+        found = Rig(jackfield, f"http://127.0.0.1:{port}").result(action, **inputs)
+    assert (found.status, found.meta.attempts) == ("succeeded", 2)
+
+
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+def test_h1_a_write_whose_head_is_cut_is_in_doubt(jackfield: Jackfield, cut: int) -> None:
+    """Half a head does not say what became of a message, though its status line says 200."""
+    inputs: dict[str, Any] = {"QueueUrl": "https://sqs.us-east-1.amazonaws.com/1/q", "MessageBody": "x"}
+    with serving(_headless(cut)) as port:
+        found = Rig(jackfield, f"http://127.0.0.1:{port}").result("sqs/sendMessage", **inputs)
+    assert (found.status, found.meta.attempts) == ("in_doubt", 1)
+
+
 def test_h1_a_stream_without_a_length_ends_after_an_event(jackfield: Jackfield) -> None:
     """Where only the end of the connection ends a stream, an event that is cut off shows that it is not whole."""
     body = _event(b"a,b\n" * 50) * 20
