@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 import socket
 import threading
 import time
@@ -114,12 +115,16 @@ def _shut(sock: Any) -> None:
 
 _SHORTEST = 0.001
 """Minimum socket timeout in seconds: 0 would mean "do not block"."""
+_REDIRECTION = 300
 _LONGEST = 900.0
 """Longest possible deadline in seconds; the watchdog enforces shorter ones."""
 _EVENTS, _LENGTH = "application/vnd.amazon.eventstream", 4
 _FINAL = (100, 101, *range(200, 1000))
 """Statuses that are no interim ones; http.client passes over 100 itself."""
 _LONGEST_LINE = 65_537
+_CUT_HEAD = "the connection ended within the head of a response"
+_INTERIM = re.compile(rb"HTTP/1\.\d (1(?!01)\d\d)\b")
+"""Status line of an interim response; 101 is none."""
 _WATCH = Watch()
 # One per process: it holds sockets and times but no tenant's data, and its thread must outlive every client.
 
@@ -135,17 +140,18 @@ def bound(client: Any, guard: Guard = ANYWHERE, path: str = "") -> None:
 
 
 class _Head:
-    """Stream of a response's head that remembers the last line read from it."""
+    """Stream of a response's head that remembers the last line read from it. ``first`` is a line that was read before."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, first: bytes) -> None:
         self.stream = stream
+        self.first = first
         self.line = b""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
 
     def readline(self, limit: int = -1) -> bytes:
-        self.line = self.stream.readline(limit)
+        self.line, self.first = self.first or self.stream.readline(limit), b""
         return self.line
 
 
@@ -153,16 +159,17 @@ class _Response(HTTPResponse):
     """Response that passes over interim ones (1xx) and is none without a whole head. http.client takes an interim one but 100 for the
     response, which the next request then gets, and the end of the connection for the end of the head: 200 with nothing in it."""
 
-    def __init__(self, owner: _Bounded, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, owner: _Bounded, *args: Any, first: bytes = b"", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._owner = owner
+        self._first = first
 
     def begin(self) -> None:
         """Read the head.
 
         :raises RemoteDisconnected: if the connection ends within it.
         """
-        head = _Head(self.fp)
+        head = _Head(self.fp, self._first)
         self.fp: Any = head
         try:
             super().begin()
@@ -171,7 +178,7 @@ class _Response(HTTPResponse):
                 self.fp = head.stream
         if not head.line.endswith(b"\n"):
             self.close()
-            raise RemoteDisconnected("the connection ended within the head of a response")
+            raise RemoteDisconnected(_CUT_HEAD)
 
     def _close_conn(self) -> None:
         """End the response; http.client calls this once its last byte was read."""
@@ -183,8 +190,18 @@ class _Response(HTTPResponse):
             found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
             if found[1] in _FINAL:
                 return found
-            while self.fp.readline(_LONGEST_LINE).strip():
-                pass
+            _skip_head(self.fp)
+
+
+def _skip_head(stream: Any) -> None:
+    """Read the rest of an interim response.
+
+    :raises RemoteDisconnected: if the connection ends within it.
+    """
+    while (line := stream.readline(_LONGEST_LINE)).strip():
+        pass
+    if not line:
+        raise RemoteDisconnected(_CUT_HEAD)
 
 
 def _has_more(sock: socket.socket, stream: Any) -> bool:
@@ -280,9 +297,24 @@ class _Bounded:
             found = super().getresponse()  # type: ignore[misc]
         finally:
             self.answering = False
+        if self.spent and self._send_called and found.status < _REDIRECTION:
+            raise RemoteDisconnected("a success without the body says nothing about it")
         found.enforce_content_length = True  # botocore switches it off, and would read half of a JSON document as an empty one
         found.stream = partial(_streamed, found, found.stream)
         return found
+
+    def _handle_expect_response(self: Any, message_body: Any) -> None:
+        """Send the body if the server asks for it. botocore's own takes 102 and 103 for the response, and never ends at a cut-off head."""
+        with self.sock.makefile("rb", 0) as stream:
+            line = stream.readline(_LONGEST_LINE)
+            while found := _INTERIM.match(line):
+                _skip_head(stream)
+                if found[1] == b"100":
+                    self._send_message_body(message_body)
+                    return
+                line = stream.readline(_LONGEST_LINE)
+        self.response_class = partial(_Response, self, first=line)
+        self._response_received = True
 
     def response_class(self, *args: Any, **kwargs: Any) -> _Response:
         """Return the response to a request, as http.client makes it."""

@@ -118,3 +118,57 @@ def test_r2_an_answer_before_the_body_ends_its_connection(tmp_path: Path) -> Non
     first, later = _calls(tmp_path, "http", talk, "s3/putObject", {"Bucket": "b", "Key": "k", "Body": "x" * 2_000_000})
     assert [(one.status, one.error and one.error.code) for one in (first, later)] == [("failed", "forbidden")] * 2
     assert [head.split()[0] for head in heads] == [b"PUT", b"POST"]
+
+
+def _asked(connection: socket.socket, *early: bytes) -> bytes | None:
+    """Read the head of an upload, send what comes before its response, and read its body; None for another request."""
+    with connection.makefile("rb") as stream:
+        lines = list(iter(stream.readline, b"\r\n"))
+        if not lines[0].startswith(b"PUT"):
+            return None
+        for piece in early:
+            connection.sendall(piece)
+        return stream.read(len(BODY)) if early[-1] == CONTINUE else b""
+
+
+BODY = b"x" * 5000
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+STORED = b'HTTP/1.1 200 OK\r\nETag: "e"\r\nContent-Length: 0\r\n\r\n'
+
+
+def _upload(folder: Path, talk: Callable[[socket.socket], None]) -> Any:
+    return _calls(folder, "http", talk, "s3/putObject", {"Bucket": "b", "Key": "k", "Body": BODY.decode()})[0]
+
+
+@pytest.mark.parametrize("status", ["102 Processing", "103 Early Hints"])
+def test_r2_an_interim_response_does_not_take_the_place_of_the_body(tmp_path: Path, status: str) -> None:
+    """R2: an upload waits on for '100 Continue' after other interim responses: nothing is stored by a status below 200."""
+    bodies: list[bytes] = []
+
+    def talk(connection: socket.socket) -> None:
+        body = _asked(connection, f"HTTP/1.1 {status}\r\nLink: <x>\r\n\r\n".encode(), CONTINUE)
+        if body is not None:
+            bodies.append(body)
+            connection.sendall(STORED)
+
+    assert (_upload(tmp_path, talk).output, bodies) == ({"ETag": '"e"'}, [BODY])
+
+
+@pytest.mark.parametrize(
+    "early",
+    [STORED, STORED[:20], b"HTTP/1.1 100 Continue\r\n", b"HTTP/1.1 100 Continue\r\nServer: x", b"HTTP/1.1 20", b""],
+    ids=["success", "cut head", "cut interim response", "cut name", "cut status", "close"],
+)
+def test_r2_an_upload_succeeds_only_with_its_body(tmp_path: Path, early: bytes) -> None:
+    """R2: a success before the body was sent, and the end of the connection there, say nothing about the object: it is uploaded again."""
+    bodies: list[bytes] = []
+
+    def talk(connection: socket.socket) -> None:
+        body = _asked(connection, CONTINUE if bodies else early)
+        if body is not None:
+            bodies.append(body)
+            if body:
+                connection.sendall(STORED)
+
+    found = _upload(tmp_path, talk)
+    assert (found.status, found.meta.attempts, bodies) == ("succeeded", 2, [b"", BODY])
