@@ -38,8 +38,14 @@ _SLOW_FIRST = (
     "tests/cli/",
     "tests/http/",
     "tests/mcp/",
+    "connectors/http/tests/test_http_oauth2",
+    "connectors/aws/tests/test_aws_deadlines",
+    "connectors/aws-ses/tests/test_aws_ses_doctor",
+    "connectors/aws-ses/tests/test_aws_ses_smtp_faults",
+    "tests/compatibility/test_compat_thand_workflows",
+    "tests/mutants/",
 )
-"""Folders whose modules wait for processes: they begin first, so that no worker waits for another one at the end."""
+"""Modules that wait for processes or deadlines: they begin first, so that no worker waits for another one at the end."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -105,18 +111,20 @@ class Forked:
         gc.collect()
         gc.freeze()  # what has been collected is not searched for garbage again in each child
         with tempfile.TemporaryFile() as turns, tempfile.TemporaryFile() as others, selectors.DefaultSelector() as ready:
+            main, console = _Lane(together, turns), _Lane(apart, others)
             try:
-                for lane, workers in ((_Lane(apart, others), 1), (_Lane(together, turns), max(1, self.workers - bool(apart)))):
-                    for _ in range(min(workers, len(lane.units))):
-                        self._fork(session, lane, ready)
-                self._follow(session, ready)
+                if apart:
+                    self._fork(session, console, ready)
+                for _ in range(min(max(1, self.workers - bool(apart)), len(together))):
+                    self._fork(session, main, ready)
+                self._follow(session, ready, main)
             finally:
                 for child in self.children.values():
                     os.kill(child.pid, signal.SIGKILL)
         return True
 
-    def _follow(self, session: pytest.Session, ready: selectors.BaseSelector) -> None:
-        """Hear what children say until all have ended; one that died is replaced."""
+    def _follow(self, session: pytest.Session, ready: selectors.BaseSelector, main: _Lane) -> None:
+        """Hear what children say until all have ended; one that died is replaced, and so is the one for browsers when it has ended."""
         while self.children:
             for key, _ in ready.select():
                 child = self.children[key.fd]
@@ -124,8 +132,8 @@ class Forked:
                     continue
                 ready.unregister(key.fd)
                 self._end(session, child)
-                if not child.has_ended and not session.shouldfail:
-                    self._fork(session, child.lane, ready)
+                if not session.shouldfail and (not child.has_ended or child.lane is not main):
+                    self._fork(session, main if child.has_ended else child.lane, ready)
             if session.shouldfail:
                 raise session.Failed(session.shouldfail)
 

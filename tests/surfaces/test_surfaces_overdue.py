@@ -139,7 +139,9 @@ def test_n11_the_library_answers_when_the_action_returns(stand: Stand, gate: Gat
         opening.start()
         result = jackfield.invoke(given)
         opening.join()
-        assert (result.status, jackfield.overdue) == ("in_doubt", 0)
+        assert result.status == "in_doubt"
+        while jackfield.overdue:  # the one of ``ainvoke``, whose gate is open now
+            pass
 
 
 def test_n11_an_output_has_a_limit(stand: Stand) -> None:
