@@ -80,7 +80,7 @@ class Opener:
     leases: MemoryLeases = field(default_factory=MemoryLeases)
     clock: Clock = field(default_factory=SystemClock)
 
-    def context(self, *, seconds: float = 10.0, connector: str | None = None, **inputs: Any) -> OpenContext:
+    def context(self, *, seconds: float = 60.0, connector: str | None = None, **inputs: Any) -> OpenContext:
         """Return the context of one try that may take `seconds`, of an action with these inputs."""
         return OpenContext(
             workspace=self.workspace,

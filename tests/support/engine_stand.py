@@ -75,7 +75,7 @@ class EngineStand:
         assert isinstance(found, str)
         return found
 
-    def work(self, step: Callable[[Engine], Any], slots: int = 4, within: float = 10.0) -> Any:
+    def work(self, step: Callable[[Engine], Any], slots: int = 4, within: float = 60.0) -> Any:
         """Run an engine while ``step`` runs in a thread; then stop it."""
 
         async def run() -> Any:

@@ -59,7 +59,7 @@ def attempt(
     url: str,
     kind: type[ConnectionType] = Acme,
     *,
-    seconds: float = 10.0,
+    seconds: float = 60.0,
     guard: Guard = ANYWHERE,
     cache: Cache | None = None,
     clock: Clock | None = None,

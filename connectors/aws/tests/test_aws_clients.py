@@ -21,7 +21,7 @@ from jackfield_aws.endpoints import service_endpoint, sts_endpoint
 KEYS = {"accessKeyId": KEY_ID, "secretAccessKey": SECRET}
 
 
-def _open(opener: Opener, seconds: float = 10.0, **values: Any) -> tuple[AwsClients, Call]:
+def _open(opener: Opener, seconds: float = 60.0, **values: Any) -> tuple[AwsClients, Call]:
     context = opener.context(seconds=seconds, awsRegion="eu-west-1")
     return ApiKeySecret.model_validate(KEYS | values).open(context), context.call
 

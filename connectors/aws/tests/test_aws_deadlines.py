@@ -25,7 +25,7 @@ SECONDS, MARGIN = 1.5, 10.0
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%s\r\n{"MessageId": "m-1"}'
 
 
-def _open(opener: Opener, seconds: float = 10.0, **values: Any) -> tuple[AwsClients, Call]:
+def _open(opener: Opener, seconds: float = 60.0, **values: Any) -> tuple[AwsClients, Call]:
     context = opener.context(awsRegion="eu-west-1")
     clients = ApiKeySecret.model_validate({"accessKeyId": KEY_ID, "secretAccessKey": SECRET, **values}).open(context)
     clients.client("sesv2")  # made before the deadline begins to count

@@ -32,7 +32,7 @@ def _aws() -> Iterator[FakeAws]:
         yield aws
 
 
-def _open(opener: Opener, connector: str | None = None, seconds: float = 10.0, **values: Any) -> Any:
+def _open(opener: Opener, connector: str | None = None, seconds: float = 60.0, **values: Any) -> Any:
     given = {name: value for name, value in (VALUES | values).items() if value is not None}
     return AwsAssumeRole.model_validate(given).open(opener.context(connector=connector, seconds=seconds, awsRegion="eu-west-1"))
 

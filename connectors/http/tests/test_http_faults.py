@@ -19,7 +19,7 @@ from raw_server import make_certificate, read_request, serving, with_tls
 Talk = Callable[[socket.socket], object]
 
 
-def failure(url: str, method: str = "POST", seconds: float = 10.0, **options: Any) -> JackfieldError:
+def failure(url: str, method: str = "POST", seconds: float = 60.0, **options: Any) -> JackfieldError:
     """The error of a request."""
     with attempt(url, seconds=seconds, values={"token": "t", **options}) as (api, call), pytest.raises(JackfieldError) as found:
         api.request(method, "/x", json={"a": 1} if method == "POST" else None)
