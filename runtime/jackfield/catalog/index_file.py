@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog.places import note_of, noted_folders
 from jackfield.catalog.postings import Table
+from jackfield.whole_file import replace_file, turn
 
 if TYPE_CHECKING:
     from jackfield.catalog.installed import Catalog
@@ -68,12 +69,8 @@ class IndexFile:
     def alone(self) -> Iterator[None]:
         """Hold the file's lock where the system has such locks; a lock that cannot be taken does not stop anyone."""
         with ExitStack() as stack:
-            with suppress(OSError, ImportError):
-                import fcntl
-
-                os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-                lock = stack.enter_context(open(f"{self._path}.lock", "wb", opener=_private))
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with suppress(OSError):
+                stack.enter_context(turn(self._path))
             yield
 
     def write(self, table: Table) -> Table:
@@ -83,27 +80,11 @@ class IndexFile:
         content = table.to_bytes()
         try:
             os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-            _replace(self._path + _PLACES, note_of(self._packages))
-            _replace(self._path, f"{self._stamp} {zlib.crc32(content):010d}\n".encode("ascii"), content)
+            replace_file(self._path + _PLACES, note_of(self._packages), mode=0o600)
+            replace_file(self._path, f"{self._stamp} {zlib.crc32(content):010d}\n".encode("ascii"), content, mode=0o600)
         except OSError:
             return Table.of(memoryview(content))
         return self.read() or table
-
-
-def _replace(path: str, *pieces: bytes) -> None:
-    """Write a file at once.
-
-    :raises OSError: if it cannot be written.
-    """
-    made = f"{path}.{os.getpid()}"
-    try:
-        with open(made, "wb", opener=_private) as file:
-            file.writelines(pieces)
-        os.replace(made, path)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(made)
-        raise
 
 
 def made_elsewhere(catalog: Catalog, *, for_operator: bool) -> bool:
@@ -130,10 +111,6 @@ def free_memory() -> None:
 
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _checksum(file: Any) -> int:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from jackfield.catalog.offering import ALL, Offer, Offering, Offers, effective, read_offers
 from jackfield.errors import InvalidInvocation, UnknownAction, UnknownConnector, did_you_mean
+from jackfield.whole_file import replace_file, turn
 
 Named = Mapping[str, tuple[Offer, ...]]
 """Offers of a workspace by source."""
@@ -122,7 +120,7 @@ def _without(offers: Iterable[Offer], text: str, *, operator: bool) -> Iterator[
 
 def _changed(path: str, sources: list[str], workspace: str, change: Callable[[Named], Named]) -> Named:
     try:
-        with _alone(path):
+        with turn(path):
             written = read_offers(path, sources, required=False)
             found = change(effective(written, workspace, sources))
             _write(path, {**written, workspace: found})
@@ -136,29 +134,4 @@ def _changed(path: str, sources: list[str], workspace: str, change: Callable[[Na
 
 def _write(path: str, offers: Offers) -> None:
     content = {workspace: {name: [one.to_json() for one in found] for name, found in named.items()} for workspace, named in offers.items()}
-    part = f"{path}.{os.getpid()}"
-    try:
-        with open(part, "w", encoding="utf-8") as file:
-            with suppress(FileNotFoundError):
-                os.chmod(part, os.stat(path).st_mode & 0o777)
-            file.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(part)
-        raise
-
-
-@contextmanager
-def _alone(path: str) -> Iterator[None]:
-    """Hold the lock beside the file, where the system has such locks."""
-    os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
-    with ExitStack() as stack:
-        if sys.platform != "win32":
-            import fcntl
-
-            lock = stack.enter_context(open(f"{path}.lock", "wb"))
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    replace_file(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

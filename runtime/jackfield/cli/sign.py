@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.errors import InvalidInvocation
 
 
 def _declare(parser: Parser) -> None:
@@ -17,19 +15,14 @@ def _declare(parser: Parser) -> None:
 
 def _sign(arguments: Namespace, output: Output) -> int:
     from jackfield.market.attestations import SUFFIX, attest
+    from jackfield.market.files import write_file
     from jackfield.market.publishers import read_signing_key
     from jackfield.market.wheels import read_wheel
 
     key = read_signing_key(arguments.key)
     attestation = attest(read_wheel(arguments.wheel), key)
     path = f"{arguments.wheel}{SUFFIX}"
-    partial = f"{path}.{os.getpid()}.partial"
-    try:
-        with open(partial, "w", encoding="utf-8") as file:
-            file.write(json.dumps(attestation, indent=2) + "\n")
-        os.replace(partial, path)  # a reader finds the old attestation or the new one
-    except OSError as error:
-        raise InvalidInvocation(f"the file '{path}' cannot be written: {error.strerror}") from None
+    write_file(path, (json.dumps(attestation, indent=2) + "\n").encode())
     statement = {name: value for name, value in attestation["statement"].items() if name != "type"}
     output.value({"attestation": path, **statement})
     return 0

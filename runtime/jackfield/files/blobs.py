@@ -38,6 +38,8 @@ class Blobs(Protocol):
     """
 
     location: str
+    is_shared: bool
+    """True if every machine that is configured alike reaches the same store."""
 
     def writer(self, key: str, segment: int) -> BlobWriter:
         """Begin to write content in segments of ``segment`` bytes."""
@@ -80,6 +82,8 @@ def _unusable() -> InvalidInvocation:
 
 class LocalBlobs:
     """Store in a folder: one file of mode 0600 per key, and ``.part`` beside it while it is written."""
+
+    is_shared = False
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

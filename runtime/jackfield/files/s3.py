@@ -44,6 +44,8 @@ _RETRY = {
 class S3Blobs:
     """Store in a bucket, under a prefix. The client is created on first use, in the process that uses it."""
 
+    is_shared = True
+
     def __init__(self, bucket: str, prefix: str, config: Mapping[str, str]) -> None:
         self.location = f"s3://{bucket}/{prefix}".rstrip("/")
         self._bucket = bucket

@@ -83,7 +83,7 @@ class Files:
     @property
     def is_shared(self) -> bool:
         """True if every process that uses the database is known to reach the same store: a folder may be one machine's own."""
-        return self.enabled and (self.storage.database.dialect.name == "sqlite" or self.blobs.location.startswith("s3://"))
+        return self.enabled and (self.storage.database.dialect.name == "sqlite" or self.blobs.is_shared)
 
     @property
     def table(self) -> FileTable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from jackfield.errors import InvalidInvocation
+from jackfield.whole_file import replace_file
 
 
 def write_file(path: str, content: bytes) -> bool:
@@ -12,16 +13,13 @@ def write_file(path: str, content: bytes) -> bool:
 
     :raises InvalidInvocation: if it cannot be written.
     """
-    partial = f"{path}.{os.getpid()}.partial"
     try:
         if os.path.isfile(path):
             with open(path, "rb") as file:
                 if file.read() == content:
                     return False
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        with open(partial, "wb") as file:
-            file.write(content)
-        os.replace(partial, path)
+        replace_file(path, content)
     except OSError as error:
         raise InvalidInvocation(
             f"the file '{path}' cannot be written: {error.strerror}", hint="Check the path and its permissions."

@@ -20,6 +20,7 @@ from jackfield.errors import InvalidInvocation
 from jackfield.manifest import Manifest
 from jackfield.market.author_process import build_wheel, describe_code, describe_data
 from jackfield.market.documents import page, sbom
+from jackfield.market.files import write_file
 from jackfield.market.manifest_changes import compare, read_described, refuse_step
 from jackfield.market.wheels import Wheel, parse_wheel, read_bounded, record_hash
 
@@ -48,14 +49,7 @@ class Packed:
         :raises InvalidInvocation: if it cannot be written.
         """
         path = os.path.join(folder, self.wheel.file)
-        partial = f"{path}.{os.getpid()}.partial"
-        try:
-            os.makedirs(folder, exist_ok=True)
-            with open(partial, "wb") as file:
-                file.write(self.content)
-            os.replace(partial, path)
-        except OSError as error:
-            raise InvalidInvocation(f"the file '{path}' cannot be written: {error.strerror}") from None
+        write_file(path, self.content)
         return path
 
 

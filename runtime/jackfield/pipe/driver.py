@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from jackfield.clock import Clock, Deadline, patience
-from jackfield.errors import JackfieldError, TimedOut
+from jackfield.errors import JackfieldError
 from jackfield.failures import Raised, attempt_foreign, contained
 from jackfield.fork import at_fork
 from jackfield.pipe.on_time import GRACE
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def _late() -> JackfieldError:
-    return TimedOut("the deadline passed")
+class Until(NamedTuple):
+    """End of a caller's wait for a call: a deadline, and the error for a call that goes on after it."""
+
+    deadline: Deadline
+    late: Callable[[], JackfieldError]
 
 
 class Execute(NamedTuple):
@@ -36,15 +39,14 @@ class Execute(NamedTuple):
 
     ``inline_ok``: the call is faster than a switch to a thread, so it may run in the event loop.
     ``executor``: the threads for it under an event loop, if not those that all calls share.
-    ``deadline``: the call is not awaited for longer where it runs in another thread; ``late`` returns the error for a call that goes on.
+    ``until``: the call is not awaited for longer where it runs in another thread.
     """
 
     function: Callable[[], Any]
     is_async: bool = False
     inline_ok: bool = False
     executor: Executor | None = None
-    deadline: Deadline | None = None
-    late: Callable[[], JackfieldError] = _late
+    until: Until | None = None
 
 
 class Wait(NamedTuple):
@@ -80,10 +82,6 @@ Step = Execute | Wait | Commit
 Steps = Generator[Step, Any, T]
 
 
-class BlockedError(Exception):
-    """A coroutine has not ended in time."""
-
-
 class LoopThread:
     """Event loop in its own thread, started on first use, for ``async def`` actions of synchronous callers."""
 
@@ -103,10 +101,10 @@ class LoopThread:
         self._inherited.append(self._loop)
         self._begin_anew()
 
-    def run(self, coroutine: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
+    def run(self, coroutine: Coroutine[Any, Any, T], until: Until | None = None) -> T:
         """Run a coroutine to completion; callable from any other thread.
 
-        :raises BlockedError: if it has not ended after ``seconds``, because it or another one blocks the loop, which is left to them.
+        :raises JackfieldError: that of ``until``, if it or another one still blocks the loop then; the loop is left to them.
         """
         import asyncio
 
@@ -120,13 +118,13 @@ class LoopThread:
         from concurrent.futures import wait
 
         try:
-            wait((future,), seconds)
-            if future.done():
+            wait((future,), None if until is None else until.deadline.remaining() + GRACE)
+            if until is None or future.done():
                 return future.result()
             future.cancel()
             with self._lock:
                 self._loop = None
-            raise BlockedError
+            raise until.late()
         finally:
             self._running.discard(future)
 
@@ -175,15 +173,12 @@ def drive(steps: Steps[T], clock: Clock, loop: LoopThread, on_time: OnTime | Non
 
 
 def _executed(step: Execute, loop: LoopThread, on_time: OnTime | None) -> Any:
+    until = None if on_time is None else step.until
     if step.is_async:
-        seconds = None if on_time is None or step.deadline is None else step.deadline.remaining() + GRACE
-        try:
-            return loop.run(step.function(), seconds)
-        except BlockedError:
-            raise step.late() from None
-    if on_time is None or step.deadline is None or step.inline_ok:
+        return loop.run(step.function(), until)
+    if on_time is None or until is None or step.inline_ok:
         return contained(step.function)
-    value = on_time.call(step.function, step.deadline, step.late)
+    value = on_time.call(step.function, *until)
     if isinstance(value, Raised):
         raise value.error
     return value
@@ -213,8 +208,8 @@ async def adrive(steps: Steps[T], clock: Clock, workers: Executor, on_time: OnTi
                 value = attempt_foreign(step.function)
             elif step.is_async:
                 value = await step.function()
-            elif step.deadline is not None:
-                value = await on_time.acall(step.function, step.deadline, step.late, step.executor or workers)
+            elif step.until is not None:
+                value = await on_time.acall(step.function, *step.until, step.executor or workers)
             else:
                 run = partial(copy_context().run, attempt_foreign, step.function)
                 value = await loop.run_in_executor(step.executor or workers, run)

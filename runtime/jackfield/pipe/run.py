@@ -25,7 +25,7 @@ from jackfield.errors import (
     Unavailable,
 )
 from jackfield.failures import CONTAINED, contained
-from jackfield.pipe.driver import Execute, Steps, Wait
+from jackfield.pipe.driver import Execute, Steps, Until, Wait
 from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, quoted, repeated, weigh
 from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.rate import turn
@@ -137,8 +137,7 @@ class Run:
                     step,
                     inline_ok=self.opening.is_inline_ok,
                     executor=self.action.executor,
-                    deadline=self.deadline,
-                    late=partial(self._late, call),
+                    until=Until(self.deadline, partial(self._late, call)),
                 )
             except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
                 error = explained(self.connector, cause, None, None, call, self._log_error)
@@ -367,11 +366,10 @@ class Run:
 
     def _step(self, values: Inputs, client: Any, call: Call) -> Execute:
         arguments = (values, client) if self.action.takes_client else (values,)
+        until = Until(self.deadline, partial(self._late, call))
         if self.action.is_async:
-            return Execute(lambda: self._await(arguments, call), is_async=True, deadline=self.deadline, late=partial(self._late, call))
-        return Execute(
-            lambda: self._call(arguments, call), executor=self.action.executor, deadline=self.deadline, late=partial(self._late, call)
-        )
+            return Execute(lambda: self._await(arguments, call), is_async=True, until=until)
+        return Execute(lambda: self._call(arguments, call), executor=self.action.executor, until=until)
 
     def _check_time(self) -> None:
         """Refuse an answer that came too late: whoever waits at a deadline has been told that there is none.

@@ -11,7 +11,6 @@ import base64
 import difflib
 import http.client
 import json
-import os
 import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ from jackfield.redaction.marks import MASK
 from jackfield.redaction.redactor import Redactor
 from jackfield.testing.loopback_provider import Answer, Request
 from jackfield.url_passwords import without_password
+from jackfield.whole_file import replace_file
 
 VERSION = 1
 _URL = "${url}"
@@ -187,9 +187,7 @@ class Recorder:
         if any(map(scrubber.holds_secret, _contents(rows))):
             raise RecordingMismatch(f"'{self._path.name}' would hold a secret and was not written: shorten or change what the test sends")
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = self._path.with_suffix(".part")
-        scratch.write_text(text, encoding="utf-8")
-        os.replace(scratch, self._path)
+        replace_file(str(self._path), text.encode())
 
 
 class Player:
