@@ -51,14 +51,23 @@ def test_r5_one_process_is_believed_after_a_lease_without_contradiction(off: flo
     """A machine whose clock was set has the new time a lease later, and not before."""
     early = after(reading(1, off), reading(1 + LEASE - 0.1, off))
     assert early.at(reading(7)) == T + 7
-    assert after(reading(1 + LEASE, off), agreed=early) == Agreed(T + 1 + LEASE + off, 1001.0 + LEASE, "boot")
+    assert after(reading(1 + LEASE, off), agreed=early) == Agreed(T + 1 + LEASE + off, 1001.0 + LEASE, "boot", leap=max(0.0, off))
 
 
 def test_r5_two_processes_that_agree_are_believed_at_once() -> None:
     """A second process that reads the same ends the waiting; one that reads yet another time does not."""
     proposed = after(reading(1, 90_000.0, "a"))
     assert after(reading(2, 3_456_000.0, "b"), agreed=proposed).at(reading(3)) == T + 3
-    assert after(reading(2, 90_000.5, "b"), agreed=proposed) == Agreed(T + 2 + 90_000.5, 1002.0, "boot")
+    assert after(reading(2, 90_000.5, "b"), agreed=proposed) == Agreed(T + 2 + 90_000.5, 1002.0, "boot", leap=90_000.5)
+
+
+def test_v5_what_was_agreed_is_no_proof_that_time_has_passed() -> None:
+    """The seconds by which two processes set the time ahead are remembered until it goes back by them, or the machine boots."""
+    wrong = after(reading(1, 90_000.0, "a"), reading(2, 90_000.0, "b"))
+    assert (wrong.leap, after(reading(62, 90_000.0, "b"), agreed=wrong).leap) == (90_000.0, 90_000.0)
+    assert after(reading(3, 0.0, "a"), reading(4, 0.0, "b"), agreed=wrong) == Agreed(T + 4, 1004.0, "boot")
+    booted = after(reading(8, 90_000.0, "a", "next"), reading(9, 90_000.0, "b", "next"), agreed=wrong)
+    assert booted == Agreed(T + 90_008, 1008.0, "next")
 
 
 def test_r5_a_wrong_time_that_was_agreed_on_is_left_again() -> None:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from typing import Any
 
 import pytest
@@ -136,6 +137,21 @@ def test_r5_a_key_is_freed_after_its_day_when_the_clocks_agree(start: Start, aws
     assert wrong.journal.purge() == 0
     assert right.journal.purge() == 2
     assert len(aws.messages) == 2
+
+
+def test_v5_a_key_is_kept_although_every_process_of_the_machine_has_the_same_wrong_time(
+    start: Start, aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes of one machine read one clock: that two of them agree on tomorrow does not make a day pass."""
+    right = start(0)
+    assert right.send("order-1") == ("succeeded", False)
+    names = count()
+    monkeypatch.setattr("jackfield.database.shared_clock.socket.gethostname", lambda: f"process{next(names)}")
+    for _ in range(3):
+        wrong = start(25 * HOUR)
+        assert wrong.send("order-1") == ("succeeded", True)
+        assert wrong.journal.purge() == 0
+    assert len(aws.messages) == 1
 
 
 @pytest.mark.parametrize("off", [HOUR, -HOUR])

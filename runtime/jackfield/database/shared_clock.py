@@ -5,6 +5,9 @@ read, plus the monotonic time since. A reading that is more than a minute off st
 the same process does so a lease later and none has contradicted it, so that one wrong clock spoils nothing. After a boot this takes a
 lease, too, since none knows for how long the machine was off.
 
+Processes of one machine read one clock, so that they agree on a wrong time as well. However far they set the time ahead, nothing is freed,
+ended or purged until the monotonic clock has shown that time, or the machine has been started anew.
+
 Between two looks at the database the time goes on by this process's monotonic clock: a call costs no query.
 """
 
@@ -35,13 +38,13 @@ _STORED_EVERY, _STEP = 60.0, 0.5
 """Seconds by which the stored time ages, or a reading exceeds it, before it is stored again."""
 _WAIT = 1.0
 """Seconds to wait for a locked database."""
-_SELECT = "SELECT seconds, monotonic, boot, proposed, proposed_by, proposed_at, proposed_boot FROM clock WHERE name = 'shared'"
+_SELECT = "SELECT seconds, monotonic, boot, proposed, proposed_by, proposed_at, proposed_boot, leap FROM clock WHERE name = 'shared'"
 _STORE = """
-INSERT INTO clock (name, seconds, monotonic, boot, proposed, proposed_by, proposed_at, proposed_boot)
-VALUES ('shared', :seconds, :monotonic, :boot, :proposed, :proposed_by, :proposed_at, :proposed_boot)
+INSERT INTO clock (name, seconds, monotonic, boot, proposed, proposed_by, proposed_at, proposed_boot, leap)
+VALUES ('shared', :seconds, :monotonic, :boot, :proposed, :proposed_by, :proposed_at, :proposed_boot, :leap)
 ON CONFLICT (name) DO UPDATE SET seconds = excluded.seconds, monotonic = excluded.monotonic, boot = excluded.boot,
     proposed = excluded.proposed, proposed_by = excluded.proposed_by, proposed_at = excluded.proposed_at,
-    proposed_boot = excluded.proposed_boot
+    proposed_boot = excluded.proposed_boot, leap = excluded.leap
 """
 _LOG = logging.getLogger("jackfield.database")
 
@@ -60,7 +63,8 @@ class Reading:
 class Agreed:
     """Time that the processes of a SQLite database agree on, as of ``monotonic`` of ``boot``, and another that one of them has proposed.
 
-    It goes back only as it jumps ahead: by agreement, after a wrong time had been agreed on.
+    It goes back only as it jumps ahead: by agreement, after a wrong time had been agreed on. ``leap`` is what it has been set ahead by in
+    this boot, beyond what the monotonic clock has shown.
     """
 
     seconds: float
@@ -70,6 +74,7 @@ class Agreed:
     proposed_by: str | None = None
     proposed_at: float = 0.0
     proposed_boot: str = ""
+    leap: float = 0.0
 
     def at(self, reading: Reading) -> float:
         """Return the agreed time at a reading."""
@@ -82,14 +87,19 @@ class Agreed:
         if abs(ahead) <= TOLERATED:
             aged = reading.boot != self.boot or reading.monotonic - self.monotonic > _STORED_EVERY
             known = not aged and ahead < _STEP and self.proposed is None
-            return self if known else Agreed(max(expected, reading.seconds), reading.monotonic, reading.boot)
+            return self if known else self._set(max(expected, reading.seconds), reading)
         since = _since(reading, self.proposed_at, self.proposed_boot)
         if self.proposed is not None and abs(reading.seconds - self.proposed - since) <= TOLERATED:
             agree = self.proposed_by != reading.by or since >= _LEASE
-            return Agreed(reading.seconds, reading.monotonic, reading.boot) if agree else self
+            return self._set(reading.seconds, reading) if agree else self
         return replace(
             self, proposed=reading.seconds, proposed_by=reading.by, proposed_at=reading.monotonic, proposed_boot=reading.boot
         )  # fmt: skip
+
+    def _set(self, seconds: float, reading: Reading) -> Agreed:
+        """Return the time after it was set at a reading."""
+        leap = max(0.0, self.leap + seconds - self.at(reading)) if reading.boot == self.boot else 0.0
+        return Agreed(seconds, reading.monotonic, reading.boot, leap=leap)
 
 
 def _since(reading: Reading, monotonic: float, boot: str) -> float:
@@ -101,7 +111,8 @@ def _since(reading: Reading, monotonic: float, boot: str) -> float:
 class _Look:
     """Outcome of a look: the time ``at`` a monotonic time, and how far this process's clock was ahead of its monotonic one then.
 
-    It is not ``certain`` on SQLite after a boot, until the processes agree again.
+    It is not ``certain`` on SQLite after a boot, until the processes agree again. ``leap`` seconds of it no monotonic clock
+    has shown.
     """
 
     seconds: float
@@ -109,6 +120,7 @@ class _Look:
     skew: float
     known: bool
     certain: bool = True
+    leap: float = 0.0
 
     @property
     def ahead(self) -> float:
@@ -157,12 +169,15 @@ class SharedClock:
         return max(self.now(), self._clock.time())
 
     def sure(self) -> float | None:
-        """Return the database's time to free, end or purge by; None if this process's clock is off, and neither may be trusted."""
+        """Return the time to free, end or purge by; None if this process's clock is off, and neither it nor the database's may be trusted.
+
+        It is the database's, without what its processes have set it ahead by in this boot.
+        """
         if self._last is None or not self._last.known:
             self.look()
-        now = self.now()
-        known = self._last is not None and self._last.known
-        return now if known and abs(self._clock.time() - now) <= TOLERATED else None
+        now, last = self.now(), self._last
+        agrees = last is not None and last.known and abs(self._clock.time() - now) <= TOLERATED
+        return now - last.leap if last is not None and agrees else None
 
     @property
     def warning(self) -> str | None:
@@ -200,7 +215,7 @@ class SharedClock:
         if found.after(reading) is not found and not self._database.writing:  # a transaction of this thread has the only lock to write
             found = self._database.adjust(lambda transaction: _stored(transaction, reading))
         skew = reading.seconds - reading.monotonic
-        return _Look(found.at(reading), reading.monotonic, skew, known=True, certain=found.boot == reading.boot)
+        return _Look(found.at(reading), reading.monotonic, skew, known=True, certain=found.boot == reading.boot, leap=found.leap)
 
     def _monotonic(self) -> float:
         return self._clock.monotonic() + _suspended()
@@ -235,7 +250,7 @@ def _stored(transaction: Transaction, reading: Reading) -> Agreed:
     agreed = _read(transaction.find(_SELECT), reading).after(reading)
     values = {
         "seconds": agreed.seconds, "monotonic": agreed.monotonic, "boot": agreed.boot, "proposed": agreed.proposed,
-        "proposed_by": agreed.proposed_by, "proposed_at": agreed.proposed_at, "proposed_boot": agreed.proposed_boot,
+        "proposed_by": agreed.proposed_by, "proposed_at": agreed.proposed_at, "proposed_boot": agreed.proposed_boot, "leap": agreed.leap,
     }  # fmt: skip
     transaction.change(_STORE, values)
     return agreed
