@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from jackfield.connector import (
@@ -97,14 +98,18 @@ class AwsErrors:
         )
 
     def find(self, answer: Answer) -> Row:
-        """Return the row for an answer. Anything but an explicit refusal (a 5xx, a redirect) is in doubt, whatever its code. A 429 is a
-        throttle, unless the row is about a quota. A 501 is a refusal: the endpoint lacks the operation (row ``501``)."""
+        """Return the row for an answer.
+
+        Anything but an explicit refusal (a 5xx, a redirect) is in doubt, whatever its code; the code of a throttle (S3's ``SlowDown``
+        comes with 503) still makes it one. A 429 is a throttle, unless the row is about a quota. A 501 is a refusal: the endpoint lacks
+        the operation (row ``501``).
+        """
         code, message = _short(answer.code), answer.message.casefold()
         row = next((row for phrase, row in self._phrases.get(code, ()) if phrase in message), None) or self._rows.get(code)
         if answer.status == _NOT_IMPLEMENTED:
             return self._rows.get(str(_NOT_IMPLEMENTED), NOT_IMPLEMENTED)
         if answer.status >= _SERVER:
-            return SERVER_FAULT
+            return replace(row, sent=Sent.UNKNOWN) if row is not None and row.kind is RateLimited else SERVER_FAULT
         if 0 < answer.status < _BAD_REQUEST:
             return _UNCLEAR
         if row is not None and row.kind in (RateLimited, QuotaExceeded):

@@ -63,8 +63,8 @@ def test_every_row_is_found(key: Key, suffix: str) -> None:
     ("code", "status", "kind", "sent"),
     [
         ("ThrottlingException", 400, RateLimited, Sent.REFUSED),
-        ("Throttling", 503, Unavailable, Sent.UNKNOWN),
-        ("SlowDown", 503, Unavailable, Sent.UNKNOWN),
+        ("Throttling", 503, RateLimited, Sent.UNKNOWN),
+        ("SlowDown", 503, RateLimited, Sent.UNKNOWN),
         ("BrandNew", 429, RateLimited, Sent.REFUSED),
         ("BadRequestException", 429, RateLimited, Sent.REFUSED),
         ("LimitExceededException", 400, QuotaExceeded, Sent.REFUSED),
