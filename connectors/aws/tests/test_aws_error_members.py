@@ -89,7 +89,7 @@ def test_h4_secrets_in_details_are_masked(stand: tuple[Rig, Any]) -> None:
 def _transaction(stand: tuple[Rig, Any], *reasons: dict[str, Any], action: str = "transactWriteItems", part: str = "TransactItems") -> Any:
     body = json.dumps({"__type": "TransactionCanceledException", "Message": "Transaction cancelled", "CancellationReasons": reasons})
     inputs = {part: [{"Put": PUT}] * len(reasons)} if part == "TransactItems" else {part: [{"Statement": "s"}] * len(reasons)}
-    return _refused(stand, f"dynamodb/{action}", inputs, body, timeout=1)
+    return _refused(stand, f"dynamodb/{action}", inputs, body, timeout=3 if SLOW in reasons and UNMET not in reasons else 120)
 
 
 NONE, UNMET = {"Code": "None"}, {"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"}

@@ -53,7 +53,7 @@ def _calls(folder: Path, scheme: str, talk: Callable[[socket.socket], None], act
     ):
         rig = Rig(jackfield, f"{scheme}://localhost:{port}")
         write, more = WRITES[action.partition("/")[0]]
-        return [rig.result(action, timeout=20, **inputs), rig.result(write, timeout=20, **more)]
+        return [rig.result(action, timeout=120, **inputs), rig.result(write, timeout=120, **more)]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
