@@ -203,17 +203,10 @@ GROUPS_OF_CALLS = frozenset({
 
 
 def parameters(holds: Callable[[str], bool]) -> list[Any]:
-    """All vectors of groups for which something holds. Wheels are tested with those for a process of their own and the first of each action
-    and code."""
-    seen: set[object] = set()
-    found = []
-    for vector in vectors():
-        action = vector.given.get("action") if isinstance(vector.given, Mapping) else None
-        kind = (json.dumps(action), vector.expect.get("error", {}).get("code"))
-        if holds(vector.group):
-            found.append(pytest.param(vector, marks=() if vector.process or kind not in seen else pytest.mark.tree_only))
-        seen.add(kind)
-    return found
+    """All vectors of groups for which something holds. Wheels are tested with those for a process of their own."""
+    return [
+        pytest.param(vector, marks=() if vector.process else pytest.mark.tree_only) for vector in vectors() if holds(vector.group)
+    ]  # fmt: skip
 
 
 @cache
