@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -179,9 +179,9 @@ def complaints(vector: Vector, play: Play) -> list[str]:
     return found
 
 
-def disagreements(vector: Vector) -> list[str]:
-    """Play a vector through every surface that can express it; each difference from what the vector says, and from the other surfaces."""
-    plays = {name: played(name, vector) for name, surface in SURFACES.items() if surface.takes(vector)}
+def disagreements(vector: Vector, names: Iterable[str]) -> list[str]:
+    """Play a vector through the surfaces called ``names``; each difference from what the vector says, and from the other surfaces."""
+    plays = {name: played(name, vector) for name in names}
     found = [f"{name}: {complaint}" for name, play in plays.items() for complaint in complaints(vector, play)]
     first, *others = plays
     found += _faults("result", plays[first].result)
@@ -203,10 +203,28 @@ GROUPS_OF_CALLS = frozenset({
 
 
 def parameters(holds: Callable[[str], bool]) -> list[Any]:
-    """All vectors of groups for which something holds. Wheels are tested with those for a process of their own."""
-    return [
-        pytest.param(vector, marks=() if vector.process else pytest.mark.tree_only) for vector in vectors() if holds(vector.group)
-    ]  # fmt: skip
+    """All vectors of groups for which something holds, and the surfaces that play each.
+
+    The first of each group, action and code has all that can express it. Each other one has the library and two more by turns, and all
+    of them in `make campaign`. Wheels are tested with those for a process of their own.
+    """
+    seen: set[object] = set()
+    found = []
+    for number, vector in enumerate(vectors()):
+        if not holds(vector.group):
+            continue
+        action = vector.given.get("action") if isinstance(vector.given, Mapping) else None
+        kind = (vector.group, json.dumps(action), vector.expect.get("error", {}).get("code"))
+        first, *others = (name for name, surface in SURFACES.items() if surface.takes(vector))
+        if vector.process or kind not in seen:
+            found.append(pytest.param(vector, (first, *others), marks=() if vector.process else pytest.mark.tree_only, id=str(vector)))
+        else:
+            turns = sorted({number % len(others), (number // 3 + 1) % len(others)})
+            few = (first, *(others[turn] for turn in turns))
+            found.append(pytest.param(vector, few, marks=pytest.mark.tree_only, id=str(vector)))
+            found.append(pytest.param(vector, (first, *others), marks=pytest.mark.campaign, id=f"{vector}-everywhere"))
+        seen.add(kind)
+    return found
 
 
 @cache
