@@ -34,11 +34,11 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Copy the new SQLite databases of tests, and the schemas of models: to make them takes longer than most tests."""
+    """Copy the new SQLite databases of tests, and what catalogs are made of: to make them takes longer than most tests."""
+    from ready_catalog import parts_kept
     from ready_database import databases_copied
-    from ready_schemas import schemas_kept
 
-    with databases_copied(tmp_path_factory.mktemp("template")), schemas_kept():
+    with databases_copied(tmp_path_factory.mktemp("template")), parts_kept():
         yield
 
 

@@ -1,0 +1,84 @@
+"""What catalogs are made of, made once for each process of pytest: entry points of the environment, manifests, schemas of models.
+
+Each test has catalogs of its own. To look through the environment's 250 distributions takes 3 ms, to read the manifests 6 ms, and the
+schema of a model a millisecond, of which a catalog has hundreds. Nothing that these are made from changes with the test.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sysconfig
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import Any
+from unittest import mock
+from weakref import WeakKeyDictionary
+
+from pydantic import BaseModel
+
+from jackfield.catalog import discovery, installed
+from jackfield.catalog.discovery import EntryPoint
+from jackfield.catalog.indexed import read_manifest
+from jackfield.connector import manifests
+from jackfield.manifest import Manifest
+
+_SCHEMA, _DISTRIBUTIONS, _POINTS = manifests.model_schema, discovery._distributions, discovery._read
+_ENVIRONMENT = sysconfig.get_path("purelib")
+
+
+@contextmanager
+def parts_kept() -> Iterator[None]:
+    """Let catalogs be made of parts that were made before, unless a file has changed."""
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(manifests, "model_schema", _kept_schemas()))
+        stack.enter_context(mock.patch.object(discovery, "_distributions", _distributions))
+        stack.enter_context(mock.patch.object(discovery, "_read", _points))
+        stack.enter_context(mock.patch.object(installed, "read_manifest", _manifest))
+        yield
+
+
+def _kept_schemas() -> Any:
+    kept: WeakKeyDictionary[type[BaseModel], dict[bytes, bytes]] = WeakKeyDictionary()
+
+    def model_schema(model: type[BaseModel], extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        known, key = kept.setdefault(model, {}), pickle.dumps(extra)
+        if key not in known:
+            known[key] = pickle.dumps(_SCHEMA(model, extra))
+        found: dict[str, Any] = pickle.loads(known[key])
+        return found
+
+    return model_schema
+
+
+def _distributions(folder: str) -> Iterator[tuple[str, str]]:
+    return iter(_known_distributions(os.stat(folder).st_mtime_ns)) if folder == _ENVIRONMENT else _DISTRIBUTIONS(folder)
+
+
+@cache
+def _known_distributions(_changed: int) -> tuple[tuple[str, str], ...]:
+    return tuple(_DISTRIBUTIONS(_ENVIRONMENT))
+
+
+def _points(path: str, distribution: str) -> Iterator[tuple[str, EntryPoint]]:
+    is_ours = os.path.dirname(path) == _ENVIRONMENT
+    return iter(_known_points(path, distribution)) if is_ours else _POINTS(path, distribution)
+
+
+@cache
+def _known_points(path: str, distribution: str) -> tuple[tuple[str, EntryPoint], ...]:
+    return tuple(_POINTS(path, distribution))
+
+
+def _manifest(folder: str) -> Manifest:
+    try:
+        changed = os.stat(os.path.join(folder, "connector.json"))
+    except OSError:
+        return read_manifest(folder)
+    return _known_manifest(folder, changed.st_ino, changed.st_mtime_ns, changed.st_size)
+
+
+@cache
+def _known_manifest(folder: str, *_changed: int) -> Manifest:
+    return read_manifest(folder)
