@@ -185,6 +185,12 @@ def _action() -> Json:
             "deprecated": {"const": True, "description": "The provider intends to remove it."},
             "http": binding.action(),
             "preview": {**_OBJECT, "description": "Output of a dry run whose input 'preview' is true."},
+            "handsOutCredentials": {
+                "type": "boolean",
+                "default": False,
+                "description": "True: the output hands out credentials. Rules treat the action as a write, catalog sources offer it by its "
+                "full name only, and everyone but the caller of a call sees its output masked.",
+            },
             "needsConnection": {
                 "type": "boolean",
                 "default": True,

@@ -68,6 +68,13 @@ def _objects(data: Json, name: str, where: str) -> list[Json]:
     return cast("list[Json]", value)
 
 
+def _is_true(data: Json, name: str, where: str) -> bool:
+    value = data.get(name, False)
+    if not isinstance(value, bool):
+        raise ManifestError(f"{where}: '{name}' must be true or false")
+    return value
+
+
 def _schema(data: Json, name: str, where: str) -> Json:
     """Read a schema. Only its own type and those of its properties are checked, so that a host can read all manifests quickly."""
     schema = _object(data, name, where)
@@ -234,6 +241,13 @@ class ActionManifest:
     """Words by which people look for the action, besides those in its key."""
     group: str = ""
     """Heading under which the action is listed: of a generated one its first tag."""
+    hands_out: bool = False
+    """True if the output hands out credentials: it is recorded masked, and catalog sources offer the action by its full name only."""
+
+    @property
+    def rule_effect(self) -> Effect:
+        """Effect by which rules, offers, lists and the journal judge the action: handing out credentials is a ``write``."""
+        return "write" if self.hands_out else self.effect
 
     @property
     def inputs(self) -> Json:
@@ -269,6 +283,7 @@ class ActionManifest:
             only_describes=data.get("outputPolicy") == "describe",
             definitions=definitions,
             group=_optional_text(data, "group", where) or "",
+            hands_out=_is_true(data, "handsOutCredentials", where),
         )
 
 
@@ -402,7 +417,7 @@ class Manifest:
     def rows(self) -> Iterable[ActionRow]:
         """Return a row for each action, in no particular order."""
         actions = self.actions.values()
-        return [ActionRow(one.key, one.title, one.description, one.effect, one.group, one.keywords) for one in actions]
+        return [ActionRow(one.key, one.title, one.description, one.rule_effect, one.group, one.keywords) for one in actions]
 
     def part(self, **changes: Any) -> Manifest:
         """Return the manifest with other members, such as some of its actions."""

@@ -9,7 +9,7 @@ MANIFEST = "connector.json"
 INDEX = "connector.index.json"
 _KEPT = frozenset(
     {"title", "description", "effect", "group", "deprecated", "outputPolicy", "pagination", "permissions", "rateLimit", "needsConnection"}
-    | {"idempotentBy", "repeatOk"}
+    | {"idempotentBy", "repeatOk", "handsOutCredentials"}
 )
 """Members of an action that the index repeats."""
 _SUMMARY = 200

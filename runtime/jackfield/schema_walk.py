@@ -125,6 +125,68 @@ def item_schemas(node: Schema, index: int) -> list[object]:
     return [*([prefix[index]] if index < len(prefix) else rest), node.get("contains")]
 
 
+_OTHER = ""
+"""Step to a member that no schema declares, whatever its name."""
+
+
+class SecretPlaces:
+    """Places of the secrets that a schema marks, to find them in many values: parts that cannot hold one are recognized as such."""
+
+    __slots__ = ("_below", "_reaching", "_root", "start")
+
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        self.start = nodes(root, root)
+        """Schemas that apply to a whole value."""
+        self._below: dict[tuple[tuple[int, ...], str | int], Nodes | None] = {}  # by id: the root, which has them all, lives as long
+        self._reaching: dict[tuple[int, ...], bool] = {}
+
+    def below(self, applying: Nodes, step: str | int) -> Nodes | None:
+        """Return the schemas that apply to the member or item at ``step``; None for a member that a closed object does not allow."""
+        if isinstance(step, int):
+            longest = max((len(_list(node.get(word))) for node in applying for word in ("prefixItems", "items")), default=0)
+            step = min(step, longest)  # the items after the last declared one are alike
+        elif not any(step in _map(node.get("properties")) for node in applying):
+            if any(node.get("patternProperties") for node in applying):
+                return self._found(applying, step)  # not kept: providers choose the names
+            step = _OTHER
+        key = (tuple(map(id, applying)), step)
+        if key not in self._below:
+            self._below[key] = self._found(applying, step)
+        return self._below[key]
+
+    def _found(self, applying: Nodes, step: str | int) -> Nodes | None:
+        found = below(self._root, applying, step)
+        return None if not found and isinstance(step, str) and _is_closed(applying, step) else found
+
+    def reaches(self, applying: Nodes) -> bool:
+        """Return whether one of the schemas, or one below them, marks a secret."""
+        key = tuple(map(id, applying))
+        found = self._reaching.get(key)
+        if found is None:
+            found = self._reaching[key] = any(map(is_secret, self._all_below(applying)))
+        return found
+
+    def _all_below(self, applying: Nodes) -> Iterator[Schema]:
+        seen: set[int] = set()
+        waiting = list(applying)
+        while waiting:
+            node = waiting.pop()
+            if id(node) not in seen:
+                seen.add(id(node))
+                yield node
+                waiting.extend(nodes(self._root, *_parts(node)))
+
+
+def _parts(node: Schema) -> Iterator[object]:
+    for word in ("properties", "patternProperties"):
+        yield from _map(node.get(word)).values()
+    for word in ("additionalProperties", "unevaluatedProperties", "items", "additionalItems", "unevaluatedItems", "contains"):
+        yield node.get(word)
+    for word in ("prefixItems", "items"):
+        yield from _list(node.get(word))
+
+
 def _fits(pattern: str, name: str) -> bool:
     import re
 

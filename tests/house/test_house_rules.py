@@ -294,6 +294,7 @@ FOREIGN = {
     "runtime/jackfield/connections/connection_cache.py": "a mint of a connection type, whose failure all waiting callers get",
     "runtime/jackfield/database/batches.py": "units and callbacks of callers",
     "runtime/jackfield/market/author_process.py": "the binding of a connector without code, which another package has",
+    "runtime/jackfield/market/static_check.py": "the same, for a wheel that is to be installed",
     "runtime/jackfield/management/authorizing.py": "a connection type's steps of an authorization",
     "runtime/jackfield/management/connection_test.py": "a connection's test, between two of its steps",
     "runtime/jackfield/management/options.py": "option sources",

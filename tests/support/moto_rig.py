@@ -11,8 +11,15 @@ from typing import Any
 
 from jackfield import Jackfield
 from jackfield.invocation import Result
+from jackfield_aws.virtual.credentials import HANDS_OUT
+from jackfield_aws.virtual.names import action_key
 
-EVERYTHING: Mapping[str, Any] = {"services": ["*"]}
+PATTERN: Mapping[str, Any] = {"services": ["*"]}
+"""All that one pattern offers."""
+EVERYTHING: Mapping[str, Any] = {
+    "services": ["*", *(f"{service}.{action_key(name)}" for service, names in HANDS_OUT.items() for name in sorted(names))]
+}
+"""All of AWS, with the actions that need their full names."""
 
 
 def offer(home: Path, offers: Mapping[str, Any]) -> dict[str, str]:

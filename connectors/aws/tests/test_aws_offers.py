@@ -131,6 +131,7 @@ def test_offers_are_listed_added_shown_and_removed(jackfield: Command) -> None:
         (("add", "s33"), "AWS has no service 's33'; did you mean 'aws.s3'?"),
         (("add", "s3.listBukets"), "'aws.s3' has no action that fits 'listBukets'; did you mean 'listBuckets'?"),
         (("add", "s3", "--effects", "reads"), "--effects 'reads' is not a list of read, idempotent, write"),
+        (("add", "s3.createSession", "--effects", "read"), "'s3.createSession' hands out credentials and counts as a write"),
         (("add", "s3", "--mcp", "--operator"), "--mcp and --operator cannot be combined"),
         (("add", "s3", "--workspace", "no/name"), "the workspace's name is not valid: 'no/name'"),
         (("remove", "s3"), "'aws.s3' is not offered to 'default'"),

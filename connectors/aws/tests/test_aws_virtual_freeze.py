@@ -6,18 +6,26 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jackfield import Jackfield
 from jackfield.catalog import Catalog, EntryPoint
-from jackfield.connector import InvalidInput
+from jackfield.connector import DeclarationError, InvalidInput
 from jackfield.manifest_parts import example
+from jackfield.market.refusals import NotInstalled
+from jackfield.market.static_check import check_source
+from jackfield.market.wheels import parse_wheel
 from jackfield.schema.cache import check_schemas
+from jackfield_aws.virtual.bound import bound
 from jackfield_aws.virtual.command import command
+from jackfield_aws.virtual.freeze import frozen
+from jackfield_aws.virtual.source import AwsSource
 from moto_rig import Rig, moto_rig
 from plugboard import declare
 from shell import Shell
+from wheel_maker import FILE, INFO, PACKAGE, wheel_bytes
 
 pytest_plugins = ["shell_fixture", "warm"]
 pytestmark = pytest.mark.usefixtures("warm_python")
@@ -107,3 +115,29 @@ def test_what_cannot_be_frozen_says_why(arguments: list[str]) -> None:
     """An unknown service, a selection of nothing and a wrong key are invalid inputs."""
     with pytest.raises(InvalidInput):
         command(arguments)
+
+
+@pytest.mark.parametrize(
+    ("service", "key", "change", "message"),
+    [
+        ("ec2", "terminateInstances", {"effect": "read"}, "the effect read, but ec2:TerminateInstances is idempotent"),
+        ("sts", "getSessionToken", {"handsOutCredentials": False}, "lacks 'handsOutCredentials' for 'getSessionToken'"),
+    ],
+)
+def test_security_8_a_frozen_manifest_is_not_believed_to_be_harmless(service: str, key: str, change: dict[str, Any], message: str) -> None:
+    """One from a marketplace that calls ``terminateInstances`` a read is refused when it is installed, and when it is loaded; one that is
+    more cautious than this package is taken."""
+    honest = frozen(service, "acme", "1.0.0", [key], AwsSource().manifest(f"aws.{service}").raw["connectionTypes"])
+    cautious, lying = ({**honest, "actions": [{**honest["actions"][0], **one}]} for one in ({"effect": "write"}, change))
+    for manifest in (honest, cautious):
+        assert bound(manifest).actions[key].key == key
+    with pytest.raises(DeclarationError, match=message):
+        bound(lying)
+
+    def without_code(content: dict[str, bytes]) -> None:
+        del content[f"{PACKAGE}/__init__.py"]
+        content[f"{PACKAGE}/connector.json"] = json.dumps(lying).encode()
+        content[f"{INFO}/entry_points.txt"] = f"[jackfield.connectors]\nacme = {PACKAGE}:aws\n".encode()
+
+    with pytest.raises(NotInstalled, match=message):
+        check_source(parse_wheel(FILE, wheel_bytes(without_code)))

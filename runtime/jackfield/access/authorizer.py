@@ -99,7 +99,7 @@ class Authorizer:
         :raises NotAllowed: if no way of running it is allowed.
         """
         action = manifest.actions.get(request.action) if manifest is not None else None
-        effects = _EFFECTS if action is None else (action.effect,)
+        effects = _EFFECTS if action is None else (action.rule_effect,)
         connections = [request.connection]
         if any_connection and (manifest is None or manifest.connection_types):
             connections = [INLINE, *(name for name, _ in self._samples)]
@@ -109,7 +109,7 @@ class Authorizer:
 
     def permits(self, manifest: Manifest, action: ActionManifest, connection: str | None) -> bool:
         """Return whether the rules allow an action over a connection; the token's scope is ignored."""
-        return decide(self.workspace, self.token, None, Request(manifest.key, action.key, action.effect, connection)).allowed
+        return decide(self.workspace, self.token, None, Request(manifest.key, action.key, action.rule_effect, connection)).allowed
 
     def sees_action(self, manifest: Manifest, action: ActionManifest) -> bool:
         """Return whether the action can be run over at least one connection, or without one if it needs none."""
@@ -171,7 +171,7 @@ class Authorizer:
         if not self.token:
             return True
         known = manifest.actions.get(action) if manifest is not None else None
-        effects = (effect,) if effect is not None else (known.effect,) if known is not None else _EFFECTS
+        effects = (effect,) if effect is not None else (known.rule_effect,) if known is not None else _EFFECTS
         inline = manifest is None or bool(manifest.connection_types)
         over = connection or (INLINE if inline else None)
         return all(decide(Rules(), self.token, None, Request(connector, action, one, over)).allowed for one in effects)

@@ -91,8 +91,8 @@ class IndexedManifest(Manifest):
     def rows(self) -> Iterator[ActionRow]:
         """Yield a row for each action, which is not made for it."""
         for row in self.raw["actions"]:
-            key = row["key"]
-            yield ActionRow(key, row.get("title") or key, row.get("description") or "", row.get("effect", "write"), row.get("group") or "")
+            key, effect = row["key"], "write" if row.get("handsOutCredentials") else row.get("effect", "write")
+            yield ActionRow(key, row.get("title") or key, row.get("description") or "", effect, row.get("group") or "")
 
     def action_json(self, action: ActionManifest) -> dict[str, Any]:
         """Return the published JSON of one action."""

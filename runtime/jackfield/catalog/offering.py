@@ -2,14 +2,15 @@
 
 The file that ``JACKFIELD_OFFERS`` names (default: ``offers.json`` in the data folder) says what of a source a workspace is offered;
 ``jackfield offers`` changes it. A workspace that it does not name is offered nothing, with one exception: the operator's own surfaces
-see everything in the workspace ``default``, but the actions that hand out credentials. Running processes reread the file within a second.
+see everything in the workspace ``default``. No pattern offers an action that hands out credentials: only its full name does. Running
+processes reread the file within a second.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Protocol
@@ -43,9 +44,9 @@ class Source(Protocol):
     def keys(self) -> Sequence[str]:
         """Return the keys of all connectors, sorted; each begins with the source's name and a dot."""
 
-    def manifest(self, key: str, *, credentials: bool = True) -> Manifest:
-        """Return the manifest of a connector, with schemas that are made when they are read. Without ``credentials``, the actions that hand
-        out credentials are left out.
+    def manifest(self, key: str, *, credentials: Collection[str] | None = None) -> Manifest:
+        """Return the manifest of a connector, with schemas that are made when they are read. Of the actions that hand out credentials it
+        has those in ``credentials``, by default all.
 
         :raises UnknownConnector: if there is none.
         """
@@ -65,8 +66,8 @@ class Offer:
     """Part of a source that a workspace is offered.
 
     ``services`` are names or patterns of connectors without the source's prefix (``s3``), or of actions after a dot (``sqs.send*``);
-    ``mcp`` says if it is offered over MCP, too. An ``operator``'s offer is for the operator's own surfaces alone, without the actions that
-    hand out credentials.
+    An action that hands out credentials needs its full name, and counts as a ``write``. ``mcp`` says if it is offered over MCP, too. An
+    ``operator``'s offer is for the operator's own surfaces alone.
     """
 
     services: tuple[str, ...]
@@ -83,12 +84,16 @@ class Offer:
         return any(fnmatchcase(name, pattern.partition(".")[0]) for pattern in self.services)
 
     def holds_all(self, name: str) -> bool:
-        """Return whether all actions of a connector are offered."""
+        """Return whether all actions of a connector are offered, apart from those that need their full name."""
         return {*self.effects} == {*EFFECTS} and any(fnmatchcase(name, pattern) for pattern in self.services if "." not in pattern)
 
     def holds(self, name: str, action: str, effect: str) -> bool:
-        """Return whether an action is offered."""
+        """Return whether an action with this effect fits a pattern; one that hands out credentials has to be among the ``names``, too."""
         return effect in self.effects and any(_fits(pattern, name, action) for pattern in self.services)
+
+    def names(self, name: str, action: str) -> bool:
+        """Return whether an action is offered by its full name."""
+        return f"{name}.{action}" in self.services
 
     def to_json(self) -> dict[str, Any]:
         """Return the offer as the file has it."""

@@ -187,7 +187,7 @@ class OfferedCatalog(Catalog):
     def _holds(self, offers: Iterable[Offer], key: str, action: str, effect: str) -> bool:
         name, _, short = key.partition(".")
         fitting = [offer for offer in offers if offer.holds(short, action, effect)]
-        if not fitting or any(not offer.operator or f"{short}.{action}" in offer.services for offer in fitting):
+        if not fitting or any(offer.names(short, action) for offer in fitting):
             return bool(fitting)
         return action not in self._offering.source(name).hands_out(key)
 
@@ -227,11 +227,10 @@ class OfferedCatalog(Catalog):
             whole = source.manifest(key)
         except UnknownConnector:
             return None
-        if any(offer.holds_all(short) and not offer.operator for offer in fitting):
-            return whole
-        if all(offer.operator and offer.holds_all(short) for offer in fitting):
-            return source.manifest(key, credentials=False)
-        kept = {item.key: item for item in whole.actions.values() if self._holds(fitting, key, item.key, item.effect)}
+        if any(offer.holds_all(short) for offer in fitting):
+            named = {action for action in source.hands_out(key) if self._holds(fitting, key, action, "write")}
+            return source.manifest(key, credentials=named)
+        kept = {item.key: item for item in whole.actions.values() if self._holds(fitting, key, item.key, item.rule_effect)}
         if len(kept) == len(whole.actions):
             return whole
         return _only(whole, kept) if kept else None

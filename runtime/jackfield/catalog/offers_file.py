@@ -59,6 +59,11 @@ class Pattern:
             names = [row.key for row in source.manifest(keys[0]).rows()]
             raise UnknownAction(f"'{keys[0]}' has no action that fits '{action[:80]}'{did_you_mean(action, names)}")
 
+    def hands_out(self, offering: Offering) -> bool:
+        """Return whether it is the full name of an action that hands out credentials."""
+        service, _, action = self.text.partition(".")
+        return action in offering.source(self.source).hands_out(f"{self.source}.{service}")
+
 
 def rows(workspace: str, offers: Named) -> Iterator[dict[str, Any]]:
     """Yield a row for each pattern that a workspace is offered."""

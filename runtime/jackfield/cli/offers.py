@@ -94,6 +94,8 @@ def _add(arguments: Namespace, output: Output) -> int:
         raise UsageError("--mcp and --operator cannot be combined", usage=arguments.usage)
     offering, workspace, effects = _offering(), _workspace(arguments), _effects(arguments)
     pattern = Pattern.parse(offering, arguments.pattern)
+    if "write" not in effects and pattern.hands_out(offering):
+        raise UsageError(f"'{pattern.text}' hands out credentials and counts as a write: leave '--effects' out", usage=arguments.usage)
     offer = Offer((pattern.text,), effects, arguments.mcp, arguments.operator)
     output.rows([*rows(workspace, add(_path(), offering.names, workspace, pattern, offer))], _COLUMNS)
     return 0

@@ -98,7 +98,7 @@ def _explain(arguments: Namespace, output: Output) -> int:
     connector, slash, action = arguments.action.partition("/")
     if not slash:
         raise UsageError(f"--action takes connector/action, not '{arguments.action[:80]}'", usage=arguments.usage)
-    effect = find_action(installed_here(os.environ).find(connector), action).effect
+    effect = find_action(installed_here(os.environ).find(connector), action).rule_effect
     request = Request(connector, action, effect, arguments.connection)
     with open_storage() as storage:
         workspace = selected_workspace(arguments, storage)

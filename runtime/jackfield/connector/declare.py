@@ -100,6 +100,8 @@ class Action:
     executor: Executor | None = None
     """Threads in which an event loop calls it; None for those that all actions share."""
     returns_files: bool = False
+    hands_out: bool = False
+    """True if its output hands out credentials."""
     takes_streams: bool = True
     """False if stored files must be passed by value, because the action runs in another process."""
 
@@ -223,6 +225,7 @@ class Connector:
         needs_connection: bool = True,
         effect_of: Callable[[Any], Effect] | None = None,
         pace_by: Sequence[str] = (),
+        hands_out_credentials: bool = False,
     ) -> Callable[[F], F]:
         """Declare the decorated function as an action. The function itself is returned unchanged.
 
@@ -249,6 +252,9 @@ class Connector:
 
         ``preview`` computes the output of a dry run: a function of the inputs alone that returns an Output and sends nothing. The runtime
         calls it if the boolean input ``preview`` is true, and refuses that input without ``dryRun``.
+
+        ``hands_out_credentials=True`` declares that the whole output is a credential: rules treat the action as a ``write``, whatever its
+        effect, and only the caller of a call sees its output. For single members of an output, ``Field(secret=True)`` does the latter.
 
         ``needs_connection=False`` declares an action that takes no client and sends no requests: invocations may omit
         ``connection``.
@@ -298,6 +304,7 @@ class Connector:
                 effect_of=effect_of,
                 pace_by=tuple(pace_by),
                 returns_files=returns_files(output),
+                hands_out=hands_out_credentials,
             )
             return function
 

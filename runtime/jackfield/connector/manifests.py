@@ -136,6 +136,8 @@ def _action(action: Action) -> dict[str, Any]:
         row["preview"] = model_schema(action.preview.output)
     if not action.needs_connection:
         row["needsConnection"] = False
+    if action.hands_out:
+        row["handsOutCredentials"] = True
     row["examples"] = [dict(example) for example in action.examples]
     return row
 

@@ -118,8 +118,8 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     """Describe one field of inputs, output or connection values.
 
     - ``default``, ``title``, ``description``, ``alias``, ``examples``: as in pydantic.
-    - ``secret``: the value is never shown. ``sensitive``: kept out of logs and messages (an email's text). ``mask``: only its last four
-      characters are shown.
+    - ``secret``: the value is never shown; that of an output is shown once, in the Result of the call, and is ``***`` in records and
+      replays. ``sensitive``: kept out of logs and messages (an email's text). ``mask``: only its last four characters are shown.
     - ``multiline``, ``language``, ``options`` (the key of an option source): hints for forms.
     - ``trim``, ``lowercase``: normalise strings. ``blank="absent"``: a blank string counts as missing.
     - ``from_connection``: name of the connection value that fills a missing input.

@@ -272,6 +272,7 @@ def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Acti
         cost=lambda given: float(given.budget.get("cost", 1.0)),
         preview=None if about.preview is None else Preview(cast("Any", preview), cast("Any", RemoteOutput)),
         needs_connection=about.needs_connection,
+        hands_out=about.hands_out,
         pace_by=facts.pace_by,
         executor=channel.threads,
         verify=verify,

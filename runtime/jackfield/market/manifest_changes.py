@@ -199,7 +199,7 @@ def _action(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[str, st
     if old.get("http") != new.get("http"):
         yield Change("additive", child(paths[1], "http"), "the request behind the action changes")
     yield from _names(old.get("repeatOk"), new.get("repeatOk"), _below(paths, "repeatOk"), "an answer that a repeat may get")
-    yield from _rest(old, new, paths[1], known | {"idempotentBy"})
+    yield from _rest(old, new, paths[1], known | {"idempotentBy", "handsOutCredentials"})
 
 
 def _effect(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[str, str]) -> Iterator[Change]:
@@ -209,6 +209,12 @@ def _effect(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[str, st
         worse = after not in _EFFECTS or (before in _EFFECTS and _EFFECTS.index(after) > _EFFECTS.index(before))
         reason = "it is repeated less often, and rules that allow the old effect refuse it" if worse else "it may be repeated more often"
         yield Change("breaking" if worse else "additive", path, f"the effect changes from {before} to {after}: {reason}")
+    if bool(old.get("handsOutCredentials")) != bool(new.get("handsOutCredentials")):
+        grows = bool(new.get("handsOutCredentials"))
+        reason = "rules treat it as a write, and records mask its output" if grows else "its own effect counts for rules"
+        change = f"the output {'hands' if grows else 'no longer hands'} out credentials: {reason}"
+        at = paths[1] if grows else paths[0]
+        yield Change("breaking" if grows else "additive", child(at, "handsOutCredentials"), change, "new" if grows else "old")
     if old.get("idempotentBy") != new.get("idempotentBy"):
         stricter = "idempotentBy" in new
         reason = "a repeat is safe only with an idempotency key" if stricter else "a repeat no longer needs an idempotency key"

@@ -156,6 +156,6 @@ def release_of(wheel: Wheel, verified: Verified) -> Release:
         "hosts": list(manifest.hosts) or None,
         "requiresPython": str(metadata.requires_python or "") or None,
         "categories": manifest.raw.get("categories"),
-        "actions": [{"key": action.key, "title": action.title, "effect": action.effect} for action in manifest.actions.values()],
+        "actions": [{"key": action.key, "title": action.title, "effect": action.rule_effect} for action in manifest.actions.values()],
     }
     return Release({name: value for name, value in data.items() if value is not None})

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jackfield.failures import Raised, attempt
 from jackfield.manifest_index import MANIFEST
 from jackfield.market.refusals import NotInstalled
 from jackfield.market.wheels import Wheel
@@ -42,6 +43,8 @@ def check_source(wheel: Wheel) -> None:
     module = next(iter(wheel.entry_points["jackfield.connectors"].values())).partition(":")[0].strip().replace(".", "/")
     if not {f"{module}.py", f"{module}/__init__.py"} & wheel.files.keys() and not _is_data(wheel, module):
         raise NotInstalled("code", f"'{wheel.file}' has no module for its entry point '{module.replace('/', '.')}'", _DIFFERS)
+    if _is_data(wheel, module):
+        _check_binding(wheel)
     declared, keys = _Declared(), wheel.manifest.actions.keys()
     for path, content in wheel.files.items():
         if path.endswith(".py"):
@@ -59,6 +62,16 @@ def check_source(wheel: Wheel) -> None:
             raise NotInstalled(
                 "code", f"the manifest of '{wheel.file}' describes '{action.key}', which its code does not declare", _DIFFERS
             )
+
+
+def _check_binding(wheel: Wheel) -> None:
+    """Check the manifest of a connector without code as the package that binds its actions does when it is loaded, if that is installed."""
+    from jackfield.catalog.loading import bound
+
+    attribute = next(iter(wheel.entry_points["jackfield.connectors"].values())).partition(":")[2].strip()
+    found = attempt(bound, attribute, wheel.manifest.raw)
+    if isinstance(found, Raised) and not isinstance(found.error, ImportError):
+        raise NotInstalled("code", f"the manifest of '{wheel.file}' cannot be used: {found.error}", _DIFFERS)
 
 
 def _parsed(wheel: Wheel, path: str, content: bytes) -> ast.Module:

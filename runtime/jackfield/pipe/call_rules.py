@@ -83,7 +83,7 @@ def require_call(invocation: Invocation, manifest: Manifest, action: ActionManif
     :raises NotAllowed: if a rule forbids the call.
     """
     if invocation.connection is not None or not manifest.connection_types or not authorizer.is_bound:
-        authorizer.require(_request(invocation, action.effect), note)
+        authorizer.require(_request(invocation, action.rule_effect), note)
 
 
 def sees_entry(authorizer: Authorizer, catalog: Catalog, entry: Entry) -> bool:
@@ -112,8 +112,8 @@ def permitted(
 
     about = manifest.actions[action]
     found = [(name, kind) for name, kind in connections.fitting(manifest, _MAX_TESTED) if authorizer.permits(manifest, about, name)]
-    if not found or not authorizer.decide(Request(manifest.key, action, about.effect, found[0][0])).allowed:
-        authorizer.require(Request(manifest.key, action, about.effect, found[0][0] if found else None), note)
+    if not found or not authorizer.decide(Request(manifest.key, action, about.rule_effect, found[0][0])).allowed:
+        authorizer.require(Request(manifest.key, action, about.rule_effect, found[0][0] if found else None), note)
     return found
 
 

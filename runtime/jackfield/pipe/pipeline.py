@@ -40,7 +40,7 @@ from jackfield.pipe.paging import collected, next_inputs, wants_all
 from jackfield.pipe.rate import pace_of, turn
 from jackfield.pipe.recorder import Record, draft_of, fingerprinted
 from jackfield.pipe.run_state import RunState
-from jackfield.pipe.settle import check_output, failed, mask_names, masked_error, masked_output, stored_secrets, succeeded
+from jackfield.pipe.settle import check_output, failed, mask_names, masked_error, masked_output, recorded, stored_secrets, succeeded
 from jackfield.pipe.shared_pace import Paces, PostponedError
 from jackfield.pipe.wrapping import Wrapping, observing
 from jackfield.redaction.logs import reason
@@ -101,11 +101,12 @@ class Pipeline:
         finally:
             self.live.pop(state.meta.invocation_id, None)
         if state.record is not None:
+            kept = state.kept or (result if not state.meta.dry_run else replace(result, output=None))
             try:
-                with OnInterrupt(state.record.finish_now, result):
-                    yield from state.record.finish(result if not state.meta.dry_run else replace(result, output=None))
+                with OnInterrupt(state.record.finish_now, kept):
+                    yield from state.record.finish(kept)
             except Exception as error:  # noqa: BLE001 (mostly out of memory or threads, which must not cause a second send)
-                state.record.owe(result, error)
+                state.record.owe(kept, error)
         return result
 
     def enqueue(self, given: Mapping[str, Any] | str | bytes, state: RunState) -> Steps[Result | str]:
@@ -148,6 +149,7 @@ class Pipeline:
             replayed = None if replay is None else (yield from replay(record))
             if replayed is not None:
                 return replayed
+            _refuse_credentials(admitted)
             judged, named = yield from reserve(admitted, self.files, self.workspace)
             checked(judged, self.opening.defaults, self.schemas)
             body, stored = yield from stow(admitted, body, self.files, self.workspace, state.caller.name)
@@ -240,12 +242,20 @@ class Pipeline:
         enter("run")
         output = yield from self._call_action(admitted, inputs, run, state)
         enter("settle")
+        return self._settled(admitted, inputs, output, run, state)
+
+    def _settled(self, admitted: Admitted, inputs: Mapping[str, Any], output: Mapping[str, Any], run: Run, state: RunState) -> Result:
+        """Return the Result of a success, and note in ``state`` how it is recorded."""
         warnings = (*(detail.to_json() for detail in run.warnings), *self._judged(output, admitted, run))
         run.meta.warnings = warnings and tuple(masked_output({"warnings": list(warnings[:MAX_WARNINGS])}, state.redactor)["warnings"])
         self._note_used(admitted.target, state.opening)
-        shown, paging = masked_output(output, state.redactor), action.pagination
+        shown, paging = masked_output(output, state.redactor), run.action.pagination
         run.meta.next = next_inputs(paging, inputs, shown) if paging is not None else None
-        return succeeded(state.ended(), shown)
+        result = succeeded(state.ended(), shown)
+        if state.record is not None:
+            key, queued = (admitted.manifest.key, admitted.manifest.version), state.claimed is not None
+            state.kept = recorded(result, admitted.action, key, self.schemas, queued=queued)
+        return result
 
     def _judged(self, output: Mapping[str, Any], admitted: Admitted, run: Run) -> tuple[Mapping[str, Any], ...]:
         """Check the output, and return its differences from a schema that only describes it."""
@@ -253,9 +263,9 @@ class Pipeline:
         try:
             return check_output(output, action, (manifest.key, manifest.version), self.schemas)
         except InvalidOutput as error:
-            from jackfield.redaction.marks import masked
+            from jackfield.redaction.marks import Concealed, masked
 
-            raise run.unusable(error, masked(action.output, output)) from None
+            raise run.unusable(error, Concealed(output, None).output if action.hands_out else masked(action.output, output)) from None
 
     def _filled(self, admitted: Admitted, state: RunState) -> Steps[Admitted]:
         """Read the stored files that the inputs refer to."""
@@ -427,6 +437,15 @@ def _refuse_queue_members(invocation: Invocation) -> None:
     if details:
         count = "1 member of the invocation is" if len(details) == 1 else f"{len(details)} members of the invocation are"
         raise InvalidInvocation(f"{count} not valid", details=details, hint="Queue it ('Prefer: respond-async'), or omit them.")
+
+
+def _refuse_credentials(admitted: Admitted) -> None:
+    if admitted.action.hands_out:
+        raise InvalidInvocation(
+            "1 member of the invocation is not valid",
+            details=[Detail("/action", "its output is credentials, which are shown to a caller that waits and to nobody later")],
+            hint="Invoke it without 'respond-async', and not in a batch.",
+        )
 
 
 def _refuse_key(invocation: Invocation) -> None:

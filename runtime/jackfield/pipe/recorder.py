@@ -265,7 +265,7 @@ class Record:
 
     def found(self, manifest: Manifest, action: ActionManifest) -> None:
         """Note the connector and the action, before the rules are applied to them."""
-        self._draft.connector_version, self._draft.effect = manifest.version, action.effect
+        self._draft.connector_version, self._draft.effect = manifest.version, action.rule_effect
 
     def name(self, meta: Meta) -> None:
         """Take the names of connector and action from a Result's meta, in which secrets are redacted if they were not found."""
@@ -274,7 +274,7 @@ class Record:
     def describe(self, admitted: Admitted) -> None:
         """Note what the names in the invocation were resolved to."""
         draft = self._draft
-        draft.connector_version, draft.effect = admitted.manifest.version, admitted.action.effect
+        draft.connector_version, draft.effect = admitted.manifest.version, admitted.action.rule_effect
         draft.connection = admitted.target.name if admitted.target is not None else None
 
     def run_with(self, run: Run) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.invocation import Invocation, Meta, new_invocation_id
+from jackfield.invocation import Invocation, Meta, Result, new_invocation_id
 from jackfield.pipe.settle import covering
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class RunState:
         "files",
         "inline",
         "inputs",
+        "kept",
         "meta",
         "opening",
         "record",
@@ -49,6 +50,8 @@ class RunState:
         self.wait = wait
         self.started = time.perf_counter()
         self.record: Record | None = None
+        self.kept: Result | None = None
+        """The Result as it is recorded, where that differs from what the caller is shown; None before there is a success."""
         self.run: Run | None = None
         self.opening: OpenConnection | None = None
         self.inputs: Mapping[str, Any] = {}

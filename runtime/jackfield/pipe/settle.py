@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import chain
-from typing import Any
+from dataclasses import replace
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import Catalog
 from jackfield.connections.connection_lookup import Connections
 from jackfield.connector.context import MAX_WARNINGS
 from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError, Provider
 from jackfield.invocation import Invocation, Meta, Result
+from jackfield.json_pointer import shown
 from jackfield.manifest import ActionManifest
+from jackfield.redaction.marks import MASK
 from jackfield.redaction.redactor import Redactor
 from jackfield.schema.cache import Schemas
+
+if TYPE_CHECKING:
+    from jackfield.redaction.marks import Concealed
 
 
 def check_output(
@@ -99,6 +105,51 @@ def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldE
         error.provider = Provider(code, message, said.http_status, request_id, details)
     error.args = (error.message,)
     return error
+
+
+_MOST_SECRETS = 20
+"""Secrets of an output for which the rest of its record is searched."""
+_SHORTEST_SECRET = 8
+
+
+def recorded(result: Result, action: ActionManifest, key: tuple[str, str], schemas: Schemas, *, queued: bool) -> Result:
+    """Return a success as the journal keeps it, and as everyone but the caller of this call sees it: without the secrets of its output.
+
+    All of an output that hands out credentials is secret, else what its schema marks. Up to 20 of these values, of 8 or more characters,
+    are also masked where they stand in other members.
+    """
+    if result.output is None or not (action.hands_out or action.output):
+        return result
+    places = None if action.hands_out else schemas.find((*key, "output", action.key), action.output, noun="output").secret_places
+    if places is None and not action.hands_out:
+        return result
+    from jackfield.redaction.marks import Concealed, leaves, masked
+
+    try:
+        found = Concealed(result.output, places)
+    except RecursionError:
+        return replace(result, output=None)
+    if not found.count:
+        return result
+    secrets = {text for value in found.values[:_MOST_SECRETS] for text in leaves(value) if len(text) >= _SHORTEST_SECRET}
+    meta, redactor = result.meta, Redactor(islice(secrets, _MOST_SECRETS))
+    following = None if meta.next is None else masked(action.inputs, meta.next)
+    if action.hands_out and following is not None:
+        following = dict.fromkeys(following, MASK)
+    warnings = (_concealment(found, queued=queued), *meta.warnings)[:MAX_WARNINGS]
+    beside = masked_output({"next": following, "warnings": list(warnings)}, redactor)
+    meta = replace(meta, next=beside["next"], warnings=tuple(beside["warnings"]))
+    return replace(result, output=masked_output(found.output, redactor), meta=meta)
+
+
+def _concealment(found: Concealed, *, queued: bool) -> Mapping[str, Any]:
+    """Return the warning that a record does not have everything that the call returned."""
+    named = ", ".join(f"'{shown(place)}'" for place in found.places if place)
+    more = f" and {found.count - len(found.places)} more" if found.count > len(found.places) else ""
+    what = f"the secrets of the output ({named}{more})" if named else "the output"
+    if queued:
+        return {"path": "", "message": f"nobody was shown {what}, because the invocation was queued: run the action directly to see it"}
+    return {"path": "", "message": f"only the caller of this call was shown {what}: records and replays have *** in its place"}
 
 
 def succeeded(meta: Meta, output: Mapping[str, Any] | None) -> Result:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jackfield.schema_walk import Nodes, Schema, extension, members, nodes
+from jackfield.json_pointer import child
+from jackfield.schema_walk import Nodes, Schema, SecretPlaces, extension, members, nodes
 from jackfield.schema_walk import is_secret as marks_secret
 from jackfield.url_passwords import without_password
 
@@ -105,6 +106,56 @@ def _mask_all(value: Any) -> Any:
         return {name: _mask_all(member) for name, member in value.items()}
     if isinstance(value, list | tuple):
         return [_mask_all(item) for item in value]
+    return None if value is None else MASK
+
+
+class Concealed:
+    """Copy of an output for records, with its secrets as ``***``: unlike ``masked``, it takes nothing in it for a reference or a URL.
+
+    ``secrets`` is None if all of the output is secret.
+    """
+
+    def __init__(self, output: Mapping[str, Any], secrets: SecretPlaces | None) -> None:
+        self.places: list[str] = []
+        """Places of the first masked values, as JSON Pointers."""
+        self.count = 0
+        """Number of masked places."""
+        self.values: list[Any] = []
+        """The masked values themselves, texts, numbers and containers."""
+        self._secrets = secrets
+        self.output: dict[str, Any] = self._shown(None if secrets is None else secrets.start, output, "")
+        """The copy."""
+
+    def _shown(self, applying: Nodes | None, value: Any, path: str) -> Any:
+        if self._secrets is None or applying is None or is_secret(applying):
+            if value is not None:
+                self._note(value, path)
+            return _hidden(value)
+        if not self._secrets.reaches(applying):
+            return value
+        below = self._secrets.below
+        if isinstance(value, Mapping):
+            return {name: self._shown(below(applying, name), item, child(path, name)) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self._shown(below(applying, index), item, child(path, index)) for index, item in enumerate(value)]
+        return value
+
+    def _note(self, value: Any, path: str) -> None:
+        self.count += 1
+        self.values.append(value)
+        if len(self.places) < _MOST_PLACES:
+            self.places.append(path)
+
+
+_MOST_PLACES = 5
+"""Places of secrets that a warning names."""
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _hidden(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_hidden(item) for item in value]
     return None if value is None else MASK
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.errors import Detail
 from jackfield.schema.json_types import value_word
 from jackfield.schema.json_values import is_json, to_json
+from jackfield.schema_walk import SecretPlaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -45,12 +46,14 @@ class Checked:
 class CompiledSchema:
     """JSON Schema ready for use. Thread-safe; no value makes it raise."""
 
-    __slots__ = ("_facts", "_is_valid", "_plan")
+    __slots__ = ("_facts", "_is_valid", "_plan", "secret_places")
 
     def __init__(self, facts: SchemaFacts, plan: Plan) -> None:
         self._facts = facts
         self._plan = plan
         self._is_valid = facts.validator.is_valid
+        self.secret_places = SecretPlaces(facts.root) if facts.has_secrets and isinstance(facts.root, dict) else None
+        """Places of the secrets that it marks; None if it marks none."""
 
     def check(self, value: Mapping[str, Any], *, defaults: Mapping[str, Any] = _NO_DEFAULTS) -> Checked:
         """Prepare an object and validate it.

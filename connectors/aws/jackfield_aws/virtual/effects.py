@@ -76,6 +76,7 @@ _TABLE: Mapping[str, Mapping[Effect, str]] = {
     "sagemaker-featurestore-runtime": {"idempotent": "PutRecord"},
     "sagemaker-metrics": {"write": "BatchPutMetrics"},
     "datazone": {"write": "PostLineageEvent"},
+    "neptunedata": {"write": "ExecuteOpenCypherExplainQuery"},
     "xray": {"write": "PutTraceSegments PutTelemetryRecords"},
 }
 """Exceptions to the rules by service, each operation looked up in AWS's documentation. ``*`` matches any letters."""

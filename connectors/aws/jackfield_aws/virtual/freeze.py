@@ -12,6 +12,7 @@ from jackfield.errors import did_you_mean
 from jackfield.manifest_parts import lettermark, package_of
 from jackfield_aws.version import VERSION
 from jackfield_aws.virtual import models
+from jackfield_aws.virtual.credentials import HANDS_OUT
 from jackfield_aws.virtual.lazy import described
 from jackfield_aws.virtual.names import action_key
 
@@ -72,7 +73,7 @@ def _action(service: str, name: str) -> Json:
     row |= {"pagination": found.pagination.to_json()} if found.pagination is not None else {}
     row |= {"permissions": {"aws:iam": list(found.permissions)}} if found.permissions else {}
     row |= {"idempotentBy": "key"} if found.by_key else {}
-    return row
+    return row | ({"handsOutCredentials": True} if name in HANDS_OUT.get(service, ()) else {})
 
 
 def files_of(manifest: Json) -> dict[str, str]:

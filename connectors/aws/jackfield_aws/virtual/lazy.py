@@ -29,7 +29,9 @@ class VirtualAction(ActionManifest):
     service: str
     operation: str
 
-    def __init__(self, service: str, operation: str, title: str, description: str, effect: Effect, keywords: str = "") -> None:
+    def __init__(
+        self, service: str, operation: str, title: str, description: str, effect: Effect, keywords: str = "", *, hands_out: bool = False
+    ) -> None:
         give = object.__setattr__  # the base is frozen
         give(self, "service", service)
         give(self, "operation", operation)
@@ -44,6 +46,7 @@ class VirtualAction(ActionManifest):
         give(self, "definitions", None)
         give(self, "keywords", keywords)
         give(self, "group", "")
+        give(self, "hands_out", hands_out)
 
     @property
     def own_inputs(self) -> Json:
@@ -124,4 +127,5 @@ def _action(about: VirtualAction) -> Action:
         pagination=known.pagination,
         idempotent_by="key" if known.by_key else None,
         pace_by=pace_by(about.service),
+        hands_out=about.hands_out,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.manifest import ActionManifest, ActionRow, ConnectionTypeManifest, Manifest
 from jackfield_aws.version import VERSION
+from jackfield_aws.virtual.credentials import HANDS_OUT
 from jackfield_aws.virtual.names import PREFIX, action_key, title_of
 from jackfield_aws.virtual.recent import Recent
 from jackfield_aws.virtual.usual import EVERYDAY, KEYWORDS
@@ -28,6 +29,7 @@ class ServiceActions(Mapping[str, ActionManifest]):
         self._index = index
         self._service = service
         self._without = without
+        self._handed = HANDS_OUT.get(service, frozenset[str]())
         self._hidden = {action_key(name) for name in without}
 
     def _read(self) -> dict[str, ActionManifest]:
@@ -38,7 +40,15 @@ class ServiceActions(Mapping[str, ActionManifest]):
 
         service = self._service
         rows = (
-            VirtualAction(service, name, title_of(name), summary, cast("Effect", effect), KEYWORDS.get((service, name), ""))
+            VirtualAction(
+                service,
+                name,
+                title_of(name),
+                summary,
+                cast("Effect", effect),
+                KEYWORDS.get((service, name), ""),
+                hands_out=name in self._handed,
+            )
             for name, summary, effect in self._index.rows(service)
         )
         return {row.key: row for row in rows}
@@ -61,7 +71,8 @@ class ServiceActions(Mapping[str, ActionManifest]):
         """Yield a row for each action, which is not made for it."""
         service = self._service
         for name, summary, effect in self._listed():
-            yield ActionRow(action_key(name), title_of(name), summary, effect, "", KEYWORDS.get((service, name), ""))
+            counted = "write" if name in self._handed else effect
+            yield ActionRow(action_key(name), title_of(name), summary, counted, "", KEYWORDS.get((service, name), ""))
 
 
 class VirtualManifest(Manifest):
@@ -111,7 +122,14 @@ class VirtualManifest(Manifest):
     def raw(self) -> Json:
         """The JSON that lists the actions without their schemas."""
         rows = [
-            {"key": item.key, "title": item.title, "description": item.description, "effect": item.effect} for item in self.actions.values()
+            {
+                "key": item.key,
+                "title": item.title,
+                "description": item.description,
+                "effect": item.effect,
+                **({"handsOutCredentials": True} if item.hands_out else {}),
+            }
+            for item in self.actions.values()
         ]
         regions = {"key": "awsRegions", "title": "AWS Regions", "description": "The regions of the service.", "needsConnection": False}
         return {

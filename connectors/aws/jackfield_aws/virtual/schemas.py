@@ -67,7 +67,7 @@ BODY: Json = {
 """Output that is the body of a response: a large one becomes a stored file."""
 _INT32, _INT64 = 2**31, 2**63
 _SECRET = re.compile(r"secret|password|token|credential|key", re.IGNORECASE)
-"""Names of sensitive members that forms hide. AWS marks names and addresses as sensitive, too."""
+"""Names of sensitive inputs that forms hide. AWS marks names and addresses as sensitive, too."""
 _TIME = (
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     r"([Tt ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?([Zz]|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])?)?$"
@@ -170,9 +170,7 @@ class Converter:
         found = dict(schema)
         if self._texts and shape.documentation:
             found["description"] = markdown(shape.documentation)
-        if not self._output:
-            found |= _marks(name, shape, found)
-        return found
+        return found | _marks(name, shape, found, output=self._output)
 
     def schema(self, shape: Any) -> Json:
         """Return the schema of a shape."""
@@ -277,13 +275,13 @@ def is_body(parent: Any, name: str) -> bool:
     return parent.serialization.get("payload") == name and shape.type_name == "blob" and bool(shape.serialization.get("streaming"))
 
 
-def _marks(name: str, shape: Any, found: Json) -> Json:
-    """Return the marks of a sensitive member: hidden in forms if the name says that it is a secret, else kept out of logs."""
+def _marks(name: str, shape: Any, found: Json, *, output: bool) -> Json:
+    """Return the marks of what AWS calls sensitive: masked in records. Forms hide inputs whose name says that they are secrets."""
     if not shape.metadata.get("sensitive"):
         return {}
-    if shape.type_name == "string" and _SECRET.search(name or shape.name):
+    if shape.type_name == "string" and (output or _SECRET.search(name or shape.name)):
         return {"writeOnly": True, "format": "password"}
-    return {"x-jackfield": {**found.get("x-jackfield", {}), "sensitive": True}}
+    return {"writeOnly": True, "x-jackfield": {**found.get("x-jackfield", {}), "sensitive": True}}
 
 
 def _tightened(found: Json, rule: Json) -> Json:

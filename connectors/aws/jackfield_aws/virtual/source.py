@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from jackfield.errors import UnknownConnector, did_you_mean
@@ -26,7 +26,7 @@ class AwsSource:
 
     def __init__(self, index: Index | None = None) -> None:
         self._index = index or Index()
-        self._manifests: dict[tuple[str, bool], Manifest] = {}
+        self._manifests: dict[tuple[str, frozenset[str]], Manifest] = {}
         self._connectors: dict[str, Connector] = {}
         kinds = (ConnectionTypeManifest.from_json(item, "aws") for item in self._index.connection_types)
         self._connection_types: Mapping[str, ConnectionTypeManifest] = {kind.key: kind for kind in kinds}
@@ -37,15 +37,17 @@ class AwsSource:
         """Return the keys of all connectors, sorted."""
         return [PREFIX + service for service in self._index.services]
 
-    def manifest(self, key: str, *, credentials: bool = True) -> Manifest:
-        """Return the manifest of a connector, by default with the actions that hand out ``credentials``; schemas are made when they are
-        read.
+    def manifest(self, key: str, *, credentials: Collection[str] | None = None) -> Manifest:
+        """Return the manifest of a connector; of the actions that hand out credentials it has those in ``credentials``, by default all.
+        Schemas are made when they are read.
 
         :raises UnknownConnector: if there is no such service.
         """
-        found = self._manifests.get((key, credentials))
+        handed = HANDS_OUT.get(key.removeprefix(PREFIX), frozenset[str]())
+        without = frozenset() if credentials is None else frozenset(name for name in handed if action_key(name) not in credentials)
+        found = self._manifests.get((key, without))
         if found is None:
-            found = self._manifests[key, credentials] = self._made(key, credentials=credentials)
+            found = self._manifests[key, without] = self._made(key, without)
         return found
 
     def hands_out(self, key: str) -> frozenset[str]:
@@ -53,8 +55,10 @@ class AwsSource:
         return frozenset(map(action_key, HANDS_OUT.get(key.removeprefix(PREFIX), ())))
 
     def stamp(self) -> str:
-        """Return the versions of the package and of the index, and a checksum of the words by which operations are found."""
-        words = zlib.crc32(repr((EVERYDAY, sorted(KEYWORDS.items()))).encode())
+        """Return the versions of the package and of the index, and a checksum of the words by which operations are found and of those that
+        hand out credentials."""
+        handed = sorted((service, sorted(names)) for service, names in HANDS_OUT.items())
+        words = zlib.crc32(repr((EVERYDAY, sorted(KEYWORDS.items()), handed)).encode())
         return f"{VERSION} {self._index.botocore} {self._index.size} {words}"
 
     def load(self, key: str) -> Connector:
@@ -65,14 +69,13 @@ class AwsSource:
                 found = self._connectors[key] = _connector(self.manifest(key))
         return found
 
-    def _made(self, key: str, *, credentials: bool) -> Manifest:
+    def _made(self, key: str, without: frozenset[str]) -> Manifest:
         from jackfield_aws.virtual.manifests import VirtualManifest
 
         service = key.removeprefix(PREFIX)
         head = self._index.services.get(service)
         if head is None or not key.startswith(PREFIX):
             raise UnknownConnector(f"AWS has no service '{service[:80]}'{did_you_mean(key, self.keys())}", hint=NextStep("connectors"))
-        without = frozenset[str]() if credentials else HANDS_OUT.get(service, frozenset())
         return VirtualManifest(self._index, service, self._connection_types, without)
 
 

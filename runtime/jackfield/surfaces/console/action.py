@@ -160,6 +160,7 @@ _EFFECTS = {
     "write": "Changes something. Retried automatically only if it is certain that it did not take effect; if it may have taken effect, "
     "the invocation is in doubt.",
 }
+_HANDS_OUT = "Hands out credentials, which rules treat as a write. Its output is shown once, in the Result of the call; records mask it."
 
 
 def found_action(request: PageRequest) -> tuple[Manifest, ActionManifest]:
@@ -189,7 +190,7 @@ def shown(request: PageRequest) -> Response:
     address = f"/connectors/{manifest.key}/actions/{action.key}"
     title = heading(
         [icon_of(manifest), action.title],
-        badge(action.effect),
+        badge(action.rule_effect),
         lead=[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " · ", action.description.partition("\n")[0]],
     )
     choices = fitting_connections(request, manifest, action)
@@ -300,7 +301,7 @@ def _about(manifest: Manifest, action: ActionManifest) -> Markup:
         h.div(guide(action.description), class_="prose"),
         terms(
             [
-                ("Effect", [badge(action.effect), " ", _EFFECTS[action.effect]]),
+                ("Effect", [badge(action.rule_effect), " ", _HANDS_OUT if action.hands_out else _EFFECTS[action.effect]]),
                 ("Permissions", h.ul(permissions, class_="plain") if permissions else None),
                 ("Connector", f"{manifest.title} {manifest.version}"),
                 ("Documentation", _link(documentation)),

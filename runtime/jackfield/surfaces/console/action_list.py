@@ -80,7 +80,7 @@ def _groups(address: str, words: str, group: str, groups: dict[str, str]) -> Mar
 
 def _table(connector: str, actions: list[ActionManifest]) -> Markup:
     rows = [
-        (h.a(action.title, href=f"/connectors/{connector}/actions/{action.key}"), h.code(action.key), badge(action.effect), action.description.partition("\n")[0])
+        (h.a(action.title, href=f"/connectors/{connector}/actions/{action.key}"), h.code(action.key), badge(action.rule_effect), action.description.partition("\n")[0])
         for action in actions
     ]  # fmt: skip
     return rows_table("Actions", ("Action", "Key", "Effect", "Description"), rows, empty="No such action.")

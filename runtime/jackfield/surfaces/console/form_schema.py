@@ -115,7 +115,7 @@ def _plain_kind(node: Schema, root: Schema, depth: int) -> str:
 
 
 def _text_kind(node: Schema) -> str:
-    if is_secret(node):
+    if is_secret(node) and (node.get("format") == "password" or not extension(node).get("sensitive")):
         return "password"
     return "textarea" if extension(node).get("multiline") else "text"
 

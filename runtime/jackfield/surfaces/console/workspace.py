@@ -208,7 +208,7 @@ def _effect(request: PageRequest, connector: str, action: str) -> str:
         found = request.catalog.find(connector).actions.get(action)
     except JackfieldError:
         return "write"
-    return found.effect if found is not None else "write"
+    return found.rule_effect if found is not None else "write"
 
 
 def _decision(request: PageRequest, asked: Request, token: str) -> Decision:

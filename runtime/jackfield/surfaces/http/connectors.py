@@ -122,7 +122,7 @@ async def action_guide(request: Request, server: ServerContext, identity: Identi
     manifest = await manifest_of(request, server, identity)
     action = action_of(request, manifest)
     runtime = await server.opened(identity.workspace)
-    wish = Wish(manifest.key, action.key, action.effect, request.query_params.get("connection"))
+    wish = Wish(manifest.key, action.key, action.rule_effect, request.query_params.get("connection"))
     verdict = await server.briefly(lambda: verdict_of(runtime, identity.caller, manifest, wish))
     if _wants_markdown(request.headers.get("accept", "")):
         origin = str(request.base_url).rstrip("/")

@@ -104,7 +104,7 @@ def _tool(name: str, manifest: Manifest, action: ActionManifest) -> Tool:
         description=action.description or f"{manifest.title}: {action.title}",
         input_schema=_inputs(manifest, action),
         output_schema=result_of(action.output),
-        annotations=annotated(action.effect),
+        annotations=annotated(action.rule_effect),
     )
 
 

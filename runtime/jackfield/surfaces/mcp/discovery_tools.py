@@ -133,9 +133,9 @@ def _found(call: CallContext, given: Mapping[str, Any], start: int) -> tuple[lis
 async def _guide(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
     manifest = await call.briefly(lambda: call.catalog.find(given["connector"]))
     action = find_action(manifest, given["action"])
-    wish = Request(manifest.key, action.key, action.effect, given.get("connection"))
+    wish = Request(manifest.key, action.key, action.rule_effect, given.get("connection"))
     verdict = await call.briefly(lambda: verdict_of(call.runtime, call.caller, manifest, wish))
-    about = {"connector": manifest.key, "connectorVersion": manifest.version, "action": action.key, "effect": action.effect}
+    about = {"connector": manifest.key, "connectorVersion": manifest.version, "action": action.key, "effect": action.rule_effect}
     schemas = {"inputs": dict(action.inputs), "output": dict(action.output), "verdict": verdict.to_json()}
     return {**about, **schemas}, guide(manifest, action, verdict, call.origin)
 

@@ -43,7 +43,7 @@ def guide(manifest: Manifest, action: ActionManifest, verdict: Decision, origin:
 
 def _guide(manifest: Manifest, action: ActionManifest, verdict: Decision, origin: str | None) -> Iterator[str]:
     yield f"# {manifest.title}: {action.title}\n"
-    yield f"`{manifest.key}/{action.key}`, version {manifest.version}. Effect: **{action.effect}**.\n"
+    yield f"`{manifest.key}/{action.key}`, version {manifest.version}. Effect: **{action.rule_effect}**.\n"
     if action.description:
         yield f"{action.description}\n"
     yield f"**{'You may run it' if verdict.allowed else 'You may not run it'}**: {verdict.rule}.\n"
