@@ -118,11 +118,14 @@ def recorded(result: Result, action: ActionManifest, key: tuple[str, str], schem
     All of an output that hands out credentials is secret, else what its schema marks. Up to 20 of these values, of 8 or more characters,
     are also masked where they stand in other members.
     """
-    if result.output is None or not (action.hands_out or action.output):
+    if result.output is None:
         return result
-    places = None if action.hands_out else schemas.find((*key, "output", action.key), action.output, noun="output").secret_places
-    if places is None and not action.hands_out:
-        return result
+    places = None
+    if not action.hands_out:
+        schema = action.output
+        places = schemas.find((*key, "output", action.key), schema, noun="output").secret_places if schema else None
+        if places is None:
+            return result
     from jackfield.redaction.marks import Concealed, leaves, masked
 
     try:
