@@ -125,57 +125,79 @@ def item_schemas(node: Schema, index: int) -> list[object]:
     return [*([prefix[index]] if index < len(prefix) else rest), node.get("contains")]
 
 
-_OTHER = ""
-"""Step to a member that no schema declares, whatever its name."""
-
-
 class SecretPlaces:
-    """Places of the secrets that a schema marks, to find them in many values: parts that cannot hold one are recognized as such."""
+    """Schemas that apply to one part of a value, by default to all of it, and the places of the secrets that they mark.
 
-    __slots__ = ("_below", "_reaching", "_root", "start")
+    It is made for one schema and used for many values. What it has found out about members and items is kept, but for names that only
+    values have.
+    """
 
-    def __init__(self, root: Schema) -> None:
+    __slots__ = ("_applying", "_items", "_known", "_matches", "_names", "_rest", "_root", "_shared", "is_secret", "reaches")
+
+    def __init__(self, root: Schema, applying: Nodes | None = None, shared: _Shared | None = None) -> None:
         self._root = root
-        self.start = nodes(root, root)
-        """Schemas that apply to a whole value."""
-        self._below: dict[tuple[tuple[int, ...], str | int], Nodes | None] = {}  # by id: the root, which has them all, lives as long
-        self._reaching: dict[tuple[int, ...], bool] = {}
+        self._applying = nodes(root, root) if applying is None else applying
+        self._shared: _Shared = (_reaching(root), {}) if shared is None else shared
+        self.is_secret = any(map(is_secret, self._applying))
+        """True if the part is a secret."""
+        self.reaches = any(id(node) in self._shared[0] for node in self._applying)
+        """True if the part or one below it may be a secret."""
+        self._names = frozenset(name for node in self._applying for name in _map(node.get("properties")))
+        self._matches = any(node.get("patternProperties") for node in self._applying)
+        self._items = max((len(_list(node.get(word))) for node in self._applying for word in ("prefixItems", "items")), default=0)
+        self._known: dict[str | int, SecretPlaces | None] = {}
+        self._rest: tuple[SecretPlaces | None, ...] = ()
 
-    def below(self, applying: Nodes, step: str | int) -> Nodes | None:
-        """Return the schemas that apply to the member or item at ``step``; None for a member that a closed object does not allow."""
+    def below(self, step: str | int) -> SecretPlaces | None:
+        """Return the places at a member or an item; None for a member that a closed object does not allow."""
         if isinstance(step, int):
-            longest = max((len(_list(node.get(word))) for node in applying for word in ("prefixItems", "items")), default=0)
-            step = min(step, longest)  # the items after the last declared one are alike
-        elif not any(step in _map(node.get("properties")) for node in applying):
-            if any(node.get("patternProperties") for node in applying):
-                return self._found(applying, step)  # not kept: providers choose the names
-            step = _OTHER
-        key = (tuple(map(id, applying)), step)
-        if key not in self._below:
-            self._below[key] = self._found(applying, step)
-        return self._below[key]
+            step = min(step, self._items)  # the items after the last declared one are alike
+        elif step not in self._names:
+            if self._matches:
+                return self._found(step)
+            self._rest = self._rest or (self._found(step),)
+            return self._rest[0]
+        if step not in self._known:
+            self._known[step] = self._found(step)
+        return self._known[step]
 
-    def _found(self, applying: Nodes, step: str | int) -> Nodes | None:
-        found = below(self._root, applying, step)
-        return None if not found and isinstance(step, str) and _is_closed(applying, step) else found
-
-    def reaches(self, applying: Nodes) -> bool:
-        """Return whether one of the schemas, or one below them, marks a secret."""
+    def _found(self, step: str | int) -> SecretPlaces | None:
+        applying = below(self._root, self._applying, step)
+        if not applying and isinstance(step, str) and _is_closed(self._applying, step):
+            return None
         key = tuple(map(id, applying))
-        found = self._reaching.get(key)
+        made = self._shared[1]
+        found = made.get(key)
         if found is None:
-            found = self._reaching[key] = any(map(is_secret, self._all_below(applying)))
+            found = made[key] = SecretPlaces(self._root, applying, self._shared)
         return found
 
-    def _all_below(self, applying: Nodes) -> Iterator[Schema]:
-        seen: set[int] = set()
-        waiting = list(applying)
-        while waiting:
-            node = waiting.pop()
-            if id(node) not in seen:
-                seen.add(id(node))
-                yield node
-                waiting.extend(nodes(self._root, *_parts(node)))
+
+_Shared = tuple[frozenset[int], dict[tuple[int, ...], SecretPlaces]]
+"""Of the places of one schema: the schemas that reach a secret, and those that were made, by IDs, which the root keeps valid."""
+
+
+def _reaching(root: Schema) -> frozenset[int]:
+    """Return the IDs of the schemas that mark a secret, or have one below them that does."""
+    above: dict[int, list[int]] = {id(root): []}
+    waiting, secrets = [root], []
+    while waiting:
+        node = waiting.pop()
+        if is_secret(node):
+            secrets.append(id(node))
+        for sub in (*_combined(root, node), *_parts(node)):
+            if isinstance(sub, Mapping):
+                if id(sub) not in above:
+                    above[id(sub)] = []
+                    waiting.append(sub)
+                above[id(sub)].append(id(node))
+    found: set[int] = set()
+    while secrets:
+        one = secrets.pop()
+        if one not in found:
+            found.add(one)
+            secrets.extend(above[one])
+    return frozenset(found)
 
 
 def _parts(node: Schema) -> Iterator[object]:

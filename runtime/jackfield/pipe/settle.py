@@ -108,8 +108,8 @@ def masked_error(error: JackfieldError, redactor: Redactor | None) -> JackfieldE
 
 
 _MOST_SECRETS = 20
-"""Secrets of an output for which the rest of its record is searched."""
 _SHORTEST_SECRET = 8
+"""Secrets of an output, and the characters of each, for which the rest of its record is searched."""
 
 
 def recorded(result: Result, action: ActionManifest, key: tuple[str, str], schemas: Schemas, *, queued: bool) -> Result:
@@ -134,7 +134,7 @@ def recorded(result: Result, action: ActionManifest, key: tuple[str, str], schem
         return replace(result, output=None)
     if not found.count:
         return result
-    secrets = {text for value in found.values[:_MOST_SECRETS] for text in leaves(value) if len(text) >= _SHORTEST_SECRET}
+    secrets = {text for value in found.values for text in leaves(value) if len(text) >= _SHORTEST_SECRET}
     meta, redactor = result.meta, Redactor(islice(secrets, _MOST_SECRETS))
     following = None if meta.next is None else masked(action.inputs, meta.next)
     if action.hands_out and following is not None:

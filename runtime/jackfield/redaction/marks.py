@@ -121,34 +121,42 @@ class Concealed:
         self.count = 0
         """Number of masked places."""
         self.values: list[Any] = []
-        """The masked values themselves, texts, numbers and containers."""
-        self._secrets = secrets
-        self.output: dict[str, Any] = self._shown(None if secrets is None else secrets.start, output, "")
+        """The first masked values themselves, texts, numbers and containers."""
+        self.output: dict[str, Any] = self._masked(output, "") if secrets is None else self._shown(secrets, output, "")
         """The copy."""
 
-    def _shown(self, applying: Nodes | None, value: Any, path: str) -> Any:
-        if self._secrets is None or applying is None or is_secret(applying):
-            if value is not None:
-                self._note(value, path)
-            return _hidden(value)
-        if not self._secrets.reaches(applying):
-            return value
-        below = self._secrets.below
+    def _shown(self, secrets: SecretPlaces, value: Any, path: str) -> Any:
+        """Return a copy of a part that may have secrets below it."""
+        if secrets.is_secret:
+            return self._masked(value, path)
         if isinstance(value, Mapping):
-            return {name: self._shown(below(applying, name), item, child(path, name)) for name, item in value.items()}
+            return {name: self._part(secrets.below(name), item, path, name) for name, item in value.items()}
         if isinstance(value, list):
-            return [self._shown(below(applying, index), item, child(path, index)) for index, item in enumerate(value)]
+            return [self._part(secrets.below(index), item, path, index) for index, item in enumerate(value)]
         return value
+
+    def _part(self, secrets: SecretPlaces | None, value: Any, path: str, step: str | int) -> Any:
+        if secrets is None:
+            return self._masked(value, child(path, step))
+        return self._shown(secrets, value, child(path, step)) if secrets.reaches else value
+
+    def _masked(self, value: Any, path: str) -> Any:
+        if value is not None:
+            self._note(value, path)
+        return _hidden(value)
 
     def _note(self, value: Any, path: str) -> None:
         self.count += 1
-        self.values.append(value)
+        if len(self.values) < _MOST_VALUES:
+            self.values.append(value)
         if len(self.places) < _MOST_PLACES:
             self.places.append(path)
 
 
 _MOST_PLACES = 5
 """Places of secrets that a warning names."""
+_MOST_VALUES = 20
+"""Secrets for which the rest of a record is searched."""
 
 
 def _hidden(value: Any) -> Any:

@@ -46,14 +46,22 @@ class Checked:
 class CompiledSchema:
     """JSON Schema ready for use. Thread-safe; no value makes it raise."""
 
-    __slots__ = ("_facts", "_is_valid", "_plan", "secret_places")
+    __slots__ = ("_facts", "_is_valid", "_places", "_plan")
 
     def __init__(self, facts: SchemaFacts, plan: Plan) -> None:
         self._facts = facts
         self._plan = plan
         self._is_valid = facts.validator.is_valid
-        self.secret_places = SecretPlaces(facts.root) if facts.has_secrets and isinstance(facts.root, dict) else None
+        self._places: tuple[SecretPlaces | None, ...] = () if facts.has_secrets else (None,)
+
+    @property
+    def secret_places(self) -> SecretPlaces | None:
         """Places of the secrets that it marks; None if it marks none."""
+        if not self._places:
+            root = self._facts.root
+            found = SecretPlaces(root) if isinstance(root, dict) else None
+            self._places = (found if found is not None and found.reaches else None,)
+        return self._places[0]
 
     def check(self, value: Mapping[str, Any], *, defaults: Mapping[str, Any] = _NO_DEFAULTS) -> Checked:
         """Prepare an object and validate it.
