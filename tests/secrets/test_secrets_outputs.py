@@ -122,8 +122,8 @@ def test_n3_a_secret_output_is_shown_once(stand: Stand) -> None:
     assert _SECRET not in json.dumps(reader.get("/v1/invocations?limit=50").json)
 
 
-def test_n3_mcp_and_the_console_read_records_without_secrets(stand: Stand) -> None:
-    """The call over MCP answers with the secret; a repeat of it, and the page of the invocation, do not."""
+def test_n3_mcp_replays_records_without_secrets(stand: Stand) -> None:
+    """The call over MCP answers with the secret; a repeat of it does not, neither as JSON nor in words."""
     server = remote(stand.port, stand.client().token)
     told = _say("addWebhook", idempotencyKey="hook-2")
     assert called(server, "execute_action", **told).structured_content["output"] == _SHOWN
