@@ -49,6 +49,13 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "Tell the person that jackfield's operator has not offered it.",
         "console": "Offer it with the server's command line: 'offers add {pattern}'.",
     },
+    "narrow_policy": {
+        "library": "Name a connector (connector='aws.s3') or the actions in use (actions=['aws.s3/getObject']).",
+        "cli": "Name a connector ('--connector aws.s3') or the actions in use ('--actions aws.s3/getObject,aws.sqs/sendMessage').",
+        "http": "Name a connector ('?connector=aws.s3') or the actions in use ('?actions=aws.s3/getObject,aws.sqs/sendMessage').",
+        "mcp": "Name a connector or the actions in use.",
+        "console": "Enter a connector, such as aws.s3.",
+    },
     "connections": {
         "library": "The list of connections has their names; connection files are set in JACKFIELD_CONNECTIONS.",
         "cli": "'jackfield connections list' shows the connections; connection files are set in JACKFIELD_CONNECTIONS.",

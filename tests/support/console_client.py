@@ -141,13 +141,13 @@ class Place:
 
 
 @contextlib.contextmanager
-def placed(folder: Path, clock: Clock | None = None, **settings: Any) -> Iterator[Place]:
+def placed(folder: Path, clock: Clock | None = None, *, environment: Mapping[str, str] | None = None, **settings: Any) -> Iterator[Place]:
     """A host on a database of its own, with the echo connector installed."""
     site = folder / "site"
     declare(site, "jackfield-echo", "jackfield.connectors", {"echo": "jackfield_echo:connector"})
     known = {"JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": f"sqlite:///{folder / 'console.db'}"}
     with plugged(site, ECHO):
-        host = ServerContext(Settings(**settings), {**os.environ, **known}, clock or SystemClock())
+        host = ServerContext(Settings(**settings), {**os.environ, **known, **(environment or {})}, clock or SystemClock())
         try:
             yield Place(host, build_app(host, mounts()))
         finally:

@@ -134,9 +134,25 @@ class Authorizer:
         return not self.is_bound or any(self.uses(manifest, name, kind) for manifest in manifests)
 
     def uses(self, manifest: Manifest, name: str, kind: str) -> bool:
-        """Return whether this connection of the type ``kind`` may be used for at least one action of the connector."""
-        serving = (action for action in manifest.actions.values() if _serves(manifest, action, kind))
-        return any(self.permits(manifest, action, name) for action in serving)
+        """Return whether this connection of the type ``kind`` may be used for at least one action of the connector, without making its
+        actions."""
+        workspace, token, found = (
+            self.workspace.about(manifest.key, name),
+            self.token.about(manifest.key, name),
+            manifest.connection_type(kind),
+        )
+        if workspace is None or token is None or found is None:
+            return False
+        serving = (row for row in manifest.rows() if found.can_serve(row.key))
+        return any(decide(workspace, token, None, Request(manifest.key, row.key, row.effect, name)).allowed for row in serving)
+
+    def hides(self, connector: str, connection: str | None = None) -> bool:
+        """Return whether no rule allows any action of a connector, over ``connection`` if it is given: many rules need no manifest."""
+        return self.workspace.about(connector, connection) is None or self.token.about(connector, connection) is None
+
+    def likeness(self, name: str) -> tuple[bool, ...]:
+        """Return what the rules can tell of a connection's name: over two names with the same answer, they allow the same."""
+        return tuple(_fits(term, name) for term in self._terms)
 
     def require_connection(self, name: str, kinds: Iterable[tuple[str, Iterable[Manifest]]]) -> None:
         """Raise ``NotAllowed`` unless the name may be used as one of ``kinds``: types, each with the connectors that accept them.
@@ -179,7 +195,7 @@ class Authorizer:
     @cached_property
     def _samples(self) -> tuple[tuple[str, str], ...]:
         """One connection of each group that the rules cannot tell apart."""
-        return tuple({(kind, *(_fits(term, name) for term in self._terms)): (name, kind) for name, kind in self._named()}.values())
+        return tuple({(kind, *self.likeness(name)): (name, kind) for name, kind in self._named()}.values())
 
     def _named(self) -> Iterator[tuple[str, str]]:
         if self._terms:

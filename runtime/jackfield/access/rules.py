@@ -48,9 +48,12 @@ class Rule:
     text: str
     _terms: tuple[Fits, ...] = field(repr=False, compare=False)
     _connectors: tuple[Callable[[str], bool], ...] = field(default=(), repr=False, compare=False)
+    _connections: tuple[Fits, ...] = field(default=(), repr=False, compare=False)
 
-    def may_fit(self, connector: str) -> bool:
-        """Return whether a request of the connector can match."""
+    def may_fit(self, connector: str, connection: str | None = None) -> bool:
+        """Return whether a request of the connector can match, over ``connection`` if it is given."""
+        if connection is not None and not all(fits(Request("", "", connection=connection)) for fits in self._connections):
+            return False
         return all(fits(connector) for fits in self._connectors)
 
     def fits(self, request: Request) -> bool:
@@ -67,7 +70,10 @@ def rule(text: str) -> Rule:
     if len(text) > _LONGEST:
         raise PatternError(f"it has more than {_LONGEST} characters")
     parts = [part.strip() for part in text.split("&")]
-    return Rule(text, tuple(map(_term, parts)), tuple(_glob(part.partition("/")[0]) for part in parts if "/" in part))
+    terms = [(part, _term(part)) for part in parts]
+    connectors = tuple(_glob(part.partition("/")[0]) for part in parts if "/" in part)
+    connections = tuple(fits for part, fits in terms if part.startswith("connection:"))
+    return Rule(text, tuple(fits for _, fits in terms), connectors, connections)
 
 
 def _term(text: str) -> Fits:
@@ -126,15 +132,16 @@ class Rules:
     def __bool__(self) -> bool:
         return bool(self.allow or self.block)
 
-    def about(self, connector: str) -> Rules | None:
-        """Return the rules without patterns that match no action of a connector; None if they allow none of its actions.
+    def about(self, connector: str, connection: str | None = None) -> Rules | None:
+        """Return the rules without patterns that match no action of a connector, over ``connection`` if it is given; None if they allow
+        none of its actions.
 
         The decision on any of its actions stays the same.
         """
-        allow = tuple(text for text in self.allow if _may_fit(text, connector, unreadable=False))
+        allow = tuple(text for text in self.allow if _may_fit(text, connector, connection, unreadable=False))
         if self.allow and not allow:
             return None
-        return Rules(allow, tuple(text for text in self.block if _may_fit(text, connector, unreadable=True)))
+        return Rules(allow, tuple(text for text in self.block if _may_fit(text, connector, connection, unreadable=True)))
 
     @classmethod
     def checked(cls, allow: Iterable[str] = (), block: Iterable[str] = ()) -> Rules:
@@ -165,9 +172,9 @@ class Rules:
         return {"allow": list(self.allow), "block": list(self.block)}
 
 
-def _may_fit(text: str, connector: str, *, unreadable: bool) -> bool:
+def _may_fit(text: str, connector: str, connection: str | None, *, unreadable: bool) -> bool:
     try:
-        return rule(text).may_fit(connector)
+        return rule(text).may_fit(connector, connection)
     except PatternError:  # stored by a newer jackfield
         return unreadable
 

@@ -113,6 +113,8 @@ class SeenCatalog(Catalog):
         return self._seen[key, version]
 
     def _cut(self, key: str, chosen: Manifest | None) -> Manifest | None:
+        if self._authorizer.hides(key, self._connection):
+            return None
         try:
             manifest = chosen or self._whole.find(key)
         except UnknownConnector:

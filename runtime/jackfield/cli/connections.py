@@ -28,6 +28,7 @@ _FORMATS = {
 def _declare(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--actions", metavar="A,B", help="only what these actions need (default: all that the connection serves)")
+    parser.add_argument("--connector", metavar="KEY", help="only what the actions of this connector need, such as aws.s3")
     parser.add_argument("--principal", metavar="ARN", help="the principal that assumes the role: the user of the connection's access key")
     parser.add_argument(
         "--from", dest="sender", metavar="ADDRESS", help="the address to send from, * as wildcard (default: the connection's)"
@@ -38,7 +39,7 @@ def _declare(parser: Parser) -> None:
 def _run(arguments: Namespace, output: Output) -> int:
     actions = [word.strip() for word in arguments.actions.split(",") if word.strip()] if arguments.actions is not None else None
     with open_jackfield() as jackfield:
-        found = jackfield.connections.policy(arguments.name, actions, arguments.principal, arguments.sender)
+        found = jackfield.connections.policy(arguments.name, actions, arguments.principal, arguments.sender, arguments.connector)
     document = found if arguments.format == "all" else _document(found, arguments.format)
     if isinstance(document, str):
         output.text(document)

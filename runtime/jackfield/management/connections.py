@@ -24,7 +24,7 @@ from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.management.authorizing import Authorizing
 from jackfield.management.connection_test import Trial, try_connection
 from jackfield.management.drafts import ConnectionDraft, Drafter, Provenance
-from jackfield.management.policies import external_id, policies
+from jackfield.management.policies import PolicyRequest, external_id, policies
 from jackfield.management.transfer import exported, imported
 from jackfield.management.views import ConnectionPage, page, shown_from_file, shown_from_store
 
@@ -316,21 +316,27 @@ class ManagedConnections:
         return document
 
     def policy(
-        self, name: str, actions: Sequence[str] | None = None, principal_arn: str | None = None, sender: str | None = None
+        self,
+        name: str,
+        actions: Sequence[str] | None = None,
+        principal_arn: str | None = None,
+        sender: str | None = None,
+        connector: str | None = None,
     ) -> dict[str, Any]:
-        """Return the provider policies that the connection needs for ``actions`` (``sendEmail`` or ``aws-ses/sendEmail``; by default
-        all that it serves) and for its test, in the form that its type defines.
+        """Return the provider policies that the connection needs for ``actions`` (``sendEmail`` or ``aws-ses/sendEmail``), or for a whole
+        ``connector``, and for its test, in the form that its type defines; by default for all that it serves, up to 10 connectors.
 
         ``sender`` is the address that email may be sent from, with ``*`` as wildcard; by default the connection's own sender. ``*`` alone
         allows every address.
 
         :raises UnknownConnection: if there is no such connection.
-        :raises UnknownAction: if there is no such action.
+        :raises UnknownAction: if there is no such action, or UnknownConnector, no such connector.
+        :raises InvalidInvocation: if it serves too much for one policy and neither actions nor a connector is named.
         :raises InvalidConnection: if its type has no policies.
         """
-        stored = self.known.find(name)
+        stored, wanted = self.known.find(name), PolicyRequest(actions, connector, principal_arn, sender)
         with entered(Call(Deadline.after(DEFAULT_TIMEOUT, self._clock), workspace=self._opening.workspace)):
-            return policies(stored, self._catalog_for(stored), self._opening, self._targets, actions, principal_arn, sender)
+            return policies(stored, self._catalog_for(stored), self._opening, self._targets, wanted)
 
     def external_id(self, name: str) -> str | None:
         """Return the connection's External ID, with a reference resolved; None if it has none.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.external_ids import generated_fields
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownAction, did_you_mean
+from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownAction, UnknownConnector, did_you_mean
+from jackfield.hints import NextStep
 from jackfield.management.connection_test import serving
 
 if TYPE_CHECKING:
@@ -19,47 +21,103 @@ if TYPE_CHECKING:
     from jackfield.pipe.open import Opener
 
 
-def policies(
-    stored: NamedConnection,
-    catalog: Catalog,
-    opening: Opener,
-    targets: Targets,
-    actions: Sequence[str] | None,
-    principal_arn: str | None,
-    sender: str | None = None,
-) -> dict[str, Any]:
+_MOST_CONNECTORS = 10
+"""Connectors of one policy: fewer than the service models that jackfield-aws caches (16)."""
+_MOST_ACTIONS = 1_000
+"""Actions of one policy: those of the largest service of AWS, and more than any IAM policy has room for (6,144 characters)."""
+
+
+_NAMED = 50
+"""Actions that a hint names."""
+
+
+class TooWide(InvalidInvocation):
+    """The connection serves more than one policy may hold; the caller has to narrow the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRequest:
+    """Connectors or actions that a policy is for, and to whom it applies.
+
+    ``actions`` are names (``sendEmail`` or ``aws-ses/sendEmail``), ``connector`` is the key of one connector; with neither, the policy is
+    for all that the connection serves. ``sender`` restricts the addresses that may be sent from, by default to the connection's own.
+    """
+
+    actions: Sequence[str] | None = None
+    connector: str | None = None
+    principal_arn: str | None = None
+    sender: str | None = None
+
+
+def policies(stored: NamedConnection, catalog: Catalog, opening: Opener, targets: Targets, wanted: PolicyRequest) -> dict[str, Any]:
     """Return ``{"connection", "actions", "permissions"}`` and the policy documents that the connection's type derives from them.
 
-    ``permissions`` are those of the actions; the documents also allow what the connection's test needs. ``sender`` restricts the addresses
-    that may be sent from, by default to the connection's own.
+    ``permissions`` are those of the actions; the documents also allow what the connection's test needs.
 
     :raises UnknownAction: if the connection does not serve one of the actions.
-    :raises InvalidInvocation: if the actions declare no permissions, or ``sender`` is given and the type has none.
+    :raises UnknownConnector: if there is no such connector, or the connection does not serve it.
+    :raises TooWide: if the request is for more than 10 connectors or 1,000 actions.
+    :raises InvalidInvocation: if the actions declare no permissions, or a sender is given and the type has none.
     :raises InvalidConnection: if the type has no policies, or the values cannot be read.
     """
-    manifests = [*serving(catalog, stored)]
+    manifests = _manifests(stored, catalog, wanted)
     manifest = manifests[0]
-    named = dict.fromkeys(name.partition("/")[0] for name in actions or () if "." in name.partition("/")[0])
-    manifests += [catalog.find(key) for key in named if key not in {known.key for known in manifests}]
     connector: Connector = catalog.load(manifest.key)
     kind = opening.find(targets.find(stored, manifest), manifest, connector, {}).kind
     make, system = getattr(kind, "policies", None), type(kind).permission_system
     if make is None or system is None:
         text = f"connections of the type '{stored.type}' need no policies"
         raise InvalidConnection(text, details=[Detail("/type", text)], hint="See the setup guide of the connection type.")
-    chosen = sorted(_chosen(stored, manifests, actions))
+    if wanted.actions is None:
+        _check_width(stored, manifests)
+    chosen = sorted(_chosen(stored, manifests, wanted.actions))
     permissions = sorted(kind.needed_permissions({name for _, action in chosen for name in action.permissions.get(system, ())}))
     if not permissions:
         text = "the actions declare no permissions"
         raise InvalidInvocation(text, details=[Detail("/actions", text)], hint="Choose other actions, or ask the connector's author.")
     connectors = list(_loaded(catalog, connector, chosen))
     testing = sorted(kind.needed_permissions({name for one in connectors for name in one.test_permissions.get(system, ())}))
-    documents = dict(make(permissions, principal_arn, **_more(kind, sender, testing)))
+    documents = dict(make(permissions, wanted.principal_arn, **_more(kind, wanted.sender, testing)))
     for one in connectors:
         for add in one.documents:
             documents |= add(documents, kind)
     about = {"connection": stored.name, "actions": [key for key, _ in chosen], "permissions": permissions}
     return {**about, **documents}
+
+
+def _manifests(stored: NamedConnection, catalog: Catalog, wanted: PolicyRequest) -> Sequence[Manifest]:
+    """Return the manifests of what is asked for: a catalogue of any size costs no more than that."""
+    if wanted.connector is not None:
+        found = [_serving(stored, catalog, wanted.connector)]
+    else:
+        named = [name.partition("/")[0] for name in wanted.actions or () if "/" in name]
+        found = [_serving(stored, catalog, key) for key in dict.fromkeys(named)]
+        if not found or len(named) < len(wanted.actions or ()):
+            known = {manifest.key for manifest in found}
+            found += [manifest for manifest in serving(catalog, stored) if manifest.key not in known]
+    return found
+
+
+def _serving(stored: NamedConnection, catalog: Catalog, key: str) -> Manifest:
+    """Return the manifest of a connector that the connection serves.
+
+    :raises UnknownConnector: if there is none.
+    """
+    manifest = catalog.find(key)
+    if manifest.connection_type(stored.type) is None:
+        raise UnknownConnector(f"the connection '{stored.name}' does not serve the connector '{key[:80]}'", hint=NextStep("connectors"))
+    return manifest
+
+
+def _check_width(stored: NamedConnection, manifests: Sequence[Manifest]) -> None:
+    """Refuse a request for more connectors or actions than a policy may hold."""
+    count = sum(len(manifest.actions) for manifest in manifests[: _MOST_CONNECTORS + 1])
+    if len(manifests) <= _MOST_CONNECTORS and count <= _MOST_ACTIONS:
+        return
+    held = f"{len(manifests)} connectors" if len(manifests) > _MOST_CONNECTORS else f"{count:,} actions"
+    most = f"{_MOST_CONNECTORS} connectors and {_MOST_ACTIONS:,} actions"
+    text = f"the connection '{stored.name}' serves {held}; one policy holds at most {most}"
+    raise TooWide(text, details=[Detail("/connector", "is required for this connection", "required")], hint=NextStep("narrow_policy"))
 
 
 def _loaded(catalog: Catalog, first: Connector, chosen: Sequence[tuple[str, ActionManifest]]) -> Iterator[Connector]:
@@ -101,7 +159,8 @@ def _chosen(stored: NamedConnection, manifests: Sequence[Manifest], actions: Seq
         meant = [key for key in served if name in (key, key.partition("/")[2])]
         if not meant:
             tail = did_you_mean(name, [*served, *(key.partition("/")[2] for key in served)])
-            hint = f"It serves {', '.join(sorted(served))}."
+            more = f" and {len(served) - _NAMED} more" if len(served) > _NAMED else ""
+            hint = f"It serves {', '.join(sorted(served)[:_NAMED])}{more}."
             raise UnknownAction(f"the connection '{stored.name}' does not support an action '{name[:80]}'{tail}", hint=hint)
         yield from ((key, served[key]) for key in meant)
 

@@ -46,6 +46,7 @@ class GuardedConnections(ManagedConnections):
         self._authorizer = authorizer
         self._installed = self.kinds
         self.kinds = Kinds(SeenCatalog(catalog, authorizer))
+        self._seen: dict[tuple[str, tuple[bool, ...]], bool] = {}
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -59,8 +60,11 @@ class GuardedConnections(ManagedConnections):
 
     def sees(self, name: str, kind: str) -> bool:
         """Return whether the caller may see a connection of this name and type."""
-        found = self._installed.known(kind)
-        return found is not None and self._authorizer.sees_connection(name, kind, found.manifests)
+        group = kind, self._authorizer.likeness(name)
+        if group not in self._seen:
+            found = self._installed.known(kind)
+            self._seen[group] = found is not None and self._authorizer.sees_connection(name, kind, found.manifests)
+        return self._seen[group]
 
     def find(self, name: str) -> NamedConnection:
         """Return the visible connection of this name.
@@ -183,11 +187,16 @@ class GuardedConnections(ManagedConnections):
         return super().export([self.find(name).name for name in wanted], secrets=secrets)
 
     def policy(
-        self, name: str, actions: Sequence[str] | None = None, principal_arn: str | None = None, sender: str | None = None
+        self,
+        name: str,
+        actions: Sequence[str] | None = None,
+        principal_arn: str | None = None,
+        sender: str | None = None,
+        connector: str | None = None,
     ) -> dict[str, Any]:
         """Make the policies of a visible connection for visible actions."""
         self.find(name)
-        return super().policy(name, actions, principal_arn, sender)
+        return super().policy(name, actions, principal_arn, sender, connector)
 
     def require(self, name: str) -> None:
         """Require a connection of this name that the caller may use.

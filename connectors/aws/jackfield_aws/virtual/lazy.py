@@ -8,7 +8,7 @@ from typing import cast
 from jackfield.connector import Action, DeclarationError, Inputs, Output
 from jackfield.manifest import ActionManifest, Effect, Json, Pagination
 from jackfield_aws.virtual.names import action_key
-from jackfield_aws.virtual.operations import OWN, Described, callable_of, describe, pace_by
+from jackfield_aws.virtual.operations import OWN, Described, callable_of, describe, needed_permissions, pace_by
 from jackfield_aws.virtual.recent import Recent
 
 _DESCRIBED = Recent(500)
@@ -66,7 +66,7 @@ class VirtualAction(ActionManifest):
     @property
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
         """IAM actions that it needs."""
-        names = described(self.service, self.operation).permissions
+        names = needed_permissions(self.service, self.operation)
         return {"aws:iam": names} if names else {}
 
     @property

@@ -92,6 +92,14 @@ def describe(service: str, name: str, *, texts: bool = True) -> Described:
     )
 
 
+def needed_permissions(service: str, name: str) -> tuple[str, ...]:
+    """Return the IAM actions that an operation needs, without converting it: policies ask for many.
+
+    :raises UnknownAction: if the installed botocore does not have it.
+    """
+    return permissions_of(service, _model(service, name))
+
+
 def callable_of(service: str, name: str) -> tuple[Operation, Any]:
     """Return the function that calls an operation, and the shape of its input.
 

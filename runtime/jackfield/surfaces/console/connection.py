@@ -11,8 +11,9 @@ from starlette.responses import Response
 from jackfield.clock import moment
 from jackfield.connections.connection_types import Kind
 from jackfield.connections.named_connection import STORE
-from jackfield.errors import JackfieldError
+from jackfield.errors import JackfieldError, UnknownConnector
 from jackfield.management.diagnosis import doctors
+from jackfield.management.policies import TooWide
 from jackfield.surfaces.console import authorization
 from jackfield.surfaces.console.action import FORM_SCRIPTS
 from jackfield.surfaces.console.components import at, badge, code_block, csrf_field, field, heading, json_text, notice, tabs, terms
@@ -53,6 +54,9 @@ def _parts(text: str) -> Iterator[object]:
     if rest:
         yield rest
 
+
+_LINKS = 20
+"""Maximum number of connectors that the page names."""
 
 _DONE = {
     "created": "Connection saved.",
@@ -132,7 +136,9 @@ def _title(row: Mapping[str, Any], *, anew: bool = False) -> Markup:
 def _serves(kind: Kind | None) -> Node:
     if kind is None:
         return h.span("none: no installed connector uses this type", class_="muted")
-    return [[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " "] for manifest in kind.chosen]
+    rest = len(kind.chosen) - _LINKS
+    links = [[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " "] for manifest in kind.chosen[:_LINKS]]
+    return [links, h.span(f"and {rest:,} more", class_="muted") if rest > 0 else None]
 
 
 def _test_card(request: PageRequest, row: Mapping[str, Any], external_id: str | None) -> Markup:
@@ -178,32 +184,54 @@ def _tested_principal(row: Mapping[str, Any]) -> str | None:
 def _policies(request: PageRequest, row: Mapping[str, Any], external: str | None, *, anew: bool = False) -> Markup | None:
     """Render the policies to copy; None for types without policies. ``anew`` replaces the current card in an htmx swap."""
     principal = request.query.get("principal", "").strip() or _tested_principal(row)
-    try:
-        made = request.connections.policy(str(row["name"]), None, principal)
-        fault = None
-    except JackfieldError as error:
-        if principal is None:
-            return None
-        made, fault = request.connections.policy(str(row["name"])), error
-    panels = [(title, code_block(_document(made[key]), title)) for key, title in _DOCUMENTS if key in made]
-    if not panels:
+    connector = request.query.get("connector", "").strip() or None
+    made, fault = _made(request, row, principal, connector)
+    if made is None and fault is None:
         return None
+    found = made or {}
+    panels = [(title, code_block(_document(found[key]), title)) for key, title in _DOCUMENTS if key in found]
+    if made is not None and not panels:
+        return None
+    needed = ["Minimum permissions for this connection's actions: ", [[h.code(name), " "] for name in found.get("permissions", ())]]
+    needed = ["Minimum permissions for this connection's actions: ", [[h.code(name), " "] for name in found.get("permissions", ())]]
+    return h.section(
+        h.h2("Required permissions", id="policies"),
+        h.p(needed) if made else None,
+        [h.h3("External ID"), code_block(external, "External ID", short=True)] if external else None,
+        _policy_form(row, principal, connector, trusts="trustPolicy" in found),
+        notice(fault.message, tone="bad") if fault else None,
+        tabs("policies", panels) if panels else None,
+        class_="card stack", id="policy-card", hx_swap_oob="true" if anew else None,
+    )  # fmt: skip
+
+
+def _made(
+    request: PageRequest, row: Mapping[str, Any], principal: str | None, connector: str | None
+) -> tuple[Mapping[str, Any] | None, JackfieldError | None]:
+    """Return the policies, and the reason why they are not those that were asked for; neither for types without policies."""
+    name, make = str(row["name"]), request.connections.policy
+    try:
+        return make(name, None, principal, None, connector), None
+    except (TooWide, UnknownConnector) as error:
+        return None, error
+    except JackfieldError as error:
+        return (None, None) if principal is None else (make(name, connector=connector), error)
+
+
+def _policy_form(row: Mapping[str, Any], principal: str | None, connector: str | None, *, trusts: bool) -> Markup:
+    """Render the form that narrows the policies to one connector, and says whom a role trusts."""
+    one = h.input(
+        type="text", id="connector", name="connector", value=connector, autocomplete="off", spellcheck="false", placeholder="aws.s3",
+        aria_describedby="connector-hint",
+    )  # fmt: skip
     who = h.input(
         type="text", id="principal", name="principal", value=principal, autocomplete="off", spellcheck="false",
         placeholder="arn:aws:iam::111122223333:user/jackfield", aria_describedby="principal-hint",
     )  # fmt: skip
-    ask = h.form(
-        field("principal", "Principal", who, "ARN of the user or role that assumes this role, for the trust policy."),
+    return h.form(
+        field("connector", "Connector", one, "Only what the actions of this connector need."),
+        field("principal", "Principal", who, "ARN of the user or role that assumes this role, for the trust policy.") if trusts else None,
         h.button("Apply"), action=f"/connections/{row['name']}#policies", class_="inline",
-    )  # fmt: skip
-    return h.section(
-        h.h2("Required permissions", id="policies"),
-        h.p("Minimum permissions for this connection's actions: ", [[h.code(name), " "] for name in made["permissions"]]),
-        [h.h3("External ID"), code_block(external, "External ID", short=True)] if external else None,
-        ask if "trustPolicy" in made else None,
-        notice(fault.message, tone="bad") if fault else None,
-        tabs("policies", panels),
-        class_="card stack", id="policy-card", hx_swap_oob="true" if anew else None,
     )  # fmt: skip
 
 

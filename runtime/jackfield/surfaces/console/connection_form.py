@@ -25,6 +25,8 @@ from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.shared.problem import Problem
 
 _REMOTE = Provenance("remote")
+_NAMED = 10
+"""Maximum number of connectors that a card names."""
 _CARDS = 60
 """Maximum number of connection types offered at once."""
 _NAME = "Letters, digits, dots, underscores and hyphens."
@@ -114,6 +116,13 @@ def _is_recommended(kind: Kind) -> bool:
     return len(manifest.connection_types) > 1 and next(iter(manifest.connection_types.values())).key == kind.about.key
 
 
+def _served(kind: Kind) -> str:
+    """Name the connectors that a type is for; of many, the first ones."""
+    rest = len(kind.chosen) - _NAMED
+    more = [f"{rest:,} more"] if rest > 0 else []
+    return ", ".join([*(manifest.title for manifest in kind.chosen[:_NAMED]), *more])
+
+
 def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
     def link(kind: Kind) -> Markup:
         address = f"/new-connection?type={kind.full_name}"
@@ -128,7 +137,7 @@ def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
         h.li(
             h.h2(icon_of(kind.manifests[0]), link(kind), h.span("recommended", class_="badge good") if _is_recommended(kind) else None),
             h.p(line(kind.about.description)),
-            h.p("For ", ", ".join(manifest.title for manifest in kind.chosen), class_="muted"),
+            h.p("For ", _served(kind), class_="muted"),
             class_="card",
         )
         for kind in kinds[:_CARDS]

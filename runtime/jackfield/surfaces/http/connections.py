@@ -99,12 +99,12 @@ async def drafted(request: Request, server: ServerContext, identity: Identity) -
 
 
 async def policy(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``GET /v1/connections/{name}/policy``; ``?actions=`` lists action names separated by commas."""
+    """Serve ``GET /v1/connections/{name}/policy``; ``?actions=`` lists action names separated by commas, ``?connector=`` names one
+    connector."""
     given, name = request.query_params, request.path_params["name"]
-    wanted = given["actions"].split(",") if given.get("actions") else None
-    return answer(
-        await _done(server, identity, lambda known: known.policy(name, wanted, given.get("principal"), given.get("from") or None))
-    )
+    wanted, connector = given["actions"].split(",") if given.get("actions") else None, given.get("connector") or None
+    sender, principal = given.get("from") or None, given.get("principal")
+    return answer(await _done(server, identity, lambda known: known.policy(name, wanted, principal, sender, connector)))
 
 
 async def _done(server: ServerContext, identity: Identity, step: Callable[[ManagedConnections], Any], stale: int = 409) -> Any:

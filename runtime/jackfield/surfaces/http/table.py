@@ -198,7 +198,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/v1/connections/{name}/policy", connections.policy, "read", "showPolicy",
         "Show the policies that the connection needs at the provider.",
-        {200: "Policies"}, query={"actions": _LONG, "principal": _LONG, "from": _LONG}, problems=(404, 422),
+        {200: "Policies"}, query={"actions": _LONG, "connector": _LONG, "principal": _LONG, "from": _LONG}, problems=(400, 404, 422),
     ),
     Operation(
         "POST", "/v1/files", uploads.upload, "invoke", "uploadFile", "Upload a file. Inputs refer to it by its ID.",

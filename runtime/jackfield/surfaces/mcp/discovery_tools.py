@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from mcp_types import CallToolResult, Tool
@@ -25,6 +26,8 @@ _CURSOR: Json = {"type": "string", "description": "The nextCursor of the previou
 _CONNECTOR: Json = {**_STRING, "description": "A connector's key, such as aws-ses."}
 _TAG: Json = {**_STRING, "description": "Only actions with this tag, such as Payments; most connectors have none."}
 _MOST = 50
+_NAMED = 20
+"""Connectors named for one connection: one of AWS may serve 439."""
 
 
 def _limit(default: int) -> Json:
@@ -68,7 +71,8 @@ DISCOVERY: tuple[Tool, ...] = (
     Tool(
         name="list_connections",
         title="List connections",
-        description="List the connections that actions can use, by name. Values and secrets are not returned.",
+        description="List the connections that actions can use, by name, each with up to 20 connectors that it serves. Values and "
+        "secrets are not returned.",
         input_schema=closed(
             connector={**_CONNECTOR, "description": "Only connections that serve this connector."}, limit=_limit(_MOST), cursor=_CURSOR,
         ),
@@ -155,8 +159,10 @@ def _rows(call: CallContext, given: Mapping[str, Any]) -> tuple[list[Json], str 
     for row in _all(connections, given.get("cursor"), limit + 1):
         kind = connections.kinds.known(row["type"])
         manifests = kind.manifests if kind is not None else ()
-        serves = [manifest.key for manifest in manifests if authorizer.sees_connection(row["name"], row["type"], [manifest])]
-        if not serves or given.get("connector", serves[0]) not in serves:
+        wanted = [manifest for manifest in manifests if given.get("connector", manifest.key) == manifest.key]
+        seen = (manifest.key for manifest in wanted if authorizer.sees_connection(row["name"], row["type"], [manifest]))
+        serves = [*islice(seen, _NAMED)]
+        if not serves:
             continue
         if len(found) == limit:
             return found, found[-1]["name"]
