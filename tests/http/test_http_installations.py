@@ -12,7 +12,9 @@ import pytest
 from console_client import Place, placed, token
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.access import Rules
+from jackfield.market.refusals import NotInstalled
 from jackfield.market.server_installer import ServerInstaller
+from jackfield.market.sources import read_root
 from shell import Shell
 from storefront import Files, Storefront
 
@@ -218,3 +220,35 @@ def test_the_console_offers_nothing_to_others(place: Place) -> None:
         browser = place.signed_in(token(place, **given))
         assert "/marketplace" not in browser.get("/connectors").text
         assert browser.get("/marketplace").status == 403
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--install-from", "http://catalogue.example"], "anyone on the network could choose the root of trust"),
+        (["--install-from", "http://10.0.0.7:8000/site"], "anyone on the network could choose the root of trust"),
+        (["--install-from", "https://catalogue.example", "--root", "missing.json"], "missing.json"),
+        (["--install-from", "https://catalogue.example", "--root", "other.json"], "is not the root.json of a catalogue"),
+        (
+            ["--install-from", "http://a.example", "--install-from", "http://b", "--root", "other.json"],
+            "1 --root for 2 --install-from",
+        ),
+        (["--root", "other.json"], "1 --root for 0 --install-from"),
+    ],
+)
+def test_a_server_trusts_no_root_that_the_network_chooses(shell: Shell, words: list[str], text: str) -> None:
+    """Corners H5: over plain HTTP, the first person on the path chose the root that all later checks rest on; ``--root`` pins it."""
+    (shell.folder / "other.json").write_text('{"signed": {"_type": "timestamp"}}')
+    given = [str(shell.folder / word) if word.endswith(".json") else word for word in words]
+    refused = shell.run("serve", "--port", "0", *given)
+    assert (refused.code, text in refused.out + refused.err) == (2, True)
+
+
+def test_a_server_installs_only_below_the_root_that_it_was_given(shop: Storefront, url: str, tmp_path: Path, shell: Shell) -> None:
+    """With the catalogue's root.json it installs; with the root of another catalogue it refuses."""
+    other = Storefront(shell, "other").open()
+    roots = {name: read_root(str(place.site / "metadata" / "root.json")) for name, place in (("own", shop), ("other", other))}
+    with pytest.raises(NotInstalled) as refused:
+        ServerInstaller(str(tmp_path / "foreign"), (url,), {url: roots["other"]}).install("acme", None)
+    assert refused.value.rule == "signature"
+    assert ServerInstaller(str(tmp_path / "pinned"), (url,), {url: roots["own"]}).install("acme", None)["version"] == "1.0.0"

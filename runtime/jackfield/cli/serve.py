@@ -67,6 +67,10 @@ def _declare(parser: Parser) -> None:
         "--install-from", action="append", default=[], metavar="SOURCE",
         help="a catalogue (URL or folder) that connectors may be installed from over HTTP and in the console; repeatable",
     )  # fmt: skip
+    parser.add_argument(
+        "--root", action="append", default=[], metavar="FILE",
+        help="trusted root.json of a catalogue, one for each --install-from in its order; required for plain HTTP beyond loopback",
+    )  # fmt: skip
     declare_migrate(parser)
     parser.add_argument(
         "--console-link", choices=("auto", "always", "never"), default="auto",
@@ -106,7 +110,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         stop_within=arguments.stop_within,
         jwt=jwt,
         mcp_tools=arguments.mcp_tools,
-        installer=_installer(arguments.install_from),
+        installer=_installer(arguments.install_from, arguments.root),
     )
     components = components_of(arguments) if arguments.components is not None else None
     if components is not None:
@@ -128,19 +132,28 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     return run(settings, configure, ready, mounts(components))
 
 
-def _installer(sources: Sequence[str]) -> Callable[[], Installer] | None:
+def _installer(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], Installer] | None:
     """Return the factory of each process's installer.
 
-    :raises InvalidInvocation: if a source is neither a URL nor a folder.
+    :raises InvalidInvocation: if a source is neither a URL nor a folder, or is read over plain HTTP without a root of trust.
     """
+    if len(roots) not in {0, len(sources)}:
+        raise InvalidInvocation(
+            f"{len(roots)} --root for {len(sources)} --install-from",
+            hint="Give one --root FILE for each --install-from, in the same order.",
+        )
     if not sources:
         return None
     from jackfield.market.repository import require_tuf
     from jackfield.market.server_installer import ServerInstaller
-    from jackfield.market.sources import Source
+    from jackfield.market.sources import Source, read_root
 
     require_tuf()
-    return functools.partial(ServerInstaller, home(os.environ), tuple(Source.parse(text).url for text in sources))
+    known = tuple(Source.parse(text) for text in sources)
+    for source in known if not roots else ():
+        source.require_privacy()
+    trusted = {source.url: read_root(path) for source, path in zip(known, roots, strict=False)}
+    return functools.partial(ServerInstaller, home(os.environ), tuple(source.url for source in known), trusted)
 
 
 def _root_path(arguments: Namespace) -> str:

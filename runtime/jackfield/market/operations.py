@@ -24,13 +24,15 @@ _ROOT_BYTES = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Choices of whoever installs. ``warn`` is called with what a person should read."""
+    """Choices of whoever installs. ``root`` is the path of the trusted root of any source, ``roots`` are the contents of those of some
+    sources, by URL. ``warn`` is called with what a person should read."""
 
     policy: str | None = None
     root: str | None = None
     find_links: Sequence[str] = field(default_factory=tuple)
     allowed_names: Sequence[str] = field(default_factory=tuple)
     warn: Callable[[str], None] = lambda _: None
+    roots: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Operations:
@@ -169,7 +171,8 @@ class Operations:
         """Open a catalogue once per command."""
         self._policy.check_source(source.url)
         if source.url not in self._catalogues:
-            content = None if self._options.root is None else read_bounded(self._options.root, _ROOT_BYTES)
+            given = self._options.root
+            content = self._options.roots.get(source.url) if given is None else read_bounded(given, _ROOT_BYTES)
             anchor = Anchor(content, root_sha256)
             self._catalogues[source.url] = open_catalogue(source, self._installed.home, anchor, self._options.warn)
         return self._catalogues[source.url]

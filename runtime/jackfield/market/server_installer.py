@@ -22,13 +22,15 @@ _RELEASE = ("name", "version", "title", "description", "publisher", "grade", "pe
 
 
 class ServerInstaller:
-    """Operations on the connectors of the data folder ``home``; ``sources`` are the only catalogues that may be used.
+    """Operations on the connectors of the data folder ``home``; ``sources`` are the only catalogues that may be used, ``roots`` the
+    contents of their trusted ``root.json``, by URL.
 
     Each call reads the catalogues and the policy anew, since it may come days after the one before. Thread-safe.
     """
 
-    def __init__(self, home: str, sources: Sequence[str]) -> None:
+    def __init__(self, home: str, sources: Sequence[str], roots: Mapping[str, bytes] | None = None) -> None:
         self._home = home
+        self._roots = roots or {}
         self.sources = tuple(sources)
 
     def installed(self) -> list[dict[str, Any]]:
@@ -116,7 +118,7 @@ class ServerInstaller:
         return [self._plain(value) for value in found] if isinstance(found, list) else found
 
     def _operations(self) -> Operations:
-        return Operations(self._home, Options(warn=_LOG.warning))
+        return Operations(self._home, Options(warn=_LOG.warning, roots=self._roots))
 
 
 def _row(data: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

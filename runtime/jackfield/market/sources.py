@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
@@ -73,10 +74,29 @@ class Source:
             raise InvalidInvocation(f"'{text[:200]}' is neither an http(s) URL nor a folder", hint="Give --from URL or --from SITE.")
         return Source(f"file://{quote(os.path.abspath(path))}")
 
+    def require_privacy(self) -> None:
+        """Check that nobody on the network can choose the first root: it is read from a folder, over TLS, or from this machine.
+
+        :raises InvalidInvocation: if it is read over plain HTTP from another machine.
+        """
+        host = urlsplit(self.url).hostname or ""
+        if self.url.startswith("http:") and not _is_loopback(host):
+            raise InvalidInvocation(
+                f"{self.url} is read over plain HTTP, so anyone on the network could choose the root of trust",
+                hint="Give the catalogue's root.json with --root FILE, or use https.",
+            )
+
     @property
     def state(self) -> str:
         """Name of the folder that keeps what is known about this source."""
         return hashlib.sha256(self.url.encode()).hexdigest()[:32]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +259,24 @@ def open_catalogue(source: Source, home: str, anchor: Anchor, warn: Callable[[st
         updater = _refreshed(source, folder, pinned)
         _prune(os.path.join(folder, _TARGETS))
         return Catalogue(source, updater, folder, [pinned, *_history(folder)])
+
+
+def read_root(path: str) -> bytes:
+    """Read a trusted ``root.json``.
+
+    :raises InvalidInvocation: if the file cannot be read, or is no root of a catalogue.
+    """
+    from tuf.api.metadata import Metadata, Root
+    from tuf.api.serialization import DeserializationError
+
+    content = read_bounded(path, _ROOT_BYTES)
+    try:
+        found = Metadata[Root].from_bytes(content).signed
+    except DeserializationError:
+        found = None
+    if not isinstance(found, Root):
+        raise InvalidInvocation(f"'{path}' is not the root.json of a catalogue", hint="Take the file that 'jackfield catalogue init' made.")
+    return content
 
 
 @contextmanager
