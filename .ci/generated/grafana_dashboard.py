@@ -156,6 +156,12 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
                 ),
                 "Child processes that run isolated connectors, and those that ended by themselves or were ended for what they did.",
             ),
+            _Panel(
+                "Revoked connectors",
+                "short",
+                (("max(jackfield_connectors_revoked)", "installed and revoked"),),
+                "Installed connectors of which the publisher's key or the release was revoked.",
+            ),
         ),
     ),
 )

@@ -32,6 +32,7 @@ _QUERIES = """## Questions and queries
 | How long does work wait? | `jackfield_queue_oldest_seconds` |
 | Did an invocation kill its workers? | `jackfield_queue_dead > 0` |
 | Does an isolated connector crash? | `increase(jackfield_isolated_process_ends_total[15m]) > 0` |
+| Is a revoked connector installed? | `jackfield_connectors_revoked > 0` |
 | Do credential leases fail? | `rate(jackfield_credential_leases_total{outcome="failed"}[5m])` |
 
 Alert on the first query: every invocation stays in doubt until somebody [resolves it](../tutorial/operators.md#what-is-in-doubt)."""

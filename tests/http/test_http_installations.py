@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -252,3 +253,38 @@ def test_a_server_installs_only_below_the_root_that_it_was_given(shop: Storefron
         ServerInstaller(str(tmp_path / "foreign"), (url,), {url: roots["other"]}).install("acme", None)
     assert refused.value.rule == "signature"
     assert ServerInstaller(str(tmp_path / "pinned"), (url,), {url: roots["own"]}).install("acme", None)["version"] == "1.0.0"
+
+
+def test_a_revoked_connector_is_shown_wherever_it_is_installed(
+    place: Place, url: str, shell: Shell, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Corners H2: overview, connector page and lists said nothing, and the marketplace "The catalogues are empty."."""
+    browser, asking = place.signed_in(token(place, "manage")), {"authorization": f"Bearer {token(place, 'manage')}"}
+    browser.change("/marketplace/acme", "/marketplace/acme/installation", source=url)
+    assert "jackfield_connectors_revoked 0.0" in place.client().get("/metrics", **asking).text
+    key = json.loads((shell.folder / "acme-labs.key.pub").read_text())["keyId"]
+    assert shell.run("catalogue", "revoke", "site", key, "--reason", "stolen").code == 0
+    with caplog.at_level("WARNING", "jackfield.market"):
+        installer = place.host.installer
+        assert installer is not None
+        (row,) = installer.revoked()
+        assert installer.revoked() == [row]
+    assert (row["connector"], row["version"], row["keyId"], row["reason"]) == ("acme", "1.0.0", key, "stolen")
+    (warning,) = (record.getMessage() for record in caplog.records if "was revoked on" in record.getMessage())
+    assert "the connector 'acme' 1.0.0 is installed" in warning
+    for address in ("/", "/connectors/acme", "/marketplace", "/marketplace/acme"):
+        shown = browser.get(address).words
+        assert "The release 1.0.0 of acme was revoked on" in shown, address
+        assert "stolen" in shown
+        assert "The catalogues are empty" not in shown
+        assert "The newest version is installed" not in shown
+    assert "revoked" in browser.get("/connectors").words
+    items = json.loads(place.client().get("/v1/connectors?summary=true", **asking).text)["items"]
+    (listed,) = (item for item in items if item["key"] == "acme")
+    assert listed["revoked"]["reason"] == "stolen"
+    assert "jackfield_connectors_revoked 1.0" in place.client().get("/metrics", **asking).text
+    monkeypatch.setenv("JACKFIELD_HOME", str(place.host.catalog.home))
+    (row,) = (item for item in shell.run("connectors", "list").json if item["key"] == "acme")
+    assert row["revoked"]["at"]
+    browser.change("/marketplace/acme", "/marketplace/acme/removal")
+    assert "jackfield_connectors_revoked 0.0" in place.client().get("/metrics", **asking).text

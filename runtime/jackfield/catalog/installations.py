@@ -21,6 +21,8 @@ FOLDER = "connectors"
 INDEX = "installed.json"
 """Index of the installed connectors."""
 INDEX_VERSION = 1
+REVOKED = "revoked.json"
+"""Revocations of what is installed, as the catalogues last said; whoever looks there writes them."""
 
 
 class InstallationFolder:
@@ -59,6 +61,28 @@ def _points(folder: str, data: Mapping[str, Any]) -> list[EntryPoint]:
         for key, connector in data["connectors"].items()
         for row in connector["versions"]
     ]
+
+
+def revocations(home: str | None) -> dict[str, dict[str, Any]]:
+    """Return the revocation of each installed connector that has one, by key: ``{"version", "publisher", "keyId", "at", "reason"?}``.
+
+    It is what ``jackfield outdated``, or a server that installs connectors, has last read from their catalogues: nothing is downloaded.
+    """
+    folder, found = os.path.join(home or "", FOLDER), {}
+    for row in read_revocations(folder) if home is not None else ():
+        if os.path.isdir(os.path.join(folder, row["connector"], row["version"])):
+            found[row["connector"]] = row
+    return found
+
+
+def read_revocations(folder: str) -> list[dict[str, Any]]:
+    """Return the recorded revocations of the connectors in ``folder``; none if the file is missing or damaged."""
+    try:
+        with open(os.path.join(folder, REVOKED), encoding="utf-8") as file:
+            rows = json.load(file)["revoked"]
+        return [row for row in rows if all(isinstance(row[name], str) for name in ("connector", "version", "keyId", "at"))]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []
 
 
 def read_receipts(folder: str) -> list[dict[str, Any]]:

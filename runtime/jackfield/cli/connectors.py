@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import Catalog, Entry
+from jackfield.catalog.installations import revocations
 from jackfield.catalog.of_workspace import installed_here
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
@@ -30,7 +31,9 @@ def _declare_list(parser: Parser) -> None:
 def _list(arguments: Namespace, output: Output) -> int:
     catalog = installed_here(os.environ)
     rows = _checked_rows() if arguments.check else [entry.to_json() for entry in _entries(catalog, folded=not arguments.all)]
-    output.rows(rows, (*_COLUMNS, "error") if any("error" in row for row in rows) else _COLUMNS)
+    revoked = revocations(catalog.whole.home)
+    rows = [{**row, "revoked": revoked[row["key"]]} if row["key"] in revoked else row for row in rows]
+    output.rows(rows, (*_COLUMNS, *(name for name in ("revoked", "error") if any(name in row for row in rows))))
     for name in () if arguments.all else catalog.offered_whole:
         sys.stderr.write(
             f"jackfield: every service of {name} is a connector, too: {name}.SERVICE; 'jackfield search WORDS' finds their actions,"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from jackfield.catalog.installations import read_revocations
 from jackfield.errors import InvalidInvocation, JackfieldError, UnknownConnector, did_you_mean
 from jackfield.failures import OnFailure
 from jackfield.market.installing import Installation, Installer, Wanted, choose, preference
@@ -147,13 +148,42 @@ class Operations:
         if not self._installed.receipts():
             return []
         with self._installed.exclusive():
+            self._note_revoked()
             return [row for receipt in self._defaults().values() if (row := self._compared(receipt)) is not None]
+
+    def revoked(self) -> list[dict[str, Any]]:
+        """Look in the catalogues for revocations of what is installed, and record them for every process of the data folder.
+
+        Return a row for each. ``warn`` gets a new one once. A catalogue that cannot be read changes nothing that is known of it.
+        """
+        if not self._installed.receipts():
+            return []
+        with self._installed.exclusive():
+            return self._note_revoked()
+
+    def _note_revoked(self) -> list[dict[str, Any]]:
+        receipts, known = self._installed.receipts(), read_revocations(self._installed.folder)
+        rows: list[dict[str, Any]] = []
+        for receipt in receipts:
+            try:
+                row = _revocation(receipt, self._open(Source.parse(receipt["source"]["url"])))
+            except JackfieldError:
+                place = receipt["key"], receipt["version"]
+                row = next((old for old in known if (old["connector"], old["version"]) == place), None)
+            rows += [row] if row is not None else []
+        for new in self._installed.note_revoked(rows):
+            why = f": {new['reason']}" if new.get("reason") else ""
+            self._options.warn(
+                f"the connector '{new['connector']}' {new['version']} is installed, and its publisher's key {new['keyId'][:16]} was revoked"
+                f" on {new['at']}{why}; calls go on until you upgrade or remove it"
+            )
+        return rows
 
     def _compared(self, receipt: Mapping[str, Any]) -> dict[str, Any] | None:
         row = {"connector": receipt["key"], "version": receipt["version"], "source": receipt["source"]["url"]}
         try:
             installer = self._installer(self._open(Source.parse(receipt["source"]["url"])))
-            if receipt["publisher"]["keyId"] in installer.catalogue.revoked():
+            if _revocation(receipt, installer.catalogue) is not None:
                 return {**row, "status": "revoked"}
             release = newer(installer, receipt, Wanted.parse(str(receipt["key"])))
             if release is None:
@@ -209,3 +239,16 @@ class Operations:
         tail = did_you_mean(name, {receipt["key"] for receipt in self._installed.receipts()})
         hint = "Connectors that pip has installed are upgraded and removed by pip."
         return UnknownConnector(f"'jackfield install' has installed no connector '{text[:80]}'{tail}", hint=hint)
+
+
+def _revocation(receipt: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Any] | None:
+    """Return the revocation of an installed release: of its publisher's key, or of the release with a key that has a successor."""
+    publisher = receipt["publisher"]
+    about = catalogue.revoked().get(publisher["keyId"])
+    if about is None:
+        gone = next((one for one in catalogue.connector(str(receipt["key"])).revoked if one.sha256 == receipt["sha256"]), None)
+        about = None if gone is None else {"at": ""}
+    if about is None:
+        return None
+    reason = {"reason": str(about["reason"])} if about.get("reason") else {}
+    return {"connector": receipt["key"], "version": receipt["version"], **publisher, "at": str(about["at"]), **reason}

@@ -10,13 +10,13 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from jackfield.catalog.discovery import RECEIPT
-from jackfield.catalog.installations import FOLDER, INDEX, index, read_receipts
+from jackfield.catalog.installations import FOLDER, INDEX, REVOKED, index, read_receipts, read_revocations
 from jackfield.database.durable import sync
 from jackfield.errors import Conflict, InvalidInvocation
 from jackfield.failures import OnFailure
@@ -102,6 +102,14 @@ class Installed:
         """Write the index anew from the receipts."""
         content = json.dumps(index(self.receipts(), pins), indent=1, ensure_ascii=False) + "\n"
         write_file(os.path.join(self.folder, INDEX), content.encode())
+
+    def note_revoked(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Record the revocations of what is installed, and return those that are new."""
+        known = read_revocations(self.folder)
+        if rows != known:
+            write_file(os.path.join(self.folder, REVOKED), json.dumps({"revoked": rows}, indent=1).encode())
+        named = {(row["connector"], row["version"], row["keyId"]) for row in known}
+        return [row for row in rows if (row["connector"], row["version"], row["keyId"]) not in named]
 
     def _own(self, key: str, version: str) -> str:
         """Return the folder of a connector. A link there would lead writing and deleting to files that are not jackfield's."""

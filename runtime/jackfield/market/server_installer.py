@@ -67,6 +67,11 @@ class ServerInstaller:
             rows = self._operations().outdated()
         return [{name: self._plain(value) if name == "error" else value for name, value in row.items()} for row in rows]
 
+    def revoked(self) -> list[dict[str, Any]]:
+        """Look for revocations of what is installed; a new one is logged as a warning, once for all processes."""
+        with self._told():
+            return self._operations().revoked()
+
     def install(self, name: str, source: str | None) -> dict[str, Any]:
         """Verify and install a connector.
 

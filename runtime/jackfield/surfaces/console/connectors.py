@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -16,6 +16,7 @@ from jackfield.surfaces.console.markdown import guide, line
 from jackfield.surfaces.console.marketplace import may_install
 from jackfield.surfaces.console.markup import Markup, h
 from jackfield.surfaces.console.page_request import PageRequest
+from jackfield.surfaces.console.revocations import revoked_here, revoked_notices
 from jackfield.surfaces.console.shell import fragment, page
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.searching import found_actions, listed_connectors
@@ -66,9 +67,10 @@ def listed(request: PageRequest) -> Response:
 
 def _found(request: PageRequest, words: str) -> Markup:
     catalog = request.catalog
+    revoked = revoked_here(request)
     entries = list(listed_connectors(request.server.search, catalog, folded=not words))
     if not words:
-        shown = [*(_card(request, entry) for entry in entries[:_CARDS]), *map(_source_card, catalog.offered_whole)]
+        shown = [*(_card(request, entry, revoked) for entry in entries[:_CARDS]), *map(_source_card, catalog.offered_whole)]
         rest = len(entries) - _CARDS
         return h.div(
             h.ul(shown, class_="cards")
@@ -89,7 +91,7 @@ def _found(request: PageRequest, words: str) -> Markup:
         empty=f"No action matches “{words}”.",
     )
     return h.div(
-        h.ul([_card(request, entry) for entry in connectors[:_FOUND]], class_="cards") if connectors else None,
+        h.ul([_card(request, entry, revoked) for entry in connectors[:_FOUND]], class_="cards") if connectors else None,
         h.h2("Actions"),
         h.p(f"No action matches all words of “{words}”. These are the closest.", class_="muted")
         if actions and not actions[0].exact
@@ -98,7 +100,7 @@ def _found(request: PageRequest, words: str) -> Markup:
     )
 
 
-def _card(request: PageRequest, entry: Entry) -> Markup:
+def _card(request: PageRequest, entry: Entry, revoked: Collection[str]) -> Markup:
     if entry.error is not None:
         return h.li(h.h2(_letters(entry.key), entry.key), h.p(badge("broken"), " ", entry.error), class_="card")
     manifest = request.catalog.find(entry.key)
@@ -107,6 +109,7 @@ def _card(request: PageRequest, entry: Entry) -> Markup:
         h.h2(icon_of(manifest), h.a(manifest.title, href=f"/connectors/{manifest.key}", class_="whole")),
         h.p(manifest.description),
         h.p(count, " · ", manifest.version, class_="muted"),
+        badge("revoked") if entry.key in revoked else None,
         class_="card",
     )
 
@@ -138,7 +141,15 @@ def shown(request: PageRequest) -> Response:
         ]
     )
     return page(
-        request, "connectors", manifest.title, title, facts, h.h2("Actions"), actions_listed(request, manifest), _types(request, manifest)
+        request,
+        "connectors",
+        manifest.title,
+        title,
+        revoked_notices(request, manifest.key),
+        facts,
+        h.h2("Actions"),
+        actions_listed(request, manifest),
+        _types(request, manifest),
     )
 
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from jackfield.surfaces.console.components import badge, csrf_field, fault_of, heading, notice, rows_table, terms
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.page_request import PageRequest
+from jackfield.surfaces.console.revocations import revoked_here, revoked_notices
 from jackfield.surfaces.console.shell import page, redirect
 from jackfield.surfaces.shared.installer import Installer, changed, exactly, find_installer
 from jackfield.surfaces.shared.problem import Problem
@@ -27,7 +28,7 @@ def listed(request: PageRequest) -> Response:
     """``GET /marketplace``: the connectors of the catalogues; ``?q=`` searches them."""
     installer = _installer(request)
     words = request.query.get("q", "").strip()
-    rows = [row for row in installer.available() if _matches(row, words)]
+    rows = [row for row in _known(installer) if _matches(row, words)]
     outdated = {row["connector"]: row for row in installer.outdated()}
     search = h.form(
         h.label("Search the catalogues", for_="q", class_="unseen"),
@@ -45,7 +46,18 @@ def listed(request: PageRequest) -> Response:
     more = h.p(f"{rest:,} more. Use the search to find them.", class_="muted") if rest > 0 else None
     lead = ["From ", ", ".join(installer.sources), ". Packages are verified before any of their code runs."]
     done = notice(_DONE[request.query["done"]], tone="good") if request.query.get("done") in _DONE else None
-    return page(request, "connectors", "Add connectors", heading("Add connectors", lead=lead), done, _faults(outdated), search, table, more)
+    return page(
+        request,
+        "connectors",
+        "Add connectors",
+        heading("Add connectors", lead=lead),
+        done,
+        revoked_notices(request),
+        _faults(outdated),
+        search,
+        table,
+        more,
+    )
 
 
 def shown(request: PageRequest) -> Response:
@@ -70,7 +82,7 @@ def shown(request: PageRequest) -> Response:
             ("Installed", ", ".join(_version(mine) for mine in versions) or "no"),
         ]
     )
-    parts: list[Node] = [facts, h.h2("Permissions"), _permissions(about)]
+    parts: list[Node] = [revoked_notices(request, key), facts, h.h2("Permissions"), _permissions(about)]
     parts += [_upgrade(request, installer, key, row, versions)] if versions else [_install(request, about)]
     parts += [_removal(request, key, versions)] if versions else []
     return page(request, "connectors", str(about.get("title", key)), title, *parts)
@@ -101,6 +113,14 @@ def removed(request: PageRequest) -> Response:
     name = exactly(key, version)
     changed(request.server, request.identity, "connector.removed", key, lambda: installer.uninstall(name), version=version)
     return redirect(request, "/marketplace?done=removed")
+
+
+def _known(installer: Installer) -> list[Row]:
+    """Return the connectors of the catalogues, and those that are installed and that no catalogue has any more."""
+    rows: list[Row] = [*installer.available()]
+    known = {row["connector"] for row in rows}
+    gone = {mine["connector"]: {**mine, "installed": mine["version"]} for mine in reversed(installer.installed())}
+    return [*rows, *(row for key, row in gone.items() if key not in known)]
 
 
 def may_install(request: PageRequest) -> bool:
@@ -174,7 +194,10 @@ def _install(request: PageRequest, row: Row) -> Markup:
 
 def _upgrade(request: PageRequest, installer: Installer, key: str, row: Row | None, versions: Sequence[Row]) -> Markup | None:
     """Show the changes of the newest release, if it is newer than the default version."""
-    if row is None or row["version"] in {mine["version"] for mine in versions}:
+    if row is None:
+        gone = revoked_here(request).get(key)
+        return notice("The catalogue has withdrawn its releases." if gone else "The catalogue has no release of it.", tone="warn")
+    if row["version"] in {mine["version"] for mine in versions}:
         return notice("The newest version is installed.")
     found = installer.upgrade(key, breaking=True, dry_run=True)
     if found["refused"]:

@@ -11,6 +11,7 @@ from jackfield.surfaces.console.components import heading, live, local_time, row
 from jackfield.surfaces.console.invocations import entries_table
 from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.page_request import PageRequest
+from jackfield.surfaces.console.revocations import revoked_notices
 from jackfield.surfaces.console.shell import fragment, page
 from jackfield.surfaces.console.statistics import SPANS, Figures, Span, counted, figures
 
@@ -37,6 +38,7 @@ def shown(request: PageRequest) -> Response:
 def _content(request: PageRequest, span: Span) -> list[Node]:
     numbers, limited = _figures(request, span)
     return [
+        revoked_notices(request),
         _tiles(request, numbers),
         h.p(limited, class_="muted") if limited else None,
         h.div(

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from jackfield.access import Request as Wish
 from jackfield.catalog.found import Found
+from jackfield.catalog.installations import revocations
 from jackfield.errors import UnknownName
 from jackfield.manifest import ActionManifest, Manifest
 from jackfield.surfaces.http.parameters import flag, limit_of
@@ -35,7 +36,9 @@ async def connectors(request: Request, server: ServerContext, identity: Identity
         some = list(islice(rows, limit))
         cursor = some[-1].key if next(rows, None) is not None else None
         if summary:
-            return {"items": [row.to_json() for row in some], "nextCursor": cursor}
+            revoked = revocations(catalog.whole.home)
+            items = [{**row.to_json(), **({"revoked": revoked[row.key]} if row.key in revoked else {})} for row in some]
+            return {"items": items, "nextCursor": cursor}
         manifests = (catalog.look(row.key)[1] for row in some)
         return {"items": [manifest.raw for manifest in manifests if manifest is not None], "nextCursor": cursor}
 

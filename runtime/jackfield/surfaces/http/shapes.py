@@ -143,7 +143,7 @@ _CATALOGUE: dict[str, Json] = {
     "Connector": _object(
         ("key", "title", "version", "actions", "status"),
         key=_STRING, title=_STRING, version=_NULLABLE, actions={"type": "array", "items": _STRING}, status={"enum": ["ok", "broken"]},
-        error=_STRING,
+        error=_STRING, revoked=_ANY,
     ),
     "FoundAction": _object(
         ("connector", "action", "title", "description", "effect"),

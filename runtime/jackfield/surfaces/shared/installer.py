@@ -42,6 +42,9 @@ class Installer(Protocol):
     def outdated(self) -> list[dict[str, Any]]:
         """Return a row for each installed connector with a newer release, a revoked key, or a source that cannot be read."""
 
+    def revoked(self) -> list[dict[str, Any]]:
+        """Look for revocations of what is installed, log the new ones, and record them for the other processes."""
+
     def install(self, name: str, source: str | None) -> dict[str, Any]:
         """Install a connector."""
 

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from jackfield.catalog import Catalog
+from jackfield.catalog.installations import revocations
 from jackfield.errors import UnknownConnector
 from jackfield.invocation import Result
 from jackfield.surfaces.shared.metrics_folder import FOLDER
@@ -74,6 +75,10 @@ class Metrics:
             "jackfield_queue_dead", "Dead invocations: given up after too many lost workers.",
             registry=self.registry, multiprocess_mode="mostrecent",
         )  # fmt: skip
+        self.revoked = Gauge(
+            "jackfield_connectors_revoked", "Installed connectors of which the publisher's key or the release was revoked.",
+            registry=self.registry, multiprocess_mode="mostrecent",
+        )  # fmt: skip
 
     def note_queue(self, stats: Mapping[str, Mapping[str, Any]]) -> None:
         """Set the figures of the queue; ``stats`` holds them by workspace."""
@@ -126,6 +131,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return the metrics in Prometheus' exposition format."""
+        self.revoked.set(len(revocations(self._catalog.whole.home)))
         folder = os.environ.get(FOLDER)
         return generate_latest(self.registry if folder is None else _together(folder))
 

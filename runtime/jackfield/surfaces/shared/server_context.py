@@ -192,6 +192,11 @@ class ServerContext:
                     await self.slowly(self.files.sweep)
             except JackfieldError as error:
                 _LOG.warning("expired files cannot be deleted: %s", error.message)
+            try:
+                if self.installer is not None:
+                    await self.slowly(self.installer.revoked)
+            except JackfieldError as error:
+                _LOG.warning("revocations of installed connectors cannot be looked for: %s", error.message)
             await asyncio.sleep(_SWEEP_EVERY)
 
 
