@@ -18,8 +18,9 @@ from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.journal.outbox import Outbox
 from jackfield.queue import Engine, check_queue, dispatcher
-from jackfield.queue.celery.broker import DEAD, QUEUE, TASK, new_app
+from jackfield.queue.celery.broker import QUEUE, TASK, new_app
 from jackfield.queue.celery.publisher import CeleryPublisher
+from jackfield.queue.celery.transport import DEAD
 from rabbitmq import Node
 
 

@@ -11,11 +11,11 @@ from kombu import Exchange
 from kombu import Queue as BrokerQueue
 
 from jackfield.errors import InvalidInvocation
+from jackfield.queue.celery.transport import DEAD, transport_of
 from jackfield.url_passwords import without_password
 
 TASK = "jackfield.run"
 QUEUE = "jackfield"
-DEAD = "jackfield.dead"
 DELIVERY_LIMIT = 5
 """Deliveries of one message without an acknowledgement after which RabbitMQ moves it to ``jackfield.dead``."""
 _SCHEMES = ("amqp", "amqps", "redis", "rediss")
@@ -51,6 +51,7 @@ def new_app(url: str) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_timeout=_CONNECT_WITHIN,
         broker_heartbeat=_HEARTBEAT if _is_amqp(url) else 0,
+        broker_transport=transport_of(url),
         broker_transport_options=_transport_options(url),
         broker_use_ssl=_tls(url),
         control_queue_exclusive=_is_amqp(url),

@@ -16,7 +16,8 @@ from kombu.exceptions import KombuError
 
 from jackfield.errors import Unavailable
 from jackfield.journal.outbox import Message
-from jackfield.queue.celery.broker import DEAD, QUEUE, TASK, queues
+from jackfield.queue.celery.broker import QUEUE, TASK, queues
+from jackfield.queue.celery.transport import DEAD
 
 _LOG = logging.getLogger("jackfield.queue")
 _CONFIRM_WITHIN = 10.0

@@ -21,9 +21,10 @@ from kombu.common import ignore_errors
 
 from jackfield.fork import at_fork
 from jackfield.journal.outbox import Message as Delivery
-from jackfield.queue.celery.broker import DEAD, QUEUE, TASK
+from jackfield.queue.celery.broker import QUEUE, TASK
 from jackfield.queue.celery.control import Control
 from jackfield.queue.celery.publisher import read_message
+from jackfield.queue.celery.transport import DEAD
 from jackfield.resources.threads import Threads
 
 _LOG = logging.getLogger("jackfield.queue")
@@ -101,6 +102,9 @@ class Consumer(CeleryConsumer):
         take = super().create_task_handler(*arguments, **named)
 
         def taken(message: Message) -> None:
+            if message.headers.get("task") != TASK:  # Celery has tasks of its own, such as celery.map, and would run them
+                self._refuse(message)
+                return
             try:
                 take(message)
             except (TypeError, ValueError, KeyError, AttributeError, LookupError):
@@ -128,8 +132,12 @@ class Consumer(CeleryConsumer):
             ignore_errors(connection, connection.close)
 
     def _refuse(self, message: Message) -> None:
-        _LOG.error("an unreadable message was moved to the broker's queue '%s'", DEAD)
-        message.reject_log_error(_LOG, self.connection_errors)
+        try:
+            message.reject()
+        except self.connection_errors as error:
+            _LOG.error("an unreadable message could not be moved to the broker's queue '%s': %s", DEAD, type(error).__name__)
+        else:
+            _LOG.error("an unreadable message was moved to the broker's queue '%s'", DEAD)
 
 
 def _strategy(task: Task, app: Celery, consumer: CeleryConsumer) -> Callable[..., Any]:

@@ -1,0 +1,182 @@
+"""The broker's transports, guarded: no message that somebody forges on the broker fills the memory, ends the consumer or gets lost.
+
+Celery decompresses a message before it looks at it, kombu's Redis transport ends on what is no message, and Redis drops what is rejected.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import uuid
+from collections.abc import Mapping
+from json import loads
+from queue import Empty
+from typing import Any
+
+from kombu.transport import pyamqp, redis, virtual
+
+_LOG = logging.getLogger("jackfield.queue")
+DEAD = "jackfield.dead"
+"""The broker's queue of dead letters."""
+LONGEST_BODY = 4 * 1024
+"""Bytes of a message's body: it has the name of a workspace and an ID."""
+_LONGEST_ENVELOPE = 64 * 1024
+"""Characters of a message with its headers on Redis. Of a longer one, the dead letters have the beginning."""
+
+
+class Refused(ValueError):
+    """A message that jackfield never sends."""
+
+
+def _fault(headers: object, body: object) -> Refused | None:
+    if not isinstance(headers, Mapping) or "compression" in headers:
+        return Refused("it is compressed")
+    size = len(body) if isinstance(body, str | bytes | memoryview) else LONGEST_BODY + 1 if body else 0
+    return Refused(f"its body has more than {LONGEST_BODY:,} bytes") if size > LONGEST_BODY else None
+
+
+def _errors(headers: object, body: object) -> list[Any]:
+    """Return kombu's record of a refused message: it decodes nothing then, and asks the consumer what to do."""
+    fault = _fault(headers, body)
+    return [] if fault is None else [(Refused, fault, None)]
+
+
+class AmqpMessage(pyamqp.Message):
+    """Message of RabbitMQ that is judged before anything of it is decoded."""
+
+    def __init__(self, msg: Any, channel: Any = None, **named: Any) -> None:
+        self.errors = _errors(msg.properties.get("application_headers") or {}, msg.body)
+        super().__init__(msg, channel, **named)
+
+
+class AmqpChannel(pyamqp.Channel):
+    """Channel to RabbitMQ, with such messages."""
+
+    Message = AmqpMessage
+
+
+class AmqpConnection(pyamqp.Connection):
+    """Connection to RabbitMQ, with such channels."""
+
+    Channel = AmqpChannel
+
+
+class AmqpTransport(pyamqp.Transport):
+    """Transport of ``amqp``, with such connections."""
+
+    Connection = AmqpConnection
+
+
+class AmqpsTransport(pyamqp.SSLTransport):
+    """Transport of ``amqps``, with such connections."""
+
+    Connection = AmqpConnection
+
+
+class RedisMessage(virtual.Message):
+    """Message of Redis that is judged before anything of it is decoded."""
+
+    def __init__(self, payload: Any, channel: Any = None, **named: Any) -> None:
+        self.errors = _errors(payload.get("headers") or {}, payload.get("body"))
+        super().__init__(payload, channel, **named)
+
+
+class RedisChannel(redis.Channel):
+    """Channel to Redis that moves to the dead letters what is rejected, and what is no message."""
+
+    Message = RedisMessage
+
+    def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Reject a message: it returns to its queue, or goes to the dead letters."""
+        if not requeue:
+            self._bury(self.qos.get(delivery_tag).serializable())
+        super().basic_reject(delivery_tag, requeue)
+
+    def _bury(self, payload: Mapping[str, Any]) -> None:
+        """Put a message into the list of dead letters, to which it also returns if nobody acknowledges it there."""
+        about = {**payload["properties"], "delivery_info": {"exchange": "", "routing_key": DEAD}, "delivery_tag": str(uuid.uuid4())}
+        self._put(DEAD, {**payload, "properties": about})
+
+    def _brpop_read(self, **options: Any) -> bool:
+        """Read the next message. What is none goes to the dead letters, and the consumer goes on."""
+        try:
+            try:
+                answer = self.client.parse_response(self.client.connection, "BRPOP", **options)
+            except self.connection_errors:
+                self.client.connection.disconnect()
+                raise
+            if not answer:
+                raise Empty
+            queue = answer[0].decode().rsplit(self.sep, 1)[0]
+            self._queue_cycle.rotate(queue)
+            payload = _read(answer[1])
+            if payload is None:
+                self._bury(_wrapped(answer[1]))
+                _LOG.error("an unreadable message was moved to the broker's queue '%s'", DEAD)
+            else:
+                self.connection._deliver(payload, queue)  # noqa: SLF001 (kombu's own channels do this)
+            return True
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()
+
+    def _get(self, queue: str) -> Any:
+        """Return the next message of a queue; what is none is wrapped as one.
+
+        :raises Empty: if there is none.
+        """
+        with self.conn_or_acquire() as client:
+            for priority in self.priority_steps:
+                item = client.rpop(self._q_for_pri(queue, priority))
+                if item:
+                    return _read(item) or _wrapped(item)
+        raise Empty
+
+
+class RedisTransport(redis.Transport):
+    """Transport of ``redis`` and ``rediss``, with such channels."""
+
+    Channel = RedisChannel
+
+
+def _read(item: bytes) -> Mapping[str, Any] | None:
+    """Return the message in an item of a list; None if it is none."""
+    if len(item) > _LONGEST_ENVELOPE:
+        return None
+    try:
+        found = loads(item)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or not isinstance(found.get("headers") or {}, dict) or not isinstance(found.get("body"), str):
+        return None
+    about = found.get("properties")
+    texts = [found.get("content-type"), found.get("content-encoding")]
+    if not isinstance(about, dict) or not all(isinstance(text, str | None) for text in texts):
+        return None
+    place = about.get("delivery_info")
+    well_formed = isinstance(about.get("delivery_tag"), str) and about.get("body_encoding") in (None, "base64")
+    if not well_formed or not isinstance(place, dict) or not all(isinstance(place.get(name), str) for name in ("exchange", "routing_key")):
+        return None
+    return found if about.get("body_encoding") is None or _is_base64(found["body"]) else None
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _wrapped(item: bytes) -> Mapping[str, Any]:
+    """Return a message that holds what was in a queue and is none."""
+    about = {"delivery_tag": str(uuid.uuid4()), "body_encoding": "base64", "delivery_info": {"exchange": "", "routing_key": DEAD}}
+    body = base64.b64encode(bytes(item[:LONGEST_BODY])).decode()
+    kind = {"content-type": "application/octet-stream", "content-encoding": "binary"}
+    return {"body": body, **kind, "headers": {}, "properties": about}
+
+
+def transport_of(url: str) -> str:
+    """Return the guarded transport of a broker's URL, as Celery's setting ``broker_transport``."""
+    name = {"amqp": "AmqpTransport", "amqps": "AmqpsTransport"}.get(url.partition(":")[0], "RedisTransport")
+    return f"{__name__}:{name}"
