@@ -22,6 +22,6 @@ def workspaces(database: Database, vault: Vault, clock: FakeClock) -> Workspaces
 
 
 @pytest.fixture
-def tokens(database: Database, clock: FakeClock) -> Tokens:
+def tokens(database: Database, vault: Vault, clock: FakeClock) -> Tokens:
     """The tokens of the default workspace."""
-    return Tokens(database, "default", clock)
+    return Tokens(database, vault, "default", clock)

@@ -135,9 +135,9 @@ def test_a_change_that_fails_leaves_no_entry(audit: Audit, database: Database) -
     assert audit.verify().entries == 1
 
 
-def test_tokens_are_recorded(audit: Audit, database: Database, clock: FakeClock) -> None:
+def test_tokens_are_recorded(audit: Audit, database: Database, vault: Vault, clock: FakeClock) -> None:
     """Creating and revoking a token is recorded with its scope and rules, never with its text; revoking it again is not."""
-    tokens = Tokens(database, "default", clock, ADA)
+    tokens = Tokens(database, vault, "default", clock, ADA)
     made = tokens.create("invoke", "the shop", Rules((), ("effect:write",)))
     tokens.revoke(made.token.id)
     tokens.revoke(made.token.id)

@@ -14,6 +14,7 @@ from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import Rules, Tokens, Workspaces
 from jackfield.surfaces.shared.identity import Identities
+from sealed_rows import set_token
 
 
 def settled(client: Client, identifier: str) -> Any:
@@ -29,20 +30,17 @@ def settled(client: Client, identifier: str) -> Any:
 
 def revoke(stand: Stand, token: str) -> None:
     """End the token."""
-    Tokens(stand.host.storage.database, "default", stand.host.clock).revoke(token)
+    Tokens(stand.host.storage.database, stand.host.storage.vault, "default", stand.host.clock).revoke(token)
 
 
 def expire(stand: Stand, token: str) -> None:
     """Have the token's time be over."""
-    with stand.host.storage.database.write() as transaction:
-        transaction.change("UPDATE tokens SET expires_at = 1 WHERE workspace = 'default' AND id = :id", {"id": token})
+    set_token(stand.host.storage, token, "expires_at = 1")
 
 
 def narrow(stand: Stand, token: str) -> None:
     """Leave the token its scope, and take the right to run anything away."""
-    with stand.host.storage.database.write() as transaction:
-        statement = "UPDATE tokens SET scope = 'read' WHERE workspace = 'default' AND id = :id"
-        transaction.change(statement, {"id": token})
+    set_token(stand.host.storage, token, "scope = 'read'")
 
 
 def block(stand: Stand, _token: str) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from clocks import FakeClock
 from jackfield.access import Request, Rules, Tokens, UnknownToken, Workspaces
 from jackfield.access.tokens import digest, is_well_formed, new_text
-from jackfield.database import Database
+from jackfield.database import Database, Vault
 from jackfield.errors import InvalidInvocation, Unavailable
 
 pytest_plugins = ["postgres"]
@@ -44,10 +44,10 @@ def test_what_is_no_token(text: str) -> None:
     assert not is_well_formed(text)
 
 
-def test_create_and_authenticate(tokens: Tokens, database: Database, clock: FakeClock) -> None:
+def test_create_and_authenticate(tokens: Tokens, database: Database, vault: Vault, clock: FakeClock) -> None:
     """A token's text finds the token with its workspace, scope and rules."""
     made = tokens.create("invoke", "the shop", Rules(("aws-ses/*",), ("effect:read",)), clock.time() + 60)
-    found = Tokens.authenticate(database, clock, made.text)
+    found = Tokens.authenticate(database, vault, clock, made.text)
     assert found == made.token
     assert (found.workspace, found.scope, found.name) == ("default", "invoke", "the shop")
     assert found.rules == Rules(("aws-ses/*",), ("effect:read",))
@@ -91,14 +91,16 @@ def test_a_rule_that_is_not_valid(tokens: Tokens) -> None:
         tokens.create("invoke", rules=Rules(("aws",)))
 
 
-def test_refusals_say_why_in_the_log(tokens: Tokens, database: Database, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+def test_refusals_say_why_in_the_log(
+    tokens: Tokens, database: Database, vault: Vault, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
     """A malformed, unknown, expired or revoked token is refused alike; the log says which it was, by its id and never by its text."""
     expiring, revoked = tokens.create("read", expires_at=clock.time() + 10), tokens.create("read")
     tokens.revoke(revoked.token.id)
     clock.advance(11)
     texts = ["nonsense", new_text(), expiring.text, revoked.text]
     with caplog.at_level(logging.INFO, "jackfield.access"):
-        assert [Tokens.authenticate(database, clock, text) for text in texts] == [None] * 4
+        assert [Tokens.authenticate(database, vault, clock, text) for text in texts] == [None] * 4
     said = [record.getMessage() for record in caplog.records]
     assert "form or checksum" in said[0]
     assert "it does not exist" in said[1]
@@ -107,17 +109,17 @@ def test_refusals_say_why_in_the_log(tokens: Tokens, database: Database, clock: 
     assert not any(text in caplog.text for text in texts)
 
 
-def test_use_is_noted_once_a_minute(tokens: Tokens, database: Database, clock: FakeClock) -> None:
+def test_use_is_noted_once_a_minute(tokens: Tokens, database: Database, vault: Vault, clock: FakeClock) -> None:
     """The last use of a token is known within a minute, and costs at most one write a minute."""
     made = tokens.create("read")
     assert tokens.find(made.token.id).last_used_at is None
-    Tokens.authenticate(database, clock, made.text)
+    Tokens.authenticate(database, vault, clock, made.text)
     first = tokens.find(made.token.id).last_used_at
     clock.advance(30)
-    Tokens.authenticate(database, clock, made.text)
+    Tokens.authenticate(database, vault, clock, made.text)
     assert tokens.find(made.token.id).last_used_at == first
     clock.advance(31)
-    Tokens.authenticate(database, clock, made.text)
+    Tokens.authenticate(database, vault, clock, made.text)
     last = tokens.find(made.token.id).last_used_at
     assert first is not None
     assert last is not None
@@ -125,7 +127,7 @@ def test_use_is_noted_once_a_minute(tokens: Tokens, database: Database, clock: F
 
 
 def test_a_database_that_cannot_be_written_keeps_nobody_out(
-    tokens: Tokens, database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    tokens: Tokens, database: Database, vault: Vault, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the use of a token cannot be noted, the token is good all the same."""
     made = tokens.create("read")
@@ -134,7 +136,7 @@ def test_a_database_that_cannot_be_written_keeps_nobody_out(
         raise Unavailable("the database cannot be written: the disk is full")
 
     monkeypatch.setattr(database, "record", refuse)
-    assert Tokens.authenticate(database, clock, made.text) == made.token
+    assert Tokens.authenticate(database, vault, clock, made.text) == made.token
 
 
 def test_list_in_pages(tokens: Tokens, clock: FakeClock) -> None:
@@ -167,25 +169,25 @@ def test_revoke_again(tokens: Tokens, clock: FakeClock) -> None:
     assert replace(first, revoked_at=None) == made
 
 
-def test_tokens_stay_in_their_workspace(tokens: Tokens, workspaces: Workspaces, database: Database, clock: FakeClock) -> None:
+def test_tokens_stay_in_their_workspace(tokens: Tokens, workspaces: Workspaces, database: Database, vault: Vault, clock: FakeClock) -> None:
     """A token of another workspace is not found, listed, explained or revoked: it is as if it were not there."""
     workspaces.create("acme")
-    theirs = Tokens(database, "acme", clock)
+    theirs = Tokens(database, vault, "acme", clock)
     made = theirs.create("manage")
     for call in (tokens.find, tokens.revoke, lambda identifier: tokens.explain(identifier, MAIL)):
         with pytest.raises(UnknownToken) as caught:
             call(made.token.id)
         assert caught.value.http_status == 404
     assert tokens.list() == ([], None)
-    found = Tokens.authenticate(database, clock, made.text)
+    found = Tokens.authenticate(database, vault, clock, made.text)
     assert found is not None
     assert found.workspace == "acme"
 
 
-def test_explain(workspaces: Workspaces, database: Database, clock: FakeClock) -> None:
+def test_explain(workspaces: Workspaces, database: Database, vault: Vault, clock: FakeClock) -> None:
     """``explain`` decides as a call would, by the rules of the workspace and of the token."""
     workspaces.create("acme", {"rules": {"block": ["connection:prod-*"]}})
-    tokens = Tokens(database, "acme", clock)
+    tokens = Tokens(database, vault, "acme", clock)
     made = tokens.create("invoke", rules=Rules(("aws-ses/*",))).token
     assert tokens.explain(made.id, MAIL).rule == "the token's allow pattern 'aws-ses/*' matches aws-ses/sendEmail with 'acme-ses'"
     assert tokens.explain(made.id, replace(MAIL, connection="prod-ses")).source == "workspace"

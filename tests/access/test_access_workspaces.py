@@ -12,6 +12,7 @@ from clocks import FakeClock
 from jackfield.access import Rules, Settings, UnknownWorkspace, WorkspaceExists, Workspaces
 from jackfield.connections.host_access import HostAccess
 from jackfield.database import Database, MasterKey, Vault, WrongMasterKey
+from jackfield.database.settings_seals import settings_seal
 from jackfield.errors import InvalidInvocation
 
 pytest_plugins = ["postgres"]
@@ -153,11 +154,12 @@ def test_changes_at_the_same_time_are_not_lost(workspaces: Workspaces) -> None:
     assert workspaces.find("acme").settings == everything
 
 
-def test_what_a_newer_version_set_stays(workspaces: Workspaces, database: Database) -> None:
+def test_what_a_newer_version_set_stays(workspaces: Workspaces, database: Database, vault: Vault) -> None:
     """A setting that this version does not know is neither used nor lost when another one is changed."""
     workspaces.create("acme")
     with database.write() as transaction:
-        transaction.change("UPDATE workspaces SET settings = :settings WHERE name = 'acme'", {"settings": '{"colour": "blue"}'})
+        values = {"settings": '{"colour": "blue"}', "seal": settings_seal(vault, "acme", '{"colour": "blue"}')}
+        transaction.change("UPDATE workspaces SET settings = :settings, seal = :seal WHERE name = 'acme'", values)
     assert workspaces.set("acme", {"keepInputs": True}).settings == Settings(keep_inputs=True)
     with database.read() as transaction:
         row = transaction.find("SELECT settings FROM workspaces WHERE name = 'acme'")

@@ -26,7 +26,7 @@ def test_create(operator: Shell) -> None:
     operator.run("workspaces", "create", "acme")
     text, identifier = _create(operator, "--scope", "invoke", "--workspace", "acme", "--name", "the shop", "--expires", "30d")
     with storage() as opened:
-        token = Tokens.authenticate(opened.database, SystemClock(), text)
+        token = Tokens.authenticate(opened.database, opened.vault, SystemClock(), text)
     assert token is not None
     assert (token.workspace, token.id, token.scope, token.name) == ("acme", identifier, "invoke", "the shop")
     listed = operator.run("tokens", "list", "--workspace", "acme")
@@ -87,7 +87,7 @@ def test_revoke(operator: Shell) -> None:
     assert operator.run("tokens", "revoke", identifier, "--workspace", "acme").code == 2
     assert operator.run("tokens", "revoke", identifier).json["status"] == "revoked"
     with storage() as opened:
-        assert Tokens.authenticate(opened.database, SystemClock(), text) is None
+        assert Tokens.authenticate(opened.database, opened.vault, SystemClock(), text) is None
     assert [row["status"] for row in operator.run("tokens", "list").json] == ["revoked"]
 
 

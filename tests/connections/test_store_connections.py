@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import pickle
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from jackfield.connections.connection_rows import LARGEST, Outcome
 from jackfield.connections.connection_table import ConnectionTable, NameTaken, VersionConflict
 from jackfield.database import Database, UniqueViolation
 from jackfield.errors import InvalidConnection, UnknownConnection
+from sealed_rows import put_workspace
 from stored_drafts import drafted
 from together import at_once
 
@@ -311,9 +311,8 @@ def test_settings_of_the_workspace(connection_store: ConnectionTable, kept_datab
     """What connections made over HTTP may do is false, unless the workspace's settings say true."""
     none = connection_store.access()
     assert (none.references, none.ambient, none.own_external_id) == (False, False, False)
-    settings = json.dumps({"allowReferences": True, "allowAmbient": "yes", "allowOwnExternalId": True})
-    with kept_database.write() as transaction:
-        transaction.change("INSERT INTO workspaces (name, created_at, settings) VALUES ('acme', 0, :settings)", {"settings": settings})
+    settings = {"allowReferences": True, "allowAmbient": "yes", "allowOwnExternalId": True}
+    put_workspace(kept_database, connection_store._vault(), "acme", settings)
     some = connection_store.access()
     assert (some.references, some.ambient, some.own_external_id) == (True, False, True)
 

@@ -79,7 +79,7 @@ def test_another_workspaces_things_are_not_there(place: Place) -> None:
     assert other.get(f"/invocations/{identifier}").status == 404
     assert "hall" not in other.get("/connections").text
     assert identifier not in other.get("/invocations").text
-    own = Tokens(place.host.storage.database, "default", place.host.clock).list()[0][0].id
+    own = Tokens(place.host.storage.database, place.host.storage.vault, "default", place.host.clock).list()[0][0].id
     assert other.post(f"/tokens/{own}/revocation", {"csrf": csrf}).status == 404
     assert other.post("/connections/hall/removal", {"csrf": csrf}).status == 404
     assert is_in(place.signed_in(text))

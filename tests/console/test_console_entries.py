@@ -165,7 +165,7 @@ def test_n9_a_filter_that_does_not_exist_is_refused(client: Client, query: str) 
 
 def test_n9_callers_are_found_by_name(place: Place) -> None:
     """N9: the filter for callers takes the name of a token, or its id; a name that two tokens have is refused."""
-    tokens = Tokens(place.host.storage.database, "default", place.host.clock)
+    tokens = Tokens(place.host.storage.database, place.host.storage.vault, "default", place.host.clock)
     ada, client = tokens.create("manage", "Ada").token, place.signed_in()
     identifier = doubtful(place, Caller(ada.id))
     for name in ("Ada", ada.id):

@@ -120,7 +120,7 @@ def test_no_page_runs_what_it_shows(place: Place) -> None:
     bad = runtime.invoke(
         {**call, "inputs": {"text": "fail"}, "idempotencyKey": EVENT, "context": {"correlationId": EVIL}}
     ).meta.invocation_id
-    Tokens(place.host.storage.database, "default", place.host.clock).create("read", EVENT)
+    Tokens(place.host.storage.database, place.host.storage.vault, "default", place.host.clock).create("read", EVENT)
     pages = [
         "/", "/connectors", f"/connectors?q={EVIL}", "/connectors/hostile", "/connectors/hostile/actions/echo", "/connections",
         f"/connections?text={EVIL}", "/connections/door", "/new-connection", "/new-connection?type=hostile/door", "/invocations",

@@ -253,7 +253,7 @@ def test_a_revoked_token_ends_its_sessions(place: Place) -> None:
     """When a token is revoked, whoever signed in with it is out."""
     client = place.signed_in(token(place, "manage"))
     assert is_in(client)
-    tokens = Tokens(place.host.storage.database, "default", place.host.clock)
+    tokens = Tokens(place.host.storage.database, place.host.storage.vault, "default", place.host.clock)
     tokens.revoke(tokens.list()[0][0].id)
     assert not is_in(client)
 

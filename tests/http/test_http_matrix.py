@@ -20,6 +20,7 @@ from jackfield.market.server_installer import ServerInstaller
 from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.operation import Operation
 from replies import Reply
+from sealed_rows import put_workspace, set_token
 
 NOBODY = ("none", "basic", "garbage", "unknown", "expired", "revoked")
 BODIES = {
@@ -70,13 +71,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with standing(folder, replace(SETTINGS, installer=installer)) as stand:
         storage, clock = stand.host.storage, stand.host.clock
         Workspaces(storage.database, storage.vault, clock).create("other")
-        tokens = Tokens(storage.database, "default", clock)
+        tokens = Tokens(storage.database, storage.vault, "default", clock)
         clients: dict[str, Client] = {scope: stand.client(scope) for scope in SCOPES}
         clients |= {"other": stand.client("manage", "other"), "none": Client(stand.port), "basic": Client(stand.port)}
         clients |= {"garbage": Client(stand.port, "x' OR 1=1 --"), "unknown": Client(stand.port, new_text())}
         expired = tokens.create("manage", expires_at=clock.time() + 3600)
-        with storage.database.write() as transaction:
-            transaction.change("UPDATE tokens SET expires_at = 1 WHERE workspace = 'default' AND id = :id", {"id": expired.token.id})
+        set_token(storage, expired.token.id, "expires_at = 1")
         revoked = tokens.create("manage")
         tokens.revoke(revoked.token.id)
         clients |= {"expired": Client(stand.port, expired.text), "revoked": Client(stand.port, revoked.text)}
@@ -184,9 +184,8 @@ def test_a_workspace_of_any_name_is_one_of_its_own(tmp_path: Path) -> None:
         storage = stand.host.storage
         for name in new:
             Workspaces(storage.database, storage.vault, stand.host.clock).create(name)
-        with storage.database.write() as transaction:
-            for name in old:
-                transaction.change("INSERT INTO workspaces (name, created_at, settings) VALUES (:name, 1, '{}')", {"name": name})
+        for name in old:
+            put_workspace(storage.database, storage.vault, name, {})
         clients = {name: stand.client(workspace=name) for name in names}
         files = {name: client.post("/v1/files", name.encode()).json["file"] for name, client in clients.items()}
         for client in clients.values():

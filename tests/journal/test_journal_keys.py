@@ -16,7 +16,6 @@ from fake_aws import FakeAws
 from jackfield import Jackfield, Result
 from jackfield.database import open_database
 from nursery import connection, mail
-from workspace_rows import made
 
 
 @pytest.fixture
@@ -187,10 +186,10 @@ def test_m6_a_resolved_doubt_keeps_its_error_and_says_who_decided(upgraded: str,
 
 def test_keys_belong_to_a_workspace(upgraded: str) -> None:
     """Two workspaces may use the same key for different requests."""
-    made(upgraded, "acme", "globex")
     with FakeAws() as aws:
         for workspace in ("acme", "globex"):
             with Jackfield(workspace, connections=[connection(aws.url)], database_url=upgraded) as jackfield:
+                jackfield.access.workspaces.create(workspace)
                 assert jackfield.invoke(mail("order-1")).meta.replayed is False
         assert len(aws.messages) == 2
 

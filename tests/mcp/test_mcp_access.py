@@ -16,6 +16,7 @@ from jackfield.surfaces.shared.origins import check_origin
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.settings import Settings
 from mcp_talk import Server, call_of, called, message, remote, tool_names
+from sealed_rows import set_token
 
 PAGE = "https://pages.example"
 LIST = message("tools/list")
@@ -46,11 +47,10 @@ def ruled(stand: Stand, *, allow: tuple[str, ...] = (), block: tuple[str, ...] =
 @pytest.mark.parametrize("kind", ["none", "basic", "garbage", "unknown", "expired", "revoked"])
 def test_nobody_comes_in(stand: Stand, kind: str) -> None:
     """Without a token that is good now: 401, a problem, and how to sign in."""
-    tokens = Tokens(stand.host.storage.database, "default", stand.host.clock)
+    tokens = Tokens(stand.host.storage.database, stand.host.storage.vault, "default", stand.host.clock)
     made = tokens.create("manage", expires_at=stand.host.clock.time() + 3600)
     if kind == "expired":
-        with stand.host.storage.database.write() as transaction:
-            transaction.change("UPDATE tokens SET expires_at = 1 WHERE workspace = 'default' AND id = :id", {"id": made.token.id})
+        set_token(stand.host.storage, made.token.id, "expires_at = 1")
     if kind == "revoked":
         tokens.revoke(made.token.id)
     text = {"none": None, "basic": None, "garbage": "x' OR 1=1 --", "unknown": new_text()}.get(kind, made.text)

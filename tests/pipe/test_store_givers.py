@@ -52,10 +52,10 @@ def test_what_is_kept_is_judged_again(open_runtime: Callable[..., Jackfield], da
     monkeypatch.setenv("HOST_SECRET", "of the host")
     jackfield = open_runtime()
     refers = {"token": {"$env": "HOST_SECRET"}}
-    set_workspace(database_url, allowReferences=True)
+    set_workspace(jackfield, allowReferences=True)
     jackfield.connections.add("hall", "echo/token", refers, provenance=REMOTE)
     assert say(jackfield, "hall").status == "succeeded"
-    set_workspace(database_url, allowReferences=False)
+    set_workspace(jackfield, allowReferences=False)
     error = say(jackfield, "hall").error
     assert (error.code, [detail.path for detail in error.details]) == ("invalid_connection", ["/token"])
     with pytest.raises(InvalidConnection):  # the operator's hand makes nobody else's reference the operator's
@@ -71,14 +71,14 @@ def test_s4_a_tenant_reads_what_its_patterns_fit(
     monkeypatch.setenv("ACME_TOKEN", "of the tenant")
     monkeypatch.setenv("OTHER_TOKEN", "of another one")
     jackfield = open_runtime()
-    set_workspace(database_url, allowReferences=["env:ACME_*", "env:JACKFIELD_*"])
+    set_workspace(jackfield, allowReferences=["env:ACME_*", "env:JACKFIELD_*"])
     jackfield.connections.add("hall", "echo/token", {"token": {"$env": "ACME_TOKEN"}}, provenance=REMOTE)
     assert say(jackfield, "hall").status == "succeeded"
     for name in ("OTHER_TOKEN", "JACKFIELD_MASTER_KEY", "JACKFIELD_HOME"):
         with pytest.raises(InvalidConnection, match="not allowed to use secret references") as caught:
             jackfield.connections.add("more", "echo/token", {"token": {"$env": name}}, provenance=REMOTE, test=False)
         assert paths(caught.value) == ["/token"]
-    set_workspace(database_url, allowReferences=["env:OTHER_*"])
+    set_workspace(jackfield, allowReferences=["env:OTHER_*"])
     assert say(jackfield, "hall").error.code == "invalid_connection"
 
 
@@ -97,9 +97,9 @@ def test_the_hosts_identity(managed_jackfield: Jackfield, database_url: str, typ
             managed_jackfield.connections.add("host", type_, values, provenance=REMOTE, test=test)
         assert paths(caught.value) == [expected]
     managed_jackfield.connections.add("mine", type_, values, test=False)
-    set_workspace(database_url, allowAmbient=True)
+    set_workspace(managed_jackfield, allowAmbient=True)
     assert managed_jackfield.connections.add("host", type_, values, provenance=REMOTE, test=False)["status"] == "untested"
-    set_workspace(database_url)
+    set_workspace(managed_jackfield)
     call = {"connector": "aws-ses", "action": "listIdentities", "connection": "host", "inputs": {"awsRegion": "eu-west-1"}, "dryRun": True}
     error = managed_jackfield.invoke(call).error
     assert error is not None
@@ -147,7 +147,7 @@ def test_remote_ones_are_made(managed_jackfield: Jackfield, database_url: str) -
     )
     with pytest.raises(InvalidConnection):
         managed_jackfield.connections.check("aws/awsAssumeRole", {**ROLE, "externalId": "x1"}, Provenance(own_external_id=False))
-    set_workspace(database_url, allowOwnExternalId=True)
+    set_workspace(managed_jackfield, allowOwnExternalId=True)
     managed_jackfield.connections.check("aws/awsAssumeRole", {**ROLE, "externalId": "x1"}, REMOTE)
 
 

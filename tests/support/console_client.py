@@ -156,7 +156,11 @@ def placed(folder: Path, clock: Clock | None = None, *, environment: Mapping[str
 
 def token(place: Place, scope: str, workspace: str = "default", rules: Rules | None = None, expires_at: float | None = None) -> str:
     """The text of a new token."""
-    return Tokens(place.host.storage.database, workspace, place.host.clock).create(scope, "Ada", rules, expires_at).text
+    return (
+        Tokens(place.host.storage.database, place.host.storage.vault, workspace, place.host.clock)
+        .create(scope, "Ada", rules, expires_at)
+        .text
+    )
 
 
 def is_in(client: Client) -> bool:

@@ -39,7 +39,11 @@ class Console:
         self, scope: str, workspace: str = "default", *, name: str = "", rules: Rules | None = None, expires_at: float | None = None
     ) -> str:
         """The text of a new token."""
-        return Tokens(self.host.storage.database, workspace, self.host.clock).create(scope, name, rules, expires_at).text
+        return (
+            Tokens(self.host.storage.database, self.host.storage.vault, workspace, self.host.clock)
+            .create(scope, name, rules, expires_at)
+            .text
+        )
 
 
 @contextlib.contextmanager

@@ -96,7 +96,7 @@ class Stand:
 
     def client(self, scope: Scope = "manage", workspace: str = "default", rules: Rules | None = None, **more: Any) -> Client:
         """A client with a new token."""
-        tokens = Tokens(self.host.storage.database, workspace, self.host.clock)
+        tokens = Tokens(self.host.storage.database, self.host.storage.vault, workspace, self.host.clock)
         return Client(self.port, tokens.create(scope, rules=rules or Rules(), **more).text)
 
 
@@ -158,7 +158,7 @@ def mint(folder: Path, scope: Scope = "manage", workspace: str = "default", **mo
     with Storage(None, clean(folder, **more), SystemClock()) as storage:
         if workspace != "default":
             Workspaces(storage.database, storage.vault, SystemClock()).create(workspace)
-        return Tokens(storage.database, workspace, SystemClock()).create(scope).text
+        return Tokens(storage.database, storage.vault, workspace, SystemClock()).create(scope).text
 
 
 @dataclass

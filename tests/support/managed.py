@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from jackfield import Jackfield
-from jackfield.database import open_database
 from jackfield.errors import JackfieldError
+from sealed_rows import put_workspace
 
 ROLE = {"roleARN": "arn:aws:iam::123456789012:role/acme-ses", "accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "acme-secret"}
 FILES = {"filed": {"type": "echo/token", "values": {"token": "from-file", "greeting": "Hello"}}}
@@ -24,8 +23,6 @@ def paths(error: JackfieldError) -> list[str]:
     return [detail.path for detail in error.details]
 
 
-def set_workspace(url: str, **settings: Any) -> None:
+def set_workspace(jackfield: Jackfield, **settings: Any) -> None:
     """Set what the operator allows to the workspace ``default``."""
-    with open_database(url) as database, database.write() as transaction:
-        transaction.change("DELETE FROM workspaces WHERE name = 'default'")
-        transaction.change("INSERT INTO workspaces VALUES ('default', 0, :settings)", {"settings": json.dumps(settings)})
+    put_workspace(jackfield.storage.database, jackfield.storage.vault, "default", settings)

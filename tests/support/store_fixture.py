@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,12 @@ import pytest
 
 from clocks import FakeClock
 from jackfield import Jackfield
+from jackfield.access.workspaces import WorkspaceExists
 from jackfield.connections.connection_table import ConnectionTable
 from jackfield.database import Database, MasterKey, Vault, open_database
 from managed import FILES
 from plugboard import make_echo, plugged
 from postgres import database_url, postgres_database, postgres_server, postgres_url
-from workspace_rows import made
 
 __all__ = [
     "connection_store",
@@ -63,8 +64,10 @@ def open_runtime(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Ja
     opened: list[Jackfield] = []
 
     def runtime(workspace: str = "default", **more: Any) -> Jackfield:
-        made(database_url, workspace)
         opened.append(Jackfield(workspace, **{"connections": [FILES], "database_url": database_url, **more}))
+        if workspace != "default":
+            with contextlib.suppress(WorkspaceExists):
+                opened[-1].access.workspaces.create(workspace)
         return opened[-1]
 
     with plugged(*make_echo(tmp_path / "plugs")):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jackfield.database import open_database
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -20,13 +18,6 @@ def adding(name: str) -> Callable[[Transaction], str]:
         return name
 
     return unit
-
-
-def made(url: str, *workspaces: str) -> None:
-    """Make workspaces where they are not there yet."""
-    with open_database(url) as database, database.write() as transaction:
-        for workspace in workspaces:
-            transaction.change("INSERT INTO workspaces (name, created_at) VALUES (:name, 1) ON CONFLICT DO NOTHING", {"name": workspace})
 
 
 def names(database: Database) -> list[str]:

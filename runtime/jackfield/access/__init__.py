@@ -1,7 +1,7 @@
 """Access control: workspaces, their settings, their tokens, and the rules that decide.
 
 workspaces = Workspaces(database, vault, clock)                  # the operator's view: all tenants
-token = Tokens.authenticate(database, clock, bearer)             # the caller's token; None if it is not valid
+token = Tokens.authenticate(database, vault, clock, bearer)             # the caller's token; None if it is not valid
 settings = workspaces.settings(token.workspace)                  # cached for five seconds
 decision = decide(settings.rules, token.rules, token.scope, Request("aws-ses", "sendEmail", "write", "acme-ses"))
 decision.allowed, decision.rule                                  # the sentence is written to the journal

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jackfield.access.rules import Rules
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.json_pointer import pointer
+
+if TYPE_CHECKING:
+    from jackfield.database import Row, Vault
 
 RETENTION_DAYS = 30
 """Default retention of finished invocations in days."""
@@ -67,16 +70,17 @@ class Settings:
         }
 
 
-def read_settings(workspace: str, text: str) -> Settings:
-    """Read the settings of a workspace from its row.
+def read_settings(vault: Vault, workspace: str, row: Row) -> Settings:
+    """Read the settings of a workspace from its row, which has the columns ``settings`` and ``seal``.
 
-    :raises Unavailable: if they cannot be read; nothing is allowed then.
+    :raises Unavailable: if they cannot be read, or were changed in the database; nothing is allowed then.
     """
     from jackfield.database.faults import damaged_settings
+    from jackfield.database.settings_seals import checked_settings
     from jackfield.database.stored_values import parsed_object
 
     try:
-        return Settings.from_json(parsed_object(text))
+        return Settings.from_json(parsed_object(checked_settings(vault, workspace, row)))
     except (ValueError, TypeError):
         raise damaged_settings(workspace) from None
 

@@ -9,18 +9,20 @@ import logging
 import secrets
 import zlib
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Literal, NoReturn, cast
 
 from jackfield.access.audit import LIBRARY, Actor, Audit
 from jackfield.access.rules import SCOPES, Decision, Request, Rules, Scope, decide
 from jackfield.access.settings import Settings, read_settings
+from jackfield.access.token_seals import SET_SEAL, is_sealed, token_seal
 from jackfield.clock import Clock, iso
-from jackfield.database import Database, Row, Transaction
+from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.stored_values import nearest_time, parsed, possible_time
 from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
 from jackfield.invocation import new_invocation_id
 
-COLUMNS = "workspace, id, name, scope, rules, created_at, expires_at, revoked_at, last_used_at"
+COLUMNS = "workspace, id, name, scope, rules, created_at, expires_at, revoked_at, last_used_at, digest, seal"
 
 
 class UnknownToken(InvalidInvocation):
@@ -83,16 +85,20 @@ class NewToken:
         raise TypeError("a new token cannot be pickled: its text is a secret")
 
 
-def read_token(row: Row) -> Token:
+def read_token(row: Row, vault: Vault | None) -> Token:
     """Read a token from a row of the table ``tokens`` that was selected with ``COLUMNS``; a damaged row must not hide the others.
 
-    Rules that cannot be read forbid everything. A time that cannot be formatted becomes the nearest one that can, and so keeps its order.
+    Rules that cannot be read forbid everything, and so does a row that was changed in the database; its seal is checked if ``vault`` is
+    given. A time that cannot be formatted becomes the nearest one that can, and so keeps its order.
     """
     damaged: list[str] = []
     try:
         rules = Rules.from_json(parsed(row.rules))
     except (ValueError, TypeError):
         rules, damaged = Rules(block=("*",)), ["rules"]
+    sealed = vault is None or is_sealed(vault, row)
+    if not sealed:
+        rules, damaged = Rules(block=("*",)), [*damaged, "its seal is missing, or does not fit"]
     times: dict[str, float | None] = {}
     for name in ("created_at", "expires_at", "revoked_at", "last_used_at"):
         value = getattr(row, name)
@@ -104,7 +110,15 @@ def read_token(row: Row) -> Token:
     damage = f"its row in the database is damaged: {', '.join(damaged)}" if damaged else None
     scope = cast("Scope", row.scope)
     return Token(
-        row.workspace, row.id, row.name, scope, rules, times.pop("created_at") or 0.0, **times, damage=damage, unreadable="rules" in damaged
+        row.workspace,
+        row.id,
+        row.name,
+        scope,
+        rules,
+        times.pop("created_at") or 0.0,
+        **times,
+        damage=damage,
+        unreadable=not sealed or "rules" in damaged,
     )
 
 
@@ -150,12 +164,13 @@ _LOG = logging.getLogger("jackfield.access")
 _NOTED_EVERY = 60.0
 """Seconds between two records of a token's use."""
 _LONGEST_NAME = 200
+_CHANGED = "cannot be used: its row in the database was changed, or cannot be read"
 _FIND = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace AND id = :id"
-_BY_DIGEST = f"SELECT {COLUMNS}, digest FROM tokens WHERE digest = :digest"
+_BY_DIGEST = f"SELECT {COLUMNS} FROM tokens WHERE digest = :digest"
 """The only statement without a workspace, since the token itself determines the workspace."""
 _INSERT = """
-INSERT INTO tokens (workspace, id, name, scope, digest, rules, created_at, expires_at)
-VALUES (:workspace, :id, :name, :scope, :digest, :rules, :now, :expires_at)
+INSERT INTO tokens (workspace, id, name, scope, digest, rules, created_at, expires_at, seal)
+VALUES (:workspace, :id, :name, :scope, :digest, :rules, :created_at, :expires_at, :seal)
 """
 _REVOKE = "UPDATE tokens SET revoked_at = :now WHERE workspace = :workspace AND id = :id AND revoked_at IS NULL"
 _NOTE_USE = """
@@ -166,8 +181,9 @@ UPDATE tokens SET last_used_at = :now WHERE workspace = :workspace AND id = :id 
 class Tokens:
     """Tokens of one existing workspace: create, show, revoke. The audit log names ``actor``."""
 
-    def __init__(self, database: Database, workspace: str, clock: Clock, actor: Actor = LIBRARY) -> None:
+    def __init__(self, database: Database, vault: Vault, workspace: str, clock: Clock, actor: Actor = LIBRARY) -> None:
         self._database = database
+        self._vault = vault
         self._workspace = workspace
         self._clock = clock
         self._audit = Audit(database, workspace, clock, actor)
@@ -188,9 +204,10 @@ class Tokens:
             "scope": token.scope,
             "digest": digest(text),
             "rules": json.dumps(rules.to_json()),
-            "now": now,
+            "created_at": now,
             "expires_at": expires_at,
         }
+        values["seal"] = token_seal(self._vault, self._workspace, token.id, SimpleNamespace(**values, revoked_at=None))
         about = {"name": name, "scope": token.scope, "rules": rules.to_json(), "expiresAt": iso(expires_at)}
         with self._database.write() as transaction:
             transaction.change(_INSERT, values)
@@ -208,7 +225,7 @@ class Tokens:
         statement = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace{where} ORDER BY created_at DESC, id DESC LIMIT :limit"
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(statement, values)
-        found = [read_token(row) for row in rows[:limit]]
+        found = [read_token(row, self._vault) for row in rows[:limit]]
         return found, f"{rows[limit - 1].created_at!r}~{rows[limit - 1].id}" if len(rows) > limit else None
 
     def find(self, identifier: str) -> Token:
@@ -232,8 +249,14 @@ class Tokens:
 
         :raises UnknownToken: if the workspace has none with this id.
         """
+        place = {"workspace": self._workspace, "id": identifier}
         with self._database.write() as transaction:
-            revoked = transaction.change(_REVOKE, {"workspace": self._workspace, "id": identifier, "now": self._clock.time()})
+            before = transaction.find(_FIND, place)
+            sealed = before is not None and is_sealed(self._vault, before)
+            revoked = transaction.change(_REVOKE, {**place, "now": self._clock.time()})
+            row = transaction.find(_FIND, place)
+            if revoked and sealed and row is not None:  # what somebody has changed stays refused
+                transaction.change(SET_SEAL, {**place, "seal": token_seal(self._vault, self._workspace, row.id, row)})
             found = self._found(transaction, identifier)
             if revoked:
                 self._audit.append(transaction, "token.revoked", f"token:{found.id}", {"name": found.name})
@@ -246,15 +269,15 @@ class Tokens:
         """
         with self._database.read(flush=False) as transaction:
             token = self._found(transaction, identifier)
-            row = transaction.find("SELECT settings FROM workspaces WHERE name = :workspace", {"workspace": self._workspace})
+            row = transaction.find("SELECT settings, seal FROM workspaces WHERE name = :workspace", {"workspace": self._workspace})
         reason = _reason(token, self._clock.time())
         if reason is not None:
             return Decision(False, f"the token {reason}", "token")
-        settings = read_settings(self._workspace, row.settings) if row is not None else Settings()
+        settings = read_settings(self._vault, self._workspace, row) if row is not None else Settings()
         return decide(settings.rules, token.rules, token.scope, request)
 
     @classmethod
-    def authenticate(cls, database: Database, clock: Clock, text: str) -> Token | None:
+    def authenticate(cls, database: Database, vault: Vault, clock: Clock, text: str) -> Token | None:
         """Return the token with this text, of any workspace; None if it is unknown, expired or revoked, with the reason in the log.
         This is the only access to a workspace that does not need its name.
 
@@ -269,12 +292,12 @@ class Tokens:
         if row is None or not hmac.compare_digest(row.digest, wanted):
             _LOG.warning("a token was refused: it does not exist")
             return None
-        token, now = read_token(row), clock.time()
+        token, now = read_token(row, vault), clock.time()
         if token.unreadable:
             from jackfield.database.faults import RowDamaged
 
             raise RowDamaged(
-                f"the token {token.id} of the workspace '{token.workspace}' cannot be used: its rules in the database cannot be read",
+                f"the token {token.id} of the workspace '{token.workspace}' {_CHANGED}",
                 hint="Revoke it and create another one, or restore a backup; 'jackfield db check' shows what is damaged.",
             )
         reason = _reason(token, now)
@@ -288,7 +311,7 @@ class Tokens:
         row = transaction.find(_FIND, {"workspace": self._workspace, "id": identifier})
         if row is None:
             raise UnknownToken(f"no token has the ID '{identifier[:80]}'", hint="'jackfield tokens list' shows the tokens and their IDs.")
-        return read_token(row)
+        return read_token(row, self._vault)
 
 
 def _note_use(database: Database, token: Token, now: float) -> None:
@@ -306,7 +329,7 @@ def _reason(token: Token, now: float) -> str | None:
     """Return the reason why a token is refused, None if it is active."""
     status = token.status(now)
     if status == "active":
-        return "cannot be used: its rules in the database cannot be read" if token.unreadable else None
+        return _CHANGED if token.unreadable else None
     return f"was revoked at {iso(token.revoked_at)}" if status == "revoked" else f"expired at {iso(token.expires_at)}"
 
 

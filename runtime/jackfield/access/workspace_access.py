@@ -111,7 +111,7 @@ class WorkspaceAccess:
         if identifier is None:
             return caller
         try:
-            token, ended = Tokens(self._storage.database, self._workspace, self._clock).standing(identifier)
+            token, ended = Tokens(self._storage.database, self._storage.vault, self._workspace, self._clock).standing(identifier)
         except UnknownToken:
             return replace(caller, ended="no longer exists")
         return replace(caller, scope=token.scope, rules=token.rules, token=token.id, ended=ended)

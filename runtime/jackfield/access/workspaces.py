@@ -14,8 +14,10 @@ from jackfield.access.rules import Rules
 from jackfield.access.settings import Settings, changed_settings, read_settings
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Vault
+from jackfield.database.faults import RowDamaged
+from jackfield.database.settings_seals import settings_seal
 from jackfield.database.stored_values import possible_time
-from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
+from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 
 DEFAULT = "default"
 """The workspace that always exists."""
@@ -26,6 +28,8 @@ _CACHED_FOR = 5.0
 """Seconds for which a process may use settings that another process has changed."""
 _MOST_CACHED = 1000
 _TRIES = 100
+_INSERT = "INSERT INTO workspaces (name, created_at, settings, seal) VALUES (:name, :now, :settings, :seal) ON CONFLICT DO NOTHING"
+_UPDATE = "UPDATE workspaces SET settings = :after, seal = :seal WHERE name = :name AND settings = :before"
 _HINT = "'jackfield workspaces list' shows the workspaces; 'jackfield workspaces create' creates one."
 
 
@@ -87,11 +91,10 @@ class Workspaces:
             raise _invalid(name, "/name", "must contain a letter or a digit", "Choose another name.")
         made = Workspace(name, self._clock.time(), changed_settings(Settings(), changes or {}))
         with self._database.write() as transaction:
-            values = {"name": name, "now": made.created_at, "settings": json.dumps(made.settings.to_json())}
-            statement = "INSERT INTO workspaces (name, created_at, settings) VALUES (:name, :now, :settings) ON CONFLICT DO NOTHING"
-            if name == DEFAULT or not transaction.change(statement, values):
+            text = json.dumps(made.settings.to_json())
+            values = {"name": name, "now": made.created_at, "settings": text, "seal": settings_seal(self._vault, name, text)}
+            if name == DEFAULT or not transaction.change(_INSERT, values):
                 raise WorkspaceExists(f"the workspace '{name}' exists already", hint="Choose another name; 'workspaces set' changes it.")
-            self._vault.hmac(name, b"")
             self._audit(name).append(transaction, "workspace.created", f"workspace:{name}", {"settings": made.settings.to_json()})
         self._keep(name, made.settings)
         return made
@@ -100,11 +103,11 @@ class Workspaces:
         """List up to ``limit`` workspaces by name, beginning after the name ``after``."""
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(
-                "SELECT name, created_at, settings FROM workspaces WHERE name > :after ORDER BY name LIMIT :limit",
+                "SELECT name, created_at, settings, seal FROM workspaces WHERE name > :after ORDER BY name LIMIT :limit",
                 {"after": after, "limit": limit},
             )
             always = after < DEFAULT and not transaction.execute("SELECT 1 AS one FROM workspaces WHERE name = :name", {"name": DEFAULT})
-        found = [_listed(row) for row in rows]
+        found = [self._listed(row) for row in rows]
         if always:
             found = sorted([*found, _unset()], key=lambda workspace: workspace.name)[:limit]
         return found
@@ -116,11 +119,11 @@ class Workspaces:
         :raises Unavailable: if its settings cannot be read.
         """
         with self._database.read(flush=False) as transaction:
-            row = transaction.find("SELECT name, created_at, settings FROM workspaces WHERE name = :name", {"name": name})
+            row = transaction.find("SELECT name, created_at, settings, seal FROM workspaces WHERE name = :name", {"name": name})
         if row is None and name != DEFAULT:
             self._keep(name, None)
             raise _unknown(self._database, name)
-        found = _read(row) if row is not None else _unset()
+        found = self._read(row) if row is not None else _unset()
         self._keep(name, found.settings)
         return found
 
@@ -153,20 +156,30 @@ class Workspaces:
         """Change settings; return False if another process changed them meanwhile."""
         with self._database.write() as transaction:
             if name == DEFAULT:
-                transaction.change(
-                    "INSERT INTO workspaces (name, created_at, settings) VALUES (:name, :now, '{}') ON CONFLICT DO NOTHING",
-                    {"name": name, "now": self._clock.time()},
-                )
-            row = transaction.find("SELECT settings FROM workspaces WHERE name = :name", {"name": name})
+                empty = {"name": name, "now": self._clock.time(), "settings": "{}", "seal": settings_seal(self._vault, name, "{}")}
+                transaction.change(_INSERT, empty)
+            row = transaction.find("SELECT settings, seal FROM workspaces WHERE name = :name", {"name": name})
             if row is None:
                 raise _unknown(self._database, name)
-            settings, before = read_settings(name, row.settings), json.loads(row.settings)
+            settings, before = read_settings(self._vault, name, row), json.loads(row.settings)
             after = {**before, **changed_settings(settings, changes).to_json()}
-            statement = "UPDATE workspaces SET settings = :after WHERE name = :name AND settings = :before"
-            changed = bool(transaction.change(statement, {"name": name, "after": json.dumps(after), "before": row.settings}))
+            text = json.dumps(after)
+            values = {"name": name, "after": text, "before": row.settings, "seal": settings_seal(self._vault, name, text)}
+            changed = bool(transaction.change(_UPDATE, values))
             if changed:
                 self._audit(name).append(transaction, "workspace.changed", f"workspace:{name}", _difference(before, after))
             return changed
+
+    def _read(self, row: Row) -> Workspace:
+        return Workspace(row.name, row.created_at, read_settings(self._vault, row.name, row))
+
+    def _listed(self, row: Row) -> Workspace:
+        """Read a workspace for a list; a damaged row must not hide the others."""
+        try:
+            found = self._read(row)
+            return replace(found, created_at=possible_time(row.created_at))
+        except (RowDamaged, ValueError):
+            return Workspace(row.name, None, Settings(rules=Rules(block=("*",))), "its row in the database is damaged")
 
     def _audit(self, name: str) -> Audit:
         return Audit(self._database, name, self._clock, self._actor)
@@ -210,19 +223,6 @@ def _unknown(database: Database, name: str) -> UnknownWorkspace:
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     return {"before": {name: before.get(name) for name in changed}, "after": {name: after.get(name) for name in changed}}
-
-
-def _read(row: Row) -> Workspace:
-    return Workspace(row.name, row.created_at, read_settings(row.name, row.settings))
-
-
-def _listed(row: Row) -> Workspace:
-    """Read a workspace for a list; a damaged row must not hide the others."""
-    try:
-        found = _read(row)
-        return replace(found, created_at=possible_time(row.created_at))
-    except (Unavailable, ValueError):
-        return Workspace(row.name, None, Settings(rules=Rules(block=("*",))), "its row in the database is damaged")
 
 
 def _unset() -> Workspace:

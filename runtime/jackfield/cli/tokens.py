@@ -40,7 +40,7 @@ def _create(arguments: Namespace, output: Output) -> int:
     expires = read_moment(arguments, "expires", 1)
     rules = Rules.checked(arguments.allow, arguments.block)
     with open_storage() as storage:
-        tokens = Tokens(storage.database, selected_workspace(arguments, storage), SystemClock(), actor())
+        tokens = Tokens(storage.database, storage.vault, selected_workspace(arguments, storage), SystemClock(), actor())
         made = tokens.create(arguments.scope, arguments.name, rules, expires)
     output.value({"token": made.text, "id": made.token.id})
     if output.for_people:
@@ -60,7 +60,7 @@ def _list(arguments: Namespace, output: Output) -> int:
     from jackfield.clock import SystemClock
 
     with open_storage() as storage:
-        tokens = Tokens(storage.database, selected_workspace(arguments, storage), SystemClock())
+        tokens = Tokens(storage.database, storage.vault, selected_workspace(arguments, storage), SystemClock())
         found = pages(arguments, lambda cursor, limit: tokens.list(cursor=cursor, limit=limit))
     now = time.time()
     output.rows([token.to_json(now) for token in found], _COLUMNS)
@@ -77,7 +77,9 @@ def _revoke(arguments: Namespace, output: Output) -> int:
     from jackfield.clock import SystemClock
 
     with open_storage() as storage:
-        revoked = Tokens(storage.database, selected_workspace(arguments, storage), SystemClock(), actor()).revoke(arguments.id)
+        revoked = Tokens(storage.database, storage.vault, selected_workspace(arguments, storage), SystemClock(), actor()).revoke(
+            arguments.id
+        )
     output.value(revoked.to_json(time.time()))
     return 0
 
@@ -102,7 +104,7 @@ def _explain(arguments: Namespace, output: Output) -> int:
     request = Request(connector, action, effect, arguments.connection)
     with open_storage() as storage:
         workspace = selected_workspace(arguments, storage)
-        decision = Tokens(storage.database, workspace, SystemClock()).explain(arguments.id, request)
+        decision = Tokens(storage.database, storage.vault, workspace, SystemClock()).explain(arguments.id, request)
         lost = _missing(storage, workspace, arguments.connection)
     if lost is not None:
         sys.stderr.write(f"jackfield: {lost}; showing what the rules would decide\n")

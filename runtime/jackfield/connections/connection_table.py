@@ -18,6 +18,7 @@ from jackfield.connections.named_connection import NAME, NAME_EXPECTED, STORE, N
 from jackfield.database import Database, Row, SealBroken, Transaction, UniqueViolation, Vault
 from jackfield.database.bounded_cache import BoundedCache
 from jackfield.database.faults import damaged_settings
+from jackfield.database.settings_seals import checked_settings
 from jackfield.database.stored_values import parsed_object
 from jackfield.errors import Detail, InvalidConnection, JackfieldError, UnknownConnection
 from jackfield.fork import at_fork
@@ -170,9 +171,9 @@ class ConnectionTable:
         :raises Unavailable: if the workspace's settings cannot be read.
         """
         with self._database.read(flush=False) as transaction:
-            row = transaction.find("SELECT settings FROM workspaces WHERE name = :workspace", {"workspace": self.workspace})
+            row = transaction.find("SELECT settings, seal FROM workspaces WHERE name = :workspace", {"workspace": self.workspace})
         try:
-            return HostAccess.from_settings(row.settings if row is not None else None)
+            return HostAccess.from_settings(checked_settings(self._vault(), self.workspace, row) if row is not None else None)
         except (ValueError, TypeError):
             raise damaged_settings(self.workspace) from None
 

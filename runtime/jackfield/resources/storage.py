@@ -161,15 +161,30 @@ class Storage:
         sealed = 0
 
         def seal(transaction: Transaction, names: list[str]) -> None:
+            from jackfield.access.token_seals import MIGRATION as ACCESS
             from jackfield.connections.connection_seals import MIGRATION, bind_all
 
             nonlocal sealed
+            if ACCESS in names:
+                self._seal_access(transaction, database)
             if MIGRATION in names and transaction.find("SELECT 1 AS one FROM connections LIMIT 1", {}) is not None:
                 vault = self._vault_on(database)
                 vault.verify()
                 sealed = bind_all(transaction, vault)
 
         return Migrated(database.migrate(seal), sealed)
+
+    def _seal_access(self, transaction: Transaction, database: Database) -> None:
+        """Seal the tokens and settings of an older jackfield."""
+        from jackfield.access.token_seals import seal_all_tokens
+        from jackfield.database.settings_seals import seal_all_settings
+
+        tables = ("tokens", "workspaces")
+        if any(transaction.find(f"SELECT 1 AS one FROM {table} LIMIT 1", {}) is not None for table in tables):
+            vault = self._vault_on(database)
+            vault.verify()
+            seal_all_tokens(transaction, vault)
+            seal_all_settings(transaction, vault)
 
     def connections(self, sources: Iterable[Source] | Source, workspace: str, catalog: Catalog | None = None) -> Connections:
         """Return the connections of a workspace: those from files and, if there is a database, those stored there."""

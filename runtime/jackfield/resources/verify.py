@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jackfield.access.audit import Audit
-from jackfield.access.settings import Settings
+from jackfield.access.settings import Settings, read_settings
 from jackfield.access.tokens import COLUMNS as TOKEN_COLUMNS
 from jackfield.access.tokens import read_token
 from jackfield.clock import SystemClock
@@ -15,13 +15,14 @@ from jackfield.connections.connection_rows import COLUMNS as CONNECTION_COLUMNS
 from jackfield.connections.connection_rows import ConnectionRow
 from jackfield.connections.connection_seals import check_seal, opened_secret, stored_secrets
 from jackfield.database import Database, DatabaseUnfit, DataKeyDamaged, Row, Vault
+from jackfield.database.faults import RowDamaged
 from jackfield.database.stored_values import parsed_object
 from jackfield.errors import Internal
 from jackfield.journal.entry import COLUMNS as ENTRY_COLUMNS
 from jackfield.journal.entry import read_entry
 
 _PAGE = 500
-_FAULTS = (ValueError, TypeError, KeyError, AttributeError, Internal, DataKeyDamaged)
+_FAULTS = (ValueError, TypeError, KeyError, AttributeError, Internal, DataKeyDamaged, RowDamaged)
 
 
 class Contents:
@@ -39,16 +40,20 @@ class Contents:
         self._unlock()
         yield from (f"damaged: {fault.message}" for fault in (self._vault.damaged_keys() if self._vault is not None else ()))
         yield from self._audit()
-        for row in self._rows("workspaces", "'' AS workspace, name AS id, settings"):
-            if not _reads(lambda row=row: Settings.from_json(parsed_object(row.settings))):  # type: ignore[misc]
+        for row in self._rows("workspaces", "'' AS workspace, name AS id, settings, seal"):
+            if not _reads(lambda row=row: self._settings(row)):  # type: ignore[misc]
                 yield f"damaged: the settings of the workspace '{row.id}'"
         for row in self._rows("tokens", TOKEN_COLUMNS):
-            if read_token(row).damage is not None:
+            if read_token(row, self._vault).damage is not None:
                 yield f"damaged: the token {row.id} of the workspace '{row.workspace}'"
         for row in self._rows("connections", f"workspace, {CONNECTION_COLUMNS}"):
             yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._connection(row))
         for row in self._rows("invocations", f"workspace, inputs, {', '.join(ENTRY_COLUMNS)}"):
             yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._invocation(row))
+
+    def _settings(self, row: Row) -> Settings:
+        """Read the settings of a workspace, and check their seal if the master key is available."""
+        return Settings.from_json(parsed_object(row.settings)) if self._vault is None else read_settings(self._vault, row.id, row)
 
     def _audit(self) -> Iterator[str]:
         """Verify the audit log's chain of every workspace that has, or had, entries."""

@@ -27,7 +27,9 @@ def person(request: PageRequest, identifier: str) -> Node:
     if request.identity.rules and identifier != request.identity.id:
         return h.code(identifier)  # hide names of other tokens from a token with rules
     try:
-        token = Tokens(request.server.storage.database, request.identity.workspace, request.server.clock).find(identifier)
+        token = Tokens(
+            request.server.storage.database, request.server.storage.vault, request.identity.workspace, request.server.clock
+        ).find(identifier)
     except JackfieldError:
         return h.code(identifier)
     if not token.name:

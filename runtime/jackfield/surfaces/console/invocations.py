@@ -92,7 +92,9 @@ def _caller(request: PageRequest, given: str) -> str:
 
 
 def _tokens(request: PageRequest) -> list[Token]:
-    return Tokens(request.server.storage.database, request.identity.workspace, request.server.clock).list(limit=_SUGGESTED)[0]
+    return Tokens(request.server.storage.database, request.server.storage.vault, request.identity.workspace, request.server.clock).list(
+        limit=_SUGGESTED
+    )[0]
 
 
 def _filters(request: PageRequest) -> Markup:

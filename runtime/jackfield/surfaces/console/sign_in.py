@@ -102,7 +102,7 @@ class ConsoleSessions:
         if noted["by"] == "jwt":
             return Identity(workspace, noted["id"], noted["scope"], Rules(), noted["name"], "user")
         try:
-            token = Tokens(self._server.storage.database, workspace, self._server.clock).find(noted["id"])
+            token = Tokens(self._server.storage.database, self._server.storage.vault, workspace, self._server.clock).find(noted["id"])
         except UnknownToken:
             return None
         if token.status(self._server.clock.time()) != "active":

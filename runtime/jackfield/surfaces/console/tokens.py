@@ -90,7 +90,13 @@ def _listed(request: PageRequest) -> tuple[list[Token], str | None]:
 
 
 def _tokens(request: PageRequest) -> Tokens:
-    return Tokens(request.server.storage.database, request.identity.workspace, request.server.clock, request.identity.actor)
+    return Tokens(
+        request.server.storage.database,
+        request.server.storage.vault,
+        request.identity.workspace,
+        request.server.clock,
+        request.identity.actor,
+    )
 
 
 def _require_no_rules(request: PageRequest) -> None:

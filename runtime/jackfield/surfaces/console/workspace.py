@@ -155,7 +155,13 @@ def _checkbox(name: str, title: str, on: bool, hint: str | None, *, changes: boo
 def _explain_form(request: PageRequest, given: Mapping[str, str] | None = None, told: Node = None) -> Markup:
     given = given or {}
     bound = bool(request.identity.rules)
-    tokens = [] if bound else Tokens(request.server.storage.database, request.identity.workspace, request.server.clock).list(limit=200)[0]
+    tokens = (
+        []
+        if bound
+        else Tokens(request.server.storage.database, request.server.storage.vault, request.identity.workspace, request.server.clock).list(
+            limit=200
+        )[0]
+    )
     choices = [("", "Your token"), *((token.id, f"{token.name or token.id} ({token.scope})") for token in tokens)]
     token = h.select(option_list(choices, given.get("token", "")), id="token", name="token")
     call = h.input(
@@ -215,7 +221,9 @@ def _decision(request: PageRequest, asked: Request, token: str) -> Decision:
     if request.identity.rules:  # other patterns may name what is hidden from this token
         return request.runtime.access.authorizer(request.identity.caller).decide(asked).guarded()
     if token:
-        return Tokens(request.server.storage.database, request.identity.workspace, request.server.clock).explain(token, asked)
+        return Tokens(
+            request.server.storage.database, request.server.storage.vault, request.identity.workspace, request.server.clock
+        ).explain(token, asked)
     return request.runtime.access.authorizer(request.identity.caller).decide(asked)
 
 

@@ -65,7 +65,7 @@ async def _done(server: ServerContext, identity: Identity, step: Callable[[Token
         raise Problem(403, "a token with rules cannot list, create or revoke tokens", code="not_allowed")
     if not server.storage.enabled:
         raise Problem(503, "this server has no tokens, because no database is configured")
-    tokens = Tokens(server.storage.database, identity.workspace, server.clock, identity.actor)
+    tokens = Tokens(server.storage.database, server.storage.vault, identity.workspace, server.clock, identity.actor)
     try:
         return await server.briefly(lambda: step(tokens))
     except UnknownToken as error:

@@ -128,7 +128,7 @@ class Identities:
     def _by_token(self, text: str) -> Identity | None:
         if not self._storage.enabled:
             return None
-        token = Tokens.authenticate(self._storage.database, self._clock, text)
+        token = Tokens.authenticate(self._storage.database, self._storage.vault, self._clock, text)
         return None if token is None else Identity(token.workspace, token.id, token.scope, token.rules, token.name)
 
     def _by_jwt(self, text: str) -> Identity | None:

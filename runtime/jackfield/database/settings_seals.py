@@ -1,0 +1,57 @@
+"""Seals of workspace settings: who can write to the database can widen no rules.
+
+A workspace without a seal is refused. Those that predate seals get theirs in the transaction that adds the column, never later: a seal
+missing after that was removed, or the row was written by somebody without the master key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jackfield.database.faults import SealBroken, damaged_settings
+
+if TYPE_CHECKING:
+    from jackfield.database.statements import Row
+    from jackfield.database.transaction import Transaction
+    from jackfield.database.vault import Vault
+
+COLUMNS = "settings, seal"
+"""Columns that ``checked_settings`` needs."""
+_PAGE = 500
+
+
+def settings_seal(vault: Vault, workspace: str, text: str) -> bytes:
+    """Seal the settings of a workspace, as stored."""
+    return vault.seal(workspace, _place(text), b"")
+
+
+def checked_settings(vault: Vault, workspace: str, row: Row | Any) -> str:
+    """Return the stored settings of a workspace if nobody has changed them in the database.
+
+    :raises RowDamaged: if they have no seal, or another one; nothing is allowed then.
+    """
+    try:
+        vault.open(workspace, _place(row.settings), row.seal or b"")
+    except (SealBroken, TypeError, AttributeError):
+        raise damaged_settings(workspace) from None
+    found: str = row.settings
+    return found
+
+
+def seal_all_settings(transaction: Transaction, vault: Vault) -> None:
+    """Seal the settings of all workspaces as they are."""
+    after = ""
+    while True:
+        rows = transaction.execute(
+            "SELECT name, settings FROM workspaces WHERE name > :after ORDER BY name LIMIT :page", {"after": after, "page": _PAGE}
+        )
+        for row in rows:
+            values = {"name": row.name, "seal": settings_seal(vault, row.name, row.settings)}
+            transaction.change("UPDATE workspaces SET seal = :seal WHERE name = :name", values)
+        if len(rows) < _PAGE:
+            return
+        after = rows[-1].name
+
+
+def _place(text: str) -> tuple[str, ...]:
+    return ("workspace", "settings", text)
