@@ -210,12 +210,12 @@ def _parts(node: Schema) -> Iterator[object]:
 
 
 def _fits(pattern: str, name: str) -> bool:
-    import re
+    from jackfield.patterns import sorted_pattern
 
     try:
-        return re.search(pattern, name) is not None
-    except re.error:
-        return True  # a valid ECMAScript pattern that Python cannot compile: it may match
+        return sorted_pattern(pattern).finds(name)
+    except ValueError:
+        return True  # no engine takes it: it may match
 
 
 def _map(value: object) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ import json
 import stat
 import warnings
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,36 @@ def test_a_correct_wheel(tmp_path: Path) -> None:
     assert [str(need) for need in wheel.metadata.requires_dist or ()] == ["jackfield<1,>=0.1"]
     assert wheel.files[f"{PACKAGE}/__init__.py"] == CODE.encode()
     assert wheel.info("nothing") is None
+
+
+_PASSWORD = r"(?=.*[A-Z])(?=.*[0-9]).{8,}"
+
+
+def _bomb(word: str) -> dict[str, object]:
+    names = [f"d{level}" for level in range(29)]
+    twice: dict[str, object] = {one: {word: [{"$ref": f"#/$defs/{two}"}] * 2} for one, two in pairwise(names)}
+    return {"type": "object", "properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": {**twice, "d28": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize("word", ["allOf", "anyOf", "oneOf"])
+@pytest.mark.parametrize("role", ["inputs", "output"])
+def test_s1_a_wheel_whose_schema_doubles_at_each_level_is_refused(word: str, role: str) -> None:
+    """Verify and catalogue build of a 7 kB wheel that a stranger has signed hung; now its manifest is refused, with the place."""
+    described = manifest()
+    described["actions"][0][role] = _bomb(word)
+    with pytest.raises(WheelRefused, match=rf"the schema of {role} greet: .*/\$defs/d.*branches multiply") as caught:
+        parse_wheel(FILE, wheel_bytes(put(f"{PACKAGE}/connector.json", json.dumps(described))))
+    assert caught.value.rule == "manifest"
+
+
+def test_s2_a_wheel_whose_pattern_looks_around_in_long_texts_is_refused() -> None:
+    """A pattern of quadratic time needs a ``maxLength`` of at most 1,000 beside it."""
+    described = manifest()
+    field = described["actions"][0]["inputs"]["properties"]["name"] = {"type": "string", "title": "Name", "pattern": _PASSWORD}
+    with pytest.raises(WheelRefused, match=r"look-around or back-references.*add 'maxLength' of at most 1,000"):
+        parse_wheel(FILE, wheel_bytes(put(f"{PACKAGE}/connector.json", json.dumps(described))))
+    described["actions"][0]["inputs"]["properties"]["name"] = {**field, "maxLength": 1_000}
+    assert parse_wheel(FILE, wheel_bytes(put(f"{PACKAGE}/connector.json", json.dumps(described)))).package == PACKAGE
 
 
 HOSTILE: dict[str, tuple[str, Change]] = {

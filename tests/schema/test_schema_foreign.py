@@ -225,7 +225,7 @@ def test_megabytes_are_judged_in_time_and_not_quoted(text: str) -> None:
     started = time.perf_counter()
     details = compiled.check({"v": text, "n": text}).details
     assert time.perf_counter() - started < 10
-    assert len(details) == 8
+    assert len(details) == 7  # nothing about the pattern: the text is too long
     assert all(len(detail.message) < 100 for detail in details)
 
 
@@ -237,24 +237,26 @@ def test_a_name_of_megabytes_is_cut() -> None:
 
 
 @pytest.mark.parametrize("many", [20_000, pytest.param(100_000, marks=pytest.mark.campaign)])
-def test_very_many_faults_are_counted_in_linear_time(many: int) -> None:
-    """Of very many items that are not JSON and as many wrong ones, a hundred are told and the others counted."""
+def test_very_many_faults_are_told_in_linear_time(many: int) -> None:
+    """Of very many items that are not JSON and as many wrong ones, a hundred are told, the former counted."""
     started = time.process_time()
     details = compile_schema({"items": {"type": "object"}}).judge([b"", 1] * many)
     assert time.process_time() - started < 20
-    assert details[100:] == (Detail("", f"and {2 * many - 100} more faults"),)
+    assert details[100:] == (Detail("", f"and {many - 50} more faults"),)
     assert len(compile_schema({}).judge([b""] * 1000)) == 101
 
 
 MORE = Detail("", "may have more faults: in a value of this size only the first is looked for")
+MANY = Detail("", "may have more faults: in a value of this size only the first 99 are looked for")
 DEEP = {"anyOf": [{"properties": {"a": {"$ref": "#/$defs/deep"}}, "required": ["b"]}, {"type": "null"}]}
 BOUNDED: list[tuple[str, str, str, tuple[Detail | None, ...]]] = [
-    ("100,000 faults", "{'items': {'format': 'mailbox'}}", "['ada'] * 100_000", (None,) * 100 + (Detail("", "and 99900 more faults"),)),
+    ("100,000 faults", "{'items': {'format': 'mailbox'}}", "['ada'] * 100_000", (None,) * 99 + (MANY,)),
     ("60 MiB", "{'properties': {'data': {'maxLength': 9}}, 'required': ['a', 'b']}", "{'data': 'x' * (60 << 20)}",
-     (Detail("/a", "'a' is missing", "required"), MORE)),
+     (Detail("/data", "must be at most 9 characters long, not 62914560", "maxLength"), MORE)),
     ("1 MiB of a name above 1,000 faults", "{'additionalProperties': {'items': {'type': 'string'}}}", "{'n' * (1 << 20): [1] * 1000}",
      (None, Detail("", "is not what the schema describes; it is too large to be told where"))[1:]),
-    ("many parts", "{'items': {'required': ['x', 'y']}}", "[{'q': 1}] * 100_000", (Detail("/0/x", "'x' is missing", "required"), MORE)),
+    ("many parts", "{'items': {'required': ['x', 'y']}}", "[{'q': 1}] * 100_000",
+     (Detail("/0/x", "'x' is missing", "required"), *(None,) * 98, MANY)),
     ("many names", "{'propertyNames': {'maxLength': 1}}", "{f'n{number}': 1 for number in range(300_000)}", (None, MORE)),
     ("30 MiB for each missing name", "{'required': [f'r{number}' for number in range(50)]}", "{'a': 'x' * (30 << 20)}",
      (Detail("/r0", "'r0' is missing", "required"), MORE)),
@@ -285,13 +287,14 @@ def test_a_refusal_takes_bounded_memory_and_time(schema: str, value: str, expect
 
 
 def test_very_many_bad_names_are_told_in_linear_time() -> None:
-    """The engine copies an object into each of its errors; fifty thousand bad names make one error and not as many copies."""
+    """The engine copies an object into each of its errors; very many bad names make one error and not as many copies."""
     compiled = compile_schema({"propertyNames": {"pattern": "^a"}})
     started = time.process_time()
-    details = compiled.judge({f"b{number}": 1 for number in range(50_000)})
+    details = compiled.judge({f"b{number}": 1 for number in range(2_000)})
     assert time.process_time() - started < 20
     assert details[0] == Detail("/b0", "has a name that is not allowed: 'b0' does not match the pattern '^a'", "propertyNames")
-    assert details[100:] == (Detail("", "and 49900 more faults"),)
+    assert details[100:] == (Detail("", "and 1900 more faults"),)
+    assert compiled.judge({f"b{number}": 1 for number in range(50_000)}) == (details[0], MORE)
 
 
 def test_many_same_items_are_compared_in_linear_time() -> None:
@@ -299,7 +302,7 @@ def test_many_same_items_are_compared_in_linear_time() -> None:
     compiled = compile_schema({"uniqueItems": True})
     started = time.perf_counter()
     assert compiled.judge([{"n": number} for number in range(100_000)]) == ()
-    assert len(compiled.judge([*({"n": number} for number in range(100_000)), {"n": 7.0}])) == 1
+    assert len(compiled.judge([*({"n": number} for number in range(100_000)), {"n": 7.0}])) == 2
     assert time.perf_counter() - started < 20
 
 

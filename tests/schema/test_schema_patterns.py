@@ -36,8 +36,10 @@ PATTERNS: list[tuple[str, list[str], list[str]]] = [
 def test_patterns_mean_what_ecma_262_says(pattern: str, matching: list[str], others: list[str]) -> None:
     r"""``\d``, ``\w`` and ``\b`` are ASCII, ``$`` is the very end, ``\s`` knows Unicode's blanks."""
     compiled = compile_schema({"pattern": pattern})
-    names = compile_schema({"patternProperties": {pattern: True}, "additionalProperties": False})
     assert [text for text in (*matching, *others) if not compiled.judge(text)] == matching
+    if "(?<=" in pattern or r"\1" in pattern:  # refused for names
+        return
+    names = compile_schema({"patternProperties": {pattern: True}, "additionalProperties": False})
     assert [text for text in (*matching, *others) if not names.judge({text: 1})] == matching
 
 

@@ -326,7 +326,7 @@ def test_many_members_named_by_numbers_are_told_in_linear_time() -> None:
     """Twenty thousand members that the engine names by other numbers do not search each other."""
     compiled = compile_schema({"additionalProperties": {"type": "string"}})
     started = time.process_time()
-    assert len(compiled.judge({f"{number:06}": number for number in range(20_000)})) == 101
+    assert len(compiled.judge({f"{number:06}": number for number in range(20_000)})) == 100
     assert compiled.judge({"0" * zeros: zeros for zeros in range(1, 5_000)})[0].path == "/0"
     assert time.process_time() - started < 20
 

@@ -9,6 +9,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from jackfield.connector import MAX_ANSWER, Output, Sent, Unavailable, current_call
+from jackfield_http.charsets import decoded_text
 from jackfield_http.decoding import decoded
 from jackfield_http.headers import Headers
 from jackfield_http.pointers import find
@@ -71,12 +72,9 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The body as text, in the charset of its media type; UTF-8 by default."""
+        """The body as text, in the charset of its media type if that is one of the web's; UTF-8 otherwise."""
         found = _CHARSET.search(self.headers.get("content-type", ""))
-        try:
-            return _whole(self.content.decode(found[1] if found else "utf-8", "replace"))
-        except (LookupError, UnicodeError):  # no charset, or one of Python's codecs that is none of the web's
-            return self.content.decode("utf-8", "replace")
+        return _whole(decoded_text(self.content, found[1] if found else None))
 
     @property
     def media_type(self) -> str:

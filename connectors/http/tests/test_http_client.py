@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.aliases
 import gzip
 import io
 import json
@@ -12,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from growth import grows_faster_than_linear
 from http_rig import TOKEN, Acme, Cache, attempt
 from jackfield.connector import File, InvalidInput, JackfieldError, Sent, Unavailable
 from jackfield.testing import Answer, Provider, Request
 from jackfield_http import ApiKey, BasicLogin, Part
+from jackfield_http.charsets import decoded_text
 from jackfield_http.wire import Wire
 
 
@@ -161,6 +164,22 @@ def test_charsets_that_are_none(charset: str) -> None:
     page = Answer(content=rb"+2AA-\ud800 \xff", headers={"Content-Type": f"text/plain; charset={charset}"})
     with Provider([page]) as provider, attempt(provider.url) as (api, _):
         assert api.get("/x").text.encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "label", "text"),
+    [(b"\x80", "ISO-8859-1", "€"), (b"\xff\xfea\0", "utf-16", "a"), (b"a\0", "UTF-16LE", "a"), ("ж".encode("koi8-r"), "koi8-r", "ж")],
+)
+def test_charsets_are_those_of_the_web(content: bytes, label: str, text: str) -> None:
+    """Labels mean what browsers take them for: ISO-8859-1 is Windows-1252, UTF-16 is little endian unless a mark says otherwise."""
+    assert decoded_text(content, label) == text
+
+
+@pytest.mark.parametrize("label", sorted({*encodings.aliases.aliases.values(), "idna", "punycode", "unicode_escape", "utf-8"}))
+def test_s4_no_charset_makes_a_response_take_more_than_linear_time(label: str) -> None:
+    """``punycode`` took seconds for 200 kB and hours for 32 MiB; whatever codec of Python a provider names, time is linear."""
+    assert not grows_faster_than_linear(lambda size: decoded_text(b"ab-1" * (size // 4), label), 400_000)
+    assert not grows_faster_than_linear(lambda size: decoded_text(b"\xff\x1b$B" * (size // 4), label), 400_000)
 
 
 @pytest.mark.parametrize(("content", "found"), [

@@ -133,3 +133,23 @@ def test_a_password_is_secret_and_a_default_is_prose() -> None:
     body = convert(schema).manifest["actions"][0]["inputs"]["properties"]["body"]["properties"]
     assert body["p"] == {"format": "password", "writeOnly": True, "type": "string"}
     assert body["n"] == {"type": "integer", "description": "Default of the provider: 5."}
+
+
+_PASSWORD = r"(?=.*[A-Z])(?=.*[0-9]).{8,}"
+
+
+def test_s2_a_pattern_with_look_around_gets_a_length() -> None:
+    """A password's pattern takes quadratic time, so that generation bounds its text and says so; other patterns stay as they are."""
+    made = convert({"type": "object", "properties": {"pw": {"type": "string", "pattern": _PASSWORD}, "b": {"pattern": "^(a+)+$"}}})
+    members = made.manifest["actions"][0]["inputs"]["properties"]["body"]["properties"]
+    assert members["pw"] == {"type": "string", "pattern": _PASSWORD, "maxLength": 1_000}
+    assert members["b"] == {"pattern": "^(a+)+$"}
+    assert "has look-around or back-references: at most 1,000 characters are accepted" in str(made.report.to_json())
+
+
+def test_s1_a_document_whose_schemas_double_is_degraded() -> None:
+    """An action whose inputs cost too much to judge is left out, and any output is accepted where its schema does; both are reported."""
+    schemas: dict[str, Any] = {f"D{level}": {"anyOf": [{"$ref": f"{_REF}D{level + 1}"}] * 2} for level in range(30)}
+    made = convert({"$ref": f"{_REF}D0"}, {**schemas, "D30": {"type": "integer"}})
+    assert made.manifest["actions"] == []
+    assert "branches multiply" in str(made.report.to_json())

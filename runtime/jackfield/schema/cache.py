@@ -48,10 +48,10 @@ def check_schemas(manifest: Manifest) -> None:
     """
     version = manifest.version
     for action in () if _are_sound(manifest) else manifest.actions.values():
-        _compiled((manifest.key, version, "inputs", action.key), action.inputs, "input")
-        _compiled((manifest.key, version, "output", action.key), action.output, "output")
+        _check((manifest.key, version, "inputs", action.key), action.inputs)
+        _check((manifest.key, version, "output", action.key), action.output)
     for kind in manifest.connection_types.values():
-        _compiled((manifest.key, version, "connection", kind.key), kind.schema, "value")
+        _check((manifest.key, version, "connection", kind.key), kind.schema)
 
 
 def _are_sound(manifest: Manifest) -> bool:
@@ -86,7 +86,21 @@ def _compiled(key: tuple[str, ...], schema: Mapping[str, Any], noun: str) -> Com
     try:
         return compile_schema(schema, noun=noun)
     except SchemaError as error:
-        raise UnknownConnector(
-            f"the connector '{key[0]}' has a broken manifest: the schema of {' '.join(key[2:])}: {error}",
-            hint="Reinstall or upgrade the connector's package, or report it to its author.",
-        ) from None
+        raise _broken(key, error) from None
+
+
+def _check(key: tuple[str, ...], schema: Mapping[str, Any]) -> None:
+    from jackfield.schema.compiling import checked_schema
+
+    _compiled(key, schema, "input")
+    try:
+        checked_schema(schema)
+    except SchemaError as error:
+        raise _broken(key, error) from None
+
+
+def _broken(key: tuple[str, ...], error: SchemaError) -> UnknownConnector:
+    return UnknownConnector(
+        f"the connector '{key[0]}' has a broken manifest: the schema of {' '.join(key[2:])}: {error}",
+        hint="Reinstall or upgrade the connector's package, or report it to its author.",
+    )

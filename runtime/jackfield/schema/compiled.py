@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Detail
 from jackfield.schema.json_types import value_word
 from jackfield.schema.json_values import is_json, to_json
+from jackfield.schema.steps import CHARACTERS, FREE, MAX_STEPS, steps_of
 from jackfield.schema_walk import SecretPlaces
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class CompiledSchema:
     def __init__(self, facts: SchemaFacts, plan: Plan) -> None:
         self._facts = facts
         self._plan = plan
-        self._is_valid = facts.validator.is_valid
+        self._is_valid = facts.validator.is_valid if facts.cost <= FREE else partial(_is_valid, facts)
         self._places: tuple[SecretPlaces | None, ...] = () if facts.has_secrets else (None,)
 
     @property
@@ -93,10 +95,24 @@ class CompiledSchema:
             return (_STACK_IS_FULL,)
 
     def _explained(self, value: Json, faults: tuple[Detail, ...]) -> tuple[Detail, ...]:
+        if (fault := _too_large(self._facts, value)) is not None:
+            return (*faults, fault)
         from jackfield.schema.sentences import explain
 
         found = explain(self._facts, value)
         return (*faults, *_independent(found, faults)) or (Detail("", "is not what the schema describes"),)
+
+
+def _is_valid(facts: SchemaFacts, value: Json) -> bool:
+    """Judge a value by a schema that takes many steps for each part of it: a value that is too large for them is not valid."""
+    return _too_large(facts, value) is None and bool(facts.validator.is_valid(value))
+
+
+def _too_large(facts: SchemaFacts, value: Json) -> Detail | None:
+    limit = MAX_STEPS // facts.cost
+    if facts.cost <= FREE or steps_of(value, limit) <= limit:
+        return None
+    return Detail("", f"is too large: the branches of its schema allow {limit:,} values (or {CHARACTERS} characters of text for each)")
 
 
 def _independent(found: Iterable[Detail], faults: tuple[Detail, ...]) -> Iterator[Detail]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jackfield.json_pointer import child
+from jackfield.patterns import SLOW, sorted_pattern
 from jackfield.schema.compiled import CompiledSchema
-from jackfield.schema.engine import ascii_edges, check_form, compile_part, compile_validator, for_engine, matcher
+from jackfield.schema.cost import refuse_slow_patterns, schema_cost
+from jackfield.schema.engine import check_form, compile_validator, for_engine, matcher
 from jackfield.schema.facts import SchemaFacts, is_sensitive
 from jackfield.schema.json_types import SchemaError
 from jackfield.schema.json_values import to_json
@@ -24,43 +26,54 @@ if TYPE_CHECKING:
 
 def compiled_schema(schema: Mapping[str, Any], noun: str) -> CompiledSchema:
     """Check a schema, then compile what preparing, validating and explaining need."""
-    given = _plain(schema)
-    check_form(given)
-    patterns = check_references(given, check_form).patterns
+    given, own = _outlined(schema)
     root = for_engine(given)
     outline = check_references(root, check_form)
-    validator = compile_validator(root)  # refuses invalid patterns too
+    cost = schema_cost(root, outline)
+    slow = frozenset(node["format"] for node in outline.nodes if str(node.get("format", "")).startswith(SLOW))
+    validator = compile_validator(root, slow)  # refuses invalid patterns too
     facts = SchemaFacts(
         root=root,
-        targets=outline.targets,
+        outline=outline,
+        cost=cost.steps,
+        again=cost.again,
+        slow=slow,
         matchers={pattern: matcher(pattern) for pattern in outline.name_patterns},
-        patterns={ascii_edges(pattern): pattern for pattern in patterns},
+        patterns={sorted_pattern(pattern).text: pattern for pattern in own.patterns},
         noun=noun,
         has_secrets=any(map(is_sensitive, outline.nodes)),
-        spread=max([1, *(sum(len(node.get(keyword, ())) for keyword in ("required", "anyOf", "oneOf")) for node in outline.nodes)]),
+        spread=cost.errors,
         validator=validator,
-        compile_part=partial(compile_part, root),
     )
     return CompiledSchema(facts, plan_for(facts))
 
 
 def checked_schema(schema: Mapping[str, Any]) -> Outline:
-    """Check a schema as ``compiled_schema`` does, without the plan that calls need; return its outline.
+    """Check a schema as ``compiled_schema`` does, without the plan that calls need, and how long texts with slow patterns may be.
 
     :raises SchemaError: if it is invalid.
     """
-    given = _plain(schema)
-    check_form(given)
-    found = check_references(given, check_form)
-    compile_validator(for_engine(given))
+    given, found = _outlined(schema)
+    refuse_slow_patterns(found)
+    root = for_engine(given)
+    outline = check_references(root, check_form)
+    compile_validator(root)
+    schema_cost(root, outline)
     return found
 
 
-def _plain(schema: Mapping[str, Any]) -> Json:
+def _outlined(schema: Mapping[str, Any]) -> tuple[Json, Outline]:
     given, faults = to_json(schema)
     if faults:
         raise SchemaError(faults[0].path, faults[0].message)
-    return given
+    check_form(given)
+    found = check_references(given, check_form)
+    for place, node in found.placed:
+        for pattern in node.get("patternProperties", ()):
+            if sorted_pattern(pattern).limit is not None:
+                reason = "a pattern for the names of members may have no look-around and no back-references, and not be so large"
+                raise SchemaError(child(child(place, "patternProperties"), pattern), reason)
+    return given, found
 
 
 _READABLE = frozenset({"boolean", "integer", "fraction"})
@@ -115,10 +128,7 @@ class _Planner:
 
     def _always(self, parts: Parts) -> Iterator[Mapping[str, Json]]:
         """Yield the schemas that apply to a value of any type."""
-        for node in parts:
-            yield node
-            subs = (*self._facts.references(node), *node.get("allOf", ()))
-            yield from self._always([sub for sub in subs if not isinstance(sub, bool)])
+        yield from self._facts.always(parts)
 
     def _applied(self, parts: Parts, kind: str) -> Iterator[Mapping[str, Json]]:
         """Yield the schemas that apply to a value of this kind; among branches, only a single one that accepts it."""

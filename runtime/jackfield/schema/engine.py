@@ -1,24 +1,25 @@
 r"""The engine, ``jsonschema-rs``: it validates values and reports faults as typed errors.
 
-The schema that it compiles differs from the author's in two points. ``\b`` is spelt out, because the engine uses Unicode word boundaries
-and ECMA-262 ASCII ones. And ``propertyNames`` becomes ``not not propertyNames``: the engine copies the object into each error, so one error
+The schema that it compiles differs from the author's in two points. Patterns are spelt for the engine, and slow ones are formats
+(``patterns``). And ``propertyNames`` becomes ``not not propertyNames``: the engine copies the object into each error, so one error
 per bad name would take quadratic space.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import jsonschema_rs as rs
 
 from jackfield.json_pointer import pointer
+from jackfield.patterns import SLOW, slow_format, sorted_pattern
 from jackfield.schema.formats import JUDGED_HERE
 from jackfield.schema.json_types import Json, SchemaError
 from jackfield.schema.references import SUBSCHEMA, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS
+from jackfield.schema_walk import extension
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
     from jackfield.schema.json_types import Node
 
@@ -26,11 +27,8 @@ Validator = rs.Draft202012Validator
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 MASK: Final = "***"
-_NAME: Final = "jackfield:///schema"
-_WORD = "0-9A-Za-z_"
-_EDGE = f"(?:(?<![{_WORD}])(?=[{_WORD}])|(?<=[{_WORD}])(?![{_WORD}]))"
-_EDGES = {"b": _EDGE, "B": f"(?!{_EDGE})"}
-_MARKS = re.compile(r"\\.|.", re.DOTALL)
+NAME: Final = "jackfield:///schema"
+"""URI by which the parts that are compiled alone refer to the whole schema."""
 
 
 def check_form(schema: Json) -> None:
@@ -49,34 +47,40 @@ def check_form(schema: Json) -> None:
         raise _refusal(error) from None
 
 
-def compile_validator(schema: Json) -> Validator:
-    """Compile a schema.
+def compile_validator(schema: Json, slow: Collection[str] = ()) -> Validator:
+    """Compile a schema. ``slow`` are its formats that stand for slow patterns.
 
     :raises SchemaError: if the engine refuses it.
     """
-    return _compiled(schema, None)
+    return _compiled(schema, None, slow)
 
 
-def compile_part(schema: Json, place: str) -> Validator:
-    """Compile a part of a schema, which may refer to other parts. Its errors give places in the whole schema."""
-    from urllib.parse import quote
-
-    return _compiled({"$ref": f"{_NAME}#{quote(place)}"}, rs.Registry([(_NAME, schema)]))
+def compile_part(schemas: Mapping[str, Json], reference: str, slow: Collection[str]) -> Validator:
+    """Compile the part of several schemas, known by their URIs, that ``reference`` leads to."""
+    return _compiled({"$ref": reference}, rs.Registry(list(schemas.items())), slow)
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
     """Compile a pattern of an engine schema to a function that searches a text for it."""
-    found: Callable[[str], bool] = Validator({"pattern": pattern}).is_valid
+    found: Callable[[str], bool] = Validator({"pattern": pattern}, pattern_options=rs.RegexOptions()).is_valid
     return found
 
 
-def _compiled(schema: Json, registry: rs.Registry | None) -> Validator:
-    formats = {name: judged.holds for name, judged in JUDGED_HERE.items()}
+def _compiled(schema: Json, registry: rs.Registry | None, slow: Collection[str]) -> Validator:
+    formats = {name: judged.holds for name, judged in JUDGED_HERE.items()} | dict(map(slow_format, slow))
     try:
         # mask: the engine's own messages must never contain a value, not even in another library's log. The base URI makes errors report
         # the place of their keyword; a part refers to the whole schema by that name.
-        base = _NAME if registry is None else None
-        return Validator(schema, base_uri=base, validate_formats=True, formats=formats, mask=MASK, offline=True, registry=registry)
+        return Validator(
+            schema,
+            base_uri=NAME if registry is None else None,
+            validate_formats=True,
+            formats=formats,
+            mask=MASK,
+            offline=True,
+            registry=registry,
+            pattern_options=rs.RegexOptions(),
+        )
     except ValueError as error:
         raise _refusal(error) from None
 
@@ -93,9 +97,14 @@ def for_engine(node: Json) -> Json:
     if not isinstance(node, dict):
         return node
     made = {keyword: _keyword(keyword, value) for keyword, value in node.items() if keyword != "propertyNames"}
+    parts: list[Json] = []
     if "propertyNames" in node:
-        names = {"not": {"not": {"propertyNames": for_engine(node["propertyNames"])}}}
-        made["allOf"] = [*made.get("allOf", ()), names]
+        parts.append({"not": {"not": {"propertyNames": for_engine(node["propertyNames"])}}})
+    if "pattern" in node and sorted_pattern(node["pattern"]).limit is not None:
+        del made["pattern"]
+        parts.append({"format": SLOW + node["pattern"], "x-jackfield": extension(node)})
+    if parts:
+        made["allOf"] = [*made.get("allOf", ()), *parts]
     return made
 
 
@@ -108,24 +117,12 @@ def names_rule(node: Json) -> Node | None:
 
 def _keyword(keyword: str, value: Json) -> Json:
     if keyword == "pattern":
-        return ascii_edges(value)
+        return sorted_pattern(value).text
     if keyword in SUBSCHEMA:
         return for_engine(value)
     if keyword in SUBSCHEMA_LISTS:
         return [for_engine(sub) for sub in value]
     if keyword in SUBSCHEMA_MAPS:
-        rename = ascii_edges if keyword == "patternProperties" else str
-        return {rename(name): for_engine(sub) for name, sub in value.items()}
+        named = keyword == "patternProperties"
+        return {sorted_pattern(name).text if named else name: for_engine(sub) for name, sub in value.items()}
     return value
-
-
-def ascii_edges(pattern: str) -> str:
-    r"""Spell out ``\b`` and ``\B`` with ECMA-262's meaning: between ASCII letters only; in a class ``\b`` is a backspace."""
-    if "\\b" not in pattern and "\\B" not in pattern:
-        return pattern
-    parts, in_class = [], False
-    for mark in _MARKS.findall(pattern):
-        edge = _EDGES.get(mark[1:]) if mark[0] == "\\" else None
-        parts.append(mark if edge is None else r"\x08" if in_class else edge)
-        in_class = mark != "]" if in_class else mark == "["
-    return "".join(parts)

@@ -9,13 +9,17 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import quote as percent_encoded
 
 from jackfield.errors import Detail
 from jackfield.fork import at_fork
-from jackfield.json_pointer import names, pointer, shown
+from jackfield.json_pointer import child, follow, names, pointer, shown
 from jackfield.schema.engine import MASK
 from jackfield.schema.json_types import is_same
+from jackfield.schema.shallow import JUDGED
+from jackfield.schema.steps import MAX_STEPS, steps_of
 from jackfield.schema.wording import may_quote, quote
 from jackfield.schema_walk import item_schemas, member_schemas
 
@@ -67,6 +71,24 @@ class Fault:
         return Detail(shown(self.path), message, self.keyword)
 
 
+_DESCENT = MAX_STEPS >> 8
+"""Least number of steps that the explanation of one branch counts as: it takes a fraction of a millisecond."""
+
+
+class Budget:
+    """Steps left to explain branches of one value, and ``whole``, the size up to which a part is searched for all its faults."""
+
+    def __init__(self, cost: int, whole: int) -> None:
+        self.whole = whole
+        self._cost = cost
+        self._left = MAX_STEPS
+
+    def take(self, value: Json) -> bool:
+        """Take the steps to judge a value; return False if fewer are left."""
+        self._left -= max(_DESCENT, steps_of(value, max(0, self._left) // self._cost) * self._cost)
+        return self._left >= 0
+
+
 class Explainer:
     """Translator of the errors of one value, with a table of sentences by keyword. ``base`` points to a value that is part of another."""
 
@@ -80,6 +102,7 @@ class Explainer:
         root_value: Json = None,
         errors: Sequence[Any] = (),
         odd: bool = False,
+        budget: Budget,
     ) -> None:
         self.facts = facts
         self._sentences = sentences
@@ -88,10 +111,11 @@ class Explainer:
         self._root_value = root_value if base else value
         self._errors = errors
         self._odd_names = odd
+        self._budget = budget
 
     def details(self, errors: Iterable[Any]) -> Iterator[Detail]:
         """Explain errors of the value, without those that would only repeat a wrong type."""
-        relevant = _without_repeats(list(errors), self._steps)
+        relevant = self._without_patterns(_without_repeats(list(errors), self._steps))
         scope = self._scope(self._value, self._base, relevant)
         for error in relevant:
             fault = scope.fault(error)
@@ -99,6 +123,15 @@ class Explainer:
                 yield Detail(shown(self._base), "is not what the schema describes")
             else:
                 yield from self._sentences[fault.keyword if fault.keyword in self._sentences else None](scope, fault)
+
+    def _without_patterns(self, errors: list[Any]) -> list[Any]:
+        """Drop the faults of patterns of texts that are too long: nothing more is explained after a length fault."""
+        long = {tuple(error.instance_path) for error in errors if error.kind.name == "maxLength"}
+        return [error for error in errors if not (tuple(error.instance_path) in long and self._is_pattern(error))] if long else errors
+
+    def _is_pattern(self, error: Any) -> bool:
+        keyword, _, node = self.facts.located(error.absolute_keyword_location)
+        return keyword == "pattern" or (keyword == "format" and node["format"] in self.facts.slow)
 
     def fault(self, error: Any) -> Fault | None:
         """Locate an error; None if its path is ambiguous."""
@@ -133,8 +166,52 @@ class Explainer:
         if not validator.is_valid(value):
             yield from self._scope(value, path).details(validator.iter_errors(value))
 
+    def piecewise(self, place: str, value: Json, path: str) -> Iterator[Detail]:
+        """Explain a large value by its invalid members and items, and what none of these explains by its first error."""
+        wrong = False
+        for sub, part, below in self._pieces(place, value, path):
+            if self.fits(sub, part):
+                continue
+            wrong = True
+            limit = self._budget.whole
+            yield from self.below(sub, part, below) if steps_of(part, limit) <= limit else self.piecewise(sub, part, below)
+        if not wrong:
+            yield from islice(self._scope(value, path).details([self.facts.first_error(place, value)]), 1)
+
+    def _pieces(self, place: str, value: Json, path: str) -> Iterator[tuple[str, Json, str]]:
+        node = follow(self.facts.root, percent_encoded(place))
+        if isinstance(node, dict) and "$ref" in node:
+            yield self.facts.shallow.place_of(node["$ref"]), value, path
+        elif isinstance(node, dict) and isinstance(value, dict):
+            closing = node.get("additionalProperties") if "patternProperties" not in node else None
+            for name, part in value.items():
+                if isinstance(node.get("properties", {}).get(name), dict):
+                    yield child(child(place, "properties"), name), part, child(path, name)
+                elif isinstance(closing, dict) and name not in node.get("properties", {}):
+                    yield child(place, "additionalProperties"), part, child(path, name)
+        elif isinstance(node, dict) and isinstance(value, list) and isinstance(node.get("items"), dict):
+            for index, part in enumerate(value[len(node.get("prefixItems", ())) :], len(node.get("prefixItems", ()))):
+                yield child(place, "items"), part, child(path, index)
+
+    def fits(self, place: str, value: Json) -> bool:
+        """Return True if the part of the schema at ``place`` accepts a value."""
+        return bool(self.facts.validator_at(place).is_valid(value))
+
+    def affords(self, value: Json) -> bool:
+        """Return True if there are steps left to explain a branch for this value, and take them."""
+        return self._budget.take(value)
+
     def _scope(self, value: Json, base: str, errors: Sequence[Any] = ()) -> Explainer:
-        return Explainer(self.facts, self._sentences, value, base=base, root_value=self._root_value, errors=errors, odd=self._odd_names)
+        return Explainer(
+            self.facts,
+            self._sentences,
+            value,
+            base=base,
+            root_value=self._root_value,
+            errors=errors,
+            odd=self._odd_names,
+            budget=self._budget,
+        )
 
     def shown_value(self, fault: Fault) -> str | None:
         """Return the value as a message may quote it; None if it is long, a container, or marked as secret (see ``is_secret``)."""
@@ -149,11 +226,17 @@ class Explainer:
         """Failed branches and conditions: their places by way of references, each with the values at which, or inside which, they fail."""
         found: set[tuple[tuple[Any, ...], tuple[Any, ...]]] = set()
         for error in self._errors:
-            way, values = tuple(error.evaluation_path), tuple(error.instance_path)
+            way, values = self._way(error), tuple(error.instance_path)
             for end, keyword in enumerate(way, 1):
                 if keyword in ("anyOf", "oneOf", "then", "else"):
                     found.update((way[:end], values[:depth]) for depth in range(len(values) + 1))
         return frozenset(found)
+
+    def _way(self, error: Any) -> tuple[str | int, ...]:
+        """Return the way to an error's keyword by way of references, as in the schema itself."""
+        way = tuple(error.evaluation_path)
+        keyword = self.facts.located(error.absolute_keyword_location)[0]
+        return (*way[:-3], keyword) if keyword in JUDGED and way[-1:] == ("not",) else way
 
 
 at_fork(Explainer.__dict__["failed"])  # Python 3.11 holds one lock for all instances while it computes the property

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as percent_encoded
-from urllib.parse import unquote
 
 from jackfield.json_pointer import follow, names
+from jackfield.schema.engine import NAME, compile_part
 from jackfield.schema.formats import FORMATS
 from jackfield.schema.json_types import ALL_KINDS, TYPES, Json, Node, kind_of, type_words
 from jackfield.schema.references import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS
@@ -16,9 +16,11 @@ from jackfield.schema.wording import either, listed, name_of, one_of, quote
 from jackfield.schema_walk import Nodes, extension, is_secret, nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from jackfield.schema.json_types import Json, Node
+    from jackfield.schema.references import Outline
+    from jackfield.schema.shallow import Shallow
 
 _OF_NAMES = SUBSCHEMA_LISTS | SUBSCHEMA_MAPS
 _NO_KINDS: frozenset[str] = frozenset()
@@ -34,19 +36,23 @@ def is_sensitive(node: Mapping[str, Json]) -> bool:
 class SchemaFacts:
     """Checked schema, in the form compiled for the engine.
 
-    ``noun`` denotes its top-level members in messages; ``spread`` is roughly the number of errors that one part of a value can have;
-    ``compile_part`` compiles a part of the schema.
+    ``noun`` denotes its top-level members in messages; ``spread`` is roughly the number of errors that one part of a value can have,
+    ``cost`` the number of steps that judging one can take; ``slow`` are the formats that stand for slow
+    patterns, ``again`` the schemas (by ``id``) to which recursion leads back.
     """
 
     root: Node
-    targets: Mapping[str, Node]
+    outline: Outline
+    cost: int
+    again: frozenset[int]
+    slow: frozenset[str]
     matchers: Mapping[str, Callable[[str], bool]]
     patterns: Mapping[str, str]
     noun: str
     has_secrets: bool
     spread: int
     validator: Any
-    compile_part: Callable[[str], Any]
+    _shallow: list[Shallow] = field(default_factory=list)
     _kinds: dict[int, frozenset[str]] = field(default_factory=dict)  # caches; concurrent threads would store equal values
     _parts: dict[str, Any] = field(default_factory=dict)
     _locations: dict[str, tuple[str | None, str, Mapping[str, Json]]] = field(default_factory=dict)
@@ -62,18 +68,36 @@ class SchemaFacts:
         return found
 
     def validator_at(self, pointer: str) -> Any:
-        """Return the compiled part at a pointer; each is compiled once."""
+        """Return the compiled part at a pointer, in the form that explains; each is compiled once."""
         found = self._parts.get(pointer)
         if found is None:
-            found = self._parts[pointer] = self.compile_part(pointer)
+            shallow = self.shallow
+            documents = {NAME: self.root, shallow.uri: shallow.document}
+            found = self._parts[pointer] = compile_part(documents, shallow.reference(pointer), self.slow)
         return found
+
+    @property
+    def targets(self) -> Mapping[str, Node]:
+        """The target of each reference."""
+        return self.outline.targets
+
+    @property
+    def shallow(self) -> Shallow:
+        """The form that explains, made at the first fault."""
+        if not self._shallow:
+            from jackfield.schema.shallow import Shallow
+
+            annotated = any("unevaluatedProperties" in node or "unevaluatedItems" in node for node in self.outline.nodes)
+            places = {id(node): place for place, node in self.outline.placed}
+            self._shallow.append(Shallow(self.root, self.targets, places, self.again, annotated=annotated))
+        return self._shallow[0]
 
     def located(self, location: str) -> tuple[str | None, str, Mapping[str, Json]]:
         """Split an error's location into the keyword (None for a name or an index), the pointer to its schema, and that schema."""
         found = self._locations.get(location)
         if found is None:
             keyword: str | None = None
-            pointer = unquote(location.partition("#")[2])
+            pointer = self.shallow.keyword_at(location)
             for step in names(pointer):
                 if keyword == "dependentRequired":  # the index that follows is the engine's own
                     pointer = pointer.rpartition("/")[0]
@@ -84,10 +108,10 @@ class SchemaFacts:
             found = self._locations[location] = (keyword, place, node if isinstance(node, Mapping) else {})
         return found
 
-    def first_error(self, value: Json) -> Any:
-        """Return the first error of an invalid value."""
+    def first_error(self, place: str, value: Json) -> Any:
+        """Return the first error of a value that the part at ``place`` refuses."""
         try:
-            self.validator.validate(value)
+            self.validator_at(place).validate(value)
         except ValueError as error:
             return error
         raise AssertionError("a valid value has no error")
@@ -105,6 +129,16 @@ class SchemaFacts:
         for keyword in ("$ref", "$dynamicRef"):
             if keyword in node:
                 yield self.targets[node[keyword]]
+
+    def always(self, starts: Iterable[Node]) -> Iterator[Mapping[str, Json]]:
+        """Yield the schemas that apply to a value of any type to which ``starts`` apply, each once."""
+        waiting, seen = [*starts][::-1], set()
+        while waiting:
+            node = waiting.pop()
+            if not isinstance(node, bool) and id(node) not in seen:
+                seen.add(id(node))
+                yield node
+                waiting += [*self.references(node), *node.get("allOf", ())][::-1]
 
     def accepted(self, node: Node) -> frozenset[str]:
         """Return the kinds of value that the schema can accept, by its types, values and branches."""

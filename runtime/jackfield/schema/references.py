@@ -26,12 +26,17 @@ SUBSCHEMA_MAPS = frozenset({"$defs", "definitions", "dependentSchemas", "pattern
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """Schemas inside a schema, the target of each reference (``$ref``, ``$dynamicRef``), and its patterns, those for names apart."""
+    """Schemas inside a schema with their places, the targets of its references, and its patterns, those for names apart."""
 
-    nodes: tuple[Mapping[str, Json], ...]
+    placed: tuple[tuple[str, Mapping[str, Json]], ...]
     targets: Mapping[str, Node]
     patterns: frozenset[str]
     name_patterns: frozenset[str]
+
+    @property
+    def nodes(self) -> list[Mapping[str, Json]]:
+        """The schemas without their places."""
+        return [node for _, node in self.placed]
 
 
 def check_references(root: Json, check_form: Callable[[Json], None]) -> Outline:
@@ -43,12 +48,11 @@ def check_references(root: Json, check_form: Callable[[Json], None]) -> Outline:
     check.schema(root, "")
     check.resolve()
     check.refuse_loops()
-    nodes = tuple(node for _, node in check.nodes)
     return Outline(
-        nodes,
+        tuple(check.nodes),
         check.targets,
-        frozenset(node["pattern"] for node in nodes if "pattern" in node),
-        frozenset(pattern for node in nodes for pattern in node.get("patternProperties", ())),
+        frozenset(node["pattern"] for _, node in check.nodes if "pattern" in node),
+        frozenset(pattern for _, node in check.nodes for pattern in node.get("patternProperties", ())),
     )
 
 
@@ -110,18 +114,22 @@ class _Check:
         """Refuse a schema that refers to itself at the same place of the value: walking it would never end."""
         done: set[int] = set()
         for place, node in self.nodes:
-            self._walk(node, place, set(), done)
+            self._walk(node, place, done)
 
-    def _walk(self, node: Node, place: str, open_nodes: set[int], done: set[int]) -> None:
-        if id(node) in open_nodes:
-            raise SchemaError(place, "the schema refers to itself without end")
-        if id(node) in done or isinstance(node, bool):
-            return
-        open_nodes.add(id(node))
-        for sub in in_place(node, self.targets):
-            self._walk(sub, place, open_nodes, done)
-        open_nodes.discard(id(node))
-        done.add(id(node))
+    def _walk(self, start: Node, place: str, done: set[int]) -> None:
+        begun: set[int] = set()
+        stack = [(start, False)]  # instead of recursion: chains of references may be long
+        while stack:
+            node, left = stack.pop()
+            if left:
+                begun.discard(id(node))
+                done.add(id(node))
+            elif id(node) in begun:
+                raise SchemaError(place, "the schema refers to itself without end")
+            elif id(node) not in done and not isinstance(node, bool):
+                begun.add(id(node))
+                stack.append((node, True))
+                stack.extend((sub, False) for sub in in_place(node, self.targets))
 
 
 def _subschemas(keyword: str, value: Json) -> Iterator[tuple[str, Json]]:

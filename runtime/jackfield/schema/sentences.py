@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from jackfield.errors import Detail, nearest
 from jackfield.json_pointer import MAX_NAME, child, cut, shown
+from jackfield.patterns import SLOW, sorted_pattern
 from jackfield.schema.engine import names_rule
-from jackfield.schema.explain import Explainer
+from jackfield.schema.explain import Budget, Explainer
 from jackfield.schema.facts import described, described_each, types_of
 from jackfield.schema.formats import FORMATS, JUDGED_HERE
 from jackfield.schema.json_types import first_twins, is_same, kind_of, type_words, value_word
@@ -26,13 +27,13 @@ _SAYS_NOTHING = frozenset({"title", "description", "$comment", "type", "properti
 
 def any_of(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     """Explain why no branch fits."""
-    branches, errors = fault.node[str(fault.keyword)], fault.error.kind.context
+    branches = fault.node[str(fault.keyword)]
     if _only_names(branches) and isinstance(fault.value, dict):
         yield from _missing_names(scope, branches, fault)
         return
     likely = _likely(scope.facts, branches, fault.value)
-    if len(likely) == 1:
-        yield from scope.details(errors[likely[0]])
+    if len(likely) == 1 and scope.affords(fault.value):
+        yield from scope.below(_branch(fault, likely[0]), fault.value, fault.path)
         return
     actual = "" if likely else f", not {value_word(fault.value)}"
     nodes = [branches[index] for index in likely] or list(branches)
@@ -42,7 +43,7 @@ def any_of(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 def one_of_them(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     """Explain why no branch fits, or which of the fitting branches exclude each other."""
     branches = fault.node["oneOf"]
-    fitting = [sub for sub, errors in zip(branches, fault.error.kind.context, strict=True) if not errors]
+    fitting = [sub for index, sub in enumerate(branches) if scope.fits(_branch(fault, index), fault.value)]
     if not fitting:
         yield from any_of(scope, fault)
     elif _only_names(branches):
@@ -53,12 +54,16 @@ def one_of_them(scope: Explainer, fault: Fault) -> Iterator[Detail]:
 
 def _missing_names(scope: Explainer, branches: Sequence[Node], fault: Fault) -> Iterator[Detail]:
     complete = [index for index, sub in enumerate(branches) if all(name in fault.value for name in _required_names(sub))]
-    if complete:  # no member is missing; those present are invalid
+    if complete and scope.affords(fault.value):  # no member is missing; those present are invalid
         for index in complete:
-            yield from scope.details(fault.error.kind.context[index])
+            yield from scope.below(_branch(fault, index), fault.value, fault.path)
         return
     words = "at least one of" if fault.keyword == "anyOf" else "exactly one of"
     yield Detail(shown(child(fault.path, _names(branches)[0])), f"give {words} {_name_list(branches)}", "required")
+
+
+def _branch(fault: Fault, index: int) -> str:
+    return child(child(fault.place, str(fault.keyword)), index)
 
 
 def _only_names(branches: Sequence[Node]) -> bool:
@@ -97,21 +102,14 @@ def _likely(facts: SchemaFacts, branches: Sequence[Node], value: Json) -> list[i
 def _constants_match(facts: SchemaFacts, node: Node, value: Mapping[str, Json]) -> bool:
     return all(
         is_same(value.get(name), sub["const"])
-        for part in _parts(facts, node)
+        for part in facts.always([node])
         for name, sub in part.get("properties", {}).items()
         if not isinstance(sub, bool) and "const" in sub
     )
 
 
 def _names_present(facts: SchemaFacts, node: Node, value: Mapping[str, Json]) -> bool:
-    return all(name in value for part in _parts(facts, node) for name in part.get("required", ()))
-
-
-def _parts(facts: SchemaFacts, node: Node) -> Iterator[Mapping[str, Json]]:
-    if not isinstance(node, bool):
-        yield node
-        for sub in (*facts.references(node), *node.get("allOf", ())):
-            yield from _parts(facts, sub)
+    return all(name in value for part in facts.always([node]) for name in part.get("required", ()))
 
 
 def not_this(scope: Explainer, fault: Fault) -> Iterator[Detail]:
@@ -129,8 +127,10 @@ def not_this(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     yield fault.detail(message)
 
 
-MAX_PARTS = 1 << 18
+MAX_PARTS = 1 << 13
 """Limit for a complete search for faults: the value's parts times the errors that each may have. Each error takes kilobytes."""
+MOST_SEARCHED = 99
+"""Maximum faults that are searched for in a value that is too large for a complete search."""
 MAX_TEXT = 32 << 20
 """Limit for a complete search: characters in the value."""
 MAX_COPIED = 512 << 20
@@ -144,16 +144,18 @@ MAX_SUGGESTED = 20
 
 
 def explain(facts: SchemaFacts, value: Json) -> Iterator[Detail]:
-    """Explain every fault of a value, in the engine's order, with possible duplicates. A very large value gets its first fault only."""
+    """Explain every fault of a value, in the engine's order, with possible duplicates. A very large value gets its first faults only."""
     extent = _Extent(value)
-    explainer = Explainer(facts, SENTENCES, value, odd=extent.odd)
+    explainer = Explainer(facts, SENTENCES, value, odd=extent.odd, budget=Budget(facts.cost, MAX_PARTS // facts.spread))
     if extent.copied > MAX_COPIED:
         yield Detail("", "is not what the schema describes; it is too large to be told where")
     elif extent.parts * facts.spread <= MAX_PARTS and extent.text <= MAX_TEXT and extent.copied * facts.spread <= MAX_COPIED:
-        yield from explainer.details(facts.validator.iter_errors(value))
+        yield from explainer.details(facts.validator_at("").iter_errors(value))
     else:
-        yield from islice(explainer.details([facts.first_error(value)]), 1)
-        yield Detail("", "may have more faults: in a value of this size only the first is looked for")
+        found = list(islice(explainer.piecewise("", value, ""), MOST_SEARCHED))
+        yield from found
+        first = "is" if len(found) == 1 else f"{len(found)} are"
+        yield Detail("", f"may have more faults: in a value of this size only the first {first} looked for")
 
 
 class _Extent:
@@ -227,8 +229,22 @@ def _pattern(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     yield fault.detail(f"{text} {phrase}" if text else phrase)
 
 
+def _slow_pattern(scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    pattern = fault.node["format"].removeprefix(SLOW)
+    limit = sorted_pattern(pattern).limit or 0
+    if len(fault.value) > limit:
+        yield Detail(shown(fault.path), f"must be at most {count(limit, 'character')} long to be compared with its pattern", "pattern")
+        return
+    expects, text = fault.node["x-jackfield"].get("expects"), scope.shown_value(fault)
+    phrase = f"is not {expects}" if expects else f"does not match the pattern '{cut(pattern, MAX_PATTERN)}'"
+    yield Detail(shown(fault.path), f"{text} {phrase}" if text else phrase, "pattern")
+
+
 def _format(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     name = fault.node["format"]
+    if name in scope.facts.slow:
+        yield from _slow_pattern(scope, fault)
+        return
     phrase, judged = f"is not {FORMATS.get(name) or f'of the format {name_of(name)}'}", JUDGED_HERE.get(name)
     if judged is not None and not scope.is_secret(fault.path):
         phrase = judged.fault(fault.value) or phrase
@@ -328,11 +344,17 @@ def _unknown(scope: Explainer, fault: Fault, names: Iterable[str]) -> Iterator[D
 
 
 def _known_names(facts: SchemaFacts, node: Mapping[str, Json]) -> tuple[str, ...]:
-    names = list(node.get("properties", ()))
-    for sub in (*facts.references(node), *(sub for keyword in ("allOf", "anyOf", "oneOf") for sub in node.get(keyword, ()))):
-        if not isinstance(sub, bool):
-            names.extend(_known_names(facts, sub))
-    return tuple(dict.fromkeys(names))
+    names: dict[str, None] = {}
+    waiting: list[Node] = [node]
+    seen: set[int] = set()
+    while waiting:
+        part = waiting.pop()
+        if not isinstance(part, bool) and id(part) not in seen:
+            seen.add(id(part))
+            names.update(dict.fromkeys(part.get("properties", ())))
+            subs = [*facts.references(part), *(sub for keyword in ("allOf", "anyOf", "oneOf") for sub in part.get(keyword, ()))]
+            waiting += subs[::-1]
+    return tuple(names)
 
 
 def _looks_at(facts: SchemaFacts, node: Mapping[str, Json], name: str) -> bool:
@@ -384,6 +406,15 @@ def _not(scope: Explainer, fault: Fault) -> Iterator[Detail]:
             yield Detail(place, f"has a name that is not allowed: {detail.message}", "propertyNames")
 
 
+def _recursive(scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    """Explain a value by the schema that a recursive reference leads to, as long as there are steps left."""
+    reference = fault.node[str(fault.keyword)]
+    if scope.affords(fault.value):
+        yield from scope.below(scope.facts.shallow.place_of(reference), fault.value, fault.path)
+    else:
+        yield Detail(shown(fault.path), f"must be {described(scope.facts, scope.facts.targets[reference])}")
+
+
 def _not_allowed(_scope: Explainer, fault: Fault) -> Iterator[Detail]:
     if fault.error.kind.name == "falseSchema":
         yield Detail(shown(fault.path), "is not allowed here")
@@ -422,5 +453,7 @@ SENTENCES: Mapping[str | None, Sentence] = {
     "anyOf": any_of,
     "oneOf": one_of_them,
     "not": _not,
+    "$ref": _recursive,
+    "$dynamicRef": _recursive,
 }
 """Sentence for each keyword; None stands for ``false`` and for keywords without a sentence of their own."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from jackfield.connector.schemas import schema_fault
 from jackfield.definitions import references
 from jackfield_http.openapi.report import Report
 from jackfield_http.openapi.security import Alternative
@@ -38,8 +39,33 @@ def proven(actions: list[Draft], definitions: Json, report: Report) -> tuple[lis
             needed.update(dict.fromkeys([*used, *references(action["output"])]))
         else:
             report.left_out("schema does not compile", action["http"]["path"], f"{action['key']}: {fault}")
+    kept = list(_affordable(kept, definitions, uses, report))
     everything = closure([{"$ref": _PREFIX + name} for name in needed], definitions, uses)
     return kept, {name: schema for name, schema in definitions.items() if name in everything}
+
+
+def _affordable(kept: list[Draft], definitions: Json, uses: Mapping[str, tuple[str, ...]], report: Report) -> Iterator[Draft]:
+    """Leave out actions whose inputs cost too much to judge, and accept any output where its schema does.
+
+    All schemas are checked together first: together they cost as much as each, and it takes a hundredth of the time.
+    """
+    schemas = {f"{role}{number}": action[role] for number, (action, _) in enumerate(kept) for role in ("inputs", "output")}
+    if schema_fault({"properties": schemas, "$defs": closure(list(schemas.values()), definitions, uses)}) is None:
+        yield from kept
+        return
+    for action, alternatives in kept:
+        inputs, output = (_costs(action[role], definitions, uses) for role in ("inputs", "output"))
+        if inputs is not None:
+            report.left_out("schema is too costly", action["http"]["path"], f"{action['key']}: {inputs}")
+            continue
+        if output is not None:
+            report.lossy("schema is too costly", action["http"]["path"], f"{action['key']}: any output is accepted: {output}")
+        yield (action if output is None else {**action, "output": {}}), alternatives
+
+
+def _costs(schema: Json, definitions: Json, uses: Mapping[str, tuple[str, ...]]) -> str | None:
+    used = closure(schema, definitions, uses)
+    return schema_fault({**schema, "$defs": used} if used else schema)
 
 
 def closure(schema: Any, definitions: Json, uses: Mapping[str, tuple[str, ...]]) -> Json:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jackfield.connector import pointer
+from jackfield.patterns import MAX_LOOKAROUND, sorted_pattern
 from jackfield_http.openapi.composition import COMBINING, Composition
 from jackfield_http.openapi.keywords import PLAIN, Patterns, enum_of, number, types_of
 from jackfield_http.openapi.pointing import Pointing, local
@@ -220,6 +221,10 @@ class _Conversion:
             return
         if self._all.patterns.holds(pattern):
             made["pattern"] = pattern
+            if sorted_pattern(pattern).looks_around and made.get("maxLength", MAX_LOOKAROUND + 1) > MAX_LOOKAROUND:
+                made["maxLength"] = MAX_LOOKAROUND
+                text = f"the regular expression {pattern[:200]!r} has look-around or back-references: at most {MAX_LOOKAROUND:,} characters"
+                self._lossy("slow pattern", "pattern", f"{text} are accepted")
         else:
             self._lossy("pattern", "pattern", f"the regular expression {str(pattern)[:200]!r} is not one of ECMA-262: not checked")
 
@@ -289,10 +294,10 @@ class _Conversion:
         self._required(named if isinstance(named, dict) else {}, hidden)
         patterned = node.get("patternProperties")
         if isinstance(patterned, dict):
-            kept = {name: sub for name, sub in patterned.items() if self._all.patterns.holds(name)}
+            kept = {name: sub for name, sub in patterned.items() if self._all.patterns.holds(name) and sorted_pattern(name).limit is None}
             made["patternProperties"] = {name: self._sub(sub, "patternProperties", name) for name, sub in kept.items()}
             for name in patterned.keys() - kept.keys():
-                self._lossy("pattern", "patternProperties", f"the regular expression {name[:200]!r} is not one of ECMA-262")
+                self._lossy("pattern", "patternProperties", f"the regular expression {name[:200]!r} is not one of ECMA-262, or is slow")
         if isinstance(node.get("dependentRequired"), dict):
             made["dependentRequired"] = {
                 name: list(map(str, needed)) for name, needed in node["dependentRequired"].items() if isinstance(needed, list)

@@ -11,6 +11,9 @@ from email.header import decode_header, make_header
 from email.message import Message
 from functools import cached_property
 
+_CHARSETS = frozenset({"utf-8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "iso-2022-jp", "shift_jis", "gb18030", "big5"})
+"""Charsets of bodies that are decoded; others of Python's codecs may take quadratic time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
@@ -150,7 +153,5 @@ def _octets(part: Message) -> bytes:
 
 
 def _text(part: Message) -> str:
-    try:
-        return _octets(part).decode(part.get_content_charset("utf-8"), "replace")
-    except LookupError:  # a charset that Python does not know
-        return _octets(part).decode("utf-8", "replace")
+    charset = part.get_content_charset("utf-8")
+    return _octets(part).decode(charset if charset in _CHARSETS else "utf-8", "replace")

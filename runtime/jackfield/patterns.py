@@ -1,0 +1,98 @@
+r"""Regular expressions of schemas, sorted by what it costs to search a text for them.
+
+Nearly all are searched by an engine whose time is linear in the text. Two kinds are not: patterns with look-around or back-references,
+for which only a backtracking engine exists, and patterns so large that each character costs microseconds. They become a format
+(``SLOW`` and the pattern), which jackfield judges itself, and only on texts of limited length.
+
+``\b`` is spelt out, because the engines use Unicode word boundaries and ECMA-262 ASCII ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import jsonschema_rs as rs
+
+MAX_LOOKAROUND: Final = 1_000
+"""Longest text, in characters, that is judged by a pattern with look-around or back-references: a search takes at most 5 ms."""
+MAX_LARGE: Final = 4_096
+"""Longest text, in characters, that is judged by a pattern whose compiled form is larger than 256 KiB."""
+SLOW: Final = "jackfield:pattern:"
+"""Prefix of the format that stands for a slow pattern."""
+
+_SMALL_SIZE = 64 << 10
+_LINEAR_SIZE = 256 << 10
+_LARGE_WEIGHT = 32
+_BACKTRACKS = 100_000
+_WORD = "0-9A-Za-z_"
+_EDGE = f"(?:(?<![{_WORD}])(?=[{_WORD}])|(?<=[{_WORD}])(?![{_WORD}]))"
+_LOOKING = {"b": _EDGE, "B": f"(?!{_EDGE})"}
+_LINEAR = {"b": r"(?-u:\b)", "B": r"(?-u:\B)"}
+_MARKS = re.compile(r"\\.|.", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One pattern as the engine gets it: ``text``; ``weight`` in steps of ``schema.cost``; ``limit``, the longest text that it judges."""
+
+    text: str
+    weight: int
+    limit: int | None
+    looks_around: bool = False
+
+    def finds(self, text: str) -> bool:
+        """Return True if the text is short enough for the pattern and the pattern occurs in it."""
+        return len(text) <= (self.limit or len(text)) and _searched(self.text, None if self.limit is None else self.looks_around)(text)
+
+
+@lru_cache(maxsize=4096)
+def sorted_pattern(pattern: str) -> Pattern:
+    """Spell a pattern for the engines and find the cheapest one that takes it. Takes up to some milliseconds, once per pattern.
+
+    A pattern that none takes counts as linear: the engine refuses it with its own message when it compiles the schema.
+    """
+    linear, looking = _spelt(pattern, _LINEAR), _spelt(pattern, _LOOKING)
+    for size, weight in ((_SMALL_SIZE, 1), (_LINEAR_SIZE, _LARGE_WEIGHT)):
+        if _takes(linear, rs.RegexOptions(size_limit=size)):
+            return Pattern(linear, weight, None)
+    if _takes(linear, rs.RegexOptions()):
+        return Pattern(linear, _LARGE_WEIGHT, MAX_LARGE)
+    if _takes(looking, rs.FancyRegexOptions()):
+        return Pattern(looking, _LARGE_WEIGHT, MAX_LOOKAROUND, looks_around=True)
+    return Pattern(pattern, 1, None)
+
+
+def slow_format(name: str) -> tuple[str, Callable[[str], bool]]:
+    """Return a format that stands for a slow pattern, with the function that judges it."""
+    return name, sorted_pattern(name.removeprefix(SLOW)).finds
+
+
+def _takes(pattern: str, options: Any) -> bool:
+    try:
+        rs.Draft202012Validator({"pattern": pattern}, pattern_options=options)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1024)
+def _searched(pattern: str, looks_around: bool | None) -> Callable[[str], bool]:
+    options = rs.FancyRegexOptions(backtrack_limit=_BACKTRACKS) if looks_around else rs.RegexOptions()
+    found: Callable[[str], bool] = rs.Draft202012Validator({"pattern": pattern}, pattern_options=options).is_valid
+    return found
+
+
+def _spelt(pattern: str, edges: dict[str, str]) -> str:
+    r"""Spell out ``\b`` and ``\B`` with ECMA-262's meaning: between ASCII letters only; in a class ``\b`` is a backspace."""
+    if "\\b" not in pattern and "\\B" not in pattern:
+        return pattern
+    parts, in_class = [], False
+    for mark in _MARKS.findall(pattern):
+        edge = edges.get(mark[1:]) if mark[0] == "\\" else None
+        parts.append(mark if edge is None else r"\x08" if in_class else edge)
+        in_class = mark != "]" if in_class else mark == "["
+    return "".join(parts)

@@ -1,0 +1,176 @@
+"""The cost of a schema: how often it can make the engine judge one part of a value.
+
+Each branch of ``allOf``, ``anyOf``, ``oneOf``, … judges the value anew, and so do the branches inside it: a few hundred bytes of schema can
+ask for more steps than a computer has years. The engine remembers what a reference that leads back to an enclosing schema has judged, so
+recursion costs nothing more; every other reference counts as if its target were written in its place. The sum is taken over the graph, so
+it takes time linear in the schema.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from jackfield.json_pointer import child
+from jackfield.patterns import MAX_LOOKAROUND, SLOW, sorted_pattern
+from jackfield.schema.json_types import SchemaError
+from jackfield.schema.references import in_place
+from jackfield.schema.wording import name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from jackfield.schema.json_types import Json, Node
+    from jackfield.schema.references import Outline
+
+MAX_COST: Final = 10_000
+"""Limit of the steps that a schema may take for one part of a value. The largest of the shipped connectors takes 105."""
+_OF_CONTAINER = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """``steps`` that judging one part of a value can take, and ``errors`` that it can have in the form that explains (``shallow``).
+
+    ``again`` are the schemas (by ``id``) to which recursion leads back.
+    """
+
+    steps: int
+    errors: int
+    again: frozenset[int]
+
+
+def schema_cost(root: Node, outline: Outline) -> Cost:
+    """Sum up what a schema costs.
+
+    :raises SchemaError: if it takes more than ``MAX_COST`` steps; names the place where the branches multiply.
+    """
+    return _Costs(outline).total(root)
+
+
+def refuse_slow_patterns(outline: Outline) -> None:
+    """Refuse a schema whose patterns with look-around or back-references apply to texts longer than ``MAX_LOOKAROUND``.
+
+    :raises SchemaError: at the first such pattern.
+    """
+    for place, node in outline.placed:
+        pattern = node.get("pattern")
+        if pattern is None or not sorted_pattern(pattern).looks_around or _is_short(node):
+            continue
+        reason = (
+            f"the pattern {name_of(pattern)} has look-around or back-references, whose time grows with the square of the text: "
+            f"add 'maxLength' of at most {MAX_LOOKAROUND:,} beside it, or write it without them"
+        )
+        raise SchemaError(child(place, "pattern"), reason)
+
+
+def _is_short(node: Mapping[str, Json]) -> bool:
+    return "const" in node or "enum" in node or node.get("maxLength", MAX_LOOKAROUND + 1) <= MAX_LOOKAROUND
+
+
+@dataclass(frozen=True, slots=True)
+class _Of:
+    """Of one schema: ``steps``, the errors at the value itself (``here``), and the most at any part inside it (``inside``)."""
+
+    steps: int
+    here: int
+    inside: int
+
+
+_SIMPLE = _Of(1, 1, 0)
+
+
+class _Costs:
+    def __init__(self, outline: Outline) -> None:
+        self._targets = outline.targets
+        self._places = {id(node): place for place, node in outline.placed}
+        self._known: dict[int, _Of] = {}
+        self._again: set[int] = set()
+
+    def total(self, root: Node) -> Cost:
+        """Return the cost of the root, and of what recursion begins again."""
+        self._fill(root)
+        of = self._of(root)
+        steps = of.steps + sum(self._known[node].steps for node in self._again if node != id(root))
+        parts = [of, *map(self._known.__getitem__, self._again)]
+        return Cost(self._within(steps, root), max(max(one.here, one.inside) for one in parts), frozenset(self._again))
+
+    def _fill(self, root: Node) -> None:
+        """Sum up without recursion, since chains of references may be long. A schema that is being summed up leads back to itself."""
+        stack: list[tuple[Node, bool]] = [(root, False)]
+        begun: set[int] = set()
+        while stack:
+            node, summed = stack.pop()
+            if isinstance(node, bool) or (not summed and id(node) in self._known):
+                continue
+            if summed:
+                self._known[id(node)] = self._summed(node)
+            elif id(node) in begun:
+                self._again.add(id(node))
+            else:
+                begun.add(id(node))
+                stack.append((node, True))
+                stack.extend((sub, False) for sub in reversed([*self._in_place(node), *self._inside(node)]))
+
+    def _summed(self, node: Mapping[str, Json]) -> _Of:
+        steps = self._own(node) + sum(sub.steps for sub in map(self._of, self._in_place(node)))
+        steps += self._worst(node, lambda sub: sub.steps) + self._names(node)
+        reported = [self._of(sub) for sub in self._reported(node)]
+        unions = sum(keyword in node for keyword in ("anyOf", "oneOf", "not"))
+        here = 1 + unions + len(node.get("required", ())) + len(node.get("dependentRequired", ())) + sum(sub.here for sub in reported)
+        inside = sum(sub.inside for sub in reported) + self._worst(node, lambda sub: max(sub.here, sub.inside))
+        return _Of(self._within(steps, node), here, inside)
+
+    def _within(self, steps: int, node: Node) -> int:
+        if steps > MAX_COST:
+            reason = f"its branches multiply: one value may take more than {MAX_COST:,} steps to judge; use fewer or shallower branches"
+            raise SchemaError(self._places.get(id(node), ""), reason)
+        return steps
+
+    def _of(self, node: Node) -> _Of:
+        return _SIMPLE if isinstance(node, bool) else self._known.get(id(node), _SIMPLE)
+
+    def _own(self, node: Mapping[str, Json]) -> int:
+        """Return the steps of a schema's own keywords."""
+        steps = 1 + len(node.get("dependentRequired", ()))
+        steps += _OF_CONTAINER * sum(isinstance(value, dict | list) for value in node.get("enum", ()))
+        if "pattern" in node:
+            steps += sorted_pattern(node["pattern"]).weight - 1
+        elif str(node.get("format", "")).startswith(SLOW):
+            steps += sorted_pattern(node["format"].removeprefix(SLOW)).weight - 1
+        return steps
+
+    def _names(self, node: Mapping[str, Json]) -> int:
+        steps = sum(sorted_pattern(name).weight for name in node.get("patternProperties", ()))
+        return steps + sum(self._of(sub).steps for sub in _some(node, "propertyNames"))
+
+    def _worst(self, node: Mapping[str, Json], of: Callable[[_Of], int]) -> int:
+        """Return the largest sum for one member or one item."""
+        members = [*node.get("properties", {}).values(), *_some(node, "additionalProperties")]
+        every = [*node.get("patternProperties", {}).values(), *_some(node, "unevaluatedProperties")]
+        items = [*node.get("prefixItems", ()), *_some(node, "items")]
+        sums = (
+            max((of(self._of(sub)) for sub in one), default=0) + sum(of(self._of(sub)) for sub in all_of_them)
+            for one, all_of_them in ((members, every), (items, [*_some(node, "contains", "unevaluatedItems")]))
+        )
+        return max(sums)
+
+    def _in_place(self, node: Mapping[str, Json]) -> Iterator[Node]:
+        yield from in_place(node, self._targets)
+
+    def _reported(self, node: Mapping[str, Json]) -> Iterator[Node]:
+        """Yield the schemas whose errors are the node's own in the form that explains."""
+        yield from (self._targets[node[keyword]] for keyword in ("$ref", "$dynamicRef") if keyword in node)
+        yield from node.get("allOf", ())
+        yield from _some(node, "then", "else")
+        yield from node.get("dependentSchemas", {}).values()
+
+    def _inside(self, node: Mapping[str, Json]) -> Iterator[Node]:
+        for keyword in ("properties", "patternProperties"):
+            yield from node.get(keyword, {}).values()
+        yield from node.get("prefixItems", ())
+        yield from _some(node, "additionalProperties", "propertyNames", "unevaluatedProperties", "items", "contains", "unevaluatedItems")
+
+
+def _some(node: Mapping[str, Json], *keywords: str) -> Iterator[Node]:
+    yield from (node[keyword] for keyword in keywords if keyword in node)

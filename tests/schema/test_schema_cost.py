@@ -1,0 +1,160 @@
+"""What a schema may cost (security-2 finding 1, security finding 2): judged before it is used, and bounded for every value."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from jackfield.schema import SchemaError, compile_schema
+from jackfield.schema.cost import MAX_COST
+from jackfield.schema.sentences import MOST_SEARCHED
+
+NODE = {
+    "oneOf": [
+        {
+            "type": "object",
+            "required": ["kind"],
+            "properties": {"kind": {"type": "string"}, "children": {"type": "array", "items": {"$ref": "#/$defs/node"}}},
+        },
+        {"type": "object", "required": ["children"], "properties": {"children": {"type": "array", "items": {"$ref": "#/$defs/node"}}}},
+    ]
+}
+FILTER = {"type": "object", "properties": {"filter": {"$ref": "#/$defs/node"}}, "$defs": {"node": NODE}}
+PASSWORD = r"(?=.*[A-Z])(?=.*[0-9]).{8,}"
+
+
+def bomb(levels: int, word: str) -> dict[str, Any]:
+    """Return a schema of definitions each of which refers to the next one twice."""
+    names = [f"d{level}" for level in range(levels + 1)]
+    below: dict[str, Any] = {name: {word: [{"$ref": f"#/$defs/{after}"}] * 2} for name, after in pairwise(names)}
+    return {"type": "object", "properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": {**below, names[-1]: {"type": "integer"}}}
+
+
+def calls(work: Callable[[], object]) -> int:
+    """Count the calls that some work makes, of Python and of native functions."""
+    made = 0
+
+    def count(_frame: object, event: str, _arg: object) -> None:
+        nonlocal made
+        made += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return made
+
+
+def nested(levels: int) -> dict[str, Any]:
+    """Return a filter of that many levels, wrong at the bottom."""
+    value: dict[str, Any] = {"kind": 5}
+    for _ in range(levels):
+        value = {"kind": "x", "children": [value]}
+    return {"filter": value}
+
+
+def test_s1a_a_fault_in_a_recursive_choice_takes_a_bounded_search() -> None:
+    """A user nests a filter 16, 30 or 48 levels deep and gets a fault; each level does not double the work (475 bytes took 17 s)."""
+    compiled = compile_schema(FILTER)
+    assert compiled.check(nested(1)).details
+    work = {levels: calls(lambda levels=levels: compiled.check(nested(levels))) for levels in (8, 16, 30, 48)}  # type: ignore[misc]
+    assert max(work.values()) < 400_000
+    assert work[48] < 2 * work[30]
+
+
+@pytest.mark.parametrize("word", ["allOf", "anyOf", "oneOf"])
+@pytest.mark.parametrize("levels", [16, 26, 100, 1_000])
+def test_s1b_s1c_a_schema_whose_branches_double_is_refused(word: str, levels: int) -> None:
+    """A connector whose definitions each refer to the next one twice is refused, with the place where that is too much."""
+    with pytest.raises(SchemaError, match=f"more than {MAX_COST:,} steps") as caught:
+        compile_schema(bomb(levels, word))
+    assert caught.value.pointer.startswith("/$defs/d")
+
+
+@pytest.mark.parametrize("word", ["allOf", "anyOf", "oneOf"])
+def test_s1c_a_schema_is_planned_as_a_graph(word: str) -> None:
+    """Ten doublings, which are allowed, take little more work than one: each definition is looked at once, not once per path."""
+    work = [calls(lambda levels=levels: compile_schema(bomb(levels, word))) for levels in (5, 10)]  # type: ignore[misc]
+    assert work[1] < 4 * work[0]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"items": {"enum": [{"k": number} for number in range(8_000)]}},
+        {"items": {"dependentRequired": {f"k{number}": ["z"] for number in range(10_000)}}},
+        {"items": {"anyOf": [{"type": "integer", "minimum": number} for number in range(10_000)]}},
+    ],
+    ids=["enum of objects", "dependentRequired", "anyOf"],
+)
+def test_s1_what_costs_much_for_each_item_is_refused(schema: dict[str, Any]) -> None:
+    """Lists that are compared one by one with every item count, too."""
+    with pytest.raises(SchemaError, match="steps"):
+        compile_schema(schema)
+
+
+def test_s1_a_value_is_not_larger_than_its_schema_allows() -> None:
+    """An array whose items have 200 branches is judged up to a size that the fault names."""
+    compiled = compile_schema({"items": {"oneOf": [{"type": "integer", "minimum": number} for number in range(200)]}})
+    assert compiled.judge([-1] * 1_000)
+    (detail,) = compiled.judge([0] * 200_000)
+    assert "is too large: the branches of its schema allow" in detail.message
+    assert compile_schema({"items": {"oneOf": [{"type": "integer"}, {"type": "string"}]}}).judge([0] * 200_000) == ()
+
+
+def test_s1_faults_doubled_by_all_of_are_not_followed_twice() -> None:
+    """Two parts of ``allOf`` that name the same recursive schema would double the faults at each level."""
+    schema = {"allOf": [{"properties": {"c": {"$ref": "#"}}}, {"additionalProperties": {"$ref": "#"}}], "type": "object"}
+    value: Any = "leaf"
+    for _ in range(60):
+        value = {"c": value}
+    compiled = compile_schema({**schema, "allOf": [*schema["allOf"], {"properties": {"c": {"$ref": "#"}}}]})
+    assert calls(lambda: compiled.judge(value)) < 1_000_000
+    assert compiled.judge({"c": "leaf"})[0].path == "/c"
+
+
+def test_s1_very_many_faults_are_searched_in_part() -> None:
+    """Of a large list of wrong items the first faults are told, each at its place, whatever else is wrong."""
+    compiled = compile_schema({"properties": {"rows": {"items": {"$ref": "#/$defs/row"}}}, "$defs": {"row": {"required": ["id"]}}})
+    details = compiled.judge({"rows": [{"id": 1}] * 90_000 + [{}] * 10_000})
+    assert details[0].path == "/rows/90000/id"
+    assert len(details) == MOST_SEARCHED + 1
+    assert "may have more faults" in details[-1].message
+
+
+def test_s2_a_pattern_with_look_around_judges_short_texts_only() -> None:
+    """A password of 100,000 letters (32 s before) is refused for its length; a short one is compared with the pattern."""
+    compiled = compile_schema({"properties": {"pw": {"type": "string", "pattern": PASSWORD}}})
+    assert compiled.judge({"pw": "Secret-word-7"}) == ()
+    assert [detail.message for detail in compiled.judge({"pw": "secret"})] == [f"'secret' does not match the pattern '{PASSWORD}'"]
+    assert [(detail.path, detail.message) for detail in compiled.judge({"pw": "a" * 100_000})] == [
+        ("/pw", "must be at most 1000 characters long to be compared with its pattern")
+    ]
+
+
+@pytest.mark.parametrize("pattern", [PASSWORD, "^[a-z]+$"])
+def test_s2_nothing_is_said_about_the_pattern_of_a_text_that_is_too_long(pattern: str) -> None:
+    """A text beyond its ``maxLength`` gets that fault alone."""
+    (detail,) = compile_schema({"maxLength": 100, "pattern": pattern}).judge("A" * 20_000)
+    assert detail.keyword == "maxLength"
+
+
+def test_s2_names_of_members_have_linear_patterns_only() -> None:
+    """``patternProperties`` with look-around is refused, with the place; word boundaries are no look-around."""
+    with pytest.raises(SchemaError, match="look-around") as caught:
+        compile_schema({"patternProperties": {"^(?!x)": True}})
+    assert caught.value.pointer == "/patternProperties/^(?!x)"
+    assert compile_schema({"patternProperties": {r"\bid\b": {"type": "integer"}}}).judge({"an id": "x"})
+
+
+def test_s2_a_very_large_pattern_judges_texts_of_some_thousand_characters() -> None:
+    """A pattern whose search takes microseconds for each character is not searched for in megabytes."""
+    compiled = compile_schema({"pattern": "[ab]*a[ab]{20000}c"})
+    (detail,) = compiled.judge("ab" * 50_000)
+    assert detail.message == "must be at most 4096 characters long to be compared with its pattern"
+    assert compile_schema({"pattern": r"^[a-zA-Z0-9-]{1,2048}$"}).judge("a" * 2_048) == ()
