@@ -24,6 +24,7 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "tests marked 'campaign': kills at random instants, large sizes, all cases of what is sampled",
         (*_PYTHON, "pytest", "-m", "campaign", "-q"),
     ),
+    "hostile": ("inputs of 1 MiB against hostile schemas, with probes beside", (*_PYTHON, "benchmarks.hostile_inputs")),
     "corpus": ("2,639 public OpenAPI documents become connectors", ("make", "corpus")),
     "mocks": ("25 generated connectors against mock servers", ("make", "mocks")),
     **{

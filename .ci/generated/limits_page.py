@@ -25,6 +25,7 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Steps that a schema may take for one part of a value", "schema.cost:MAX_COST", ""),
         ("Steps for a whole value, where its schema takes more than 64", "schema.steps:MAX_STEPS", ""),
         ("Text that a pattern with look-around or back-references judges", "patterns:MAX_LOOKAROUND", "characters"),
+        ("Squares of the lengths of such texts in one value", "patterns:MAX_SQUARES", ""),
         ("Text that a very large pattern judges", "patterns:MAX_LARGE", "characters"),
         ("Pages of one paginated call", "pipe.paging:MAX_PAGES", ""),
         ("Details of a provider's error", "errors:MAX_PROVIDER_DETAILS", "bytes"),

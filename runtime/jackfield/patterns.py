@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -21,9 +22,12 @@ MAX_LOOKAROUND: Final = 1_000
 """Longest text, in characters, that is judged by a pattern with look-around or back-references: a search takes at most 5 ms."""
 MAX_LARGE: Final = 4_096
 """Longest text, in characters, that is judged by a pattern whose compiled form is larger than 256 KiB."""
+MAX_SQUARES: Final = 20_000_000
+"""Limit of the squares of the lengths of all texts of a value that slow patterns judge: 20 of the longest, which take 80 ms together."""
 SLOW: Final = "jackfield:pattern:"
 """Prefix of the format that stands for a slow pattern."""
 
+_LEFT: ContextVar[list[int]] = ContextVar("slow patterns")
 _SMALL_SIZE = 64 << 10
 _LINEAR_SIZE = 256 << 10
 _LARGE_WEIGHT = 32
@@ -66,9 +70,29 @@ def sorted_pattern(pattern: str) -> Pattern:
     return Pattern(pattern, 1, None)
 
 
+def begin_slow() -> None:
+    """Begin to judge one value: its texts may take ``MAX_SQUARES`` together."""
+    _LEFT.set([MAX_SQUARES])
+
+
+def slow_is_spent() -> bool:
+    """Return True if the texts of the value took more than its budget, so that some were not judged."""
+    left = _LEFT.get(None)
+    return left is not None and left[0] < 0
+
+
 def slow_format(name: str) -> tuple[str, Callable[[str], bool]]:
-    """Return a format that stands for a slow pattern, with the function that judges it."""
-    return name, sorted_pattern(name.removeprefix(SLOW)).finds
+    """Return a format that stands for a slow pattern, with the function that judges it as long as the value's budget lasts."""
+    finds = sorted_pattern(name.removeprefix(SLOW)).finds
+
+    def holds(text: str) -> bool:
+        left = _LEFT.get(None)
+        if left is None or len(text) > MAX_LARGE:
+            return finds(text)
+        left[0] -= len(text) ** 2
+        return left[0] >= 0 and finds(text)
+
+    return name, holds
 
 
 def _takes(pattern: str, options: Any) -> bool:

@@ -137,6 +137,15 @@ def test_s2_a_pattern_with_look_around_judges_short_texts_only() -> None:
     ]
 
 
+def test_s2_many_texts_with_look_around_are_refused_together() -> None:
+    """Twenty passwords of 1,000 letters are judged, the others refused: each takes 4 ms, and all of them are judged on the event loop."""
+    compiled = compile_schema({"items": {"pattern": PASSWORD}})
+    assert compiled.judge(["Secret-word-7"] * 10_000) == ()
+    long = "Aa1" * 333
+    assert compiled.judge([long] * 20) == ()
+    assert compiled.judge([long] * 21)[0].message.endswith("or is one text too many to be compared with it")
+
+
 @pytest.mark.parametrize("pattern", [PASSWORD, "^[a-z]+$"])
 def test_s2_nothing_is_said_about_the_pattern_of_a_text_that_is_too_long(pattern: str) -> None:
     """A text beyond its ``maxLength`` gets that fault alone."""

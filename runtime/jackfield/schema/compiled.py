@@ -53,7 +53,7 @@ class CompiledSchema:
     def __init__(self, facts: SchemaFacts, plan: Plan) -> None:
         self._facts = facts
         self._plan = plan
-        self._is_valid = facts.validator.is_valid if facts.cost <= FREE else partial(_is_valid, facts)
+        self._is_valid = facts.validator.is_valid if facts.cost <= FREE and not facts.slow else partial(_is_valid, facts)
         self._places: tuple[SecretPlaces | None, ...] = () if facts.has_secrets else (None,)
 
     @property
@@ -97,6 +97,7 @@ class CompiledSchema:
     def _explained(self, value: Json, faults: tuple[Detail, ...]) -> tuple[Detail, ...]:
         if (fault := _too_large(self._facts, value)) is not None:
             return (*faults, fault)
+        _begin(self._facts)
         from jackfield.schema.sentences import explain
 
         found = explain(self._facts, value)
@@ -105,7 +106,15 @@ class CompiledSchema:
 
 def _is_valid(facts: SchemaFacts, value: Json) -> bool:
     """Judge a value by a schema that takes many steps for each part of it: a value that is too large for them is not valid."""
+    _begin(facts)
     return _too_large(facts, value) is None and bool(facts.validator.is_valid(value))
+
+
+def _begin(facts: SchemaFacts) -> None:
+    if facts.slow:
+        from jackfield.patterns import begin_slow
+
+        begin_slow()
 
 
 def _too_large(facts: SchemaFacts, value: Json) -> Detail | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.errors import Detail, nearest
 from jackfield.json_pointer import MAX_NAME, child, cut, shown
-from jackfield.patterns import SLOW, sorted_pattern
+from jackfield.patterns import SLOW, slow_is_spent, sorted_pattern
 from jackfield.schema.engine import names_rule
 from jackfield.schema.explain import Budget, Explainer
 from jackfield.schema.facts import described, described_each, types_of
@@ -237,6 +237,7 @@ def _slow_pattern(scope: Explainer, fault: Fault) -> Iterator[Detail]:
         return
     expects, text = fault.node["x-jackfield"].get("expects"), scope.shown_value(fault)
     phrase = f"is not {expects}" if expects else f"does not match the pattern '{cut(pattern, MAX_PATTERN)}'"
+    phrase += ", or is one text too many to be compared with it" if slow_is_spent() else ""
     yield Detail(shown(fault.path), f"{text} {phrase}" if text else phrase, "pattern")
 
 
