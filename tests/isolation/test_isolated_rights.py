@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import os
+import struct
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,7 @@ import ctypes, fcntl, json, os, socket, struct, sys
 from jackfield.isolation import kernel, limits
 
 version, folder, parent = int(sys.argv[1]), sys.argv[2], os.getppid()
+segment, semaphores, queue = map(int, sys.argv[3].split(","))
 if version:
     kernel.landlock_version = lambda: version
 file, libc = os.path.join(folder, "file"), ctypes.CDLL(None, use_errno=True)
@@ -50,6 +55,15 @@ refused = {
     "sched_setparam": lambda: os.sched_setparam(parent, os.sched_param(0)),
     "setpriority": lambda: os.setpriority(os.PRIO_PROCESS, parent, os.getpriority(os.PRIO_PROCESS, parent)),
     "setpriority of a user": lambda: os.setpriority(os.PRIO_USER, 0, 19),
+    "shmat": lambda: checked(-(libc.shmat(segment, None, 0) in (-1, None))),
+    "shmctl": lambda: checked(libc.shmctl(segment, 0, None)),
+    "shmdt": lambda: checked(libc.shmdt(ctypes.c_void_p(-4096))),
+    "semop": lambda: checked(libc.semop(semaphores, ctypes.create_string_buffer(b"\\0\\0\\1\\0\\0\\0", 6), 1)),
+    "semtimedop": lambda: checked(libc.semtimedop(semaphores, ctypes.create_string_buffer(b"\\0\\0\\1\\0\\0\\0", 6), 1, None)),
+    "semctl": lambda: checked(libc.semctl(semaphores, 0, 0)),
+    "msgsnd": lambda: checked(libc.msgsnd(queue, ctypes.create_string_buffer(struct.pack("@l", 1) + b"text"), 4, 0)),
+    "msgrcv": lambda: checked(libc.msgrcv(queue, ctypes.create_string_buffer(64), 32, 0, 0o4000)),
+    "msgctl": lambda: checked(libc.msgctl(queue, 0, None)),
     "inotify_init": lambda: checked(libc.inotify_init1(0)),
     "inotify_add_watch": lambda: checked(libc.inotify_add_watch(watch, folder.encode(), 0xFFF)),
 }
@@ -77,7 +91,9 @@ print(json.dumps({"layers": layers, "refused": {name: tried[name] for name in re
 
 
 def _tried(folder: Path, version: int) -> dict[str, Any]:
-    done = subprocess.run([sys.executable, "-c", _TRIES, str(version), str(folder)], check=True, capture_output=True, text=True)
+    with _system_v() as numbers:
+        command = [sys.executable, "-c", _TRIES, str(version), str(folder), ",".join(map(str, numbers))]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
     missing = [f"{name}: {reason}" for name, reason in found["layers"].items() if reason is not True]
     if missing:
@@ -85,9 +101,29 @@ def _tried(folder: Path, version: int) -> dict[str, Any]:
     return found
 
 
+@contextmanager
+def _system_v() -> Iterator[tuple[int, int, int]]:
+    """Memory, semaphores and a queue with a message, which another process of the same user may use by their numbers."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with ExitStack() as stack:
+        segment = libc.shmget(0, 4096, 0o1600)
+        stack.callback(libc.shmctl, segment, 0, None)
+        semaphores = libc.semget(0, 1, 0o1600)
+        stack.callback(libc.semctl, semaphores, 0, 0)
+        queue = libc.msgget(0, 0o1600)
+        stack.callback(libc.msgctl, queue, 0, None)
+        message = struct.pack("@l", 1) + b"of another"
+        assert libc.msgsnd(queue, message, 10, 0) == 0
+        yield segment, semaphores, queue
+        assert libc.msgrcv(queue, ctypes.create_string_buffer(64), 32, 0, 0o4000) == 10
+
+
 @pytest.mark.parametrize("version", [0, 1, 2, 5])
 def test_no_way_around_the_layers(tmp_path: Path, version: int) -> None:
-    """Files are not emptied, and jackfield is not signalled, slowed or watched, whichever version Landlock has (0: this kernel's)."""
+    """Files are not emptied, and jackfield is not signalled, slowed or watched, whichever version Landlock has (0: this kernel's).
+
+    Another process's System V memory, semaphores and queue, whose numbers are known, are neither read, changed nor removed.
+    """
     (tmp_path / "file").write_text("content", encoding="ascii")
     found = _tried(tmp_path, version)
     assert {name: result for name, result in found["refused"].items() if result != "PermissionError"} == {}
@@ -260,6 +296,15 @@ def test_the_filter_of_each_processor(column: int, processor: str, architecture:
         "ioprio_set": ((251, 30), [(1, parent), (2, 0), (3, 0)]),
         "inotify_init1": ((294, 26), [()]),
         "inotify_add_watch": ((254, 27), [()]),
+        "shmat": ((30, 196), [(7,)]),
+        "shmctl": ((31, 195), [(7,)]),
+        "shmdt": ((67, 197), [()]),
+        "semop": ((65, 193), [(7,)]),
+        "semctl": ((66, 191), [(7,)]),
+        "semtimedop": ((220, 192), [(7,)]),
+        "msgsnd": ((69, 189), [(7,)]),
+        "msgrcv": ((70, 188), [(7,)]),
+        "msgctl": ((71, 187), [(7,)]),
         "fanotify_init": ((300, 262), [()]),
         "fanotify_mark": ((301, 263), [()]),
         "kill": ((62, 129), [(parent, 9)]),

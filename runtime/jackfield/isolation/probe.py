@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from jackfield.connector import Connector, Inputs, Output
 from jackfield.failures import Raised, attempt
 
+_IPC_INFO = 3
 connector = Connector("probe", title="Probe", version="1.0.0")
 
 
@@ -77,6 +78,15 @@ def _reorder(process: int) -> None:
     os.setpriority(os.PRIO_PROCESS, process, os.getpriority(os.PRIO_PROCESS, process))
 
 
+def _shared_memory() -> None:
+    import ctypes
+
+    libc, found = ctypes.CDLL(None, use_errno=True), ctypes.create_string_buffer(256)
+    for name in ("shmctl", "msgctl"):
+        if getattr(libc, name)(0, _IPC_INFO, found) < 0:
+            raise OSError(ctypes.get_errno(), "refused")
+
+
 def _variables(_parent: int) -> None:
     if any(name.startswith("JACKFIELD_") for name in os.environ):
         return
@@ -98,6 +108,7 @@ ATTEMPTS: Mapping[str, tuple[str, str]] = {
     "signal": ("processes", "signal jackfield's process"),
     "direct": ("processes", "let the kernel signal jackfield's process"),
     "reorder": ("processes", "change the priority of jackfield's process"),
+    "share": ("processes", "look for other processes' shared memory and queues"),
     "connect": ("network", "connect to a port of this machine"),
     "datagram": ("network", "send a datagram"),
 }
@@ -118,6 +129,7 @@ def probe(targets: Targets) -> Outcome:
         "signal": lambda: _signal(targets.parent),
         "direct": lambda: _direct_signals(targets.parent),
         "reorder": lambda: _reorder(targets.parent),
+        "share": _shared_memory,
         "connect": lambda: _connect(targets.port),
         "datagram": lambda: _datagram(targets.port),
     }

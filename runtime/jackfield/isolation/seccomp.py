@@ -55,8 +55,10 @@ _FORBIDDEN: Numbers = {
     "setuid": (105, 146), "setgid": (106, 144), "setreuid": (113, 145), "setregid": (114, 143), "setgroups": (116, 159),
     "setresuid": (117, 147), "setresgid": (119, 149), "setfsuid": (122, 151), "setfsgid": (123, 152),
     # memory that outlives or evades the limits
-    "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "semget": (64, 190), "msgget": (68, 186),
-    "mq_open": (240, 180), "userfaultfd": (323, 282),
+    "memfd_create": (319, 279), "memfd_secret": (447, 447), "mq_open": (240, 180), "userfaultfd": (323, 282),
+    # System V: an ID, which is a small number to guess, is enough to read, change and remove what another process has made
+    "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "shmdt": (67, 197), "semget": (64, 190), "semop": (65, 193),
+    "semtimedop": (220, 192), "semctl": (66, 191), "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188), "msgctl": (71, 187),
     # files: Landlock guards neither their metadata nor, before version 3, truncation; a watch needs no right to read
     "truncate": (76, 45), "ftruncate": (77, 46), "inotify_init": (253, None), "inotify_init1": (294, 26), "inotify_add_watch": (254, 27),
     "fanotify_init": (300, 262), "fanotify_mark": (301, 263),
