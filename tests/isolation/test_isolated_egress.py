@@ -11,7 +11,7 @@ import pytest
 
 from jackfield.connector import ANYWHERE, Guard
 from jackfield.errors import InvalidConnection
-from jackfield.isolation.egress import Egress, hosts_named
+from jackfield.isolation.egress import Egress, hosts_named, inner_hosts
 
 URL = {"type": "string", "format": "uri"}
 HOST = {"type": "string", "format": "hostname"}
@@ -56,6 +56,42 @@ def test_a_host_that_only_a_default_names(port: int) -> None:
     assert not reaches(egress({"some": {"deep": "127.0.0.1"}}, some=nested), "127.0.0.1", port)
     both = egress({"host": "127.0.0.1", "url": f"http://127.0.0.1:{port}"}, host=by_author)
     assert reaches(both, "127.0.0.1", port)
+
+
+def _choices(port: int) -> dict[str, dict[str, Any]]:
+    inner = f"http://127.0.0.1:{port}/"
+    return {
+        "default": {**URL, "default": inner},
+        "const": {**URL, "const": inner},
+        "enum": {**URL, "enum": ["https://api.example.com", inner]},
+        "oneOf": {**URL, "oneOf": [{"const": inner, "title": "Europe"}]},
+        "anyOf": {**URL, "anyOf": [{"const": inner, "title": "Europe"}, {"pattern": "x"}]},
+        "examples": {**URL, "examples": [inner]},
+        "$ref": {**URL, "$ref": "#/$defs/region", "$defs": {"region": {"enum": [inner]}}},
+    }
+
+
+@pytest.mark.parametrize("way", _choices(0))
+def test_a_host_that_the_author_offers_under_another_name(port: int, way: str) -> None:
+    """Who picks "Europe" has not written the metadata address: what the schema offers must be public (finding 5)."""
+    offered = _choices(port)[way]
+    inner = f"http://127.0.0.1:{port}/"
+    assert not reaches(egress({"region": inner}, region=offered), "127.0.0.1", port)
+    assert reaches(egress({"region": inner + "base"}, region=offered), "127.0.0.1", port)
+    assert list(inner_hosts({"properties": {"region": offered}})) == [inner]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_inner"),
+    [
+        ("https://api.example.com", False), ("8.8.8.8", False), ("eu-west-1", False), ("starttls", False), ("a b", False), ("5432", False),
+        ("localhost:5432", True), ("http://LOCALHOST./", True), ("[::1]:80", True), ("169.254.169.254", True), ("//10.0.0.1/", True),
+        ("http://[::ffff:127.0.0.1]/", True), ("https:127.0.0.1", True), ("db.localhost", True),
+    ],
+)  # fmt: skip
+def test_inner_addresses_that_a_schema_offers(text: str, is_inner: bool) -> None:
+    """This machine and addresses in the operator's network are recognised in every form that a client reads, without a look-up."""
+    assert bool([*inner_hosts({"properties": {"host": {"examples": [text]}}})]) is is_inner
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "::1", "0.0.0.0"])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import stat
+import struct
 import warnings
 import zipfile
+import zlib
 from itertools import pairwise
 from pathlib import Path
 
@@ -59,6 +61,9 @@ def test_s2_a_wheel_whose_pattern_looks_around_in_long_texts_is_refused() -> Non
     assert parse_wheel(FILE, wheel_bytes(put(f"{PACKAGE}/connector.json", json.dumps(described)))).package == PACKAGE
 
 
+_REGION = {"type": "string", "format": "uri", "oneOf": [{"const": "http://169.254.169.254/", "title": "Europe"}]}
+_EUROPE = {"key": "region", "title": "Region", "auth": "custom", "schema": {"type": "object", "properties": {"region": _REGION}}}
+
 HOSTILE: dict[str, tuple[str, Change]] = {
     "a .pth file beside the package": ("pth", put("evil.pth", "import os")),
     "a .pth file in the package": ("pth", put(f"{PACKAGE}/evil.PTH", "import os")),
@@ -96,6 +101,8 @@ HOSTILE: dict[str, tuple[str, Change]] = {
     "a manifest with a broken schema": ("manifest", swap(f"{PACKAGE}/connector.json", '"maxLength": 20', '"maxLength": "x"')),
     "a manifest of another connector": ("manifest", put(f"{PACKAGE}/connector.json", json.dumps(manifest(key="aws-ses")))),
     "a manifest of another version": ("manifest", put(f"{PACKAGE}/connector.json", json.dumps(manifest(version="9.0.0")))),
+    "a host that is not public": ("hosts", put(f"{PACKAGE}/connector.json", json.dumps(manifest(hosts=["*.co.uk"])))),
+    "an inner address under another name": ("hosts", put(f"{PACKAGE}/connector.json", json.dumps(manifest(connectionTypes=[_EUROPE])))),
     "a file that unpacks to much": ("zip-bomb", put(f"{PACKAGE}/zeros", b"\0" * 20_000_000)),
     "text that is not UTF-8": ("encoding", put(_ENTRY, b"\xff")),
 }
@@ -188,6 +195,65 @@ def test_archives_that_are_not_plain() -> None:
     for content in (b"MZ" + good, good[:-30], commented.getvalue(), stream.getvalue(), b"", b"PK\x03\x04"):
         with pytest.raises(WheelRefused, match="'zip'"):
             parse_wheel(FILE, content)
+
+
+def _with_hidden_entry(good: bytes) -> bytes:
+    """The archive, with a local entry before its directory that the directory does not list."""
+    end = len(good) - 22
+    size, offset = struct.unpack_from("<2I", good, end + 12)
+    code = b"import os  # other code than the one that was checked"
+    path = f"{PACKAGE}/__init__.py".encode()
+    local = struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, 0, 0, 0, 33, zlib.crc32(code), len(code), len(code), len(path), 0)
+    hidden = local + path + code
+    moved = good[end : end + 12] + struct.pack("<2IH", size, offset + len(hidden), 0)
+    return good[:offset] + hidden + good[offset:end] + moved
+
+
+def _with_data_behind_a_stream(good: bytes) -> bytes:
+    """The archive, with bytes behind the end of the last entry's compressed data that count as its data."""
+    more = b"hidden"
+    with zipfile.ZipFile(io.BytesIO(good)) as opened:
+        last = opened.infolist()[-1]
+    end = len(good) - 22
+    size, offset = struct.unpack_from("<2I", good, end + 12)
+    changed = bytearray(good[:offset] + more + good[offset:end] + good[end : end + 12] + struct.pack("<2IH", size, offset + len(more), 0))
+    for place in (last.header_offset + 18, changed.rindex(b"PK\x01\x02") + 20):
+        struct.pack_into("<I", changed, place, last.compress_size + len(more))
+    return bytes(changed)
+
+
+def test_bytes_that_no_check_has_seen() -> None:
+    """A hidden local entry, which readers of a stream take, and bytes behind the archive or an entry's data are refused (finding 8)."""
+    good = wheel_bytes()
+    renamed = good.replace(b"jackfield_acme/__init__.py", b"jackfield_acme/__evil__.py", 1)
+    resized = bytearray(good)
+    struct.pack_into("<I", resized, 22, 1)
+    cases = (good + b"more", good + good, _with_hidden_entry(good), _with_data_behind_a_stream(good), renamed, bytes(resized))
+    for content in cases:
+        with pytest.raises(WheelRefused, match="'zip'"):
+            parse_wheel(FILE, content)
+
+
+def test_a_wheel_that_was_written_as_a_stream() -> None:
+    """Sizes behind the data of an entry, as tools write them that cannot go back, are read; other sizes there are refused."""
+
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def tell(self) -> int:
+            raise io.UnsupportedOperation
+
+    made, contents = Pipe(), files()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as opened:
+        for path, content in {**contents, f"{INFO}/RECORD": record(contents)}.items():
+            opened.writestr(path, content)
+    good = made.getvalue()
+    assert b"PK\x07\x08" in good
+    assert parse_wheel(FILE, good).manifest.key == "acme"
+    place = good.index(b"PK\x07\x08") + 8
+    with pytest.raises(WheelRefused, match="'zip'"):
+        parse_wheel(FILE, good[:place] + b"\1" + good[place + 1 :])
 
 
 def test_many_entries() -> None:

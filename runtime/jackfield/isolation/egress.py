@@ -1,8 +1,8 @@
 """Outgoing connections of isolated connectors. The child has no network: this process connects for it and passes the open socket on.
 
 Allowed are the hosts and ports that the connection's values name, under the guard of that connection, and the public hosts that the
-manifest names. A host that only a default of the schema names is the author's choice and must be public, too. A name leads to this machine
-or to a metadata service only if the operator wrote ``localhost`` or the address: DNS belongs to the name's owner.
+manifest names. A host that the schema names, as a default, choice or example, is the author's choice and must be public, too. A name leads
+to this machine or to a metadata service only if the operator wrote ``localhost`` or the address: DNS belongs to the name's owner.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
@@ -25,6 +26,8 @@ _LOG = logging.getLogger("jackfield.isolation")
 _PUBLIC = Guard()
 _INTRANET = Guard(allowed=("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
 """Guard of the operator's own connections for names: public and private addresses (RFC 1918, RFC 6598, RFC 4193), but not this machine."""
+_AUTHORED = frozenset({"default", "const", "enum", "examples"})
+"""Keywords with values that the author offers; the operator who takes one has not written it."""
 _WEB_PORTS = frozenset({80, 443})
 _NONE = Proxies({})
 _MOST_TOLD = 100
@@ -32,7 +35,7 @@ _MOST_TOLD = 100
 
 @dataclass(frozen=True, slots=True)
 class NamedHost:
-    """Host that a connection's values name. ``ports`` are those of its URLs, None for any; ``by_author``: only a default names it."""
+    """Host that a connection's values name. ``ports`` are those of its URLs, None for any; ``by_author``: the schema has that value."""
 
     ports: frozenset[int] | None
     by_author: bool
@@ -94,24 +97,44 @@ class Egress:
 
 def hosts_named(schema: Mapping[str, Any], values: Any) -> dict[str, NamedHost]:
     """Return the hosts that a connection's values name, in lower case."""
-    defaults = frozenset(_defaults(schema))
+    authored = frozenset(_authored(schema))
     found: dict[str, NamedHost] = {}
     for path, text in named_hosts(schema, values):
-        here = NamedHost(_ports(text), text in defaults)
+        here = NamedHost(_ports(text), text in authored)
         for name in hosts_of(text, path):
             host = name.strip("[]").rstrip(".").lower()
             found[host] = found[host].merged(here) if host in found else here
     return found
 
 
-def _defaults(node: object) -> Iterator[str]:
-    """Yield all strings in the defaults of a schema."""
+def inner_hosts(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the values that a connection type's schema offers and that name this machine or an address in the operator's network."""
+    for text in _authored(schema):
+        with suppress(InvalidConnection):  # no client can read the host: a connection with this value is refused
+            if any(map(_is_inner, hosts_of(text, ""))):
+                yield text
+
+
+def _is_inner(name: str) -> bool:
+    host = name.strip("[]").rstrip(".").lower()
+    if not _is_written_out(host):
+        return False
+    try:
+        ip_address(host)
+        _PUBLIC.check_address(host, host)
+    except (ValueError, InvalidConnection):
+        return True
+    return False
+
+
+def _authored(node: object) -> Iterator[str]:
+    """Yield all strings in the defaults, choices and examples of a schema."""
     if isinstance(node, Mapping):
         for name, value in node.items():
-            yield from _strings(value) if name == "default" else _defaults(value)
+            yield from _strings(value) if name in _AUTHORED else _authored(value)
     elif isinstance(node, list):
         for item in node:
-            yield from _defaults(item)
+            yield from _authored(item)
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -24,6 +24,7 @@ from jackfield.json_pointer import pointer
 from jackfield.manifest import Manifest, ManifestError
 from jackfield.market.names import is_host
 from jackfield.market.source_text import source_fault
+from jackfield.market.zip_layout import data_places, unpacked
 
 if TYPE_CHECKING:
     from packaging.metadata import Metadata
@@ -182,29 +183,25 @@ class _Reading:
             raise self.refused("zip", "it is not a zip archive, or has data before the archive")
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                return self._members(archive, len(content))
+                return self._members(archive, content)
         except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError, ValueError, OSError) as error:
             raise self.refused("zip", f"its archive is broken: {error}") from None
 
-    def _members(self, archive: zipfile.ZipFile, size: int) -> dict[str, bytes]:
+    def _members(self, archive: zipfile.ZipFile, content: bytes) -> dict[str, bytes]:
         entries = archive.infolist()
-        if min((entry.header_offset for entry in entries), default=0):
-            raise self.refused("zip", "it has data before the archive")  # such as another archive, which other readers would take
-        if archive.comment:
-            raise self.refused("zip", "its archive has a comment")
         if len(entries) > MAX_FILES:
             raise self.refused("entries", f"it has {len(entries):,} entries; at most {MAX_FILES:,} are allowed")
         if sum(entry.file_size for entry in entries) > MAX_UNPACKED:
             raise self.refused("zip-bomb", f"its files have more than {MAX_UNPACKED:,} bytes together")
-        if sum(entry.compress_size for entry in entries) > size:
-            raise self.refused("zip-bomb", "its entries overlap")
+        places = data_places(content, entries)
         seen: dict[str, str] = {}
         for entry in entries:
             self._check_entry(entry)
             twin = seen.setdefault(entry.filename.rstrip("/").casefold(), entry.filename)
             if twin is not entry.filename:
                 raise self.refused("duplicate", f"it has '{entry.filename}' twice, or in two spellings", entry.filename)
-        return {entry.filename: archive.read(entry) for entry in entries if not entry.is_dir()}
+        contents = {entry.filename: unpacked(content, entry, places[entry.header_offset]) for entry in entries}
+        return {path: found for path, found in contents.items() if not path.endswith("/")}
 
     def _check_entry(self, entry: zipfile.ZipInfo) -> None:
         name = entry.filename
@@ -336,6 +333,7 @@ class _Reading:
             raise self.refused("places", f"'{foreign}' lies outside of the package '{package}' and '{info}'", foreign)
 
     def _manifest(self, files: Mapping[str, bytes], package: str, key: str, version: object) -> Manifest:
+        from jackfield.isolation.egress import inner_hosts
         from jackfield.schema.cache import check_schemas
 
         path = f"{package}/connector.json"
@@ -351,6 +349,11 @@ class _Reading:
         if wide is not None:
             raise self.refused(
                 "hosts", f"'{path}' names the host '{wide[:80]}'; a wildcard needs a domain of one owner, as '*.example.com'", path
+            )
+        offered = next((text for about in found.connection_types.values() for text in inner_hosts(about.schema)), None)
+        if offered is not None:
+            raise self.refused(
+                "hosts", f"'{path}' offers '{offered[:80]}' for a connection, which is no public host; who needs it writes it", path
             )
         if found.key != key or found.version != str(version):
             stated = f"{found.key} {found.version}"
