@@ -56,8 +56,8 @@ _VARIABLES = {
         "`offers.json` in the data folder; without it, tenants and MCP clients are offered nothing. `jackfield offers` changes it",
     ),
     "JACKFIELD_ISOLATION": (
-        "Isolation of installed connectors: `per-workspace`, `strict` and `memory=MIB`, separated by commas.",
-        "`memory=1024`",
+        "Isolation of installed connectors: words such as `per-connector`, `strict`, `memory=MIB`, `processes=N`, separated by commas.",
+        "`per-workspace,memory=1024,processes=32`",
     ),
     "JACKFIELD_LOG": ("The format of the log on stderr: `console`, or `json` for one object per line.", "`console`"),
     "JACKFIELD_LOG_LEVEL": ("`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.", "`WARNING`"),

@@ -217,7 +217,7 @@ def test_memory_and_threads_are_limited(cold: Jackfield) -> None:
         ("flood", "without a question"),
         ("babble", "frames"),
         ("grow", "are allowed"),
-        ("manyNodes", "objects and arrays"),
+        ("manyNodes", "more than 500,000 values"),
     ],
 )
 def test_a_sudden_end(cold: Jackfield, kind: str, said: str) -> None:

@@ -207,21 +207,28 @@ def test_incompatible_dependencies_side_by_side(tmp_path: Path) -> None:
         assert [[tell(*one) for one in asked] for _ in range(2)] == [[1, 2, 3]] * 2
 
 
-@pytest.mark.parametrize(("policy", "processes"), [("", 1), ("per-workspace", 2)])
+@pytest.mark.parametrize(("policy", "processes"), [("per-connector", 1), ("per-workspace", 2), ("", 2), ("processes=1", 2)])
 def test_workspaces(tmp_path: Path, policy: str, processes: int) -> None:
-    """Workspaces share the process of a connector, unless the policy gives each its own, also for actions without a connection."""
+    """Each workspace has a process of its own, also for actions without a connection, unless the policy shares one (finding 3).
+
+    One workspace needs one process: the one that has described the connector serves it. Of more than ``processes``, idle ones end.
+    """
     install_from(tmp_path, "plain", "plain.py")
     connections: Any = [{"mine": {"type": "plain/token", "values": {"token": "tick-tock"}}}]
     environment = {"JACKFIELD_HOME": str(tmp_path), "JACKFIELD_ISOLATION": policy}
-    found: set[tuple[str, object]] = set()
+    found: set[object] = set()
     with closing(Children(environment)) as children:
         catalog = Catalog.installed({}, environment, children.load)
         for workspace in ("one", "two"):
             with Jackfield(workspace, connections, "none", catalog=catalog, environment=environment, points=()) as jackfield:
                 for action, more in (("noop", {}), ("read", {"connection": "mine"})):
                     result = jackfield.invoke({"connector": "plain", "action": action, "inputs": {"text": "hi"}, **more})
-                    found.add((workspace if policy else "", result.unwrap()["process"]))
-    assert len(found) == processes
+                    found.add(result.unwrap()["process"])
+        assert len(found) == processes
+        if policy == "processes=1":
+            assert [*children.processes()] == [result.unwrap()["process"]]
+        else:
+            assert {*children.processes()} == found
 
 
 def _forked(home: str) -> list[object]:

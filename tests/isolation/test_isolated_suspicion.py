@@ -20,7 +20,7 @@ from jackfield import Jackfield, Result
 from jackfield.catalog import Catalog
 from jackfield.isolation.children import Children
 from jackfield.isolation.error_frames import load_error
-from jackfield.isolation.inbox import LARGEST_QUESTION, LARGEST_WAITING, Inbox
+from jackfield.isolation.inbox import LARGEST_QUESTION, LARGEST_QUESTIONS, LARGEST_WAITING, Inbox
 from jackfield.isolation.limits import LAYERS
 from jackfield.isolation.wire import ANSWER, OTHER, Garbage, Head
 
@@ -146,11 +146,19 @@ def test_frames_that_wait() -> None:
     inbox, body = Inbox(), bytes(LARGEST_QUESTION)
     number, other = inbox.open(), inbox.open()
     head = Head(len(body), OTHER, number)
-    for _ in range(LARGEST_WAITING // len(body)):
+    for _ in range(LARGEST_QUESTIONS // len(body)):
         assert inbox.admits(head)
         inbox.put(head, body)
     with pytest.raises(Garbage, match="at once"):
+        inbox.put(Head(1, OTHER, number), b"1")
+    inbox.close(number)
+    number = inbox.open()
+    whole = Head(LARGEST_WAITING, ANSWER, inbox.open())
+    assert inbox.admits(whole)
+    inbox.put(whole, bytes(LARGEST_WAITING))
+    with pytest.raises(Garbage, match="at once"):
         inbox.admits(Head(1, OTHER, other))
+    inbox.close(whole.number)
     inbox.close(number)
     assert inbox.admits(Head(1, OTHER, other))
     assert not inbox.admits(Head(LARGEST_WAITING, ANSWER, number)), "a late answer is dropped"

@@ -104,6 +104,11 @@ class ConnectionCache:
         held = self._held.get(key)
         return held.minted if held is not None and self._clock.time() < held.renew_at else None
 
+    def has(self, key: str) -> bool:
+        """Return whether a credential under ``key`` is held here that has not expired."""
+        held = self._held.get(key)
+        return held is not None and not _is_over(held, self._clock.time())
+
     @property
     def is_fresh(self) -> bool:
         """True if no lease is due for renewal."""
@@ -120,6 +125,11 @@ class ConnectionCache:
             held = self._held.get(key)
             if held is not None and held.minted is used:
                 del self._held[key]
+
+    def drop_all(self) -> None:
+        """Drop all leases of this process."""
+        with self._lock:
+            self._held = {}
 
     def cached(self, key: object, make: Callable[[], Any]) -> Any:
         """Return the object under ``key``, made once; the oldest objects are evicted first."""
@@ -184,9 +194,17 @@ class ConnectionCache:
 
     def _keep(self, key: str, minted: Minted) -> None:
         with self._lock:
+            now = self._clock.time()
+            self._held = {known: held for known, held in self._held.items() if not _is_over(held, now)}
             self._held[key] = _Held(minted, self._renew_at(minted))
             self._recent.append(minted.secrets)  # the previous lease may still be in use
-            self._redactor = Redactor(self._secrets.union(*self._recent, *(held.minted.secrets for held in self._held.values())))
+            self._redactor = self._redactor.limited_to(
+                self._secrets.union(*self._recent, *(held.minted.secrets for held in self._held.values()))
+            )
+
+
+def _is_over(held: _Held, now: float) -> bool:
+    return held.minted.expires_at is not None and held.minted.expires_at <= now
 
 
 def _awaited(flight: _Flight, deadline: Deadline) -> Minted | None:

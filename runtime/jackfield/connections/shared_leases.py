@@ -15,7 +15,7 @@ from jackfield.errors import Sent, Unavailable
 from jackfield.failures import OnFailure
 
 if TYPE_CHECKING:
-    from jackfield.database import Database, Row, Vault
+    from jackfield.database import Database, Row, Transaction, Vault
 
 T = TypeVar("T")
 
@@ -52,6 +52,24 @@ UPDATE leases SET sealed = NULL, expires_at = NULL, renew_at = NULL
 WHERE workspace = :workspace AND connection_key = :connection AND lease_key = :lease
     AND COALESCE(expires_at, -1) = :expires_at
 """
+
+
+_EXPIRED = """
+DELETE FROM leases
+WHERE workspace = :workspace AND lease_key <> :lease AND (held_until IS NULL OR held_until < :now)
+    AND (sealed IS NULL OR expires_at < :now)
+"""
+_COUNT = "SELECT COUNT(*) AS found FROM leases WHERE workspace = :workspace AND connection_key = :connection"
+_OLDEST = """
+DELETE FROM leases
+WHERE workspace = :workspace AND connection_key = :connection AND lease_key IN (
+    SELECT lease_key FROM leases
+    WHERE workspace = :workspace AND connection_key = :connection AND lease_key <> :lease AND (held_until IS NULL OR held_until < :now)
+    ORDER BY COALESCE(renew_at, 0), lease_key LIMIT {excess}
+)
+"""
+_MOST = 500
+"""Limit of the rows of one connection: as many as an AWS connection needs whose sessions are narrowed to each service."""
 
 
 class SharedLeases:
@@ -125,11 +143,19 @@ class SharedLeases:
         values = {**place, "holder": holder, "now": now, "until": now + HELD}
 
         def unit(transaction: Any) -> int:
-            transaction.change(_INSERT, place)
+            if transaction.change(_INSERT, place):
+                self._make_room(transaction, {**place, "now": now})
             taken: int = transaction.change(_TAKE, values)
             return taken
 
         return holder if self._database.record(unit) else None
+
+    def _make_room(self, transaction: Transaction, place: Mapping[str, Any]) -> None:
+        """Delete the expired leases of the workspace and, if the connection has too many, those due first: others issue them anew."""
+        transaction.change(_EXPIRED, {name: place[name] for name in ("workspace", "lease", "now")})
+        excess = transaction.execute(_COUNT, self._key)[0].found - _MOST
+        if excess > 0:
+            transaction.change(_OLDEST.format(excess=int(excess)), place)
 
     def _opened(self, key: str, row: Row) -> Minted:
         found = json.loads(self._vault.open(self._key["workspace"], self._place(key), row.sealed))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, Protocol, TypeVar
 from uuid import uuid4
 
@@ -21,6 +21,8 @@ Observe = Callable[[str, str, float, float, int | None], object]
 
 MAX_WARNINGS = 20
 """Limit of entries in ``meta.warnings``."""
+MAX_DONE = 100
+"""Limit of entries in ``Call.done``; the last one then stands for all further steps."""
 _LONGEST_WARNING = 1000
 _SHORTEST = 0.001
 """Seconds. A socket timeout of 0 would mean "do not block"."""
@@ -90,6 +92,7 @@ class Call:
     warnings: tuple[Detail, ...] = ()
     _unanswered: str | None = None
     _returned: Any = None
+    _further: int = 0
 
     @property
     def idempotency_key(self) -> str:
@@ -142,8 +145,13 @@ class Call:
             self.begun = self.changes = True
             self._unanswered = "a request that was not announced"
         if self._unanswered is not None:
-            self.done.append(Answered(self._unanswered, self.request_id, self._returned if returned is None else returned))
+            found = Answered(self._unanswered, self.request_id, self._returned if returned is None else returned)
             self._unanswered = None
+            if len(self.done) < MAX_DONE:
+                self.done.append(found)
+            else:
+                self._further += 1
+                self.done[-1] = replace(found, step=f"{found.step}, the last of {self._further + 1:,} further steps")
 
     def refused(self) -> None:
         """Record that the last request was refused: a further request of this attempt does not imply that it succeeded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Mapping
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from jackfield.isolation.sessions import Sessions
     from jackfield.isolation.supervisor import Supervisor, WatchThread
     from jackfield.manifest import Manifest
+
+
+_MORE_FACTS = 256 * 1024
+"""Bytes in which a child may say of its connector what the manifest leaves out."""
+
+
+_MOST_SUPERVISORS = 1000
 
 
 class Children:
@@ -47,7 +55,8 @@ class Children:
 
         policy = Policy.from_environment(self._environment)
         trusted = authorities(self._environment)
-        program = Program(manifest.key, manifest.version, point.module, point.attribute, point.paths, policy, trusted)
+        largest = 2 * len(json.dumps(manifest.whole())) + _MORE_FACTS
+        program = Program(manifest.key, manifest.version, point.module, point.attribute, point.paths, policy, trusted, largest)
         self._replace_described(program)
         first = self._supervisor(program, "")
         try:
@@ -80,10 +89,24 @@ class Children:
         if found is None:
             with self._lock:
                 sessions, thread = self._common = self._common or (Sessions(), WatchThread())
-                found = self._supervisors.get(key)
-                if found is None:
-                    found = self._supervisors[key] = Supervisor(program, sessions, thread, self._note_end)
+                found = self._supervisors.get(key) or self._supervisors.pop((program, ""), None)  # it has described the connector only
+                found = found or Supervisor(program, sessions, thread, self._note_end, self._make_room)
+                self._supervisors[key] = found
         return found
+
+    def _make_room(self, newest: Supervisor) -> None:
+        """End the processes that were idle for longest, if there are too many, and forget supervisors without one."""
+        with self._lock:
+            known = sorted(self._supervisors.items(), key=lambda item: item[1].used_at)
+            empty = [item for item in known if item[1].is_resting][: max(0, len(known) - _MOST_SUPERVISORS)]
+            for key, _ in empty:
+                del self._supervisors[key]
+        for _, one in empty:
+            one.retire()
+        running = [one for _, one in known if one.processes]
+        idle = [one for one in running if one.is_idle and one is not newest]
+        for one in idle[: max(0, len(running) - newest.program.policy.processes)]:
+            one.rest()
 
     def _replace_described(self, program: Program) -> None:
         """Drop the supervisors of a program that has been loaded before: its files are those of another installation now."""

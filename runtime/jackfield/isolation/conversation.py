@@ -16,6 +16,7 @@ from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Un
 from jackfield.isolation.error_frames import dump_error, finite, load_error
 from jackfield.isolation.grant_frames import dump_grant, load_grant
 from jackfield.isolation.process import ChildProcess, Ended
+from jackfield.isolation.shares import CallShare
 from jackfield.isolation.wire import Frame, Garbage
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.schema.wording import escaped
@@ -36,8 +37,6 @@ _LONGEST_REASON = 300
 _LONGEST_NAME = 200
 _LARGEST_RETURN = 4000
 """Characters of the JSON that a step returned, which an error may quote."""
-_MOST_FRAMES = 100_000
-"""Limit of frames that a child may send about one question."""
 Dial = Callable[[str, int, float], socket.socket]
 """Opens a connection to a host and a port within some seconds."""
 
@@ -67,7 +66,8 @@ class Conversation:
         self._session = session
         self._reports = reports
         self._entered = self._answered = self._acts = self._connected = False
-        self._number = self._frames = 0
+        self._number = 0
+        self._share = CallShare()
         self._is_storing = False
         self._early: Frame | None = None
         """Answer that arrived in the middle of a file."""
@@ -88,7 +88,9 @@ class Conversation:
             answer = read(self._answer())
         except _FAULTS as fault:
             self._child.kill(f"sent {fault if isinstance(fault, Garbage) else 'an answer that is none'}")
-            raise ended(self._child, Ended(self._child.end), self._sent_by_dead) from None
+            failure = ended(self._child, Ended(self._child.end), self._sent_by_dead)
+            failure.repeatable = False  # another child would do the same
+            raise failure from None
         except Ended as end:
             raise ended(self._child, end, self._sent_by_dead) from None
         finally:
@@ -130,19 +132,27 @@ class Conversation:
         while True:
             left = self._deadline.at - self._deadline.clock.monotonic() + GRACE
             try:
-                frame, self._early = self._early or self._child.next_frame(self._number, left), None
+                frame = self._next(left)
             except TimeoutError:
                 self._child.retire(self._number)
                 raise self._deadline.passed(self.sent) from None
-            self._frames += 1
-            if self._frames > _MOST_FRAMES:
-                raise Garbage(f"more than {_MOST_FRAMES:,} frames about one call")
             if any(name in frame for name in names):
                 return frame
             try:
                 self._serve(frame)
+            except Garbage:
+                raise
             except _FAULTS as error:
                 raise Garbage(f"a frame that is not a question ({type(error).__name__})") from None
+
+    def _next(self, seconds: float) -> Frame:
+        early, self._early = self._early, None
+        if early is not None:
+            return early
+        frame, size = self._child.next_frame(self._number, seconds)
+        if not any(name in frame for name in _ANSWERS):
+            self._share.take(frame, size)
+        return frame
 
     def _serve(self, frame: Frame) -> None:
         if self._call is not None and self._follow(self._call, frame):
@@ -201,8 +211,13 @@ class Conversation:
     def _lease(self, key: str) -> dict[str, Any]:
         if self._context is None or self._session is None:
             raise KeyError("lease")
-        minted = self._context.lease(key, lambda: self._minted(key))
-        return {"value": minted.value, "expiresAt": minted.expires_at, "token": self._session.hold(key, minted)}
+        try:
+            self._session.share.ask(key)
+            minted = self._context.lease(key, lambda: self._minted(key))
+            return {"value": minted.value, "expiresAt": minted.expires_at, "token": self._session.hold(key, minted)}
+        except Garbage:
+            self._session.clear()
+            raise
 
     def _minted(self, key: str) -> Minted:
         self._send({"mint": key})
@@ -211,7 +226,10 @@ class Conversation:
             raise load_error(frame["unminted"])
         found = frame["minted"]
         expires = found["expiresAt"]
-        return Minted(found["value"], None if expires is None else finite(expires), tuple(map(_text, found["secrets"])))
+        minted = Minted(found["value"], None if expires is None else finite(expires), tuple(map(_text, found["secrets"])))
+        if self._session is not None:
+            self._session.share.take(key, minted)  # before it is stored and its secrets are masked everywhere
+        return minted
 
     def _store(self, content_type: str, name: object) -> Any:
         """Store a file that the child sends piece by piece."""
@@ -288,7 +306,8 @@ class ConnectorFault(Exception):
 def _fault(data: Any, sent: Sent) -> Exception:
     """Return an exception with the name and text of one that was raised in the child: the log and the caller see that name."""
     name, text = _text(data["type"]), _text(data["text"])[:_LONGEST_FAULT]
-    kind: type[ConnectorFault] = type(name if name.isidentifier() else "Exception", (ConnectorFault,), {})
+    is_name = name.isidentifier() and len(name) <= _LONGEST_NAME
+    kind: type[ConnectorFault] = type(name if is_name else "Exception", (ConnectorFault,), {})
     fault = kind(text)
     if data.get("unsent") is not True or sent is not Sent.NOTHING:
         return fault

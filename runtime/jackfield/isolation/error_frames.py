@@ -12,6 +12,8 @@ from jackfield.isolation.wire import Garbage
 
 _LONGEST = 20_000
 _MOST_DETAILS = 200
+_LONGEST_DETAIL = 2000
+_MOST_FACTS = 20
 _LARGEST_STATUS = 99_999
 
 
@@ -59,14 +61,14 @@ def _loaded(data: Any) -> JackfieldError:
     if kind in {Internal, InDoubt}:
         raise ValueError(kind.code)
     more: dict[str, Any] = {"sent": Sent(data["sent"]) if "sent" in data else None, "repeatable": data.get("repeatable") is not False}
-    more["details"] = [Detail(_text(row["path"]), _text(row["message"]), _optional(row, "keyword")) for row in data.get("details", ())]
+    more["details"] = [_detail(row) for row in _array(data.get("details", []))[:_MOST_DETAILS]]
     more["provider"] = _provider(data["provider"]) if "provider" in data else None
     more["stale_credentials"] = data.get("stale") is True
     retry_after = data.get("retryAfter")
     more["retry_after"] = None if retry_after is None else finite(retry_after)
     if "next" in data:
         step = data["next"]
-        facts = {_text(name): _text(value) for name, value in step["facts"].items()}
+        facts = {_text(name): _text(value) for name, value in list(step["facts"].items())[:_MOST_FACTS]}
         more["hint"] = NextStep(_text(step["kind"]), more=_text(step["more"]), **facts)
     else:
         more["hint"] = _optional(data, "hint")
@@ -77,6 +79,17 @@ def _loaded(data: Any) -> JackfieldError:
     if isinstance(error, TimedOut):
         error.unexplained = data.get("unexplained") is True
     return error
+
+
+def _detail(row: Mapping[str, Any]) -> Detail:
+    keyword = _optional(row, "keyword")
+    return Detail(_text(row["path"])[:_LONGEST_DETAIL], _text(row["message"])[:_LONGEST_DETAIL], keyword and keyword[:_LONGEST_DETAIL])
+
+
+def _array(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("not an array")
+    return value
 
 
 def _provider(data: Mapping[str, Any]) -> Provider:

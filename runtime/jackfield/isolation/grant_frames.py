@@ -7,6 +7,7 @@ from typing import Any
 
 from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
 from jackfield.isolation.error_frames import finite
+from jackfield.isolation.shares import bounded, checked_secrets
 
 _LONGEST = 10_000
 
@@ -21,10 +22,12 @@ def dump_grant(grant: Grant) -> dict[str, Any]:
 def load_grant(found: Mapping[str, Any]) -> Grant:
     """Return the grant.
 
+    :raises Garbage: if it is too large.
     :raises TypeError: if a member has another type.
     """
     begun = None if found["begunAt"] is None else finite(found["begunAt"])
-    return Grant(_object(found["value"]), _texts(found["scopes"]), _texts(found["secrets"]), _text(found["id"]), begun)
+    value, scopes = _stored(found["value"]), bounded(_texts(found["scopes"]), "scopes")
+    return Grant(value, scopes, checked_secrets(_texts(found["secrets"])), _text(found["id"]), begun)
 
 
 def load_optional_grant(found: Mapping[str, Any] | None) -> Grant | None:
@@ -45,7 +48,7 @@ def load_authorization(found: Mapping[str, Any]) -> Authorization:
 
     :raises TypeError: if a member has another type.
     """
-    return Authorization(_text(found["url"]), _object(found["kept"]))
+    return Authorization(_text(found["url"]), _stored(found["kept"]))
 
 
 def dump_device(asked: DeviceAuthorization) -> dict[str, Any]:
@@ -63,7 +66,7 @@ def load_device(found: Mapping[str, Any]) -> DeviceAuthorization:
     """
     complete = found["completeUrl"]
     return DeviceAuthorization(
-        _text(found["url"]), _text(found["userCode"]), finite(found["expiresIn"]), finite(found["interval"]), _object(found["kept"]),
+        _text(found["url"]), _text(found["userCode"]), finite(found["expiresIn"]), finite(found["interval"]), _stored(found["kept"]),
         None if complete is None else _text(complete),
     )  # fmt: skip
 
@@ -80,7 +83,7 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(map(_text, value))
 
 
-def _object(value: object) -> Mapping[str, Any]:
+def _stored(value: object) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise TypeError("not an object")
-    return value
+    return dict(bounded(value, "a grant"))

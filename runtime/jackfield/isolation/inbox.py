@@ -7,28 +7,36 @@ import time
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from jackfield.isolation.wire import ANSWER, LINE, Garbage, Head, decoded
+from jackfield.isolation.wire import ANSWER, LARGEST_ANSWER, LINE, Garbage, Head, decoded
 
 LARGEST_QUESTION = 256 * 1024
 """Bytes of a frame that is no answer."""
 _LARGEST_LINE = 16 * 1024
 _MOST_WAITING = 1000
-"""Limit of frames of one call that wait to be read: a child that sends more is stopped."""
+LARGEST_QUESTIONS = 1024 * 1024
+"""Limits of frames of one call that wait to be read, besides its answer: number and bytes. A child that sends more is stopped."""
 LARGEST_WAITING = 128 * 1024 * 1024
 """Bytes of frames that wait to be read, of all calls."""
 _MOST_STRAYS, _WINDOW = 5000, 10.0
 """Limit of frames in so many seconds that belong to no call, or only to the log."""
-_Box = SimpleQueue[bytes | None]
+_MOST_ABANDONED = 10_000
+
+
+class _Box(SimpleQueue[bytes | None]):
+    """Frames about one question. ``waiting``: bytes of those that are no answer and wait."""
+
+    waiting = 0
 
 
 class Inbox:
     """Boxes of the questions that are under way, by their numbers. One thread delivers; any thread may open, close and read boxes."""
 
-    def __init__(self) -> None:
-        self._boxes: dict[int, _Box] = {0: SimpleQueue()}
+    def __init__(self, largest_description: int = LARGEST_ANSWER) -> None:
+        self._boxes: dict[int, _Box] = {0: _Box()}
+        self._largest_description = largest_description
         self._finished: set[int] = set()
-        self._abandoned: set[int] = set()
-        """Questions whose answers may still arrive, though nobody waits for them."""
+        self._abandoned: dict[int, None] = {}
+        """Latest questions whose answers may still arrive, though nobody waits for them."""
         self._last = 0
         self._waiting = 0
         self._since, self._strays = 0.0, 0
@@ -38,7 +46,7 @@ class Inbox:
         """Open a box for a new question, and return its number."""
         with self._lock:
             self._last += 1
-            self._boxes[self._last] = SimpleQueue()
+            self._boxes[self._last] = _Box()
             return self._last
 
     def close(self, number: int) -> None:
@@ -50,7 +58,9 @@ class Inbox:
             if number in self._finished:
                 self._finished.discard(number)
             else:
-                self._abandoned.add(number)
+                self._abandoned[number] = None
+                if len(self._abandoned) > _MOST_ABANDONED:
+                    del self._abandoned[next(iter(self._abandoned))]
             while (body := _taken(box)) is not None:
                 self._waiting -= len(body)
 
@@ -71,9 +81,12 @@ class Inbox:
             raise Garbage("a frame about a question that was not asked")
         if head.number in self._finished or head.number not in self._boxes:
             late = head.kind == ANSWER and head.number in self._abandoned
-            self._abandoned.discard(head.number if late else -1)
+            if late:
+                self._abandoned.pop(head.number, None)
             self._count_stray(head, head.size if late else LARGEST_QUESTION)
             return False
+        if head.number == 0 and head.size > self._largest_description:
+            raise Garbage(f"a description of {head.size:,} bytes, where {self._largest_description:,} are allowed")
         if head.kind == ANSWER:
             self._finished.add(head.number)
         elif head.size > LARGEST_QUESTION:
@@ -102,26 +115,30 @@ class Inbox:
             box = self._boxes.get(head.number)
             if box is None:  # closed since its head was admitted
                 return
-            if box.qsize() > _MOST_WAITING:
-                raise Garbage(f"more than {_MOST_WAITING:,} frames at once")
+            if head.kind != ANSWER:
+                box.waiting += len(body)
+            if box.qsize() > _MOST_WAITING or box.waiting > LARGEST_QUESTIONS:
+                raise Garbage(f"more than {_MOST_WAITING:,} frames or {LARGEST_QUESTIONS:,} bytes at once")
             self._waiting += len(body)
             box.put(body)
 
-    def take(self, number: int, seconds: float) -> dict[str, Any] | None:
-        """Return the next frame about a question; None if no more will come.
+    def take(self, number: int, seconds: float) -> tuple[dict[str, Any], int] | None:
+        """Return the next frame about a question and its size in bytes; None if no more will come.
 
         :raises Garbage: if it is not JSON.
         :raises TimeoutError: if none arrives within ``seconds``.
         """
+        box = self._boxes[number]
         try:
-            body = self._boxes[number].get(timeout=seconds)
+            body = box.get(timeout=seconds)
         except Empty:
             raise TimeoutError from None
         if body is None:
             return None
         with self._lock:
             self._waiting -= len(body)
-        return decoded(body)
+            box.waiting = max(0, box.waiting - len(body))
+        return decoded(body), len(body)
 
     def end(self) -> None:
         """Tell everybody who waits that no more will come."""

@@ -7,7 +7,7 @@ import os
 import struct
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 1, 4, 24, 38, 47
@@ -24,6 +24,7 @@ _FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 1
 """Rights over files that each version of Landlock can take away."""
 GUARDS_TRUNCATION = 3
 """First version of Landlock that can forbid emptying a file."""
+_M_MMAP_THRESHOLD, _LARGE_BLOCK = -3, 1024 * 1024
 _TCP_RIGHTS = 3
 _SCOPES = 3
 """Abstract Unix sockets, and signals, of processes outside."""
@@ -133,3 +134,12 @@ def _opened(path: str) -> Iterator[int | None]:
         yield place
     finally:
         os.close(place)
+
+
+def return_large_blocks() -> None:
+    """Let glibc return freed blocks of 1 MiB and more to the system at once, such as those of large answers.
+
+    It would keep up to 64 MiB in each of its arenas, of which there are eight per processor (mallopt(3), M_MMAP_THRESHOLD).
+    """
+    with suppress(AttributeError, OSError, TypeError):  # another C library
+        _libc().mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)

@@ -50,7 +50,7 @@ class ChildProcess:
         """Number of calls that it has answered."""
         self._lines = lines
         self._died = died
-        self._inbox = Inbox()
+        self._inbox = Inbox(program.largest_description)
         self._overdue: set[int] = set()
         self._end: str | None = None
         self._lock = threading.Lock()
@@ -92,7 +92,7 @@ class ChildProcess:
         :raises Ended: if it ends before that, or takes longer.
         """
         try:
-            layers = read_layers(self.next_frame(0, seconds))
+            layers = read_layers(self.next_frame(0, seconds)[0])
             consent(layers)
             self.send({"id": 0, "import": True})
             return read_hello(self._described(seconds), layers)
@@ -107,7 +107,7 @@ class ChildProcess:
 
     def _described(self, seconds: float) -> Frame:
         try:
-            found = self.next_frame(0, seconds)
+            found, _ = self.next_frame(0, seconds)
         except Ended as end:
             raise Broken(f"{end} while it imported the connector") from None
         if "broken" in found:
@@ -156,8 +156,8 @@ class ChildProcess:
             self._threads[0].join(_SETTLE_SECONDS)  # the reading thread learns how it has ended
             raise Ended(self._end or "has ended") from None
 
-    def next_frame(self, number: int, seconds: float) -> Frame:
-        """Return the next frame about a question.
+    def next_frame(self, number: int, seconds: float) -> tuple[Frame, int]:
+        """Return the next frame about a question, and its size in bytes.
 
         :raises Ended: if the child ends first.
         :raises Garbage: if it is not JSON.
@@ -224,6 +224,7 @@ class ChildProcess:
         try:
             for head, body in self._wire.bodies(self._admits):
                 self._deliver(head, body)
+                del body  # up to 32 MiB, until the next frame arrives
         except (Garbage, OSError) as error:
             reason = f"sent {error}" if isinstance(error, Garbage) else None
         if reason is not None:

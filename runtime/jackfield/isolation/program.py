@@ -11,13 +11,17 @@ from importlib.util import find_spec
 from typing import Any
 
 from jackfield.errors import InvalidInvocation
+from jackfield.isolation.wire import LARGEST_ANSWER
 
 _NAME = re.compile(r"[a-z0-9-]+")
 _MIB = 1024 * 1024
 MEMORY = 1024 * _MIB
 """Bytes of address space that a child may use, if the policy does not say otherwise."""
+PROCESSES = 32
+"""Warm processes of all installed connectors, if the policy does not say otherwise."""
 THREADS = 64
 """Calls that a child runs at once; further ones wait in it."""
+_WORDS = {"per-workspace": ("per_workspace", True), "per-connector": ("per_workspace", False), "strict": ("strict", True)}
 _VARIABLE = "JACKFIELD_ISOLATION"
 _AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")
 _NEEDED = ("pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection", "pluggy", "packaging")
@@ -27,11 +31,13 @@ _NEEDED = ("pydantic", "pydantic_core", "annotated_types", "typing_extensions", 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Policy of the operator: ``per_workspace`` gives each workspace processes of its own, ``strict`` refuses to run a connector on a
-    machine that lacks one of the layers; ``memory`` limits the address space of a process in bytes, 0 does not."""
+    machine that lacks one of the layers; ``memory`` limits the address space of a process in bytes, 0 does not. Of more than ``processes``
+    processes, those that were idle for longest are ended."""
 
-    per_workspace: bool = False
+    per_workspace: bool = True
     strict: bool = False
     memory: int = MEMORY
+    processes: int = PROCESSES
     threads: int = THREADS
 
     @classmethod
@@ -44,14 +50,17 @@ class Policy:
         found: dict[str, Any] = {}
         for word in words:
             name, _, number = word.partition("=")
-            if word in {"per-workspace", "strict"}:
-                found[word.replace("-", "_")] = True
+            if word in _WORDS:
+                member, value = _WORDS[word]
+                found[member] = value
             elif name == "memory" and number.isdecimal():
                 found["memory"] = int(number[:9]) * _MIB
+            elif name == "processes" and number.isdecimal():
+                found["processes"] = max(1, int(number[:9]))
             else:
                 raise InvalidInvocation(
                     f"{_VARIABLE} contains '{word[:80]}', which has no meaning",
-                    hint="Use the words per-workspace, strict and memory=MIB, separated by commas.",
+                    hint="Use the words per-connector, per-workspace, strict, memory=MIB and processes=N, separated by commas.",
                 )
         return cls(**found)
 
@@ -67,6 +76,8 @@ class Program:
     paths: tuple[str, ...]
     policy: Policy = field(default_factory=Policy)
     authorities: tuple[tuple[str, str], ...] = ()
+    largest_description: int = LARGEST_ANSWER
+    """Bytes in which the child may describe the connector, which stay in memory."""
 
     @property
     def name(self) -> str:

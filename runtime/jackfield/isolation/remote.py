@@ -19,8 +19,13 @@ from jackfield.isolation.egress import NamedHost, hosts_named
 from jackfield.isolation.error_frames import finite
 from jackfield.isolation.grant_frames import load_authorization, load_device, load_grant, load_optional_grant
 from jackfield.isolation.hello import ActionFacts, Hello, TypeFacts
+from jackfield.isolation.wire import Garbage
 from jackfield.manifest import ActionManifest, Manifest
 from jackfield.schema.wording import escaped
+
+_LONGEST = 4000
+_MOST_STEPS, _MOST_OPTIONS, _MOST_DAYS = 200, 10_000, 1000
+"""Limits of the steps of a test, of choices and permissions, and of the days of a warm-up plan."""
 
 
 class Given:
@@ -324,29 +329,29 @@ def _documents(number: int, documents: Mapping[str, Any], kind: RemoteConnection
 
 
 def _steps(found: Any) -> list[Step | Account]:
-    return [_account(*item["account"]) if "account" in item else _one_step(item["step"]) for item in found]
+    return [_account(*item["account"]) if "account" in item else _one_step(item["step"]) for item in _few(found, _MOST_STEPS)]
 
 
 def _account(identifier: object, label: object) -> Account:
-    return Account(escaped(str(identifier)), escaped(str(label)))
+    return Account(escaped(_short(identifier)), escaped(_short(label)))
 
 
 def _one_step(row: Mapping[str, Any]) -> Step:
     return Step(
-        str(row["key"]), str(row["title"]), row["passed"] is True, str(row["message"]), row["mandatory"] is True,
+        _short(row["key"]), _short(row["title"]), row["passed"] is True, _short(row["message"]), row["mandatory"] is True,
         _optional(row, "hint"), _optional(row, "principal"),
     )  # fmt: skip
 
 
 def _options(found: Any) -> list[Option]:
-    return [Option(str(row["value"]), str(row["label"])) for row in found]
+    return [Option(_short(row["value"]), _short(row["label"])) for row in _few(found, _MOST_OPTIONS)]
 
 
 def _plan(found: Any) -> dict[str, Any]:
     """Return scope, cost and warm-up plan of a call."""
     scope, warmup = found.get("scope"), found.get("warmup")
-    plan = None if warmup is None else Warmup(str(warmup[0]), tuple(map(finite, warmup[1])))
-    return {"scope": None if scope is None else str(scope), "cost": finite(found.get("cost", 1.0)), "warmup": plan}
+    plan = None if warmup is None else Warmup(_short(warmup[0]), tuple(map(finite, _few(warmup[1], _MOST_DAYS))))
+    return {"scope": None if scope is None else _short(scope), "cost": finite(found.get("cost", 1.0)), "warmup": plan}
 
 
 def _limits(found: Any) -> Limits | None:
@@ -363,7 +368,7 @@ def _object(found: Any) -> dict[str, Any]:
 
 
 def _optional(row: Mapping[str, Any], name: str) -> str | None:
-    return None if row.get(name) is None else str(row[name])
+    return None if row.get(name) is None else _short(row[name])
 
 
 def _number(value: Any) -> float | None:
@@ -371,4 +376,23 @@ def _number(value: Any) -> float | None:
 
 
 def _texts(value: Any) -> list[str]:
-    return [str(item) for item in value]
+    return [_short(item) for item in _few(value, _MOST_OPTIONS)]
+
+
+def _few(found: Any, most: int) -> list[Any]:
+    """Return an array of a child's.
+
+    :raises Garbage: if it has more than ``most`` items.
+    """
+    if not isinstance(found, list):
+        raise TypeError("not an array")
+    if len(found) > most:
+        raise Garbage(f"an answer of {len(found):,} items, where {most:,} are allowed")
+    return found
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    if len(text) > _LONGEST:
+        raise Garbage(f"a text of {len(text):,} characters, where {_LONGEST:,} are allowed")
+    return text

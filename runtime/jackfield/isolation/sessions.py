@@ -10,6 +10,7 @@ from typing import Any
 
 from jackfield.connector.context import Minted
 from jackfield.fork import at_fork
+from jackfield.isolation.shares import LeaseShare
 
 _HELD = 64
 _MOST_DROPPED = 1000
@@ -21,6 +22,8 @@ class Session:
     def __init__(self, number: int, leases: Any) -> None:
         self.number = number
         self._leases = weakref.ref(leases)
+        self.share = LeaseShare(self._is_held)
+        """Part of this process's memory that the leases of its child may take."""
         self._held: OrderedDict[int, Minted] = OrderedDict()
         self._keys: dict[str, int] = {}
         self._tokens = itertools.count(1)
@@ -29,6 +32,7 @@ class Session:
         """Keep a lease that the child uses under ``key``, and return the token by which the child names it."""
         token = next((known for known, held in list(self._held.items()) if held is minted), None)
         if token is None:
+            self.share.take(key, minted)  # another process's child may have issued it
             token = next(self._tokens)
             self._held[token] = minted
             if len(self._held) > _HELD:
@@ -36,6 +40,16 @@ class Session:
         if len(self._keys) < _HELD or key in self._keys:
             self._keys[key] = token
         return token
+
+    def clear(self) -> None:
+        """Drop the leases: the child was stopped for them, and the next one begins with none."""
+        leases = self._leases()
+        if leases is not None:
+            leases.drop_all()
+
+    def _is_held(self, key: str) -> bool:
+        leases = self._leases()
+        return leases is not None and leases.has(key)
 
     def fresh(self) -> dict[str, int]:
         """Return the tokens of the leases that a child may use again without asking, by key."""

@@ -15,6 +15,7 @@ from jackfield.errors import Sent, Unavailable
 from jackfield.failures import Raised, attempt
 from jackfield.fork import at_fork
 from jackfield.isolation.hello import Hello
+from jackfield.isolation.kernel import return_large_blocks
 from jackfield.isolation.limits import LAYERS
 from jackfield.isolation.lines import Lines
 from jackfield.isolation.process import Broken, ChildProcess, Ended
@@ -37,11 +38,22 @@ _CPU_SECONDS = 1800.0
 
 
 class Supervisor:
-    """Keeper of the child of one connector version, or of one workspace's child of it."""
+    """Keeper of the child of one connector version, or of one workspace's child of it.
 
-    def __init__(self, program: Program, sessions: Sessions, threads: WatchThread, note_end: Callable[[str], object]) -> None:
+    ``note_end`` is told of each child that has ended by itself, ``make_room`` of each one that has started.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        sessions: Sessions,
+        threads: WatchThread,
+        note_end: Callable[[str], object],
+        make_room: Callable[[Supervisor], object],
+    ) -> None:
         self.program = program
         self._note_end = note_end
+        self._make_room = make_room
         self.sessions = sessions
         self.dropped = sessions.dropped()
         """Connections that the child may forget."""
@@ -61,8 +73,9 @@ class Supervisor:
         self._end = "has ended"
         self._failures = 0
         self._not_before = 0.0
-        self._used_at = time.monotonic()
-        self._is_closing = False
+        self.used_at = time.monotonic()
+        """Time of the last call (monotonic)."""
+        self._is_closing = self._is_left = False
         self._cpu, self._busy = 0.0, 0
         self._lock = threading.Lock()
 
@@ -79,7 +92,7 @@ class Supervisor:
         """
         current = self._current
         if current is not None and current.is_alive and not current.is_retired:
-            self._used_at = time.monotonic()
+            self.used_at = time.monotonic()
             return current
         try:
             return self.started()
@@ -135,8 +148,11 @@ class Supervisor:
         with self._lock:
             self._current, self._starting = child, None
             self._cpu, self._busy = 0.0, 0
-            self._used_at = time.monotonic()
+            self.used_at = time.monotonic()
         starting.set_result(child)
+        self._make_room(self)
+        if self._is_left:
+            child.retire()
 
     def _accepted(self, child: ChildProcess) -> None:
         hello = child.await_hello(_START_SECONDS, partial(self._consent, child))
@@ -200,7 +216,7 @@ class Supervisor:
         cpu = child.cpu_seconds()
         self._busy = self._busy + 1 if cpu - self._cpu > _IDLE_CPU * _TICK else 0
         self._cpu = cpu
-        if self._busy >= _BUSY_TICKS or cpu > _CPU_SECONDS or time.monotonic() - self._used_at > _IDLE_SECONDS:
+        if self._busy >= _BUSY_TICKS or cpu > _CPU_SECONDS or time.monotonic() - self.used_at > _IDLE_SECONDS:
             child.retire()
 
     @property
@@ -215,8 +231,26 @@ class Supervisor:
             raise Ended("has not started yet")
         return self._described
 
+    @property
+    def is_idle(self) -> bool:
+        """True if no call waits for its child."""
+        child = self._current
+        return child is not None and child.is_idle and self._starting is None
+
+    @property
+    def is_resting(self) -> bool:
+        """True if it has no child and starts none."""
+        return not self._all and self._starting is None
+
+    def rest(self) -> None:
+        """End the child if no call waits for it; the next call starts another."""
+        child = self._current
+        if child is not None and child.is_idle:
+            child.retire()
+
     def retire(self) -> None:
-        """Let the child end once its calls have."""
+        """Let the child end once its calls have; nobody asks for another."""
+        self._is_left = True
         self._threads.leave_out(self.tick)
         for child in list(self._all):
             child.retire()
@@ -252,6 +286,7 @@ class WatchThread:
         """Let the thread perform ``step``; it is started on first use."""
         with self._lock:
             if self._thread is None:
+                return_large_blocks()
                 self._thread = threading.Thread(target=self._run, name="jackfield-isolation", daemon=True)
                 self._thread.start()
         self._work.put(step)

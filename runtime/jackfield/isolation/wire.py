@@ -21,8 +21,8 @@ LARGEST_FRAME = 160 * 1024 * 1024
 LARGEST_ANSWER = 32 * 1024 * 1024
 """Bytes of a frame that a child may send."""
 _MANY = 1024 * 1024
-_MOST_NODES = 500_000
-"""Objects and arrays in a frame of more than ``_MANY`` bytes: each takes many times the memory that its text does."""
+_MOST_VALUES = 500_000
+"""Values in a frame of more than ``_MANY`` bytes: each takes many times the memory that its text does."""
 _CHUNK = 256 * 1024
 HEAD = struct.Struct("!IBQ")
 """Length of the JSON, kind, number of the question."""
@@ -111,9 +111,7 @@ class Wire:
                 continue
             if not self._has(head.size, buffer):
                 return
-            body = bytes(memoryview(buffer)[: head.size])
-            del buffer[: head.size]
-            yield head, body
+            yield head, _taken(buffer, head.size)  # no name here keeps the body while the next frame is awaited
 
     def _has(self, size: int, buffer: bytearray) -> bool:
         """Receive until the buffer has so many bytes; return False if the other end closes before."""
@@ -152,6 +150,23 @@ class Wire:
         self._end.close()
 
 
+def _has_many_values(body: bytes) -> bool:
+    """Count the values of a JSON text without reading it: its texts, and the signs outside of them that begin or separate values."""
+    if sum(map(body.count, (b'"', b",", b"[", b"{"))) <= _MOST_VALUES:
+        return False
+    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if plain.count(b'"') > 2 * _MOST_VALUES:
+        return True
+    outside = b"".join(plain.split(b'"')[::2])
+    return sum(map(outside.count, (b",", b"[", b"{"))) > _MOST_VALUES
+
+
+def _taken(buffer: bytearray, size: int) -> bytes:
+    body = bytes(memoryview(buffer)[:size])
+    del buffer[:size]
+    return body
+
+
 def _kind(frame: Frame) -> int:
     if "log" in frame:
         return LINE
@@ -161,10 +176,10 @@ def _kind(frame: Frame) -> int:
 def decoded(body: bytes, errors: str = "strict") -> dict[str, Any]:
     """Return the JSON object of a frame. Unless ``errors`` says otherwise, it is valid Unicode: nothing else can be stored.
 
-    :raises Garbage: if it is none, or too many objects and arrays.
+    :raises Garbage: if it is none, or has too many values.
     """
-    if len(body) > _MANY and body.count(b"[") + body.count(b"{") > _MOST_NODES:
-        raise Garbage(f"a frame of more than {_MOST_NODES:,} objects and arrays")
+    if len(body) > _MANY and _has_many_values(body):
+        raise Garbage(f"a frame of more than {_MOST_VALUES:,} values")
     try:
         frame = _DECODER.decode(body.decode("utf-8", errors))
         if errors == "strict" and (b"\\ud" in body or b"\\uD" in body):  # an escape may be half of a character

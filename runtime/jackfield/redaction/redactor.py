@@ -118,6 +118,12 @@ class Redactor:
         """Return a Redactor of these secrets and ``more``."""
         return self.joined(Redactor(more))
 
+    def limited_to(self, secrets: Iterable[str]) -> Redactor:
+        """Return a Redactor of exactly these secrets. Needles that this one has built for some of them are shared."""
+        found = Redactor()
+        found._set_forms({one: self._forms.get(one) or Form(one) for one in secrets if _is_searchable(one)})
+        return found
+
     def joined(self, other: Redactor) -> Redactor:
         """Return a Redactor of the secrets of both, or one of the two if it has them all. Built needles are shared."""
         if other._forms.keys() <= self._forms.keys():

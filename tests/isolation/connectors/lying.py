@@ -33,8 +33,9 @@ class Server(ConnectionType):
 
     url: str = Field(title="Server", destination=True, schema={"format": "uri"})
 
-    def open(self, context: OpenContext) -> None:
+    def open(self, context: OpenContext) -> OpenContext:
         """Open nothing."""
+        return context
 
 
 connector = Connector("lying", title="Lying", version="1.0.0", connections=[Server])
@@ -58,8 +59,8 @@ class Found(Output):
     out: str
 
 
-def _run(code: str) -> Found:
-    names: dict[str, Any] = {"call": current_call(), "out": ""}
+def _run(code: str, context: OpenContext | None = None) -> Found:
+    names: dict[str, Any] = {"call": current_call(), "context": context, "out": ""}
     exec(code, names)
     return Found(out=str(names["out"]))
 
@@ -76,9 +77,9 @@ def run(code: Code) -> Found:
 
 
 @connector.action("connected", effect="write")
-def connected(code: Code, _client: None) -> Found:
+def connected(code: Code, context: OpenContext) -> Found:
     """Run it with a connection."""
-    return _run(code.code)
+    return _run(code.code, context)
 
 
 @connector.options("processes")
