@@ -32,6 +32,9 @@ RepeatOk = Literal["not_found", "conflict"]
 
 Json = Mapping[str, Any]
 
+_LONGEST_TITLE = 60
+"""Characters of a title of a connector, connection type or action; the rest is cut off."""
+
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 """Types of JSON Schema."""
 
@@ -52,6 +55,16 @@ def _optional_text(data: Json, name: str, where: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise ManifestError(f"{where}: '{name}' must be a string")
     return value or None
+
+
+def _title(data: Json, where: str) -> str:
+    return shown_title(_optional_text(data, "title", where) or "")
+
+
+def shown_title(text: str) -> str:
+    """Return a title as it is shown between other texts: without control characters, and short."""
+    title = text if text.isprintable() else "".join(filter(str.isprintable, text))
+    return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
 
 
 def _object(data: Json, name: str, where: str) -> Json:
@@ -269,7 +282,7 @@ class ActionManifest:
             raise ManifestError(f"{where}: 'effect' must be read, idempotent or write")
         return cls(
             key=key,
-            title=_optional_text(data, "title", where) or key,
+            title=_title(data, where) or key,
             description=_optional_text(data, "description", where) or "",
             effect=effect,
             own_inputs=_schema(data, "inputs", where),
@@ -340,7 +353,7 @@ class ConnectionTypeManifest:
         where = f"{where}, connection type '{key}'"
         return cls(
             key=key,
-            title=_optional_text(data, "title", where) or key,
+            title=_title(data, where) or key,
             description=_optional_text(data, "description", where) or "",
             auth=_optional_text(data, "auth", where) or "custom",
             schema=_schema(data, "schema", where),
@@ -392,7 +405,7 @@ class Manifest:
         actions = [ActionManifest.from_json(item, where, definitions) for item in _objects(data, "actions", where)]
         return cls(
             key=key,
-            title=_optional_text(data, "title", where) or key,
+            title=_title(data, where) or key,
             description=_optional_text(data, "description", where) or "",
             version=_text(data, "version", where),
             connection_types={item.key: item for item in types},

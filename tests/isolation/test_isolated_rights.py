@@ -336,3 +336,13 @@ def test_the_filter_of_each_processor(column: int, processor: str, architecture:
         if _decision(processor, architecture, numbers[column], *one)
     ]
     assert wrong == []
+
+
+def test_the_memory_of_a_server_stays_private() -> None:
+    """A server writes no core dump, which would have the master key in it, and no process of its user reads its memory (finding 9)."""
+    source = (
+        "import ctypes, resource\nfrom jackfield.cli.starting import prepare_process\nprepare_process()\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    )
+    done = subprocess.run([sys.executable, "-c", source], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == ("(0, 0) 0" if sys.platform == "linux" else done.stdout.strip())

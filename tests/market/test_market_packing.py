@@ -155,11 +155,11 @@ def test_a_connector_without_code_is_compared_with_what_its_binding_says(
     assert refusal is None or refusal in answer.json["error"]["message"]
 
 
-def test_the_master_key_is_not_passed_on(shell: Shell, author: Path) -> None:
-    """The author's code sees none of jackfield's variables."""
-    shell.set(JACKFIELD_MASTER_KEY="secret")
+def test_secrets_of_the_environment_are_not_passed_on(shell: Shell, author: Path) -> None:
+    """The code of a folder that may be a stranger's sees no credential of the caller's environment, whatever its name (finding 9)."""
+    shell.set(JACKFIELD_MASTER_KEY="s3cret-1", AWS_SECRET_ACCESS_KEY="s3cret-2", SOME_TOKEN="s3cret-3")
     init = author / "jackfield_echo" / "__init__.py"
-    init.write_text(init.read_text() + "\nimport os\nassert 'JACKFIELD_MASTER_KEY' not in os.environ\n")
+    init.write_text(init.read_text() + "\nimport os\nassert 's3cret' not in str(os.environ)\n")
     assert shell.run("pack", "echo", "--out", "dist").code == 0
 
 

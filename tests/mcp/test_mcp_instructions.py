@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,15 +31,16 @@ def told(stand: Stand, **rules: tuple[str, ...]) -> str:
 
 
 def test_b8_instructions_name_what_is_installed(stand: Stand) -> None:
-    """Each connector is named with its title and key."""
+    """Each connector is named by its key; its title is its author's text, which a model would take for ours (finding 9)."""
     first = told(stand)
-    assert "Echo (echo)" in first
-    assert "(aws-ses)" in first
+    assert re.search(r"\becho\b", first)
+    assert "aws-ses" in first
+    assert "Echo" not in first
 
 
 def test_b8_instructions_keep_to_the_rules(stand: Stand) -> None:
     """A connector of which the caller may run nothing is not named; where nothing is left, that is said."""
-    assert told(stand, allow=("echo/*",)) == "jackfield runs actions of these connectors: Echo (echo)."
+    assert told(stand, allow=("echo/*",)) == "jackfield runs actions of these connectors: echo."
     assert told(stand, block=("*/*",)) == "No connectors are available yet."
 
 
@@ -54,7 +56,7 @@ def test_b8_instructions_stay_short() -> None:
     entries = [Many(title=f"T{number}", key=f"t{number}", error=None) for number in range(25)]
     index = Many(covers=lambda _catalog: True, entries=lambda: entries)
     call: Any = Many(catalog=None, index=index, caller=Many(scope=None))
-    assert instructions(call).splitlines()[0].endswith("T19 (t19) and 5 more.")
+    assert instructions(call).splitlines()[0].endswith(" t19 and 5 more.")
 
 
 def test_n12_who_may_only_look_is_told_so(stand: Stand) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from jackfield.definitions import Definitions
-from jackfield.manifest import EFFECTS, ActionManifest, ActionRow, Json, Manifest, ManifestError
+from jackfield.manifest import EFFECTS, ActionManifest, ActionRow, Json, Manifest, ManifestError, shown_title
 from jackfield.manifest_index import INDEX, MANIFEST, light_row
 
 _TEXTS = frozenset({"key", "title", "description", "effect", "group"})
@@ -92,7 +92,8 @@ class IndexedManifest(Manifest):
         """Yield a row for each action, which is not made for it."""
         for row in self.raw["actions"]:
             key, effect = row["key"], "write" if row.get("handsOutCredentials") else row.get("effect", "write")
-            yield ActionRow(key, row.get("title") or key, row.get("description") or "", effect, row.get("group") or "")
+            title = shown_title(row.get("title") or "") or key
+            yield ActionRow(key, title, row.get("description") or "", effect, row.get("group") or "")
 
     def action_json(self, action: ActionManifest) -> dict[str, Any]:
         """Return the published JSON of one action."""

@@ -9,11 +9,11 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jackfield.cli import logs
 from jackfield.cli.child_command import run_command, stop_signal
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import DAY, duration, port
+from jackfield.cli.starting import prepare_process
 from jackfield.errors import InvalidInvocation
 from jackfield.surfaces.shared.web_pages import LOOPBACK
 
@@ -116,7 +116,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     from jackfield.runtime import Jackfield
     from jackfield.surfaces.dapr import DaprApi, Reloading, Sidecar
 
-    logs.configure()
+    prepare_process()
     check_token(arguments, local=arguments.host in LOOPBACK)
     _check(arguments)
     components = components_of(arguments)

@@ -11,6 +11,7 @@ from jackfield.cli.quantities import DAY, duration
 from jackfield.cli.session import open_jackfield
 from jackfield.cli.starting import check_connection_files
 from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.isolation.kernel import keep_memory_private
 
 
 def _declare(parser: Parser) -> None:
@@ -38,6 +39,7 @@ def _run(arguments: Namespace, _output: Output) -> int:
 
 
 def _serve(arguments: Namespace) -> None:
+    keep_memory_private()
     with open_jackfield() as jackfield:
         try:
             from jackfield.surfaces.mcp.stdio import serve_stdio

@@ -8,11 +8,18 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from jackfield.cli.dapr import check_token, components_of, declare_components, read_bindings
-from jackfield.cli.logs import announce, configure, writes_json
+from jackfield.cli.logs import announce, writes_json
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import MOST_AT_ONCE, count, port, rate
-from jackfield.cli.starting import check_connection_files, declare_migrate, declare_stop_within, prepare_database, require_connection_files
+from jackfield.cli.starting import (
+    check_connection_files,
+    declare_migrate,
+    declare_stop_within,
+    prepare_database,
+    prepare_process,
+    require_connection_files,
+)
 from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.home import home
 
@@ -79,7 +86,7 @@ def _declare(parser: Parser) -> None:
 
 
 def _serve(arguments: Namespace, _output: Output) -> int:
-    configure()
+    prepare_process()
     try:
         from jackfield.queue import check_queue
         from jackfield.surfaces.http.server_process import check_settings, run
@@ -129,7 +136,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     local = settings.loopback and not settings.behind_proxy and not writes_json()
     link = arguments.console_link == "always" or (arguments.console_link == "auto" and local)
     ready = functools.partial(_announce, link=link, root_path=settings.root_path)
-    return run(settings, configure, ready, mounts(components))
+    return run(settings, prepare_process, ready, mounts(components))
 
 
 def _installer(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], Installer] | None:

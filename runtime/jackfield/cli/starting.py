@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("jackfield.connections")
 
 
+def prepare_process() -> None:
+    """Configure the log of a process that runs for long, and keep its memory private."""
+    from jackfield.cli.logs import configure
+    from jackfield.isolation.kernel import keep_memory_private
+
+    configure()
+    keep_memory_private()
+
+
 def declare_migrate(parser: Parser) -> None:
     """Add ``--migrate``."""
     parser.add_argument("--migrate", action="store_true", help="first upgrade the database, like 'jackfield db upgrade'")

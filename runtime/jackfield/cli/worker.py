@@ -7,11 +7,18 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jackfield.cli.logs import announce, configure
+from jackfield.cli.logs import announce
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import MOST_AT_ONCE, count
-from jackfield.cli.starting import check_connection_files, declare_migrate, declare_stop_within, prepare_database, require_connection_files
+from jackfield.cli.starting import (
+    check_connection_files,
+    declare_migrate,
+    declare_stop_within,
+    prepare_database,
+    prepare_process,
+    require_connection_files,
+)
 from jackfield.errors import InvalidInvocation, Unavailable
 
 if TYPE_CHECKING:
@@ -56,7 +63,7 @@ def _work(arguments: Namespace, _output: Output) -> int:
     from jackfield.queue import RuntimePool, check_queue, leave
     from jackfield.resources.memory import save_memory
 
-    configure()
+    prepare_process()
     save_memory()
     require_connection_files(os.environ)
     from jackfield.connector.guard import Guard

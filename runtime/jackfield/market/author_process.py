@@ -1,7 +1,8 @@
 """Child processes that run an author's code: the build of the wheel, and the description of the connector by its code.
 
 A connector without code is described in this process: that saves most of the time of packing it. The child processes run on the author's
-machine, never where packages are verified or installed. jackfield's own variables, such as the master key, are not passed on.
+machine, never where packages are verified or installed. Of the caller's environment variables they get those that programs need to run, and
+no other: the folder may be a stranger's. They can read the caller's files.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ from jackfield.failures import Raised, attempt
 _BUILD_SECONDS = 300
 _DESCRIBE_SECONDS = 120
 _LAST_LINES = 6
+_PASSED = frozenset(
+    {"HOME", "LANG", "PATH", "PYTHONPATH", "PYTHONPYCACHEPREFIX", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV"}
+)
+_PASSED_FAMILIES = ("LC_", "COVERAGE_")
+"""Environment variables that an author's code gets."""
 _EPOCH = "315532800"
 """1980-01-01, the first date that a zip archive can state."""
 _DESCRIBE = """
@@ -33,6 +39,12 @@ found = connector_at(module, attribute).describe()
 with open(answer, "w", encoding="utf-8") as file:
     json.dump(found, file)
 """
+
+
+def plain_environment() -> dict[str, str]:
+    """Return the environment for code of an author's: no credentials, tokens or settings of the caller's, whatever their names."""
+    passed = {name: value for name, value in os.environ.items() if name in _PASSED or name.startswith(_PASSED_FAMILIES)}
+    return {**passed, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def build_wheel(folder: str, out: str) -> str:
@@ -81,8 +93,7 @@ def describe_data(manifest: Mapping[str, Any], attribute: str) -> dict[str, Any]
 
 
 def _run(words: Sequence[str], folder: str, seconds: int, failure: str, hint: str) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("JACKFIELD_")}
-    environment |= {"SOURCE_DATE_EPOCH": _EPOCH, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+    environment = {**plain_environment(), "SOURCE_DATE_EPOCH": _EPOCH, "PYTHONHASHSEED": "0"}
     try:
         done = subprocess.run(
             [sys.executable, "-P", *words], cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds,

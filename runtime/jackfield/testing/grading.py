@@ -1,6 +1,6 @@
 """Grade of a connector: every rule with its verdict and the evidence seen, and the highest tier whose rules hold.
 
-The connector's code runs in a child process without the environment variables of jackfield and AWS, so that a connector that exits, crashes
+The connector's code runs in a child process without the caller's environment variables, so that a connector that exits, crashes
 or hangs cannot break the caller. ``python -m jackfield.testing.grading TARGET ANSWER`` is that child; it writes the report as JSON, and
 tells on stdout which rule it judges.
 """
@@ -23,6 +23,7 @@ from typing import Any
 from jackfield.catalog.loading import connector_at
 from jackfield.errors import InvalidInvocation, JackfieldError, did_you_mean
 from jackfield.failures import OnFailure, Raised, attempt
+from jackfield.market.author_process import plain_environment
 from jackfield.stdout import Claim
 from jackfield.testing.driving import drivable
 from jackfield.testing.project import Project
@@ -40,7 +41,6 @@ _TIMEOUT = 600.0
 """Seconds for all rules together."""
 Progress = Callable[[int, int, str], object]
 """Is told the number of the rule that is judged, the number of all rules, and its name."""
-_HIDDEN = ("JACKFIELD_", "AWS_")
 _EVIDENCE = 20
 """Limit of the faults listed for one rule."""
 
@@ -133,9 +133,7 @@ def write_manifest(folder: Path) -> str:
 
 def _ended(command: Sequence[str], progress: Progress | None = None) -> tuple[int, str]:
     """Run the child, and return its exit code and how it ended, with its last line of stderr."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_HIDDEN)}
-    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    environment = {**plain_environment(), "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     expired = threading.Event()
     with (
         tempfile.TemporaryFile() as errors,
