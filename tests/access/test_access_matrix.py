@@ -112,7 +112,7 @@ API: Mapping[str, Case] = {
     "revokeToken": Case(403),
     "metrics": Case(403),
 }
-PUBLIC = {"health", "readiness", "openapi", "docs", "authorizationCallback"}
+PUBLIC = {"health", "readiness", "openapi", "docs", "authorizationCallback", "startAuthorization"}
 """Operations that need no token, and so tell the clerk what they tell anybody: what is installed, nothing of a workspace."""
 CALLS = {"invoke", "createConnection", "testDraft", "replaceConnection", "removeConnection", "testConnection", "revokeToken",
     "upgradeConnector", "removeConnector", "batch", "authorizeConnection",

@@ -81,12 +81,14 @@ def test_a_browser_returns_to_this_machine(shell: Shell, provider: Authorization
     assert provider.count("/token/revocation") - before == 1
 
 
-def test_a_person_refuses(shell: Shell) -> None:
-    """A refusal ends the command with the provider's words and the next step; nothing is connected."""
+def test_a_person_refuses(shell: Shell, provider: AuthorizationServer) -> None:
+    """A refusal ends the command with the provider's words and the next step; nothing is connected.
+
+    The provider announces that its answers carry ``iss``, so one without it would be refused as another provider's."""
     process = shell.start("connections", "connect", "ada", "--no-browser")
     (url,) = told(process, "jackfield: approve the connection at (.*)\n")
     asked = {name: value[0] for name, value in parse_qs(urlsplit(url).query).items()}
-    refused = {"state": asked["state"], "error": "access_denied", "error_description": "Ada said no"}
+    refused = {"state": asked["state"], "error": "access_denied", "error_description": "Ada said no", "iss": provider.issuer}
     visit(f"{asked['redirect_uri']}?{urlencode(refused)}")
     answer = shell.ended(process)
     assert (answer.code, answer.json["error"]["code"], answer.json["error"]["hint"]) == (1, "forbidden", "Connect it again.")

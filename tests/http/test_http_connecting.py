@@ -15,6 +15,7 @@ from jackfield.access import Workspaces
 from oauth2_site import ASK, make_people
 from oidc_provider import AuthorizationServer, authorization_server
 from plugboard import plugged
+from replies import Reply
 
 PRODUCT = "https://product.example"
 AUTHORIZE = "/v1/connections/ada/authorize"
@@ -46,6 +47,10 @@ class Site:
         assert (parts.hostname, parts.port, parts.path) == ("127.0.0.1", self.stand.port, "/oauth2/callback")
         return f"{parts.path}?{parts.query}"
 
+    def complete(self, identifier: str, body: dict[str, str] | None = None) -> Reply:
+        """Finish with the token that began."""
+        return self.client.post(f"/v1/authorizations/{identifier}:complete", body or {})
+
     def status(self) -> str:
         """State of the approval, as the connection shows it."""
         return str(self.client.get("/v1/connections/ada").json["authorization"]["status"])
@@ -69,14 +74,16 @@ def site(tmp_path_factory: pytest.TempPathFactory, provider: AuthorizationServer
 
 
 def test_a_product_connects_its_users(site: Site) -> None:
-    """The browser goes to the provider, to the callback and back to the product; nobody else's answer counts, and it counts once."""
+    """The browser goes to the provider, to the callback and back to the product, which finishes; an answer counts once."""
     begun = site.begin(returnTo=f"{PRODUCT}/settings?tab=1")
     assert site.client.get(f"/v1/authorizations/{begun['id']}").json["status"] == "pending"
     address = site.approved(begun["url"])
     answer = site.stranger.get(address)
     assert (answer.status, answer.headers["location"]) == (303, f"{PRODUCT}/settings?tab=1&connection=ada")
     assert (answer.headers["referrer-policy"], answer.headers["cache-control"]) == ("no-referrer", "no-store")
-    assert site.client.get(f"/v1/authorizations/{begun['id']}").json["status"] == "granted"
+    assert site.client.get(f"/v1/authorizations/{begun['id']}").json["status"] == "answered"
+    assert (site.status(), site.provider.count("/token")) == ("none", 0)
+    assert site.complete(begun["id"]).json["status"] == "granted"
     shown = site.client.get("/v1/connections/ada").json["authorization"]
     assert (shown["status"], "mail.read" in shown["scopes"]) == ("granted", True)
     assert site.client.post("/v1/invocations", ASK).json["output"] == {"sub": "ada"}
@@ -88,31 +95,45 @@ def test_a_page_of_the_products_own(site: Site) -> None:
     """A product that receives the answer itself passes it on; a forged one is refused, also that of another authorization."""
     mine, other = (site.begin(redirectUri="http://127.0.0.1:1/callback") for _ in range(2))
     answer = dict(parse_qsl(urlsplit(site.provider.browser().open(mine["url"])[0]).query))
-    complete = f"/v1/authorizations/{mine['id']}/complete"
     for forged in ({"state": "made-up"}, {"state": parse_qs(urlsplit(other["url"]).query)["state"][0]}):
-        assert site.client.post(complete, {**answer, **forged}).status == 404
-    assert site.client.post(f"/v1/authorizations/{other['id']}/complete", answer).status == 404
-    assert site.client.post(complete, {**answer, "extra": "x"}).status == 400
-    assert site.client.post(complete, answer).json["status"] == "granted"
-    assert site.client.post(complete, answer).status == 404
+        assert site.complete(mine["id"], {**answer, **forged}).status == 404
+    assert site.complete(other["id"], answer).status == 404
+    assert "startUrl" not in mine
+    assert site.complete(mine["id"], {**answer, "extra": "x"}).status == 400
+    assert site.complete(mine["id"], {"code": answer["code"]}).status == 400
+    assert site.complete(mine["id"]).status == 409
+    assert site.complete(mine["id"], answer).json["status"] == "granted"
+    assert site.complete(mine["id"], answer).status == 404
 
 
 @pytest.mark.parametrize(
     "forged",
     [
         pytest.param({"iss": "https://evil.example"}, id="issuer-mix-up"),
+        pytest.param({"iss": None}, id="no-issuer-of-a-provider-that-announces-it"),
         pytest.param({"code": "made-up"}, id="code-of-another"),
         pytest.param({"code": ""}, id="no-code"),
         pytest.param({"error": "access_denied", "error_description": "<script>alert(1)</script>"}, id="refused"),
-        pytest.param({"state": ""}, id="no-state"),
-        pytest.param({"state": "x" * 43}, id="state-of-another"),
     ],
 )
-def test_forged_answers_connect_nothing(site: Site, forged: dict[str, str]) -> None:
-    """An answer that is not the provider's ends on a page with no script and no redirect; the grant stays as it was."""
+def test_forged_answers_connect_nothing(site: Site, forged: dict[str, str | None]) -> None:
+    """An answer that is not the provider's is refused when it is completed; the grant stays as it was."""
     before, begun = site.status(), site.begin(returnTo=f"{PRODUCT}/")
     given = dict(parse_qsl(urlsplit(site.approved(begun["url"])).query))
-    answer = site.stranger.get(f"/oauth2/callback?{urlencode({**given, **forged})}")
+    sent = {name: value for name, value in {**given, **forged}.items() if value is not None}
+    assert site.stranger.get(f"/oauth2/callback?{urlencode(sent)}").status == 303
+    assert site.complete(begun["id"]).status in (422, 502)
+    assert site.client.get(f"/v1/authorizations/{begun['id']}").json["status"] == "failed"
+    assert site.complete(begun["id"]).status == 404
+    assert site.status() == before
+
+
+@pytest.mark.parametrize("state", ["", "x" * 43])
+def test_an_answer_without_its_state_goes_nowhere(site: Site, state: str) -> None:
+    """An answer that belongs to no authorization ends on a page with no script and no redirect."""
+    before, begun = site.status(), site.begin(returnTo=f"{PRODUCT}/")
+    given = dict(parse_qsl(urlsplit(site.approved(begun["url"])).query))
+    answer = site.stranger.get(f"/oauth2/callback?{urlencode({**given, 'state': state})}")
     assert (answer.status, "location" in answer.headers, b"<script" in answer.body) == (400, False, False)
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert given["code"].encode() not in answer.body
@@ -150,7 +171,7 @@ def test_another_workspace_sees_nothing(site: Site) -> None:
     other, begun = site.stand.client(workspace="umbrella"), site.begin()
     given = dict(parse_qsl(urlsplit(site.approved(begun["url"])).query))
     assert other.get(f"/v1/authorizations/{begun['id']}").status == 404
-    assert other.post(f"/v1/authorizations/{begun['id']}/complete", given).status == 404
+    assert other.post(f"/v1/authorizations/{begun['id']}:complete", given).status == 404
     assert other.post(AUTHORIZE, {}).status == 404
     assert site.stranger.post(AUTHORIZE, {}).status == 401
     assert site.stand.client("invoke").post(AUTHORIZE, {}).status == 403

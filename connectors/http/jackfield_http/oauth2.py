@@ -86,6 +86,28 @@ def ask(
     return found
 
 
+def fetch_object(context: OpenContext, settings: ClientSettings, url: Url, *, step: str) -> dict[str, Any]:
+    """Fetch a JSON object of an authorization server.
+
+    :raises JackfieldError: for an error; it does not count as a request of the action.
+    """
+    api = HttpClient(context, replace(settings, server=url, announces=False, largest=_LARGEST, headers={}))
+    found = api.request("GET", url, step=step).json()
+    if not isinstance(found, dict):
+        raise Unavailable(f"the authorization server answered '{step}' with no object", repeatable=False)
+    return found
+
+
+def metadata_urls(issuer: str) -> tuple[str, str]:
+    """Return the addresses of a provider's metadata: OpenID Connect Discovery §4.1, RFC 8414 §3.1."""
+    scheme, separator, rest = issuer.rstrip("/").partition("://")
+    host, slash, path = rest.partition("/")
+    return (
+        f"{issuer.rstrip('/')}/.well-known/openid-configuration",
+        f"{scheme}{separator}{host}/.well-known/oauth-authorization-server{slash}{path}",
+    )
+
+
 def minted(context: OpenContext, found: Mapping[str, Any]) -> Minted:
     """Return the access token of a token endpoint's answer as a credential.
 

@@ -31,7 +31,7 @@ from jackfield.connector import (
 )
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.id_tokens import check_id_token
-from jackfield_http.oauth2 import REFUSED_GRANT, ask, minted
+from jackfield_http.oauth2 import REFUSED_GRANT, ask, fetch_object, metadata_urls, minted
 from jackfield_http.sign_in import ANONYMOUS, LeasedToken, SignIn, basic
 from jackfield_http.urls import server_url
 
@@ -42,6 +42,8 @@ _REFRESH = 12.0
 less than the time for which a process holds the right to refresh, so that two never refresh at once."""
 _REFUSED = "the provider no longer accepts it"
 _INTERRUPTED = "a refresh was interrupted before its answer was stored, and the provider does not accept the previous refresh token again"
+_METADATA = 5.0
+"""Seconds for each of the provider's two documents of metadata."""
 _LOG = logging.getLogger("jackfield.oauth2")
 _WORDS = 300
 """Limit of the characters of a provider's error that are shown."""
@@ -53,7 +55,9 @@ class OAuth2AuthorizationCode(HttpConnection):
     ``client_authentication`` is how the client's secret is sent to the token endpoint: ``basic`` (RFC 6749's first choice) or in the
     ``body``. ``parameters`` are further parameters of the address at which a person approves, such as ``access_type=offline``.
     ``openid`` means that the provider is an OpenID Connect provider, whose ID token must be for this client and this approval.
-    ``places`` points at the connection values that name the endpoints, where these are not called as they are here.
+    ``answers_issuer`` means that the provider's answers carry ``iss`` (RFC 9207): one without it is refused. It is also looked up in the
+    metadata of the ``issuer``. ``places`` points at the connection values that name the endpoints, where these are not called as they are
+    here.
     """
 
     key: ClassVar[str] = "oauth2AuthorizationCode"
@@ -63,6 +67,7 @@ class OAuth2AuthorizationCode(HttpConnection):
     client_authentication: ClassVar[Literal["basic", "body"]] = "basic"
     parameters: ClassVar[Mapping[str, str]] = {}
     openid: ClassVar[bool] = False
+    answers_issuer: ClassVar[bool] = False
     places: ClassVar[Mapping[str, str]] = {}
 
     authorization_url: str = Field(
@@ -116,8 +121,9 @@ class OAuth2AuthorizationCode(HttpConnection):
             "nonce": nonce if self._is_openid() else None,
         }  # fmt: skip
         url = server_url(self.authorization_url, "/authorizationUrl")
+        iss = self.answers_issuer or (self.issuer is not None and self._announces_issuer(context, self.issuer))
         query = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in asked.items() if value is not None)
-        return Authorization(str(url.with_query(query)), {"verifier": verifier, "nonce": nonce})
+        return Authorization(str(url.with_query(query)), {"verifier": verifier, "nonce": nonce, "iss": iss})
 
     def authorized(self, context: OpenContext, kept: Mapping[str, Any], redirect_uri: str, answer: Mapping[str, str]) -> Grant:
         """Exchange the provider's code for tokens.
@@ -125,7 +131,8 @@ class OAuth2AuthorizationCode(HttpConnection):
         :raises Forbidden: if the person or the provider refused.
         :raises InvalidConnection: if the answer is not this provider's, or its tokens are for another client or approval.
         """
-        if self.issuer is not None and answer.get("iss", self.issuer) != self.issuer:
+        absent = None if kept.get("iss") else self.issuer
+        if self.issuer is not None and answer.get("iss", absent) != self.issuer:
             raise InvalidConnection(
                 "the answer came from another provider", details=[Detail("/issuer", "is not the issuer of the answer")],
                 hint="Check 'issuer'. If it is right, somebody tried to mix up two providers: do not approve again.",
@@ -242,6 +249,20 @@ class OAuth2AuthorizationCode(HttpConnection):
             login = basic(quote_plus(self.client_id), quote_plus(self.client_secret), "/clientSecret")
         return ask(context, settings, server_url(url, place), given, login, step=step)
 
+    def _announces_issuer(self, context: OpenContext, issuer: str) -> bool:
+        """Return whether the provider's metadata say that its answers carry ``iss`` (RFC 9207 §3). A provider without metadata, or whose
+        metadata cannot be read now, announces nothing."""
+        place = self.places.get("issuer", "/issuer")
+        for address in metadata_urls(issuer):
+            settings = replace(self.settings(), guard_path=place, within=_METADATA)
+            try:
+                found = fetch_object(context, settings, server_url(address, place), step="read the provider's metadata")
+            except JackfieldError:
+                continue
+            if found.get("issuer") == issuer:
+                return found.get("authorization_response_iss_parameter_supported") is True
+        return False
+
     def _granted(self, context: OpenContext, found: Mapping[str, Any], nonce: str | None) -> Grant:
         token = minted(context, found)
         if self._is_openid():
@@ -265,6 +286,10 @@ class OpenIdConnect(OAuth2AuthorizationCode):
     key: ClassVar[str] = "openIdConnect"
     title: ClassVar[str] = "OpenID Connect"
     openid: ClassVar[bool] = True
+
+    issuer: str = Field(
+        title="Issuer", description="The provider's identifier, which its answers and ID tokens must carry.", destination=True, schema=_URL
+    )
 
     def _scopes(self) -> tuple[str, ...]:
         return self.scopes if "openid" in self.scopes else ("openid", *self.scopes)

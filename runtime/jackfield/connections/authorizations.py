@@ -1,7 +1,9 @@
 """Pending authorizations: a person is at the provider, or has a device's code, and has not approved yet.
 
-Each is found by a secret ``state`` that only the person's browser and the provider see; the table holds its digest. It can be completed
-once, within ten minutes, and by the browser that began it, if that is known.
+Each is found by a secret ``state`` that only the person's browser and the provider see; the table holds its digest. Only who began it
+completes it, once, within ten minutes: the console in the session that began, a caller of the API with the token that began. For the
+latter, the provider's answer is stored when it arrives (``answered``). The state is derived from the secret of a start link: a browser that
+opens the link is the only one whose answer counts.
 """
 
 from __future__ import annotations
@@ -11,16 +13,17 @@ import hmac
 import json
 import secrets
 import uuid
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from jackfield.clock import Clock
-from jackfield.database import Database, Row, Transaction, Vault
+from jackfield.database import Database, Row, SealBroken, Transaction, Vault
 from jackfield.errors import InvalidInvocation
 
 Flow = Literal["redirect", "device"]
-Status = Literal["pending", "granted", "failed"]
+Status = Literal["pending", "answered", "granted", "failed"]
 
 WITHIN = 600.0
 """Seconds within which a person must approve."""
@@ -37,12 +40,15 @@ _COLUMNS = "workspace, id, digest, connection_id, flow, sealed, status, reason, 
 _OWN = "WHERE workspace = :workspace AND id = :id"
 _FIND = f"SELECT {_COLUMNS} FROM authorizations {_OWN}"
 _WORKSPACE = "SELECT workspace, id FROM authorizations WHERE digest = :digest"
-_TAKE = f"UPDATE authorizations SET status = 'failed', reason = 'it was not completed' {_OWN} AND status = 'pending' AND expires_at > :now"
+_TAKE = f"UPDATE authorizations SET status = 'failed', reason = 'it was not completed' {_OWN} AND status = :before AND expires_at > :now"
+_NOTE = (
+    f"UPDATE authorizations SET status = :status, sealed = :sealed {_OWN} AND status = 'pending' AND expires_at > :now AND sealed = :before"
+)
 _ASK = f"UPDATE authorizations SET ask_at = :next, sealed = :sealed {_OWN} AND status = 'pending' AND ask_at <= :now AND expires_at > :now"
 _SETTLE = f"UPDATE authorizations SET status = :status, reason = :reason, sealed = NULL {_OWN}"
 _COUNT = """
 SELECT COUNT(*) AS pending FROM authorizations
-WHERE workspace = :workspace AND connection_id = :connection AND status = 'pending' AND expires_at > :now
+WHERE workspace = :workspace AND connection_id = :connection AND status IN ('pending', 'answered') AND expires_at > :now
 """
 _PURGE = "DELETE FROM authorizations WHERE workspace = :workspace AND expires_at < :before"
 
@@ -53,9 +59,17 @@ class UnknownAuthorizationError(InvalidInvocation):
     http_status = 404
 
 
+class NotAnsweredError(InvalidInvocation):
+    """The person has not come back from the provider yet."""
+
+    http_status = 409
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Pending:
-    """Authorization that waits for a person's approval. ``kept`` belongs to the connection type."""
+    """Authorization that waits for a person's approval. ``kept`` belongs to the connection type; ``owner`` and ``session`` are who may
+    complete it, ``over`` is the digest of the connection that it was begun for, ``visitor`` the secret of the browser that opened the start
+    link, and ``answer`` what the provider answered."""
 
     id: str
     connection: str
@@ -67,6 +81,18 @@ class Pending:
     redirect_uri: str = ""
     return_to: str = ""
     by: str = ""
+    owner: str = ""
+    session: str = ""
+    over: str = ""
+    url: str = ""
+    visitor: str = ""
+    answer: Mapping[str, str] = field(default_factory=dict)
+
+
+_PLACE = "begun authorization"
+"""Place of the sealed members; versions that completed an authorization in any browser have another name and cannot open these."""
+_LATE = {"pending": "nobody approved in time", "answered": "nobody completed it in time"}
+_SEALED = ("kept", "redirect_uri", "return_to", "by", "owner", "session", "over", "url", "visitor", "answer")
 
 
 def find_workspace(database: Database, state: str) -> tuple[str, str] | None:
@@ -86,7 +112,7 @@ class Authorizations:
         self._clock = clock
 
     def begin(self, connection: str, flow: Flow, state: str, kept: Mapping[str, Any], within: float = WITHIN, **about: str) -> Pending:
-        """Store an authorization that has begun. ``about`` are its ``redirect_uri``, ``return_to``, ``by`` and ``browser``.
+        """Store an authorization that has begun. ``about`` are further members of ``Pending``.
 
         :raises InvalidInvocation: if too many of this connection are pending.
         """
@@ -110,23 +136,47 @@ class Authorizations:
             row = transaction.find(_FIND, {"workspace": self._workspace, "id": identifier})
         if row is None:
             raise unknown()
-        return self._pending(row)[0]
+        return self._pending(row)
 
-    def take(self, identifier: str, state: str, browser: str = "") -> Pending:
-        """Take an authorization to complete it. Nobody can take it again, whether or not that succeeds.
+    def open(self, identifier: str, link: str, visitor: str) -> str:
+        """Return the address at which the browser ``visitor`` approves; afterwards no other browser's answer counts.
 
-        :raises UnknownAuthorizationError: if the state is not its own, or it has expired, was taken before, or was begun by another
-            browser.
+        :raises UnknownAuthorizationError: if there is none, or a browser has opened the link before.
+        """
+        return self._note(identifier, state_of(link), lambda found: None if found.visitor else replace(found, visitor=visitor)).url
+
+    def note_answer(self, identifier: str, answer: Mapping[str, str], visitor: str) -> Pending:
+        """Store the provider's answer for who began the authorization.
+
+        :raises UnknownAuthorizationError: if there is none, it was answered before, or another browser has opened its start link.
+        """
+
+        def noted(found: Pending) -> Pending | None:
+            return replace(found, answer=answer, status="answered") if not found.visitor or _same(found.visitor, visitor) else None
+
+        return self._note(identifier, answer.get("state", ""), noted)
+
+    def take(self, identifier: str, owner: str, session: str, state: str | None) -> Pending:
+        """Take an authorization to complete it: with the answer that has this state, or, if that is None, with the stored one. Nobody can
+        take it again, whether or not that succeeds.
+
+        :raises NotAnsweredError: if no answer is stored yet.
+        :raises UnknownAuthorizationError: if the state is not its own, or it has expired, was taken before, or was begun by another owner
+            or session.
         """
         place = {"workspace": self._workspace, "id": identifier, "now": self._clock.time()}
         with self._database.write() as transaction:
             row = transaction.find(_FIND, place)
-            if row is None or row.sealed is None or not hmac.compare_digest(row.digest, _digest(state)):
+            if row is None or row.sealed is None or (state is not None and not hmac.compare_digest(row.digest, _digest(state))):
                 raise unknown()
-            found, own = self._pending(row)
-            if own and not hmac.compare_digest(own.encode(), browser.encode()):
+            found = self._pending(row)
+            if not _same(found.owner, owner) or not _same(found.session, session):
                 raise unknown()
-            if not transaction.change(_TAKE, place):
+            if state is None and found.status == "pending":
+                raise NotAnsweredError(
+                    "the provider has not answered yet", hint="Complete the authorization when its status is 'answered'."
+                )
+            if not transaction.change(_TAKE, {**place, "before": "answered" if state is None else "pending"}):
                 raise unknown()
         return found
 
@@ -134,7 +184,7 @@ class Authorizations:
         """Return whether it is this process's turn to ask the provider about a device; the next turn is after ``pause`` seconds."""
         now = self._clock.time()
         values = {"workspace": self._workspace, "id": found.id, "now": now, "next": now + pause}
-        sealed = self._sealed(found.id, {"kept": dict(kept or found.kept), "by": found.by})
+        sealed = self._sealed(found.id, _members(replace(found, kept=kept or found.kept)))
         with self._database.write() as transaction:
             return bool(transaction.change(_ASK, {**values, "sealed": sealed}))
 
@@ -152,27 +202,55 @@ class Authorizations:
         with self._database.write() as transaction:
             self.settling(identifier, "failed", reason)(transaction)
 
-    def _sealed(self, identifier: str, value: Mapping[str, Any]) -> bytes:
-        return self._vault().seal(self._workspace, ("authorization", identifier), json.dumps(value, separators=(",", ":")).encode())
+    def _note(self, identifier: str, state: str, change: Callable[[Pending], Pending | None]) -> Pending:
+        """Change an authorization that waits; ``change`` returns None to refuse."""
+        place = {"workspace": self._workspace, "id": identifier, "now": self._clock.time()}
+        with self._database.write() as transaction:
+            row = transaction.find(_FIND, place)
+            if row is None or row.sealed is None or not hmac.compare_digest(row.digest, _digest(state)):
+                raise unknown()
+            changed = change(self._pending(row))
+            if changed is None:
+                raise unknown()
+            values = {"status": changed.status, "sealed": self._sealed(identifier, _members(changed)), "before": row.sealed}
+            if not transaction.change(_NOTE, {**place, **values}):
+                raise unknown()
+        return changed
 
-    def _pending(self, row: Row) -> tuple[Pending, str]:
-        """Return an authorization and the secret of the browser that began it."""
-        about: dict[str, Any] = {}
+    def _sealed(self, identifier: str, value: Mapping[str, Any]) -> bytes:
+        return self._vault().seal(self._workspace, (_PLACE, identifier), json.dumps(value, separators=(",", ":")).encode())
+
+    def _pending(self, row: Row) -> Pending:
+        about: dict[str, Any] = {"kept": {}}
+        status: Status = row.status
+        reason = row.reason
         if row.sealed is not None:
-            about = json.loads(self._vault().open(self._workspace, ("authorization", row.id), row.sealed))
-        late = row.status == "pending" and row.expires_at <= self._clock.time()
-        status: Status = "failed" if late else row.status
-        reason = "nobody approved in time" if late else row.reason
-        found = Pending(
-            row.id, row.connection_id, row.flow, status, reason, row.expires_at, about.get("kept", {}), about.get("redirect_uri", ""),
-            about.get("return_to", ""), about.get("by", ""),
-        )  # fmt: skip
-        return found, about.get("browser", "")
+            try:
+                about = json.loads(self._vault().open(self._workspace, (_PLACE, row.id), row.sealed))
+            except SealBroken:
+                status, reason = "failed", "another version of the server began it"
+        if status in _LATE and row.expires_at <= self._clock.time():
+            status, reason = "failed", _LATE[status]
+        return Pending(row.id, row.connection_id, row.flow, status, reason, row.expires_at, **about)
+
+
+def _members(found: Pending) -> dict[str, Any]:
+    """Return the members that are stored encrypted."""
+    return {name: getattr(found, name) for name in _SEALED}
+
+
+def _same(own: str, given: str) -> bool:
+    return hmac.compare_digest(own.encode(), given.encode("utf-8", "surrogatepass"))
 
 
 def new_state() -> str:
     """Return a new secret of 256 bits, to protect against forged answers (RFC 6749 §10.12)."""
     return secrets.token_urlsafe(32)
+
+
+def state_of(link: str) -> str:
+    """Return the state of the authorization that a start link begins. The provider, which sees the state, cannot derive the link."""
+    return urlsafe_b64encode(hashlib.sha256(link.encode("utf-8", "surrogatepass")).digest()).decode().rstrip("=")
 
 
 def unknown() -> UnknownAuthorizationError:

@@ -15,6 +15,7 @@ from typing import Any
 
 from jackfield.clock import Clock, Deadline, iso
 from jackfield.connections.connection_rows import COLUMNS, ConnectionRow
+from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector.grants import Grant
 from jackfield.database import Database, Row, SealBroken, Transaction, Vault
 from jackfield.errors import InvalidConnection, Unavailable
@@ -99,16 +100,29 @@ class GrantTable:
         except SealBroken:
             raise ended(name, _CHANGED) from None
 
-    def put(self, identifier: str, grant: Grant, by: str, also: Callable[[Transaction], None]) -> Grant:
-        """Store a new approval in place of an earlier one; return it with its id. ``also`` runs in the same transaction.
+    def digest(self, stored: NamedConnection) -> str:
+        """Return the digest of the connection that an approval belongs to: its type and its open values.
 
-        :raises InvalidConnection: if the connection was removed meanwhile.
+        :raises InvalidConnection: if the connection has changed since ``stored`` was read.
+        """
+        connection = self._read(stored.id or "")[0]
+        if connection is None or connection.version != stored.version:
+            raise changed(stored.name)
+        return _digest(connection)
+
+    def put(self, identifier: str, grant: Grant, by: str, over: str, also: Callable[[Transaction], None]) -> Grant:
+        """Store a new approval in place of an earlier one; return it with its id. ``over`` is the digest of the connection that was
+        approved; ``also`` runs in the same transaction.
+
+        :raises InvalidConnection: if the connection was removed or changed meanwhile.
         """
         fresh = replace(grant, id=uuid.uuid4().hex)
         with self._database.write() as transaction:
             connection = _connection(transaction, self._place(identifier))
             if connection is None:
                 raise InvalidConnection("the connection was removed before it was approved", hint="Add it again, then connect it.")
+            if _digest(connection) != over:
+                raise changed(connection.name)
             transaction.change(_PUT, {**self._row(identifier, connection, fresh), "by": by})
             also(transaction)
         return fresh
@@ -217,6 +231,13 @@ def ended(name: str, reason: str) -> InvalidConnection:
     return InvalidConnection(f"the approval of the connection '{name}' has ended: {reason}", hint=NextStep("connect", name=name))
 
 
+def changed(name: str) -> InvalidConnection:
+    """Return the error for a connection that was changed after its approval had begun."""
+    return InvalidConnection(
+        f"the connection '{name}' has changed since its approval began, so the approval is for other values", hint="Connect it again."
+    )
+
+
 def forget(transaction: Transaction, workspace: str, identifier: str) -> None:
     """Delete the grant of a removed connection, and its pending authorizations."""
     for statement in _FORGET:
@@ -229,5 +250,9 @@ def _connection(transaction: Transaction, place: Mapping[str, Any]) -> Connectio
 
 
 def _sealed_place(identifier: str, grant: str, connection: ConnectionRow) -> tuple[str, ...]:
+    return ("grant", identifier, grant, _digest(connection))
+
+
+def _digest(connection: ConnectionRow) -> str:
     text = json.dumps([connection.type, connection.origin, connection.public], sort_keys=True, separators=(",", ":"))
-    return ("grant", identifier, grant, hashlib.sha256(text.encode()).hexdigest())
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -5,21 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from jackfield.clock import Deadline, iso
-from jackfield.connections.authorizations import Authorizations, Pending, new_state
-from jackfield.connections.grants import GrantTable
+from jackfield.connections.authorizations import Authorizations, Pending, new_state, state_of
+from jackfield.connections.grants import GrantTable, changed
 from jackfield.connector.context import Call, OpenContext, entered
-from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError
+from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt, attempt_foreign
 from jackfield.management.connection_test import serving
 from jackfield.pipe.errors_map import recognised
 from jackfield.pipe.settle import masked_error
 
 if TYPE_CHECKING:
-    from jackfield.access import Audit
+    from jackfield.access import Actor, Audit
     from jackfield.catalog import Catalog
     from jackfield.clock import Clock
     from jackfield.connections.named_connection import NamedConnection
@@ -33,6 +34,9 @@ T = TypeVar("T")
 _SECONDS = 30.0
 """Deadline of the requests to the provider for one step."""
 _LONGEST = 2000
+_LONGEST_ADDRESS = 8000
+_LONGEST_CODE = 100
+_LONGEST_INTERVAL = 300.0
 _LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 
 
@@ -46,7 +50,7 @@ class Completed:
 
 class Authorizing:
     """Authorizations of one workspace's stored connections. ``finders`` find a connection that the caller may use by its name, and any by
-    its id; ``by`` names who acts."""
+    its id. Only the ``actor`` that began an authorization completes it."""
 
     def __init__(
         self,
@@ -57,7 +61,7 @@ class Authorizing:
         tables: tuple[GrantTable, Authorizations],
         finders: tuple[Callable[[str], NamedConnection], Callable[[str], NamedConnection]],
         audit: Audit | None,
-        by: str,
+        actor: Actor,
     ) -> None:
         self._catalog = catalog
         self._opener = opener
@@ -66,13 +70,14 @@ class Authorizing:
         self._grants, self._pending = tables
         self._named, self._by_id = finders
         self._audit = audit
-        self._by = by
+        self._owner, self._by = actor.key, actor.name or actor.key
 
     def begin(self, name: str, redirect_uri: str, *, return_to: str = "", browser: str = "") -> dict[str, Any]:
-        """Begin to connect a connection in a browser; return the authorization's ``id``, the ``url`` to open, and ``expiresAt``.
+        """Begin to connect a connection in a browser; return the authorization's ``id``, the ``url`` to open, ``expiresAt``, and the
+        ``link``, a secret for ``open_link``.
 
-        The provider answers to ``redirect_uri``; pass its parameters to ``complete``. ``browser`` is a secret that only the browser has
-        that began it, such as a cookie's value; the same one must complete it.
+        The provider answers to ``redirect_uri``; pass its parameters to ``complete``, or to ``note_answer`` if who began is not there.
+        ``browser`` is a secret that only the browser has that began it, such as a cookie's value; the same one must complete it.
 
         :raises UnknownConnection: if there is none with that name.
         :raises InvalidConnection: if it is defined in a file, or its type or values do not allow this flow.
@@ -81,24 +86,47 @@ class Authorizing:
         check_redirect_uri(redirect_uri)
         stored = self._named(name)
         identifier, opening, connector = self._opened(stored, "redirect")
-        state = new_state()
+        link, over = new_state(), self._grants.digest(stored)
+        state = state_of(link)
         asked = self._attempted(connector, opening, lambda context: opening.kind.authorize(context, redirect_uri, state))
+        url = checked_address(asked.url)
         found = self._pending.begin(
-            identifier, "redirect", state, asked.kept, redirect_uri=redirect_uri, return_to=return_to, by=self._by, browser=browser
-        )
-        return {"id": found.id, "flow": "redirect", "url": asked.url, "expiresAt": iso(found.expires_at)}
+            identifier, "redirect", state, asked.kept, redirect_uri=redirect_uri, return_to=return_to, by=self._by, owner=self._owner,
+            session=browser, over=over, url=url,
+        )  # fmt: skip
+        return {"id": found.id, "flow": "redirect", "url": url, "expiresAt": iso(found.expires_at), "link": link}
 
-    def complete(self, identifier: str, answer: Mapping[str, str], *, browser: str = "") -> Completed:
-        """Complete an authorization with the parameters that the provider added to the redirect URI (``code``, ``state``, ``iss`` …).
+    def open_link(self, identifier: str, link: str, visitor: str) -> str:
+        """Return the address at which the person approves. ``visitor`` is a secret of the browser that opened the start link: from now on,
+        ``note_answer`` takes the answer of that browser only.
 
-        :raises UnknownAuthorizationError: if it was completed before, has expired, or was begun by another browser.
+        :raises UnknownAuthorizationError: if there is none, or the link was opened before.
+        """
+        return self._pending.open(identifier, link, visitor)
+
+    def note_answer(self, identifier: str, answer: Mapping[str, str], visitor: str) -> Completed:
+        """Store the provider's answer until who began the authorization completes it; nothing is sent to the provider.
+
+        :raises UnknownAuthorizationError: if there is none, it was answered before, or it was begun in another browser.
+        """
+        found = self._pending.note_answer(identifier, answer, visitor)
+        return Completed(self._by_id(found.connection).name, found.return_to)
+
+    def complete(self, identifier: str, answer: Mapping[str, str] | None = None, *, browser: str = "") -> Completed:
+        """Complete an authorization with the parameters that the provider added to the redirect URI (``code``, ``state``, ``iss`` …), or
+        with those that ``note_answer`` has stored.
+
+        :raises NotAnsweredError: if none are stored yet.
+        :raises UnknownAuthorizationError: if it was completed before, has expired, or was begun by another actor or browser.
+        :raises InvalidConnection: if the connection has changed since it was begun.
         :raises JackfieldError: if the person or the provider refused, or the answer is not the provider's.
         """
-        pending = self._pending.take(identifier, answer.get("state", ""), browser)
-        given = {name: value for name, value in answer.items() if name != "state"}
+        pending = self._pending.take(identifier, self._owner, browser, None if answer is None else answer.get("state", ""))
+        given = {name: value for name, value in (pending.answer if answer is None else answer).items() if name != "state"}
         try:
             stored = self._by_id(pending.connection)
             _, opening, connector = self._opened(stored, "redirect")
+            self._require_unchanged(stored, pending)
             grant = self._attempted(
                 connector,
                 opening,
@@ -127,24 +155,30 @@ class Authorizing:
         """
         stored = self._named(name)
         identifier, opening, connector = self._opened(stored, "device")
+        over = self._grants.digest(stored)
         asked: DeviceAuthorization = self._attempted(connector, opening, opening.kind.authorize_device)
-        kept = {"kept": dict(asked.kept), "interval": asked.interval}
-        found = self._pending.begin(identifier, "device", new_state(), kept, asked.expires_in, by=self._by)
+        url, code, interval = checked_address(asked.url), _checked_code(asked.user_code), _checked_interval(asked.interval)
+        complete_url = None if asked.complete_url is None else checked_address(asked.complete_url)
+        kept = {"kept": dict(asked.kept), "interval": interval}
+        found = self._pending.begin(
+            identifier, "device", new_state(), kept, asked.expires_in, by=self._by, owner=self._owner, over=over
+        )  # fmt: skip
         return {
-            "id": found.id, "flow": "device", "url": asked.url, "userCode": asked.user_code, "completeUrl": asked.complete_url,
-            "interval": asked.interval, "expiresAt": iso(found.expires_at),
+            "id": found.id, "flow": "device", "url": url, "userCode": code, "completeUrl": complete_url,
+            "interval": interval, "expiresAt": iso(found.expires_at),
         }  # fmt: skip
 
     def poll(self, identifier: str) -> dict[str, Any]:
-        """Return the ``status`` of an authorization: ``pending``, ``granted`` or ``failed`` with a ``reason``.
+        """Return the ``status`` of an authorization: ``pending``, ``answered``, ``granted`` or ``failed`` with a ``reason``.
 
-        For a device, the provider is asked, at most once per interval.
+        For a device, the provider is asked, at most once per interval, if the actor is the one that began.
 
         :raises UnknownAuthorizationError: if there is none.
         """
         found = self._pending.find(identifier)
         stored = self._by_id(found.connection)
-        if found.flow == "device" and found.status == "pending" and self._pending.turn(found, found.kept["interval"]):
+        waits = found.flow == "device" and found.status == "pending" and found.owner == self._owner
+        if waits and self._pending.turn(found, found.kept["interval"]):
             self._ask(found, stored)
             found = self._pending.find(identifier)
         reason = {} if found.reason is None else {"reason": found.reason}
@@ -163,6 +197,7 @@ class Authorizing:
     def _ask(self, found: Pending, stored: NamedConnection) -> None:
         try:
             _, opening, connector = self._opened(stored, "device")
+            self._require_unchanged(stored, found)
             kept = found.kept["kept"]
             grant = self._attempted(connector, opening, lambda context: opening.kind.device_authorized(context, kept), _texts(kept))
         except JackfieldError as error:
@@ -174,6 +209,11 @@ class Authorizing:
         if grant is not None:
             self._keep(stored, found, grant)
 
+    def _require_unchanged(self, stored: NamedConnection, found: Pending) -> None:
+        """Require the values that the authorization was begun with: its code must go to no other token endpoint."""
+        if self._grants.digest(stored) != found.over:
+            raise changed(stored.name)
+
     def _keep(self, stored: NamedConnection, found: Pending, grant: Grant) -> None:
         settle, audit = self._pending.settling(found.id, "granted"), self._audit
 
@@ -182,7 +222,7 @@ class Authorizing:
             if audit is not None:
                 audit.append(transaction, "connection.granted", f"connection:{stored.name}", {"by": found.by, "scopes": list(grant.scopes)})
 
-        self._grants.put(found.connection, grant, found.by, also)
+        self._grants.put(found.connection, grant, found.by, found.over, also)
 
     def _opened(self, stored: NamedConnection, flow: str | None) -> tuple[str, OpenConnection, Connector]:
         if stored.id is None:
@@ -221,6 +261,39 @@ class Authorizing:
 
 def _texts(kept: Mapping[str, Any]) -> list[str]:
     return [value for value in kept.values() if isinstance(value, str)]
+
+
+def checked_address(text: str) -> str:
+    """Return an address at which a person approves: it is shown to the person, and opened by browsers, so it must be one of the web.
+
+    :raises Unavailable: if it is not.
+    """
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in ("https", "http") and bool(parts.hostname) and len(text) <= _LONGEST_ADDRESS
+    except ValueError:
+        fits = False
+    if not fits or " " in text or not (text.isascii() and text.isprintable()):
+        raise Unavailable(
+            "the address for the approval is not valid: it must begin with https:// or http://", hint="Check the connection's URLs.",
+            repeatable=False,
+        )  # fmt: skip
+    return text
+
+
+def _checked_code(text: str) -> str:
+    """Return a code that a person enters: it is written to terminals and pages.
+
+    :raises Unavailable: if it is empty, too long or not printable.
+    """
+    if not text or len(text) > _LONGEST_CODE or not text.isprintable():
+        raise Unavailable("the authorization server returned a code for a device that cannot be shown", repeatable=False)
+    return text
+
+
+def _checked_interval(seconds: float) -> float:
+    """Return the seconds between two requests to the provider, within limits that every clock can wait."""
+    return min(max(seconds, 1.0), _LONGEST_INTERVAL) if isfinite(seconds) else _LONGEST_INTERVAL
 
 
 def check_redirect_uri(text: str) -> None:

@@ -235,7 +235,7 @@ class ManagedConnections:
         tables = self._store().approvals
         audit = self._open_audit(self._actor) if self._open_audit is not None else None
         finders = (self._approvable, self._by_id)
-        return Authorizing(self._catalog, self._opening, self._targets, self._clock, tables, finders, audit, self._actor.name)
+        return Authorizing(self._catalog, self._opening, self._targets, self._clock, tables, finders, audit, self._actor)
 
     def remove(self, name: str) -> None:
         """Delete a stored connection and its secrets, and tell the provider that its grant is no longer needed.

@@ -29,7 +29,7 @@ def account_of(row: Json, values: Json, server: str, certificate: tuple[str | No
     """Return the account that a manifest's row and the connection's values describe."""
     given = {name: row.get(name) or value_of(row, values, name) for name in _FIELDS}
     given |= dict(zip(("certificate", "privateKey"), certificate, strict=True))
-    places = tuple((name, "" if name in row else f"/{name_of(row, name)}") for name in _FIELDS[:4])
+    places = tuple((name, "" if name in row else f"/{name_of(row, name)}") for name in _FIELDS[:5])
     scopes = tuple(value_of(row, values, "scopes").split())
     filled = {name: value for name, value in given.items() if value}
     return _kind(row["kind"] == "openIdConnect", places).model_validate({**filled, "server": server, "scopes": scopes})

@@ -89,9 +89,8 @@ def provider_part(scheme: Json, about: str) -> Part:
         _further() if issuer else {**_further(), "issuer": _url_field("Issuer", "The provider's identifier, which its answers must carry.")}
     )
     own = {**_application(about), "scopes": _scopes({}), **fields, **further}
-    return Part(
-        "openIdConnect", "OpenID Connect account", "openIdConnect", own, ("clientId", *required), {"issuer": issuer} if issuer else {}
-    )
+    needed = ("clientId", *required) if issuer else ("clientId", *required, "issuer")
+    return Part("openIdConnect", "OpenID Connect account", "openIdConnect", own, needed, {"issuer": issuer} if issuer else {})
 
 
 def _application(about: str) -> Json:

@@ -32,12 +32,12 @@ from jackfield.surfaces.console import (
 )
 from jackfield.surfaces.console.assets import assets_route
 from jackfield.surfaces.console.components import fault_of, heading
-from jackfield.surfaces.console.cookies import csrf_token, same_token
 from jackfield.surfaces.console.markup import h
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import document, fragment, page, secured
 from jackfield.surfaces.console.sign_in import ConsoleSessions
 from jackfield.surfaces.shared.body import TooLarge, read_form
+from jackfield.surfaces.shared.cookies import csrf_token, same_token
 from jackfield.surfaces.shared.files import download
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext

@@ -20,7 +20,6 @@ from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.shared.callback import CALLBACK
-from jackfield.surfaces.shared.problem import Problem
 
 ANSWERED = "/connected"
 _FIELDS = ("code", "state", "iss", "error", "error_description")
@@ -89,9 +88,7 @@ def begun(request: PageRequest) -> Response:
         content = _device(request, name, authorizing.begin_device(name))
         return fragment(content) if request.partial else page(request, "connections", name, heading(name), content)
     found = authorizing.begin(name, f"{request.origin}{CALLBACK}", return_to=ANSWERED, browser=request.csrf)
-    url = _web_address(found["url"])
-    if url is None:
-        raise Problem(422, "the authorization URL does not begin with https:// or http://")
+    url = found["url"]
     if request.partial:
         return fragment(headers={"HX-Redirect": url})
     link = h.a("Continue to ", urlsplit(url).hostname, href=url, class_="button primary", rel="noreferrer")
@@ -126,8 +123,7 @@ def polled(request: PageRequest) -> Response:
 
 
 def _device(request: PageRequest, name: str, found: Mapping[str, Any]) -> Markup:
-    url = _web_address(found["url"])
-    shown = h.a(url, href=url, target="_blank", rel="noopener noreferrer") if url else h.code(found["url"])
+    shown = h.a(found["url"], href=found["url"], target="_blank", rel="noopener noreferrer")
     address = f"/connections/{name}/authorization/{found['id']}"
     until = moment(str(found["expiresAt"]), request.now, 1, "expiresAt")
     return h.div(
@@ -144,11 +140,3 @@ def _awaited(name: str, identifier: str) -> Markup:
     """Render the part of the page that is replaced until the approval is there, or has failed."""
     address = f"/connections/{name}/authorization/{identifier}?live=1"
     return h.p("Waiting for the approval.", hx_get=address, hx_trigger=f"every {_EVERY}s", hx_swap="outerHTML", hx_target="this")
-
-
-def _web_address(url: str) -> str | None:
-    """Return an address of the web unchanged, and None for any other: the provider or the connection's values name it."""
-    try:
-        return url if urlsplit(url).scheme in ("https", "http") else None
-    except ValueError:
-        return None

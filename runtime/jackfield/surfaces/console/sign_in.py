@@ -19,10 +19,10 @@ from jackfield.clock import Clock
 from jackfield.errors import JackfieldError
 from jackfield.resources.storage import Storage
 from jackfield.surfaces.console.components import fault_of
-from jackfield.surfaces.console.cookies import CookieJar, csrf_token, same_token
 from jackfield.surfaces.console.markup import Markup, element, h
 from jackfield.surfaces.console.shell import LOGO, document, secured
 from jackfield.surfaces.shared.body import TooLarge, read_form
+from jackfield.surfaces.shared.cookies import CookieJar, csrf_token, same_token
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.prefix import below_prefix
 from jackfield.surfaces.shared.problem import Problem

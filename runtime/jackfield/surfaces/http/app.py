@@ -73,7 +73,8 @@ def _routes(server: ServerContext, mounts: Iterable[Mount]) -> list[Route]:
     for part in found:
         if isinstance(part, Operation):
             paths.setdefault(part.path, {})[part.method] = part
-    guarded = [Route(path, _endpoint(server, methods), methods=list(methods)) for path, methods in paths.items()]
+    verbs_first = sorted(paths, key=lambda path: ":" not in path)  # '/{id}' matches '/x:complete', too
+    guarded = [Route(path, _endpoint(server, paths[path]), methods=list(paths[path])) for path in verbs_first]
     return [*guarded, *(part for part in found if isinstance(part, Route))]
 
 

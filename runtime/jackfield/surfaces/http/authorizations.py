@@ -8,11 +8,12 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from jackfield.connections.authorizations import find_workspace, unknown
+from jackfield.connections.authorizations import find_workspace, new_state, state_of, unknown
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
 from jackfield.management.authorizing import Authorizing, Completed
 from jackfield.surfaces.shared.body import members_of
-from jackfield.surfaces.shared.callback import CALLBACK
+from jackfield.surfaces.shared.callback import CALLBACK, START
+from jackfield.surfaces.shared.cookies import CookieJar
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.prefix import below_prefix
@@ -41,9 +42,12 @@ async def authorize(request: Request, server: ServerContext, identity: Identity)
     try:
         if body.get("flow") == "device":
             return answer(await server.slowly(lambda: authorizing.begin_device(name)))
-        redirect_uri = body.get("redirectUri", f"{_base(request)}{CALLBACK}")
+        own = f"{_base(request)}{CALLBACK}"
+        redirect_uri = body.get("redirectUri", own)
         return_to = _checked_return(body.get("returnTo", ""), server)
-        return answer(await server.slowly(lambda: authorizing.begin(name, redirect_uri, return_to=return_to)))
+        begun = await server.slowly(lambda: authorizing.begin(name, redirect_uri, return_to=return_to))
+        link = begun.pop("link")
+        return answer({**begun, "startUrl": f"{_base(request)}{START}/{link}"} if redirect_uri == own else begun)
     except InvalidConnection as error:
         raise of_error(error, 422) from None
     except JackfieldError as error:
@@ -57,42 +61,74 @@ async def shown(request: Request, server: ServerContext, identity: Identity) -> 
 
 
 async def completed(request: Request, server: ServerContext, identity: Identity) -> Response:
-    """Serve ``POST /v1/authorizations/{id}/complete``, for callers whose own page is the redirect URI."""
-    body = await members_of(request, {"state"}, {"code", "error", "error_description", "iss"})
+    """Serve ``POST /v1/authorizations/{id}:complete``: with the stored answer of the provider, or with the one in the body, for callers
+    whose own page is the redirect URI."""
+    body = await members_of(request, set(), {"state", "code", "error", "error_description", "iss"})
     if not all(isinstance(value, str) for value in body.values()):
         raise Problem(400, "all members must be strings")
+    if body and "state" not in body:
+        raise Problem(400, "'state' is missing; an empty object completes with the answer that has arrived at the callback")
     authorizing, identifier = await _authorizing(server, identity), request.path_params["id"]
     try:
-        await server.slowly(lambda: authorizing.complete(identifier, body))
+        await server.slowly(lambda: authorizing.complete(identifier, body or None))
         return answer(await server.slowly(lambda: authorizing.poll(identifier)))
     except InvalidConnection as error:
         raise of_error(error, 422) from None
 
 
-async def answered(request: Request, server: ServerContext, _identity: Identity) -> Response:
-    """Serve ``GET /oauth2/callback``: the person's browser comes back from the provider. The secret state is its only credential."""
-    given = dict(request.query_params)
+async def started(request: Request, server: ServerContext, _identity: Identity) -> Response:
+    """Serve ``GET /oauth2/start/{link}``: bind this browser to an authorization, and send it to the provider."""
+    if request.method == "HEAD" or any(word in request.headers.get("sec-purpose", "") for word in ("prefetch", "prerender")):
+        return Response(status_code=503, headers=_HEADERS)  # link previews and prefetching browsers must not spend the link
+    jar, link = CookieJar(server.settings), request.path_params["link"]
+    visitor = jar.approver(request) or new_state()
     try:
-        found = await server.slowly(lambda: _completed(server, given))
+        url = await server.slowly(lambda: _opened(server, link, visitor))
+    except JackfieldError as error:
+        return _page("Not connected", error.message, 400)
+    response = RedirectResponse(url, 303, _HEADERS)
+    jar.mark(response, visitor)
+    return response
+
+
+async def answered(request: Request, server: ServerContext, _identity: Identity) -> Response:
+    """Serve ``GET /oauth2/callback``: the person's browser comes back from the provider. The answer is stored for who began; nothing is
+    exchanged yet, since nobody knows whose browser this is."""
+    given, visitor = dict(request.query_params), CookieJar(server.settings).approver(request)
+    try:
+        found = await server.slowly(lambda: _answered(server, given, visitor))
     except JackfieldError as error:
         return _page("Not connected", error.message, 400)
     if isinstance(found, str):
         return _handed_over(f"{below_prefix(found)}?{urlencode(given)}")
     if not found.return_to:
-        return _page("Connected", f"The connection {found.connection} can be used now. You can close this page.")
+        return _page("Almost connected", f"Return to where you began to connect {found.connection}: it is finished there.")
     parts = urlsplit(found.return_to)
     query = "&".join(filter(None, (parts.query, urlencode({"connection": found.connection}))))
     return RedirectResponse(urlunsplit(parts._replace(query=query)), 303, _HEADERS)
 
 
-def _completed(server: ServerContext, given: dict[str, str]) -> Completed | str:
-    """Complete an authorization; or return the page of this server that does it, since it knows the session that began."""
-    place = find_workspace(server.storage.database, given.get("state", ""))
+def _opened(server: ServerContext, link: str, visitor: str) -> str:
+    authorizing, identifier = _begun(server, state_of(link))
+    return authorizing.open_link(identifier, link, visitor)
+
+
+def _answered(server: ServerContext, given: dict[str, str], visitor: str) -> Completed | str:
+    """Store the answer; or return the page of this server that completes, since it knows the session that began."""
+    authorizing, identifier = _begun(server, given.get("state", ""))
+    own = authorizing.page_of(identifier)
+    return own if own.startswith("/") else authorizing.note_answer(identifier, given, visitor)
+
+
+def _begun(server: ServerContext, state: str) -> tuple[Authorizing, str]:
+    """Return the authorizations of the workspace in which one has this state, and its id.
+
+    :raises UnknownAuthorizationError: if there is none.
+    """
+    place = find_workspace(server.storage.database, state)
     if place is None:
         raise unknown()
-    authorizing = server.runtime(place[0]).connections.authorizing()
-    own = authorizing.page_of(place[1])
-    return own if own.startswith("/") else authorizing.complete(place[1], given)
+    return server.runtime(place[0]).connections.authorizing(), place[1]
 
 
 async def _authorizing(server: ServerContext, identity: Identity) -> Authorizing:

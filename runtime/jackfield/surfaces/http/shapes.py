@@ -123,13 +123,21 @@ _CONNECTIONS: dict[str, Json] = {
     ),
     "Authorization": _object(
         ("id", "flow", "url", "expiresAt"), id=_STRING, flow={"enum": ["redirect", "device"]}, url=_STRING, expiresAt=_MOMENT,
+        startUrl={
+            "type": "string",
+            "description": "Link that binds the browser that opens it, once: no other browser's answer counts. It leads to 'url'.",
+        },
         userCode=_STRING, completeUrl=_NULLABLE, interval={"type": "number", "description": "Seconds between two looks."},
     ),
     "Approval": _object(
         ("id", "flow", "connection", "status", "expiresAt"), id=_STRING, flow={"enum": ["redirect", "device"]}, connection=_STRING,
-        status={"enum": ["pending", "granted", "failed"]}, reason=_STRING, expiresAt=_MOMENT,
+        status={"enum": ["pending", "answered", "granted", "failed"], "description": "'answered' waits for ':complete'."},
+        reason=_STRING, expiresAt=_MOMENT,
     ),
-    "ProviderAnswer": _object(("state",), state=_STRING, code=_STRING, error=_STRING, error_description=_STRING, iss=_STRING),
+    "ProviderAnswer": {
+        **_object((), state=_STRING, code=_STRING, error=_STRING, error_description=_STRING, iss=_STRING),
+        "description": "Empty, to finish with the answer that has arrived at the callback; else that answer, with its state.",
+    },
     "Policies": {"type": "object", "description": "Policies by name; the connection type defines which."},
 }  # fmt: skip
 _EFFECT: Json = {"enum": ["read", "idempotent", "write"]}

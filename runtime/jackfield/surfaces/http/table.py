@@ -19,7 +19,7 @@ from jackfield.surfaces.http import (
     tokens,
 )
 from jackfield.surfaces.shared import files, uploads
-from jackfield.surfaces.shared.callback import CALLBACK
+from jackfield.surfaces.shared.callback import CALLBACK, START
 from jackfield.surfaces.shared.operation import Operation
 
 Schema = Mapping[str, Any]
@@ -186,9 +186,15 @@ OPERATIONS: tuple[Operation, ...] = (
         "Show whether the person has approved; for a device, asks the provider.", {200: "Approval"}, problems=(404, 502, 503, 504),
     ),
     Operation(
-        "POST", "/v1/authorizations/{id}/complete", authorizations.completed, "manage", "completeAuthorization",
-        "Pass on the provider's answer, for callers whose own page is the redirect URI.",
-        {200: "Approval"}, body="ProviderAnswer", problems=(404, 413, 415, 422, 502, 503, 504),
+        "POST", "/v1/authorizations/{id}:complete", authorizations.completed, "manage", "completeAuthorization",
+        "Finish an authorization with the token that began it, once it is answered. Callers whose own page is the redirect URI pass on the "
+        "provider's answer.",
+        {200: "Approval"}, body="ProviderAnswer", problems=(404, 409, 413, 415, 422, 502, 503, 504),
+    ),
+    Operation(
+        "GET", f"{START}/{{link}}", authorizations.started, None, "startAuthorization",
+        "Bind this browser to an authorization, and send it to the provider. The link works once.",
+        {303: "", 400: "text/html"},
     ),
     Operation(
         "GET", CALLBACK, authorizations.answered, None, "authorizationCallback",

@@ -1,4 +1,4 @@
-"""Session cookies, and CSRF tokens for forms."""
+"""Cookies of sessions and of browsers that approve connections, and CSRF tokens for forms."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from jackfield.surfaces.shared.prefix import current_prefix
 from jackfield.surfaces.shared.settings import Settings
 
 _LONGEST = 1000
+_APPROVES = 3600
+"""Seconds for which a browser that has opened a start link is recognised."""
 
 
 class CookieJar:
-    """Cookies of one server: HttpOnly and SameSite=Strict always; behind TLS also Secure and bound to the host (RFC 6265bis, ``__Host-``).
-    Without TLS the port is in the name, since browsers share cookies between the ports of a host."""
+    """Cookies of one server: HttpOnly always; behind TLS also Secure and bound to the host (RFC 6265bis, ``__Host-``). Without TLS the port
+    is in the name, since browsers share cookies between the ports of a host. All are SameSite=Strict but the one of browsers that approve a
+    connection, which must come along when the provider's page leads back (Lax)."""
 
     def __init__(self, settings: Settings) -> None:
         self._secure = settings.behind_proxy or settings.certificate is not None
@@ -30,6 +33,10 @@ class CookieJar:
     @property
     def _visitor(self) -> str:
         return f"{self._bound}jackfield_visitor{self._suffix}"
+
+    @property
+    def _approver(self) -> str:
+        return f"{self._bound}jackfield_approver{self._suffix}"
 
     @property
     def _bound(self) -> str:
@@ -65,6 +72,16 @@ class CookieJar:
         secret = visitor or secrets.token_urlsafe(32)
         self._set(response, self._visitor, secret)
         return secret
+
+    def approver(self, request: Request) -> str:
+        """Return the secret of a browser that has opened a start link; an empty string if it has none."""
+        return request.cookies.get(self._approver, "")[:_LONGEST]
+
+    def mark(self, response: Response, approver: str) -> None:
+        """Set the secret of a browser that opens a start link."""
+        response.set_cookie(
+            self._approver, approver, max_age=_APPROVES, path=current_prefix() or "/", secure=self._secure, httponly=True, samesite="lax"
+        )
 
     def _set(self, response: Response, name: str, value: str) -> None:
         response.set_cookie(name, value, path=current_prefix() or "/", secure=self._secure, httponly=True, samesite="strict")
