@@ -198,7 +198,7 @@ class Jackfield:
         """
         from jackfield.management.visible_journal import SeenJournal
 
-        return SeenJournal(required(self.journal), self.workspace, self.catalog, self.access.authorizer(caller))
+        return SeenJournal(required(self.journal), self.workspace, self.catalog, self.access.authorizer(caller), caller.owner)
 
     @property
     def overdue(self) -> int:

@@ -119,6 +119,46 @@ def test_whose_files_they_are(place: Place, tmp_path: Path) -> None:
         assert download(admin, theirs).status == 404
 
 
+def test_security_5_a_file_is_its_owners_wherever_its_id_is_used(place: Place, tmp_path: Path) -> None:
+    """Security 5: rules ended at the inputs, so a ruled token sent another token's file to a server of its own. Now the id is unknown to it
+    in inputs, dry runs, queues, batches and replays, as if the file did not exist."""
+    unknown = {"path": "/document/file", "message": "the file does not exist or has expired"}
+    with posting(place, tmp_path) as stand:
+        admin, ruled = stand.client(), stand.client(rules=Rules(("courier/*",)), name="clerk")
+        other = stand.client(rules=Rules(("courier/*",)), name="other")
+        theirs, own = admin.post("/v1/files", b"theirs").json["file"], ruled.post("/v1/files", b"theirs").json["file"]
+        for action in ("carry", "carryLater", "weigh"):
+            body = carrying(action, document={"file": theirs})
+            for sent in (body, {**body, "dryRun": True}, {**body, "idempotencyKey": f"k-{action}"}):
+                assert ruled.post("/v1/invocations", sent).json["error"]["details"] == [unknown]
+            queued = ruled.post("/v1/invocations", body, Prefer="respond-async")
+            assert (queued.status, queued.json["error"]["details"]) == (422, [unknown])
+            (outcome,) = ruled.post("/v1/invocations:batch", [body]).json
+            assert outcome["error"]["details"] == [unknown]
+            assert other.post("/v1/invocations", carrying(action, document={"file": own})).json["error"]["details"] == [unknown]
+            assert ruled.post("/v1/invocations", carrying(action, document={"file": own})).json["output"]["size"] == 6
+            assert admin.post("/v1/invocations", carrying(action, document={"file": own})).json["output"]["size"] == 6
+        kept = {**carrying("weigh", document={"file": theirs}), "idempotencyKey": "letter"}
+        assert admin.post("/v1/invocations", kept).json["output"]["size"] == 6
+        assert ruled.post("/v1/invocations", kept).status == 422  # whether the content is the same is not told
+        queued = ruled.post("/v1/invocations", carrying(document={"file": own}), Prefer="respond-async").json["invocationId"]
+        assert until(ruled, queued, is_settled)["output"]["size"] == 6
+
+
+def test_security_5_the_journal_shows_outputs_to_their_owner(place: Place, tmp_path: Path) -> None:
+    """Security 5: the journal showed a ruled token the outputs of all others, with the ids of their files."""
+    with posting(place, tmp_path) as stand:
+        admin, ruled = stand.client(), stand.client(rules=Rules(("courier/*",)), name="clerk")
+        theirs = admin.post("/v1/invocations", carrying(document="theirs")).json
+        own = ruled.post("/v1/invocations", carrying(document="own")).json
+        shown = ruled.get(f"/v1/invocations/{theirs['meta']['invocationId']}").json
+        assert (shown["status"], "output" in shown) == ("succeeded", False)
+        assert ruled.get(f"/v1/invocations/{own['meta']['invocationId']}").json["output"] == own["output"]
+        assert admin.get(f"/v1/invocations/{own['meta']['invocationId']}").json["output"] == own["output"]
+        listed = {item["invocationId"]: "output" in item for item in ruled.get("/v1/invocations").json["items"]}
+        assert listed == {theirs["meta"]["invocationId"]: False, own["meta"]["invocationId"]: True}
+
+
 def test_large_contents_of_a_queued_invocation_become_files(place: Place, tmp_path: Path) -> None:
     """The journal's row holds references to what would make it large, and the files are kept for as long as the invocation waits."""
     clock, content = FakeClock(), bytes(range(256)) * 4000

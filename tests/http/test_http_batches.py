@@ -147,19 +147,21 @@ def test_a_batch_has_no_key_of_its_own(client: Client) -> None:
 
 
 def test_rules_and_files_are_those_of_each_line(stand: Stand, client: Client) -> None:
-    """A token's rules refuse single lines; a file by its id is read for the line that names it."""
-    file = client.post("/v1/files", b"ours").json["file"]
+    """A token's rules refuse single lines; a file of the token's own is read for the line that names it, and another's is unknown."""
     ruled = stand.client("invoke", rules=Rules(("echo/say",)))
+    file, theirs = (one.post("/v1/files", b"ours").json["file"] for one in (ruled, client))
     found = outcomes(
         send(
             ruled,
             say("say", "hall", text="x", picture={"file": file}),
             say("post", "hall", text="x"),
             say("say", "hall", text="x", picture={"file": "file_" + "A" * 22}),
+            say("say", "hall", text="x", picture={"file": theirs}),
         )
     )
-    assert [line.get("error", {}).get("code") for line in found] == [None, "not_allowed", "invalid_input"]
+    assert [line.get("error", {}).get("code") for line in found] == [None, "not_allowed", "invalid_input", "invalid_input"]
     assert found[2]["error"]["details"][0]["path"] == "/picture/file"
+    assert found[3]["error"] == found[2]["error"]
 
 
 def test_workers_run_a_batch(tmp_path: Path) -> None:

@@ -36,6 +36,12 @@ class Caller:
         """Origin of the values of an inline connection."""
         return "remote" if self.remote else "operator"
 
+    @property
+    def owner(self) -> str | None:
+        """Name of the caller whose files and outputs alone this one may use; None for callers without rules, who may use all of the
+        workspace."""
+        return self.name if self.rules else None
+
     def to_json(self) -> dict[str, Any]:
         """Return the members by which a worker restores the caller of a queued invocation. A token's rules are not included but read
         again."""

@@ -146,9 +146,10 @@ class Files:
         with OnFailure(self.discard, workspace, identifier):
             return Incoming(self, file)
 
-    def find(self, workspace: str, identifier: str) -> StoredFile | None:
-        """Return a file; None if the workspace has no such file or it has expired."""
-        return self.table.find(workspace, identifier, self.time.now()) if _ID.match(identifier) else None
+    def find(self, workspace: str, identifier: str, owner: str | None = None) -> StoredFile | None:
+        """Return a file; None if the workspace has no such file, it has expired, or ``owner`` is given and it is not theirs."""
+        file = self.table.find(workspace, identifier, self.time.now()) if _ID.match(identifier) else None
+        return None if file is None or (owner is not None and file.caller != owner) else file
 
     def list(
         self, workspace: str, caller: str | None = None, *, cursor: str | None = None, limit: int = 50
@@ -197,34 +198,34 @@ class Files:
                 break
         return count
 
-    def weight(self, workspace: str, inputs: Any, schema: Mapping[str, Any]) -> int:
+    def weight(self, workspace: str, owner: str | None, inputs: Any, schema: Mapping[str, Any]) -> int:
         """Return the total size of the files that an invocation would pass by value; 0 if it would be refused. A file that is referred to
         twice counts twice, since it is sent twice."""
         places = [place for place in file_places(inputs, schema) if not place.is_streamed]
-        sizes = [file.size for place in places if (file := self.find(workspace, place.identifier)) is not None]
+        sizes = [file.size for place in places if (file := self.find(workspace, place.identifier, owner)) is not None]
         total = sum(sizes)
         return total if total <= self.limits.together else 0
 
-    def digests(self, workspace: str, identifiers: Iterable[str]) -> dict[str, Any]:
-        """Return a digest of type and content for each file that exists, by which requests are compared."""
+    def digests(self, workspace: str, owner: str | None, identifiers: Iterable[str]) -> dict[str, Any]:
+        """Return a digest of type and content for each file that ``find`` finds, by which requests are compared."""
         from jackfield.database import SealBroken
 
         found: dict[str, Any] = {}
         for identifier in identifiers:
-            file = self.find(workspace, identifier)
+            file = self.find(workspace, identifier, owner)
             if file is not None:
                 with suppress(SealBroken):
                     secret = self.storage.vault.open(workspace, ("file", identifier), file.sealed)
                     found[identifier] = {"contentType": file.content_type, "sha256": secret[_KEY:].hex()}
         return found
 
-    def contents(self, workspace: str, places: Iterable[Place]) -> dict[str, dict[str, str]]:
+    def contents(self, workspace: str, owner: str | None, places: Iterable[Place]) -> dict[str, dict[str, str]]:
         """Return the files at these places in the form of an input, by id.
 
-        :raises InvalidInput: for ids that are unknown or expired, and for files that are too large together.
+        :raises InvalidInput: for ids that ``find`` does not find, and for files that are too large together.
         """
         places = list(places)
-        found = {place.identifier: self.find(workspace, place.identifier) for place in places}
+        found = {place.identifier: self.find(workspace, place.identifier, owner) for place in places}
         check_there([place for place in places if found[place.identifier] is None])
         weight = sum(file.size for place in places if (file := found[place.identifier]) is not None)
         if weight > self.limits.together:

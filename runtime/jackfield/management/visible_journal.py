@@ -1,4 +1,5 @@
-"""The journal of a workspace as one caller sees it: the entries whose calls the rules of the caller's token would allow."""
+"""The journal of a workspace as one caller sees it: the entries whose calls the rules of the caller's token would allow, and the outputs
+of the caller's own calls."""
 
 from __future__ import annotations
 
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
 
 
 class SeenJournal:
-    """Read and resolve visible entries; all others appear not to exist."""
+    """Read and resolve visible entries; all others appear not to exist.
 
-    def __init__(self, journal: Journal, workspace: str, catalog: Catalog, authorizer: Authorizer) -> None:
+    ``owner`` is the caller whose outputs alone are shown; None: those of all.
+    """
+
+    def __init__(self, journal: Journal, workspace: str, catalog: Catalog, authorizer: Authorizer, owner: str | None) -> None:
         self._journal = journal
         self._workspace = workspace
         self._authorizer = authorizer
         self._catalog = catalog
+        self._owner = owner
         self._manifests: dict[str, Manifest | None] = {}
 
     def entries(self, *, cursor: str | None = None, limit: int = 50, **filters: Any) -> tuple[list[Entry], str | None]:
@@ -32,7 +37,7 @@ class SeenJournal:
         if not self._authorizer.token:
             return self._journal.entries(cursor=cursor, limit=limit, **filters)
         found, cursor = self._journal.seen_entries(self._sees, cursor=cursor, limit=limit, **filters)
-        return [self._without_rule(entry) for entry in found], cursor
+        return [self._shown(entry) for entry in found], cursor
 
     def find(self, identifier: str) -> Entry:
         """Return the entry of an invocation.
@@ -42,7 +47,7 @@ class SeenJournal:
         entry = self._journal.find(identifier)
         if not self._sees(entry):
             raise unknown_entry(identifier)
-        return self._without_rule(entry)
+        return self._shown(entry)
 
     def resolve(self, identifier: str, outcome: Literal["succeeded", "failed"], by: str) -> Entry:
         """Resolve an in-doubt entry with a person's answer, as the journal does.
@@ -50,7 +55,7 @@ class SeenJournal:
         :raises InvalidInvocation: if there is no such visible entry, or it is not in doubt.
         """
         self.find(identifier)
-        return self._without_rule(self._journal.resolve(identifier, outcome, by))
+        return self._shown(self._journal.resolve(identifier, outcome, by))
 
     def parts(self, since: float, step: int) -> list[Part] | None:
         """Return the invocations since a time, counted in parts of ``step`` seconds; None if the caller sees a part of the journal only."""
@@ -68,9 +73,16 @@ class SeenJournal:
         manifest = self._manifest(entry.connector)
         return self._authorizer.sees_entry(manifest, entry.connector, entry.action, entry.effect, entry.connection)
 
-    def _without_rule(self, entry: Entry) -> Entry:
-        """Return the entry without the deciding pattern, which may name hidden things."""
-        return replace(entry, rule=None) if self._authorizer.token else entry
+    def _shown(self, entry: Entry) -> Entry:
+        """Return the entry without the deciding pattern, which may name hidden things, and without the output of another's call: it may
+        hold what the rules would hide, and names files that the caller may not use."""
+        if not self._authorizer.token:
+            return entry
+        is_foreign = self._owner is not None and entry.caller != self._owner
+        result = entry.result
+        if is_foreign and result is not None:
+            result = {name: value for name, value in result.items() if name != "output"}
+        return replace(entry, rule=None, result=result)
 
     def _manifest(self, key: str) -> Manifest | None:
         if key not in self._manifests:

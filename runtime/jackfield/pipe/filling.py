@@ -81,19 +81,21 @@ class Filled:
     sources: Mapping[str, Source]
 
 
-def compared(invocation: Invocation, files: Files, workspace: str) -> Steps[Invocation]:
+def compared(invocation: Invocation, files: Files, workspace: str, owner: str | None) -> Steps[Invocation]:
     """Return the invocation as its idempotency key compares it: two files with the same content are the same input."""
     named = named_files(invocation.inputs) if invocation.idempotency_key is not None else set()
     if not named:
         return invocation
-    digests = yield Execute(partial(files.digests, workspace, named))
+    digests = yield Execute(partial(files.digests, workspace, owner, named))
     return replace(invocation, inputs=with_digests(invocation.inputs, digests))
 
 
-def fill(admitted: Admitted, files: Files, workspace: str) -> Steps[Filled]:
+def fill(admitted: Admitted, files: Files, workspace: str, owner: str | None) -> Steps[Filled]:
     """Replace references to files by ``{"data", "contentType"}`` where the schema takes a FILE, and find the files to be streamed.
 
-    :raises InvalidInput: for ids that are unknown or expired, and for files that are too large together.
+    ``owner`` is the caller whose files alone may be used; None: all of the workspace.
+
+    :raises InvalidInput: for ids that are unknown, expired or another owner's, and for files that are too large together.
     """
     places = file_places(admitted.invocation.inputs, admitted.action.inputs)
     if not places:
@@ -101,9 +103,9 @@ def fill(admitted: Admitted, files: Files, workspace: str) -> Steps[Filled]:
 
     def step() -> Filled:
         streamed = [place for place in places if place.is_streamed]
-        found = _found(files, workspace, streamed)
+        found = _found(files, workspace, owner, streamed)
         passed = [place for place in places if not place.is_streamed]
-        contents = files.contents(workspace, passed)
+        contents = files.contents(workspace, owner, passed)
         files.renew(workspace, {place.identifier for place in places})
         inputs = replaced(admitted.invocation.inputs, [(place.steps, contents[place.identifier]) for place in passed])
         return Filled(_with(admitted, inputs), {name: Source(files, file) for name, file in found.items()})
@@ -112,7 +114,7 @@ def fill(admitted: Admitted, files: Files, workspace: str) -> Steps[Filled]:
     return filled
 
 
-def by_value(admitted: Admitted, inputs: Mapping[str, Any], files: Files, workspace: str) -> Steps[Mapping[str, Any]]:
+def by_value(admitted: Admitted, inputs: Mapping[str, Any], files: Files, workspace: str, owner: str | None) -> Steps[Mapping[str, Any]]:
     """Return the inputs with the content of streamed files, for a connector in another process.
 
     :raises InvalidInput: as ``fill`` does.
@@ -120,20 +122,20 @@ def by_value(admitted: Admitted, inputs: Mapping[str, Any], files: Files, worksp
     places = file_places(inputs, admitted.action.inputs)
     if not places:
         return inputs
-    contents = yield Execute(partial(files.contents, workspace, places))
+    contents = yield Execute(partial(files.contents, workspace, owner, places))
     filled: Mapping[str, Any] = replaced(inputs, [(place.steps, contents[place.identifier]) for place in places])
     return filled
 
 
-def reserve(admitted: Admitted, files: Files, workspace: str) -> Steps[tuple[Admitted, Sequence[str]]]:
+def reserve(admitted: Admitted, files: Files, workspace: str, owner: str | None) -> Steps[tuple[Admitted, Sequence[str]]]:
     """Prepare a queued invocation, whose files stay references: return it with placeholders, as the schema judges it, and the files' ids.
 
-    :raises InvalidInput: for ids that are unknown or expired.
+    :raises InvalidInput: as ``fill`` does.
     """
     places = file_places(admitted.invocation.inputs, admitted.action.inputs)
     if not places:
         return admitted, ()
-    found = yield Execute(partial(_found, files, workspace, places))
+    found = yield Execute(partial(_found, files, workspace, owner, places))
     holes = [(place.steps, _placeholder(found[place.identifier])) for place in places if not place.is_streamed]
     return _with(admitted, replaced(admitted.invocation.inputs, holes)), tuple(found)
 
@@ -182,8 +184,8 @@ def holding(workspace: str, identifiers: Collection[str], invocation: str) -> Al
     return hold_all
 
 
-def _found(files: Files, workspace: str, places: list[Place]) -> dict[str, StoredFile]:
-    found = {place.identifier: files.find(workspace, place.identifier) for place in places}
+def _found(files: Files, workspace: str, owner: str | None, places: list[Place]) -> dict[str, StoredFile]:
+    found = {place.identifier: files.find(workspace, place.identifier, owner) for place in places}
     check_there([place for place in places if found[place.identifier] is None])
     return {name: file for name, file in found.items() if file is not None}
 

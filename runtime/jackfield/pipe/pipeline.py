@@ -142,7 +142,7 @@ class Pipeline:
         meta.connector, meta.action = invocation.connector, invocation.action
         deadline = Deadline.after(invocation.timeout_seconds, self.clock)
         with within(deadline.remaining()):
-            record = self._new_record((yield from compared(invocation, self.files, self.workspace)), state, deadline)
+            record = self._new_record((yield from compared(invocation, self.files, self.workspace, state.caller.owner)), state, deadline)
             if record is None:
                 raise InvalidInvocation("this runtime has no journal")
             admitted = yield from self._admitted(invocation, state, record)
@@ -150,7 +150,7 @@ class Pipeline:
             if replayed is not None:
                 return replayed
             _refuse_credentials(admitted)
-            judged, named = yield from reserve(admitted, self.files, self.workspace)
+            judged, named = yield from reserve(admitted, self.files, self.workspace, state.caller.owner)
             checked(judged, self.opening.defaults, self.schemas)
             body, stored = yield from stow(admitted, body, self.files, self.workspace, state.caller.name)
             record.keep(journal.sealed_inputs(meta.invocation_id, {"invocation": dict(body), **state.caller.to_json()}))
@@ -210,7 +210,9 @@ class Pipeline:
     def _run_stages(self, invocation: Invocation, deadline: Deadline, state: RunState) -> Steps[Result]:
         enter = self.plugins.stage if self.plugins.has("stage") else _ignore_stage
         enter("admit")
-        record = state.record = self._new_record((yield from compared(invocation, self.files, self.workspace)), state, deadline)
+        record = state.record = self._new_record(
+            (yield from compared(invocation, self.files, self.workspace, state.caller.owner)), state, deadline
+        )
         admitted = yield from self._admitted(invocation, state, record)
         if record is not None:
             replayed = yield from record.replay()
@@ -223,7 +225,7 @@ class Pipeline:
         admitted = yield from self._filled(admitted, state)
         inputs = checked(admitted, self.opening.defaults, self.schemas)
         enter("open")
-        connector, action, inputs = yield from self._loaded(admitted, inputs)
+        connector, action, inputs = yield from self._loaded(admitted, inputs, state.caller.owner)
         run = state.run = self._run(admitted, connector, action, inputs, deadline, state)
         if record is not None:
             record.run_with(run)
@@ -271,11 +273,13 @@ class Pipeline:
         """Read the stored files that the inputs refer to."""
         if not names_files(admitted.invocation.inputs):
             return admitted
-        filled = yield from fill(admitted, self.files, self.workspace)
+        filled = yield from fill(admitted, self.files, self.workspace, state.caller.owner)
         state.files, state.inputs = filled.sources, filled.admitted.invocation.inputs
         return filled.admitted
 
-    def _loaded(self, admitted: Admitted, inputs: Mapping[str, Any]) -> Steps[tuple[Connector, Action, Mapping[str, Any]]]:
+    def _loaded(
+        self, admitted: Admitted, inputs: Mapping[str, Any], owner: str | None
+    ) -> Steps[tuple[Connector, Action, Mapping[str, Any]]]:
         """Return the connector's code, the action, and the inputs as its process takes them. The first call loads the code in a step of its
         own: importing it, or starting its process, would hold up an event loop."""
         wanted = (admitted.manifest.key, admitted.action.key, admitted.manifest.version)
@@ -283,7 +287,7 @@ class Pipeline:
         connector: Connector = load() if self.catalog.has_loaded(*wanted) else (yield Execute(load))
         action = connector.actions[admitted.action.key]
         if not action.takes_streams and names_files(inputs):
-            inputs = yield from by_value(admitted, inputs, self.files, self.workspace)
+            inputs = yield from by_value(admitted, inputs, self.files, self.workspace, owner)
         return connector, action, inputs
 
     def _preview(self, admitted: Admitted, run: Run, state: RunState) -> Steps[Result]:

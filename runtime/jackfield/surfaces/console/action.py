@@ -332,7 +332,7 @@ async def run(request: PageRequest) -> Response:
     if request.form.get("mode") == "dry":
         invocation["dryRun"] = True
     server = request.server
-    weight = await weight_of(invocation, server.catalog, server.files, request.identity.workspace, server.briefly)
+    weight = await weight_of(invocation, server, request.identity)
     take_room(request.http, weight, weight)
     result = await _run(request, invocation)
     request.server.metrics.note(result)

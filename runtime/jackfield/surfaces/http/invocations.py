@@ -56,7 +56,7 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
     try:
         body = _completed(await decoded(text), request)
         if isinstance(body, dict):
-            files = 0 if queued else await weight_of(body, server.catalog, server.files, identity.workspace, server.briefly)
+            files = 0 if queued else await weight_of(body, server, identity)
             take_room(request, files, files)
         else:
             body = text  # pass the bytes on: a string would be parsed as JSON

@@ -139,7 +139,7 @@ class _Call:
     async def _run(self, invocation: Mapping[str, Any], identifier: str | int | None) -> Result:
         server, identity = self._server, self._identity
         given = traced(invocation, self._request.headers.get("traceparent"))
-        self._weigh(await weight_of(given, server.catalog, server.files, identity.workspace, server.briefly))
+        self._weigh(await weight_of(given, server, identity))
         server.metrics.running.inc()
         try:
             with self._door.running(_key(self._request, identity, identifier), self.cancelled):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -11,9 +11,8 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from jackfield.catalog import Catalog
 from jackfield.errors import Unavailable, UnknownName
-from jackfield.files import FileDamaged, Files, SealedReader, StoredFile
+from jackfield.files import FileDamaged, SealedReader, StoredFile
 from jackfield.files.references import names_files
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
@@ -24,36 +23,26 @@ _PIECE = 1024 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z")
 
 
-async def weight_of(
-    body: Mapping[str, Any], catalog: Catalog, files: Files, workspace: str, briefly: Callable[[Callable[[], Any]], Awaitable[Any]]
-) -> int:
-    """Return the bytes that the files of an invocation take in memory. The pipe reads them, and refuses what is wrong with them.
-
-    ``briefly`` runs a look-up in a thread.
-    """
+async def weight_of(body: Mapping[str, Any], server: ServerContext, identity: Identity) -> int:
+    """Return the bytes that the files of an invocation take in memory. The pipe reads them, and refuses what is wrong with them."""
     given, connector, key, version = (body.get(name) for name in ("inputs", "connector", "action", "connectorVersion"))
     if not isinstance(given, dict) or not isinstance(connector, str) or not isinstance(key, str) or not names_files(given):
         return 0
     try:
-        action = catalog.find(connector, version if isinstance(version, str) else None).actions.get(key)
+        action = server.catalog.find(connector, version if isinstance(version, str) else None).actions.get(key)
     except UnknownName:
         return 0
     if action is None:
         return 0
-    schema = action.inputs
-    weight: int = await briefly(lambda: files.weight(workspace, given, schema))
+    files, workspace, owner, schema = server.files, identity.workspace, identity.caller.owner, action.inputs
+    weight: int = await server.briefly(lambda: files.weight(workspace, owner, given, schema))
     return weight
-
-
-def _owner(identity: Identity) -> str | None:
-    """Return the caller whose files alone a token sees; None for those without rules, which see all files of the workspace."""
-    return identity.caller.name if identity.rules else None
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/files``."""
     cursor, limit = request.query_params.get("cursor"), int(request.query_params.get("limit", 50))
-    files, workspace, owner = server.files, identity.workspace, _owner(identity)
+    files, workspace, owner = server.files, identity.workspace, identity.caller.owner
     found, after = await server.briefly(lambda: files.list(workspace, owner, cursor=cursor, limit=limit))
     return answer({"items": [file.to_json() for file in found], "nextCursor": after})
 
@@ -93,9 +82,9 @@ async def download(request: Request, server: ServerContext, identity: Identity) 
 
 
 async def _found(request: Request, server: ServerContext, identity: Identity) -> StoredFile:
-    identifier, owner = request.path_params["file"], _owner(identity)
-    file: StoredFile | None = await server.briefly(lambda: server.files.find(identity.workspace, identifier))
-    if file is None or (owner is not None and file.caller != owner):
+    identifier, owner = request.path_params["file"], identity.caller.owner
+    file: StoredFile | None = await server.briefly(lambda: server.files.find(identity.workspace, identifier, owner))
+    if file is None:
         raise Problem(404, f"no file has the ID '{identifier[:80]}', or it has expired")
     return file
 
