@@ -17,11 +17,11 @@ from jackfield_http.decoding import ACCEPTED
 from jackfield_http.errors import Refusal
 from jackfield_http.exchange import MOST_HOPS, SAFE, Exchange
 from jackfield_http.faults import not_allowed
-from jackfield_http.headers import FRAMING, Headers, field
+from jackfield_http.headers import FRAMING, Headers, field, folded, merged, set_by_connection, together
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, SignIn
 from jackfield_http.signing import Outgoing, signatures
-from jackfield_http.urls import Url, fill, query_string, without
+from jackfield_http.urls import Url, fill, owned_query, query_string, without
 from jackfield_http.version import VERSION
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _LOG = logging.getLogger("jackfield.http_client")
 _AGENT = f"jackfield/{VERSION}"
 _ERROR_BODY = 256 * 1024
 """Maximum size of an error's body that is read for its message."""
+_ACCEPT = {"Accept": "application/json, */*;q=0.5"}
 _NO_VALUES: Mapping[str, Any] = {}
 
 
@@ -83,7 +84,8 @@ class HttpClient:
         """Send a request and read the whole response.
 
         - ``query``: parameters by name. None is left out, a list repeats its name.
-        - ``headers``: fields by name, in addition to those of the connection.
+        - ``headers``: fields by name, in addition to those of the connection. One that the connection or its sign-in sets is refused, and
+          so is a query parameter: callers must not choose it.
         - ``json``, ``form``, ``multipart``, ``content`` (with ``content_type``): the body, one of them.
         - ``expect``: statuses that count as success, if not 200 to 299.
         - ``idempotent=True``: the provider recognises a repeated request by the invocation's key, which is sent in a header field;
@@ -168,12 +170,19 @@ class HttpClient:
         signed = self._settings.server is None or url.origin == self._settings.server.origin
         if not signed:
             raise not_allowed(url.host)
+        server, signing = self._settings.server, self._sign_in.query()
+        if signing or (server is not None and server.query):
+            url = owned_query(url, "" if server is None else server.query, signing)
         body = _body(json, form, multipart, content, content_type)
-        fields = {"Accept": "application/json, */*;q=0.5", **self._settings.headers, **(headers or {})}
+        given = dict(headers or {})
         if idempotent:
-            fields[self._settings.idempotency_header if idempotent is True else idempotent] = self._key()
+            given = merged(given, {self._settings.idempotency_header if idempotent is True else idempotent: self._key()})
+        names = frozenset(map(folded, given))
+        fields = merged(_ACCEPT, self._settings.headers, given)
+        if self._settings.headers and (taken := next((name for name in self._settings.headers if folded(name) in names), None)):
+            raise set_by_connection(f"the header '{taken}'")
         name = step or f"{method} {path if isinstance(path, str) else url.host}"
-        return Exchange(method, url, fields, body, name, method in SAFE if safe is None else safe, signed, expect)
+        return Exchange(method, url, fields, body, name, method in SAFE if safe is None else safe, signed, expect, names)
 
     def _key(self) -> str:
         """Return the invocation's key for the first request of an attempt, and one derived from it for each later one."""
@@ -204,7 +213,7 @@ class HttpClient:
         url, fields = exchange.url, self._fields(exchange)
         if exchange.signed:
             url = url.with_query(self._sign_in.query())
-            fields += self._sign_in.fields()
+            fields = together(fields, self._sign_in.fields(), exchange.given)
             fields += signatures(self._sign_in, Outgoing(exchange.method, url, fields, exchange.body))
         body = exchange.body
 
@@ -227,7 +236,7 @@ class HttpClient:
 
     def _fields(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
         fields = [(b"Host", exchange.url.authority.encode("ascii"))]
-        given = {"User-Agent": _AGENT, "Accept-Encoding": ACCEPTED, **exchange.headers}
+        given = merged({"User-Agent": _AGENT, "Accept-Encoding": ACCEPTED}, exchange.headers)
         body = exchange.body
         if body is not None and body.content_type is not None and not any(name.lower() == "content-type" for name in given):
             given["Content-Type"] = body.content_type

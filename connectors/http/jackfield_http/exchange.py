@@ -19,7 +19,8 @@ _NEUTRAL = frozenset({"accept", "accept-encoding", "accept-language", "if-modifi
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Request: what is sent, how it is called in errors, and which statuses count as success (None: 200 to 299)."""
+    """Request: what is sent, how it is called in errors, which statuses count as success (None: 200 to 299), and the folded names of the
+    header fields that the caller ``given``."""
 
     method: str
     url: Url
@@ -29,6 +30,7 @@ class Exchange:
     safe: bool
     signed: bool = True
     expect: Collection[int] | None = None
+    given: frozenset[str] = frozenset()
 
     def accepts(self, status: int) -> bool:
         """Return True if the status is a success."""

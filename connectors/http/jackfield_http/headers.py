@@ -104,6 +104,51 @@ def field(name: str, value: str) -> tuple[bytes, bytes]:
         raise InvalidInput(f"the header '{name[:80]}' contains characters outside Latin-1", sent=Sent.NOTHING) from None
 
 
+def folded(name: str) -> str:
+    """Return a header name as servers compare it: some do not tell ``_`` from ``-`` (RFC 3875 §4.1.18)."""
+    return name.lower().replace("_", "-")
+
+
+def merged(*parts: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of all parts; a later one replaces an earlier one of the same name, in whatever case."""
+    return dict({name.lower(): (name, value) for part in parts for name, value in part.items()}.values())
+
+
+def together(fields: list[tuple[bytes, bytes]], own: list[tuple[bytes, bytes]], given: frozenset[str]) -> list[tuple[bytes, bytes]]:
+    """Return the fields of a request with those of the sign-in, which replace the client's defaults; all cookies are in one field.
+
+    ``given`` are the folded names of the fields that the caller has set.
+
+    :raises InvalidInput: if the caller has set a field or a cookie that the sign-in sets: servers may read either.
+    """
+    if not own:
+        return fields
+    names = {folded(name.decode("latin-1")): name.decode("latin-1") for name, _ in own}
+    taken = next((name for name in sorted(given) if name in names and name != "cookie"), None)
+    if taken is not None:
+        raise set_by_connection(f"the header '{names[taken]}'")
+    kept = [one for one in fields if folded(one[0].decode("latin-1")) not in names]
+    if "cookie" not in names:
+        return kept + own
+    theirs, ours = _cookies(fields), _cookies(own)
+    if both := {_cookie_name(one) for one in theirs} & {_cookie_name(one) for one in ours}:
+        raise set_by_connection(f"the cookie '{min(both).decode('latin-1')}'")
+    return [*kept, *(one for one in own if one[0].lower() != b"cookie"), (b"Cookie", b"; ".join([*theirs, *ours]))]
+
+
+def _cookies(fields: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+    return [part.strip() for name, value in fields if name.lower() == b"cookie" for part in value.split(b";") if part.strip()]
+
+
+def _cookie_name(cookie: bytes) -> bytes:
+    return cookie.partition(b"=")[0].strip()
+
+
+def set_by_connection(what: str) -> InvalidInput:
+    """Return the error for a part of a request that only the connection may set."""
+    return InvalidInput(f"{what} is set by the connection, and cannot be an input", hint="Leave it out.", sent=Sent.NOTHING)
+
+
 def _seconds(value: str, now: str | None) -> float | None:
     seconds = _number(value)
     if seconds is not None:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from jackfield.connector import Detail, InvalidConnection, InvalidInput, Sent, pointer
+from jackfield_http.headers import set_by_connection
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PARAMETER = re.compile(r"\{(\w+)\}")
@@ -17,6 +18,15 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)+")
 _QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/?\[\]{}|^`\"<>-]*")
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?\.?|\[[0-9a-f:.]+\]")
 _UNFIT = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
+UNFIT_SEGMENT = (
+    "must not be empty, contain '.' or '..' as a segment (also encoded), or contain control characters: it is part of a URL's path"
+)
+_DECODINGS = 5
+_SEPARATORS = re.compile(r"[/\\]")
+_PARAMETERS = re.compile("[&;]")
+_WIDE = re.compile(r"%u00([0-9A-Fa-f]{2})")
+"""Encoding that some servers of Microsoft read."""
+_TRIMMED = " \t\r\n\0"
 _LONGEST = 16_384
 """Maximum length of a URL's path and query; servers accept about half of it."""
 
@@ -101,7 +111,7 @@ def parse_url(text: str) -> Url:
     path, query = _encoded(parts.path) or "/", _encoded(parts.query)
     if not _PATH.fullmatch(path) or not _QUERY.fullmatch(query) or len(path) + len(query) > _LONGEST:
         raise UrlError("has a path or a query that is too long or not encoded")
-    if _climbs(path):
+    if climbs(path):
         raise UrlError("contains '.' or '..' as a path segment")
     return Url(parts.scheme, host, port if port is not None else _DEFAULT_PORTS[parts.scheme], path, query)
 
@@ -124,14 +134,14 @@ def server_url(text: str, path: str = "/server") -> Url:
 def fill(template: str, values: Mapping[str, Any]) -> str:
     """Fill a path such as ``/parcels/{id}``. A value is percent-encoded as a whole, so that it stays within its segment.
 
-    :raises InvalidInput: if a value is empty, ``.`` or ``..``, has control characters, or the whole path is not one.
+    :raises InvalidInput: if a value does not fit into a segment, or the whole path is not one.
     """
 
     def encoded(found: re.Match[str]) -> str:
         return segment(values[found[1]], found[1])
 
     filled = _PARAMETER.sub(encoded, template)
-    if not _PATH.fullmatch(filled) or _climbs(filled) or len(filled) > _LONGEST:
+    if not _PATH.fullmatch(filled) or climbs(filled) or len(filled) > _LONGEST:
         text = "the request's path is not valid: pass parts that come from inputs as parameters, not as text"
         raise InvalidInput(text, sent=Sent.NOTHING)
     return filled
@@ -140,12 +150,12 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
 def segment(value: object, name: str) -> str:
     """Percent-encode one path segment.
 
-    :raises InvalidInput: if it is empty, ``.`` or ``..`` (servers would climb to another resource), or has control characters.
+    :raises InvalidInput: if it is empty, has control characters, or contains ``.`` or ``..`` as a segment in any encoding: servers would
+        climb to another resource.
     """
     text = "" if value is None else plain(value)
-    if text in {"", ".", ".."} or any(ord(character) < 32 or ord(character) == 127 for character in text):
-        reason = "must not be empty, '.' or '..', and must not contain control characters: it is part of a URL's path"
-        raise InvalidInput("an input does not fit into the URL", details=[Detail(pointer(name), reason)], sent=Sent.NOTHING)
+    if not text or climbs(text) or any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise InvalidInput("an input does not fit into the URL", details=[Detail(pointer(name), UNFIT_SEGMENT)], sent=Sent.NOTHING)
     return quote(text.encode("utf-8", "replace"), safe="")
 
 
@@ -180,8 +190,42 @@ def _encoded(text: str) -> str:
     return text if text.isascii() else "".join(one if one.isascii() else quote(one, safe="") for one in text)
 
 
-def _climbs(path: str) -> bool:
-    return any(unquote(part) in {".", ".."} for part in path.split("/")) and "." in unquote(path)
+def climbs(path: str) -> bool:
+    """Return whether a server or proxy could read ``.`` or ``..`` as a segment of a path: one that decodes it several times, splits it at
+    encoded slashes or backslashes, or drops what follows a semicolon."""
+    if "." not in path and "%" not in path:
+        return False
+    text = path
+    for _ in range(_DECODINGS):
+        if any(part.partition(";")[0].strip(_TRIMMED) in {".", ".."} for part in _SEPARATORS.split(text)):
+            return True
+        decoded = _WIDE.sub(r"%\1", text)
+        decoded = unquote(decoded, "latin-1").replace("\xc0\xae", ".").replace("\xc0\xaf", "/").replace("\xc1\x9c", "\\")
+        if decoded == text:
+            return False
+        text = decoded
+    return True
+
+
+def owned_query(url: Url, own: str, signing: str) -> Url:
+    """Return a URL with the parameters that the connection's server has in its own query.
+
+    :raises InvalidInput: if the URL has another parameter with the name of one of these, or of the sign-in's: servers may read either.
+    """
+    pairs = _pairs(own)
+    reserved = {name.lower() for name, _ in (*pairs, *_pairs(signing))}
+    given = _pairs(url.query)
+    taken = next((name for name, value in given if name.lower() in reserved and (name, value) not in pairs), None)
+    if taken is not None:
+        raise set_by_connection(f"the query parameter '{taken[:80]}'")
+    missing = "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in pairs if (name, value) not in given)
+    return url.with_query(missing)
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    """Return the decoded names and values of a query; some servers split it at semicolons, too."""
+    parts = (part.partition("=") for part in _PARAMETERS.split(query) if part)
+    return [(unquote_plus(name), unquote_plus(value)) for name, _, value in parts]
 
 
 def _host(name: str, bracketed: bool) -> str:

@@ -158,7 +158,7 @@ def test_a_client_certificate_does_not_follow(monkeypatch: pytest.MonkeyPatch) -
         assert other.requests == []
 
 
-@pytest.mark.parametrize("value", ["", ".", "..", "a\nb", "a\x00b", "\r\nX: y", "\x7f"])
+@pytest.mark.parametrize("value", ["", ".", "..", "../admin", "%2e%2e", "..\\admin", "a\nb", "a\x00b", "\r\nX: y", "\x7f"])
 def test_path_values_that_climb(value: str) -> None:
     """A path value that is empty, climbs, or has control characters is refused at its input."""
     with attempt("http://127.0.0.1:9") as (api, _), pytest.raises(InvalidInput) as found:
@@ -168,9 +168,9 @@ def test_path_values_that_climb(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "path"),
-    [("../admin", "/p/..%2Fadmin/x"), ("a?b=c", "/p/a%3Fb%3Dc/x"), ("a#b", "/p/a%23b/x"),
-     ("%2e%2e", "/p/%252e%252e/x"), ("a;b", "/p/a%3Bb/x"),
-     ("..\\admin", "/p/..%5Cadmin/x"), ("\u2025", "/p/%E2%80%A5/x"), ("{id}", "/p/%7Bid%7D/x"), ("a//b", "/p/a%2F%2Fb/x")],
+    [("a/b", "/p/a%2Fb/x"), ("a?b=c", "/p/a%3Fb%3Dc/x"), ("a#b", "/p/a%23b/x"),
+     ("%2e%2ea", "/p/%252e%252ea/x"), ("a;b", "/p/a%3Bb/x"),
+     ("a\\admin", "/p/a%5Cadmin/x"), ("\u2025", "/p/%E2%80%A5/x"), ("{id}", "/p/%7Bid%7D/x"), ("a//b", "/p/a%2F%2Fb/x")],
 )  # fmt: skip
 def test_path_values_stay_in_their_segment(value: str, path: str) -> None:
     """Whatever a path value holds, it is one segment of the path."""

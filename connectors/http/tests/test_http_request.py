@@ -299,6 +299,7 @@ def test_an_account_must_be_connected_first(harness: Harness, kind: str) -> None
     """Over a connection that a person has to approve, nothing is sent before; an inline one keeps no approval."""
     server = harness.serve(Answer({}))
     values = {"server": server.url, "authorizationUrl": f"{server.url}/auth", "tokenUrl": f"{server.url}/token", "clientId": "web"}
+    values |= {"issuer": server.url} if kind == "openIdConnect" else {}
     result = harness.invoke("request", {"url": "/x"}, connection={"type": f"http/{kind}", "values": values})
     assert result.error is not None
     assert (result.error.code, "keeps no approval" in result.error.message, server.requests) == ("invalid_connection", True, [])

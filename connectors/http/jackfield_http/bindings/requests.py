@@ -12,6 +12,7 @@ from typing import Any
 from jackfield.connector import Detail, File, InvalidInput, Sent, StreamedFile, current_call, pointer
 from jackfield_http.bindings.styles import encoded, header_value, path_value, query_pairs, text, unreserved
 from jackfield_http.bodies import Content, Part
+from jackfield_http.urls import climbs
 
 _TEMPLATE = re.compile(r"\{([^{}/]+)\}")
 _SEVERAL = re.compile(r"[,*]")
@@ -65,6 +66,8 @@ def request_of(binding: Json, inputs: Json, files: Files | None = None) -> Reque
             placed.put(row, inputs[row["input"]])
     fixed = [placed.filled(binding["query"])] if "query" in binding else []
     path = placed.filled(binding["path"])
+    if climbs(path):
+        raise InvalidInput("the inputs do not fit into the URL: together they contain '.' or '..' as a segment", sent=Sent.NOTHING)
     made = Request(binding["method"], path, "&".join([*fixed, *placed.query]), placed.headers)
     if placed.cookies:
         made.headers["Cookie"] = "; ".join(placed.cookies)

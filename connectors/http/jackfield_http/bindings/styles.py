@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jackfield.connector import Detail, InvalidInput, Sent, pointer
+from jackfield_http.urls import UNFIT_SEGMENT, climbs
 
 _RESERVED = "!$'()*,/:;?@[]"
 """Characters that ``allowReserved`` leaves: all reserved ones except those that would end the value."""
@@ -40,13 +41,12 @@ def unreserved(value: Any) -> str:
 def path_value(value: Any, name: str, style: str, *, explode: bool) -> str:
     """Return what stands for a parameter in a path.
 
-    :raises InvalidInput: if nothing would stand there, or ``.`` or ``..``: the request would reach another resource.
+    :raises InvalidInput: if nothing would stand there, or ``.`` or ``..`` in any encoding: the request would reach another resource.
     """
     joined = _PATHS[style](value, name, explode)
     bare = joined.strip(".;=,")
-    if joined in ("", ".", "..") or (not bare and isinstance(value, list | dict)) or value in ("", None) or _controls(value):
-        reason = "must not be empty, '.' or '..', and must not contain control characters: it is part of a URL's path"
-        raise InvalidInput("an input does not fit into the URL", details=[Detail(pointer(name), reason)], sent=Sent.NOTHING)
+    if not joined or climbs(joined) or (not bare and isinstance(value, list | dict)) or value in ("", None) or _controls(value):
+        raise InvalidInput("an input does not fit into the URL", details=[Detail(pointer(name), UNFIT_SEGMENT)], sent=Sent.NOTHING)
     return joined
 
 
