@@ -104,6 +104,11 @@ def field(name: str, value: str) -> tuple[bytes, bytes]:
         raise InvalidInput(f"the header '{name[:80]}' contains characters outside Latin-1", sent=Sent.NOTHING) from None
 
 
+def is_token(text: str) -> bool:
+    """Return whether a text can name a header field (RFC 9110 §5.6.2)."""
+    return _NAME.fullmatch(text) is not None
+
+
 def folded(name: str) -> str:
     """Return a header name as servers compare it: some do not tell ``_`` from ``-`` (RFC 3875 §4.1.18)."""
     return name.lower().replace("_", "-")

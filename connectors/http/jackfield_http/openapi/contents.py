@@ -88,6 +88,11 @@ class Response:
     example: Any = None
 
 
+def _is_media(name: str) -> bool:
+    """Return whether a media type can be sent in a header."""
+    return bool(name.strip()) and name.isascii() and name.isprintable()
+
+
 def is_json(media: str) -> bool:
     """Return whether a media type is JSON."""
     kind = media.partition(";")[0].strip().lower()
@@ -141,7 +146,7 @@ class Contents:
         content = body.get("content")
         if not isinstance(content, dict) or not content:
             return None
-        known = {media: way for media in content if media.strip() and (way := _encoding(media)) is not None}
+        known = {media: way for media in content if _is_media(media) and (way := _encoding(media)) is not None}
         if not known:
             raise LookupError(f"its request body is {', '.join(content)[:200]}, which cannot be sent")
         media = min(known, key=lambda name: (_ORDER.index(known[name]), _named(name) != name))
@@ -271,7 +276,8 @@ class Contents:
         headers = headers if isinstance(headers, dict) else None
         if not isinstance(content, dict) or not content:
             return Response({"type": "object"}, {"read": "none"}, None, headers)
-        listed = sorted(filter(is_json, content), key=lambda name: _named(name) != name) or [name for name in content if name.strip()]
+        sendable = [name for name in content if _is_media(name)]
+        listed = sorted(filter(is_json, sendable), key=lambda name: _named(name) != name) or sendable
         media = listed[0] if listed else "*/*"
         given = content[media] if isinstance(content.get(media), dict) else {}
         raw = given.get("schema", True)

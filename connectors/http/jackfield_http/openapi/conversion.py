@@ -173,7 +173,8 @@ def probe_of(row: Json, actions: list[Json]) -> str | None:
 def title_in(document: Json) -> str:
     """Return the title of a document."""
     info = document.get("info")
-    return str((info.get("title") if isinstance(info, dict) else None) or "").strip()[:120] or "API"
+    text = str((info.get("title") if isinstance(info, dict) else None) or "")
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:120] or "API"
 
 
 def _version(given: object) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.connector import pointer
+from jackfield_http.headers import folded, is_token
 from jackfield_http.openapi.naming import words
 from jackfield_http.openapi.pointing import Pointing
 from jackfield_http.openapi.report import Report
@@ -80,6 +81,22 @@ def _operation(pointing: Pointing, report: Report, path: str, method: str, item:
     )
 
 
+def is_name(name: object, place: str) -> bool:
+    """Return whether a parameter or an API key can be sent by this name: a header or a cookie is named by a token (RFC 9110 §5.6.2)."""
+    if not isinstance(name, str) or not name or not name.isprintable():
+        return False
+    return place not in ("header", "cookie") or is_token(name)
+
+
+def _credentials(root: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return place and name of each API key of a document: the connection sends it, whatever else the document calls a parameter."""
+    components = root.get("components")
+    listed = components.get("securitySchemes") if isinstance(components, dict) else None
+    schemes = [scheme for scheme in (listed.values() if isinstance(listed, dict) else ()) if isinstance(scheme, dict)]
+    keys = [scheme for scheme in schemes if scheme.get("type") == "apiKey"]
+    return {(str(scheme.get("in")), folded(scheme["name"])) for scheme in keys if isinstance(scheme.get("name"), str)}
+
+
 def _parameters(pointing: Pointing, report: Report, listed: Any, at: str) -> list[tuple[Json, str]]:
     found = []
     for number, given in enumerate(listed if isinstance(listed, list) else ()):
@@ -88,8 +105,12 @@ def _parameters(pointing: Pointing, report: Report, listed: Any, at: str) -> lis
         except LookupError:
             report.lossy("broken reference", f"{at}/{number}", "this parameter is left out")
             continue
-        if isinstance(parameter.get("name"), str) and parameter["name"] and parameter.get("in") in ("path", "query", "header", "cookie"):
-            found.append((parameter, place))
+        name, where = parameter.get("name"), parameter.get("in")
+        if where not in ("path", "query", "header", "cookie") or not is_name(name, where):
+            text = "a parameter needs 'in' of path, query, header or cookie, and a 'name' that can be sent there"
+            report.lossy("parameter without a place", place, text)
+        elif (where, folded(str(name))) in _credentials(pointing.root):
+            report.assumed("parameter of a credential", place, f"the connection sends '{str(name)[:80]}'")
         else:
-            report.lossy("parameter without a place", place, "a parameter needs 'name', and 'in' of path, query, header or cookie")
+            found.append((parameter, place))
     return found

@@ -271,8 +271,12 @@ def test_keys_are_locked() -> None:
 '''
 
 
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
+
+
 def _readme(manifest: Json) -> str:
-    return f"""# {manifest["title"]}
+    title = _MARKUP.sub(r"\\\1", manifest["title"])  # a document's text, on one line: no heading, link or HTML of its author
+    return f"""# {title}
 
 A connector for jackfield, generated from the OpenAPI document of the API; it contains no code.
 

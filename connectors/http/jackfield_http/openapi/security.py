@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 from jackfield_http.openapi.naming import camel, words
-from jackfield_http.openapi.operations import Operation
+from jackfield_http.openapi.operations import Operation, is_name
 from jackfield_http.openapi.pointing import Pointing
 from jackfield_http.openapi.report import Report
 from jackfield_http.openapi.sign_ins import ACCOUNTS, Part, bearer, flow_parts, provider_part, signature, text_field
@@ -44,7 +44,7 @@ def parts_of(scheme: Json, about: str) -> list[Part]:
 def _of_key(scheme: Json, about: str) -> list[Part]:
     if str(scheme.get("x-amazon-apigateway-authtype", "")).lower() == "awssigv4":
         return [signature(about)]
-    if scheme.get("in") not in ("header", "query", "cookie") or not isinstance(scheme.get("name"), str):
+    if scheme.get("in") not in ("header", "query", "cookie") or not is_name(scheme.get("name"), scheme["in"]):
         return []
     row = {"in": scheme["in"], "name": scheme["name"]}
     return [Part("apiKey", "API key", "apiKey", {"value": text_field("API key", about, secret=True)}, ("value",), row)]

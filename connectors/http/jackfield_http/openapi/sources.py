@@ -6,13 +6,14 @@ import os
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from jackfield.connector import InvalidInput
+from jackfield.connector import ANYWHERE, Guard, InvalidConnection, InvalidInput
 from jackfield_http.openapi.reading import MAX_BYTES, parsed
 
 _MOST = 200
 """Limit of documents that one refers to."""
 _BUNDLED = "x-jackfield-bundled"
 _TIMEOUT = 30.0
+_DOWNLOAD = "Download it, and give the file's path."
 
 Json = dict[str, Any]
 
@@ -20,10 +21,13 @@ Json = dict[str, Any]
 def read(source: str) -> tuple[Json, bytes]:
     """Read a document and everything that it refers to, bundled into one; return it with the bytes of the main document.
 
+    What a public document refers to is fetched from public addresses only, whatever its host's name resolves to by then.
+
     :raises InvalidInput: if a document cannot be read.
     """
+    is_public = is_url(source) and _is_public(source)
     content = _bytes(source)
-    return _Bundle(source).bundled(parsed(content, source)), content
+    return _Bundle(source, Guard() if is_public else ANYWHERE).bundled(parsed(content, source)), content
 
 
 def is_url(source: str) -> bool:
@@ -31,9 +35,9 @@ def is_url(source: str) -> bool:
     return source.startswith(("http://", "https://"))
 
 
-def _bytes(source: str) -> bytes:
+def _bytes(source: str, guard: Guard = ANYWHERE) -> bytes:
     if is_url(source):
-        return _fetched(source)
+        return _fetched(source, guard)
     try:
         with open(source, "rb") as file:
             return file.read(MAX_BYTES + 1)
@@ -41,22 +45,34 @@ def _bytes(source: str) -> bytes:
         raise InvalidInput(f"'{source[:200]}' cannot be read: {error.strerror}", hint="Give the path of a document, or its URL.") from None
 
 
-def _fetched(url: str) -> bytes:
+def _is_public(url: str) -> bool:
+    try:
+        Guard().check(urlsplit(url).hostname or "")
+    except (InvalidConnection, ValueError):
+        return False
+    return True
+
+
+def _fetched(url: str, guard: Guard) -> bytes:
     from http.client import HTTPException
-    from urllib.request import Request, urlopen
+
+    from jackfield_http.openapi.fetching import opener
 
     try:
-        with urlopen(Request(url, headers={"Accept": "*/*", "User-Agent": "jackfield"}), timeout=_TIMEOUT) as answer:  # noqa: S310 (http)
+        with opener(guard, _TIMEOUT).open(url, timeout=_TIMEOUT) as answer:
             content: bytes = answer.read(MAX_BYTES + 1)
+    except InvalidConnection:
+        raise InvalidInput(f"'{url[:200]}' is inside this network, and a public document refers to it", hint=_DOWNLOAD) from None
     except (OSError, HTTPException, ValueError) as error:
-        raise InvalidInput(f"'{url[:200]}' cannot be fetched: {error}", hint="Download it, and give the file's path.") from None
+        raise InvalidInput(f"'{url[:200]}' cannot be fetched: {error}", hint=_DOWNLOAD) from None
     return content
 
 
 class _Bundle:
     """Bundle of documents. A fetched one reaches its own origin only, a file its own folder and those below."""
 
-    def __init__(self, main: str) -> None:
+    def __init__(self, main: str, guard: Guard) -> None:
+        self._guard = guard
         self._main = main if is_url(main) else os.path.realpath(main)
         self._places = {self._main: ""}
         self._documents: dict[str, Any] = {}
@@ -89,7 +105,7 @@ class _Bundle:
                 raise InvalidInput(f"the document refers to more than {_MOST} others", hint="Bundle it into one document first.")
             key = str(len(self._places))
             self._places[target] = f"/{_BUNDLED}/{key}"
-            loaded = self._documents[key] = parsed(_bytes(target), target)
+            loaded = self._documents[key] = parsed(_bytes(target, self._guard), target)
             self._rewrite(loaded, target)
         return f"#{self._places[target]}{fragment if fragment.startswith('/') else ''}"
 
