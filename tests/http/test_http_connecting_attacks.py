@@ -297,7 +297,7 @@ def test_the_connection_is_removed_in_between(site: Attacked) -> None:
 def test_an_authorization_of_the_console_is_no_callers(site: Attacked) -> None:
     """What a console's session began is finished by no token, not even the one that the session signed in with; nor the reverse."""
     host = site.stand.host
-    tokens = Tokens(host.storage.database, "default", host.clock)
+    tokens = Tokens(host.storage.database, host.storage.vault, "default", host.clock)
     token = tokens.create("manage")
     client, connections = Client(site.stand.port, token.text), host.runtime("default").connections
     identity = host.identities.find(token.text)
