@@ -22,6 +22,9 @@ from jackfield.surfaces.mcp import sdk_server
 from mcp_talk import MODES, Conversation, Lines, call_of, called, local, message, refusal, talked, tool_names, trying
 from plugboard import make_connector, make_echo, plugged
 
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
+
 DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "execute_action"]
 
 
@@ -271,6 +274,7 @@ def test_what_cannot_be_served_is_told_on_stderr(tmp_path: Path, broken: str) ->
     missing.mkdir()
     for name in ("mcp", "mcp_types"):
         (missing / f"{name}.py").write_text(f"raise ModuleNotFoundError('gone', name={name!r})\n", encoding="utf-8")
+    (missing / "sitecustomize.py").touch()  # a Python of its own: the warm one has imported the extra
     paths = [str(missing)] if broken == "extra" else []
     more = {"JACKFIELD_WORKSPACE": "nowhere"} if broken == "workspace" else {}
     with Lines(tmp_path, paths=paths, **more) as lines:
