@@ -107,7 +107,7 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
 }
 _ELSEWHERE = """Other limits are documented elsewhere: those on HTTP requests (bodies, headers, connections, rates) in [HTTP
 API](http.md#error-responses), those on files in [Files](http.md#files), and those that depend on a process's memory in
-[When a process runs out of something](../tutorial/operators.md#when-a-process-runs-out-of-something)."""
+[When a process runs out of something](../tutorial/shortage.md#when-a-process-runs-out-of-something)."""
 
 
 def page() -> str:

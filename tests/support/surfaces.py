@@ -263,15 +263,15 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 _ATTEMPTS = re.compile(r", \d+ attempts(?=\")")
 """Attempts until a deadline: as many as the machine has time for."""
-_SLOW = re.compile(r"127\.0\.0\.1:\d+(?= did not answer in time)")
-"""What a deadline ended: the wait for an answer's head, or for its body, which has no address any more."""
+_SLOW = re.compile(r"(?<=before the provider responded): [^\"]* did not answer in time")
+"""What a deadline ended, as far as it is known: the wait for an answer's head, or for its body, or that of a caller for a late action."""
 
 
 def comparable(result: Json) -> Json:
     """Return a Result without what no two runs share (ids, durations, the text's number of attempts) and without its hint's own words."""
     meta = {name: value for name, value in result["meta"].items() if name not in ("invocationId", "durationMs", "requestId")}
     text = json.dumps({**result, "meta": {**meta, "answered": "requestId" in result["meta"]}})
-    shown: Json = json.loads(_SLOW.sub("AWS", _ATTEMPTS.sub("", _ID.sub("<id>", text))))
+    shown: Json = json.loads(_SLOW.sub("", _ATTEMPTS.sub("", _ID.sub("<id>", text))))
     for place, name in ((shown.get("output"), "MessageId"), (shown.get("error", {}).get("provider"), "requestId")):
         if place and name in place:
             place[name] = "<id>"
