@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from jackfield_aws.virtual.errors import SERVICE_ERRORS
 REVIEWED = Path(__file__).with_name("reviewed_codes.txt")
 
 
+@cache
 def _modelled() -> set[tuple[str, int]]:
     """Code and status of all exceptions of all services that are refusals; AWS answers 400 where a model names no status."""
     found = set()
