@@ -8,6 +8,7 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -350,9 +351,20 @@ def test_what_is_kept_signs_nobody_in(place: Place) -> None:
     assert not any(text in str(value) for row in rows for value in row for text in (secret, link))
 
 
+def test_a_row_of_ones_own_signs_nobody_in(place: Place, clock: FakeClock) -> None:
+    """Whoever could write to the database, without the master key, inserted a session and was signed in with all rights."""
+    stranger, secret, now = place.client(), "a-secret-of-my-own", clock.time()
+    row = {"digest": sha256(secret.encode()).hexdigest(), "now": now, "until": now + 600}
+    with place.host.storage.database.write() as transaction:
+        statement = "INSERT INTO console_sessions (workspace, digest, kind, identity, created_at, seen_at, expires_at) VALUES"
+        transaction.change(f"""{statement} ('default', :digest, 'session', '{{"by": "link"}}', :now, :now, :until)""", row)
+    stranger.cookies["jackfield_8080"] = f"{urlsafe_b64encode(b'default').decode().rstrip('=')}.{secret}"
+    assert not is_in(stranger)
+
+
 def test_old_sessions_are_forgotten(place: Place, clock: FakeClock) -> None:
     """Sessions that are over are deleted when a new one begins."""
-    sessions = Sessions(place.host.storage.database, "default", clock)
+    sessions = Sessions(place.host.storage.database, lambda: place.host.storage.vault, "default", clock)
     sessions.begin({"by": "link"})
     clock.advance(LASTS + 1)
     sessions.begin({"by": "link"})

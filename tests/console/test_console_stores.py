@@ -8,16 +8,22 @@ import pytest
 
 from clocks import FakeClock
 from jackfield.access.sessions import IDLE, LINK_LASTS, Sessions
-from jackfield.database import Database
+from jackfield.database import Database, MasterKey, Vault
 from jackfield.journal.samples import open_counts, samples
 
 pytest_plugins = ["postgres"]
 
 
-def test_a_link_is_spent_once_whoever_tries(database: Database) -> None:
+@pytest.fixture
+def vault(database: Database) -> Vault:
+    """Its vault."""
+    return Vault(database, MasterKey.generate())
+
+
+def test_a_link_is_spent_once_whoever_tries(database: Database, vault: Vault) -> None:
     """Of many who try the same link at the same moment, one is let in."""
     clock = FakeClock()
-    sessions = Sessions(database, "default", clock)
+    sessions = Sessions(database, lambda: vault, "default", clock)
     secret = sessions.make_link()
     with ThreadPoolExecutor(8) as people:
         assert sorted(people.map(lambda _: sessions.spend_link(secret), range(16))) == [False] * 15 + [True]
@@ -27,16 +33,16 @@ def test_a_link_is_spent_once_whoever_tries(database: Database) -> None:
     assert not sessions.spend_link("nothing")
 
 
-def test_a_session_is_found_until_it_ends(database: Database) -> None:
+def test_a_session_is_found_until_it_ends(database: Database, vault: Vault) -> None:
     """A session is found by its secret in its workspace, until it is idle for too long or ended."""
     clock = FakeClock()
-    sessions = Sessions(database, "default", clock)
+    sessions = Sessions(database, lambda: vault, "default", clock)
     secret = sessions.begin({"by": "token", "id": "t-1"}, 7200)
     found = sessions.find(secret)
     assert found is not None
     assert found.identity == {"by": "token", "id": "t-1"}
     assert found.expires_at - found.created_at == pytest.approx(7200)
-    assert Sessions(database, "acme", clock).find(secret) is None
+    assert Sessions(database, lambda: vault, "acme", clock).find(secret) is None
     assert sessions.find(sessions.make_link()) is None
     clock.advance(IDLE * 0.9)
     assert sessions.find(secret) is not None

@@ -224,6 +224,28 @@ def test_a_code_is_injected_through_another_authorization(site: Attacked) -> Non
     assert [(form["code"], bool(form["code_verifier"])) for form in site.authority.exchanged] == [("adas-code", True)]
 
 
+@pytest.mark.parametrize("assignment", ["digest = :digest", "connection_id = :other", "expires_at = 99999999999.0", "flow = 'device'"])
+def test_a_row_is_changed_in_the_database(site: Attacked, assignment: str) -> None:
+    """Whoever can write to the database, without the master key, cannot lead another person's answer to an authorization, nor move it to
+    another connection, nor keep it open: a changed row is over."""
+    begun, foreign = site.begin(), site.begin()
+    twin = site.product.get("/v1/connections/ada").json
+    body = {"name": "twin", "type": twin["type"], "values": twin["values"]}
+    assert site.product.post("/v1/connections?test=false", body).status == 201
+    with site.stand.host.storage.database.write() as transaction:
+        place = {"id": foreign["id"]}
+        other = transaction.find("SELECT id FROM connections WHERE name = 'twin'", {})
+        row = transaction.find("SELECT digest FROM authorizations WHERE id = :id", place)
+        assert row is not None
+        assert other is not None
+        transaction.change("DELETE FROM authorizations WHERE id = :id", place)
+        values = {"id": begun["id"], "digest": row.digest, "other": other.id}
+        transaction.change(f"UPDATE authorizations SET {assignment} WHERE id = :id", values)
+    site.callback(foreign if "digest" in assignment else begun, "bobs-code")
+    assert site.complete(begun).status == 404
+    assert site.untouched()
+
+
 @pytest.mark.parametrize("answers", [False, True])
 def test_an_authorization_expires(site: Attacked, *, answers: bool) -> None:
     """Ten minutes after it was begun, it can neither be answered nor completed."""

@@ -1,18 +1,24 @@
 """Sessions of the console and the one-time links that start them, stored in the database so that every process knows them and a
-sign-out ends them everywhere. Only SHA-256 of 256 random bits is stored, so the table cannot be used to sign in."""
+sign-out ends them everywhere. Only SHA-256 of 256 random bits is stored, so who reads the table cannot sign in, and each row has a seal, so
+who writes to it cannot either."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from jackfield.database import Row, SealBroken, Vault
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Database
+
+_LOG = logging.getLogger("jackfield.access")
 
 LINK_LASTS = 600.0
 """Seconds for which a one-time link is valid."""
@@ -23,12 +29,12 @@ LASTS = 12 * 3600.0
 _NOTED_EVERY = 60.0
 """Seconds between two records of a session's use."""
 _INSERT = """
-INSERT INTO console_sessions (workspace, digest, kind, identity, created_at, seen_at, expires_at)
-VALUES (:workspace, :digest, :kind, :identity, :now, :now, :expires_at)
+INSERT INTO console_sessions (workspace, digest, kind, identity, created_at, seen_at, expires_at, seal)
+VALUES (:workspace, :digest, :kind, :identity, :created_at, :created_at, :expires_at, :seal)
 """
 _FIND = """
-SELECT identity, created_at, seen_at, expires_at FROM console_sessions
-WHERE workspace = :workspace AND digest = :digest AND kind = 'session'
+SELECT identity, created_at, seen_at, expires_at, seal FROM console_sessions
+WHERE workspace = :workspace AND digest = :digest AND kind = :kind
 """
 _SPEND = "DELETE FROM console_sessions WHERE workspace = :workspace AND digest = :digest AND kind = 'link' AND expires_at > :now"
 _SEEN = "UPDATE console_sessions SET seen_at = :now WHERE workspace = :workspace AND digest = :digest"
@@ -49,8 +55,9 @@ class Session:
 class Sessions:
     """Sessions of one workspace."""
 
-    def __init__(self, database: Database, workspace: str, clock: Clock) -> None:
+    def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock) -> None:
         self._database = database
+        self._vault = vault
         self._workspace = workspace
         self._clock = clock
 
@@ -61,6 +68,8 @@ class Sessions:
     def spend_link(self, secret: str) -> bool:
         """Use up a one-time link; return False if it is unknown, expired or already used. Only one of several concurrent attempts
         succeeds."""
+        if self._sealed(secret, "link") is None:
+            return False
         values = {**self._of(secret), "now": self._clock.time()}
         return bool(self._database.record(lambda transaction: transaction.change(_SPEND, values)))
 
@@ -71,8 +80,7 @@ class Sessions:
     def find(self, secret: str, *, touch: bool = True) -> Session | None:
         """Return the session of this secret; None if it is unknown or over. ``touch`` counts the request as a person's."""
         now = self._clock.time()
-        with self._database.read(flush=False) as transaction:
-            row = transaction.find(_FIND, self._of(secret))
+        row = self._sealed(secret, "session")
         if row is None or row.expires_at <= now or row.seen_at <= now - IDLE:
             return None
         if touch and row.seen_at <= now - _NOTED_EVERY:
@@ -88,9 +96,33 @@ class Sessions:
     def _made(self, kind: str, identity: Mapping[str, Any], lasts: float) -> str:
         secret, now = secrets.token_urlsafe(32), self._clock.time()
         over = {"workspace": self._workspace, "now": now, "idle": now - IDLE}
-        values = {**self._of(secret), "kind": kind, "identity": json.dumps(identity), "now": now, "expires_at": now + lasts}
+        values = {**self._of(secret), "kind": kind, "identity": json.dumps(identity), "created_at": now, "expires_at": now + lasts}
+        place = _place(secret, kind, values["identity"], now, now + lasts)
+        values["seal"] = self._vault().seal(self._workspace, place, b"")
         self._database.record(lambda transaction: (transaction.change(_PURGE, over), transaction.change(_INSERT, values)))
         return secret
 
+    def _sealed(self, secret: str, kind: str) -> Row | None:
+        """Return the row of this secret if it is as jackfield stored it."""
+        with self._database.read(flush=False) as transaction:
+            row = transaction.find(_FIND, {**self._of(secret), "kind": kind})
+        if row is None:
+            return None
+        try:
+            self._vault().open(self._workspace, _place(secret, kind, row.identity, row.created_at, row.expires_at), row.seal or b"")
+        except (SealBroken, TypeError):
+            _LOG.warning("a %s of the console was refused: its row in the database was changed, or another version wrote it", kind)
+            return None
+        return row
+
     def _of(self, secret: str) -> dict[str, Any]:
-        return {"workspace": self._workspace, "digest": hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()}
+        return {"workspace": self._workspace, "digest": _digest(secret)}
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def _place(secret: str, kind: str, identity: str, created_at: float, expires_at: float) -> tuple[str, ...]:
+    """Return what a seal binds; the time of the last use, which every process writes, is not in it."""
+    return ("console", kind, _digest(secret), identity, json.dumps([created_at, expires_at]))

@@ -67,11 +67,12 @@ class NotAnsweredError(InvalidInvocation):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pending:
-    """Authorization that waits for a person's approval. ``kept`` belongs to the connection type; ``owner`` and ``session`` are who may
-    complete it, ``over`` is the digest of the connection that it was begun for, ``visitor`` the secret of the browser that opened the start
-    link, and ``answer`` what the provider answered."""
+    """Authorization that waits for a person's approval. ``digest`` is that of its state; ``kept`` belongs to the connection type; ``owner``
+    and ``session`` are who may complete it, ``over`` is the digest of the connection that it was begun for, ``visitor`` the secret of the
+    browser that opened the start link, and ``answer`` what the provider answered."""
 
     id: str
+    digest: str
     connection: str
     flow: Flow
     status: Status
@@ -90,7 +91,8 @@ class Pending:
 
 
 _PLACE = "begun authorization"
-"""Place of the sealed members; versions that completed an authorization in any browser have another name and cannot open these."""
+"""Place of the sealed members; versions that completed an authorization in any browser have another name and cannot open these. The seal
+also binds the columns by which an answer finds its authorization, the connection, and the end of both."""
 _LATE = {"pending": "nobody approved in time", "answered": "nobody completed it in time"}
 _SEALED = ("kept", "redirect_uri", "return_to", "by", "owner", "session", "over", "url", "visitor", "answer")
 
@@ -117,14 +119,15 @@ class Authorizations:
         :raises InvalidInvocation: if too many of this connection are pending.
         """
         now, identifier = self._clock.time(), str(uuid.uuid4())
+        until, digest = now + min(within, 3600.0), _digest(state)
         row = {"workspace": self._workspace, "id": identifier, "connection": connection, "flow": flow, "now": now}
-        sealed = self._sealed(identifier, {"kept": dict(kept), **about})
+        sealed = self._sealed(_place(identifier, digest, connection, flow, until), {"kept": dict(kept), **about})
         with self._database.write() as transaction:
             transaction.change(_PURGE, {"workspace": self._workspace, "before": now - _KEPT})
             counted = transaction.find(_COUNT, row)
             if counted is not None and counted.pending >= _MOST:
                 raise InvalidInvocation("too many authorizations of this connection are pending", hint="Complete one, or wait ten minutes.")
-            transaction.change(_INSERT, {**row, "digest": _digest(state), "sealed": sealed, "until": now + min(within, 3600.0)})
+            transaction.change(_INSERT, {**row, "digest": digest, "sealed": sealed, "until": until})
         return self.find(identifier)
 
     def find(self, identifier: str) -> Pending:
@@ -184,7 +187,7 @@ class Authorizations:
         """Return whether it is this process's turn to ask the provider about a device; the next turn is after ``pause`` seconds."""
         now = self._clock.time()
         values = {"workspace": self._workspace, "id": found.id, "now": now, "next": now + pause}
-        sealed = self._sealed(found.id, _members(replace(found, kept=kept or found.kept)))
+        sealed = self._sealed(_place_of(found), _members(replace(found, kept=kept or found.kept)))
         with self._database.write() as transaction:
             return bool(transaction.change(_ASK, {**values, "sealed": sealed}))
 
@@ -212,13 +215,13 @@ class Authorizations:
             changed = change(self._pending(row))
             if changed is None:
                 raise unknown()
-            values = {"status": changed.status, "sealed": self._sealed(identifier, _members(changed)), "before": row.sealed}
+            values = {"status": changed.status, "sealed": self._sealed(_place_of(changed), _members(changed)), "before": row.sealed}
             if not transaction.change(_NOTE, {**place, **values}):
                 raise unknown()
         return changed
 
-    def _sealed(self, identifier: str, value: Mapping[str, Any]) -> bytes:
-        return self._vault().seal(self._workspace, (_PLACE, identifier), json.dumps(value, separators=(",", ":")).encode())
+    def _sealed(self, place: tuple[str, ...], value: Mapping[str, Any]) -> bytes:
+        return self._vault().seal(self._workspace, place, json.dumps(value, separators=(",", ":")).encode())
 
     def _pending(self, row: Row) -> Pending:
         about: dict[str, Any] = {"kept": {}}
@@ -226,12 +229,21 @@ class Authorizations:
         reason = row.reason
         if row.sealed is not None:
             try:
-                about = json.loads(self._vault().open(self._workspace, (_PLACE, row.id), row.sealed))
+                place = _place(row.id, row.digest, row.connection_id, row.flow, row.expires_at)
+                about = json.loads(self._vault().open(self._workspace, place, row.sealed))
             except SealBroken:
-                status, reason = "failed", "another version of the server began it"
+                status, reason = "failed", "another version of the server began it, or its row in the database was changed"
         if status in _LATE and row.expires_at <= self._clock.time():
             status, reason = "failed", _LATE[status]
-        return Pending(row.id, row.connection_id, row.flow, status, reason, row.expires_at, **about)
+        return Pending(row.id, row.digest, row.connection_id, row.flow, status, reason, row.expires_at, **about)
+
+
+def _place(identifier: str, digest: str, connection: str, flow: str, expires_at: float) -> tuple[str, ...]:
+    return (_PLACE, identifier, digest, connection, flow, json.dumps(expires_at))
+
+
+def _place_of(found: Pending) -> tuple[str, ...]:
+    return _place(found.id, found.digest, found.connection, found.flow, found.expires_at)
 
 
 def _members(found: Pending) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def one_time_link(storage: Storage, clock: Clock, origin: str) -> str:
 
     :raises JackfieldError: if there is no database, or it cannot be written.
     """
-    return f"{origin}/login?once={Sessions(storage.database, DEFAULT, clock).make_link()}"
+    return f"{origin}/login?once={Sessions(storage.database, lambda: storage.vault, DEFAULT, clock).make_link()}"
 
 
 class ConsoleSessions:
@@ -110,7 +110,8 @@ class ConsoleSessions:
         return Identity(workspace, token.id, token.scope, token.rules, token.name)
 
     def _sessions(self, workspace: str) -> Sessions:
-        return Sessions(self._server.storage.database, workspace, self._server.clock)
+        storage = self._server.storage
+        return Sessions(storage.database, lambda: storage.vault, workspace, self._server.clock)
 
 
 def _expiry(jwt: str) -> float:
