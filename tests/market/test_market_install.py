@@ -178,6 +178,25 @@ def test_dependencies_beside_the_host(shell: Shell, shop: Storefront, home: Path
     assert all(fits("receipt", json.loads(path.read_text())) for path in home.rglob("jackfield-receipt.json"))
 
 
+def test_security_2_an_index_does_not_replace_a_private_dependency(shell: Shell, shop: Storefront, tmp_path: Path) -> None:
+    """Whoever registered the name of a private package in the public index, with a higher version, had it installed in place of the wheel
+    in ``findLinks``; what that folder does not have still comes from the index."""
+    folder, public = shell.folder / "wheels", tmp_path / "public"
+    write_dependency(folder, "needed_thing", "1.0", "WORD = 'private'\n")
+    for name in ("needed_thing", "needed_other"):
+        wheel = write_dependency(public / name.replace("_", "-"), name, "9.9", "WORD = 'public'\n")
+        (wheel.parent / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
+    body = "import needed_other, needed_thing\n    return Greeting(Greeting=needed_thing.WORD + ' ' + needed_other.WORD)"
+    shop.add("acme-one", needs=["needed-thing", "needed-other"], body=body)
+    with serving(public) as url:
+        shell.write("policy.toml", f'index = "{url}"\nfindLinks = ["wheels"]\n')
+        answer = shell.run("install", "acme-one", "--from", "site", "--policy", "policy.toml", "--lock", "jackfield.lock")
+    assert answer.code == 0, answer.out
+    (locked,) = json.loads((shell.folder / "jackfield.lock").read_text())["connectors"]
+    assert [(row["name"], row["version"]) for row in locked["dependencies"]] == [("needed-other", "9.9"), ("needed-thing", "1.0")]
+    assert greeted(shell.ended(shell.start("invoke", "acme-one", "greet", "name=Ada"))) == {"Greeting": "private public"}
+
+
 def test_a_lock_file_on_another_machine(shell: Shell, shop: Storefront, tmp_path: Path) -> None:
     """--frozen installs the locked versions and dependencies from the locked root, whatever is newer; anything else is refused."""
     write_dependency(shell.folder / "wheels", "needed_thing", "1.0", "WORD = 1\n")

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ _LAST_LINES = 6
 _HOST = frozenset({"jackfield", "jackfield-aws", "jackfield-http"})
 """Distributions that are always the host's."""
 _PASSED_ON = frozenset({"PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "UV_CACHE_DIR", "SYSTEMROOT", "LOCALAPPDATA"})
-_LINE = re.compile(r"(?m)^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)(?P<rest>[^#]*)")
+_LINE = re.compile(r"(?m)^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)(?P<rest>[^#\n]*)")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -193,7 +194,7 @@ def _resolved(wheel: Wheel, missing: Iterable[Requirement], policy: Policy) -> l
         _write_lines(wanted, needs)
         _write_lines(pins, _host_pins())
         words = ["pip", "compile", wanted, "-c", pins, "--generate-hashes", "--no-header", "--no-annotate", "--only-binary", ":all:"]
-        out = _uv([*words, "--python", sys.executable, *_places(policy)], scratch, wheel)
+        out = _uv([*words, "--python", sys.executable, *_places(policy, scratch)], scratch, wheel)
     found = [
         Dependency(str(canonicalize_name(line["name"])), line["version"], tuple(_HASH.findall(line["rest"])))
         for line in _LINE.finditer(out.replace("\\\n", " "))
@@ -215,7 +216,7 @@ def _install(wheel: Wheel, found: Sequence[Dependency], target: str, policy: Pol
         wanted = os.path.join(scratch, "wanted.txt")
         _write_lines(wanted, [dependency.line for dependency in found])
         words = ["pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--link-mode", "copy", "-r", wanted]
-        _uv([*words, "--target", target, "--python", sys.executable, *_places(policy)], scratch, wheel)
+        _uv([*words, "--target", target, "--python", sys.executable, *_places(policy, scratch)], scratch, wheel)
 
 
 def _host_pins() -> list[str]:
@@ -246,9 +247,30 @@ def _host_versions() -> dict[str, str]:
     return found
 
 
-def _places(policy: Policy) -> list[str]:
-    links = [word for folder in policy.find_links for word in ("--find-links", os.path.abspath(folder))]
-    return [*links, *(["--no-index"] if policy.index is None else ["--default-index", policy.index])]
+def _places(policy: Policy, scratch: str) -> list[str]:
+    """Return uv's words for the places of the policy. A name of which ``find_links`` has a wheel comes from there only: of folder and
+    index together, uv takes the highest version, so whoever registers the name of a private package in a public index would replace it."""
+    if policy.index is None:
+        return ["--no-index", *(word for folder in policy.find_links for word in ("--find-links", os.path.abspath(folder)))]
+    first = _index_of(policy.find_links, os.path.join(scratch, "simple"))
+    return ["--index", first, "--default-index", policy.index, "--index-strategy", "first-index"]
+
+
+def _index_of(folders: Iterable[str], target: str) -> str:
+    """Write a package index (PEP 503) of the wheels in ``folders`` into ``target``; return its URL."""
+    from html import escape
+    from pathlib import Path
+
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    os.mkdir(target)
+    for file in (file for folder in folders for file in sorted(Path(folder).absolute().glob("*.whl"))):
+        with suppress(InvalidWheelFilename):  # uv passes over such a file, too
+            home = os.path.join(target, parse_wheel_filename(file.name)[0])
+            os.makedirs(home, exist_ok=True)
+            with open(os.path.join(home, "index.html"), "a", encoding="utf-8") as page:
+                page.write(f'<a href="{escape(file.as_uri())}">{escape(file.name)}</a><br>\n')
+    return Path(target).as_uri()
 
 
 def _uv(words: Sequence[str], folder: str, wheel: Wheel) -> str:
