@@ -184,6 +184,13 @@ def test_what_the_provider_did_not_make_for_us_is_refused(tmp_path: Path, provid
     assert found == dict.fromkeys(FORGED, (401, "the bearer token is unknown, expired or revoked"))
 
 
+def test_security_2_a_token_for_another_audience_is_none_for_mcp(stand: Stand, provider: Provider) -> None:
+    """A client cannot use a token here that the same identity provider has made for another server (RFC 8707)."""
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    tokens = [provider.token(), provider.token(aud="https://other.example/mcp"), provider.token(aud=None)]
+    assert [Client(stand.port, token).post("/mcp", call).status for token in tokens] == [200, 401, 401]
+
+
 def test_an_algorithm_that_does_not_fit_is_a_guess(tmp_path: Path, provider: Provider) -> None:
     """Whoever tries such tokens is slowed down as whoever tries others."""
     with standing(tmp_path, replace(SETTINGS, guesses=2.0, jwt=Jwt(provider.url, ISSUER, AUDIENCE))) as stand:
