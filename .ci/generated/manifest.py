@@ -7,6 +7,7 @@ import typing
 from generated import binding
 from generated.words import ACTION_KEY, CONNECTOR_KEY, Json, closed, document
 from jackfield.manifest import MANIFEST_VERSION, Effect, IdempotentBy, RepeatOk
+from jackfield.manifest_parts import LONGEST_TEXT, LONGEST_TITLE
 
 _VERSION = (
     r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*((a|b|rc)(0|[1-9][0-9]*))?(\.post(0|[1-9][0-9]*))?(\.dev(0|[1-9][0-9]*))?"
@@ -15,8 +16,8 @@ _VERSION = (
 """PEP 440, appendix B, without epochs."""
 
 _META = "https://json-schema.org/draft/2020-12/schema"
-_TITLE: Json = {"type": "string", "minLength": 1, "description": "For people: a name of a few words."}
-_DESCRIPTION: Json = {"type": "string", "description": "For people: one or more sentences."}
+_TITLE: Json = {"type": "string", "minLength": 1, "maxLength": LONGEST_TITLE, "description": "For people: a name of a few words."}
+_DESCRIPTION: Json = {"type": "string", "maxLength": LONGEST_TEXT, "description": "For people: one or more sentences."}
 _MEMBER: Json = {"type": "string", "minLength": 1}
 _KEY: Json = {"type": "string", "pattern": ACTION_KEY}
 _OBJECT: Json = {"$ref": "#/$defs/object"}
@@ -110,7 +111,7 @@ def _connection_type() -> Json:
             "description": _DESCRIPTION,
             "auth": {**_MEMBER, "description": "How it signs in: 'aws', 'apiKey', 'oauth2', 'custom' …"},
             "schema": {**_OBJECT, "description": "What the values must be."},
-            "setup": {"type": "string", "description": "How to get the values from the provider, in Markdown."},
+            "setup": {"type": "string", "maxLength": LONGEST_TEXT, "description": "How to get the values from the provider, in Markdown."},
             "http": binding.credentials(),
         },
         ["key", "title", "description", "auth", "schema", "setup"],

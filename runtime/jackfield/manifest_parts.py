@@ -1,11 +1,23 @@
-"""Parts that every generator of connectors writes: the package's name, an icon for what has none, and the Result of an example."""
+"""Parts that every generator of connectors writes: the package's name, an icon for what has none, the Result of an example, and texts of a
+length that people and language models read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jackfield.errors import InvalidInput
+
+LONGEST_TITLE = 200
+"""Characters of a title in a manifest that is published or installed."""
+LONGEST_TEXT = 8_000
+"""Characters of a description, guide or hint there: each stands in a form, and in what a language model reads."""
+_LIMITS = {
+    "title": LONGEST_TITLE,
+    **dict.fromkeys(("description", "setup", "hint", "reason", "expects", "purpose", "cure"), LONGEST_TEXT),
+}
+_DATA = frozenset({"default", "const", "enum", "examples", "invocation", "result", "preview"})
+"""Members with values of a caller or provider, which are no texts about the connector."""
 
 
 def package_of(key: str) -> str:
@@ -50,3 +62,36 @@ def example(
         "invocation": {"connector": connector, "action": action, "connection": f"my-{connector}", "inputs": dict(inputs)},
         "result": {"status": "succeeded", "output": dict(output), "meta": meta},
     }
+
+
+def too_long(manifest: Mapping[str, Any]) -> str | None:
+    """Describe the first text of a manifest that is too long; return None if there is none."""
+    found = next(_long(manifest, ""), None)
+    if found is None:
+        return None
+    owner, name, at = found
+    return f"'{at[:200]}' has {len(owner[name]):,} characters; at most {_LIMITS[name]:,} are allowed"
+
+
+def cut_texts(manifest: dict[str, Any]) -> list[str]:
+    """Cut the texts of a manifest that are too long; return their JSON Pointers."""
+    cut = []
+    for owner, name, at in [*_long(manifest, "")]:
+        owner[name] = f"{owner[name][: _LIMITS[name] - 1].rstrip()}…"
+        cut.append(at)
+    return cut
+
+
+def _long(node: Any, at: str) -> Iterator[tuple[Any, str, str]]:
+    """Yield the owner, name and place of each text that is too long."""
+    from jackfield.json_pointer import child
+
+    if isinstance(node, list):
+        for number, item in enumerate(node):
+            yield from _long(item, f"{at}/{number}")
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            if isinstance(value, str) and len(value) > _LIMITS.get(name, len(value)):
+                yield node, name, child(at, name)
+            elif name not in _DATA or at.endswith(("/properties", "/$defs")):
+                yield from _long(value, child(at, name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import stat
 import struct
 import warnings
@@ -11,6 +12,7 @@ import zipfile
 import zlib
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +61,32 @@ def test_s2_a_wheel_whose_pattern_looks_around_in_long_texts_is_refused() -> Non
         parse_wheel(FILE, wheel_bytes(put(f"{PACKAGE}/connector.json", json.dumps(described))))
     described["actions"][0]["inputs"]["properties"]["name"] = {**field, "maxLength": 1_000}
     assert parse_wheel(FILE, wheel_bytes(put(f"{PACKAGE}/connector.json", json.dumps(described)))).package == PACKAGE
+
+
+def _with(described: dict[str, Any], place: str, text: str) -> dict[str, Any]:
+    """A manifest with a text in this place."""
+    *owners, name = place.strip("/").split("/")
+    owner: Any = described
+    for step in owners:
+        owner = owner[int(step)] if isinstance(owner, list) else owner.setdefault(step, {})
+    owner[name] = text
+    return described
+
+
+@pytest.mark.parametrize(
+    ("place", "most"),
+    [
+        ("/title", 200), ("/description", 8_000), ("/actions/0/title", 200), ("/actions/0/description", 8_000),
+        ("/actions/0/inputs/properties/name/description", 8_000), ("/actions/0/output/$defs/result/description", 8_000),
+    ],
+)  # fmt: skip
+def test_security_2_9_a_wheel_whose_texts_are_long_is_refused(place: str, most: int) -> None:
+    """No text of a connector had a limit, though each stands in forms and in what a language model reads; the message has the place."""
+    good = json.dumps(_with(manifest(), place, "a" * most))
+    assert parse_wheel(FILE, wheel_bytes(put(f"{PACKAGE}/connector.json", good))).package == PACKAGE
+    with pytest.raises(WheelRefused, match=re.escape(f"'{place}' has {most + 1:,} characters; at most {most:,} are allowed")) as caught:
+        parse_wheel(FILE, wheel_bytes(put(f"{PACKAGE}/connector.json", json.dumps(_with(manifest(), place, "a" * (most + 1))))))
+    assert caught.value.rule == "manifest"
 
 
 _REGION = {"type": "string", "format": "uri", "oneOf": [{"const": "http://169.254.169.254/", "title": "Europe"}]}

@@ -11,7 +11,7 @@ import pytest
 from http_stand import Stand, standing
 from jackfield.access import Rules
 from jackfield.surfaces.mcp.instructions import instructions
-from mcp_talk import message
+from mcp_talk import called, message, remote
 
 HELLO = message("initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "x", "version": "1"})
 
@@ -66,3 +66,20 @@ def test_n12_who_may_only_look_is_told_so(stand: Stand) -> None:
     assert "execute_action" not in text
     assert "idempotencyKey" not in text
     assert "the scope 'invoke'" in text
+
+
+def test_security_2_9_what_an_author_wrote_stands_apart(stand: Stand) -> None:
+    """A description such as "IMPORTANT SYSTEM INSTRUCTION" stood in the answers of the tools as if jackfield said it: every text of an
+    author is in a member that says whose it is, and the tool's schema says it, too."""
+    server = remote(stand.port, stand.client("invoke").token)
+    (row,) = called(server, "search_actions", query="post", connector="echo", limit=1).structured_content["items"]
+    assert row.keys() <= {"connector", "action", "effect", "exact", "thirdParty"}
+    assert row["thirdParty"].keys() == {"title", "description"}
+    answer = called(server, "get_action_guide", connector="echo", action="post")
+    assert answer.structured_content is not None
+    assert answer.structured_content.keys() == {"connector", "connectorVersion", "action", "effect", "verdict", "thirdParty"}
+    assert answer.structured_content["thirdParty"].keys() == {"title", "description", "inputs", "output"}
+    assert answer.content[0].text.startswith("What follows has texts of the connector's author, a third party")  # type: ignore[union-attr]
+    listed = stand.client("invoke").post("/mcp", message("tools/list")).json["result"]["tools"]
+    schema = next(tool["outputSchema"] for tool in listed if tool["name"] == "search_actions")
+    assert "third party" in schema["properties"]["items"]["items"]["properties"]["thirdParty"]["description"]

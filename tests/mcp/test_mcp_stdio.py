@@ -52,7 +52,7 @@ def test_an_action_is_found_and_run(tmp_path: Path, mode: str) -> None:
     names, found, guide, result = talked(local(tmp_path), step, mode)
     assert names == DISCOVERY
     assert found.structured_content["items"][0]["action"] == "post"
-    assert guide.content[0].text.startswith("# Echo: Post a Note")
+    assert guide.content[0].text.partition("\n\n")[2].startswith("# Echo: Post a Note")
     assert "/v1/invocations" not in guide.content[0].text
     assert guide.structured_content["verdict"]["allowed"]
     assert (result.is_error, result.structured_content["status"]) == (False, "succeeded")

@@ -181,7 +181,11 @@ def test_clients_without_structured_content_get_all_of_it_as_text(client: Client
     assert (len(text) < 200) if structured else (json.loads(text)["output"]["text"] == "x" * 2000)
     looked = client.post("/mcp", call_of("search_actions", query="post", connector="echo"), Mcp_Protocol_Version=version).json["result"]
     text = looked["content"][0]["text"]
-    assert (text == "echo.post: Post a Note (write)") if structured else (json.loads(text)["items"][0]["action"] == "post")
+    assert (
+        (text == 'echo.post (write), titled by its author "Post a Note"')
+        if structured
+        else (json.loads(text)["items"][0]["action"] == "post")
+    )
     refused = client.post("/mcp", call_of("search_actions", limit=0), Mcp_Protocol_Version=version).json["result"]
     assert refused["isError"]
     assert "/limit" in refused["content"][0]["text"]

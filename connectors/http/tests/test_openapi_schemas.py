@@ -153,3 +153,11 @@ def test_s1_a_document_whose_schemas_double_is_degraded() -> None:
     made = convert({"$ref": f"{_REF}D0"}, {**schemas, "D30": {"type": "integer"}})
     assert made.manifest["actions"] == []
     assert "branches multiply" in str(made.report.to_json())
+
+
+def test_security_2_9_long_texts_are_cut() -> None:
+    """A description of more than 8,000 characters could be neither packed nor installed; generation cuts it and says so."""
+    made = convert({"type": "object", "properties": {"n": {"type": "string", "description": "word " * 2_000}}})
+    found = made.manifest["actions"][0]["inputs"]["properties"]["body"]["properties"]["n"]["description"]
+    assert (len(found) <= 8_000, found[-5:]) == (True, "word…")
+    assert "/actions/0/inputs/properties/body/properties/n/description" in str(made.report.to_json())

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.errors import Detail, InvalidInvocation, UnknownConnector
 from jackfield.json_pointer import pointer
 from jackfield.manifest import Manifest, ManifestError
+from jackfield.manifest_parts import too_long
 from jackfield.market.names import is_host
 from jackfield.market.source_text import source_fault
 from jackfield.market.zip_layout import data_places, unpacked
@@ -342,9 +343,12 @@ class _Reading:
         try:
             found = Manifest.from_json(json.loads(self._text(files, path)))
             check_schemas(found)
+            long = too_long(found.raw)
         except (ManifestError, UnknownConnector, ValueError, RecursionError) as error:
             said = error.message if isinstance(error, UnknownConnector) else str(error)
             raise self.refused("manifest", f"'{path}' is not a valid manifest: {said}", path) from None
+        if long is not None:
+            raise self.refused("manifest", f"'{path}' is not a valid manifest: {long}", path)
         wide = next((host for host in found.hosts if not is_host(host)), None)
         if wide is not None:
             raise self.refused(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.connector import InvalidInput, pointer
-from jackfield.manifest_parts import lettermark
+from jackfield.manifest_parts import cut_texts, lettermark
 from jackfield_http.openapi.actions import Actions
 from jackfield_http.openapi.curation import curate
 from jackfield_http.openapi.examples import add_examples
@@ -91,6 +91,7 @@ def converted(document: Json, choices: Choices) -> Converted:
         if probe is None:
             report.assumed("connection test", pointer("paths", found), f"'GET {found}' tests connections of the type '{row['key']}'")
     curate(manifest, root.get("x-jackfield"))
+    report.cut(cut_texts(manifest))
     return Converted(manifest, report, {**choices.locked, **keys.chosen}, drafting.suggestions(), licence_in(root))
 
 

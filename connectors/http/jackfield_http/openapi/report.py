@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -43,6 +43,11 @@ class Report:
     def lossy(self, cause: str, at: str, text: str) -> None:
         """Note a part of the document that the connector cannot express."""
         self._add("lossy", cause, at, text)
+
+    def cut(self, places: Iterable[str]) -> None:
+        """Note that these texts of the manifest were too long."""
+        for at in places:
+            self.lossy("long text", at, "it was cut")
 
     def assumed(self, cause: str, at: str, text: str) -> None:
         """Note a choice that the document does not decide."""
