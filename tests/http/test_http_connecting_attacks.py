@@ -276,16 +276,18 @@ def test_the_server_ends_between_answer_and_completion(site: Attacked) -> None:
 
 
 @pytest.mark.parametrize("announces", [False, True])
-def test_the_answer_of_another_issuer(site: Attacked, *, announces: bool) -> None:
-    """An answer with a foreign ``iss`` is refused before the exchange, and so is one without it of a provider that announces it."""
+def test_security_8_the_answer_of_another_issuer(site: Attacked, *, announces: bool) -> None:
+    """Security 8: an answer without ``iss`` was taken from a provider that announces it, so that mix-up was stopped only where the honest
+    provider's arrived. It is refused before the exchange now, as one with a foreign ``iss`` is."""
     site.authority.announces = announces
     foreign, bare = site.begin(), site.begin()
     site.callback(foreign, iss="https://evil.example")
-    assert site.complete(foreign).status == 422
+    refused = site.complete(foreign)
     assert site.untouched()
     site.callback(bare)
-    assert site.complete(bare).status == (422 if announces else 200)
+    answer = site.complete(bare)
     assert site.untouched() is announces
+    assert (refused.status, answer.status) == (422, 422 if announces else 200)
     good = site.begin()
     site.callback(good, iss=site.authority.url)
     assert site.complete(good).json["status"] == "granted"

@@ -219,6 +219,13 @@ CLAIMS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+def test_security_8_openid_connect_needs_an_issuer(runtime: Jackfield, server: Provider) -> None:
+    """Without ``issuer``, the ``iss`` of no answer and no ID token was compared; a connection that lacks it is refused."""
+    with pytest.raises(InvalidConnection) as refused:
+        runtime.connections.add("ada", "people/openIdConnect", values(server), test=False)
+    assert [detail.path for detail in refused.value.details] == ["/issuer"]
+
+
 @pytest.mark.parametrize("case", CLAIMS)
 def test_id_tokens_are_judged_as_by_authlib(runtime: Jackfield, recorder: Recorder, server: Provider, case: str) -> None:
     """An ID token connects somebody if authlib accepts its claims for this client, issuer and nonce, and only then."""
