@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.errors import Detail
 from jackfield.schema.json_types import value_word
 from jackfield.schema.json_values import is_json, to_json
-from jackfield.schema.steps import CHARACTERS, FREE, MAX_STEPS, steps_of
+from jackfield.schema.steps import CHARACTERS, FREE, MAX_COMPARED, MAX_LARGE, MAX_STEPS, slow_numbers, steps_of
 from jackfield.schema_walk import SecretPlaces
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ class CompiledSchema:
     def __init__(self, facts: SchemaFacts, plan: Plan) -> None:
         self._facts = facts
         self._plan = plan
-        self._is_valid = facts.validator.is_valid if facts.cost <= FREE and not facts.slow else partial(_is_valid, facts)
+        self._is_valid = (
+            facts.validator.is_valid if facts.cost <= FREE and not facts.slow and not facts.numbers else partial(_is_valid, facts)
+        )
         self._places: tuple[SecretPlaces | None, ...] = () if facts.has_secrets else (None,)
 
     @property
@@ -95,7 +97,7 @@ class CompiledSchema:
             return (_STACK_IS_FULL,)
 
     def _explained(self, value: Json, faults: tuple[Detail, ...]) -> tuple[Detail, ...]:
-        if (fault := _too_large(self._facts, value)) is not None:
+        if (fault := _too_large(self._facts, value) or _too_many_numbers(self._facts, value, explains=True)) is not None:
             return (*faults, fault)
         _begin(self._facts)
         from jackfield.schema.sentences import explain
@@ -107,7 +109,9 @@ class CompiledSchema:
 def _is_valid(facts: SchemaFacts, value: Json) -> bool:
     """Judge a value by a schema that takes many steps for each part of it: a value that is too large for them is not valid."""
     _begin(facts)
-    return _too_large(facts, value) is None and bool(facts.validator.is_valid(value))
+    if _too_large(facts, value) is not None:
+        return False
+    return _too_many_numbers(facts, value) is None and bool(facts.validator.is_valid(value))
 
 
 def _begin(facts: SchemaFacts) -> None:
@@ -122,6 +126,21 @@ def _too_large(facts: SchemaFacts, value: Json) -> Detail | None:
     if facts.cost <= FREE or steps_of(value, limit) <= limit:
         return None
     return Detail("", f"is too large: the branches of its schema allow {limit:,} values (or {CHARACTERS} characters of text for each)")
+
+
+def _too_many_numbers(facts: SchemaFacts, value: Json, *, explains: bool = False) -> Detail | None:
+    """Return the fault of a value with more slow numbers than may be compared; to explain faults, the engine judges past a wrong type."""
+    numbers = facts.numbers
+    if not numbers:
+        return None
+    large, fractions = slow_numbers(value)
+    if numbers.unique and large > MAX_LARGE:
+        return Detail("", f"has too many integers beyond 64 bits: where items must be unique, {MAX_LARGE} are allowed")
+    slow = large if numbers.take_integers and not explains else large + fractions
+    if slow * numbers.compared <= MAX_COMPARED:
+        return None
+    limit = MAX_COMPARED // numbers.compared
+    return Detail("", f"has too many numbers that its schema compares: {limit:,} that are no integers of 64 bits are allowed")
 
 
 def _independent(found: Iterable[Detail], faults: tuple[Detail, ...]) -> Iterator[Detail]:

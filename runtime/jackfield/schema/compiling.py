@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.json_pointer import child
 from jackfield.patterns import SLOW, sorted_pattern
 from jackfield.schema.compiled import CompiledSchema
-from jackfield.schema.cost import refuse_slow_patterns, schema_cost
+from jackfield.schema.cost import refuse_slow_patterns, schema_cost, schema_numbers
 from jackfield.schema.engine import check_form, compile_validator, for_engine, matcher
 from jackfield.schema.facts import SchemaFacts, is_sensitive
 from jackfield.schema.json_types import SchemaError
@@ -36,6 +36,7 @@ def compiled_schema(schema: Mapping[str, Any], noun: str) -> CompiledSchema:
         root=root,
         outline=outline,
         cost=cost.steps,
+        numbers=schema_numbers(root, outline),
         again=cost.again,
         slow=slow,
         matchers={pattern: matcher(pattern) for pattern in outline.name_patterns},
@@ -59,6 +60,7 @@ def checked_schema(schema: Mapping[str, Any]) -> Outline:
     outline = check_references(root, check_form)
     compile_validator(root)
     schema_cost(root, outline)
+    schema_numbers(root, outline)
     return found
 
 

@@ -40,6 +40,49 @@ class Cost:
     again: frozenset[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Comparisons of numbers that the engine makes digit by digit, unless both are integers of 64 bits.
+
+    ``compared`` are the numbers of ``enum`` and ``const`` with which one part of a value can be compared; where all ``take_integers``, the
+    type refuses other numbers first. ``unique`` items are compared with one another.
+    """
+
+    compared: int
+    take_integers: bool
+    unique: bool
+
+    def __bool__(self) -> bool:
+        return bool(self.compared) or self.unique
+
+
+def schema_numbers(root: Node, outline: Outline) -> Numbers:
+    """Sum up the numbers that a schema compares.
+
+    :raises SchemaError: if one part of a value may be compared with more than ``MAX_COST``.
+    """
+    listed = [node for node in outline.nodes if _numbers(node)]
+    compared = _Compared(outline).total(root).steps if listed else 0
+    return Numbers(compared, all(map(_takes_integers, listed)), any(node.get("uniqueItems") is True for node in outline.nodes))
+
+
+def _numbers(node: Mapping[str, Json]) -> list[int | float]:
+    """Return the numbers of a schema's ``enum`` and ``const``, those in objects and arrays included."""
+    found: list[int | float] = []
+    waiting = [*node.get("enum", ()), *_some(node, "const")]
+    for value in waiting:  # a list that grows meanwhile
+        if isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found.append(value)
+    return found
+
+
+def _takes_integers(node: Mapping[str, Json]) -> bool:
+    types = node.get("type", "number")
+    return "number" not in ([types] if isinstance(types, str) else types) and all(isinstance(number, int) for number in _numbers(node))
+
+
 def schema_cost(root: Node, outline: Outline) -> Cost:
     """Sum up what a schema costs.
 
@@ -170,6 +213,16 @@ class _Costs:
             yield from node.get(keyword, {}).values()
         yield from node.get("prefixItems", ())
         yield from _some(node, "additionalProperties", "propertyNames", "unevaluatedProperties", "items", "contains", "unevaluatedItems")
+
+
+class _Compared(_Costs):
+    """Numbers with which one part of a value can be compared."""
+
+    def _own(self, node: Mapping[str, Json]) -> int:
+        return len(_numbers(node))
+
+    def _names(self, _node: Mapping[str, Json]) -> int:
+        return 0
 
 
 def _some(node: Mapping[str, Json], *keywords: str) -> Iterator[Node]:

@@ -18,6 +18,7 @@ from jackfield.schema_walk import Nodes, extension, is_secret, nodes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from jackfield.schema.cost import Numbers
     from jackfield.schema.json_types import Json, Node
     from jackfield.schema.references import Outline
     from jackfield.schema.shallow import Shallow
@@ -37,13 +38,14 @@ class SchemaFacts:
     """Checked schema, in the form compiled for the engine.
 
     ``noun`` denotes its top-level members in messages; ``spread`` is roughly the number of errors that one part of a value can have,
-    ``cost`` the number of steps that judging one can take; ``slow`` are the formats that stand for slow
-    patterns, ``again`` the schemas (by ``id``) to which recursion leads back.
+    ``cost`` the number of steps that judging one can take, ``numbers`` what it is compared with; ``slow`` are the formats that stand for
+    slow patterns, ``again`` the schemas (by ``id``) to which recursion leads back.
     """
 
     root: Node
     outline: Outline
     cost: int
+    numbers: Numbers
     again: frozenset[int]
     slow: frozenset[str]
     matchers: Mapping[str, Callable[[str], bool]]

@@ -74,8 +74,11 @@ class _Check:
         self.nodes.append((place, node))
         if not isinstance(node.get("x-jackfield", {}), dict):
             raise SchemaError(child(place, "x-jackfield"), "'x-jackfield' must be an object")
-        if place and "$id" in node:
-            raise SchemaError(child(place, "$id"), "'$id' may stand at the root only")
+        for keyword in ("$id", "$schema"):
+            if place and keyword in node:
+                raise SchemaError(child(place, keyword), f"'{keyword}' may stand at the root only")
+        if "dependencies" in node:  # the engine judges this one of older drafts
+            raise SchemaError(child(place, "dependencies"), "is of older drafts: write 'dependentSchemas' or 'dependentRequired'")
         for keyword, value in node.items():
             if keyword in ("$anchor", "$dynamicAnchor"):
                 self._anchors[value] = node
