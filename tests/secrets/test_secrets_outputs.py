@@ -22,7 +22,7 @@ pytest_plugins = ["warm"]
 
 _SECRET = "whsec_abcdef-4711"
 _SOURCE = f'''
-from jackfield.connector import Connector, Field, Inputs, Output, Pagination
+from jackfield.connector import Connector, Field, Inputs, Output, Pagination, current_call
 
 connector = Connector("hooks", title="Hooks", version="1.0.0", connections=[])
 
@@ -68,6 +68,35 @@ class Listed(Output):
 def list_keys(page: Page) -> Listed:
     """List keys."""
     return Listed(items=["a"], after="{_SECRET}")
+
+@connector.action("makeKey", needs_connection=False)
+def make_key(page: Page) -> Token:
+    """Make a token and activate it."""
+    call = current_call()
+    call.begin("create")
+    call.answered({{"secret": "{_SECRET}", "token": "{_SECRET}", "id": "t1"}})
+    call.begin("activate")
+    raise ConnectionResetError
+
+class Key(Output):
+    """A key."""
+
+    secret: str = Field(secret=True)
+    id: str
+    size: int = Field(schema={{"maximum": 3}})
+
+@connector.action("markedKey", needs_connection=False)
+def marked_key(page: Page) -> Key:
+    """Make a key and activate it."""
+    return make_key(page)
+
+@connector.action("brokenKey", needs_connection=False)
+def broken_key(page: Page) -> Key:
+    """Make a key that its schema refuses."""
+    current_call().begin("create")
+    return Key.model_construct(secret="{_SECRET}", id="verify with {_SECRET}", size=5)
+
+handed_key = connector.action("handedKey", needs_connection=False, hands_out_credentials=True)(make_key)
 
 @connector.action("mintToken", effect="read", needs_connection=False, hands_out_credentials=True)
 def mint_token(page: Page) -> Token:
@@ -176,3 +205,21 @@ def test_a_secret_page_token_is_masked_in_the_record(jackfield: Jackfield) -> No
     first = jackfield.invoke(_say("listKeys", idempotencyKey="l1"))
     assert first.meta.next == {"cursor": _SECRET}
     assert jackfield.invoke(_say("listKeys", idempotencyKey="l1")).meta.next == {"cursor": "***"}
+
+
+@pytest.mark.parametrize(
+    ("action", "quoted"),
+    [
+        ("handedKey", '{"secret": "***", "token": "***", "id": "***"}'),
+        ("markedKey", '{"secret": "***", "token": "***", "id": "t1"}'),
+        ("brokenKey", '{"secret": "***", "id": "verify with ***", "size": 5}'),
+    ],
+)
+def test_att_a_doubt_does_not_quote_secrets_of_the_output(stand: Stand, action: str, quoted: str) -> None:
+    """Attack of issue 23: what a step had returned stood in the details of the doubt when a later step failed, and everybody reads these in
+    the journal. Secrets that the output marks are masked there, and wherever they are repeated."""
+    found = stand.client().post("/v1/invocations", _say(action)).json
+    entry = stand.client("read").get(f"/v1/invocations/{found['meta']['invocationId']}").json
+    assert found["status"] == "in_doubt"
+    assert any(quoted in detail["message"] for detail in found["error"]["details"]), found
+    assert _SECRET not in json.dumps([found, entry])

@@ -40,7 +40,17 @@ from jackfield.pipe.paging import collected, next_inputs, wants_all
 from jackfield.pipe.rate import pace_of, turn
 from jackfield.pipe.recorder import Record, draft_of, fingerprinted
 from jackfield.pipe.run_state import RunState
-from jackfield.pipe.settle import check_output, failed, mask_names, masked_error, masked_output, recorded, stored_secrets, succeeded
+from jackfield.pipe.settle import (
+    check_output,
+    concealed,
+    failed,
+    mask_names,
+    masked_error,
+    masked_output,
+    recorded,
+    stored_secrets,
+    succeeded,
+)
 from jackfield.pipe.shared_pace import Paces, PostponedError
 from jackfield.pipe.wrapping import Wrapping, observing
 from jackfield.redaction.logs import reason
@@ -265,9 +275,9 @@ class Pipeline:
         try:
             return check_output(output, action, (manifest.key, manifest.version), self.schemas)
         except InvalidOutput as error:
-            from jackfield.redaction.marks import Concealed, masked
+            from jackfield.redaction.marks import masked
 
-            raise run.unusable(error, Concealed(output, None).output if action.hands_out else masked(action.output, output)) from None
+            raise run.unusable(error, masked(action.output, run.conceal(output))) from None
 
     def _filled(self, admitted: Admitted, state: RunState) -> Steps[Admitted]:
         """Read the stored files that the inputs refer to."""
@@ -378,6 +388,7 @@ class Pipeline:
             backoff=self.backoff,
             files=Outputs(self.files, self.workspace, state.caller.name) if self.files.enabled else None,
             observe=observing(self.plugins),
+            conceal=lambda value: concealed(value, admitted.action, (admitted.manifest.key, admitted.manifest.version), self.schemas),
             # an earlier delivery, whose process was lost, may have taken effect
             unclear=state.claimed is not None and state.claimed.delivery > 1 and action.effect == "idempotent",
         )

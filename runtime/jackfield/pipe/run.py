@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,10 @@ _OPEN_FOR = 1.0
 """Seconds for which a client may wait for its attempt: it may hold credentials that expire."""
 _MAX_LOGGED = 100
 """Limit of attempts of one invocation recorded in the journal."""
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 @dataclass(slots=True)
@@ -106,6 +110,8 @@ class Run:
     files: FileStore | None = None
     """Storage of the files that the action returns."""
     observe: Observe | None = None
+    conceal: Callable[[Any], Any] = _as_it_is
+    """Takes the secrets of the action's output out of an answer."""
     warnings: tuple[Detail, ...] = ()
     """What the action's calls told the caller about a success."""
     since: float | None = None
@@ -273,7 +279,8 @@ class Run:
         error = self.ended(error)
         if not self.doubtful:
             return error
-        doubt = in_doubt(self.action.key, error, self.done, answered=self.fetched)
+        done = [replace(step, returned=self.conceal(step.returned)) for step in self.done]
+        doubt = in_doubt(self.action.key, error, done, answered=self.fetched)
         if self._has_derived_key and self.key.used:
             doubt.details = (*doubt.details, Detail("", f"the idempotency key sent to the provider was '{self.key.value}'"))
         return doubt

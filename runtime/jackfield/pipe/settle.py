@@ -20,6 +20,7 @@ from jackfield.schema.cache import Schemas
 
 if TYPE_CHECKING:
     from jackfield.redaction.marks import Concealed
+    from jackfield.schema_walk import SecretPlaces
 
 
 def check_output(
@@ -120,13 +121,10 @@ def recorded(result: Result, action: ActionManifest, key: tuple[str, str], schem
     """
     if result.output is None:
         return result
-    places = None
-    if not action.hands_out:
-        schema = action.output
-        places = schemas.find((*key, "output", action.key), schema, noun="output").secret_places if schema else None
-        if places is None:
-            return result
-    from jackfield.redaction.marks import Concealed, leaves, masked
+    has_secrets, places = _secrets_of(action, key, schemas)
+    if not has_secrets:
+        return result
+    from jackfield.redaction.marks import Concealed, masked
 
     try:
         found = Concealed(result.output, places)
@@ -134,8 +132,7 @@ def recorded(result: Result, action: ActionManifest, key: tuple[str, str], schem
         return replace(result, output=None)
     if not found.count:
         return result
-    secrets = {text for value in found.values for text in leaves(value) if len(text) >= _SHORTEST_SECRET}
-    meta, redactor = result.meta, Redactor(islice(secrets, _MOST_SECRETS))
+    meta, redactor = result.meta, _redactor_of(found)
     following = None if meta.next is None else masked(action.inputs, meta.next)
     if action.hands_out and following is not None:
         following = dict.fromkeys(following, MASK)
@@ -143,6 +140,42 @@ def recorded(result: Result, action: ActionManifest, key: tuple[str, str], schem
     beside = masked_output({"next": following, "warnings": list(warnings)}, redactor)
     meta = replace(meta, next=beside["next"], warnings=tuple(beside["warnings"]))
     return replace(result, output=masked_output(found.output, redactor), meta=meta)
+
+
+def concealed(value: Any, action: ActionManifest, key: tuple[str, str], schemas: Schemas) -> Any:
+    """Return what a provider answered to an action without its secrets, as the error of a doubt may quote it.
+
+    Members count as secret where the action's output has them so; all of an action that hands out credentials is. A text is an ID
+    (``Call.answered``), and stays.
+    """
+    has_secrets, places = _secrets_of(action, key, schemas)
+    if not has_secrets or value is None:
+        return value
+    from jackfield.redaction.marks import Concealed
+
+    if not isinstance(value, Mapping):
+        return MASK if places is None else value
+    try:
+        found = Concealed(value, places)
+    except RecursionError:
+        return MASK
+    return masked_output(found.output, _redactor_of(found))
+
+
+def _secrets_of(action: ActionManifest, key: tuple[str, str], schemas: Schemas) -> tuple[bool, SecretPlaces | None]:
+    """Return whether an action's output has secrets, and their places; None if all of it is secret."""
+    if action.hands_out:
+        return True, None
+    schema = action.output
+    places = schemas.find((*key, "output", action.key), schema, noun="output").secret_places if schema else None
+    return places is not None, places
+
+
+def _redactor_of(found: Concealed) -> Redactor:
+    from jackfield.redaction.marks import leaves
+
+    secrets = {text for value in found.values for text in leaves(value) if len(text) >= _SHORTEST_SECRET}
+    return Redactor(islice(secrets, _MOST_SECRETS))
 
 
 def _concealment(found: Concealed, *, queued: bool) -> Mapping[str, Any]:
