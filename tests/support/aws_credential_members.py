@@ -8,7 +8,7 @@ from typing import Any
 
 _SECRET = re.compile(
     r"secret|passwo?r?d|passphrase|plaintext|credential|jwt|assertion|bearer|cookie|(?<!Media)signed_?url|presigned|shell|activation_?code"
-    r"|(auth|authorization)_?code|(login|embed|streaming|authorized|upload)_?url|connection_?string|one_?time|recovery_?code|seed$|mac$"
+    r"|(auth|authorization)_?code|(login|embed|streaming|authorized|upload|anonymous|deep_?link)_?urls?|unlock_?code|upload_?links?|connection_?string|one_?time|recovery_?code|seed$|mac$"
     r"|(private|session|shared|master|access|api|auth|stream|license|signing|data|activation|embedding)_?key|pre_?shared|key_?material",
     re.IGNORECASE,
 )

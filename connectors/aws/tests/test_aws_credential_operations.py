@@ -16,6 +16,8 @@ _TELLING = re.compile(
     r"^(Get|Create|Assume|Generate|BatchGet|Request|Rotate|Regenerate|Exchange|List|Describe)\w*"
     r"(Credentials?|AuthorizationToken|SecretValue|SessionToken|AccessToken|AuthToken|AccessKey|Api[Kk]ey|APIKey|PasswordData|DataKey"
     r"|FederationToken)(For\w+|WithIAM)?$|^AssumeR|PresignedU(rl|RL)|EmbedUrl|^Decrypt|StreamingURL|LoginUrl|LoginToken"
+    r"|UnlockCode|OneTime|(Upload|Grid|Experience)Ur(l|ls)$|^Get\w*Dashboard(For\w+|Url)$|Upload(Links?|JobPath)$|^Start\w*AttachmentUpload$"
+    r"|^StartAttachedFileUpload$|^CreateUpload(Url)?$"
 )
 _HARMLESS = {
     ("bedrock-agentcore-control", "RotatePaymentConnectorCredentials"),  # answers with the connector, not with the credentials

@@ -40,10 +40,11 @@ _TABLE: Mapping[str, str] = {
         BatchCreateAttendee CreateAttendee CreateMeetingWithAttendees GetAttendee ListAttendees UpdateAttendeeCapabilities
     """,
     "cloudhsmv2": "CreateCluster DeleteCluster DescribeClusters ModifyCluster",
-    "cloudwatchomni": "GetSpaceCredentialsForOrganization GetSpaceDataAccess",
+    "cloudwatchomni": "CreateOneTimeDeepLinkCode GetSpaceCredentialsForOrganization GetSpaceDataAccess",
     "codeartifact": "GetAuthorizationToken",
     "codebuild": "BatchGetProjects CreateProject CreateWebhook UpdateProject UpdateWebhook",
     "codecatalyst": "CreateAccessToken StartDevEnvironmentSession",
+    "codeguru-security": "CreateUploadUrl",
     "codepipeline": "GetJobDetails GetThirdPartyJobDetails ListWebhooks PollForJobs PutWebhook",
     "cognito-identity": "GetCredentialsForIdentity GetOpenIdToken GetOpenIdTokenForDeveloperIdentity",
     "cognito-idp": """
@@ -52,13 +53,18 @@ _TABLE: Mapping[str, str] = {
         InitiateAuth ListUserImportJobs ListUserPoolClientSecrets RespondToAuthChallenge StartUserImportJob StopUserImportJob
         UpdateUserPoolClient
     """,
-    "connect": "CreateAuthCode CreateParticipant GetFederationToken StartAssistantContact StartChatContact StartWebRTCContact",
+    "connect": """
+        CreateAuthCode CreateParticipant GetFederationToken StartAssistantContact StartAttachedFileUpload StartChatContact
+        StartWebRTCContact
+    """,
     "connecthealth": "GetPatientInsightsJob",
-    "connectparticipant": "CreateParticipantConnection",
+    "connectparticipant": "CreateParticipantConnection StartAttachmentUpload",
+    "customer-profiles": "GetUploadJobPath",
     "dataexchange": "CreateJob GetAsset GetJob ListJobs ListRevisionAssets UpdateAsset",
     "datasync": "DescribeLocationFsxOntap DescribeLocationFsxOpenZfs",
     "datazone": "CreateConnection GetConnection GetEnvironmentCredentials GetIamPortalLoginUrl ListConnections UpdateConnection",
     "deadline": "AssumeFleetRoleForRead AssumeFleetRoleForWorker AssumeQueueRoleForRead AssumeQueueRoleForUser AssumeQueueRoleForWorker",
+    "devicefarm": "CreateTestGridUrl CreateUpload GetUpload",
     "devops-agent": "AssociateService UpdateAssociation",
     "directconnect": """
         AllocatePrivateVirtualInterface AllocatePublicVirtualInterface AllocateTransitVirtualInterface AssociateVirtualInterface
@@ -83,12 +89,12 @@ _TABLE: Mapping[str, str] = {
     "eks-auth": "AssumeRoleForPodIdentity",
     "emr": "DescribeCluster GetClusterSessionCredentials GetOnClusterAppUIPresignedURL GetPersistentAppUIPresignedURL GetSessionEndpoint",
     "emr-containers": "GetManagedEndpointSessionCredentials",
-    "emr-serverless": "GetSessionEndpoint",
+    "emr-serverless": "GetDashboardForJobRun GetSessionEndpoint",
     "evs": "GetDepotUrl",
     "firehose": "DescribeDeliveryStream",
     "gamelift": "CreateBuild GetComputeAccess GetComputeAuthToken GetInstanceAccess GetPlayerConnectionDetails RequestUploadCredentials",
     "gameliftstreams": "CreateStreamSessionAdminShell",
-    "glue": "BatchGetJobs GetConnection GetConnections GetJob GetJobs GetSessionEndpoint",
+    "glue": "BatchGetJobs GetConnection GetConnections GetDashboardUrl GetJob GetJobs GetSessionEndpoint",
     "grafana": """
         AssociateLicense CreateWorkspace CreateWorkspaceApiKey CreateWorkspaceServiceAccountToken DeleteWorkspace DescribeWorkspace
         DisassociateLicense ListWorkspaces UpdateWorkspace
@@ -137,6 +143,7 @@ _TABLE: Mapping[str, str] = {
     "pcs": "RegisterComputeNodeGroupInstance",
     "pinpoint": "DeleteBaiduChannel DeleteGcmChannel GetBaiduChannel GetGcmChannel UpdateBaiduChannel UpdateGcmChannel",
     "qapps": "CreatePresignedUrl",
+    "qbusiness": "CreateAnonymousWebExperienceUrl",
     "quicksight": """
         DescribeAssetBundleImportJob GenerateEmbedUrlForAnonymousUser GenerateEmbedUrlForRegisteredUser
         GenerateEmbedUrlForRegisteredUserWithIdentity GetDashboardEmbedUrl GetSessionEmbedUrl
@@ -155,6 +162,7 @@ _TABLE: Mapping[str, str] = {
     "security-ir": "GetCaseAttachmentUploadUrl",
     "securityagent": "UpdateIntegration",
     "signin": "CreateBearerToken CreateOAuth2Token CreateOAuth2TokenWithIAM CreateOAuth2TokenWithTokenExchange",
+    "snowball": "GetJobManifest GetJobUnlockCode",
     "socialmessaging": "AssociateWhatsAppBusinessAccount",
     "ssm": "CreateActivation GetAccessToken GetParameter GetParameterHistory GetParameters GetParametersByPath ResumeSession StartSession",
     "sso": "GetRoleCredentials",
@@ -164,6 +172,7 @@ _TABLE: Mapping[str, str] = {
         AssumeRole AssumeRoleWithSAML AssumeRoleWithWebIdentity AssumeRoot GetDelegatedAccessToken GetFederationToken GetSessionToken
         GetWebIdentityToken
     """,
+    "support": "GetAttachmentUploadLinks",
     "wafv2": "CreateAPIKey GetDecryptedAPIKey ListAPIKeys",
     "wickr": "GetOidcInfo GetOpentdfConfig RegisterOidcConfig RegisterOpentdfConfig",
     "workdocs": "InitiateDocumentVersionUpload",
