@@ -43,6 +43,16 @@ def test_w4_workers_end_with_their_parent(tmp_path: Path) -> None:
         assert again.client.get("/healthz").status == 200
 
 
+@pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="limits of another process are read from Linux's /proc")
+def test_security_2_9_a_server_writes_no_core(tmp_path: Path) -> None:
+    """A crash of the server, or of one of its workers, could write the master key to disk where the host's hard limit allows it."""
+    with process(tmp_path, "--workers", "2") as server:
+        for pid in (server.process.pid, *server.children()):
+            limits = Path(f"/proc/{pid}/limits").read_text(encoding="ascii").splitlines()
+            (core,) = (line.split()[4:6] for line in limits if line.startswith("Max core file size"))
+            assert core == ["0", "0"], pid
+
+
 def test_l44_json_from_the_first_line_to_the_last(tmp_path: Path) -> None:
     """L44: with JACKFIELD_LOG=json all of stderr is JSON, the link to the console is not in it, and a stop that gives up logs no error."""
     with (

@@ -178,19 +178,34 @@ def test_dependencies_beside_the_host(shell: Shell, shop: Storefront, home: Path
     assert all(fits("receipt", json.loads(path.read_text())) for path in home.rglob("jackfield-receipt.json"))
 
 
-def test_security_2_an_index_does_not_replace_a_private_dependency(shell: Shell, shop: Storefront, tmp_path: Path) -> None:
-    """Whoever registered the name of a private package in the public index, with a higher version, had it installed in place of the wheel
-    in ``findLinks``; what that folder does not have still comes from the index."""
-    folder, public = shell.folder / "wheels", tmp_path / "public"
-    write_dependency(folder, "needed_thing", "1.0", "WORD = 'private'\n")
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[str]:
+    """The address of a public package index that has both packages, which a test may require, in the version 9.9."""
     for name in ("needed_thing", "needed_other"):
-        wheel = write_dependency(public / name.replace("_", "-"), name, "9.9", "WORD = 'public'\n")
+        wheel = write_dependency(tmp_path / "public" / name.replace("_", "-"), name, "9.9", "WORD = 'public'\n")
         (wheel.parent / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
+    with serving(tmp_path / "public") as url:
+        yield url
+
+
+def test_security_2_an_index_does_not_replace_a_private_dependency(shell: Shell, shop: Storefront, index: str) -> None:
+    """Whoever registered the name of a private package in the public index, with a higher version, had it installed in place of the wheel
+    in ``findLinks``."""
+    write_dependency(shell.folder / "wheels", "needed_thing", "1.0", "WORD = 'private'\n")
+    shop.add("acme-one", needs=["needed-thing"])
+    shell.write("policy.toml", f'index = "{index}"\nfindLinks = ["wheels"]\n')
+    assert shell.run("install", "acme-one", "--from", "site", "--policy", "policy.toml", "--lock", "jackfield.lock").code == 0
+    (locked,) = json.loads((shell.folder / "jackfield.lock").read_text())["connectors"]
+    assert [(row["name"], row["version"]) for row in locked["dependencies"]] == [("needed-thing", "1.0")]
+
+
+def test_several_dependencies_are_installed(shell: Shell, shop: Storefront, index: str) -> None:
+    """Only the first of several was; each comes from a folder that has it, else from the index."""
+    write_dependency(shell.folder / "wheels", "needed_thing", "1.0", "WORD = 'private'\n")
     body = "import needed_other, needed_thing\n    return Greeting(Greeting=needed_thing.WORD + ' ' + needed_other.WORD)"
     shop.add("acme-one", needs=["needed-thing", "needed-other"], body=body)
-    with serving(public) as url:
-        shell.write("policy.toml", f'index = "{url}"\nfindLinks = ["wheels"]\n')
-        answer = shell.run("install", "acme-one", "--from", "site", "--policy", "policy.toml", "--lock", "jackfield.lock")
+    shell.write("policy.toml", f'index = "{index}"\nfindLinks = ["wheels"]\n')
+    answer = shell.run("install", "acme-one", "--from", "site", "--policy", "policy.toml", "--lock", "jackfield.lock")
     assert answer.code == 0, answer.out
     (locked,) = json.loads((shell.folder / "jackfield.lock").read_text())["connectors"]
     assert [(row["name"], row["version"]) for row in locked["dependencies"]] == [("needed-other", "9.9"), ("needed-thing", "1.0")]
