@@ -184,8 +184,10 @@ _OWN = {"float": [number + 0.5 for number in range(2_000)], "int": [*range(2_000
         ({"items": {"anyOf": [{"const": number} for number in _OWN["float"][:500]]}}, [499.5] * 8_000),
         ({"items": {"enum": [[number] for number in _OWN["float"][:1_000]]}}, [[999.5]] * 8_000),
         ({"items": {"enum": _OWN["int"], "type": "integer"}}, [*range(8_000), *[0.25] * 8_000]),
+        ({"items": {"multipleOf": 0.01}}, [1e300] * 100_000),
+        ({"items": {"allOf": [{"multipleOf": 0.01}] * 60}}, [1] * 100_000),
     ],
-    ids=["unique", "unique-within", "enum", "enum-of-integers", "large", "const", "arrays", "explained"],
+    ids=["unique", "unique-within", "enum", "enum-of-integers", "large", "const", "arrays", "explained", "multiple", "multiples"],
 )
 def test_att_numbers_that_the_engine_compares_slowly_are_counted_first(rule: dict[str, Any], items: list[Any]) -> None:
     """Attack of issue 23: 8,000 integers of 41 digits where items must be unique took 60 s, as many numbers against an ``enum`` of 9,000
@@ -202,6 +204,8 @@ def test_att_honest_numbers_are_judged() -> None:
     codes = {"type": "array", "items": {"type": "integer", "enum": [*range(100)]}, "uniqueItems": True}
     schema = compile_schema({"type": "object", "properties": {"codes": codes, "ids": {"uniqueItems": True}}})
     value = {"codes": [*range(100)], "ids": [2**62 + number for number in range(10_000)]}
+    prices = compile_schema({"type": "object", "properties": {"a": {"items": {"multipleOf": 0.01}}}})
+    assert not prices.check({"a": [12.34] * 50_000}).details
     assert not schema.check({**value, "hours": [number + 0.5 for number in range(8_760)]}).details
     assert [detail.path for detail in schema.check({"codes": [1, 1]}).details] == ["/codes"]
 
