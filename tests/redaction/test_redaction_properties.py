@@ -171,6 +171,18 @@ def test_serialized_json_stays_json(secret: str, value: Any, data: st.DataObject
     assert secret not in cleaned["text"]
 
 
+@drawn(secrets=st.lists(SECRET, min_size=1, max_size=6), data=st.data(), few=80, many=400)
+def test_few_secrets_are_masked_alike_beside_many(secrets: list[str], data: st.DataObject) -> None:
+    """What is masked does not depend on how many other secrets there are: many are searched for in another way than few."""
+    parts = st.tuples(AROUND, st.sampled_from(secrets), st.sampled_from(sorted(ENCODERS)))
+    text = "".join(around + ENCODERS[name](secret) for around, secret, name in data.draw(st.lists(parts, min_size=1, max_size=4)))
+    few, many = Redactor(secrets), Redactor([*secrets, *(f"€{number:07}§" for number in range(40))])
+    for _ in range(40):  # many searches make an index worth its while
+        many.clean("a text without a secret")
+    assert many.clean(text) == few.clean(text)
+    assert many.holds(text) == few.holds(text)
+
+
 @drawn(text=st.text(), secrets=st.lists(SECRET, max_size=3), few=80, many=400)
 def test_clean_and_holds_agree(text: str, secrets: list[str]) -> None:
     """A text holds a secret exactly where cleaning changes it, and else it is returned as the same object."""

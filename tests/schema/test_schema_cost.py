@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from growth import calls
 from jackfield.schema import SchemaError, compile_schema
 from jackfield.schema.cost import MAX_COST
 from jackfield.schema.sentences import MOST_SEARCHED
@@ -33,22 +34,6 @@ def bomb(levels: int, word: str) -> dict[str, Any]:
     names = [f"d{level}" for level in range(levels + 1)]
     below: dict[str, Any] = {name: {word: [{"$ref": f"#/$defs/{after}"}] * 2} for name, after in pairwise(names)}
     return {"type": "object", "properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": {**below, names[-1]: {"type": "integer"}}}
-
-
-def calls(work: Callable[[], object]) -> int:
-    """Count the calls that some work makes, of Python and of native functions."""
-    made = 0
-
-    def count(_frame: object, event: str, _arg: object) -> None:
-        nonlocal made
-        made += event in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return made
 
 
 def nested(levels: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from collections.abc import Callable
 
@@ -38,3 +39,19 @@ def grows_faster_than_linear(call: Callable[[int], object], size: int, clock: Ca
         return False
     small = seconds(lambda: call(size // 4), clock=clock)
     return seconds(lambda: call(size), clock=clock) > _RATIO * max(small, _NEGLIGIBLE / 4)
+
+
+def calls(work: Callable[[], object]) -> int:
+    """Count the calls that some work makes, of Python and of native functions."""
+    made = 0
+
+    def count(_frame: object, event: str, _arg: object) -> None:
+        nonlocal made
+        made += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return made

@@ -106,10 +106,11 @@ SHORT = 4
 _FOLDED = 8
 """Minimum length for finding an ASCII secret in any case: hosts and regions get lower-cased in transit (RFC 9110 §4.2.3)."""
 
-_LONG = 4096
+LONG = 4096
 """Characters above which the needles of a secret (such as a message text) are not cached: they would fill memory."""
 
-_ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+"""Characters of Base64 in both alphabets (RFC 4648 §4 and §5)."""
 
 
 class Needle:
@@ -138,8 +139,8 @@ class Needle:
             end = start + len(self.text)
             if not self.token:
                 end = self._last_end(text, end)
-                left = self.before and start > 0 and text[start - 1] in _ALPHABET
-                right = self.after and end < len(text) and text[end] in _ALPHABET
+                left = self.before and start > 0 and text[start - 1] in BASE64
+                right = self.after and end < len(text) and text[end] in BASE64
                 yield start - left, end + right
                 start = text.find(self.text, end)
                 continue
@@ -183,7 +184,7 @@ class Form:
     @property
     def needles(self) -> Iterable[Needle]:
         """All texts in which the secret may appear."""
-        if len(self.secret) > _LONG:
+        if len(self.secret) > LONG:
             return _needles(self.secret)
         if self._needles is None:
             # UTF-16 can turn other characters into asterisks: masking those would never end.
@@ -196,7 +197,7 @@ class Form:
         if self._texts is None:
             needles = tuple(self.needles)
             texts = [one.text for one in needles if not one.folded], [one.text for one in needles if one.folded]
-            if len(self.secret) > _LONG:
+            if len(self.secret) > LONG:
                 return texts
             self._texts = texts
         return self._texts
@@ -212,7 +213,7 @@ def _needles(secret: str) -> Iterator[Needle]:
 
 
 def _anywhere(text: str) -> Iterator[Needle]:
-    if len(text) > _LONG:
+    if len(text) > LONG:
         yield from _of_long(text)
         return
     forms = dict.fromkeys((text, *escaped(text), *as_characters(text), *hexadecimal(text)))

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.errors import CODES
 from jackfield.redaction.escapes import Family, View, families, lowered, views
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.needles import Form
 
+if TYPE_CHECKING:
+    from jackfield.redaction.index import Index
+
 _ROUNDS = 8
 """Maximum passes. A mask and its neighbours may spell another secret; a text that keeps doing so is masked whole."""
+
+
+_FEW = 16
+"""Secrets up to which each needle is searched for by itself, which is as fast in long texts, and takes no preparation."""
+_BEFORE_INDEX = 30
+_SHORT_TEXT = 1000
+"""Searches without an index of more secrets, and the characters that count as one search."""
 
 
 class Redactor:
@@ -35,10 +46,13 @@ class Redactor:
     :raises TypeError: if ``secrets`` is a single text, or contains something other than texts.
     """
 
-    __slots__ = ("_families", "_forms", "_signs")
+    __slots__ = ("_families", "_forms", "_index", "_least", "_searched", "_signs")
 
     _forms: dict[str, Form]
     _families: tuple[Family, ...]
+    _index: Index | None
+    _least: int
+    _searched: int
     _signs: frozenset[str]
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -51,6 +65,9 @@ class Redactor:
         spaces, lines = (any(form.spaced for form in forms.values()), any(form.lined for form in forms.values()))
         found = families(spaces=spaces, lines=lines)
         object.__setattr__(self, "_families", found)
+        object.__setattr__(self, "_index", None)
+        object.__setattr__(self, "_least", min([form.size for form in forms.values()], default=sys.maxsize))
+        object.__setattr__(self, "_searched", 0)
         object.__setattr__(self, "_signs", frozenset(family.sign for family in found))
 
     def clean(self, text: str) -> str:
@@ -100,15 +117,19 @@ class Redactor:
     def _may_hold(self, text: str) -> bool:
         """Return whether the text needs a full search: it is long enough for a secret, and contains a needle or the sign of an escape."""
         size = len(text)
-        forms = [form for form in self._forms.values() if form.size <= size]
-        if not forms:
+        if size < self._least:
             return False
         if any(map(text.__contains__, self._signs)):
             return True
         small = text.lower()
         if len(small) != size:
             small = lowered(text)
-        for form in forms:
+        index = self._indexed(size) if len(self._forms) > _FEW else None
+        if index is not None and any(True for _ in index.spans(text, small)):
+            return True
+        for form in self._forms.values() if index is None else index.others:
+            if form.size > size:
+                continue
             exact, folded = form.texts
             if any(map(text.__contains__, exact)) or any(map(small.__contains__, folded)):
                 return True
@@ -134,14 +155,27 @@ class Redactor:
         both._set_forms(other._forms | self._forms)
         return both
 
+    def _indexed(self, size: int) -> Index | None:
+        """Return the index of the needles, or None as long as building it would take longer than the searches so far."""
+        if self._index is None:
+            object.__setattr__(self, "_searched", self._searched + 1 + size // _SHORT_TEXT)
+            if self._searched > _BEFORE_INDEX:
+                from jackfield.redaction.index import Index
+
+                object.__setattr__(self, "_index", Index(self._forms.values()))
+        return self._index
+
     def _readings(self, text: str) -> Iterator[View]:
-        if any(form.size <= len(text) for form in self._forms.values()):
+        if self._least <= len(text):
             yield from views(text, self._families)
 
     def _found(self, readings: Iterable[View]) -> Iterator[tuple[int, int]]:
         for view in readings:
             room = len(view.text)
-            for form in self._forms.values():
+            index = self._indexed(room) if len(self._forms) > _FEW else None
+            if index is not None:
+                yield from (view.origin(*span) for span in index.spans(view.text, view.lowered))
+            for form in self._forms.values() if index is None else index.others:
                 if form.size <= room:
                     for needle in form.needles:
                         text = view.lowered if needle.folded else view.text

@@ -1,0 +1,147 @@
+"""Index of many needles: one pass over a text finds them all, however many they are.
+
+Searching for each needle by itself takes time proportional to texts times needles, and a connection may bring 128 secrets with twenty
+needles each. Here the first characters at each place are looked up in a dictionary; needles that begin alike are sorted, so that bisection
+finds the longest with which the text goes on.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import NoReturn
+
+from jackfield.redaction.needles import BASE64, LONG, Form, Needle
+
+_FIRST = 8
+"""Characters of a needle that are looked up."""
+
+
+class Index:
+    """Finds what ``Needle.spans`` of each needle finds, with overlapping spans merged. ``others`` are too long to keep their needles."""
+
+    __slots__ = ("_exact", "_folded", "_tokens", "others")
+
+    def __init__(self, forms: Iterable[Form]) -> None:
+        forms = [*forms]
+        self.others = [form for form in forms if len(form.secret) > LONG]
+        given = [needle for form in forms if len(form.secret) <= LONG for needle in form.needles]
+        self._tokens = _Table([one for one in given if one.token])
+        self._exact = _Table([one for one in given if not (one.token or one.folded)])
+        self._folded = _Table([one for one in given if one.folded])
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an index cannot be pickled: it holds secrets")
+
+    def spans(self, text: str, lowered: str) -> Iterator[tuple[int, int]]:
+        """Yield the spans of all needles in ``text``, which is ``lowered`` in lower case."""
+        yield from _merged(self._exact.longest(text))
+        yield from _merged(self._folded.longest(lowered))
+        yield from self._tokens.words(text)
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Merge overlapping spans, which are sorted: a text of one repeated character has one."""
+    begin = end = 0
+    for start, stop in spans:
+        if start >= end:
+            if end:
+                yield begin, end
+            begin = start
+        end = max(end, stop)
+    if end:
+        yield begin, end
+
+
+class _Entry:
+    """Needle among others that begin alike: ``parent`` is the longest that begins it, ``jump`` one further up.
+
+    The jumps are those of a skew-binary list: from any depth, each ancestor is a logarithmic number of steps away.
+    """
+
+    __slots__ = ("after", "before", "depth", "jump", "parent", "size", "text")
+
+    text: str
+    size: int
+    depth: int
+    before: bool
+    after: bool
+    parent: _Entry
+    jump: _Entry
+
+    def __init__(self, text: str, parent: _Entry | None) -> None:
+        self.text = text
+        self.size = len(text)
+        self.after = False
+        if parent is None:
+            self.depth, self.before, self.parent, self.jump = 0, False, self, self
+            return
+        self.depth, self.before, self.parent = parent.depth + 1, parent.before, parent
+        far = parent.jump
+        self.jump = far.jump if parent.depth - far.depth == far.depth - far.jump.depth else parent
+
+
+class _Table:
+    """Needles by their first characters."""
+
+    __slots__ = ("_groups", "_size")
+
+    def __init__(self, needles: list[Needle]) -> None:
+        self._size = min((len(one.text) for one in needles), default=1)
+        self._size = min(self._size, _FIRST)
+        self._groups: dict[str, tuple[list[str], list[_Entry], int]] = {}
+        parts: dict[str, list[Needle]] = {}
+        for one in needles:
+            parts.setdefault(one.text[: self._size], []).append(one)
+        for start, alike in parts.items():
+            entries = _entries(alike)
+            self._groups[start] = [one.text for one in entries], entries, max(one.size for one in entries)
+
+    def _found(self, text: str) -> Iterator[tuple[int, _Entry]]:
+        """Yield each place at which needles begin, with the longest."""
+        groups, size = self._groups, self._size
+        if not groups:
+            return
+        for place in [at for at in range(len(text) - size + 1) if text[at : at + size] in groups]:
+            texts, entries, most = groups[text[place : place + size]]
+            rest = text[place : place + most]
+            at = bisect_right(texts, rest) - 1
+            if at < 0:
+                continue
+            entry = entries[at]  # each needle that begins the rest begins this one, too
+            while not rest.startswith(entry.text):
+                entry = entry.parent if rest.startswith(entry.jump.text) else entry.jump
+            if entry.size:
+                yield place, entry
+
+    def longest(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield the span of the longest needle at each place, sorted. Of shorter ones, only the character before can be more."""
+        for place, entry in self._found(text):
+            end = place + entry.size
+            left = entry.before and place > 0 and text[place - 1] in BASE64
+            yield place - left, end + (entry.after and end < len(text) and text[end] in BASE64)
+
+    def words(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield the spans of needles between characters that are neither letters nor digits."""
+        for place, longest in self._found(text):
+            entry = longest
+            while entry.size and not text[max(place - 1, 0) : place].isalnum():
+                end = place + entry.size
+                if not text[end : end + 1].isalnum():
+                    yield place, end
+                entry = entry.parent
+
+
+def _entries(needles: Iterable[Needle]) -> list[_Entry]:
+    """Return the entries of needles that begin alike, sorted."""
+    entries: list[_Entry] = []
+    last = _Entry("", None)
+    for needle in sorted(needles, key=lambda one: one.text):
+        if needle.text != last.text:
+            while not needle.text.startswith(last.text):
+                last = last.parent
+            last = _Entry(needle.text, last)
+            entries.append(last)
+        last.before = last.before or needle.before
+        last.after = last.after or needle.after
+    return entries
