@@ -101,7 +101,7 @@ class Half(float):
         ({"v": decimal.Decimal(1)}, "/v", "must be JSON: a Python object of type 'Decimal' is not"),
         ({"v": Broken()}, "/v", "must be JSON: a Python object of type 'Broken' is not"),
         ({"v": Liar()}, "/v", "must be JSON: a Python object of type 'Liar' is not"),
-        ({"v": 10**4001}, "/v", "must be JSON: a number of more than 4,000 digits is not read"),
+        ({"v": 10**309}, "/v", "must be JSON: a number of more than 308 digits is not read"),
         ({"v": type("T" * 99, (), {})()}, "/v", f"must be JSON: a Python object of type '{'T' * 80}' is not"),
     ],
     ids=lambda item: ascii(type(item))[:20],
@@ -111,18 +111,6 @@ def test_what_is_not_json_is_told_at_its_place(value: Any, path: str, message: s
     compiled = compile_schema({})
     assert compiled.judge(value) == (Detail(path, message),)
     assert compiled.check(value).details == (Detail(path, message),)
-
-
-def test_a_python_told_to_write_fewer_digits_judges_fewer() -> None:
-    """Where the interpreter's own limit is lower than ours, larger numbers are refused instead of judged wrongly by the engine."""
-    compiled = compile_schema({"properties": {"v": {"maximum": 5}}})
-    limit = sys.get_int_max_str_digits()
-    sys.set_int_max_str_digits(640)
-    try:
-        assert compiled.judge({"v": 10**640}) == (Detail("/v", "must be JSON: a number of more than 640 digits is not read"),)
-        assert [detail.keyword for detail in compiled.judge({"v": 10**639})] == ["maximum"]
-    finally:
-        sys.set_int_max_str_digits(limit)
 
 
 def test_the_rest_is_judged_in_the_same_go() -> None:

@@ -31,6 +31,12 @@ def check(admitted: Admitted, defaults: Mapping[str, Any], schemas: Schemas) -> 
     return checked.value
 
 
+def checks_long(admitted: Admitted, schemas: Schemas) -> bool:
+    """Return True if ``check`` may take so long that an event loop should not wait for it."""
+    manifest = admitted.manifest
+    return schemas.takes_long((manifest.key, manifest.version, "inputs", admitted.action.key, *admitted.waived), admitted.invocation.inputs)
+
+
 def _merged_inputs(admitted: Admitted) -> Mapping[str, Any]:
     """Merge the invocation's inputs with the default inputs from the connection's file; the invocation's take precedence, even if blank."""
     given, target = admitted.invocation.inputs, admitted.target

@@ -30,7 +30,7 @@ from jackfield.files.references import names_files
 from jackfield.invocation import Invocation, Result, check_depth, decode
 from jackfield.pipe.admit import Admitted, Targets, admitting
 from jackfield.pipe.call_rules import find_called, require_call, seen_catalog, sees_entry
-from jackfield.pipe.check import typed
+from jackfield.pipe.check import checks_long, typed
 from jackfield.pipe.driver import Execute, Steps
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.pipe.filling import Outputs, by_value, compared, fill, holding, reserve, stow
@@ -48,6 +48,7 @@ from jackfield.pipe.settle import (
     masked_error,
     masked_output,
     recorded,
+    settles_long,
     stored_secrets,
     succeeded,
 )
@@ -233,7 +234,8 @@ class Pipeline:
             self._keep(admitted, state)
         enter("check")
         admitted = yield from self._filled(admitted, state)
-        inputs = checked(admitted, self.opening.defaults, self.schemas)
+        judge = partial(checked, admitted, self.opening.defaults, self.schemas)
+        inputs = (yield Execute(judge)) if checks_long(admitted, self.schemas) else judge()
         enter("open")
         connector, action, inputs = yield from self._loaded(admitted, inputs, state.caller.owner)
         run = state.run = self._run(admitted, connector, action, inputs, deadline, state)
@@ -254,7 +256,9 @@ class Pipeline:
         enter("run")
         output = yield from self._call_action(admitted, inputs, run, state)
         enter("settle")
-        return self._settled(admitted, inputs, output, run, state)
+        settle = partial(self._settled, admitted, inputs, output, run, state)
+        key = (admitted.manifest.key, admitted.manifest.version)
+        return (yield Execute(settle)) if settles_long(output, admitted.action, key, self.schemas) else settle()
 
     def _settled(self, admitted: Admitted, inputs: Mapping[str, Any], output: Mapping[str, Any], run: Run, state: RunState) -> Result:
         """Return the Result of a success, and note in ``state`` how it is recorded."""

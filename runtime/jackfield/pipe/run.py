@@ -199,7 +199,7 @@ class Run:
                 return self._succeeded(call, started, output)
             yield from self._pace_by(error, began)
             if self.unclear and error.code in self.action.repeat_ok:
-                return self._succeeded(call, started, self.action.output())
+                return self._succeeded(call, started, _dumped(self.action.output()))
             self.failed += call.begun
             self._note(call, started, error.code)
             yield from self._retry_or_raise(tries, error, client)
@@ -412,7 +412,7 @@ class Run:
             output = self.action.function(*arguments)
             if self.action.returns_files:
                 store_files(output, self.files)
-            return output
+        return _dumped(output)
 
     async def _await(self, arguments: tuple[Any, ...], call: Call) -> Any:
         import asyncio
@@ -424,10 +424,10 @@ class Run:
                     output = await self.action.function(*arguments)
                     if self.action.returns_files:
                         await asyncio.to_thread(store_files, output, self.files)
-                    return output
+        return _dumped(output)
 
-    def _succeeded(self, call: Call, started: float, output: Any) -> Mapping[str, Any]:
-        """Record a successful attempt, which therefore had begun, and dump its output."""
+    def _succeeded(self, call: Call, started: float, output: Mapping[str, Any] | InvalidOutput) -> Mapping[str, Any]:
+        """Record a successful attempt, which therefore had begun, and return its output."""
         if not call.begun:
             if self._declared != "read":  # a read may need no request for its answer
                 self._blame_begin()
@@ -436,10 +436,9 @@ class Run:
         if call.warnings:
             self.warnings = (*self.warnings, *call.warnings)[:MAX_WARNINGS]
         self._note(call, started, "succeeded")
-        try:
-            return dumped(output)
-        except InvalidOutput as error:
-            raise self.unusable(error) from None
+        if isinstance(output, InvalidOutput):
+            raise self.unusable(output) from None
+        return output
 
     def _weigh(self, error: JackfieldError, call: Call) -> None:
         silent = not call.begun
@@ -495,3 +494,11 @@ class Run:
     def _log_error(self, text: str, fault: Exception) -> None:
         redactor = self.opening.cache.redactor if self.opening is not None else None
         AUTHORS.error("invocation %s: %s: %s", self.meta.invocation_id, text, reason(fault, redactor, self.invocation.inputs))
+
+
+def _dumped(output: object) -> Mapping[str, Any] | InvalidOutput:
+    """Return an action's output as JSON, or the reason why it has none. Called in the action's thread, since it may take long."""
+    try:
+        return dumped(output)
+    except InvalidOutput as error:
+        return error

@@ -17,6 +17,7 @@ from jackfield.manifest import ActionManifest
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.redactor import Redactor
 from jackfield.schema.cache import Schemas
+from jackfield.schema.steps import steps_of
 
 if TYPE_CHECKING:
     from jackfield.redaction.marks import Concealed
@@ -46,6 +47,11 @@ def check_output(
     return ()
 
 
+def settles_long(output: Mapping[str, Any], action: ActionManifest, key: tuple[str, str], schemas: Schemas) -> bool:
+    """Return True if judging and masking an output may take so long that an event loop should not wait for it."""
+    return schemas.takes_long((*key, "output", action.key), output) if action.output else steps_of(output, _UNJUDGED) > _UNJUDGED
+
+
 def _difference(fault: Detail) -> str:
     """Word a difference without the value, which is the provider's."""
     return "differs from the schema" if fault.keyword is None else f"differs from the schema in '{fault.keyword}'"
@@ -60,6 +66,8 @@ def masked_output(output: Mapping[str, Any], redactor: Redactor | None) -> Mappi
     return cleaned
 
 
+_UNJUDGED = 8_000
+"""Parts of an output without a schema that are masked in an event loop."""
 _ATOMS = frozenset({int, float, bool, type(None)})
 """Types of JSON values that hold no text."""
 

@@ -11,6 +11,7 @@ from jackfield import json_pointer
 from jackfield.errors import UnknownConnector
 from jackfield.fork import at_fork
 from jackfield.schema import CompiledSchema, SchemaError, compile_schema
+from jackfield.schema.steps import steps_of
 
 if TYPE_CHECKING:
     from jackfield.manifest import Manifest
@@ -32,13 +33,20 @@ class Schemas:
         """
         with self._lock:
             found = self._compiled.get(key)
-            if found is None:
-                found = self._compiled[key] = _compiled(key, schema, noun)
-                if len(self._compiled) > self._limit:
-                    self._compiled.popitem(last=False)
-            else:
+            if found is not None:
                 self._compiled.move_to_end(key)
+                return found
+        made = _compiled(key, schema, noun)  # may take long, so others need not wait
+        with self._lock:
+            found = self._compiled.setdefault(key, made)
+            if len(self._compiled) > self._limit:
+                self._compiled.popitem(last=False)
         return found
+
+    def takes_long(self, key: tuple[str, ...], value: Any) -> bool:
+        """Return True if judging a value by a schema may take long, or compiling it, because it is not compiled yet."""
+        found = self._compiled.get(key)
+        return found is None or steps_of(value, found.brief) > found.brief
 
 
 def check_schemas(manifest: Manifest) -> None:

@@ -25,6 +25,9 @@ MAX_DETAILS = 100
 _ABOUT_CONTENT = frozenset({"anyOf", "oneOf", "not", "enum", "const", "contains", "maxContains", "uniqueItems"})
 """Keywords that validate an array or an object by its contents."""
 _STACK_IS_FULL = Detail("", "is nested too deeply to be judged")
+_INLINE = 1 << 17
+_COPYING = 16
+"""Steps of a schema that an event loop may wait for, and those that filling, masking and writing take for each part of a value."""
 _NO_DEFAULTS: Mapping[str, Any] = {}
 
 
@@ -48,7 +51,7 @@ class Checked:
 class CompiledSchema:
     """JSON Schema ready for use. Thread-safe; no value makes it raise."""
 
-    __slots__ = ("_facts", "_is_valid", "_places", "_plan")
+    __slots__ = ("_facts", "_is_valid", "_places", "_plan", "brief")
 
     def __init__(self, facts: SchemaFacts, plan: Plan) -> None:
         self._facts = facts
@@ -56,6 +59,8 @@ class CompiledSchema:
         self._is_valid = (
             facts.validator.is_valid if facts.cost <= FREE and not facts.slow and not facts.numbers else partial(_is_valid, facts)
         )
+        self.brief = _INLINE // (facts.cost + _COPYING)
+        """Steps of the largest value (``steps_of``) that is judged and copied faster than threads are switched."""
         self._places: tuple[SecretPlaces | None, ...] = () if facts.has_secrets else (None,)
 
     @property

@@ -8,6 +8,7 @@ it takes time linear in the schema.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,10 +16,11 @@ from jackfield.json_pointer import child
 from jackfield.patterns import MAX_LOOKAROUND, SLOW, sorted_pattern
 from jackfield.schema.json_types import SchemaError
 from jackfield.schema.references import in_place
+from jackfield.schema.steps import SMALL_NUMBER, steps_of
 from jackfield.schema.wording import name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from jackfield.schema.json_types import Json, Node
     from jackfield.schema.references import Outline
@@ -26,8 +28,15 @@ if TYPE_CHECKING:
 MAX_COST: Final = 10_000
 """Limit of the steps that a schema may take for one part of a value. The largest of the shipped connectors takes 105."""
 _OF_CONTAINER = 8
-_OF_FRACTION = 24
-"""Steps of ``multipleOf`` with a fraction: a common number takes 1.5 µs."""
+_OF_PART = 4
+"""Steps to compare a value with an array or an object of the schema, at least and for each part of it."""
+_OF_BOUND = 6
+"""Steps to compare a number with a bound, which may be of another kind."""
+_OF_FRACTION = 100
+_OF_EXPONENT = 2_000
+"""Steps to divide a number by one that is no integer, or by one that is very large or small: exactly, with the digits of both."""
+_OF_FORMAT: Final[Mapping[str, int]] = dict.fromkeys(("email", "hostname", "idn-email", "idn-hostname"), 24)
+_BOUNDS = ("exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +193,11 @@ class _Costs:
 
     def _own(self, node: Mapping[str, Json]) -> int:
         """Return the steps of a schema's own keywords."""
-        steps = 1 + len(node.get("dependentRequired", ())) + _OF_FRACTION * _divides(node)
-        steps += _OF_CONTAINER * sum(isinstance(value, dict | list) for value in node.get("enum", ()))
+        steps = 1 + len(node.get("dependentRequired", ()))
+        for value in (*node.get("enum", ()), node.get("const")):
+            if isinstance(value, dict | list):
+                steps += max(_OF_CONTAINER, _OF_PART * steps_of(value, MAX_COST))
+        steps += _of_numbers(node) + _OF_FORMAT.get(str(node.get("format")), 0)
         if "pattern" in node:
             steps += sorted_pattern(node["pattern"]).weight - 1
         elif str(node.get("format", "")).startswith(SLOW):
@@ -232,6 +244,15 @@ class _Compared(_Costs):
 
     def _names(self, _node: Mapping[str, Json]) -> int:
         return 0
+
+
+def _of_numbers(node: Mapping[str, Json]) -> int:
+    """Return the steps of the keywords for numbers."""
+    steps = _OF_BOUND * sum(keyword in node for keyword in _BOUNDS)
+    factor = node.get("multipleOf")
+    if isinstance(factor, float) and not factor.is_integer():
+        steps += _OF_FRACTION if factor > SMALL_NUMBER else _OF_EXPONENT
+    return steps
 
 
 def _some(node: Mapping[str, Json], *keywords: str) -> Iterator[Node]:

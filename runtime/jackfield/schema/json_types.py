@@ -15,8 +15,8 @@ Node: TypeAlias = bool | Mapping[str, Any]
 
 MAX_DEPTH = 100
 """Maximum nesting of arrays and objects (docs/reference/invocation.md)."""
-MAX_DIGITS = 4000
-"""Maximum digits of an integer. Python's own limit for parsing one from text is 4,300."""
+MAX_DIGITS = 308
+"""Maximum digits of an integer: as many as the largest double has. The engine's time to compare one grows with their square."""
 
 TYPES: Mapping[str, frozenset[str]] = {
     "null": frozenset({"null"}),

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from jackfield.errors import Detail
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
 _PLAIN = frozenset({bool, type(None)})
 _SMALL = 1 << 64
+_TOO_LARGE: int = 10**MAX_DIGITS
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_UNICODE = "contains a character that is not valid Unicode (a lone surrogate)"
 _FOREIGN_FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
@@ -45,7 +44,7 @@ def is_json(value: Json, depth: int = MAX_DEPTH) -> bool:
     if kind is list:
         return depth > 0 and _is_json_array(value, depth - 1)
     if kind is int:
-        return bool(-_SMALL < value < _SMALL or abs(value) < _too_large(_most_digits()))
+        return bool(-_SMALL < value < _SMALL or abs(value) < _TOO_LARGE)
     return math.isfinite(value) if kind is float else kind in _PLAIN
 
 
@@ -79,16 +78,6 @@ def _is_json_array(value: list[Json], depth: int) -> bool:
         elif not is_json(item, depth):
             return False
     return True
-
-
-def _most_digits() -> int:
-    """Return the limit of digits: at most what this Python converts to text, beyond which jsonschema-rs gives a wrong verdict."""
-    return min(MAX_DIGITS, sys.get_int_max_str_digits() or MAX_DIGITS)
-
-
-@lru_cache(maxsize=4)
-def _too_large(digits: int) -> int:
-    return int(10**digits)
 
 
 def _is_unicode(text: str) -> bool:
@@ -135,10 +124,9 @@ class _Reader:
 
     def _whole(self, value: int, path: str, _depth: int) -> Json:
         number = int.__int__(value)
-        digits = _most_digits()
-        if abs(number) < _too_large(digits):
+        if abs(number) < _TOO_LARGE:
             return number
-        self._refuse(path, f"a number of more than {digits:,} digits is not read")
+        self._refuse(path, f"a number of more than {MAX_DIGITS} digits is not read")
         return None
 
     def _number(self, value: float, path: str, _depth: int) -> Json:
