@@ -10,7 +10,7 @@ for which only a backtracking engine exists, and patterns so large that each cha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +24,9 @@ MAX_LARGE: Final = 4_096
 """Longest text, in characters, that is judged by a pattern whose compiled form is larger than 256 KiB."""
 MAX_SQUARES: Final = 20_000_000
 """Limit of the squares of the lengths of all texts of a value that slow patterns judge: 20 of the longest, which take 80 ms together."""
+MAX_SLOW: Final = 200
+MAX_SLOW_LARGE: Final = 16
+"""Patterns of one connector that are not linear, and those whose compiled form exceeds 256 KiB. A service of AWS has at most 10."""
 SLOW: Final = "jackfield:pattern:"
 """Prefix of the format that stands for a slow pattern."""
 
@@ -51,6 +54,21 @@ class Pattern:
     def finds(self, text: str) -> bool:
         """Return True if the text is short enough for the pattern and the pattern occurs in it."""
         return len(text) <= (self.limit or len(text)) and _searched(self.text, None if self.limit is None else self.looks_around)(text)
+
+
+def dear_patterns(patterns: Iterable[str]) -> str | None:
+    """Return the pattern with which several take too long to compile, or None. Compiles only what takes a millisecond at most.
+
+    A large pattern with look-around takes up to 60 ms: a wheel of 7 kB with a thousand of them took a minute to verify.
+    """
+    slow = large = 0
+    for pattern in dict.fromkeys(patterns):
+        if not _takes(_spelt(pattern, _LINEAR), rs.RegexOptions(size_limit=_LINEAR_SIZE)):
+            slow += 1
+            large += not _takes(_spelt(pattern, _LOOKING), rs.FancyRegexOptions(size_limit=_LINEAR_SIZE))
+        if slow > MAX_SLOW or large > MAX_SLOW_LARGE:
+            return pattern
+    return None
 
 
 @lru_cache(maxsize=4096)

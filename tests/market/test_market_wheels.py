@@ -10,6 +10,7 @@ import struct
 import warnings
 import zipfile
 import zlib
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,18 @@ def test_security_2_9_a_wheel_whose_texts_are_long_is_refused(place: str, most: 
 _REGION = {"type": "string", "format": "uri", "oneOf": [{"const": "http://169.254.169.254/", "title": "Europe"}]}
 _EUROPE = {"key": "region", "title": "Region", "auth": "custom", "schema": {"type": "object", "properties": {"region": _REGION}}}
 
+
+def _asking(key: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an action of one input."""
+    inputs = {"type": "object", "properties": {"v": schema}}
+    return {"key": key, "title": key, "description": key, "effect": "read", "inputs": inputs, "output": {"type": "object"}}
+
+
+def _looking(number: int) -> Mapping[str, Any]:
+    """Return the schema of a text with a pattern that takes 60 ms to compile."""
+    return {"type": "string", "maxLength": 9, "pattern": f"(?!{number})(\\w{{50}}\\W){{9}}"}
+
+
 HOSTILE: dict[str, tuple[str, Change]] = {
     "a .pth file beside the package": ("pth", put("evil.pth", "import os")),
     "a .pth file in the package": ("pth", put(f"{PACKAGE}/evil.PTH", "import os")),
@@ -132,6 +145,11 @@ HOSTILE: dict[str, tuple[str, Change]] = {
     "a host that is not public": ("hosts", put(f"{PACKAGE}/connector.json", json.dumps(manifest(hosts=["*.co.uk"])))),
     "an inner address under another name": ("hosts", put(f"{PACKAGE}/connector.json", json.dumps(manifest(connectionTypes=[_EUROPE])))),
     "a file that unpacks to much": ("zip-bomb", put(f"{PACKAGE}/zeros", b"\0" * 20_000_000)),
+    "a manifest that unpacks to much": ("zip-bomb", put(f"{PACKAGE}/connector.json", " " * 100_000 + json.dumps(manifest()))),
+    "many large patterns with look-around": (
+        "manifest",
+        put(f"{PACKAGE}/connector.json", json.dumps(manifest(actions=[_asking(f"a{number}", _looking(number)) for number in range(20)]))),
+    ),
     "text that is not UTF-8": ("encoding", put(_ENTRY, b"\xff")),
 }
 

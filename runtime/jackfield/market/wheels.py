@@ -38,9 +38,12 @@ MAX_UNPACKED = 128 * 1024 * 1024
 """Largest sum of the sizes of all files of a wheel."""
 MAX_RATIO = 200
 """Most bytes that one compressed byte may become, for files above ``_SMALL``; text rarely exceeds 20."""
+MAX_MANIFEST_RATIO = 40
+"""The same for a ``connector.json`` above 64 KiB: its schemas take 4 s for each MiB. Those of the shipped connectors have 6 to 13."""
 MAX_PARSED = 8 * 1024 * 1024
 """Largest ``connector.json``, and largest text file in the metadata folder that is parsed."""
 _SMALL = 1024 * 1024
+_SMALL_MANIFEST = 64 * 1024
 _MAX_PATH = 240
 _GROUP = "jackfield.connectors"
 _GROUPS = frozenset({_GROUP, "jackfield.commands"})
@@ -213,8 +216,9 @@ class _Reading:
             raise self.refused("symlink", f"'{name}' is a link or device, not a regular file", name)
         if entry.flag_bits & 0x1 or entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
             raise self.refused("zip", f"'{name}' is encrypted, or compressed by another method than deflate", name)
-        if entry.file_size > _SMALL and entry.file_size > MAX_RATIO * max(entry.compress_size, 1):
-            raise self.refused("zip-bomb", f"'{name}' unpacks to more than {MAX_RATIO} times its size", name)
+        small, ratio = (_SMALL_MANIFEST, MAX_MANIFEST_RATIO) if name.endswith("/connector.json") else (_SMALL, MAX_RATIO)
+        if entry.file_size > small and entry.file_size > ratio * max(entry.compress_size, 1):
+            raise self.refused("zip-bomb", f"'{name}' unpacks to more than {ratio} times its size", name)
         if entry.is_dir() and entry.file_size:
             raise self.refused("zip", f"'{name}' is a folder with content", name)
         if name.lower().endswith(".pth"):

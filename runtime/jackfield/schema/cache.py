@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield import json_pointer
@@ -12,6 +12,7 @@ from jackfield.errors import UnknownConnector
 from jackfield.fork import at_fork
 from jackfield.schema import CompiledSchema, SchemaError, compile_schema
 from jackfield.schema.steps import steps_of
+from jackfield.schema.wording import name_of
 
 if TYPE_CHECKING:
     from jackfield.manifest import Manifest
@@ -55,11 +56,29 @@ def check_schemas(manifest: Manifest) -> None:
     :raises UnknownConnector: if a schema is invalid, which means that the connector is broken.
     """
     version = manifest.version
+    from jackfield.patterns import dear_patterns
+
+    dear = dear_patterns(_patterns(manifest.raw))
+    if dear is not None:
+        reason = f"its patterns with look-around or back-references are too many or too large: write {name_of(dear)} without them"
+        raise _broken((manifest.key, version, "patterns"), SchemaError("", reason))
     for action in () if _are_sound(manifest) else manifest.actions.values():
         _check((manifest.key, version, "inputs", action.key), action.inputs)
         _check((manifest.key, version, "output", action.key), action.output)
     for kind in manifest.connection_types.values():
         _check((manifest.key, version, "connection", kind.key), kind.schema)
+
+
+def _patterns(raw: Any) -> Iterator[str]:
+    """Yield all that may be a pattern, wherever it is."""
+    left = [raw]
+    for part in left:  # a list that grows meanwhile
+        if isinstance(part, Mapping):
+            pattern, names = part.get("pattern"), part.get("patternProperties")
+            yield from (one for one in (pattern, *(names if isinstance(names, Mapping) else ())) if isinstance(one, str))
+            left += part.values()
+        elif isinstance(part, list):
+            left += part
 
 
 def _are_sound(manifest: Manifest) -> bool:
