@@ -36,6 +36,14 @@ def dumped(output: Any) -> Mapping[str, Any]:
     return dumped
 
 
+def dumped_or_fault(output: object) -> Mapping[str, Any] | InvalidOutput:
+    """Return an action's output as JSON, or why it has none. Call it in the action's thread, since it may take long."""
+    try:
+        return dumped(output)
+    except InvalidOutput as error:
+        return error
+
+
 def _weight(value: object) -> int:
     """Return about how many bytes of JSON a value takes, or any number above the limit if it takes more."""
     waiting, weight = [value], 0

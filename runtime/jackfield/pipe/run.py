@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline
 from jackfield.connector.context import MAX_WARNINGS, Answered, Call, FileStore, IdempotencyKey, Observe, entered
-from jackfield.connector.conversion import dumped
+from jackfield.connector.conversion import dumped_or_fault
 from jackfield.connector.streamed import store_files
 from jackfield.errors import (
     Cancelled,
@@ -199,7 +199,7 @@ class Run:
                 return self._succeeded(call, started, output)
             yield from self._pace_by(error, began)
             if self.unclear and error.code in self.action.repeat_ok:
-                return self._succeeded(call, started, _dumped(self.action.output()))
+                return self._succeeded(call, started, dumped_or_fault(self.action.output()))
             self.failed += call.begun
             self._note(call, started, error.code)
             yield from self._retry_or_raise(tries, error, client)
@@ -412,7 +412,7 @@ class Run:
             output = self.action.function(*arguments)
             if self.action.returns_files:
                 store_files(output, self.files)
-        return _dumped(output)
+        return dumped_or_fault(output)
 
     async def _await(self, arguments: tuple[Any, ...], call: Call) -> Any:
         import asyncio
@@ -424,7 +424,7 @@ class Run:
                     output = await self.action.function(*arguments)
                     if self.action.returns_files:
                         await asyncio.to_thread(store_files, output, self.files)
-        return _dumped(output)
+        return dumped_or_fault(output)
 
     def _succeeded(self, call: Call, started: float, output: Mapping[str, Any] | InvalidOutput) -> Mapping[str, Any]:
         """Record a successful attempt, which therefore had begun, and return its output."""
@@ -494,11 +494,3 @@ class Run:
     def _log_error(self, text: str, fault: Exception) -> None:
         redactor = self.opening.cache.redactor if self.opening is not None else None
         AUTHORS.error("invocation %s: %s: %s", self.meta.invocation_id, text, reason(fault, redactor, self.invocation.inputs))
-
-
-def _dumped(output: object) -> Mapping[str, Any] | InvalidOutput:
-    """Return an action's output as JSON, or the reason why it has none. Called in the action's thread, since it may take long."""
-    try:
-        return dumped(output)
-    except InvalidOutput as error:
-        return error
