@@ -38,7 +38,7 @@ class Site:
 def hostile(manifest: dict[str, Any]) -> None:
     """A manifest that carries scripts wherever text can be."""
     text = f"{EVIL} {EVENT} {LINK}"
-    field = {"type": "string", "title": text, "description": text, "default": text, "pattern": "<b>", "examples": [EVENT]}
+    field = {"type": "string", "title": f"{EVIL}{EVENT}{LINK}", "description": text, "default": text, "pattern": "<b>", "examples": [EVENT]}
     kind = {
         "key": "door",
         "title": EVIL,

@@ -271,7 +271,8 @@ def test_sts_faults_are_never_in_doubt(name: str, tmp_path: Path) -> None:
     fault, code, repeated = STS_FAULTS[name]
     with Rig(tmp_path, script=_always(fault, STS)) as rig:
         result = rig.send().to_json()
-        assert (result["status"], result["error"]["code"], result["error"]["retryable"]) == ("failed", code, repeated)
+        codes = (code, "timeout") if code == "rate_limited" else (code,)  # repeated until the deadline, which may end a request
+        assert (result["status"], result["error"]["retryable"], result["error"]["code"] in codes) == ("failed", repeated, True), result
         assert (result["meta"]["attempts"], rig.aws.received) == (0, 0)
         assert rig.aws.counts[STS] in (range(7, 200) if code == "rate_limited" else (6,) if repeated else (1,))
 

@@ -99,10 +99,10 @@ def test_one_connector_does_not_spoil_the_lists(shell: Shell) -> None:
     """Long titles and descriptions are shortened in lists and search, so that one publisher cannot fill them."""
 
     def long(manifest: dict[str, Any]) -> None:
-        manifest.update(title="T" * 50_000, description="word " * 50_000)
+        manifest.update(title="T" * 200, description="word " * 1_600)  # as long as a packed one may be
 
     publish(shell, named("acme", change=long), file_of("acme"))
     assert shell.run("catalogue", "init", "site").code == 0
     built(shell)
     for name in ("index.html", "assets/search-index.js"):
-        assert (shell.folder / "site" / name).stat().st_size < 12_000
+        assert (shell.folder / "site" / name).stat().st_size < 8_000
