@@ -7,7 +7,7 @@ CONNECTORS := $(patsubst %/pyproject.toml,%,$(wildcard connectors/*/pyproject.to
 PROJECTS := pyproject.toml $(CONNECTORS:%=%/pyproject.toml)
 CODE := runtime connectors tests benchmarks .ci
 # Processes that run tests: more than there are processors, since many tests wait for processes, servers and deadlines.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 4)
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 # Compiled modules are kept, apart from the sources: without them each of the hundreds of processes that tests start compiles its imports again.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=

@@ -159,7 +159,7 @@ def test_r4_not_before_and_not_after_follow_the_database(start: Start, off: floa
     """A worker an hour ahead begins nothing early and ends nothing that is not late; one an hour behind begins what is due."""
     right, wrong = start(0), start(off)
     assert right.queue.claim(9) == []
-    due = wrong.enqueue(notBefore=soon(-2))
+    due = wrong.enqueue(notBefore=soon(-600))
     later = right.enqueue(notBefore=soon(600))
     open_ = right.enqueue(notAfter=soon(600))
     wrong.recovery.look()
@@ -177,7 +177,7 @@ def test_r4_what_is_late_is_ended_by_who_has_the_right_time(start: Start, off: f
     """An invocation past its ``notAfter`` is begun by no process, and ended by one whose clock agrees with the database's."""
     right, wrong = start(0), start(off)
     assert right.queue.claim(9) == []
-    late = right.enqueue(notAfter=soon(-1))
+    late = right.enqueue(notAfter=soon(-600))
     assert (wrong.queue.claim(9), wrong.queue.claim_one("default", late)) == ([], None)
     assert (wrong.recovery.look(), wrong.status(late)) == (0, "queued")
     assert (right.recovery.look(), right.status(late)) == (1, "failed")
