@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jackfield.database import Row, SealBroken, Vault
+from jackfield.database import Row, Vault
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -98,7 +98,7 @@ class Sessions:
         over = {"workspace": self._workspace, "now": now, "idle": now - IDLE}
         values = {**self._of(secret), "kind": kind, "identity": json.dumps(identity), "created_at": now, "expires_at": now + lasts}
         place = _place(secret, kind, values["identity"], now, now + lasts)
-        values["seal"] = self._vault().seal(self._workspace, place, b"")
+        values["seal"] = self._vault().attest(self._workspace, place)
         self._database.record(lambda transaction: (transaction.change(_PURGE, over), transaction.change(_INSERT, values)))
         return secret
 
@@ -108,9 +108,7 @@ class Sessions:
             row = transaction.find(_FIND, {**self._of(secret), "kind": kind})
         if row is None:
             return None
-        try:
-            self._vault().open(self._workspace, _place(secret, kind, row.identity, row.created_at, row.expires_at), row.seal or b"")
-        except (SealBroken, TypeError):
+        if not self._vault().attests(self._workspace, _place(secret, kind, row.identity, row.created_at, row.expires_at), row.seal):
             _LOG.warning("a %s of the console was refused: its row in the database was changed, or another version wrote it", kind)
             return None
         return row

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from jackfield.database import Row, SealBroken, Transaction, Vault
+from jackfield.database import Row, Transaction, Vault
 
 MIGRATION = "access_seals"
 """Migration in whose transaction tokens and settings are sealed."""
@@ -24,18 +24,12 @@ SET_SEAL = "UPDATE tokens SET seal = :seal WHERE workspace = :workspace AND id =
 
 def token_seal(vault: Vault, workspace: str, identifier: str, row: Any) -> bytes:
     """Seal a token; ``row`` has its columns as attributes."""
-    return vault.seal(workspace, _place(identifier, row), b"")
+    return vault.attest(workspace, _place(identifier, row))
 
 
 def is_sealed(vault: Vault, row: Row) -> bool:
     """Return whether a token is as jackfield stored it."""
-    try:
-        if row.seal is None:
-            return False
-        vault.open(row.workspace, _place(row.id, row), row.seal)
-    except (SealBroken, TypeError):
-        return False
-    return True
+    return vault.attests(row.workspace, _place(row.id, row), row.seal)
 
 
 def seal_all_tokens(transaction: Transaction, vault: Vault) -> None:

@@ -47,7 +47,7 @@ def sealed_place(identifier: str, field: str, version: int, bound: str) -> tuple
 
 def sealed_whole(vault: Vault, workspace: str, identifier: str, version: int, bound: str, fields: Iterable[str]) -> bytes:
     """Seal a connection as a whole; ``bound`` is its ``binding``, ``fields`` are the places of its secrets."""
-    return vault.seal(workspace, _whole(identifier, version, bound, fields), b"")
+    return vault.attest(workspace, _whole(identifier, version, bound, fields))
 
 
 def check_seal(vault: Vault, workspace: str, stored: ConnectionRow) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jackfield.database.faults import SealBroken, damaged_settings
+from jackfield.database.faults import damaged_settings
 
 if TYPE_CHECKING:
     from jackfield.database.statements import Row
@@ -22,7 +22,7 @@ _PAGE = 500
 
 def settings_seal(vault: Vault, workspace: str, text: str) -> bytes:
     """Seal the settings of a workspace, as stored."""
-    return vault.seal(workspace, _place(text), b"")
+    return vault.attest(workspace, _place(text))
 
 
 def checked_settings(vault: Vault, workspace: str, row: Row | Any) -> str:
@@ -30,10 +30,8 @@ def checked_settings(vault: Vault, workspace: str, row: Row | Any) -> str:
 
     :raises RowDamaged: if they have no seal, or another one; nothing is allowed then.
     """
-    try:
-        vault.open(workspace, _place(row.settings), row.seal or b"")
-    except (SealBroken, TypeError, AttributeError):
-        raise damaged_settings(workspace) from None
+    if not vault.attests(workspace, _place(row.settings), row.seal):
+        raise damaged_settings(workspace)
     found: str = row.settings
     return found
 

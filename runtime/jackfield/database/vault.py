@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.clock import Clock, SystemClock
 from jackfield.database import sealing
@@ -91,6 +91,25 @@ class Vault:
         key_id = sealing.key_id_of(ciphertext)
         key = self._keys.get((workspace, key_id)) or self._read(workspace, key_id)
         return sealing.unseal(key.cipher, (workspace, *aad_parts), ciphertext)
+
+    def attest(self, workspace: str, aad_parts: tuple[str, ...]) -> bytes:
+        """Return a seal over open values: nobody without the master key can make one for other values.
+
+        :raises WrongMasterKey: as ``seal`` does.
+        """
+        return self.seal(workspace, aad_parts, b"")
+
+    def attests(self, workspace: str, aad_parts: tuple[Any, ...], seal: bytes | None) -> bool:
+        """Return whether ``seal`` is one over these values, which may have other types where somebody has changed the database.
+
+        :raises DataKeyDamaged: as ``open`` does.
+        :raises WrongMasterKey: as ``open`` does.
+        """
+        try:
+            self.open(workspace, aad_parts, seal or b"")
+        except (SealBroken, TypeError, AttributeError):
+            return False
+        return True
 
     def hmac(self, workspace: str, text: bytes) -> str:
         """Return the HMAC-SHA256 of ``text`` in hexadecimal.

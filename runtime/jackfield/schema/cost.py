@@ -92,6 +92,7 @@ def _numbers(node: Mapping[str, Json]) -> list[int | float]:
 
 
 def _divides(node: Mapping[str, Json]) -> bool:
+    """Return whether numbers are divided by one that is no integer."""
     divisor = node.get("multipleOf", 1)
     return isinstance(divisor, float) and not divisor.is_integer()
 
@@ -249,9 +250,8 @@ class _Compared(_Costs):
 def _of_numbers(node: Mapping[str, Json]) -> int:
     """Return the steps of the keywords for numbers."""
     steps = _OF_BOUND * sum(keyword in node for keyword in _BOUNDS)
-    factor = node.get("multipleOf")
-    if isinstance(factor, float) and not factor.is_integer():
-        steps += _OF_FRACTION if factor > SMALL_NUMBER else _OF_EXPONENT
+    if _divides(node):
+        steps += _OF_FRACTION if node["multipleOf"] > SMALL_NUMBER else _OF_EXPONENT
     return steps
 
 
