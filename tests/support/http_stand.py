@@ -182,12 +182,11 @@ class Process:
         return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024
 
     def connections(self) -> int:
-        """How many sockets the process has open, its own and its callers'."""
-        links = 0
-        for path in Path(f"/proc/{self.process.pid}/fd").iterdir():
-            with contextlib.suppress(FileNotFoundError):  # closed since it was listed
-                links += path.readlink().name.startswith("socket:")
-        return links
+        """How many connections of callers the process has open: those that only the system still winds up belong to no process."""
+        lines = Path(f"/proc/{self.process.pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+        found = [line.split() for line in lines]
+        listening = "0A"
+        return sum(item[1].endswith(f":{self.port:04X}") and item[3] != listening and item[9] != "0" for item in found)
 
     def children(self) -> list[int]:
         """The workers' process ids: those of its children that serve."""
