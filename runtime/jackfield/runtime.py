@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from jackfield.access.workspace_access import LIBRARY, Caller, WorkspaceAccess
@@ -23,13 +23,13 @@ from jackfield.invocation import DEFAULT_TIMEOUT, Meta, Result
 from jackfield.isolation.children import Children
 from jackfield.management.options import choices
 from jackfield.pipe.admit import Targets
-from jackfield.pipe.driver import LoopThread, Steps, adrive, drive
 from jackfield.pipe.on_time import OnTime
 from jackfield.pipe.open import Opener
 from jackfield.pipe.pipeline import Pipeline, required
 from jackfield.pipe.run_state import RunState
 from jackfield.pipe.settle import failed, masked_error
 from jackfield.pipe.shared_pace import Paces
+from jackfield.pipe.waiter import InThread, LoopThread, OnLoop, run_in_thread
 from jackfield.resources.storage import Storage
 from jackfield.schema.cache import Schemas
 
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal
     from jackfield.pipe.bulk import Enqueued
-    from jackfield.resources.threads import Threads
 
 _WORKERS = 64
 _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
@@ -110,6 +109,7 @@ class Jackfield:
             lambda: self.journal, self._targets, self.files, Paces(workspace, self._pacing_database, self.clock),
         )  # fmt: skip
         self._loop, self._on_time = LoopThread(), OnTime()
+        self._in_thread, self._in_time = (InThread(self.clock, self._loop, on_time) for on_time in (None, self._on_time))
         self._begin_anew()
         at_fork(self, child=Jackfield._begin_anew)
         # without a journal nothing is cancelled by its id, so all invocations share one event
@@ -117,7 +117,7 @@ class Jackfield:
 
     def _begin_anew(self) -> None:
         """Reset threads, tasks and the journal: after a fork those belong to the parent."""
-        self._workers: Threads | None = None
+        self._on_loop: OnLoop | None = None
         self._tasks: set[asyncio.Task[Result]] = set()
         self._journal: Journal | None = None
         self._pipeline.live.clear()
@@ -141,8 +141,8 @@ class Jackfield:
     def close(self) -> None:
         """Wait for running invocations, then stop the threads. Do not use the object afterwards."""
         self._loop.close()
-        if self._workers is not None:
-            self._workers.shutdown(wait=not self.overdue)
+        if self._on_loop is not None:
+            self._on_loop.close(wait=not self.overdue)
         self._on_time.close()
         self._children.close()
         if self._journal is not None:
@@ -261,9 +261,9 @@ class Jackfield:
         for that many seconds. Another thread may set ``cancelled``: then nothing more is sent. ``caller`` is recorded in the journal and
         checked against the rules. ``named`` is called with the invocation's ID before the run begins.
         """
-        state = RunState(cancelled or self._never_cancelled, caller, wait=wait)
+        state = RunState(self._in_time if on_time else self._in_thread, cancelled or self._never_cancelled, caller, wait=wait)
         named(state.meta.invocation_id)
-        return drive(self._pipeline.run(invocation, state), self.clock, self._loop, self._on_time if on_time else None)
+        return run_in_thread(self._pipeline.run(invocation, state))
 
     async def ainvoke(
         self,
@@ -277,7 +277,7 @@ class Jackfield:
 
         If the caller is cancelled, a request not yet sent is cancelled too; one already sent runs to completion.
         """
-        state = RunState(cancelled, caller, wait=wait)
+        state = RunState(self._looping(), cancelled, caller, wait=wait)
         return await self._shielded(self._started(self._pipeline.run(invocation, state)), state)
 
     def begin(
@@ -290,7 +290,7 @@ class Jackfield:
         named: Callable[[str], None] = lambda _identifier: None,
     ) -> asyncio.Task[Result]:
         """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its id."""
-        state = RunState(cancelled, caller, wait=wait)
+        state = RunState(self._looping(), cancelled, caller, wait=wait)
         named(state.meta.invocation_id)
         return self._started(self._pipeline.run(invocation, state))
 
@@ -299,9 +299,9 @@ class Jackfield:
 
         :raises JackfieldError: if it is refused at once (unknown action, invalid inputs, key in use).
         """
-        state = RunState(None, caller, wait=False)
+        state = RunState(self._in_thread, None, caller, wait=False)
         try:
-            return drive(self._pipeline.enqueue(invocation, state), self.clock, self._loop)
+            return run_in_thread(self._pipeline.enqueue(invocation, state))
         except JackfieldError as error:
             raise masked_error(error, state.redactor) from None
 
@@ -313,13 +313,13 @@ class Jackfield:
         """
         from jackfield.pipe.bulk import enqueue_many
 
-        return enqueue_many(self._pipeline, invocations, caller, lambda steps: drive(steps, self.clock, self._loop))
+        return enqueue_many(self._pipeline, invocations, caller, self._in_thread)
 
     def run(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in this thread."""
         stored = required(self.journal).opened_inputs(claimed.id, claimed.sealed)
-        state = RunState(None, self.access.queued_by(stored), wait=False, claimed=claimed)
-        return drive(self._pipeline.run(stored["invocation"], state), self.clock, self._loop, self._on_time)
+        state = RunState(self._in_time, None, self.access.queued_by(stored), wait=False, claimed=claimed)
+        return run_in_thread(self._pipeline.run(stored["invocation"], state))
 
     async def arun(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in asyncio."""
@@ -328,7 +328,7 @@ class Jackfield:
         import asyncio
 
         caller = await asyncio.to_thread(lambda: self.access.queued_by(stored))  # with the caller's current rights
-        state = RunState(None, caller, wait=False, claimed=claimed)
+        state = RunState(self._looping(), None, caller, wait=False, claimed=claimed)
         return await self._shielded(self._started(self._pipeline.run(stored["invocation"], state)), state)
 
     def cancel(self, identifier: str) -> bool:
@@ -376,10 +376,10 @@ class Jackfield:
                 await asyncio.to_thread(self._journal.record_owed)
         return len(left)
 
-    def _started(self, steps: Steps[Result]) -> asyncio.Task[Result]:
+    def _started(self, run: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         import asyncio
 
-        task = asyncio.get_running_loop().create_task(adrive(steps, self.clock, self._threads(), self._on_time))
+        task = asyncio.get_running_loop().create_task(run)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -474,13 +474,13 @@ class Jackfield:
 
             refuse_foreign_ids(self.storage.database, self.workspace, schema, values)
 
-    def _threads(self) -> Threads:
+    def _looping(self) -> OnLoop:
         with self._lock:
-            if self._workers is None:
+            if self._on_loop is None:
                 from jackfield.resources.threads import Threads
 
-                self._workers = Threads(_WORKERS, "jackfield")
-            return self._workers
+                self._on_loop = OnLoop(self.clock, Threads(_WORKERS, "jackfield"), self._on_time)
+            return self._on_loop
 
 
 def _checked_workspace(workspace: str) -> str:

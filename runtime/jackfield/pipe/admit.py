@@ -17,13 +17,13 @@ from jackfield.hints import NextStep
 from jackfield.invocation import Invocation
 from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
 from jackfield.pipe.call_rules import permitted, seen_connection
-from jackfield.pipe.driver import Execute, Steps
 from jackfield.redaction.marks import confidential_values, secret_values
 from jackfield.redaction.redactor import Redactor
 from jackfield.schema.cache import Schemas
 
 if TYPE_CHECKING:
     from jackfield.access import Authorizer
+    from jackfield.pipe.waiter import Waiter
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -100,7 +100,8 @@ def admit(
     return Admitted(invocation, manifest, action, target)
 
 
-def admitting(
+async def admitting(
+    waiter: Waiter,
     invocation: Invocation,
     manifest: Manifest,
     action: ActionManifest,
@@ -109,13 +110,12 @@ def admitting(
     origin: Origin = "operator",
     authorizer: Authorizer | None = None,
     note: Callable[[str], object] | None = None,
-) -> Steps[Admitted]:
+) -> Admitted:
     """Admit an invocation in steps, so that an event loop does not block on the database."""
     if connections.asks_store(invocation.connection):
-        found: Admitted = yield Execute(
+        return await waiter.call(
             lambda: admit(invocation, manifest, action, connections, targets, origin, authorizer, note), inline_ok=connections.is_near
         )
-        return found
     return admit(invocation, manifest, action, connections, targets, origin, authorizer, note)
 
 

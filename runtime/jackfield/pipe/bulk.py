@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,12 @@ from jackfield.pipe.pipeline import Pipeline, required
 from jackfield.pipe.recorder import replay_of
 from jackfield.pipe.run_state import RunState
 from jackfield.pipe.settle import failed, masked_error
+from jackfield.pipe.waiter import run_in_thread
 
 if TYPE_CHECKING:
     from jackfield.access.workspace_access import Caller
-    from jackfield.pipe.driver import Steps
     from jackfield.pipe.recorder import Record
+    from jackfield.pipe.waiter import Waiter
 
 Given = Mapping[str, Any] | str | bytes
 
@@ -35,22 +36,22 @@ class Enqueued:
         return {**about, "replayed": True} if self.replayed else about
 
 
-def enqueue_many(pipeline: Pipeline, given: Iterable[Given], caller: Caller, drive: Callable[[Steps[Any]], Any]) -> list[Enqueued | Result]:
+def enqueue_many(pipeline: Pipeline, given: Iterable[Given], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
     """Queue invocations in order, in one commit. A refused one is a failed Result and does not affect the others.
 
     An invocation whose idempotency key is held, by an earlier one of the list too, is not queued again: the outcome is the earlier
     invocation while it is open, else its Result.
     """
-    found: list[Record | Result] = [_prepared(pipeline, item, caller, drive) for item in given]
+    found: list[Record | Result] = [_prepared(pipeline, item, caller, waiter) for item in given]
     records = [item for item in found if not isinstance(item, Result)]
     queued = _queued(pipeline, records)
-    return [item if isinstance(item, Result) else _outcome(item, queued, drive) for item in found]
+    return [item if isinstance(item, Result) else _outcome(item, queued) for item in found]
 
 
-def _prepared(pipeline: Pipeline, given: Given, caller: Caller, drive: Callable[[Steps[Any]], Any]) -> Record | Result:
-    state = RunState(None, caller, wait=False)
+def _prepared(pipeline: Pipeline, given: Given, caller: Caller, waiter: Waiter) -> Record | Result:
+    state = RunState(waiter, None, caller, wait=False)
     try:
-        found: Record | Result = drive(pipeline.prepared(given, state))
+        found: Record | Result = run_in_thread(pipeline.prepared(given, state))
     except JackfieldError as error:
         return failed(state.ended(), masked_error(error, state.redactor))
     return found
@@ -66,7 +67,7 @@ def _queued(pipeline: Pipeline, records: Sequence[Record]) -> frozenset[str] | J
         return error
 
 
-def _outcome(record: Record, queued: frozenset[str] | JackfieldError, drive: Callable[[Steps[Any]], Any]) -> Enqueued | Result:
+def _outcome(record: Record, queued: frozenset[str] | JackfieldError) -> Enqueued | Result:
     draft = record.draft
     meta = Meta(draft.id, connector=draft.connector, action=draft.action)
     if isinstance(queued, JackfieldError):
@@ -76,7 +77,7 @@ def _outcome(record: Record, queued: frozenset[str] | JackfieldError, drive: Cal
     try:
         entry = record.holder()
         if entry is None:  # the key had expired, and is free now
-            replayed: Result | None = drive(record.queue())
+            replayed: Result | None = run_in_thread(record.queue())
             return Enqueued(draft.id) if replayed is None else replayed
     except JackfieldError as error:
         return failed(meta, error)

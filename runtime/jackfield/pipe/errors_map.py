@@ -53,6 +53,8 @@ class Unmapped(Internal):
 
 def explained(connector: Connector, cause: Exception, client: Any, values: Inputs | None, call: Call, tell: Tell) -> JackfieldError:
     """Map an exception to an error: by the connector's error map, else by the client's; ``Unmapped`` if neither recognizes it."""
+    if isinstance(cause, RuntimeError) and isinstance(cause.__cause__, StopIteration):
+        cause = cause.__cause__  # a coroutine cannot raise it as it is (PEP 479)
     if isinstance(cause, JackfieldError):
         return _as_timeout(cause, call)
     with entered(call):  # an error map may ask for the deadline of the attempt

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from jackfield.errors import JackfieldError
 from jackfield.files.references import check_there, file_places, large_contents, named_files, replaced, with_digests
-from jackfield.pipe.driver import Execute, Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from jackfield.files.references import Place
     from jackfield.invocation import Invocation
     from jackfield.pipe.admit import Admitted
+    from jackfield.pipe.waiter import Waiter
 
     Also = Callable[[Transaction], None]
 
@@ -81,16 +81,16 @@ class Filled:
     sources: Mapping[str, Source]
 
 
-def compared(invocation: Invocation, files: Files, workspace: str, owner: str | None) -> Steps[Invocation]:
+async def compared(waiter: Waiter, invocation: Invocation, files: Files, workspace: str, owner: str | None) -> Invocation:
     """Return the invocation as its idempotency key compares it: two files with the same content are the same input."""
     named = named_files(invocation.inputs) if invocation.idempotency_key is not None else set()
     if not named:
         return invocation
-    digests = yield Execute(partial(files.digests, workspace, owner, named))
+    digests = await waiter.call(partial(files.digests, workspace, owner, named))
     return replace(invocation, inputs=with_digests(invocation.inputs, digests))
 
 
-def fill(admitted: Admitted, files: Files, workspace: str, owner: str | None) -> Steps[Filled]:
+async def fill(waiter: Waiter, admitted: Admitted, files: Files, workspace: str, owner: str | None) -> Filled:
     """Replace references to files by ``{"data", "contentType"}`` where the schema takes a FILE, and find the files to be streamed.
 
     ``owner`` is the caller whose files alone may be used; None: all of the workspace.
@@ -110,11 +110,12 @@ def fill(admitted: Admitted, files: Files, workspace: str, owner: str | None) ->
         inputs = replaced(admitted.invocation.inputs, [(place.steps, contents[place.identifier]) for place in passed])
         return Filled(_with(admitted, inputs), {name: Source(files, file) for name, file in found.items()})
 
-    filled: Filled = yield Execute(step)
-    return filled
+    return await waiter.call(step)
 
 
-def by_value(admitted: Admitted, inputs: Mapping[str, Any], files: Files, workspace: str, owner: str | None) -> Steps[Mapping[str, Any]]:
+async def by_value(
+    waiter: Waiter, admitted: Admitted, inputs: Mapping[str, Any], files: Files, workspace: str, owner: str | None
+) -> Mapping[str, Any]:
     """Return the inputs with the content of streamed files, for a connector in another process.
 
     :raises InvalidInput: as ``fill`` does.
@@ -122,12 +123,12 @@ def by_value(admitted: Admitted, inputs: Mapping[str, Any], files: Files, worksp
     places = file_places(inputs, admitted.action.inputs)
     if not places:
         return inputs
-    contents = yield Execute(partial(files.contents, workspace, owner, places))
+    contents = await waiter.call(partial(files.contents, workspace, owner, places))
     filled: Mapping[str, Any] = replaced(inputs, [(place.steps, contents[place.identifier]) for place in places])
     return filled
 
 
-def reserve(admitted: Admitted, files: Files, workspace: str, owner: str | None) -> Steps[tuple[Admitted, Sequence[str]]]:
+async def reserve(waiter: Waiter, admitted: Admitted, files: Files, workspace: str, owner: str | None) -> tuple[Admitted, Sequence[str]]:
     """Prepare a queued invocation, whose files stay references: return it with placeholders, as the schema judges it, and the files' ids.
 
     :raises InvalidInput: as ``fill`` does.
@@ -135,14 +136,14 @@ def reserve(admitted: Admitted, files: Files, workspace: str, owner: str | None)
     places = file_places(admitted.invocation.inputs, admitted.action.inputs)
     if not places:
         return admitted, ()
-    found = yield Execute(partial(_found, files, workspace, owner, places))
+    found = await waiter.call(partial(_found, files, workspace, owner, places))
     holes = [(place.steps, _placeholder(found[place.identifier])) for place in places if not place.is_streamed]
     return _with(admitted, replaced(admitted.invocation.inputs, holes)), tuple(found)
 
 
-def stow(
-    admitted: Admitted, body: Mapping[str, Any], files: Files, workspace: str, caller: str | None
-) -> Steps[tuple[Mapping[str, Any], Sequence[str]]]:
+async def stow(
+    waiter: Waiter, admitted: Admitted, body: Mapping[str, Any], files: Files, workspace: str, caller: str | None
+) -> tuple[Mapping[str, Any], Sequence[str]]:
     """Return an invocation as it waits in the queue, with its large contents as stored files, as if the caller had uploaded them; and the
     ids of these files.
 
@@ -164,7 +165,7 @@ def stow(
         return {**body, "inputs": replaced(inputs, stored)}, [about["file"] for _, about in stored]
 
     try:
-        waiting: tuple[Mapping[str, Any], Sequence[str]] = yield Execute(step)
+        waiting = await waiter.call(step)
     except (JackfieldError, ValueError):  # what was stored expires unused
         return body, ()
     return waiting

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.manifest import Pagination
 from jackfield.paths import copy_member, find, merge_member
-from jackfield.pipe.driver import Steps
 from jackfield.pipe.rate import turn
 
 if TYPE_CHECKING:
@@ -40,9 +39,9 @@ def next_inputs(paging: Pagination, values: Mapping[str, Any], output: Mapping[s
     return {**added, **following, paging.all_input: False}
 
 
-def collected(
+async def collected(
     run: Run, values: Mapping[str, Any], paging: Pagination, typed: Callable[[Mapping[str, Any]], Inputs]
-) -> Steps[Mapping[str, Any]]:
+) -> Mapping[str, Any]:
     """Fetch every page of the action and merge them into the first.
 
     Pages after the first obey the action's rate limit. If time runs out or a later page fails with a retryable error, the output has the
@@ -58,8 +57,8 @@ def collected(
     for number in range(MAX_PAGES):
         try:
             if number:
-                yield from turn(run, always=run.pace is not None and run.pace.is_declared)
-            page = yield from run.page(typed(values))
+                await turn(run, always=run.pace is not None and run.pace.is_declared)
+            page = await run.page(typed(values))
         except JackfieldError as error:
             if merged is None or not error.retryable:
                 raise

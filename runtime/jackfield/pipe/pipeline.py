@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,6 @@ from jackfield.invocation import Invocation, Result, check_depth, decode
 from jackfield.pipe.admit import Admitted, Targets, admitting
 from jackfield.pipe.call_rules import find_called, require_call, seen_catalog, sees_entry
 from jackfield.pipe.check import checks_long, typed
-from jackfield.pipe.driver import Execute, Steps
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.pipe.filling import Outputs, by_value, compared, fill, holding, reserve, stow
 from jackfield.pipe.foreign_forms import checked, parsed
@@ -97,12 +96,12 @@ class Pipeline:
     live: dict[str, threading.Event] = field(default_factory=dict)
     backoff: Backoff = field(default_factory=lambda: Backoff(random.Random()))  # noqa: S311 (jitter, not a secret)
 
-    def run(self, given: Mapping[str, Any] | str | bytes, state: RunState) -> Steps[Result]:
+    async def run(self, given: Mapping[str, Any] | str | bytes, state: RunState) -> Result:
         """Run one invocation from admit to settle; any failure becomes a Result."""
         self.live[state.meta.invocation_id] = state.cancelled
         try:
             with OnInterrupt(self._interrupted, state):
-                result = yield from self._pipeline(given, state)
+                result = await self._pipeline(given, state)
         except PostponedError:
             raise
         except JackfieldError as error:
@@ -115,26 +114,26 @@ class Pipeline:
             kept = state.kept or (result if not state.meta.dry_run else replace(result, output=None))
             try:
                 with OnInterrupt(state.record.finish_now, kept):
-                    yield from state.record.finish(kept)
+                    await state.record.finish(kept)
             except Exception as error:  # noqa: BLE001 (mostly out of memory or threads, which must not cause a second send)
                 state.record.owe(kept, error)
         return result
 
-    def enqueue(self, given: Mapping[str, Any] | str | bytes, state: RunState) -> Steps[Result | str]:
+    async def enqueue(self, given: Mapping[str, Any] | str | bytes, state: RunState) -> Result | str:
         """Admit and check an invocation, then queue it for a worker. Return its id, or the Result that its idempotency key replays.
 
         :raises JackfieldError: if it is refused at once.
         """
-        found = yield from self.prepared(given, state, replay=Record.replay)
+        found = await self.prepared(given, state, replay=Record.replay)
         if isinstance(found, Result):
             return found
         with within(found.remaining):
-            replayed = yield from found.queue()
+            replayed = await found.queue()
         return state.meta.invocation_id if replayed is None else replayed
 
-    def prepared(
-        self, given: Mapping[str, Any] | str | bytes, state: RunState, replay: Callable[[Record], Steps[Result | None]] | None = None
-    ) -> Steps[Record | Result]:
+    async def prepared(
+        self, given: Mapping[str, Any] | str | bytes, state: RunState, replay: Callable[[Record], Awaitable[Result | None]] | None = None
+    ) -> Record | Result:
         """Admit, check and seal an invocation, and return its record, ready to be queued.
 
         ``replay`` looks up its idempotency key before the inputs are checked; its Result, if any, is returned instead.
@@ -153,17 +152,19 @@ class Pipeline:
         meta.connector, meta.action = invocation.connector, invocation.action
         deadline = Deadline.after(invocation.timeout_seconds, self.clock)
         with within(deadline.remaining()):
-            record = self._new_record((yield from compared(invocation, self.files, self.workspace, state.caller.owner)), state, deadline)
+            record = self._new_record(
+                (await compared(state.waiter, invocation, self.files, self.workspace, state.caller.owner)), state, deadline
+            )
             if record is None:
                 raise InvalidInvocation("this runtime has no journal")
-            admitted = yield from self._admitted(invocation, state, record)
-            replayed = None if replay is None else (yield from replay(record))
+            admitted = await self._admitted(invocation, state, record)
+            replayed = None if replay is None else (await replay(record))
             if replayed is not None:
                 return replayed
             _refuse_credentials(admitted)
-            judged, named = yield from reserve(admitted, self.files, self.workspace, state.caller.owner)
+            judged, named = await reserve(state.waiter, admitted, self.files, self.workspace, state.caller.owner)
             checked(judged, self.opening.defaults, self.schemas)
-            body, stored = yield from stow(admitted, body, self.files, self.workspace, state.caller.name)
+            body, stored = await stow(state.waiter, admitted, body, self.files, self.workspace, state.caller.name)
             record.keep(journal.sealed_inputs(meta.invocation_id, {"invocation": dict(body), **state.caller.to_json()}))
             record.queue_with(holding(self.workspace, {*named, *stored}, meta.invocation_id))
         return record
@@ -189,7 +190,7 @@ class Pipeline:
             state.cancelled.set()  # so that a thread that still runs the action sends nothing more
         state.record.finish_interrupted(None if state.run is None else self._failed(state.run.interrupted(), state))
 
-    def _pipeline(self, given: Mapping[str, Any] | str | bytes, state: RunState) -> Steps[Result]:
+    async def _pipeline(self, given: Mapping[str, Any] | str | bytes, state: RunState) -> Result:
         invocation, meta = self._parsed(given, state), state.meta
         if state.claimed is None:
             _refuse_queue_members(invocation)
@@ -200,9 +201,9 @@ class Pipeline:
         deadline = Deadline.after(invocation.timeout_seconds, self.clock)
         with within(invocation.timeout_seconds):
             if not self.plugins.has("around"):
-                return (yield from self._run_stages(invocation, deadline, state))
+                return await self._run_stages(invocation, deadline, state)
             with Wrapping(self.plugins.around(invocation, self.workspace, meta), lambda error: self._log(error, state)):
-                return (yield from self._run_stages(invocation, deadline, state))
+                return await self._run_stages(invocation, deadline, state)
 
     def _parsed(self, given: object, state: RunState) -> Invocation:
         if isinstance(given, str | bytes | bytearray):
@@ -218,47 +219,47 @@ class Pipeline:
     def _offered(self, caller: Caller) -> Catalog:
         return self.catalog.for_audience(caller.audience)
 
-    def _run_stages(self, invocation: Invocation, deadline: Deadline, state: RunState) -> Steps[Result]:
+    async def _run_stages(self, invocation: Invocation, deadline: Deadline, state: RunState) -> Result:
         enter = self.plugins.stage if self.plugins.has("stage") else _ignore_stage
         enter("admit")
         record = state.record = self._new_record(
-            (yield from compared(invocation, self.files, self.workspace, state.caller.owner)), state, deadline
+            (await compared(state.waiter, invocation, self.files, self.workspace, state.caller.owner)), state, deadline
         )
-        admitted = yield from self._admitted(invocation, state, record)
+        admitted = await self._admitted(invocation, state, record)
         if record is not None:
-            replayed = yield from record.replay()
+            replayed = await record.replay()
             if replayed is not None:
                 return replayed
         keeps = record is not None and self.access.settings.keep_inputs
         if keeps:
             self._keep(admitted, state)
         enter("check")
-        admitted = yield from self._filled(admitted, state)
+        admitted = await self._filled(admitted, state)
         judge = partial(checked, admitted, self.opening.defaults, self.schemas)
-        inputs = (yield Execute(judge)) if checks_long(admitted, self.schemas) else judge()
+        inputs = await state.waiter.call(judge) if checks_long(admitted, self.schemas) else judge()
         enter("open")
-        connector, action, inputs = yield from self._loaded(admitted, inputs, state.caller.owner)
+        connector, action, inputs = await self._loaded(admitted, inputs, state)
         run = state.run = self._run(admitted, connector, action, inputs, deadline, state)
         if record is not None:
             record.run_with(run)
         if invocation.dry_run:
-            yield from run.opened()
-            return (yield from self._preview(admitted, run, state))
+            await run.opened()
+            return await self._preview(admitted, run, state)
         if record is not None:
-            run.client = yield from run.opened()
+            run.client = await run.opened()
             if run.action.budget is None or invocation.idempotency_key is None or state.claimed is not None:
-                yield from turn(run)  # else after the start, which claims the key: a second caller of the key neither waits nor counts
+                await turn(run)  # else after the start, which claims the key: a second caller of the key neither waits nor counts
             if keeps:  # again, now that the connection is open and its secrets can be redacted
                 self._keep(admitted, state)
-            replayed = yield from record.start()
+            replayed = await record.start()
             if replayed is not None:
                 return replayed
         enter("run")
-        output = yield from self._call_action(admitted, inputs, run, state)
+        output = await self._call_action(admitted, inputs, run, state)
         enter("settle")
         settle = partial(self._settled, admitted, inputs, output, run, state)
         key = (admitted.manifest.key, admitted.manifest.version)
-        return (yield Execute(settle)) if settles_long(output, admitted.action, key, self.schemas) else settle()
+        return await state.waiter.call(settle) if settles_long(output, admitted.action, key, self.schemas) else settle()
 
     def _settled(self, admitted: Admitted, inputs: Mapping[str, Any], output: Mapping[str, Any], run: Run, state: RunState) -> Result:
         """Return the Result of a success, and note in ``state`` how it is recorded."""
@@ -283,37 +284,35 @@ class Pipeline:
 
             raise run.unusable(error, masked(action.output, run.conceal(output))) from None
 
-    def _filled(self, admitted: Admitted, state: RunState) -> Steps[Admitted]:
+    async def _filled(self, admitted: Admitted, state: RunState) -> Admitted:
         """Read the stored files that the inputs refer to."""
         if not names_files(admitted.invocation.inputs):
             return admitted
-        filled = yield from fill(admitted, self.files, self.workspace, state.caller.owner)
+        filled = await fill(state.waiter, admitted, self.files, self.workspace, state.caller.owner)
         state.files, state.inputs = filled.sources, filled.admitted.invocation.inputs
         return filled.admitted
 
-    def _loaded(
-        self, admitted: Admitted, inputs: Mapping[str, Any], owner: str | None
-    ) -> Steps[tuple[Connector, Action, Mapping[str, Any]]]:
+    async def _loaded(self, admitted: Admitted, inputs: Mapping[str, Any], state: RunState) -> tuple[Connector, Action, Mapping[str, Any]]:
         """Return the connector's code, the action, and the inputs as its process takes them. The first call loads the code in a step of its
         own: importing it, or starting its process, would hold up an event loop."""
         wanted = (admitted.manifest.key, admitted.action.key, admitted.manifest.version)
         load = partial(self.catalog.load, *wanted)
-        connector: Connector = load() if self.catalog.has_loaded(*wanted) else (yield Execute(load))
+        connector: Connector = load() if self.catalog.has_loaded(*wanted) else await state.waiter.call(load)
         action = connector.actions[admitted.action.key]
         if not action.takes_streams and names_files(inputs):
-            inputs = yield from by_value(admitted, inputs, self.files, self.workspace, owner)
+            inputs = await by_value(state.waiter, admitted, inputs, self.files, self.workspace, state.caller.owner)
         return connector, action, inputs
 
-    def _preview(self, admitted: Admitted, run: Run, state: RunState) -> Steps[Result]:
+    async def _preview(self, admitted: Admitted, run: Run, state: RunState) -> Result:
         """Return the Result of a dry run, with the action's preview as output if the inputs ask for it."""
         preview, verify = run.action.preview, run.action.verify
         if verify is not None:
-            yield Execute(partial(verify, run.values, self.workspace))
+            await state.waiter.call(partial(verify, run.values, self.workspace))
         if preview is None or not _wants_preview(run.values):
             return succeeded(state.ended(), None)
         from jackfield.connector.conversion import dumped
 
-        output = dumped((yield Execute(partial(preview.function, run.values))))
+        output = dumped(await state.waiter.call(partial(preview.function, run.values)))
         check_output(output, admitted.action, (admitted.manifest.key, admitted.manifest.version), self.schemas, preview=True)
         return succeeded(state.ended(), masked_output(output, state.redactor))
 
@@ -323,7 +322,7 @@ class Pipeline:
             identifier, version = target.id, target.version
             opening.cache.cached(("used",), lambda: self.known.note_used(identifier, version))
 
-    def _admitted(self, invocation: Invocation, state: RunState, record: Record | None) -> Steps[Admitted]:
+    async def _admitted(self, invocation: Invocation, state: RunState, record: Record | None) -> Admitted:
         """Admit the invocation; the rules are applied before its idempotency key and its connection are looked up."""
         authorizer = self.access.asked_for(state.caller)
         note = record.rule if record is not None else None
@@ -336,7 +335,9 @@ class Pipeline:
             require_call(invocation, manifest, action, authorizer, note)
             if record is not None:
                 record.show_only(partial(sees_entry, authorizer, self.catalog))
-        admitted = yield from admitting(invocation, manifest, action, self.known, self.targets, state.caller.origin, authorizer, note)
+        admitted = await admitting(
+            state.waiter, invocation, manifest, action, self.known, self.targets, state.caller.origin, authorizer, note
+        )
         state.target = admitted.target
         if record is not None:
             record.describe(admitted)
@@ -359,7 +360,7 @@ class Pipeline:
             return None
         fingerprint = fingerprinted(journal, invocation) if invocation.idempotency_key is not None else None
         draft = draft_of(invocation, state.meta, fingerprint, state.caller.name, journal.time.stamp())
-        record = Record(journal, draft, deadline, self.clock, wait=state.wait, claimed=state.claimed)
+        record = Record(journal, draft, deadline, self.clock, state.waiter, wait=state.wait, claimed=state.claimed)
         record.withhold(state.inline)
         return record
 
@@ -376,6 +377,7 @@ class Pipeline:
             state.opening = self.opening.find(admitted.target, admitted.manifest, connector, inputs)
         return Run(
             invocation=admitted.invocation,
+            waiter=state.waiter,
             connector=connector,
             action=action,
             values=values,
@@ -397,11 +399,11 @@ class Pipeline:
             unclear=state.claimed is not None and state.claimed.delivery > 1 and action.effect == "idempotent",
         )
 
-    def _call_action(self, admitted: Admitted, inputs: Mapping[str, Any], run: Run, state: RunState) -> Steps[Mapping[str, Any]]:
+    async def _call_action(self, admitted: Admitted, inputs: Mapping[str, Any], run: Run, state: RunState) -> Mapping[str, Any]:
         paging = run.action.pagination
         if paging is not None and wants_all(paging, inputs):
-            return (yield from collected(run, inputs, paging, lambda values: typed(admitted, run.action, values, state.files)))
-        output = yield from run.page(run.values)
+            return await collected(run, inputs, paging, lambda values: typed(admitted, run.action, values, state.files))
+        output = await run.page(run.values)
         if paging is not None:
             run.meta.complete = paging.ends(output)
         return output

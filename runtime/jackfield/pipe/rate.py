@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from jackfield.errors import Cancelled, JackfieldError, RateLimited
 from jackfield.fork import at_fork
-from jackfield.pipe.driver import Steps, Wait
 from jackfield.pipe.shared_pace import shared_turn
 
 if TYPE_CHECKING:
@@ -212,7 +211,7 @@ def pace_of(admitted: Admitted, action: Action, inputs: Mapping[str, Any], openi
     return parts.find("\0".join([str(inputs.get(name)) for name in action.pace_by]))
 
 
-def turn(run: Run, last: JackfieldError | None = None, *, always: bool = False) -> Steps[None]:
+async def turn(run: Run, last: JackfieldError | None = None, *, always: bool = False) -> None:
     """Wait until the run may begin its next attempt; return at once while the rate is not limited, unless ``always``.
 
     ``last`` is the error of the previous attempt; it is raised again if the deadline leaves no time for another one.
@@ -221,7 +220,7 @@ def turn(run: Run, last: JackfieldError | None = None, *, always: bool = False) 
     :raises Cancelled: if the invocation is cancelled meanwhile.
     """
     budget = run.action.budget
-    if budget is not None and run.opening is not None and (run.has_turn or (yield from shared_turn(run, budget, last))):
+    if budget is not None and run.opening is not None and (run.has_turn or (await shared_turn(run, budget, last))):
         return
     pace = run.pace
     if pace is None or run.has_turn or not (always or pace.rate is not None):
@@ -232,7 +231,7 @@ def turn(run: Run, last: JackfieldError | None = None, *, always: bool = False) 
             remaining = run.deadline.remaining()
             if remaining <= pace.earliest(run.clock.monotonic()):
                 raise last or _late(run, pace)
-            yield Wait(min(seconds, remaining), run.cancelled)
+            await run.waiter.pause(min(seconds, remaining), run.cancelled)
             if run.cancelled.is_set():
                 raise Cancelled("the invocation was cancelled while it waited for the rate limit")
     finally:

@@ -14,7 +14,6 @@ from jackfield.errors import IdempotencyConflict, JackfieldError, NotYet, Unavai
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.request import DEFAULT_PRIORITY
-from jackfield.pipe.driver import Commit, Execute, Steps, Wait
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock, Deadline
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Admitted
     from jackfield.pipe.run import Run
+    from jackfield.pipe.waiter import Waiter
 
 _LOG = logging.getLogger("jackfield.journal")
 _FIRST_POLL = 0.01
@@ -45,12 +45,21 @@ class Record:
     """
 
     def __init__(
-        self, journal: Journal, draft: Draft, deadline: Deadline, clock: Clock, *, wait: bool | float, claimed: Claimed | None = None
+        self,
+        journal: Journal,
+        draft: Draft,
+        deadline: Deadline,
+        clock: Clock,
+        waiter: Waiter,
+        *,
+        wait: bool | float,
+        claimed: Claimed | None = None,
     ) -> None:
         self._journal = journal
         self._draft = draft
         self._deadline = deadline
         self._clock = clock
+        self._waiter = waiter
         self._wait_until = deadline.at if wait is True else min(deadline.at, clock.monotonic() + wait)
         self._claimed = claimed
         draft.delivery = claimed.delivery if claimed is not None else 0
@@ -64,7 +73,7 @@ class Record:
         self._sees: Callable[[Entry], bool] = _show_every_entry
         self.log: Sequence[Mapping[str, Any]] = ()
 
-    def replay(self) -> Steps[Result | None]:
+    async def replay(self) -> Result | None:
         """Return the recorded Result for the idempotency key; None if this invocation is the first with it, or has no key.
 
         :raises IdempotencyConflict: if the key belongs to another request, or its request still runs after the time to wait.
@@ -73,7 +82,7 @@ class Record:
             return None
         pause = _FIRST_POLL
         while True:
-            entry: Entry | None = yield Execute(self.holder)
+            entry: Entry | None = await self._waiter.call(self.holder)
             if entry is None:
                 return None
             if not entry.is_open:
@@ -87,7 +96,7 @@ class Record:
                     hint=NextStep("wait"),
                     retry_after=1.0,
                 )
-            yield Wait(min(pause, left))
+            await self._waiter.pause(min(pause, left))
             pause = min(_LONGEST_POLL, pause * 2)
 
     def holder(self) -> Entry | None:
@@ -104,7 +113,7 @@ class Record:
             )
         return entry
 
-    def start(self) -> Steps[Result | None]:
+    async def start(self) -> Result | None:
         """Record the invocation as running; for a ``write`` or a request with an idempotency key this is on disk before it is sent.
 
         :returns: a Result to replay if another caller with the same key was faster; else None.
@@ -114,23 +123,25 @@ class Record:
 
         draft = self._draft
         if self._journal.owes:
-            yield Execute(self._journal.record_owed)
+            await self._waiter.call(self._journal.record_owed)
         durable = draft.effect == "write" or draft.idempotency_key is not None
         if self._claimed is not None:
             try:
-                begun = yield Commit(self._journal.database, self._journal.beginning(draft), durable=True)
+                begun = await self._waiter.record(self._journal.database, self._journal.beginning(draft))
             except JackfieldError:
                 self._unbegun = True
                 raise
             if not begun:
-                raise (yield Execute(lambda: self._journal.not_begun(draft.id)))
+                raise await self._waiter.call(lambda: self._journal.not_begun(draft.id))
             self.started = True
             return None
         while True:
             try:
-                given = yield Commit(self._journal.database, self._journal.starting(draft), durable=durable)
+                given = await (self._waiter.record if durable else self._waiter.defer)(
+                    self._journal.database, self._journal.starting(draft)
+                )
             except UniqueViolation:
-                found = yield from self.replay()
+                found = await self.replay()
                 if found is not None:
                     return found
                 continue
@@ -151,7 +162,7 @@ class Record:
         """Seconds until the invocation's deadline."""
         return self._deadline.remaining()
 
-    def queue(self) -> Steps[Result | None]:
+    async def queue(self) -> Result | None:
         """Queue the invocation durably for the workers.
 
         :returns: a Result to replay if another caller with the same key was faster; else None.
@@ -163,9 +174,9 @@ class Record:
         while True:
             try:
                 try:
-                    yield Commit(self._journal.database, self._journal.queueing(self._draft), durable=True)
+                    await self._waiter.record(self._journal.database, self._journal.queueing(self._draft))
                 except UniqueViolation:
-                    found = yield from self._queued_before(may_be_ours=unknown is not None)
+                    found = await self._queued_before(may_be_ours=unknown is not None)
                     if found is not None:
                         return found or None
                     continue
@@ -178,16 +189,16 @@ class Record:
             if self._deadline.clock.monotonic() > until:
                 unknown.repeatable = False
                 raise unknown
-            yield Wait(_LONGEST_POLL)  # then the same entry again: its id tells whether it is there
+            await self._waiter.pause(_LONGEST_POLL)  # then the same entry again: its id tells whether it is there
 
-    def _queued_before(self, *, may_be_ours: bool) -> Steps[Result | Literal[False] | None]:
+    async def _queued_before(self, *, may_be_ours: bool) -> Result | Literal[False] | None:
         """Return the Result to replay if another caller's entry is in the way, None if that is gone, and False if it is this entry, whose
         commit was unknown but had taken effect."""
-        if may_be_ours and (yield Execute(lambda: self._journal.has(self._draft.id))):
+        if may_be_ours and (await self._waiter.call(lambda: self._journal.has(self._draft.id))):
             return False
-        return (yield from self.replay())
+        return await self.replay()
 
-    def finish(self, result: Result) -> Steps[None]:
+    async def finish(self, result: Result) -> None:
         """Record the invocation's outcome. A failure to do so is logged, since the Result stands."""
         if self.replayed:
             return
@@ -199,7 +210,10 @@ class Record:
         durable = self._must_be_durable(result)
         with within(self._patience(durable=durable)):
             try:
-                yield Commit(self._journal.database, unit, durable=durable, lost=lost)
+                if durable:
+                    await self._waiter.record(self._journal.database, unit)
+                else:
+                    await self._waiter.defer(self._journal.database, unit, lost)
             except JackfieldError as error:
                 lost(error)
             self._journal.purge_if_due()

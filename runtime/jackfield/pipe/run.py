@@ -25,11 +25,11 @@ from jackfield.errors import (
     Unavailable,
 )
 from jackfield.failures import CONTAINED, contained
-from jackfield.pipe.driver import Execute, Steps, Until, Wait
 from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, quoted, repeated, weigh
 from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.rate import turn
 from jackfield.pipe.shared_pace import await_slot, hold_for_slot
+from jackfield.pipe.waiter import Until
 from jackfield.redaction.logs import reason
 from jackfield.retry import BASE, Backoff, Tries, may_repeat
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.rate import Pace
     from jackfield.pipe.shared_pace import Paces, SharedPace
+    from jackfield.pipe.waiter import Waiter
 
 _TRY_SHARE = 3
 """An attempt that may be repeated gets one third of the time left, so that an attempt that hangs leaves time for further, shorter ones.
@@ -65,6 +66,7 @@ class Run:
     """Execution of one invocation's action, from its first attempt to its last."""
 
     invocation: Invocation
+    waiter: Waiter
     connector: Connector
     action: Action
     values: Inputs
@@ -125,7 +127,7 @@ class Run:
         self.key = IdempotencyKey(self.invocation.idempotency_key or self.meta.invocation_id)
         self.doubtful = self.unclear and self._has_derived_key
 
-    def opened(self) -> Steps[Any]:
+    async def opened(self) -> Any:
         """Open the connection (and lease its credentials), with retries. A dry run does nothing else.
 
         :raises JackfieldError: if it cannot be opened; never in doubt, since nothing of the action was sent.
@@ -139,7 +141,7 @@ class Run:
             try:
                 self.deadline.check()
                 step = partial(self.opening.client, call)
-                client = yield Execute(
+                client = await self.waiter.call(
                     step,
                     inline_ok=self.opening.is_inline_ok,
                     executor=self.action.executor,
@@ -153,16 +155,16 @@ class Run:
                 return client
             error.sent = Sent.NOTHING  # a fault while opening is never in doubt
             self._missed(error)
-            yield from self._wait(tries, error)
+            await self._wait(tries, error)
 
-    def next_client(self) -> Steps[Any]:
+    async def next_client(self) -> Any:
         """Return the client that was opened ahead, if its credentials are as good as new, or open one."""
         client, self.client = self.client, None
         if client is None or self.clock.monotonic() - self.opened_at > _OPEN_FOR:
-            client = yield from self.opened()
+            client = await self.opened()
         return client
 
-    def page(self, values: Inputs) -> Steps[Mapping[str, Any]]:
+    async def page(self, values: Inputs) -> Mapping[str, Any]:
         """Call the action for one page (or its whole output), with retries.
 
         :raises JackfieldError: the error of the last attempt.
@@ -172,10 +174,10 @@ class Run:
         while True:
             tries.made += 1
             try:
-                yield from turn(self, error)
-                client = yield from self.next_client()
+                await turn(self, error)
+                client = await self.next_client()
                 if self.action.is_async:
-                    yield from await_slot(self)
+                    await await_slot(self)
             except JackfieldError as closed:
                 raise self.verdict(closed) from None
             shares = self._declared != "idempotent" or tries.made - tries.throttled == 1
@@ -187,7 +189,7 @@ class Run:
             self.since = started
             try:
                 self.deadline.check()
-                output = yield self._step(values, client, call)
+                output = await self._acted(values, client, call)
                 self._check_time()
             except Exception as cause:  # noqa: BLE001 (the action boundary: any exception of an action gets a code)
                 error = explained(self.connector, cause, client, values, call, self._log_error)
@@ -195,29 +197,29 @@ class Run:
                 self._missed(error)
             else:
                 self.last, self.failures = None, 0
-                yield from self._pace_by(None, began)
+                await self._pace_by(None, began)
                 return self._succeeded(call, started, output)
-            yield from self._pace_by(error, began)
+            await self._pace_by(error, began)
             if self.unclear and error.code in self.action.repeat_ok:
                 return self._succeeded(call, started, dumped_or_fault(self.action.output()))
             self.failed += call.begun
             self._note(call, started, error.code)
-            yield from self._retry_or_raise(tries, error, client)
+            await self._retry_or_raise(tries, error, client)
 
-    def _pace_by(self, error: JackfieldError | None, began: float) -> Steps[None]:
+    async def _pace_by(self, error: JackfieldError | None, began: float) -> None:
         """Report the outcome of an attempt to the rate limiter, which other invocations share."""
         shared = self.shared
         if shared is not None:
             if isinstance(error, RateLimited):
-                yield Execute(partial(shared.throttled, began, error.retry_after), inline_ok=shared.is_fast)
+                await self.waiter.call(partial(shared.throttled, began, error.retry_after), inline_ok=shared.is_fast)
             elif isinstance(error, QuotaExceeded):
-                yield Execute(shared.quota_used_up, inline_ok=shared.is_fast)
+                await self.waiter.call(shared.quota_used_up, inline_ok=shared.is_fast)
         elif self.pace is not None and error is None:
             self.pace.accepted(self.clock.monotonic())
         elif self.pace is not None and isinstance(error, RateLimited):
             self.pace.throttled(began, self.clock.monotonic(), error.retry_after)
 
-    def _retry_or_raise(self, tries: Tries, error: JackfieldError, client: Any) -> Steps[None]:
+    async def _retry_or_raise(self, tries: Tries, error: JackfieldError, client: Any) -> None:
         """Wait for another attempt, if one is allowed.
 
         :raises JackfieldError: if this failure is the last.
@@ -239,13 +241,13 @@ class Run:
             return
         if may_repeat(effect, error, on_doubt=self.invocation.on_doubt):
             try:
-                yield from self._wait(tries, error)
+                await self._wait(tries, error)
             except JackfieldError as last:
                 raise self.verdict(last) from None
             return
         raise self.verdict(error)
 
-    def _wait(self, tries: Tries, error: JackfieldError) -> Steps[None]:
+    async def _wait(self, tries: Tries, error: JackfieldError) -> None:
         if not (error.retryable or error.sent is Sent.UNKNOWN) or not error.repeatable or not tries.allow_another(error):
             raise error
         if isinstance(error, NotYet) and self.is_queued:
@@ -260,7 +262,7 @@ class Run:
         if seconds >= remaining:
             raise error
         if (seconds > 0 or self.shared is None) and not self.cancelled.is_set():
-            yield Wait(seconds, self.cancelled)
+            await self.waiter.pause(seconds, self.cancelled)
         if self.cancelled.is_set():
             raise error if self.unclear else Cancelled("the invocation was cancelled while it waited for its next attempt")
 
@@ -371,12 +373,12 @@ class Run:
         least = min(now + _MIN_TRY, self.deadline.at)
         return Deadline(self.clock, max(least, now + (self.deadline.at - now) / _TRY_SHARE), self.deadline.seconds)
 
-    def _step(self, values: Inputs, client: Any, call: Call) -> Execute:
+    async def _acted(self, values: Inputs, client: Any, call: Call) -> Any:
         arguments = (values, client) if self.action.takes_client else (values,)
         until = Until(self.deadline, partial(self._late, call))
         if self.action.is_async:
-            return Execute(lambda: self._await(arguments, call), is_async=True, until=until)
-        return Execute(lambda: self._call(arguments, call), executor=self.action.executor, until=until)
+            return await self.waiter.finished(lambda: self._await(arguments, call), until)
+        return await self.waiter.call(lambda: self._call(arguments, call), executor=self.action.executor, until=until)
 
     def _check_time(self) -> None:
         """Refuse an answer that came too late: whoever waits at a deadline has been told that there is none.

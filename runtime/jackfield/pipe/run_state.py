@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.recorder import Record
     from jackfield.pipe.run import Run
+    from jackfield.pipe.waiter import Waiter
     from jackfield.redaction.redactor import Redactor
 
 
@@ -40,14 +41,18 @@ class RunState:
         "target",
         "unfound",
         "wait",
+        "waiter",
     )
 
-    def __init__(self, cancelled: threading.Event | None, caller: Caller, *, wait: bool | float, claimed: Claimed | None = None) -> None:
+    def __init__(
+        self, waiter: Waiter, cancelled: threading.Event | None, caller: Caller, *, wait: bool | float, claimed: Claimed | None = None
+    ) -> None:
         self.meta = Meta(claimed.id if claimed is not None else new_invocation_id())
         self.claimed = claimed
         self.cancelled = cancelled or threading.Event()
         self.caller = caller
         self.wait = wait
+        self.waiter = waiter
         self.started = time.perf_counter()
         self.record: Record | None = None
         self.kept: Result | None = None

@@ -14,7 +14,6 @@ from jackfield.connector.context import Call, entered
 from jackfield.errors import Cancelled, JackfieldError, QuotaExceeded, RateLimited, Sent
 from jackfield.failures import Raised, attempt
 from jackfield.fork import at_fork
-from jackfield.pipe.driver import Execute, Steps, Wait
 from jackfield.pipe.pace_rows import DatabaseRow, MemoryRow, PaceRow, pace_key
 from jackfield.pipe.pace_state import UNANSWERED, Grant, PaceState, Request
 
@@ -178,32 +177,32 @@ class Paces:
         return SharedPace(row, self._clock, is_fast=False)
 
 
-def shared_turn(run: Run, budget: Budget, last: JackfieldError | None) -> Steps[bool]:
+async def shared_turn(run: Run, budget: Budget, last: JackfieldError | None) -> bool:
     """Wait until shortly before the slot of the run's next attempt; return False if the budget does not pace this call.
 
     :raises RateLimited: if the slot would come due after the deadline; ``last``, the error of the attempt before, if there is one.
     :raises QuotaExceeded: if the daily quota is used up.
     :raises Cancelled: if the invocation is cancelled meanwhile.
     """
-    client, paces = (yield from run.next_client()), run.paces
+    client, paces = (await run.next_client()), run.paces
     if run.shared is None and run.opening is not None and paces is not None:
         seen: list[bool] = run.opening.cache.cached(("paced", run.connector.key), list)
-        run.shared = yield Execute(lambda: _pace(paces, run, budget, client), inline_ok=bool(seen) and not budget.asks_elsewhere)
+        run.shared = await run.waiter.call(lambda: _pace(paces, run, budget, client), inline_ok=bool(seen) and not budget.asks_elsewhere)
         seen[:] = [True]
     pace = run.shared
     if pace is None:
         return False
     run.cost = _attempted(run.action.cost, run.values) or 1.0
-    grant = yield from _granted(run, pace, budget, client, last)
+    grant = await _granted(run, pace, budget, client, last)
     if not run.attempts and not run.is_planned:
         run.is_planned = True
-        yield from _keep_to_plan(run, pace, budget, client, grant)
+        await _keep_to_plan(run, pace, budget, client, grant)
     run.granted_at, run.client = run.clock.monotonic(), client
     if grant.position is not None:
         run.place = grant.position
         if pace.due_in(grant.position) > _LEAD:
             run.client = None  # its credentials may expire meanwhile
-            yield from _until(run, pace, grant.position, last)
+            await _until(run, pace, grant.position, last)
     run.has_turn = True
     return True
 
@@ -214,16 +213,16 @@ def _pace(paces: Paces, run: Run, budget: Budget, client: Any) -> SharedPace | N
     return None if scope is None else paces.find(run.connector.key, budget.key, scope)
 
 
-def await_slot(run: Run) -> Steps[None]:
+async def await_slot(run: Run) -> None:
     """Wait for the slot itself, right before the attempt of an action that is a coroutine."""
     pace, place = run.shared, run.place
     if pace is None or place is None:
         return
     seconds = pace.due_in(place)
     if seconds > 0:
-        yield Wait(min(seconds, run.deadline.remaining()), run.cancelled)
+        await run.waiter.pause(min(seconds, run.deadline.remaining()), run.cancelled)
     if pace.due_in(place) < -_LATE:
-        yield Execute(partial(hold_for_slot, run), inline_ok=pace.is_fast)
+        await run.waiter.call(partial(hold_for_slot, run), inline_ok=pace.is_fast)
     run.place = None
 
 
@@ -259,21 +258,21 @@ def hold_for_slot(run: Run) -> None:
         place = grant.position
 
 
-def _granted(run: Run, pace: SharedPace, budget: Budget, client: Any, last: JackfieldError | None) -> Steps[Grant]:
+async def _granted(run: Run, pace: SharedPace, budget: Budget, client: Any, last: JackfieldError | None) -> Grant:
     while True:
         again = last is not None or run.attempts > 0
         request = Request(run.cost, run.deadline.remaining(), again=again, queued=run.is_queued and not again)
-        grant: Grant = pace.ask(request) if pace.is_fast else (yield Execute(partial(pace.ask, request)))
+        grant: Grant = pace.ask(request) if pace.is_fast else await run.waiter.call(partial(pace.ask, request))
         if grant.outcome == "granted":
             return grant
         if grant.outcome == "read":
             until = run.clock.monotonic() + min(_READ_WITHIN, run.deadline.remaining() / 3)
             patience = Deadline(run.clock, until, run.deadline.seconds)
-            fault = yield Execute(partial(pace.read, lambda: budget.limits(client), patience))
+            fault = await run.waiter.call(partial(pace.read, lambda: budget.limits(client), patience))
             if fault is not None:
                 run.limits_unread(fault, client, patience)
         elif grant.outcome == "wait":
-            yield Wait(min(_POLL, run.deadline.remaining()), run.cancelled)
+            await run.waiter.pause(min(_POLL, run.deadline.remaining()), run.cancelled)
         elif grant.outcome == "postponed":
             raise PostponedError(grant.at or 0.0)
         elif grant.outcome == "late":
@@ -283,7 +282,7 @@ def _granted(run: Run, pace: SharedPace, budget: Budget, client: Any, last: Jack
         _check(run)
 
 
-def _keep_to_plan(run: Run, pace: SharedPace, budget: Budget, client: Any, grant: Grant) -> Steps[None]:
+async def _keep_to_plan(run: Run, pace: SharedPace, budget: Budget, client: Any, grant: Grant) -> None:
     """Count the call in the warm-up plan of its connection, if that has one.
 
     :raises QuotaExceeded: if the plan allows no more today.
@@ -292,10 +291,10 @@ def _keep_to_plan(run: Run, pace: SharedPace, budget: Budget, client: Any, grant
     if plan is None or paces is None:
         return
     row = paces.find(run.connector.key, f"{budget.key} warm-up", plan.name)
-    refused = yield Execute(lambda: row.plan(plan.per_day, run.cost), inline_ok=row.is_fast)
+    refused = await run.waiter.call(lambda: row.plan(plan.per_day, run.cost), inline_ok=row.is_fast)
     if refused is not None:
         number, until = refused
-        yield Execute(partial(pace.given_back, grant.position, run.cost), inline_ok=pace.is_fast)
+        await run.waiter.call(partial(pace.given_back, grant.position, run.cost), inline_ok=pace.is_fast)
         raise QuotaExceeded(
             f"the warm-up plan of '{plan.name}' allows {plan.per_day[number]:g} on day {number + 1}, which leaves no room for "
             f"'{run.action.key}': nothing was sent",
@@ -303,22 +302,22 @@ def _keep_to_plan(run: Run, pace: SharedPace, budget: Budget, client: Any, grant
         )
 
 
-def _until(run: Run, pace: SharedPace, position: float, last: JackfieldError | None) -> Steps[None]:
+async def _until(run: Run, pace: SharedPace, position: float, last: JackfieldError | None) -> None:
     """Wait until shortly before a position comes due, looking now and then for changes of the rate."""
     lead = 0.0 if run.attempts else _LEAD
     while (seconds := pace.due_in(position)) > lead:
         if seconds >= run.deadline.remaining():
             run.place = None
-            yield Execute(partial(pace.given_back, position, run.cost), inline_ok=pace.is_fast)
+            await run.waiter.call(partial(pace.given_back, position, run.cost), inline_ok=pace.is_fast)
             raise last or _late(run, pace, None)
         left = seconds - lead
-        yield Wait(left if left < _REFRESH else max(_REFRESH, left / 2), run.cancelled)
+        await run.waiter.pause(left if left < _REFRESH else max(_REFRESH, left / 2), run.cancelled)
         if run.cancelled.is_set():
             run.place = None
-            yield Execute(partial(pace.given_back, position, run.cost), inline_ok=pace.is_fast)
+            await run.waiter.call(partial(pace.given_back, position, run.cost), inline_ok=pace.is_fast)
         _check(run)
         if left >= _REFRESH and pace.is_stale:
-            yield Execute(pace.refresh, inline_ok=pace.is_fast)
+            await run.waiter.call(pace.refresh, inline_ok=pace.is_fast)
 
 
 def _check(run: Run) -> None:

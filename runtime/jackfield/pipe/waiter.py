@@ -1,0 +1,292 @@
+"""Waits of the pipe for two kinds of callers: threads, where its coroutines never suspend, and event loops."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+
+from jackfield.clock import Clock, Deadline, patience
+from jackfield.errors import JackfieldError
+from jackfield.failures import Raised, attempt_foreign, contained
+from jackfield.fork import at_fork
+from jackfield.pipe.on_time import GRACE
+
+if TYPE_CHECKING:
+    import asyncio
+    from concurrent.futures import Executor, Future
+
+    from jackfield.database import Database, Transaction
+    from jackfield.pipe.on_time import OnTime
+
+    Unit = Callable[[Transaction], Any]
+
+T = TypeVar("T")
+
+
+class Until(NamedTuple):
+    """End of a caller's wait for a call: a deadline, and the error for a call that goes on after it."""
+
+    deadline: Deadline
+    late: Callable[[], JackfieldError]
+
+
+class Waiter(Protocol):
+    """How a run waits: each of its coroutines suspends only in these four."""
+
+    async def call(
+        self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
+    ) -> T:
+        """Call what may block.
+
+        ``inline_ok``: the call is faster than a switch to a thread, so it may run in the event loop. ``executor``: the threads for it under
+        an event loop, if not those that all calls share. ``until``: the call is not awaited for longer where it runs in another thread.
+        """
+
+    async def finished(self, function: Callable[[], Coroutine[Any, Any, T]], until: Until) -> T:
+        """Run a coroutine of a connector to its end."""
+
+    async def pause(self, seconds: float, cancelled: threading.Event | None = None) -> None:
+        """Wait for ``seconds``, or until ``cancelled`` is set."""
+
+    async def record(self, database: Database, unit: Unit) -> Any:
+        """Commit a unit, grouped with concurrent ones, and return its value once it is on disk."""
+
+    async def defer(self, database: Database, unit: Unit, lost: Callable[[Exception], object] | None = None) -> Callable[[], bool]:
+        """Commit a unit with the next commit. Return a function that withdraws it, if no commit has taken it yet.
+
+        ``lost`` is called if the commit fails.
+        """
+
+
+class LoopThread:
+    """Event loop in its own thread, started on first use, for ``async def`` actions of synchronous callers."""
+
+    def __init__(self) -> None:
+        self._inherited: list[object] = []
+        self._begin_anew()
+        at_fork(self, child=LoopThread._leave_to_parent)
+
+    def _begin_anew(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._running: set[Future[Any]] = set()
+        self._lock = threading.Lock()
+
+    def _leave_to_parent(self) -> None:
+        """Reset in a forked child. The parent's loop is kept but unused: closing it would change the selector shared with the parent."""
+        self._inherited.append(self._loop)
+        self._begin_anew()
+
+    def run(self, coroutine: Coroutine[Any, Any, T], until: Until | None = None) -> T:
+        """Run a coroutine to completion; callable from any other thread.
+
+        :raises JackfieldError: that of ``until``, if it or another one still blocks the loop then; the loop is left to them.
+        """
+        import asyncio
+
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="jackfield-loop", daemon=True)
+                self._thread.start()
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            self._running.add(future)
+        from concurrent.futures import wait
+
+        try:
+            wait((future,), None if until is None else until.deadline.remaining() + GRACE)
+            if until is None or future.done():
+                return future.result()
+            future.cancel()
+            with self._lock:
+                self._loop = None
+            raise until.late()
+        finally:
+            self._running.discard(future)
+
+    def close(self) -> None:
+        """Wait for the coroutines of the loop (each run has its deadline), cancel tasks that they left behind, and stop the loop."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is not None and self._thread is not None:
+            import asyncio
+            from concurrent.futures import wait
+
+            wait(set(self._running))
+            asyncio.run_coroutine_threadsafe(_cancel_others(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+            self._thread.join()
+            loop.close()
+
+
+async def _cancel_others() -> None:
+    import asyncio
+
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+class InThread:
+    """Waiter of a synchronous caller: everything happens in its thread, so no coroutine of the run ever suspends.
+
+    With ``on_time``, calls with a deadline run in other threads, so that none is awaited for longer.
+    """
+
+    __slots__ = ("_clock", "_loop", "_on_time")
+
+    def __init__(self, clock: Clock, loop: LoopThread, on_time: OnTime | None = None) -> None:
+        self._clock, self._loop, self._on_time = clock, loop, on_time
+
+    async def call(
+        self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
+    ) -> T:
+        """Call what may block."""
+        del executor  # threads for an event loop
+        if self._on_time is None or until is None or inline_ok:
+            return contained(function)
+        value = self._on_time.call(function, *until)
+        if isinstance(value, Raised):
+            raise value.error
+        found: T = value
+        return found
+
+    async def finished(self, function: Callable[[], Coroutine[Any, Any, T]], until: Until) -> T:
+        """Run a coroutine of a connector to its end."""
+        return self._loop.run(function(), None if self._on_time is None else until)
+
+    async def pause(self, seconds: float, cancelled: threading.Event | None = None) -> None:
+        """Wait for ``seconds``, or until ``cancelled`` is set."""
+        self._clock.sleep(seconds, cancelled)
+
+    async def record(self, database: Database, unit: Unit) -> Any:
+        """Commit a unit and return its value."""
+        return database.record(unit)
+
+    async def defer(self, database: Database, unit: Unit, lost: Callable[[Exception], object] | None = None) -> Callable[[], bool]:
+        """Commit a unit with the next commit."""
+        taken_back = database.defer(unit, partial(_ended, lost))
+        if database.is_behind:
+            with suppress(JackfieldError):  # each deferred unit reports its own failure
+                database.record(_flush)
+        return taken_back
+
+
+def run_in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that uses a thread's waiter, and return its value."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    coroutine.close()
+    raise RuntimeError("a synchronous run suspended")
+
+
+class OnLoop:
+    """Waiter of a task: calls that may block run in a worker thread, and are not awaited beyond their deadline."""
+
+    __slots__ = ("_clock", "_on_time", "_workers")
+
+    def __init__(self, clock: Clock, workers: Executor, on_time: OnTime) -> None:
+        self._clock, self._workers, self._on_time = clock, workers, on_time
+
+    def close(self, *, wait: bool) -> None:
+        """End the worker threads; with ``wait``, once their calls have ended."""
+        self._workers.shutdown(wait=wait)
+
+    async def call(
+        self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
+    ) -> T:
+        """Call what may block."""
+        if inline_ok:
+            return contained(function)
+        if until is not None:
+            value = await self._on_time.acall(function, *until, executor or self._workers)
+        else:
+            import asyncio
+
+            run = partial(copy_context().run, attempt_foreign, function)
+            value = await asyncio.get_running_loop().run_in_executor(executor or self._workers, run)
+        if isinstance(value, Raised):
+            raise value.error
+        found: T = value
+        return found
+
+    async def finished(self, function: Callable[[], Coroutine[Any, Any, T]], until: Until) -> T:
+        """Run a coroutine of a connector to its end."""
+        del until  # the coroutine has its own timeout, and this task can do nothing else meanwhile
+        return await function()
+
+    async def pause(self, seconds: float, cancelled: threading.Event | None = None) -> None:
+        """Wait for ``seconds``, or until ``cancelled`` is set."""
+        await self._clock.asleep(seconds, cancelled)
+
+    async def record(self, database: Database, unit: Unit) -> Any:
+        """Commit a unit and return its value once it is on disk."""
+        import asyncio
+
+        return await _recorded(database, unit, asyncio.get_running_loop())
+
+    async def defer(self, database: Database, unit: Unit, lost: Callable[[Exception], object] | None = None) -> Callable[[], bool]:
+        """Commit a unit with the next commit."""
+        taken_back = database.defer(unit, partial(_ended, lost))
+        if database.is_behind:
+            with suppress(JackfieldError):  # each deferred unit reports its own failure
+                await self.record(database, _flush)
+        return taken_back
+
+
+def _ended(lost: Callable[[Exception], object] | None, _value: object, error: Exception | None) -> None:
+    """Handle the end of a commit that no caller waits for."""
+    if error is None:
+        return
+    if lost is not None:
+        lost(error)
+    else:
+        logging.getLogger("jackfield.journal").error("an entry could not be recorded: %s", error)
+
+
+def _flush(_transaction: Transaction) -> None:
+    """Do nothing; used as the unit of a commit that flushes deferred units."""
+
+
+async def _recorded(database: Database, unit: Unit, loop: asyncio.AbstractEventLoop) -> Any:
+    future = loop.create_future()
+
+    def done(value: object, error: Exception | None) -> None:
+        loop.call_soon_threadsafe(_resolve, future, value, error)
+
+    taken_back = database.submit(unit, done)
+    seconds = patience(math.inf)
+    if seconds == math.inf:
+        return await future
+    alarm = loop.call_later(seconds, _give_up, future, taken_back)
+    try:
+        return await future
+    finally:
+        alarm.cancel()
+
+
+def _give_up(future: asyncio.Future[Any], taken_back: Callable[[], bool]) -> None:
+    """Time a commit out: withdraw it if it is still waiting; one that is in progress is awaited."""
+    if not future.done() and taken_back():
+        from jackfield.database.faults import late
+
+        future.set_exception(late())
+
+
+def _resolve(future: asyncio.Future[Any], value: object, error: Exception | None) -> None:
+    if future.cancelled():
+        return
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)
