@@ -23,13 +23,17 @@ from jackfield.invocation import DEFAULT_TIMEOUT, Meta, Result
 from jackfield.isolation.children import Children
 from jackfield.management.options import choices
 from jackfield.pipe.admit import Targets
+from jackfield.pipe.enqueue import Enqueued, enqueue, enqueue_many
+from jackfield.pipe.evidence import Means
+from jackfield.pipe.invoke import Pipeline, required
 from jackfield.pipe.on_time import OnTime
 from jackfield.pipe.open import Opener
-from jackfield.pipe.pipeline import Pipeline, required
-from jackfield.pipe.run_state import RunState
+from jackfield.pipe.plan import Plans
+from jackfield.pipe.run import Run
 from jackfield.pipe.settle import failed, masked_error
 from jackfield.pipe.shared_pace import Paces
 from jackfield.pipe.waiter import InThread, LoopThread, OnLoop, run_in_thread
+from jackfield.pipe.wrapping import observing
 from jackfield.resources.storage import Storage
 from jackfield.schema.cache import Schemas
 
@@ -47,7 +51,6 @@ if TYPE_CHECKING:
     from jackfield.journal import Claimed, Journal
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal
-    from jackfield.pipe.bulk import Enqueued
 
 _WORKERS = 64
 _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
@@ -104,10 +107,9 @@ class Jackfield:
         )  # fmt: skip
         self._targets = Targets(self.schemas)
         self.access = WorkspaceAccess(self.storage, workspace, self.clock, self._known.named)
-        self._pipeline = Pipeline(
-            workspace, self.catalog, self._known, self.schemas, self.open_connections, self._plugins, self.access, self.clock,
-            lambda: self.journal, self._targets, self.files, Paces(workspace, self._pacing_database, self.clock),
-        )  # fmt: skip
+        means = Means(workspace, self.clock, Paces(workspace, self._pacing_database, self.clock), observing(self._plugins))
+        plans = Plans(self.access, self.catalog, self._known, self._targets, self.open_connections)
+        self._pipeline = Pipeline(self.catalog, self._known, plans, self._plugins, self.access, lambda: self.journal, self.files, means)
         self._loop, self._on_time = LoopThread(), OnTime()
         self._in_thread, self._in_time = (InThread(self.clock, self._loop, on_time) for on_time in (None, self._on_time))
         self._begin_anew()
@@ -261,9 +263,9 @@ class Jackfield:
         for that many seconds. Another thread may set ``cancelled``: then nothing more is sent. ``caller`` is recorded in the journal and
         checked against the rules. ``named`` is called with the invocation's ID before the run begins.
         """
-        state = RunState(self._in_time if on_time else self._in_thread, cancelled or self._never_cancelled, caller, wait=wait)
-        named(state.meta.invocation_id)
-        return run_in_thread(self._pipeline.run(invocation, state))
+        run = Run(self._in_time if on_time else self._in_thread, cancelled or self._never_cancelled, caller, wait=wait)
+        named(run.meta.invocation_id)
+        return run_in_thread(self._pipeline.run(invocation, run))
 
     async def ainvoke(
         self,
@@ -277,8 +279,8 @@ class Jackfield:
 
         If the caller is cancelled, a request not yet sent is cancelled too; one already sent runs to completion.
         """
-        state = RunState(self._looping(), cancelled, caller, wait=wait)
-        return await self._shielded(self._started(self._pipeline.run(invocation, state)), state)
+        run = Run(self._looping(), cancelled, caller, wait=wait)
+        return await self._shielded(self._started(self._pipeline.run(invocation, run)), run)
 
     def begin(
         self,
@@ -290,20 +292,20 @@ class Jackfield:
         named: Callable[[str], None] = lambda _identifier: None,
     ) -> asyncio.Task[Result]:
         """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its id."""
-        state = RunState(self._looping(), cancelled, caller, wait=wait)
-        named(state.meta.invocation_id)
-        return self._started(self._pipeline.run(invocation, state))
+        run = Run(self._looping(), cancelled, caller, wait=wait)
+        named(run.meta.invocation_id)
+        return self._started(self._pipeline.run(invocation, run))
 
     def enqueue(self, invocation: Mapping[str, Any] | str | bytes, *, caller: Caller = LIBRARY) -> Result | str:
         """Queue an invocation for the workers. Return its id once it is on disk, or the Result that its idempotency key replays.
 
         :raises JackfieldError: if it is refused at once (unknown action, invalid inputs, key in use).
         """
-        state = RunState(self._in_thread, None, caller, wait=False)
+        run = Run(self._in_thread, None, caller, wait=False)
         try:
-            return run_in_thread(self._pipeline.enqueue(invocation, state))
+            return run_in_thread(enqueue(self._pipeline, invocation, run))
         except JackfieldError as error:
-            raise masked_error(error, state.redactor) from None
+            raise masked_error(error, run.redactor) from None
 
     def enqueue_many(self, invocations: Iterable[Mapping[str, Any] | str | bytes], *, caller: Caller = LIBRARY) -> list[Enqueued | Result]:
         """Queue invocations in order, in one commit: several thousand a second. Pass a thousand at a time to bound memory.
@@ -311,15 +313,13 @@ class Jackfield:
         A refused one is a failed Result and does not affect the others. One whose idempotency key is held is not queued again: the outcome
         is the earlier invocation with that key, or its Result once it has ended.
         """
-        from jackfield.pipe.bulk import enqueue_many
-
         return enqueue_many(self._pipeline, invocations, caller, self._in_thread)
 
     def run(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in this thread."""
         stored = required(self.journal).opened_inputs(claimed.id, claimed.sealed)
-        state = RunState(self._in_time, None, self.access.queued_by(stored), wait=False, claimed=claimed)
-        return run_in_thread(self._pipeline.run(stored["invocation"], state))
+        run = Run(self._in_time, None, self.access.queued_by(stored), wait=False, claimed=claimed)
+        return run_in_thread(self._pipeline.run(stored["invocation"], run))
 
     async def arun(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in asyncio."""
@@ -328,8 +328,8 @@ class Jackfield:
         import asyncio
 
         caller = await asyncio.to_thread(lambda: self.access.queued_by(stored))  # with the caller's current rights
-        state = RunState(self._looping(), None, caller, wait=False, claimed=claimed)
-        return await self._shielded(self._started(self._pipeline.run(stored["invocation"], state)), state)
+        run = Run(self._looping(), None, caller, wait=False, claimed=claimed)
+        return await self._shielded(self._started(self._pipeline.run(stored["invocation"], run)), run)
 
     def cancel(self, identifier: str) -> bool:
         """Cancel an invocation that has not been sent, whether queued or running. Return False if it is too late.
@@ -385,13 +385,13 @@ class Jackfield:
         return task
 
     @staticmethod
-    async def _shielded(task: asyncio.Task[Result], state: RunState) -> Result:
+    async def _shielded(task: asyncio.Task[Result], run: Run) -> Result:
         import asyncio
 
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            state.cancelled.set()
+            run.cancelled.set()
             raise
 
     def show(self, name: str) -> dict[str, Any]:

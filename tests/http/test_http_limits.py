@@ -21,8 +21,8 @@ from clocks import FakeClock
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access.tokens import new_text
-from jackfield.pipe import pipeline
-from jackfield.pipe.foreign_forms import checked
+from jackfield.pipe import invoke
+from jackfield.pipe.check import checked
 from jackfield.surfaces.http import openapi
 from mcp_talk import call_of
 from replies import Reply
@@ -469,7 +469,7 @@ def test_h7_many_values_are_judged_in_a_thread(tmp_path: Path, monkeypatch: pyte
         threads.append(threading.current_thread().name)
         return checked(*given)
 
-    monkeypatch.setattr(pipeline, "checked", noted)
+    monkeypatch.setattr(invoke, "checked", noted)
     with standing(tmp_path) as stand:
         client = stand.client()
         client.post("/v1/invocations", say("say", text="x"))

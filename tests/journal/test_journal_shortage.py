@@ -24,7 +24,7 @@ from jackfield.errors import InvalidOutput, Unavailable
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.journal import Claimed, Journal, Queue
 from jackfield.journal.instance import Instance
-from jackfield.pipe import pipeline
+from jackfield.pipe import settle
 from jackfield.pipe.recorder import draft_of
 from jackfield.queue import LocalEngine, RuntimePool, local
 from jackfield.queue.upkeep import Upkeep
@@ -114,7 +114,7 @@ def test_f1_a_shortage_behind_the_answer_is_a_doubt(aws: FakeAws, database_url: 
     def short(*_: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(pipeline, place, short)
+    monkeypatch.setattr(settle, place, short)
     with Jackfield(connections=[connection(aws.url)], database_url=_upgraded(database_url)) as jackfield:
         assert jackfield.invoke(mail("order-1")).status == "in_doubt"
         again = jackfield.invoke(mail("order-1"))
@@ -247,7 +247,7 @@ def test_a_worker_says_what_was_begun(
 def test_a_key_stays_held_where_the_output_of_a_write_is_invalid(aws: FakeAws, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that was carried out and whose output is invalid is in doubt, and its key replays that instead of sending again."""
     broken = InvalidOutput("the output does not fit its schema")
-    monkeypatch.setattr(pipeline, "check_output", mock.Mock(side_effect=broken))
+    monkeypatch.setattr(settle, "check_output", mock.Mock(side_effect=broken))
     with Jackfield(connections=[connection(aws.url)], database_url=_upgraded(database_url)) as jackfield:
         first, again = jackfield.invoke(mail("order-1")), jackfield.invoke(mail("order-1"))
     assert [(found.status, found.error and found.error.code, found.meta.replayed) for found in (first, again)] == [

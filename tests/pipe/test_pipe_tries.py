@@ -148,7 +148,7 @@ def test_n11_an_answer_after_the_deadline_is_none(tmp_path: Path, effect: Effect
     """An action that returns well after its deadline ends as it would where nobody waits that long: in doubt, or as a timeout."""
     clock = FakeClock()
     with (
-        mock.patch("jackfield.pipe.run.GRACE", 30.0),
+        mock.patch("jackfield.pipe.attempts.GRACE", 30.0),
         runtime(tmp_path, scripted(Script(later(clock, seconds, "late")), effect=effect), clock=clock) as board,
     ):
         result = board.ask()

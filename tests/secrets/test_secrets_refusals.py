@@ -8,16 +8,18 @@ import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.errors import InvalidConnection, JackfieldError
-from jackfield.invocation import Invocation
 from jackfield.management.drafts import Provenance
-from jackfield.pipe.admit import Admitted, Target
+from jackfield.pipe.admit import Target
+from jackfield.pipe.plan import Plan
 from jackfield.redaction.needles import Form, Needle
+from jackfield.schema.cache import Schemas
 
 ODD = {
     "plain": "wJalrXUtnFEMI/K7MDENG", "quotes": "a'b\"c'd", "percent": "%s%d%(x)s", "newline": "line1\nline2", "emoji": "s3cr\U0001f389et",
@@ -140,12 +142,12 @@ def test_h11_a_secret_as_a_member_name_is_masked(jackfield: Jackfield) -> None:
 
 
 def test_s10_nothing_that_holds_a_secret_pickles() -> None:
-    """Targets, admitted invocations, and what looks for secrets refuse every protocol, and a deep copy."""
+    """Targets, plans, and what looks for secrets refuse every protocol, and a deep copy."""
     manifest = Catalog.installed().find("aws-ses")
     kind = manifest.connection_types["apiKeySecret"]
     target = Target(None, kind, {"secretAccessKey": "s3cret"})
-    asked = Invocation.from_json({"connector": "aws-ses", "action": "sendEmail", "inputs": {}})
-    for thing in (target, Admitted(asked, manifest, manifest.actions["sendEmail"], target), Form("s3cret"), Needle("s3cret")):
+    plan = Plan(manifest, manifest.actions["sendEmail"], target, Schemas(), mock.Mock())
+    for thing in (target, plan, Form("s3cret"), Needle("s3cret")):
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
             with pytest.raises(TypeError, match="cannot be pickled"):
                 pickle.dumps(thing, protocol)

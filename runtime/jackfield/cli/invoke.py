@@ -156,7 +156,7 @@ def _run_single(jackfield: Jackfield, invocation: Mapping[str, Any] | bytes, arg
 
 def _queue_single(jackfield: Jackfield, invocation: Mapping[str, Any] | bytes, output: Output) -> int:
     from jackfield.invocation import Result
-    from jackfield.pipe.bulk import Enqueued
+    from jackfield.pipe.enqueue import Enqueued
 
     found = jackfield.enqueue(invocation, caller=caller())
     output.value(found.to_json("cli") if isinstance(found, Result) else Enqueued(found).to_json())

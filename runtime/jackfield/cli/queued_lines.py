@@ -16,7 +16,7 @@ from jackfield.invocation import Meta, Result, new_invocation_id
 if TYPE_CHECKING:
     from jackfield.cli.output import Output
     from jackfield.cli.parsing import Namespace
-    from jackfield.pipe.bulk import Enqueued
+    from jackfield.pipe.enqueue import Enqueued
     from jackfield.runtime import Jackfield
 
 _AT_ONCE = 250

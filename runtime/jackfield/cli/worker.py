@@ -30,7 +30,7 @@ _FIRST_CALL = (
     "cryptography.hazmat.primitives.ciphers.aead",
     "jackfield.connector.manifests",
     "jackfield.journal.queue",
-    "jackfield.pipe.run",
+    "jackfield.pipe.attempts",
     "jackfield.queue.local",
     "jackfield.schema.compiling",
     "pydantic.main",

@@ -235,7 +235,7 @@ class Authorizing:
             text = f"connections of the type '{stored.type}' are not connected by the flow '{flow}'"
             raise InvalidConnection(text, details=[Detail("/type", text)], hint=f"Use: {offered}." if offered else "Test it instead.")
         connector = self._catalog.load(manifest.key)
-        opening = self._opener.find(target, manifest, connector, {})
+        opening = self._opener.find(target, manifest, connector)
         if opening.judge is not None:
             opening.judge()
         return stored.id, opening, connector

@@ -79,7 +79,7 @@ def try_connection(stored: NamedConnection, catalog: Catalog, connections: Opene
         connector: Connector = catalog.load(manifest.key)
         target = targets.find(stored, manifest)
         connections.forget_secrets(target)
-        opening = connections.find(target, manifest, connector, {})
+        opening = connections.find(target, manifest, connector)
         faults: list[Detail] = []
         for item in _steps(connector, opening, deadline, faults, with_type=number == 0):
             if isinstance(item, Account):

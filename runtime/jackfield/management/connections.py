@@ -441,7 +441,7 @@ class ManagedConnections:
         if not test:
             if drafted.draft.origin == "remote":  # its access to the server is checked when it is opened
                 manifest = drafted.kind.manifests[0]
-                self._opening.find(drafted.find(_stored(name, drafted), manifest), manifest, self._catalog.load(manifest.key), {})
+                self._opening.find(drafted.find(_stored(name, drafted), manifest), manifest, self._catalog.load(manifest.key))
             return drafted
         trial = self._trial(drafted, name, timeout_seconds)
         if trial.status != "ok" and not force:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jackfield.connector import Connector
     from jackfield.connector.declare import OptionSource
     from jackfield.manifest import Manifest
-    from jackfield.pipe.pipeline import Pipeline
+    from jackfield.pipe.invoke import Pipeline
 
 _SECONDS = 30.0
 """Timeout in seconds of a live source; a person is waiting in front of a form."""
@@ -72,12 +72,12 @@ def _manifest(catalog: Catalog, key: str, authorizer: Authorizer, wish: Request)
 
 
 def _call(stages: Pipeline) -> Call:
-    return Call(Deadline.after(_SECONDS, stages.clock), threading.Event(), workspace=stages.workspace)
+    return Call(Deadline.after(_SECONDS, stages.means.clock), threading.Event(), workspace=stages.workspace)
 
 
 def _live(stages: Pipeline, manifest: Manifest, connector: Connector, found: OptionSource, stored: NamedConnection) -> list[dict[str, str]]:
-    target = stages.targets.find(stored, manifest)
-    opening = stages.opening.find(target, manifest, connector, {})
+    target = stages.plans.targets.find(stored, manifest)
+    opening = stages.plans.opener.find(target, manifest, connector)
     call = _call(stages)
     with entered(call):
         client = attempt_foreign(opening.client, call)

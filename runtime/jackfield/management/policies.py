@@ -63,7 +63,7 @@ def policies(stored: NamedConnection, catalog: Catalog, opening: Opener, targets
     manifests = _manifests(stored, catalog, wanted)
     manifest = manifests[0]
     connector: Connector = catalog.load(manifest.key)
-    kind = opening.find(targets.find(stored, manifest), manifest, connector, {}).kind
+    kind = opening.find(targets.find(stored, manifest), manifest, connector).kind
     make, system = getattr(kind, "policies", None), type(kind).permission_system
     if make is None or system is None:
         text = f"connections of the type '{stored.type}' need no policies"
@@ -146,7 +146,7 @@ def external_id(stored: NamedConnection, catalog: Catalog, opening: Opener, targ
     fields = generated_fields(target.kind.schema)
     if not any(stored.values.get(field) is not None for field in fields):
         return None
-    values = opening.find(target, manifest, catalog.load(manifest.key), {}).cache.values
+    values = opening.find(target, manifest, catalog.load(manifest.key)).cache.values
     return next((str(values[field]) for field in fields if values.get(field) is not None), None)
 
 

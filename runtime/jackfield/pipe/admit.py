@@ -1,4 +1,4 @@
-"""First stage, admit: resolve connector, action and connection. It reads manifests only: a refused call imports no connector code."""
+"""Connection of an invocation: found by name, chosen, or inline. This reads manifests only: a refused call imports no connector code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from jackfield.schema.cache import Schemas
 
 if TYPE_CHECKING:
     from jackfield.access import Authorizer
-    from jackfield.pipe.waiter import Waiter
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,25 +51,7 @@ class Target:
         raise TypeError("a target cannot be pickled: it holds secrets")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Admitted:
-    """Invocation whose connector, action and connection are resolved."""
-
-    invocation: Invocation
-    manifest: Manifest
-    action: ActionManifest
-    target: Target | None
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an admitted invocation cannot be pickled: it may hold secrets")
-
-    @property
-    def waived(self) -> tuple[str, ...]:
-        """Inputs of the action that are not required with this connection."""
-        return () if self.target is None else self.target.kind.waives
-
-
-def admit(
+def find_target(
     invocation: Invocation,
     manifest: Manifest,
     action: ActionManifest,
@@ -79,8 +60,8 @@ def admit(
     origin: Origin = "operator",
     authorizer: Authorizer | None = None,
     note: Callable[[str], object] | None = None,
-) -> Admitted:
-    """Find the connection, and validate its values. ``origin`` applies to an inline connection.
+) -> Target | None:
+    """Find the connection of an invocation, and validate its values. ``origin`` applies to an inline connection.
 
     If rules bind the caller, ``authorizer`` limits the connections that may be chosen or suggested, and ``note`` is called with the rule
     that forbids all of them.
@@ -97,26 +78,7 @@ def admit(
             f"connections of the type '{manifest.full_name(target.kind)}' cannot serve '{action.key}': {target.kind.serves.reason}",
             hint=f"Use a connection of the type {', '.join(fitting)}." if fitting else None,
         )
-    return Admitted(invocation, manifest, action, target)
-
-
-async def admitting(
-    waiter: Waiter,
-    invocation: Invocation,
-    manifest: Manifest,
-    action: ActionManifest,
-    connections: Connections,
-    targets: Targets,
-    origin: Origin = "operator",
-    authorizer: Authorizer | None = None,
-    note: Callable[[str], object] | None = None,
-) -> Admitted:
-    """Admit an invocation in steps, so that an event loop does not block on the database."""
-    if connections.asks_store(invocation.connection):
-        return await waiter.call(
-            lambda: admit(invocation, manifest, action, connections, targets, origin, authorizer, note), inline_ok=connections.is_near
-        )
-    return admit(invocation, manifest, action, connections, targets, origin, authorizer, note)
+    return target
 
 
 def _target(

@@ -1,4 +1,4 @@
-"""Second stage, check: validate the inputs against the action's JSON Schema, then against the author's rules."""
+"""Check of the inputs: against the action's JSON Schema, then against the author's rules."""
 
 from __future__ import annotations
 
@@ -7,55 +7,58 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Detail, InvalidInput
 from jackfield.hints import NextStep
-from jackfield.pipe.admit import Admitted
-from jackfield.schema.cache import Schemas
 
 if TYPE_CHECKING:
-    from jackfield.connector import Action, Inputs
+    from jackfield.connector import Inputs
+    from jackfield.pipe.plan import Plan
 
 
-def check(admitted: Admitted, defaults: Mapping[str, Any], schemas: Schemas) -> Mapping[str, Any]:
+def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the inputs for the action: defaults filled in, strings converted losslessly, validated against the schema.
 
-    Inputs that the connection's type waives may be left out; if given, they are validated, too.
+    Inputs that the connection's type waives may be left out; if given, they are validated, too. Inputs in another system's form are
+    translated if, and only if, their native reading is refused; if that does not help, the caller sees the faults of the translation.
 
     :raises InvalidInput: with all faults at once.
     """
-    waived, schema = admitted.waived, admitted.action.inputs
-    if waived:
-        schema = {**schema, "required": [name for name in schema.get("required", ()) if name not in waived]}
-    key = (admitted.manifest.key, admitted.manifest.version, "inputs", admitted.action.key, *waived)
-    checked = schemas.find(key, schema).check(_merged_inputs(admitted), defaults=defaults)
-    if checked.details:
-        raise _refused(admitted, checked.details, checked.count)
-    return checked.value
+    try:
+        return _natively(plan, given)
+    except InvalidInput as error:
+        from jackfield.connections.foreign.prismatic_forms import native_inputs
+
+        refused = {detail.path.split("/")[1].replace("~1", "/").replace("~0", "~") for detail in error.details if "/" in detail.path}
+        translated = native_inputs(given, refused, plan.manifest, plan.action.key)
+        if translated is None:
+            raise
+    return _natively(plan, translated)
 
 
-def checks_long(admitted: Admitted, schemas: Schemas) -> bool:
-    """Return True if ``check`` may take so long that an event loop should not wait for it."""
-    manifest = admitted.manifest
-    return schemas.takes_long((manifest.key, manifest.version, "inputs", admitted.action.key, *admitted.waived), admitted.invocation.inputs)
+def _natively(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    brought, defaults = plan.brought, _NO_DEFAULTS
+    if brought:
+        given = {**brought, **given}  # the invocation's take precedence, even if blank
+    if plan.fills:
+        defaults = plan.defaults(given)
+    found = plan.inputs.check(given, defaults=defaults)
+    if found.details:
+        raise _refused(plan, found.details, found.count)
+    return found.value
 
 
-def _merged_inputs(admitted: Admitted) -> Mapping[str, Any]:
-    """Merge the invocation's inputs with the default inputs from the connection's file; the invocation's take precedence, even if blank."""
-    given, target = admitted.invocation.inputs, admitted.target
-    brought = target.inputs.get(f"{admitted.manifest.key}/{admitted.action.key}") if target is not None else None
-    return {**brought, **given} if brought else given
+_NO_DEFAULTS: Mapping[str, Any] = {}
 
 
-def typed(admitted: Admitted, action: Action, values: Mapping[str, Any], files: Mapping[str, Any] | None = None) -> Inputs:
+def typed(plan: Plan, values: Mapping[str, Any], files: Mapping[str, Any] | None = None) -> Inputs:
     """Build the author's typed model of validated inputs; waived inputs that were left out are None. ``files`` are the sources of streamed
     files by id.
 
     :raises InvalidInput: if the author's rules refuse them.
     """
-    waived = admitted.waived
-    if waived:
-        required = admitted.action.inputs.get("required", ())
-        values = {**{name: None for name in waived if name in required and name not in values}, **values}
+    if plan.waived:
+        required = plan.action.inputs.get("required", ())
+        values = {**{name: None for name in plan.waived if name in required and name not in values}, **values}
     try:
-        inputs = action.inputs.model_validate(values, context={"files": files} if files else None)
+        inputs = plan.code.inputs.model_validate(values, context={"files": files} if files else None)
     except ValueError as error:
         from pydantic import ValidationError
 
@@ -63,18 +66,18 @@ def typed(admitted: Admitted, action: Action, values: Mapping[str, Any], files: 
 
         if not isinstance(error, ValidationError):
             raise
-        raise _refused(admitted, model_faults(error)) from None
+        raise _refused(plan, model_faults(error)) from None
     faults = list(inputs.rules())
     if faults:
-        raise _refused(admitted, faults)
+        raise _refused(plan, faults)
     return inputs
 
 
-def _refused(admitted: Admitted, faults: Sequence[Detail], count: int | None = None) -> InvalidInput:
+def _refused(plan: Plan, faults: Sequence[Detail], count: int | None = None) -> InvalidInput:
     """Build the error; ``count`` is the number of faults if ``faults`` does not list them all."""
     count = len(faults) if count is None else count
     return InvalidInput(
         "1 input is not valid" if count == 1 else f"{count} inputs are not valid",
         details=faults,
-        hint=NextStep("action_schema", connector=admitted.manifest.key, action=admitted.action.key),
+        hint=NextStep("action_schema", connector=plan.manifest.key, action=plan.action.key),
     )

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from jackfield.files import Files, StoredFile
     from jackfield.files.references import Place
     from jackfield.invocation import Invocation
-    from jackfield.pipe.admit import Admitted
     from jackfield.pipe.waiter import Waiter
+    from jackfield.schema_walk import Schema
 
     Also = Callable[[Transaction], None]
 
@@ -73,14 +73,6 @@ class Outputs:
         return (self.files.find(self.workspace, stored.id) or stored).to_json()
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """Admitted invocation whose files are there; ``sources`` are those that the action reads as streams, by id."""
-
-    admitted: Admitted
-    sources: Mapping[str, Source]
-
-
 async def compared(waiter: Waiter, invocation: Invocation, files: Files, workspace: str, owner: str | None) -> Invocation:
     """Return the invocation as its idempotency key compares it: two files with the same content are the same input."""
     named = named_files(invocation.inputs) if invocation.idempotency_key is not None else set()
@@ -90,37 +82,39 @@ async def compared(waiter: Waiter, invocation: Invocation, files: Files, workspa
     return replace(invocation, inputs=with_digests(invocation.inputs, digests))
 
 
-async def fill(waiter: Waiter, admitted: Admitted, files: Files, workspace: str, owner: str | None) -> Filled:
-    """Replace references to files by ``{"data", "contentType"}`` where the schema takes a FILE, and find the files to be streamed.
+async def fill(
+    waiter: Waiter, inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, owner: str | None
+) -> tuple[Mapping[str, Any], Mapping[str, Source]]:
+    """Replace references to files by ``{"data", "contentType"}`` where the schema takes a FILE, and find the files to be streamed, by id.
 
     ``owner`` is the caller whose files alone may be used; None: all of the workspace.
 
     :raises InvalidInput: for ids that are unknown, expired or another owner's, and for files that are too large together.
     """
-    places = file_places(admitted.invocation.inputs, admitted.action.inputs)
+    places = file_places(inputs, schema)
     if not places:
-        return Filled(admitted, {})
+        return inputs, {}
 
-    def step() -> Filled:
+    def step() -> tuple[Mapping[str, Any], Mapping[str, Source]]:
         streamed = [place for place in places if place.is_streamed]
         found = _found(files, workspace, owner, streamed)
         passed = [place for place in places if not place.is_streamed]
         contents = files.contents(workspace, owner, passed)
         files.renew(workspace, {place.identifier for place in places})
-        inputs = replaced(admitted.invocation.inputs, [(place.steps, contents[place.identifier]) for place in passed])
-        return Filled(_with(admitted, inputs), {name: Source(files, file) for name, file in found.items()})
+        filled = replaced(inputs, [(place.steps, contents[place.identifier]) for place in passed])
+        return filled, {name: Source(files, file) for name, file in found.items()}
 
     return await waiter.call(step)
 
 
 async def by_value(
-    waiter: Waiter, admitted: Admitted, inputs: Mapping[str, Any], files: Files, workspace: str, owner: str | None
+    waiter: Waiter, inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, owner: str | None
 ) -> Mapping[str, Any]:
     """Return the inputs with the content of streamed files, for a connector in another process.
 
     :raises InvalidInput: as ``fill`` does.
     """
-    places = file_places(inputs, admitted.action.inputs)
+    places = file_places(inputs, schema)
     if not places:
         return inputs
     contents = await waiter.call(partial(files.contents, workspace, owner, places))
@@ -128,29 +122,31 @@ async def by_value(
     return filled
 
 
-async def reserve(waiter: Waiter, admitted: Admitted, files: Files, workspace: str, owner: str | None) -> tuple[Admitted, Sequence[str]]:
-    """Prepare a queued invocation, whose files stay references: return it with placeholders, as the schema judges it, and the files' ids.
+async def reserve(
+    waiter: Waiter, inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, owner: str | None
+) -> tuple[Mapping[str, Any], Sequence[str]]:
+    """Prepare a queued invocation, whose files stay references: return its inputs with placeholders, as the schema judges them, and the
+    files' ids.
 
     :raises InvalidInput: as ``fill`` does.
     """
-    places = file_places(admitted.invocation.inputs, admitted.action.inputs)
+    places = file_places(inputs, schema)
     if not places:
-        return admitted, ()
+        return inputs, ()
     found = await waiter.call(partial(_found, files, workspace, owner, places))
     holes = [(place.steps, _placeholder(found[place.identifier])) for place in places if not place.is_streamed]
-    return _with(admitted, replaced(admitted.invocation.inputs, holes)), tuple(found)
+    return replaced(inputs, holes), tuple(found)
 
 
 async def stow(
-    waiter: Waiter, admitted: Admitted, body: Mapping[str, Any], files: Files, workspace: str, caller: str | None
+    waiter: Waiter, body: Mapping[str, Any], inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, caller: str | None
 ) -> tuple[Mapping[str, Any], Sequence[str]]:
     """Return an invocation as it waits in the queue, with its large contents as stored files, as if the caller had uploaded them; and the
     ids of these files.
 
     Contents stay where they are if other processes may not reach the files, or if these cannot be stored now.
     """
-    inputs = admitted.invocation.inputs
-    places = large_contents(inputs, admitted.action.inputs, _LARGE)
+    places = large_contents(inputs, schema, _LARGE)
     if not places or body.get("inputs") != inputs:
         return body, ()
 
@@ -193,7 +189,3 @@ def _found(files: Files, workspace: str, owner: str | None, places: list[Place])
 
 def _placeholder(file: StoredFile) -> dict[str, str]:
     return {"data": _SOME_BYTE if file.size else "", "contentType": file.content_type}
-
-
-def _with(admitted: Admitted, inputs: Mapping[str, Any]) -> Admitted:
-    return replace(admitted, invocation=replace(admitted.invocation, inputs=inputs))

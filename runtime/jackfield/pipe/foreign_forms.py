@@ -7,51 +7,14 @@ caller sees the faults of the translated invocation.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
-from jackfield.errors import InvalidInput, InvalidInvocation, UnknownName
-from jackfield.invocation import Invocation
+from jackfield.errors import InvalidInvocation, UnknownName
 from jackfield.manifest import Manifest
-from jackfield.pipe.admit import Admitted
-from jackfield.pipe.check import check
-from jackfield.schema.cache import Schemas
 
 
-def parsed(given: object, find: Callable[[str, str | None], Manifest]) -> Invocation:
-    """Parse an invocation's JSON; ``find`` finds the manifests that the caller may see, by connector and version.
-
-    :raises InvalidInvocation: with all faults at once.
-    """
-    try:
-        return Invocation.from_json(given)
-    except InvalidInvocation:
-        members = _translated_members(given, find)
-        if members is None:
-            raise
-    return Invocation.from_json(members)
-
-
-def checked(admitted: Admitted, defaults: Callable[[Admitted], Mapping[str, Any]], schemas: Schemas) -> Mapping[str, Any]:
-    """Check the inputs of an admitted invocation; ``defaults`` finds the connection's.
-
-    :raises InvalidInput: with all faults at once.
-    """
-    try:
-        return check(admitted, defaults(admitted), schemas)
-    except InvalidInput as error:
-        from jackfield.connections.foreign.prismatic_forms import native_inputs
-
-        invocation = admitted.invocation
-        refused = {detail.path.split("/")[1].replace("~1", "/").replace("~0", "~") for detail in error.details if "/" in detail.path}
-        inputs = native_inputs(invocation.inputs, refused, admitted.manifest, admitted.action.key)
-        if inputs is None:
-            raise
-    translated = replace(admitted, invocation=replace(invocation, inputs=inputs))
-    return check(translated, defaults(translated), schemas)
-
-
-def _translated_members(given: object, find: Callable[[str, str | None], Manifest]) -> dict[str, Any] | None:
+def translated(given: object, find: Callable[[str, str | None], Manifest]) -> dict[str, Any] | None:
+    """Return an invocation's JSON in our form; None if it is in no other form. ``find`` finds the manifests that the caller may see."""
     from jackfield.connections.foreign.prismatic_forms import native_members
 
     if not isinstance(given, Mapping):

@@ -19,7 +19,7 @@ from jackfield.connector.context import OpenContext
 from jackfield.connector.guard import ANYWHERE, Guard
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.json_pointer import child
-from jackfield.pipe.admit import Admitted, Target, check_values
+from jackfield.pipe.admit import Target, check_values
 from jackfield.redaction.marks import confidential_values, secret_values
 from jackfield.schema.cache import Schemas
 from jackfield.schema_walk import Nodes, Schema, extension, members, nodes
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.connections.shared_leases import SharedLeases
     from jackfield.connector import Call, ConnectionType, Connector, Grants
-    from jackfield.manifest import Manifest
+    from jackfield.manifest import ActionManifest, Manifest
 
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _FORMATS = frozenset({"uri", "uri-reference", "iri", "iri-reference", "hostname", "idn-hostname", "ipv4", "ipv6"})
@@ -97,29 +97,47 @@ _FAST = 0.002
 """Seconds that a switch to a thread and back takes in a busy process, roughly."""
 
 
+_NO_INPUTS: Mapping[str, Any] = {}
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class OpenConnection:
-    """Connection with resolved secrets, which opens a client for each attempt."""
+    """Connection with resolved secrets, which opens a client for each attempt of a connector's actions."""
 
     kind: ConnectionType
     cache: ConnectionCache
-    context_for: Callable[[Call], OpenContext]
-    """Builds the context in which the connection type opens for one attempt."""
-    judge: Callable[[], None] | None = None
+    workspace: str
+    connection: str | None
+    connector: str
+    permissions: Mapping[str, tuple[str, ...]]
+    clock: Clock
+    environment: Mapping[str, str]
+    guard: Guard
+    grants: Grants | None
+    judge: Callable[[], None] | None
     """Checks the hosts that the values name; slow, since it resolves names. None for an operator's connection, which may reach any host."""
-    forget_secrets: Callable[[], None] = lambda: None
+    forget_secrets: Callable[[], None]
     """Drops the cached secrets that the connection refers to, after the provider has refused the credentials."""
+    lasts: bool
+    """True if nothing about it is asked again at the next call, as long as the connection's version is the same."""
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an opening cannot be pickled: it holds secrets")
 
-    def client(self, call: Call) -> Any:
-        """Open a client for one attempt."""
+    def context_for(self, call: Call, inputs: Mapping[str, Any] = _NO_INPUTS) -> OpenContext:
+        """Build the context in which the connection type opens for one attempt."""
+        return OpenContext(
+            self.workspace, self.connection, self.connector, inputs, self.permissions, call, self.clock, self.environment, self.cache,
+            self.guard, self.grants,
+        )  # fmt: skip
+
+    def client(self, call: Call, inputs: Mapping[str, Any] = _NO_INPUTS) -> Any:
+        """Open a client for one attempt of an action with these inputs."""
         started = time.perf_counter()
         try:
             if self.judge is not None:
                 self.judge()
-            return self.kind.open(self.context_for(call))
+            return self.kind.open(self.context_for(call, inputs))
         finally:
             self.cache.opened_in = time.perf_counter() - started
 
@@ -168,7 +186,7 @@ class Opener:
         """Number of credentials requested from providers so far, by outcome: ``leased``, ``failed``."""
         return {outcome: count + self._inline.mints[outcome] for outcome, count in self._stored.mints.items()}
 
-    def find(self, target: Target, manifest: Manifest, connector: Connector, inputs: Mapping[str, Any]) -> OpenConnection:
+    def find(self, target: Target, manifest: Manifest, connector: Connector) -> OpenConnection:
         """Resolve the target's secrets and find its cache.
 
         :raises InvalidConnection: if a reference cannot be read or is not allowed, its value breaks the schema, the External ID belongs to
@@ -205,13 +223,12 @@ class Opener:
             refuse_external_ids(target.chosen)
         grants = self._grants(target.id, name) if target.id is not None and name is not None and target.kind.authorizes else None
 
-        def context_for(call: Call) -> OpenContext:
-            return OpenContext(
-                self.workspace, name, connector.key, inputs, permissions, call, self._clock, self._environment, cache, guard, grants
-            )  # fmt: skip
-
         judge = (lambda: judge_hosts(guard, schema, values)) if names_hosts else None
-        return OpenConnection(kind, cache, context_for, judge, lambda: self.forget_secrets(target))
+        asks_host = target.origin == "remote" and bool(kind.reads_host)
+        return OpenConnection(
+            kind, cache, self.workspace, name, connector.key, permissions, self._clock, self._environment, guard, grants, judge,
+            lambda: self.forget_secrets(target), lasts=name is not None and not target.refers and not asks_host,
+        )  # fmt: skip
 
     def forget_secrets(self, target: Target) -> None:
         """Drop the target's cached secrets, so that the next opening reads them again."""
@@ -225,13 +242,10 @@ class Opener:
         if any(reference_paths(values)):
             refuse_references(values, folder, self._rules())
 
-    def defaults(self, admitted: Admitted) -> Mapping[str, Any]:
+    def defaults(self, target: Target, action: ActionManifest, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the connection values that fill missing inputs; only references among these are resolved."""
-        target, given = admitted.target, admitted.invocation.inputs
-        if target is None:
-            return {}
         found: dict[str, Any] = {}
-        for name, source in admitted.action.defaults:
+        for name, source in action.defaults:
             if source in target.values and _is_blank(given.get(name)):
                 found[source] = target.values[source]
         return self._resolved(target, found)

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.manifest import Pagination
 from jackfield.paths import copy_member, find, merge_member
-from jackfield.pipe.rate import turn
+from jackfield.pipe.check import typed
+from jackfield.pipe.rate import take_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from jackfield.connector import Inputs
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.attempts import Attempts
 
 MAX_PAGES = 10_000
 """Limit of pages of one invocation; the output's token resumes after them."""
@@ -39,9 +37,7 @@ def next_inputs(paging: Pagination, values: Mapping[str, Any], output: Mapping[s
     return {**added, **following, paging.all_input: False}
 
 
-async def collected(
-    run: Run, values: Mapping[str, Any], paging: Pagination, typed: Callable[[Mapping[str, Any]], Inputs]
-) -> Mapping[str, Any]:
+async def collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any]:
     """Fetch every page of the action and merge them into the first.
 
     Pages after the first obey the action's rate limit. If time runs out or a later page fails with a retryable error, the output has the
@@ -49,27 +45,28 @@ async def collected(
 
     :raises JackfieldError: if the first page fails, or a later one with an error that is not retryable.
     """
-    values = _first(values, paging)
+    plan, sources = attempts.plan, attempts.run.sources
+    values = _first(attempts.inputs, paging)
     merged: dict[str, Any] | None = None
     seen: set[str] = set()
     before: list[Any] = []
-    run.meta.complete = False
+    attempts.run.meta.complete = False
     for number in range(MAX_PAGES):
         try:
             if number:
-                await turn(run, always=run.pace is not None and run.pace.is_declared)
-            page = await run.page(typed(values))
+                await take_turn(attempts, always=attempts.turn.pace is not None and attempts.turn.pace.is_declared)
+            page = await attempts.page(typed(plan, values, sources))
         except JackfieldError as error:
             if merged is None or not error.retryable:
                 raise
             return merged
-        if number == 0 and run.pace is not None:
-            run.pace.mark(run.clock.monotonic())
+        if number == 0 and attempts.turn.pace is not None:
+            attempts.turn.pace.mark(attempts.means.clock.monotonic())
         following = paging.following(page)
         items = _items(page, paging) if following is not None and _is_counted(following) else []
         merged = _merged(merged, page, paging)
         if following is None:
-            run.meta.complete = paging.ends(page)
+            attempts.run.meta.complete = paging.ends(page)
             break
         token = json.dumps(following, sort_keys=True)
         if token in seen:

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from jackfield.connector import Action
-    from jackfield.pipe.admit import Admitted
+    from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.open import OpenConnection
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.plan import Plan
 
 _FIRST_RATE = 10.0
 """Attempts per second after the first throttle, unless the provider accepted more in the last second."""
@@ -196,22 +195,22 @@ class _Parts:
         return found
 
 
-def pace_of(admitted: Admitted, action: Action, inputs: Mapping[str, Any], opening: OpenConnection | None) -> Pace | None:
+def pace_of(plan: Plan, inputs: Mapping[str, Any], opening: OpenConnection | None) -> Pace | None:
     """Return the pace of a call: that of its action over its connection, or of the part of it that the inputs in ``pace_by`` name.
 
     A rate that the action declares is the account's, and applies to all parts.
     """
     if opening is None:
         return None
-    limit, key = admitted.action.rate_limit, ("pace", admitted.manifest.key, admitted.action.key)
-    if limit is not None or not action.pace_by:
+    limit, key = plan.action.rate_limit, ("pace", plan.manifest.key, plan.action.key)
+    if limit is not None or not plan.code.pace_by:
         pace: Pace = opening.cache.cached(key, lambda: Pace(limit.per_second if limit is not None else None))
         return pace
     parts: _Parts = opening.cache.cached(key, _Parts)
-    return parts.find("\0".join([str(inputs.get(name)) for name in action.pace_by]))
+    return parts.find("\0".join([str(inputs.get(name)) for name in plan.code.pace_by]))
 
 
-async def turn(run: Run, last: JackfieldError | None = None, *, always: bool = False) -> None:
+async def take_turn(attempts: Attempts, last: JackfieldError | None = None, *, always: bool = False) -> None:
     """Wait until the run may begin its next attempt; return at once while the rate is not limited, unless ``always``.
 
     ``last`` is the error of the previous attempt; it is raised again if the deadline leaves no time for another one.
@@ -219,33 +218,33 @@ async def turn(run: Run, last: JackfieldError | None = None, *, always: bool = F
     :raises RateLimited: if the deadline would pass before the first attempt.
     :raises Cancelled: if the invocation is cancelled meanwhile.
     """
-    budget = run.action.budget
-    if budget is not None and run.opening is not None and (run.has_turn or (await shared_turn(run, budget, last))):
+    budget = attempts.plan.code.budget
+    if budget is not None and attempts.opening is not None and (attempts.turn.has_turn or (await shared_turn(attempts, budget, last))):
         return
-    pace = run.pace
-    if pace is None or run.has_turn or not (always or pace.rate is not None):
+    pace = attempts.turn.pace
+    if pace is None or attempts.turn.has_turn or not (always or pace.rate is not None):
         return
-    run.ticket = pace.join(run.ticket)
+    attempts.turn.ticket = pace.join(attempts.turn.ticket)
     try:
-        while (seconds := pace.wait(run.ticket, run.clock.monotonic())) > 0:
-            remaining = run.deadline.remaining()
-            if remaining <= pace.earliest(run.clock.monotonic()):
-                raise last or _late(run, pace)
-            await run.waiter.pause(min(seconds, remaining), run.cancelled)
-            if run.cancelled.is_set():
+        while (seconds := pace.wait(attempts.turn.ticket, attempts.means.clock.monotonic())) > 0:
+            remaining = attempts.run.deadline.remaining()
+            if remaining <= pace.earliest(attempts.means.clock.monotonic()):
+                raise last or _late(attempts, pace)
+            await attempts.run.waiter.pause(min(seconds, remaining), attempts.run.cancelled)
+            if attempts.run.cancelled.is_set():
                 raise Cancelled("the invocation was cancelled while it waited for the rate limit")
     finally:
-        pace.leave(run.ticket)
-    run.has_turn = True
+        pace.leave(attempts.turn.ticket)
+    attempts.turn.has_turn = True
 
 
-def _late(run: Run, pace: Pace) -> RateLimited:
+def _late(attempts: Attempts, pace: Pace) -> RateLimited:
     others, rate = pace.waiting - 1, pace.rate
     present = f", which currently allows about {rate:.2g} calls per second" if rate is not None else ""
     behind = f"; {others:,} more are waiting" if others else ""
     return RateLimited(
-        f"the deadline of {run.deadline.seconds:g} s passed while '{run.action.key}' waited: the provider throttles it on this "
-        f"connection{present}{behind}",
+        f"the deadline of {attempts.run.deadline.seconds:g} s passed while '{attempts.plan.code.key}' waited: the provider throttles it on "
+        f"this connection{present}{behind}",
         hint="Nothing was sent. Send fewer at a time, raise 'timeoutSeconds', or ask the provider for a higher rate.",
-        retry_after=max(1.0, pace.earliest(run.clock.monotonic())),
+        retry_after=max(1.0, pace.earliest(attempts.means.clock.monotonic())),
     )

@@ -5,25 +5,27 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 from jackfield.clock import within
 from jackfield.errors import IdempotencyConflict, JackfieldError, NotYet, Unavailable
+from jackfield.failures import OnInterrupt
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.request import DEFAULT_PRIORITY
 
 if TYPE_CHECKING:
-    from jackfield.clock import Clock, Deadline
+    from jackfield.clock import Clock
     from jackfield.database import Transaction
-    from jackfield.journal import Claimed, Draft, Entry, Journal
+    from jackfield.journal import Draft, Entry, Journal
     from jackfield.journal.journal import Unit
     from jackfield.manifest import ActionManifest, Manifest
-    from jackfield.pipe.admit import Admitted
+    from jackfield.pipe.attempts import Attempts
+    from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Run
-    from jackfield.pipe.waiter import Waiter
 
 _LOG = logging.getLogger("jackfield.journal")
 _FIRST_POLL = 0.01
@@ -38,51 +40,35 @@ _REFUSAL_WAIT = 0.5
 
 
 class Record:
-    """Journal record of one invocation.
+    """Journal record of one invocation. A queued one (``Run.claimed``) already has its entry and holds its key.
 
-    ``wait``: if an invocation with the same idempotency key is running, wait for it up to the deadline (True) or for that many seconds.
-    ``claimed`` is the delivery of a queued invocation, which already has its entry and holds its key.
+    - ``keeps``: True if the workspace keeps the inputs of its invocations.
+    - ``sees``: returns whether the caller may see another entry, to name it in a conflict.
     """
 
-    def __init__(
-        self,
-        journal: Journal,
-        draft: Draft,
-        deadline: Deadline,
-        clock: Clock,
-        waiter: Waiter,
-        *,
-        wait: bool | float,
-        claimed: Claimed | None = None,
-    ) -> None:
-        self._journal = journal
-        self._draft = draft
-        self._deadline = deadline
-        self._clock = clock
-        self._waiter = waiter
-        self._wait_until = deadline.at if wait is True else min(deadline.at, clock.monotonic() + wait)
-        self._claimed = claimed
-        draft.delivery = claimed.delivery if claimed is not None else 0
+    def __init__(self, journal: Journal, draft: Draft, run: Run, clock: Clock, *, keeps: bool) -> None:
+        self._journal, self._draft, self._run, self._clock = journal, draft, run, clock
+        draft.delivery = run.claimed.delivery if run.claimed is not None else 0
+        self.keeps = keeps
+        self._wait_until = run.deadline.at if run.wait is True else min(run.deadline.at, clock.monotonic() + run.wait)
         self.started = False
         self._unbegun = False
         """True if recording the start failed: a claimed invocation returns to the queue; for another one an entry may still exist."""
         self._withdraw: Callable[[], bool] = _already_written
         """Withdraws the entry of the running invocation; returns True if it was not written yet."""
         self.replayed = False
-        self._inline: object = None
-        self._sees: Callable[[Entry], bool] = _show_every_entry
-        self.log: Sequence[Mapping[str, Any]] = ()
+        self.sees: Callable[[Entry], bool] = _show_every_entry
 
     async def replay(self) -> Result | None:
         """Return the recorded Result for the idempotency key; None if this invocation is the first with it, or has no key.
 
         :raises IdempotencyConflict: if the key belongs to another request, or its request still runs after the time to wait.
         """
-        if self._draft.idempotency_key is None or self._claimed is not None:
+        if self._draft.idempotency_key is None or self._run.claimed is not None:
             return None
         pause = _FIRST_POLL
         while True:
-            entry: Entry | None = await self._waiter.call(self.holder)
+            entry: Entry | None = await self._run.waiter.call(self.holder)
             if entry is None:
                 return None
             if not entry.is_open:
@@ -96,7 +82,7 @@ class Record:
                     hint=NextStep("wait"),
                     retry_after=1.0,
                 )
-            await self._waiter.pause(min(pause, left))
+            await self._run.waiter.pause(min(pause, left))
             pause = min(_LONGEST_POLL, pause * 2)
 
     def holder(self) -> Entry | None:
@@ -106,7 +92,7 @@ class Record:
         """
         entry = self._journal.held(self._draft.idempotency_key or "")
         if entry is not None and entry.fingerprint != self._draft.fingerprint:
-            named = f", invocation {entry.id}" if self._sees(entry) else ""
+            named = f", invocation {entry.id}" if self.sees(entry) else ""
             raise IdempotencyConflict(
                 f"the idempotency key belongs to another request{named}",
                 hint="Use a new key for a new request, or repeat the original request unchanged.",
@@ -123,21 +109,21 @@ class Record:
 
         draft = self._draft
         if self._journal.owes:
-            await self._waiter.call(self._journal.record_owed)
+            await self._run.waiter.call(self._journal.record_owed)
         durable = draft.effect == "write" or draft.idempotency_key is not None
-        if self._claimed is not None:
+        if self._run.claimed is not None:
             try:
-                begun = await self._waiter.record(self._journal.database, self._journal.beginning(draft))
+                begun = await self._run.waiter.record(self._journal.database, self._journal.beginning(draft))
             except JackfieldError:
                 self._unbegun = True
                 raise
             if not begun:
-                raise await self._waiter.call(lambda: self._journal.not_begun(draft.id))
+                raise await self._run.waiter.call(lambda: self._journal.not_begun(draft.id))
             self.started = True
             return None
         while True:
             try:
-                given = await (self._waiter.record if durable else self._waiter.defer)(
+                given = await (self._run.waiter.record if durable else self._run.waiter.defer)(
                     self._journal.database, self._journal.starting(draft)
                 )
             except UniqueViolation:
@@ -160,7 +146,7 @@ class Record:
     @property
     def remaining(self) -> float:
         """Seconds until the invocation's deadline."""
-        return self._deadline.remaining()
+        return self._run.deadline.remaining()
 
     async def queue(self) -> Result | None:
         """Queue the invocation durably for the workers.
@@ -170,11 +156,11 @@ class Record:
         from jackfield.database.faults import CommitUnknown, UniqueViolation
 
         unknown: CommitUnknown | None = None
-        until = self._deadline.clock.monotonic() + min(_OUTCOME_WAIT, self._deadline.remaining())
+        until = self._run.deadline.clock.monotonic() + min(_OUTCOME_WAIT, self._run.deadline.remaining())
         while True:
             try:
                 try:
-                    await self._waiter.record(self._journal.database, self._journal.queueing(self._draft))
+                    await self._run.waiter.record(self._journal.database, self._journal.queueing(self._draft))
                 except UniqueViolation:
                     found = await self._queued_before(may_be_ours=unknown is not None)
                     if found is not None:
@@ -186,22 +172,31 @@ class Record:
                     raise
             else:
                 return None
-            if self._deadline.clock.monotonic() > until:
+            if self._run.deadline.clock.monotonic() > until:
                 unknown.repeatable = False
                 raise unknown
-            await self._waiter.pause(_LONGEST_POLL)  # then the same entry again: its id tells whether it is there
+            await self._run.waiter.pause(_LONGEST_POLL)  # then the same entry again: its id tells whether it is there
 
     async def _queued_before(self, *, may_be_ours: bool) -> Result | Literal[False] | None:
         """Return the Result to replay if another caller's entry is in the way, None if that is gone, and False if it is this entry, whose
         commit was unknown but had taken effect."""
-        if may_be_ours and (await self._waiter.call(lambda: self._journal.has(self._draft.id))):
+        if may_be_ours and (await self._run.waiter.call(lambda: self._journal.has(self._draft.id))):
             return False
         return await self.replay()
 
-    async def finish(self, result: Result) -> None:
+    async def end(self, result: Result) -> None:
         """Record the invocation's outcome. A failure to do so is logged, since the Result stands."""
         if self.replayed:
             return
+        if result.meta.dry_run and result.output is not None:
+            result = replace(result, output=None)
+        try:
+            with OnInterrupt(self.finish_now, result):
+                await self._finish(result)
+        except Exception as error:  # noqa: BLE001 (mostly out of memory or threads, which must not cause a second send)
+            self.owe(result, error)
+
+    async def _finish(self, result: Result) -> None:
         unit = self._finishing(result)
 
         def lost(error: Exception) -> None:
@@ -211,9 +206,9 @@ class Record:
         with within(self._patience(durable=durable)):
             try:
                 if durable:
-                    await self._waiter.record(self._journal.database, unit)
+                    await self._run.waiter.record(self._journal.database, unit)
                 else:
-                    await self._waiter.defer(self._journal.database, unit, lost)
+                    await self._run.waiter.defer(self._journal.database, unit, lost)
             except JackfieldError as error:
                 lost(error)
             self._journal.purge_if_due()
@@ -257,21 +252,21 @@ class Record:
         """
         if self.started and not durable:
             return math.inf
-        return max(self._deadline.remaining(), _OUTCOME_WAIT if self.started else _REFUSAL_WAIT)
+        return max(self._run.deadline.remaining(), _OUTCOME_WAIT if self.started else _REFUSAL_WAIT)
 
     def _lost(self, unit: Unit, result: Result, error: Exception) -> None:
         """Log an outcome that could not be recorded. If it has an entry, record it once the database is available again.
 
         Otherwise the entry would stay open for as long as this process lives.
         """
-        if self.started or self._unbegun or self._claimed is not None:
+        if self.started or self._unbegun or self._run.claimed is not None:
             self._journal.owe(unit)
         with suppress(MemoryError):
             _LOG.error("invocation %s ended as %s, which could not be recorded: %s", self._draft.id, result.status, error)
 
     def finish_interrupted(self, result: Result | None) -> None:
         """Record the outcome of a run that is interrupted. A queued invocation of which nothing was sent returns to the queue."""
-        if self._claimed is not None and (result is None or (result.error is not None and result.error.code == "cancelled")):
+        if self._run.claimed is not None and (result is None or (result.error is not None and result.error.code == "cancelled")):
             self._unbegun, self.started = True, False
             self.finish_now(Result("failed", Meta(self._draft.id)))
         elif result is not None:
@@ -285,30 +280,21 @@ class Record:
         """Take the names of connector and action from a Result's meta, in which secrets are redacted if they were not found."""
         self._draft.connector, self._draft.action = (meta.connector or "")[:200], (meta.action or "")[:200]
 
-    def describe(self, admitted: Admitted) -> None:
+    def describe(self, plan: Plan) -> None:
         """Note what the names in the invocation were resolved to."""
         draft = self._draft
-        draft.connector_version, draft.effect = admitted.manifest.version, admitted.action.rule_effect
-        draft.connection = admitted.target.name if admitted.target is not None else None
+        draft.connector_version, draft.effect = plan.manifest.version, plan.action.rule_effect
+        draft.connection = plan.target.name if plan.target is not None else None
 
-    def run_with(self, run: Run) -> None:
-        """Record the attempts of ``run``; and what nobody may repeat as a ``write``, which is on disk before it is sent, and in doubt if
-        its process is lost. A queued invocation is delivered again with the key that was derived from it."""
-        self.log = run.log
-        if self._claimed is None and run.ends_in_doubt:
+    def attempt(self, attempts: Attempts) -> None:
+        """Record what nobody may repeat as a ``write``, which is on disk before it is sent, and in doubt if its process is lost. A queued
+        invocation is delivered again with the key that was derived from it."""
+        if self._run.claimed is None and attempts.ends_in_doubt:
             self._draft.effect = "write"
 
     def rule(self, text: str) -> None:
         """Note the rule that refused the invocation."""
         self._draft.rule = text
-
-    def withhold(self, inline: object) -> None:
-        """Never store a value of an inline connection with a failure (docs/reference/invocation.md), secret or not."""
-        self._inline = inline
-
-    def show_only(self, sees: Callable[[Entry], bool]) -> None:
-        """Name the entry of another request in a conflict only if the caller may see it."""
-        self._sees = sees
 
     def keep(self, inputs: bytes | None) -> None:
         """Store the inputs, which are already encrypted, with the entry; None stores nothing."""
@@ -319,18 +305,20 @@ class Record:
         self._draft.also = also
 
     def _finishing(self, result: Result) -> Unit:
-        if self._claimed is not None and self._unbegun:
-            return self._journal.giving_back(self._claimed)
-        if self._inline is not None and result.status == "failed":
-            result = _without_inline_values(self._inline, result)
+        attempts = self._run.attempts
+        log = () if attempts is None else attempts.evidence.log
+        if self._run.claimed is not None and self._unbegun:
+            return self._journal.giving_back(self._run.claimed)
+        if self._run.inline is not None and result.status == "failed":
+            result = _without_inline_values(self._run.inline, result)
         if not self.started:
             self._draft.started_at = None  # a run whose start could not be recorded did not begin
-        if self._claimed is not None or (self.started and not self._withdraw()):
-            unit = self._journal.finishing(self._draft.id, result, self.log, self._draft.inputs, self._draft.delivery)
-            if self._claimed is not None and isinstance(result.error, NotYet):
-                return self._journal.requeueing(self._claimed, result.error, unit)
+        if self._run.claimed is not None or (self.started and not self._withdraw()):
+            unit = self._journal.finishing(self._draft.id, result, log, self._draft.inputs, self._draft.delivery)
+            if self._run.claimed is not None and isinstance(result.error, NotYet):
+                return self._journal.requeueing(self._run.claimed, result.error, unit)
             return unit
-        return self._journal.recording(self._draft, result, self.log)
+        return self._journal.recording(self._draft, result, log)
 
     def _must_be_durable(self, result: Result) -> bool:
         """Return whether the caller waits until the outcome is on disk: if it has an idempotency key, or is a doubt to be resolved.

@@ -1,4 +1,4 @@
-"""Fifth stage, settle: check the output, redact secrets and build the Result."""
+"""End of a call: check the output, redact secrets and build the Result."""
 
 from __future__ import annotations
 
@@ -13,43 +13,34 @@ from jackfield.connector.context import MAX_WARNINGS
 from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError, Provider
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.json_pointer import shown
-from jackfield.manifest import ActionManifest
+from jackfield.pipe.paging import next_inputs
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.redactor import Redactor
-from jackfield.schema.cache import Schemas
-from jackfield.schema.steps import steps_of
 
 if TYPE_CHECKING:
+    from jackfield.pipe.attempts import Attempts
+    from jackfield.pipe.plan import Plan
     from jackfield.redaction.marks import Concealed
     from jackfield.schema_walk import SecretPlaces
 
 
-def check_output(
-    output: Mapping[str, Any], action: ActionManifest, key: tuple[str, str], schemas: Schemas, *, preview: bool = False
-) -> tuple[Mapping[str, Any], ...]:
+def check_output(output: Mapping[str, Any], plan: Plan, *, preview: bool = False) -> tuple[Mapping[str, Any], ...]:
     """Validate the output, or the preview, against the action's schema of it. Return the differences where the schema only describes it.
 
     :raises InvalidOutput: if it does not match, which is a bug of the connector; the message names members, never values.
     """
-    noun, schema = ("preview", action.preview) if preview else ("output", action.output)
-    if not schema:
+    judge = plan.judge_of_preview if preview else plan.judge
+    faults = () if judge is None else judge.judge(output)
+    if not faults:
         return ()
-    faults = schemas.find((*key, noun, action.key), schema, noun="output").judge(output)
-    if faults and action.only_describes:
+    if plan.action.only_describes:
         return tuple({"path": fault.path, "message": _difference(fault)} for fault in faults[:MAX_WARNINGS])
-    if faults:
-        done = "Nothing was sent" if preview else "The action was executed"
-        places = ", ".join(sorted({fault.path or "/" for fault in faults})[:5])
-        raise InvalidOutput(
-            f"the {noun} of '{action.key}' violates its own schema at {places}",
-            hint=f"{done}. This is a bug in the connector: report it to its author.",
-        )
-    return ()
-
-
-def settles_long(output: Mapping[str, Any], action: ActionManifest, key: tuple[str, str], schemas: Schemas) -> bool:
-    """Return True if judging and masking an output may take so long that an event loop should not wait for it."""
-    return schemas.takes_long((*key, "output", action.key), output) if action.output else steps_of(output, _UNJUDGED) > _UNJUDGED
+    noun, done = ("preview", "Nothing was sent") if preview else ("output", "The action was executed")
+    places = ", ".join(sorted({fault.path or "/" for fault in faults})[:5])
+    raise InvalidOutput(
+        f"the {noun} of '{plan.action.key}' violates its own schema at {places}",
+        hint=f"{done}. This is a bug in the connector: report it to its author.",
+    )
 
 
 def _difference(fault: Detail) -> str:
@@ -66,8 +57,6 @@ def masked_output(output: Mapping[str, Any], redactor: Redactor | None) -> Mappi
     return cleaned
 
 
-_UNJUDGED = 8_000
-"""Parts of an output without a schema that are masked in an event loop."""
 _ATOMS = frozenset({int, float, bool, type(None)})
 """Types of JSON values that hold no text."""
 
@@ -121,7 +110,7 @@ _SHORTEST_SECRET = 8
 """Secrets of an output, and the characters of each, for which the rest of its record is searched."""
 
 
-def recorded(result: Result, action: ActionManifest, key: tuple[str, str], schemas: Schemas, *, queued: bool) -> Result:
+def recorded(result: Result, plan: Plan, *, queued: bool) -> Result:
     """Return a success as the journal keeps it, and as everyone but the caller of this call sees it: without the secrets of its output.
 
     All of an output that hands out credentials is secret, else what its schema marks. Up to 20 of these values, of 8 or more characters,
@@ -129,7 +118,7 @@ def recorded(result: Result, action: ActionManifest, key: tuple[str, str], schem
     """
     if result.output is None:
         return result
-    has_secrets, places = _secrets_of(action, key, schemas)
+    has_secrets, places = _secrets_of(plan)
     if not has_secrets:
         return result
     from jackfield.redaction.marks import Concealed, masked
@@ -141,8 +130,8 @@ def recorded(result: Result, action: ActionManifest, key: tuple[str, str], schem
     if not found.count:
         return result
     meta, redactor = result.meta, _redactor_of(found)
-    following = None if meta.next is None else masked(action.inputs, meta.next)
-    if action.hands_out and following is not None:
+    following = None if meta.next is None else masked(plan.action.inputs, meta.next)
+    if plan.action.hands_out and following is not None:
         following = dict.fromkeys(following, MASK)
     warnings = (_concealment(found, queued=queued), *meta.warnings)[:MAX_WARNINGS]
     beside = masked_output({"next": following, "warnings": list(warnings)}, redactor)
@@ -150,13 +139,13 @@ def recorded(result: Result, action: ActionManifest, key: tuple[str, str], schem
     return replace(result, output=masked_output(found.output, redactor), meta=meta)
 
 
-def concealed(value: Any, action: ActionManifest, key: tuple[str, str], schemas: Schemas) -> Any:
+def concealed(value: Any, plan: Plan) -> Any:
     """Return what a provider answered to an action without its secrets, as the error of a doubt may quote it.
 
     Members count as secret where the action's output has them so; all of an action that hands out credentials is. A text is an ID
     (``Call.answered``), and stays.
     """
-    has_secrets, places = _secrets_of(action, key, schemas)
+    has_secrets, places = _secrets_of(plan)
     if not has_secrets or value is None:
         return value
     from jackfield.redaction.marks import Concealed
@@ -170,12 +159,11 @@ def concealed(value: Any, action: ActionManifest, key: tuple[str, str], schemas:
     return masked_output(found.output, _redactor_of(found))
 
 
-def _secrets_of(action: ActionManifest, key: tuple[str, str], schemas: Schemas) -> tuple[bool, SecretPlaces | None]:
+def _secrets_of(plan: Plan) -> tuple[bool, SecretPlaces | None]:
     """Return whether an action's output has secrets, and their places; None if all of it is secret."""
-    if action.hands_out:
+    if plan.action.hands_out:
         return True, None
-    schema = action.output
-    places = schemas.find((*key, "output", action.key), schema, noun="output").secret_places if schema else None
+    places = None if plan.judge is None else plan.judge.secret_places
     return places is not None, places
 
 
@@ -194,6 +182,50 @@ def _concealment(found: Concealed, *, queued: bool) -> Mapping[str, Any]:
     if queued:
         return {"path": "", "message": f"nobody was shown {what}, because the invocation was queued: run the action directly to see it"}
     return {"path": "", "message": f"only the caller of this call was shown {what}: records and replays have *** in its place"}
+
+
+def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
+    """Judge and mask the output of a success; note on the run how the journal keeps it.
+
+    :raises JackfieldError: if the output breaks its schema: of an action that may have changed something, a doubt.
+    """
+    run, plan = attempts.run, attempts.plan
+    meta, redactor, paging = run.meta, run.redactor, plan.code.pagination
+    warnings = _judged(attempts, output)
+    if attempts.warnings:
+        warnings = (*(detail.to_json() for detail in attempts.warnings), *warnings)
+    if warnings:
+        meta.warnings = tuple(masked_output({"warnings": list(warnings[:MAX_WARNINGS])}, redactor)["warnings"])
+    shown = masked_output(output, redactor)
+    if paging is not None:
+        meta.next = next_inputs(paging, attempts.inputs, shown)
+    result = succeeded(run.ended(), shown)
+    if run.record is not None:
+        run.kept = recorded(result, plan, queued=run.claimed is not None)
+    return result
+
+
+def _judged(attempts: Attempts, output: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Check the output, and return its differences from a schema that only describes it."""
+    try:
+        return check_output(output, attempts.plan)
+    except InvalidOutput as error:
+        from jackfield.redaction.marks import masked
+
+        plan = attempts.plan
+        raise attempts.unusable(error, masked(plan.action.output, concealed(output, plan))) from None
+
+
+def previewed(attempts: Attempts, preview: object) -> Result:
+    """Return the Result of a dry run with a preview.
+
+    :raises InvalidOutput: if the preview is not what the action's schema says.
+    """
+    from jackfield.connector.conversion import dumped
+
+    output, run = dumped(preview), attempts.run
+    check_output(output, attempts.plan, preview=True)
+    return succeeded(run.ended(), masked_output(output, run.redactor))
 
 
 def succeeded(meta: Meta, output: Mapping[str, Any] | None) -> Result:

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.connector.budget import Budget, Limits
     from jackfield.database import Database
-    from jackfield.pipe.run import Run
+    from jackfield.pipe.attempts import Attempts
+    from jackfield.pipe.rate import Pace
 
 T = TypeVar("T")
 
@@ -177,56 +179,79 @@ class Paces:
         return SharedPace(row, self._clock, is_fast=False)
 
 
-async def shared_turn(run: Run, budget: Budget, last: JackfieldError | None) -> bool:
+@dataclass(slots=True)
+class Turn:
+    """Place of one call among those that its rate limits bind."""
+
+    pace: Pace | None = None
+    """Rate of the action over its connection, which is learned or declared."""
+    shared: SharedPace | None = None
+    """Pace of the provider's account, if the action declares a budget."""
+    place: float | None = None
+    """Place in that line for the next attempt."""
+    cost: float = 1.0
+    """How much an attempt counts."""
+    granted_at: float = 0.0
+    is_planned: bool = False
+    """True once the call is counted in the warm-up plan of its connection."""
+    ticket: int | None = None
+    """Place in the line for a slot while the provider throttles."""
+    has_turn: bool = False
+    """True if the next attempt has its slot already."""
+
+
+async def shared_turn(attempts: Attempts, budget: Budget, last: JackfieldError | None) -> bool:
     """Wait until shortly before the slot of the run's next attempt; return False if the budget does not pace this call.
 
     :raises RateLimited: if the slot would come due after the deadline; ``last``, the error of the attempt before, if there is one.
     :raises QuotaExceeded: if the daily quota is used up.
     :raises Cancelled: if the invocation is cancelled meanwhile.
     """
-    client, paces = (await run.next_client()), run.paces
-    if run.shared is None and run.opening is not None and paces is not None:
-        seen: list[bool] = run.opening.cache.cached(("paced", run.connector.key), list)
-        run.shared = await run.waiter.call(lambda: _pace(paces, run, budget, client), inline_ok=bool(seen) and not budget.asks_elsewhere)
+    client, paces = (await attempts.next_client()), attempts.means.paces
+    if attempts.turn.shared is None and attempts.opening is not None and paces is not None:
+        seen: list[bool] = attempts.opening.cache.cached(("paced", attempts.plan.connector.key), list)
+        attempts.turn.shared = await attempts.run.waiter.call(
+            lambda: _pace(paces, attempts, budget, client), inline_ok=bool(seen) and not budget.asks_elsewhere
+        )
         seen[:] = [True]
-    pace = run.shared
+    pace = attempts.turn.shared
     if pace is None:
         return False
-    run.cost = _attempted(run.action.cost, run.values) or 1.0
-    grant = await _granted(run, pace, budget, client, last)
-    if not run.attempts and not run.is_planned:
-        run.is_planned = True
-        await _keep_to_plan(run, pace, budget, client, grant)
-    run.granted_at, run.client = run.clock.monotonic(), client
+    attempts.turn.cost = _attempted(attempts.plan.code.cost, attempts.values) or 1.0
+    grant = await _granted(attempts, pace, budget, client, last)
+    if not attempts.count and not attempts.turn.is_planned:
+        attempts.turn.is_planned = True
+        await _keep_to_plan(attempts, pace, budget, client, grant)
+    attempts.turn.granted_at, attempts.client = attempts.means.clock.monotonic(), client
     if grant.position is not None:
-        run.place = grant.position
+        attempts.turn.place = grant.position
         if pace.due_in(grant.position) > _LEAD:
-            run.client = None  # its credentials may expire meanwhile
-            await _until(run, pace, grant.position, last)
-    run.has_turn = True
+            attempts.client = None  # its credentials may expire meanwhile
+            await _until(attempts, pace, grant.position, last)
+    attempts.turn.has_turn = True
     return True
 
 
-def _pace(paces: Paces, run: Run, budget: Budget, client: Any) -> SharedPace | None:
+def _pace(paces: Paces, attempts: Attempts, budget: Budget, client: Any) -> SharedPace | None:
     """Find the pace of the account. The first time this may open the database, and create the client of the provider's API."""
-    scope = _attempted(budget.scope, run.values, client)
-    return None if scope is None else paces.find(run.connector.key, budget.key, scope)
+    scope = _attempted(budget.scope, attempts.values, client)
+    return None if scope is None else paces.find(attempts.plan.connector.key, budget.key, scope)
 
 
-async def await_slot(run: Run) -> None:
+async def await_slot(attempts: Attempts) -> None:
     """Wait for the slot itself, right before the attempt of an action that is a coroutine."""
-    pace, place = run.shared, run.place
+    pace, place = attempts.turn.shared, attempts.turn.place
     if pace is None or place is None:
         return
     seconds = pace.due_in(place)
     if seconds > 0:
-        await run.waiter.pause(min(seconds, run.deadline.remaining()), run.cancelled)
+        await attempts.run.waiter.pause(min(seconds, attempts.run.deadline.remaining()), attempts.run.cancelled)
     if pace.due_in(place) < -_LATE:
-        await run.waiter.call(partial(hold_for_slot, run), inline_ok=pace.is_fast)
-    run.place = None
+        await attempts.run.waiter.call(partial(hold_for_slot, attempts), inline_ok=pace.is_fast)
+    attempts.turn.place = None
 
 
-def hold_for_slot(run: Run) -> None:
+def hold_for_slot(attempts: Attempts) -> None:
     """Block until the slot, when the first byte is about to leave.
 
     If it has just passed, move the slots behind it; if it passed long ago (the first call of a process takes half a second), take a new
@@ -235,115 +260,119 @@ def hold_for_slot(run: Run) -> None:
     :raises RateLimited: if the new slot comes due after the deadline.
     :raises Cancelled: if the invocation is cancelled meanwhile.
     """
-    pace, place = run.shared, run.place
-    run.place = None
+    pace, place = attempts.turn.shared, attempts.turn.place
+    attempts.turn.place = None
     if pace is None:
         return
-    if place is None and run.clock.monotonic() - run.granted_at > _TOO_LATE:  # it was not paced when it asked, and may be now
-        place = pace.ask(Request(run.cost, run.deadline.remaining(), again=True)).position
+    if (
+        place is None and attempts.means.clock.monotonic() - attempts.turn.granted_at > _TOO_LATE
+    ):  # it was not paced when it asked, and may be now
+        place = pace.ask(Request(attempts.turn.cost, attempts.run.deadline.remaining(), again=True)).position
     while place is not None:
         while (seconds := pace.due_in(place)) > 0:
-            run.clock.sleep(min(seconds, run.deadline.remaining(), _REFRESH), run.cancelled)
-            _check(run)
-            run.deadline.check()
+            attempts.means.clock.sleep(min(seconds, attempts.run.deadline.remaining(), _REFRESH), attempts.run.cancelled)
+            _check(attempts)
+            attempts.run.deadline.check()
             pace.refresh()
         if seconds >= -_LATE:
             return
         if seconds >= -_TOO_LATE:
             pace.delayed(-seconds - _LATE)
             return
-        grant = pace.ask(Request(run.cost, run.deadline.remaining(), again=True))
+        grant = pace.ask(Request(attempts.turn.cost, attempts.run.deadline.remaining(), again=True))
         if grant.outcome != "granted":
-            raise _late(run, pace, grant.at)
+            raise _late(attempts, pace, grant.at)
         place = grant.position
 
 
-async def _granted(run: Run, pace: SharedPace, budget: Budget, client: Any, last: JackfieldError | None) -> Grant:
+async def _granted(attempts: Attempts, pace: SharedPace, budget: Budget, client: Any, last: JackfieldError | None) -> Grant:
     while True:
-        again = last is not None or run.attempts > 0
-        request = Request(run.cost, run.deadline.remaining(), again=again, queued=run.is_queued and not again)
-        grant: Grant = pace.ask(request) if pace.is_fast else await run.waiter.call(partial(pace.ask, request))
+        again = last is not None or attempts.count > 0
+        request = Request(
+            attempts.turn.cost, attempts.run.deadline.remaining(), again=again, queued=attempts.run.claimed is not None and not again
+        )
+        grant: Grant = pace.ask(request) if pace.is_fast else await attempts.run.waiter.call(partial(pace.ask, request))
         if grant.outcome == "granted":
             return grant
         if grant.outcome == "read":
-            until = run.clock.monotonic() + min(_READ_WITHIN, run.deadline.remaining() / 3)
-            patience = Deadline(run.clock, until, run.deadline.seconds)
-            fault = await run.waiter.call(partial(pace.read, lambda: budget.limits(client), patience))
+            until = attempts.means.clock.monotonic() + min(_READ_WITHIN, attempts.run.deadline.remaining() / 3)
+            patience = Deadline(attempts.means.clock, until, attempts.run.deadline.seconds)
+            fault = await attempts.run.waiter.call(partial(pace.read, lambda: budget.limits(client), patience))
             if fault is not None:
-                run.limits_unread(fault, client, patience)
+                attempts.limits_unread(fault, client, patience)
         elif grant.outcome == "wait":
-            await run.waiter.pause(min(_POLL, run.deadline.remaining()), run.cancelled)
+            await attempts.run.waiter.pause(min(_POLL, attempts.run.deadline.remaining()), attempts.run.cancelled)
         elif grant.outcome == "postponed":
             raise PostponedError(grant.at or 0.0)
         elif grant.outcome == "late":
-            raise last or _late(run, pace, grant.at)
+            raise last or _late(attempts, pace, grant.at)
         else:
-            raise _used_up(run, grant.at)
-        _check(run)
+            raise _used_up(attempts, grant.at)
+        _check(attempts)
 
 
-async def _keep_to_plan(run: Run, pace: SharedPace, budget: Budget, client: Any, grant: Grant) -> None:
+async def _keep_to_plan(attempts: Attempts, pace: SharedPace, budget: Budget, client: Any, grant: Grant) -> None:
     """Count the call in the warm-up plan of its connection, if that has one.
 
     :raises QuotaExceeded: if the plan allows no more today.
     """
-    plan, paces = _attempted(budget.warmup, client), run.paces
+    plan, paces = _attempted(budget.warmup, client), attempts.means.paces
     if plan is None or paces is None:
         return
-    row = paces.find(run.connector.key, f"{budget.key} warm-up", plan.name)
-    refused = await run.waiter.call(lambda: row.plan(plan.per_day, run.cost), inline_ok=row.is_fast)
+    row = paces.find(attempts.plan.connector.key, f"{budget.key} warm-up", plan.name)
+    refused = await attempts.run.waiter.call(lambda: row.plan(plan.per_day, attempts.turn.cost), inline_ok=row.is_fast)
     if refused is not None:
         number, until = refused
-        await run.waiter.call(partial(pace.given_back, grant.position, run.cost), inline_ok=pace.is_fast)
+        await attempts.run.waiter.call(partial(pace.given_back, grant.position, attempts.turn.cost), inline_ok=pace.is_fast)
         raise QuotaExceeded(
             f"the warm-up plan of '{plan.name}' allows {plan.per_day[number]:g} on day {number + 1}, which leaves no room for "
-            f"'{run.action.key}': nothing was sent",
+            f"'{attempts.plan.code.key}': nothing was sent",
             hint=f"The next day of the plan begins at {iso(until)}. Send later, or change 'warmup' of the connection.",
         )
 
 
-async def _until(run: Run, pace: SharedPace, position: float, last: JackfieldError | None) -> None:
+async def _until(attempts: Attempts, pace: SharedPace, position: float, last: JackfieldError | None) -> None:
     """Wait until shortly before a position comes due, looking now and then for changes of the rate."""
-    lead = 0.0 if run.attempts else _LEAD
+    lead = 0.0 if attempts.count else _LEAD
     while (seconds := pace.due_in(position)) > lead:
-        if seconds >= run.deadline.remaining():
-            run.place = None
-            await run.waiter.call(partial(pace.given_back, position, run.cost), inline_ok=pace.is_fast)
-            raise last or _late(run, pace, None)
+        if seconds >= attempts.run.deadline.remaining():
+            attempts.turn.place = None
+            await attempts.run.waiter.call(partial(pace.given_back, position, attempts.turn.cost), inline_ok=pace.is_fast)
+            raise last or _late(attempts, pace, None)
         left = seconds - lead
-        await run.waiter.pause(left if left < _REFRESH else max(_REFRESH, left / 2), run.cancelled)
-        if run.cancelled.is_set():
-            run.place = None
-            await run.waiter.call(partial(pace.given_back, position, run.cost), inline_ok=pace.is_fast)
-        _check(run)
+        await attempts.run.waiter.pause(left if left < _REFRESH else max(_REFRESH, left / 2), attempts.run.cancelled)
+        if attempts.run.cancelled.is_set():
+            attempts.turn.place = None
+            await attempts.run.waiter.call(partial(pace.given_back, position, attempts.turn.cost), inline_ok=pace.is_fast)
+        _check(attempts)
         if left >= _REFRESH and pace.is_stale:
-            await run.waiter.call(pace.refresh, inline_ok=pace.is_fast)
+            await attempts.run.waiter.call(pace.refresh, inline_ok=pace.is_fast)
 
 
-def _check(run: Run) -> None:
-    if run.cancelled.is_set():
+def _check(attempts: Attempts) -> None:
+    if attempts.run.cancelled.is_set():
         raise Cancelled("the invocation was cancelled while it waited for the rate limit")
 
 
-def _late(run: Run, pace: SharedPace, at: float | None) -> RateLimited:
-    rate, wait = pace.rate, None if at is None else max(1.0, at - run.clock.time())
+def _late(attempts: Attempts, pace: SharedPace, at: float | None) -> RateLimited:
+    rate, wait = pace.rate, None if at is None else max(1.0, at - attempts.means.clock.time())
     allows = f"the provider allows about {rate:.2g} calls a second over this account, and others wait" if rate else "others wait"
     return RateLimited(
-        f"the deadline of {run.deadline.seconds:g} s passes before '{run.action.key}' has its turn: {allows}",
+        f"the deadline of {attempts.run.deadline.seconds:g} s passes before '{attempts.plan.code.key}' has its turn: {allows}",
         hint="Nothing was sent. Send fewer at a time, raise 'timeoutSeconds', or ask the provider for a higher rate.",
         retry_after=wait,
         sent=Sent.NOTHING,
     )
 
 
-def _used_up(run: Run, at: float | None) -> QuotaExceeded:
+def _used_up(attempts: Attempts, at: float | None) -> QuotaExceeded:
     frees = (
         f"The oldest calls that jackfield made leave it by {iso(at)}."
         if at is not None
         else "It frees up as earlier calls pass 24 hours, at the latest in 24 hours."
     )
     return QuotaExceeded(
-        f"the provider's 24-hour quota leaves no room for '{run.action.key}': nothing was sent",
+        f"the provider's 24-hour quota leaves no room for '{attempts.plan.code.key}': nothing was sent",
         hint=f"{frees} Send later, or ask the provider for a higher quota.",
     )
 

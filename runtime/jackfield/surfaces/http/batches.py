@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.invocation import Result
-from jackfield.pipe.bulk import Enqueued
+from jackfield.pipe.enqueue import Enqueued
 from jackfield.surfaces.shared.body import LARGE, decoded, read_body
 from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.identity import Identity

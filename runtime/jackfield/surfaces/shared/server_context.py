@@ -40,7 +40,7 @@ _FIRST_CALL = (
     "cryptography.hazmat.primitives.ciphers.aead",
     "jackfield.connector.manifests",
     "jackfield.management.visible_connections",
-    "jackfield.pipe.run",
+    "jackfield.pipe.attempts",
     "jackfield.schema.compiling",
     "pydantic.main",
     "pydantic.type_adapter",

@@ -1,0 +1,468 @@
+"""Attempts of one call at its action, within its deadline, its rate limit and the retry policy of its effect. The only layer of retries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jackfield.clock import Deadline
+from jackfield.connector.context import MAX_WARNINGS, Answered, Call, FileStore, IdempotencyKey, entered
+from jackfield.connector.conversion import dumped_or_fault
+from jackfield.connector.streamed import store_files
+from jackfield.errors import (
+    Cancelled,
+    Detail,
+    InvalidOutput,
+    JackfieldError,
+    NotYet,
+    QuotaExceeded,
+    RateLimited,
+    Sent,
+    TimedOut,
+    Unavailable,
+)
+from jackfield.failures import CONTAINED, contained
+from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, quoted, repeated, weigh
+from jackfield.pipe.evidence import Evidence
+from jackfield.pipe.on_time import GRACE
+from jackfield.pipe.rate import take_turn
+from jackfield.pipe.settle import concealed
+from jackfield.pipe.shared_pace import await_slot, hold_for_slot
+from jackfield.pipe.waiter import Until
+from jackfield.redaction.logs import reason
+from jackfield.retry import BASE, Tries, may_repeat
+
+if TYPE_CHECKING:
+    from jackfield.connector import Inputs
+    from jackfield.manifest import Effect
+    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.open import OpenConnection
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.run import Run
+    from jackfield.pipe.shared_pace import Turn
+
+_TRY_SHARE = 3
+"""An attempt that may be repeated gets one third of the time left, so that an attempt that hangs leaves time for further, shorter ones.
+
+Of an idempotent action only the first one does: the second gets all the time left, since a provider that is slow rather than
+hung would otherwise carry out each of them, and answer none in time."""
+_MIN_TRY = 1.0
+"""Minimum seconds for such an attempt, if there is that much time: the first one of a process imports the SDK, too."""
+
+_OPEN_FOR = 1.0
+"""Seconds for which a client may wait for its attempt: it may hold credentials that expire."""
+_MAX_LOGGED = 100
+"""Limit of attempts of one invocation recorded in the journal."""
+
+
+@dataclass(slots=True)
+class Attempts:
+    """Attempts of one call at its action, from the first to the last."""
+
+    run: Run
+    plan: Plan
+    values: Inputs
+    inputs: Mapping[str, Any]
+    """Inputs as JSON, from which ``values`` was made."""
+    opening: OpenConnection | None
+    means: Means
+    files: FileStore | None
+    """Storage of the files that the action returns."""
+    turn: Turn
+    client: Any = None
+    """Client that was opened ahead of the attempt: to record its start, or to find the pace."""
+    opened_at: float = 0.0
+    """Time at which the connection was last opened."""
+    current: Call | None = None
+    since: float | None = None
+    """Start of the current attempt; None between attempts."""
+    renewed: bool = False
+    warnings: tuple[Detail, ...] = ()
+    """What the action's calls told the caller about a success."""
+    evidence: Evidence = field(default_factory=Evidence)
+    key: IdempotencyKey = field(init=False)
+
+    def __post_init__(self) -> None:
+        run, evidence = self.run, self.evidence
+        self.key = IdempotencyKey(run.invocation.idempotency_key or run.meta.invocation_id)
+        # an earlier delivery, whose process was lost, may have taken effect
+        evidence.unclear = run.claimed is not None and run.claimed.delivery > 1 and self.plan.code.effect == "idempotent"
+        evidence.doubtful = evidence.unclear and self._has_derived_key
+
+    async def opened(self) -> Any:
+        """Open the connection (and lease its credentials), with retries. A dry run does nothing else.
+
+        :raises JackfieldError: if it cannot be opened; never in doubt, since nothing of the action was sent.
+        """
+        if self.opening is None:
+            return None
+        tries, before = Tries(), (self.evidence.last, self.evidence.failures)
+        while True:
+            tries.made += 1
+            call = self._call_for(self._patience(tries))
+            try:
+                self.run.deadline.check()
+                step = partial(self.opening.client, call, self.inputs)
+                client = await self.run.waiter.call(
+                    step,
+                    inline_ok=self.opening.is_inline_ok,
+                    executor=self.plan.code.executor,
+                    until=Until(self.run.deadline, partial(self._late, call)),
+                )
+            except Exception as cause:  # noqa: BLE001 (the connection-open boundary: any exception of a connection type gets a code)
+                error = explained(self.plan.connector, cause, None, None, call, self._log_error)
+            else:
+                self.opened_at = self.means.clock.monotonic()
+                self.evidence.last, self.evidence.failures = before  # what opening has overcome ends nothing
+                return client
+            error.sent = Sent.NOTHING  # a fault while opening is never in doubt
+            self._missed(error)
+            await self._wait(tries, error)
+
+    async def next_client(self) -> Any:
+        """Return the client that was opened ahead, if its credentials are as good as new, or open one."""
+        client, self.client = self.client, None
+        if client is None or self.means.clock.monotonic() - self.opened_at > _OPEN_FOR:
+            client = await self.opened()
+        return client
+
+    async def page(self, values: Inputs) -> Mapping[str, Any]:
+        """Call the action for one page (or its whole output), with retries.
+
+        :raises JackfieldError: the error of the last attempt.
+        """
+        tries = Tries()
+        error: JackfieldError | None = None
+        while True:
+            tries.made += 1
+            try:
+                await take_turn(self, error)
+                client = await self.next_client()
+                if self.plan.code.is_async:
+                    await await_slot(self)
+            except JackfieldError as closed:
+                raise self.verdict(closed) from None
+            shares = self._declared != "idempotent" or tries.made - tries.throttled == 1
+            deadline = self._patience(tries) if shares and self._repeats else self.run.deadline
+            call = self.current = self._call_for(deadline)
+            call.gate = None if self.turn.shared is None or self.plan.code.is_async else partial(hold_for_slot, self)
+            self.turn.has_turn = False
+            started, began = self.means.clock.time(), self.means.clock.monotonic()
+            self.since = started
+            try:
+                self.run.deadline.check()
+                output = await self._acted(values, client, call)
+                self._check_time()
+            except Exception as cause:  # noqa: BLE001 (the action boundary: any exception of an action gets a code)
+                error = explained(self.plan.connector, cause, client, values, call, self._log_error)
+                self._weigh(error, call)
+                self._missed(error)
+            else:
+                self.evidence.last, self.evidence.failures = None, 0
+                await self._pace_by(None, began)
+                return self._succeeded(call, started, output)
+            await self._pace_by(error, began)
+            if self.evidence.unclear and error.code in self.plan.code.repeat_ok:
+                return self._succeeded(call, started, dumped_or_fault(self.plan.code.output()))
+            self.evidence.failed += call.begun
+            self._note(call, started, error.code)
+            await self._retry_or_raise(tries, error, client)
+
+    async def _pace_by(self, error: JackfieldError | None, began: float) -> None:
+        """Report the outcome of an attempt to the rate limiter, which other invocations share."""
+        shared = self.turn.shared
+        if shared is not None:
+            if isinstance(error, RateLimited):
+                await self.run.waiter.call(partial(shared.throttled, began, error.retry_after), inline_ok=shared.is_fast)
+            elif isinstance(error, QuotaExceeded):
+                await self.run.waiter.call(shared.quota_used_up, inline_ok=shared.is_fast)
+        elif self.turn.pace is not None and error is None:
+            self.turn.pace.accepted(self.means.clock.monotonic())
+        elif self.turn.pace is not None and isinstance(error, RateLimited):
+            self.turn.pace.throttled(began, self.means.clock.monotonic(), error.retry_after)
+
+    async def _retry_or_raise(self, tries: Tries, error: JackfieldError, client: Any) -> None:
+        """Wait for another attempt, if one is allowed.
+
+        :raises JackfieldError: if this failure is the last.
+        """
+        effect, done = self.effect, self._done()
+        self.current = None  # this attempt is over and recorded
+        if isinstance(error, NotYet) and (self.run.claimed is not None) and effect == "idempotent":
+            raise error  # the queue runs it again, under the same key
+        self.evidence.done = done or self.evidence.done
+        self.evidence.doubtful = self.evidence.doubtful or bool(done) or (error.sent is Sent.UNKNOWN and self._ends_in_doubt(effect))
+        if done and effect == "write":
+            raise self.verdict(error)
+        if self.evidence.unclear and error.code in {"not_found", "conflict"}:
+            raise repeated(error)
+        self.evidence.unclear = self.evidence.unclear or (error.sent is Sent.UNKNOWN and effect == "idempotent")
+        if error.stale_credentials and error.sent is not Sent.UNKNOWN and not self.renewed and hasattr(client, "renew"):
+            self.renewed = True
+            client.renew()
+            return
+        if may_repeat(effect, error, on_doubt=self.run.invocation.on_doubt):
+            try:
+                await self._wait(tries, error)
+            except JackfieldError as last:
+                raise self.verdict(last) from None
+            return
+        raise self.verdict(error)
+
+    async def _wait(self, tries: Tries, error: JackfieldError) -> None:
+        if not (error.retryable or error.sent is Sent.UNKNOWN) or not error.repeatable or not tries.allow_another(error):
+            raise error
+        if isinstance(error, NotYet) and (self.run.claimed is not None):
+            raise error  # the queue waits, and no thread
+        seconds, remaining = self.means.backoff.wait(tries.made, error), self.run.deadline.remaining()
+        if isinstance(error, NotYet):
+            seconds = min(seconds, max(_MIN_TRY, remaining / 2))  # ask once more shortly before the deadline
+        if isinstance(error, RateLimited) and self.turn.shared is not None:
+            seconds = error.retry_after or 0.0  # the next slot is the back-off
+        elif isinstance(error, RateLimited) and remaining > BASE:  # back-off must not end the retries before the deadline does
+            seconds = max(min(seconds, remaining / 2), error.retry_after or 0.0, self._slot())
+        if seconds >= remaining:
+            raise error
+        if (seconds > 0 or self.turn.shared is None) and not self.run.cancelled.is_set():
+            await self.run.waiter.pause(seconds, self.run.cancelled)
+        if self.run.cancelled.is_set():
+            raise error if self.evidence.unclear else Cancelled("the invocation was cancelled while it waited for its next attempt")
+
+    def _slot(self) -> float:
+        """Return the seconds until the rate limiter's next slot; 0 without a limiter, or if invocations wait in line: the slot is then
+        theirs."""
+        return 0.0 if self.turn.pace is None or self.turn.pace.waiting else self.turn.pace.earliest(self.means.clock.monotonic())
+
+    def verdict(self, error: JackfieldError) -> JackfieldError:
+        """Return the error that ends the run: in doubt if an attempt may have taken effect and nobody may repeat it, else ``error``.
+
+        The only place that decides this. It asks: was anything sent that was not clearly refused, may it be repeated (its effect), and
+        under whose key? A key that was derived from the invocation ends with it: another invocation would take effect again.
+        ``unusable`` adds: was it answered, but not in a way that can be used?
+        """
+        error = self.ended(error)
+        if not self.evidence.doubtful:
+            return error
+        done = [replace(step, returned=concealed(step.returned, self.plan)) for step in self.evidence.done]
+        doubt = in_doubt(self.plan.code.key, error, done, answered=self.evidence.fetched)
+        if self._has_derived_key and self.key.used:
+            doubt.details = (*doubt.details, Detail("", f"the idempotency key sent to the provider was '{self.key.value}'"))
+        return doubt
+
+    def ended(self, error: JackfieldError) -> JackfieldError:
+        """Return the error that ends the run, with its cause: if ``error`` says only that the deadline passed before the next attempt, that
+        is the failure before."""
+        last = self.evidence.last
+        if last is None:
+            return error
+        if isinstance(error, TimedOut) and error.unexplained and error.sent is Sent.NOTHING:
+            error = last
+        return (
+            counted(error, self.evidence.failures)
+            if error is last and self.evidence.failures > 1 and not isinstance(error, NotYet)
+            else error
+        )
+
+    def limits_unread(self, fault: Exception, client: Any, deadline: Deadline) -> None:
+        """Note why the provider's limits could not be read. That ends no run, unless no time is left after it."""
+        self._missed(explained(self.plan.connector, fault, client, None, Call(deadline), self._log_error))
+
+    def _missed(self, error: JackfieldError) -> None:
+        if error.retryable and not (isinstance(error, TimedOut) and error.unexplained):
+            self.evidence.last, self.evidence.failures = error, self.evidence.failures + 1
+
+    def unusable(self, error: JackfieldError, output: Mapping[str, Any] | None = None) -> JackfieldError:
+        """Return the error that ends a run whose answer cannot be used: an action that may have changed something has not just failed.
+
+        ``output`` is the answer, with secrets redacted.
+        """
+        if self._declared != "read" and (self.evidence.fetched or (self.current is not None and self.current.begun)):
+            self.evidence.doubtful = True
+        judged = self.verdict(error)
+        if self.evidence.doubtful and output is not None:
+            judged.details = (*judged.details, Detail("", f"the action returned {quoted(output)}"))
+        return judged
+
+    @property
+    def _has_derived_key(self) -> bool:
+        return self.plan.code.idempotent_by == "key" and self.run.invocation.idempotency_key is None
+
+    def _ends_in_doubt(self, effect: Effect) -> bool:
+        return effect == "write" or (effect == "idempotent" and self._has_derived_key)
+
+    @property
+    def ends_in_doubt(self) -> bool:
+        """True if an attempt with an unknown outcome leaves the invocation in doubt, if it is the last one."""
+        return self._ends_in_doubt(self._declared)
+
+    @property
+    def count(self) -> int:
+        """Number of attempts started at the provider's operation. Successful pages after the first are not counted."""
+        return self.evidence.failed + self.evidence.fetched
+
+    def interrupted(self) -> JackfieldError:
+        """End the run because its process or caller stops in the middle of it; the current attempt counts. Return the error."""
+        begun, leaves = self.evidence.doubtful or (self.current is not None and self.current.begun), self._ends_in_doubt(self.effect)
+        if self.current is not None and self.current.begun and self.since is not None:
+            self.evidence.failed += 1
+            self._note(self.current, self.since, "in_doubt" if leaves else "cancelled")
+        if begun and leaves:
+            self.evidence.doubtful = True
+            return self.verdict(Unavailable("the process stopped, or the caller disconnected, before the response was recorded"))
+        return Cancelled("the process stopped, or the caller disconnected, before it ended")
+
+    def _note(self, call: Call, started: float, outcome: str) -> None:
+        """Store the request id, and a line about this attempt for the journal (for the first hundred attempts)."""
+        self.since = None
+        if call.request_id is not None:
+            redactor = None if self.opening is None else self.opening.cache.redactor
+            if redactor is not None and redactor.holds(call.request_id):  # a provider may send back what it was sent
+                call.request_id = redactor.clean(call.request_id)
+            self.run.meta.request_id = call.request_id
+        if self.run.record is not None and call.begun and len(self.evidence.log) < _MAX_LOGGED:
+            times = {"startedAt": round(started, 3), "endedAt": round(self.means.clock.time(), 3)}
+            self.evidence.log.append({**times, "step": self.plan.code.key, "outcome": outcome, "requestId": call.request_id})
+
+    @property
+    def _declared(self) -> Effect:
+        return self.plan.code.effect if self.plan.code.effect_of is None else contained(self.plan.code.effect_of, self.values)
+
+    @property
+    def _repeats(self) -> bool:
+        return self._declared != "write" or self.run.invocation.on_doubt == "retry"
+
+    def _patience(self, tries: Tries) -> Deadline:
+        """Return the deadline of an attempt that may be repeated; the last one gets all the time left."""
+        if tries.is_last:
+            return self.run.deadline
+        now = self.means.clock.monotonic()
+        least = min(now + _MIN_TRY, self.run.deadline.at)
+        return Deadline(self.means.clock, max(least, now + (self.run.deadline.at - now) / _TRY_SHARE), self.run.deadline.seconds)
+
+    async def _acted(self, values: Inputs, client: Any, call: Call) -> Any:
+        arguments = (values, client) if self.plan.code.takes_client else (values,)
+        until = Until(self.run.deadline, partial(self._late, call))
+        if self.plan.code.is_async:
+            return await self.run.waiter.finished(lambda: self._await(arguments, call), until)
+        return await self.run.waiter.call(lambda: self._call(arguments, call), executor=self.plan.code.executor, until=until)
+
+    def _check_time(self) -> None:
+        """Refuse an answer that came too late: whoever waits at a deadline has been told that there is none.
+
+        :raises TimedOut: if the action returned well after the deadline.
+        """
+        late = self.means.clock.monotonic() - self.run.deadline.at
+        if late > GRACE:
+            self._blame("late", f"the action '{self.plan.code.key}' returned {late:.1f} s after its deadline: it blocks")
+            raise self.run.deadline.passed(Sent.UNKNOWN)
+
+    def _late(self, call: Call) -> JackfieldError:
+        """Log that an attempt goes on in its thread, and return the error that ends it here. Code that is entered may have sent something
+        without saying so."""
+        identifier, seconds = self.run.meta.invocation_id, self.run.deadline.seconds
+        AUTHORS.error(
+            "invocation %s: '%s' of the connector '%s' still runs after its deadline of %g s: it blocks, and goes on in its thread",
+            identifier, self.plan.code.key, self.plan.connector.key, seconds,
+        )  # fmt: skip
+        return self.run.deadline.passed(Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING)
+
+    def _enter(self, call: Call) -> None:
+        """Enter the action. This counts as sent unless the client announces its requests."""
+        if not self._reports:
+            call.wait_for_slot()
+            call.check()
+            call.begun = True
+        call.entered = True
+
+    def _call(self, arguments: tuple[Any, ...], call: Call) -> Any:
+        with entered(call):
+            self._enter(call)
+            output = self.plan.code.function(*arguments)
+            if self.plan.code.returns_files:
+                store_files(output, self.files)
+        return dumped_or_fault(output)
+
+    async def _await(self, arguments: tuple[Any, ...], call: Call) -> Any:
+        import asyncio
+
+        with entered(call):
+            self._enter(call)
+            async with asyncio.timeout(max(0.0, call.deadline.remaining())):
+                with CONTAINED:
+                    output = await self.plan.code.function(*arguments)
+                    if self.plan.code.returns_files:
+                        await asyncio.to_thread(store_files, output, self.files)
+        return dumped_or_fault(output)
+
+    def _succeeded(self, call: Call, started: float, output: Mapping[str, Any] | InvalidOutput) -> Mapping[str, Any]:
+        """Record a successful attempt, which therefore had begun, and return its output."""
+        if not call.begun:
+            if self._declared != "read":  # a read may need no request for its answer
+                self._blame_begin()
+            call.begun = True
+        self.evidence.fetched = True
+        if call.warnings:
+            self.warnings = (*self.warnings, *call.warnings)[:MAX_WARNINGS]
+        self._note(call, started, "succeeded")
+        if isinstance(output, InvalidOutput):
+            raise self.unusable(output) from None
+        return output
+
+    def _weigh(self, error: JackfieldError, call: Call) -> None:
+        silent = not call.begun
+        weigh(error, call, reports=self._reports)
+        if silent and call.begun:
+            self._blame_begin()
+
+    def _call_for(self, deadline: Deadline) -> Call:
+        """Create the call of one attempt; all attempts of an invocation share one idempotency key."""
+        return Call(
+            deadline,
+            self.run.cancelled,
+            permissions=self.plan.code.permissions,
+            invocation_id=self.run.meta.invocation_id,
+            key=self.key,
+            workspace=self.means.workspace,
+            files=self.files,
+            observe=self.means.observe,
+        )
+
+    def _done(self) -> tuple[Answered, ...]:
+        """Return the requests of the current attempt that have succeeded and that no other invocation may repeat."""
+        return tuple(self.current.done) if self.current is not None and self._ends_in_doubt(self.effect) else ()
+
+    @property
+    def effect(self) -> Effect:
+        """Effect of the action; ``write`` if it is idempotent by a key that its client did not use."""
+        entered = self.current is not None and self.current.entered
+        if self.plan.code.idempotent_by != "key" or self.key.used or not entered:
+            return self._declared
+        self._blame(
+            "key", f"the action '{self.plan.code.key}' is idempotent by its key, but its client did not read 'Call.idempotency_key'"
+        )
+        return "write"
+
+    @property
+    def _reports(self) -> bool:
+        return self.opening is not None and type(self.opening.kind).reports_begin and self.plan.code.takes_client
+
+    def _blame_begin(self) -> None:
+        self._blame("begin", "its connection type sets 'reports_begin', but an attempt ended without 'Call.begin()', so it counts as sent")
+
+    def _blame(self, what: str, text: str) -> None:
+        """Log an author's mistake, once per open connection."""
+
+        def log() -> bool:
+            AUTHORS.error("the connector '%s' has a bug: %s", self.plan.connector.key, text)
+            return True
+
+        if self.opening is not None:
+            self.opening.cache.cached(("blamed", self.plan.connector.key, what), log)
+        else:
+            log()
+
+    def _log_error(self, text: str, fault: Exception) -> None:
+        redactor = self.opening.cache.redactor if self.opening is not None else None
+        AUTHORS.error("invocation %s: %s: %s", self.run.meta.invocation_id, text, reason(fault, redactor, self.run.invocation.inputs))

@@ -1,0 +1,76 @@
+"""Ends of a call other than success: an error, a bug, an interruption. Each becomes a Result without secrets; causes go to the log."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from jackfield.connector.shortage import exhausted
+from jackfield.errors import InDoubt, Internal, InvalidConnection, JackfieldError, Unauthenticated
+from jackfield.pipe.errors_map import Unmapped
+from jackfield.pipe.settle import failed, mask_names, masked_error
+from jackfield.redaction.logs import reason
+
+if TYPE_CHECKING:
+    from jackfield.invocation import Result
+    from jackfield.pipe.run import Run
+
+_LOG = logging.getLogger("jackfield.pipe")
+
+
+def refused(run: Run, error: JackfieldError, workspace: str) -> Result:
+    """End a call with an error."""
+    attempts, plan = run.attempts, run.plan
+    if attempts is not None:
+        error = attempts.ended(error)
+        if isinstance(error, Unauthenticated) and attempts.opening is not None:
+            attempts.opening.forget_secrets()
+    judged = plan is None and isinstance(error, InvalidConnection)  # the validation has redacted these values by their schema
+    redactor = None if judged else run.redactor
+    if redactor is not None and run.unfound is not None:
+        mask_names(run.meta, redactor)
+        if run.record is not None:
+            run.record.name(run.meta)
+    return failed(run.ended(), masked_error(_logged(run, error, workspace), redactor))
+
+
+def unexpected(run: Run, error: Exception, workspace: str) -> Result:
+    """End a call with an exception that nobody expected: a bug, or a shortage of memory, threads or file descriptors."""
+    log(run, error, workspace)
+    attempts = run.attempts
+    short = exhausted(error) if attempts is None or not attempts.count else None  # an attempt that has begun may have sent
+    failure: JackfieldError = short or _bug(run)
+    if attempts is not None:
+        judged = attempts.unusable(Unmapped(error))
+        failure = judged if isinstance(judged, InDoubt) else failure
+    return failed(run.ended(), failure)
+
+
+def interrupted(run: Run, workspace: str) -> None:
+    """Record a call that is interrupted because its caller or process stops (Ctrl-C, exit)."""
+    if run.record is None:
+        return
+    if run.claimed is not None:
+        run.cancelled.set()  # so that a thread that still runs the action sends nothing more
+    run.record.finish_interrupted(None if run.attempts is None else refused(run, run.attempts.interrupted(), workspace))
+
+
+def log(run: Run, error: Exception, workspace: str) -> None:
+    """Log an exception, with secrets redacted."""
+    meta, text = run.meta, reason(error, run.redactor, run.inputs)
+    _LOG.error("invocation %s of workspace %s: %s/%s: %s", meta.invocation_id, workspace, meta.connector, meta.action, text)
+
+
+def _logged(run: Run, error: JackfieldError, workspace: str) -> JackfieldError:
+    for known in (error, error.__cause__):
+        if isinstance(known, Internal):
+            log(run, getattr(known, "cause", known), workspace)
+    return _bug(run) if isinstance(error, Internal) else error
+
+
+def _bug(run: Run) -> Internal:
+    # A new error: the old one references the original exception, which a pickle would reveal.
+    return Internal(
+        f"an unexpected error; the invocation is {run.meta.invocation_id}",
+        hint="The process's log has the reason under this ID.",
+    )

@@ -1,0 +1,145 @@
+"""Submission to the queue: invocations are admitted and checked as if they ran, then queued; many of them in few commits."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jackfield.clock import Deadline, within
+from jackfield.errors import Detail, InvalidInvocation, JackfieldError
+from jackfield.invocation import Meta, Result, decode
+from jackfield.pipe.check import checked
+from jackfield.pipe.filling import holding, reserve, stow
+from jackfield.pipe.invoke import Given, Pipeline, required
+from jackfield.pipe.recorder import Record, replay_of
+from jackfield.pipe.run import Run
+from jackfield.pipe.settle import failed, masked_error
+from jackfield.pipe.waiter import run_in_thread
+
+if TYPE_CHECKING:
+    from jackfield.access.workspace_access import Caller
+    from jackfield.pipe.plan import Plan
+    from jackfield.pipe.waiter import Waiter
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """Invocation that is queued; ``replayed`` if an earlier request with its idempotency key had queued it."""
+
+    invocation_id: str
+    status: str = "queued"
+    replayed: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the members of an HTTP response; ``replayed`` only if true."""
+        about = {"invocationId": self.invocation_id, "status": self.status}
+        return {**about, "replayed": True} if self.replayed else about
+
+
+async def enqueue(pipeline: Pipeline, given: Given, run: Run) -> Result | str:
+    """Admit and check an invocation, then queue it for a worker. Return its id, or the Result that its idempotency key replays.
+
+    :raises JackfieldError: if it is refused at once.
+    """
+    found = await _prepared(pipeline, given, run, replay=Record.replay)
+    if isinstance(found, Result):
+        return found
+    with within(found.remaining):
+        replayed = await found.queue()
+    return run.meta.invocation_id if replayed is None else replayed
+
+
+async def _prepared(
+    pipeline: Pipeline, given: Given, run: Run, replay: Callable[[Record], Awaitable[Result | None]] | None = None
+) -> Record | Result:
+    """Admit, check and seal an invocation, and return its record, ready to be queued.
+
+    ``replay`` looks up its idempotency key before the inputs are checked; its Result, if any, is returned instead.
+
+    :raises JackfieldError: if it is refused at once.
+    """
+    journal, files, workspace, caller = required(pipeline.journal()), pipeline.files, pipeline.workspace, run.caller
+    body = decode(given) if isinstance(given, str | bytes) else given
+    invocation, meta = pipeline.plans.parsed(body, run), run.meta
+    if isinstance(invocation.connection, Mapping):
+        raise InvalidInvocation(
+            "1 member of the invocation is not valid",
+            details=[Detail("/connection", "an inline connection cannot wait in the queue: its values are never stored")],
+            hint="Store the connection and name it, or invoke without 'respond-async'.",
+        )
+    meta.connector, meta.action = invocation.connector, invocation.action
+    run.deadline = Deadline.after(invocation.timeout_seconds, pipeline.means.clock)
+    with within(run.deadline.remaining()):
+        record = run.record = await pipeline.drafted(invocation, run)
+        if record is None:
+            raise InvalidInvocation("this runtime has no journal")
+        plan = await pipeline.plans.find(invocation, run)
+        replayed = None if replay is None else await replay(record)
+        if replayed is not None:
+            return replayed
+        _refuse_credentials(plan)
+        schema = plan.action.inputs
+        judged, named = await reserve(run.waiter, run.inputs, schema, files, workspace, caller.owner)
+        checked(plan, judged)
+        body, stored = await stow(run.waiter, body, run.inputs, schema, files, workspace, caller.name)
+        record.keep(journal.sealed_inputs(meta.invocation_id, {"invocation": dict(body), **caller.to_json()}))
+        record.queue_with(holding(workspace, {*named, *stored}, meta.invocation_id))
+    return record
+
+
+def enqueue_many(pipeline: Pipeline, given: Iterable[Given], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:
+    """Queue invocations in order, in one commit. A refused one is a failed Result and does not affect the others.
+
+    An invocation whose idempotency key is held, by an earlier one of the list too, is not queued again: the outcome is the earlier
+    invocation while it is open, else its Result.
+    """
+    found = [_admitted(pipeline, item, caller, waiter) for item in given]
+    records = [item for item in found if not isinstance(item, Result)]
+    queued = _queued(pipeline, records)
+    return [item if isinstance(item, Result) else _outcome(item, queued) for item in found]
+
+
+def _admitted(pipeline: Pipeline, given: Given, caller: Caller, waiter: Waiter) -> Record | Result:
+    run = Run(waiter, None, caller, wait=False)
+    try:
+        found: Record | Result = run_in_thread(_prepared(pipeline, given, run))
+    except JackfieldError as error:
+        return failed(run.ended(), masked_error(error, run.redactor))
+    return found
+
+
+def _queued(pipeline: Pipeline, records: Sequence[Record]) -> frozenset[str] | JackfieldError:
+    """Return the ids that were queued; all others have an idempotency key that is held. Return the error if the commit failed."""
+    if not records:
+        return frozenset()
+    try:
+        return required(pipeline.journal()).queue_many([record.draft for record in records])
+    except JackfieldError as error:
+        return error
+
+
+def _outcome(record: Record, queued: frozenset[str] | JackfieldError) -> Enqueued | Result:
+    draft = record.draft
+    meta = Meta(draft.id, connector=draft.connector, action=draft.action)
+    if isinstance(queued, JackfieldError):
+        return failed(meta, queued)
+    if draft.id in queued:
+        return Enqueued(draft.id)
+    try:
+        entry = record.holder()
+        if entry is None:  # the key had expired, and is free now
+            replayed: Result | None = run_in_thread(record.queue())
+            return Enqueued(draft.id) if replayed is None else replayed
+    except JackfieldError as error:
+        return failed(meta, error)
+    return Enqueued(entry.id, entry.status, replayed=True) if entry.is_open else replay_of(entry)
+
+
+def _refuse_credentials(plan: Plan) -> None:
+    if plan.action.hands_out:
+        raise InvalidInvocation(
+            "1 member of the invocation is not valid",
+            details=[Detail("/action", "its output is credentials, which are shown to a caller that waits and to nobody later")],
+            hint="Invoke it without 'respond-async', and not in a batch.",
+        )

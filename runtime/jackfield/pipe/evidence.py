@@ -1,0 +1,49 @@
+"""State of the attempts of a call, and the means that those of a workspace share."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jackfield.retry import Backoff
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.connector.context import Answered, Observe
+    from jackfield.errors import JackfieldError
+    from jackfield.pipe.shared_pace import Paces
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Outcome of the attempts of a call so far, from which ``Attempts.verdict`` decides how it ends."""
+
+    failed: int = 0
+    """Attempts that failed after they had begun."""
+    fetched: bool = False
+    """True once an attempt, or the one for a page, has succeeded."""
+    doubtful: bool = False
+    """True if an attempt may have taken effect that nobody may repeat."""
+    unclear: bool = False
+    """True if an attempt of an idempotent action may have taken effect: its repeat may be told so."""
+    done: tuple[Answered, ...] = ()
+    """Requests that succeeded and that no other invocation may repeat."""
+    last: JackfieldError | None = None
+    """Last failure of an attempt, of opening the connection or of reading the provider's limits: the cause, if the deadline then ends a
+    wait."""
+    failures: int = 0
+    """Number of such failures in a row."""
+    log: list[dict[str, Any]] = field(default_factory=list)
+    """A line for each of the first hundred attempts, for the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Means that the attempts of all calls of a workspace share."""
+
+    workspace: str
+    clock: Clock
+    paces: Paces | None = None
+    observe: Observe | None = None
+    backoff: Backoff = field(default_factory=lambda: Backoff(random.Random()))  # noqa: S311 (jitter, not a secret)

@@ -1,0 +1,217 @@
+"""Plans: what is constant for the calls of one action over one connection, found at the first of them and used by the others."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from jackfield.errors import InvalidInvocation
+from jackfield.fork import at_fork
+from jackfield.invocation import Invocation, check_depth, decode
+from jackfield.pipe.admit import find_target
+from jackfield.pipe.call_rules import find_called, require_call, seen_catalog, sees_entry
+from jackfield.pipe.foreign_forms import translated
+from jackfield.pipe.settle import stored_secrets
+from jackfield.schema.steps import steps_of
+
+if TYPE_CHECKING:
+    from jackfield.access.workspace_access import WorkspaceAccess
+    from jackfield.catalog import Catalog
+    from jackfield.connections.connection_lookup import Connections
+    from jackfield.connector import Action, Connector
+    from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.pipe.admit import Target, Targets
+    from jackfield.pipe.open import OpenConnection, Opener
+    from jackfield.pipe.run import Run
+    from jackfield.pipe.waiter import Waiter
+    from jackfield.schema import CompiledSchema
+    from jackfield.schema.cache import Schemas
+
+_NOTHING: Mapping[str, Any] = {}
+_UNJUDGED = 8_000
+"""Parts of an output without a schema that are masked in an event loop."""
+
+
+class Plan:
+    """Parts that are constant for the calls of one action over one connection; used while manifest and target are the same objects.
+
+    Code, validators and the open connection are found on first use: a call that is refused before imports nothing and compiles nothing.
+
+    - ``waived``: inputs of the action that are not required with this connection.
+    - ``brought``: inputs from the connection's file, which the invocation's override.
+    - ``fills``: True if the connection has values for missing inputs.
+    - ``connector`` and ``code``: the connector's code and the action's, once it ``is_loaded``.
+    """
+
+    __slots__ = (
+        "_inputs", "_judge", "_opener", "_opening", "_schemas", "action", "brought", "code", "connector", "fills", "is_loaded", "key",
+        "manifest", "target", "waived",
+    )  # fmt: skip
+    connector: Connector
+    code: Action
+
+    def __init__(self, manifest: Manifest, action: ActionManifest, target: Target | None, schemas: Schemas, opener: Opener) -> None:
+        self.manifest, self.action, self.target = manifest, action, target
+        self.key = (manifest.key, manifest.version)
+        self.waived = () if target is None else target.kind.waives
+        self.brought = _NOTHING if target is None else target.inputs.get(f"{manifest.key}/{action.key}", _NOTHING)
+        self.fills = target is not None and bool(action.defaults)
+        self.is_loaded = False
+        self._schemas, self._opener = schemas, opener
+        self._inputs: CompiledSchema | None = None
+        self._judge: CompiledSchema | None = None
+        self._opening: OpenConnection | None = None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a plan cannot be pickled: it may hold secrets")
+
+    @property
+    def inputs(self) -> CompiledSchema:
+        """Validator of the inputs."""
+        found = self._inputs
+        if found is None:
+            schema = self.action.inputs
+            if self.waived:
+                schema = {**schema, "required": [name for name in schema.get("required", ()) if name not in self.waived]}
+            found = self._inputs = self._schemas.find((*self.key, "inputs", self.action.key, *self.waived), schema)
+        return found
+
+    def checks_long(self, given: Mapping[str, Any]) -> bool:
+        """Return True if checking these inputs may take so long that an event loop should not wait for it."""
+        found = self._inputs
+        return found is None or steps_of(given, found.brief) > found.brief
+
+    def defaults(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the connection's values for inputs that are missing."""
+        return _NOTHING if self.target is None else self._opener.defaults(self.target, self.action, given)
+
+    @property
+    def judge(self) -> CompiledSchema | None:
+        """Validator of the output; None if the action declares no schema of it."""
+        if self._judge is None and self.action.output:
+            self._judge = self._schemas.find((*self.key, "output", self.action.key), self.action.output, noun="output")
+        return self._judge
+
+    def settles_long(self, output: Mapping[str, Any]) -> bool:
+        """Return True if judging and masking an output may take so long that an event loop should not wait for it."""
+        found = self._judge
+        if found is None:
+            return bool(self.action.output) or steps_of(output, _UNJUDGED) > _UNJUDGED
+        return steps_of(output, found.brief) > found.brief
+
+    @property
+    def judge_of_preview(self) -> CompiledSchema | None:
+        """Validator of the preview of a dry run; None if the action has none."""
+        schema = self.action.preview
+        return self._schemas.find((*self.key, "preview", self.action.key), schema, noun="output") if schema else None
+
+    async def load(self, catalog: Catalog, waiter: Waiter) -> None:
+        """Find the code. The first call imports it, or starts its process, in a step of its own: that would hold up an event loop.
+
+        :raises UnknownConnector: if the connector fails to import, or lacks what its manifest declares.
+        """
+        wanted = (self.manifest.key, self.action.key, self.manifest.version)
+        load = partial(catalog.load, *wanted)
+        self.connector = load() if catalog.has_loaded(*wanted) else await waiter.call(load)
+        self.code = self.connector.actions[self.action.key]
+        self.is_loaded = True
+
+    def opening(self) -> OpenConnection | None:
+        """Return the connection with its secrets resolved; None if the action is called without one.
+
+        :raises InvalidConnection: as ``Opener.find`` does.
+        """
+        found = self._opening
+        if found is None and self.target is not None:
+            found = self._opener.find(self.target, self.manifest, self.connector)
+            if found.lasts:
+                self._opening = found
+        return found
+
+
+class Plans:
+    """Plans of one workspace: what a caller may call, over which connection. Limited in number: the one made first is dropped first."""
+
+    def __init__(
+        self,
+        access: WorkspaceAccess,
+        catalog: Catalog,
+        known: Connections,
+        targets: Targets,
+        opener: Opener,
+        limit: int = 1000,
+    ) -> None:
+        self._access, self._catalog, self._known = access, catalog, known
+        self.targets, self.opener = targets, opener
+        self._limit = limit
+        self._begin_anew()
+        at_fork(self, child=Plans._begin_anew)  # open connections are the parent's
+
+    def _begin_anew(self) -> None:
+        self._plans: OrderedDict[tuple[str, str, str, str | None], Plan] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def parsed(self, given: object, run: Run) -> Invocation:
+        """Parse an invocation's JSON, which may be in another system's form.
+
+        :raises InvalidInvocation: with all faults at once.
+        """
+        if isinstance(given, str | bytes | bytearray):
+            given = decode(given)
+        else:
+            check_depth(given)
+        try:
+            found = Invocation.from_json(given)
+        except InvalidInvocation:
+            catalog = self._catalog.for_audience(run.caller.audience)
+            members = translated(given, lambda *wanted: seen_catalog(catalog, self._access.asked_for(run.caller)).find(*wanted))
+            if members is None:
+                raise
+            found = Invocation.from_json(members)
+        run.invocation, run.inputs = found, found.inputs
+        return found
+
+    async def find(self, invocation: Invocation, run: Run) -> Plan:
+        """Find connector, action and connection of a call, as far as the rules allow its caller; note them on the run and its record.
+
+        The rules are applied before the idempotency key and the connection are looked up.
+
+        :raises JackfieldError: if there is no such connector, action or connection, or the rules forbid the call.
+        """
+        caller, record, known = run.caller, run.record, self._known
+        authorizer = self._access.asked_for(caller)
+        note = record.rule if record is not None else None
+        run.unfound = lambda: stored_secrets(invocation, known, self._catalog)
+        catalog = self._catalog.for_audience(caller.audience)
+        manifest, action = find_called(invocation, catalog, authorizer, run.meta, note)
+        run.unfound = None
+        if record is not None:
+            record.found(manifest, action)
+        if authorizer is not None:
+            require_call(invocation, manifest, action, authorizer, note)
+            if record is not None:
+                record.sees = partial(sees_entry, authorizer, self._catalog)
+        find = partial(find_target, invocation, manifest, action, known, self.targets, caller.origin, authorizer, note)
+        target = await run.waiter.call(find, inline_ok=known.is_near) if known.asks_store(invocation.connection) else find()
+        plan = run.plan = self._of(manifest, action, target)
+        if record is not None:
+            record.describe(plan)
+        return plan
+
+    def _of(self, manifest: Manifest, action: ActionManifest, target: Target | None) -> Plan:
+        """Return the plan of an action over a connection; one over inline values serves one call."""
+        name = None if target is None else target.name
+        key = (manifest.key, manifest.version, action.key, name)
+        found = self._plans.get(key)
+        if found is not None and found.manifest is manifest and found.target is target:
+            return found
+        made = Plan(manifest, action, target, self.targets.schemas, self.opener)
+        if target is None or name is not None:
+            with self._lock:
+                self._plans[key] = made
+                if len(self._plans) > self._limit:
+                    self._plans.popitem(last=False)
+        return made
