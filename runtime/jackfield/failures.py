@@ -97,8 +97,13 @@ def contained(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
     :raises RuntimeError: in place of what is no ``Exception``.
     """
-    with CONTAINED:
+    try:
         return function(*args, **kwargs)
+    except Exception:
+        raise
+    except BaseException as error:
+        CONTAINED.__exit__(type(error), error, None)
+        raise
 
 
 def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:

@@ -107,9 +107,9 @@ class Jackfield:
         )  # fmt: skip
         self._targets = Targets(self.schemas)
         self.access = WorkspaceAccess(self.storage, workspace, self.clock, self._known.named)
-        means = Means(workspace, self.clock, Paces(workspace, self._pacing_database, self.clock), observing(self._plugins))
+        means = Means(workspace, self.clock, self.files, Paces(workspace, self._pacing_database, self.clock), observing(self._plugins))
         plans = Plans(self.access, self.catalog, self._known, self._targets, self.open_connections)
-        self._pipeline = Pipeline(self.catalog, self._known, plans, self._plugins, self.access, lambda: self.journal, self.files, means)
+        self._pipeline = Pipeline(self.catalog, self._known, plans, self._plugins, self.access, lambda: self.journal, means)
         self._loop, self._on_time = LoopThread(), OnTime()
         self._in_thread, self._in_time = (InThread(self.clock, self._loop, on_time) for on_time in (None, self._on_time))
         self._begin_anew()
@@ -251,7 +251,7 @@ class Jackfield:
         wait: bool | float = False,
         cancelled: threading.Event | None = None,
         caller: Caller = LIBRARY,
-        named: Callable[[str], None] = lambda _identifier: None,
+        named: Callable[[str], None] | None = None,
         on_time: bool = False,
     ) -> Result:
         """Run one invocation, JSON text or the object that it describes, in this thread. Bad input is a failed Result, never an exception.
@@ -264,7 +264,8 @@ class Jackfield:
         checked against the rules. ``named`` is called with the invocation's ID before the run begins.
         """
         run = Run(self._in_time if on_time else self._in_thread, cancelled or self._never_cancelled, caller, wait=wait)
-        named(run.meta.invocation_id)
+        if named is not None:
+            named(run.meta.invocation_id)
         return run_in_thread(self._pipeline.run(invocation, run))
 
     async def ainvoke(
@@ -361,17 +362,15 @@ class Jackfield:
 
         Return how many were cancelled; their threads may still run.
         """
+        import asyncio
+
         left: set[asyncio.Task[Result]] = set()
         if self._tasks:
-            import asyncio
-
             _, left = await asyncio.wait(self._tasks, timeout=within)
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
         if self._journal is not None and self._journal.owes:
-            import asyncio
-
             with within_seconds(_OUTSTANDING_WAIT):
                 await asyncio.to_thread(self._journal.record_owed)
         return len(left)

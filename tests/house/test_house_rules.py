@@ -279,7 +279,7 @@ def test_broad_excepts_are_where_strangers_code_is_called() -> None:
 
 FAILURES = "runtime/jackfield/failures.py"
 BROAD = {
-    FAILURES: (1, "the boundary to foreign code: its exception as a value"),
+    FAILURES: (3, "the boundary to foreign code: its exception as a value, and what is no Exception as one"),
     "runtime/jackfield/catalog/installed.py": (1, "importing a connector may raise anything, SystemExit included"),
     "runtime/jackfield/database/batches.py": (2, "a failed or interrupted commit is given to all callers that wait for it"),
     "runtime/jackfield/journal/instance.py": (1, "the outcome exists nowhere else, whatever keeps it from being recorded"),

@@ -194,6 +194,10 @@ def current_call() -> Call | None:
     return _CURRENT.get()
 
 
+set_current, reset_current = _CURRENT.set, _CURRENT.reset
+"""Make a call current for this thread or task, and undo that with what it returned; ``entered`` does both, and takes three calls more."""
+
+
 class entered:  # noqa: N801 (used like a function; contextlib's decorator takes three times as long)
     """Context manager that makes ``call`` current for this thread or task."""
 

@@ -112,10 +112,14 @@ def _is_simple(data: Mapping[str, Any]) -> bool:
     find = data.get
     return (
         data.keys() <= _SIMPLE
-        and _is_name(find("connector"))
-        and _is_name(find("action"))
+        and type(connector := find("connector")) is str
+        and type(action := find("action")) is str
+        and connector.isprintable()
+        and action.isprintable()
+        and connector != ""
+        and action != ""
         and type(find("inputs")) is dict
-        and (_is_name(connection := find("connection")) or _is_inline(connection) or "connection" not in data)
+        and (((connection := find("connection")) is None and "connection" not in data) or _is_name(connection) or _is_inline(connection))
     )
 
 

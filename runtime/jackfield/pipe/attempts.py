@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline
-from jackfield.connector.context import MAX_WARNINGS, Answered, Call, FileStore, IdempotencyKey, entered
+from jackfield.connector.context import MAX_WARNINGS, Answered, Call, IdempotencyKey, entered, reset_current, set_current
 from jackfield.connector.conversion import dumped_or_fault
 from jackfield.connector.streamed import store_files
 from jackfield.errors import (
@@ -26,6 +26,7 @@ from jackfield.errors import (
 from jackfield.failures import CONTAINED, contained
 from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, quoted, repeated, weigh
 from jackfield.pipe.evidence import Evidence
+from jackfield.pipe.filling import Outputs
 from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.rate import take_turn
 from jackfield.pipe.settle import concealed
@@ -53,6 +54,7 @@ _MIN_TRY = 1.0
 
 _OPEN_FOR = 1.0
 """Seconds for which a client may wait for its attempt: it may hold credentials that expire."""
+_NOTHING: Mapping[str, Any] = {}
 _MAX_LOGGED = 100
 """Limit of attempts of one invocation recorded in the journal."""
 
@@ -68,8 +70,6 @@ class Attempts:
     """Inputs as JSON, from which ``values`` was made."""
     opening: OpenConnection | None
     means: Means
-    files: FileStore | None
-    """Storage of the files that the action returns."""
     turn: Turn
     client: Any = None
     """Client that was opened ahead of the attempt: to record its start, or to find the pace."""
@@ -83,12 +83,15 @@ class Attempts:
     """What the action's calls told the caller about a success."""
     evidence: Evidence = field(default_factory=Evidence)
     key: IdempotencyKey = field(init=False)
+    declared: Effect = field(init=False)
+    """Effect of the action with these inputs, as its author declares it."""
 
     def __post_init__(self) -> None:
-        run, evidence = self.run, self.evidence
+        run, evidence, code = self.run, self.evidence, self.plan.code
+        self.declared = code.effect if code.effect_of is None else contained(code.effect_of, self.values)
         self.key = IdempotencyKey(run.invocation.idempotency_key or run.meta.invocation_id)
         # an earlier delivery, whose process was lost, may have taken effect
-        evidence.unclear = run.claimed is not None and run.claimed.delivery > 1 and self.plan.code.effect == "idempotent"
+        evidence.unclear = run.claimed is not None and run.claimed.delivery > 1 and code.effect == "idempotent"
         evidence.doubtful = evidence.unclear and self._has_derived_key
 
     async def opened(self) -> Any:
@@ -133,53 +136,64 @@ class Attempts:
 
         :raises JackfieldError: the error of the last attempt.
         """
-        tries = Tries()
+        tries, client = Tries(), None
         error: JackfieldError | None = None
         while True:
             tries.made += 1
             try:
-                await take_turn(self, error)
-                client = await self.next_client()
-                if self.plan.code.is_async:
+                if self.turn.pace is not None or self.plan.code.budget is not None:
+                    await take_turn(self, error)
+                if self.opening is not None:
+                    client = await self.next_client()
+                if self.turn.place is not None and self.plan.code.is_async:
                     await await_slot(self)
             except JackfieldError as closed:
                 raise self.verdict(closed) from None
-            shares = self._declared != "idempotent" or tries.made - tries.throttled == 1
-            deadline = self._patience(tries) if shares and self._repeats else self.run.deadline
-            call = self.current = self._call_for(deadline)
-            call.gate = None if self.turn.shared is None or self.plan.code.is_async else partial(hold_for_slot, self)
-            self.turn.has_turn = False
-            started, began = self.means.clock.time(), self.means.clock.monotonic()
-            self.since = started
-            try:
-                self.run.deadline.check()
-                output = await self._acted(values, client, call)
-                self._check_time()
-            except Exception as cause:  # noqa: BLE001 (the action boundary: any exception of an action gets a code)
-                error = explained(self.plan.connector, cause, client, values, call, self._log_error)
-                self._weigh(error, call)
-                self._missed(error)
-            else:
-                self.evidence.last, self.evidence.failures = None, 0
-                await self._pace_by(None, began)
-                return self._succeeded(call, started, output)
-            await self._pace_by(error, began)
-            if self.evidence.unclear and error.code in self.plan.code.repeat_ok:
-                return self._succeeded(call, started, dumped_or_fault(self.plan.code.output()))
-            self.evidence.failed += call.begun
-            self._note(call, started, error.code)
+            shares = self.declared != "idempotent" or tries.made - tries.throttled == 1
+            repeats = self.declared != "write" or self.run.invocation.on_doubt == "retry"
+            call = self.current = self._call_for(self._patience(tries) if shares and repeats else self.run.deadline)
+            output, error = await self._attempt(values, client, call)
+            if error is None:
+                return output
             await self._retry_or_raise(tries, error, client)
 
-    async def _pace_by(self, error: JackfieldError | None, began: float) -> None:
-        """Report the outcome of an attempt to the rate limiter, which other invocations share."""
+    async def _attempt(self, values: Inputs, client: Any, call: Call) -> tuple[Mapping[str, Any], JackfieldError | None]:
+        """Call the action once, and record the outcome; return its output, or the error.
+
+        :raises JackfieldError: if the output cannot be used: nothing repeats the action.
+        """
+        turn, code, clock, evidence = self.turn, self.plan.code, self.means.clock, self.evidence
+        if turn.shared is not None and not code.is_async:
+            call.gate = partial(hold_for_slot, self)
+        turn.has_turn = False
+        self.since, began = clock.time(), clock.monotonic()
+        started = self.since
+        try:
+            output = await self._acted(values, client, call, began)
+        except Exception as cause:  # noqa: BLE001 (the action boundary: any exception of an action gets a code)
+            error = explained(self.plan.connector, cause, client, values, call, self._log_error)
+        else:
+            evidence.last, evidence.failures = None, 0
+            if turn.pace is not None and turn.shared is None:
+                turn.pace.accepted(clock.monotonic())
+            return self._succeeded(call, started, output), None
+        self._weigh(error, call)
+        self._missed(error)
+        await self._slow_down(error, began)
+        if evidence.unclear and error.code in code.repeat_ok:
+            return self._succeeded(call, started, dumped_or_fault(code.output())), None
+        evidence.failed += call.begun
+        self._note(call, started, error.code)
+        return _NOTHING, error
+
+    async def _slow_down(self, error: JackfieldError, began: float) -> None:
+        """Report a throttled attempt to the rate limiter, which other invocations share."""
         shared = self.turn.shared
         if shared is not None:
             if isinstance(error, RateLimited):
                 await self.run.waiter.call(partial(shared.throttled, began, error.retry_after), inline_ok=shared.is_fast)
             elif isinstance(error, QuotaExceeded):
                 await self.run.waiter.call(shared.quota_used_up, inline_ok=shared.is_fast)
-        elif self.turn.pace is not None and error is None:
-            self.turn.pace.accepted(self.means.clock.monotonic())
         elif self.turn.pace is not None and isinstance(error, RateLimited):
             self.turn.pace.throttled(began, self.means.clock.monotonic(), error.retry_after)
 
@@ -278,7 +292,7 @@ class Attempts:
 
         ``output`` is the answer, with secrets redacted.
         """
-        if self._declared != "read" and (self.evidence.fetched or (self.current is not None and self.current.begun)):
+        if self.declared != "read" and (self.evidence.fetched or (self.current is not None and self.current.begun)):
             self.evidence.doubtful = True
         judged = self.verdict(error)
         if self.evidence.doubtful and output is not None:
@@ -295,7 +309,7 @@ class Attempts:
     @property
     def ends_in_doubt(self) -> bool:
         """True if an attempt with an unknown outcome leaves the invocation in doubt, if it is the last one."""
-        return self._ends_in_doubt(self._declared)
+        return self._ends_in_doubt(self.declared)
 
     @property
     def count(self) -> int:
@@ -325,14 +339,6 @@ class Attempts:
             times = {"startedAt": round(started, 3), "endedAt": round(self.means.clock.time(), 3)}
             self.evidence.log.append({**times, "step": self.plan.code.key, "outcome": outcome, "requestId": call.request_id})
 
-    @property
-    def _declared(self) -> Effect:
-        return self.plan.code.effect if self.plan.code.effect_of is None else contained(self.plan.code.effect_of, self.values)
-
-    @property
-    def _repeats(self) -> bool:
-        return self._declared != "write" or self.run.invocation.on_doubt == "retry"
-
     def _patience(self, tries: Tries) -> Deadline:
         """Return the deadline of an attempt that may be repeated; the last one gets all the time left."""
         if tries.is_last:
@@ -341,22 +347,26 @@ class Attempts:
         least = min(now + _MIN_TRY, self.run.deadline.at)
         return Deadline(self.means.clock, max(least, now + (self.run.deadline.at - now) / _TRY_SHARE), self.run.deadline.seconds)
 
-    async def _acted(self, values: Inputs, client: Any, call: Call) -> Any:
-        arguments = (values, client) if self.plan.code.takes_client else (values,)
-        until = Until(self.run.deadline, partial(self._late, call))
-        if self.plan.code.is_async:
-            return await self.run.waiter.finished(lambda: self._await(arguments, call), until)
-        return await self.run.waiter.call(lambda: self._call(arguments, call), executor=self.plan.code.executor, until=until)
+    async def _acted(self, values: Inputs, client: Any, call: Call, began: float) -> Any:
+        """Call the action's function, in time."""
+        run, code = self.run, self.plan.code
+        if began >= run.deadline.at:
+            raise run.deadline.passed(Sent.NOTHING)
+        arguments = (values, client) if code.takes_client else (values,)
+        until = Until(run.deadline, partial(self._late, call))
+        if code.is_async:
+            output = await run.waiter.finished(partial(self._await, arguments, call), until)
+        else:
+            output = await run.waiter.call(partial(self._call, arguments, call), executor=code.executor, until=until)
+        if self.means.clock.monotonic() - run.deadline.at > GRACE:
+            raise self._returned_late()
+        return output
 
-    def _check_time(self) -> None:
-        """Refuse an answer that came too late: whoever waits at a deadline has been told that there is none.
-
-        :raises TimedOut: if the action returned well after the deadline.
-        """
+    def _returned_late(self) -> JackfieldError:
+        """Return the error for an answer that came too late: whoever waits at a deadline has been told that there is none."""
         late = self.means.clock.monotonic() - self.run.deadline.at
-        if late > GRACE:
-            self._blame("late", f"the action '{self.plan.code.key}' returned {late:.1f} s after its deadline: it blocks")
-            raise self.run.deadline.passed(Sent.UNKNOWN)
+        self._blame("late", f"the action '{self.plan.code.key}' returned {late:.1f} s after its deadline: it blocks")
+        return self.run.deadline.passed(Sent.UNKNOWN)
 
     def _late(self, call: Call) -> JackfieldError:
         """Log that an attempt goes on in its thread, and return the error that ends it here. Code that is entered may have sent something
@@ -370,18 +380,22 @@ class Attempts:
 
     def _enter(self, call: Call) -> None:
         """Enter the action. This counts as sent unless the client announces its requests."""
-        if not self._reports:
-            call.wait_for_slot()
+        if not self.plan.reports:
+            if call.gate is not None:
+                call.wait_for_slot()
             call.check()
             call.begun = True
         call.entered = True
 
     def _call(self, arguments: tuple[Any, ...], call: Call) -> Any:
-        with entered(call):
+        before = set_current(call)
+        try:
             self._enter(call)
             output = self.plan.code.function(*arguments)
             if self.plan.code.returns_files:
-                store_files(output, self.files)
+                store_files(output, call.files)
+        finally:
+            reset_current(before)
         return dumped_or_fault(output)
 
     async def _await(self, arguments: tuple[Any, ...], call: Call) -> Any:
@@ -393,13 +407,13 @@ class Attempts:
                 with CONTAINED:
                     output = await self.plan.code.function(*arguments)
                     if self.plan.code.returns_files:
-                        await asyncio.to_thread(store_files, output, self.files)
+                        await asyncio.to_thread(store_files, output, call.files)
         return dumped_or_fault(output)
 
     def _succeeded(self, call: Call, started: float, output: Mapping[str, Any] | InvalidOutput) -> Mapping[str, Any]:
         """Record a successful attempt, which therefore had begun, and return its output."""
         if not call.begun:
-            if self._declared != "read":  # a read may need no request for its answer
+            if self.declared != "read":  # a read may need no request for its answer
                 self._blame_begin()
             call.begun = True
         self.evidence.fetched = True
@@ -412,21 +426,22 @@ class Attempts:
 
     def _weigh(self, error: JackfieldError, call: Call) -> None:
         silent = not call.begun
-        weigh(error, call, reports=self._reports)
+        weigh(error, call, reports=self.plan.reports)
         if silent and call.begun:
             self._blame_begin()
 
     def _call_for(self, deadline: Deadline) -> Call:
         """Create the call of one attempt; all attempts of an invocation share one idempotency key."""
+        means = self.means
         return Call(
             deadline,
             self.run.cancelled,
             permissions=self.plan.code.permissions,
             invocation_id=self.run.meta.invocation_id,
             key=self.key,
-            workspace=self.means.workspace,
-            files=self.files,
-            observe=self.means.observe,
+            workspace=means.workspace,
+            files=Outputs(means.files, means.workspace, self.run.caller.name) if means.files.enabled else None,
+            observe=means.observe,
         )
 
     def _done(self) -> tuple[Answered, ...]:
@@ -438,15 +453,11 @@ class Attempts:
         """Effect of the action; ``write`` if it is idempotent by a key that its client did not use."""
         entered = self.current is not None and self.current.entered
         if self.plan.code.idempotent_by != "key" or self.key.used or not entered:
-            return self._declared
+            return self.declared
         self._blame(
             "key", f"the action '{self.plan.code.key}' is idempotent by its key, but its client did not read 'Call.idempotency_key'"
         )
         return "write"
-
-    @property
-    def _reports(self) -> bool:
-        return self.opening is not None and type(self.opening.kind).reports_begin and self.plan.code.takes_client
 
     def _blame_begin(self) -> None:
         self._blame("begin", "its connection type sets 'reports_begin', but an attempt ended without 'Call.begin()', so it counts as sent")

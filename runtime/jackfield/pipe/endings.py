@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("jackfield.pipe")
 
 
+def ended(run: Run, error: Exception, workspace: str) -> Result:
+    """End a call with an exception: an error with a code, or a bug."""
+    return refused(run, error, workspace) if isinstance(error, JackfieldError) else unexpected(run, error, workspace)
+
+
 def refused(run: Run, error: JackfieldError, workspace: str) -> Result:
     """End a call with an error."""
     attempts, plan = run.attempts, run.plan

@@ -59,7 +59,7 @@ async def _prepared(
 
     :raises JackfieldError: if it is refused at once.
     """
-    journal, files, workspace, caller = required(pipeline.journal()), pipeline.files, pipeline.workspace, run.caller
+    journal, files, workspace, caller = required(pipeline.journal()), pipeline.means.files, pipeline.workspace, run.caller
     body = decode(given) if isinstance(given, str | bytes) else given
     invocation, meta = pipeline.plans.parsed(body, run), run.meta
     if isinstance(invocation.connection, Mapping):

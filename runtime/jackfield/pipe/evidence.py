@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.connector.context import Answered, Observe
     from jackfield.errors import JackfieldError
+    from jackfield.files import Files
     from jackfield.pipe.shared_pace import Paces
 
 
@@ -44,6 +45,7 @@ class Means:
 
     workspace: str
     clock: Clock
+    files: Files
     paces: Paces | None = None
     observe: Observe | None = None
     backoff: Backoff = field(default_factory=lambda: Backoff(random.Random()))  # noqa: S311 (jitter, not a secret)

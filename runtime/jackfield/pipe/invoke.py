@@ -13,13 +13,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline, within
-from jackfield.errors import Detail, InvalidInput, InvalidInvocation, JackfieldError
-from jackfield.failures import OnInterrupt
+from jackfield.errors import Detail, InvalidInput, InvalidInvocation
 from jackfield.files.references import names_files
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.check import checked, typed
-from jackfield.pipe.filling import Outputs, by_value, compared, fill
+from jackfield.pipe.filling import by_value, compared, fill
 from jackfield.pipe.paging import collected, wants_all
 from jackfield.pipe.rate import pace_of, take_turn
 from jackfield.pipe.recorder import Record, draft_of, fingerprinted
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connector import Inputs
-    from jackfield.files import Files
     from jackfield.hooks import Plugins
     from jackfield.invocation import Invocation, Result
     from jackfield.journal import Journal
@@ -41,6 +39,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.run import Run
 
 Given = Mapping[str, Any] | str | bytes
+_NEVER_QUEUED = (None, None, None)
 _LARGEST_STORED = 256 * 1024
 """Limit in bytes for inputs stored in the journal: larger ones contain attachments, which do not belong there."""
 
@@ -55,9 +54,16 @@ class Pipeline:
     plugins: Plugins
     access: WorkspaceAccess
     journal: Callable[[], Journal | None]
-    files: Files
     means: Means
     live: dict[str, threading.Event] = field(default_factory=dict)
+    wraps: bool = field(init=False)
+    """True if a plugin wraps calls."""
+    enter: Callable[[str], None] = field(init=False)
+    """Tells the plugins that observe stages which one a call enters."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "wraps", self.plugins.has("around"))
+        object.__setattr__(self, "enter", self.plugins.stage if self.plugins.has("stage") else _ignore_stage)
 
     @property
     def workspace(self) -> str:
@@ -66,18 +72,20 @@ class Pipeline:
 
     async def run(self, given: Given, run: Run) -> Result:
         """Run one call; any failure becomes a Result, and every end is recorded."""
-        workspace, self.live[run.meta.invocation_id] = self.workspace, run.cancelled
+        identifier, workspace, was_interrupted = run.meta.invocation_id, self.means.workspace, True
+        self.live[identifier] = run.cancelled
         try:
-            with OnInterrupt(endings.interrupted, run, workspace):
-                result = await self._wrapped(given, run)
-        except PostponedError:
-            raise
-        except JackfieldError as error:
-            result = endings.refused(run, error, workspace)
-        except Exception as error:  # noqa: BLE001 (the outermost boundary: a bug in jackfield becomes a Result, too)
-            result = endings.unexpected(run, error, workspace)
+            result = await self._wrapped(given, run)
+            was_interrupted = False
+        except Exception as error:
+            was_interrupted = False
+            if isinstance(error, PostponedError):
+                raise
+            result = endings.ended(run, error, workspace)
         finally:
-            self.live.pop(run.meta.invocation_id, None)
+            self.live.pop(identifier, None)
+            if was_interrupted:
+                endings.interrupted(run, workspace)
         if run.record is not None:
             await run.record.end(run.kept or result)
         return result
@@ -85,12 +93,12 @@ class Pipeline:
     async def _wrapped(self, given: Given, run: Run) -> Result:
         """Parse the call, and run it within its deadline and the wrappers of plugins."""
         invocation, meta = self.plans.parsed(given, run), run.meta
-        if run.claimed is None:
+        if run.claimed is None and (invocation.not_before, invocation.not_after, invocation.priority) != _NEVER_QUEUED:
             _refuse_queue_members(invocation)
         meta.connector, meta.action, meta.dry_run = invocation.connector, invocation.action, invocation.dry_run
         run.deadline = Deadline.after(invocation.timeout_seconds, self.means.clock)
         with within(invocation.timeout_seconds):
-            if not self.plugins.has("around"):
+            if not self.wraps:
                 return await self._called(invocation, run)
             around = self.plugins.around(invocation, self.workspace, meta)
             with Wrapping(around, lambda error: endings.log(run, error, self.workspace)):
@@ -98,7 +106,7 @@ class Pipeline:
 
     async def _called(self, invocation: Invocation, run: Run) -> Result:
         """Plan, check, begin, attempt and settle."""
-        enter = self.plugins.stage if self.plugins.has("stage") else _ignore_stage
+        enter = self.enter
         enter("admit")
         record = run.record = await self.drafted(invocation, run)
         plan = await self.plans.find(invocation, run)
@@ -118,7 +126,7 @@ class Pipeline:
         output = await self._attempted(attempts)
         enter("settle")
         settle = partial(self._settled, attempts, output)
-        return await run.waiter.call(settle) if plan.settles_long(output) else settle()
+        return await run.waiter.call(settle) if run.waiter.suspends and plan.settles_long(output) else settle()
 
     async def drafted(self, invocation: Invocation, run: Run) -> Record | None:
         """Draft the journal's entry of a call; None without a journal.
@@ -127,11 +135,12 @@ class Pipeline:
         """
         journal = self.journal()
         if journal is None:
-            _refuse_key(invocation)
+            if invocation.idempotency_key is not None and not invocation.dry_run:
+                raise _no_journal_for_key()
             return None
         fingerprint = None
         if invocation.idempotency_key is not None:
-            compares = await compared(run.waiter, invocation, self.files, self.workspace, run.caller.owner)
+            compares = await compared(run.waiter, invocation, self.means.files, self.workspace, run.caller.owner)
             fingerprint = fingerprinted(journal, compares)
         draft = draft_of(invocation, run.meta, fingerprint, run.caller.name, journal.time.stamp())
         return Record(journal, draft, run, self.means.clock, keeps=self.access.settings.keep_inputs)
@@ -141,24 +150,23 @@ class Pipeline:
         if run.record is not None and run.record.keeps:
             self._keep(plan, run)
         if names_files(run.inputs):
-            filled = await fill(run.waiter, run.inputs, plan.action.inputs, self.files, self.workspace, run.caller.owner)
+            filled = await fill(run.waiter, run.inputs, plan.action.inputs, self.means.files, self.workspace, run.caller.owner)
             run.inputs, run.sources = filled
         check = partial(checked, plan, run.inputs)
-        return await run.waiter.call(check) if plan.checks_long(run.inputs) else check()
+        return await run.waiter.call(check) if run.waiter.suspends and plan.checks_long(run.inputs) else check()
 
     async def _prepared(self, plan: Plan, inputs: Mapping[str, Any], run: Run) -> Attempts:
         """Load the connector's code, apply the author's rules to the inputs, and find the connection."""
         if not plan.is_loaded:
             await plan.load(self.catalog, run.waiter)
         if not plan.code.takes_streams and names_files(inputs):
-            inputs = await by_value(run.waiter, inputs, plan.action.inputs, self.files, self.workspace, run.caller.owner)
+            inputs = await by_value(run.waiter, inputs, plan.action.inputs, self.means.files, self.workspace, run.caller.owner)
         values = typed(plan, inputs, run.sources)
         if plan.code.preview is not None and _wants_preview(values) and not run.invocation.dry_run:
             fault = Detail("/preview", "a preview is the output of a dry run: set 'dryRun', or omit 'preview'")
             raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent. Set 'dryRun' to true for the preview.")
-        opening = plan.opening()
-        files = Outputs(self.files, self.workspace, run.caller.name) if self.files.enabled else None
-        return Attempts(run, plan, values, inputs, opening, self.means, files, Turn(pace_of(plan, inputs, opening)))
+        opening = None if plan.target is None else plan.opening()
+        return Attempts(run, plan, values, inputs, opening, self.means, Turn(None if opening is None else pace_of(plan, inputs, opening)))
 
     async def _rehearsed(self, attempts: Attempts) -> Result:
         """Return the Result of a dry run, with the action's preview as output if the inputs ask for it."""
@@ -225,22 +233,18 @@ def required(journal: Journal | None) -> Journal:
 
 
 def _refuse_queue_members(invocation: Invocation) -> None:
-    if invocation.not_before is None and invocation.not_after is None and invocation.priority is None:
-        return
     members = {"notBefore": invocation.not_before, "notAfter": invocation.not_after, "priority": invocation.priority}
     details = [Detail(f"/{name}", f"'{name}' is for queued invocations only") for name, value in members.items() if value is not None]
-    if details:
-        count = "1 member of the invocation is" if len(details) == 1 else f"{len(details)} members of the invocation are"
-        raise InvalidInvocation(f"{count} not valid", details=details, hint="Queue it ('Prefer: respond-async'), or omit them.")
+    count = "1 member of the invocation is" if len(details) == 1 else f"{len(details)} members of the invocation are"
+    raise InvalidInvocation(f"{count} not valid", details=details, hint="Queue it ('Prefer: respond-async'), or omit them.")
 
 
-def _refuse_key(invocation: Invocation) -> None:
-    if invocation.idempotency_key is not None and not invocation.dry_run:
-        raise InvalidInvocation(
-            "1 member of the invocation is not valid",
-            details=[Detail("/idempotencyKey", "idempotency keys need a journal, and this runtime has none")],
-            hint="Leave 'idempotencyKey' out.",
-        )
+def _no_journal_for_key() -> InvalidInvocation:
+    return InvalidInvocation(
+        "1 member of the invocation is not valid",
+        details=[Detail("/idempotencyKey", "idempotency keys need a journal, and this runtime has none")],
+        hint="Leave 'idempotencyKey' out.",
+    )
 
 
 def _wants_preview(values: Inputs) -> bool:

@@ -18,9 +18,11 @@ from jackfield.pipe.settle import stored_secrets
 from jackfield.schema.steps import steps_of
 
 if TYPE_CHECKING:
-    from jackfield.access.workspace_access import WorkspaceAccess
+    from jackfield.access.workspace_access import Caller, WorkspaceAccess
     from jackfield.catalog import Catalog
+    from jackfield.catalog.offering import Audience
     from jackfield.connections.connection_lookup import Connections
+    from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector import Action, Connector
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Target, Targets
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from jackfield.pipe.waiter import Waiter
     from jackfield.schema import CompiledSchema
     from jackfield.schema.cache import Schemas
+
+    Asked = tuple[Audience, str, str | None, str, str | None]
+    """Audience, connector and its version, action and connection, as a call names them."""
 
 _NOTHING: Mapping[str, Any] = {}
 _UNJUDGED = 8_000
@@ -44,14 +49,16 @@ class Plan:
     - ``brought``: inputs from the connection's file, which the invocation's override.
     - ``fills``: True if the connection has values for missing inputs.
     - ``connector`` and ``code``: the connector's code and the action's, once it ``is_loaded``.
+    - ``reports``: True if the action's client announces its requests.
     """
 
     __slots__ = (
         "_inputs", "_judge", "_opener", "_opening", "_schemas", "action", "brought", "code", "connector", "fills", "is_loaded", "key",
-        "manifest", "target", "waived",
+        "manifest", "reports", "target", "waived",
     )  # fmt: skip
     connector: Connector
     code: Action
+    reports: bool
 
     def __init__(self, manifest: Manifest, action: ActionManifest, target: Target | None, schemas: Schemas, opener: Opener) -> None:
         self.manifest, self.action, self.target = manifest, action, target
@@ -76,13 +83,19 @@ class Plan:
             schema = self.action.inputs
             if self.waived:
                 schema = {**schema, "required": [name for name in schema.get("required", ()) if name not in self.waived]}
-            found = self._inputs = self._schemas.find((*self.key, "inputs", self.action.key, *self.waived), schema)
+            found = self._inputs = self._schemas.find(self._key_of_inputs, schema)
         return found
+
+    @property
+    def _key_of_inputs(self) -> tuple[str, ...]:
+        return (*self.key, "inputs", self.action.key, *self.waived)
 
     def checks_long(self, given: Mapping[str, Any]) -> bool:
         """Return True if checking these inputs may take so long that an event loop should not wait for it."""
         found = self._inputs
-        return found is None or steps_of(given, found.brief) > found.brief
+        if found is None:  # over inline values: plans of other calls have compiled it
+            return self._schemas.takes_long(self._key_of_inputs, given)
+        return steps_of(given, found.brief) > found.brief
 
     def defaults(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the connection's values for inputs that are missing."""
@@ -98,8 +111,10 @@ class Plan:
     def settles_long(self, output: Mapping[str, Any]) -> bool:
         """Return True if judging and masking an output may take so long that an event loop should not wait for it."""
         found = self._judge
+        if found is None and self.action.output:
+            return self._schemas.takes_long((*self.key, "output", self.action.key), output)
         if found is None:
-            return bool(self.action.output) or steps_of(output, _UNJUDGED) > _UNJUDGED
+            return steps_of(output, _UNJUDGED) > _UNJUDGED
         return steps_of(output, found.brief) > found.brief
 
     @property
@@ -117,6 +132,8 @@ class Plan:
         load = partial(catalog.load, *wanted)
         self.connector = load() if catalog.has_loaded(*wanted) else await waiter.call(load)
         self.code = self.connector.actions[self.action.key]
+        kind = None if self.target is None else self.connector.connections[self.target.kind.key]
+        self.reports = kind is not None and kind.reports_begin and self.code.takes_client
         self.is_loaded = True
 
     def opening(self) -> OpenConnection | None:
@@ -152,6 +169,9 @@ class Plans:
 
     def _begin_anew(self) -> None:
         self._plans: OrderedDict[tuple[str, str, str, str | None], Plan] = OrderedDict()
+        self._served: OrderedDict[tuple[Audience, str, str | None, str, str | None], tuple[Plan, int, NamedConnection | None]] = (
+            OrderedDict()
+        )
         self._lock = threading.Lock()
 
     def parsed(self, given: object, run: Run) -> Invocation:
@@ -183,6 +203,11 @@ class Plans:
         """
         caller, record, known = run.caller, run.record, self._known
         authorizer = self._access.asked_for(caller)
+        if authorizer is None and (again := self._again(invocation, caller)) is not None:
+            run.plan, run.meta.connector_version = again, again.manifest.version
+            if record is not None:
+                record.describe(again)
+            return again
         note = record.rule if record is not None else None
         run.unfound = lambda: stored_secrets(invocation, known, self._catalog)
         catalog = self._catalog.for_audience(caller.audience)
@@ -197,9 +222,35 @@ class Plans:
         find = partial(find_target, invocation, manifest, action, known, self.targets, caller.origin, authorizer, note)
         target = await run.waiter.call(find, inline_ok=known.is_near) if known.asks_store(invocation.connection) else find()
         plan = run.plan = self._of(manifest, action, target)
+        if authorizer is None:
+            self._remember(invocation, caller, plan)
         if record is not None:
             record.describe(plan)
         return plan
+
+    def _again(self, invocation: Invocation, caller: Caller) -> Plan | None:
+        """Return the plan that served such a call before, if catalog and connection are the same as then."""
+        name = invocation.connection
+        if name is not None and not isinstance(name, str):
+            return None
+        key = (caller.audience, invocation.connector, invocation.connector_version, invocation.action, name)
+        found = self._served.get(key)
+        if found is None or found[1] != self._catalog.generation:
+            return None
+        return found[0] if name is None or self._known.in_files(name) is found[2] else None
+
+    def _remember(self, invocation: Invocation, caller: Caller, plan: Plan) -> None:
+        """Note a plan for calls like this one: without a connection that the database has, or that depends on which others there are."""
+        name = invocation.connection
+        stored = self._known.in_files(name) if isinstance(name, str) else None
+        if (stored is None) != (plan.target is None):
+            return
+        named = None if stored is None else stored.name
+        key = (caller.audience, invocation.connector, invocation.connector_version, invocation.action, named)
+        with self._lock:
+            self._served[key] = (plan, self._catalog.generation, stored)
+            if len(self._served) > self._limit:
+                self._served.popitem(last=False)
 
     def _of(self, manifest: Manifest, action: ActionManifest, target: Target | None) -> Plan:
         """Return the plan of an action over a connection; one over inline values serves one call."""

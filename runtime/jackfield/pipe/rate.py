@@ -195,13 +195,11 @@ class _Parts:
         return found
 
 
-def pace_of(plan: Plan, inputs: Mapping[str, Any], opening: OpenConnection | None) -> Pace | None:
+def pace_of(plan: Plan, inputs: Mapping[str, Any], opening: OpenConnection) -> Pace:
     """Return the pace of a call: that of its action over its connection, or of the part of it that the inputs in ``pace_by`` name.
 
     A rate that the action declares is the account's, and applies to all parts.
     """
-    if opening is None:
-        return None
     limit, key = plan.action.rate_limit, ("pace", plan.manifest.key, plan.action.key)
     if limit is not None or not plan.code.pace_by:
         pace: Pace = opening.cache.cached(key, lambda: Pace(limit.per_second if limit is not None else None))

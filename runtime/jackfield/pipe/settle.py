@@ -190,8 +190,12 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
     :raises JackfieldError: if the output breaks its schema: of an action that may have changed something, a doubt.
     """
     run, plan = attempts.run, attempts.plan
-    meta, redactor, paging = run.meta, run.redactor, plan.code.pagination
-    warnings = _judged(attempts, output)
+    meta, paging, opening = run.meta, plan.code.pagination, attempts.opening
+    redactor = None if opening is None else opening.cache.redactor
+    try:
+        warnings = check_output(output, plan)
+    except InvalidOutput as error:
+        raise attempts.unusable(error, _masked(output, plan)) from None
     if attempts.warnings:
         warnings = (*(detail.to_json() for detail in attempts.warnings), *warnings)
     if warnings:
@@ -199,21 +203,16 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
     shown = masked_output(output, redactor)
     if paging is not None:
         meta.next = next_inputs(paging, attempts.inputs, shown)
-    result = succeeded(run.ended(), shown)
+    result = Result("succeeded", run.ended(), output=shown)
     if run.record is not None:
         run.kept = recorded(result, plan, queued=run.claimed is not None)
     return result
 
 
-def _judged(attempts: Attempts, output: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """Check the output, and return its differences from a schema that only describes it."""
-    try:
-        return check_output(output, attempts.plan)
-    except InvalidOutput as error:
-        from jackfield.redaction.marks import masked
+def _masked(output: Mapping[str, Any], plan: Plan) -> Any:
+    from jackfield.redaction.marks import masked
 
-        plan = attempts.plan
-        raise attempts.unusable(error, masked(plan.action.output, concealed(output, plan))) from None
+    return masked(plan.action.output, concealed(output, plan))
 
 
 def previewed(attempts: Attempts, preview: object) -> Result:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from jackfield.clock import Clock, Deadline, patience
 from jackfield.errors import JackfieldError
@@ -37,7 +37,10 @@ class Until(NamedTuple):
 
 
 class Waiter(Protocol):
-    """How a run waits: each of its coroutines suspends only in these four."""
+    """How a run waits: each of its coroutines suspends only in these five."""
+
+    suspends: ClassVar[bool]
+    """True if others go on while the run waits, whom long work in its thread would hold up."""
 
     async def call(
         self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
@@ -141,6 +144,7 @@ class InThread:
     """
 
     __slots__ = ("_clock", "_loop", "_on_time")
+    suspends: ClassVar[bool] = False
 
     def __init__(self, clock: Clock, loop: LoopThread, on_time: OnTime | None = None) -> None:
         self._clock, self._loop, self._on_time = clock, loop, on_time
@@ -194,6 +198,7 @@ class OnLoop:
     """Waiter of a task: calls that may block run in a worker thread, and are not awaited beyond their deadline."""
 
     __slots__ = ("_clock", "_on_time", "_workers")
+    suspends: ClassVar[bool] = True
 
     def __init__(self, clock: Clock, workers: Executor, on_time: OnTime) -> None:
         self._clock, self._workers, self._on_time = clock, workers, on_time

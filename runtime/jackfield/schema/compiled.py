@@ -87,7 +87,10 @@ class CompiledSchema:
                 return _checked({}, faults or (Detail("", f"must be an object, not {value_word(plain)}", "type"),))
             step = self._plan.steps.get(dict)
             prepared: dict[str, Any] = plain if step is None else step(plain, defaults)  # type: ignore[call-arg]  # an object's step
-            return _checked(prepared, faults if self._is_valid(prepared) else self._explained(prepared, faults))
+            is_valid = self._is_valid(prepared)
+            if is_valid and not faults:
+                return Checked(prepared, ())
+            return _checked(prepared, faults if is_valid else self._explained(prepared, faults))
         except RecursionError:
             return _checked({}, (_STACK_IS_FULL,))
 
@@ -97,7 +100,10 @@ class CompiledSchema:
         try:
             if not is_json(value):
                 value, faults = to_json(value)
-            return _limited(faults if self._is_valid(value) else self._explained(value, faults))
+            is_valid = self._is_valid(value)
+            if is_valid and not faults:
+                return ()
+            return _limited(faults if is_valid else self._explained(value, faults))
         except RecursionError:
             return (_STACK_IS_FULL,)
 
