@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from playwright.sync_api import Browser
 
-from browsing import Visitor
+from browsing import LOOKS, Visitor
 from console_rig import Console
 from jackfield.market import pages
 from publishing import built, file_of, named, new_key, publish
@@ -88,9 +88,9 @@ def url(folder: Path) -> Iterator[str]:
         yield found
 
 
-def visit(browser: Browser, origin: str, scheme: str = "light", *, phone: bool = False) -> Visitor:
+def visit(browser: Browser, origin: str) -> Visitor:
     """Somebody at a browser, to whom every foreign request, script error and breach of the policy is a fault."""
-    return Visitor(browser, cast("Console", Site(origin)), scheme, phone=phone)
+    return Visitor(browser, cast("Console", Site(origin)))
 
 
 PAGES = ("", "/list/2.html", "/publishers/index.html", "/connectors/acme/index.html", "/connectors/aws-ses/index.html",
@@ -99,19 +99,20 @@ PAGES = ("", "/list/2.html", "/publishers/index.html", "/connectors/acme/index.h
 
 def test_every_page_is_accessible_and_fits_a_phone(browser: Browser, url: str) -> None:
     """On a phone and a screen, light and dark: no fault of axe, nothing wider than the window, headings in order, no request elsewhere."""
-    for phone, scheme in ((True, "dark"), (False, "light")):
-        visitor = visit(browser, url, scheme, phone=phone)
-        for path in PAGES:
-            visitor.page.goto(f"{url}{path}")
-            visitor.page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    visitor = visit(browser, url)
+    for path in PAGES:
+        visitor.page.goto(f"{url}{path}")
+        visitor.page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        levels = visitor.page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(one => Number(one.tagName[1]))")
+        assert (levels[0], levels.count(1)) == (1, 1)
+        assert all(after <= before + 1 for before, after in pairwise(levels)), path
+        assert visitor.page.evaluate("document.querySelectorAll('main').length") == 1
+        for scheme, phone in LOOKS:
+            visitor.look(scheme, phone=phone)
             visitor.check()
-            levels = visitor.page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(one => Number(one.tagName[1]))")
-            assert (levels[0], levels.count(1)) == (1, 1)
-            assert all(after <= before + 1 for before, after in pairwise(levels)), path
-            assert visitor.page.evaluate("document.querySelectorAll('main').length") == 1
-            visitor.picture(f"catalogue{path.replace('/', '-').removesuffix('.html')}-{scheme}", whole=True)
+            visitor.picture(f"catalogue{path.replace('/', '-').removesuffix('.html')}-{'phone' if phone else scheme}", whole=True)
             assert visitor.axe() == [], path
-        visitor.close()
+    visitor.close()
 
 
 def test_hostile_connectors_run_nothing(browser: Browser, url: str) -> None:

@@ -8,7 +8,7 @@ import random
 import pytest
 from playwright.sync_api import Browser
 
-from browsing import Visitor
+from browsing import LOOKS, Visitor
 from console_rig import Console
 from jackfield.access import Rules
 from jackfield.errors import RateLimited
@@ -104,45 +104,40 @@ def pages(console: Console) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_use_every_page(browser: Browser, busy: Console, scheme: str) -> None:
-    """Axe finds nothing serious on any page, all parts of it opened; nothing foreign is asked for, and nothing breaks the policy."""
-    visitor = Visitor(browser, busy, scheme)
+def test_everybody_can_use_every_page(browser: Browser, busy: Console) -> None:
+    """Axe finds nothing serious on any page, all parts of it opened, in light, in dark and on a phone, where no page is wider than the
+    window; nothing foreign is asked for, nothing breaks the policy, and a reload gives the same page again."""
+    visitor = Visitor(browser, busy)
     visitor.page.goto(f"{busy.origin}/login")
-    assert visitor.axe() == []
-    if scheme == "light":
-        visitor.picture("sign-in")
+    visitor.picture("sign-in")
+    found = {"login": seen(visitor, "login")}
     visitor.sign_in()
-    found = {}
     for name, path in pages(busy).items():
+        visitor.look("light")
         visitor.go(path)
-        if f"{name}-{scheme}" in PICTURES:
-            visitor.picture(f"{name}-{scheme}")
-        visitor.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-        found[name] = visitor.axe()
-        visitor.check()
-    assert [f"{name}: {fault}" for name, faults in found.items() for fault in faults] == []
-    visitor.close()
-
-
-def test_every_page_fits_a_phone_and_survives_a_reload(browser: Browser, busy: Console) -> None:
-    """On a phone no page is wider than the window, axe finds nothing serious, and a reload gives the same page again."""
-    visitor = Visitor(browser, busy, phone=True)
-    visitor.sign_in()
-    found = {}
-    for name, path in pages(busy).items():
-        visitor.go(path)
+        found[name] = seen(visitor, name)
         title = visitor.page.locator("h1").inner_text()
         visitor.page.reload()
         visitor.settle()
         assert visitor.page.locator("h1").inner_text() == title
-        if f"{name}-phone" in PICTURES:
-            visitor.picture(f"{name}-phone")
-        visitor.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         visitor.check()
-        found[name] = visitor.axe()
     assert [f"{name}: {fault}" for name, faults in found.items() for fault in faults] == []
     visitor.close()
+
+
+def seen(visitor: Visitor, name: str) -> list[str]:
+    """What axe finds on the page, which is looked at in every way."""
+    found = []
+    for scheme, phone in LOOKS:
+        if (picture := f"{name}-{'phone' if phone else scheme}") in PICTURES:
+            visitor.look(scheme, phone=phone)
+            visitor.picture(picture)
+    visitor.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    for scheme, phone in LOOKS:
+        visitor.look(scheme, phone=phone)
+        found += [f"{scheme}{', phone' if phone else ''}: {fault}" for fault in visitor.axe()]
+        visitor.check()
+    return found
 
 
 def test_the_keyboard_reaches_everything(visitor: Visitor) -> None:

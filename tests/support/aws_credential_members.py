@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 _SECRET = re.compile(
@@ -33,10 +33,11 @@ def sounds_secret(name: str) -> bool:
     return (is_token or _SECRET.search(name) is not None) and _ABOUT.search(name) is None
 
 
-def telling_members(output: Any) -> Iterator[str]:
-    """Yield the members of an output, as ``Shape.member``, whose values are texts or bytes and whose names sound like a credential."""
+def telling_members(outputs: Iterable[Any]) -> Iterator[str]:
+    """Yield the members of a service's outputs, as ``Shape.member``, whose values are texts or bytes and whose names sound like a
+    credential."""
     seen: set[str] = set()
-    waiting = [] if output is None else [output]
+    waiting = [output for output in outputs if output is not None]
     while waiting:
         shape = waiting.pop()
         if shape.type_name in ("list", "map"):

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import Browser, Page, Request, ViewportSize
 
 from console_rig import Console
 
@@ -29,19 +29,24 @@ _FLAT = """() => {
 }"""
 """Nothing lies above anything else: axe does not measure the contrast of what it takes for covered."""
 _GRAVE = ("serious", "critical")
-_WIDE, _PHONE = {"width": 1360, "height": 900}, {"width": 375, "height": 720}
+_WIDE: ViewportSize = {"width": 1360, "height": 900}
+_PHONE: ViewportSize = {"width": 375, "height": 720}
+Scheme = Literal["light", "dark"]
+LOOKS: tuple[tuple[Scheme, bool], ...] = (("light", False), ("dark", False), ("light", True))
+"""Colour schemes, and whether the window is that of a phone, in which pages are judged."""
 
 
 class Visitor:
     """Somebody at a browser. Whatever a page does that it must not is noted, and ``check`` says so."""
 
-    def __init__(self, browser: Browser, console: Console, scheme: str = "light", *, phone: bool = False, zone: str | None = None) -> None:
+    def __init__(
+        self, browser: Browser, console: Console, scheme: Scheme = "light", *, phone: bool = False, zone: str | None = None
+    ) -> None:
         self.console = console
-        size = _PHONE if phone else _WIDE
-        self._rules = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}} if scheme == "dark" else {}
-        self._context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce", timezone_id=zone)  # type: ignore[arg-type]
+        self._context = browser.new_context(reduced_motion="reduce", timezone_id=zone)
         self._context.add_init_script(_LISTEN)
         self.page: Page = self._context.new_page()
+        self.look("light")
         self.page.set_default_timeout(15_000)
         self.faults: list[str] = []
         self.page.on("request", self._asked)
@@ -51,6 +56,12 @@ class Visitor:
     def close(self) -> None:
         """Close the browser's window."""
         self._context.close()
+
+    def look(self, scheme: Scheme, *, phone: bool = False) -> None:
+        """Change the colour scheme and the window's size."""
+        self._rules = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}} if scheme == "dark" else {}
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.set_viewport_size(_PHONE if phone else _WIDE)
 
     def sign_in(self) -> None:
         """Use a new one-time link."""
@@ -83,7 +94,8 @@ class Visitor:
     def axe(self) -> list[str]:
         """What axe-core finds serious or critical, by rule and place; of a dark page, only what its colours decide."""
         self.page.evaluate(_FLAT)
-        self.page.evaluate(_AXE.read_text(encoding="utf-8"))
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(_AXE.read_text(encoding="utf-8"))
         found = self.page.evaluate("(only) => axe.run(document, {...only, resultTypes: ['violations', 'incomplete']})", self._rules)
         unsure = [
             item for item in found["incomplete"] if item["id"] == "color-contrast"

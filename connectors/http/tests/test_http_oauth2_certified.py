@@ -36,6 +36,9 @@ def connect(runtime: Jackfield, provider: AuthorizationServer) -> None:
     approve(runtime, provider)
 
 
+@pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.campaign)], indirect=True
+)  # the scripted server's test of the same name runs on both
 def test_two_processes_of_fifty_threads_refresh_once(tmp_path: Path, database_url: str, provider: AuthorizationServer) -> None:
     """A hundred callers in two processes that find an expired token make one refresh; with a second one the server would end the grant."""
     open_database(database_url, migrate=True).close()
@@ -54,14 +57,23 @@ def test_two_processes_of_fifty_threads_refresh_once(tmp_path: Path, database_ur
         assert provider.count("/token") - before == 1
 
 
+_DEATHS = {
+    "before-the-request-is-recorded": ("before begin", False),
+    "before-the-request": ("after begin", False),
+    "before-the-commit": ("before rotate", True),
+    "after-the-commit": ("after rotate", False),
+}
+
+
 @pytest.mark.parametrize(
-    ("dies_at", "lost"),
+    ("database_url", "dies_at", "lost"),
     [
-        pytest.param("before begin", False, id="before-the-request-is-recorded"),
-        pytest.param("after begin", False, id="before-the-request"),
-        pytest.param("before rotate", True, id="before-the-commit"),
-        pytest.param("after rotate", False, id="after-the-commit"),
+        # the statements are the same on both: one death at each place, alternately
+        pytest.param(store, *death, id=f"{store}-{name}", marks=() if number % 2 == place else pytest.mark.campaign)
+        for place, store in enumerate(("sqlite", "postgresql"))
+        for number, (name, death) in enumerate(_DEATHS.items())
     ],
+    indirect=["database_url"],
 )
 def test_a_killed_process_loses_no_token_that_could_be_kept(
     tmp_path: Path, database_url: str, provider: AuthorizationServer, dies_at: str, lost: bool
