@@ -69,6 +69,7 @@ docs: setup
 
 unit: setup
 	@echo "== tests"
+	@$(BIN)/python -I .ci/children.py
 	@$(BIN)/python -m pytest --workers $(WORKERS) -q
 
 wheels: setup
