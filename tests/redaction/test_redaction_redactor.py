@@ -9,7 +9,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import pytest
@@ -299,3 +299,46 @@ def test_s2_secrets_that_begin_each_other_take_no_more_work() -> None:
         assert redactor.clean_json([text] * 40) == [f"x{MASK}"] * 40
         work[count] = calls(lambda redactor=redactor: redactor.clean(text))  # type: ignore[misc]
     assert work[160] < 2 * work[20]
+
+
+class _Watched(str):
+    """A text that counts the looks at its parts."""
+
+    __slots__ = ("looks",)
+
+    looks: int
+
+    def __new__(cls, text: str) -> Self:
+        """Begin at none."""
+        watched = super().__new__(cls, text)
+        watched.looks = 0
+        return watched
+
+    def __getitem__(self, key: Any) -> str:
+        """Count one look."""
+        self.looks += 1
+        return super().__getitem__(key)
+
+
+def test_i23_many_secrets_are_sought_at_a_ninth_of_the_places_of_a_text() -> None:
+    """An answer of 24 MiB with 400,000 secrets was searched for 20 of them at each character, which took most of its 12 seconds: texts are
+    searched at every ninth place, and twice as much text takes twice the looks."""
+    redactor = Redactor([KEY, *(f"another-secret-{number:04}" for number in range(40))])
+    redactor.clean("x" * 100_000)  # builds what is searched for
+    texts = [_Watched(f"{'one of many items ' * count}{KEY}") for count in (1000, 2000, 4000)]
+    assert [redactor.clean(text)[-len(MASK) :] for text in texts] == [MASK] * 3
+    assert all(text.looks < len(text) / 8 for text in texts)
+    assert texts[2].looks < 2.1 * texts[1].looks < 4.3 * texts[0].looks
+
+
+@pytest.mark.parametrize("size", [4, 5, 7, 11, 12, 13, 30])
+def test_i23_many_secrets_of_any_length_are_found_at_any_place(size: int) -> None:
+    """Twenty secrets of one length, the shortest of which decides how far apart a text is looked at: each is found at the beginning, at the
+    end, and after any number of characters."""
+    secrets = [f"{chr(ord('A') + number)}{'q7w-x2z' * 5}"[:size] for number in range(20)]
+    redactor = Redactor(secrets)
+    redactor.clean(". " * 100_000)  # builds what is searched for
+    for before in range(30):
+        for secret in secrets[:: 1 + before % 3]:
+            assert redactor.clean(f"{'.' * before}{secret}") == f"{'.' * before}{MASK}"
+            assert redactor.clean(f"{'.' * before}{secret}, {secret}.") == f"{'.' * before}{MASK}, {MASK}."

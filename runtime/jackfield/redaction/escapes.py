@@ -152,28 +152,29 @@ class View:
     def read(self, family: Family) -> View | None:
         """Return this view with one family of escapes undone, or None if it has none of them."""
         child = View("", self, solid=family.solid)
+        known: dict[str, str | None] = {}
         pieces: list[str] = []
         done = size = 0
         for match in family.pattern().finditer(self.text):
-            plain = family.plain(match[0])
+            escape = match[0]
+            if escape not in known:
+                known[escape] = family.plain(escape)
+            plain = known[escape]
             if plain is None:
                 continue
             start, end = match.span()
             pieces += (self.text[done:start], plain)
+            child._at.append(size + start - done)
             size += start - done + len(plain)
             done = end
-            child._note(size - len(plain), size, start, end)
+            child._after.append(size)
+            child._starts.append(start)
+            child._ends.append(end)
         if not child._at:
             return None
         pieces.append(self.text[done:])
         child.text = "".join(pieces)
         return child
-
-    def _note(self, at: int, after: int, start: int, end: int) -> None:
-        self._at.append(at)
-        self._after.append(after)
-        self._starts.append(start)
-        self._ends.append(end)
 
     def origin(self, start: int, end: int) -> tuple[int, int]:
         """Map the non-empty span ``start:end`` of this view to the original text."""
