@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from jackfield.access.workspace_access import LIBRARY, Caller, WorkspaceAccess
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from jackfield.journal import Claimed, Journal
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal
+    from jackfield.resources.turns import Turns
 
 _WORKERS = 64
 _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
@@ -65,6 +67,7 @@ class Jackfield:
     are the files listed in ``JACKFIELD_CONNECTIONS``, for the workspace ``default``. ``environment`` holds the variables for ``$env``
     references and endpoints (default: the process's). ``guard`` checks the hosts named by connections that were made over HTTP or MCP
     (default: this machine and public hosts are allowed). ``points`` are the plugins' entry points, for use with ``catalog``.
+    With ``turns``, calls of ``ainvoke``, ``begin`` and ``on_time`` that compute for long do so one at a time.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Jackfield:
         guard: Guard | None = None,
         points: Iterable[EntryPoint] | None = None,
         files: Files | None = None,
+        turns: Turns | None = None,
     ) -> None:
         groups = entry_points() if catalog is None else {}
         environment = os.environ if environment is None else environment
@@ -90,7 +94,7 @@ class Jackfield:
         self.catalog = of_workspace(whole, workspace)
         self.storage = Storage(database_url, environment, clock or SystemClock()) if storage is None else storage
         self._owns_storage = storage is None
-        sources = _connection_files(workspace, environment) if connections is None else connections
+        sources = connections if connections is not None else sources_from(environment) if workspace == "default" else []
         self._known = self.storage.connections(sources, workspace, self.catalog)
         self._managed: dict[Audience, ManagedConnections] = {}
         self._index: ActionIndex | None = None
@@ -110,8 +114,9 @@ class Jackfield:
         means = Means(workspace, self.clock, self.files, Paces(workspace, self._pacing_database, self.clock), observing(self._plugins))
         plans = Plans(self.access, self.catalog, self._known, self._targets, self.open_connections)
         self._pipeline = Pipeline(self.catalog, self._known, plans, self._plugins, self.access, lambda: self.journal, means)
-        self._loop, self._on_time = LoopThread(), OnTime()
-        self._in_thread, self._in_time = (InThread(self.clock, self._loop, on_time) for on_time in (None, self._on_time))
+        self._loop, self._on_time, self._turn = LoopThread(), OnTime(), None if turns is None else partial(turns.turn, workspace)
+        self._in_thread = InThread(self.clock, self._loop)
+        self._in_time = InThread(self.clock, self._loop, self._on_time, self._turn)
         self._begin_anew()
         at_fork(self, child=Jackfield._begin_anew)
         # without a journal nothing is cancelled by its id, so all invocations share one event
@@ -478,7 +483,7 @@ class Jackfield:
             if self._on_loop is None:
                 from jackfield.resources.threads import Threads
 
-                self._on_loop = OnLoop(self.clock, Threads(_WORKERS, "jackfield"), self._on_time)
+                self._on_loop = OnLoop(self.clock, Threads(_WORKERS, "jackfield"), self._on_time, self._turn)
             return self._on_loop
 
 
@@ -492,8 +497,3 @@ def _checked_workspace(workspace: str) -> str:
 
         check_name(workspace)
     return workspace
-
-
-def _connection_files(workspace: str, environment: Mapping[str, str]) -> list[str]:
-    """Return the connection files that the environment names; they belong to the workspace ``default`` (docs/glossary.md)."""
-    return sources_from(environment) if workspace == "default" else []

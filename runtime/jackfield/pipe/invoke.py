@@ -126,7 +126,7 @@ class Pipeline:
         output = await self._attempted(attempts)
         enter("settle")
         settle = partial(self._settled, attempts, output)
-        return await run.waiter.call(settle) if run.waiter.suspends and plan.settles_long(output) else settle()
+        return await run.waiter.compute(settle) if run.waiter.suspends and plan.settles_long(output) else settle()
 
     async def drafted(self, invocation: Invocation, run: Run) -> Record | None:
         """Draft the journal's entry of a call; None without a journal.
@@ -153,7 +153,7 @@ class Pipeline:
             filled = await fill(run.waiter, run.inputs, plan.action.inputs, self.means.files, self.workspace, run.caller.owner)
             run.inputs, run.sources = filled
         check = partial(checked, plan, run.inputs)
-        return await run.waiter.call(check) if run.waiter.suspends and plan.checks_long(run.inputs) else check()
+        return await run.waiter.compute(check, run.deadline) if run.waiter.suspends and plan.checks_long(run.inputs) else check()
 
     async def _prepared(self, plan: Plan, inputs: Mapping[str, Any], run: Run) -> Attempts:
         """Load the connector's code, apply the author's rules to the inputs, and find the connection."""

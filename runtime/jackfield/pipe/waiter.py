@@ -6,13 +6,13 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from jackfield.clock import Clock, Deadline, patience
-from jackfield.errors import JackfieldError
+from jackfield.errors import JackfieldError, Sent
 from jackfield.failures import Raised, attempt_foreign, contained
 from jackfield.fork import at_fork
 from jackfield.pipe.on_time import GRACE
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.on_time import OnTime
 
     Unit = Callable[[Transaction], Any]
+    Turn = Callable[[float], AbstractContextManager[bool]]
 
 T = TypeVar("T")
 
@@ -39,8 +40,8 @@ class Until(NamedTuple):
 class Waiter(Protocol):
     """How a run waits: each of its coroutines suspends only in these five."""
 
-    suspends: ClassVar[bool]
-    """True if others go on while the run waits, whom long work in its thread would hold up."""
+    suspends: bool
+    """True if long computations wait for their turn, or would hold up others."""
 
     async def call(
         self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
@@ -49,6 +50,12 @@ class Waiter(Protocol):
 
         ``inline_ok``: the call is faster than a switch to a thread, so it may run in the event loop. ``executor``: the threads for it under
         an event loop, if not those that all calls share. ``until``: the call is not awaited for longer where it runs in another thread.
+        """
+
+    async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
+        """Call what computes for long and waits for nothing; in a server, one such call at a time.
+
+        :raises TimedOut: if its turn has not come by ``deadline``.
         """
 
     async def finished(self, function: Callable[[], Coroutine[Any, Any, T]], until: Until) -> T:
@@ -140,14 +147,15 @@ async def _cancel_others() -> None:
 class InThread:
     """Waiter of a synchronous caller: everything happens in its thread, so no coroutine of the run ever suspends.
 
-    With ``on_time``, calls with a deadline run in other threads, so that none is awaited for longer.
+    With ``on_time``, calls with a deadline run in other threads, so that none is awaited for longer. With ``turn``, long computations wait
+    for theirs.
     """
 
-    __slots__ = ("_clock", "_loop", "_on_time")
-    suspends: ClassVar[bool] = False
+    __slots__ = ("_clock", "_loop", "_on_time", "_turn", "suspends")
 
-    def __init__(self, clock: Clock, loop: LoopThread, on_time: OnTime | None = None) -> None:
-        self._clock, self._loop, self._on_time = clock, loop, on_time
+    def __init__(self, clock: Clock, loop: LoopThread, on_time: OnTime | None = None, turn: Turn | None = None) -> None:
+        self._clock, self._loop, self._on_time, self._turn = clock, loop, on_time, turn
+        self.suspends = turn is not None
 
     async def call(
         self, function: Callable[[], T], *, inline_ok: bool = False, executor: Executor | None = None, until: Until | None = None
@@ -161,6 +169,10 @@ class InThread:
             raise value.error
         found: T = value
         return found
+
+    async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
+        """Call what computes for long."""
+        return contained(partial(_in_turn, self._turn, function, deadline))
 
     async def finished(self, function: Callable[[], Coroutine[Any, Any, T]], until: Until) -> T:
         """Run a coroutine of a connector to its end."""
@@ -197,11 +209,11 @@ def run_in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
 class OnLoop:
     """Waiter of a task: calls that may block run in a worker thread, and are not awaited beyond their deadline."""
 
-    __slots__ = ("_clock", "_on_time", "_workers")
-    suspends: ClassVar[bool] = True
+    __slots__ = ("_clock", "_on_time", "_turn", "_workers", "suspends")
 
-    def __init__(self, clock: Clock, workers: Executor, on_time: OnTime) -> None:
-        self._clock, self._workers, self._on_time = clock, workers, on_time
+    def __init__(self, clock: Clock, workers: Executor, on_time: OnTime, turn: Turn | None = None) -> None:
+        self._clock, self._workers, self._on_time, self._turn = clock, workers, on_time, turn
+        self.suspends = True
 
     def close(self, *, wait: bool) -> None:
         """End the worker threads; with ``wait``, once their calls have ended."""
@@ -225,6 +237,10 @@ class OnLoop:
         found: T = value
         return found
 
+    async def compute(self, function: Callable[[], T], deadline: Deadline | None = None) -> T:
+        """Call what computes for long in a worker thread, once it is its turn."""
+        return await self.call(partial(_in_turn, self._turn, function, deadline))
+
     async def finished(self, function: Callable[[], Coroutine[Any, Any, T]], until: Until) -> T:
         """Run a coroutine of a connector to its end."""
         del until  # the coroutine has its own timeout, and this task can do nothing else meanwhile
@@ -247,6 +263,15 @@ class OnLoop:
             with suppress(JackfieldError):  # each deferred unit reports its own failure
                 await self.record(database, _flush)
         return taken_back
+
+
+def _in_turn(turn: Turn | None, function: Callable[[], T], deadline: Deadline | None) -> T:
+    if turn is None:
+        return function()
+    with turn(math.inf if deadline is None else deadline.remaining()) as has_come:
+        if deadline is not None and not has_come:
+            raise deadline.passed(Sent.NOTHING)
+        return function()
 
 
 def _ended(lost: Callable[[Exception], object] | None, _value: object, error: Exception | None) -> None:

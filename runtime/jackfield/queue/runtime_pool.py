@@ -20,6 +20,7 @@ from jackfield.journal import Claimed
 from jackfield.journal.instance import Instance
 from jackfield.journal.recovery import Recovery
 from jackfield.resources.storage import Storage
+from jackfield.resources.turns import Turns
 from jackfield.runtime import Jackfield
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class RuntimePool:
         self.clock: Clock = clock or SystemClock()
         self.storage = Storage(url, environment, self.clock)
         self.files = Files(self.storage, file_limits or FileLimits(), self.clock)
+        self.turns = Turns()
         groups = entry_points()
         self.isolated = Children(environment)
         self.catalog = Catalog.installed(groups, environment, self.isolated.load)
@@ -94,7 +96,7 @@ class RuntimePool:
     def _new_runtime(self, workspace: str, connections: Iterable[Any] | None) -> Jackfield:
         return Jackfield(
             workspace, connections, catalog=self.catalog, environment=self.environment, storage=self.storage, clock=self.clock,
-            guard=self.guard, points=self._points, plugins=self._plugins, files=self.files,
+            guard=self.guard, points=self._points, plugins=self._plugins, files=self.files, turns=self.turns,
         )  # fmt: skip
 
     def mints(self) -> dict[str, int]:

@@ -22,7 +22,7 @@ from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.results import result_shown
 from jackfield.surfaces.console.shell import fragment, page
-from jackfield.surfaces.shared.body import take_room
+from jackfield.surfaces.shared.body import crowded, take_room
 from jackfield.surfaces.shared.disconnect import cancelling
 from jackfield.surfaces.shared.files import weight_of
 from jackfield.surfaces.shared.json_response import answer
@@ -332,7 +332,7 @@ async def run(request: PageRequest) -> Response:
     if request.form.get("mode") == "dry":
         invocation["dryRun"] = True
     server = request.server
-    weight = await weight_of(invocation, server, request.identity)
+    weight = await weight_of(invocation, server, request.identity, large=crowded(invocation))
     take_room(request.http, weight, weight)
     result = await _run(request, invocation)
     request.server.metrics.note(result)

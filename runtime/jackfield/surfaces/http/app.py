@@ -93,6 +93,7 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
                 server.pace(identity)
                 identity.require(operation.scope)
             request.scope["jackfield.workspace"] = identity.workspace
+            request.scope["jackfield.computed"] = server.computed
             check_request(request, operation)
             if operation.path.startswith(_INDEXED):
                 await server.indexed()

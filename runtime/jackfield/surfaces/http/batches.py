@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -14,7 +13,7 @@ from starlette.responses import Response
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.invocation import Result
 from jackfield.pipe.enqueue import Enqueued
-from jackfield.surfaces.shared.body import LARGE, decoded, read_body
+from jackfield.surfaces.shared.body import LARGE, computed, decoded, read_body
 from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import dumps
@@ -42,7 +41,7 @@ async def batch(request: Request, server: ServerContext, identity: Identity) -> 
     runtime = await server.opened(identity.workspace)
     text = await read_body(request, server.settings.max_body)
     in_lines = kind == "lines" or (kind is None and text.lstrip()[:1] != b"[")
-    items = await _lines_of(text) if in_lines else await _array(text)
+    items = await _lines_of(text, request) if in_lines else await _array(text, request)
     written, outage = list[bytes](), _Outage()
     for part in _parts(text, items):
         bodies = [await _completed(item, request) for item in part]
@@ -74,8 +73,8 @@ def _content_type(request: Request) -> str | None:
     return "array" if kind else None
 
 
-async def _lines_of(text: bytes) -> list[tuple[int, int]]:
-    return _lines(text) if len(text) < LARGE else await asyncio.to_thread(_lines, text)
+async def _lines_of(text: bytes, request: Request) -> list[tuple[int, int]]:
+    return _lines(text) if len(text) < LARGE else await computed(request, partial(_lines, text))
 
 
 def _lines(text: bytes) -> list[tuple[int, int]]:
@@ -100,13 +99,13 @@ def _lines(text: bytes) -> list[tuple[int, int]]:
     return found
 
 
-async def _array(text: bytes) -> list[Any]:
+async def _array(text: bytes, request: Request) -> list[Any]:
     """Decode an array.
 
     :raises Problem: 413 if it has too many items, 400 if it has none or is no array.
     """
     try:
-        found = await decoded(text)
+        found = await decoded(text, request)
     except JackfieldError as error:
         raise of_error(error, 400) from None
     if not isinstance(found, list):
@@ -144,7 +143,7 @@ async def _completed(item: Any, request: Request) -> Any:
     """Return an invocation with the trace of the request, or the Result of its refusal."""
     body: Any = None
     try:
-        body = await decoded(item) if isinstance(item, bytes) else item
+        body = await decoded(item, request) if isinstance(item, bytes) else item
         if not isinstance(body, dict):
             return item if isinstance(item, bytes) else dumps(item)  # a string would be parsed as JSON
         return traced(body, request.headers.get("traceparent"))

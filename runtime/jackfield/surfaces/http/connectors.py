@@ -83,7 +83,7 @@ async def actions(request: Request, server: ServerContext, identity: Identity) -
 
 async def _connection(request: Request) -> str | None:
     text = await read_body(request, _LARGEST)
-    body = await decoded(text) if text.strip() else {}
+    body = await decoded(text, request) if text.strip() else {}
     connection = body.get("connection") if isinstance(body, dict) else None
     if (
         not isinstance(body, dict)

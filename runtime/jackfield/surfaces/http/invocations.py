@@ -51,12 +51,13 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
     prefer = ",".join(request.headers.getlist("prefer"))
     text = await read_body(request, server.settings.max_body)
     body: Any = None
-    files = 0
+    files, large = 0, False
     queued = queues(request)
     try:
-        body = _completed(await decoded(text), request)
+        body = _completed(await decoded(text, request), request)
         if isinstance(body, dict):
-            files = 0 if queued else await weight_of(body, server, identity)
+            large = len(text) >= LARGE or crowded(body)
+            files = 0 if queued else await weight_of(body, server, identity, large=large)
             take_room(request, files, files)
         else:
             body = text  # pass the bytes on: a string would be parsed as JSON
@@ -68,7 +69,7 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
     wait = float(waited[1]) if waited is not None else 0.0
     server.metrics.running.inc()
     try:
-        large = len(text) + files >= LARGE or crowded(body)
+        large = large or len(text) + files >= LARGE
         result = await _run(request, server, runtime, body, identity, wait=wait, large=large)
     finally:
         server.metrics.running.dec()

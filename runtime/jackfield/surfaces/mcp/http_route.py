@@ -139,22 +139,23 @@ class _Call:
     async def _run(self, invocation: Mapping[str, Any], identifier: str | int | None) -> Result:
         server, identity = self._server, self._identity
         given = traced(invocation, self._request.headers.get("traceparent"))
-        self._weigh(await weight_of(given, server, identity))
+        has_many = not self._large and crowded(given)  # a thread of its own handles a large request
+        self._weigh(await weight_of(given, server, identity, large=has_many))
         server.metrics.running.inc()
         try:
             with self._door.running(_key(self._request, identity, identifier), self.cancelled):
-                result = await self._invoked(given)
+                result = await self._invoked(given, has_many=has_many)
         finally:
             server.metrics.running.dec()
         server.metrics.note(result)
         self._request.scope["jackfield.invocation_id"] = result.meta.invocation_id
         return result
 
-    async def _invoked(self, given: Mapping[str, Any]) -> Result:
+    async def _invoked(self, given: Mapping[str, Any], *, has_many: bool) -> Result:
         how: dict[str, Any] = {"cancelled": self.cancelled, "caller": self._caller, "named": self._name}
         if self._large:  # the thread and its event loop belong to this request
             return self._runtime.invoke(given, **how, on_time=True)
-        if self._files >= LARGE or crowded(given):
+        if has_many or self._files >= LARGE:
             return await asyncio.shield(self._server.slowly(lambda: self._runtime.invoke(given, **how, on_time=True)))
         return await asyncio.shield(self._runtime.begin(given, **how))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import tempfile
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -17,6 +17,8 @@ from starlette.requests import Request
 from jackfield.fork import at_fork
 from jackfield.invocation import decode
 from jackfield.surfaces.shared.problem import Problem
+
+T = TypeVar("T")
 
 LARGE = 256 * 1024
 """Size in bytes from which a body is processed in a thread, so as not to block other requests."""
@@ -108,12 +110,18 @@ def take_room(request: Request, more: int, size: int) -> None:
     raise Problem(503, detail, {"Retry-After": "1", "Connection": "close"})
 
 
-async def decoded(text: bytes) -> Any:
+async def decoded(text: bytes, request: Request) -> Any:
     """Decode a JSON body.
 
     :raises InvalidInvocation: if it is not JSON.
     """
-    return decode(text) if len(text) < LARGE else await asyncio.to_thread(decode, text)
+    return decode(text) if len(text) < LARGE else await computed(request, partial(decode, text))
+
+
+async def computed(request: Request, step: Callable[[], T]) -> T:
+    """Run in a thread what computes for long: one at a time in this process, as the pipe does (``jackfield.resources.turns``)."""
+    run: Callable[[str, Callable[[], T]], Awaitable[T]] = request.scope["jackfield.computed"]
+    return await run(request.scope["jackfield.workspace"], step)
 
 
 def crowded(value: object) -> bool:
@@ -137,7 +145,7 @@ async def members_of(request: Request, needed: set[str], optional: frozenset[str
     :raises InvalidInvocation: if it is not JSON.
     :raises Problem: 400 if it is not such an object.
     """
-    body = await decoded(await read_body(request, _MEMBERS))
+    body = await decoded(await read_body(request, _MEMBERS), request)
     if not isinstance(body, dict) or not needed <= set(body) or not set(body) <= needed | optional:
         names = [f"'{name}'" for name in sorted(needed)] + [f"'{name}' (optional)" for name in sorted(optional)]
         raise Problem(400, f"the body must be a JSON object with the members {', '.join(names)} and no others")

@@ -23,10 +23,15 @@ _PIECE = 1024 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})\Z")
 
 
-async def weight_of(body: Mapping[str, Any], server: ServerContext, identity: Identity) -> int:
-    """Return the bytes that the files of an invocation take in memory. The pipe reads them, and refuses what is wrong with them."""
+async def weight_of(body: Mapping[str, Any], server: ServerContext, identity: Identity, *, large: bool) -> int:
+    """Return the bytes that the files of an invocation take in memory. The pipe reads them, and refuses what is wrong with them.
+
+    A ``large`` body is searched for files in a thread.
+    """
     given, connector, key, version = (body.get(name) for name in ("inputs", "connector", "action", "connectorVersion"))
-    if not isinstance(given, dict) or not isinstance(connector, str) or not isinstance(key, str) or not names_files(given):
+    if not isinstance(given, dict) or not isinstance(connector, str) or not isinstance(key, str):
+        return 0
+    if not (await server.computed(identity.workspace, partial(names_files, given)) if large else names_files(given)):
         return 0
     try:
         action = server.catalog.find(connector, version if isinstance(version, str) else None).actions.get(key)

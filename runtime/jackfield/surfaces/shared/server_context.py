@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TypeVar
 
 from jackfield.catalog.index import ActionIndex
@@ -16,6 +17,7 @@ from jackfield.errors import JackfieldError
 from jackfield.files import FileLimits
 from jackfield.queue import Engine, RuntimePool, open_engine, queue_url
 from jackfield.resources.threads import Threads
+from jackfield.resources.turns import Turns
 from jackfield.runtime import Jackfield
 from jackfield.surfaces.shared.body import BodyQuota
 from jackfield.surfaces.shared.identity import Identities, Identity
@@ -123,6 +125,10 @@ class ServerContext:
         """Run a step that may call a provider in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._slow, step)
 
+    async def computed(self, workspace: str, step: Callable[[], T]) -> T:
+        """Run a step that computes for long in a thread, once it is the workspace's turn."""
+        return await self.slowly(partial(_in_turn, self.runtimes.turns, workspace, step))
+
     def start(self) -> None:
         """Start the engine of the queue; call it in the event loop."""
         asyncio.get_running_loop().set_default_executor(self._brief)
@@ -198,6 +204,11 @@ class ServerContext:
             except JackfieldError as error:
                 _LOG.warning("revocations of installed connectors cannot be looked for: %s", error.message)
             await asyncio.sleep(_SWEEP_EVERY)
+
+
+def _in_turn(turns: Turns, workspace: str, step: Callable[[], T]) -> T:
+    with turns.turn(workspace):
+        return step()
 
 
 def _opened(runtime: Jackfield) -> Jackfield:
