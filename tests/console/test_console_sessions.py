@@ -259,6 +259,19 @@ def test_a_revoked_token_ends_its_sessions(place: Place) -> None:
     assert not is_in(client)
 
 
+@pytest.mark.parametrize("assignment", ["revoked_at = NULL", "scope = 'manage'", "expires_at = 9e9"])
+def test_a_session_ends_with_the_seal_of_its_token(place: Place, assignment: str) -> None:
+    """Whoever had signed in, and can write to the database, undid the revocation of the token or gave it the scope `manage`: the console
+    looked at the columns, and not at their seal."""
+    client = place.signed_in(token(place, "read"))
+    tokens = Tokens(place.host.storage.database, place.host.storage.vault, "default", place.host.clock)
+    if "revoked" in assignment:
+        tokens.revoke(tokens.list()[0][0].id)
+    with place.host.storage.database.write() as transaction:
+        transaction.change(f"UPDATE tokens SET {assignment}")
+    assert not is_in(client)
+
+
 def test_signing_out_ends_the_session_everywhere(place: Place) -> None:
     """After the sign-out a copy of the cookie opens nothing."""
     client = place.signed_in()

@@ -102,10 +102,11 @@ class ConsoleSessions:
         if noted["by"] == "jwt":
             return Identity(workspace, noted["id"], noted["scope"], Rules(), noted["name"], "user")
         try:
-            token = Tokens(self._server.storage.database, self._server.storage.vault, workspace, self._server.clock).find(noted["id"])
+            tokens = Tokens(self._server.storage.database, self._server.storage.vault, workspace, self._server.clock)
+            token, refused = tokens.standing(noted["id"])
         except UnknownToken:
             return None
-        if token.status(self._server.clock.time()) != "active":
+        if refused is not None:
             return None
         return Identity(workspace, token.id, token.scope, token.rules, token.name)
 
