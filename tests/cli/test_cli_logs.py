@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from jackfield.cli import logs
+from plugboard import make_connector
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]
@@ -91,3 +92,74 @@ def test_a_closed_stdout(shell: Shell) -> None:
     """Where stdout is closed, commands run all the same."""
     answer = shell.python("import sys\nsys.stdout = None\nfrom jackfield.cli.main import main\nsys.exit(main(['invoke', 'echo', 'sai']))")
     assert (answer.code, answer.err) == (2, "")
+
+
+_TALKING = '''
+import asyncio, gc, logging, threading, warnings
+from typing import ClassVar
+from jackfield.connector import ConnectionType, Connector, Field, Inputs, OpenContext, Output
+
+LOG = logging.getLogger("talking")
+
+class Client:
+    def __init__(self, token):
+        self.token = token
+
+class Key(ConnectionType):
+    """A key."""
+    key: ClassVar[str] = "key"
+    title: ClassVar[str] = "Key"
+    auth: ClassVar[str] = "apiKey"
+    token: str = Field(title="Token", secret=True)
+
+    def open(self, context: OpenContext) -> Client:
+        LOG.warning("opens with %s", self.token)
+        return Client(self.token)
+
+connector = Connector("talking", title="Talking", version="1.0.0", connections=[Key])
+
+class Nothing(Inputs):
+    """Nothing."""
+
+class Done(Output):
+    """Nothing."""
+
+@connector.action("talk", effect="read")
+async def talk(_inputs: Nothing, client: Client) -> Done:
+    """Talk about the token wherever Python lets it."""
+    LOG.error("calls with %s", client.token)
+    try:
+        raise LookupError(client.token)
+    except LookupError:
+        LOG.exception("failed")
+    warnings.warn(f"warns of {client.token}")
+    def ends():
+        raise LookupError(f"a thread with {client.token}")
+    thread = threading.Thread(target=ends, name="author")
+    thread.start()
+    thread.join()
+    async def forgotten():
+        raise LookupError(f"a task with {client.token}")
+    task = asyncio.create_task(forgotten())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    del task
+    gc.collect()
+    return Done()
+'''
+
+
+def test_what_a_connector_logs_holds_no_secret(shell: Shell) -> None:
+    """The log of the process had the token of the connection, in clear and across several lines: in what a connector in this process
+    logged, in its tracebacks and warnings, and in the exceptions of its threads and tasks."""
+    make_connector(shell.plugs, "talking", _TALKING)
+    shell.write("connections.yaml", "connections: {talk: {type: talking/key, values: {token: tok-4711-hidden}}}")
+    shell.set(JACKFIELD_LOG="json")
+    answer = shell.ended(shell.start("invoke", "talking", "talk"))
+    assert answer.code == 0, answer.err
+    assert "4711" not in answer.err + answer.out
+    rows = [json.loads(line) for line in answer.err.splitlines()]
+    texts = " ".join(f"{row['message']} {row.get('exception', '')}" for row in rows)
+    for said in ("opens with ***", "calls with ***", "LookupError: ***", "warns of ***", "a thread with ***", "a task with ***"):
+        assert said in texts
+    assert {row["logger"] for row in rows} == {"talking", "py.warnings", "jackfield.threads", "asyncio"}

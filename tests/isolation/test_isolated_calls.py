@@ -208,6 +208,28 @@ def test_what_a_child_prints_is_logged(tmp_path: Path, caplog: pytest.LogCapture
     assert [record.getMessage() for record in caplog.records] == ["the process of plain 1.0.0 says: *** is the secret"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", ""), ("x" * 1990, "y" * 5000), ("x" * 65_530, "")],
+    ids=["of several lines", "at the cut", "at the end of a read"],
+)
+def test_a_secret_that_a_child_prints_is_masked_before_it_is_cut(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, before: str, after: str
+) -> None:
+    """A private key that a child printed was logged line by line, in clear, and so was the beginning of a secret at the 2,000th character
+    of a line."""
+    install_from(tmp_path, "plain", "plain.py")
+    secret = "begin-4711-hidden\nmiddle-4711-hidden\nend-4711-hidden" if not before else "begin-4711-hidden" * 3
+    connections = {"mine": {"type": "plain/token", "values": {"token": secret}}}
+    with caplog.at_level(logging.INFO, "jackfield.isolation"), isolating(tmp_path, connections) as jackfield:
+        assert call(jackfield, text="x").status == "succeeded"
+        assert call(jackfield, "print", text=f"{before}{secret}{after}\nafterwards").status == "succeeded"
+    said = [record.getMessage() for record in caplog.records]
+    assert not [line for line in said if "4711" in line or "begin" in line]
+    assert said[-1].endswith("says: afterwards")
+    assert len(said) == 2
+
+
 def test_connections_that_are_gone() -> None:
     """When the cache of a connection is dropped, each child is told to forget it; numbers are never used again."""
     sessions = Sessions()

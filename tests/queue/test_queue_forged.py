@@ -44,6 +44,7 @@ def forged(identifier: str) -> list[tuple[bytes, Mapping[str, Any], str]]:
         (body, {**OURS, "task": "celery.accumulate"}, "application/json"),
         (json.dumps({"task": "celery.accumulate", "id": "1", "args": [1], "kwargs": {}}).encode(), {}, "application/json"),
         (body, {**OURS, "eta": "2999-01-01T00:00:00"}, "application/json"),
+        (body, {**OURS, "shadow": "a name of its own, which Celery remembers"}, "application/json"),
         (json.dumps([["../../x' OR 1=1", "a\n"], {}, {}]).encode(), OURS, "application/json"),
     ]
 

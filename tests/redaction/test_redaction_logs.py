@@ -7,18 +7,36 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 
 from drawing import drawn
+from jackfield import redaction
 from jackfield.redaction.logs import LogRedaction, quiet_sdk_loggers, safe_exception_text
-from jackfield.redaction.redactor import Redactor, current_redactor, redacting
+from jackfield.redaction.redactor import Redactor, current_redactor, put_in_force
 
 SECRET = "hunter2-\"x'y\\z"
 REDACTOR = Redactor([SECRET])
+
+
+@dataclass(eq=False)
+class Open:
+    """Something open that holds secrets."""
+
+    redactor: Redactor
+
+
+@contextmanager
+def redacting(redactor: Redactor) -> Iterator[Redactor]:
+    """Secrets that are in force within the block."""
+    held = Open(redactor)
+    put_in_force(held)
+    yield held.redactor
+    del held
 
 
 class Unreadable:
@@ -208,11 +226,11 @@ def test_extra_is_cleaned() -> None:
     assert (found["plain"], found["count"], found["message"]) == (plain, 3, "***")
 
 
-def test_without_secrets_records_stay() -> None:
-    """Where no Redactor is in force a record is not touched."""
-    made = record(msg="a %s", args=("b",), exc_info=(None, None, None))
-    assert LogRedaction().filter(made)
-    assert (made.args, made.exc_info) == (("b",), (None, None, None))
+def test_messages_of_our_own_stay() -> None:
+    """A message that this package composes holds no secret, and is not touched; the exception beside one may hold any."""
+    made = record(msg="a %s", args=("b",), pathname=redaction.__file__)
+    assert vars(cleaned(made))["args"] == ("b",)
+    assert cleaned(record(exc_info=chained(), pathname=redaction.__file__)).exc_info is None
 
 
 def test_sdk_loggers_are_quiet_below_warning(stream: Stream) -> None:
@@ -233,25 +251,26 @@ def test_sdk_loggers_are_quiet_below_warning(stream: Stream) -> None:
     ]
 
 
-def test_scopes_add_up() -> None:
-    """An inner block masks its secrets and the outer block's; leaving it takes only its own away."""
-    assert not current_redactor()
-    with redacting(REDACTOR) as outer:
-        assert current_redactor() is outer is REDACTOR
-        with redacting(Redactor(["inner-key"])) as inner:
-            assert inner.clean(f"inner-key {SECRET}") == "*** ***"
-        assert current_redactor().clean("inner-key") == "inner-key"
-    assert not current_redactor()
+def test_secrets_are_in_force_while_their_holder_lives() -> None:
+    """All that is open adds up; what is closed takes only its own secrets away, and new ones of a holder count at once."""
+    held, other = Open(REDACTOR), Open(Redactor(["inner-key"]))
+    put_in_force(held)
+    put_in_force(other)
+    assert current_redactor().clean(f"inner-key {SECRET}") == "*** ***"
+    assert current_redactor() is current_redactor()
+    other.redactor = Redactor(["other-key"])
+    assert current_redactor().clean("inner-key other-key") == "inner-key ***"
+    del other
+    assert current_redactor().clean(f"other-key {SECRET}") == "other-key ***"
 
 
-def test_scopes_are_of_one_context() -> None:
-    """Another thread sees nothing of this one's secrets."""
-    seen: list[int] = []
+def test_secrets_are_in_force_in_every_thread(stream: Stream) -> None:
+    """A thread that a connector has started is no other place than its call."""
     with redacting(REDACTOR):
-        thread = threading.Thread(target=lambda: seen.append(len(current_redactor())))
+        thread = threading.Thread(target=lambda: stream.logger.warning("late %s", SECRET))
         thread.start()
         thread.join()
-    assert seen == [0]
+    assert stream.text == "WARNING late ***\n"
 
 
 def test_exception_text_is_type_and_message() -> None:

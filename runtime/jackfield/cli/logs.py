@@ -1,4 +1,4 @@
-"""Logging of the CLI: to stderr, for jackfield's own loggers only, with secrets redacted."""
+"""Logging of the CLI: to stderr, with secrets redacted, from jackfield's own loggers; from others, what Python itself would print there."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import json
 import logging
 import os
 import sys
+import threading
 
 from jackfield.clock import iso
 from jackfield.redaction.logs import LogRedaction
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _FORMATS = ("json", "console")
+_WARNINGS = "py.warnings"
+"""Logger of ``logging.captureWarnings``."""
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
@@ -36,22 +39,44 @@ class JsonLines(logging.Formatter):
 def configure() -> None:
     """Log ``jackfield.…`` to stderr, in the format JACKFIELD_LOG (``json``, or ``console`` by default), from JACKFIELD_LOG_LEVEL upwards.
 
-    Loggers of other libraries are not touched: botocore's debug log would print tokens and whole messages.
+    Loggers of other libraries are not touched: botocore's debug log would print tokens and whole messages. What Python prints to stderr
+    of its own accord is redacted and formatted alike: records from WARNING upwards of loggers without a handler, warnings, and exceptions
+    that end a thread.
     """
     logger = logging.getLogger("jackfield")
     logger.propagate = False
-    for old in [handler for handler in logger.handlers if isinstance(handler, _Stderr)]:
-        logger.removeHandler(old)
+    form, level = os.environ.get("JACKFIELD_LOG", "console").lower(), os.environ.get("JACKFIELD_LOG_LEVEL", "WARNING").upper()
     handler = _Stderr(sys.stderr)
     handler.addFilter(LogRedaction())
-    logger.addHandler(handler)
-    form, level = os.environ.get("JACKFIELD_LOG", "console").lower(), os.environ.get("JACKFIELD_LOG_LEVEL", "WARNING").upper()
     handler.setFormatter(JsonLines() if form == "json" else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    for served in (logger, logging.getLogger(_WARNINGS)):
+        for old in [known for known in served.handlers if isinstance(known, _Stderr)]:
+            served.removeHandler(old)
+        served.addHandler(handler)
+    _take_over_stderr(handler)
     logger.setLevel(level if level in _LEVELS else "WARNING")
     if form not in _FORMATS:
         logger.warning("JACKFIELD_LOG is '%s'; it takes json or console", form[:40])
     if level not in _LEVELS:
         logger.warning("JACKFIELD_LOG_LEVEL is '%s'; it takes one of %s", level[:40], ", ".join(_LEVELS))
+
+
+def _take_over_stderr(handler: logging.Handler) -> None:
+    """Let ``handler`` write what Python would print to stderr, secrets included."""
+    last = _Stderr(sys.stderr)
+    last.setLevel(logging.WARNING)
+    last.addFilter(LogRedaction())
+    last.setFormatter(handler.formatter)
+    logging.lastResort = last
+    logging.captureWarnings(capture=True)
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _log_thread
+
+
+def _log_thread(ended: threading.ExceptHookArgs) -> None:
+    name = ended.thread.name if ended.thread is not None else "?"
+    if ended.exc_type is not SystemExit and ended.exc_value is not None:
+        logging.getLogger("jackfield.threads").error("the thread '%s' ended with an exception", name, exc_info=ended.exc_value)
 
 
 def writes_json() -> bool:

@@ -14,7 +14,7 @@ from jackfield.connector.context import Minted
 from jackfield.errors import Cancelled, Sent, TimedOut, Unavailable
 from jackfield.failures import OnFailure, Raised, attempt
 from jackfield.fork import at_fork
-from jackfield.redaction.redactor import Redactor
+from jackfield.redaction.redactor import Redactor, put_in_force
 
 if TYPE_CHECKING:
     from jackfield.connections.shared_leases import SharedLeases
@@ -67,6 +67,7 @@ class ConnectionCache:
         self._making = threading.RLock()  # reentrant: making one object may require another cached one
         self.opened_in = float("inf")
         """Seconds that opening the connection took most recently."""
+        put_in_force(self)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("open connections cannot be pickled: they hold secrets")

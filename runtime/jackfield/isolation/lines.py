@@ -12,6 +12,8 @@ from jackfield.schema.wording import escaped
 
 _LOG = logging.getLogger("jackfield.isolation")
 _LINE = 2000
+_MASKED = 8000
+"""Characters of a line, and at least of a block of lines, in which secrets are looked for, before it is cut to ``_LINE``."""
 _LINES, _WINDOW = 100, 10.0
 """Lines that are logged, in so many seconds."""
 _PAUSE = 0.005
@@ -44,28 +46,27 @@ class Lines:
             if self._logged >= _LINES:
                 return
             self._logged += 1
-        _LOG.log(level, "the process of %s says: %s", self._name, escaped(self._clean(line[:_LINE])))
+        _LOG.log(level, "the process of %s says: %s", self._name, escaped(self._clean(line[:_MASKED])[:_LINE]))
 
     def read(self, pipe: IO[bytes], is_over: threading.Event) -> None:
-        """Log what arrives through ``pipe`` until it is closed."""
-        rest = b""
+        """Log what arrives through ``pipe`` until it is closed. Secrets are looked for before it is split into lines: some have several."""
+        rest, is_long = b"", False
         while chunk := pipe.read(_CHUNK):
-            rest = self._logged_but_rest(rest + chunk) if self.has_room else b""
+            if is_long:  # the rest of a line whose beginning was logged
+                _, found, chunk = chunk.partition(b"\n")
+                is_long = not found
+            whole, end, rest = (rest + chunk).rpartition(b"\n")
+            self._log_block(whole + end)
+            if len(rest) > _MASKED:
+                self._log_block(rest)
+                rest, is_long = b"", True
             is_over.wait(_PAUSE)
-        self.log(logging.INFO, _text(rest))
+        self._log_block(rest)
 
-    def _logged_but_rest(self, data: bytes) -> bytes:
-        """Log the whole lines and return the rest; what follows too many lines is dropped."""
-        *whole, rest = data.split(b"\n", _LINES)
-        for line in whole:
-            self.log(logging.INFO, _text(line))
-        if b"\n" in rest:
-            return b""
-        if len(rest) <= _LINE:
-            return rest
-        self.log(logging.INFO, _text(rest))
-        return b""
-
-
-def _text(line: bytes) -> str:
-    return line[:_LINE].decode("utf-8", "replace")
+    def _log_block(self, block: bytes) -> None:
+        """Log whole lines; what follows too many lines is dropped."""
+        if not block or not self.has_room:
+            return
+        lines = b"\n".join(line[:_MASKED] for line in block.split(b"\n", _LINES)[:_LINES])
+        for line in self._clean(lines.decode("utf-8", "replace")).split("\n"):
+            self.log(logging.INFO, line)

@@ -3,7 +3,7 @@
 ::
 
     schema + values ─┬─► secret_values, confidential_values ──► Redactor ─┬─► clean, clean_json, holds
-                     └─► masked (a copy for display)                    └─► redacting ──► LogRedaction (log records)
+                     └─► masked (a copy for display)                    └─► put_in_force ──► LogRedaction (log records)
 
 ``Redactor`` masks by value, ``masked`` by the schema's marks.
 """

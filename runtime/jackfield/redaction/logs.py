@@ -44,10 +44,15 @@ def safe_exception_text(error: BaseException, redactor: Redactor) -> str:
 _OWN = frozenset(vars(logging.makeLogRecord({})))
 """Attributes of every record. All others come from ``extra`` or an earlier formatter."""
 _UNREADABLE = "<not readable>"
+_OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+"""Folder of the code that composes its messages without secrets."""
 
 
 class LogRedaction(logging.Filter):
-    """Logging filter that redacts every record before its handler formats it. Add one to each handler that jackfield installs.
+    """Logging filter that redacts records before their handler formats them. Add one to each handler that jackfield installs.
+
+    It masks the secrets of all connections that are open in this process, whichever thread or task logs: in tracebacks, and in whatever
+    code outside this package logs, such as a connector's and the SDK's that it uses. Messages of this package hold none.
 
     It belongs on handlers, because a logger's filters do not see the records of its child loggers. Message and arguments become one
     redacted text; traceback, causes, stack and ``extra`` are redacted too. ``exc_info`` is replaced by its redacted text, because a
@@ -61,6 +66,8 @@ class LogRedaction(logging.Filter):
         """Redact the record; return False to drop it."""
         if record.levelno < logging.WARNING and _is_quiet(record.name):
             return False
+        if record.pathname.startswith(_OURS) and not (record.exc_info or record.exc_text or record.stack_info):
+            return True
         redactor = current_redactor()
         if redactor:
             _clean(record, redactor)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NoReturn
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from weakref import WeakKeyDictionary
 
 from jackfield.errors import CODES
 from jackfield.redaction.escapes import Family, View, families, lowered, views
@@ -151,9 +151,17 @@ class Redactor:
             return self
         if self._forms.keys() <= other._forms.keys():
             return other
-        both = Redactor()
-        both._set_forms(other._forms | self._forms)
-        return both
+        return Redactor.union((other, self))
+
+    @staticmethod
+    def union(redactors: Iterable[Redactor]) -> Redactor:
+        """Return a Redactor of the secrets of all. Built needles are shared."""
+        found = Redactor()
+        found._set_forms(dict(chain.from_iterable(map(Redactor._items, redactors))))
+        return found
+
+    def _items(self) -> Iterable[tuple[str, Form]]:
+        return self._forms.items()
 
     def _indexed(self, size: int) -> Index | None:
         """Return the index of the needles, or None as long as building it would take longer than the searches so far."""
@@ -238,23 +246,43 @@ def _replaced(text: str, spans: list[tuple[int, int]]) -> str:
     return "".join((*pieces, text[done:]))
 
 
-_NONE = Redactor()
-_IN_FORCE: ContextVar[Redactor] = ContextVar("jackfield.redaction", default=_NONE)
+class Holder(Protocol):
+    """Whoever holds secrets for as long as it lives, such as an open connection; its Redactor may change."""
+
+    @property
+    def redactor(self) -> Redactor:
+        """Redactor of the secrets that it holds now."""
+
+
+class _InForce:
+    """Secrets of all that is open in this process."""
+
+    def __init__(self) -> None:
+        self._holders: WeakKeyDictionary[Holder, None] = WeakKeyDictionary()
+        self._joint: tuple[tuple[Redactor, ...], Redactor] = ((), Redactor())
+
+    def add(self, holder: Holder) -> None:
+        self._holders[holder] = None
+
+    def redactor(self) -> Redactor:
+        """Return the Redactor of all holders; the same one while they and their secrets stay, so that it keeps its index."""
+        holders = (reference() for reference in self._holders.keyrefs())  # an atomic copy, since other threads may add some
+        found = tuple(holder.redactor for holder in holders if holder is not None)
+        known, joint = self._joint
+        if found != known:
+            joint = Redactor.union(found)
+            self._joint = (found, joint)
+        return joint
+
+
+_IN_FORCE = _InForce()
+
+
+def put_in_force(holder: Holder) -> None:
+    """Mask the secrets of ``holder`` in the log of this process for as long as it lives."""
+    _IN_FORCE.add(holder)
 
 
 def current_redactor() -> Redactor:
-    """Return the Redactor in force in this context; without one, an empty Redactor."""
-    return _IN_FORCE.get()
-
-
-@contextmanager
-def redacting(redactor: Redactor) -> Iterator[Redactor]:
-    """Put ``redactor`` in force, in addition to outer ones: an inner block never reveals the secrets of an outer one.
-
-    The context is that of ``contextvars``: tasks inherit it, new threads do not (``contextvars.copy_context``).
-    """
-    token = _IN_FORCE.set(redactor.joined(_IN_FORCE.get()))
-    try:
-        yield _IN_FORCE.get()
-    finally:
-        _IN_FORCE.reset(token)
+    """Return the Redactor of all secrets in force in this process; without any, an empty one."""
+    return _IN_FORCE.redactor()

@@ -140,12 +140,16 @@ class Consumer(CeleryConsumer):
             _LOG.error("an unreadable message was moved to the broker's queue '%s'", DEAD)
 
 
+_NEVER_SENT = ("eta", "expires", "shadow")
+"""Headers that delay or drop an invocation, or give its task another name, of which Celery remembers each."""
+
+
 def _strategy(task: Task, app: Celery, consumer: CeleryConsumer) -> Callable[..., Any]:
     """Return Celery's strategy for a task, which runs only messages that name an invocation."""
     handle = default(task, app, consumer)
 
     def received(message: Message, body: object, *rest: Any, **named: Any) -> Any:
-        if body is not None or read_message(message.payload) is None or message.headers.get("eta") or message.headers.get("expires"):
+        if body is not None or read_message(message.payload) is None or any(message.headers.get(name) for name in _NEVER_SENT):
             raise InvalidTaskError("the message names no invocation")
         return handle(message, body, *rest, **named)
 
