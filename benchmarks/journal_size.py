@@ -65,7 +65,7 @@ def _record(journal: Journal | None) -> None:
     draft = Draft(new_invocation_id(), "aws-ses", "1.0.0", "sendEmail", "write", "aws-ses-1", "token-1", now, now + 60)
     journal.database.record(journal.starting(draft))
     meta = Meta(draft.id, connector="aws-ses", action="sendEmail", attempts=1, request_id=os.urandom(16).hex())
-    journal.database.record(journal.finishing(draft.id, Result("succeeded", meta, output={}), []))
+    journal.database.record(journal.finishing(draft, Result("succeeded", meta, output={}), []))
 
 
 def measured(database: str, url: str, home: Path, rows: int, *, made: bool = False) -> Iterator[Line]:

@@ -324,7 +324,7 @@ class Jackfield:
     def run(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in this thread."""
         stored = required(self.journal).opened_inputs(claimed.id, claimed.sealed)
-        run = Run(self._in_time, None, self.access.queued_by(stored), wait=False, claimed=claimed)
+        run = Run(self._in_time, None, self.access.queued_by(stored), wait=False, claimed=claimed.of(stored))
         return run_in_thread(self._pipeline.run(stored["invocation"], run))
 
     async def arun(self, claimed: Claimed) -> Result:
@@ -334,7 +334,7 @@ class Jackfield:
         import asyncio
 
         caller = await asyncio.to_thread(lambda: self.access.queued_by(stored))  # with the caller's current rights
-        run = Run(self._looping(), None, caller, wait=False, claimed=claimed)
+        run = Run(self._looping(), None, caller, wait=False, claimed=claimed.of(stored))
         return await self._shielded(self._started(self._pipeline.run(stored["invocation"], run)), run)
 
     def cancel(self, identifier: str) -> bool:

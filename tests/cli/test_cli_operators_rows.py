@@ -10,6 +10,15 @@ from shell import Shell
 pytest_plugins = ["shell_fixture", "postgres", "operating"]
 
 
+def test_a_result_beside_other_columns_is_named(operator: Shell) -> None:
+    """An entry that somebody gave another caller is named by ``check``, until its caller is put back."""
+    first, _ = journalled("succeeded", "succeeded")
+    for caller, problems in (("clerk", [f"damaged: the result of the invocation {first} of the workspace 'default'"]), ("test", [])):
+        with storage() as opened, opened.database.write() as transaction:
+            transaction.change("UPDATE invocations SET caller = :caller WHERE id = :id", {"caller": caller, "id": first})
+        assert operator.run("db", "check").json["problems"] == problems
+
+
 def test_damaged_rows(operator: Shell, tmp_path: Path) -> None:
     """A row that somebody has changed is named by ``check`` and marked in lists, which show the others; it can be removed. Without the
     master key ``check`` says what it could not look at."""

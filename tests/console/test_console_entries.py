@@ -76,7 +76,7 @@ def test_h4_nothing_says_that_a_doubt_was_not_sent(client: Client, place: Place)
     known = journal(place)
     with known.database.write() as transaction:
         known.starting(draft)(transaction)
-        known.finishing(draft.id, Result("in_doubt", meta, error=InDoubt("its process stopped")), [])(transaction)
+        known.finishing(draft, Result("in_doubt", meta, error=InDoubt("its process stopped")), [])(transaction)
     for _ in range(2):
         page = client.get(f"/invocations/{draft.id}").words
         assert "Nothing was sent" not in page

@@ -69,7 +69,7 @@ def a_day(console: Console) -> None:
             journal.starting(draft)(transaction)
             good = Result("succeeded", meta, output={"number": number})
             result = Result("failed", meta, error=RateLimited("throttled")) if failed else good
-            journal.finishing(draft.id, result, [])(transaction)
+            journal.finishing(draft, result, [])(transaction)
             took = chance.lognormvariate(-2.6, 0.5) if connector == "aws-ses" else chance.lognormvariate(-4, 0.7)
             values = {"workspace": "default", "id": draft.id, "at": at + took}
             transaction.change("UPDATE invocations SET settled_at = :at WHERE workspace = :workspace AND id = :id", values)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.http.test_http_invocations import is_settled, until
 
-from http_stand import Stand, say, standing
+from http_stand import SETTINGS, Stand, say, standing
+from jackfield.access import Rules
 
 DEEP = '{"a":' * 3000 + "1" + "}" * 3000
 TIMES = ("created_at", "started_at", "settled_at", "not_after", "corrected_at", "available_at")
@@ -44,6 +48,45 @@ def test_a_damaged_invocation_hides_no_other(tmp_path: Path) -> None:
             assert (shown["output"], shown["problem"]) == (results[0]["output"], found[first]["problem"])
             change(stand, f"UPDATE invocations SET {column} = :value {where}", id=first, value=before)
         assert "problem" not in client.get(f"/v1/invocations/{first}").json
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "caller = (SELECT caller FROM invocations WHERE id = :own)", "caller = NULL", "connection = 'hall'", "action = 'show'",
+        "connector = 'http'", "fingerprint = (SELECT fingerprint FROM invocations WHERE id = :own)", "idempotency_key = 'taken'",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("queued", [False, True], ids=["now", "from the queue"])
+def test_nobody_gets_the_result_of_another_by_the_columns_beside_it(tmp_path: Path, assignment: str, queued: bool) -> None:
+    """Whoever could write to the database, and had a token with rules, made another's entry its own and read the output, or put the
+    fingerprint of its own request beside it and had it replayed. Such an entry has no Result now, and its key answers nothing."""
+    with standing(tmp_path, replace(SETTINGS, queue_workers=1)) as stand:
+        client, clerk = stand.client(), stand.client(rules=Rules(("echo/say",)), name="clerk")
+        clerk.invoke("say", text="mine")
+        stored = client.post("/v1/connections", {"name": "desk", "type": "echo/token", "values": {"token": "s3cret-token"}})
+        assert stored.status == 201
+        sent = {**say("say", "desk", text="theirs"), "idempotencyKey": "theirs"}
+        if queued:
+            theirs = client.post("/v1/invocations", sent, Prefer="respond-async").json["invocationId"]
+            until(client, theirs, is_settled)
+        else:
+            theirs = client.post("/v1/invocations", sent).json["meta"]["invocationId"]
+        assert client.post("/v1/invocations", sent).json["meta"]["replayed"]
+        asked = {**say("say", "desk", text="mine"), "idempotencyKey": "mine"}
+        own = clerk.post("/v1/invocations", asked).json["meta"]["invocationId"]
+        change(stand, "UPDATE invocations SET key_held = 0 WHERE id = :own", own=own)
+        change(stand, f"UPDATE invocations SET {assignment} WHERE id = :theirs", theirs=theirs, own=own)
+        for reader in (client, clerk):
+            listed = {item["invocationId"]: item for item in reader.get("/v1/invocations").json["items"]}
+            assert "theirs" not in json.dumps(listed.get(theirs, {}).get("output"))
+            assert reader.get(f"/v1/invocations/{theirs}").json.get("output") is None
+        for key in ("theirs", "taken"):
+            answer = clerk.post("/v1/invocations", {**asked, "idempotencyKey": key}).json
+            assert "theirs" not in json.dumps(answer.get("output"))
+        shown = client.get("/v1/invocations").json["items"]
+        assert [item["invocationId"] for item in shown if "problem" in item] == [theirs]
+        assert client.get(f"/v1/invocations/{own}").json["output"] is not None
 
 
 def test_a_damaged_token_hides_no_other_and_opens_nothing(tmp_path: Path) -> None:

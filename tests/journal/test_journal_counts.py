@@ -96,7 +96,7 @@ class Life:
         if self.running:
             one = self.running.pop(self.chance.randrange(len(self.running)))
             result = ended(one.id, self.chance)
-            self.database.record(self.journal.finishing(one.id, result, []))
+            self.database.record(self.journal.finishing(one, result, []))
             self.doubts += [one.id] * (result.status == "in_doubt")
 
     def refuse(self) -> None:
@@ -131,7 +131,7 @@ class Life:
                 self.database.record(self.journal.giving_back(claimed))
                 self.queued.append(one)
             else:
-                self.database.record(self.journal.finishing(one.id, ended(one.id, self.chance), [], delivery=one.delivery))
+                self.database.record(self.journal.finishing(one, ended(one.id, self.chance), [], delivery=one.delivery))
 
     def cancel(self) -> None:
         """End one that is queued."""
@@ -145,7 +145,7 @@ class Life:
             one = self.running.pop()
             self.journal.recovery.recover("default", self.journal.find(one.id))
             if self.chance.random() < 0.7:
-                self.database.record(self.journal.finishing(one.id, ended(one.id, self.chance), []))
+                self.database.record(self.journal.finishing(one, ended(one.id, self.chance), []))
 
     def resolve(self) -> None:
         """Resolve a doubt."""
@@ -236,7 +236,7 @@ with Jackfield(connections=[], database_url=sys.argv[1]) as jackfield:
         now, number = time.time(), number + 1
         draft = Draft(new_invocation_id(), f"c{number % 5}", "1.0.0", "say", "write", None, None, now - number % 4 * 4000, now + 60)
         journal.database.record(journal.starting(draft))
-        journal.database.record(journal.finishing(draft.id, Result("succeeded", Meta(draft.id), output={}), []))
+        journal.database.record(journal.finishing(draft, Result("succeeded", Meta(draft.id), output={}), []))
         if number % 10 == 0:
             Upkeep(journal.database, jackfield.clock).merge("default")
         print(number, flush=True)

@@ -134,9 +134,8 @@ def test_a_late_outcome_brings_a_dead_invocation_back(place: SimpleNamespace) ->
     identifier = killed(place)
     owner = Instance.of(place.database).owner
     place.database.record(lambda transaction: transaction.change("UPDATE invocations SET owner = :owner", {"owner": owner}))
-    place.database.record(
-        place.journal.finishing(identifier, Result("succeeded", Meta(identifier), {"Identities": []}), (), None, DELIVERIES)
-    )
+    done = Result("succeeded", Meta(identifier), {"Identities": []})
+    place.database.record(place.journal.finishing(place.journal.find(identifier), done, (), None, DELIVERIES))
     shown = place.journal.find(identifier).to_json()
     assert (shown["status"], shown.get("deadAt")) == ("succeeded", None)
     assert place.letters.page(None, 10) == ([], None)

@@ -159,9 +159,9 @@ def test_the_truth_corrects_a_doubt(two: tuple[Process, Process]) -> None:
     lost.hangs()
     assert alive.look() == 2
     assert alive.find(won).status == "in_doubt"
-    lost.database.record(lost.journal.finishing(won, Result("succeeded", Meta(won), output={"Identities": []}), []))
+    lost.database.record(lost.journal.finishing(lost.journal.find(won), Result("succeeded", Meta(won), output={"Identities": []}), []))
     error = alive.jackfield.invoke({**READ, "action": "nothing"}).error
-    lost.database.record(lost.journal.finishing(failed, Result("failed", Meta(failed), error=error), []))
+    lost.database.record(lost.journal.finishing(lost.journal.find(failed), Result("failed", Meta(failed), error=error), []))
     entry = alive.find(won)
     assert (entry.status, entry.key_held) == ("succeeded", True)
     assert "correctedAt" in entry.to_json()
@@ -181,7 +181,7 @@ def _resolved(two: tuple[Process, Process], word: Literal["succeeded", "failed"]
 
 
 def _comes_late(lost: Process, identifier: str) -> None:
-    lost.database.record(lost.journal.finishing(identifier, Result("succeeded", Meta(identifier), output={"n": 1}), []))
+    lost.database.record(lost.journal.finishing(lost.journal.find(identifier), Result("succeeded", Meta(identifier), output={"n": 1}), []))
 
 
 def test_a_late_truth_is_recorded_against_a_person_s_word(two: tuple[Process, Process]) -> None:
@@ -214,7 +214,8 @@ def test_a_late_doubt_changes_nothing_that_a_person_decided(two: tuple[Process, 
     """A run that does not know what it came to knows no better than a person."""
     lost, alive = two
     identifier = _resolved(two, "failed")
-    lost.database.record(lost.journal.finishing(identifier, Result("in_doubt", Meta(identifier), error=InDoubt("who knows")), []))
+    entry, doubt = lost.journal.find(identifier), Result("in_doubt", Meta(identifier), error=InDoubt("who knows"))
+    lost.database.record(lost.journal.finishing(entry, doubt, []))
     assert alive.find(identifier).status == "failed"
 
 
@@ -224,7 +225,8 @@ def test_what_is_not_changed_is_not_called_corrected(two: tuple[Process, Process
     identifier = lost.started("write", "order-1")
     lost.hangs()
     alive.look()
-    lost.database.record(lost.journal.finishing(identifier, Result("in_doubt", Meta(identifier), error=InDoubt("who knows")), []))
+    entry, doubt = lost.journal.find(identifier), Result("in_doubt", Meta(identifier), error=InDoubt("who knows"))
+    lost.database.record(lost.journal.finishing(entry, doubt, []))
     shown = alive.find(identifier).to_json()
     assert (shown["status"], shown["error"]["message"], "correctedAt" in shown) == ("in_doubt", "who knows", False)
     assert alive.find(identifier).key_held
@@ -281,7 +283,8 @@ def test_w3_a_queued_read_runs_again_elsewhere(two: tuple[Process, Process], aws
     assert alive.look() == 1
     assert alive.find(identifier).status == "queued"
     second = _claimed_when_due(alive)
-    lost.database.record(lost.journal.finishing(identifier, Result("succeeded", Meta(identifier), output={}), [], None, first.delivery))
+    entry, done = lost.journal.find(identifier), Result("succeeded", Meta(identifier), output={})
+    lost.database.record(lost.journal.finishing(entry, done, [], None, first.delivery))
     assert alive.find(identifier).status == "queued"
     assert asyncio.run(alive.jackfield.arun(second)).status == "succeeded"
     assert aws.counts["ses:ListIdentities"] + aws.counts["sesv2:ListEmailIdentities"] >= 1

@@ -55,7 +55,7 @@ def journal(database_url: str) -> Iterator[Journal]:
             found.database.record(found.starting(draft))
             if number % 2:
                 meta = Meta(draft.id, connector="echo", action="say", attempts=1, request_id=f"request-{number}")
-                found.database.record(found.finishing(draft.id, Result("succeeded", meta, output={}), []))
+                found.database.record(found.finishing(draft, Result("succeeded", meta, output={}), []))
         yield found
 
 
@@ -152,7 +152,7 @@ def test_h_no_list_or_statistic_reads_the_whole_journal(tmp_path: Path, monkeypa
         for moment in (5.0, 6.0, 7.0, 8.0):
             draft = made(moment, context={"labels": {"team": "red", "order": "1"}})
             journal.database.record(journal.starting(draft))
-            journal.database.record(journal.finishing(draft.id, Result("succeeded", Meta(draft.id), output={}), []))
+            journal.database.record(journal.finishing(draft, Result("succeeded", Meta(draft.id), output={}), []))
         plans = _explained(monkeypatch)
         for filters in _PLANNED:
             for cursor in (None, "8.0~x"):

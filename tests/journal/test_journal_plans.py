@@ -31,7 +31,7 @@ def once(journal: Journal, draft: Draft) -> None:
     draft.delivery = claimed.delivery
     assert journal.database.record(journal.beginning(draft))
     result = Result("succeeded", Meta(draft.id), output={})
-    assert journal.database.record(journal.finishing(draft.id, result, [], delivery=draft.delivery))
+    assert journal.database.record(journal.finishing(draft, result, [], delivery=draft.delivery))
 
 
 def test_an_entry_is_found_by_its_primary_key(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

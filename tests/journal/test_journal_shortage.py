@@ -22,7 +22,7 @@ from jackfield import Jackfield
 from jackfield.database import Database, StatementInvalid, Transaction, open_database
 from jackfield.errors import InvalidOutput, Unavailable
 from jackfield.invocation import Invocation, Meta, Result
-from jackfield.journal import Claimed, Journal, Queue
+from jackfield.journal import Claimed, Draft, Entry, Journal, Queue
 from jackfield.journal.instance import Instance
 from jackfield.pipe import settle
 from jackfield.pipe.recorder import draft_of
@@ -47,11 +47,11 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[Result]:
     happened: list[Result] = []
     whole = Journal.finishing
 
-    def finishing(self: Journal, identifier: str, result: Result, log: Sequence[Any], *rest: Any, **more: Any) -> Any:
+    def finishing(self: Journal, draft: Draft | Entry, result: Result, log: Sequence[Any], *rest: Any, **more: Any) -> Any:
         if len(happened) < 2:
             happened.append(result)
             raise MemoryError
-        return whole(self, identifier, result, log, *rest, **more)
+        return whole(self, draft, result, log, *rest, **more)
 
     monkeypatch.setattr(Journal, "finishing", finishing)
     return happened

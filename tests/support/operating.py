@@ -54,7 +54,7 @@ def journalled(*statuses: str, workspace: str = "default", action: str = "say") 
             )
             opened.database.record(journal.starting(draft))
             if status != "running":
-                opened.database.record(journal.finishing(draft.id, _result(status, meta), []))
+                opened.database.record(journal.finishing(draft, _result(status, meta), []))
             made.append(draft.id)
     return made
 

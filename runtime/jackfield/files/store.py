@@ -147,29 +147,43 @@ class Files:
             return Incoming(self, file)
 
     def find(self, workspace: str, identifier: str, owner: str | None = None) -> StoredFile | None:
-        """Return a file; None if the workspace has no such file, it has expired, or ``owner`` is given and it is not theirs."""
+        """Return a file; None if the workspace has no such file, it has expired, its row was changed in the database, or ``owner`` is
+        given and it is not theirs."""
         file = self.table.find(workspace, identifier, self.time.now()) if _ID.match(identifier) else None
-        return None if file is None or (owner is not None and file.caller != owner) else file
+        if file is None or (owner is not None and file.caller != owner):
+            return None
+        return None if self._opened(file) is None else file
 
     def list(
         self, workspace: str, caller: str | None = None, *, cursor: str | None = None, limit: int = 50
     ) -> tuple[list[StoredFile], str | None]:
-        """List the workspace's files, newest first, and the cursor of the next page; only those of ``caller``, if given."""
-        return self.table.list(workspace, self.time.now(), caller, cursor=cursor, limit=limit)
+        """List the workspace's files, newest first, and the cursor of the next page; only those of ``caller``, if given. Files whose rows
+        were changed in the database are left out."""
+        found, after = self.table.list(workspace, self.time.now(), caller, cursor=cursor, limit=limit)
+        return [file for file in found if self._opened(file) is not None], after
 
     def reader(self, file: StoredFile) -> SealedReader:
         """Return a reader of a file's content.
 
-        :raises FileDamaged: if its key was changed, or belongs to another file.
+        :raises FileDamaged: if its row was changed.
         """
-        from jackfield.database import SealBroken
         from jackfield.files.sealing import SealedReader
+
+        found = self._opened(file)
+        if found is None:
+            raise FileDamaged(None, "the stored file was changed")
+        return SealedReader(self.blobs, _key(file.workspace, file.id), found[0], file.size)
+
+    def _opened(self, file: StoredFile) -> tuple[bytes, bytes] | None:
+        """Return key and digest of a file's content; None if its row is not as it was stored."""
+        from jackfield.database import SealBroken
 
         try:
             secret = self.storage.vault.open(file.workspace, ("file", file.id), file.sealed)
         except SealBroken:
-            raise FileDamaged(None, "the stored file was changed") from None
-        return SealedReader(self.blobs, _key(file.workspace, file.id), secret[:_KEY], file.size)
+            return None
+        bound = secret[2 * _KEY :]  # nothing in files that the version before has stored
+        return None if bound and bound != file.binding else (secret[:_KEY], secret[_KEY : 2 * _KEY])
 
     def renew(self, workspace: str, identifiers: Iterable[str]) -> None:
         """Let files outlive the idempotency key of an invocation that uses them now."""
@@ -208,15 +222,12 @@ class Files:
 
     def digests(self, workspace: str, owner: str | None, identifiers: Iterable[str]) -> dict[str, Any]:
         """Return a digest of type and content for each file that ``find`` finds, by which requests are compared."""
-        from jackfield.database import SealBroken
-
         found: dict[str, Any] = {}
         for identifier in identifiers:
             file = self.find(workspace, identifier, owner)
-            if file is not None:
-                with suppress(SealBroken):
-                    secret = self.storage.vault.open(workspace, ("file", identifier), file.sealed)
-                    found[identifier] = {"contentType": file.content_type, "sha256": secret[_KEY:].hex()}
+            opened = None if file is None else self._opened(file)
+            if file is not None and opened is not None:
+                found[identifier] = {"contentType": file.content_type, "sha256": opened[1].hex()}
         return found
 
     def contents(self, workspace: str, owner: str | None, places: Iterable[Place]) -> dict[str, dict[str, str]]:
@@ -282,10 +293,11 @@ class Incoming:
         content.end()
         content.release()
         self._target.finish()
-        sealed = files.storage.vault.seal(file.workspace, ("file", file.id), content.key + content.digest)
+        file = replace(file, size=content.size)
+        sealed = files.storage.vault.seal(file.workspace, ("file", file.id), content.key + content.digest + file.binding)
         rest = content.size - self._recorded
         files.table.finish(file.workspace, file.id, rest, file.expires_at, files.limits.cap, sealed)
-        return replace(file, size=content.size, sealed=sealed)
+        return replace(file, sealed=sealed)
 
     def abort(self) -> None:
         """Discard what was stored; raises nothing."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +40,7 @@ _FOREVER = 1e18
 
 @dataclass(frozen=True, slots=True, repr=False)
 class StoredFile:
-    """One stored file. ``sealed`` is its encrypted key."""
+    """One stored file. ``sealed`` has its key, the digest of its content and its ``binding``, encrypted."""
 
     workspace: str
     id: str
@@ -49,6 +51,11 @@ class StoredFile:
     caller: str | None
     created_at: float
     expires_at: float
+
+    @property
+    def binding(self) -> bytes:
+        """Digest of what decides who may use the file, and how its content is read."""
+        return hashlib.sha256(json.dumps([self.name, self.content_type, self.size, self.caller]).encode()).digest()
 
     def to_json(self) -> dict[str, Any]:
         """Return the file as JSON (docs/reference/http.md)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -153,6 +155,35 @@ class Entry:
     def doubt(self) -> Mapping[str, Any] | None:
         """Error that had put the invocation in doubt, if a person has resolved it since."""
         return self._resolution.get("error")
+
+
+_BOUND = "bound"
+"""Member of a stored Result, beside those of its JSON: the digest of the columns below."""
+_BINDING = ("connector", "action", "connection", "caller", "idempotency_key", "fingerprint")
+"""Columns that decide who sees a Result, and which request it answers."""
+
+
+def bound_result(result: Mapping[str, Any], about: Any) -> Mapping[str, Any]:
+    """Return a Result's JSON as it is stored, with a digest of the columns of its entry: nobody else's may be put beside it.
+
+    A failure has no output and answers no other request, and may be recorded before the entry's connection is known.
+    """
+    return result if result["status"] == "failed" else {**result, _BOUND: _binding(about)}
+
+
+def opened_result(text: bytes, row: Any) -> Mapping[str, Any]:
+    """Parse the Result of a row of the table ``invocations``, decrypted. Versions before this one bound it to the row's ID alone.
+
+    :raises ValueError: if one of the columns was changed since.
+    """
+    result: dict[str, Any] = json.loads(text)
+    if result.pop(_BOUND, None) not in (None, _binding(row)):
+        raise ValueError("it belongs to another request or caller")
+    return result
+
+
+def _binding(about: Any) -> str:
+    return hashlib.sha256(json.dumps([getattr(about, name) for name in _BINDING]).encode()).hexdigest()[:32]
 
 
 def _try(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from jackfield.journal import statements as sql
 from jackfield.journal import terms
 from jackfield.journal.canonical import canonical
 from jackfield.journal.counts import sums
-from jackfield.journal.entry import Draft, Entry, damaged_entry, read_entry
+from jackfield.journal.entry import Draft, Entry, bound_result, damaged_entry, opened_result, read_entry
 from jackfield.journal.instance import Instance
 from jackfield.journal.pages import Pages, Place
 from jackfield.journal.purge import START, Purged, purge_slice, resized
@@ -88,7 +88,7 @@ class Journal:
 
     def finishing(
         self,
-        identifier: str,
+        draft: Draft | Entry,
         result: Result,
         log: Sequence[Mapping[str, Any]],
         inputs: bytes | None = None,
@@ -99,9 +99,9 @@ class Journal:
         The unit changes the entry of this process's ``delivery`` only. If another process has recovered that delivery as lost, the
         entry is corrected; if the invocation was delivered to another worker, nothing changes.
         """
-        outcome = self._outcome(identifier, result, log)
+        outcome = self._outcome(draft, result, log)
         values = {
-            "workspace": self._workspace, "id": identifier, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome,
+            "workspace": self._workspace, "id": draft.id, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome,
         }  # fmt: skip
         return lambda transaction: transaction.change(sql.FINISH, values) or transaction.change(sql.CORRECT, values)
 
@@ -110,7 +110,7 @@ class Journal:
 
         It holds no idempotency key, and may be committed twice.
         """
-        row = {**self._row(draft, status=result.status), **self._outcome(draft.id, result, log), "key_held": 0}
+        row = {**self._row(draft, status=result.status), **self._outcome(draft, result, log), "key_held": 0}
         insert = terms.inserting(sql.INSERT_ONCE, row, draft)
         return lambda transaction: insert(transaction) or transaction.change(sql.FINISH, row)
 
@@ -326,7 +326,7 @@ class Journal:
         result, code = resolved(entry, outcome, by, now)
         values = {
             "workspace": self._workspace, "id": identifier, "status": outcome, "error_code": code, "resolved_by": by,
-            "result": self._sealed(identifier, result), "purge_after": now + DOUBT_KEPT,
+            "result": self._sealed(identifier, bound_result(result, entry)), "purge_after": now + DOUBT_KEPT,
             "key_held": int(outcome == "succeeded" and entry.key_held),
         }  # fmt: skip
         if not self.database.record(lambda transaction: transaction.change(sql.RESOLVE, values)):
@@ -449,7 +449,7 @@ class Journal:
             "context": json.dumps(draft.context) if draft.context else None,
         }  # fmt: skip
 
-    def _outcome(self, identifier: str, result: Result, log: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def _outcome(self, draft: Draft | Entry, result: Result, log: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return {
             "status": result.status,
             "error_code": result.error.code if result.error is not None else None,
@@ -457,7 +457,7 @@ class Journal:
             "attempt_log": json.dumps(log) if log else None,
             "request_id": result.meta.request_id,
             "settled_at": self.time.stamp(),
-            "result": self._sealed(identifier, result.to_json()),
+            "result": self._sealed(draft.id, bound_result(result.to_json(), draft)),
             "key_held": int(result.status != "failed"),
         }
 
@@ -469,7 +469,7 @@ class Journal:
         result = None
         try:
             if row.result is not None:
-                result = json.loads(self._vault.open(self._workspace, ("invocation", row.id, "result"), row.result))
+                result = opened_result(self._vault.open(self._workspace, ("invocation", row.id, "result"), row.result), row)
             return read_entry(row.as_dict(), result, None if inputs is None else inputs.get("inputs"))
         except (ValueError, TypeError, AttributeError):
             raise sealing.broken() from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jackfield.clock import Clock
@@ -26,6 +26,12 @@ class Claimed:
     id: str
     sealed: bytes
     delivery: int
+    fingerprint: str | None = None
+    """Fingerprint of the request as it was received: what is stored may name files instead of large contents."""
+
+    def of(self, stored: Mapping[str, Any]) -> Claimed:
+        """Return the claim of the invocation that was sealed, decrypted."""
+        return replace(self, fingerprint=stored.get("fingerprint"))
 
 
 class Queue:

@@ -23,7 +23,7 @@ from jackfield.invocation import Result
 from jackfield.journal import process
 from jackfield.journal import statements as sql
 from jackfield.journal.abandoned import expired, given_up, left_behind, tries_left
-from jackfield.journal.entry import Entry, read_entry
+from jackfield.journal.entry import Entry, bound_result, read_entry
 from jackfield.journal.instance import LEASE, Instance
 
 DELIVERIES = 5
@@ -109,7 +109,8 @@ class Recovery:
     def _refusal(self, workspace: str, identifier: str, result: Result) -> dict[str, Any]:
         return {
             "workspace": workspace, "id": identifier, "settled_at": self._time.stamp(),
-            "result": self._sealed(workspace, identifier, result), "error_code": result.error.code if result.error is not None else None,
+            "result": self._sealed(workspace, identifier, result.to_json()),
+            "error_code": result.error.code if result.error is not None else None,
         }  # fmt: skip
 
     def _has_ended(self, row: Row) -> bool:
@@ -188,12 +189,12 @@ class Recovery:
             "attempt_log": json.dumps(tries_left(entry)) if entry.attempt_log else None,
             "request_id": result.meta.request_id,
             "settled_at": self._time.stamp(),
-            "result": self._sealed(workspace, entry.id, result),
+            "result": self._sealed(workspace, entry.id, bound_result(result.to_json(), entry)),
             "key_held": int(result.status != "failed" and entry.key_held),
         }
 
-    def _sealed(self, workspace: str, identifier: str, result: Result) -> bytes | None:
-        text = json.dumps(result.to_json(), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    def _sealed(self, workspace: str, identifier: str, result: Mapping[str, Any]) -> bytes | None:
+        text = json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
         try:
             return self._vault.seal(workspace, ("invocation", identifier, "result"), text)
         except Internal:  # the workspace's key is damaged: only the status can be stored

@@ -83,7 +83,8 @@ async def _prepared(
         judged, named = await reserve(run.waiter, run.inputs, schema, files, workspace, caller.owner)
         checked(plan, judged)
         body, stored = await stow(run.waiter, body, run.inputs, schema, files, workspace, caller.name)
-        record.keep(journal.sealed_inputs(meta.invocation_id, {"invocation": dict(body), **caller.to_json()}))
+        request = {"invocation": dict(body), "fingerprint": record.draft.fingerprint, **caller.to_json()}
+        record.keep(journal.sealed_inputs(meta.invocation_id, request))
         record.queue_with(holding(workspace, {*named, *stored}, meta.invocation_id))
     return record
 

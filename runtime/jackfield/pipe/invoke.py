@@ -138,8 +138,8 @@ class Pipeline:
             if invocation.idempotency_key is not None and not invocation.dry_run:
                 raise _no_journal_for_key()
             return None
-        fingerprint = None
-        if invocation.idempotency_key is not None:
+        fingerprint = None if run.claimed is None else run.claimed.fingerprint
+        if fingerprint is None and invocation.idempotency_key is not None:
             compares = await compared(run.waiter, invocation, self.means.files, self.workspace, run.caller.owner)
             fingerprint = fingerprinted(journal, compares)
         draft = draft_of(invocation, run.meta, fingerprint, run.caller.name, journal.time.stamp())

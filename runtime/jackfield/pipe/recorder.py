@@ -314,7 +314,7 @@ class Record:
         if not self.started:
             self._draft.started_at = None  # a run whose start could not be recorded did not begin
         if self._run.claimed is not None or (self.started and not self._withdraw()):
-            unit = self._journal.finishing(self._draft.id, result, log, self._draft.inputs, self._draft.delivery)
+            unit = self._journal.finishing(self._draft, result, log, self._draft.inputs, self._draft.delivery)
             if self._run.claimed is not None and isinstance(result.error, NotYet):
                 return self._journal.requeueing(self._run.claimed, result.error, unit)
             return unit

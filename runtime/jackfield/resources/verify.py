@@ -19,7 +19,7 @@ from jackfield.database.faults import RowDamaged
 from jackfield.database.stored_values import parsed_object
 from jackfield.errors import Internal
 from jackfield.journal.entry import COLUMNS as ENTRY_COLUMNS
-from jackfield.journal.entry import read_entry
+from jackfield.journal.entry import opened_result, read_entry
 
 _PAGE = 500
 _FAULTS = (ValueError, TypeError, KeyError, AttributeError, Internal, DataKeyDamaged, RowDamaged)
@@ -114,12 +114,12 @@ class Contents:
         if read_entry(row.as_dict(), None).damage is not None:
             yield f"the invocation {row.id}"
         for name, sealed in (("result", row.result), ("inputs", row.inputs)):
-            if sealed is not None and not self._opens(row.workspace, ("invocation", row.id, name), sealed):
+            if sealed is not None and not self._opens(row, name, sealed):
                 yield f"the {name} of the invocation {row.id}"
 
-    def _opens(self, workspace: str, place: tuple[str, ...], sealed: bytes | None) -> bool:
-        vault = self._vault
-        return vault is None or (sealed is not None and _reads(lambda: json.loads(vault.open(workspace, place, sealed))))
+    def _opens(self, row: Row, name: str, sealed: bytes) -> bool:
+        vault, read = self._vault, json.loads if name == "inputs" else lambda text: opened_result(text, row)
+        return vault is None or _reads(lambda: read(vault.open(row.workspace, ("invocation", row.id, name), sealed)))
 
 
 def _reads(read: Callable[[], object]) -> bool:
