@@ -56,6 +56,16 @@ _EARLY = 0.5
 _POSTPONED = 300.0
 """Maximum seconds for which a queued invocation is postponed."""
 _HOUR = 3600
+LEASE = 0.03
+"""Seconds of the rate that a process leases at most, and by which a leased slot may be used later than it comes due.
+
+With the 10 ms by which a call may begin late, that is the part of a second that ``_FILL`` leaves free, so that no second has more calls
+than the provider allows.
+"""
+_LEASED_FROM = 20.0
+"""Rate from which slots are leased: below it, one transaction per call costs less than a slot that nobody uses."""
+_QUOTA_LEASED = 0.01
+"""Part of what a daily quota leaves that a process leases at most, so that the last calls of a quota are counted one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,28 @@ class Request:
     again: bool = False
     queued: bool = False
     grant: Grant = UNANSWERED
+
+    @property
+    def patience(self) -> float:
+        """Maximum seconds until the place comes due."""
+        return min(self.within, _HELD) if self.queued else self.within
+
+
+@dataclass(slots=True)
+class Lease:
+    """Places that a process took in advance, to hand them out without a transaction.
+
+    Those from ``start`` to ``end`` are left; of an account that is not ``paced``, they are mere counts. ``size`` of them were counted in
+    the daily quota ``at`` that time, ``used`` were handed out, ``reported`` of these are in the state.
+    """
+
+    start: float
+    end: float
+    paced: bool
+    at: float
+    size: float
+    used: float = 0.0
+    reported: float = 0.0
 
 
 @dataclass(slots=True)
@@ -189,6 +221,36 @@ class PaceState:
         self.postponed_to = at + seconds
         return min(at, now + _POSTPONED) - _EARLY
 
+    def lease(self, wanted: float, now: float) -> Lease | None:
+        """Take the next ``wanted`` places for one process, or as many as it may; None if it may have none in advance."""
+        size = min(wanted, LEASE * (_MAX_RATE if self.rate is None else self.rate))
+        if self.per_day is not None:
+            size = min(size, _QUOTA_LEASED * (self.per_day - self.used - self.since))
+        size = size // 1
+        if size < 1 or self.read_at is None or (self.rate is not None and self.rate < _LEASED_FROM):
+            return None
+        self.since += size
+        if self.rate is None:
+            return Lease(0.0, size, paced=False, at=now, size=size)
+        start = max(self.next, self._position(now))
+        self.next = start + size
+        return Lease(start, self.next, paced=True, at=now, size=size)
+
+    def renewed(self, lease: Lease, cost: float, now: float) -> bool:
+        """Count what was handed out of a lease; return True if its places are still of use for ``cost``.
+
+        Otherwise, and if nobody is behind them, they are given back.
+        """
+        self._note(lease.used - lease.reported, now)
+        lease.reported = lease.used
+        if lease.paced and self.next == lease.end:
+            self.next = lease.start
+        elif lease.paced and self.rate is not None and lease.end - cost >= max(lease.start, self._position(now) - LEASE * self.rate):
+            return True
+        if lease.at >= (self.read_at or 0.0):  # what was read since replaces these counts
+            self.since = max(0.0, self.since - (lease.size - lease.used))
+        return False
+
     def plan(self, per_day: Sequence[float], cost: float, now: float) -> tuple[int, float] | None:
         """Count a call of a warm-up plan; if today has no room for it, return the number of today in the plan and the end of today."""
         day = int(now // DAY)
@@ -283,8 +345,8 @@ class PaceState:
 
     def _begin(self, rate: float, now: float) -> None:
         """Begin pacing: the calls of the last second count as if they had been paced."""
-        self.base, self.base_at, self.rate = 0.0, now, rate
-        self.next = self._recent(now)
+        self.base, self.base_at, self.rate = self.next, now, rate
+        self.next += self._recent(now)
 
     def _set_rate(self, rate: float, now: float) -> None:
         self.base, self.base_at, self.rate = self._position(now), max(self.base_at, now), min(rate, self._cap)
@@ -297,10 +359,16 @@ class PaceState:
         return self.recent if 0 <= now - self.recent_at < 1 else 0.0
 
     def _count(self, cost: float, now: float) -> None:
+        self._note(cost, now)
+        self.since += cost
+
+    def _note(self, cost: float, now: float) -> None:
+        """Count calls of the last second and of the hours, but not in the quota."""
+        if not cost:
+            return
         if not 0 <= now - self.recent_at < 1:
             self.recent, self.recent_at = 0.0, now
         self.recent += cost
-        self.since += cost
         hour = str(int(now // _HOUR))
         if hour not in self.hours:
             oldest = now // _HOUR - DAY // _HOUR

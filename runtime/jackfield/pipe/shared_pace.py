@@ -14,9 +14,9 @@ from jackfield.clock import Deadline, iso
 from jackfield.connector.context import Call, entered
 from jackfield.errors import Cancelled, JackfieldError, QuotaExceeded, RateLimited, Sent
 from jackfield.failures import Raised, attempt
-from jackfield.fork import at_fork
+from jackfield.fork import at_fork, new_locks
 from jackfield.pipe.pace_rows import DatabaseRow, MemoryRow, PaceRow, pace_key
-from jackfield.pipe.pace_state import UNANSWERED, Grant, PaceState, Request
+from jackfield.pipe.pace_state import LEASE, UNANSWERED, Grant, Lease, PaceState, Request
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -40,6 +40,8 @@ _POLL = 0.02
 """Seconds between two questions of a caller that waits for the limits to be read."""
 _READ_WITHIN = 3.0
 """Maximum seconds for reading the limits; at most a third of the caller's deadline."""
+_INSTANT = 1e-6
+"""Minimum seconds over which demand is measured."""
 _LIMIT = 1000
 """Maximum number of accounts whose pace is kept in memory."""
 
@@ -53,7 +55,10 @@ class PostponedError(Exception):
 
 
 class SharedPace:
-    """Pace of one account as this process sees it. Thread-safe; callers that ask at once share one transaction."""
+    """Pace of one account as this process sees it. Thread-safe; callers that ask at once share one transaction.
+
+    A process that calls often leases the places that it is going to need, and hands them out from memory.
+    """
 
     def __init__(self, row: PaceRow, clock: Clock, *, is_fast: bool) -> None:
         self._row = row
@@ -66,21 +71,73 @@ class SharedPace:
         self._pending: list[Request] = []
         self._mutex = threading.Lock()
         self._leader = threading.Lock()
-        at_fork(self)
+        self._lease: Lease | None = None
+        self._asked = self._demand = 0.0
+        self._asked_since = float("-inf")
+        at_fork(self, child=SharedPace._leave_to_parent)
 
     def ask(self, request: Request) -> Grant:
         """Ask for a place in the line."""
-        if self.is_fast:
-            self._change(lambda state, now: state.ask(request, now))
+        if self.at_once(request):
             return request.grant
         with self._mutex:
             self._pending.append(request)
         with self._leader:
             if request.grant is UNANSWERED:
-                with self._mutex:
-                    batch, self._pending = self._pending, []
-                self._change(lambda state, now: state.ask_all(batch, now))
+                self._answer_pending()
         return request.grant
+
+    def at_once(self, request: Request) -> bool:
+        """Answer a request if that takes no transaction; return False otherwise."""
+        if self.is_fast:
+            self._change(lambda state, now: state.ask(request, now))
+            return True
+        with self._mutex:
+            return self._granted(request)
+
+    def _leave_to_parent(self) -> None:
+        new_locks(self)
+        self._lease, self._pending = None, []
+
+    def _answer_pending(self) -> None:
+        """Answer those who wait, from a lease that the leader before has taken, or in a transaction that takes the next one."""
+        held, now = self._lease, self._clock.monotonic()
+        if held is not None and held.paced and now - self._seen_at > LEASE and self.due_in(held.end) > -LEASE:
+            self._change(lambda state, now: state.grow(now))
+        with self._mutex:
+            batch, self._pending = [request for request in self._pending if not self._granted(request)], []
+            wanted = self._wanted(batch)
+        if batch:
+            self._settle(lambda state, now: state.ask_all(batch, now), wanted, min(request.cost for request in batch))
+
+    def _wanted(self, batch: Sequence[Request]) -> float:
+        """Estimate what will be asked for during a lease: as much as since the last one, at least half the estimate then."""
+        now = self._clock.monotonic()
+        elapsed, asked = now - self._asked_since, self._asked + sum(request.cost for request in batch)
+        self._asked, self._asked_since = 0.0, now
+        self._demand = max(self._demand / 2, min(2 * asked, asked * LEASE / max(elapsed, _INSTANT)))
+        return self._demand
+
+    def _granted(self, request: Request) -> bool:
+        """Grant a request from the lease, if it has a place that comes due in time."""
+        lease, (base, base_at, rate) = self._lease, self._line
+        monotonic = self._clock.monotonic()
+        if lease is None or monotonic - self._seen_at > LEASE or lease.paced is (rate is None):
+            return False
+        start, position = lease.start, None
+        if rate is not None:
+            now = monotonic + self._ahead
+            due = base + max(0.0, now - base_at) * rate
+            start = max(start, due - LEASE * rate)
+            position = max(start, due)
+            if base_at + (position - base) / rate > now + request.patience:
+                return False
+        if start + request.cost > lease.end:
+            return False
+        lease.start, lease.used = start + request.cost, lease.used + request.cost
+        self._asked += request.cost
+        request.grant = Grant("granted", position)
+        return True
 
     def due_in(self, position: float) -> float:
         """Return the seconds until a position comes due, negative if it is overdue."""
@@ -104,7 +161,8 @@ class SharedPace:
 
     def throttled(self, began: float, retry_after: float | None) -> None:
         """Record that the provider throttled an attempt that began at ``began`` (monotonic)."""
-        self._change(lambda state, now: state.throttled(began + self._ahead, now, retry_after))
+        with self._leader:
+            self._settle(lambda state, now: state.throttled(began + self._ahead, now, retry_after))
 
     def delayed(self, seconds: float) -> None:
         """Move later slots, because a call begins so many seconds after its own."""
@@ -112,11 +170,13 @@ class SharedPace:
 
     def given_back(self, position: float | None, cost: float) -> None:
         """Return a grant that was not used."""
-        self._change(lambda state, _now: state.given_back(position, cost))
+        with self._leader:
+            self._settle(lambda state, _now: state.given_back(position, cost))
 
     def quota_used_up(self) -> None:
         """Record that the provider says that the quota is used up."""
-        self._change(lambda state, _now: state.quota_used_up())
+        with self._leader:
+            self._settle(lambda state, _now: state.quota_used_up())
 
     def plan(self, per_day: Sequence[float], cost: float) -> tuple[int, float] | None:
         """Count a call of a warm-up plan; if today has no room for it, return the number of today in the plan and the end of today."""
@@ -130,8 +190,24 @@ class SharedPace:
         stated = None if isinstance(found, Raised) else found
         if fault is not None:
             _note_unread(fault)
-        self._change(lambda state, now: state.read(stated, now))
+        with self._leader:
+            self._settle(lambda state, now: state.read(stated, now))
         return fault
+
+    def _settle(self, change: Callable[[PaceState, float], object], wanted: float = 0.0, cost: float = 1.0) -> None:
+        """Apply a change after the lease's places are given back, unless they are of use for ``cost``, and lease others if ``wanted``.
+
+        The caller leads.
+        """
+        with self._mutex:
+            held, self._lease = self._lease, None
+
+        def settled(state: PaceState, now: float) -> Lease | None:
+            is_kept = held is not None and state.renewed(held, cost, now)
+            change(state, now)
+            return held if is_kept and state.read_at is not None else state.lease(wanted, now)
+
+        self._lease = self._change(settled)
 
     def _change(self, change: Callable[[PaceState, float], T]) -> T:
         def noted(state: PaceState, now: float) -> T:
@@ -291,7 +367,7 @@ async def _granted(attempts: Attempts, pace: SharedPace, budget: Budget, client:
         request = Request(
             attempts.turn.cost, attempts.run.deadline.remaining(), again=again, queued=attempts.run.claimed is not None and not again
         )
-        grant: Grant = pace.ask(request) if pace.is_fast else await attempts.run.waiter.call(partial(pace.ask, request))
+        grant: Grant = request.grant if pace.at_once(request) else await attempts.run.waiter.call(partial(pace.ask, request))
         if grant.outcome == "granted":
             return grant
         if grant.outcome == "read":
