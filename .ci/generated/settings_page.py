@@ -23,6 +23,14 @@ _VARIABLES = {
         "`jackfield.db` (SQLite) in the data folder",
     ),
     "JACKFIELD_DATABASE_URL_FILE": ("A file that contains the database's URL, read if `JACKFIELD_DATABASE_URL` is not set.", "none"),
+    "JACKFIELD_DURABILITY": (
+        (
+            "`disk`: what the journal says is on the disk before a request is sent. `process`: its commits do not wait for the disk, which"
+            " survives a crash of any process (`kill -9`), while a power failure or a crash of the machine may lose the last second of"
+            " invocations, idempotency keys, queue and files. Connections, tokens, settings and the audit log always wait for the disk."
+        ),
+        "`disk`",
+    ),
     "JACKFIELD_QUEUE_URL": (
         "The broker of queued invocations (extra `celery`): `amqp://user:password@host:5672/vhost`, `amqps://…`, `redis://…`, `rediss://…`.",
         "none: the database itself is the queue",

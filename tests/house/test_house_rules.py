@@ -339,6 +339,7 @@ def test_nothing_in_tests_sleeps() -> None:
 OF_ONE_PROCESS = {
     "runtime/jackfield/fork.py": "renews the others",
     "runtime/jackfield/database/batches.py": "made anew by engine",
+    "runtime/jackfield/database/later_sync.py": "made anew by engine",
     "runtime/jackfield/database/pool.py": "made anew by engine",
     "runtime/jackfield/isolation/answers.py": "in a connector's own process, which cannot fork",
     "runtime/jackfield/isolation/child.py": "in a connector's own process, which cannot fork",

@@ -77,6 +77,9 @@ class Dialect(ABC):
         """Return a small part of the file's unused space to the file system, in a commit of its own; True if there is more."""
         return False
 
+    def sync(self) -> None:  # noqa: B027 (a server does it by itself)
+        """Put commits on the disk that have not waited for it, if nothing else does so within a second; raise nothing."""
+
     def relieve_writers(self) -> None:  # noqa: B027 (nothing to do by default)
         """Do in this thread what a later commit would do after large changes, and others would wait for."""
 

@@ -20,6 +20,7 @@ from jackfield.failures import OnFailure
 from jackfield.fork import at_fork, without_fork
 
 if TYPE_CHECKING:
+    from jackfield.database.later_sync import LaterSync
     from jackfield.database.statements import Row
 
 
@@ -36,18 +37,19 @@ _FOR_FORK = 5.0
 _FORMS = "Write it as sqlite:///relative.db, sqlite:////absolute/path.db or postgresql://user:password@host:5432/name."
 
 
-def open_database(url: str, *, migrate: bool | None = True, wait: float = 30.0) -> Database:
+def open_database(url: str, *, migrate: bool | None = True, wait: float = 30.0, syncs: bool = True) -> Database:
     """Open the database at ``url``.
 
     ``sqlite:///relative.db`` and ``sqlite:////absolute/path.db`` name a file (created with mode 0600, its folder with 0700), ``sqlite://``
     is a private in-process database, ``postgresql://…`` is any URL that libpq accepts (extra ``postgres``). ``migrate``: True brings the
     tables up to date, False refuses a database that is not, None skips the check. ``wait`` is the maximum number of seconds that a call
-    waits for a lock or a free connection; a block of ``jackfield.clock.within`` overrides it.
+    waits for a lock or a free connection; a block of ``jackfield.clock.within`` overrides it. Without ``syncs``, group commits (``record``,
+    ``submit``, ``defer``) do not wait for the disk: a crash of the process loses nothing, a crash of the machine up to a second of them.
 
     :raises DatabaseUnfit: if the URL has another form, migrations are pending, or a newer jackfield has migrated the database.
     :raises Unavailable: if it cannot be reached, opened or written.
     """
-    database = Database(lambda: _dialect(url, wait))
+    database = Database(lambda: _dialect(url, wait), syncs=syncs)
     with OnFailure(database.close):
         if migrate:
             database.migrate()
@@ -59,9 +61,10 @@ def open_database(url: str, *, migrate: bool | None = True, wait: float = 30.0) 
 class _Process:
     """State of one process: after a fork, a child must not use its parent's connections and locks."""
 
-    def __init__(self, connect: Callable[[], Dialect]) -> None:
+    def __init__(self, connect: Callable[[], Dialect], *, syncs: bool) -> None:
         self.dialect = connect()
-        self.batches = Batches(partial(self.begin, Mode.WRITE), self.dialect.batch, self.dialect.wait)
+        self.later = None if syncs else _later_sync(self.dialect)
+        self.batches = Batches(partial(self.begin, Mode.WRITE) if syncs else self._begin_unsynced, self.dialect.batch, self.dialect.wait)
         self.migrations = Migrations(self.dialect, self.begin)
         self.attached: dict[type[Any], Any] = {}
         self.lock = threading.Lock()
@@ -87,6 +90,13 @@ class _Process:
             transaction.end()
             self._thread.transaction = outer
 
+    @contextmanager
+    def _begin_unsynced(self) -> Iterator[Transaction]:
+        with self.begin(Mode.VOLATILE) as transaction:
+            yield transaction
+        if self.later is not None:
+            self.later.note()
+
 
 class Database:
     """One database, shared by all threads of a process. ``open_database`` creates it.
@@ -94,13 +104,14 @@ class Database:
     After a fork, each process has its own connections.
     """
 
-    def __init__(self, connect: Callable[[], Dialect]) -> None:
+    def __init__(self, connect: Callable[[], Dialect], *, syncs: bool = True) -> None:
         self._connect = connect
+        self._syncs = syncs
         self._inherited: list[_Process] = []
         self._lock = threading.Lock()
         self._forked = self._withdrawn = self._unsound = False
         with without_fork():
-            self._process = _Process(connect)
+            self._process = _Process(connect, syncs=syncs)
             at_fork(self, before=Database._withdraw, parent=Database._resume, child=Database._leave_to_parent)
 
     def __enter__(self) -> Self:
@@ -181,7 +192,8 @@ class Database:
             yield transaction
 
     def record(self, unit: Callable[[Transaction], T]) -> T:
-        """Run ``unit`` in a transaction and return its value once it is on the disk. Concurrent callers share one commit.
+        """Run ``unit`` in a transaction and return its value once it is on the disk, or committed if the database was opened without
+        ``syncs``. Concurrent callers share one commit.
 
         ``unit`` may run in another thread, and repeatedly if another process interferes (only the last run counts). Keep it short, and let
         it touch nothing but its transaction. Its exceptions are raised here, and undo only its own work.
@@ -275,6 +287,8 @@ class Database:
             with suppress(Unavailable):
                 attached.close()
         process.batches.close()
+        if process.later is not None:
+            process.later.close()
         with without_fork():
             process.dialect.close()
 
@@ -288,7 +302,7 @@ class Database:
                 raise unavailable(Trouble.UNOPENED, "this process was forked during a transaction: fork when none is under way")
             if self._forked:
                 self._inherited.append(self._process)  # keep a reference: closing them would end the parent's connections
-                self._process = _Process(self._connect)
+                self._process = _Process(self._connect, syncs=self._syncs)
                 self._forked = False
             return self._process
 
@@ -319,6 +333,12 @@ def _dialect(url: str, wait: float) -> Dialect:
             raise DatabaseUnfit("PostgreSQL needs the extra 'postgres'", hint="Install it: pip install 'jackfield[postgres]'.") from None
         return PostgresDialect(url, wait=wait)
     raise UsageFault("unsupported database URL", hint=_FORMS)
+
+
+def _later_sync(dialect: Dialect) -> LaterSync:
+    from jackfield.database.later_sync import LaterSync  # most processes need none
+
+    return LaterSync(dialect.sync)
 
 
 def _path(rest: str) -> str:

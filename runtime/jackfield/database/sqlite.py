@@ -41,7 +41,7 @@ _ROUND = 0.1
 """Seconds that SQLite itself waits for a lock. After each round jackfield checks the caller's deadline and retries."""
 _PAUSE = 0.005
 _CHECKED_FOR = 0.1
-"""Seconds for which a look-up trusts that the file still exists: checking takes a tenth of a small call."""
+"""Seconds for which a connection trusts that the file still exists: checking takes a tenth of a small call."""
 _LARGEST_WAL = 64 * 1024 * 1024
 _CHECKPOINT = 1000
 """Pages in the WAL that trigger a checkpoint (SQLite's default)."""
@@ -117,7 +117,10 @@ class SqliteSession:
 
     def begin(self, statement: str, *, syncs: bool = True) -> None:
         """Begin a transaction. Without ``syncs`` its commit does not wait for the disk; a later one that syncs includes it."""
-        self.check()
+        if syncs:
+            self.check()  # what is acknowledged as on the disk must not be in a deleted file
+        else:
+            self.check_now_and_then()
         try:
             if self._durable and syncs is not self._syncs:
                 self._execute_until_deadline(f"PRAGMA synchronous = {'FULL' if syncs else 'NORMAL'}", {})
@@ -342,6 +345,12 @@ class SqliteDialect(Dialect):
             return session.give_back_space()
         finally:
             self._writer.give_back(session)
+
+    def sync(self) -> None:
+        """Sync the WAL: without that, a commit that did not wait for the disk may stay in the system's cache for half a minute."""
+        if self._durable:
+            with suppress(OSError), open(self.path + "-wal", "rb") as log:  # SQLite locks the other two files only
+                os.fsync(log.fileno())
 
     def relieve_writers(self) -> None:
         """Checkpoint on a connection of a reader. The commit that finds 1,000 pages in the WAL would do it and block the only writer."""

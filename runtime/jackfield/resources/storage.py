@@ -24,6 +24,7 @@ NONE = "none"
 """URL for no database: no stored connections, no journal, idempotency keys refused (docs/reference/cli.md)."""
 _FILE = "jackfield.db"
 _URL_HINT = "Write the URL into the file, and let the account that runs jackfield read it."
+_DURABILITY = "JACKFIELD_DURABILITY"
 _LONGEST_URL = 64 * 1024
 _ALWAYS = "default"
 _SQLITE = "sqlite:///"
@@ -61,6 +62,20 @@ def secret_url(environment: Mapping[str, str], name: str, file_name: str) -> str
     if not text:
         raise InvalidInvocation(f"the file '{path}' of {file_name} is empty", hint=_URL_HINT)
     return text
+
+
+def _syncs(environment: Mapping[str, str]) -> bool:
+    """Return whether commits of the journal wait for the disk: ``JACKFIELD_DURABILITY`` is ``disk``, the default, and not ``process``.
+
+    :raises InvalidInvocation: if it is neither.
+    """
+    found = environment.get(_DURABILITY) or "disk"
+    if found not in {"disk", "process"}:
+        raise InvalidInvocation(
+            f"{_DURABILITY} is '{found[:80]}', which has no meaning",
+            hint="Set it to 'disk' (the default), or to 'process' if a power failure may lose the last second of the journal.",
+        )
+    return found == "disk"
 
 
 class Migrated(NamedTuple):
@@ -140,13 +155,13 @@ class Storage:
     def opened(self, *, migrate: bool | None) -> Database:
         """Open the database separately; the caller closes it. ``migrate`` decides about its tables, as in ``open_database``.
 
-        :raises InvalidInvocation: if there is none; otherwise as ``database`` does.
+        :raises InvalidInvocation: if there is none, or ``JACKFIELD_DURABILITY`` has another value; otherwise as ``database`` does.
         """
         if not self.enabled:
             raise InvalidInvocation("there is no database: JACKFIELD_DATABASE_URL is 'none'", hint="Unset it, or set it to a database URL.")
         from jackfield.database import open_database
 
-        database = open_database(self.url, migrate=None if migrate else migrate)
+        database = open_database(self.url, migrate=None if migrate else migrate, syncs=_syncs(self.environment))
         with OnFailure(database.close):
             if migrate:
                 self.migrate(database)
