@@ -23,6 +23,7 @@ from jackfield.hooks import Plugins
 from jackfield.invocation import DEFAULT_TIMEOUT, Meta, Result
 from jackfield.isolation.children import Children
 from jackfield.management.options import choices
+from jackfield.pacing.pace import Paces
 from jackfield.pipe.admit import Targets
 from jackfield.pipe.enqueue import Enqueued, enqueue, enqueue_many
 from jackfield.pipe.evidence import Means
@@ -32,7 +33,6 @@ from jackfield.pipe.open import Opener
 from jackfield.pipe.plan import Plans
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import failed, masked_error
-from jackfield.pipe.shared_pace import Paces
 from jackfield.pipe.waiter import InThread, LoopThread, OnLoop, run_in_thread
 from jackfield.pipe.wrapping import observing
 from jackfield.resources.storage import Storage

@@ -45,7 +45,7 @@ def test_fifty_tasks_assume_the_role_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sends", [300, pytest.param(1000, marks=pytest.mark.campaign)])
 def test_a_thousand_sends_open_fifty_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sends: int) -> None:
     """1,000 sends (300 for each commit) from 50 threads: one AssumeRole, and at most 50 connections at a time besides STS's."""
-    monkeypatch.setattr("jackfield.pipe.shared_pace._READ_WITHIN", 600.0)  # a quota not read in time costs its connection
+    monkeypatch.setattr("jackfield.pacing.turn._READ_WITHIN", 600.0)  # a quota not read in time costs its connection
     quota = {"max24HourSend": -1, "maxSendRate": 100_000}  # so that nothing is paced
     with Rig(tmp_path, quota=quota) as rig, ThreadPoolExecutor(50) as pool:
         results = list(pool.map(lambda _number: rig.send(), range(sends)))

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from jackfield import Result
 from jackfield.clock import SystemClock
 from jackfield.connector import Minted, OpenContext, RateLimit, RateLimited, Rejected, Sent
-from jackfield.pipe.rate import Pace
+from jackfield.pacing.state import PaceState, Request
 from jackfield.retry import TRIES
 from scripted import Answer, Client, Key, Panel, Reply, Script, invocation, runtime, scripted
 
@@ -169,7 +170,7 @@ def test_a_deadline_before_the_turn(tmp_path: Path) -> None:
         result = board.ask(timeoutSeconds=5)
     assert result.error is not None
     assert (result.error.code, result.meta.attempts, script.tries, board.clock.slept) == ("rate_limited", 0, 1, ())
-    assert "while 'ask' waited" in result.error.message
+    assert "before 'ask' has its turn: the provider allows about 10 calls a second over this connection" in result.error.message
     assert 30 < (result.error.retry_after or 0) <= 40
 
 
@@ -212,51 +213,75 @@ def test_a_refusal_is_no_throttle(tmp_path: Path) -> None:
         assert [board.ask().status, board.ask().status, board.clock.slept] == ["failed", "succeeded", ()]
 
 
+def learned() -> PaceState:
+    """The state of a pace whose limits nobody states."""
+    return PaceState(learns=True)
+
+
+def ask(state: PaceState, now: float) -> float:
+    """Take a place, and return the time at which it comes due."""
+    request = Request(1, 1000)
+    state.ask(request, now)
+    assert request.grant.outcome == "granted"
+    return now if request.grant.position is None else state.due(request.grant.position)
+
+
 def test_turns_are_given_in_order() -> None:
-    """The invocation that asked first goes first, and keeps its place when it is throttled again."""
-    pace, now = Pace(), 100.0
-    pace.throttled(now, now, None)
-    first, second = pace.join(None), pace.join(None)
-    assert pace.wait(second, now + 1) > 0
-    assert pace.wait(first, now + 1) == 0
-    pace.leave(first)
-    third = pace.join(None)
-    assert pace.join(first) == first
-    assert pace.wait(second, now + 2) > 0
-    pace.leave(first)
-    assert (pace.wait(third, now + 3) > 0, pace.wait(second, now + 3)) == (True, 0)
+    """The invocation that asked first goes first."""
+    state = learned()
+    ask(state, 99.5)
+    state.throttled(99.6, 100.0, None)
+    due = [ask(state, 100.0) for _ in range(20)]
+    assert due == sorted(due)
+    assert [later - sooner for sooner, later in pairwise(due)] == pytest.approx([0.1] * 19)
 
 
 def test_many_tries_refused_at_once_count_as_one_throttle() -> None:
     """256 tries that were under way when the first was throttled do not slow the pace 256 times."""
-    pace = Pace()
+    state = learned()
     for number in range(256):
-        pace.throttled(100.0, 100.1 + number / 1000, None)
-    assert (pace.rate or 0) >= 9
+        state.throttled(100.0, 100.1 + number / 1000, None)
+    assert (state.rate or 0) >= 9
 
 
 def test_a_pace_recovers_and_ends() -> None:
-    """Successes raise the rate, and after a quiet minute nothing is limited any more."""
-    pace = Pace()
-    for number in range(5):
-        pace.throttled(100.0 + number, 100.0 + number, None)
-    slow = pace.rate or 0
-    for number in range(20):
-        pace.accepted(105.0 + number)
-    assert slow < 1 < (pace.rate or 0)
-    pace.accepted(200.0)
-    assert pace.rate is None
+    """Places that are used raise the rate, waiting alone does not, and after a quiet minute nothing is limited any more."""
+    state, now = learned(), 100.0
+    for _ in range(9):
+        now = ask(state, now)
+        state.throttled(now, now, None)
+    slow = state.rate or 0
+    state.grow(now + 1 / slow)
+    assert state.rate == slow < 1
+    for _ in range(20):
+        now = ask(state, now)
+    assert (state.rate or 0) > 1
+    state.grow(now + 100)
+    assert state.rate is None
 
 
-def test_what_a_pace_remembers_is_bounded() -> None:
-    """However many invocations there were, little is kept of them."""
-    pace = Pace()
-    pace.throttled(0.0, 0.0, None)
-    for number in range(10_000):
-        ticket = pace.join(None)
-        pace.accepted(float(number))
-        pace.leave(ticket)
-    assert (pace.waiting, len(pace._accepted)) == (0, 512)
+def test_a_provider_that_takes_one_call_in_four_seconds_is_learned() -> None:
+    """The pace settles where few calls are refused, although growth by the clock alone would try every second."""
+    state, now, free_at, accepted, refused = learned(), 100.0, 0.0, 0, 0
+    for _ in range(200):
+        now = ask(state, now + 0.01)
+        if now >= free_at:
+            accepted, free_at = accepted + 1, now + 4
+        else:
+            refused += 1
+            state.throttled(now, now, None)
+    assert refused < accepted
+
+
+def test_calls_that_nothing_limits_are_counted_for_the_first_rate(tmp_path: Path) -> None:
+    """An account that took 50 calls in the last second before its first throttle is not slowed to ten."""
+    with runtime(tmp_path, scripted(Script(*["done"] * 50, THROTTLED, "done"))) as board:
+        for _ in range(50):
+            board.ask()
+        before = board.clock.waited
+        for _ in range(20):
+            assert board.ask().status == "succeeded"
+        assert board.clock.waited - before < 3
 
 
 def test_a_cancelled_wait_takes_no_time() -> None:

@@ -15,9 +15,9 @@ from forking import alone, fork
 from jackfield.clock import Deadline
 from jackfield.connector import Limits
 from jackfield.database import open_database
-from jackfield.pipe.pace_rows import DatabaseRow
-from jackfield.pipe.pace_state import Grant, PaceState, Request
-from jackfield.pipe.shared_pace import SharedPace
+from jackfield.pacing.pace import Pace
+from jackfield.pacing.rows import DatabaseRow
+from jackfield.pacing.state import Grant, PaceState, Request
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Processes:
     def __init__(self, clock: FakeClock, rows: list[Counted]) -> None:
         self.clock = clock
         self.rows = rows
-        self.paces = [SharedPace(row, clock, is_fast=False) for row in rows]
+        self.paces = [Pace(row, clock, is_fast=False) for row in rows]
 
     def state(self, limits: Limits) -> None:
         """Have the first one read the limits."""

@@ -18,9 +18,10 @@ from jackfield import Result
 from jackfield.connector import Budget, Forbidden, Limits, QuotaExceeded, RateLimited, Sent, Warmup
 from jackfield.database import Database, open_database
 from jackfield.journal import Queue
-from jackfield.pipe.pace_rows import DatabaseRow
-from jackfield.pipe.pace_state import DAY, FREE, PaceState, Request
-from jackfield.pipe.shared_pace import Paces, PostponedError
+from jackfield.pacing.pace import Paces
+from jackfield.pacing.rows import DatabaseRow
+from jackfield.pacing.state import DAY, FREE, PaceState, Request
+from jackfield.pacing.turn import PostponedError
 from scripted import Answer, Panel, Reply, Script, invocation, runtime, scripted
 
 THROTTLED = RateLimited("slow down", sent=Sent.REFUSED)

@@ -17,20 +17,19 @@ from jackfield.errors import (
     InvalidOutput,
     JackfieldError,
     NotYet,
-    QuotaExceeded,
     RateLimited,
     Sent,
     TimedOut,
     Unavailable,
 )
 from jackfield.failures import CONTAINED, contained
+from jackfield.pacing.pace import pace_of
+from jackfield.pacing.turn import Turn
 from jackfield.pipe.errors_map import AUTHORS, counted, explained, in_doubt, quoted, repeated, weigh
 from jackfield.pipe.evidence import Evidence
 from jackfield.pipe.filling import Outputs
 from jackfield.pipe.on_time import GRACE
-from jackfield.pipe.rate import take_turn
 from jackfield.pipe.settle import concealed
-from jackfield.pipe.shared_pace import await_slot, hold_for_slot
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.logs import reason
 from jackfield.retry import BASE, Tries, may_repeat
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from jackfield.pipe.open import OpenConnection
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Run
-    from jackfield.pipe.shared_pace import Turn
 
 _TRY_SHARE = 3
 """An attempt that may be repeated gets one third of the time left, so that an attempt that hangs leaves time for further, shorter ones.
@@ -70,7 +68,6 @@ class Attempts:
     """Inputs as JSON, from which ``values`` was made."""
     opening: OpenConnection | None
     means: Means
-    turn: Turn
     client: Any = None
     """Client that was opened ahead of the attempt: to record its start, or to find the pace."""
     opened_at: float = 0.0
@@ -85,14 +82,20 @@ class Attempts:
     key: IdempotencyKey = field(init=False)
     declared: Effect = field(init=False)
     """Effect of the action with these inputs, as its author declares it."""
+    turn: Turn = field(init=False)
 
     def __post_init__(self) -> None:
-        run, evidence, code = self.run, self.evidence, self.plan.code
+        run, plan, evidence, code = self.run, self.plan, self.evidence, self.plan.code
         self.declared = code.effect if code.effect_of is None else contained(code.effect_of, self.values)
         self.key = IdempotencyKey(run.invocation.idempotency_key or run.meta.invocation_id)
         # an earlier delivery, whose process was lost, may have taken effect
         evidence.unclear = run.claimed is not None and run.claimed.delivery > 1 and code.effect == "idempotent"
         evidence.doubtful = evidence.unclear and self._has_derived_key
+        pace, limit = None, plan.action.rate_limit
+        if self.opening is not None:
+            key, declared = (plan.manifest.key, plan.action.key), None if limit is None else limit.per_second
+            pace = pace_of(self.opening.cache, key, self.means.clock, self.inputs, plan.code.pace_by, declared)
+        self.turn = Turn(run, plan.code, plan.connector.key, self.means.paces, pace, self.limits_unread)
 
     async def opened(self) -> Any:
         """Open the connection (and lease its credentials), with retries. A dry run does nothing else.
@@ -131,6 +134,18 @@ class Attempts:
             client = await self.opened()
         return client
 
+    async def take_turn(self, last: JackfieldError | None = None, *, always: bool = False) -> None:
+        """Wait until shortly before the slot of the next attempt, as ``Turn.take`` does; of an account's slots with the client open."""
+        if self.turn.is_ready:
+            return
+        budget, client = self.plan.code.budget, None
+        if budget is not None and self.opening is not None:
+            client = await self.next_client()
+            await self.turn.find_account(budget, self.values, client, self.opening.cache)
+        is_fresh = await self.turn.take(self.values, client, last, again=last is not None or self.count > 0, always=always)
+        if client is not None and is_fresh:
+            self.client = client
+
     async def page(self, values: Inputs) -> Mapping[str, Any]:
         """Call the action for one page (or its whole output), with retries.
 
@@ -141,12 +156,11 @@ class Attempts:
         while True:
             tries.made += 1
             try:
-                if self.turn.pace is not None or self.plan.code.budget is not None:
-                    await take_turn(self, error)
                 if self.opening is not None:
+                    await self.take_turn(error)
                     client = await self.next_client()
-                if self.turn.place is not None and self.plan.code.is_async:
-                    await await_slot(self)
+                if self.turn.account is not None and self.plan.code.is_async:
+                    await self.turn.wait_for_slot()
             except JackfieldError as closed:
                 raise self.verdict(closed) from None
             shares = self.declared != "idempotent" or tries.made - tries.throttled == 1
@@ -163,9 +177,9 @@ class Attempts:
         :raises JackfieldError: if the output cannot be used: nothing repeats the action.
         """
         turn, code, clock, evidence = self.turn, self.plan.code, self.means.clock, self.evidence
-        if turn.shared is not None and not code.is_async:
-            call.gate = partial(hold_for_slot, self)
-        turn.has_turn = False
+        if turn.account is not None and not code.is_async:
+            call.gate = turn.hold
+        turn.is_ready = False
         self.since, began = clock.time(), clock.monotonic()
         started = self.since
         try:
@@ -174,28 +188,15 @@ class Attempts:
             error = explained(self.plan.connector, cause, client, values, call, self._log_error)
         else:
             evidence.last, evidence.failures = None, 0
-            if turn.pace is not None and turn.shared is None:
-                turn.pace.accepted(clock.monotonic())
             return self._succeeded(call, started, output), None
         self._weigh(error, call)
         self._missed(error)
-        await self._slow_down(error, began)
+        await turn.failed(error, began)
         if evidence.unclear and error.code in code.repeat_ok:
             return self._succeeded(call, started, dumped_or_fault(code.output())), None
         evidence.failed += call.begun
         self._note(call, started, error.code)
         return _NOTHING, error
-
-    async def _slow_down(self, error: JackfieldError, began: float) -> None:
-        """Report a throttled attempt to the rate limiter, which other invocations share."""
-        shared = self.turn.shared
-        if shared is not None:
-            if isinstance(error, RateLimited):
-                await self.run.waiter.call(partial(shared.throttled, began, error.retry_after), inline_ok=shared.is_fast)
-            elif isinstance(error, QuotaExceeded):
-                await self.run.waiter.call(shared.quota_used_up, inline_ok=shared.is_fast)
-        elif self.turn.pace is not None and isinstance(error, RateLimited):
-            self.turn.pace.throttled(began, self.means.clock.monotonic(), error.retry_after)
 
     async def _retry_or_raise(self, tries: Tries, error: JackfieldError, client: Any) -> None:
         """Wait for another attempt, if one is allowed.
@@ -233,21 +234,17 @@ class Attempts:
         seconds, remaining = self.means.backoff.wait(tries.made, error), self.run.deadline.remaining()
         if isinstance(error, NotYet):
             seconds = min(seconds, max(_MIN_TRY, remaining / 2))  # ask once more shortly before the deadline
-        if isinstance(error, RateLimited) and self.turn.shared is not None:
+        if isinstance(error, RateLimited) and self.turn.account is not None:
             seconds = error.retry_after or 0.0  # the next slot is the back-off
         elif isinstance(error, RateLimited) and remaining > BASE:  # back-off must not end the retries before the deadline does
-            seconds = max(min(seconds, remaining / 2), error.retry_after or 0.0, self._slot())
+            slot = self.turn.pace.earliest() if self.turn.pace is not None else 0.0
+            seconds = max(min(seconds, remaining / 2), error.retry_after or 0.0, slot)
         if seconds >= remaining:
             raise error
-        if (seconds > 0 or self.turn.shared is None) and not self.run.cancelled.is_set():
+        if (seconds > 0 or self.turn.account is None) and not self.run.cancelled.is_set():
             await self.run.waiter.pause(seconds, self.run.cancelled)
         if self.run.cancelled.is_set():
             raise error if self.evidence.unclear else Cancelled("the invocation was cancelled while it waited for its next attempt")
-
-    def _slot(self) -> float:
-        """Return the seconds until the rate limiter's next slot; 0 without a limiter, or if invocations wait in line: the slot is then
-        theirs."""
-        return 0.0 if self.turn.pace is None or self.turn.pace.waiting else self.turn.pace.earliest(self.means.clock.monotonic())
 
     def verdict(self, error: JackfieldError) -> JackfieldError:
         """Return the error that ends the run: in doubt if an attempt may have taken effect and nobody may repeat it, else ``error``.

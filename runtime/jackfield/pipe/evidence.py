@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jackfield.connector.context import Answered, Observe
     from jackfield.errors import JackfieldError
     from jackfield.files import Files
-    from jackfield.pipe.shared_pace import Paces
+    from jackfield.pacing.pace import Paces
 
 
 @dataclass(slots=True)

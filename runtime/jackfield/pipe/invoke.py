@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Any
 from jackfield.clock import Deadline, within
 from jackfield.errors import Detail, InvalidInput, InvalidInvocation
 from jackfield.files.references import names_files
+from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.check import checked, typed
 from jackfield.pipe.filling import by_value, compared, fill
 from jackfield.pipe.paging import collected, wants_all
-from jackfield.pipe.rate import pace_of, take_turn
 from jackfield.pipe.recorder import Record, draft_of, fingerprinted
 from jackfield.pipe.settle import previewed, settled, succeeded
-from jackfield.pipe.shared_pace import PostponedError, Turn
 from jackfield.pipe.wrapping import Wrapping
 
 if TYPE_CHECKING:
@@ -166,7 +165,7 @@ class Pipeline:
             fault = Detail("/preview", "a preview is the output of a dry run: set 'dryRun', or omit 'preview'")
             raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent. Set 'dryRun' to true for the preview.")
         opening = None if plan.target is None else plan.opening()
-        return Attempts(run, plan, values, inputs, opening, self.means, Turn(None if opening is None else pace_of(plan, inputs, opening)))
+        return Attempts(run, plan, values, inputs, opening, self.means)
 
     async def _rehearsed(self, attempts: Attempts) -> Result:
         """Return the Result of a dry run, with the action's preview as output if the inputs ask for it."""
@@ -183,7 +182,7 @@ class Pipeline:
         run, plan = attempts.run, attempts.plan
         attempts.client = await attempts.opened()
         if plan.code.budget is None or run.invocation.idempotency_key is None or run.claimed is not None:
-            await take_turn(attempts)  # else after the start, which claims the key: a second caller of the key neither waits nor counts
+            await attempts.take_turn()  # else after the start, which claims the key: a second caller of the key neither waits nor counts
         if record.keeps:  # again, now that the connection is open and its secrets can be redacted
             self._keep(plan, run)
         return await record.start()

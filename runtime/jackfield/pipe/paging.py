@@ -10,7 +10,6 @@ from jackfield.errors import JackfieldError, Unavailable
 from jackfield.manifest import Pagination
 from jackfield.paths import copy_member, find, merge_member
 from jackfield.pipe.check import typed
-from jackfield.pipe.rate import take_turn
 
 if TYPE_CHECKING:
     from jackfield.pipe.attempts import Attempts
@@ -54,14 +53,14 @@ async def collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any]
     for number in range(MAX_PAGES):
         try:
             if number:
-                await take_turn(attempts, always=attempts.turn.pace is not None and attempts.turn.pace.is_declared)
+                await attempts.take_turn(always=True)
             page = await attempts.page(typed(plan, values, sources))
         except JackfieldError as error:
             if merged is None or not error.retryable:
                 raise
             return merged
-        if number == 0 and attempts.turn.pace is not None:
-            attempts.turn.pace.mark(attempts.means.clock.monotonic())
+        if number == 0:
+            attempts.turn.mark()
         following = paging.following(page)
         items = _items(page, paging) if following is not None and _is_counted(following) else []
         merged = _merged(merged, page, paging)

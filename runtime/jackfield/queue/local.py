@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from jackfield.errors import JackfieldError
 from jackfield.invocation import Result
 from jackfield.journal import Queue
-from jackfield.pipe.shared_pace import PostponedError
+from jackfield.pacing.turn import PostponedError
 from jackfield.queue.upkeep import EVERY, SHORTAGES, Upkeep
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from jackfield.errors import Internal, JackfieldError, Unavailable
 from jackfield.invocation import Meta, Result
 from jackfield.journal import Claimed, Queue
-from jackfield.pipe.shared_pace import PostponedError
+from jackfield.pacing.turn import PostponedError
 from jackfield.queue.runtime_pool import RuntimePool
 
 _LOG = logging.getLogger("jackfield.queue")

@@ -17,7 +17,7 @@ from jackfield.invocation import Result
 from jackfield.journal import Claimed, Queue
 from jackfield.journal.instance import Instance
 from jackfield.journal.outbox import Message
-from jackfield.pipe.shared_pace import PostponedError
+from jackfield.pacing.turn import PostponedError
 from jackfield.queue.celery.broker import new_app
 from jackfield.queue.celery.publisher import CeleryPublisher
 from jackfield.queue.celery.worker import BusyError, Worker

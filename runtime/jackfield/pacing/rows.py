@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from jackfield.errors import Unavailable
 from jackfield.fork import at_fork
-from jackfield.pipe.pace_state import PaceState
+from jackfield.pacing.state import PaceState
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock

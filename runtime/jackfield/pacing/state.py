@@ -1,4 +1,4 @@
-"""Arithmetic of a shared pace: positions in a line, the rate at which they come due, and the daily quota.
+"""Arithmetic of a pace: positions in a line, the rate at which they come due, and the daily quota.
 
 Nothing here reads a clock, waits or stores. A change is a method that takes the time, so that one transaction of the database can apply it.
 """
@@ -31,8 +31,8 @@ _FIRST_RATE = 10.0
 """Rate after the first throttle of an account whose limit is not known."""
 _MAX_RATE = 1000.0
 """Maximum rate of an account whose limit is not known."""
-_MIN_RATE = 0.5
-"""Minimum rate while the provider throttles."""
+_MIN_RATE, _MIN_LEARNED = 0.5, 0.2
+"""Minimum rates while the provider throttles: where its limit is known, and where not (one call every 5 s, the cap of back-off)."""
 _DECREASE = 0.6
 """Factor by which a throttle lowers the rate."""
 _STORM = 1.0
@@ -92,13 +92,19 @@ class Request:
     """Request for a place in the line that comes due ``within`` so many seconds; ``grant`` is the answer.
 
     ``again``: for a retry, which never makes the limits be read. ``queued``: for a queued invocation, which can wait in the queue.
+    ``always``: to keep to a declared rate before the provider throttles.
     """
 
     cost: float
     within: float
     again: bool = False
     queued: bool = False
+    always: bool = False
     grant: Grant = UNANSWERED
+
+    def renew(self) -> None:
+        """Ask anew."""
+        self.grant = UNANSWERED
 
     @property
     def patience(self) -> float:
@@ -125,10 +131,12 @@ class Lease:
 
 @dataclass(slots=True)
 class PaceState:
-    """State of one account's pace. All times are seconds since 1970, by the clock of the database.
+    """State of one pace. All times are seconds since 1970, by the clock of the database.
 
     Position ``base`` comes due at ``base_at``, later ones at ``rate`` per second: positions that were given out keep their order when the
-    rate changes. ``next`` is the first free position. ``rate`` is None while the account is not paced.
+    rate changes. ``next`` is the first free position. ``rate`` is None while nothing is paced.
+
+    ``learns``: nobody states limits, and throttles alone lower the rate. ``declared`` is the rate then, if the action declares one.
     """
 
     next: float = 0.0
@@ -158,6 +166,10 @@ class PaceState:
     """Day of the first call of a warm-up plan, in days since 1970."""
     day: int = 0
     today: float = 0.0
+    learns: bool = False
+    declared: float | None = None
+    raised_to: float = 0.0
+    """Position up to which places that came due have raised a rate that is learned."""
 
     @staticmethod
     def from_json(text: str) -> PaceState:
@@ -184,7 +196,9 @@ class PaceState:
     def ask(self, request: Request, now: float) -> None:
         """Answer a request: take the next free position, unless it comes due too late or the quota is used up."""
         self.grow(now)
-        held = None if request.again else self._reading(request.cost, now)
+        if request.always:
+            self._declare(now)
+        held = None if request.again or self.learns else self._reading(request.cost, now)
         request.grant = self._taken(request, now) if held is None else held
 
     def _reading(self, cost: float, now: float) -> Grant | None:
@@ -204,7 +218,7 @@ class PaceState:
 
     def _taken(self, request: Request, now: float) -> Grant:
         position: float | None = None
-        if self.rate is not None:
+        if self.rate is not None and (request.always or self.declared is None or self.throttled_at is not None):
             position = max(self.next, self._position(now))
             at = self.due(position)
             if request.queued and at > now + _HELD:
@@ -241,7 +255,7 @@ class PaceState:
 
         Otherwise, and if nobody is behind them, they are given back.
         """
-        self._note(lease.used - lease.reported, now)
+        self.note(lease.used - lease.reported, now)
         lease.reported = lease.used
         if lease.paced and self.next == lease.end:
             self.next = lease.start
@@ -283,15 +297,17 @@ class PaceState:
         """Record that the provider throttled an attempt that began at ``began``: only one that began at the current rate lowers it."""
         first = self.throttled_at is None
         self.throttled_at, self.streak = now, 0
+        self._declare(now)
         if self.rate is None:
             self.ceiling = max(_FIRST_RATE, self._recent(now) * _DECREASE)
             self._begin(self.ceiling, now)
             self.lowered_at = self.raised_at = now
-        elif first or began >= self.lowered_at:
+        elif self.declared is None and (first or began >= self.lowered_at):
             if now - self.lowered_at > _STORM or not self.ceiling:
                 self.ceiling = self.rate
-            self._set_rate(max(_MIN_RATE, self.rate * _DECREASE), now)
+            self._set_rate(max(_MIN_LEARNED if self.learns else _MIN_RATE, self.rate * _DECREASE), now)
             self.lowered_at = self.raised_at = now
+        self.raised_to = self._position(now) + 1
         if retry_after is not None:
             position = self._position(now)
             self.base = self.next if 0 <= self.next - position <= 1 else position  # nobody else waits: the retry comes due at once then
@@ -318,17 +334,21 @@ class PaceState:
         self.read_at, self.refused = None, True
 
     def grow(self, now: float) -> None:
-        """Raise a lowered rate as time passes without a throttle, and end the pacing of an account whose limit is not known."""
+        """Raise a lowered rate as time passes without a throttle, and end the pacing where no limit is known.
+
+        A rate that is learned rises as its places are used, because the provider may allow less than one in a second.
+        """
         if self.base_at > now + _MAX_HOLD + _STEP:  # the clock was set back
             self.base_at = now
         if self.rate is None:
             return
         if self.per_second is None and now - (self.throttled_at or 0.0) > _IDLE:
-            self.rate = None
+            self.rate, self.throttled_at = self.declared, None
             return
-        rate = self.rate
-        while now - self.raised_at >= _STEP and rate < self._cap:
+        rate, used = self.rate, min(self.next, self._position(now))
+        while now - self.raised_at >= _STEP and rate < self._cap and (used > self.raised_to or not self.learns):
             self.raised_at += _STEP
+            self.raised_to += 1
             self.streak += 1
             rate *= _RECOVER if rate * _RECOVER <= self.ceiling * _NEAR else 1 + _PROBE * self.streak
         if rate != self.rate:
@@ -337,11 +357,20 @@ class PaceState:
     @property
     def _cap(self) -> float:
         """Highest rate: what the provider states, or what is worth limiting."""
-        return _MAX_RATE if self.per_second is None else self.per_second * _FILL
+        return self.declared or (_MAX_RATE if self.per_second is None else self.per_second * _FILL)
 
     def is_used_up(self, cost: float) -> bool:
         """Return whether the daily quota leaves no room for ``cost``."""
         return self.per_day is not None and self.used + self.since + cost > self.per_day
+
+    def mark(self, now: float) -> None:
+        """Let the next place of a declared rate come due as if the call that begins now had one."""
+        self._declare(now)
+        self.next = max(self.next, self._position(now) + 1)
+
+    def _declare(self, now: float) -> None:
+        if self.rate is None and self.declared is not None:
+            self.base, self.base_at, self.rate = self.next, now, self.declared
 
     def _begin(self, rate: float, now: float) -> None:
         """Begin pacing: the calls of the last second count as if they had been paced."""
@@ -359,10 +388,10 @@ class PaceState:
         return self.recent if 0 <= now - self.recent_at < 1 else 0.0
 
     def _count(self, cost: float, now: float) -> None:
-        self._note(cost, now)
+        self.note(cost, now)
         self.since += cost
 
-    def _note(self, cost: float, now: float) -> None:
+    def note(self, cost: float, now: float) -> None:
         """Count calls of the last second and of the hours, but not in the quota."""
         if not cost:
             return

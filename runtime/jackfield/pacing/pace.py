@@ -1,0 +1,303 @@
+"""One pace for many callers: of a provider's account, in all threads and processes of a workspace, or of an action over a connection."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jackfield.connector.context import Call, entered
+from jackfield.failures import Raised, attempt
+from jackfield.fork import at_fork, new_locks
+from jackfield.pacing.rows import DatabaseRow, MemoryRow, PaceRow, pace_key
+from jackfield.pacing.state import LEASE, UNANSWERED, Grant, Lease, PaceState, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jackfield.clock import Clock, Deadline
+    from jackfield.connector.budget import Limits
+    from jackfield.connector.context import Leases
+    from jackfield.database import Database
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger("jackfield.pace")
+REFRESH = 0.4
+"""Seconds after which a waiting process looks for changes of the rate by others."""
+_INSTANT = 1e-6
+"""Minimum seconds over which demand is measured."""
+_LIMIT = 1000
+"""Maximum number of accounts whose pace is kept in memory."""
+_PARTS = 256
+"""Maximum number of parts of one action over one connection, such as buckets, whose pace is kept."""
+
+
+class Pace:
+    """Pace as this process sees it. Thread-safe; callers that ask at once share one transaction.
+
+    A process that calls often leases the places that it is going to need, and hands them out from memory. ``learns``: nobody states limits,
+    so that nothing is asked for before the provider throttles.
+    """
+
+    def __init__(self, row: PaceRow, clock: Clock, *, is_fast: bool, learns: bool = False) -> None:
+        self._row = row
+        self._clock = clock
+        self.is_fast = is_fast
+        """True if a change is faster than a switch to a thread."""
+        self._line: tuple[float, float, float | None] = (0.0, 0.0, None)
+        self._ahead = 0.0
+        self._seen_at = float("-inf")
+        self._pending: list[Request] = []
+        self._mutex = threading.Lock()
+        self._leader = threading.Lock()
+        self._lease: Lease | None = None
+        self._asked = self._demand = 0.0
+        self._asked_since = float("-inf")
+        self._learns, self._free, self._free_since = learns, 0, float("-inf")
+        at_fork(self, child=Pace._leave_to_parent)
+
+    def free(self) -> bool:
+        """Count a call and return True if nothing limits it, and nobody states limits that it would count in."""
+        if not self._learns or self._line[2] is not None:
+            return False
+        now = self._clock.monotonic()
+        if now - self._free_since >= 1:
+            self._free_since, self._free = now, 0
+        self._free += 1
+        return True
+
+    def ask(self, request: Request) -> Grant:
+        """Ask for a place in the line."""
+        if self.at_once(request):
+            return request.grant
+        with self._mutex:
+            self._pending.append(request)
+        with self._leader:
+            if request.grant is UNANSWERED:
+                self._answer_pending()
+        return request.grant
+
+    def at_once(self, request: Request) -> bool:
+        """Answer a request if that takes no transaction; return False otherwise."""
+        if self.is_fast:
+            self._change(lambda state, now: state.ask(request, now))
+            return True
+        with self._mutex:
+            return self._granted(request)
+
+    def _leave_to_parent(self) -> None:
+        new_locks(self)
+        self._lease, self._pending = None, []
+
+    def _answer_pending(self) -> None:
+        """Answer those who wait, from a lease that the leader before has taken, or in a transaction that takes the next one."""
+        held, now = self._lease, self._clock.monotonic()
+        if held is not None and held.paced and now - self._seen_at > LEASE and self.due_in(held.end) > -LEASE:
+            self._change(lambda state, now: state.grow(now))
+        with self._mutex:
+            batch, self._pending = [request for request in self._pending if not self._granted(request)], []
+            wanted = self._wanted(batch)
+        if batch:
+            self._settle(lambda state, now: state.ask_all(batch, now), wanted, min(request.cost for request in batch))
+
+    def _wanted(self, batch: Sequence[Request]) -> float:
+        """Estimate what will be asked for during a lease: as much as since the last one, at least half the estimate then."""
+        now = self._clock.monotonic()
+        elapsed, asked = now - self._asked_since, self._asked + sum(request.cost for request in batch)
+        self._asked, self._asked_since = 0.0, now
+        self._demand = max(self._demand / 2, min(2 * asked, asked * LEASE / max(elapsed, _INSTANT)))
+        return self._demand
+
+    def _granted(self, request: Request) -> bool:
+        """Grant a request from the lease, if it has a place that comes due in time."""
+        lease, (base, base_at, rate) = self._lease, self._line
+        monotonic = self._clock.monotonic()
+        if lease is None or monotonic - self._seen_at > LEASE or lease.paced is (rate is None):
+            return False
+        start, position = lease.start, None
+        if rate is not None:
+            now = monotonic + self._ahead
+            due = base + max(0.0, now - base_at) * rate
+            start = max(start, due - LEASE * rate)
+            position = max(start, due)
+            if base_at + (position - base) / rate > now + request.patience:
+                return False
+        if start + request.cost > lease.end:
+            return False
+        lease.start, lease.used = start + request.cost, lease.used + request.cost
+        self._asked += request.cost
+        request.grant = Grant("granted", position)
+        return True
+
+    def due_in(self, position: float) -> float:
+        """Return the seconds until a position comes due, negative if it is overdue."""
+        base, base_at, rate = self._line
+        return base_at + ((position - base) / rate if rate else 0.0) - self._ahead - self._clock.monotonic()
+
+    def refresh(self) -> None:
+        """Look for changes by other processes, and let a lowered rate recover."""
+        if self.is_stale:
+            self._change(lambda state, now: state.grow(now))
+
+    @property
+    def is_stale(self) -> bool:
+        """True if other processes may have changed the rate."""
+        return self._clock.monotonic() - self._seen_at > REFRESH
+
+    @property
+    def rate(self) -> float | None:
+        """Calls per second at present; None if the account is not paced."""
+        return self._line[2]
+
+    def throttled(self, began: float, retry_after: float | None) -> None:
+        """Record that the provider throttled an attempt that began at ``began`` (monotonic)."""
+        with self._leader:
+            self._settle(lambda state, now: state.throttled(began + self._ahead, now, retry_after))
+
+    def mark(self) -> None:
+        """Let the next place of a declared rate come due as if the call that begins now had one."""
+        self._change(lambda state, now: state.mark(now))
+
+    def earliest(self) -> float:
+        """Return the seconds until the next free place comes due."""
+        return self._change(lambda state, now: max(0.0, state.due(state.next) - now))
+
+    def delayed(self, seconds: float) -> None:
+        """Move later slots, because a call begins so many seconds after its own."""
+        self._change(lambda state, now: state.delayed(seconds, now))
+
+    def given_back(self, position: float | None, cost: float) -> None:
+        """Return a grant that was not used."""
+        with self._leader:
+            self._settle(lambda state, _now: state.given_back(position, cost))
+
+    def quota_used_up(self) -> None:
+        """Record that the provider says that the quota is used up."""
+        with self._leader:
+            self._settle(lambda state, _now: state.quota_used_up())
+
+    def plan(self, per_day: Sequence[float], cost: float) -> tuple[int, float] | None:
+        """Count a call of a warm-up plan; if today has no room for it, return the number of today in the plan and the end of today."""
+        return self._change(lambda state, now: state.plan(per_day, cost, now))
+
+    def read(self, limits: Callable[[], Limits | None], deadline: Deadline) -> Exception | None:
+        """Read the provider's limits and store them; a failure, which is returned, leaves what is known."""
+        with entered(Call(deadline)):
+            found = attempt(limits)
+        fault = found.error if isinstance(found, Raised) else None
+        stated = None if isinstance(found, Raised) else found
+        if fault is not None:
+            note_unread(fault)
+        with self._leader:
+            self._settle(lambda state, now: state.read(stated, now))
+        return fault
+
+    def _settle(self, change: Callable[[PaceState, float], object], wanted: float = 0.0, cost: float = 1.0) -> None:
+        """Apply a change after the lease's places are given back, unless they are of use for ``cost``, and lease others if ``wanted``.
+
+        The caller leads.
+        """
+        with self._mutex:
+            held, self._lease = self._lease, None
+
+        def settled(state: PaceState, now: float) -> Lease | None:
+            is_kept = held is not None and state.renewed(held, cost, now)
+            change(state, now)
+            return held if is_kept and state.read_at is not None else state.lease(wanted, now)
+
+        self._lease = self._change(settled)
+
+    def _change(self, change: Callable[[PaceState, float], T]) -> T:
+        def noted(state: PaceState, now: float) -> T:
+            if self._free:
+                state.note(self._free if self._clock.monotonic() - self._free_since < 1 else 0, now)
+                self._free = 0
+            value = change(state, now)
+            self._line = (state.base, state.base_at, state.rate)
+            return value
+
+        value, _, now = self._row.change(noted)
+        self._ahead = self._row.ahead(now)
+        self._seen_at = self._clock.monotonic()
+        return value
+
+
+class Paces:
+    """Paces of one workspace. ``database`` returns its database; None keeps them in this process."""
+
+    def __init__(self, workspace: str, database: Callable[[], Database | None], clock: Clock) -> None:
+        self._workspace = workspace
+        self._database = database
+        self._clock = clock
+        self._begin_anew()
+        at_fork(self, child=Paces._begin_anew)
+
+    def _begin_anew(self) -> None:
+        self._found: OrderedDict[tuple[str, str, str], Pace] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, connector: str, budget: str, scope: str) -> Pace:
+        """Return the pace of an account; those unused for longest are dropped first."""
+        key = (connector, budget, scope)
+        with self._lock:
+            found = self._found.get(key)
+            if found is None:
+                found = self._found[key] = self._new(key)
+                if len(self._found) > _LIMIT:
+                    self._found.popitem(last=False)
+            self._found.move_to_end(key)
+        return found
+
+    def _new(self, key: tuple[str, str, str]) -> Pace:
+        database = self._database()
+        if database is None:
+            return Pace(MemoryRow(self._clock), self._clock, is_fast=True)
+        row = DatabaseRow(database, self._clock, self._workspace, pace_key(*key))
+        return Pace(row, self._clock, is_fast=False)
+
+
+class _Parts:
+    """Paces of the parts of one action over one connection; those unused for longest are dropped first. Thread-safe."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._paces: OrderedDict[str, Pace] = OrderedDict()
+        self._lock = threading.Lock()
+        at_fork(self)
+
+    def find(self, part: str) -> Pace:
+        """Return the pace of a part."""
+        with self._lock:
+            found = self._paces.get(part)
+            if found is None:
+                found = self._paces[part] = _learned(self._clock)
+                if len(self._paces) > _PARTS:
+                    self._paces.popitem(last=False)
+            self._paces.move_to_end(part)
+        return found
+
+
+def pace_of(
+    leases: Leases, key: tuple[str, str], clock: Clock, inputs: Mapping[str, Any], by: Sequence[str], declared: float | None
+) -> Pace:
+    """Return the pace of an action over a connection, whose ``leases`` keep it, or of the part of it that the inputs in ``by`` name.
+
+    A rate that the action declares is the account's, and applies to all parts.
+    """
+    if declared is not None or not by:
+        pace: Pace = leases.cached(("pace", *key), lambda: _learned(clock, declared))
+        return pace
+    parts: _Parts = leases.cached(("pace", *key), lambda: _Parts(clock))
+    return parts.find("\0".join([str(inputs.get(name)) for name in by]))
+
+
+def _learned(clock: Clock, declared: float | None = None) -> Pace:
+    return Pace(MemoryRow(clock, PaceState(learns=True, declared=declared)), clock, is_fast=True, learns=True)
+
+
+def note_unread(fault: Exception) -> None:
+    """Log that an author's function failed that pacing asked."""
+    _LOG.info("a limit of the provider could not be read: %s", type(fault).__name__)
