@@ -309,6 +309,7 @@ FOREIGN = {
     "runtime/jackfield/pacing/turn.py": "connectors' functions of costs, scopes and plans",
     "runtime/jackfield/pacing/pace.py": "connectors' functions of limits",
     "runtime/jackfield/pipe/wrapping.py": "plugins' wrappers",
+    "runtime/jackfield/surfaces/http/direct.py": "an answer, outside of any task that could fail in its place",
     "runtime/jackfield/testing/behaviour.py": "the error map that is examined",
     "runtime/jackfield/testing/driving.py": "the action that is examined",
     "runtime/jackfield/testing/declarations.py": "the option sources that are examined",

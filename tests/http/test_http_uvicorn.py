@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 
 from jackfield.surfaces.http.protocol import Bounded
 
-OWN = {"close_politely"}
+OWN = {"close_politely", "send_whole"}
 OF_THE_PROTOCOL = {"connections", "cycle", "flow", "headers", "loop", "parser", "transport", "url"}
 OF_THE_CYCLE = {"disconnected", "keep_alive", "message_event", "response_complete", "response_started", "transport"}
 OF_THE_FLOW = {"read_paused", "resume_reading"}

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from jackfield.connector.shortage import exhausted
 from jackfield.errors import JackfieldError
-from jackfield.surfaces.http.middleware import COMPRESS_FROM, Cors, Forwarded, Gzipped, Limits
+from jackfield.surfaces.http.direct import Direct
+from jackfield.surfaces.http.error_responses import EXPECTED, bug_response, expected_response
+from jackfield.surfaces.http.middleware import Cors, Forwarded, Gzipped, Limits
 from jackfield.surfaces.http.parameters import check_request
 from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.body import TooLarge
@@ -24,27 +22,17 @@ from jackfield.surfaces.shared.identity import NOBODY, Identity, bearer
 from jackfield.surfaces.shared.operation import Mount, Operation
 from jackfield.surfaces.shared.outlasting import patiently
 from jackfield.surfaces.shared.prefix import Prefixed
-from jackfield.surfaces.shared.problem import Problem, of_error, problem
+from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
 
-_LOG = logging.getLogger("jackfield.http")
 _MCP = ["Mcp-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name"]
 _ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "X-Request-Id", "Traceparent", *_MCP]
 _EXPOSED = ["Location", "ETag", "Retry-After", "X-Request-Id", "Preference-Applied", "Idempotency-Replayed", "Mcp-Session-Id"]
-_INVOKE = "/v1/invocations"
-_DAPR = "Dapr's API is served with 'jackfield serve --components DIR'; components listed in JACKFIELD_CONNECTIONS are connections only"
-_WORDS = {404: "no such resource", 405: "this method is not allowed here"}
 
 
 def build_app(server: ServerContext, mounts: Iterable[Mount] = ()) -> Starlette:
     """Build one process's application with the mounted surfaces. Its lifespan starts and stops the queue workers."""
-    routes = _routes(server, mounts)
-    invoke = next(route.endpoint for route in routes if route.path == _INVOKE)
-    middleware = [
-        Middleware(Limits, server=server),
-        Middleware(Direct, invoke=invoke),
-        Middleware(Gzipped),
-    ]
+    middleware = [Middleware(Limits, server=server), Middleware(Gzipped)]
     if server.settings.origins:
         cors = Middleware(
             Cors, allow_origins=list(server.settings.origins), allow_methods=["GET", "POST", "PUT", "DELETE"],
@@ -56,13 +44,14 @@ def build_app(server: ServerContext, mounts: Iterable[Mount] = ()) -> Starlette:
     if server.settings.behind_proxy:
         middleware.insert(0, Middleware(Forwarded))
     app = Starlette(
-        routes=routes,
+        routes=_routes(server, mounts),
         middleware=middleware,
         lifespan=lambda _app: _lifespan(server),
-        exception_handlers={**dict.fromkeys(_REFUSALS, _refuse), Exception: _refuse_bug},
+        exception_handlers={**dict.fromkeys(EXPECTED, _refuse), Exception: _refuse_bug},
     )
     app.router.redirect_slashes = False
     app.state.server = server
+    app.state.direct = Direct(server)
     app.state.operations = OPERATIONS
     return app
 
@@ -88,7 +77,7 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
         try:
             identity = NOBODY
             if operation.scope is not None:
-                known = server.identities.cached(request)
+                known = server.identities.cached(bearer(request))
                 identity = known if known is not None else await patiently(request, lambda: _identified(request, server))
                 server.pace(identity)
                 identity.require(operation.scope)
@@ -128,55 +117,8 @@ async def _lifespan(server: ServerContext) -> AsyncIterator[None]:
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    """Answer a request that raised one of ``_REFUSALS``."""
-    if isinstance(error, Problem):
-        return problem(error)
-    if isinstance(error, HTTPException):
-        text = _WORDS.get(error.status_code, "the request cannot be handled")
-        if error.status_code == 404 and request.url.path.startswith("/v1.0/"):
-            text = f"{text}: {_DAPR}"
-        return problem(Problem(error.status_code, text, dict(error.headers or {})))
-    if isinstance(error, ClientDisconnect):
-        return Response(status_code=400)
-    return _shortage(request, error)
-
-
-def _shortage(request: Request, error: Exception) -> Response:
-    """Answer 503 when memory or threads run out. Log it once a minute instead of a traceback per request."""
-    short = exhausted(error)
-    if short is None:
-        raise error
-    server: ServerContext = request.app.state.server
-    if server.shortages.takes(short.message.encode()):
-        _LOG.error("%s: requests get 503", short.message)
-    return problem(of_error(short))
+    return expected_response(request.app.state.server, error, request.url.path)
 
 
 async def _refuse_bug(request: Request, error: Exception) -> Response:
-    identifier = request.scope.get("jackfield.request_id", "unknown")
-    _LOG.error("an unexpected %s", type(error).__name__, exc_info=error, extra={"requestId": identifier})
-    return problem(Problem(500, f"an unexpected error; the request is {identifier}", {"X-Request-Id": identifier}))
-
-
-_REFUSALS = (Problem, HTTPException, ClientDisconnect, MemoryError, RuntimeError)
-
-
-class Direct:
-    """ASGI middleware that answers ``POST /v1/invocations`` itself: routing and its layers take a sixth of a small call's CPU time."""
-
-    def __init__(self, app: ASGIApp, invoke: Callable[[Request], Awaitable[Response]]) -> None:
-        self._app = app
-        self._invoke = invoke
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http" or scope["path"] != _INVOKE or scope["method"] != "POST":
-            await self._app(scope, receive, send)
-            return
-        request = Request(scope, receive, send)
-        try:
-            response = await self._invoke(request)
-        except _REFUSALS as error:
-            response = await _refuse(request, error)
-        large = len(response.body) >= COMPRESS_FROM
-        await (Gzipped(response) if large else response)(scope, receive, send)
+    return bug_response(error, request.scope.get("jackfield.request_id", "unknown"))

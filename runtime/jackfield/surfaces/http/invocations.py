@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,7 @@ from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.disconnect import cancelling
 from jackfield.surfaces.shared.files import weight_of
 from jackfield.surfaces.shared.identity import Identity
-from jackfield.surfaces.shared.json_response import answer
+from jackfield.surfaces.shared.json_response import answer, dumps
 from jackfield.surfaces.shared.outlasting import outlasting, patiently, queues
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.refusals import refused
@@ -35,14 +36,18 @@ _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:[,;]|$)", re.I
 
 def to_answer(result: Result, headers: dict[str, str] | None = None) -> Response:
     """Build the response of a Result, with the HTTP status of its error code."""
-    error, headers = result.error, headers or {}
+    status, more, body = outcome(result)
+    return Response(body, status, {**(headers or {}), **more}, "application/json")
+
+
+def outcome(result: Result) -> tuple[int, dict[str, str], bytes]:
+    """Return the HTTP status of a Result, its headers, and its JSON."""
+    error, headers = result.error, {}
     if result.meta.replayed:
         headers["Idempotency-Replayed"] = "true"
-    if error is None:
-        return answer(result.to_json("http"), headers=headers)
-    if error.retryable and error.http_status in (409, 503, 504):
+    if error is not None and error.retryable and error.http_status in (409, 503, 504):
         headers["Retry-After"] = str(max(1, round(error.retry_after or 1)))
-    return answer(result.to_json("http"), error.http_status, headers)
+    return 200 if error is None else error.http_status, headers, dumps(result.to_json("http"))
 
 
 async def invoke(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -54,8 +59,9 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
     files, large = 0, False
     queued = queues(request)
     try:
-        body = _completed(await decoded(text, request), request)
+        body = await decoded(text, request)
         if isinstance(body, dict):
+            body = completed(body, request.headers.get("idempotency-key"), request.headers.get("traceparent"))
             large = len(text) >= LARGE or crowded(body)
             files = 0 if queued else await weight_of(body, server, identity, large=large)
             take_room(request, files, files)
@@ -78,11 +84,11 @@ async def invoke(request: Request, server: ServerContext, identity: Identity) ->
     return to_answer(result, {"Preference-Applied": f"wait={waited[1]}"} if waited is not None else None)
 
 
-def _completed(body: Any, request: Request) -> Any:
-    """Add the idempotency key and the trace (W3C Trace Context) from the headers to the body."""
-    if not isinstance(body, dict):
-        return body
-    key = request.headers.get("idempotency-key")
+def completed(body: Mapping[str, Any], key: str | None, trace: str | None) -> Mapping[str, Any]:
+    """Add the idempotency key and the trace (W3C Trace Context) from the headers to the body.
+
+    :raises InvalidInvocation: if the body has another key.
+    """
     if key is not None:
         if body.get("idempotencyKey", key) != key:
             text = "differs from the header 'Idempotency-Key'"
@@ -91,7 +97,7 @@ def _completed(body: Any, request: Request) -> Any:
                 "1 member of the invocation is not valid", details=[fault], hint="Send only one of them, or the same value in both."
             )
         body = {**body, "idempotencyKey": key}
-    return traced(body, request.headers.get("traceparent"))
+    return body if trace is None else traced(body, trace)
 
 
 async def _run(

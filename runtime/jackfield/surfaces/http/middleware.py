@@ -22,7 +22,7 @@ from jackfield.surfaces.shared.problem import Problem, problem
 from jackfield.surfaces.shared.server_context import ServerContext
 
 _LOG = logging.getLogger("jackfield.http")
-_SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]
+SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"})
 _STOPPED = "the server stopped before the response was ready: the journal has the outcome"
 _PAGES = ("/login", "/docs", "/openapi.json", "/connectors", "/connections", "/invocations", "/tokens", "/workspace")
@@ -36,7 +36,6 @@ class Limits:
     def __init__(self, app: ASGIApp, server: ServerContext) -> None:
         self._app = app
         self._server = server
-        self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -49,22 +48,22 @@ class Limits:
         refusal = self._refusal(scope, headers)
         app: Any = problem(refusal) if refusal is not None else self._app
         share = scope["jackfield.room"] = BodyShare(self._server.room)
-        self._running += 1
+        self._server.running += 1
         named = _Named(self._server, scope, identifier, send)
         try:
             await app(scope, receive, named)
         except asyncio.CancelledError:
             if named.begun or not self._server.stopping:
                 raise
-            await problem(_stopped(scope.get("jackfield.invocation_id")))(scope, receive, named)
+            await problem(stopped(scope.get("jackfield.invocation_id")))(scope, receive, named)
         finally:
-            self._running -= 1
+            self._server.running -= 1
             share.release()
 
     def _refusal(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> Problem | None:
         if scope["path"] in _PROBES:
             return None
-        if self._running >= self._server.settings.concurrency:
+        if self._server.running >= self._server.settings.concurrency:
             return Problem(503, f"the server already has {self._server.settings.concurrency} requests in progress", {"Retry-After": "1"})
         if sum(name == b"authorization" for name, _ in headers) > 1:
             return Problem(400, "the header 'Authorization' occurs more than once")
@@ -73,7 +72,7 @@ class Limits:
         return Problem(403, fault) if fault is not None else None
 
 
-def _stopped(identifier: str | None) -> Problem:
+def stopped(identifier: str | None) -> Problem:
     """Build the refusal of a request that still ran at the stop deadline, with its invocation id in the journal."""
     if identifier is None:
         return Problem(504, _STOPPED)
@@ -98,23 +97,35 @@ class _Named:
         if message["type"] == "http.response.start":
             self.begun = True
             there = {name.lower() for name, _ in message["headers"]}
-            safe = (item for item in _SAFE if item[0] not in there)
+            safe = (item for item in SAFE if item[0] not in there)
             message["headers"] = [*message["headers"], (b"x-request-id", self._identifier), *safe]
-            self._note(message["status"])
+            scope = self._scope
+            note_response(
+                self._server, scope["method"], scope["path"], message["status"], self._identifier, self._started,
+                scope.get("jackfield.workspace"), scope.get("jackfield.invocation_id"),
+            )  # fmt: skip
         await self._send(message)
 
-    def _note(self, status: int) -> None:
-        scope = self._scope
-        method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._server.metrics.note_request(method, status)
-        if _LOG.isEnabledFor(logging.INFO) and scope["path"] not in _PROBES:
-            about = {
-                "requestId": self._identifier.decode(), "method": scope["method"], "path": scope["path"][:200], "status": status,
-                "workspace": scope.get("jackfield.workspace") or None, "invocationId": scope.get("jackfield.invocation_id"),
-                "durationMs": round((self._server.clock.monotonic() - self._started) * 1000, 1),
-            }  # fmt: skip
-            fields = {name: value for name, value in about.items() if value is not None}
-            _LOG.info("%s %s %d", scope["method"], scope["path"][:200], status, extra=fields)
+
+def note_response(
+    server: ServerContext,
+    method: str,
+    path: str,
+    status: int,
+    identifier: bytes,
+    started: float,
+    workspace: str | None,
+    invocation: str | None,
+) -> None:
+    """Count a response, and log it. ``started`` is when its request began, on the server's monotonic clock."""
+    server.metrics.note_request(method if method in _METHODS else "other", status)
+    if _LOG.isEnabledFor(logging.INFO) and path not in _PROBES:
+        about = {
+            "requestId": identifier.decode(), "method": method, "path": path[:200], "status": status, "workspace": workspace or None,
+            "invocationId": invocation, "durationMs": round((server.clock.monotonic() - started) * 1000, 1),
+        }  # fmt: skip
+        fields = {name: value for name, value in about.items() if value is not None}
+        _LOG.info("%s %s %d", method, path[:200], status, extra=fields)
 
 
 COMPRESS_FROM = 1024

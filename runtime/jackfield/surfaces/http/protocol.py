@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from jackfield.surfaces.http.exchange import Exchange
 from jackfield.surfaces.shared.correlation import request_id
 from jackfield.surfaces.shared.problem import raw_problem
 from jackfield.surfaces.shared.settings import Settings
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
+
+    from jackfield.surfaces.http.direct import Direct
 
 _PROBES = (b"/healthz", b"/readyz")
 _RESERVE = 32
@@ -41,6 +44,7 @@ class Bounded(HttpToolsProtocol):
         self._unread: asyncio.TimerHandle | None = None
         self._leaving = False
         self._for_probes = False
+        self._direct: Direct | None = getattr(getattr(self.app, "state", None), "direct", None)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the head timeout of a new connection; refuse it when the server is full."""
@@ -101,6 +105,13 @@ class Bounded(HttpToolsProtocol):
             self._refuse(503, self._full(), _RETRY)
             return
         self._received, self._body_since = 0, self.loop.time()
+        exchange = self._direct.taken(self) if self._direct is not None else None
+        if exchange is not None:
+            self.cycle = exchange  # type: ignore[assignment]
+        else:
+            self._begin_cycle()
+
+    def _begin_cycle(self) -> None:
         super().on_headers_complete()
         if self._for_probes:
             self.cycle.keep_alive = False
@@ -109,15 +120,42 @@ class Bounded(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Pass on a piece of the body; drop it once the connection is closing."""
-        if not self._leaving:
+        if self._leaving:
+            return
+        exchange: object = self.cycle
+        if isinstance(exchange, Exchange):
+            exchange.body += body
+        else:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Reset the limits for the next request."""
+        """Begin a plain request; reset the limits for the next one."""
         self._stop()
         self._in_head, self._begun, self._received = True, False, 0
-        if not self._leaving:
+        if self._leaving:
+            return
+        exchange: object = self.cycle
+        if not isinstance(exchange, Exchange):
             super().on_message_complete()
+        elif self._direct is not None and not self._direct.begin(exchange):
+            self._hand_over(exchange)
+
+    def _hand_over(self, exchange: Exchange) -> None:
+        """Let the application answer a request whose body is complete."""
+        self.cycle = None  # type: ignore[assignment]
+        self._begin_cycle()
+        self.cycle.keep_alive = exchange.keep_alive
+        super().on_body(exchange.body)
+        super().on_message_complete()
+
+    def send_whole(self, exchange: Exchange, answer: bytes) -> None:
+        """Send the whole answer of a plain request, and go on with the next."""
+        if not exchange.disconnected:
+            self.transport.write(answer)
+        exchange.response_complete = True
+        if not exchange.keep_alive:
+            self.close_politely()
+        self.on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse malformed HTTP with a problem document. The parser also reports a MemoryError in its callbacks this way."""

@@ -26,7 +26,8 @@ _CROWD = 500
 """Number of values from which a body is validated in a thread, whatever its size: an invalid value takes 8 µs, a string of 200 kB takes 2
 ms."""
 _MEMBERS = 1024 * 1024
-_SMALL = 64 * 1024
+ALWAYS_FITS = 64 * 1024
+"""Size in bytes up to which a body needs no room in the quota."""
 
 
 class TooLarge(Exception):
@@ -104,7 +105,7 @@ def take_room(request: Request, more: int, size: int) -> None:
     :raises Problem: 503 if the bodies of all running requests would exceed their quota.
     """
     share: BodyShare | None = request.scope.get("jackfield.room")
-    if size <= _SMALL or share is None or share.takes(more):
+    if size <= ALWAYS_FITS or share is None or share.takes(more):
         return
     detail = f"the bodies of the requests in progress already total {share.of:,} bytes"
     raise Problem(503, detail, {"Retry-After": "1", "Connection": "close"})
@@ -124,8 +125,11 @@ async def computed(request: Request, step: Callable[[], T]) -> T:
     return await run(request.scope["jackfield.workspace"], step)
 
 
-def crowded(value: object) -> bool:
-    """Return whether a decoded body has enough values for validation to block other requests. Stop counting at the limit."""
+def crowded(value: object, size: int = LARGE) -> bool:
+    """Return whether a decoded body of ``size`` bytes has enough values for validation to block other requests. Stop counting at the
+    limit."""
+    if size <= 2 * _CROWD:  # a value takes a character, and a comma or bracket
+        return False
     waiting, count = [value], 1
     while waiting and count <= _CROWD:
         item = waiting.pop()

@@ -78,9 +78,9 @@ class Identities:
         if self._jwts is not None and _is_jwt(text):
             await self._jwts.ready(text)
 
-    def cached(self, request: Request) -> Identity | None:
+    def cached(self, text: str) -> Identity | None:
         """Return the cached identity of a recently used token, without any look-up."""
-        known = self._known.get(bearer(request))
+        known = self._known.get(text)
         return known[1] if known is not None and self._clock.monotonic() < known[0] else None
 
     def of(self, request: Request) -> Identity:
@@ -145,7 +145,12 @@ class Identities:
 
 def bearer(request: Request) -> str:
     """Return the bearer token of the ``Authorization`` header; an empty string if there is none."""
-    kind, _, text = request.headers.get("authorization", "").partition(" ")
+    return token_of(request.headers.get("authorization", ""))
+
+
+def token_of(header: str) -> str:
+    """Return the bearer token in the value of an ``Authorization`` header; an empty string if it is of another kind."""
+    kind, _, text = header.partition(" ")
     return text.strip() if kind.lower() == "bearer" else ""
 
 

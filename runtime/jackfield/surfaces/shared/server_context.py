@@ -86,6 +86,8 @@ class ServerContext:
         self.shortages = RateLimiter(_SHORTAGES, self.clock)
         self._rates = RateLimiter(settings.rate, self.clock)
         self._stopping = stopping or Stopping(settings.stop_within, self.clock)
+        self.running = 0
+        """Requests in progress."""
         self.installer = settings.installer() if settings.installer is not None else None
         self.document: bytes | None = None
         """The OpenAPI document, cached by the endpoint that builds it."""

@@ -1,0 +1,179 @@
+"""``POST /v1/invocations`` from the parser to the runtime, past ASGI and Starlette, which cost as much as a small call.
+
+A request is plain if its head has no member of ``_SPECIAL`` and its body is small and of known length. ``Direct.begin`` declines one that
+is not known to be good: an unknown token, an exhausted limit, a body that is no invocation. Nothing has been done by then, and Starlette
+answers the request instead. So each refusal has one place, and a caller cannot tell the two ways apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from jackfield.access import may
+from jackfield.errors import JackfieldError
+from jackfield.failures import Raised, attempt
+from jackfield.files.references import names_files
+from jackfield.invocation import Result, decode
+from jackfield.surfaces.http.error_responses import error_response
+from jackfield.surfaces.http.exchange import Exchange
+from jackfield.surfaces.http.invocations import completed, outcome
+from jackfield.surfaces.http.middleware import COMPRESS_FROM, SAFE, Gzipped, note_response, stopped
+from jackfield.surfaces.shared.body import ALWAYS_FITS, crowded
+from jackfield.surfaces.shared.identity import token_of
+from jackfield.surfaces.shared.problem import Problem, problem
+from jackfield.surfaces.shared.server_context import ServerContext
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from jackfield.surfaces.http.protocol import Bounded
+
+PATH = "/v1/invocations"
+_URL = PATH.encode()
+_SPECIAL = frozenset((b"prefer", b"origin", b"expect", b"transfer-encoding", b"upgrade", b"x-forwarded-prefix"))
+"""Headers whose meaning is Starlette's or the middleware's."""
+_KINDS = (None, b"application/json")
+_SAFE = b"".join(b"%b: %b\r\n" % header for header in SAFE)
+_JSON = b"content-type: application/json\r\n"
+_OURS = (b"content-length", b"x-request-id")
+_REFUSALS = (JackfieldError, Problem, MemoryError, RuntimeError)
+
+
+class Direct:
+    """Answers plain requests of one process."""
+
+    def __init__(self, server: ServerContext) -> None:
+        self._server = server
+        settings = server.settings
+        self._longest = min(settings.max_body, ALWAYS_FITS)
+        self._off = bool(settings.root_path)  # addresses in answers get the prefix in the middleware
+        self._vary = ("X-Forwarded-Prefix",) if settings.behind_proxy else ()
+
+    def taken(self, protocol: Bounded) -> Exchange | None:
+        """Return the exchange of a request whose head is complete; None if it is not plain, or has to wait for an earlier answer."""
+        if protocol.url != _URL or self._off or protocol.parser.get_method() != b"POST" or protocol.parser.get_http_version() != "1.1":
+            return None
+        earlier: Any = protocol.cycle  # None before the first request
+        if (earlier is not None and not earlier.response_complete) or protocol.flow.write_paused:
+            return None
+        given = dict(protocol.headers)
+        length = given.get(b"content-length", b"")
+        if len(given) != len(protocol.headers) or not given.keys().isdisjoint(_SPECIAL) or given.get(b"content-type") not in _KINDS:
+            return None
+        if not length.isdigit() or int(length) > self._longest:
+            return None
+        return Exchange(protocol, given, keep_alive=protocol.parser.should_keep_alive(), started=self._server.clock.monotonic())
+
+    def begin(self, exchange: Exchange) -> bool:
+        """Begin the invocation of a request whose body is complete; return False, with nothing done, if Starlette has to answer it."""
+        server, given = self._server, exchange.given
+        identity = server.identities.cached(token_of(given.get(b"authorization", b"").decode("latin-1")))
+        if identity is None or server.running >= server.settings.concurrency or not may(identity.scope, "invoke"):
+            return False
+        runtime = server.runtimes.known(identity.workspace)
+        if runtime is None or not runtime.is_open:
+            return False
+        try:
+            body = decode(exchange.body)
+            if not isinstance(body, dict) or names_files(body.get("inputs")) or crowded(body, len(exchange.body)):
+                return False
+            invocation = completed(body, _text(given, b"idempotency-key"), _text(given, b"traceparent"))
+            server.pace(identity)
+            task = runtime.begin(invocation, cancelled=exchange.message_event, caller=identity.caller, named=exchange.name)
+        except _REFUSALS:
+            return False
+        exchange.body = b""
+        exchange.workspace = identity.workspace
+        server.running += 1
+        server.metrics.running.inc()
+        left = exchange.left = exchange.protocol.loop.create_future()
+        left.add_done_callback(partial(self._stopped, exchange))
+        exchange.protocol.tasks.add(left)  # type: ignore[arg-type]  # uvicorn waits for it, and may cancel it
+        task.add_done_callback(partial(self._ended, exchange))
+        return True
+
+    def _ended(self, exchange: Exchange, task: asyncio.Task[Result]) -> None:
+        self._server.running -= 1
+        self._server.metrics.running.dec()
+        exchange.protocol.tasks.discard(exchange.left)
+        exchange.message_event.set()
+        error = None if task.cancelled() else task.exception()
+        if exchange.response_started:  # by `_stopped`
+            return
+        if task.cancelled():
+            self._stopped(exchange)
+            return
+        given = Raised(error) if isinstance(error, Exception) else attempt(self._give, exchange, task.result())
+        if isinstance(given, Raised):
+            self._respond(exchange, error_response(self._server, given.error, exchange.identifier.decode()))
+
+    def _stopped(self, exchange: Exchange, _left: object = None) -> None:
+        """Answer a request that still ran when the time to stop was over; the journal has its invocation's outcome."""
+        exchange.message_event.set()
+        if not exchange.response_started:
+            self._respond(exchange, problem(stopped(exchange.invocation_id)))
+
+    def _give(self, exchange: Exchange, result: Result) -> None:
+        self._server.metrics.note(result)
+        exchange.invocation_id = result.meta.invocation_id
+        status, headers, body = outcome(result)
+        lines = b"".join(b"%b: %b\r\n" % (name.lower().encode(), value.encode()) for name, value in headers.items()) if headers else b""
+        self._write(exchange, status, _JSON + lines, body)
+
+    def _respond(self, exchange: Exchange, response: Response) -> None:
+        lines = (b"%b: %b\r\n" % header for header in response.raw_headers if header[0] not in _OURS)
+        self._write(exchange, response.status_code, b"".join(lines), bytes(response.body))
+
+    def _write(self, exchange: Exchange, status: int, lines: bytes, body: bytes) -> None:
+        exchange.response_started = True
+        accepted = exchange.given.get(b"accept-encoding", b"")
+        if len(body) >= COMPRESS_FROM and b"gzip" in accepted.lower():
+            packing = exchange.protocol.loop.create_task(self._packed(exchange, status, lines, body, accepted))
+            exchange.protocol.tasks.add(packing)
+            packing.add_done_callback(exchange.protocol.tasks.discard)
+            return
+        self._send(exchange, status, lines, body, ("Accept-Encoding", *self._vary) if len(body) >= COMPRESS_FROM else self._vary)
+
+    async def _packed(self, exchange: Exchange, status: int, lines: bytes, body: bytes, accepted: bytes) -> None:
+        """Compress a large body as the middleware does."""
+        packed: list[Any] = []
+
+        async def answer(_scope: Any, _receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": status, "headers": []})
+            await send({"type": "http.response.body", "body": body})
+
+        async def keep(message: Any) -> None:
+            packed.append(message)
+
+        await Gzipped(answer)({"type": "http", "headers": [(b"accept-encoding", accepted)]}, _nothing, keep)
+        more = b"".join(b"%b: %b\r\n" % header for header in packed[0]["headers"] if header[0] == b"content-encoding")
+        self._send(exchange, status, lines + more, packed[1]["body"], ("Accept-Encoding", *self._vary))
+
+    def _send(self, exchange: Exchange, status: int, lines: bytes, body: bytes, vary: Iterable[str]) -> None:
+        varied = ", ".join(vary)
+        head = b"%b%bcontent-length: %d\r\n%bx-request-id: %b\r\n%b%b%b\r\n" % (
+            STATUS_LINE[status],
+            b"".join(b"%b: %b\r\n" % header for header in exchange.protocol.server_state.default_headers),
+            len(body),
+            lines,
+            exchange.identifier,
+            _SAFE,
+            b"vary: %b\r\n" % varied.encode() if varied else b"",
+            b"" if exchange.keep_alive else b"connection: close\r\n",
+        )
+        note_response(self._server, "POST", PATH, status, exchange.identifier, exchange.started, exchange.workspace, exchange.invocation_id)
+        exchange.protocol.send_whole(exchange, head + body)
+
+
+def _text(given: dict[bytes, bytes], name: bytes) -> str | None:
+    value = given.get(name)
+    return None if value is None else value.decode("latin-1")
+
+
+async def _nothing() -> Any:
+    raise AssertionError
