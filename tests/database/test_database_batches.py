@@ -12,6 +12,7 @@ import pytest
 from jackfield.database import CommitUnknown, Database, StatementInvalid, Transaction, UniqueViolation, open_database
 from jackfield.database.dialect import Dialect
 from jackfield.errors import Unavailable
+from jackfield.journal.instance import Instance
 from together import at_once
 from workspace_rows import adding, names
 
@@ -133,6 +134,28 @@ def test_what_queues_up_shares_one_commit(database: Database, monkeypatch: pytes
     assert commits.count == 2  # the leader's own, and one for all others
     assert outcomes == {name: name for name in names(database)}
     assert len(outcomes) == 21
+
+
+def test_a_lease_is_renewed_ahead_of_what_is_queued(database: Database) -> None:
+    """Under load more is put off and submitted than several commits can take: the renewal of the process's lease waits for none of it."""
+    held, instance = Held(database), Instance.of(database)
+    leases: list[int] = []
+
+    def unit(transaction: Transaction) -> None:
+        leases.append(len(transaction.execute("SELECT id FROM instances")))
+
+    for _ in range(3 * database.dialect.batch):
+        database.defer(unit, lambda _value, _error: None)
+        database.submit(unit, lambda _value, _error: None)
+    waiting, renewing = database._process.batches._waiting, threading.Thread(target=instance.renew)
+    renewing.start()
+    while not waiting and renewing.is_alive():
+        renewing.join(0.001)
+    held.release()
+    renewing.join(WAIT)
+    database._process.batches.flush()
+    assert instance.steady_since is not None
+    assert set(leases) == {1}
 
 
 def test_a_failing_unit_fails_its_caller_only(database: Database) -> None:

@@ -39,10 +39,10 @@ class Unit:
     """One queued unit of work.
 
     Its thread waits at ``gate``; if no thread waits, ``done`` is called instead. ``until`` is the deadline (``time.monotonic``) for
-    acquiring a lock; ``waits`` marks a deferred unit that has not yet been included in a commit.
+    acquiring a lock; ``waits`` marks a deferred unit that has not yet been included in a commit; ``ahead`` one that leads next, alone.
     """
 
-    __slots__ = ("completed", "done", "error", "gate", "unit", "until", "value", "waits")
+    __slots__ = ("ahead", "completed", "done", "error", "gate", "unit", "until", "value", "waits")
 
     def __init__(self, unit: Callable[[Transaction], Any], until: float, done: Done | None = None) -> None:
         self.unit = unit
@@ -53,6 +53,7 @@ class Unit:
         self.error: Exception | None = None
         self.completed = False
         self.waits = False
+        self.ahead = False
 
     def run(self, transaction: Transaction) -> None:
         """Run the unit and store its result or error for its caller.
@@ -147,16 +148,17 @@ class Batches:
         self._writer: threading.Thread | None = None
         self._turn = threading.Semaphore(0)  # the writer thread's turn to lead
 
-    def record(self, unit: Callable[[Transaction], T]) -> T:
-        """Run ``unit`` and return once it is committed."""
+    def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False) -> T:
+        """Run ``unit`` and return once it is committed: ``ahead`` of all that is queued, in a transaction of its own, or with others."""
         item = Unit(unit, self._until())
+        item.ahead = ahead
         with self._mutex:
             self._check_open()
             leads, self._led = not self._led, True
             if not leads:
                 item.gate = threading.Lock()
                 item.gate.acquire()
-                self._waiting.append(item)
+                (self._waiting.appendleft if ahead else self._waiting.append)(item)
         if item.gate is not None:
             self._wait(item, item.gate)
         if not item.completed:
@@ -327,9 +329,11 @@ class Batches:
                 return
 
     def _pass_on(self) -> None:
-        """Choose the next leader: the writer thread if units were submitted, else the thread that has waited longest."""
+        """Choose the next leader: the thread whose unit goes ahead, the writer thread if units were submitted, or else the thread that has
+        waited longest."""
         with self._mutex:
-            if self._submitted or (self._closed and self._writer is not None):
+            ahead = bool(self._waiting) and self._waiting[0].ahead
+            if (not ahead and self._submitted) or (self._closed and self._writer is not None):
                 self._turn.release()
                 return
             while self._waiting:
@@ -345,6 +349,9 @@ class Batches:
         ``only_late`` limits the others to those whose deadline has passed.
         """
         with self._mutex:
+            if own is not None and own.ahead:
+                batch.append(own)
+                return
             if only_late:
                 self._take_late(batch)
                 batch += [own] if own is not None else []

@@ -191,9 +191,9 @@ class Database:
         with process.begin(Mode.WRITE) as transaction:
             yield transaction
 
-    def record(self, unit: Callable[[Transaction], T]) -> T:
+    def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False) -> T:
         """Run ``unit`` in a transaction and return its value once it is on the disk, or committed if the database was opened without
-        ``syncs``. Concurrent callers share one commit.
+        ``syncs``. Concurrent callers share one commit; a unit that goes ``ahead`` waits for the commit under way only, and has one of its own.
 
         ``unit`` may run in another thread, and repeatedly if another process interferes (only the last run counts). Keep it short, and let
         it touch nothing but its transaction. Its exceptions are raised here, and undo only its own work.
@@ -204,7 +204,7 @@ class Database:
         process = self._live()
         if process.current is not None:
             raise StatementInvalid("record() inside a transaction: nothing could be on the disk when it returns")
-        return process.batches.record(unit)
+        return process.batches.record(unit, ahead=ahead)
 
     def adjust(self, unit: Callable[[Transaction], T]) -> T:
         """Run ``unit`` in a transaction of its own that does not wait for the disk, and return its value.

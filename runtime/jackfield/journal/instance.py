@@ -110,7 +110,7 @@ class Instance:
         """Renew the lease, record outstanding units, then look for entries of lost instances."""
         try:
             with within(RENEWED):
-                self._database.record(self._renewal())
+                self._database.record(self._renewal(), ahead=True)  # under load, batches may be queued for longer than a lease
         except _SHORTAGES as error:
             self.steady_since = None
             _LOG.warning("the lease of this process cannot be renewed: %s", _reason(error))
