@@ -67,6 +67,10 @@ _VARIABLES = {
         "Isolation of installed connectors: words such as `per-connector`, `strict`, `memory=MIB`, `processes=N`, separated by commas.",
         "`per-workspace,memory=1024,processes=32`",
     ),
+    "JACKFIELD_PIN": (
+        "`0`: the processes of `jackfield serve` use all cores. Otherwise each keeps to one of those that it may use.",
+        "unset",
+    ),
     "JACKFIELD_LOG": ("The format of the log on stderr: `console`, or `json` for one object per line.", "`console`"),
     "JACKFIELD_LOG_LEVEL": ("`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.", "`WARNING`"),
 }

@@ -18,6 +18,7 @@ from isolated import install_from, isolating
 from jackfield import Jackfield, Result
 from jackfield.clock import SystemClock
 from jackfield.connections.connection_cache import ConnectionCache
+from jackfield.cores import CORES
 from jackfield.isolation.sessions import Sessions
 
 CONNECTIONS = {
@@ -64,6 +65,15 @@ def test_a_call_runs_in_another_process(runtime: Jackfield) -> None:
     assert second.unwrap()["process"] == first.unwrap()["process"]
     assert first.unwrap()["text"] == "hi ***"
     assert (first.meta.attempts, first.meta.request_id) == (1, "request-1")
+
+
+@pytest.mark.skipif(len(CORES) < 2, reason="one core is all that there is")
+def test_a_process_that_keeps_to_one_core_leaves_its_children_all(own: Jackfield) -> None:
+    """A child that is started by a thread on one core may use every core that the server had."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(os.sched_setaffinity, 0, {min(CORES)}).result()
+        child = pool.submit(call, own).result().unwrap()["process"]
+        assert os.sched_getaffinity(child) == CORES
 
 
 def test_async_actions_and_actions_without_a_connection(runtime: Jackfield) -> None:

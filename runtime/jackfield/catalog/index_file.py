@@ -91,15 +91,18 @@ def made_elsewhere(catalog: Catalog, *, for_operator: bool) -> bool:
     """Make the file in a process of its own; return whether it ended well. Of another catalog, its file has another stamp."""
     import subprocess
 
+    from jackfield.cores import OnAllCores
+
     if catalog.home is None:
         return False
     environment = {**os.environ, "JACKFIELD_HOME": catalog.home}
     words = [sys.executable, "-P", "-m", "jackfield.catalog.index_program", *(["--for-operator"] if for_operator else [])]
     try:
-        done = subprocess.run(
-            words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            timeout=_SECONDS, check=False,
-        )  # fmt: skip
+        with OnAllCores():
+            done = subprocess.run(
+                words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                timeout=_SECONDS, check=False,
+            )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0

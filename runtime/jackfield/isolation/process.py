@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from jackfield.cores import OnAllCores
 from jackfield.failures import OnFailure
 from jackfield.isolation.hello import Hello, read_hello, read_layers
 from jackfield.isolation.inbox import Inbox
@@ -63,7 +64,7 @@ class ChildProcess:
 
     def _started(self, program: Program) -> tuple[subprocess.Popen[bytes], Wire]:
         ours, theirs = socket.socketpair()
-        with theirs, OnFailure(ours.close):
+        with theirs, OnFailure(ours.close), OnAllCores():  # the child's own filter forbids that later
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", _SEND_SECONDS, 0))
             process = subprocess.Popen(
                 command(theirs.fileno()),

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from jackfield.cores import OnAllCores
 from jackfield.errors import InvalidInvocation
 from jackfield.market.dependency_rules import check_dependencies
 from jackfield.market.policy import Policy
@@ -278,7 +279,8 @@ def _uv(words: Sequence[str], folder: str, wheel: Wheel) -> str:
     passed = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.lower().endswith("_proxy")}
     command = [_uv_path(), *words, "--no-config", "--no-progress", "--color", "never"]
     try:
-        done = subprocess.run(command, cwd=folder, env=passed, capture_output=True, timeout=SECONDS, check=False)
+        with OnAllCores():
+            done = subprocess.run(command, cwd=folder, env=passed, capture_output=True, timeout=SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InvalidInvocation(f"uv cannot be run, or takes longer than {SECONDS} seconds: {error}") from None
     if done.returncode:

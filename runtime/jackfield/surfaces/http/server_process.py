@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
 from jackfield.clock import SystemClock
+from jackfield.cores import keep_to_one_core
 from jackfield.errors import InvalidInvocation
 from jackfield.queue import leave
 from jackfield.resources.memory import memory_limit, save_memory
@@ -69,12 +70,15 @@ def make_app(settings: Settings, stopping: Stopping, prepare: Callable[[], None]
     from jackfield.surfaces.shared.tracing import configured
 
     prepare()
+    core = keep_to_one_core(os.environ)
     adopt_server_log()
     stop_with_parent(settings.stop_within)
     sys.setswitchinterval(_SWITCH)
     threading.stack_size(_STACK)
     save_memory()
-    return build_app(ServerContext(settings, os.environ, plugins=configured(os.environ), stopping=stopping), mounts)
+    app = build_app(ServerContext(settings, os.environ, plugins=configured(os.environ), stopping=stopping), mounts)
+    app.state.core = core
+    return app
 
 
 def check_settings(settings: Settings) -> None:
