@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from forking import alone, fork
 from http_stand import standing
 from jackfield import Jackfield
 from jackfield.invocation import decode
@@ -182,12 +182,19 @@ def test_i23_a_wait_that_fails_leaves_the_line() -> None:
         assert has_come
 
 
+def forked() -> bool:
+    """Fork while a computation goes on. Return whether the child gets a turn."""
+    turns = Turns()
+
+    def takes_turn() -> bool:
+        with turns.turn("b", 0.0) as has_come:
+            return has_come
+
+    with turns.turn("a"):
+        taken: bool = fork(takes_turn).answer()
+    return taken
+
+
 def test_i23_a_forked_process_has_turns_of_its_own() -> None:
     """A process forks while one of its threads computes: the child has no such thread, and does not wait for it."""
-    turns = Turns()
-    with turns.turn("a"):
-        child = os.fork()
-        if not child:
-            with turns.turn("b", 0.0) as has_come:
-                os._exit(0 if has_come else 1)
-        assert os.waitpid(child, 0)[1] == 0
+    assert alone(forked)

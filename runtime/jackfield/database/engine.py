@@ -193,7 +193,8 @@ class Database:
 
     def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False) -> T:
         """Run ``unit`` in a transaction and return its value once it is on the disk, or committed if the database was opened without
-        ``syncs``. Concurrent callers share one commit; a unit that goes ``ahead`` waits for the commit under way only, and has one of its own.
+        ``syncs``. Concurrent callers share one commit; a unit that goes ``ahead`` waits for the commit under way only, and has one of its
+        own.
 
         ``unit`` may run in another thread, and repeatedly if another process interferes (only the last run counts). Keep it short, and let
         it touch nothing but its transaction. Its exceptions are raised here, and undo only its own work.

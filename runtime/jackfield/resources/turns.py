@@ -46,12 +46,14 @@ class Turns:
             gate = threading.Lock()
             gate.acquire()  # opened by whoever passes the turn on
             self._lines.setdefault(workspace, deque()).append(gate)
+        has_ended = False
         try:
-            return gate.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)) or not self._leave(workspace, gate)
-        except BaseException:  # an interrupt
-            if not self._leave(workspace, gate):
+            has_come = gate.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)) or not self._leave(workspace, gate)
+            has_ended = True
+        finally:
+            if not has_ended and not self._leave(workspace, gate):  # interrupted
                 self._pass_on()
-            raise
+        return has_come
 
     def _leave(self, workspace: str, gate: threading.Lock) -> bool:
         """Leave the line. Return False if the turn has come meanwhile."""
