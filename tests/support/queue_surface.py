@@ -32,23 +32,30 @@ _APART = frozenset({"identities-wait"})
 
 
 class _Stand:
-    """A broker and a worker, which live as long as the process."""
+    """A broker, which lives as long as the process, and a worker, which ``rest`` ends."""
 
     def __init__(self) -> None:
-        node = Node()
+        node = self._node = Node()
         atexit.register(node.close)
         self._publisher = CeleryPublisher(new_app(node.url), node.url)
         self._publisher.publish([])
         self._jackfield: Jackfield | None = None
         self._done = threading.Event()
-        worker = Worker(new_app(node.url), "vectors@localhost", 1, self._deliver)
-        worker.start()
-        atexit.register(worker.stop, 5.0)
+        self._worker: Worker | None = None
+
+    def rest(self) -> None:
+        """End the worker."""
+        if self._worker is not None:
+            self._worker.stop(60.0)
+        self._worker = None
 
     def play(self, jackfield: Jackfield, identifier: str) -> None:
         """Hand an invocation over, and wait until the worker is done with it."""
         self._jackfield = jackfield
         self._done.clear()
+        if self._worker is None:
+            self._worker = Worker(new_app(self._node.url), "vectors@localhost", 1, self._deliver)
+            self._worker.start()
         self._publisher.publish([("default", identifier)])
         assert self._done.wait(_PATIENCE)
 
@@ -66,6 +73,16 @@ class _Stand:
 @functools.cache
 def _stand() -> _Stand:
     return _Stand()
+
+
+def rest() -> None:
+    """End the worker, until another vector needs one.
+
+    Celery asks the workers of a process to stop by one variable: a test that stops its own worker would end this one, too, which then
+    says that it ended by itself, in the log of the test after that.
+    """
+    if _stand.cache_info().currsize:
+        _stand().rest()
 
 
 def takes_queue(vector: Vector) -> bool:
