@@ -386,6 +386,9 @@ class Manifest:
     """True for a connector of a catalog source: its ``raw`` lists actions without schemas, which are made when they are read."""
     rank: int = 0
     """How much more likely than others the connector is meant, of search results that are equal otherwise."""
+    isolated: bool = False
+    """True for what ``jackfield install`` has put into an environment of its own: it comes after the connectors of this one, and gets a
+    connection that it shares with them only where a caller names both."""
 
     @classmethod
     def from_json(cls, data: object) -> Manifest:
@@ -459,6 +462,10 @@ class Manifest:
             found |= {"inputs": action.inputs, "output": action.output}
             found |= {"permissions": {system: list(names) for system, names in action.permissions.items()}} if action.permissions else {}
         return found
+
+    def takes_unnamed(self, type_name: str) -> bool:
+        """Return whether a call that names no connection may get one of this type."""
+        return not self.isolated or type_name.partition("/")[0] == self.key
 
     def full_name(self, kind: ConnectionTypeManifest) -> str:
         """Return the type name that is stored with a connection; it begins with the family, so that the whole family can share it."""

@@ -158,11 +158,11 @@ def test_a_value_goes_before_a_reference(folder: Path) -> None:
     assert inputs(connection(write(folder, "a.yaml", text), DESK="e@rcpt.test"))["to"] == ["v@rcpt.test"]
 
 
-@pytest.mark.parametrize("name", ["DAPR_API_TOKEN", "dapr_x", "APP_API_TOKEN", "WITH SPACE", "OTHER"])
+@pytest.mark.parametrize("name", ["DAPR_API_TOKEN", "dapr_x", "APP_API_TOKEN", "JACKFIELD_X", "WITH SPACE", "OTHER"])
 def test_the_sidecar_s_own_variables_are_not_read(folder: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
     """A component may not read the sidecar's variables, nor, where a list allows some, others; the log says so."""
     text = component(emailTo="").replace("  - {name: region", f"  - {{name: emailTo, envRef: {json.dumps(name)}}}\n  - {{name: region")
-    found = connection(write(folder, "a.yaml", text), **{name: "e@rcpt.test", "DAPR_ENV_KEYS": "DESK DAPR_API_TOKEN"})
+    found = connection(write(folder, "a.yaml", text), **{name: "e@rcpt.test", "DAPR_ENV_KEYS": "DESK DAPR_API_TOKEN JACKFIELD_X"})
     assert "to" not in inputs(found)
     assert "not allowed to read" in caplog.text
     assert "e@rcpt.test" not in caplog.text

@@ -163,6 +163,14 @@ def test_a_whole_text_keeps_its_kind_and_a_part_becomes_text() -> None:
     assert substitute("a ${ .n }", given, {}, embedded=False) == "a ${ .n }"
 
 
+@pytest.mark.parametrize("text", ["env.NAME", "$ENV.NAME", "def all: env; all.NAME", "env | .[$k]"])
+def test_expressions_read_no_variable_of_our_own(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workflow could send the master key to its author: jq reads the whole environment of the process."""
+    for name, result in (("JACKFIELD_MASTER_KEY", None), ("DESK", "hush-4711")):
+        monkeypatch.setenv(name, "hush-4711")
+        assert evaluate(text.replace("NAME", name), {}, {"k": name}) == result
+
+
 @pytest.mark.parametrize("text", ["as ${env} says", "${HOME}/x", "at ${now}.", "a ${ b c } d", "cost ${ .name"])
 def test_what_is_no_expression_stays_inside_a_text(text: str) -> None:
     """Bare words, though some are functions of jq, and texts that cannot be read stay as they are."""

@@ -23,6 +23,15 @@ def test_t14_the_dsl_form_notifies(flow: Runner, aws: FakeAws) -> None:
     assert (aws.messages[0].content.text, aws.messages[0].content.subject) == ("Hi Kim", "Welcome")
 
 
+def test_a_workflow_reads_no_variable_of_our_own(flow: Runner, aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Expressions see the environment, in which the master key may be: a workflow could mail it to its author."""
+    monkeypatch.setenv("JACKFIELD_X", "hush-4711")
+    monkeypatch.setenv("DESK", "desk-4711")
+    flow.do(notify(message='${ "\\(.DESK) \\(.JACKFIELD_X) \\(env.JACKFIELD_X)" }'))
+    flow.step()
+    assert aws.messages[0].content.text == "desk-4711 null null"
+
+
 def test_t14_without_a_subject_there_is_the_usual_one(flow: Runner, aws: FakeAws) -> None:
     """Strictly the subject is always the usual one, and nothing but provider, recipient and message is read."""
     flow.do(notify(subject="Welcome", cc="boss@rcpt.test"))

@@ -230,12 +230,13 @@ class Catalog:
         return [found for key in self if (found := self._usable(key)) is not None]
 
     def with_type(self, name: str) -> list[Manifest]:
-        """Return the manifests of the connectors that take connections of the type ``name``, sorted by key."""
+        """Return the manifests of the connectors that take connections of the type ``name``, sorted by key, isolated ones last: the first
+        one's schema says which values are secrets."""
         keys = self.takers(name)
         found = (
             self.manifests() if keys is None else [one for key in keys if key in self._points and (one := self._usable(key)) is not None]
         )
-        return [manifest for manifest in found if manifest.connection_type(name) is not None]
+        return sorted((one for one in found if one.connection_type(name) is not None), key=lambda manifest: manifest.isolated)
 
     def takers(self, name: str) -> list[str] | None:
         """Return the keys of the connectors that may have the connection type ``name``; None if that is known from their manifests only."""
@@ -400,7 +401,7 @@ def _read(point: EntryPoint) -> Manifest:
         raise _broken(f"the connector '{key}' has a broken manifest: {_reason(error)}") from None
     if manifest.key != key:
         raise _broken(f"the connector '{key}' has a broken manifest: its key is '{manifest.key}'")
-    return manifest
+    return manifest.part(isolated=True) if point.paths else manifest
 
 
 def _file_stamp(point: EntryPoint, folders: Mapping[str, str]) -> list[list[int]]:

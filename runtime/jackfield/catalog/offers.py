@@ -112,8 +112,9 @@ class OfferedCatalog(Catalog):
         return [self.look(key)[0] for key in sorted(self._virtual(folded=folded)) if self._part(key) is not None]
 
     def with_type(self, name: str) -> list[Manifest]:
-        """Return the manifests of the connectors that take connections of the type ``name``, sorted by key."""
-        return sorted([*self._whole.with_type(name), *self._virtual_with_type(name)], key=lambda manifest: manifest.key)
+        """Return the manifests of the connectors that take connections of the type ``name``, sorted by key, isolated ones last."""
+        found = [*self._whole.with_type(name), *self._virtual_with_type(name)]
+        return sorted(found, key=lambda manifest: (manifest.isolated, manifest.key))
 
     def _virtual_with_type(self, name: str) -> Sequence[Manifest]:
         """Return the virtual manifests with a connection type. The connectors of one source have the same ones, so the first tells."""

@@ -44,7 +44,7 @@ class Kinds:
     def all(self) -> list[Kind]:
         """Return all connection types, by full name."""
         found: dict[str, list[tuple[ConnectionTypeManifest, Manifest]]] = {}
-        for manifest in self._catalog.manifests():
+        for manifest in sorted(self._catalog.manifests(), key=lambda manifest: manifest.isolated):
             for kind in manifest.connection_types.values():
                 found.setdefault(manifest.full_name(kind), []).append((kind, manifest))
         return [self._kind(name, pairs[0][0], [manifest for _, manifest in pairs]) for name, pairs in sorted(found.items())]

@@ -55,11 +55,11 @@ class Trial:
 
 def serving(catalog: Catalog, stored: NamedConnection) -> Sequence[Manifest]:
     """Return the installed connectors that a stored connection serves: its own, or all of its family. Services of
-    AWS that are all offered are left out beside others.
+    AWS that are all offered are left out beside others, and so are isolated connectors beside those of this environment.
 
     :raises InvalidConnection: if none is installed.
     """
-    fitting = catalog.chosen(catalog.with_type(stored.type))
+    fitting = unasked(catalog, stored.type)
     if not fitting:
         raise InvalidConnection(
             f"no installed connector accepts the connection '{stored.name}' of type '{stored.type[:80]}'",
@@ -67,6 +67,13 @@ def serving(catalog: Catalog, stored: NamedConnection) -> Sequence[Manifest]:
             hint=NextStep("connectors"),
         )
     return fitting
+
+
+def unasked(catalog: Catalog, kind: str) -> Sequence[Manifest]:
+    """Return the connectors that get connections of a type though nobody names them. Isolated ones have only those that are theirs: whoever
+    declares the family of another connector would get its credentials with the next test."""
+    fitting = catalog.chosen(catalog.with_type(kind))
+    return [manifest for manifest in fitting if manifest.takes_unnamed(kind)] or fitting[:1]
 
 
 def try_connection(stored: NamedConnection, catalog: Catalog, connections: Opener, targets: TargetSource, deadline: Deadline) -> Trial:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import JackfieldError
+from jackfield.management.connection_test import unasked
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -25,8 +26,8 @@ _NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 def doctors(catalog: Catalog, kind: str) -> list[str]:
     """Return the keys of the connectors that take connections of a type and have an action ``doctor`` that reads."""
-    fitting = catalog.chosen(catalog.with_type(kind))
-    return [manifest.key for manifest in fitting if DOCTOR in manifest.actions and manifest.actions[DOCTOR].rule_effect == "read"]
+    found = unasked(catalog, kind)
+    return [manifest.key for manifest in found if DOCTOR in manifest.actions and manifest.actions[DOCTOR].rule_effect == "read"]
 
 
 def diagnosis(tested: Mapping[str, Any], results: Iterable[Result]) -> dict[str, Any]:

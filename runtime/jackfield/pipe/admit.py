@@ -129,7 +129,7 @@ def _only_target(
         return None
     fits = connections.fitting(manifest) if bound is None else permitted(connections, manifest, action, bound, note)
     kinds = {name: manifest.connection_type(full_name) for name, full_name in fits}
-    known = {name: kind for name, kind in kinds.items() if kind is not None}
+    known = {name: kind for name, kind in kinds.items() if kind is not None and manifest.takes_unnamed(manifest.full_name(kind))}
     # If no connection can serve the action, those that cannot still count: a single one is chosen, and its refusal says why.
     fitting = [name for name, kind in known.items() if kind.can_serve(action)] or list(known)
     if len(fitting) == 1:
@@ -137,6 +137,9 @@ def _only_target(
     if fitting:
         reason = f"'connection' is missing, and {len(fitting)} connections fit '{manifest.key}'"
         hint = f"Set 'connection' to one of {', '.join(fitting[:10])}."
+    elif kinds:
+        reason = f"'connection' is missing, and '{manifest.key}' gets connections that it shares with other connectors only by name"
+        hint = f"Set 'connection' to one of {', '.join([*kinds][:10])}."
     else:
         reason = f"'connection' is missing, and no connection of the workspace fits '{manifest.key}'"
         hint = f"Add a connection, or give one inline. {_accepted_types(manifest)}"

@@ -102,6 +102,7 @@ class VirtualManifest(Manifest):
         give(self, "connection_types", connection_types)
         give(self, "hosts", _HOSTS)
         give(self, "virtual", True)
+        give(self, "isolated", False)
         give(self, "rank", len(EVERYDAY) - EVERYDAY.index(service) if service in EVERYDAY else 0)
 
     @property

@@ -10,7 +10,8 @@ connections  ``[{"when": [CONDITION…], "type": "aws/apiKeySecret", "values": {
 operations   ``{"create": "sendEmail"}``: foreign operations and their actions
 inputs       ``{FIELD: "to"}``: fields that are inputs of those actions
 lists        inputs that are lists in one text, with ``separator`` between the items
-defaults     ``{FIELD: ["$AWS_REGION", "us-east-1"]}``: values of a missing field, first found wins; ``$NAME`` is an environment variable
+defaults     ``{FIELD: ["$AWS_REGION", "us-east-1"]}``: values of a missing field, first found wins; ``$AWS_REGION`` and
+             ``$AWS_DEFAULT_REGION`` are environment variables, and there are no others: the rest of the environment is not the author's
 required     fields without which an entry is refused
 expected     fields without which calls fail, though the entry is read; a Dapr sidecar warns of them when it starts
 refused      ``{FIELD: "why"}``: fields that are not supported
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from jackfield.manifest import Manifest
 
 _LOG = logging.getLogger("jackfield.connections")
+_VARIABLES = ("$AWS_REGION", "$AWS_DEFAULT_REGION")
 
 
 class AliasError(ValueError):
@@ -101,7 +103,7 @@ class Alias:
             inputs=_texts(data, "inputs"),
             lists=frozenset(_strings(data, "lists")),
             separator=_typed(data, "separator", str) or ",",
-            defaults={name: tuple(_strings(_typed(data, "defaults", dict), name)) for name in _typed(data, "defaults", dict)},
+            defaults={name: _default(_typed(data, "defaults", dict), name) for name in _typed(data, "defaults", dict)},
             required=_strings(data, "required"),
             expected=_strings(data, "expected"),
             refused=_texts(data, "refused"),
@@ -132,10 +134,10 @@ class Aliases:
 
     @classmethod
     def installed(cls, catalog: Catalog) -> Aliases:
-        """Read the aliases of a catalog. If two connectors declare a name, the first by key wins; broken aliases are skipped. Both
-        cases are logged."""
+        """Read the aliases of a catalog. If two connectors declare a name, the first by key wins, isolated ones last: they would get the
+        credentials of another one's documents. Broken aliases are skipped. Both cases are logged."""
         found: dict[str, dict[str, Alias]] = {}
-        for manifest in catalog.chosen(catalog.manifests()):
+        for manifest in sorted(catalog.chosen(catalog.manifests()), key=lambda manifest: manifest.isolated):
             for form, key, data in _entries(manifest.raw.get("aliases")):
                 try:
                     alias = Alias.from_json(manifest.key, key, data)
@@ -209,6 +211,14 @@ def _parts(value: object) -> Iterator[Part]:
             yield from _parts(item)
     elif value is not None:
         raise AliasError("a value must be a name, {name, pattern}, null, or a list of these")
+
+
+def _default(data: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    found = _strings(data, name)
+    other = next((text for text in found if text.startswith("$") and text not in _VARIABLES), None)
+    if other is not None:
+        raise AliasError(f"the default of '{name}' reads the variable '{other[:80]}': only {' and '.join(_VARIABLES)} can be read")
+    return found
 
 
 def _typed(data: Mapping[str, Any], name: str, kind: type[Any]) -> Any:

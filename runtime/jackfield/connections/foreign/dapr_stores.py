@@ -30,9 +30,10 @@ _Resolve = Callable[[str, object], "str | None"]
 
 
 def is_readable(name: str, environment: Mapping[str, str]) -> bool:
-    """Return whether ``envRef`` may read the variable: never the sidecar's own; in Kubernetes, only those in DAPR_ENV_KEYS."""
+    """Return whether ``envRef`` may read the variable: never the sidecar's own or jackfield's; in Kubernetes, only those in
+    DAPR_ENV_KEYS."""
     upper = name.upper()
-    if not upper or " " in upper or upper == "APP_API_TOKEN" or upper.startswith("DAPR_"):
+    if not upper or " " in upper or upper == "APP_API_TOKEN" or upper.startswith(("DAPR_", "JACKFIELD_")):
         return False
     allowed = environment.get("DAPR_ENV_KEYS")
     return allowed is None or upper in allowed.upper().split()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -46,6 +47,11 @@ class ExpressionError(ValueError):
         return ExpressionError(self.reason, step + ("." if self.path and not self.path.startswith("[") else "") + self.path)
 
 
+def readable(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of the environment that documents may read: not jackfield's own, such as the master key."""
+    return {name: value for name, value in environment.items() if not name.upper().startswith("JACKFIELD_")}
+
+
 def check(value: Any) -> None:
     """Compile every expression in a value without evaluating it.
 
@@ -78,7 +84,8 @@ def evaluate(text: str, given: Any, variables: Mapping[str, Any]) -> Any:
     program = _compiled(inside, tuple(variables))
     try:
         # Take at most two values, so that an endless stream ends.
-        found = list(itertools.islice(program.input_text(json.dumps([given, dict(variables)])), 2))
+        environment = readable(os.environ) if "env" in inside.lower() else {}
+        found = list(itertools.islice(program.input_text(json.dumps([given, dict(variables), environment])), 2))
     except (ValueError, TypeError, RecursionError) as fault:
         raise ExpressionError(f"the expression '{inside[:_SHOWN]}': {_value_fault(str(fault))}") from None
     if len(found) != 1:
@@ -167,7 +174,8 @@ def _compiled(text: str, names: tuple[str, ...]) -> Any:
     program = _SINGLE.sub(lambda found: found[1] or '"', text)
     bound = "".join(f". as {{${name}}} | " for name in names if _VARIABLE.fullmatch(f"${name}") and name not in _BUILT_IN)
     # Put the program on its own lines, so that jq reports lines and columns of the author's text.
-    source = f". as [$jackfield_input, $jackfield_variables] | ($jackfield_variables | {bound}$jackfield_input | (\n{program}\n))"
+    given = ". as [$jackfield_input, $jackfield_variables, $ENV] | def env: $ENV;"
+    source = f"{given} ($jackfield_variables | {bound}$jackfield_input | (\n{program}\n))"
     try:
         return jq.compile(source)
     except UnicodeError:

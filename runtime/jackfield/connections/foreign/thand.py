@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from jackfield.connections.foreign.aliases import Alias, is_blank
-from jackfield.connections.foreign.expression import ExpressionError, substitute
+from jackfield.connections.foreign.expression import ExpressionError, readable, substitute
 from jackfield.connections.foreign.place import Disabled, Document, Problem, Surroundings
 from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
 from jackfield.connections.named_connection import NamedConnection
@@ -44,7 +44,7 @@ def read(documents: Iterable[Document], around: Surroundings) -> Iterator[NamedC
 def _read(key: str, entry: object, document: Document, around: Surroundings) -> NamedConnection | Disabled:
     if not isinstance(entry, Mapping):
         raise ForeignError("must be an object with 'name', 'provider', 'enabled' and 'config'")
-    filled: Mapping[str, Any] = substitute(entry, dict(around.environment), {}, embedded=not around.strict)
+    filled: Mapping[str, Any] = substitute(entry, readable(around.environment), {}, embedded=not around.strict)
     name, kind = _validated(filled)
     config = filled.get("config") or {}
     if not isinstance(config, Mapping):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connections.foreign.expression import ExpressionError, evaluate, substitute
+from jackfield.connections.foreign.expression import ExpressionError, evaluate, readable, substitute
 from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.surfaces.workflow.documents import Workflow
 from jackfield.surfaces.workflow.notifying import Delivery, Invoke, notify
@@ -149,7 +149,7 @@ class Run:
         return evaluate(expression, self._input(), {"context": self.context})
 
     def _input(self) -> dict[str, Any]:
-        return {**self.environment, **self.context}
+        return {**readable(self.environment), **self.context}
 
 
 def _causes(bad: Sequence[Delivery]) -> str:
