@@ -18,6 +18,7 @@ import pytest
 from jackfield import Result
 from jackfield.clock import SystemClock
 from jackfield.connector import Minted, OpenContext, RateLimit, RateLimited, Rejected, Sent
+from jackfield.pacing.line import Line
 from jackfield.pacing.state import PaceState, Request
 from jackfield.retry import TRIES
 from scripted import Answer, Client, Key, Panel, Reply, Script, invocation, runtime, scripted
@@ -215,7 +216,7 @@ def test_a_refusal_is_no_throttle(tmp_path: Path) -> None:
 
 def learned() -> PaceState:
     """The state of a pace whose limits nobody states."""
-    return PaceState(learns=True)
+    return PaceState(Line(learns=True))
 
 
 def ask(state: PaceState, now: float) -> float:
@@ -223,7 +224,7 @@ def ask(state: PaceState, now: float) -> float:
     request = Request(1, 1000)
     state.ask(request, now)
     assert request.grant.outcome == "granted"
-    return now if request.grant.position is None else state.due(request.grant.position)
+    return now if request.grant.position is None else state.line.due(request.grant.position)
 
 
 def test_turns_are_given_in_order() -> None:
@@ -241,7 +242,7 @@ def test_many_tries_refused_at_once_count_as_one_throttle() -> None:
     state = learned()
     for number in range(256):
         state.throttled(100.0, 100.1 + number / 1000, None)
-    assert (state.rate or 0) >= 9
+    assert (state.line.rate or 0) >= 9
 
 
 def test_a_pace_recovers_and_ends() -> None:
@@ -250,14 +251,14 @@ def test_a_pace_recovers_and_ends() -> None:
     for _ in range(9):
         now = ask(state, now)
         state.throttled(now, now, None)
-    slow = state.rate or 0
-    state.grow(now + 1 / slow)
-    assert state.rate == slow < 1
+    slow = state.line.rate or 0
+    state.line.grow(now + 1 / slow)
+    assert state.line.rate == slow < 1
     for _ in range(20):
         now = ask(state, now)
-    assert (state.rate or 0) > 1
-    state.grow(now + 100)
-    assert state.rate is None
+    assert (state.line.rate or 0) > 1
+    state.line.grow(now + 100)
+    assert state.line.rate is None
 
 
 def test_a_provider_that_takes_one_call_in_four_seconds_is_learned() -> None:

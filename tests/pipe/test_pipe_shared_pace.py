@@ -19,8 +19,9 @@ from jackfield.connector import Budget, Forbidden, Limits, QuotaExceeded, RateLi
 from jackfield.database import Database, open_database
 from jackfield.journal import Queue
 from jackfield.pacing.pace import Paces
+from jackfield.pacing.quota import DAY, FREE
 from jackfield.pacing.rows import DatabaseRow
-from jackfield.pacing.state import DAY, FREE, PaceState, Request
+from jackfield.pacing.state import PaceState, Request
 from jackfield.pacing.turn import PostponedError
 from scripted import Answer, Panel, Reply, Script, invocation, runtime, scripted
 
@@ -282,7 +283,7 @@ def test_a_database_that_fails_does_not_stop_calls(tmp_path: Path) -> None:
     row.change(lambda state, now: state.read(Limits(per_second=10), now))
     database.close()
     (tmp_path / "shared.db").unlink()
-    assert row.change(lambda state, _now: state.rate)[0] == pytest.approx(9.6)
+    assert row.change(lambda state, _now: state.line.rate)[0] == pytest.approx(9.6)
 
 
 def test_reserved_places_keep_their_order_when_the_rate_changes() -> None:
@@ -293,26 +294,26 @@ def test_reserved_places_keep_their_order_when_the_rate_changes() -> None:
     for request in requests:
         state.ask(request, 100.0)
     places = [request.grant.position or 0.0 for request in requests]
-    before = [state.due(place) for place in places]
+    before = [state.line.due(place) for place in places]
     state.throttled(100.0, 101.0, None)
-    after = [state.due(place) for place in places]
+    after = [state.line.due(place) for place in places]
     assert after == sorted(after)
     assert [at <= 101 for at in after] == [at <= 101 for at in before]
     assert (after[-1] - 101) == pytest.approx((before[-1] - 101) / 0.6, rel=0.01)
     state.throttled(100.5, 101.0, 7)
-    assert state.due(places[-1]) == pytest.approx(after[-1] + 7, abs=0.01)
+    assert state.line.due(places[-1]) == pytest.approx(after[-1] + 7, abs=0.01)
 
 
 def test_a_pace_recovers_from_a_damaged_row_and_a_clock_set_back() -> None:
     """A state that cannot be read is a new one; a clock that goes back does not hold calls."""
     assert PaceState.from_json("[1, 2") == PaceState()
-    assert PaceState.from_json('{"rate": 5, "unheard": 1}').rate == 5
+    assert PaceState.from_json('{"rate": 5, "unheard": 1}').line.rate == 5
     state = PaceState()
     state.read(Limits(per_second=10), 10_000.0)
     state.ask(Request(1, 60), 10_000.0)
     request = Request(1, 60)
     state.ask(request, 100.0)
-    assert state.due(request.grant.position or 0.0) < 101
+    assert state.line.due(request.grant.position or 0.0) < 101
 
 
 def test_the_quota_frees_up_when_the_oldest_calls_pass_a_day() -> None:
@@ -320,7 +321,7 @@ def test_the_quota_frees_up_when_the_oldest_calls_pass_a_day() -> None:
     state = PaceState()
     for hour in range(40):
         state.ask(Request(1, 60), hour * 3600.0)
-    assert len(state.hours) <= 26
+    assert len(state.quota.hours) <= 26
     state.read(Limits(per_day=1, used=1), 39 * 3600.0)
     request = Request(1, 60)
     state.ask(request, 39 * 3600.0 + 1)

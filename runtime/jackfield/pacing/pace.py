@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jackfield.connector.context import Call, entered
 from jackfield.failures import Raised, attempt
 from jackfield.fork import at_fork, new_locks
+from jackfield.pacing.line import LEASE, Line
 from jackfield.pacing.rows import DatabaseRow, MemoryRow, PaceRow, pace_key
-from jackfield.pacing.state import LEASE, UNANSWERED, Grant, Lease, PaceState, Request
+from jackfield.pacing.state import UNANSWERED, Grant, Lease, PaceState, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +97,7 @@ class Pace:
         """Answer those who wait, from a lease that the leader before has taken, or in a transaction that takes the next one."""
         held, now = self._lease, self._clock.monotonic()
         if held is not None and held.paced and now - self._seen_at > LEASE and self.due_in(held.end) > -LEASE:
-            self._change(lambda state, now: state.grow(now))
+            self._change(lambda state, now: state.line.grow(now))
         with self._mutex:
             batch, self._pending = [request for request in self._pending if not self._granted(request)], []
             wanted = self._wanted(batch)
@@ -140,7 +141,7 @@ class Pace:
     def refresh(self) -> None:
         """Look for changes by other processes, and let a lowered rate recover."""
         if self.is_stale:
-            self._change(lambda state, now: state.grow(now))
+            self._change(lambda state, now: state.line.grow(now))
 
     @property
     def is_stale(self) -> bool:
@@ -159,15 +160,15 @@ class Pace:
 
     def mark(self) -> None:
         """Let the next place of a declared rate come due as if the call that begins now had one."""
-        self._change(lambda state, now: state.mark(now))
+        self._change(lambda state, now: state.line.mark(now))
 
     def earliest(self) -> float:
         """Return the seconds until the next free place comes due."""
-        return self._change(lambda state, now: max(0.0, state.due(state.next) - now))
+        return self._change(lambda state, now: max(0.0, state.line.due(state.line.next) - now))
 
     def delayed(self, seconds: float) -> None:
         """Move later slots, because a call begins so many seconds after its own."""
-        self._change(lambda state, now: state.delayed(seconds, now))
+        self._change(lambda state, now: state.line.delayed(seconds, now))
 
     def given_back(self, position: float | None, cost: float) -> None:
         """Return a grant that was not used."""
@@ -177,7 +178,7 @@ class Pace:
     def quota_used_up(self) -> None:
         """Record that the provider says that the quota is used up."""
         with self._leader:
-            self._settle(lambda state, _now: state.quota_used_up())
+            self._settle(lambda state, _now: state.quota.refuse())
 
     def plan(self, per_day: Sequence[float], cost: float) -> tuple[int, float] | None:
         """Count a call of a warm-up plan; if today has no room for it, return the number of today in the plan and the end of today."""
@@ -206,17 +207,17 @@ class Pace:
         def settled(state: PaceState, now: float) -> Lease | None:
             is_kept = held is not None and state.renewed(held, cost, now)
             change(state, now)
-            return held if is_kept and state.read_at is not None else state.lease(wanted, now)
+            return held if is_kept and state.quota.read_at is not None else state.lease(wanted, now)
 
         self._lease = self._change(settled)
 
     def _change(self, change: Callable[[PaceState, float], T]) -> T:
         def noted(state: PaceState, now: float) -> T:
             if self._free:
-                state.note(self._free if self._clock.monotonic() - self._free_since < 1 else 0, now)
+                state.quota.note(self._free if self._clock.monotonic() - self._free_since < 1 else 0, now)
                 self._free = 0
             value = change(state, now)
-            self._line = (state.base, state.base_at, state.rate)
+            self._line = (state.line.base, state.line.base_at, state.line.rate)
             return value
 
         value, _, now = self._row.change(noted)
@@ -295,7 +296,7 @@ def pace_of(
 
 
 def _learned(clock: Clock, declared: float | None = None) -> Pace:
-    return Pace(MemoryRow(clock, PaceState(learns=True, declared=declared)), clock, is_fast=True, learns=True)
+    return Pace(MemoryRow(clock, PaceState(Line(learns=True, declared=declared))), clock, is_fast=True, learns=True)
 
 
 def note_unread(fault: Exception) -> None:

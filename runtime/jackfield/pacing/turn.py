@@ -12,7 +12,7 @@ from jackfield.clock import Deadline, iso
 from jackfield.errors import Cancelled, JackfieldError, QuotaExceeded, RateLimited, Sent
 from jackfield.failures import Raised, attempt
 from jackfield.pacing.pace import REFRESH, Pace, note_unread
-from jackfield.pacing.state import Grant, Request
+from jackfield.pacing.state import UNANSWERED, Grant, Request
 
 if TYPE_CHECKING:
     from jackfield.connector import Action
@@ -241,7 +241,7 @@ class Turn:
             else:
                 raise self._used_up(grant.at)
             self._check()
-            request.renew()
+            request.grant = UNANSWERED
 
     async def _keep_to_plan(self, pace: Pace, budget: Budget, client: Any, grant: Grant) -> None:
         """Count the call in the warm-up plan of its connection, if that has one."""
