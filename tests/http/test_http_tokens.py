@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
 
 from http_stand import Client, Stand
-from jackfield.access import Rules
+from jackfield.access import Rules, Tokens
+from jackfield.access.tokens import new_text
 
 
 def test_l30_a_token_is_made_used_and_revoked(stand: Stand, client: Client) -> None:
@@ -58,3 +63,24 @@ def test_l30_a_token_with_rules_makes_none(stand: Stand) -> None:
     mine = next(item["id"] for item in free.get("/v1/tokens?limit=200").json["items"] if item["name"] == "free")
     assert free.call("DELETE", f"/v1/tokens/{mine}").status == 409
     assert free.call("DELETE", "/v1/tokens/nowhere").status == 404
+
+
+def test_requests_that_come_together_look_a_token_up_once(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first requests of many connections with one token wait for one look-up, whatever comes of it."""
+    asked, go = [], threading.Event()
+    authenticate = Tokens.authenticate
+
+    def slowly(database: Any, vault: Any, clock: Any, text: str) -> Any:
+        asked.append(text)
+        assert go.wait(30)
+        return authenticate(database, vault, clock, text)
+
+    client, nobody = stand.client(), Client(stand.port, new_text())
+    monkeypatch.setattr(Tokens, "authenticate", slowly)
+    with ThreadPoolExecutor(8) as pool:
+        found = [pool.submit(caller.get, "/v1/queue") for caller in (client, nobody) for _ in range(4)]
+        while stand.host.running < len(found):
+            threading.Event().wait(0.01)
+        go.set()
+        assert [item.result(30).status for item in found] == [200] * 4 + [401] * 4
+    assert sorted(asked) == sorted([str(client.token), str(nobody.token)])

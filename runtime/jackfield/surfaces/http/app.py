@@ -97,10 +97,11 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
 
 async def _identified(request: Request, server: ServerContext) -> Identity:
     """Authenticate the caller unless the identity is cached. A token is looked up before it counts as a guess."""
-    await server.identities.prepare(bearer(request))
+    text = bearer(request)
+    await server.identities.prepare(text)
     async with server.guesses.turn(request):
         try:
-            return await server.briefly(lambda: server.identities.of(request))
+            return await server.identities.found_once(text, lambda: server.briefly(lambda: server.identities.of(request)))
         except Problem as refusal:
             if refusal.status == 401:
                 server.guesses.note(request)

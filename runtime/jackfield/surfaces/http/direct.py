@@ -8,7 +8,8 @@ answers the request instead. So each refusal has one place, and a caller cannot 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +32,16 @@ from jackfield.surfaces.shared.server_context import ServerContext
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from jackfield.access.workspace_access import Caller
+    from jackfield.runtime import Jackfield
     from jackfield.surfaces.http.protocol import Bounded
 
 PATH = "/v1/invocations"
 _URL = PATH.encode()
 _SPECIAL = frozenset((b"prefer", b"origin", b"expect", b"transfer-encoding", b"upgrade", b"x-forwarded-prefix"))
 """Headers whose meaning is Starlette's or the middleware's."""
+_GENTLY = 0.1
+"""Seconds after an accepted connection in which one invocation is started in each iteration of the loop."""
 _KINDS = (None, b"application/json")
 _SAFE = b"".join(b"%b: %b\r\n" % header for header in SAFE)
 _JSON = b"content-type: application/json\r\n"
@@ -52,6 +57,8 @@ class Direct:
         settings = server.settings
         self._longest = min(settings.max_body, ALWAYS_FITS)
         self._off = bool(settings.root_path)  # addresses in answers get the prefix in the middleware
+        self._turns: deque[Callable[[], None]] = deque()
+        self._gently_until = 0.0
         self._vary = ("X-Forwarded-Prefix",) if settings.behind_proxy else ()
 
     def taken(self, protocol: Bounded) -> Exchange | None:
@@ -84,33 +91,70 @@ class Direct:
                 return False
             invocation = completed(body, _text(given, b"idempotency-key"), _text(given, b"traceparent"))
             server.pace(identity)
-            task = runtime.begin(invocation, cancelled=exchange.message_event, caller=identity.caller, named=exchange.name)
         except _REFUSALS:
             return False
         exchange.body = b""
         exchange.workspace = identity.workspace
         server.running += 1
         server.metrics.running.inc()
-        left = exchange.left = exchange.protocol.loop.create_future()
+        loop = exchange.protocol.loop
+        left = exchange.left = loop.create_future()
         left.add_done_callback(partial(self._stopped, exchange))
         exchange.protocol.tasks.add(left)  # type: ignore[arg-type]  # uvicorn waits for it, and may cancel it
-        task.add_done_callback(partial(self._ended, exchange))
+        start = partial(self._start, exchange, runtime, invocation, identity.caller)
+        if self._turns or loop.time() < self._gently_until:
+            if not self._turns:
+                loop.call_soon(self._turn)
+            self._turns.append(start)
+        else:
+            start()
         return True
 
+    def accepted(self, now: float) -> None:
+        """Take note of a connection accepted at ``now`` (the loop's time).
+
+        The loop accepts one connection in each iteration. If all invocations that have arrived ran in one, which those that are refused do
+        from beginning to end, the last of many callers who connect together would wait for as many such iterations as there are of them.
+        """
+        self._gently_until = now + _GENTLY
+
+    def _turn(self) -> None:
+        """Start the invocation that has waited longest, and leave the next to the loop's next iteration; all of them if no connection was
+        accepted lately."""
+        loop = asyncio.get_running_loop()
+        at_once = 1 if loop.time() < self._gently_until else len(self._turns)
+        for start in [self._turns.popleft() for _ in range(at_once)]:
+            start()
+        if self._turns:
+            loop.call_soon(self._turn)
+
+    def _start(self, exchange: Exchange, runtime: Jackfield, invocation: Mapping[str, Any], caller: Caller) -> None:
+        task = attempt(runtime.begin, invocation, cancelled=exchange.message_event, caller=caller, named=exchange.name)
+        if isinstance(task, Raised):
+            self._leave(exchange)
+            self._fail(exchange, task.error)
+        else:
+            task.add_done_callback(partial(self._ended, exchange))
+
     def _ended(self, exchange: Exchange, task: asyncio.Task[Result]) -> None:
+        self._leave(exchange)
+        exchange.message_event.set()
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled():
+            self._stopped(exchange)
+        elif not exchange.response_started:  # by `_stopped`
+            given = Raised(error) if isinstance(error, Exception) else attempt(self._give, exchange, task.result())
+            if isinstance(given, Raised):
+                self._fail(exchange, given.error)
+
+    def _leave(self, exchange: Exchange) -> None:
         self._server.running -= 1
         self._server.metrics.running.dec()
         exchange.protocol.tasks.discard(exchange.left)
-        exchange.message_event.set()
-        error = None if task.cancelled() else task.exception()
-        if exchange.response_started:  # by `_stopped`
-            return
-        if task.cancelled():
-            self._stopped(exchange)
-            return
-        given = Raised(error) if isinstance(error, Exception) else attempt(self._give, exchange, task.result())
-        if isinstance(given, Raised):
-            self._respond(exchange, error_response(self._server, given.error, exchange.identifier.decode()))
+
+    def _fail(self, exchange: Exchange, error: Exception) -> None:
+        if not exchange.response_started:
+            self._respond(exchange, error_response(self._server, error, exchange.identifier.decode()))
 
     def _stopped(self, exchange: Exchange, _left: object = None) -> None:
         """Answer a request that still ran when the time to stop was over; the journal has its invocation's outcome."""

@@ -49,6 +49,8 @@ class Bounded(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the head timeout of a new connection; refuse it when the server is full."""
         super().connection_made(transport)
+        if self._direct is not None:
+            self._direct.accepted(self.loop.time())
         over = len(self.connections) - self._limits.max_connections
         if over > _RESERVE:
             transport.write(raw_problem(503, self._full(), request_id(()), _RETRY))

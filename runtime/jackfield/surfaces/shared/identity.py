@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from starlette.requests import Request
@@ -69,6 +72,7 @@ class Identities:
         self._clock = clock
         self._jwt = jwt
         self._known: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
+        self._running: dict[str, asyncio.Future[Identity]] = {}
         self._lock = threading.Lock()
         at_fork(self)
         self._jwts = Jwts(jwt, clock) if jwt is not None else None
@@ -97,6 +101,22 @@ class Identities:
         if found is None:
             raise Problem(401, "the bearer token is unknown, expired or revoked", _ASK)
         return found
+
+    async def found_once(self, text: str, look_up: Callable[[], Awaitable[Identity]]) -> Identity:
+        """Look a token up, once for all requests that wait for it: the first ones of many connections come together.
+
+        :raises Problem: that of ``look_up``.
+        """
+        running = self._running.get(text)
+        if running is None:
+            running = self._running[text] = asyncio.ensure_future(look_up())
+            running.add_done_callback(partial(self._over, text))
+        return await asyncio.shield(running)
+
+    def _over(self, text: str, done: asyncio.Future[Identity]) -> None:
+        del self._running[text]
+        if not done.cancelled():
+            done.exception()  # if no request waits any more, nobody else retrieves it
 
     def find(self, text: str) -> Identity | None:
         """Return the identity of a token; None if it is unknown.
