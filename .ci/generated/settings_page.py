@@ -106,8 +106,9 @@ the settings of each workspace. A connection's own values are described on the [
 
 _WORKSPACE = """## Workspace settings
 
-`jackfield workspaces set NAME` changes them; running processes apply a change within five seconds. [Access](access.md) explains the rules,
-[Connections](connections.md#access-to-the-server) the settings for connections made over HTTP or MCP.
+`jackfield workspaces set NAME` changes them; every call that begins after the change was answered follows it, in all running
+processes. [Access](access.md) explains the rules, [Connections](connections.md#access-to-the-server) the settings for connections made
+over HTTP or MCP.
 
 - **`rules`** (`--allow`, `--block`): patterns of allowed and blocked calls. Default: everything is allowed.
 - **`keepInputs`** (`--keep-inputs`): store inputs in the journal, redacted and encrypted. Default: `no`; only a fingerprint is stored.

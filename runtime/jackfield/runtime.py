@@ -88,7 +88,11 @@ class Jackfield:
     ) -> None:
         groups = entry_points() if catalog is None else {}
         environment = os.environ if environment is None else environment
-        self.workspace = _checked_workspace(workspace)
+        if workspace != "default":
+            from jackfield.access.workspaces import check_name
+
+            check_name(workspace)
+        self.workspace = workspace
         self._children = Children(environment)  # unused with a catalog from elsewhere
         whole = Catalog.installed(groups, environment, self._children.load) if catalog is None else catalog
         self.catalog = of_workspace(whole, workspace)
@@ -271,7 +275,8 @@ class Jackfield:
         run = Run(self._in_time if on_time else self._in_thread, cancelled or self._never_cancelled, caller, wait=wait)
         if named is not None:
             named(run.meta.invocation_id)
-        return run_in_thread(self._pipeline.run(invocation, run))
+        with self.storage.one_state():
+            return run_in_thread(self._pipeline.run(invocation, run))
 
     async def ainvoke(
         self,
@@ -286,7 +291,7 @@ class Jackfield:
         If the caller is cancelled, a request not yet sent is cancelled too; one already sent runs to completion.
         """
         run = Run(self._looping(), cancelled, caller, wait=wait)
-        return await self._shielded(self._started(self._pipeline.run(invocation, run)), run)
+        return await self._shielded(self._started(partial(self._pipeline.run, invocation, run)), run)
 
     def begin(
         self,
@@ -300,7 +305,7 @@ class Jackfield:
         """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its id."""
         run = Run(self._looping(), cancelled, caller, wait=wait)
         named(run.meta.invocation_id)
-        return self._started(self._pipeline.run(invocation, run))
+        return self._started(partial(self._pipeline.run, invocation, run))
 
     def enqueue(self, invocation: Mapping[str, Any] | str | bytes, *, caller: Caller = LIBRARY) -> Result | str:
         """Queue an invocation for the workers. Return its id once it is on disk, or the Result that its idempotency key replays.
@@ -309,7 +314,8 @@ class Jackfield:
         """
         run = Run(self._in_thread, None, caller, wait=False)
         try:
-            return run_in_thread(enqueue(self._pipeline, invocation, run))
+            with self.storage.one_state():
+                return run_in_thread(enqueue(self._pipeline, invocation, run))
         except JackfieldError as error:
             raise masked_error(error, run.redactor) from None
 
@@ -319,13 +325,15 @@ class Jackfield:
         A refused one is a failed Result and does not affect the others. One whose idempotency key is held is not queued again: the outcome
         is the earlier invocation with that key, or its Result once it has ended.
         """
-        return enqueue_many(self._pipeline, invocations, caller, self._in_thread)
+        with self.storage.one_state():
+            return enqueue_many(self._pipeline, invocations, caller, self._in_thread)
 
     def run(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in this thread."""
         stored = required(self.journal).opened_inputs(claimed.id, claimed.sealed)
         run = Run(self._in_time, None, self.access.queued_by(stored), wait=False, claimed=claimed.of(stored))
-        return run_in_thread(self._pipeline.run(stored["invocation"], run))
+        with self.storage.one_state():
+            return run_in_thread(self._pipeline.run(stored["invocation"], run))
 
     async def arun(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in asyncio."""
@@ -335,7 +343,7 @@ class Jackfield:
 
         caller = await asyncio.to_thread(lambda: self.access.queued_by(stored))  # with the caller's current rights
         run = Run(self._looping(), None, caller, wait=False, claimed=claimed.of(stored))
-        return await self._shielded(self._started(self._pipeline.run(stored["invocation"], run)), run)
+        return await self._shielded(self._started(partial(self._pipeline.run, stored["invocation"], run)), run)
 
     def cancel(self, identifier: str) -> bool:
         """Cancel an invocation that has not been sent, whether queued or running. Return False if it is too late.
@@ -380,10 +388,10 @@ class Jackfield:
                 await asyncio.to_thread(self._journal.record_owed)
         return len(left)
 
-    def _started(self, run: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+    def _started(self, call: Callable[[], Coroutine[Any, Any, Result]]) -> asyncio.Task[Result]:
         import asyncio
 
-        task = asyncio.get_running_loop().create_task(run)
+        task = asyncio.get_running_loop().create_task(self.storage.in_one_state(call))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -485,15 +493,3 @@ class Jackfield:
 
                 self._on_loop = OnLoop(self.clock, Threads(_WORKERS, "jackfield"), self._on_time, self._turn)
             return self._on_loop
-
-
-def _checked_workspace(workspace: str) -> str:
-    """Check and return a workspace name.
-
-    :raises InvalidInvocation: if it is not a valid name.
-    """
-    if workspace != "default":
-        from jackfield.access.workspaces import check_name
-
-        check_name(workspace)
-    return workspace

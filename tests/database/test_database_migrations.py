@@ -18,6 +18,7 @@ __all__ = ["migrated_for_real"]
 TABLES = {
     "schema_migrations",
     "clock",
+    "epoch",
     "workspaces",
     "data_keys",
     "connections",

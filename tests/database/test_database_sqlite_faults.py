@@ -275,7 +275,7 @@ def test_files_are_private(tmp_path: Path) -> None:
     with open_database(f"sqlite:///{file}") as database:
         database.record(adding("a"))
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "x").rglob("*")}
-    assert modes == {"y": 0o700, "a.db": 0o600, "a.db-wal": 0o600, "a.db-shm": 0o600}
+    assert modes == {"y": 0o700, "a.db": 0o600, "a.db-wal": 0o600, "a.db-shm": 0o600, "a.db-epoch": 0o600}
     assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o700
 
 

@@ -2,7 +2,7 @@
 
 workspaces = Workspaces(database, vault, clock)                  # the operator's view: all tenants
 token = Tokens.authenticate(database, vault, clock, bearer)             # the caller's token; None if it is not valid
-settings = workspaces.settings(token.workspace)                  # cached for five seconds
+settings = workspaces.settings(token.workspace)                  # cached until the epoch moves
 decision = decide(settings.rules, token.rules, token.scope, Request("aws-ses", "sendEmail", "write", "acme-ses"))
 decision.allowed, decision.rule                                  # the sentence is written to the journal
 raise decision.refusal()                                         # not_allowed (HTTP 403)

@@ -8,6 +8,7 @@ import json
 import logging
 import secrets
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Literal, NoReturn, cast
@@ -18,6 +19,7 @@ from jackfield.access.settings import Settings, read_settings
 from jackfield.access.token_seals import SET_SEAL, is_sealed, token_seal
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction, Vault
+from jackfield.database.epoch import EpochCache
 from jackfield.database.stored_values import nearest_time, parsed, possible_time
 from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
 from jackfield.invocation import new_invocation_id
@@ -161,9 +163,10 @@ def _base62(number: int, width: int) -> str:
 
 
 _LOG = logging.getLogger("jackfield.access")
-_NOTED_EVERY = 60.0
+NOTED_EVERY = 60.0
 """Seconds between two records of a token's use."""
 _LONGEST_NAME = 200
+_MOST_CACHED = 1000
 _CHANGED = "cannot be used: its row in the database was changed, or cannot be read"
 _FIND = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace AND id = :id"
 _BY_DIGEST = f"SELECT {COLUMNS} FROM tokens WHERE digest = :digest"
@@ -176,6 +179,16 @@ _REVOKE = "UPDATE tokens SET revoked_at = :now WHERE workspace = :workspace AND 
 _NOTE_USE = """
 UPDATE tokens SET last_used_at = :now WHERE workspace = :workspace AND id = :id AND (last_used_at IS NULL OR last_used_at <= :before)
 """
+
+
+class _Known:
+    """Tokens of queued invocations, by workspace and ID, without the times of their last use."""
+
+    def __init__(self, epoch: Callable[[], int]) -> None:
+        self.tokens: EpochCache[tuple[str, str], Token] = EpochCache(epoch, _MOST_CACHED)
+
+    def close(self) -> None:
+        """Do nothing: tokens hold no resource."""
 
 
 class Tokens:
@@ -241,7 +254,8 @@ class Tokens:
 
         :raises UnknownToken: if the workspace has none.
         """
-        token = self.find(identifier)
+        known = self._database.attached(_Known, lambda: _Known(self._database.epoch))
+        token = known.tokens.find((self._workspace, identifier), lambda: self.find(identifier))
         return token, _reason(token, self._clock.time())
 
     def revoke(self, identifier: str) -> Token:
@@ -315,7 +329,7 @@ class Tokens:
 
 
 def _note_use(database: Database, token: Token, now: float) -> None:
-    before = now - _NOTED_EVERY
+    before = now - NOTED_EVERY
     if token.last_used_at is not None and token.last_used_at > before:
         return
     values = {"workspace": token.workspace, "id": token.id, "now": now, "before": before}

@@ -80,7 +80,7 @@ class WorkspaceAccess:
 
     @property
     def settings(self) -> Settings:
-        """Settings of the workspace, reread every few seconds; the defaults if there is no database or no such workspace."""
+        """Present settings of the workspace; the defaults if there is no database or no such workspace."""
         from jackfield.access.settings import Settings
         from jackfield.access.workspaces import UnknownWorkspace
 
@@ -93,7 +93,7 @@ class WorkspaceAccess:
 
     @property
     def workspaces(self) -> Workspaces:
-        """Source of the settings; changes made through it take effect in this process at once.
+        """Source of the settings.
 
         :raises InvalidInvocation: if there is no database.
         """
@@ -123,7 +123,7 @@ class WorkspaceAccess:
         return replace(caller, scope=token.scope, rules=token.rules, token=token.id, ended=ended)
 
     def authorizer(self, caller: Caller) -> Authorizer:
-        """Build the authorizer of a caller; read the settings from the database if the cached ones are older than a few seconds."""
+        """Build the authorizer of a caller under the present settings."""
         from jackfield.access.authorizer import Authorizer
 
         return Authorizer(self.settings.rules, caller.rules, caller.scope, self._names, ended=caller.ended, remote=caller.remote)

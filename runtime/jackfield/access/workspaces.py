@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from jackfield.access.rules import Rules
 from jackfield.access.settings import Settings, changed_settings, read_settings
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Vault
+from jackfield.database.epoch import EpochCache
 from jackfield.database.faults import RowDamaged
 from jackfield.database.settings_seals import settings_seal
 from jackfield.database.stored_values import possible_time
@@ -24,8 +25,6 @@ DEFAULT = "default"
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 """Valid names; the platform's own id of its customer usually qualifies."""
 _OWN = re.compile(r"[A-Za-z0-9]")
-_CACHED_FOR = 5.0
-"""Seconds for which a process may use settings that another process has changed."""
 _MOST_CACHED = 1000
 _TRIES = 100
 _INSERT = "INSERT INTO workspaces (name, created_at, settings, seal) VALUES (:name, :now, :settings, :seal) ON CONFLICT DO NOTHING"
@@ -61,17 +60,25 @@ class Workspace:
         return {"name": self.name, "createdAt": iso(self.created_at), **about}
 
 
+class _Known:
+    """Settings by workspace, for all that read them in this process; None where there is no workspace."""
+
+    def __init__(self, epoch: Callable[[], int]) -> None:
+        self.settings: EpochCache[str, Settings | None] = EpochCache(epoch, _MOST_CACHED)
+
+    def close(self) -> None:
+        """Do nothing: settings hold no resource."""
+
+
 class Workspaces:
     """All workspaces of a database, for the operator: each tenant gets its own. The audit log names ``actor``."""
 
     def __init__(self, database: Database, vault: Vault, clock: Clock, actor: Actor = LIBRARY) -> None:
-        from jackfield.database.bounded_cache import BoundedCache
-
         self._database = database
         self._vault = vault
         self._clock = clock
         self._actor = actor
-        self._cache: BoundedCache[str, tuple[Settings | None, float]] = BoundedCache(_MOST_CACHED)
+        self._known = database.attached(_Known, lambda: _Known(database.epoch)).settings
 
     def acting_as(self, actor: Actor) -> Workspaces:
         """Return a copy whose changes the audit log attributes to ``actor``."""
@@ -96,7 +103,6 @@ class Workspaces:
             if name == DEFAULT or not transaction.change(_INSERT, values):
                 raise WorkspaceExists(f"the workspace '{name}' exists already", hint="Choose another name; 'workspaces set' changes it.")
             self._audit(name).append(transaction, "workspace.created", f"workspace:{name}", {"settings": made.settings.to_json()})
-        self._keep(name, made.settings)
         return made
 
     def list(self, *, after: str = "", limit: int = 1000) -> list[Workspace]:
@@ -121,23 +127,19 @@ class Workspaces:
         with self._database.read(flush=False) as transaction:
             row = transaction.find("SELECT name, created_at, settings, seal FROM workspaces WHERE name = :name", {"name": name})
         if row is None and name != DEFAULT:
-            self._keep(name, None)
             raise _unknown(self._database, name)
-        found = self._read(row) if row is not None else _unset()
-        self._keep(name, found.settings)
-        return found
+        return self._read(row) if row is not None else _unset()
 
     def settings(self, name: str) -> Settings:
-        """Return the settings of a workspace, at most five seconds old; every call uses this.
+        """Return the present settings of a workspace; every call uses this, without SQL while the database's epoch stays.
 
         :raises UnknownWorkspace: if there is none with this name.
+        :raises Unavailable: if they cannot be read.
         """
-        cached = self._cache.get(name)
-        if cached is None or self._clock.monotonic() >= cached[1]:
-            return self.find(name).settings
-        if cached[0] is None:
-            raise UnknownWorkspace(f"no workspace is named '{name[:100]}'", hint=_HINT)
-        return cached[0]
+        found = self._known.find(name, lambda: self._stored(name))
+        if found is None:
+            raise _unknown(self._database, name)
+        return found
 
     def set(self, name: str, changes: Mapping[str, Any]) -> Workspace:
         """Change the named settings (names as in JSON) and leave the others, even if they are changed concurrently.
@@ -170,6 +172,12 @@ class Workspaces:
                 self._audit(name).append(transaction, "workspace.changed", f"workspace:{name}", _difference(before, after))
             return changed
 
+    def _stored(self, name: str) -> Settings | None:
+        try:
+            return self.find(name).settings
+        except UnknownWorkspace:
+            return None
+
     def _read(self, row: Row) -> Workspace:
         return Workspace(row.name, row.created_at, read_settings(self._vault, row.name, row))
 
@@ -183,9 +191,6 @@ class Workspaces:
 
     def _audit(self, name: str) -> Audit:
         return Audit(self._database, name, self._clock, self._actor)
-
-    def _keep(self, name: str, settings: Settings | None) -> None:
-        self._cache.put(name, (settings, self._clock.monotonic() + _CACHED_FOR))
 
 
 def check_name(name: str, path: str = "") -> None:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _NEAR = 200
 """Number of stored names that are searched for a similar one."""
-_PAGE = 1000
 
 
 def sources_from(environment: Mapping[str, str]) -> list[str]:
@@ -80,10 +79,8 @@ class Connections:
     def named(self) -> Iterator[tuple[str, str]]:
         """Yield the name and type of every connection: those of files, then those in the database."""
         yield from ((name, found[0].type) for name, found in self._by_name.items())
-        after, store = "", self.store
-        while store is not None and (page := store.list(after=after, limit=_PAGE)):
-            yield from ((item.name, item.type) for item in page if item.name not in self._by_name)
-            after = page[-1].name
+        if self.store is not None:
+            yield from ((name, kind) for name, kind in self.store.named() if name not in self._by_name)
 
     def in_files(self, name: str) -> NamedConnection | None:
         """Return the (first) connection of that name in a file."""
@@ -120,8 +117,10 @@ class Connections:
         return False
 
     def asks_store(self, connection: object) -> bool:
-        """Return whether resolving an invocation's ``connection`` needs the database."""
-        return self._open_store is not None and (connection is None or (isinstance(connection, str) and connection not in self._by_name))
+        """Return whether resolving an invocation's ``connection`` needs the database now."""
+        if self._open_store is None or not (connection is None or isinstance(connection, str)):
+            return False
+        return connection is None or not (connection in self._by_name or (self._store is not None and self._store.knows(connection)))
 
     @property
     def is_near(self) -> bool:

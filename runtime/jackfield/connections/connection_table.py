@@ -7,6 +7,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from jackfield.clock import Clock
@@ -17,6 +18,7 @@ from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, STORE, NamedConnection
 from jackfield.database import Database, Row, SealBroken, Transaction, UniqueViolation, Vault
 from jackfield.database.bounded_cache import BoundedCache
+from jackfield.database.epoch import EpochCache
 from jackfield.database.faults import damaged_settings
 from jackfield.database.settings_seals import checked_settings
 from jackfield.database.stored_values import parsed_object
@@ -35,10 +37,14 @@ def _nothing(_transaction: Transaction) -> None:
 _RESTORE = "Remove it and add it again, or restore a backup. Then find out who else writes to the database."
 _CACHED = 2000
 """Number of most recently used connections whose values are cached in memory."""
+_NAMES = 20_000
+"""Number of names that are cached in memory, by type and all together."""
 _BY_NAME = "WHERE workspace = :workspace AND name = :name"
 _FIND = f"SELECT id, version FROM connections {_BY_NAME}"
 _NAME = "SELECT name FROM connections WHERE workspace = :workspace AND id = :id"
 _READ = f"SELECT {COLUMNS} FROM connections {_BY_NAME}"
+_OF_TYPE = "SELECT name FROM connections WHERE workspace = :workspace AND type = :type ORDER BY name LIMIT :limit"
+_ALL_NAMES = "SELECT name, type FROM connections WHERE workspace = :workspace ORDER BY name"
 _RENAME = f"UPDATE connections SET name = :new_name, updated_at = :now {_BY_NAME}"
 _REMOVE = f"DELETE FROM connections {_BY_NAME} RETURNING id"
 _LIST = f"SELECT {COLUMNS} FROM connections WHERE workspace = :workspace AND name > :after"
@@ -91,6 +97,10 @@ class ConnectionTable:
         self._vault = vault
         self._clock = clock
         self._cache: BoundedCache[str, NamedConnection] = BoundedCache(_CACHED)
+        self._by_name: EpochCache[str, NamedConnection] = EpochCache(database.epoch, _CACHED)
+        self._by_type: EpochCache[tuple[str, int], Sequence[str]] = EpochCache(database.epoch, _NAMES, lambda names: len(names) + 1)
+        self._all: EpochCache[str, Sequence[tuple[str, str]]] = EpochCache(database.epoch, _NAMES, len)
+        self._access: EpochCache[str, HostAccess] = EpochCache(database.epoch, 1)
         self._lock = threading.Lock()
         at_fork(self)
         self.file_tests = FileTests(database, vault, workspace)
@@ -114,6 +124,17 @@ class ConnectionTable:
 
         :raises InvalidConnection: if one of its values or secrets was changed, moved or removed in the database.
         """
+        known = self._by_name.present()
+        found = known.get(name) or self._found(name)
+        if found is not None:
+            self._by_name.keep(known, name, found)
+        return found
+
+    def knows(self, name: str) -> bool:
+        """Return whether ``find`` needs no SQL for this name now."""
+        return name in self._by_name.present()
+
+    def _found(self, name: str) -> NamedConnection | None:
         row = self._database.look_up(_FIND, self._named(name))
         if row is None:
             return None
@@ -154,22 +175,20 @@ class ConnectionTable:
 
     def names(self, types: Iterable[str], limit: int) -> Sequence[str]:
         """Return the names of up to ``limit`` connections of each of ``types``."""
-        with self._database.read(flush=False) as transaction:
-            rows = [
-                row
-                for type_ in types
-                for row in transaction.execute(
-                    "SELECT name FROM connections WHERE workspace = :workspace AND type = :type ORDER BY name LIMIT :limit",
-                    {"workspace": self.workspace, "type": type_, "limit": limit},
-                )
-            ]
-        return sorted(row.name for row in rows)
+        return sorted(name for type_ in types for name in self._by_type.find((type_, limit), partial(self._named_of, type_, limit)))
+
+    def named(self) -> Sequence[tuple[str, str]]:
+        """Return name and type of every connection, by name."""
+        return self._all.find("", self._all_named)
 
     def access(self) -> HostAccess:
         """Return the host access that the operator grants to this workspace's connections made over HTTP or MCP.
 
         :raises Unavailable: if the workspace's settings cannot be read.
         """
+        return self._access.find("", self._granted)
+
+    def _granted(self) -> HostAccess:
         with self._database.read(flush=False) as transaction:
             row = transaction.find("SELECT settings, seal FROM workspaces WHERE name = :workspace", {"workspace": self.workspace})
         try:
@@ -279,6 +298,15 @@ class ConnectionTable:
         """Mark a connection as working at the next commit, unless this version of it was tested."""
         place = {"workspace": self.workspace, "id": identifier, "version": version}
         self._database.defer(lambda transaction: transaction.change(_USED, place), lambda _value, _error: None)
+
+    def _named_of(self, type_: str, limit: int) -> Sequence[str]:
+        with self._database.read(flush=False) as transaction:
+            rows = transaction.execute(_OF_TYPE, {"workspace": self.workspace, "type": type_, "limit": limit})
+        return [row.name for row in rows]
+
+    def _all_named(self) -> Sequence[tuple[str, str]]:
+        with self._database.read(flush=False) as transaction:
+            return [(row.name, row.type) for row in transaction.execute(_ALL_NAMES, {"workspace": self.workspace})]
 
     def _named(self, name: str) -> dict[str, Any]:
         return {"workspace": self.workspace, "name": name}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from jackfield.database.epoch import Epoch
 from jackfield.database.statements import Row
 from jackfield.database.transaction import Mode, Session
 from jackfield.failures import OnFailure
@@ -54,6 +55,10 @@ class Dialect(ABC):
 
         :raises Unavailable: if the database cannot be read.
         """
+
+    @abstractmethod
+    def epoch(self, committed: Callable[[], int | None], settle: Callable[[], object], /) -> Epoch:
+        """Return the readings of the epoch. ``committed`` queries its number, ``settle`` has it raised by a later commit."""
 
     @abstractmethod
     def give_back(self, session: Session) -> None:

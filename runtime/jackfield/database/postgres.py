@@ -26,6 +26,7 @@ from jackfield.database.faults import (
     unavailable,
 )
 from jackfield.database.pool import Pool
+from jackfield.database.shared_looks import SharedLooks
 from jackfield.database.statements import Row, rows_from, translated
 from jackfield.database.transaction import Mode, Session
 from jackfield.errors import Unavailable
@@ -235,6 +236,10 @@ class PostgresDialect(Dialect):
             return self._with_reconnect(session, lambda: session.execute(sql, params))
         finally:
             self._pool.give_back(session)
+
+    def epoch(self, committed: Callable[[], int | None], _settle: Callable[[], object], /) -> SharedLooks:
+        """Return readings that are queries, and so are never in doubt."""
+        return SharedLooks(committed)
 
     def give_back(self, session: Session) -> None:
         """Return the connection of a finished transaction to the pool."""

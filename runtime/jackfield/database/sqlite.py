@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from operator import methodcaller
@@ -17,6 +18,8 @@ from urllib.parse import quote
 
 from jackfield.clock import patience
 from jackfield.database.dialect import Dialect
+from jackfield.database.epoch import NUMBER
+from jackfield.database.epoch_file import EpochFile, announce
 from jackfield.database.faults import (
     CommitUnknown,
     ConstraintViolation,
@@ -81,6 +84,8 @@ class SqliteSession:
         self._gone = False
         self._full = False
         self._check_at = 0.0
+        self._raised: list[int] = []
+        self._watches = reads
         self.connection = sqlite3.connect(
             f"file:{quote(path)}?mode=rw",
             uri=True,
@@ -121,6 +126,9 @@ class SqliteSession:
             self.check()  # what is acknowledged as on the disk must not be in a deleted file
         else:
             self.check_now_and_then()
+        if not self._watches:
+            self._watch_epoch()
+        self._raised.clear()
         try:
             if self._durable and syncs is not self._syncs:
                 self._execute_until_deadline(f"PRAGMA synchronous = {'FULL' if syncs else 'NORMAL'}", {})
@@ -151,8 +159,10 @@ class SqliteSession:
         self.execute("SAVEPOINT unit", {})
 
     def commit(self) -> None:
-        """Commit and sync to the disk."""
+        """Commit and sync to the disk. Other processes see the number of a change of the epoch before they see the change."""
         try:
+            if self._raised:
+                self._announce()
             self.connection.execute("COMMIT")
         except _ERRORS as fault:
             if _code(fault) & 0xFF == sqlite3.SQLITE_IOERR:  # the commit may be in the WAL, unsynced
@@ -224,6 +234,21 @@ class SqliteSession:
         else:
             self._bound_wal()
 
+    def _watch_epoch(self) -> None:
+        """Note in ``_raised`` when a transaction of this connection raises the epoch; a database without tables has none."""
+        with suppress(sqlite3.OperationalError):
+            self.connection.create_function("note_epoch", 1, self._raised.append)  # no method of this object, which would never be freed
+            self.connection.execute(_WATCH)
+            self._watches = True
+
+    def _announce(self) -> None:
+        row = self.connection.execute(NUMBER).fetchone()  # a savepoint may have been rolled back since the number was noted
+        try:
+            announce(self._path, row[0])
+        except OSError as fault:
+            trouble = Trouble.FULL if fault.errno == errno.ENOSPC else Trouble.READ_ONLY
+            raise unavailable(trouble, f"'{fault.filename or self._path}': {fault.strerror}") from None
+
     def _bound_wal(self) -> None:
         """Make SQLite checkpoint the WAL before it fills a small disk."""
         free = _free_pages(self._path)
@@ -268,6 +293,7 @@ class SqliteSession:
         return f"{table}_pkey"
 
 
+_WATCH = "CREATE TEMP TRIGGER epoch_noted AFTER UPDATE ON main.epoch BEGIN SELECT note_epoch(NEW.number); END"
 # Writers take the only write lock at once, so that they cannot fail later because of a stale read.
 _BEGIN = {
     Mode.READ: methodcaller("begin", "BEGIN DEFERRED"),
@@ -325,6 +351,10 @@ class SqliteDialect(Dialect):
             return session.execute(sql, params)
         finally:
             self._readers.give_back(session)
+
+    def epoch(self, committed: Callable[[], int | None], settle: Callable[[], object], /) -> EpochFile:
+        """Return readings of a file beside the database."""
+        return EpochFile(self.path, committed, settle)
 
     def give_back(self, session: Session) -> None:
         """Return the connection of a finished transaction to the pool."""

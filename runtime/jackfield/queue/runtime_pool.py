@@ -112,7 +112,7 @@ class RuntimePool:
         return sum(runtime.overdue for runtime in [*self._runtimes.values(), *self._beside])
 
     def limits(self, workspace: str) -> Limits | None:
-        """Return the budgets of a workspace's queued invocations, at most five seconds old; None if it has none."""
+        """Return the present budgets of a workspace's queued invocations; None if it has none."""
         from jackfield.access.workspaces import UnknownWorkspace
 
         try:

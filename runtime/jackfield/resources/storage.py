@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, Self
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.connections.files import Source
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.connections.connection_table import ConnectionTable
     from jackfield.database import Database, Transaction, Vault
+    from jackfield.database.epoch import Epoch
+
+T = TypeVar("T")
 
 NONE = "none"
 """URL for no database: no stored connections, no journal, idempotency keys refused (docs/reference/cli.md)."""
@@ -28,8 +32,8 @@ _DURABILITY = "JACKFIELD_DURABILITY"
 _LONGEST_URL = 64 * 1024
 _ALWAYS = "default"
 _SQLITE = "sqlite:///"
-_ENDS = ("", "-wal", "-shm", "-journal")
-"""Endings of the names of SQLite's files."""
+_ENDS = ("", "-wal", "-shm", "-journal", "-epoch")
+"""Endings of the names of a SQLite database's files."""
 
 
 def database_url(environment: Mapping[str, str]) -> str:
@@ -142,6 +146,29 @@ class Storage:
         """
         found = self._database
         return found if found is not None else self._shared()
+
+    @property
+    def epochs(self) -> Epoch | None:
+        """Source of the database's readings of the epoch; None while no database is open."""
+        found = self._database
+        return None if found is None else found.epochs
+
+    def epoch(self) -> int:
+        """Return a reading of the database's epoch (``Database.epoch``); 0 if there is no database."""
+        found = self._database
+        if found is not None:
+            return found.epoch()
+        return 0 if not self.enabled else self.database.epoch()
+
+    def one_state(self) -> AbstractContextManager[object]:
+        """Let all readings in the block be one: a call runs on one state, and asks a server for it once."""
+        found = self._database
+        return nullcontext() if found is None else found.epochs.held()
+
+    def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Coroutine[Any, Any, T]:
+        """Return ``work()``, to be run in a task of its own, with one reading for all of it."""
+        epochs = self.epochs
+        return work() if epochs is None or epochs.is_near else _in_one_state(epochs, work)
 
     @property
     def vault(self) -> Vault:
@@ -262,6 +289,11 @@ class Storage:
 
         key = live_master_key(self.environment, home(self.environment), lambda: _sealed_by(database))
         return Vault(database, key, self._clock)
+
+
+async def _in_one_state(epochs: Epoch, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    with epochs.held(await epochs.aread()):
+        return await work()
 
 
 def _sealed_by(database: Database) -> str | None:

@@ -23,7 +23,7 @@ _OPERATOR_SWITCHES = (
     ("allowOwnExternalId", "allow_own_external_id", "Connections created here may set their own External ID"),
 )
 _REFERENCES = "Server secrets that connections created here may refer to"
-_DONE = {"changed": "Settings saved. Running processes apply them within five seconds."}
+_DONE = {"changed": "Settings saved. Running processes apply them from now on."}
 
 _SUGGESTED = 500
 """Maximum number of actions, and of connections, that a field suggests."""

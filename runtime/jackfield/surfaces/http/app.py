@@ -98,6 +98,9 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
 async def _identified(request: Request, server: ServerContext) -> Identity:
     """Authenticate the caller unless the identity is cached. A token is looked up before it counts as a guess."""
     text = bearer(request)
+    known = await server.identities.awaited(text)
+    if known is not None:
+        return known
     await server.identities.prepare(text)
     async with server.guesses.turn(request):
         try:

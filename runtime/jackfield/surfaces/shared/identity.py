@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -13,17 +12,18 @@ from typing import Literal
 from starlette.requests import Request
 
 from jackfield.access import DEFAULT, Actor, Rules, Scope, Tokens, UnknownWorkspace, Workspaces, may
+from jackfield.access.tokens import NOTED_EVERY
 from jackfield.access.workspace_access import Caller
 from jackfield.catalog.offering import Audience
 from jackfield.clock import Clock
-from jackfield.fork import at_fork
+from jackfield.database.epoch import EpochCache
 from jackfield.resources.storage import Storage
 from jackfield.surfaces.shared.jwts import Jwts
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.settings import Jwt
 
 _FRESH = 2.0
-"""Seconds for which a token's look-up is cached: a revoked token may work that long."""
+"""Seconds for which a verified JWT is cached."""
 _KEPT = 1000
 _ASK = {"WWW-Authenticate": 'Bearer realm="jackfield"'}
 
@@ -64,6 +64,15 @@ NOBODY = Identity("", "", "read", Rules())
 """Identity of requests to operations that need no token."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Identity behind a token, and the times between which it holds unless the epoch moves: until it expires, or its use is to be noted."""
+
+    since: float
+    until: float
+    identity: Identity
+
+
 class Identities:
     """Authenticator of requests, with a cache of recent identities."""
 
@@ -71,10 +80,8 @@ class Identities:
         self._storage = storage
         self._clock = clock
         self._jwt = jwt
-        self._known: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
+        self._known: EpochCache[str, _Known] = EpochCache(storage.epoch, _KEPT)
         self._running: dict[str, asyncio.Future[Identity]] = {}
-        self._lock = threading.Lock()
-        at_fork(self)
         self._jwts = Jwts(jwt, clock) if jwt is not None else None
 
     async def prepare(self, text: str) -> None:
@@ -83,9 +90,18 @@ class Identities:
             await self._jwts.ready(text)
 
     def cached(self, text: str) -> Identity | None:
-        """Return the cached identity of a recently used token, without any look-up."""
-        known = self._known.get(text)
-        return known[1] if known is not None and self._clock.monotonic() < known[0] else None
+        """Return the identity of a recently used token if it certainly still holds, without any look-up."""
+        epochs = self._storage.epochs
+        told = epochs.is_near if epochs is not None else not self._storage.enabled
+        return self._valid(self._known.present(), text) if told else None
+
+    async def awaited(self, text: str) -> Identity | None:
+        """Return what ``cached`` does, where only a server knows whether it still holds: one query answers all requests of a tick."""
+        epochs = self._storage.epochs
+        if epochs is None or epochs.is_near:
+            return None
+        with epochs.held(await epochs.aread()):
+            return self._valid(self._known.present(), text)
 
     def of(self, request: Request) -> Identity:
         """Return the identity behind the ``Authorization`` header.
@@ -105,12 +121,17 @@ class Identities:
     async def found_once(self, text: str, look_up: Callable[[], Awaitable[Identity]]) -> Identity:
         """Look a token up, once for all requests that wait for it: the first ones of many connections come together.
 
+        A request that has waited for another's look-up takes its identity only if that still holds: the token may have been revoked since.
+
         :raises Problem: that of ``look_up``.
         """
         running = self._running.get(text)
-        if running is None:
-            running = self._running[text] = asyncio.ensure_future(look_up())
-            running.add_done_callback(partial(self._over, text))
+        if running is not None:
+            await asyncio.wait((running,))
+            known = self.cached(text)
+            return known if known is not None else await look_up()
+        running = self._running[text] = asyncio.ensure_future(look_up())
+        running.add_done_callback(partial(self._over, text))
         return await asyncio.shield(running)
 
     def _over(self, text: str, done: asyncio.Future[Identity]) -> None:
@@ -123,18 +144,20 @@ class Identities:
 
         :raises Problem: 503 if it is a JWT and no signing keys are available.
         """
-        now = self._clock.monotonic()
-        known = self._known.get(text)
-        if known is not None and now < known[0]:
-            return known[1]
+        known = self._known.present()
+        valid = self._valid(known, text)
+        if valid is not None:
+            return valid
         found = self._by_jwt(text) if self._jwts is not None and _is_jwt(text) else self._by_token(text)
-        with self._lock:
-            self._known.pop(text, None)
-            if found is not None:
-                self._known[text] = (now + _FRESH, found)
-                if len(self._known) > _KEPT:
-                    self._known.popitem(last=False)
-        return found
+        if found is None:
+            known.pop(text, None)
+            return None
+        self._known.keep(known, text, found)
+        return found.identity
+
+    def _valid(self, known: Mapping[str, _Known], text: str) -> Identity | None:
+        found = known.get(text)
+        return found.identity if found is not None and found.since <= self._clock.time() < found.until else None
 
     def _exists(self, workspace: str) -> bool:
         if not self._storage.enabled:
@@ -145,13 +168,19 @@ class Identities:
             return False
         return True
 
-    def _by_token(self, text: str) -> Identity | None:
+    def _by_token(self, text: str) -> _Known | None:
         if not self._storage.enabled:
             return None
+        now = self._clock.time()
         token = Tokens.authenticate(self._storage.database, self._storage.vault, self._clock, text)
-        return None if token is None else Identity(token.workspace, token.id, token.scope, token.rules, token.name)
+        if token is None:
+            return None
+        noted = max(token.last_used_at or 0.0, now - NOTED_EVERY)
+        until = min(token.expires_at or math.inf, (noted if noted > now - NOTED_EVERY else now) + NOTED_EVERY)
+        return _Known(now, until, Identity(token.workspace, token.id, token.scope, token.rules, token.name))
 
-    def _by_jwt(self, text: str) -> Identity | None:
+    def _by_jwt(self, text: str) -> _Known | None:
+        now = self._clock.time()
         settings, claims = (self._jwt, self._jwts.claims(text)) if self._jwts is not None else (None, None)
         if settings is None or claims is None:
             return None
@@ -160,7 +189,7 @@ class Identities:
         subject, name = str(claims["sub"]), str(claims.get("name", ""))
         if scope is None or not isinstance(workspace, str) or not storable(workspace, subject, name) or not self._exists(workspace):
             return None
-        return Identity(workspace, subject, scope, Rules(), name, "user")
+        return _Known(now, now + _FRESH, Identity(workspace, subject, scope, Rules(), name, "user"))
 
 
 def bearer(request: Request) -> str:

@@ -1,0 +1,90 @@
+"""The epoch of a database: a number that moves with each change of what decides calls, such as connections, tokens and settings.
+
+What was read after a reading of the epoch holds for as long as readings are equal: no call needs SQL to find its connection, its caller or
+the settings. Triggers raise the number in the change's own transaction, whoever makes it. ``epoch_file`` has the readings of SQLite,
+``shared_looks`` those of PostgreSQL, and docs/decisions/0042 the reasons.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager
+from typing import Any, Generic, NoReturn, Protocol, TypeVar, cast
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+NUMBER = "SELECT number FROM epoch WHERE name = 'shared'"
+RAISE = "UPDATE epoch SET number = number + 1 WHERE name = 'shared'"
+_others = itertools.count(-1, -1)
+
+
+def unlike() -> int:
+    """Return a reading that is equal to no other, for a state that must not be kept."""
+    return next(_others)
+
+
+class Epoch(Protocol):
+    """Source of readings. While two readings are equal, nothing has changed in between."""
+
+    is_near: bool
+    """True if a reading takes less than a microsecond, so that it may be taken in an event loop."""
+
+    def read(self) -> int:
+        """Return the present reading. Raises nothing: where the epoch cannot be told, each reading is ``unlike`` all others."""
+
+    async def aread(self) -> int:
+        """Return the present reading without blocking the event loop."""
+
+    def held(self, reading: int | None = None, /) -> AbstractContextManager[object]:
+        """Let ``read`` return one reading within the block, by default the present one: a call runs on one state."""
+
+    def close(self) -> None:
+        """Release what the epoch has opened."""
+
+
+class EpochCache(Generic[K, V]):
+    """Values read from a database, by key, until its epoch moves. ``epoch`` returns the present reading. At most ``limit`` values are
+    kept, or that much in total as ``weigh`` counts them."""
+
+    def __init__(self, epoch: Callable[[], int], limit: int, weigh: Callable[[V], int] = lambda _value: 1) -> None:
+        self._epoch = epoch
+        self._limit = limit
+        self._weigh = weigh
+        self._held: tuple[int, dict[K, V]] = (unlike(), {})
+        self._weight = 0
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("cached values cannot be pickled: they may hold secrets")
+
+    def find(self, key: K, read: Callable[[], V]) -> V:
+        """Return the value under ``key``, which ``read`` returns if it is not known or may have changed."""
+        values = self.present()
+        found = values.get(key, _MISSING)
+        if found is _MISSING:
+            found = read()
+            self.keep(values, key, found)
+        return cast("V", found)
+
+    def present(self) -> dict[K, V]:
+        """Return the values that hold now. Call it before a value is read that ``keep`` adds: it may be newer then, but never older."""
+        present = self._epoch()
+        reading, values = self._held
+        if reading != present:
+            values = {}
+            self._held, self._weight = (present, values), 0
+        return values
+
+    def keep(self, values: dict[K, V], key: K, value: V) -> None:
+        """Add a value to those that ``present`` returned."""
+        weight = self._weigh(value)
+        if self._weight + weight > self._limit:
+            values.clear()
+            self._weight = 0
+        if weight <= self._limit:
+            values[key] = value
+            self._weight += weight
+
+
+_MISSING: Any = object()
