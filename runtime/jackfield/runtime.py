@@ -116,7 +116,8 @@ class Jackfield:
         self._targets = Targets(self.schemas)
         self.access = WorkspaceAccess(self.storage, workspace, self.clock, self._known.named)
         means = Means(workspace, self.clock, self.files, Paces(workspace, self._pacing_database, self.clock), observing(self._plugins))
-        plans = Plans(self.access, self.catalog, self._known, self._targets, self.open_connections)
+        epoch = self.storage.epoch if self.storage.enabled else None
+        plans = Plans(self.access, self.catalog, self._known, self._targets, self.open_connections, epoch)
         self._pipeline = Pipeline(self.catalog, self._known, plans, self._plugins, self.access, lambda: self.journal, means)
         self._loop, self._on_time, self._turn = LoopThread(), OnTime(), None if turns is None else partial(turns.turn, workspace)
         self._in_thread = InThread(self.clock, self._loop)

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jackfield.bounded_cache import BoundedCache
 from jackfield.clock import SystemClock
 from jackfield.database import Database, DataKeyDamaged, MasterKey, SealBroken, Vault, WrongMasterKey, open_database
-from jackfield.database.bounded_cache import BoundedCache
 from jackfield.database.sealing import bound, cipher, key_id_of, seal, unseal
 from together import at_once
 

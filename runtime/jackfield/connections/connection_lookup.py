@@ -44,16 +44,17 @@ class Connections:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         loaded = load(sources, catalog, environment)
-        self._by_name = loaded.connections
+        self.from_files = loaded.connections
+        """Connections of files by name, another object once they have been read again."""
         self._open_store = open_store
         self._store: ConnectionTable | None = None
         self.disabled = loaded.disabled
-        self.problems = (*loaded.problems, *(_twice(found) for found in self._by_name.values() if len(found) > 1))
+        self.problems = (*loaded.problems, *(_twice(found) for found in self.from_files.values() if len(found) > 1))
 
     def reread(self, sources: Iterable[Source] | Source, *, catalog: Catalog | None = None) -> None:
         """Replace the connections of files by those of other sources, all at once. One that is unchanged stays the same object."""
         found = load(sources, catalog, {}).connections
-        self._by_name = {name: _unchanged(self._by_name.get(name), items) for name, items in found.items()}
+        self.from_files = {name: _unchanged(self.from_files.get(name), items) for name, items in found.items()}
 
     @property
     def store(self) -> ConnectionTable | None:
@@ -69,22 +70,22 @@ class Connections:
     def warnings(self) -> tuple[str, ...]:
         """A sentence for each stored connection that a file hides."""
         store = self.store
-        hidden = [name for name in sorted(self._by_name) if store is not None and store.show(name) is not None]
-        return tuple(f"the connection '{name}' ({self._by_name[name][0].source}) hides the stored one with that name" for name in hidden)
+        hidden = [name for name in sorted(self.from_files) if store is not None and store.show(name) is not None]
+        return tuple(f"the connection '{name}' ({self.from_files[name][0].source}) hides the stored one with that name" for name in hidden)
 
     def files(self) -> list[NamedConnection]:
         """Return the connections of files by name; of a name that is defined twice, the first."""
-        return [self._by_name[name][0] for name in sorted(self._by_name)]
+        return [self.from_files[name][0] for name in sorted(self.from_files)]
 
     def named(self) -> Iterator[tuple[str, str]]:
         """Yield the name and type of every connection: those of files, then those in the database."""
-        yield from ((name, found[0].type) for name, found in self._by_name.items())
+        yield from ((name, found[0].type) for name, found in self.from_files.items())
         if self.store is not None:
-            yield from ((name, kind) for name, kind in self.store.named() if name not in self._by_name)
+            yield from ((name, kind) for name, kind in self.store.named() if name not in self.from_files)
 
     def in_files(self, name: str) -> NamedConnection | None:
         """Return the (first) connection of that name in a file."""
-        return self._by_name.get(name, (None,))[0]
+        return self.from_files.get(name, (None,))[0]
 
     def find(self, name: str) -> NamedConnection:
         """Return the connection called ``name``; the same object as long as its version is the same.
@@ -93,7 +94,7 @@ class Connections:
         :raises InvalidConnection: if two files define it.
         :raises Unavailable: if the database cannot be read.
         """
-        found = self._by_name.get(name)
+        found = self.from_files.get(name)
         if found is None:
             store = self.store
             stored = store.find(name) if store is not None else None
@@ -120,7 +121,7 @@ class Connections:
         """Return whether resolving an invocation's ``connection`` needs the database now."""
         if self._open_store is None or not (connection is None or isinstance(connection, str)):
             return False
-        return connection is None or not (connection in self._by_name or (self._store is not None and self._store.knows(connection)))
+        return connection is None or not (connection in self.from_files or (self._store is not None and self._store.knows(connection)))
 
     @property
     def is_near(self) -> bool:
@@ -139,13 +140,13 @@ class Connections:
         if store is not None:
             for kind in manifest.connection_types.values():
                 full_name = manifest.full_name(kind)
-                found |= {name: full_name for name in store.names([full_name], limit) if name not in self._by_name}
+                found |= {name: full_name for name in store.names([full_name], limit) if name not in self.from_files}
         return sorted(found.items())
 
     def unknown(self, name: str, sees: Callable[[str, str], bool] | None = None) -> UnknownConnection:
         """Return the error for a missing name, with the most similar visible name. ``sees`` returns whether the caller may see a name
         and type; a hidden connection gives the same error as a missing one."""
-        known = [*((item, found[0].type) for item, found in self._by_name.items()), *self._stored_names()]
+        known = [*((item, found[0].type) for item, found in self.from_files.items()), *self._stored_names()]
         tail = did_you_mean(name, [item for item, kind in known if sees is None or sees(item, kind)])
         off = next((item.text for item in self.disabled if sees is None and name in item.names), None)
         if off is not None:

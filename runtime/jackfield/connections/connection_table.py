@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
+from jackfield.bounded_cache import BoundedCache
 from jackfield.clock import Clock
 from jackfield.connections import authorizations, external_ids, grants
 from jackfield.connections.connection_rows import COLUMNS, ConnectionRow, Draft, Outcome, Parts, joined
@@ -17,7 +18,6 @@ from jackfield.connections.connection_seals import binding, check_seal, opened_s
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, STORE, NamedConnection
 from jackfield.database import Database, Row, SealBroken, Transaction, UniqueViolation, Vault
-from jackfield.database.bounded_cache import BoundedCache
 from jackfield.database.epoch import EpochCache
 from jackfield.database.faults import damaged_settings
 from jackfield.database.settings_seals import checked_settings

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from jackfield.bounded_cache import BoundedCache
 from jackfield.clock import Clock, SystemClock
 from jackfield.database import sealing
-from jackfield.database.bounded_cache import BoundedCache
 from jackfield.database.engine import Database
 from jackfield.database.faults import DataKeyDamaged, SealBroken
 from jackfield.database.master_key import MasterKey

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from jackfield.bounded_cache import BoundedCache
 from jackfield.errors import InvalidInvocation
 from jackfield.fork import at_fork
 from jackfield.invocation import Invocation, check_depth, decode
@@ -18,12 +18,13 @@ from jackfield.pipe.settle import stored_secrets
 from jackfield.schema.steps import steps_of
 
 if TYPE_CHECKING:
+    from jackfield.access.rules import Rules, Scope
     from jackfield.access.workspace_access import Caller, WorkspaceAccess
     from jackfield.catalog import Catalog
     from jackfield.catalog.offering import Audience
     from jackfield.connections.connection_lookup import Connections
-    from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector import Action, Connector
+    from jackfield.journal import Entry
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Target, Targets
     from jackfield.pipe.open import OpenConnection, Opener
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from jackfield.schema import CompiledSchema
     from jackfield.schema.cache import Schemas
 
-    Asked = tuple[Audience, str, str | None, str, str | None]
-    """Audience, connector and its version, action and connection, as a call names them."""
+    Asked = tuple[Audience, Scope | None, bool, str, str | None, str, str | None]
+    """Audience, scope and remoteness of a caller; connector and its version, action and connection, as a call names them."""
 
 _NOTHING: Mapping[str, Any] = {}
 _UNJUDGED = 8_000
@@ -149,6 +150,15 @@ class Plan:
         return found
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Served:
+    """Plan that served a call, the moment before it was found, and the rules of the caller's token."""
+
+    plan: Plan
+    moment: tuple[int, int, object]
+    rules: Rules | None
+
+
 class Plans:
     """Plans of one workspace: what a caller may call, over which connection. Limited in number: the one made first is dropped first."""
 
@@ -159,20 +169,18 @@ class Plans:
         known: Connections,
         targets: Targets,
         opener: Opener,
+        epoch: Callable[[], int] | None,
         limit: int = 1000,
     ) -> None:
         self._access, self._catalog, self._known = access, catalog, known
         self.targets, self.opener = targets, opener
-        self._limit = limit
+        self._epoch, self._limit = epoch, limit
         self._begin_anew()
         at_fork(self, child=Plans._begin_anew)  # open connections are the parent's
 
     def _begin_anew(self) -> None:
-        self._plans: OrderedDict[tuple[str, str, str, str | None], Plan] = OrderedDict()
-        self._served: OrderedDict[tuple[Audience, str, str | None, str, str | None], tuple[Plan, int, NamedConnection | None]] = (
-            OrderedDict()
-        )
-        self._lock = threading.Lock()
+        self._plans: BoundedCache[tuple[str, str, str, str | None], Plan] = BoundedCache(self._limit)
+        self._served: BoundedCache[Asked, _Served] = BoundedCache(self._limit)
 
     def parsed(self, given: object, run: Run) -> Invocation:
         """Parse an invocation's JSON, which may be in another system's form.
@@ -197,17 +205,36 @@ class Plans:
     async def find(self, invocation: Invocation, run: Run) -> Plan:
         """Find connector, action and connection of a call, as far as the rules allow its caller; note them on the run and its record.
 
+        A plan that served such a call serves it again while nothing has changed that decides it: the catalog, the connections, the rules.
         The rules are applied before the idempotency key and the connection are looked up.
 
         :raises JackfieldError: if there is no such connector, action or connection, or the rules forbid the call.
         """
+        record, caller, name = run.record, run.caller, invocation.connection
+        # equal as long as the catalog, the connections, the rules and the settings are as they were
+        moment = self._catalog.generation, 0 if self._epoch is None else self._epoch(), self._known.from_files
+        asked = (
+            caller.audience, caller.scope, caller.remote, invocation.connector, invocation.connector_version, invocation.action,
+            name if isinstance(name, str | None) else "",
+        )  # fmt: skip
+        served = self._served.get(asked)
+        if served is not None and served.moment == moment and served.rules is caller.rules and caller.ended is None:
+            plan = served.plan
+            run.meta.connector_version = plan.manifest.version
+            if record is not None:
+                record.sees = partial(self._sees, caller)
+        else:
+            plan = await self._found(invocation, run)
+            if isinstance(name, str | None) and caller.ended is None:
+                self._served.put(asked, _Served(plan, moment, caller.rules))
+        run.plan = plan
+        if record is not None:
+            record.describe(plan)
+        return plan
+
+    async def _found(self, invocation: Invocation, run: Run) -> Plan:
         caller, record, known = run.caller, run.record, self._known
         authorizer = self._access.asked_for(caller)
-        if authorizer is None and (again := self._again(invocation, caller)) is not None:
-            run.plan, run.meta.connector_version = again, again.manifest.version
-            if record is not None:
-                record.describe(again)
-            return again
         note = record.rule if record is not None else None
         run.unfound = lambda: stored_secrets(invocation, known, self._catalog)
         catalog = self._catalog.for_audience(caller.audience)
@@ -215,42 +242,17 @@ class Plans:
         run.unfound = None
         if record is not None:
             record.found(manifest, action)
+            record.sees = partial(self._sees, caller)
         if authorizer is not None:
             require_call(invocation, manifest, action, authorizer, note)
-            if record is not None:
-                record.sees = partial(sees_entry, authorizer, self._catalog)
         find = partial(find_target, invocation, manifest, action, known, self.targets, caller.origin, authorizer, note)
         target = await run.waiter.call(find, inline_ok=known.is_near) if known.asks_store(invocation.connection) else find()
-        plan = run.plan = self._of(manifest, action, target)
-        if authorizer is None:
-            self._remember(invocation, caller, plan)
-        if record is not None:
-            record.describe(plan)
-        return plan
+        return self._of(manifest, action, target)
 
-    def _again(self, invocation: Invocation, caller: Caller) -> Plan | None:
-        """Return the plan that served such a call before, if catalog and connection are the same as then."""
-        name = invocation.connection
-        if name is not None and not isinstance(name, str):
-            return None
-        key = (caller.audience, invocation.connector, invocation.connector_version, invocation.action, name)
-        found = self._served.get(key)
-        if found is None or found[1] != self._catalog.generation:
-            return None
-        return found[0] if name is None or self._known.in_files(name) is found[2] else None
-
-    def _remember(self, invocation: Invocation, caller: Caller, plan: Plan) -> None:
-        """Note a plan for calls like this one: without a connection that the database has, or that depends on which others there are."""
-        name = invocation.connection
-        stored = self._known.in_files(name) if isinstance(name, str) else None
-        if (stored is None) != (plan.target is None):
-            return
-        named = None if stored is None else stored.name
-        key = (caller.audience, invocation.connector, invocation.connector_version, invocation.action, named)
-        with self._lock:
-            self._served[key] = (plan, self._catalog.generation, stored)
-            if len(self._served) > self._limit:
-                self._served.popitem(last=False)
+    def _sees(self, caller: Caller, entry: Entry) -> bool:
+        """Return whether a caller may see an entry of the journal."""
+        authorizer = self._access.asked_for(caller)
+        return authorizer is None or sees_entry(authorizer, self._catalog, entry)
 
     def _of(self, manifest: Manifest, action: ActionManifest, target: Target | None) -> Plan:
         """Return the plan of an action over a connection; one over inline values serves one call."""
@@ -261,8 +263,5 @@ class Plans:
             return found
         made = Plan(manifest, action, target, self.targets.schemas, self.opener)
         if target is None or name is not None:
-            with self._lock:
-                self._plans[key] = made
-                if len(self._plans) > self._limit:
-                    self._plans.popitem(last=False)
+            self._plans.put(key, made)
         return made
