@@ -194,9 +194,9 @@ def test_stars_stand_for_any_characters(pattern: str, name: str) -> None:
 
 def test_stars_cannot_make_a_match_slow() -> None:
     """A pattern of many stars is judged in no time, also where it does not fit."""
-    begun = time.perf_counter()
+    begun = time.thread_time()
     assert not rule("connection:" + "a*" * 200 + "b").fits(Request("c", "a", "read", "a" * 100))
-    assert time.perf_counter() - begun < 1
+    assert time.thread_time() - begun < 1
 
 
 @given(st.lists(st.sampled_from(["aws-ses/*", "echo/*", "effect:write", "effect:read", "connection:acme-*", "*"])), st.data())

@@ -186,9 +186,9 @@ def test_a_merge_that_explodes_is_refused_at_once(folder: Path) -> None:
     """Merged mappings that double with each level end soon."""
     rows = "".join(f"l{n}: &l{n} {{<<: [{', '.join([f'*l{n - 1}'] * 10)}]}}\n" for n in range(1, 10))
     path = write(folder, "a.yaml", f"l0: &l0 {{k: v}}\n{rows}")
-    before = time.monotonic()
+    before = time.process_time()
     assert problem(path).startswith(str(path))
-    assert time.monotonic() - before < 5
+    assert time.process_time() - before < 5
 
 
 @pytest.mark.parametrize("name", ["a.yaml", "a.json"])

@@ -211,7 +211,7 @@ def jackfield(monkeypatch: pytest.MonkeyPatch) -> Any:
 )
 def test_real_results_fit_the_schema(jackfield: Jackfield, more: dict[str, Any], code: str | None) -> None:
     """What the runtime answers, good or bad, is what the result schema describes."""
-    invocation = {"connector": "echo", "action": "say", "inputs": {"text": "hello"}, "timeoutSeconds": 2, **more}
+    invocation = {"connector": "echo", "action": "say", "inputs": {"text": "hello"}, "timeoutSeconds": 30, **more}
     answer = json.loads(json.dumps(jackfield.invoke(invocation).to_json()))
     assert answer.get("error", {}).get("code") == code
     assert faults("result", answer) == []

@@ -235,7 +235,7 @@ os.write(1, b"\\n" * 10_000_000)
     with caplog.at_level(logging.INFO, "jackfield.isolation"), isolating(home) as jackfield:
         before = time.process_time()
         assert run(jackfield, code).status == "succeeded"
-        assert time.process_time() - before < 2
+        assert time.process_time() - before < 5
     said = [record.getMessage() for record in caplog.records if " says: " in record.getMessage()]
     assert 50 < len(said) <= 100
     assert all(line.isprintable() for line in said)
