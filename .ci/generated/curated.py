@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def manifest(folder: Path) -> dict[str, Any]:
     return _made(folder)[0]
 
 
+@cache
 def _made(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     content = (folder / DOCUMENT).read_bytes()

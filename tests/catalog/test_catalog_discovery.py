@@ -78,6 +78,7 @@ _TEXTS = st.builds("\n".join, st.lists(lines(), max_size=12))
 _NAMES = st.sampled_from(["one", "two_parts", "Two.Parts", "two__parts", "three", "THREE"])
 
 
+@pytest.mark.tree_only
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.dictionaries(st.tuples(_NAMES, st.sampled_from(["dist", "egg"])), _TEXTS, max_size=2), max_size=3), st.booleans())
 def test_any_folders(contents: list[dict[tuple[str, str], str]], first_section: bool) -> None:

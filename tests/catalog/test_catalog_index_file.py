@@ -73,6 +73,7 @@ def test_the_next_process_reads_the_file_instead_of_all_manifests(site: Path, tm
     assert _file(tmp_path).stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.tree_only
 def test_the_file_ranks_as_the_search_over_manifests_does(site: Path, tmp_path: Path) -> None:
     """Whatever form the index has, the order is the same."""
     manifests = [Manifest.from_json(json.loads((site / f"jackfield_{key}" / "connector.json").read_text())) for key in ("small", "large")]

@@ -39,6 +39,7 @@ _SLOW_FIRST = (
     "tests/http/",
     "tests/mcp/",
     "connectors/http/tests/test_http_oauth2",
+    "connectors/http/tests/test_http_tls",
     "connectors/aws/tests/test_aws_deadlines",
     "connectors/aws-ses/tests/test_aws_ses_doctor",
     "connectors/aws-ses/tests/test_aws_ses_smtp_faults",
