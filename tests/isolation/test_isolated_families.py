@@ -18,11 +18,12 @@ from plugboard import make_connector, plugged
 SOURCE = '''
 """Mail."""
 from typing import ClassVar
-from jackfield.connector import ConnectionType, Connector, Field, Inputs, OpenContext, Output, Step
+from jackfield.connector import ConnectionType, Connector, Field, Inputs, Minted, OpenContext, Output, Step
 
 class Client:
-    def __init__(self, password):
+    def __init__(self, password, session):
         self.password = password
+        self.session = session
 
 class Login(ConnectionType):
     """A login."""
@@ -33,7 +34,7 @@ class Login(ConnectionType):
     password: str = Field(title="Password", secret=SECRET)
 
     def open(self, context: OpenContext) -> Client:
-        return Client(self.password)
+        return Client(self.password, context.lease("session", lambda: Minted({"by": "NAME"}, None, ())).value["by"])
 
     def test(self, context: OpenContext):
         yield Step("looked", "Look", True, message="NAME looked at " + "-".join(self.password))
@@ -49,16 +50,18 @@ class Sent(Output):
     """What came of it."""
     findings: list[dict[str, str]] = []
     by: str = ""
+    session: str = ""
 
 @connector.action("send")
 def send(letter: Letter, client: Client) -> Sent:
     """Send it."""
-    return Sent(by="NAME with " + "-".join(client.password))
+    return Sent(by="NAME with " + "-".join(client.password), session=client.session)
 
 @connector.action("doctor", effect="read")
 def doctor(letter: Letter, client: Client) -> Sent:
     """Examine it."""
-    return Sent(findings=[{"severity": "warning", "message": "NAME examined " + "-".join(client.password)}])
+    texts = {name: "NAME examined " + "-".join(client.password) for name in ("code", "severity", "message", "evidence", "cure")}
+    return Sent(findings=[texts, {"severity": "error"}])
 '''
 
 
@@ -104,6 +107,16 @@ def test_a_shared_connection_goes_to_an_installed_connector_only_by_name(runtime
     assert "only by name" in refused.error.details[0].message
     assert runtime.invoke({"connector": "mailer", "action": "send", "inputs": {}}).status == "succeeded"
     assert runtime.invoke({"connector": "a-claimant", "action": "send", "connection": "acme", "inputs": {}}).status == "succeeded"
+
+
+@pytest.mark.parametrize("first", ["a-claimant", "mailer"])
+def test_a_lease_of_an_installed_connector_is_its_own(runtime: Jackfield, first: str) -> None:
+    """Whoever named both once let the installed connector lease under the key of the family's sessions: from then on the others signed in
+    with the credentials that it had chosen, and it had those that they had leased."""
+    runtime.connections.add("acme", "mail/login", {"password": "hush-4711"}, test=False)
+    for key in (first, *({"a-claimant", "mailer"} - {first})):
+        sent = runtime.invoke({"connector": key, "action": "send", "connection": "acme", "inputs": {}})
+        assert sent.unwrap()["session"] == key
 
 
 def test_a_connection_of_its_own_is_found_as_before(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DOCTOR = "doctor"
 """Key of the action that examines a connection's setup."""
+_TEXTS = ("code", "severity", "message", "evidence", "cure")
 _REFUSED = frozenset({"invalid_input", "invalid_invocation", "invalid_connection", "not_allowed"})
 """Codes of errors that the caller must fix before anything can be examined."""
 _NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -43,8 +44,8 @@ def diagnosis(tested: Mapping[str, Any], results: Iterable[Result]) -> dict[str,
             findings += [finding] if tested["status"] == "ok" else []  # else a failed step has reported it
             continue
         output = result.output or {}
-        covered |= set(output.get("checked", ()))
-        findings += output.get("findings", ())
+        covered |= {name for name in _listed(output, "checked") if isinstance(name, str)}
+        findings += [item for item in _listed(output, "findings") if _is_finding(item)]
     steps = [step for step in tested["lastTest"]["steps"] if not step["passed"] and step["key"] not in covered]
     findings = [*map(_of_step, steps), *findings]
     return {
@@ -53,6 +54,16 @@ def diagnosis(tested: Mapping[str, Any], results: Iterable[Result]) -> dict[str,
         "healthy": all(item["severity"] != "error" for item in findings),
         "findings": findings,
     }
+
+
+def _listed(output: Mapping[str, Any], name: str) -> list[Any]:
+    found = output.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _is_finding(item: object) -> bool:
+    """Return whether an item of an author's list has the texts of a finding."""
+    return isinstance(item, Mapping) and all(isinstance(item.get(name), str) for name in _TEXTS)
 
 
 def _of_step(step: Mapping[str, Any]) -> dict[str, Any]:

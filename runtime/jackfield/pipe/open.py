@@ -205,7 +205,8 @@ class Opener:
         if name is None:  # inline values stay in this process
             cache = self._inline.find((full_name, model, self._digest(values)), values, hidden)
         else:
-            cache = self._stored.find((name, full_name, model), values, hidden, lambda: self._shared(name, full_name, values))
+            place = f"{full_name} of {manifest.key}" if manifest.isolated else full_name  # others must not sign in with what it has leased
+            cache = self._stored.find((name, full_name, model), values, hidden, lambda: self._shared(name, place, values))
         guard = self._guard if target.origin == "remote" else ANYWHERE
 
         def prepare() -> tuple[ConnectionType, Mapping[str, tuple[str, ...]], bool]:
