@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from drawing import drawn
 from jackfield import redaction
 from jackfield.redaction.logs import LogRedaction, quiet_sdk_loggers, safe_exception_text
-from jackfield.redaction.redactor import Redactor, current_redactor, put_in_force
+from jackfield.redaction.redactor import Redactor, current_redactor, keep_in_force, put_in_force
 
 SECRET = "hunter2-\"x'y\\z"
 REDACTOR = Redactor([SECRET])
@@ -262,6 +262,18 @@ def test_secrets_are_in_force_while_their_holder_lives() -> None:
     assert current_redactor().clean("inner-key other-key") == "inner-key ***"
     del other
     assert current_redactor().clean(f"other-key {SECRET}") == "other-key ***"
+
+
+def test_the_secrets_used_last_are_in_force() -> None:
+    """Of more than 100 holders those that were used last count, so that a record of a library costs a millisecond or two."""
+    held = [Open(Redactor([f"key-{number:03}-hidden"])) for number in range(101)]
+    for one in held:
+        put_in_force(one)
+    assert current_redactor().clean("key-000-hidden key-001-hidden key-100-hidden") == "key-000-hidden *** ***"
+    keep_in_force(held[0])
+    assert current_redactor().clean("key-000-hidden key-001-hidden key-100-hidden") == "*** key-001-hidden ***"
+    keep_in_force(held[0])
+    assert len(current_redactor()) == 100
 
 
 def test_secrets_are_in_force_in_every_thread(stream: Stream) -> None:

@@ -51,8 +51,8 @@ _OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 class LogRedaction(logging.Filter):
     """Logging filter that redacts records before their handler formats them. Add one to each handler that jackfield installs.
 
-    It masks the secrets of all connections that are open in this process, whichever thread or task logs: in tracebacks, and in whatever
-    code outside this package logs, such as a connector's and the SDK's that it uses. Messages of this package hold none.
+    It masks the secrets of the 100 connections that this process has used last, whichever thread or task logs: in tracebacks, and in
+    whatever code outside this package logs, such as a connector's and the SDK's that it uses. Messages of this package hold none.
 
     It belongs on handlers, because a logger's filters do not see the records of its child loggers. Message and arguments become one
     redacted text; traceback, causes, stack and ``extra`` are redacted too. ``exc_info`` is replaced by its redacted text, because a
