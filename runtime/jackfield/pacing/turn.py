@@ -123,14 +123,13 @@ class Turn:
         paces = self._paces
         if self.account is None and paces is not None:
             seen: list[bool] = leases.cached(("paced", self._connector), list)
-            scope = partial(_tried, budget.scope, values, client)
-
-            def find() -> Pace | None:
-                name = scope()
-                return None if name is None else paces.find(self._connector, budget.key, name)
-
-            self.account = await self._call.waiter.call(find, inline_ok=bool(seen) and not budget.asks_elsewhere)
+            find = partial(self._find, paces, budget, values, client)
+            self.account = find() if seen and not budget.asks_elsewhere else await self._call.waiter.call(find)
             seen[:] = [True]
+
+    def _find(self, paces: Paces, budget: Budget, values: Any, client: Any) -> Pace | None:
+        name = _tried(budget.scope, values, client)
+        return None if name is None else paces.find(self._connector, budget.key, name)
 
     async def take(self, values: Any, client: Any, last: JackfieldError | None, *, again: bool, always: bool) -> bool:
         """Wait until shortly before the slot of the next attempt; return whether the client that was opened before is as good as new.
@@ -153,13 +152,13 @@ class Turn:
             self._is_planned = True
             await self._keep_to_plan(pace, budget, client, grant)
         self._granted_at, self._place = self._call.deadline.clock.monotonic(), grant.position
-        is_far = grant.position is not None and pace.due_in(grant.position) > _LEAD
-        if grant.position is not None:
-            await self._until(pace, grant.position, last, _LEAD if is_account and not again else _SOON)
+        seconds, lead = 0.0 if grant.position is None else pace.due_in(grant.position), _LEAD if is_account and not again else _SOON
+        if grant.position is not None and seconds > lead:
+            await self._until(pace, grant.position, last, lead)
         if not is_account:
             self._place = None
         self.is_ready = True
-        return not is_far
+        return seconds <= _LEAD
 
     def mark(self) -> None:
         """Let the next place of a declared rate come due as if the call that has just ended had one."""
