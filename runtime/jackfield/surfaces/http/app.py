@@ -62,11 +62,13 @@ def _routes(server: ServerContext, mounts: Iterable[Mount]) -> list[Route]:
     for part in found:
         if isinstance(part, Operation):
             paths.setdefault(part.path, {})[part.method] = part
-    verbs_first = sorted(paths, key=lambda path: ":" not in path)  # '/{id}' matches '/x:complete', too
+    # '/{id}' matches '/x:complete', too; Starlette tries one route after the other, so what is called most comes first
+    verbs_first = sorted(paths, key=lambda path: (path not in _BUSY, ":" not in path))
     guarded = [Route(path, _endpoint(server, paths[path]), methods=list(paths[path])) for path in verbs_first]
     return [*guarded, *(part for part in found if isinstance(part, Route))]
 
 
+_BUSY = ("/v1/invocations", "/mcp")
 _INDEXED = ("/v1/actions", "/v1/connectors", "/v1/connections", "/mcp")
 """Paths of operations that look for connectors and actions in the search index."""
 

@@ -8,7 +8,7 @@ import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
@@ -52,8 +52,7 @@ def build_server(find: Find, instructions: str | None = None) -> Server[Any]:
         return ListToolsResult(tools=tools, next_cursor=cursor)
 
     async def call_tool(context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> CallToolResult:
-        found: CallToolResult = await _guarded(lambda: _called(find(context), context, params))
-        return found
+        return await run_tool(find(context), context, params)
 
     return Server(
         "jackfield",
@@ -65,6 +64,34 @@ def build_server(find: Find, instructions: str | None = None) -> Server[Any]:
         on_call_tool=call_tool,
         get_tool_input_schema=lambda _name: None,  # no input is taken from a header, so no look-up is needed per call
     )
+
+
+class ToolContext(Protocol):
+    """What a call of a tool reads of the SDK's request context."""
+
+    @property
+    def protocol_version(self) -> str:
+        """Version that the client speaks."""
+        ...
+
+    @property
+    def meta(self) -> Mapping[str, Any] | None:
+        """Metadata that the client has sent."""
+        ...
+
+    @property
+    def request_id(self) -> int | str | None:
+        """Id of the request."""
+        ...
+
+
+async def run_tool(call: CallContext, context: ToolContext, params: CallToolRequestParams) -> CallToolResult:
+    """Run a tool.
+
+    :raises MCPError: for an error of the protocol, which is not a Result.
+    """
+    found: CallToolResult = await _guarded(lambda: _called(call, context, params))
+    return found
 
 
 async def _guarded(step: Callable[[], Any]) -> Any:
@@ -93,7 +120,7 @@ def _listed(call: CallContext, after: str) -> tuple[list[Tool], str | None]:
     return [*first, *some], some[-1].name if more else None
 
 
-async def _called(call: CallContext, context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> CallToolResult:
+async def _called(call: CallContext, context: ToolContext, params: CallToolRequestParams) -> CallToolResult:
     arguments, structured = params.arguments or {}, context.protocol_version >= _STRUCTURED_SINCE
     try:
         found = await look(call, params.name, arguments, structured=structured)
@@ -138,7 +165,7 @@ def _unpacked(value: object) -> object:
 
 
 @contextlib.asynccontextmanager
-async def _progress(call: CallContext, context: ServerRequestContext[Any, Any]) -> AsyncIterator[None]:
+async def _progress(call: CallContext, context: Any) -> AsyncIterator[None]:
     """Report progress every few seconds to a stdio client that asks for it, so that it does not time out while the action runs."""
     if call.origin is not None or "progress_token" not in (context.meta or {}):
         yield  # over HTTP there is one response and no stream

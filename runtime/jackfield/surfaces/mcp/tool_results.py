@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from mcp_types import CallToolResult, TextContent
 
 from jackfield.hints import worded
@@ -23,33 +24,30 @@ _TOLD = 20
 def answered(result: Result, *, structured: bool) -> CallToolResult:
     """Build the response for a Result. ``structured``: the client's protocol version has structured content; without it, the whole Result
     is sent as text."""
-    body = _encodable(result.to_json("mcp"))
-    text = _in_words(result) if structured else _dumped(body)
-    return _answer(body, text, structured=structured, is_error=result.error is not None, beside=True)
+    body, whole = _encoded(result.to_json("mcp"))
+    texts = [_in_words(result), *_beside(whole)] if structured else [whole]
+    return _answer(body, texts, structured=structured, is_error=result.error is not None)
 
 
 def described(body: Mapping[str, Any], text: str, *, structured: bool) -> CallToolResult:
     """Build the response of a discovery tool, with a text for people."""
-    found = _encodable(dict(body))
-    return _answer(found, _plain(text if structured else _dumped(found)), structured=structured)
+    found, whole = _encoded(dict(body))
+    return _answer(found, [_plain(text) if structured else whole], structured=structured)
 
 
 def failed(error: JackfieldError, *, structured: bool) -> CallToolResult:
     """Build the response for a call that failed before it became an invocation."""
-    body = _encodable({"error": error.to_json("mcp")})
-    text = _failure(error) if structured else _dumped(body)
-    return _answer(body, _plain(text), structured=structured, is_error=True)
+    body, whole = _encoded({"error": error.to_json("mcp")})
+    return _answer(body, [_plain(_failure(error)) if structured else whole], structured=structured, is_error=True)
 
 
-def _answer(body: dict[str, Any], text: str, *, structured: bool, is_error: bool = False, beside: bool = False) -> CallToolResult:
-    """Build a response. ``beside`` adds the structured content as JSON text, for clients that show a model only text."""
-    texts = [text, *(_beside(body) if beside and structured else ())]
-    content: list[Any] = [TextContent(type="text", text=item) for item in texts]
+def _answer(body: dict[str, Any], texts: list[str], *, structured: bool, is_error: bool = False) -> CallToolResult:
+    content: list[Any] = [TextContent(type="text", text=text) for text in texts]
     return CallToolResult(content=content, structured_content=body if structured else None, is_error=is_error)
 
 
-def _beside(body: Mapping[str, Any]) -> list[str]:
-    whole = _dumped(body)
+def _beside(whole: str) -> list[str]:
+    """Return the structured content as JSON text, for clients that show a model only text."""
     if len(whole) <= _LONGEST:
         return [whole]
     note = f"The JSON above is cut after {_LONGEST:,} of {len(whole):,} characters. The structured content is complete."
@@ -75,23 +73,15 @@ def _failure(error: JackfieldError) -> str:
     return "\n".join([*lines, *([str(worded(error.hint, "mcp"))] if error.hint else [])])
 
 
-def _dumped(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
 def _plain(text: str) -> str:
     """Replace lone surrogates, which UTF-8 cannot hold."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _encodable(value: dict[str, Any]) -> dict[str, Any]:
-    """Replace lone surrogates in a JSON value, if it has any."""
-    text = _dumped(value)
-    if text.isascii():
-        return value
+def _encoded(value: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return a JSON value and its text, with lone surrogates replaced."""
     try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        found: dict[str, Any] = json.loads(_plain(text))
-        return found
-    return value
+        return value, orjson.dumps(value).decode()
+    except TypeError:  # a lone surrogate, or an integer of more than 64 bits
+        text = _plain(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+        return json.loads(text), text

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from starlette.requests import Request
 
-_PATIENCE = 0.02
+_PATIENCE = 0.1
 """Seconds before watching for a disconnect starts: most invocations have ended by then."""
 
 

@@ -1,0 +1,105 @@
+"""``tools/call`` without the SDK's transport, whose streams and tasks for each message cost more than a small call.
+
+Messages, versions and errors are the SDK's: its own functions judge what came and shape what is answered. Every message that they do not
+find good, and every other method, is left to the SDK as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pydantic_core
+from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS, InboundModernRoute, classify_inbound_request
+from mcp_types import DEFAULT_NEGOTIATED_VERSION, SERVER_INFO_META_KEY, CallToolRequestParams
+from mcp_types.methods import validate_client_request
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+
+from jackfield.surfaces.mcp.sdk_server import run_tool
+from jackfield.surfaces.shared.json_response import dumps
+
+if TYPE_CHECKING:
+    from mcp.server.lowlevel.server import Server
+    from mcp_types import CallToolResult
+
+    from jackfield.surfaces.mcp.call_context import CallContext
+
+_METHOD = "tools/call"
+_MEMBERS = {"jsonrpc", "id", "method", "params"}
+_JSON = {b"application/json", b"application/*", b"*/*"}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A good message. It has what a handler reads of the SDK's request context."""
+
+    request_id: int | str
+    protocol_version: str
+    params: Mapping[str, Any]
+
+    @property
+    def is_modern(self) -> bool:
+        """True of a protocol version without a handshake."""
+        return self.protocol_version in MODERN_PROTOCOL_VERSIONS
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """Metadata that the client has sent."""
+        found: Mapping[str, Any] = self.params.get("_meta") or {}
+        return found
+
+
+def tool_call(headers: list[tuple[bytes, bytes]], body: bytes) -> ToolCall | None:
+    """Read a call of a tool; None if the SDK has to answer the message."""
+    given = dict(headers)
+    version = given.get(b"mcp-protocol-version", DEFAULT_NEGOTIATED_VERSION.encode()).decode("latin-1")
+    is_modern = version in MODERN_PROTOCOL_VERSIONS
+    accepted = {kind.partition(b";")[0].strip().lower() for kind in given.get(b"accept", b"*/*").split(b",")}
+    if len(given) != len(headers) or accepted.isdisjoint(_JSON) or not (is_modern or version in HANDSHAKE_PROTOCOL_VERSIONS):
+        return None
+    try:
+        message = json.loads(body) if is_modern else pydantic_core.from_json(body)
+        if not _is_plain(message):
+            return None
+        named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+        if is_modern and not isinstance(classify_inbound_request(message, headers=named), InboundModernRoute):
+            return None
+        validate_client_request(_METHOD, version, message["params"])
+    except (ValueError, KeyError, RecursionError):  # pydantic's is a ValueError
+        return None
+    return ToolCall(message["id"], version, message["params"])
+
+
+def _is_plain(message: Any) -> bool:
+    return (
+        isinstance(message, dict)
+        and message.keys() == _MEMBERS
+        and message["jsonrpc"] == "2.0"
+        and message["method"] == _METHOD
+        and type(message["id"]) in (int, str)
+        and isinstance(message["params"], dict)
+    )
+
+
+async def tool_answer(server: Server[Any], call: CallContext, asked: ToolCall) -> tuple[int, bytes]:
+    """Run the tool. Return the HTTP status and the message of the answer."""
+    params = asked.params
+    envelope = {"jsonrpc": "2.0", "id": asked.request_id}
+    try:
+        found = await run_tool(call, asked, CallToolRequestParams(name=params["name"], arguments=params.get("arguments")))
+    except MCPError as error:
+        status = ERROR_CODE_HTTP_STATUS.get(error.error.code, 200) if asked.is_modern else 200
+        return status, dumps({**envelope, "error": error.error.model_dump(mode="json", by_alias=True, exclude_none=True)})
+    result = _result(found)
+    if asked.is_modern:
+        result |= {"resultType": "complete", "_meta": {SERVER_INFO_META_KEY: server.server_info_stamp}}
+    return 200, dumps({**envelope, "result": result})
+
+
+def _result(found: CallToolResult) -> dict[str, Any]:
+    structured = {} if found.structured_content is None else {"structuredContent": found.structured_content}
+    content = [{"type": "text", "text": item.text} for item in found.content if item.type == "text"]  # we send no others
+    return {"content": content, **structured, "isError": bool(found.is_error)}
