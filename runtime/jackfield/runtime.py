@@ -276,6 +276,8 @@ class Jackfield:
         run = Run(self._in_time if on_time else self._in_thread, cancelled or self._never_cancelled, caller, wait=wait)
         if named is not None:
             named(run.meta.invocation_id)
+        if self.storage.is_near:
+            return run_in_thread(self._pipeline.run(invocation, run))
         with self.storage.one_state():
             return run_in_thread(self._pipeline.run(invocation, run))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -321,3 +323,59 @@ def test_any_content_is_read_or_told(tmp_path: Path, name: str, value: Any, text
         connections = Connections([tmp_path / name])
         assert all(name in sentence for sentence in connections.problems)
         assert all(item.type for item in connections.files() if item.values)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    pause = threading.Event()
+    for _ in range(6000):
+        if condition():
+            return
+        pause.wait(0.02)
+    raise AssertionError("it never did")
+
+
+def token_of(connections: Connections, name: str) -> object:
+    """The token of a connection; None if there is no such connection."""
+    found = connections.in_files(name)
+    return None if found is None else found.values["token"]
+
+
+def written(path: Path, *names: str, token: str = "one") -> None:
+    """Write a file of connections as editors do: beside it, then in its place."""
+    about = {"connections": {name: {"type": "echo/token", "values": {"token": token}} for name in names}}
+    path.with_name("new").write_text(json.dumps(about), encoding="utf-8")
+    path.with_name("new").replace(path)
+
+
+def test_files_that_change_are_read_again(tmp_path: Path) -> None:
+    """A file and the files of a folder are followed: values that change, connections that come and go. What stays is the same object."""
+    (tmp_path / "more").mkdir()
+    written(tmp_path / "a.json", "hall", "door")
+    written(tmp_path / "more" / "b.json", "gate")
+    connections = Connections([tmp_path / "a.json", tmp_path / "more"])
+    before, door = connections.generation, connections.find("door")
+    written(tmp_path / "more" / "b.json", "gate", token="two")
+    until(lambda: token_of(connections, "gate") == "two")
+    assert connections.generation == before + 1
+    assert connections.find("door") is door
+    written(tmp_path / "more" / "c.json", "roof")
+    until(lambda: token_of(connections, "roof") == "one")
+    (tmp_path / "more" / "c.json").unlink()
+    until(lambda: token_of(connections, "roof") is None)
+    assert [item.name for item in connections.files()] == ["door", "gate", "hall"]
+
+
+def test_a_file_that_cannot_be_read_any_more_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that is damaged or removed while calls go on leaves what was read before, and the log says why; a good one is taken again."""
+    path = tmp_path / "a.json"
+    written(path, "hall")
+    connections = Connections([path])
+    path.write_text("{", encoding="utf-8")
+    until(lambda: token_of(connections, "hall") == "one" and "what was read before stays" in caplog.text)
+    caplog.clear()
+    path.unlink()
+    until(lambda: token_of(connections, "hall") == "one" and "what was read before stays" in caplog.text)
+    assert connections.problems == ()
+    written(path, "hall", token="two")
+    until(lambda: token_of(connections, "hall") == "two")

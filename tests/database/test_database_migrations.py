@@ -199,7 +199,17 @@ def test_what_migrations_leave_behind() -> None:
 def test_every_table_is_keyed_by_workspace(database: Database) -> None:
     """But for those that are not a tenant's, each table has a workspace that cannot be left out."""
     database.migrate()
-    shared = {"schema_migrations", "workspaces", "instances", "dispatchers", "external_ids", "duration_limits", "journal_upkeep", "clock"}
+    shared = {
+        "schema_migrations",
+        "workspaces",
+        "instances",
+        "dispatchers",
+        "external_ids",
+        "duration_limits",
+        "journal_upkeep",
+        "clock",
+        "epoch",
+    }
     for table in sorted(TABLES - shared):
         with pytest.raises(ConstraintViolation) as caught, database.write() as transaction:
             transaction.change(f"INSERT INTO {table} DEFAULT VALUES")

@@ -67,6 +67,9 @@ class Storage(Protocol):
     def vault(self) -> Vault:
         """Vault that uses the database."""
 
+    def epoch(self) -> int:
+        """Return a reading of the database's epoch; always the same one if there is no database."""
+
 
 class WorkspaceAccess:
     """Settings and access decisions of one workspace. ``names`` returns the names and types of its connections."""
@@ -77,6 +80,9 @@ class WorkspaceAccess:
         self._workspace = workspace
         self._clock = clock
         self._workspaces: Workspaces | None = None
+        self._known: tuple[int, Settings] | None = None
+        self.epoch = storage.epoch
+        """Returns a reading that moves with connections, tokens, rules and settings (``Database.epoch``)."""
 
     @property
     def settings(self) -> Settings:
@@ -86,10 +92,15 @@ class WorkspaceAccess:
 
         if not self._storage.enabled:
             return Settings()
+        epoch, known = self.epoch(), self._known
+        if known is not None and known[0] == epoch:
+            return known[1]
         try:
-            return self.workspaces.settings(self._workspace)
+            found = self.workspaces.settings(self._workspace)
         except UnknownWorkspace:
-            return Settings()
+            found = Settings()
+        self._known = epoch, found
+        return found
 
     @property
     def workspaces(self) -> Workspaces:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _GROUP = "jackfield.connectors"
 _SOURCES = "jackfield.catalog_sources"
-_LOOK_EVERY = 1.0
+_LOOK_EVERY = 0.1
 """Seconds between two looks at the data folder."""
 _WHOLE = ""
 """Key of a failure that concerns the whole connector; the others are keys of actions."""
@@ -181,11 +181,12 @@ class Catalog:
     @property
     def generation(self) -> int:
         """Number of changes of the data folder that this catalog has seen."""
-        self._look_again()
+        if time.monotonic() >= self._look_at:
+            self._look_again()
         return self._generation
 
     def _look_again(self) -> None:
-        """Refresh once a second at most: other processes install and remove connectors, too."""
+        """Refresh ten times a second at most: other processes install and remove connectors, too."""
         now = time.monotonic()
         if now >= self._look_at:
             self._look_at = now + _LOOK_EVERY

@@ -3,7 +3,7 @@
 The file that ``JACKFIELD_OFFERS`` names (default: ``offers.json`` in the data folder) says what of a source a workspace is offered;
 ``jackfield offers`` changes it. A workspace that it does not name is offered nothing, with one exception: the operator's own surfaces
 see everything in the workspace ``default``. No pattern offers an action that hands out credentials: only its full name does. Running
-processes reread the file within a second.
+processes reread the file within a tenth of a second.
 """
 
 from __future__ import annotations

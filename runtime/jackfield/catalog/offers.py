@@ -48,7 +48,7 @@ class OfferedCatalog(Catalog):
     @property
     def _now(self) -> _Offered:
         """Offers of the file's present edition."""
-        _ = self._whole.generation  # looks at the data folder, once a second at most
+        _ = self._whole.generation  # looks at the data folder, ten times a second at most
         edition, found = self._offering.edition, self._seen
         if found.edition != edition:
             found = self._seen = _Offered(edition, self._offering.of(self._workspace, self._audience))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from jackfield.connections.files import Source, load
+from jackfield.connections.files import Loaded, Source, listed, load, stamp
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.errors import InvalidConnection, JackfieldError, UnknownConnection, did_you_mean
@@ -18,6 +21,11 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_table import ConnectionTable
     from jackfield.manifest import Manifest
 
+_LOG = logging.getLogger("jackfield.connections")
+_LOOK_EVERY = 0.1
+"""Seconds between two looks at the files."""
+_SHARE = 20
+"""Looks take at most one part of so many of the time, however many files there are."""
 _NEAR = 200
 """Number of stored names that are searched for a similar one."""
 
@@ -31,8 +39,9 @@ class Connections:
     """Connections of one workspace. ``problems`` are sentences about files that are not fully readable, and about names that are
     defined twice; ``disabled`` are entries of other systems' files that are switched off.
 
-    A connection in a file hides a stored one of that name. ``open_store`` opens the database at first use; None if there is none. Files
-    of other systems are translated by the connectors of ``catalog`` (default: those installed).
+    A connection in a file hides a stored one of that name. Files that change are read again within a tenth of a second. ``open_store``
+    opens the database at first use; None if there is none. Files of other systems are translated by the connectors of ``catalog``
+    (default: those installed).
     """
 
     def __init__(
@@ -43,18 +52,53 @@ class Connections:
         catalog: Catalog | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        loaded = load(sources, catalog, environment)
-        self.from_files = loaded.connections
-        """Connections of files by name, another object once they have been read again."""
+        self._sources, self._catalog, self._environment = listed(sources), catalog, environment
+        self._stamp = stamp(self._sources)
+        self._look_at = time.monotonic() + _LOOK_EVERY if self._stamp else math.inf
         self._open_store = open_store
         self._store: ConnectionTable | None = None
-        self.disabled = loaded.disabled
-        self.problems = (*loaded.problems, *(_twice(found) for found in self.from_files.values() if len(found) > 1))
+        self._generation = 0
+        self._known: Mapping[str, tuple[NamedConnection, ...]] = {}
+        self._take(load(self._sources, catalog, environment))
 
     def reread(self, sources: Iterable[Source] | Source, *, catalog: Catalog | None = None) -> None:
         """Replace the connections of files by those of other sources, all at once. One that is unchanged stays the same object."""
-        found = load(sources, catalog, {}).connections
-        self.from_files = {name: _unchanged(self.from_files.get(name), items) for name, items in found.items()}
+        self._look_at = math.inf
+        self._take(load(sources, catalog, {}))
+
+    @property
+    def generation(self) -> int:
+        """Number of changes of the files that have been seen."""
+        if time.monotonic() >= self._look_at:
+            self._look_again()
+        return self._generation
+
+    @property
+    def _by_name(self) -> Mapping[str, tuple[NamedConnection, ...]]:
+        """Definitions of each name in the files as they are now, or were a moment ago."""
+        if time.monotonic() >= self._look_at:
+            self._look_again()
+        return self._known
+
+    def _look_again(self) -> None:
+        """Read the files again if one has changed. If that makes a new problem, what was read before stays, and the log says why."""
+        begun = time.monotonic()
+        self._look_at = begun + _LOOK_EVERY
+        present = stamp(self._sources)
+        if present != self._stamp:
+            self._stamp = present
+            found = load(self._sources, self._catalog, self._environment)
+            new = [problem for problem in _problems(found) if problem not in self.problems]
+            if new:
+                _LOG.warning("the connection files have changed and are not used: %s; what was read before stays", "; ".join(new[:3]))
+            else:
+                self._take(found)
+        self._look_at = max(self._look_at, time.monotonic() + _SHARE * (time.monotonic() - begun))
+
+    def _take(self, found: Loaded) -> None:
+        self._known = {name: _unchanged(self._known.get(name), items) for name, items in found.connections.items()}
+        self.disabled, self.problems = found.disabled, _problems(found)
+        self._generation += 1
 
     @property
     def store(self) -> ConnectionTable | None:
@@ -70,22 +114,22 @@ class Connections:
     def warnings(self) -> tuple[str, ...]:
         """A sentence for each stored connection that a file hides."""
         store = self.store
-        hidden = [name for name in sorted(self.from_files) if store is not None and store.show(name) is not None]
-        return tuple(f"the connection '{name}' ({self.from_files[name][0].source}) hides the stored one with that name" for name in hidden)
+        hidden = [name for name in sorted(self._by_name) if store is not None and store.show(name) is not None]
+        return tuple(f"the connection '{name}' ({self._by_name[name][0].source}) hides the stored one with that name" for name in hidden)
 
     def files(self) -> list[NamedConnection]:
         """Return the connections of files by name; of a name that is defined twice, the first."""
-        return [self.from_files[name][0] for name in sorted(self.from_files)]
+        return [self._by_name[name][0] for name in sorted(self._by_name)]
 
     def named(self) -> Iterator[tuple[str, str]]:
         """Yield the name and type of every connection: those of files, then those in the database."""
-        yield from ((name, found[0].type) for name, found in self.from_files.items())
+        yield from ((name, found[0].type) for name, found in self._by_name.items())
         if self.store is not None:
-            yield from ((name, kind) for name, kind in self.store.named() if name not in self.from_files)
+            yield from ((name, kind) for name, kind in self.store.named() if name not in self._by_name)
 
     def in_files(self, name: str) -> NamedConnection | None:
         """Return the (first) connection of that name in a file."""
-        return self.from_files.get(name, (None,))[0]
+        return self._by_name.get(name, (None,))[0]
 
     def find(self, name: str) -> NamedConnection:
         """Return the connection called ``name``; the same object as long as its version is the same.
@@ -94,7 +138,7 @@ class Connections:
         :raises InvalidConnection: if two files define it.
         :raises Unavailable: if the database cannot be read.
         """
-        found = self.from_files.get(name)
+        found = self._by_name.get(name)
         if found is None:
             store = self.store
             stored = store.find(name) if store is not None else None
@@ -121,7 +165,7 @@ class Connections:
         """Return whether resolving an invocation's ``connection`` needs the database now."""
         if self._open_store is None or not (connection is None or isinstance(connection, str)):
             return False
-        return connection is None or not (connection in self.from_files or (self._store is not None and self._store.knows(connection)))
+        return connection is None or not (connection in self._by_name or (self._store is not None and self._store.knows(connection)))
 
     @property
     def is_near(self) -> bool:
@@ -140,13 +184,13 @@ class Connections:
         if store is not None:
             for kind in manifest.connection_types.values():
                 full_name = manifest.full_name(kind)
-                found |= {name: full_name for name in store.names([full_name], limit) if name not in self.from_files}
+                found |= {name: full_name for name in store.names([full_name], limit) if name not in self._by_name}
         return sorted(found.items())
 
     def unknown(self, name: str, sees: Callable[[str, str], bool] | None = None) -> UnknownConnection:
         """Return the error for a missing name, with the most similar visible name. ``sees`` returns whether the caller may see a name
         and type; a hidden connection gives the same error as a missing one."""
-        known = [*((item, found[0].type) for item, found in self.from_files.items()), *self._stored_names()]
+        known = [*((item, found[0].type) for item, found in self._by_name.items()), *self._stored_names()]
         tail = did_you_mean(name, [item for item, kind in known if sees is None or sees(item, kind)])
         off = next((item.text for item in self.disabled if sees is None and name in item.names), None)
         if off is not None:
@@ -157,6 +201,10 @@ class Connections:
     def _stored_names(self) -> list[tuple[str, str]]:
         store = self.store
         return [(item.name, item.type) for item in store.list(limit=_NEAR)] if store is not None else []
+
+
+def _problems(found: Loaded) -> tuple[str, ...]:
+    return (*found.problems, *(_twice(items) for items in found.connections.values() if len(items) > 1))
 
 
 def _unchanged(before: tuple[NamedConnection, ...] | None, found: tuple[NamedConnection, ...]) -> tuple[NamedConnection, ...]:

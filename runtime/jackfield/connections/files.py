@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,11 @@ class Loaded:
     disabled: tuple[Disabled, ...] = ()
 
 
+def listed(sources: Iterable[Source] | Source) -> Sequence[Source]:
+    """Return the sources: a string and a mapping are iterable themselves, and either one alone is a single source."""
+    return [sources] if isinstance(sources, str | os.PathLike | Mapping) else [*sources]
+
+
 def load(
     sources: Iterable[Source] | Source,
     catalog: Catalog | None = None,
@@ -49,9 +54,7 @@ def load(
     problems: list[str] = []
     foreign: list[Document] = []
     disabled: list[Disabled] = []
-    # A string and a mapping are iterable themselves; either one alone is a single source.
-    listed = [sources] if isinstance(sources, str | os.PathLike | Mapping) else sources
-    for item in (item for source in listed for item in _read(source, environment)):
+    for item in (item for source in listed(sources) for item in _read(source, environment)):
         if isinstance(item, str):
             problems.append(item)
         elif isinstance(item, NamedConnection):
@@ -66,6 +69,26 @@ def load(
         else:
             disabled.append(other)
     return Loaded({name: tuple(items) for name, items in found.items()}, tuple(problems), tuple(disabled))
+
+
+def stamp(sources: Iterable[Source]) -> tuple[object, ...]:
+    """Return what differs once a file or folder of the sources has changed; empty if there is none."""
+    paths = [os.path.expanduser(os.fspath(source)) for source in sources if not isinstance(source, Mapping)]
+    return tuple(_stamped(path) for path in paths if not path.startswith("$"))
+
+
+def _stamped(path: str) -> object:
+    try:
+        if not os.path.isdir(path):
+            return _state(os.stat(path))
+        with os.scandir(path) as found:
+            return sorted((item.name, _state(item.stat())) for item in found if item.name.lower().endswith(_SUFFIXES))
+    except OSError as error:
+        return error.errno
+
+
+def _state(about: os.stat_result) -> tuple[int, int, int]:
+    return about.st_mtime_ns, about.st_size, about.st_ino
 
 
 def read_foreign(

@@ -155,7 +155,7 @@ class _Served:
     """Plan that served a call, the moment before it was found, and the rules of the caller's token."""
 
     plan: Plan
-    moment: tuple[int, int, object]
+    moment: tuple[int, int, int]
     rules: Rules | None
 
 
@@ -212,7 +212,7 @@ class Plans:
         """
         record, caller, name = run.record, run.caller, invocation.connection
         # equal as long as the catalog, the connections, the rules and the settings are as they were
-        moment = self._catalog.generation, 0 if self._epoch is None else self._epoch(), self._known.from_files
+        moment = self._catalog.generation, 0 if self._epoch is None else self._epoch(), self._known.generation
         asked = (
             caller.audience, caller.scope, caller.remote, invocation.connector, invocation.connector_version, invocation.action,
             name if isinstance(name, str | None) else "",

@@ -100,6 +100,8 @@ class Storage:
         self.url = database_url(environment) if url is None else url
         self.enabled = self.url.strip().lower() != NONE
         """True if there is a database."""
+        self.is_near = not self.enabled or self.url.startswith("sqlite:")
+        """True if asking whether anything has changed takes no query."""
         self.environment = environment
         self._clock = clock
         self.migrates = True
@@ -162,13 +164,12 @@ class Storage:
 
     def one_state(self) -> AbstractContextManager[object]:
         """Let all readings in the block be one: a call runs on one state, and asks a server for it once."""
-        found = self._database
-        return nullcontext() if found is None else found.epochs.held()
+        return nullcontext() if self.is_near else self.database.epochs.held()
 
     def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Coroutine[Any, Any, T]:
         """Return ``work()``, to be run in a task of its own, with one reading for all of it."""
-        epochs = self.epochs
-        return work() if epochs is None or epochs.is_near else _in_one_state(epochs, work)
+        epochs = None if self.is_near else self.epochs
+        return work() if epochs is None else _in_one_state(epochs, work)
 
     @property
     def vault(self) -> Vault:
