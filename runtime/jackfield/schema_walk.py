@@ -86,13 +86,50 @@ def members(root: Schema, applying: Nodes, value: object) -> Iterator[tuple[Any,
 
     The schemas are None for a member that a closed object does not allow.
     """
+    if not isinstance(value, (dict, Mapping, list, tuple)):
+        return
+    alike, known = _Alike(applying), dict[str | int, Nodes | None]()
     if isinstance(value, Mapping):
         for name, member in value.items():
-            known = below(root, applying, str(name))
-            yield name, None if not known and _is_closed(applying, str(name)) else known, member
-    elif isinstance(value, list | tuple):
+            text = str(name)
+            step = alike.step(text)
+            if step is None:
+                yield name, _below_or_closed(root, applying, text), member
+                continue
+            if step not in known:
+                known[step] = _below_or_closed(root, applying, text)
+            yield name, known[step], member
+    else:
         for index, item in enumerate(value):
-            yield index, below(root, applying, index), item
+            place = min(index, alike.items)
+            if place not in known:
+                known[place] = below(root, applying, index)
+            yield index, known[place], item
+
+
+def _below_or_closed(root: Schema, applying: Nodes, name: str) -> Nodes | None:
+    known = below(root, applying, name)
+    return None if not known and _is_closed(applying, name) else known
+
+
+class _Alike:
+    """Members and items to which the same schemas apply: those that no schema declares, unless a pattern may fit some of them."""
+
+    __slots__ = ("_matches", "_names", "items")
+
+    def __init__(self, applying: Nodes) -> None:
+        self._names = frozenset(name for node in applying for name in _map(node.get("properties")))
+        self._matches = any(node.get("patternProperties") for node in applying)
+        self.items = max((len(_list(node.get("prefixItems"))) + len(_list(node.get("items"))) for node in applying), default=0)
+        """Number of items that may differ; those after them are alike."""
+
+    def step(self, name: str) -> str | int | None:
+        """Return a key that is equal for members that are alike; None for a member that may be like no other."""
+        return name if name in self._names else None if self._matches else _REST
+
+
+_REST = -1
+"""Key of the members that no schema declares."""
 
 
 def below(root: Schema, applying: Nodes, step: str | int) -> Nodes:
@@ -132,7 +169,7 @@ class SecretPlaces:
     values have.
     """
 
-    __slots__ = ("_applying", "_items", "_known", "_matches", "_names", "_rest", "_root", "_shared", "is_secret", "reaches")
+    __slots__ = ("_alike", "_applying", "_known", "_root", "_shared", "is_secret", "reaches")
 
     def __init__(self, root: Schema, applying: Nodes | None = None, shared: _Shared | None = None) -> None:
         self._root = root
@@ -142,24 +179,17 @@ class SecretPlaces:
         """True if the part is a secret."""
         self.reaches = any(id(node) in self._shared[0] for node in self._applying)
         """True if the part or one below it may be a secret."""
-        self._names = frozenset(name for node in self._applying for name in _map(node.get("properties")))
-        self._matches = any(node.get("patternProperties") for node in self._applying)
-        self._items = max((len(_list(node.get(word))) for node in self._applying for word in ("prefixItems", "items")), default=0)
+        self._alike = _Alike(self._applying)
         self._known: dict[str | int, SecretPlaces | None] = {}
-        self._rest: tuple[SecretPlaces | None, ...] = ()
 
     def below(self, step: str | int) -> SecretPlaces | None:
         """Return the places at a member or an item; None for a member that a closed object does not allow."""
-        if isinstance(step, int):
-            step = min(step, self._items)  # the items after the last declared one are alike
-        elif step not in self._names:
-            if self._matches:
-                return self._found(step)
-            self._rest = self._rest or (self._found(step),)
-            return self._rest[0]
-        if step not in self._known:
-            self._known[step] = self._found(step)
-        return self._known[step]
+        key = min(step, self._alike.items) if isinstance(step, int) else self._alike.step(step)
+        if key is None:
+            return self._found(step)
+        if key not in self._known:
+            self._known[key] = self._found(step)
+        return self._known[key]
 
     def _found(self, step: str | int) -> SecretPlaces | None:
         applying = below(self._root, self._applying, step)

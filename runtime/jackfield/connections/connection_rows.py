@@ -158,6 +158,20 @@ def _documents(row: Row) -> tuple[dict[str, Any], dict[str, Any] | None]:
     return {**document, "origin": document["origin"]}, last_test
 
 
+def refuse_large(size: int) -> None:
+    """Refuse values that take more than ``LARGEST`` bytes as JSON.
+
+    :raises InvalidConnection: if they do.
+    """
+    if size > LARGEST:
+        text = f"the values take {size:,} bytes as JSON; the maximum is {LARGEST:,}"
+        raise InvalidConnection(
+            "the connection is too large",
+            details=[Detail("", text)],
+            hint=('Put large values into files and refer to them: {"$file": …}.'),
+        )
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Draft:
     """Connection to be stored: values that conform to ``schema``, which marks the secrets."""
@@ -177,14 +191,7 @@ class Draft:
         :raises InvalidConnection: if they are too large to be stored.
         """
         parts = parted(self.schema, self.values)
-        size = len(json.dumps(parts.public)) + sum(map(len, parts.secrets.values()))
-        if size > LARGEST:
-            text = f"the values take {size:,} bytes as JSON; the maximum is {LARGEST:,}"
-            raise InvalidConnection(
-                "the connection is too large",
-                details=[Detail("", text)],
-                hint=('Put large values into files and refer to them: {"$file": …}.'),
-            )
+        refuse_large(len(json.dumps(parts.public)) + sum(map(len, parts.secrets.values())))
         return parts
 
     def document(self, parts: Parts) -> str:

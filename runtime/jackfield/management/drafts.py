@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jackfield.connections.connection_rows import PLACEHOLDER, Draft, secret_places
+from jackfield.connections.connection_rows import PLACEHOLDER, Draft, refuse_large, secret_places
 from jackfield.connections.external_ids import generate, generated_fields
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import Origin
@@ -159,6 +161,8 @@ class Drafter:
         """
         if not isinstance(given, Mapping):
             raise InvalidConnection("the values are not valid", details=[Detail("", "must be an object", "type")], hint="Give an object.")
+        with suppress(TypeError, ValueError, RecursionError):  # what is not JSON is refused below
+            refuse_large(len(json.dumps(given)))
         values = edited(kind.schema, old.values, given) if old is not None else given
         if old is not None and provenance.origin == "remote":
             refuse_redirected(kind.schema, old.values, given, values)

@@ -52,7 +52,8 @@ def _marked(root: Schema, applying: Nodes, value: object, has_mark: Callable[[No
         yield from leaves(value)
         return
     for _, known, member in members(root, applying, value):
-        yield from _marked(root, known or (), member, has_mark)
+        if known:  # what no schema describes, none marks
+            yield from _marked(root, known, member, has_mark)
 
 
 def leaves(value: object) -> Iterator[str]:

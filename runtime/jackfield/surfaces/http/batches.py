@@ -144,9 +144,9 @@ async def _completed(item: Any, request: Request) -> Any:
     body: Any = None
     try:
         body = await decoded(item, request) if isinstance(item, bytes) else item
-        if not isinstance(body, dict):
-            return item if isinstance(item, bytes) else dumps(item)  # a string would be parsed as JSON
-        return traced(body, request.headers.get("traceparent"))
+        if isinstance(body, dict):
+            return traced(body, request.headers.get("traceparent"))
+        return dumps(body) if isinstance(body, str) else body  # a string would be parsed as JSON
     except JackfieldError as error:
         return refused(error, body)
 

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -23,7 +24,7 @@ from jackfield.errors import Unavailable
 from jackfield.invocation import Result, check_values
 from jackfield.runtime import Jackfield
 from jackfield.surfaces.mcp.call_context import CallContext
-from jackfield.surfaces.shared.body import LARGE, crowded, read_body, take_room
+from jackfield.surfaces.shared.body import LARGE, computed, crowded, read_body, take_room
 from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.disconnect import cancelling
 from jackfield.surfaces.shared.files import weight_of
@@ -64,7 +65,7 @@ class Door:
         exchange = await self._loaded()
         runtime = await server.opened(identity.workspace)
         body = await read_body(request, server.settings.max_body)
-        check_values(body)
+        await computed(request, partial(check_values, body)) if len(body) >= LARGE else check_values(body)
         message = _peeked(body)
         if message.get("method") == _CANCELLED.decode() and "id" not in message:
             self._cancel(request, identity, message)
