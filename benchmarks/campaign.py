@@ -25,6 +25,8 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         (*_PYTHON, "pytest", "-m", "campaign", "-q"),
     ),
     "hostile": ("inputs of 1 MiB against hostile schemas, with probes beside", (*_PYTHON, "benchmarks.hostile_inputs")),
+    "hostile-bodies": ("bodies of 1 MiB for each operation of the HTTP API", (*_PYTHON, "benchmarks.hostile_bodies")),
+    "hostile-wheels": ("'verify' of hostile wheels of 10 kB", (*_PYTHON, "benchmarks.hostile_wheels")),
     "corpus": ("2,639 public OpenAPI documents become connectors", ("make", "corpus")),
     "mocks": ("25 generated connectors against mock servers", ("make", "mocks")),
     **{

@@ -1,38 +1,28 @@
 """Inputs of 1 MiB against hostile schemas, while another client asks ``/healthz``: ``python -m benchmarks.hostile_inputs``.
 
 Starts ``jackfield serve`` with one connector whose schemas cost as much as is allowed, sends dry runs of n, 2n and 4n bytes, and prints for each
-how long the call took and how long the slowest probe beside it; the largest is also sent by four callers at once. Fails if a call takes longer
-than ``MOST`` seconds, or a probe longer than ``MOST_PROBE``. Read the load average beside the numbers. Arguments
-choose the inputs whose names contain them.
+what it cost (``hostile_stand``); the largest is also sent by four callers at once. Fails if a call, a probe beside it or its memory exceeds its
+limit. Arguments choose the inputs whose names contain them.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
-import os
-import socket
-import subprocess
 import sys
-import tempfile
-import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import ROOT
+from benchmarks.hostile_stand import HEAD, MOST, MOST_PROBE, Stand, standing
 
-MOST = 1.0
-"""Seconds that the largest body may take, on a machine that does nothing else."""
-MOST_PROBE = 0.1
-"""Seconds that ``/healthz`` may take meanwhile, on such a machine."""
+MOST_PROBE_OF_MANY = 0.3
+"""Seconds of CPU time that the server may spend while ``/healthz`` waits beside several callers: collections of garbage, which grow with the
+number of decoded bodies, are most of it."""
 _CALLERS = 4
 _SMALL_ANSWER = 20_000
 """Items of an answer of about 1 MiB. Larger ones may keep a probe waiting for ``MOST``."""
 _SIZES = (1 << 18, 1 << 19, (1 << 20) - 1024)
+_INVOKE = "/v1/invocations"
 _NODE = {
     "oneOf": [
         {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string"}, "children": {"$ref": "#/$defs/nodes"}}},
@@ -84,32 +74,6 @@ SHAPES: Mapping[str, tuple[Mapping[str, Any], Callable[[int], Any]]] = {
 }
 
 
-_ANSWERS = '''
-from jackfield.connector import Connector, Field, Inputs, Output
-
-connector = Connector("answers", title="Answers", version="1.0.0", connections=[])
-
-class Asked(Inputs):
-    """How many items."""
-
-    count: int
-
-class Item(Output):
-    """An item."""
-
-    name: str
-    key: str = Field(secret=True)
-
-class Found(Output):
-    """Items."""
-
-    items: list[Item]
-
-@connector.action("list", effect="read", needs_connection=False)
-def list_items(asked: Asked) -> Found:
-    """List items."""
-    return Found(items=[Item(name=f"item {number} %41&amp;", key=f"key-{number:08}") for number in range(asked.count)])
-'''
 _COUNTS = (4_000, 20_000, 100_000, 400_000)
 
 
@@ -129,100 +93,44 @@ def _manifest() -> dict[str, Any]:
     return {**about, "connectionTypes": [], "actions": actions}
 
 
-class _Probe(threading.Thread):
-    """Asks ``/healthz`` again and again; ``slowest`` is the longest answer since the last ``begin``."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(daemon=True)
-        self._port = port
-        self.slowest = 0.0
-
-    def run(self) -> None:
-        while True:
-            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
-            started = time.monotonic()
-            try:
-                connection.request("GET", "/healthz")
-                connection.getresponse().read()
-            except OSError:  # the server ends
-                return
-            connection.close()
-            self.slowest = max(self.slowest, time.monotonic() - started)
-            time.sleep(0.005)
+def _inputs(stand: Stand, number: int, name: str, make: Callable[[int], Any]) -> bool:
+    """Send inputs of n, 2n and 4n bytes, the largest also by four callers at once. Return whether all kept to the limits."""
+    bodies = [_body(f"shape{number}", make(size)) for size in _SIZES]
+    stand.send("POST", _INVOKE, _body(f"shape{number}", None))  # compiles the schema
+    kept = True
+    for body in bodies:
+        cost, answer = stand.sent("POST", _INVOKE, body)
+        kept = kept and cost.keeps_to_limits
+        print(f"{name:26} {len(body) >> 10:5} {answer.status:6} {cost}  {answer.said}", flush=True)
+    with ThreadPoolExecutor(_CALLERS) as callers:
+        cost = stand.cost(lambda: [*callers.map(lambda _: stand.send("POST", _INVOKE, bodies[-1]), range(_CALLERS))])
+    print(f"{name:26} {_CALLERS:3} x 1 MiB  {cost}", flush=True)
+    return kept and cost.probe_cpu <= MOST_PROBE_OF_MANY
 
 
-def _serve(folder: Path, port: int) -> tuple[subprocess.Popen[bytes], str]:
-    sys.path.insert(0, str(ROOT / "tests" / "support"))
-    from plugboard import make_connector
-
-    make_connector(folder / "site", "hostile", "connector = None\n", _manifest())
-    make_connector(folder / "site", "answers", _ANSWERS)
-    command = [sys.executable, "-m", "jackfield"]
-    environment = {**os.environ, "JACKFIELD_HOME": str(folder / "home"), "PYTHONPATH": str(folder / "site")}
-    made = subprocess.run([*command, "tokens", "create", "--scope", "invoke"], env=environment, check=True, capture_output=True)
-    server = subprocess.Popen(
-        [*command, "serve", "--port", str(port)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while True:
-        with socket.socket() as attempt:
-            if attempt.connect_ex(("127.0.0.1", port)) == 0:
-                return server, json.loads(made.stdout)["token"]
-        if server.poll() is not None:
-            raise SystemExit("the server has ended")
-        time.sleep(0.05)
+def _body(action: str, value: Any) -> bytes:
+    return json.dumps({"connector": "hostile", "action": action, "inputs": {"v": value}, "dryRun": True}).encode()
 
 
-def _call(port: int, token: str, action: str, value: Any) -> tuple[float, int, str]:
-    return _sent(port, token, {"connector": "hostile", "action": action, "inputs": {"v": value}, "dryRun": True})
+def _answers(stand: Stand, count: int) -> bool:
+    import many_keys
 
-
-def _sent(port: int, token: str, invocation: Mapping[str, Any]) -> tuple[float, int, str]:
-    body = json.dumps(invocation).encode()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    started = time.monotonic()
-    connection.request("POST", "/v1/invocations", body, {"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
-    answer = connection.getresponse()
-    found = json.loads(answer.read())
-    spent = time.monotonic() - started
-    error = found.get("error") or {}
-    return spent, answer.status, str((error.get("details") or [{}])[0].get("message", error.get("message", "")))[:60]
+    body = json.dumps({"connector": many_keys.KEY, "action": many_keys.ACTION, "inputs": {"items": count}}).encode()
+    cost, answer = stand.sent("POST", _INVOKE, body)
+    print(f"answers of {count:7} items {answer.status:14} {cost}", flush=True)
+    return cost.probe_cpu <= (MOST_PROBE if count <= _SMALL_ANSWER else MOST)
 
 
 def _main(*wanted: str) -> int:
-    slow = 0
-    with tempfile.TemporaryDirectory() as made, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-        free.close()
-        server, token = _serve(Path(made), port)
-        probe = _Probe(port)
-        probe.start()
-        try:
-            print(f"{'input':26} {'kB':>5} {'status':>6} {'call s':>7} {'probe s':>7}  first error")
-            for number, (name, (_, make)) in enumerate(SHAPES.items()):
-                if wanted and not any(part in name for part in wanted):
-                    continue
-                _call(port, token, f"shape{number}", None)
-                for size in _SIZES:
-                    value, probe.slowest = make(size), 0.0
-                    spent, status, said = _call(port, token, f"shape{number}", value)
-                    slow += spent > MOST or probe.slowest > MOST_PROBE
-                    print(f"{name:26} {size >> 10:5} {status:6} {spent:7.3f} {probe.slowest:7.3f}  {said}", flush=True)
-                probe.slowest = 0.0
-                call = partial(_call, port, token, f"shape{number}", value)
-                with ThreadPoolExecutor(_CALLERS) as callers:
-                    spent = max(answer.result()[0] for answer in [callers.submit(call) for _ in range(_CALLERS)])
-                slow += probe.slowest > MOST_PROBE
-                print(f"{name:26} {_CALLERS:3} x 1 MiB {spent:9.3f} {probe.slowest:7.3f}  load {os.getloadavg()[0]:.1f}", flush=True)
-            for count in _COUNTS if not wanted or "answers" in wanted else ():
-                probe.slowest = 0.0
-                spent, status, said = _sent(port, token, {"connector": "answers", "action": "list", "inputs": {"count": count}})
-                slow += probe.slowest > (MOST_PROBE if count <= _SMALL_ANSWER else MOST)
-                print(f"answers of {count:7} items {status:14} {spent:7.3f} {probe.slowest:7.3f}  {said}", flush=True)
-        finally:
-            server.terminate()
-            server.wait(30)
-    return int(slow > 0)
+    kept = True
+    with standing(_manifest()) as stand:
+        print(f"{'input':26} {'kB':>5} {'status':>6} {HEAD}  first error")
+        for number, (name, (_, make)) in enumerate(SHAPES.items()):
+            if not wanted or any(part in name for part in wanted):
+                kept &= _inputs(stand, number, name, make)
+        for count in _COUNTS if not wanted or "answers" in wanted else ():
+            kept &= _answers(stand, count)
+    return int(not kept)
 
 
 if __name__ == "__main__":

@@ -9,42 +9,15 @@ from typing import Any
 
 import pytest
 
+import many_keys
 from growth import calls
 from jackfield import Jackfield
 from plugboard import make_connector, plugged
 
-_SOURCE = '''
-from jackfield.connector import Connector, Field, Inputs, Output
-
-connector = Connector("lists", title="Lists", version="1.0.0", connections=[])
-
-class Wanted(Inputs):
-    """How many items."""
-
-    items: int
-    tags: list[str] | None = None
-
-class Item(Output):
-    """A key."""
-
-    name: str
-    key: str = Field(secret=True)
-
-class Found(Output):
-    """Many keys."""
-
-    items: list[Item]
-
-@connector.action("list", effect="read", needs_connection=False)
-def list_items(wanted: Wanted) -> Found:
-    """List keys."""
-    return Found(items=[Item(name=f"item {number}", key=f"key-{number:08}") for number in range(wanted.items)])
-'''
-
 
 @pytest.fixture(name="runtime")
 def _runtime(tmp_path: Path) -> Iterator[Jackfield]:
-    make_connector(tmp_path / "plugs", "lists", _SOURCE)
+    make_connector(tmp_path / "plugs", many_keys.KEY, many_keys.SOURCE)
     with plugged(tmp_path / "plugs"):
         runtime = Jackfield(environment={"JACKFIELD_HOME": str(tmp_path / "home"), "JACKFIELD_DATABASE_URL": "none"})
         assert asyncio.run(runtime.ainvoke(_asked(items=1))).status == "succeeded"  # loads the connector and compiles its schemas
@@ -52,7 +25,7 @@ def _runtime(tmp_path: Path) -> Iterator[Jackfield]:
 
 
 def _asked(**inputs: Any) -> Mapping[str, Any]:
-    return {"connector": "lists", "action": "list", "inputs": inputs}
+    return {"connector": many_keys.KEY, "action": many_keys.ACTION, "inputs": inputs}
 
 
 def _work(runtime: Jackfield, **inputs: Any) -> int:
