@@ -304,6 +304,19 @@ def test_a_query_that_fails_is_trusted_by_nobody() -> None:
     assert not {*found} & {*asyncio.run(ask())}
 
 
+def test_without_a_thread_no_task_waits() -> None:
+    """A process that has no thread left for the query gets readings that are unlike all others, at once."""
+    looks = SharedLooks(lambda: 1)
+
+    async def ask() -> list[int]:
+        threads = ThreadPoolExecutor(1)
+        threads.shutdown()
+        asyncio.get_running_loop().set_default_executor(threads)
+        return [await looks.aread(), *await asyncio.gather(looks.aread(), looks.aread())]
+
+    assert len({*asyncio.run(ask())}) == 3
+
+
 def test_a_block_holds_its_reading() -> None:
     """Within the block no query is made, so that a call runs on one state; after it, the next reading is a new one."""
     server = Server()

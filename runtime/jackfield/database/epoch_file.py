@@ -68,6 +68,9 @@ class EpochFile:
 
     def _look(self) -> int:
         with suppress(JackfieldError, OSError, ValueError), self._lock:  # whoever needs the database says what is wrong with it
+            view, number, until, reading = self._known
+            if time.monotonic() < until and view[0] == number:  # another thread has just looked
+                return reading
             due = time.monotonic() + _LOOK_EVERY
             self._enter()
             number = self._view[0]  # before the committed one: a state that is read after that belongs to this number, or a later one

@@ -47,11 +47,12 @@ class SharedLooks:
         import asyncio
 
         loop = asyncio.get_running_loop()
-        if self._batch is None or self._batch[0] is not loop:
-            self._batch = loop, []
-            loop.call_soon(self._ask, *self._batch)
+        batch = self._batch  # a loop in another thread may replace it
+        if batch is None or batch[0] is not loop:
+            batch = self._batch = loop, []
+            loop.call_soon(self._ask, *batch)
         asked: asyncio.Future[int] = loop.create_future()
-        self._batch[1].append(asked)
+        batch[1].append(asked)
         return await asked
 
     def held(self, reading: int | None = None, /) -> AbstractContextManager[object]:
@@ -74,13 +75,16 @@ class SharedLooks:
         if self._batch is not None and self._batch[1] is asked:
             self._batch = None
 
-        def answer(found: asyncio.Future[int]) -> None:
-            failed = found.cancelled() or found.exception() is not None
+        def answer(found: asyncio.Future[int] | None) -> None:
+            failed = found is None or found.cancelled() or found.exception() is not None
             for one in asked:
                 if not one.done():
-                    one.set_result(unlike() if failed else found.result())
+                    one.set_result(unlike() if found is None or failed else found.result())
 
-        loop.run_in_executor(None, self._look).add_done_callback(answer)
+        try:
+            loop.run_in_executor(None, self._look).add_done_callback(answer)
+        except RuntimeError:  # no thread is left, or the loop is being closed
+            answer(None)
 
     def _look(self) -> int:
         with self._condition:
