@@ -5,19 +5,22 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 
 from drawing import drawn
-from jackfield import redaction
+from jackfield import Jackfield, redaction
 from jackfield.redaction.logs import LogRedaction, quiet_sdk_loggers, safe_exception_text
 from jackfield.redaction.redactor import Redactor, current_redactor, keep_in_force, put_in_force
+from plugboard import make_echo, plugged
 
 SECRET = "hunter2-\"x'y\\z"
 REDACTOR = Redactor([SECRET])
@@ -274,6 +277,17 @@ def test_the_secrets_used_last_are_in_force() -> None:
     assert current_redactor().clean("key-000-hidden key-001-hidden key-100-hidden") == "*** key-001-hidden ***"
     keep_in_force(held[0])
     assert len(current_redactor()) == 100
+
+
+def test_a_call_puts_the_secrets_of_its_connection_in_force(tmp_path: Path) -> None:
+    """A connection that is used again counts as used last, also where its call is planned and nothing is opened anew."""
+    values = {f"c{number:03}": {"type": "echo/token", "values": {"token": f"tok-{number:03}-hidden"}} for number in range(101)}
+    about = {"connector": "echo", "action": "say", "inputs": {"text": "Hi"}}
+    environment = {**os.environ, "JACKFIELD_DATABASE_URL": "none"}
+    with plugged(*make_echo(tmp_path)), Jackfield(connections=[values], environment=environment) as jackfield:
+        for name in (*values, "c000"):
+            assert jackfield.invoke({**about, "connection": name}).status == "succeeded"
+        assert current_redactor().clean("tok-000-hidden tok-001-hidden tok-100-hidden") == "*** tok-001-hidden ***"
 
 
 def test_secrets_are_in_force_in_every_thread(stream: Stream) -> None:

@@ -14,7 +14,7 @@ from jackfield.connector.context import Minted
 from jackfield.errors import Cancelled, Sent, TimedOut, Unavailable
 from jackfield.failures import OnFailure, Raised, attempt
 from jackfield.fork import at_fork
-from jackfield.redaction.redactor import Redactor, keep_in_force, put_in_force
+from jackfield.redaction.redactor import Redactor, put_in_force
 
 if TYPE_CHECKING:
     from jackfield.connections.shared_leases import SharedLeases
@@ -256,7 +256,6 @@ class ConnectionCaches:
                 if len(self._caches) > self._limit:
                     self._caches.popitem(last=False)
             self._caches.move_to_end(key)
-            keep_in_force(found)
         return found
 
     def __len__(self) -> int:

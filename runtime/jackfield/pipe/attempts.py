@@ -32,6 +32,7 @@ from jackfield.pipe.on_time import GRACE
 from jackfield.pipe.settle import concealed
 from jackfield.pipe.waiter import Until
 from jackfield.redaction.logs import reason
+from jackfield.redaction.redactor import keep_in_force
 from jackfield.retry import BASE, Tries, may_repeat
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Attempts:
         """
         if self.opening is None:
             return None
+        keep_in_force(self.opening.cache)
         tries, before = Tries(), (self.evidence.last, self.evidence.failures)
         while True:
             tries.made += 1

@@ -67,7 +67,7 @@ def build_server(find: Find, instructions: str | None = None) -> Server[Any]:
 
 
 class ToolContext(Protocol):
-    """What a call of a tool reads of the SDK's request context."""
+    """Part of the SDK's request context that a call of a tool reads."""
 
     @property
     def protocol_version(self) -> str:
