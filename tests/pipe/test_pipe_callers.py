@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import itertools
 import threading
 from collections.abc import Callable
@@ -248,3 +249,23 @@ def test_a_call_that_gets_its_thread_after_the_deadline_is_not_made() -> None:
     (call,) = full.waiting
     call()
     assert (made, watch.overdue) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"dryRun": True}, {"inputs": {"to": {}}}, {"action": "nothing"}], ids=["done", "dry", "wrong", "unknown"]
+)
+@pytest.mark.parametrize("url", ["none", "sqlite:///{}/journal.db"], ids=["no journal", "journal"])
+def test_a_call_that_has_ended_leaves_nothing_for_the_garbage_collector(tmp_path: Path, url: str, given: dict[str, Any]) -> None:
+    """Inputs and outputs, which may be large, are freed as the call ends: nothing of it refers to itself."""
+    times = 50
+    with runtime(tmp_path, scripted(Script(*["done"] * 2 * times)), database_url=url.format(tmp_path)) as board:
+        for _ in range(times):
+            board.jackfield.invoke(invocation(**given))
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(times):
+                board.jackfield.invoke(invocation(**given))
+            assert gc.collect() < times
+        finally:
+            gc.enable()

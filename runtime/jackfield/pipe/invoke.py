@@ -87,6 +87,7 @@ class Pipeline:
                 endings.interrupted(run, workspace)
         if run.record is not None:
             await run.record.end(run.kept or result)
+        run.let_go()
         return result
 
     async def _wrapped(self, given: Given, run: Run) -> Result:

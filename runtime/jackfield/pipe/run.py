@@ -87,6 +87,13 @@ class Run:
         schema, values = target.kind.schema, target.values
         return Redactor(secret_values(schema, values) | confidential_values(schema, values))
 
+    def let_go(self) -> None:
+        """Let go of what refers back to this call once it has ended: cycles would keep its inputs and output until a garbage collection."""
+        self.record, attempts = None, self.attempts
+        if attempts is not None:
+            del attempts.run, attempts.turn
+            attempts.current = None
+
     def ended(self) -> Meta:
         """Complete and return the meta of a run that ends now."""
         if self.attempts is not None:
