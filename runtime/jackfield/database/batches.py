@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from jackfield.clock import patience, within
 from jackfield.database.faults import CommitUnknown, Contended, Trouble, late, unavailable
+from jackfield.database.row_unit import RowUnit, run_rows
 from jackfield.database.transaction import Transaction
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import OnInterrupt, Raised, attempt
@@ -76,6 +77,24 @@ class Unit:
         """Set the error of an uncommitted batch, unless the unit has an error of its own."""
         if self.error is None:
             self.value, self.error = None, copy.copy(fault)  # several threads raise it, each with its own traceback
+
+
+def run_together(batch: list[Unit], transaction: Transaction) -> None:
+    """Run units in one transaction; neighbours that change rows by the same statements run as one.
+
+    :raises UndoneError: if a unit raised, so that all are rolled back.
+    """
+    place = 0
+    while place < len(batch):
+        first, end = batch[place].unit, place + 1
+        if isinstance(first, RowUnit):
+            while end < len(batch) and first.goes_with(batch[end].unit):
+                end += 1
+        if end - place == 1:
+            batch[place].run(transaction)
+        elif isinstance(attempt(run_rows, [item.unit for item in batch[place:end] if isinstance(item.unit, RowUnit)], transaction), Raised):
+            raise UndoneError  # each runs again alone, which finds the one at fault
+        place = end
 
 
 def run_apart(batch: list[Unit], transaction: Transaction) -> None:
@@ -393,8 +412,7 @@ class Batches:
                 try:
                     with self._transaction() as transaction:
                         self._take(batch, own)  # after waiting for the lock, so that units queued meanwhile share the commit
-                        for item in batch:
-                            item.run(transaction)
+                        run_together(batch, transaction)
                         ran = True
                 except UndoneError:
                     if len(batch) > 1:

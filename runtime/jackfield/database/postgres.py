@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, NoReturn, TypeVar
 
@@ -132,6 +132,15 @@ class PostgresSession:
         """Run a statement and return the number of affected rows."""
         try:
             return max(0, self.connection.execute(translated(sql), params).rowcount)
+        except (psycopg.Error, UnicodeError) as fault:
+            self._refuse(fault, sql)
+
+    def change_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Run a statement with each of several sets of parameters, without waiting for each answer; return the number of affected rows."""
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.executemany(translated(sql), rows)
+                return max(0, cursor.rowcount)
         except (psycopg.Error, UnicodeError) as fault:
             self._refuse(fault, sql)
 

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from operator import methodcaller
@@ -31,7 +31,7 @@ from jackfield.database.faults import (
     unavailable,
 )
 from jackfield.database.pool import Pool
-from jackfield.database.statements import Row, rows_from
+from jackfield.database.statements import Row, positional, rows_from
 from jackfield.database.transaction import Mode, Session
 from jackfield.errors import Unavailable
 from jackfield.failures import OnFailure
@@ -149,6 +149,14 @@ class SqliteSession:
         """Run a statement and return the number of affected rows."""
         try:
             return max(0, self.connection.execute(sql, params).rowcount)
+        except _ERRORS as fault:
+            self._refuse(fault, sql)
+
+    def change_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Run a statement with each of several sets of parameters, and return the number of affected rows."""
+        text, in_order = positional(sql)
+        try:
+            return max(0, self.connection.executemany(text, map(in_order, rows)).rowcount)
         except _ERRORS as fault:
             self._refuse(fault, sql)
 

@@ -6,7 +6,7 @@ Quotes, comments and ``::casts`` are left alone. Comments do not nest, as in SQL
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -36,6 +36,17 @@ def translated(sql: str) -> bytes:
             begin = found.end()
     parts.append(sql[begin:].replace("%", "%%"))
     return "".join(parts).encode()
+
+
+@lru_cache(maxsize=64)
+def positional(sql: str) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
+    """Translate ``sql`` to ``?`` for ``:name``, and return it with a function that makes the tuple of a row's parameters.
+
+    sqlite3 looks up each named parameter of each row in its statement.
+    """
+    names = [found["name"] for found in _PARAMETER.finditer(sql) if found["name"] is not None]
+    text = _PARAMETER.sub(lambda found: found[0] if found["name"] is None else "?", sql)
+    return text, itemgetter(*names) if len(names) > 1 else lambda row: tuple([row[name] for name in names])
 
 
 def split(script: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import Any, Protocol
@@ -38,6 +38,9 @@ class Session(Protocol):
 
     def change(self, sql: str, params: Mapping[str, Any]) -> int:
         """Run a statement and return the number of affected rows."""
+
+    def change_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Run a statement with each of several sets of parameters, and return the number of affected rows."""
 
     def mark(self, *, again: bool) -> None:
         """Set the savepoint ``unit``. ``again`` replaces the present one."""
@@ -87,6 +90,14 @@ class Transaction:
         self._check()
         self._failed = True  # until it has succeeded
         count = self._session.change(sql, params)
+        self._failed = False
+        return count
+
+    def change_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Run one INSERT, UPDATE or DELETE with each of several sets of parameters, and return the number of affected rows."""
+        self._check()
+        self._failed = True  # until it has succeeded
+        count = self._session.change_many(sql, rows)
         self._failed = False
         return count
 

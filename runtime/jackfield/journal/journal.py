@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.clock import within
 from jackfield.database import sealing
+from jackfield.database.row_unit import RowUnit
 from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
 from jackfield.hints import NextStep
@@ -103,7 +104,7 @@ class Journal:
         values = {
             "workspace": self._workspace, "id": draft.id, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome,
         }  # fmt: skip
-        return lambda transaction: transaction.change(sql.FINISH, values) or transaction.change(sql.CORRECT, values)
+        return RowUnit(sql.FINISH, sql.CORRECT, values)
 
     def recording(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]]) -> Unit:
         """Return the unit that records a whole invocation: one that was refused, or that ended before its start was written.
@@ -111,6 +112,8 @@ class Journal:
         It holds no idempotency key, and may be committed twice.
         """
         row = {**self._row(draft, status=result.status), **self._outcome(draft, result, log), "key_held": 0}
+        if not draft.context:
+            return RowUnit(sql.INSERT_ONCE, sql.FINISH, row)
         insert = terms.inserting(sql.INSERT_ONCE, row, draft)
         return lambda transaction: insert(transaction) or transaction.change(sql.FINISH, row)
 
