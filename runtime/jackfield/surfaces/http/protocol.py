@@ -93,14 +93,20 @@ class Bounded(HttpToolsProtocol):
         """Check a complete request head and switch to the body's limits."""
         self._in_head = False
         self._stop()
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        size, hosts, is_coded = len(self.url), 0, False
+        for name, value in self.headers:
+            size += len(name) + len(value) + 4
+            if name == b"host":
+                hosts += 1
+            elif name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+                is_coded = True
         if size > self._limits.max_head:
             self._refuse(431, f"a request's headers must not exceed {self._limits.max_head:,} bytes")
             return
-        if sum(name == b"host" for name, _ in self.headers) != 1 and self.parser.get_http_version() == "1.1":
+        if hosts != 1 and self.parser.get_http_version() == "1.1":
             self._refuse(400, "an HTTP/1.1 request must have exactly one 'Host' header")  # RFC 9112 §3.2
             return
-        if any(name == b"transfer-encoding" and value.strip().lower() != b"chunked" for name, value in self.headers):
+        if is_coded:
             self._refuse(501, "the only supported transfer coding is 'chunked'")  # RFC 9112 §6.1
             return
         if self._for_probes and self.url.partition(b"?")[0] not in _PROBES:
