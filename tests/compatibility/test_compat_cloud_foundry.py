@@ -49,7 +49,7 @@ def running(**environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         yield process, f"http://127.0.0.1:{line.split()[-1]}/" if line.startswith("listening") else ""
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         process.stderr.close()
 
 
@@ -57,7 +57,7 @@ def post(url: str, body: bytes, token: str) -> tuple[int, Any]:
     """The status and the JSON of a POST."""
     headers = {"Authorization": f"Bearer {token}", "X-Subject": "Hello"}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=20) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=60) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         with error:
@@ -70,13 +70,13 @@ def test_004_the_sample_application_sends_through_the_link_that_is_bound() -> No
     with SmtpServer(authority().serving(HOST), host=host, port=2587) as server:
         with running(VCAP_SERVICES=services(host), MAIL_TOKEN=TOKEN) as (process, url):
             assert url
-            with urllib.request.urlopen(url, timeout=20) as answer:
+            with urllib.request.urlopen(url, timeout=60) as answer:
                 assert json.loads(answer.read()) == {"status": "up"}
             assert post(url, b"hi", "wrong")[0] == 401
             status, result = post(url, "Grüße".encode(), TOKEN)
             assert (status, result["status"]) == (200, "succeeded")
             process.terminate()
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
         (message,) = server.received
     assert (message.sender, message.recipients, message.user, message.encrypted) == ("ops@sender.test", ("desk@rcpt.test",), USER, True)
     content = email.message_from_bytes(message.content)
@@ -87,7 +87,7 @@ def test_004_the_sample_application_sends_through_the_link_that_is_bound() -> No
 def test_004_the_sample_application_does_not_start_without_a_token() -> None:
     """Nobody deploys an open relay by mistake (004, sample app)."""
     with running(VCAP_SERVICES="{}", MAIL_TOKEN="") as (process, url):
-        assert (url, process.wait(10)) == ("", 1)
+        assert (url, process.wait(60)) == ("", 1)
 
 
 def test_004_the_manifest_names_what_the_folder_has() -> None:

@@ -21,7 +21,7 @@ BODY = json.dumps({"operation": "create", "data": "<p>late</p>"}).encode()
 def exchange(dapr: SidecarClient, request: bytes) -> bytes:
     """Send octets, and nothing more; everything that comes back until the server closes."""
     answers = bytearray()
-    with socket.create_connection(("127.0.0.1", dapr.http_port), timeout=10) as connection, contextlib.suppress(ConnectionError):
+    with socket.create_connection(("127.0.0.1", dapr.http_port), timeout=60) as connection, contextlib.suppress(ConnectionError):
         connection.sendall(request)
         while part := connection.recv(65536):
             answers += part
@@ -82,7 +82,7 @@ def test_chunks_that_are_not_well_formed_are_refused(dapr: SidecarClient, aws: F
 @pytest.mark.parametrize("body", [chunk(BODY), chunk(BODY)[:-9], chunk(BODY) + b"0\r\n"])
 def test_a_body_that_is_cut_off_sends_nothing(dapr: SidecarClient, aws: FakeAws, body: bytes) -> None:
     """A caller who leaves before the last chunk has called nothing, and the next caller is served."""
-    with socket.create_connection(("127.0.0.1", dapr.http_port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", dapr.http_port), timeout=60) as connection:
         connection.sendall(CHUNKED + body)
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(65536) == b""

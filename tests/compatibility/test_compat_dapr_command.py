@@ -22,7 +22,7 @@ from jackfield.cli.main import main
 from jackfield.surfaces.dapr import DaprApi, Sidecar
 from sidecars import component
 
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 
 
 @contextmanager

@@ -206,7 +206,7 @@ def test_d18_a_token_is_asked_for_but_not_of_health_checks(folder: Path, aws: Fa
 def test_a_body_is_not_read_from_whoever_may_not_call(folder: Path, about: str) -> None:
     """Without the token the answer is there before any of the body was sent, or asked for, and it is seen by those who go on sending."""
     (folder / "outbox.yaml").write_text(component())
-    with sidecar(folder, token="t0ken") as running, socket.create_connection(("127.0.0.1", running.http_port), timeout=20) as connection:
+    with sidecar(folder, token="t0ken") as running, socket.create_connection(("127.0.0.1", running.http_port), timeout=60) as connection:
         connection.sendall(f"POST /v1.0/bindings/outbox HTTP/1.1\r\nHost: x\r\n{about}\r\n\r\n".encode())
         answer = connection.recv(65536)
         with contextlib.suppress(ConnectionError):
@@ -223,7 +223,7 @@ def test_a_body_is_asked_for_from_whoever_may_call(dapr: SidecarClient) -> None:
     """A caller who waits to be asked for the body (100-continue) is, and then answered."""
     body = json.dumps({"operation": "create", "data": "x"}).encode()
     lines = ("POST /v1.0/bindings/outbox HTTP/1.1", "Host: x", "Expect: 100-continue", f"Content-Length: {len(body)}", "", "")
-    with socket.create_connection(("127.0.0.1", dapr.http_port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", dapr.http_port), timeout=60) as connection:
         connection.sendall("\r\n".join(lines).encode())
         assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(body)

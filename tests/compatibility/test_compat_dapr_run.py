@@ -23,7 +23,7 @@ from jackfield.surfaces.dapr import Components, DaprApi, Reloading, Sidecar
 from jackfield.surfaces.http.protocol import Bounded
 from sidecars import SidecarClient, component
 
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 SEND = """
 import json, os, sys, urllib.request
 body = json.dumps({"operation": "create", "data": "x"}).encode()

@@ -44,7 +44,7 @@ def test_t1_mails_are_sent_side_by_side(flow: Runner, aws: FakeAws) -> None:
     seen: list[bool] = []
 
     def release() -> None:
-        seen.append(aws.wait_until(lambda fake: fake.received == 2, 20))
+        seen.append(aws.wait_until(lambda fake: fake.received == 2))
         aws.release()
 
     watch = Thread(target=release)

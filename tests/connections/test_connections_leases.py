@@ -19,7 +19,7 @@ from jackfield.connector import Forbidden, Minted, OpenContext, Sent, TimedOut, 
 from jackfield.errors import Cancelled
 from scripted import Client, Gate, Key, Script, invocation, runtime, scripted
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Mint:

@@ -53,6 +53,6 @@ def test_search_works_from_files(site: Path, browser: Browser) -> None:
     page.goto((site / "index.html").as_uri())
     page.locator("input.md-search__input").click()
     page.keyboard.type("restore")
-    expect(page.locator(".md-search-result__link").first).to_be_visible(timeout=15_000)
+    expect(page.locator(".md-search-result__link").first).to_be_visible(timeout=60_000)
     page.close()
     assert [url for url in asked if not url.startswith(("file:", "data:", "about:", "blob:"))] == []

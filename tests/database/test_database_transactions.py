@@ -251,7 +251,7 @@ def test_a_read_sees_one_moment(database: Database) -> None:
         assert reading.execute("SELECT name FROM workspaces") == []
         other = threading.Thread(target=lambda: database.record(lambda transaction: workspace(transaction, "a")))
         other.start()
-        other.join(20)
+        other.join(60)
         assert not other.is_alive()
         assert reading.execute("SELECT name FROM workspaces") == []
     assert names(database) == ["a"]

@@ -333,7 +333,7 @@ def test_cancelled_after_it_was_sent_runs_to_its_end(tmp_path: Path) -> None:
         assert rig.aws.wait_until(lambda aws: aws.received == 1)
         left.set()
         rig.aws.release()
-        thread.join(10)
+        thread.join(60)
         assert (found[0].status, rig.aws.accepted) == ("succeeded", 1)
 
 

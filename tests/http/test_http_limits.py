@@ -41,7 +41,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 @contextlib.contextmanager
 def talking(client: Client) -> Iterator[socket.socket]:
     """A connection to write raw bytes to."""
-    with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
         yield connection
 
 

@@ -34,7 +34,7 @@ def test_w4_workers_end_with_their_parent(tmp_path: Path) -> None:
         watched = [os.pidfd_open(pid) for pid in server.children()]
         assert len(watched) == 2
         server.process.kill()
-        server.process.wait(10)
+        server.process.wait(60)
         assert [_ended(descriptor, 20.0) for descriptor in watched] == [True, True]
         for descriptor in watched:
             os.close(descriptor)

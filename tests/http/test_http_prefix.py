@@ -71,7 +71,7 @@ def _proxied(stand: Stand, *, named: bool, cookies: dict[str, str]) -> Iterator[
         thread.start()
         yield replace(stand.client(), port=proxy.server_address[1])
         proxy.shutdown()
-        thread.join(10)
+        thread.join(60)
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -140,7 +140,7 @@ def _killed_and_restarted(server: Process, times: int) -> int:
         if len(before) == 2:
             os.kill(before[0], signal.SIGKILL)
             killed += 1
-        for _ in range(200):
+        for _ in range(1200):
             if len([pid for pid in server.children() if pid not in before[:1]]) == 2:
                 break
             pause.wait(0.05)

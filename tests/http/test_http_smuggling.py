@@ -31,7 +31,7 @@ class Door:
         """Send a request and one more after it; return the statuses of all answers until the server closes."""
         answers = bytearray()
         another = b"GET " + self.healthy + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection, contextlib.suppress(ConnectionError):
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection, contextlib.suppress(ConnectionError):
             connection.sendall(request + another)
             while part := connection.recv(65536):
                 answers += part

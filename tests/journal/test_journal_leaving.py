@@ -21,7 +21,7 @@ from nursery import connection, mail, nursery
 from truth import check_truth, entries_by_key
 
 LEAVERS = 50
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def _agree(aws: FakeAws, database_url: str, keys: list[str]) -> set[str]:

@@ -178,7 +178,7 @@ def test_a_client_reads_metadata_without_the_wheel(served: str, site: Path) -> N
 
 def fetched(served: str, path: str, accept: str) -> bytes:
     """The body of an answer."""
-    connection = http.client.HTTPConnection(served, timeout=10)
+    connection = http.client.HTTPConnection(served, timeout=60)
     connection.request("GET", path, headers={"Accept": accept})
     body = connection.getresponse().read()
     connection.close()
@@ -241,7 +241,7 @@ def test_the_index_is_html_or_json(served: str) -> None:
         ("/simple/", "text/html"),
         ("/packages/", "*/*"),
     ]:
-        connection = http.client.HTTPConnection(served, timeout=10)
+        connection = http.client.HTTPConnection(served, timeout=60)
         connection.request("GET", path, headers={"Accept": accept})
         answer = connection.getresponse()
         body = answer.read()

@@ -57,7 +57,7 @@ def test_a_failing_reader(shop: Storefront, home: Path, monkeypatch: pytest.Monk
 
     reader = threading.Thread(target=fail)
     reader.start()
-    assert entered.wait(20)
+    assert entered.wait(60)
     assert installer.install("acme", url)["changed"] is True
     done.set()
     reader.join()

@@ -202,7 +202,7 @@ def test_a_body_that_is_too_large_is_413(stand: Stand, client: Client, announced
     """The limit is the API's own, whether the size is told or not."""
     import http.client
 
-    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=60)
     piece = b" " * 50_000
     headers = {"Authorization": f"Bearer {client.token}"} | ({"Content-Length": str(50 * len(piece))} if announced else {})
     connection.request("POST", "/mcp", iter([piece] * (0 if announced else 50)), headers, encode_chunked=not announced)

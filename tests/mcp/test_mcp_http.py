@@ -217,7 +217,7 @@ def test_who_hangs_up_before_it_is_sent_has_cancelled(stand: Stand, client: Clie
         given = {**say("post", "hall", text="x", gate={"port": gate.port, "before": True}), "idempotencyKey": "hang-up"}
         body = json.dumps(call_of("execute_action", **given)).encode()
         head = f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {client.token}\r\nContent-Length: {len(body)}\r\n\r\n"
-        with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
             connection.sendall(head.encode() + body)
             gate.wait()
         wait_for_cancel(stand)
@@ -352,7 +352,7 @@ def test_many_talk_at_once(server: Server) -> None:
 
 def test_a_connection_is_kept_open(client: Client) -> None:
     """Requests follow each other on one connection, refused ones too."""
-    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=60)
     head = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
     for body, status in (
         (b"{", 400),

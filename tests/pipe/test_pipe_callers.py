@@ -20,7 +20,7 @@ from jackfield.connector import Connector, OpenContext, Rejected, Sent, TimedOut
 from jackfield.pipe.on_time import OnTime
 from scripted import Answer, Gate, Key, Panel, Reply, Script, invocation, runtime, scripted
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def awaited(*turns: Any) -> Script:

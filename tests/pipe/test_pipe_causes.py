@@ -138,7 +138,7 @@ def test_a_wait_for_a_lease_names_what_it_waited_for(tmp_path: Path, monkeypatch
     monkeypatch.setattr(connector.connections["key"], "open", opened)
     with runtime(tmp_path, connector) as board, ThreadPoolExecutor(1) as threads:
         first = threads.submit(board.jackfield.invoke, invocation())
-        assert gate.reached.wait(20)
+        assert gate.reached.wait(60)
         error = board.ask(timeoutSeconds=0.2).error
         gate.open.set()
         assert first.result().status == "succeeded"

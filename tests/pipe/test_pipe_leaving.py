@@ -18,7 +18,7 @@ from jackfield.errors import Cancelled
 from jackfield.manifest import Effect
 from scripted import Answer, Client, Gate, Key, Panel, Script, invocation, runtime, scripted
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def later(board: Panel, **options: Any) -> tuple[threading.Thread, list[Result]]:

@@ -79,7 +79,7 @@ def test_the_documented_permissions_suffice_over_tls(secured: Secured, tmp_path:
         def step(_engine: Engine) -> None:
             stand.ended(*[stand.queue(f"order-{number}") for number in range(20)])
             app = new_app(secured.url())
-            assert [list(reply.values()) for reply in app.control.ping(timeout=10.0, limit=1)] == [[{"ok": "pong"}]]
+            assert [list(reply.values()) for reply in app.control.ping(timeout=60.0, limit=1)] == [[{"ok": "pong"}]]
             with app.connection_for_read() as connection, connection.channel() as channel:
                 events = app.events.Receiver(channel, handlers={"worker-heartbeat": lambda event: heard.append(event["hostname"])})
                 app.control.enable_events()

@@ -52,7 +52,7 @@ def test_duplicate_messages_are_harmless(each_stand: EngineStand) -> None:
 
     def step(_engine: Engine) -> None:
         first = each_stand.queue("first", inputs={"wait": True})
-        assert each_stand.begun.acquire(timeout=20)
+        assert each_stand.begun.acquire(timeout=60)
         _publish(each_stand, [first] * 5)
         each_stand.ended(each_stand.queue("second"))
         each_stand.gate.set()
@@ -118,7 +118,7 @@ def test_queued_and_running_invocations_are_cancelled(stand: EngineStand) -> Non
 
     def step(engine: Engine) -> tuple[str, str]:
         running = stand.queue("running", inputs={"wait": True})
-        assert stand.begun.acquire(timeout=20)
+        assert stand.begun.acquire(timeout=60)
         waiting = stand.queue("waiting")
         assert engine.depth() == {"default": 1}
         assert engine.cancel("default", waiting)
@@ -156,7 +156,7 @@ def test_an_engine_that_stops_leaves_the_rest_to_others(each_stand: EngineStand)
 
     def step(_engine: Engine) -> list[str]:
         running = each_stand.queue("running", inputs={"wait": True})
-        assert each_stand.begun.acquire(timeout=20)
+        assert each_stand.begun.acquire(timeout=60)
         return [running, *[each_stand.queue(f"order-{number}") for number in range(20)]]
 
     running, *others = each_stand.work(step, slots=1, within=0.2)
@@ -174,7 +174,7 @@ def test_a_broker_that_goes_away_loses_nothing(tmp_path: Path, rabbitmq: Node) -
 
         def step(_engine: Engine) -> list[str]:
             ids = [stand.queue("running", inputs={"wait": True}), *[stand.queue(f"before-{number}") for number in range(20)]]
-            assert stand.begun.acquire(timeout=20)
+            assert stand.begun.acquire(timeout=60)
             rabbitmq.stop()
             ids += [stand.queue(f"without-{number}") for number in range(20)]
             rabbitmq.start()
@@ -206,9 +206,9 @@ def test_remote_commands_stop_nothing(stand: EngineStand) -> None:
         ]
         with app.connection_for_write() as connection:
             for name, arguments in commands:
-                replies = app.control.broadcast(name, arguments=arguments, reply=True, limit=1, timeout=20, connection=connection)
+                replies = app.control.broadcast(name, arguments=arguments, reply=True, limit=1, timeout=60, connection=connection)
                 assert ["refuse" in reply["error"] for found in replies for reply in found.values()] == [True], name
-            assert app.control.inspect(limit=1, timeout=20, connection=connection).ping()
+            assert app.control.inspect(limit=1, timeout=60, connection=connection).ping()
         stand.gate.set()
         stand.ended(blocked, *[stand.queue(f"order-{number}") for number in range(6)])
 

@@ -47,7 +47,7 @@ class Visitor:
         self._context.add_init_script(_LISTEN)
         self.page: Page = self._context.new_page()
         self.look("light")
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(60_000)
         self.faults: list[str] = []
         self.page.on("request", self._asked)
         self.page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 MODES = ("legacy", "2026-07-28")
 """The protocol with a handshake, and the one without."""
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 Server = Callable[[], Any]
 """Makes what the SDK's client connects to."""
 

@@ -43,7 +43,7 @@ class Browser:
         for _ in range(_HOPS):
             data = urlencode(form).encode() if form is not None else None
             try:
-                with self._opener.open(Request(url, data=data), timeout=10) as answer:
+                with self._opener.open(Request(url, data=data), timeout=60) as answer:
                     return url, answer.read().decode()
             except HTTPError as answer:
                 if answer.code not in (302, 303):
@@ -89,7 +89,7 @@ class AuthorizationServer:
 
     def count(self, path: str) -> int:
         """How many requests to a path it has had."""
-        with build_opener().open(f"{self.issuer}/counts", timeout=10) as answer:
+        with build_opener().open(f"{self.issuer}/counts", timeout=60) as answer:
             return int(json.loads(answer.read()).get(path, 0))
 
 

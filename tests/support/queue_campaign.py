@@ -51,7 +51,7 @@ class Done(Output):
 connector = Connector("ledger", title="Ledger", version="1.0.0")
 
 def _sent(item, effect):
-    connection = http.client.HTTPConnection("127.0.0.1", int(os.environ["LEDGER_PORT"]), timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", int(os.environ["LEDGER_PORT"]), timeout=60)
     connection.request("POST", "/" + effect, item.subject, {"X-Worker": os.environ.get("LEDGER_WORKER", "")})
     assert connection.getresponse().read() == b"accepted"
     return Done(subject=item.subject)

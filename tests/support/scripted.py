@@ -27,7 +27,7 @@ from jackfield.connector import (
 )
 from jackfield.manifest import Effect
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which a test gives up on a gate; none waits that long unless it fails."""
 
 

@@ -17,7 +17,7 @@ import pytest
 from jackfield.cli.main import main
 
 _RUNTIME = Path(__file__).parents[2] / "runtime"
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 """Seconds after which a test gives up on a process; no test waits that long unless it fails."""
 
 

@@ -19,7 +19,7 @@ from jackfield.surfaces.dapr import Bindings, DaprApi, Sidecar, read_bindings, r
 from jackfield.surfaces.http.protocol import Bounded
 from replies import Reply
 
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 
 
 class DaprReply(Reply):

@@ -99,7 +99,7 @@ class SmtpServer:
 
     def drop(self) -> None:
         """Close every connection that is open, as a server that goes away."""
-        asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(60)
 
     async def _drop(self) -> None:
         for talk in list(self._talks):
@@ -115,7 +115,7 @@ class SmtpServer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(5)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -31,7 +31,7 @@ from stage import Place, staged
 
 Json = dict[str, Any]
 
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 _SCHEMAS = Path(__file__).parents[2] / "schemas"
 EXITS: Mapping[str, int] = {
     **dict.fromkeys(("invalid_invocation", "unknown_connector", "unknown_action", "unknown_connection"), 2),

@@ -127,7 +127,7 @@ def test_the_aws_can_be_kept_up() -> None:
             result = jackfield.invoke((Path(served["examples"]) / "send-email.json").read_text(encoding="utf-8"))
         received = json.loads(process.stdout.readline())["received"]
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert received["MessageId"] == result.unwrap()["MessageId"]
 
 

@@ -135,7 +135,7 @@ class FakeAws:
         """Return everything that happened, as JSON."""
         return self._state.as_json()
 
-    def wait_until(self, condition: Callable[[FakeAws], bool], timeout: float = 5.0) -> bool:
+    def wait_until(self, condition: Callable[[FakeAws], bool], timeout: float = 60.0) -> bool:
         """Wait for the next requests until the condition holds; False where the time (seconds) runs out first."""
         with self._state.changed:
             return self._state.changed.wait_for(lambda: condition(self), timeout)

@@ -32,7 +32,7 @@ class FakeAwsProcess:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         # Its stdin closes, which ends it; communicate() also closes our ends of the pipes.
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=60)
 
     def _line(self) -> str:
         assert self._process.stdout is not None
