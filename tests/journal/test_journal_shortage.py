@@ -155,10 +155,10 @@ def test_renewing_goes_on_where_memory_is_short(database_url: str, monkeypatch: 
         instance, whole = Instance.of(database), Database.record
         shortages: list[BaseException] = [MemoryError(), RuntimeError("can't start new thread"), OSError(errno.EMFILE, "too many")]
 
-        def record(self: Database, unit: Any) -> Any:
+        def record(self: Database, unit: Any, *, ahead: bool = False) -> Any:
             if shortages:
                 raise shortages.pop()
-            return whole(self, unit)
+            return whole(self, unit, ahead=ahead)
 
         monkeypatch.setattr(Database, "record", record)
         for _ in range(3):
