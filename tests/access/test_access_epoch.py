@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import threading
@@ -151,3 +152,12 @@ def test_no_call_begins_on_the_old_state(database_url: str, open_runtime: Callab
 def test_no_call_begins_on_the_old_state_in_a_thousand_changes(database_url: str, open_runtime: Callable[..., Jackfield]) -> None:
     """The same a thousand times for each kind."""
     changed_under_calls(database_url, open_runtime, 1000, 7)
+
+
+def test_a_server_that_cannot_be_reached_fails_calls_as_results() -> None:
+    """A call asks the database first whether anything has changed: where there is none, that is a Result, never an exception."""
+    with Jackfield(database_url="postgresql://nobody@127.0.0.1:1/none?connect_timeout=5") as jackfield:
+        invocation = {"connector": "echo", "action": "say", "inputs": {}}
+        for result in (jackfield.invoke(invocation), asyncio.run(jackfield.ainvoke(invocation))):
+            assert result.error is not None
+            assert result.error.code == "unavailable"

@@ -164,7 +164,8 @@ class Storage:
 
     def one_state(self) -> AbstractContextManager[object]:
         """Let all readings in the block be one: a call runs on one state, and asks a server for it once."""
-        return nullcontext() if self.is_near else self.database.epochs.held()
+        epochs = None if self.is_near else self.epochs
+        return nullcontext() if epochs is None else epochs.held()
 
     def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Coroutine[Any, Any, T]:
         """Return ``work()``, to be run in a task of its own, with one reading for all of it."""
