@@ -14,7 +14,7 @@ WAIT = 30.0
 
 
 INTERRUPTED = """
-import os, signal, sys, threading, time
+import os, signal, sys, threading
 from jackfield.database import open_database
 
 def adding(name):
@@ -35,15 +35,15 @@ waiting = database._process.batches._waiting
 
 def interrupt():
     while not waiting:
-        time.sleep(0.001)
+        go.wait(0.001)
     others = [threading.Thread(target=lambda n=n: database.record(adding(f"other{n}"))) for n in range(3)]
     for other in others:
         other.start()
     while len(waiting) < 4:
-        time.sleep(0.001)
+        go.wait(0.001)
     signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
     while len(waiting) > 3:
-        time.sleep(0.001)
+        go.wait(0.001)
     go.set()
     for other in others:
         other.join(30)
