@@ -25,7 +25,7 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Steps that a schema may take for one part of a value", "schema.cost:MAX_COST", ""),
         ("Steps for a whole value, where its schema takes more than 32", "schema.steps:MAX_STEPS", ""),
         ("Integers beyond 64 bits in a value some of whose items must be unique", "schema.steps:MAX_LARGE", ""),
-        ("Comparisons of numbers beyond 64 bits or with fractions, in `enum`, `const`, `multipleOf`", "schema.steps:MAX_COMPARED", ""),
+        ("Comparisons of numbers beyond 64 bits or with fractions, in `enum`, `const`", "schema.steps:MAX_COMPARED", ""),
         ("Text that a pattern with look-around or back-references judges", "patterns:MAX_LOOKAROUND", "characters"),
         ("Squares of the lengths of such texts in one value", "patterns:MAX_SQUARES", ""),
         ("Text that a very large pattern judges", "patterns:MAX_LARGE", "characters"),

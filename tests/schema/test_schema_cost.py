@@ -222,6 +222,14 @@ def test_s1_every_keyword_counts_what_it_costs(schema: dict[str, Any], item: Any
     assert ["too large" in fault.message for fault in compiled.judge(many)] == [True]
 
 
+def test_i23_divisions_by_integers_count() -> None:
+    """5,000 numbers such as 1e300 took 0.8 s for 90 times 'multipleOf: 2', which counted as one step each; honest numbers are judged."""
+    dear = compile_schema({"properties": {"items": {"items": {"allOf": [{"multipleOf": 2}] * 90}}}})
+    assert ["too large" in fault.message for fault in dear.judge({"items": [1e300] * 5_000})] == [True]
+    assert dear.judge({"items": [4] * 3_000}) == ()
+    assert compile_schema({"properties": {"items": {"items": {"multipleOf": 5}}}}).judge({"items": [15] * 200_000}) == ()
+
+
 def test_s1_numbers_have_no_more_digits_than_a_double() -> None:
     """The time to compare two integers grows with the square of their digits: 240 of 4,200 digits in a list took 0.16 s."""
     compiled = compile_schema({"properties": {"v": {"items": {"type": "integer", "minimum": 1}}}})

@@ -32,9 +32,10 @@ _OF_PART = 4
 """Steps to compare a value with an array or an object of the schema, at least and for each part of it."""
 _OF_BOUND = 6
 """Steps to compare a number with a bound, which may be of another kind."""
+_OF_DIVISION = 24
 _OF_FRACTION = 100
-_OF_EXPONENT = 2_000
-"""Steps to divide a number by one that is no integer, or by one that is very large or small: exactly, with the digits of both."""
+_OF_TINY_FRACTION = 2_000
+"""Steps to divide a number by an integer, by a fraction, and by a very small one: exactly, with the digits of both."""
 _OF_FORMAT: Final[Mapping[str, int]] = dict.fromkeys(("email", "hostname", "idn-email", "idn-hostname"), 24)
 _BOUNDS = ("exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum")
 
@@ -55,8 +56,8 @@ class Cost:
 class Numbers:
     """Comparisons of numbers that the engine makes digit by digit, unless both are integers of 64 bits.
 
-    ``compared`` are the numbers of ``enum``, ``const`` and ``multipleOf`` with which one part of a value can be compared; where all
-    ``take_integers``, the type refuses other numbers first. ``unique`` items are compared with one another.
+    ``compared`` are the numbers of ``enum`` and ``const`` with which one part of a value can be compared; where all ``take_integers``, the
+    type refuses other numbers first. ``unique`` items are compared with one another. Divisions (``multipleOf``) are steps of ``Cost``.
     """
 
     compared: int
@@ -78,7 +79,7 @@ def schema_numbers(root: Node, outline: Outline) -> Numbers:
 
 
 def _numbers(node: Mapping[str, Json]) -> list[int | float]:
-    """Return the numbers of a schema's ``enum``, ``const`` and ``multipleOf``, those in objects and arrays included."""
+    """Return the numbers of a schema's ``enum`` and ``const``, those in objects and arrays included."""
     found: list[int | float] = []
     waiting = [*node.get("enum", ()), *_some(node, "const")]
     for value in waiting:  # a list that grows meanwhile
@@ -86,15 +87,7 @@ def _numbers(node: Mapping[str, Json]) -> list[int | float]:
             waiting += value.values() if isinstance(value, dict) else value
         elif isinstance(value, int | float) and not isinstance(value, bool):
             found.append(value)
-    if _divides(node):  # a number of 300 digits takes 15 µs
-        found += [node["multipleOf"]] * 2
     return found
-
-
-def _divides(node: Mapping[str, Json]) -> bool:
-    """Return whether numbers are divided by one that is no integer."""
-    divisor = node.get("multipleOf", 1)
-    return isinstance(divisor, float) and not divisor.is_integer()
 
 
 def _takes_integers(node: Mapping[str, Json]) -> bool:
@@ -250,9 +243,12 @@ class _Compared(_Costs):
 def _of_numbers(node: Mapping[str, Json]) -> int:
     """Return the steps of the keywords for numbers."""
     steps = _OF_BOUND * sum(keyword in node for keyword in _BOUNDS)
-    if _divides(node):
-        steps += _OF_FRACTION if node["multipleOf"] > SMALL_NUMBER else _OF_EXPONENT
-    return steps
+    divisor = node.get("multipleOf")
+    if divisor is None:
+        return steps
+    if isinstance(divisor, int) or divisor.is_integer():
+        return steps + _OF_DIVISION
+    return steps + (_OF_FRACTION if divisor > SMALL_NUMBER else _OF_TINY_FRACTION)
 
 
 def _some(node: Mapping[str, Json], *keywords: str) -> Iterator[Node]:

@@ -17,8 +17,8 @@ DIGITS: Final = 53
 """Bits of an integer that count as one step."""
 SMALL_NUMBER: Final = 1e-22
 LARGE_NUMBER: Final = 1e22
-"""Fractions beyond these are compared and divided digit by digit, and count as ``_OF_EXPONENT`` steps more."""
-_OF_EXPONENT = 16
+"""Fractions beyond these are compared and divided digit by digit, and count as ``_OF_LONG`` steps more."""
+_OF_LONG = 16
 
 
 MAX_COMPARED: Final = 1 << 17
@@ -61,7 +61,7 @@ def steps_of(value: Json, limit: int) -> int:
             elif kind is int:
                 steps += part.bit_length() // DIGITS
             elif kind is float:
-                steps += _OF_EXPONENT if part and not SMALL_NUMBER < abs(part) < LARGE_NUMBER else 0
+                steps += _OF_LONG if part and not SMALL_NUMBER < abs(part) < LARGE_NUMBER else 0
             elif kind is list:
                 below += part
             elif kind is dict:
