@@ -102,7 +102,7 @@ def test_cut_ends_early(count: int | None) -> None:
 @pytest.mark.parametrize("head", [True, False])
 def test_drip_outlives_read_timeouts(*, head: bool) -> None:
     """A dripped answer comes whole, however short the read timeout, since each byte renews it."""
-    with FakeAws(script=[{"do": "drip", "seconds": 0.01, "head": head}]) as aws:
+    with FakeAws(script=[{"do": "drip", "seconds": 0.03, "head": head}]) as aws:
         started = time.monotonic()
         assert _send(boto_client(aws.url, timeout=1.0))["MessageId"] == aws.messages[0].message_id
         assert time.monotonic() - started > 1.0
