@@ -207,7 +207,7 @@ class Attempts:
         """
         effect, done = self.effect, self._done()
         self.current = None  # this attempt is over and recorded
-        if isinstance(error, NotYet) and (self.run.claimed is not None) and effect == "idempotent":
+        if isinstance(error, NotYet) and self.run.claimed is not None and effect == "idempotent":
             raise error  # the queue runs it again, under the same key
         self.evidence.done = done or self.evidence.done
         self.evidence.doubtful = self.evidence.doubtful or bool(done) or (error.sent is Sent.UNKNOWN and self._ends_in_doubt(effect))
@@ -231,7 +231,7 @@ class Attempts:
     async def _wait(self, tries: Tries, error: JackfieldError) -> None:
         if not (error.retryable or error.sent is Sent.UNKNOWN) or not error.repeatable or not tries.allow_another(error):
             raise error
-        if isinstance(error, NotYet) and (self.run.claimed is not None):
+        if isinstance(error, NotYet) and self.run.claimed is not None:
             raise error  # the queue waits, and no thread
         seconds, remaining = self.means.backoff.wait(tries.made, error), self.run.deadline.remaining()
         if isinstance(error, NotYet):

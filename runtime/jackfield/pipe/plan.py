@@ -217,12 +217,12 @@ class Plans:
             caller.audience, caller.scope, caller.remote, invocation.connector, invocation.connector_version, invocation.action,
             name if isinstance(name, str | None) else "",
         )  # fmt: skip
+        if record is not None:
+            record.sees = partial(self._sees, caller)
         served = self._served.get(asked)
         if served is not None and served.moment == moment and served.rules is caller.rules and caller.ended is None:
             plan = served.plan
             run.meta.connector_version = plan.manifest.version
-            if record is not None:
-                record.sees = partial(self._sees, caller)
         else:
             plan = await self._found(invocation, run)
             if isinstance(name, str | None) and caller.ended is None:
@@ -242,7 +242,6 @@ class Plans:
         run.unfound = None
         if record is not None:
             record.found(manifest, action)
-            record.sees = partial(self._sees, caller)
         if authorizer is not None:
             require_call(invocation, manifest, action, authorizer, note)
         find = partial(find_target, invocation, manifest, action, known, self.targets, caller.origin, authorizer, note)
