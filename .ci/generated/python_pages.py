@@ -14,9 +14,10 @@ import jackfield
 from generated.markdown import NOTICE, block
 from generated.prose import markdown, signature, summary
 from jackfield import connector, testing
-from jackfield.connector import context, guard
+from jackfield.connector import context
 from jackfield.invocation import Meta
 from jackfield.management.connections import ManagedConnections
+from jackfield.wire import guard
 
 _PYTHON = """# Python API
 

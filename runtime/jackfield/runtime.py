@@ -15,7 +15,6 @@ from jackfield.clock import Clock, SystemClock
 from jackfield.clock import within as within_seconds
 from jackfield.connections.connection_lookup import sources_from
 from jackfield.connections.secret_references import Secrets
-from jackfield.connector.guard import Guard
 from jackfield.errors import Cancelled, JackfieldError
 from jackfield.files.store import FileLimits, Files
 from jackfield.fork import at_fork
@@ -37,6 +36,7 @@ from jackfield.pipe.waiter import InThread, LoopThread, OnLoop, run_in_thread
 from jackfield.pipe.wrapping import observing
 from jackfield.resources.storage import Storage
 from jackfield.schema.cache import Schemas
+from jackfield.wire.guard import Guard
 
 if TYPE_CHECKING:
     import asyncio

@@ -66,7 +66,7 @@ def _work(arguments: Namespace, _output: Output) -> int:
     prepare_process()
     save_memory()
     require_connection_files(os.environ)
-    from jackfield.connector.guard import Guard
+    from jackfield.wire.guard import Guard
 
     runtimes = RuntimePool(os.environ, guard=Guard(allowed=tuple(arguments.allow_host)))
     if not runtimes.storage.enabled:

@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from jackfield.connector.context import MAX_ANSWER, Account, Answered, Call, Minted, OpenContext, Step, bounded_answer, current_call
     from jackfield.connector.declare import Action, Connector, Option
     from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant, Grants
-    from jackfield.connector.guard import ANYWHERE, Guard
     from jackfield.connector.manifests import describe
     from jackfield.connector.models import ConnectionType, DeclarationError, Field, File, Inputs, Output
-    from jackfield.connector.shortage import exhausted
     from jackfield.connector.streamed import OutputFile, StreamedFile
     from jackfield.errors import (
         Conflict,
@@ -43,6 +41,12 @@ if TYPE_CHECKING:
     from jackfield.hooks import hookimpl
     from jackfield.json_pointer import pointer
     from jackfield.manifest import Pagination, RateLimit, Serves
+    from jackfield.wire.client import Wire, WireSettings
+    from jackfield.wire.connection import Target
+    from jackfield.wire.faults import WireFault
+    from jackfield.wire.guard import ANYWHERE, Guard
+    from jackfield.wire.reply import Reply
+    from jackfield.wire.shortage import exhausted
 
 __all__ = [
     "ANYWHERE",
@@ -86,14 +90,19 @@ __all__ = [
     "RateLimit",
     "RateLimited",
     "Rejected",
+    "Reply",
     "Sent",
     "Serves",
     "Step",
     "StreamedFile",
+    "Target",
     "TimedOut",
     "Unauthenticated",
     "Unavailable",
     "Warmup",
+    "Wire",
+    "WireFault",
+    "WireSettings",
     "bounded_answer",
     "current_call",
     "describe",
@@ -109,10 +118,8 @@ __getattr__, __dir__ = exports(
         ".context": ("MAX_ANSWER", "Account", "Answered", "Call", "Minted", "OpenContext", "Step", "bounded_answer", "current_call"),
         ".declare": ("Action", "Connector", "Option"),
         ".grants": ("Authorization", "DeviceAuthorization", "Grant", "Grants"),
-        ".guard": ("ANYWHERE", "Guard"),
         ".manifests": ("describe",),
         ".models": ("ConnectionType", "DeclarationError", "Field", "File", "Inputs", "Output"),
-        ".shortage": ("exhausted",),
         ".streamed": ("OutputFile", "StreamedFile"),
         "jackfield.clock": ("Clock", "Deadline"),
         "jackfield.errors": (
@@ -137,5 +144,11 @@ __getattr__, __dir__ = exports(
         "jackfield.hooks": ("hookimpl",),
         "jackfield.json_pointer": ("pointer",),
         "jackfield.manifest": ("Pagination", "RateLimit", "Serves"),
+        "jackfield.wire.client": ("Wire", "WireSettings"),
+        "jackfield.wire.connection": ("Target",),
+        "jackfield.wire.faults": ("WireFault",),
+        "jackfield.wire.guard": ("ANYWHERE", "Guard"),
+        "jackfield.wire.reply": ("Reply",),
+        "jackfield.wire.shortage": ("exhausted",),
     },
 )

@@ -11,9 +11,9 @@ from uuid import uuid4
 
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.grants import Grants
-from jackfield.connector.guard import ANYWHERE, Guard
 from jackfield.errors import Cancelled, Detail, Sent, Unavailable
 from jackfield.failures import OnFailure
+from jackfield.wire.guard import ANYWHERE, Guard
 
 T = TypeVar("T")
 Observe = Callable[[str, str, float, float, int | None], object]

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline, SystemClock
-from jackfield.connector.guard import Guard
 from jackfield.errors import InvalidInput
 from jackfield.isolation.conversation import Conversation
 from jackfield.isolation.egress import Egress
 from jackfield.isolation.lazy_threads import LazyThreads
 from jackfield.isolation.proxies import Proxies
 from jackfield.isolation.sessions import Session, Sessions
+from jackfield.wire.guard import Guard
 
 if TYPE_CHECKING:
     from jackfield.connector.context import Call, OpenContext

@@ -17,10 +17,10 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from jackfield.connector.guard import Guard
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.isolation.proxies import Proxies
 from jackfield.pipe.open import hosts_of, named_hosts
+from jackfield.wire.guard import Guard
 
 _LOG = logging.getLogger("jackfield.isolation")
 _PUBLIC = Guard()

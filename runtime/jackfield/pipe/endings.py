@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from jackfield.connector.shortage import exhausted
 from jackfield.errors import InDoubt, Internal, InvalidConnection, JackfieldError, Unauthenticated
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.pipe.settle import failed, mask_names, masked_error
 from jackfield.redaction.logs import reason
+from jackfield.wire.shortage import exhausted
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import entered
-from jackfield.connector.shortage import exhausted
 from jackfield.errors import (
     Cancelled,
     Detail,
@@ -26,6 +25,7 @@ from jackfield.errors import (
 )
 from jackfield.failures import Raised, attempt_foreign
 from jackfield.hints import NextStep
+from jackfield.wire.shortage import exhausted
 
 if TYPE_CHECKING:
     from jackfield.connector import Connector, Inputs

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import Clock, SystemClock
-from jackfield.connector.guard import Guard
 from jackfield.files.store import FileLimits, Files
 from jackfield.fork import at_fork
 from jackfield.invocation import Result
@@ -22,6 +21,7 @@ from jackfield.journal.recovery import Recovery
 from jackfield.resources.storage import Storage
 from jackfield.resources.turns import Turns
 from jackfield.runtime import Jackfield
+from jackfield.wire.guard import Guard
 
 if TYPE_CHECKING:
     from jackfield.access import Settings, Workspaces

@@ -8,12 +8,12 @@ import sys
 from typing import Any
 
 from jackfield.clock import Clock, within
-from jackfield.connector.shortage import exhausted
 from jackfield.database import Database
 from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import JackfieldError
 from jackfield.resources.storage import Storage
 from jackfield.resources.threads import Threads
+from jackfield.wire.shortage import exhausted
 
 _FRESH = 2.0
 """Seconds for which an outcome is cached: probes cost at most one commit in that time."""

@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from jackfield.catalog.index import ActionIndex
 from jackfield.clock import Clock
-from jackfield.connector.guard import Guard
 from jackfield.errors import JackfieldError
 from jackfield.files import FileLimits
 from jackfield.queue import Engine, RuntimePool, open_engine, queue_url
@@ -28,6 +27,7 @@ from jackfield.surfaces.shared.readiness import Readiness
 from jackfield.surfaces.shared.settings import Settings
 from jackfield.surfaces.shared.stopping import Stopping
 from jackfield.surfaces.shared.tracing import Tracing
+from jackfield.wire.guard import Guard
 
 T = TypeVar("T")
 

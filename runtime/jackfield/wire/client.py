@@ -1,0 +1,144 @@
+"""A request from its first byte to the head of its response: here it is decided how much of it has been sent."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn
+
+from jackfield.errors import Sent
+from jackfield.wire.connection import Connection, Limit, Route, Target, connect, proxy_fields
+from jackfield.wire.faults import Kind, WireFault, garbled
+from jackfield.wire.guard import ANYWHERE, Guard
+from jackfield.wire.head import Fields, values_of, write_head
+from jackfield.wire.pool import Pool
+from jackfield.wire.reply import Reply
+
+_AT_ONCE = 65_536
+"""Longest body that is written together with the head."""
+_FIRST_FINAL = 200
+_REDIRECTION = 300
+"""First status that is not a success."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WireSettings:
+    """Settings of a wire: what a server may be (``guard``; ``guard_path`` points at the connection value that names it), how it is reached
+    (``tls`` returns the context; ``proxy`` is an HTTP proxy), and which connections are kept: ``kept`` at most, each for ``idle``
+    seconds. ``connect_timeout`` bounds a TCP connection and a TLS handshake each, in seconds; a deadline may be shorter."""
+
+    guard: Guard = ANYWHERE
+    guard_path: str = ""
+    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    proxy: Target | None = None
+    proxy_login: tuple[str, str] | None = None
+    connect_timeout: float = 10.0
+    idle: float = 20.0
+    kept: int = 100
+
+
+class Wire:
+    """Requests to any servers over connections with the same settings. Thread-safe; never repeats a request."""
+
+    def __init__(self, settings: WireSettings) -> None:
+        self._pool = Pool(settings.kept, settings.idle)
+        self._proxy = settings.proxy
+        self._login = proxy_fields(settings.proxy_login)
+        self._route = Route(
+            settings.guard, settings.guard_path, settings.tls, settings.proxy, settings.proxy_login, settings.connect_timeout
+        )
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("open connections cannot be pickled")
+
+    def send(
+        self,
+        method: str,
+        target: Target,
+        path: bytes,
+        fields: Fields,
+        body: bytes | Iterable[bytes] | None,
+        limit: Limit,
+        begin: Callable[[], None],
+    ) -> Reply:
+        """Send a request and return the response once its head has arrived.
+
+        ``path`` is the request's target, and ``fields`` are sent as given: ``Host`` and those that frame the body are the caller's.
+        ``limit`` returns the seconds left. ``begin`` is called once, when a connection stands and before the first byte.
+
+        :raises WireFault: if there is no response; its ``sent`` says how far the request got.
+        :raises InvalidConnection: if the guard does not permit the server.
+        """
+        if self._proxy is not None and target.scheme == "http":
+            path, fields = b"http://%b%b" % (target.authority, path), [*fields, *self._login]
+        first, rest = write_head(method, path, fields), None
+        if isinstance(body, bytes) and len(body) <= _AT_ONCE:
+            first += body
+        elif body is not None:
+            rest = _framed((body,) if isinstance(body, bytes) else body, fields)
+        connection, reply = self._pool.take(target) or connect(target, self._route, limit), None
+        try:
+            begin()
+            whole = self._started(connection, target, first, limit) and (rest is None or _write(connection, rest, limit))
+            reply = self._reply(connection, target, method, limit, whole)
+        finally:
+            if reply is None:
+                connection.close()
+        return reply
+
+    def _started(self, connection: Connection, target: Target, first: bytes, limit: Limit) -> bool:
+        """Write the beginning of a request. A kept connection that takes none of it had ended, and is opened again."""
+        try:
+            return connection.write(first, limit)
+        except WireFault as fault:
+            if fault.sent is not Sent.NOTHING or not connection.used:
+                raise
+        connection.close()
+        connection.sock, connection.used = connect(target, self._route, limit).sock, False
+        return connection.write(first, limit)
+
+    def _reply(self, connection: Connection, target: Target, method: str, limit: Limit, whole: bool) -> Reply:
+        """Read the head of the response. A server may refuse a request before it has read it, but its success would say nothing."""
+        reply = Reply(connection.head(limit), method, connection, limit, partial(self._pool.put, target) if whole else None)
+        if reply.status < _FIRST_FINAL:
+            raise garbled("it speaks another protocol than was asked for")
+        if not whole and reply.status < _REDIRECTION:
+            raise WireFault(Kind.CUT, Sent.UNKNOWN, "it answered before it had read the request")
+        return reply
+
+
+def _write(connection: Connection, pieces: Iterable[bytes], limit: Limit) -> bool:
+    """Write a body; return False if the server has begun to answer, or hung up, before it took all of it."""
+    try:
+        return all(connection.write(piece, limit) for piece in pieces)
+    except WireFault as fault:
+        if fault.sent is Sent.NOTHING:  # of this piece; the head has left
+            return False
+        raise
+
+
+def _framed(body: Iterable[bytes], fields: Fields) -> Iterator[bytes]:
+    """Return the body's pieces as they are written: in chunks if the fields say so, else as many bytes as they say."""
+    if b"chunked" in values_of(fields, b"transfer-encoding"):
+        return _chunked(body)
+    return _counted(body, int((values_of(fields, b"content-length") or [b"0"])[0]))
+
+
+def _chunked(body: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in body:
+        if piece:
+            yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
+
+
+def _counted(body: Iterable[bytes], left: int) -> Iterator[bytes]:
+    for piece in body:
+        left -= len(piece)
+        if left < 0:
+            break
+        if piece:
+            yield piece
+    if left:
+        raise WireFault(Kind.UNSENDABLE, Sent.UNKNOWN, "the request's body is not as long as its Content-Length says")

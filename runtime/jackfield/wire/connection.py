@@ -1,0 +1,276 @@
+"""One connection to a server: opened within a deadline, to an address that a guard has checked. The only module that moves bytes."""
+
+from __future__ import annotations
+
+import re
+import select
+import socket
+import ssl
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from jackfield.errors import Sent
+from jackfield.wire.faults import Kind, WireFault, broken, garbled, no_handshake, not_connected, printable
+from jackfield.wire.guard import ANYWHERE, Guard
+from jackfield.wire.head import head_end, read_head, write_head
+
+Limit = Callable[[], float]
+"""Returns the seconds left for a request; 0 or less once its deadline has passed."""
+
+_READ = 65_536
+_SUCCESS = range(200, 300)
+_INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")
+"""Beginning of a response that another one follows; 101 would end HTTP, which no request asks for."""
+_MOST_INTERIM = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Server of a request. An IPv6 ``host`` has no brackets."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def authority(self) -> bytes:
+        """Host and port, as in a CONNECT request."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}".encode("ascii", "replace")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """How a server is reached. ``guard`` checks each address that a name resolves to; ``guard_path`` points at the connection value that
+    names the server. ``tls`` returns the context for it. ``timeout`` bounds a TCP connection and a TLS handshake each, in seconds."""
+
+    guard: Guard
+    guard_path: str
+    tls: Callable[[], ssl.SSLContext]
+    proxy: Target | None
+    proxy_login: tuple[str, str] | None
+    timeout: float
+
+
+class Connection:
+    """TCP or TLS connection, and what has arrived on it beyond what was read. One thread uses it at a time."""
+
+    __slots__ = ("buffer", "idle_since", "sock", "used")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.buffer = b""
+        self.used = False
+        self.idle_since = 0.0
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.sock.close()
+
+    def is_idle(self) -> bool:
+        """Return True if nothing has arrived since the last response: neither the connection's end nor bytes that nobody has asked for."""
+        if self.buffer:
+            return False
+        try:
+            poll = select.poll()
+            poll.register(self.sock, select.POLLIN)
+            if not poll.poll(0):
+                return not isinstance(self.sock, ssl.SSLSocket) or not self.sock.pending()
+            return isinstance(self.sock, ssl.SSLSocket) and _only_records(self.sock)
+        except (OSError, ValueError):
+            return False
+
+    def fill(self, limit: Limit) -> bool:
+        """Wait for more bytes; return False at the end of the connection.
+
+        :raises WireFault: if the connection breaks, or the deadline passes.
+        """
+        try:
+            self.sock.settimeout(_left(limit))
+            found = self.sock.recv(_READ)
+        except ssl.SSLEOFError:
+            found = b""  # cut without TLS's farewell: what its end means depends on how much had to come
+        except OSError as error:
+            raise broken(error) from error
+        self.buffer = self.buffer + found if self.buffer else found
+        return bool(found)
+
+    def write(self, data: bytes, limit: Limit) -> bool:
+        """Write ``data``; return False if the server has begun to answer, or hung up, before it took all of it.
+
+        :raises WireFault: if the deadline passes. ``NOTHING`` of the data was sent if the connection was broken before.
+        """
+        try:
+            self.sock.settimeout(_left(limit))
+            written = self.sock.send(data)
+        except TimeoutError as error:
+            raise broken(error) from error
+        except OSError as error:
+            raise _unwritten(error) from error
+        return written == len(data) or self._write_rest(memoryview(data)[written:], limit)
+
+    def _write_rest(self, rest: memoryview, limit: Limit) -> bool:
+        """Write what did not fit at once, and listen meanwhile: a server that refuses a request need not read it."""
+        self.sock.settimeout(0)
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN | select.POLLOUT)
+        while rest:
+            try:
+                ready = poll.poll(_left(limit) * 1000)
+                if any(event & ~select.POLLOUT for _, event in ready) and self._has_answer():
+                    return False
+                if any(event & select.POLLOUT for _, event in ready):
+                    rest = rest[self.sock.send(rest) :]
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                continue
+            except TimeoutError as error:
+                raise broken(error) from error
+            except OSError:
+                return False  # it may have answered before it hung up
+        return True
+
+    def _has_answer(self) -> bool:
+        """Take what has arrived, without waiting; return whether that is any of the answer, or the connection's end."""
+        try:
+            self.buffer += self.sock.recv(_READ)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        return True
+
+    def head(self, limit: Limit) -> bytes:
+        """Return the head of a final response, with its empty line. Interim responses are passed over.
+
+        :raises WireFault: if the connection ends before, the deadline passes, or it is no head.
+        """
+        for _ in range(_MOST_INTERIM):
+            head = self._one_head(limit)
+            if not _INTERIM.match(head):
+                return head
+            read_head(head)
+        raise garbled(f"more than {_MOST_INTERIM:,} interim responses")
+
+    def _one_head(self, limit: Limit) -> bytes:
+        seen = 0
+        while not (end := head_end(self.buffer, seen)):
+            seen = len(self.buffer)
+            if not self.fill(limit):
+                raise WireFault(Kind.CUT, Sent.UNKNOWN, "the connection ended within the head" if self.buffer else "")
+        head, self.buffer = self.buffer[:end], self.buffer[end:]
+        return head
+
+
+def connect(target: Target, route: Route, limit: Limit) -> Connection:
+    """Open a connection to ``target``.
+
+    :raises WireFault: if it cannot be opened.
+    :raises InvalidConnection: if the guard does not permit the server.
+    """
+    proxy = route.proxy
+    if proxy is None:
+        connection = Connection(_tcp(target, route.guard, route, limit))
+    else:
+        if not route.guard.internal:
+            route.guard.check(target.host, route.guard_path)  # the proxy resolves the name, so this is all that can be checked
+        connection = Connection(_through_proxy(_tcp(proxy, ANYWHERE, route, limit), target, route, limit))
+    if target.scheme == "https":
+        connection.sock = _tls(connection.sock, target.host, route, limit)
+    return connection
+
+
+def proxy_fields(login: tuple[str, str] | None) -> list[tuple[bytes, bytes]]:
+    """Return the header field that signs in to a proxy."""
+    if login is None:
+        return []
+    return [(b"Proxy-Authorization", b"Basic " + b64encode(f"{login[0]}:{login[1]}".encode()))]
+
+
+def _tcp(target: Target, guard: Guard, route: Route, limit: Limit) -> socket.socket:
+    """Connect to the first address that accepts. One that swallows packets leaves time for the next."""
+    try:
+        addresses = guard.resolve(target.host, target.port, route.guard_path)
+        failure: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
+        for number, (family, address) in enumerate(addresses):
+            seconds = min(route.timeout, _left(limit)) / (len(addresses) - number)
+            made = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                made.settimeout(seconds)
+                made.connect(address)
+                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError as error:
+                made.close()
+                failure = error
+            else:
+                return made
+        raise failure
+    except (OSError, UnicodeError, MemoryError) as error:
+        raise not_connected(error) from error
+
+
+def _through_proxy(sock: socket.socket, target: Target, route: Route, limit: Limit) -> socket.socket:
+    """Ask the proxy for a tunnel to a TLS server (RFC 9110 §9.3.6); a request in clear text goes to the proxy itself."""
+    if target.scheme != "https":
+        return sock
+    connection = Connection(sock)
+    place = target.authority
+    deadline = time.monotonic() + route.timeout
+
+    def within() -> float:
+        return min(limit(), deadline - time.monotonic())
+
+    try:
+        connection.write(write_head("CONNECT", place, [(b"Host", place), *proxy_fields(route.proxy_login)]), within)
+        head = connection.head(within)
+        status = read_head(head)[1]
+    except WireFault as error:
+        sock.close()
+        late = error.kind is Kind.LATE
+        raise WireFault(Kind.CONNECT_LATE if late else Kind.PROXY, Sent.NOTHING, error.reason) from error
+    if status not in _SUCCESS:
+        _refused(sock, printable(head.split(b"\n", 1)[0][9:].strip()))
+    if connection.buffer:
+        _refused(sock, "it sent bytes before the server could")
+    return sock
+
+
+def _refused(sock: socket.socket, reason: str) -> NoReturn:
+    sock.close()
+    raise WireFault(Kind.PROXY, Sent.NOTHING, reason)
+
+
+def _tls(sock: socket.socket, host: str, route: Route, limit: Limit) -> socket.socket:
+    try:
+        sock.settimeout(min(route.timeout, _left(limit)))
+        return route.tls().wrap_socket(sock, server_hostname=host)
+    except (OSError, ValueError, MemoryError) as error:
+        sock.close()
+        raise no_handshake(error) from error
+
+
+def _left(limit: Limit) -> float:
+    """Return the seconds left.
+
+    :raises TimeoutError: if there are none.
+    """
+    left = limit()
+    if left <= 0:
+        raise TimeoutError("the deadline passed")
+    return left
+
+
+def _unwritten(error: OSError) -> WireFault:
+    """Return the fault for a connection that took no byte of what was to be written: it had ended before."""
+    fault = broken(error)
+    return WireFault(fault.kind, Sent.NOTHING, fault.reason) if fault.kind is Kind.CUT else fault
+
+
+def _only_records(sock: ssl.SSLSocket) -> bool:
+    """Return True if what has arrived on a TLS connection is none of its data (a session ticket)."""
+    sock.settimeout(0)
+    try:
+        sock.recv(1)
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return True
+    return False

@@ -1,0 +1,78 @@
+"""Heads of HTTP/1.1 messages (RFC 9112), read strictly: two readers of the same bytes must not see different messages in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from jackfield.errors import Sent
+from jackfield.wire.faults import Kind, WireFault, garbled
+
+Fields = list[tuple[bytes, bytes]]
+"""Header fields as sent: names in their own case, values without the spaces around them."""
+
+MAX_HEAD = 65_536
+"""Longest head of a response in bytes."""
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
+_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: " + _VALUE + rb")?\r?\n")
+_FIELD = re.compile(rb"(" + _TOKEN + rb"):(" + _VALUE + rb")\r?\n")
+_BLOCK = re.compile(rb"(?:" + _TOKEN + rb":" + _VALUE + rb"\r?\n)*\r?\n")
+_END = re.compile(rb"\n\r?\n")
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+_REQUEST = re.compile(rb"[A-Z-]{1,32} [\x21-\x7e]+ HTTP/1\.1\r\n(?:" + _TOKEN + rb":" + _VALUE + rb"\r\n)*\r\n")
+
+
+def head_end(buffer: bytes | bytearray, seen: int) -> int:
+    """Return the length of the head that ``buffer`` begins with, or 0 if its end has not arrived. ``seen`` bytes were looked at before.
+
+    :raises WireFault: if the head is longer than a head may be.
+    """
+    found = _END.search(buffer, max(0, seen - 3))
+    end = 0 if found is None else found.end()
+    if max(end, 0 if end else len(buffer)) > MAX_HEAD:
+        raise garbled(f"the head of the response is longer than {MAX_HEAD:,} bytes")
+    return end
+
+
+def read_head(head: bytes) -> tuple[int, int, Fields]:
+    """Return the minor version of HTTP/1, the status and the fields of a response's head.
+
+    :raises WireFault: if it is none.
+    """
+    first = _STATUS.match(head)
+    if first is None:
+        raise garbled("its first line is no status line of HTTP/1")
+    return int(first[1]), int(first[2]), read_fields(head[first.end() :])
+
+
+def read_fields(block: bytes) -> Fields:
+    """Return the fields of a head without its first line, or of a chunked body's end. A folded line continues its field (RFC 9112 §5.2).
+
+    :raises WireFault: if a line is no field.
+    """
+    if b"\n " in block or b"\n\t" in block:
+        block = _FOLD.sub(b" ", block)
+    if _BLOCK.fullmatch(block) is None:
+        raise garbled("a line of its head is no header field")
+    return [(name, value.strip(b" \t")) for name, value in _FIELD.findall(block)]
+
+
+def write_head(method: str, target: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the head of a request.
+
+    :raises WireFault: if a part of it would end its line, or is not allowed where it stands.
+    """
+    lines = [b"%b %b HTTP/1.1\r\n" % (method.encode("latin-1", "replace"), target)]
+    lines += [b"%b: %b\r\n" % field for field in fields]
+    lines.append(b"\r\n")
+    head = b"".join(lines)
+    if _REQUEST.fullmatch(head) is None or head.count(b"\n") != len(lines):
+        raise WireFault(Kind.UNSENDABLE, Sent.NOTHING, "a part of the request's head contains characters that HTTP does not allow")
+    return head
+
+
+def values_of(fields: Fields, name: bytes) -> list[bytes]:
+    """Return the values of all fields called ``name`` (in lower case), split at commas, without spaces, in lower case."""
+    found = [value for key, value in fields if len(key) == len(name) and key.lower() == name]
+    return [part.strip(b" \t").lower() for value in found for part in value.split(b",")]

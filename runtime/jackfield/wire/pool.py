@@ -1,0 +1,74 @@
+"""Idle connections, kept for the next request to the same server."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections import deque
+
+from jackfield.fork import at_fork
+from jackfield.wire.connection import Connection, Target
+
+
+class Pool:
+    """At most ``kept`` idle connections, each for ``idle`` seconds. Thread-safe; closed with its last reference."""
+
+    def __init__(self, kept: int, idle: float) -> None:
+        self._kept = kept
+        self._idle = idle
+        self._begin()
+        at_fork(self, child=Pool._begin)
+
+    def _begin(self) -> None:
+        """Begin without connections, also in a forked child: those that there are belong to its parent."""
+        self._waiting: dict[Target, deque[Connection]] = {}
+        self._count = 0
+        self._lock = threading.Lock()
+        weakref.finalize(self, _close_all, self._waiting, os.getpid()).atexit = False
+
+    def take(self, target: Target) -> Connection | None:
+        """Return an idle connection to ``target`` that still stands; None if there is none."""
+        while True:
+            with self._lock:
+                waiting = self._waiting.get(target)
+                if not waiting:
+                    return None
+                found = waiting.pop()
+                self._count -= 1
+            if time.monotonic() - found.idle_since < self._idle and found.is_idle():
+                return found
+            found.close()
+
+    def put(self, target: Target, connection: Connection) -> None:
+        """Keep a connection on which a whole response has been read."""
+        connection.used = True
+        connection.idle_since = time.monotonic()
+        with self._lock:
+            self._waiting.setdefault(target, deque()).append(connection)
+            self._count += 1
+            dropped = self._outdated(connection.idle_since) if self._count > self._kept else []
+        for one in dropped:
+            one.close()
+
+    def _outdated(self, now: float) -> list[Connection]:
+        """Take out the connections that have waited for too long; the one that has waited longest at least."""
+        oldest = min((waiting[0].idle_since for waiting in self._waiting.values() if waiting), default=now)
+        last = max(oldest, now - self._idle)
+        dropped = []
+        for target, waiting in list(self._waiting.items()):
+            while waiting and waiting[0].idle_since <= last:
+                dropped.append(waiting.popleft())
+            if not waiting:
+                del self._waiting[target]
+        self._count -= len(dropped)
+        return dropped
+
+
+def _close_all(waiting: dict[Target, deque[Connection]], born_in: int) -> None:
+    """Close what is left, in the process that opened it."""
+    if os.getpid() == born_in:
+        for connections in waiting.values():
+            for connection in connections:
+                connection.close()

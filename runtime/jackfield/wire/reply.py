@@ -1,0 +1,149 @@
+"""A response whose head has arrived: its body without the framing, and what becomes of its connection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from jackfield.errors import Sent
+from jackfield.wire.connection import Connection, Limit
+from jackfield.wire.faults import Kind, WireFault, garbled
+from jackfield.wire.head import MAX_HEAD, read_fields, read_head, values_of
+
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
+_LONGEST_CHUNK_LINE = 4_096
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_BODILESS = frozenset({204, 304})
+_CHUNKED = -1
+_UNTIL_CLOSE = -2
+
+
+class Reply:
+    """Response whose body is still to be read, once. Close it: its connection then serves the next request, or is closed."""
+
+    __slots__ = ("_connection", "_framing", "_keep", "_limit", "_reusable", "_whole", "fields", "status", "version")
+
+    def __init__(self, head: bytes, method: str, connection: Connection, limit: Limit, keep: Callable[[Connection], None] | None) -> None:
+        """``keep`` takes the connection back once the whole response was read; None if it may not be used again.
+
+        :raises WireFault: if it is no response, or its body has no certain end.
+        """
+        minor, self.status, self.fields = read_head(head)
+        self.version = f"HTTP/1.{minor}"
+        self._connection: Connection | None = connection
+        self._limit = limit
+        self._keep = keep
+        lengths, codings = values_of(self.fields, b"content-length"), values_of(self.fields, b"transfer-encoding")
+        self._framing = _framing(method, self.status, lengths, codings)
+        certain = minor == 1 and self._framing != _UNTIL_CLOSE and not (lengths and codings)
+        self._reusable = certain and b"close" not in values_of(self.fields, b"connection")
+        self._whole = self._framing == 0
+
+    def raw(self) -> Iterator[bytes]:
+        """Yield the body as sent: chunked framing is removed, compression is not.
+
+        :raises WireFault: if the connection breaks or ends early, the deadline passes, or the framing is broken.
+        """
+        connection = self._connection
+        if connection is None or self._whole:
+            return
+        try:
+            if self._framing == _CHUNKED:
+                yield from self._chunks(connection)
+            elif self._framing == _UNTIL_CLOSE:
+                yield from self._rest(connection)
+            else:
+                yield from self._counted(connection, self._framing)
+        except WireFault:
+            self.close()
+            raise
+        self._whole = True
+
+    def read(self, most: int) -> bytes:
+        """Return the whole body and close the response.
+
+        :raises WireFault: as ``raw``, and if it is larger than ``most`` bytes.
+        """
+        pieces, size = [], 0
+        try:
+            for piece in self.raw():
+                size += len(piece)
+                if size > most:
+                    raise WireFault(Kind.LARGE, Sent.UNKNOWN, f"it is larger than {most:,} bytes")
+                pieces.append(piece)
+        finally:
+            self.close()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def close(self) -> None:
+        """End the response; the rest of a body is not read. A connection on which more has arrived than the response is not used again: the
+        next request would take that for its own response."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._whole and self._reusable and self._keep is not None and not connection.buffer:
+            self._keep(connection)
+        else:
+            connection.close()
+
+    def _counted(self, connection: Connection, left: int) -> Iterator[bytes]:
+        """Yield exactly ``left`` bytes."""
+        while left:
+            if not connection.buffer and not connection.fill(self._limit):
+                raise WireFault(Kind.CUT, Sent.UNKNOWN, "the connection ended within the body")
+            found = connection.buffer
+            piece, connection.buffer = (found, b"") if len(found) <= left else (found[:left], found[left:])
+            left -= len(piece)
+            yield piece
+
+    def _rest(self, connection: Connection) -> Iterator[bytes]:
+        """Yield everything up to the connection's end."""
+        while connection.buffer or connection.fill(self._limit):
+            piece, connection.buffer = connection.buffer, b""
+            yield piece
+
+    def _chunks(self, connection: Connection) -> Iterator[bytes]:
+        while True:
+            line = _CHUNK.fullmatch(self._line(connection, _LONGEST_CHUNK_LINE))
+            if line is None:
+                raise garbled("a chunk of its body has no size")
+            size = int(line[1], 16)
+            if size == 0:
+                break
+            yield from self._counted(connection, size)
+            if self._line(connection, 2) != b"\r\n":
+                raise garbled("a chunk of its body is longer than its size")
+        trailer, size = [], 0
+        while (field := self._line(connection, MAX_HEAD)) not in (b"\r\n", b"\n"):
+            size += len(field)
+            if size > MAX_HEAD:
+                raise garbled("the fields after its body are too long")
+            trailer.append(field)
+        read_fields(b"".join([*trailer, b"\r\n"]))
+
+    def _line(self, connection: Connection, most: int) -> bytes:
+        """Return a line with its end."""
+        while (end := connection.buffer.find(b"\n") + 1) == 0:
+            if len(connection.buffer) >= most:
+                raise garbled("a line of its body's framing is too long")
+            if not connection.fill(self._limit):
+                raise WireFault(Kind.CUT, Sent.UNKNOWN, "the connection ended within the body")
+        if end > most:
+            raise garbled("a line of its body's framing is too long")
+        line, connection.buffer = connection.buffer[:end], connection.buffer[end:]
+        return line
+
+
+def _framing(method: str, status: int, lengths: list[bytes], codings: list[bytes]) -> int:
+    """Return the length of the body in bytes, or how its end is found (RFC 9112 §6.3)."""
+    if method == "HEAD" or status in _BODILESS:
+        return 0
+    if codings:
+        if codings != [b"chunked"]:
+            raise garbled("its body is encoded for the transfer in another way than chunked")
+        return _CHUNKED
+    if not lengths:
+        return _UNTIL_CLOSE
+    if len(set(lengths)) > 1 or _LENGTH.fullmatch(lengths[0]) is None:
+        raise garbled("its Content-Length is not one number")
+    return int(lengths[0])
