@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
-CONNECTORS := $(patsubst %/pyproject.toml,%,$(wildcard connectors/*/pyproject.toml))
+CONNECTORS := $(patsubst %/pyproject.toml,%,$(wildcard runtime/*/pyproject.toml connectors/*/pyproject.toml))
 PROJECTS := pyproject.toml $(CONNECTORS:%=%/pyproject.toml)
 CODE := runtime connectors tests benchmarks .ci
 # Processes that run tests: more than there are processors, since many tests wait for processes, servers and deadlines. On two processors,

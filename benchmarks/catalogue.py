@@ -22,9 +22,9 @@ from typing import Any
 from benchmarks.cold import COMMAND
 from benchmarks.measure import CAMPAIGN, Command, Line, compared, run_child, shown
 from benchmarks.trees import environment
-from jackfield.market.attestations import SUFFIX, attest
-from jackfield.market.publishers import SigningKey, new_publisher, read_signing_key
-from jackfield.market.wheels import parse_wheel, record_hash
+from jackfield_market.attestations import SUFFIX, attest
+from jackfield_market.publishers import SigningKey, new_publisher, read_signing_key
+from jackfield_market.wheels import parse_wheel, record_hash
 
 _SIZES = (1_000, 5_000) if CAMPAIGN else (300,)
 _EACH = 40
@@ -184,8 +184,8 @@ def _manifest(key: str, version: str, word: str) -> dict[str, Any]:
 
 def _build(dist: str, site: str) -> None:
     started, used = time.perf_counter(), time.process_time()
-    from jackfield.market.catalogue import build, init
-    from jackfield.market.role_keys import default_keys
+    from jackfield_market.catalogue import build, init
+    from jackfield_market.role_keys import default_keys
 
     if not Path(site).exists():
         init(site, default_keys(site))

@@ -23,11 +23,11 @@ from benchmarks.cold import COMMAND
 from benchmarks.measure import ROOT, run_child
 from benchmarks.trees import environment
 from jackfield.errors import JackfieldError
-from jackfield.market.attestations import SUFFIX, attest
-from jackfield.market.packing import pack
-from jackfield.market.publishers import new_publisher, read_signing_key
-from jackfield.testing.driving import server_values
-from jackfield.testing.loopback_provider import Answer, Provider
+from jackfield_market.attestations import SUFFIX, attest
+from jackfield_market.packing import pack
+from jackfield_market.publishers import new_publisher, read_signing_key
+from jackfield_market.testing.driving import server_values
+from jackfield_market.testing.loopback_provider import Answer, Provider
 
 _SECONDS = 900
 _INSTALLED = 6

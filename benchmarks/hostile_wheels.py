@@ -132,8 +132,8 @@ def _write(path: Path, manifest: bytes, more: Mapping[str, bytes]) -> None:
 def _attest(path: Path) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from jackfield.market.attestations import attest
-    from jackfield.market.publishers import Publisher, SigningKey
+    from jackfield_market.attestations import attest
+    from jackfield_market.publishers import Publisher, SigningKey
 
     key = Ed25519PrivateKey.generate()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

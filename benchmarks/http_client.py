@@ -49,7 +49,7 @@ def through_client(url: str) -> Iterator[Callable[[], object]]:
 @contextmanager
 def through_pipe(url: str) -> Iterator[Callable[[], object]]:
     """Get it by an invocation of ``http``."""
-    from jackfield.testing.harness import open_project
+    from jackfield_market.testing.harness import open_project
 
     connection = {"type": "http/bearer", "values": {"server": url, "token": _TOKEN}}
     invocation = {"connector": "http", "action": "request", "connection": connection, "inputs": {"url": "/parcels/p1?a=1"}}

@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TREE = Path(os.environ.get("BENCH_TREE", ROOT))
 """The tree of this process."""
-_PACKAGES = ("runtime", "connectors/aws", "connectors/aws-ses", "connectors/http")
+_PACKAGES = ("runtime", "runtime/jackfield_market", "connectors/aws", "connectors/aws-ses", "connectors/http")
 _NEEDED = ("runtime", "connectors", "tests/support", "tests/connectors", "tests/isolation/connectors")
 
 sys.path.insert(0, str(TREE / "tests" / "support"))

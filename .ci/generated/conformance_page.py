@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generated.markdown import NOTICE, table
 from jackfield.testing import ALL_RULES, Rule
-from jackfield.testing.subject import TIERS
+from jackfield_market.testing.subject import TIERS
 
 _HEAD = """# Conformance rules
 

@@ -60,22 +60,22 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Renewal of a lease before it expires", "connections.connection_cache:AHEAD", "seconds"),
     ),
     "Packages and catalogues": (
-        ("Wheel", "market.wheels:MAX_BYTES", "bytes"),
-        ("Files of a wheel", "market.wheels:MAX_FILES", ""),
-        ("Files of a wheel together, unpacked", "market.wheels:MAX_UNPACKED", "bytes"),
-        ("Python file of a wheel", "market.source_text:MAX_SOURCE", "bytes"),
-        ("Words, marks and lines of a Python file of a wheel", "market.source_text:MAX_TOKENS", ""),
-        ("Python files of a wheel together", "market.source_text:MAX_SOURCES", "bytes"),
-        ("Manifest, METADATA or RECORD of a wheel", "market.wheels:MAX_PARSED", "bytes"),
-        ("Attestation", "market.attestations:MAX_BYTES", "bytes"),
-        ("Connectors of one delegated role of a catalogue", "market.registry:_SHELF", ""),
-        ("Icon on a page of a catalogue", "market.pages:_ICON", "bytes"),
-        ("Text on a page of a catalogue, characters", "market.markup:_LONGEST", ""),
-        ("List or metadata file of a catalogue", "market.sources:LIST_BYTES", "bytes"),
-        ("Time of one download", "market.sources:DOWNLOAD_SECONDS", "seconds"),
-        ("Downloads kept of a catalogue", "market.sources:CACHE_BYTES", "bytes"),
-        ("Resolution and download of dependencies", "market.environments:SECONDS", "seconds"),
-        ("Wait for another process that installs", "market.receipts:WAIT", "seconds"),
+        ("Wheel", "jackfield_market.wheels:MAX_BYTES", "bytes"),
+        ("Files of a wheel", "jackfield_market.wheels:MAX_FILES", ""),
+        ("Files of a wheel together, unpacked", "jackfield_market.wheels:MAX_UNPACKED", "bytes"),
+        ("Python file of a wheel", "jackfield_market.source_text:MAX_SOURCE", "bytes"),
+        ("Words, marks and lines of a Python file of a wheel", "jackfield_market.source_text:MAX_TOKENS", ""),
+        ("Python files of a wheel together", "jackfield_market.source_text:MAX_SOURCES", "bytes"),
+        ("Manifest, METADATA or RECORD of a wheel", "jackfield_market.wheels:MAX_PARSED", "bytes"),
+        ("Attestation", "jackfield_market.attestations:MAX_BYTES", "bytes"),
+        ("Connectors of one delegated role of a catalogue", "jackfield_market.registry:_SHELF", ""),
+        ("Icon on a page of a catalogue", "jackfield_market.pages:_ICON", "bytes"),
+        ("Text on a page of a catalogue, characters", "jackfield_market.markup:_LONGEST", ""),
+        ("List or metadata file of a catalogue", "jackfield_market.sources:LIST_BYTES", "bytes"),
+        ("Time of one download", "jackfield_market.sources:DOWNLOAD_SECONDS", "seconds"),
+        ("Downloads kept of a catalogue", "jackfield_market.sources:CACHE_BYTES", "bytes"),
+        ("Resolution and download of dependencies", "jackfield_market.environments:SECONDS", "seconds"),
+        ("Wait for another process that installs", "jackfield_market.receipts:WAIT", "seconds"),
     ),
     "Isolated connectors": (
         ("Address space of a process, default", "isolation.program:MEMORY", "bytes"),
@@ -123,7 +123,10 @@ def page() -> str:
 def _rows(rows: Iterable[tuple[str, str, str]]) -> Iterable[tuple[str, str]]:
     for meaning, place, unit in rows:
         module, _, name = place.partition(":")
-        yield meaning, _value(getattr(importlib.import_module(f"jackfield.{module}"), name), unit)
+        yield (
+            meaning,
+            _value(getattr(importlib.import_module(module if module.startswith("jackfield_") else f"jackfield.{module}"), name), unit),
+        )
 
 
 def _value(value: float, unit: str) -> str:

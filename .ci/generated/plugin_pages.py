@@ -84,7 +84,10 @@ def packages() -> str:
     return "\n\n".join([NOTICE, _PACKAGES, table(("package", "contents"), _rows(layers)), _CONNECTORS]) + "\n"
 
 
-_CONNECTORS = """`connectors/aws` (`jackfield_aws`) is the library that all AWS connectors share: sign-in, leases, clients, error map.
+_CONNECTORS = """`runtime/jackfield_market` (`jackfield_market`) makes, checks, packs, signs, publishes and installs connectors; its
+`testing` is the conformance suite, which tests import as `jackfield.testing`. A platform that only runs connectors does not install it.
+
+`connectors/aws` (`jackfield_aws`) is the library that all AWS connectors share: sign-in, leases, clients, error map.
 `connectors/aws-ses` (`jackfield_aws_ses`) is the connector for Amazon SES.
 `connectors/http` (`jackfield_http`) is the library that all HTTP connectors share (client, connection types, error map, paging),
 and the connector `http`, for any request.

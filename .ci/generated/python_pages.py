@@ -13,11 +13,12 @@ from typing import Any
 import jackfield
 from generated.markdown import NOTICE, block
 from generated.prose import markdown, signature, summary
-from jackfield import connector, testing
+from jackfield import connector
 from jackfield.connector import context
 from jackfield.invocation import Meta
 from jackfield.management.connections import ManagedConnections
 from jackfield.wire import guard
+from jackfield_market import testing
 
 _PYTHON = """# Python API
 

@@ -31,8 +31,8 @@ from jackfield.testing import (
     refused,
     throttled,
 )
-from jackfield.testing.loopback_provider import Step
-from jackfield.testing.recorded_examples import record
+from jackfield_market.testing.loopback_provider import Step
+from jackfield_market.testing.recorded_examples import record
 from parcels import SOUND, parcel_project
 from plugboard import plugged
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.testing import RULES, Subject, driving, judged
+from jackfield_market.testing import RULES, Subject, driving, judged
 from parcels import SOUND, parcel_project
 from plugboard import plugged
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from jackfield.cli.commands import BUILT_IN
+from jackfield.cli.commands import BUILT_IN, MARKET
 from plugboard import declare
 from shell import Shell
 
@@ -124,7 +124,7 @@ def test_an_unknown_shell(shell: Shell) -> None:
         (["invoke", "echo", "say", "text", "=", "hi", "tim"], ["times="]),
         (["invoke", "echo", "say", "data", ":=", "{}", "voi"], ["voice="]),
         (["connections", "show", ""], ["hall"]),
-        ([""], list(BUILT_IN)),
+        ([""], [*BUILT_IN, *sorted(MARKET)]),
     ],
 )
 def test_bash(shell: Shell, words: list[str], replies: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 
@@ -170,7 +171,7 @@ def test_a_plugged_command_may_give_nothing_or_exit(shell: Shell) -> None:
     [
         ("raise OSError('no such library')", "fails on import: OSError: no such library"),
         ("x = 1", "fails on import: AttributeError"),
-        ("command = 5", "is not a function"),
+        ("command = 5", "neither a function nor a table of verbs"),
     ],
 )
 def test_a_broken_plugged_command(shell: Shell, source: str, said: str) -> None:
@@ -180,6 +181,31 @@ def test_a_broken_plugged_command(shell: Shell, source: str, said: str) -> None:
     assert answer.code == 2
     assert "the command 'broken' of jackfield-extra" in answer.json["error"]["message"]
     assert said in answer.json["error"]["message"]
+
+
+def test_a_command_of_a_package_that_is_not_there_says_what_to_install(shell: Shell) -> None:
+    """Without jackfield-market, its commands and its test support name the extra that installs it; the rest works."""
+    (shell.plugs / "jackfield_market-0.dist-info").mkdir()
+    answer = shell.run("check", ".")
+    assert (answer.code, answer.json["error"]["hint"]) == (2, "Install it: pip install 'jackfield[market]'.")
+    assert "\n  check " not in shell.run("--help").out
+    assert shell.run("connectors", "list").code == 0
+
+
+def test_test_support_of_a_package_that_is_not_there_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``jackfield.testing`` is the name; jackfield-market has the code."""
+    monkeypatch.setitem(sys.modules, "jackfield_market", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'jackfield\[testing\]'"):
+        from jackfield.testing import Conformance  # noqa: F401
+
+
+def test_a_table_of_verbs_is_a_command(shell: Shell) -> None:
+    """An entry point may name ``VERBS``, as the built-in commands have them: a command of two words runs and has help."""
+    source = "from jackfield.cli.parsing import Verb\nVERBS = {'a': Verb('Do a.', lambda parser: None, lambda arguments, output: 5)}\n"
+    add_command(shell, "table", source + "command = VERBS\n")
+    assert shell.run("table", "a").code == 5
+    assert "Do a." in shell.run("table", "--help").out
+    assert "has no command 'b'" in shell.run("table", "b").json["error"]["message"]
 
 
 def test_two_packages_with_one_command(shell: Shell) -> None:

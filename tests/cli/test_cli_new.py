@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from jackfield.cli.check import _COLOURS
-from jackfield.testing.grading import at_least
+from jackfield_market.commands.check import _COLOURS
+from jackfield_market.testing.grading import at_least
 from shell import Answer, Shell
 
 pytest_plugins = ["shell_fixture", "warm"]
@@ -188,7 +188,7 @@ def test_progress_is_on_stderr(shell: Shell, monkeypatch: pytest.MonkeyPatch) ->
     shell.run("new", "acme")
     words = ("check", "acme", "--rule", "tests-end", "--rule", "secrets-marked")
     assert shell.run(*words).err == ""
-    monkeypatch.setattr("jackfield.cli.check._QUIET", 0.0)
+    monkeypatch.setattr("jackfield_market.commands.check._QUIET", 0.0)
     long = shell.run(*words)
     assert long.err.splitlines() == ["jackfield check: rule 1 of 2: secrets-marked", "jackfield check: rule 2 of 2: tests-end"]
     assert long.json["connector"] == "acme"

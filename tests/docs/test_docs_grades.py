@@ -14,8 +14,8 @@ from doc_pages import ROOT, blocks
 from jackfield.catalog.loading import connector_at
 from jackfield.connector import describe
 from jackfield.testing import Subject
-from jackfield.testing.grading import at_least, report
-from jackfield.testing.project import Project
+from jackfield_market.testing.grading import at_least, report
+from jackfield_market.testing.project import Project
 from plugboard import make_connector, plugged
 
 pytest_plugins = ["warm"]

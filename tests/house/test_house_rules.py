@@ -16,7 +16,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = [ROOT / "runtime" / "jackfield", *sorted(ROOT.glob("connectors/*/jackfield_*"))]
+PACKAGES = [
+    ROOT / "runtime" / "jackfield",
+    ROOT / "runtime" / "jackfield_market" / "jackfield_market",
+    *sorted(ROOT.glob("connectors/*/jackfield_*")),
+]
 SHIPPED = [path for package in PACKAGES for path in sorted(package.rglob("*.py"))]
 TESTS = sorted([*ROOT.glob("tests/**/*.py"), *ROOT.glob("connectors/*/tests/**/*.py")])
 OURS = sorted([*SHIPPED, *TESTS, *ROOT.glob(".ci/**/*.py"), *ROOT.glob("benchmarks/**/*.py")])
@@ -116,7 +120,8 @@ def test_all_is_what_a_package_exports(path: Path) -> None:
     bound = _bound(path) | ({"__version__"} & set(listed))
     assert set(listed) == bound
     assert len(listed) == len(set(listed))
-    package = ".".join(path.parent.relative_to(ROOT / "runtime" if "runtime" in path.parts else path.parents[1]).parts)
+    base = next(package.parent for package in PACKAGES if path.is_relative_to(package))
+    package = ".".join(path.parent.relative_to(base).parts)
     if path.parent in PACKAGES or "runtime" in path.parts:
         module = importlib.import_module(package)
         assert [item for item in listed if not hasattr(module, item)] == []
@@ -293,8 +298,8 @@ FOREIGN = {
     "runtime/jackfield/cli/commands.py": "importing a package that adds a command",
     "runtime/jackfield/connections/connection_cache.py": "a mint of a connection type, whose failure all waiting callers get",
     "runtime/jackfield/database/batches.py": "units and callbacks of callers",
-    "runtime/jackfield/market/author_process.py": "the binding of a connector without code, which another package has",
-    "runtime/jackfield/market/static_check.py": "the same, for a wheel that is to be installed",
+    "runtime/jackfield_market/jackfield_market/author_process.py": "the binding of a connector without code, which another package has",
+    "runtime/jackfield_market/jackfield_market/static_check.py": "the same, for a wheel that is to be installed",
     "runtime/jackfield/management/authorizing.py": "a connection type's steps of an authorization",
     "runtime/jackfield/management/connection_test.py": "a connection's test, between two of its steps",
     "runtime/jackfield/management/options.py": "option sources",
@@ -310,10 +315,10 @@ FOREIGN = {
     "runtime/jackfield/pacing/pace.py": "connectors' functions of limits",
     "runtime/jackfield/pipe/wrapping.py": "plugins' wrappers",
     "runtime/jackfield/surfaces/http/direct.py": "an answer, outside of any task that could fail in its place",
-    "runtime/jackfield/testing/behaviour.py": "the error map that is examined",
-    "runtime/jackfield/testing/driving.py": "the action that is examined",
-    "runtime/jackfield/testing/declarations.py": "the option sources that are examined",
-    "runtime/jackfield/testing/grading.py": "the connector that is graded",
+    "runtime/jackfield_market/jackfield_market/testing/behaviour.py": "the error map that is examined",
+    "runtime/jackfield_market/jackfield_market/testing/driving.py": "the action that is examined",
+    "runtime/jackfield_market/jackfield_market/testing/declarations.py": "the option sources that are examined",
+    "runtime/jackfield_market/jackfield_market/testing/grading.py": "the connector that is graded",
 }
 """Modules that take exceptions as values with ``attempt``: of what."""
 
@@ -356,7 +361,7 @@ OF_ONE_PROCESS = {
     "connectors/aws-ses/jackfield_aws_ses/smtp/pool.py": "dropped with the connection by leases",
 }
 """Modules with locks or threads whose objects a forked child never uses."""
-_OF_ENDS = re.compile(r"runtime/jackfield/(cli|testing)/|runtime/jackfield/surfaces/|/demo/")
+_OF_ENDS = re.compile(r"runtime/jackfield/cli/|jackfield_market/(commands|testing)/|runtime/jackfield/surfaces/|/demo/")
 """Commands, servers and tests: a forked child goes on with none of them."""
 
 
@@ -444,11 +449,11 @@ def test_projects_agree() -> None:
 
 def test_each_command_is_documented() -> None:
     """Each built-in command has a section in the reference of the command line, and each section is about one."""
-    from jackfield.cli.commands import BUILT_IN
+    from jackfield.cli.commands import BUILT_IN, MARKET
 
     pages = (ROOT / "docs" / "reference").glob("cli*.md")
     sections = [name for page in pages for name in re.findall(r"^## ([a-z]+)$", page.read_text(encoding="utf-8"), re.MULTILINE)]
-    assert sorted(sections) == sorted(BUILT_IN)
+    assert sorted(sections) == sorted([*BUILT_IN, *MARKET])
 
 
 def test_each_option_is_documented() -> None:

@@ -13,12 +13,12 @@ import pytest
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import SCOPES, Rules, Tokens, Workspaces, may
 from jackfield.access.tokens import new_text
-from jackfield.market.catalogue import build
-from jackfield.market.repository import create
-from jackfield.market.role_keys import default_keys
-from jackfield.market.server_installer import ServerInstaller
 from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.operation import Operation
+from jackfield_market.catalogue import build
+from jackfield_market.repository import create
+from jackfield_market.role_keys import default_keys
+from jackfield_market.server_installer import ServerInstaller
 from replies import Reply
 from sealed_rows import put_workspace, set_token
 

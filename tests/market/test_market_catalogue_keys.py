@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tuf.api.exceptions import BadVersionNumberError, ExpiredMetadataError, LengthOrHashMismatchError, UnsignedMetadataError
 
 from jackfield.errors import InvalidInvocation
-from jackfield.market.admission import verified
-from jackfield.market.catalogue import build, init, refresh
-from jackfield.market.releases import Release
-from jackfield.market.repository import Edit, Repository
-from jackfield.market.role_keys import RoleKeys
+from jackfield_market.admission import verified
+from jackfield_market.catalogue import build, init, refresh
+from jackfield_market.releases import Release
+from jackfield_market.repository import Edit, Repository
+from jackfield_market.role_keys import RoleKeys
 from publishing import built, file_of, named, new_key, publish
 from shell import Shell
 from tuf_client import Client, serving

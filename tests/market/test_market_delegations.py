@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tuf.api.metadata import TargetFile
 
-from jackfield.market.catalogue import _changing
-from jackfield.market.role_keys import default_keys
-from jackfield.market.shelf import path_of
+from jackfield_market.catalogue import _changing
+from jackfield_market.role_keys import default_keys
+from jackfield_market.shelf import path_of
 from shell import Shell
 from storefront import Storefront
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from jackfield.manifest import Manifest
-from jackfield.market.manifest_changes import compare
+from jackfield_market.manifest_changes import compare
 from plugboard import ECHO
 from shell import Shell
 from wheel_maker import PACKAGE, manifest, put, write_wheel

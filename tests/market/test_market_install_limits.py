@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from jackfield.errors import JackfieldError
-from jackfield.market import sources
-from jackfield.market.server_installer import ServerInstaller
-from jackfield.market.source_text import MAX_SOURCE
-from jackfield.market.wheels import WheelRefused, parse_wheel
+from jackfield_market import sources
+from jackfield_market.server_installer import ServerInstaller
+from jackfield_market.source_text import MAX_SOURCE
+from jackfield_market.wheels import WheelRefused, parse_wheel
 from shell import Shell
 from storefront import BODY, Storefront, files_of, wheel_of, write_dependency
 from wheel_maker import put

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.market.wheels import read_wheel
+from jackfield_market.wheels import read_wheel
 from plugboard import ECHO, declare
 from shell import Shell
 
@@ -167,7 +167,7 @@ def test_without_the_extra(shell: Shell, author: Path, monkeypatch: pytest.Monke
     """Without hatchling, the refusal says what to install; a folder that is none is named."""
     assert shell.run("pack", "nothing").code == 2
     find = importlib.util.find_spec
-    monkeypatch.setattr("jackfield.market.author_process.find_spec", lambda name: None if name == "hatchling" else find(name))
+    monkeypatch.setattr("jackfield_market.author_process.find_spec", lambda name: None if name == "hatchling" else find(name))
     answer = shell.run("pack", author.name)
     assert (answer.code, answer.json["error"]["hint"]) == (2, "pip install 'jackfield[market]'")
 

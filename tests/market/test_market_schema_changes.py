@@ -8,7 +8,7 @@ from typing import Any
 import jsoncompat
 import pytest
 
-from jackfield.market.schema_changes import schema_changes
+from jackfield_market.schema_changes import schema_changes
 
 _TEXT: dict[str, Any] = {"type": "string"}
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from jackfield.market.attestations import attest
-from jackfield.market.publishers import read_signing_key
-from jackfield.market.wheels import read_wheel
+from jackfield_market.attestations import attest
+from jackfield_market.publishers import read_signing_key
+from jackfield_market.wheels import read_wheel
 from shell import Shell
 from wheel_maker import FILE, PACKAGE, put, write_wheel
 

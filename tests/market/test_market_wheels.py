@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.market.wheels import WheelRefused, parse_wheel, read_wheel
+from jackfield_market.wheels import WheelRefused, parse_wheel, read_wheel
 from wheel_maker import CODE, FILE, INFO, PACKAGE, Change, archive, drop, files, manifest, put, record, swap, wheel_bytes, write_wheel
 
 _ENTRY = f"{INFO}/entry_points.txt"

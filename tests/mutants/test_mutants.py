@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jackfield.testing import ALL_RULES, Subject, behaviour, judged
-from jackfield.testing.project import Project
+from jackfield_market.testing import ALL_RULES, Subject, behaviour, judged
+from jackfield_market.testing.project import Project
 from parcels import FILES, SOUND, write_files
 from plugboard import make_connector, plugged
 
@@ -103,7 +103,7 @@ def test_b11_there_are_enough() -> None:
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
 def test_what_does_not_apply_is_no_skip(tmp_path: Path, workers: tuple[str, ...]) -> None:
     """Rules that cannot be asked of a connector make no test, and the summary lists them with the reason."""
-    suite = 'from jackfield.testing import Conformance\n\n\nclass TestSes(Conformance):\n    key = "aws-ses"\n'
+    suite = 'from jackfield_market.testing import Conformance\n\n\nclass TestSes(Conformance):\n    key = "aws-ses"\n'
     tmp_path.joinpath("test_ses_suite.py").write_text(suite, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "-k", "everything-explained", *workers, str(tmp_path)]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False).stdout
@@ -120,7 +120,7 @@ def test_a_rule_above_the_grade_is_expected_to_fail(tmp_path: Path, grade: str, 
     mutant = next(mutant for mutant in MUTANTS if mutant.rule == "everything-explained" and not mutant.file)
     make_connector(tmp_path, "parcel", mutant.source)
     _project(tmp_path, None)
-    suite = f'from jackfield.testing import Conformance\n\n\nclass TestParcel(Conformance):\n    grade = "{grade}"\n'
+    suite = f'from jackfield_market.testing import Conformance\n\n\nclass TestParcel(Conformance):\n    grade = "{grade}"\n'
     tmp_path.joinpath("tests", "test_parcel.py").write_text(suite, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-k", "everything-explained or secrets-marked", *workers, "tests"]
     with plugged(tmp_path):

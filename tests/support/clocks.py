@@ -3,7 +3,7 @@
 import time
 
 from jackfield.database import Database
-from jackfield.testing.fake_clock import FakeClock
+from jackfield_market.testing.fake_clock import FakeClock
 
 __all__ = ["FakeClock", "time_passes"]
 

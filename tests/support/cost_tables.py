@@ -66,7 +66,7 @@ def _environment(folder: Path) -> dict[str, str]:
     declare(own, "jackfield-aws-ses", "jackfield.connectors", {"aws-ses": "jackfield_aws_ses:connector"})
     declare(own, "jackfield-http", "jackfield.connectors", {"http": "jackfield_http.request:connector"})
     hide_others(hidden)
-    sources = ("runtime", "connectors/aws", "connectors/aws-ses", "connectors/http", "tests/support")
+    sources = ("runtime", "runtime/jackfield_market", "connectors/aws", "connectors/aws-ses", "connectors/http", "tests/support")
     path = os.pathsep.join([*paths, str(hidden), *(str(ROOT / source) for source in sources)])
     kept = {
         name: value

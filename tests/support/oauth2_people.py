@@ -20,8 +20,8 @@ from jackfield import Jackfield
 from jackfield.connections.grants import GrantTable
 from jackfield.connector import Connector, Inputs, Output
 from jackfield.testing import Answer, Request
-from jackfield.testing.loopback_provider import Provider
 from jackfield_http import HttpClient, OAuth2AuthorizationCode
+from jackfield_market.testing.loopback_provider import Provider
 
 _SUPPORT = Path(__file__).parent
 _PATIENCE = 120.0

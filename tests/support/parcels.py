@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from jackfield.testing.project import Project
+from jackfield_market.testing.project import Project
 from plugboard import make_connector
 
 SOUND = (Path(__file__).parents[1] / "mutants" / "sound.py").read_text(encoding="utf-8")

@@ -53,11 +53,11 @@ def declare(folder: Path, distribution: str, group: str, points: Mapping[str, st
 
 
 def hide_others(folder: Path) -> None:
-    """Write into ``folder`` what hides every connector, command and plugin that this Python has installed; the echo is not touched.
+    """Write into ``folder`` what hides every connector, command and plugin that this Python has installed, but for the echo and the market.
 
     Of distributions with one name the first one on the path counts, so an empty one of each name, found earlier, is enough.
     """
-    others = {point.distribution for points in entry_points().values() for point in points} - {"jackfield-echo"}
+    others = {point.distribution for points in entry_points().values() for point in points} - {"jackfield-echo", "jackfield-market"}
     for distribution in others:
         (folder / f"{distribution.replace('-', '_')}-0.dist-info").mkdir(parents=True)
 

@@ -15,14 +15,14 @@ from types import ModuleType
 from typing import Any
 
 from jackfield.connector import describe
-from jackfield.market.attestations import SUFFIX, attest
-from jackfield.market.catalogue import _changing, build
-from jackfield.market.publishers import read_signing_key
-from jackfield.market.releases import LIST, Release
-from jackfield.market.repository import create
-from jackfield.market.role_keys import default_keys
-from jackfield.market.shelf import Shelved, path_of, render_list, render_releases
-from jackfield.market.wheels import read_wheel, record_hash
+from jackfield_market.attestations import SUFFIX, attest
+from jackfield_market.catalogue import _changing, build
+from jackfield_market.publishers import read_signing_key
+from jackfield_market.releases import LIST, Release
+from jackfield_market.repository import create
+from jackfield_market.role_keys import default_keys
+from jackfield_market.shelf import Shelved, path_of, render_list, render_releases
+from jackfield_market.wheels import read_wheel, record_hash
 from shell import Shell
 from wheel_maker import archive
 

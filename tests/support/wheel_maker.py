@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jackfield.market.wheels import record_hash
+from jackfield_market.wheels import record_hash
 
 PACKAGE = "jackfield_acme"
 INFO = "jackfield_acme-1.0.0.dist-info"

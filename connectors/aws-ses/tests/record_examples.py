@@ -13,8 +13,8 @@ from pathlib import Path
 
 from fake_aws import FakeAws
 from jackfield.testing import Subject
-from jackfield.testing.project import Project
-from jackfield.testing.recorded_examples import record
+from jackfield_market.testing.project import Project
+from jackfield_market.testing.recorded_examples import record
 
 ANSWERS = {
     "SendBulkEmail": {"BulkEmailEntryResults": [{"Status": "SUCCESS", "MessageId": f"0102018f-{number}"} for number in (1, 2)]},

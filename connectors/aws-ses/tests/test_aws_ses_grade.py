@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.testing.grading import report
-from jackfield.testing.project import Project
-from jackfield.testing.subject import Subject
+from jackfield_market.testing.grading import report
+from jackfield_market.testing.project import Project
+from jackfield_market.testing.subject import Subject
 
 
 @pytest.mark.parametrize("sample", [5, pytest.param(0, marks=pytest.mark.campaign)])

@@ -14,14 +14,14 @@ from jackfield import Jackfield
 from jackfield.catalog import Catalog, EntryPoint
 from jackfield.connector import DeclarationError, InvalidInput
 from jackfield.manifest_parts import example
-from jackfield.market.refusals import NotInstalled
-from jackfield.market.static_check import check_source
-from jackfield.market.wheels import parse_wheel
 from jackfield.schema.cache import check_schemas
 from jackfield_aws.virtual.bound import bound
 from jackfield_aws.virtual.command import command
 from jackfield_aws.virtual.freeze import frozen
 from jackfield_aws.virtual.source import AwsSource
+from jackfield_market.refusals import NotInstalled
+from jackfield_market.static_check import check_source
+from jackfield_market.wheels import parse_wheel
 from moto_rig import Rig, moto_rig
 from plugboard import declare
 from shell import Shell

@@ -10,7 +10,7 @@ from clocks import FakeClock
 from http_rig import Cache, attempt
 from jackfield.connector import JackfieldError, Sent
 from jackfield.testing import CLOSE, RESET, Answer, Provider, refused, throttled
-from jackfield.testing.loopback_provider import Step
+from jackfield_market.testing.loopback_provider import Step
 from raw_server import read_request, serving
 
 

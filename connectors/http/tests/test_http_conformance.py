@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from jackfield.testing import ALL_RULES, Subject, judged
-from jackfield.testing.project import Project
-from jackfield.testing.rules import RULES
+from jackfield_market.testing.project import Project
+from jackfield_market.testing.rules import RULES
 from plugboard import make_connector, plugged
 
 pytest_plugins = ["warm"]

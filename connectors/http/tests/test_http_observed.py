@@ -18,8 +18,8 @@ from jackfield import Jackfield
 from jackfield.connector import Connector, Inputs, Output, hookimpl
 from jackfield.surfaces.shared.tracing import Tracing
 from jackfield.testing import CLOSE, Answer, Provider, refused
-from jackfield.testing.loopback_provider import Step
 from jackfield_http import HttpClient
+from jackfield_market.testing.loopback_provider import Step
 
 
 class Named(Inputs):

@@ -12,8 +12,8 @@ import pytest
 from http_rig import attempt
 from jackfield.connector import Guard, InvalidConnection
 from jackfield.testing import HANG, RESET, Answer, Harness, Provider, refused, throttled
-from jackfield.testing.grading import check
-from jackfield.testing.loopback_provider import Step
+from jackfield_market.testing.grading import check
+from jackfield_market.testing.loopback_provider import Step
 
 pytest_plugins = ["warm"]
 pytestmark = pytest.mark.usefixtures("warm_python")

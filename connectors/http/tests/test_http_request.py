@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from jackfield.testing import RESET, Answer, Harness, Request, refused, throttled
-from jackfield.testing.loopback_provider import Step
+from jackfield_market.testing.loopback_provider import Step
 
 
 def echo(_number: int, request: Request) -> Answer:

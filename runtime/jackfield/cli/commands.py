@@ -1,8 +1,9 @@
 """Table of commands, built-in and plugged. Their modules are imported when called, so ``--help`` imports none of them.
 
 To add a command: a line in ``BUILT_IN``, the module ``cli/NAME.py`` with ``VERBS`` (each a ``parsing.Verb``; the key ``""`` if there are no
-verbs), and a section in ``docs/reference/cli*.md``. Another package adds one with an entry point in the group ``jackfield.commands``; the
-name of a command of two words has a dot between them (``generate.openapi``), so that several packages can add verbs to one noun.
+verbs), and a section in ``docs/reference/cli*.md``. Another package adds one with an entry point in the group ``jackfield.commands``: a
+function or ``VERBS``. The name of a command of two words has a dot between them (``generate.openapi``), so that several packages can add
+verbs to one noun.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from jackfield.catalog import EntryPoint
+    from jackfield.cli.parsing import Verb
 
 BUILT_IN = {
     "invoke": "run an action from arguments or a file, or many from JSON Lines",
@@ -36,6 +38,19 @@ BUILT_IN = {
     "mcp": "serve MCP over stdio",
     "run": "run a workflow file (Thand's formats)",
     "dapr": "serve Dapr's bindings API for a folder of components",
+    "completion": "print a completion script for bash, zsh or fish",
+}
+"""Summary of each built-in command; its module is ``jackfield.cli.<name>``."""
+
+OURS = {
+    "convert": "convert other providers' requests and SMTP settings",
+    "demo": "run the guided tour on a local AWS simulator",
+    "generate.aws": "freeze a service of AWS into a connector",
+    "generate.openapi": "generate a connector from an OpenAPI document",
+}
+"""Summaries of commands in jackfield's other packages, since an entry point cannot carry one."""
+
+MARKET = {
     "new": "create the project for a new connector",
     "dev": "serve a connector's project, and restart after each change",
     "check": "grade a connector: rules, evidence, fixes",
@@ -49,18 +64,17 @@ BUILT_IN = {
     "publisher": "make a publisher's signing key",
     "sign": "attest a connector's wheel with a publisher's key",
     "verify": "check a connector's wheel against its attestation",
-    "completion": "print a completion script for bash, zsh or fish",
 }
-"""Summary of each built-in command; its module is ``jackfield.cli.<name>``."""
-
-OURS = {
-    "convert": "convert other providers' requests and SMTP settings",
-    "demo": "run the guided tour on a local AWS simulator",
-    "generate.aws": "freeze a service of AWS into a connector",
-    "generate.openapi": "generate a connector from an OpenAPI document",
-}
-"""Summaries of commands in jackfield's other packages, since an entry point cannot carry one."""
+"""Summaries of the commands of jackfield-market: who types one without that package learns what to install."""
 _GROUP = "jackfield.commands"
+
+
+def built_in(name: str) -> Mapping[str, Verb]:
+    """Import a built-in command."""
+    import importlib
+
+    verbs: Mapping[str, Verb] = importlib.import_module(f"jackfield.cli.{name}").VERBS
+    return verbs
 
 
 def plugged() -> Mapping[str, Sequence[EntryPoint]]:
@@ -74,8 +88,8 @@ def plugged() -> Mapping[str, Sequence[EntryPoint]]:
     return found
 
 
-def load_plugged(points: Sequence[EntryPoint]) -> Callable[[list[str]], int | None]:
-    """Import the function of a plugged command; it takes the words after the command's name and returns the exit code.
+def load_plugged(points: Sequence[EntryPoint]) -> Callable[[list[str]], int | None] | Mapping[str, Verb]:
+    """Import a plugged command: a function that takes the words after the command's name and returns the exit code, or ``VERBS``.
 
     :raises InvalidInvocation: if two packages declare the command, or it cannot be imported.
     """
@@ -92,7 +106,9 @@ def load_plugged(points: Sequence[EntryPoint]) -> Callable[[list[str]], int | No
     if isinstance(command, Raised):  # a traceback would not name its package
         reason = f"{type(command.error).__name__}: {command.error}"
         raise InvalidInvocation(f"the command '{point.name}' of {point.distribution} fails on import: {reason}", hint=hint)
-    if not callable(command):
-        raise InvalidInvocation(f"the command '{point.name}' of {point.distribution} is not a function: {point.value}", hint=hint)
-    found: Callable[[list[str]], int | None] = command
+    if not callable(command) and not isinstance(command, dict):
+        raise InvalidInvocation(
+            f"the command '{point.name}' of {point.distribution} is neither a function nor a table of verbs: {point.value}", hint=hint
+        )
+    found: Callable[[list[str]], int | None] | Mapping[str, Verb] = command
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from jackfield.cli.commands import BUILT_IN, plugged
+from jackfield.cli.commands import BUILT_IN, built_in, load_plugged, plugged
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb, Verbs
 from jackfield.errors import JackfieldError
@@ -111,11 +111,10 @@ def _candidates(before: Sequence[str], current: str) -> Candidates:
         yield from ((name.partition(".")[0], f"added by {points[0].distribution}") for name, points in plugged().items())
         return
     name, *words = before
-    if name not in BUILT_IN:
+    found = built_in(name) if name in BUILT_IN else load_plugged(plugged()[name]) if name in plugged() else {}
+    if callable(found):
         return
-    import importlib
-
-    verbs: Verbs = importlib.import_module(f"jackfield.cli.{name}").VERBS
+    verbs: Verbs = found
     if "" in verbs:
         yield from _arguments(name, verbs[""].parser(name), words, current)
     elif not words:

@@ -10,7 +10,7 @@ import os
 import sys
 
 import jackfield
-from jackfield.cli.commands import BUILT_IN, OURS, load_plugged, plugged
+from jackfield.cli.commands import BUILT_IN, MARKET, OURS, built_in, load_plugged, plugged
 
 TYPE_CHECKING = False  # importing typing would double the time of a cold --help
 if TYPE_CHECKING:
@@ -83,13 +83,17 @@ def _dispatch(words: list[str], output: Output) -> int:
         raise UsageError("no command is given", usage=_help(), hint="See 'jackfield --help'.")
     name, *rest = words
     if name in BUILT_IN:
-        return _built_in(name, rest, output)
+        return _of_table(name, BUILT_IN[name], built_in(name), rest, output)
     found = plugged()
     if name in found:
-        return load_plugged(found[name])(rest) or 0
+        command = load_plugged(found[name])
+        return command(rest) or 0 if callable(command) else _of_table(name, _about(name, found[name]), command, rest, output)
     verbs = {verb.partition(".")[2]: points for verb, points in found.items() if verb.startswith(f"{name}.")}
     if verbs:
         return _plugged_verb(name, rest, verbs)
+    if name in MARKET:
+        text = f"the command '{name}' is part of jackfield-market, which is not installed"
+        raise UsageError(text, usage=_USAGE, hint="Install it: pip install 'jackfield[market]'.")
     message = f"unknown command '{name[:80]}'{did_you_mean(name, [*BUILT_IN, *found])}"
     raise UsageError(message, usage=_USAGE, hint="See 'jackfield --help'.")
 
@@ -102,7 +106,10 @@ def _plugged_verb(name: str, words: list[str], verbs: Mapping[str, Sequence[Entr
     usage = f"usage: jackfield {name} {{{','.join(sorted(verbs))}}} …"
     verb = words[0] if words else ""
     if verb in verbs:
-        return load_plugged(verbs[verb])(words[1:]) or 0
+        command = load_plugged(verbs[verb])
+        if not callable(command):
+            raise UsageError(f"'{name} {verb}' is declared as a table of verbs", usage=usage, hint="Declare a function.")
+        return command(words[1:]) or 0
     if verb in {"-h", "--help"}:
         rows = "".join(f"  {key:<8} {_about(f'{name}.{key}', points)}\n" for key, points in sorted(verbs.items()))
         return _print(f"{usage}\n\n{rows}")
@@ -114,18 +121,15 @@ def _plugged_verb(name: str, words: list[str], verbs: Mapping[str, Sequence[Entr
     raise UsageError(text, usage=usage, hint=f"See 'jackfield {name} --help'.")
 
 
-def _built_in(name: str, words: list[str], output: Output) -> int:
-    import importlib
-
+def _of_table(name: str, about: str, verbs: Mapping[str, Verb], words: list[str], output: Output) -> int:
     from jackfield.cli.parsing import UsageError
     from jackfield.errors import did_you_mean
 
-    verbs: Mapping[str, Verb] = importlib.import_module(f"jackfield.cli.{name}").VERBS
     if "" in verbs:
         return _call(verbs[""], name, words, output)
     verb = next((word for word in words if word != "--json"), "")
     if verb in {"-h", "--help"}:
-        return _print(_verbs_help(name, verbs))
+        return _print(_verbs_help(name, about, verbs))
     usage = f"usage: jackfield {name} {{{','.join(verbs)}}} …"
     hint = f"See 'jackfield {name} --help'."
     if not verb:
@@ -159,7 +163,8 @@ def _refuse(command: str, error: JackfieldError, output: Output) -> int:
 
 
 def _about(name: str, points: Sequence[EntryPoint]) -> str:
-    return f"{OURS[name] + ' ' if name in OURS else ''}(added by {points[0].distribution})"
+    summary = (OURS | MARKET).get(name, "")
+    return f"{summary + ' ' if summary else ''}(added by {points[0].distribution})"
 
 
 def _help() -> str:
@@ -180,9 +185,9 @@ Exit codes: 0 succeeded, 1 failed, 2 invalid, 3 in doubt; of many, the largest.
 """
 
 
-def _verbs_help(name: str, verbs: Mapping[str, Verb]) -> str:
+def _verbs_help(name: str, about: str, verbs: Mapping[str, Verb]) -> str:
     rows = "\n".join(f"  {key:<8} {verb.summary}" for key, verb in verbs.items())
-    return f"usage: jackfield {name} {{{','.join(verbs)}}} …\n\n{BUILT_IN[name].capitalize()}.\n\n{rows}\n"
+    return f"usage: jackfield {name} {{{','.join(verbs)}}} …\n\n{about[:1].upper()}{about[1:]}.\n\n{rows}\n"
 
 
 def _print(text: str) -> int:

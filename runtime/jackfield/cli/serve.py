@@ -151,11 +151,13 @@ def _installer(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], Ins
         )
     if not sources:
         return None
-    from jackfield.market.repository import require_tuf
-    from jackfield.market.server_installer import ServerInstaller
-    from jackfield.market.sources import Source, read_root
+    try:
+        from jackfield_market.server_installer import ServerInstaller
+        from jackfield_market.sources import Source, read_root
+    except ModuleNotFoundError as error:
+        text = f"installing from a catalogue needs the extra 'market': the package '{error.name}' is not installed"
+        raise InvalidInvocation(text, hint="pip install 'jackfield[market]'") from None
 
-    require_tuf()
     known = tuple(Source.parse(text) for text in sources)
     for source in known if not roots else ():
         source.require_privacy()

@@ -1,0 +1,133 @@
+"""``jackfield dev``: serve a connector's project, and restart after each change of its files."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jackfield.cli.interrupt import interruptible
+from jackfield.cli.logs import announce
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.quantities import port
+from jackfield.errors import InvalidInvocation, JackfieldError
+
+if TYPE_CHECKING:
+    from jackfield_market.testing.project import Project
+
+_POLL = 0.5
+"""Seconds between two looks at the files."""
+_INVALID = 2
+"""Exit code of a server whose arguments are not valid."""
+_CALLS = "jackfield_market.commands.dev_calls"
+_MOST_FILES = 2_000
+_STOP = 10.0
+"""Seconds for the server to stop before it is killed."""
+_SKIPPED = frozenset({"__pycache__", "node_modules"})
+
+
+def _declare(parser: Parser) -> None:
+    parser.add_argument("path", metavar="PATH", help="the folder of a connector's pyproject.toml")
+    parser.add_argument("--port", type=port, default=8080, metavar="N", help="the port (default 8080); 0 = any free port")
+
+
+def _run(arguments: Namespace, _output: Output) -> int:
+    from jackfield_market.testing.project import Project
+
+    project = Project.read(Path(arguments.path))
+    number = arguments.port or _free_port()
+    stopped = threading.Event()
+    with tempfile.TemporaryDirectory(prefix="jackfield-dev-") as scratch, interruptible(stopped.set):
+        environment = _environment(project, Path(scratch))
+        while not stopped.is_set():
+            seen = _seen(project)
+            server = _served(project, number, environment)
+            try:
+                while not stopped.wait(_POLL) and _seen(project) == seen:
+                    if server is None or server.poll() is None:
+                        continue
+                    if server.returncode == _INVALID:  # the port is in use, for instance: a change of the code will not help
+                        return _INVALID
+                    announce(f"jackfield: the server has ended with {server.returncode}; it starts again after the next change")
+                    server = None
+            finally:
+                _stop(server)
+            if not stopped.is_set():
+                announce("jackfield: the project has changed; restarting")
+    return 0
+
+
+def _free_port() -> int:
+    """Choose a port once, so that the console keeps its address over all restarts."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        found: int = listener.getsockname()[1]
+        return found
+
+
+def _environment(project: Project, scratch: Path) -> Mapping[str, str]:
+    """Return the environment of the server: the project counts as installed, and the home is temporary unless one is set."""
+    info = scratch / "site" / f"{project.module.partition('.')[0]}_dev-0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: jackfield-{project.key}\nVersion: 0\n", encoding="utf-8")
+    points = {"connectors": f"{project.key} = {project.points[project.key]}", "plugins": f"dev.around = {_CALLS}"}
+    text = "".join(f"[jackfield.{group}]\n{line}\n" for group, line in points.items())
+    (info / "entry_points.txt").write_text(text, encoding="utf-8")
+    paths = [str(info.parent), str(project.package.parent.resolve()), *filter(None, sys.path)]
+    home = {} if "JACKFIELD_HOME" in os.environ else {"JACKFIELD_HOME": str(scratch / "home")}
+    return {**os.environ, **home, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _seen(project: Project) -> Mapping[str, int]:
+    """Return the time of the last change of pyproject.toml and of each file of the package; connector.json, which is generated, aside.
+
+    :raises InvalidInvocation: if there are too many files to watch.
+    """
+    found = {"pyproject.toml": _changed(project.root / "pyproject.toml")}
+    for folder, folders, names in os.walk(project.package):
+        folders[:] = [name for name in folders if name not in _SKIPPED and not name.startswith(".")]
+        found |= {path: _changed(path) for name in names if name != "connector.json" for path in (os.path.join(folder, name),)}
+        if len(found) > _MOST_FILES:
+            raise InvalidInvocation(f"'{project.package}' has more than {_MOST_FILES:,} files to watch", hint="Move data out of it.")
+    return found
+
+
+def _changed(path: str | Path) -> int:
+    """Return the time of a file's last change; 0 if it has just been removed, as editors do while they save."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _served(project: Project, number: int, environment: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
+    """Generate the manifest and start the server; None if the code or pyproject.toml has a fault, which is printed."""
+    from jackfield_market.testing.grading import write_manifest
+
+    try:
+        write_manifest(project.root)
+    except JackfieldError as error:
+        announce(f"jackfield: {error.message}\njackfield: waiting for a change that corrects it")
+        return None
+    command = [sys.executable, "-m", "jackfield", "serve", "--migrate", "--port", str(number), "--console-link", "always"]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def _stop(server: subprocess.Popen[bytes] | None) -> None:
+    if server is None or server.poll() is not None:
+        return
+    server.terminate()
+    try:
+        server.wait(_STOP)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+VERBS = {"": Verb("Serve a connector's project, and restart after each change.", _declare, _run)}

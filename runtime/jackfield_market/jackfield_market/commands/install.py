@@ -1,0 +1,72 @@
+"""``jackfield install``: a connector from a catalogue, verified before any of its code runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+
+if TYPE_CHECKING:
+    from jackfield_market.operations import Operations
+
+
+_HINT = "See 'jackfield install --help'."
+
+
+def declare_common(parser: Parser) -> None:
+    """Add the options that 'install' and 'upgrade' share."""
+    parser.add_argument("--policy", metavar="FILE", help="policy file (default: install-policy.toml in the data folder, if it exists)")
+    parser.add_argument(
+        "--find-links",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="folder with wheels of dependencies; repeatable, adds to the policy's",
+    )
+    parser.add_argument("--lock", metavar="FILE", help="lock file to update")
+    parser.add_argument(
+        "--allow-name", metavar="KEY", action="append", default=[], help="accept a connector whose key looks like another's; repeatable"
+    )
+
+
+def operations(arguments: Namespace) -> Operations:
+    """Return the operations on the data folder, with the options of a command."""
+    from jackfield.home import home
+    from jackfield_market.operations import Operations, Options
+
+    def warn(text: str) -> None:
+        sys.stderr.write(f"jackfield: {text}\n")
+
+    given = vars(arguments)
+    names = ("policy", "root", "find_links", "allow_name")
+    policy, root, links, allowed = (given.get(name) for name in names)
+    return Operations(home(os.environ), Options(policy, root, links or (), allowed or (), warn))
+
+
+def _declare(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME", nargs="?", help="connector, with a version if wanted: NAME, NAME==1.2.0 or 'NAME>=1,<2'")
+    parser.add_argument("--from", dest="source", metavar="SOURCE", help="catalogue: http(s) URL, or the folder of a site")
+    parser.add_argument("--root", metavar="FILE", help="trusted root.json of the catalogue; needed at most once for each source")
+    parser.add_argument("--pin", action="store_true", help="make this version the default one, even if a higher one is installed")
+    parser.add_argument("--frozen", action="store_true", help="install exactly what the lock file lists, or refuse")
+    declare_common(parser)
+
+
+def _install(arguments: Namespace, output: Output) -> int:
+    if arguments.frozen:
+        if arguments.lock is None or arguments.name is not None or arguments.pin:
+            raise UsageError("--frozen takes --lock FILE, and neither NAME nor --pin", usage=arguments.usage, hint=_HINT)
+        done = operations(arguments).install_locked(arguments.lock, arguments.source)
+        output.value({"lock": arguments.lock, "installed": [one.to_json() for one in done]})
+        return 0
+    if arguments.name is None:
+        raise UsageError("NAME is missing; only --frozen installs without one", usage=arguments.usage, hint=_HINT)
+    one = operations(arguments).install(arguments.name, arguments.source, lock=arguments.lock, pin=arguments.pin)
+    output.value(one.to_json())
+    return 0
+
+
+VERBS = {"": Verb("Install a connector from a catalogue, verified before any of its code runs.", _declare, _install)}

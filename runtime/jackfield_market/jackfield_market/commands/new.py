@@ -1,0 +1,132 @@
+"""``jackfield new``: create the project for a new connector from templates, which are data files."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.errors import InvalidInvocation
+from jackfield.manifest_parts import package_of
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LONGEST = 60
+_SUFFIX = ".tmpl"
+_SAMPLE = "lambda"
+"""AWS service that the sample action calls."""
+_CHECKED = "[tool.jackfield.check]"
+_GROUP = "jackfield.templates"
+"""Entry points of packages with templates: ``aws = "jackfield_aws:templates"``, a folder of that package."""
+
+
+def _declare(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME", help="the connector's key in kebab-case, such as acme-crm; also the folder's name")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--python", action="store_true", help="a client of your own on the standard library (default)")
+    parser.flags["--python"] = kind._group_actions[0]  # noqa: SLF001 (argparse does not return a group's options)
+    for flag, about in {
+        "--aws": {"nargs": "?", "const": _SAMPLE, "metavar": "SERVICE", "help": "an AWS service, with jackfield-aws (default lambda)"},
+        "--http": {"action": "store_true", "help": "a REST API, with jackfield-http"},
+        "--openapi": {"metavar": "FILE", "help": "an OpenAPI document, a file or a URL, with jackfield-http"},
+    }.items():
+        parser.flags[flag] = kind.add_argument(flag, **about)  # type: ignore[arg-type]
+
+
+def _run(arguments: Namespace, output: Output) -> int:
+    if arguments.aws not in {None, _SAMPLE}:
+        text = f"the sample action calls '{_SAMPLE}'; one for '{arguments.aws[:80]}' is not available yet"
+        raise UsageError(text, usage=arguments.usage, hint="Use --aws alone, then replace the sample action's client and operation.")
+    if not _NAME.fullmatch(arguments.name) or len(arguments.name) > _LONGEST:
+        text = f"'{arguments.name[:80]}' is not a key in kebab-case of at most {_LONGEST} letters"
+        raise UsageError(text, usage=arguments.usage, hint="Use lower-case letters, digits and single hyphens, such as acme-crm.")
+    folder = Path(arguments.name)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InvalidInvocation(f"'{folder}' exists and is not an empty folder", hint="Choose another name, or remove it.")
+    words = _words(arguments.name)
+    if arguments.openapi:
+        return _generated(arguments, words)
+    files = _written(_templates("aws" if arguments.aws else "http" if arguments.http else "python"), folder, words)
+    from jackfield_market.testing.grading import write_manifest
+
+    files.append(write_manifest(folder))
+    output.value({"folder": str(folder), "files": sorted(files)})
+    return 0
+
+
+def _generated(arguments: Namespace, words: Mapping[str, str]) -> int:
+    """Generate the project with the package that knows OpenAPI documents.
+
+    :raises InvalidInvocation: if it is not installed.
+    """
+    from jackfield.cli.commands import load_plugged, plugged
+
+    found = plugged().get("generate.openapi")
+    command = None if found is None else load_plugged(found)
+    if not callable(command):
+        raise InvalidInvocation("no installed package generates connectors from OpenAPI documents", hint="Install jackfield-http.")
+    templates, key = _templates("openapi"), arguments.name
+    given = [arguments.openapi, "--key", key, "--connector-version", "0.1.0", "--out", key]
+    code = command([*given, "--json"] if arguments.json else given) or 0
+    _written(templates, Path(key), {**words, **_checked(Path(key))})
+    return code
+
+
+def _checked(folder: Path) -> dict[str, str]:
+    """Return how ``jackfield check`` runs the actions, as the generator has written it into pyproject.toml."""
+    text = (folder / "pyproject.toml").read_text(encoding="utf-8")
+    _, section, rest = text.partition(_CHECKED)
+    return {"check": section + rest}
+
+
+def _templates(kind: str) -> Path:
+    """Find the folder of templates, without importing the package that has it.
+
+    :raises InvalidInvocation: if no installed package has it.
+    """
+    if kind == "python":
+        return Path(__file__).parent / "templates" / kind
+    from jackfield.catalog.discovery import entry_points
+
+    for point in entry_points().get(_GROUP, ()):
+        spec = importlib.util.find_spec(point.module) if point.name == kind else None
+        if spec is not None and spec.submodule_search_locations:
+            return Path(spec.submodule_search_locations[0], *point.attribute.split("."))
+    raise InvalidInvocation(f"no installed package has templates for '{kind}'", hint=f"Install jackfield-{kind}.")
+
+
+def _words(key: str) -> Mapping[str, str]:
+    parts = key.split("-")
+    pascal = "".join(part.capitalize() for part in parts)
+    return {
+        "key": key,
+        "package": package_of(key),
+        "title": " ".join(part.capitalize() for part in parts),
+        "pascal": pascal,
+        "camel": pascal[0].lower() + pascal[1:],
+    }
+
+
+def _written(templates: Path, folder: Path, words: Mapping[str, str]) -> list[str]:
+    written = []
+    for template in _files(templates):
+        name = _filled(str(template.relative_to(templates)).removesuffix(_SUFFIX).replace("__package__", "{{package}}"), words)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_filled(template.read_text(encoding="utf-8"), words), encoding="utf-8")
+        written.append(name.replace(os.sep, "/"))
+    return written
+
+
+def _files(templates: Path) -> Iterator[Path]:
+    yield from sorted(path for path in templates.rglob(f"*{_SUFFIX}") if path.is_file())
+
+
+def _filled(text: str, words: Mapping[str, str]) -> str:
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: words[found[1]], text)
+
+
+VERBS = {"": Verb("Create the project for a new connector.", _declare, _run)}

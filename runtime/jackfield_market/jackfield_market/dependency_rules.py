@@ -1,0 +1,71 @@
+"""Rules for the dependencies of a connector, once they are unpacked and before anything can import them.
+
+They come from other places than the connector, and land on the import path of the process that gets the credentials.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from jackfield_market.refusals import NotInstalled
+
+if TYPE_CHECKING:
+    from jackfield_market.environments import Dependency
+    from jackfield_market.wheels import Wheel
+
+_SCRIPTS = "bin"
+_AT_START = frozenset({"sitecustomize", "usercustomize"})
+
+
+def check_dependencies(wheel: Wheel, found: Sequence[Dependency], target: str, host: Iterable[str]) -> None:
+    """Check the names of everything in ``target``, and remove scripts. ``host`` are the distributions that children get from the host.
+
+    :raises NotInstalled: if one runs at the start of Python, or takes the place of a module that is not its own.
+    """
+    shutil.rmtree(os.path.join(target, _SCRIPTS), ignore_errors=True)
+    provided, mine = _modules_of(host), {dependency.name for dependency in found}
+    for name in sorted(os.listdir(target)):
+        fault = _fault(name, wheel, provided, mine)
+        if fault is not None:
+            raise NotInstalled("dependencies", f"a dependency of '{wheel.file}' brings '{name[:80]}', which {fault}", "Do not install it.")
+    for parent, folders, names in os.walk(target):
+        link = next((name for name in (*folders, *names) if os.path.islink(os.path.join(parent, name))), None)
+        if link is not None:
+            raise NotInstalled("dependencies", f"a dependency of '{wheel.file}' brings the link '{link[:80]}'", "Do not install it.")
+
+
+def _fault(name: str, wheel: Wheel, provided: Mapping[str, set[str]], mine: set[str]) -> str | None:
+    low = name.lower()
+    module = name.partition("-")[0] if low.endswith(".dist-info") else name.partition(".")[0]
+    if low.endswith(".pth") or module.lower() in _AT_START:
+        return "would run whenever Python starts"
+    if low.startswith("jackfield") or module.lower() == wheel.package:
+        return "is not its own"
+    if low.endswith(".dist-info"):
+        return None
+    if module in sys.stdlib_module_names:
+        return "is a module of Python"
+    if module in provided and not provided[module] & mine:
+        return f"the host has from '{min(provided[module])}'"
+    return None
+
+
+def _modules_of(host: Iterable[str]) -> dict[str, set[str]]:
+    """Return the modules of distributions with their owners; a folder without ``__init__`` is a namespace, which has no owner."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    found: dict[str, set[str]] = {}
+    for name in host:
+        try:
+            files = distribution(name).files or ()
+        except PackageNotFoundError:
+            continue
+        for path in files:
+            is_module = len(path.parts) == 1 and path.suffix in {".py", ".so", ".pyd"}
+            if is_module or (len(path.parts) == 2 and path.parts[1].startswith("__init__.")):
+                found.setdefault(path.parts[0].partition(".")[0], set()).add(name)
+    return found

@@ -1,0 +1,307 @@
+"""Environment of one connector version: its unpacked wheel, and the dependencies that the host does not have.
+
+Nothing of it is executed while it is built: the wheel is written file by file from its verified content, and dependencies are wheels, too,
+which uv unpacks.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from jackfield.cores import OnAllCores
+from jackfield.errors import InvalidInvocation
+from jackfield_market.dependency_rules import check_dependencies
+from jackfield_market.policy import Policy
+from jackfield_market.refusals import NotInstalled
+from jackfield_market.wheels import Wheel, is_canonical
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+SITE = "site-packages"
+"""Folder of the connector's own package."""
+DEPENDENCIES = "dependencies"
+"""Folder of what the host does not have."""
+SECONDS = 600
+"""Longest run of uv."""
+_LAST_LINES = 6
+_HOST = frozenset({"jackfield", "jackfield-aws", "jackfield-http"})
+"""Distributions that are always the host's."""
+_PASSED_ON = frozenset({"PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "UV_CACHE_DIR", "SYSTEMROOT", "LOCALAPPDATA"})
+_LINE = re.compile(r"(?m)^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)(?P<rest>[^#\n]*)")
+_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """Distribution that was resolved for a connector, with the SHA-256 of each of its acceptable wheels."""
+
+    name: str
+    version: str
+    sha256: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row of a receipt and of a lock file."""
+        return {"name": self.name, "version": self.version, "sha256": list(self.sha256)}
+
+    @staticmethod
+    def from_json(row: Mapping[str, Any]) -> Dependency:
+        """Read a row of a receipt or of a lock file. Each value becomes part of a line that uv reads, so none may be more than it says.
+
+        :raises ValueError: if a member is of another form.
+        """
+        name, version, digests = row["name"], row["version"], row["sha256"]
+        texts = (
+            isinstance(name, str) and isinstance(version, str) and isinstance(digests, list) and all(isinstance(d, str) for d in digests)
+        )
+        if not (texts and digests and _NAME.fullmatch(name) and is_canonical(version) and all(map(_SHA256.fullmatch, digests))):
+            raise ValueError("a dependency needs a normalised name, a version, and SHA-256 hashes")
+        return Dependency(name, version, tuple(digests))
+
+    @property
+    def line(self) -> str:
+        """Line of a requirements file."""
+        return " ".join([f"{self.name}=={self.version}", *(f"--hash=sha256:{digest}" for digest in self.sha256)])
+
+
+def check_host(wheel: Wheel) -> None:
+    """Check that this Python can run the wheel.
+
+    :raises NotInstalled: if it requires another Python, platform or jackfield.
+    """
+    from packaging.tags import sys_tags
+    from packaging.utils import parse_wheel_filename
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    needed = wheel.metadata.requires_python
+    if needed is not None and not needed.contains(python, prereleases=True):
+        raise NotInstalled("python", f"'{wheel.file}' requires Python {needed}, this is {python}", "Use another Python or version.")
+    if parse_wheel_filename(wheel.file)[3].isdisjoint(sys_tags()):
+        raise NotInstalled("platform", f"'{wheel.file}' is not made for this Python and platform", "Ask its publisher for another wheel.")
+    for need in _needed(wheel):
+        if need.name in _HOST and not _satisfied(need):
+            have = _host_version(need.name) or "not installed"
+            raise NotInstalled("host", f"'{wheel.file}' requires {need}; the host's is {have}", "Upgrade the host, or choose a version.")
+
+
+def unpack(wheel: Wheel, folder: str) -> None:
+    """Write the files of a verified wheel into ``folder``/site-packages."""
+    root = os.path.join(folder, SITE)
+    for path, content in wheel.files.items():
+        target = os.path.join(root, *path.split("/"))
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target, "xb") as file:
+            file.write(content)
+
+
+def add_dependencies(wheel: Wheel, folder: str, policy: Policy, locked: Sequence[Dependency] | None = None) -> list[Dependency]:
+    """Install what the host does not have into ``folder``/dependencies: exactly ``locked`` if given, else what uv resolves.
+
+    :raises NotInstalled: if something cannot be resolved from the places that the policy allows, or would replace a package of the host.
+    """
+    missing = [need for need in _needed(wheel) if not _satisfied(need)]
+    if locked is None and not missing:
+        return []
+    for need in missing if locked is not None else ():
+        if not any(one.name == need.name and need.specifier.contains(one.version, prereleases=True) for one in locked or ()):
+            message = f"'{wheel.file}' requires {need}, which neither this environment nor the lock file has"
+            raise NotInstalled("lock", message, "Install it beside jackfield, or write the lock file anew in an environment like this one.")
+    found = _resolved(wheel, missing, policy) if locked is None else list(locked)
+    if found:
+        target = os.path.join(folder, DEPENDENCIES)
+        _install(wheel, found, target, policy)
+        check_dependencies(wheel, found, target, _host_versions())
+        _check_needed(wheel, found, target)
+    return found
+
+
+def _check_needed(wheel: Wheel, found: Sequence[Dependency], target: str) -> None:
+    """Check that the wheel, or another dependency, requires each dependency: a lock file could name any."""
+    from importlib.metadata import distributions
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    behind = {canonicalize_name(about.name): about.requires or [] for about in distributions(path=[target])}
+    waiting, seen = [canonicalize_name(need.name) for need in _needed(wheel)], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting += [canonicalize_name(Requirement(text).name) for text in behind.get(name, ())]  # uv has read them
+    excess = next((dependency.name for dependency in found if dependency.name not in seen), None)
+    if excess is not None:
+        raise NotInstalled("lock", f"nothing requires '{excess}', which the lock file lists for '{wheel.file}'", "Write it anew.")
+
+
+def _needed(wheel: Wheel) -> Iterator[Requirement]:
+    from packaging.utils import canonicalize_name
+
+    for need in wheel.metadata.requires_dist or ():
+        if need.marker is None or need.marker.evaluate({"extra": ""}):
+            need.name = canonicalize_name(need.name)
+            yield need
+
+
+def _satisfied(need: Requirement) -> bool:
+    from importlib.metadata import distribution
+
+    from packaging.requirements import Requirement
+
+    version = _host_version(need.name)
+    if version is None or not need.specifier.contains(version, prereleases=True):
+        return False
+    behind = [Requirement(text) for text in distribution(need.name).requires or ()] if need.extras else []
+    return all(
+        _satisfied(more)
+        for more in behind
+        if more.marker is not None
+        and not more.marker.evaluate({"extra": ""})
+        and any(more.marker.evaluate({"extra": e}) for e in need.extras)
+    )
+
+
+def _host_version(name: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _resolved(wheel: Wheel, missing: Iterable[Requirement], policy: Policy) -> list[Dependency]:
+    from packaging.utils import canonicalize_name
+
+    needs = [str(need) for need in missing]
+    if policy.index is None and not policy.find_links:
+        message = f"'{wheel.file}' requires {', '.join(needs)}, which this environment does not have"
+        hint = "Install it beside jackfield, or let the policy name where wheels may come from: 'findLinks' or 'index'."
+        raise NotInstalled("dependencies", message, hint)
+    with tempfile.TemporaryDirectory(prefix="jackfield-") as scratch:
+        wanted, pins = os.path.join(scratch, "wanted.txt"), os.path.join(scratch, "host.txt")
+        _write_lines(wanted, needs)
+        _write_lines(pins, _host_pins())
+        words = ["pip", "compile", wanted, "-c", pins, "--generate-hashes", "--no-header", "--no-annotate", "--only-binary", ":all:"]
+        out = _uv([*words, "--python", sys.executable, *_places(policy, scratch)], scratch, wheel)
+    found = [
+        Dependency(str(canonicalize_name(line["name"])), line["version"], tuple(_HASH.findall(line["rest"])))
+        for line in _LINE.finditer(out.replace("\\\n", " "))
+    ]
+    _check_foreign(wheel, found)
+    return found
+
+
+def _check_foreign(wheel: Wheel, found: Iterable[Dependency]) -> None:
+    for dependency in found:
+        if dependency.name in _HOST or dependency.name.startswith("jackfield-"):
+            message = f"'{wheel.file}' would bring its own '{dependency.name}', which belongs to the host"
+            raise NotInstalled("dependencies", message, "Report it to its publisher.")
+
+
+def _install(wheel: Wheel, found: Sequence[Dependency], target: str, policy: Policy) -> None:
+    _check_foreign(wheel, found)
+    with tempfile.TemporaryDirectory(prefix="jackfield-") as scratch:
+        wanted = os.path.join(scratch, "wanted.txt")
+        _write_lines(wanted, [dependency.line for dependency in found])
+        words = ["pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--link-mode", "copy", "-r", wanted]
+        _uv([*words, "--target", target, "--python", sys.executable, *_places(policy, scratch)], scratch, wheel)
+
+
+def _host_pins() -> list[str]:
+    """Return pins of what jackfield itself needs: a connector's dependencies may not come with other versions of these."""
+    return [f"{name}=={version}" for name, version in _host_versions().items() if name not in _HOST]
+
+
+def _host_versions() -> dict[str, str]:
+    """Return jackfield and what it needs, with their versions."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    found: dict[str, str] = {}
+    waiting = ["jackfield"]
+    while waiting:
+        name = waiting.pop()
+        try:
+            about = distribution(name)
+        except PackageNotFoundError:
+            continue
+        found[name] = about.version
+        for need in map(Requirement, about.requires or ()):
+            wanted = canonicalize_name(need.name)
+            if wanted not in found and (need.marker is None or need.marker.evaluate({"extra": ""})):
+                waiting.append(wanted)
+    return found
+
+
+def _places(policy: Policy, scratch: str) -> list[str]:
+    """Return uv's words for the places of the policy. A name of which ``find_links`` has a wheel comes from there only: of folder and
+    index together, uv takes the highest version, so whoever registers the name of a private package in a public index would replace it."""
+    if policy.index is None:
+        return ["--no-index", *(word for folder in policy.find_links for word in ("--find-links", os.path.abspath(folder)))]
+    first = _index_of(policy.find_links, os.path.join(scratch, "simple"))
+    return ["--index", first, "--default-index", policy.index, "--index-strategy", "first-index"]
+
+
+def _index_of(folders: Iterable[str], target: str) -> str:
+    """Write a package index (PEP 503) of the wheels in ``folders`` into ``target``; return its URL."""
+    from html import escape
+    from pathlib import Path
+
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    os.mkdir(target)
+    for file in (file for folder in folders for file in sorted(Path(folder).absolute().glob("*.whl"))):
+        with suppress(InvalidWheelFilename):  # uv passes over such a file, too
+            home = os.path.join(target, parse_wheel_filename(file.name)[0])
+            os.makedirs(home, exist_ok=True)
+            with open(os.path.join(home, "index.html"), "a", encoding="utf-8") as page:
+                page.write(f'<a href="{escape(file.as_uri())}">{escape(file.name)}</a><br>\n')
+    return Path(target).as_uri()
+
+
+def _uv(words: Sequence[str], folder: str, wheel: Wheel) -> str:
+    """Run uv without the user's settings, and return what it prints."""
+    passed = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.lower().endswith("_proxy")}
+    command = [_uv_path(), *words, "--no-config", "--no-progress", "--color", "never"]
+    try:
+        with OnAllCores():
+            done = subprocess.run(command, cwd=folder, env=passed, capture_output=True, timeout=SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InvalidInvocation(f"uv cannot be run, or takes longer than {SECONDS} seconds: {error}") from None
+    if done.returncode:
+        said = " ".join(" ".join(done.stderr.decode(errors="replace").strip().splitlines()[-_LAST_LINES:]).split())
+        hint = "Add the wheels to the places that the policy names ('findLinks', 'index'), or install them beside jackfield."
+        raise NotInstalled("dependencies", f"the dependencies of '{wheel.file}' cannot be installed: {said[:600]}", hint)
+    return done.stdout.decode(errors="replace")
+
+
+def _uv_path() -> str:
+    beside = os.path.join(os.path.dirname(sys.executable), "uv")
+    if find_spec("uv") is not None:
+        from uv import find_uv_bin
+
+        return str(find_uv_bin())
+    found = beside if os.path.exists(beside) else shutil.which("uv")
+    if found is None:
+        raise InvalidInvocation("dependencies need the extra 'market': uv is not installed", hint="pip install 'jackfield[market]'")
+    return found
+
+
+def _write_lines(path: str, lines: Iterable[str]) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in lines)

@@ -1,0 +1,161 @@
+"""Releases in a catalogue: what its index, its pages and its signed metadata say about each wheel."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jackfield_market.attestations import SUFFIX, Verified
+from jackfield_market.names import is_key
+from jackfield_market.wheels import Wheel, is_canonical
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+    from tuf.api.metadata import TargetFile
+
+PACKAGES = "packages"
+"""Folder of the wheels in a site."""
+LIST = "catalogue.json"
+"""Machine-readable list of a site."""
+REVOKED = "revoked.json"
+"""List of revoked publisher keys of a site."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One version of a connector. ``data`` is its row in ``catalogue.json``, which has members for each property."""
+
+    data: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Connector's key."""
+        return str(self.data["key"])
+
+    @property
+    def name(self) -> str:
+        """Distribution's name, normalised."""
+        return str(self.data["name"])
+
+    @property
+    def version(self) -> str:
+        """Version, as the file name states it."""
+        return str(self.data["version"])
+
+    @property
+    def wheel(self) -> str:
+        """Name of the wheel file."""
+        return str(self.data["wheel"])
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the wheel."""
+        return str(self.data["sha256"])
+
+    @property
+    def is_revoked(self) -> bool:
+        """Return whether the release was withdrawn with its publisher's key."""
+        return "revoked" in self.data
+
+    @property
+    def publisher(self) -> Mapping[str, str]:
+        """Content of the publisher's public key file."""
+        found: Mapping[str, str] = self.data["publisher"]
+        return found
+
+    @property
+    def path(self) -> str:
+        """Path of the wheel in the site."""
+        return f"{PACKAGES}/{self.wheel}"
+
+    def revoked(self, at: str, reason: str) -> Release:
+        """Return the row of the release after it was withdrawn."""
+        return Release({**self.data, "revoked": {"at": at, **({"reason": reason} if reason else {})}})
+
+    def graded(self, grade: str) -> Release:
+        """Return the row with a grade."""
+        return Release({**self.data, "grade": grade})
+
+    def order(self) -> Version:
+        """Return the key to sort versions by."""
+        from packaging.version import Version
+
+        return Version(self.version)
+
+    def targets(self, attestation: bytes) -> dict[str, TargetFile]:
+        """Return the signed metadata's entries for the wheel and its attestation."""
+        from tuf.api.metadata import TargetFile
+
+        beside = f"{self.path}{SUFFIX}"
+        wheel = TargetFile(int(self.data["size"]), {"sha256": self.sha256}, self.path, {"custom": self.custom()})
+        return {self.path: wheel, beside: TargetFile.from_data(beside, attestation, ["sha256"])}
+
+    def custom(self) -> dict[str, Any]:
+        """Return what the signed metadata says about the wheel beside length and hash: all that an installer decides by."""
+        names = ("key", "name", "version", "publisher", "licence", "permissions", "hosts", "requiresPython", "grade")
+        return {name: self.data[name] for name in names if name in self.data}
+
+
+_TEXTS = ("key", "name", "version", "title", "wheel", "sha256", "package", "signedAt")
+_MAYBE = ("grade", "licence", "description", "requiresPython", "metadataSha256")
+_WHEEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]*\.[a-z]+", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_OWNER = ("publisher", "keyId", "publicKey")
+
+
+def read_release(row: Any) -> Release:
+    """Read a row of a list that somebody else has made.
+
+    :raises ValueError: if a member that an installer needs is missing or of another kind.
+    """
+    if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in _TEXTS) or not isinstance(row.get("size"), int):
+        raise ValueError(f"a release lacks one of {', '.join(_TEXTS)}, size")
+    owner, permissions, revoked = row.get("publisher"), row.get("permissions", {}), row.get("revoked", {})
+    if not isinstance(owner, dict) or not all(isinstance(owner.get(name), str) for name in _OWNER):
+        raise ValueError(f"a release's publisher lacks one of {', '.join(_OWNER)}")
+    if not isinstance(permissions, dict) or not all(map(_is_texts, permissions.values())):
+        raise ValueError("a release's permissions are not lists of names by system")
+    if not isinstance(revoked, dict) or ("revoked" in row and not isinstance(revoked.get("at"), str)):
+        raise ValueError("a withdrawn release does not state when it was")
+    if not all(isinstance(row.get(name, ""), str) for name in _MAYBE) or not _is_texts(row.get("hosts", [])):
+        raise ValueError(f"one of {', '.join(_MAYBE)} of a release is no text, or its hosts are no list of texts")
+    if not (is_key(row["key"]) and is_canonical(row["version"]) and _WHEEL.fullmatch(row["wheel"]) and _SHA256.fullmatch(row["sha256"])):
+        raise ValueError("a release's key, version, wheel or sha256 is not one")
+    return Release(row)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def release_of(wheel: Wheel, verified: Verified) -> Release:
+    """Return the release of a verified wheel."""
+    manifest, metadata = wheel.manifest, wheel.metadata
+    permissions: dict[str, set[str]] = {}
+    for action in manifest.raw["actions"]:
+        for system, names in action.get("permissions", {}).items():
+            permissions.setdefault(system, set()).update(map(str, names))
+    data = {
+        "key": manifest.key,
+        "name": wheel.name,
+        "version": wheel.version,
+        "title": manifest.title,
+        "description": manifest.description,
+        "wheel": wheel.file,
+        "sha256": wheel.sha256,
+        "metadataSha256": hashlib.sha256(wheel.raw_metadata).hexdigest(),
+        "size": wheel.size,
+        "package": wheel.package,
+        "publisher": verified.publisher.to_json(),
+        "signedAt": verified.statement["signedAt"],
+        "licence": manifest.raw.get("license") or metadata.license_expression or metadata.license,
+        "permissions": {system: sorted(names) for system, names in sorted(permissions.items())},
+        "hosts": list(manifest.hosts) or None,
+        "requiresPython": str(metadata.requires_python or "") or None,
+        "categories": manifest.raw.get("categories"),
+        "actions": [{"key": action.key, "title": action.title, "effect": action.rule_effect} for action in manifest.actions.values()],
+    }
+    return Release({name: value for name, value in data.items() if value is not None})

@@ -1,0 +1,54 @@
+"""Search index of a catalogue's start page: JSON in a script, since browsers do not let a page on a disk read JSON files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from jackfield_market.markup import clean
+from jackfield_market.shelf import Shelved
+
+PATH = "assets/search-index.js"
+_TEXT = 160
+_TITLE = 100
+_WORDS = 8_000
+"""Most characters of the words that find one connector, so that none makes the index large for all."""
+
+
+def render(shelves: Iterable[Shelved]) -> str:
+    """Return the script: per connector key, title, a line about it, its description, and the words that find it."""
+    rows = ",\n".join(json.dumps(_row(shelved), ensure_ascii=False) for shelved in shelves)
+    return f"catalogueIndex([\n{rows}\n]);\n"
+
+
+def _row(shelved: Shelved) -> list[str]:
+    newest = shelved.newest
+    data, actions = newest.data, newest.data["actions"]
+    texts = (newest.key, data["title"], newest.publisher["publisher"], data["description"], *data.get("categories", ()))
+    found = clean(" ".join([*map(str, texts), *(f"{action['key']} {action['title']}" for action in actions)])).lower().split()
+    words = " ".join(dict.fromkeys(found))[:_WORDS]
+    return [newest.key, title_of(shelved), about(shelved), first_line(data["description"]), words]
+
+
+def title_of(shelved: Shelved) -> str:
+    """Return the title of a connector, shortened."""
+    return _shortened(str(shelved.newest.data["title"]), _TITLE)
+
+
+def about(shelved: Shelved) -> str:
+    """Return the line of a list: key, version, publisher, number of actions, grade."""
+    newest = shelved.newest
+    count = len(newest.data["actions"])
+    parts = [f"{newest.key} {newest.version}", f"by {newest.publisher['publisher']}", f"{count} action{'' if count == 1 else 's'}"]
+    grade = newest.data.get("grade")
+    return ", ".join([*parts, *([f"grade {grade}"] if grade else []), *(["withdrawn"] if newest.is_revoked else [])])
+
+
+def first_line(description: object) -> str:
+    """Return the first line of a description, shortened."""
+    return _shortened(str(description).partition("\n")[0], _TEXT)
+
+
+def _shortened(text: str, longest: int) -> str:
+    found = clean(text)
+    return found if len(found) <= longest else f"{found[: longest - 1]}…"

@@ -1,0 +1,130 @@
+"""Installer of a server: over the catalogues that its operator names, into the data folder that the server reads."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield_market.operations import Operations, Options
+from jackfield_market.receipts import Installed
+
+_LOG = logging.getLogger("jackfield.market")
+_PATH = re.compile(r"(?<![\w:/.<>$])(?:/[\w.+~-]+){2,}/?")
+"""Absolute path, but not the rest of a URL."""
+_SHOWN = ("name", "version", "publisher", "sha256", "source", "grade", "permissions", "hosts", "installedAt")
+_RELEASE = ("name", "version", "title", "description", "publisher", "grade", "permissions", "hosts", "licence")
+
+
+class ServerInstaller:
+    """Operations on the connectors of the data folder ``home``; ``sources`` are the only catalogues that may be used, ``roots`` the
+    contents of their trusted ``root.json``, by URL.
+
+    Each call reads the catalogues and the policy anew, since it may come days after the one before. Thread-safe.
+    """
+
+    def __init__(self, home: str, sources: Sequence[str], roots: Mapping[str, bytes] | None = None) -> None:
+        self._home = home
+        self._roots = roots or {}
+        self.sources = tuple(sources)
+
+    def installed(self) -> list[dict[str, Any]]:
+        """Return a row for each installed version, the default one of each key first."""
+        installed = Installed(self._home)
+        pins, seen, rows = installed.pins(), set(), []
+        for key in sorted({str(receipt["key"]) for receipt in installed.receipts()}):
+            mine = sorted(installed.of(key), key=lambda receipt: receipt["version"] != pins.get(receipt["key"]))
+            for receipt in mine:
+                rows.append({**_row(receipt, _SHOWN), "default": key not in seen})
+                seen.add(key)
+        return rows
+
+    def available(self) -> list[dict[str, Any]]:
+        """Return a row for each connector of the catalogues, with its highest version.
+
+        :raises JackfieldError: if a catalogue cannot be read, or is not the one that was pinned.
+        """
+        present = {row["connector"]: row["version"] for row in reversed(self.installed())}
+        rows = []
+        with self._told():
+            operations = self._operations()
+            for source in self.sources:
+                for release, versions in operations.newest(source):
+                    row = {**_row(release.data, _RELEASE), "versions": versions, "source": source}
+                    if row["connector"] in present:
+                        row["installed"] = present[row["connector"]]
+                    rows.append(row)
+        return sorted(rows, key=lambda row: str(row["title"]).casefold())
+
+    def outdated(self) -> list[dict[str, Any]]:
+        """Return a row for each connector with a newer release, a revoked key, or a source that cannot be read."""
+        with self._told():
+            rows = self._operations().outdated()
+        return [{name: self._plain(value) if name == "error" else value for name, value in row.items()} for row in rows]
+
+    def revoked(self) -> list[dict[str, Any]]:
+        """Look for revocations of what is installed; a new one is logged as a warning, once for all processes."""
+        with self._told():
+            return self._operations().revoked()
+
+    def install(self, name: str, source: str | None) -> dict[str, Any]:
+        """Verify and install a connector.
+
+        :raises InvalidInvocation: if ``source`` is not one of the server's catalogues, or is missing although there are several.
+        :raises JackfieldError: if it is refused.
+        """
+        if source is None and len(self.sources) == 1:
+            source = self.sources[0]
+        if source not in self.sources:
+            raise InvalidInvocation(
+                "the catalogue is not one of this server's", hint=f"Give one of these as 'from': {', '.join(self.sources)}."
+            )
+        with self._told():
+            done = self._operations().install(name, source)
+        return {**_row(done.receipt, _SHOWN), "changed": done.changed}
+
+    def upgrade(self, name: str, *, breaking: bool, dry_run: bool) -> dict[str, Any]:
+        """Upgrade a connector, or with ``dry_run`` only compare; return what changes, and what is refused."""
+        with self._told():
+            found = self._operations().upgrade([name], breaking=breaking, dry_run=dry_run)
+        refused = [{**row, "error": self._plain(row["error"])} for row in found["refused"]]
+        return {**found, "refused": refused}
+
+    def uninstall(self, name: str) -> list[dict[str, str]]:
+        """Remove the matching versions of a connector.
+
+        :raises UnknownConnector: if none is installed.
+        """
+        with self._told():
+            return self._operations().uninstall(name)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Take the paths of this machine out of an error: its readers are callers of the server, not its operator."""
+        try:
+            yield
+        except JackfieldError as error:
+            error.message, error.hint = self._plain(error.message), self._plain(error.hint)
+            error.details = tuple(replace(detail, message=self._plain(detail.message)) for detail in error.details)
+            raise
+
+    def _plain(self, found: Any) -> Any:
+        if isinstance(found, str):
+            for home in {self._home, os.path.abspath(self._home)}:
+                found = found.replace(home, "JACKFIELD_HOME")
+            return _PATH.sub("(a path of the server)", found)
+        if isinstance(found, dict):
+            return {name: value if name == "path" else self._plain(value) for name, value in found.items()}
+        return [self._plain(value) for value in found] if isinstance(found, list) else found
+
+    def _operations(self) -> Operations:
+        return Operations(self._home, Options(warn=_LOG.warning, roots=self._roots))
+
+
+def _row(data: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {"connector": data["key"], **{name: data[name] for name in names if name in data}}

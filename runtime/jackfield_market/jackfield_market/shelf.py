@@ -1,0 +1,108 @@
+"""Published connectors of a catalogue as its lists have them: ``catalogue.json`` for all, ``connectors/KEY/releases.json`` for one.
+
+Each connector is one line of ``catalogue.json``, so that a build only renders the lines of those that it changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jackfield_market.registry import CONNECTORS
+from jackfield_market.releases import LIST, Release
+from jackfield_market.wheels import read_bounded
+
+NEXT = "catalogue.next.json"
+"""The list of a build whose metadata may not be published yet."""
+_VERSION = 1
+_LARGEST = 1 << 30
+_ABOUT = ("key", "title", "description", "publisher", "licence", "permissions", "categories", "grade")
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """One connector with its releases in the order of their versions, and those that were withdrawn."""
+
+    releases: tuple[Release, ...]
+    revoked: tuple[Release, ...] = ()
+    line: str | None = field(default=None, compare=False)
+    """Line of the list, as it was read."""
+
+    @property
+    def newest(self) -> Release:
+        """Newest release; of those withdrawn if there is no other."""
+        return (self.releases or self.revoked)[-1]
+
+    @property
+    def all(self) -> tuple[Release, ...]:
+        """Every release in the order of versions."""
+        return tuple(sorted((*self.releases, *self.revoked), key=Release.order))
+
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """Entry in the list."""
+        newest = self.newest
+        about = {member: newest.data[member] for member in _ABOUT if member in newest.data}
+        versions = [release.version for release in self.releases]
+        withdrawn = {"revoked": [dict(release.data) for release in self.revoked]} if self.revoked else {}
+        return {"name": newest.name, **about, "versions": versions, "releases": [dict(one.data) for one in self.releases], **withdrawn}
+
+    def with_release(self, release: Release) -> Shelved:
+        """Return the connector with one more release; it replaces a withdrawn one of the same file."""
+        revoked = tuple(one for one in self.revoked if one.wheel != release.wheel)
+        return Shelved(tuple(sorted((*self.releases, release), key=Release.order)), revoked)
+
+    def without_key(self, key_id: str, at: str, reason: str) -> Shelved:
+        """Return the connector after the releases signed by a key were withdrawn."""
+        gone = [one.revoked(at, reason) for one in self.releases if one.publisher["keyId"] == key_id]
+        kept = tuple(one for one in self.releases if one.publisher["keyId"] != key_id)
+        return Shelved(kept, tuple(sorted((*self.revoked, *gone), key=Release.order))) if gone else self
+
+    def graded(self, grades: Mapping[tuple[str, str], str]) -> Shelved:
+        """Return the connector with grades by key and version."""
+        pairs = ((one, grades.get((one.key, one.version))) for one in self.releases)
+        mine = tuple(one if grade is None else one.graded(grade) for one, grade in pairs)
+        return self if mine == self.releases else replace(self, releases=mine, line=None)
+
+
+def path_of(key: str) -> str:
+    """Return the path of the list of a connector's releases."""
+    return f"{CONNECTORS}/{key}/releases.json"
+
+
+def read_list(site: str, sha256: str) -> dict[str, Shelved] | None:
+    """Read the list that the signed metadata names, by connectors' keys; None if there is none with this hash.
+
+    A build that was interrupted after its metadata was published has left it as ``NEXT``.
+    """
+    for name in (LIST, NEXT):
+        path = os.path.join(site, name)
+        if os.path.exists(path):
+            content = read_bounded(path, _LARGEST)
+            if hashlib.sha256(content).hexdigest() == sha256:
+                return {shelved.newest.key: shelved for shelved in _parsed(content.decode("utf-8"))}
+    return None
+
+
+def _parsed(text: str) -> Iterator[Shelved]:
+    for line in text.split("\n")[1:-2]:  # not splitlines: strings may have other line separators
+        row = json.loads(line.removesuffix(","))
+        yield Shelved(tuple(map(Release, row["releases"])), tuple(map(Release, row.get("revoked", ()))), line.removesuffix(","))
+
+
+def render_list(shelved: Mapping[str, Shelved]) -> bytes:
+    """Return the content of the list."""
+    lines = (one.line or json.dumps(one.row, ensure_ascii=False) for _, one in sorted(shelved.items()))
+    body = ",\n".join(lines)
+    return (f'{{"catalogueVersion": {_VERSION}, "connectors": [\n' + (f"{body}\n" if body else "") + "]}\n").encode()
+
+
+def render_releases(shelved: Shelved, changes: Mapping[str, Any]) -> bytes:
+    """Return the content of a connector's own list, with ``changes`` by version."""
+    row = dict(shelved.row)
+    row["changes"] = changes
+    return (json.dumps({"catalogueVersion": _VERSION, **row}, indent=1, ensure_ascii=False) + "\n").encode()

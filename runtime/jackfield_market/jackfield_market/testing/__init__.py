@@ -1,0 +1,52 @@
+"""Test support for connector authors: the conformance suite to inherit, its rules by name, scripted servers, recordings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.exports import exports
+
+if TYPE_CHECKING:
+    from jackfield_market.testing.conformance import Conformance
+    from jackfield_market.testing.fake_clock import FakeClock
+    from jackfield_market.testing.harness import Harness, open_project
+    from jackfield_market.testing.loopback_provider import CLOSE, DRIP, HANG, RESET, Answer, Provider, Request, refused, throttled
+    from jackfield_market.testing.recordings import RecordingMismatch
+    from jackfield_market.testing.rules import ALL_RULES, RULES, judged, not_applicable
+    from jackfield_market.testing.subject import Rule, Subject
+
+__all__ = [
+    "ALL_RULES",
+    "CLOSE",
+    "DRIP",
+    "HANG",
+    "RESET",
+    "RULES",
+    "Answer",
+    "Conformance",
+    "FakeClock",
+    "Harness",
+    "Provider",
+    "RecordingMismatch",
+    "Request",
+    "Rule",
+    "Subject",
+    "judged",
+    "not_applicable",
+    "open_project",
+    "refused",
+    "throttled",
+]
+
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        ".conformance": ("Conformance",),
+        ".fake_clock": ("FakeClock",),
+        ".harness": ("Harness", "open_project"),
+        ".loopback_provider": ("CLOSE", "DRIP", "HANG", "RESET", "Answer", "Provider", "Request", "refused", "throttled"),
+        ".recordings": ("RecordingMismatch",),
+        ".rules": ("ALL_RULES", "RULES", "judged", "not_applicable"),
+        ".subject": ("Rule", "Subject"),
+    },
+)

@@ -1,0 +1,78 @@
+"""The conformance suite: requirements on every connector, as tests to inherit. Each rule has a stable name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import pytest
+
+from jackfield_market.testing.harness import project_of
+from jackfield_market.testing.plugin import NOT_APPLICABLE, NOT_REACHED
+from jackfield_market.testing.recorded_examples import EXAMPLES, record
+from jackfield_market.testing.rules import RULES, judged, reason_against
+from jackfield_market.testing.subject import TIERS, Rule, Subject, Tier
+
+_SUBJECTS = pytest.StashKey[dict[type, Subject]]()
+
+
+class Conformance:
+    """Conformance suite. Inherit from it in a class that pytest collects.
+
+    The connector is the one of the project that the test's file belongs to; ``tool.jackfield.check`` in its pyproject.toml says how to
+    run actions. With ``key``, it is the installed connector of that key, and the other class attributes say the same.
+
+    Rules that run actions need a connection type with a required value of format ``uri``, which is set to the address of a loopback
+    provider, and an example for each action, whose output that provider returns. ``answers`` overrides the responses by method and path;
+    ``values`` are values for the connection (``${url}`` stands for the address); ``safe_posts`` names actions that read through a POST.
+    ``sample`` limits the actions that are run, for a connector with many that share their code; ``jackfield check`` runs all of them.
+    ``grade`` is the highest grade whose rules are asserted (default: the highest one). A rule above it that fails is an expected failure,
+    which pytest's summary lists as "not reached" with its first fault.
+    Rules that do not apply to the connector produce no test: pytest's summary lists them with the reason.
+    """
+
+    key: ClassVar[str] = ""
+    values: ClassVar[Mapping[str, Any]] = {}
+    answers: ClassVar[Mapping[tuple[str, str], Any]] = {}
+    safe_posts: ClassVar[tuple[str, ...]] = ()
+    sample: ClassVar[int] = 0
+    grade: ClassVar[Tier] = TIERS[-1]
+
+    @classmethod
+    def _subject(cls, config: pytest.Config) -> Subject:
+        """Return the connector under test: one object for all rules, which share the attempts that several of them look at."""
+        subjects = config.stash.setdefault(_SUBJECTS, {})
+        if cls not in subjects:
+            subjects[cls] = cls._found()
+        return subjects[cls]
+
+    @classmethod
+    def _found(cls) -> Subject:
+        if cls.key:
+            return Subject.installed(cls.key, values=cls.values, answers=cls.answers, safe_posts=cls.safe_posts, sample=cls.sample)
+        return Subject.of_project(project_of(str(sys.modules[cls.__module__].__file__)), answers=cls.answers, sample=cls.sample)
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Create a test for each rule that applies. The others are listed at the end of the run, because a skip would hide them."""
+        if "rule" not in metafunc.fixturenames:
+            return
+        subject = self._subject(metafunc.config)
+        reasons = {name: reason_against(subject, rule) for name, rule in RULES.items()}
+        if metafunc.config.getoption("--record") is not None:
+            reasons[EXAMPLES] = None
+        inapplicable = {name: reason for name, reason in reasons.items() if reason is not None}
+        metafunc.config.stash.setdefault(NOT_APPLICABLE, {})[subject.manifest.key] = inapplicable
+        rules = [rule for name, rule in RULES.items() if name not in inapplicable]
+        metafunc.parametrize("rule", rules, ids=[rule.name for rule in rules])
+
+    def test_rule(self, rule: Rule, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]) -> None:
+        """Assert that the connector satisfies the rule. With ``--record``, the examples are recorded anew before they are judged."""
+        connection = pytestconfig.getoption("--record")
+        if rule.name == EXAMPLES and connection is not None:
+            record(self._subject(pytestconfig), connection)
+        faults = judged(self._subject(pytestconfig), rule)
+        if faults and TIERS.index(rule.tier) > TIERS.index(self.grade):
+            record_property(NOT_REACHED, [self._subject(pytestconfig).manifest.key, self.grade, f"{rule.name} ({rule.tier}): {faults[0]}"])
+            pytest.xfail(f"not reached: {rule.says} {'; '.join(faults)}")
+        assert not faults, f"{rule.says} " + "; ".join(faults or ())

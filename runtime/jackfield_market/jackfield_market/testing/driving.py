@@ -1,0 +1,280 @@
+"""One attempt of an action against a loopback provider, with everything observable about it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from jackfield.clock import Deadline
+from jackfield.connector import ANYWHERE, Action, Call, ConnectionType, Guard, Inputs, JackfieldError, Minted, OpenContext, Sent
+from jackfield.connector.context import IdempotencyKey, entered
+from jackfield.connector.conversion import dumped
+from jackfield.connector.streamed import store_files
+from jackfield.failures import Raised, attempt, attempt_foreign
+from jackfield.manifest import Manifest
+from jackfield.pipe.errors_map import explained, weigh
+from jackfield.schema import CompiledSchema
+from jackfield_market.testing.fake_clock import FakeClock
+from jackfield_market.testing.loopback_provider import Provider, Request, Script
+from jackfield_market.testing.loopback_provider import Step as Played
+from jackfield_market.testing.subject import Subject
+
+SECRET = "conformance-secret-4711"  # noqa: S105 (planted; the rules search for it)
+URL = "${url}"
+"""Stands for the server's address in values of ``tool.jackfield.check``."""
+OTHER_SECRET = SECRET[::-1]
+"""Secret of a second connection."""
+_KEY = "conformance-key-52f1"
+"""Idempotency key of every attempt: what differs between two attempts does not come from it, nor from the clock."""
+_TODAY = 1_893_456_000.0
+"""Time of every attempt: 2030-01-01."""
+PATIENCE = 10.0
+"""Seconds after which an attempt has to have ended."""
+DEADLINE = 600.0
+"""Seconds on the clock of an attempt without another deadline: recorded jobs took their time."""
+_GRACE = 1.5
+"""Seconds beyond its deadline after which an attempt is abandoned."""
+
+
+@dataclass
+class Drive:
+    """Outcome of one attempt. ``ended`` is False if it overran its deadline; ``opened`` counts the requests sent by opening."""
+
+    call: Call
+    output: Any = None
+    error: JackfieldError | None = None
+    raised: Exception | None = None
+    client: Any = None
+    opened: int = 0
+    printed: str = ""
+    ended: bool = True
+    map_faults: list[str] = field(default_factory=list)
+    requests: tuple[Request, ...] = ()
+    secret: str = SECRET
+    started: float = 0.0
+    """Time of the machine, in seconds since 1970."""
+    url: str = ""
+    """Address of the provider."""
+
+    @cached_property
+    def answer(self) -> Mapping[str, Any] | Raised:
+        """Output as JSON, or why it is none."""
+        return attempt(dumped, self.output)
+
+
+class _Clock(FakeClock):
+    """Clock that shows every attempt the same time."""
+
+    def time(self) -> float:
+        """Return seconds since 1970, UTC."""
+        return _TODAY + self.waited
+
+
+class _TryCache:
+    """Leases and cached objects of one attempt."""
+
+    def __init__(self) -> None:
+        self._objects: dict[object, Any] = {}
+
+    def lease(self, key: str, mint: Callable[[], Minted], _deadline: Deadline) -> Minted:
+        found: Minted = self._objects.setdefault(("lease", key), None) or mint()
+        self._objects["lease", key] = found
+        return found
+
+    def drop(self, key: str, _used: Minted) -> None:
+        self._objects.pop(("lease", key), None)
+
+    def cached(self, key: object, make: Callable[[], Any]) -> Any:
+        if key not in self._objects:
+            self._objects[key] = make()
+        return self._objects[key]
+
+
+class _Files:
+    """Storage of the files of one attempt: reads them to their end, and keeps nothing."""
+
+    def store(self, chunks: Iterable[bytes], content_type: str, name: str | None) -> Mapping[str, Any]:
+        """Read a file; return it as it appears in an output."""
+        size = sum(map(len, chunks))
+        stored = {"file": "conformance-file", "size": size, "contentType": content_type, "expiresAt": "2030-01-01T00:00:00.000Z"}
+        return stored if name is None else {**stored, "name": name}
+
+
+def server_type(manifest: Manifest, values: Mapping[str, Any], connection: str | None = None) -> str | None:
+    """Return the key of the connection type whose values name the server, for which the loopback provider can stand in; ``connection`` if
+    given."""
+    if connection is not None:
+        return connection if connection in manifest.connection_types else None
+    for key, kind in manifest.connection_types.items():
+        if values or any(_is_server(kind.schema, name) for name in kind.schema.get("required", ())):
+            return key
+    return None
+
+
+def server_kind(subject: Subject) -> type[ConnectionType] | None:
+    """Return the class of the connection type that ``server_type`` finds."""
+    key = server_type(subject.manifest, subject.values, subject.connection)
+    return None if key is None else subject.connector.connections[key]
+
+
+def drivable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
+    """Yield the actions to run, each with its first example: all that can be run, or as many as the suite's sample has."""
+    found = list(runnable(subject))
+    step = max(1, -(-len(found) // subject.sample)) if subject.sample else 1
+    yield from found[::step]
+
+
+def runnable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
+    """Yield each action that has an example, takes a client and is not left out, with its first example."""
+    for raw in subject.manifest.raw["actions"]:
+        action = subject.connector.actions.get(raw["key"])
+        if action is not None and action.takes_client and action.key not in subject.left_out and raw.get("examples"):
+            yield action, raw["examples"][0]
+
+
+def would_repeat(subject: Subject, found: Drive) -> bool:
+    """Return True if the runtime would treat the failed attempt as one without effect."""
+    kind = server_kind(subject)
+    if found.error is None or kind is None:
+        return False
+    weigh(found.error, found.call, reports=kind.reports_begin)
+    return found.error.sent is not Sent.UNKNOWN and not found.call.done
+
+
+def once(subject: Subject, action: Action, situation: str, run: Callable[[], Drive]) -> Drive:
+    """Return the attempt of an action in a situation that several rules look at; the first of them runs it."""
+    key = (action.key, situation)
+    if key not in subject.outcomes:
+        subject.outcomes[key] = run()
+    found: Drive = subject.outcomes[key]
+    return found
+
+
+def drive(
+    subject: Subject,
+    action: Action | None,
+    example: Mapping[str, Any],
+    script: Script,
+    *,
+    seconds: float | None = None,
+    deadline: float = DEADLINE,
+    port: str | None = None,
+    guard: Guard = ANYWHERE,
+    leaves: Literal["before", "during"] | None = None,
+    secret: str = SECRET,
+    captured: bool = True,
+) -> Drive:
+    """Open a connection and run one attempt of an action in a thread with a time limit. Without an action, run the type's own test.
+
+    The attempt has to end after ``seconds``, which then are its deadline, too. Without them it has some time, and a long ``deadline``,
+    against which waits count that take no time, as between two looks at a job. The caller ``leaves`` before the attempt, or during its
+    first request. Without ``captured``, stdout is left alone: it belongs to the whole process, so only one thread at a time can capture it.
+    """
+    limit = Deadline.after(seconds or deadline, _Clock())
+    found = Drive(Call(limit, invocation_id="conformance", key=IdempotencyKey(_KEY), files=_Files()), secret=secret, started=time.time())
+    if leaves == "before":
+        found.call.cancelled.set()
+
+    def play(number: int, request: Request) -> Played:
+        if leaves == "during":
+            found.call.cancelled.set()
+        return script(number, request)
+
+    printed = io.StringIO()
+    with Provider(play) as provider, contextlib.redirect_stdout(printed) if captured else contextlib.nullcontext():
+        found.url = provider.url
+        thread = threading.Thread(target=_run, args=(subject, action, example, provider, port or provider.url, guard, found), daemon=True)
+        thread.start()
+        thread.join((seconds or PATIENCE) + _GRACE)
+        found.ended = not thread.is_alive()
+        provider.settle()
+        found.requests = tuple(provider.requests)
+    found.printed = printed.getvalue()
+    return found
+
+
+def _run(
+    subject: Subject, action: Action | None, example: Mapping[str, Any], provider: Provider, url: str, guard: Guard, found: Drive
+) -> None:
+    kind = server_kind(subject)
+    if kind is None:
+        return
+    inputs = _validator(subject, action).check(example["invocation"]["inputs"]).value if action is not None else {}
+    values: Inputs | None = None
+    schema = subject.manifest.connection_types[kind.key].schema
+    clock = found.call.deadline.clock
+    context = OpenContext("default", "conformance", subject.connector.key, inputs, {}, found.call, clock, {}, _TryCache(), guard)
+
+    def report(text: str, fault: BaseException) -> None:
+        found.map_faults.append(f"{text}: {type(fault).__name__}")
+
+    def step() -> None:
+        nonlocal values
+        values = action.inputs.model_validate(inputs) if action is not None else None
+        opened = kind.model_validate(server_values(schema, subject.values, url, found.secret))
+        with entered(found.call):
+            if action is None:
+                found.output = list(opened.test(context))
+                return
+            found.client = opened.open(context)
+            found.opened = len(provider.requests)
+            if not kind.reports_begin:  # the runtime does likewise
+                found.call.check()
+            found.call.entered, found.call.begun = True, not kind.reports_begin
+            output = action.function(values, found.client)
+            found.output = asyncio.run(output) if action.is_async else output
+            if action.returns_files:
+                store_files(found.output, found.call.files)
+
+    failure = attempt_foreign(step)
+    if failure is not None:
+        found.raised = failure.error
+        found.error = explained(subject.connector, failure.error, found.client, values, found.call, report)
+
+
+def accepts(subject: Subject, action: Action, inputs: Mapping[str, Any]) -> bool:
+    """Return whether an action's schema accepts these inputs."""
+    return not _validator(subject, action).check(inputs).details
+
+
+def _validator(subject: Subject, action: Action) -> CompiledSchema:
+    return subject.compiled(f"inputs of {action.key}", subject.manifest.actions[action.key].inputs)
+
+
+def server_values(schema: Mapping[str, Any], values: Mapping[str, Any], url: str, secret: str = SECRET) -> dict[str, Any]:
+    """Return values of a connection type with which it reaches a server at ``url``: ``values``, and a sample of each required one."""
+    required = schema.get("required", ())
+    samples = {name: _sample(schema, name, url) for name in schema.get("properties", {}) if name in required}
+    given = {**samples, **values}
+    return {name: value.replace(URL, url).replace(SECRET, secret) if isinstance(value, str) else value for name, value in given.items()}
+
+
+def server_names(schema: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the values that hold the server's address, by name: text in which ``${url}`` stands for it."""
+    named = {name: value for name, value in values.items() if isinstance(value, str) and URL in value}
+    return named or {name: URL for name in schema.get("required", ()) if _is_server(schema, name)}
+
+
+def _sample(schema: Mapping[str, Any], name: str, url: str) -> Any:
+    field = schema["properties"][name]
+    if _is_server(schema, name):
+        return url
+    if field.get("writeOnly"):
+        return SECRET
+    known = [*field.get("examples", ()), *field.get("enum", ()), *([field["const"]] if "const" in field else ())]
+    if known:
+        return known[0]
+    return {"integer": field.get("minimum", 1), "number": 1, "boolean": False, "array": [], "object": {}}.get(
+        field.get("type"), "conformance"
+    )
+
+
+def _is_server(schema: Mapping[str, Any], name: str) -> bool:
+    return bool(schema["properties"][name].get("format") == "uri")

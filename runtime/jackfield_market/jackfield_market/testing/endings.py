@@ -1,0 +1,193 @@
+"""Conformance rules about how calls end: lists must come to an end, and a caller who leaves must be obeyed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+from urllib.parse import unquote_plus
+
+from jackfield.connector import Action, Pagination
+from jackfield.failures import Raised
+from jackfield.paths import find
+from jackfield_market.testing.driving import Drive, drivable, drive, would_repeat
+from jackfield_market.testing.loopback_provider import Answer, Request, Script
+from jackfield_market.testing.outputs import with_inputs
+from jackfield_market.testing.playing import exchanges_of, expected, run_well
+from jackfield_market.testing.subject import Rule, Subject
+from jackfield_market.testing.turning import COUNTED, Turn, known_turn, possible_turns
+
+_MARKS = ("conformance-page-2", "conformance-page-3")
+"""Texts in the tokens of the second page and of the third."""
+_MANY = 25
+"""Requests in one attempt from which on a list is taken for an endless one."""
+
+Example = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _List:
+    """Paginated action with its example. ``address`` precedes the mark in a token that is an address."""
+
+    subject: Subject
+    action: Action
+    example: Example
+    paging: Pagination
+    turn: Turn
+    address: str = ""
+
+    def page(self, token: Any, mark: str | None, *, empty: bool) -> Drive:
+        """Fetch the page at ``token``; the token that the provider returns for the next one has ``mark``."""
+        inputs = {name: value for name, value in self.example["invocation"].get("inputs", {}).items() if name != self.paging.token_input}
+        inputs |= {self.paging.token_input: token} if token else {}
+        return drive(self.subject, self.action, with_inputs(self.example, inputs), self._script(mark, empty=empty))
+
+    def token(self, found: Drive) -> Any:
+        """Return the page token of an output; None on the last page."""
+        return None if isinstance(found.answer, Raised) else find(found.answer, self.paging.token_output) or None
+
+    def _script(self, mark: str | None, *, empty: bool) -> Script:
+        well = expected(self.subject, self.example)
+        returned = None if mark is None else f"{self.address}{mark}"
+
+        def play(number: int, request: Request) -> Any:
+            if number >= _MANY:
+                return Answer({"message": "this list does not end"}, 400)
+            answer = well(number, request)
+            return self.turn(answer, returned, empty) if isinstance(answer, Answer) else answer
+
+        return play
+
+
+def _lists(subject: Subject) -> Iterator[_List]:
+    """Yield the lists whose pages have tokens; those that are counted, or found by the last item, have none."""
+    bindings = {row["key"]: row["http"].get("paging") for row in subject.manifest.raw["actions"] if "http" in row}
+    for action, example in drivable(subject):
+        unread = [row for row in exchanges_of(subject, example) if "json" not in row["response"]]
+        if action.pagination is None or unread:  # a token can be put into JSON only
+            continue
+        bound, wire = bindings.get(action.key), action.pagination.wire
+        given = subject, action, example, action.pagination
+        if bound is not None and bound["kind"] not in COUNTED:
+            turn = known_turn({"items": f"/{action.pagination.items}", **bound})
+            yield _List(*given, turn, "" if bound["kind"] == "token" else "/")
+        elif bound is None and wire is not None and wire["kind"] not in COUNTED:
+            yield _List(*given, known_turn(wire), "" if wire["kind"] == "token" else "?page=")
+        elif bound is None and wire is None:
+            yield _found(_List(*given, lambda answer, _token, _empty: answer))
+
+
+def _found(row: _List) -> _List:
+    """Return a list of which nothing is declared, with the first turn whose token the action returns."""
+    key = (row.action.key, "turn")
+    if key not in row.subject.outcomes:
+        well = run_well(row.subject, row.action, row.example)
+        bodies = [exchange["response"].get("json") for exchange in exchanges_of(row.subject, row.example)]
+        rows = [
+            replace(row, turn=turn)
+            for turn in possible_turns(
+                bodies[-1] if bodies else row.example["result"].get("output", {}), row.token(well), row.paging.token_output
+            )
+        ]
+        row.subject.outcomes[key] = next((one for one in rows if one.token(one.page(None, _MARKS[0], empty=False))), rows[0])
+    found: _List = row.subject.outcomes[key]
+    return found
+
+
+def _pages_are_complete(subject: Subject) -> Iterator[str]:
+    """Fetch three pages one by one, of which the second is empty and has a token."""
+    for row in _lists(subject):
+        yield from (f"'{row.action.key}' {fault}" for fault in _followed(row))
+
+
+def _followed(row: _List) -> Iterator[str]:
+    one, other = _MARKS
+    first = row.page(None, one, empty=False)
+    if first.raised is not None:
+        yield f"fails for the first of several pages: {first.raised!r}"
+        return
+    token = row.token(first)
+    if token is None:
+        yield f"returns no '{row.paging.token_output}' although the provider has another page, so the rest of the list is lost"
+        return
+    second = row.page(token, other, empty=True)
+    following = row.token(second)
+    if not any(one in unquote_plus(text) for request in second.requests for text in _texts(request)):
+        yield f"does not send '{row.paging.token_input}', so it fetches the first page again and again"
+    elif second.raised is not None:
+        yield f"fails for an empty page: {second.raised!r}"
+    elif other not in unquote_plus(str(following)):
+        yield f"returns no '{row.paging.token_output}' with an empty page, so the rest of the list is lost"
+    elif row.token(row.page(following, None, empty=False)) is not None:
+        yield f"returns a '{row.paging.token_output}' with the last page, so the list does not end"
+
+
+def _texts(request: Request) -> tuple[str, ...]:
+    return request.path, request.body.decode("utf-8", "replace"), *request.headers.values()
+
+
+def _pages_are_single(subject: Subject) -> Iterator[str]:
+    """Return one token for ever, and count the requests of one attempt."""
+    for row in _lists(subject):
+        alone = len(row.page(None, None, empty=False).requests)
+        endless = row.page(None, _MARKS[0], empty=True)
+        if not endless.ended:
+            yield f"'{row.action.key}' does not end if the provider returns the same token for ever"
+        elif len(endless.requests) > alone:
+            yield f"'{row.action.key}' fetches {len(endless.requests)} pages in one attempt if the provider returns the same token for ever"
+
+
+def _cancel_is_obeyed(subject: Subject) -> Iterator[str]:
+    for action, example in drivable(subject):
+        yield from (f"'{action.key}' {fault}" for fault in _cancelled(subject, action, example))
+
+
+def _cancelled(subject: Subject, action: Action, example: Example) -> Iterator[str]:
+    found = drive(subject, action, example, expected(subject, example), leaves="before")
+    if found.requests:
+        yield f"sends {len(found.requests)} requests although its caller has left before the first"
+    elif not found.ended:
+        yield "does not end although its caller has left"
+    elif found.error is None or found.error.code != "cancelled":
+        ended = found.error.code if found.error is not None else "succeeded"
+        yield f"ends as {ended}, not as cancelled, if its caller has left before the first request"
+    if action.effect == "write" and action.key not in subject.safe_posts:
+        found = drive(subject, action, example, expected(subject, example), leaves="during")
+        if not found.ended:
+            yield "does not end if its caller leaves during a request"
+        elif any(request.changes for request in found.requests) and would_repeat(subject, found):
+            yield "reports a request that was sent as not executed if its caller leaves during it"
+
+
+def _no_list(subject: Subject) -> str | None:
+    return None if next(_lists(subject), None) else "no action that can be run is paginated"
+
+
+_drives = partial(Rule, drives=True)
+
+ENDINGS = (
+    _drives(
+        "pages-are-complete",
+        "A paginated action follows page tokens to the end, over empty pages too.",
+        _pages_are_complete,
+        "silver",
+        "Send the token of the inputs, and return that of the provider whenever it gives one, also with an empty page.",
+        reason=_no_list,
+    ),
+    _drives(
+        "pages-are-single",
+        "A paginated action fetches one page in an attempt, so that a list without an end ends.",
+        _pages_are_single,
+        "bronze",
+        "Remove the loop from the action: the runtime fetches the pages, limits them and detects a token that is repeated.",
+        reason=_no_list,
+    ),
+    _drives(
+        "cancel-is-obeyed",
+        "If its caller leaves before the first request, an action sends nothing; after it, the outcome is still reported truthfully.",
+        _cancel_is_obeyed,
+        "bronze",
+        "Let the exceptions of begin() and check() through, and run to the end once a request was sent.",
+    ),
+)

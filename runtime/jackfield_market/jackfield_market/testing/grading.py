@@ -1,0 +1,271 @@
+"""Grade of a connector: every rule with its verdict and the evidence seen, and the highest tier whose rules hold.
+
+The connector's code runs in a child process without the caller's environment variables, so that a connector that exits, crashes
+or hangs cannot break the caller. ``python -m jackfield_market.testing.grading TARGET ANSWER`` is that child; it writes the report as
+JSON, and tells on stdout which rule it judges.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any
+
+from jackfield.catalog.loading import connector_at
+from jackfield.errors import InvalidInvocation, JackfieldError, did_you_mean
+from jackfield.failures import OnFailure, Raised, attempt
+from jackfield.stdout import Claim
+from jackfield_market.author_process import plain_environment
+from jackfield_market.testing.driving import drivable
+from jackfield_market.testing.project import Project
+from jackfield_market.testing.recorded_examples import EXAMPLES, recorded
+from jackfield_market.testing.rules import ALL_RULES, reason_against
+from jackfield_market.testing.subject import TIERS, Rule, Subject, Tier
+
+NONE = "none"
+"""Grade of a connector that lacks bronze."""
+LOADS = "connector-loads"
+"""First rule: the connector can be imported. If it fails, the others cannot be judged."""
+_LOADS_SAYS = "The connector's code can be imported, and it has a manifest."
+_LOADS_CURE = "Correct the error; 'python -c \"import PACKAGE\"' shows the traceback."
+_TIMEOUT = 600.0
+"""Seconds for all rules together."""
+Progress = Callable[[int, int, str], object]
+"""Is told the number of the rule that is judged, the number of all rules, and its name."""
+_EVIDENCE = 20
+"""Limit of the faults listed for one rule."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Outcome of one rule: ``passed`` is None if it does not apply. ``reason`` says what the rule requires.
+
+    ``seconds`` is how long it took, with the attempts that later rules look at, too.
+    """
+
+    name: str
+    tier: Tier
+    passed: bool | None
+    reason: str
+    cure: str
+    evidence: tuple[str, ...]
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """Grade of a connector, with every rule; None if only some rules were judged."""
+
+    connector: str
+    version: str | None
+    grade: str | None
+    rules: tuple[Verdict, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as ``jackfield check`` prints it."""
+        rows = [asdict(rule) | {"evidence": list(rule.evidence)} for rule in self.rules]
+        return {"connector": self.connector, "version": self.version, "grade": self.grade, "rules": rows}
+
+
+def graded(rules: Sequence[Verdict]) -> str:
+    """Return the highest tier of which, and below which, no rule failed."""
+    failed = {rule.tier for rule in rules if rule.passed is False}
+    grade = NONE
+    for tier in TIERS:
+        if tier in failed:
+            return grade
+        grade = tier
+    return grade
+
+
+def at_least(grade: str, wanted: str) -> bool:
+    """Return True if ``grade`` is ``wanted`` or higher."""
+    order = (NONE, *TIERS)
+    return order.index(grade) >= order.index(wanted)
+
+
+def check(target: str, *, write_manifest: bool = False, only: Sequence[str] = (), progress: Progress | None = None) -> Report:
+    """Grade the project in the folder ``target``, or the installed connector of that key, in a child process.
+
+    ``write_manifest`` first writes the project's connector.json anew from its code. ``only`` are the names of the rules to judge, without a
+    grade; all, if there are none.
+
+    :raises InvalidInvocation: if the folder's pyproject.toml declares no connector, or there is no such rule.
+    """
+    for name in only:
+        if name not in ALL_RULES:
+            text = f"there is no rule '{name[:80]}'{did_you_mean(name, ALL_RULES)}"
+            raise InvalidInvocation(text, hint="docs/reference/conformance.md lists the rules.")
+    key = Project.read(Path(target)).key if os.path.isdir(target) else target
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "report.json"
+        command = [sys.executable, "-m", __name__, os.path.abspath(target) if os.path.isdir(target) else target, str(answer), *only]
+        command += ["--write-manifest"] if write_manifest else []
+        _, fault = _ended(command, progress)
+        if not answer.is_file():
+            return _unloadable(key, fault, only)
+        found: Mapping[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+    rules = tuple(Verdict(**{**rule, "evidence": tuple(rule["evidence"])}) for rule in found["rules"])
+    return Report(found["connector"], found["version"], found["grade"], rules)
+
+
+def write_manifest(folder: Path) -> str:
+    """Write connector.json of a project anew from its code, in a child process; return its path within the folder.
+
+    :raises InvalidInvocation: if the code cannot be imported.
+    """
+    project = Project.read(folder)
+    path = project.package / "connector.json"
+    code, fault = _ended([sys.executable, "-m", __name__, os.path.abspath(folder), "", "--write-manifest"])
+    if code != 0:
+        raise InvalidInvocation(f"the connector cannot be described: {fault}", hint=_LOADS_CURE)
+    return path.relative_to(folder).as_posix()
+
+
+def _ended(command: Sequence[str], progress: Progress | None = None) -> tuple[int, str]:
+    """Run the child, and return its exit code and how it ended, with its last line of stderr."""
+    environment = {**plain_environment(), "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    expired = threading.Event()
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as process,
+        OnFailure(process.kill),
+    ):
+
+        def expire() -> None:
+            expired.set()
+            process.kill()
+
+        limit = threading.Timer(_TIMEOUT, expire)
+        limit.start()
+        try:
+            for line in process.stdout or ():
+                if progress is not None:
+                    progress(*json.loads(line))
+            code = process.wait()
+        finally:
+            limit.cancel()
+        errors.seek(0)
+        lines = errors.read().decode("utf-8", "replace").strip().splitlines()
+    if expired.is_set():
+        return 1, f"the rules have not ended within {_TIMEOUT:.0f} seconds"
+    return code, f"the process of the connector ended with {code}" + (f": {lines[-1][:300]}" if lines else "")
+
+
+def _unloadable(key: str, fault: str, only: Sequence[str]) -> Report:
+    loads = Verdict(LOADS, "bronze", passed=False, reason=_LOADS_SAYS, cure=_LOADS_CURE, evidence=(fault,))
+    others = [_verdict(rule, None, ["the connector cannot be loaded"]) for rule in _rules(only)]
+    return Report(key, None, None if only else NONE, (loads, *others))
+
+
+def _rules(only: Sequence[str]) -> list[Rule]:
+    return [rule for name, rule in ALL_RULES.items() if not only or name in only]
+
+
+def _verdict(rule: Rule, passed: bool | None, evidence: Sequence[str]) -> Verdict:
+    more = [f"and {len(evidence) - _EVIDENCE} more"] if len(evidence) > _EVIDENCE else []
+    return Verdict(rule.name, rule.tier, passed, rule.says, rule.cure, (*evidence[:_EVIDENCE], *more))
+
+
+def report(subject: Subject, only: Sequence[str] = (), progress: Progress | None = None) -> Report:
+    """Judge every rule in this process, or the rules named by ``only``."""
+    loads = Verdict(LOADS, "bronze", passed=True, reason=_LOADS_SAYS, cure=_LOADS_CURE, evidence=(f"imported {subject.module}",))
+    verdicts, rules = [loads], _rules(only)
+    for number, rule in enumerate(rules, 1):
+        if progress is not None:
+            progress(number, len(rules), rule.name)
+        began = time.perf_counter()
+        verdict = _judge(subject, rule)
+        verdicts.append(replace(verdict, seconds=round(time.perf_counter() - began, 3)))
+    return Report(subject.manifest.key, subject.manifest.version, None if only else graded(verdicts), tuple(verdicts))
+
+
+def _judge(subject: Subject, rule: Rule) -> Verdict:
+    reason = reason_against(subject, rule)
+    if reason is not None:
+        return _verdict(rule, None, [reason])
+    found = attempt(list, rule.check(subject))
+    if isinstance(found, Raised):
+        return _verdict(rule, passed=False, evidence=[f"the rule cannot be judged: {_described(found.error, str(subject.folder))}"[:300]])
+    faults = [str(fault) for fault in found]
+    return _verdict(rule, not faults, faults or [_seen(subject, rule)])
+
+
+def _seen(subject: Subject, rule: Rule) -> str:
+    """Say what a rule without faults has looked at."""
+    if rule.name == EXAMPLES:
+        return f"replayed {sum(1 for _ in recorded(subject))} examples"
+    if rule.drives:
+        left = "".join(f"; left out {key}: {why}" for key, why in subject.left_out.items())
+        ran = sum(1 for _ in drivable(subject))
+        return f"ran {ran} of {_counted(len(subject.manifest.actions), 'action')} against a loopback provider{left}"
+    if rule.of_project:
+        return "read the project's files"
+    actions, types = len(subject.manifest.actions), len(subject.manifest.connection_types)
+    return f"read {_counted(actions, 'action')} and {_counted(types, 'connection type')}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _subject(target: str, *, write_manifest: bool) -> Subject:
+    if os.path.isdir(target):
+        project = Project.read(Path(target))
+        sys.path.insert(0, str(project.package.parent))
+        if write_manifest:
+            _write_manifest(project)
+        return Subject.of_project(project)
+    found = Subject.installed(target)
+    try:
+        project = Project.read(found.folder.parent)
+    except JackfieldError:  # installed from a wheel
+        return found
+    return Subject.of_project(project) if project.key == target else found
+
+
+def _write_manifest(project: Project) -> None:
+    connector = connector_at(project.module, project.attribute)
+    text = json.dumps(connector.describe(), indent=2, ensure_ascii=False) + "\n"
+    (project.package / "connector.json").write_text(text, encoding="utf-8")
+
+
+def _described(error: Exception, folder: str) -> str:
+    """Describe an exception on one line, with the last place in the folder's code that it has passed."""
+    text = f"{type(error).__name__}: {getattr(error, 'message', error)}".replace("\n", " ")
+    frames = [frame for frame in extract_tb(error.__traceback__) if frame.filename.startswith(folder + os.sep)]
+    return f"{text} (at {os.path.relpath(frames[-1].filename, folder)}:{frames[-1].lineno})" if frames else text
+
+
+def main(words: Sequence[str], progress: Progress) -> int:
+    """Grade the target in this process, and write the report into the file ``words[1]`` (if not empty)."""
+    target, answer, *rest = words
+    subject = attempt(_subject, target, write_manifest="--write-manifest" in rest)
+    if isinstance(subject, Raised):
+        sys.stderr.write(f"{_described(subject.error, target)}\n")
+        return 1
+    if answer:
+        only = [name for name in rest if name in ALL_RULES]
+        Path(answer).write_text(json.dumps(report(subject, only, progress).to_json()), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    told = Claim().stream  # what the connector prints goes to stderr
+
+    def tell(*rule: object) -> None:
+        """Tell the parent which rule is judged."""
+        told.write(json.dumps(rule) + "\n")
+        told.flush()
+
+    code = main(sys.argv[1:], tell)
+    os._exit(code)  # threads of a connector that hangs do not keep the process

@@ -1,0 +1,125 @@
+"""Responses that the loopback provider plays for an example: the author's, the recorded ones, or the example's output.
+
+Where nothing was recorded, the state that ends a job is learned from the first attempt, which ends by naming it, and a list whose items
+cannot be those of the output is empty.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from jackfield import json_pointer
+from jackfield.connector import Action
+from jackfield.errors import NotYet
+from jackfield_market.testing.driving import DEADLINE, Drive, drive
+from jackfield_market.testing.loopback_provider import Answer, Request, Script
+from jackfield_market.testing.recordings import answer_of, exchanges
+from jackfield_market.testing.subject import Subject
+
+_LESSONS = 4
+"""Limit of attempts from which is learned how the provider responds; an action may wait for several jobs, one after the other."""
+_LESSON = 20.0
+"""Seconds on the clock of an attempt whose job nobody has recorded, so that it may not end."""
+
+
+def expected(subject: Subject, example: Mapping[str, Any]) -> Script:
+    """Return the script without failures. Responses come from the author's ``answers``, the example's recording, or its output."""
+    action = subject.connector.actions.get(example["invocation"]["action"]) if "invocation" in example else None
+    if action is None or not action.takes_client:
+        return _script(subject, example, {})
+    run_well(subject, action, example)
+    return _script(subject, example, subject.outcomes[action.key, "known"])
+
+
+def run_well(subject: Subject, action: Action, example: Mapping[str, Any]) -> Drive:
+    """Return the attempt to which the provider has responded well; the first call runs it."""
+    key = (action.key, "well")
+    if key not in subject.outcomes:
+        known: dict[str, Any] = {}
+        deadline = DEADLINE if exchanges_of(subject, example) else _LESSON
+        for _ in range(_LESSONS):
+            found = drive(subject, action, example, _script(subject, example, known), deadline=deadline)
+            learned = dict(_learned(action, found))
+            if all(pointer in known and known[pointer] == value for pointer, value in learned.items()):
+                break
+            known |= learned
+        subject.outcomes[key], subject.outcomes[action.key, "known"] = found, known
+    well: Drive = subject.outcomes[key]
+    return well
+
+
+def _learned(action: Action, found: Drive) -> Mapping[str, Any]:
+    """Return what the responses of the provider have to have, by pointer, that an example's output does not say."""
+    if isinstance(found.raised, NotYet):
+        return found.raised.until
+    wire = action.pagination.wire if action.pagination is not None else None
+    return {wire["items"]: []} if wire is not None and found.raised is not None else {}
+
+
+def exchanges_of(subject: Subject, example: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the exchanges of an example's recording; empty if there is none."""
+    path = subject.recording(example) if "invocation" in example else None
+    if path is None or not path.is_file():
+        return []
+    key = (path.stem, "recording")
+    if key not in subject.outcomes:
+        subject.outcomes[key] = exchanges(path)
+    found: list[dict[str, Any]] = subject.outcomes[key]
+    return found
+
+
+def placed(body: Any, pointer: str, value: Any) -> Any:
+    """Return a copy of a response's body in which ``value`` is at ``pointer``; None removes what is there."""
+    if not pointer:
+        return value
+    found = copy.deepcopy(body) if isinstance(body, dict) else {}
+    place(found, pointer, value)
+    return found
+
+
+def place(body: dict[str, Any], pointer: str, value: Any) -> None:
+    """Put ``value`` into a response's body; None removes what is there."""
+    *way, last = json_pointer.names(pointer)
+    here = body
+    for name in way:
+        if not isinstance(here.get(name), dict):
+            if value is None:
+                return
+            here[name] = {}
+        here = here[name]
+    here.pop(last, None)
+    if value is not None:
+        here[last] = value
+
+
+def at(body: Any, pointer: str) -> Any:
+    """Return what is at a pointer of a response's body; None if there is nothing."""
+    try:
+        return json_pointer.follow(body, pointer)
+    except LookupError:
+        return None
+
+
+def _script(subject: Subject, example: Mapping[str, Any], known: Mapping[str, Any]) -> Script:
+    recorded = exchanges_of(subject, example)
+    played: Counter[tuple[str, str]] = Counter()
+    body = example["result"].get("output", {})
+    for pointer, value in known.items():
+        body = placed(body, pointer, value)
+
+    def play(_number: int, request: Request) -> Answer:
+        asked = (request.method, request.path.partition("?")[0])
+        if asked in subject.answers:
+            return Answer(subject.answers[asked], headers=subject.headers)
+        fitting = [row for row in recorded if (row["request"]["method"], row["request"]["path"].partition("?")[0]) == asked]
+        if not fitting:
+            return Answer(body, headers=subject.headers)
+        played[asked] += 1
+        answer = answer_of(fitting[min(played[asked], len(fitting)) - 1], f"http://{request.headers.get('Host', '')}")
+        return replace(answer, headers={**answer.headers, **subject.headers})
+
+    return play

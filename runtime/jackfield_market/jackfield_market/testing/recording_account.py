@@ -1,0 +1,73 @@
+"""The connection to a real or test endpoint over which recordings are made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from jackfield.catalog import Catalog, entry_points
+from jackfield.clock import SystemClock
+from jackfield.connections.connection_lookup import sources_from
+from jackfield.connections.secret_references import Secrets
+from jackfield.errors import InvalidInvocation
+from jackfield.hooks import Plugins
+from jackfield.manifest import Manifest
+from jackfield.resources.storage import Storage
+from jackfield_market.testing.driving import URL
+
+
+@dataclass(frozen=True, repr=False)
+class RecordingAccount:
+    """Values of a connection, secrets resolved. ``name`` is the connection's."""
+
+    name: str
+    given: Mapping[str, Any]
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("the connection cannot be pickled: it holds secrets")
+
+    @classmethod
+    def named(cls, name: str, catalog: Catalog, manifest: Manifest, environment: Mapping[str, str] = os.environ) -> RecordingAccount:
+        """Find a connection in the files of ``JACKFIELD_CONNECTIONS`` or in the database; ``$env`` and other references are read.
+
+        Without a name, it is the only one that fits the connector.
+
+        :raises UnknownConnection: if there is none with that name.
+        :raises InvalidInvocation: if no name is given, and several or none fit.
+        :raises InvalidConnection: if a reference cannot be read.
+        """
+        clock = SystemClock()
+        plugins = Plugins([(point.name, point.module, point.attribute) for point in entry_points().get("jackfield.plugins", ())])
+        with Storage(None, environment, clock) as storage:
+            connections = storage.connections(sources_from(environment), "default", catalog)
+            found = connections.find(name or _only([fitting for fitting, _ in connections.fitting(manifest)]))
+            return cls(found.name, Secrets(environment, plugins, clock).resolve(found.values, found.folder))
+
+    def endpoint(self, names: Mapping[str, str]) -> str:
+        """Return the real server's address, which one of the values ``names`` holds.
+
+        :raises InvalidInvocation: if none does.
+        """
+        for name, pattern in names.items():
+            value = self.given.get(name)
+            if isinstance(value, str) and value:
+                before, _, after = pattern.partition(URL)
+                return value.removeprefix(before).removesuffix(after)
+        wanted = ", ".join(f"'{name}'" for name in names) or "for the server's address"
+        raise InvalidInvocation(
+            f"the connection '{self.name}' has no value {wanted}, so requests over it cannot be recorded",
+            hint="Set it to the server's address; recordings pass through a proxy on loopback that takes its place.",
+        )
+
+    def values(self, names: Mapping[str, str], url: str) -> dict[str, Any]:
+        """Return the values with ``url`` in place of the server's address."""
+        return {**self.given, **{name: pattern.replace(URL, url) for name, pattern in names.items() if self.given.get(name)}}
+
+
+def _only(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    text = f"--record needs the name of a connection: {'several fit, ' + ', '.join(names[:5]) if names else 'none fits the connector'}"
+    raise InvalidInvocation(text, hint="Write --record NAME, with a connection of a file in JACKFIELD_CONNECTIONS or a stored one.")

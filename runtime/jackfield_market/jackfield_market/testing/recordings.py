@@ -1,0 +1,321 @@
+"""Recordings: the HTTP requests of a test and their responses, stored without secrets as JSON, and replayed strictly offline.
+
+A recording is a script of the loopback provider. ``Recorder`` forwards each request to the real endpoint and stores the exchange;
+``Player`` answers from the file, and reports the first request that differs. Both reach the client by the same way: the value of the
+connection that holds the server's URL is the loopback provider's address.
+"""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import http.client
+import json
+import re
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+from zlib import MAX_WBITS, decompress
+
+from jackfield.errors import InvalidInvocation
+from jackfield.redaction.marks import MASK
+from jackfield.redaction.redactor import Redactor
+from jackfield.url_passwords import without_password
+from jackfield.whole_file import replace_file
+from jackfield_market.testing.loopback_provider import Answer, Request
+
+VERSION = 1
+_URL = "${url}"
+"""Stands for the server's address in a recording."""
+_TIMEOUT = 60.0
+_HOP = frozenset(
+    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "host"}
+)
+_NOT_SENT = _HOP | {"accept-encoding", "content-length"}
+_NOT_STORED = _HOP | {"content-length", "content-encoding", "date", "server", "via", "set-cookie", "strict-transport-security", "alt-svc"}
+_CREDENTIALS = frozenset(
+    {
+        "accesstoken", "apikey", "assertion", "clientsecret", "idtoken", "password", "refreshtoken", "secret", "secretaccesskey",
+        "secretkey", "sessiontoken",
+    }
+)  # fmt: skip
+"""Names of members that hold credentials in requests and responses, in lower case without punctuation."""
+_ELEMENT = re.compile(r"<([A-Za-z]+)>([^<]+)</\1>")
+_SECRET_HEADER = re.compile(r"token|secret|key|auth|cookie|session", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and its response, as they crossed the wire."""
+
+    request: Request
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class RecordingMismatch(AssertionError):
+    """Request that differs from the recording."""
+
+
+class Scrubber:
+    """Removal of secrets from exchanges: by value with every encoding that the runtime's masks know, and by name.
+
+    ``ignore`` are names of JSON members and parameters that differ from run to run, such as a time; their values are masked too.
+    """
+
+    def __init__(self, redactor: Redactor, ignore: Sequence[str] = ()) -> None:
+        self._redactor = redactor
+        self._ignore = frozenset(ignore)
+
+    def text(self, text: str) -> str:
+        """Return the text with secrets masked."""
+        return self._redactor.clean(text)
+
+    def holds_secret(self, text: str) -> bool:
+        """Return True if a secret is left in the text."""
+        return self._redactor.holds(text)
+
+    def request(self, request: Request) -> dict[str, Any]:
+        """Return a request as a recording has it: method, path and body, without headers other than its media type."""
+        path, mark, query = self.text(request.path).partition("?")
+        row: dict[str, Any] = {"method": request.method, "path": path + mark + self._pairs(query)}
+        kind = _header(request.headers, "content-type")
+        return row | ({"contentType": kind.partition(";")[0]} if kind and request.body else {}) | self.body(kind, request.body)
+
+    def response(self, exchange: Exchange) -> dict[str, Any]:
+        """Return a response as a recording has it."""
+        kept = {name.lower(): value for name, value in exchange.headers.items() if name.lower() not in _NOT_STORED}
+        headers = {name: MASK if _SECRET_HEADER.search(name) else self.text(value) for name, value in sorted(kept.items())}
+        kind = _header(exchange.headers, "content-type")
+        return {"status": exchange.status, "headers": headers} | self.body(kind, exchange.content)
+
+    def body(self, kind: str, content: bytes) -> dict[str, Any]:
+        """Return a body as ``json``, ``text`` or ``base64``; empty if there is none."""
+        if not content:
+            return {}
+        boundary = re.search(r'boundary="?([^";]+)', kind)
+        if boundary:  # random in each request
+            content = content.replace(boundary[1].encode(), b"boundary")
+        try:
+            text = self.text(content.decode("utf-8"))
+        except UnicodeDecodeError:
+            masked = self.text(content.decode("latin-1")).encode("latin-1", "replace")
+            return {"base64": base64.b64encode(masked).decode()}
+        if "form-urlencoded" in kind:
+            return {"text": self._pairs(text)}
+        try:
+            return {"json": self._without(json.loads(text))} if "json" in kind else {"text": text}
+        except ValueError:
+            return {"text": text}
+
+    def _pairs(self, text: str) -> str:
+        if not self._ignore:
+            return text
+        return urlencode([(name, MASK if name in self._ignore else value) for name, value in parse_qsl(text, keep_blank_values=True)])
+
+    def _without(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: MASK if name in self._ignore else self._without(member) for name, member in value.items()}
+        return [self._without(item) for item in value] if isinstance(value, list) else value
+
+
+class Recorder:
+    """Script of the loopback provider that forwards each request to ``endpoint``, and stores what crossed the wire."""
+
+    def __init__(self, path: Path, endpoint: str, address: Callable[[], str]) -> None:
+        self._path = path
+        self._endpoint = endpoint.rstrip("/")
+        self._address = address
+        self._exchanges: list[Exchange] = []
+        self.fault: str | None = None
+
+    def __call__(self, _number: int, request: Request) -> Answer:
+        """Forward one request."""
+        try:
+            status, headers, content = self._forwarded(request)
+        except (OSError, http.client.HTTPException) as error:
+            self.fault = f"'{without_password(self._endpoint)}' cannot be recorded: {error}"
+            return Answer({"message": "the endpoint cannot be reached"}, 502)
+        self._exchanges.append(Exchange(request, status, headers, content))
+        here = {name: value for name, value in headers.items() if name.lower() not in _HOP | {"content-length", "content-encoding"}}
+        return Answer(status=status, headers=self._moved(here), content=content.replace(self._endpoint.encode(), self._address().encode()))
+
+    def _moved(self, headers: Mapping[str, str]) -> dict[str, str]:
+        return {name: value.replace(self._endpoint, self._address()) for name, value in headers.items()}
+
+    def _forwarded(self, request: Request) -> tuple[int, dict[str, str], bytes]:
+        parts = urlsplit(self._endpoint)
+        secure = parts.scheme == "https"
+        connection = (
+            http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT, context=ssl.create_default_context())
+            if secure
+            else http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT)
+        )
+        try:
+            headers = {name: value for name, value in request.headers.items() if name.lower() not in _NOT_SENT}
+            connection.request(request.method, parts.path + request.path, request.body or None, headers)
+            response = connection.getresponse()
+            content = response.read()
+        finally:
+            connection.close()
+        found = dict(response.getheaders())
+        return response.status, found, _plain(content, _header(found, "content-encoding"))
+
+    def save(self, redactor: Redactor, ignore: Sequence[str] = ()) -> None:
+        """Write the recording, with secrets masked: those of ``redactor``, and credentials that members of the bodies are named for.
+
+        :raises RecordingMismatch: if a secret is left, or nothing was sent.
+        """
+        if not self._exchanges:
+            raise RecordingMismatch(f"nothing was sent, so '{self._path.name}' cannot be recorded")
+        named = [secret for exchange in self._exchanges for secret in _credentials(exchange)]
+        scrubber = Scrubber(redactor.extended(named), ignore)
+        rows = []
+        for exchange in self._exchanges:
+            moved = Exchange(
+                exchange.request,
+                exchange.status,
+                {name: value.replace(self._endpoint, _URL) for name, value in exchange.headers.items()},
+                exchange.content.replace(self._endpoint.encode(), _URL.encode()),
+            )
+            rows.append({"request": scrubber.request(exchange.request), "response": scrubber.response(moved)})
+        text = json.dumps({"recordingVersion": VERSION, "exchanges": rows}, indent=2, ensure_ascii=False) + "\n"
+        if any(map(scrubber.holds_secret, _contents(rows))):
+            raise RecordingMismatch(f"'{self._path.name}' would hold a secret and was not written: shorten or change what the test sends")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(str(self._path), text.encode())
+
+
+class Player:
+    """Script of the loopback provider that answers from a recording, in its order. ``fault`` describes the first unexpected request.
+
+    :raises InvalidInvocation: if the file is missing or is not a recording.
+    """
+
+    def __init__(self, path: Path, scrubber: Callable[[], Scrubber], address: Callable[[], str]) -> None:
+        self._name = path.stem
+        self._exchanges = exchanges(path)
+        self._scrubber = scrubber
+        self._address = address
+        self._played = 0
+        self.fault: str | None = None
+
+    def __call__(self, _number: int, request: Request) -> Answer:
+        """Answer one request, if it is the next one of the recording."""
+        sent = self._scrubber().request(request)
+        if self.fault is None and self._played < len(self._exchanges):
+            exchange = self._exchanges[self._played]
+            if exchange["request"] == sent:
+                self._played += 1
+                return answer_of(exchange, self._address())
+            self.fault = f"request {self._played + 1} differs from the recording '{self._name}':\n{_difference(exchange['request'], sent)}"
+        elif self.fault is None:
+            self.fault = f"the recording '{self._name}' ends after {self._played} requests, but another was sent:\n{_shown(sent)}"
+        return Answer({"message": "this request is not in the recording"}, 400)
+
+    def reached(self, host: str) -> None:
+        """Note that something else than the recorded server was asked for."""
+        self.fault = (
+            self.fault or f"'{host}' was to be reached while the recording '{self._name}' is played: what it returns is not recorded"
+        )
+
+    @property
+    def left(self) -> str | None:
+        """Sentence about the requests that were recorded but not sent; None if there are none."""
+        rest = self._exchanges[self._played :]
+        if not rest:
+            return None
+        return f"{len(rest)} requests of the recording '{self._name}' were not sent, the first is:\n{_shown(rest[0]['request'])}"
+
+
+def exchanges(path: Path) -> list[dict[str, Any]]:
+    """Read the exchanges of a recording.
+
+    :raises InvalidInvocation: if the file is missing or is not a recording.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        hint = "Record it: run pytest with --record, and with a connection to a test account."
+        raise InvalidInvocation(f"there is no recording '{path}'", hint=hint) from None
+    except ValueError as error:
+        raise InvalidInvocation(f"'{path}' is not JSON: {error}", hint="Record it again with --record.") from None
+    if not isinstance(data, dict) or data.get("recordingVersion") != VERSION or not isinstance(data.get("exchanges"), list):
+        raise InvalidInvocation(f"'{path}' is not a recording of version {VERSION}", hint="Record it again with --record.")
+    found: list[dict[str, Any]] = data["exchanges"]
+    return found
+
+
+def answer_of(exchange: Mapping[str, Any], address: str) -> Answer:
+    """Return the response of a recorded exchange; ``address`` takes the place of the recorded server's."""
+    response = exchange["response"]
+    headers = {name: value.replace(_URL, address) for name, value in response["headers"].items()}
+    if "json" in response:
+        body = json.loads(json.dumps(response["json"], ensure_ascii=False).replace(_URL, address))
+        return Answer(body, response["status"], headers)
+    content = base64.b64decode(response["base64"]) if "base64" in response else response.get("text", "").replace(_URL, address).encode()
+    return Answer(status=response["status"], headers=headers, content=content)
+
+
+def _contents(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what came from the wire, without the recording's own names and numbers, which may equal a short secret."""
+    for message in (message for row in rows for message in row.values()):
+        yield message.get("path", "")
+        yield from message.get("headers", {}).values()
+        yield from (json.dumps(message[name], ensure_ascii=False) for name in ("json", "text", "base64") if name in message)
+
+
+def _header(headers: Mapping[str, str], wanted: str) -> str:
+    return next((value for name, value in headers.items() if name.lower() == wanted), "")
+
+
+def _plain(content: bytes, encoding: str) -> bytes:
+    return decompress(content, MAX_WBITS | 32) if encoding.lower() in {"gzip", "deflate"} and content else content
+
+
+def _credentials(exchange: Exchange) -> Iterator[str]:
+    """Yield the values of members that are named like credentials, in JSON, forms, XML and queries."""
+    for content in (exchange.request.body, exchange.content):
+        text = content.decode("utf-8", "replace")
+        try:
+            yield from _named(json.loads(text))
+        except ValueError:
+            pairs = [*_ELEMENT.findall(text), *parse_qsl(text)]
+            yield from (value for name, value in pairs if _is_credential(name))
+    yield from (value for name, value in parse_qsl(urlsplit(exchange.request.path).query) if _is_credential(name))
+
+
+def _named(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, member in value.items():
+            if isinstance(member, str) and _is_credential(name):
+                yield member
+            else:
+                yield from _named(member)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _named(item)
+
+
+def _is_credential(name: str) -> bool:
+    return re.sub(r"[^a-z]", "", name.lower()) in _CREDENTIALS
+
+
+def _lines(request: Mapping[str, Any]) -> list[str]:
+    head = [f"{request['method']} {request['path']}", *([f"Content-Type: {request['contentType']}"] if "contentType" in request else [])]
+    if "json" in request:
+        return [*head, *json.dumps(request["json"], indent=2, ensure_ascii=False, sort_keys=True).splitlines()]
+    return [*head, *str(request.get("text", request.get("base64", ""))).splitlines()]
+
+
+def _shown(request: Mapping[str, Any]) -> str:
+    return "\n".join(f"  {line[:300]}" for line in _lines(request)[:50])
+
+
+def _difference(recorded: Mapping[str, Any], sent: Mapping[str, Any]) -> str:
+    lines = difflib.unified_diff(_lines(recorded), _lines(sent), "recorded", "sent", lineterm="", n=3)
+    return "\n".join(f"  {line[:300]}" for line in list(lines)[:80])

@@ -1,0 +1,43 @@
+"""All rules by name, for tests, reports and grades. Does not import pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield.manifest import Manifest
+from jackfield_market.testing.behaviour import BEHAVIOUR
+from jackfield_market.testing.declarations import DECLARATIONS
+from jackfield_market.testing.driving import server_type
+from jackfield_market.testing.endings import ENDINGS
+from jackfield_market.testing.recorded_examples import RECORDED
+from jackfield_market.testing.repeats import REPEATS
+from jackfield_market.testing.shelf import SHELF
+from jackfield_market.testing.subject import Rule, Subject
+
+RULES: Mapping[str, Rule] = {rule.name: rule for rule in (*DECLARATIONS, *BEHAVIOUR, *ENDINGS, *REPEATS, *RECORDED)}
+"""Rules of the conformance suite."""
+ALL_RULES: Mapping[str, Rule] = {**RULES, **{rule.name: rule for rule in SHELF}}
+"""Rules of a grade: those of the suite, and those of what a catalogue shows."""
+_NO_SERVER = "no required value of a connection type is a URI; to run the actions, pass 'values' with '${url}'"
+_NO_PROJECT = "the project's folder is not here"
+
+
+def not_applicable(manifest: Manifest, values: Mapping[str, Any], connection: str | None = None) -> Mapping[str, str]:
+    """Map the name of each rule of the suite that does not apply to a connector to the reason. ``values`` are those of ``Conformance``."""
+    if server_type(manifest, values, connection) is not None:
+        return {}
+    return {rule.name: _NO_SERVER for rule in RULES.values() if rule.drives}
+
+
+def reason_against(subject: Subject, rule: Rule) -> str | None:
+    """Return the reason why a rule does not apply to a connector; None if it applies."""
+    if rule.of_project and subject.project is None:
+        return _NO_PROJECT
+    found = not_applicable(subject.manifest, subject.values, subject.connection).get(rule.name)
+    return rule.reason(subject) if found is None and rule.reason is not None else found
+
+
+def judged(subject: Subject, rule: Rule) -> tuple[str, ...] | None:
+    """Return the faults that a rule finds; None if it does not apply."""
+    return tuple(rule.check(subject)) if reason_against(subject, rule) is None else None

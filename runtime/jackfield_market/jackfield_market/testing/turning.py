@@ -1,0 +1,106 @@
+"""Responses of a provider that have a next page, are empty, or are the last: the same response, with another token and other items.
+
+Where the token and the items are is known from a binding or the declaration of the pages (``Pagination.wire``). For other connectors it
+is found: by the token of the recorded response, or by trying the places that providers use.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from jackfield import json_pointer
+from jackfield_market.testing.loopback_provider import Answer
+from jackfield_market.testing.playing import at, place, placed
+
+Turn = Callable[[Answer, str | None, bool], Answer]
+"""Returns a response with another token of the next page (None: it is the last), and if the flag is set, without items."""
+COUNTED = frozenset({"page", "offset", "lastId"})
+"""Kinds of pages without a token: they are counted, or continue after the last item."""
+_NAMES = (
+    "after", "continuation", "continuationToken", "cursor", "marker", "next", "nextCursor", "nextPage", "nextPageToken", "nextToken",
+    "next_cursor", "next_page", "next_page_token", "next_token", "NextMarker", "NextToken", "pageToken",
+)  # fmt: skip
+"""Members in which a provider may return a page token, if it does not use the output's own name."""
+_AROUND = (
+    "", "/meta", "/metadata", "/paging", "/pagination", "/page", "/page_info", "/pageInfo", "/links", "/_links", "/cursors",
+    "/paging/cursors", "/response_metadata", "/data", "/result",
+)  # fmt: skip
+"""Objects that these members may be in; those of the response itself come first."""
+
+
+def known_turn(wire: Mapping[str, Any]) -> Turn:
+    """Return the turn of a list that is declared: ``kind``, ``response`` (where the token is), ``items``, ``more``."""
+
+    def turn(answer: Answer, token: str | None, empty: bool) -> Answer:
+        if answer.content is not None:
+            return answer
+        body = placed(answer.body, wire["items"], []) if empty and _fits(answer.body, wire["items"]) else answer.body
+        if wire["kind"] == "linkHeader":
+            headers = {name: value for name, value in answer.headers.items() if name.lower() != "link"}
+            return replace(answer, body=body, headers=headers | ({"Link": f'<{token}>; rel="next"'} if token else {}))
+        if "more" in wire:
+            body = placed(body, wire["more"], token is not None)
+        return replace(answer, body=placed(body, wire["response"], token))
+
+    return turn
+
+
+def possible_turns(body: Any, token: str | None, output_name: str) -> Iterator[Turn]:
+    """Yield the turns of a list of which nothing is declared; ``body`` is a response, ``token`` what the action has read from it."""
+    found = [pointer for pointer, value in _texts(body, "") if token is not None and value == token]
+    if found:
+        yield _turn(tuple(found))
+    names = (output_name, *_NAMES)
+    yield _turn(tuple(f"/{name}" for name in names))
+    yield _turn(tuple(f"{place}/{name}" for place in ("", *_objects(body, "")) for name in names))
+    yield _turn(tuple(f"{place}/{name}" for place in _AROUND for name in names))
+
+
+def _turn(pointers: tuple[str, ...]) -> Turn:
+    def turn(answer: Answer, token: str | None, empty: bool) -> Answer:
+        if answer.content is not None or not isinstance(answer.body, dict):
+            return answer
+        body: Any = _emptied(answer.body) if empty else copy.deepcopy(answer.body)
+        for pointer in pointers:
+            if _is_free(body, pointer):
+                place(body, pointer, token)
+        return replace(answer, body=body)
+
+    return turn
+
+
+def _fits(body: Any, pointer: str) -> bool:
+    """Return whether the items of a response can be at a pointer."""
+    return isinstance(body, dict) if pointer else isinstance(body, list)
+
+
+def _emptied(value: Any) -> Any:
+    """Return a copy of a response whose outermost lists are empty."""
+    if isinstance(value, dict):
+        return {name: _emptied(member) for name, member in value.items()}
+    return [] if isinstance(value, list) else value
+
+
+def _objects(value: Any, path: str) -> Iterator[str]:
+    """Yield the pointers of the objects in a response, those in lists aside."""
+    for name, member in value.items() if isinstance(value, dict) else ():
+        if isinstance(member, dict):
+            yield json_pointer.child(path, name)
+            yield from _objects(member, json_pointer.child(path, name))
+
+
+def _texts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    for name, member in value.items() if isinstance(value, dict) else ():
+        if isinstance(member, dict):
+            yield from _texts(member, json_pointer.child(path, name))
+        else:
+            yield json_pointer.child(path, name), member
+
+
+def _is_free(body: Any, pointer: str) -> bool:
+    """Return whether a token may be put at a pointer: no object or list is there, and nothing else is around it."""
+    around = at(body, pointer.rpartition("/")[0])
+    return (around is None or isinstance(around, dict)) and not isinstance(at(body, pointer), dict | list)
