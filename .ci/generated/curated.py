@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jackfield_http.openapi.conversion import Choices, converted
-from jackfield_http.openapi.overlay import applied
-from jackfield_http.openapi.project import LOCK, SUGGESTED, Lock, files_of
-from jackfield_http.openapi.reading import parsed
+from jackfield_openapi.conversion import Choices, converted
+from jackfield_openapi.overlay import applied
+from jackfield_openapi.project import LOCK, SUGGESTED, Lock, files_of
+from jackfield_openapi.reading import parsed
 
 DOCUMENT = "openapi.json"
 _OWN = frozenset({"pyproject.toml", "README.md", SUGGESTED})

@@ -90,7 +90,8 @@ _CONNECTORS = """`runtime/jackfield_market` (`jackfield_market`) makes, checks, 
 `connectors/aws` (`jackfield_aws`) is the library that all AWS connectors share: sign-in, leases, clients, error map.
 `connectors/aws-ses` (`jackfield_aws_ses`) is the connector for Amazon SES.
 `connectors/http` (`jackfield_http`) is the library that all HTTP connectors share (client, connection types, error map, paging),
-and the connector `http`, for any request.
+and the connector `http`, for any request. `connectors/openapi` (`jackfield_openapi`) makes connectors from OpenAPI documents, for their
+authors.
 `connectors/github`, `connectors/slack` and `connectors/stripe` are made from their providers' OpenAPI documents; they have no code.
 A new connector adds one folder and changes no other file."""
 

@@ -16,7 +16,7 @@ from console_rig import Console
 from jackfield.manifest import Manifest
 from jackfield.surfaces.console.form_schema import form_schema
 from jackfield_aws.virtual.freeze import frozen
-from jackfield_http.openapi.conversion import Choices, converted
+from jackfield_openapi.conversion import Choices, converted
 
 pytest_plugins = ["browser"]
 
@@ -77,7 +77,7 @@ def test_h1_untouched_forms_of_shipped_connectors_give_no_inputs(browser: Browse
 
 def generated() -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Actions of generated connectors: of public documents, and of services of AWS."""
-    documents = (ROOT / "connectors/http/tests/documents.jsonl").read_text(encoding="utf-8").splitlines()
+    documents = (ROOT / "connectors/openapi/tests/documents.jsonl").read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(documents):
         yield from actions(converted(json.loads(line)["document"], Choices(key=f"sample{number}")).manifest)
     for service in ("ec2", "dynamodb", "lambda"):

@@ -10,7 +10,7 @@ from typing import Any
 
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
-from jackfield_http.openapi.command import command
+from jackfield_openapi.command import command
 from plugboard import declare, plugged
 
 

@@ -16,7 +16,6 @@ MAX_HEAD = 65_536
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: " + _VALUE + rb")?\r?\n")
-_FIELD = re.compile(rb"(" + _TOKEN + rb"):(" + _VALUE + rb")\r?\n")
 _BLOCK = re.compile(rb"(?:" + _TOKEN + rb":" + _VALUE + rb"\r?\n)*\r?\n")
 _END = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
@@ -55,7 +54,8 @@ def read_fields(block: bytes) -> Fields:
         block = _FOLD.sub(b" ", block)
     if _BLOCK.fullmatch(block) is None:
         raise garbled("a line of its head is no header field")
-    return [(name, value.strip(b" \t")) for name, value in _FIELD.findall(block)]
+    parts = (line.partition(b":") for line in block.split(b"\n")[:-2])
+    return [(name, value.strip(b" \t\r")) for name, _, value in parts]
 
 
 def write_head(method: str, target: bytes, fields: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -31,7 +31,7 @@ def _declare(parser: Parser) -> None:
     for flag, about in {
         "--aws": {"nargs": "?", "const": _SAMPLE, "metavar": "SERVICE", "help": "an AWS service, with jackfield-aws (default lambda)"},
         "--http": {"action": "store_true", "help": "a REST API, with jackfield-http"},
-        "--openapi": {"metavar": "FILE", "help": "an OpenAPI document, a file or a URL, with jackfield-http"},
+        "--openapi": {"metavar": "FILE", "help": "an OpenAPI document, a file or a URL, with jackfield-openapi"},
     }.items():
         parser.flags[flag] = kind.add_argument(flag, **about)  # type: ignore[arg-type]
 
@@ -67,7 +67,7 @@ def _generated(arguments: Namespace, words: Mapping[str, str]) -> int:
     found = plugged().get("generate.openapi")
     command = None if found is None else load_plugged(found)
     if not callable(command):
-        raise InvalidInvocation("no installed package generates connectors from OpenAPI documents", hint="Install jackfield-http.")
+        raise InvalidInvocation("no installed package generates connectors from OpenAPI documents", hint="Install jackfield-openapi.")
     templates, key = _templates("openapi"), arguments.name
     given = [arguments.openapi, "--key", key, "--connector-version", "0.1.0", "--out", key]
     code = command([*given, "--json"] if arguments.json else given) or 0

@@ -1,0 +1,267 @@
+"""Actions from operations: inputs, output, effect, pagination and the binding that says how a request is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from jackfield_openapi.composition import Composition
+from jackfield_openapi.contents import Contents, RequestBody, Response
+from jackfield_openapi.curation import own_examples
+from jackfield_openapi.effects import effect_of, seems_to_read
+from jackfield_openapi.examples import Shown
+from jackfield_openapi.naming import Keys, action_key, camel, title_of, words
+from jackfield_openapi.operations import Operation
+from jackfield_openapi.paging import NEXT_PAGE, Pages, Paging
+from jackfield_openapi.parameters import Drawn, drawn, input_key
+from jackfield_openapi.pointing import Pointing
+from jackfield_openapi.report import Report
+from jackfield_openapi.schemas import Schemas
+from jackfield_openapi.security import Alternative, Security, used_alternatives
+from jackfield_openapi.servers import Servers
+
+_KEY = re.compile(r"[a-z][A-Za-z0-9]*")
+_PLAIN = re.compile(r"[A-Za-z0-9_]+")
+_UNFIT = re.compile(r"(\{[^{}/]+\})|[^A-Za-z0-9._~!$&'()*+,;=:@%/?-]")
+_AGED = " (deprecated)"
+_ALL = {"type": "boolean", "default": False, "title": "Fetch all", "description": "Fetch every page and return all items together."}
+_NEXT = {"type": "string", "minLength": 1, "title": "Next page", "description": "Address of the page, as 'nextPage' of the page before it."}
+
+Json = dict[str, Any]
+
+
+class Actions:
+    """Drafter of the actions of one document."""
+
+    def __init__(self, pointing: Pointing, schemas: Schemas, security: Security, servers: Servers, report: Report) -> None:
+        self._schemas = schemas
+        self._security = security
+        self._servers = servers
+        self._report = report
+        self._contents = Contents(pointing, schemas, report)
+        self._pages = Pages(Composition(pointing))
+        self._suggested: list[Json] = []
+        self.shown: dict[str, Shown] = {}
+        """What the document shows of each action by its key."""
+
+    def drafted(self, operation: Operation, keys: Keys, keep: Callable[[Operation, str], bool]) -> tuple[Json, list[Alternative]] | None:
+        """Return the action of an operation with the credentials that it accepts; None if it becomes none."""
+        wanted = action_key(operation.method, operation.path, operation.raw)
+        fixed = operation.extension.get("key")
+        if not keep(operation, fixed if isinstance(fixed, str) else wanted):
+            return None
+        alternatives = used_alternatives(operation, self._security, self._report)
+        if alternatives is None:
+            return None
+        try:
+            body = self._contents.request(operation)
+        except LookupError as error:
+            self._report.left_out("media type", operation.at, str(error))
+            return None
+        key, numbered = keys.choose(operation.name, wanted, fixed=fixed if isinstance(fixed, str) and _KEY.fullmatch(fixed) else None)
+        if numbered:
+            self._report.assumed("key made unique", operation.at, f"'{wanted}' is taken, so it is '{key}'")
+        parameters = drawn(operation, self._schemas, self._report)
+        return self._action(operation, key, parameters, body, self._contents.response(operation), alternatives), alternatives
+
+    def suggestions(self) -> Json:
+        """Return an overlay with the curation that names suggest, for a person to look through."""
+        info = {"title": "Suggestions of the generator", "version": "1"}
+        return {"overlay": "1.0.0", "info": info, "actions": self._suggested}
+
+    def _action(
+        self,
+        operation: Operation,
+        key: str,
+        parameters: Drawn,
+        body: RequestBody | None,
+        response: Response,
+        alternatives: list[Alternative],
+    ) -> Json:
+        raw, own = operation.raw, operation.extension
+        about, is_aged = raw.get("description") or raw.get("summary"), raw.get("deprecated") is True
+        action: Json = {
+            "key": key,
+            "title": own["title"] if isinstance(own.get("title"), str) and own["title"] else title_of(key, raw, _AGED if is_aged else ""),
+            "description": (about.strip() if isinstance(about, str) else "") or f"{operation.name}.",
+            "group": self._group(operation),
+            "effect": effect_of(operation, self._report),
+        }
+        if is_aged:
+            action["deprecated"] = True
+        if body is not None and body.is_flat:
+            self._flatten(operation, parameters, body)
+        paging = self._paging(operation, parameters, response, action["effect"])
+        action["inputs"] = _inputs(parameters, body, paging)
+        action["output"] = _output(response, paging)
+        action["outputPolicy"] = "describe"
+        if paging is not None and paging.enabled:
+            action["pagination"] = _pagination(paging, action["inputs"])
+        permissions = own.get("permissions") or {"oauth2": self._security.scopes(operation)}
+        if isinstance(permissions, dict) and any(permissions.values()):
+            action["permissions"] = permissions
+        if own.get("idempotentBy") == "key" and action["effect"] == "idempotent":
+            action["idempotentBy"] = "key"
+        limit = own.get("rateLimit")
+        if isinstance(limit, dict) and isinstance(limit.get("perSecond"), int | float) and limit["perSecond"] > 0:
+            action["rateLimit"] = {"perSecond": limit["perSecond"]}
+        if alternatives == [()]:
+            pass  # the server's URL is a connection's value, so a connection is needed all the same
+        action["http"] = self._binding(operation, parameters, body, response, alternatives, paging)
+        action["examples"] = own_examples(operation, response)
+        self.shown[key] = Shown(operation.at, {**parameters.examples, **_shown(body)}, response.example)
+        self._note(operation, key)
+        return action
+
+    def _group(self, operation: Operation) -> str:
+        tags = operation.raw.get("tags")
+        first = tags[0] if isinstance(tags, list) and tags and isinstance(tags[0], str) and tags[0].strip() else None
+        if first is None:
+            parts = [part for part in operation.path.split("/") if part and "{" not in part]
+            first = " ".join(words(parts[0])).capitalize() if parts else ""
+        return first.strip()[:80] or "Other"
+
+    def _paging(self, operation: Operation, parameters: Drawn, response: Response, effect: str) -> Paging | None:
+        if effect != "read":
+            return None
+        found = self._pages.of(operation, parameters, response)
+        if found is not None and found.row["confidence"] != "high":
+            text = f"by {found.row['kind']}, {found.row['confidence']} confidence" + ("" if found.enabled else ": only suggested")
+            self._report.assumed("pagination", operation.at, text)
+        if found is not None and not found.enabled:
+            row = {name: value for name, value in found.row.items() if name not in ("confidence", "enabled")}
+            self._suggest(operation, {"pagination": row})
+        return found
+
+    def _binding(
+        self,
+        operation: Operation,
+        parameters: Drawn,
+        body: RequestBody | None,
+        response: Response,
+        alternatives: list[Alternative],
+        paging: Paging | None,
+    ) -> Json:
+        path, _, query = operation.path.partition("#")[0].partition("?")
+        binding: Json = {"method": operation.method.upper(), "path": _encoded(path) or "/"}
+        if query:
+            binding["query"] = _encoded(query)
+        server = self._servers.main if not operation.servers else self._servers.number(operation.servers, f"{operation.at}/servers")
+        if server != self._servers.main:
+            binding["server"] = server
+        if parameters.rows:
+            binding["parameters"] = parameters.rows
+        if body is not None:
+            binding["body"] = body.row
+        binding["response"] = response.row
+        if alternatives != [()]:
+            binding["security"] = [list(one) for one in alternatives]
+        header = operation.extension.get("idempotencyHeader") or parameters.idempotency_header
+        if isinstance(header, str) and re.fullmatch(r"[A-Za-z0-9-]{1,100}", header):
+            binding["idempotencyHeader"] = header
+        if paging is not None:
+            binding["paging"] = paging.row
+        return binding
+
+    def _flatten(self, operation: Operation, parameters: Drawn, body: RequestBody) -> None:
+        """Make the members of a body inputs of their own; the binding puts them together again."""
+        del body.row["input"]
+        members = body.row["members"] = {}
+        for name, schema in body.schema["properties"].items():
+            key = input_key(name, "body", parameters.taken)
+            members[key] = name
+            if key != camel(words(name)):
+                self._report.assumed("input renamed", operation.at, f"the body's member '{name[:80]}' is the input '{key}'")
+            titled = schema if name == key or not isinstance(schema, dict) or "title" in schema else {"title": name[:200], **schema}
+            parameters.properties[key] = titled
+        needed = [key for key, name in members.items() if name in body.schema.get("required", ())]
+        if body.required:
+            body.row["required"] = True
+            parameters.required += needed
+        elif needed:
+            parameters.together = {key: [one for one in needed if one != key] for key in members if needed != [key]}
+
+    def _note(self, operation: Operation, key: str) -> None:
+        for name, cause in (("callbacks", "callback"), ("links", "link")):
+            if operation.raw.get(name):
+                self._report.lossy(cause, f"{operation.at}/{name}", "not part of the action")
+        if seems_to_read(operation) and "effect" not in operation.extension:
+            self._suggest(operation, {"effect": "read"})
+            self._report.assumed(
+                "POST that seems to read", operation.at, f"'{key}' stays a write; the suggested overlay has the other effect"
+            )
+
+    def _suggest(self, operation: Operation, update: Json) -> None:
+        path = operation.path.replace("\\", "\\\\").replace("'", "\\'")
+        target = f"$.paths['{path}'].{operation.method}"
+        self._suggested.append({"target": target, "update": {"x-jackfield": update}})
+
+
+def _encoded(text: str) -> str:
+    """Percent-encode what a URL cannot hold, except for the names of parameters in braces."""
+    return _UNFIT.sub(lambda found: found[1] or quote(found[0], safe=""), text)
+
+
+def _inputs(parameters: Drawn, body: RequestBody | None, paging: Paging | None) -> Json:
+    properties, required = dict(parameters.properties), list(parameters.required)
+    if body is not None and not body.is_flat:
+        schema = dict(body.schema) if isinstance(body.schema, dict) else {}
+        if "description" not in schema:
+            schema["description"] = body.description or f"The body of the request ({body.row['contentType']})."
+        properties["body"] = schema
+        if body.required:
+            required.append("body")
+    if paging is not None and paging.enabled:
+        if paging.token_input == NEXT_PAGE:
+            properties["nextPage"] = dict(_NEXT)
+        properties["fetchAll"] = dict(_ALL)
+    found: Json = {"type": "object", "properties": properties}
+    if required:
+        found["required"] = required
+    if parameters.together:
+        found["dependentRequired"] = parameters.together
+    return {**found, "additionalProperties": False}
+
+
+def _shown(body: RequestBody | None) -> Json:
+    """Return the inputs that the document's example of a body shows."""
+    if body is None or body.example is None:
+        return {}
+    if not body.is_flat:
+        return {"body": body.example}
+    example = body.example if isinstance(body.example, dict) else {}
+    return {key: example[name] for key, name in body.row["members"].items() if name in example}
+
+
+def _output(response: Response, paging: Paging | None) -> Json:
+    schema: Json = {"type": "object", **response.schema} if isinstance(response.schema, dict) else {"type": "object"}
+    if schema["type"] != "object":  # a type of several, or one that the document has wrong: an output is always an object
+        schema = {"type": "object", "anyOf": [schema]}
+    if paging is None or not paging.enabled or paging.token_output != NEXT_PAGE:
+        return schema
+    more: Json = {"properties": {"nextPage": {"description": "What the next call takes to continue; absent on the last page."}}}
+    if schema.keys() <= {"type", "properties"}:
+        return {**schema, "properties": {**schema.get("properties", {}), **more["properties"]}}
+    return {"type": "object", **more, "allOf": [schema]}
+
+
+def _pagination(paging: Paging, inputs: Json) -> Json:
+    found: Json = {
+        "tokenInput": paging.token_input,
+        "tokenOutput": _place(f"/{paging.token_output}"),
+        "items": _place(paging.items or "/items"),
+    }
+    found["allInput"] = "fetchAll"
+    if paging.size_input is not None:
+        found["sizeInput"] = paging.size_input
+        most = inputs["properties"][paging.size_input].get("maximum")
+        if isinstance(most, int | float) and not isinstance(most, bool) and 1 <= most <= 10_000 and most == int(most):
+            found["maxSize"] = int(most)
+    return found
+
+
+def _place(at: str) -> str:
+    """Return the pointer to the items: the plain name of a member of the output, else the pointer itself."""
+    return at[1:] if _PLAIN.fullmatch(at[1:]) else at

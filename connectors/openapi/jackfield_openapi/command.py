@@ -1,0 +1,129 @@
+"""The command ``jackfield generate openapi``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser
+from jackfield.connector import InvalidInput
+
+if TYPE_CHECKING:
+    from jackfield_openapi.conversion import Converted
+    from jackfield_openapi.project import Lock
+    from jackfield_openapi.selection import Selection
+
+_KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_DIFFERS = 1
+_MOST = 50
+"""Limit of keys that the answer lists."""
+
+
+def command(argv: list[str]) -> int:
+    """Generate a connector with the arguments after the command's name; return 0, or 1 if ``--check`` or ``--strict`` object.
+
+    :raises InvalidInput: if a document, an overlay or the lock cannot be read.
+    """
+    arguments = _parser().read(argv)
+    from jackfield_openapi.conversion import title_in
+    from jackfield_openapi.naming import connector_key
+    from jackfield_openapi.project import LOCK, Lock, changed_files, changes, files_of, project_version, write
+    from jackfield_openapi.selection import Selection
+    from jackfield_openapi.sources import read
+
+    document, content = read(arguments.document)
+    folder = Path(arguments.out or arguments.key or connector_key(title_in(document)))
+    lock = Lock.read(Path(arguments.lock) if arguments.lock else folder / LOCK)
+    select = tuple(arguments.select) or lock.select
+    idle = _overlaid(document, arguments.overlay, folder)
+    selection = Selection(select)
+    made = _converted(document, arguments, lock, selection, _version(arguments.connector_version) or project_version(folder))
+    if select and not made.manifest["actions"]:
+        raise InvalidInput("the selection keeps no operation", hint="Select by tag:NAME, a key, a path or 'METHOD /path', with wildcards.")
+    files = files_of(made, arguments.document, content, select)
+    difference = changes(folder, made.manifest)
+    written = changed_files(folder, files) if arguments.check else write(folder, files)
+    output = Output(one_line=arguments.json)
+    output.value(
+        {
+            "key": made.manifest["key"],
+            "folder": str(folder),
+            "actions": len(made.manifest["actions"]),
+            "difference": {name: _few(keys) for name, keys in difference.items()},
+            "files": written,
+            "report": made.report.counts(),
+            "idleOverlayTargets": idle,
+        }
+    )
+    for target in idle:
+        sys.stderr.write(f"jackfield: the overlay's target {target} selects nothing\n")
+    for pattern in selection.idle:
+        sys.stderr.write(f"jackfield: the pattern {pattern} selects nothing\n")
+    if arguments.check:
+        return _DIFFERS if written else 0
+    return _DIFFERS if arguments.strict and any(note.kind != "assumed" for note in made.report) else 0
+
+
+def _few(keys: list[str]) -> list[str]:
+    return keys if len(keys) <= _MOST else [*keys[:_MOST], f"… {len(keys) - _MOST:,} more"]
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "generate openapi",
+        "Generate a connector from an OpenAPI 3.0 or 3.1 document, or one of Swagger 2.0. The connector is data: it contains no code.",
+    )
+    parser.add_argument("document", metavar="FILE|URL", help="the document, JSON or YAML")
+    parser.add_argument("--out", metavar="DIR", help="the project's folder (default: the connector's key)")
+    parser.add_argument("--key", metavar="KEY", help="the connector's key (default: from the document's title)")
+    parser.add_argument(
+        "--connector-version", metavar="VERSION", help="the connector's version (default: the project's, at first the document's)"
+    )
+    parser.add_argument(
+        "--select", metavar="PATTERN", action="append", default=[],
+        help="keep only these operations: tag:NAME, a key, a path or 'METHOD /path', with wildcards; !PATTERN excludes; repeatable",
+    )  # fmt: skip
+    parser.add_argument("--overlay", metavar="FILE", action="append", default=[], help="an OpenAPI Overlay to apply; repeatable")
+    parser.add_argument("--lock", metavar="FILE", help="the lock with the keys of earlier generations (default: in the folder)")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a file would change")
+    parser.add_argument("--strict", action="store_true", help="exit code 1 if a part of the document was left out or lost")
+    return parser
+
+
+def _overlaid(document: dict[str, Any], given: list[str], folder: Path) -> list[str]:
+    """Apply the project's own overlay, then those given; return the targets that select nothing."""
+    from jackfield_openapi.overlay import applied
+    from jackfield_openapi.project import OVERLAYS
+    from jackfield_openapi.reading import parsed
+
+    own = [str(folder / name) for name in OVERLAYS if (folder / name).is_file()]
+    idle = []
+    for name in [*(one for one in own if one not in given), *given]:
+        try:
+            content = Path(name).read_bytes()
+        except OSError as error:
+            raise InvalidInput(f"the overlay '{name[:200]}' cannot be read: {error.strerror}") from None
+        idle += applied(document, parsed(content, name), name)
+    return idle
+
+
+def _version(given: str | None) -> str | None:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return None if given is None else str(Version(given))
+    except InvalidVersion:
+        raise InvalidInput(f"'{str(given)[:80]}' is not a version", hint="Use a version such as 1.4.0.") from None
+
+
+def _converted(document: dict[str, Any], arguments: Namespace, lock: Lock, keep: Selection, version: str | None) -> Converted:
+    from jackfield_openapi.conversion import Choices, converted
+
+    key = arguments.key
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidInput(f"'{key[:80]}' is not a key in kebab-case", hint="Use lower-case letters, digits and single hyphens: acme-crm.")
+    choices = Choices(key, version, keep, lock.actions, arguments.document)
+    return converted(document, choices)

@@ -1,0 +1,195 @@
+"""Conversion of a whole document to a manifest: the steps in order, from the document to actions that are proven to compile."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jackfield.connector import InvalidInput, pointer
+from jackfield.manifest_parts import cut_texts, lettermark
+from jackfield_openapi.actions import Actions
+from jackfield_openapi.curation import curate
+from jackfield_openapi.examples import add_examples
+from jackfield_openapi.naming import Keys, connector_key
+from jackfield_openapi.operations import Operation, operations
+from jackfield_openapi.pointing import Pointing
+from jackfield_openapi.proof import proven
+from jackfield_openapi.report import Report
+from jackfield_openapi.schemas import Schemas
+from jackfield_openapi.security import Security
+from jackfield_openapi.servers import Servers
+from jackfield_openapi.swagger import RENAMED, upgraded
+
+Json = dict[str, Any]
+
+_VERSION = re.compile(r"v?(\d{1,9}(?:\.\d{1,9}){0,3})(?:\D.*)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Choices of the person who generates: key and version of the connector, the operations to keep, the lock's keys, the source."""
+
+    key: str | None = None
+    version: str | None = None
+    keep: Callable[[Operation, str], bool] = lambda _operation, _key: True
+    locked: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """Outcome of a conversion. ``locked`` has the key of each operation, also of earlier versions; ``overlay`` the suggested curation."""
+
+    manifest: Json
+    report: Report
+    locked: dict[str, str]
+    overlay: Json
+    license: str | None = None
+    """SPDX identifier of the document's licence, from which texts of the connector come."""
+
+
+def converted(document: Json, choices: Choices) -> Converted:
+    """Convert a document, on which all overlays have been applied.
+
+    :raises InvalidInput: if it is not OpenAPI 3.0, 3.1 or Swagger 2.0.
+    """
+    version = str(document.get("openapi") or document.get("swagger") or "")
+    is_old = version.startswith("2.")
+    if not is_old and not re.match(r"3\.[01](\.|$)", version):
+        said = f"it says {version[:20]!r}" if version else "it has neither 'openapi' nor 'swagger'"
+        raise InvalidInput(f"the document is not OpenAPI 3.0, 3.1 or Swagger 2.0: {said}", hint="Give one of these versions.")
+    report = Report(RENAMED if is_old else None)
+    root = upgraded(document, report) if is_old else document
+    pointing = Pointing(root)
+    _note_unread(root, report)
+    schemas = Schemas(pointing, report, modern=version.startswith("3.1"))
+    security, servers = Security(pointing, report), Servers(root, report, choices.source)
+    keys = Keys(choices.locked)
+    drafting = Actions(pointing, schemas, security, servers, report)
+    actions, probe = [], None
+    for operation in operations(pointing, report):
+        if operation.extension.get("ignore") is True:
+            continue
+        if operation.extension.get("probe") is True and operation.method == "get" and "{" not in operation.path:
+            probe = operation.path.partition("#")[0]
+        draft = drafting.drafted(operation, keys, choices.keep)
+        if draft is not None:
+            actions.append(draft)
+    schemas.finish()
+    actions, definitions = proven(actions, schemas.definitions, report)
+    add_examples(actions, drafting.shown, definitions, report)
+    for action, alternatives in actions:
+        security.use(alternatives, action["key"])
+    manifest = _manifest(root, choices, [action for action, _ in actions], definitions, security, servers)
+    for row in manifest["connectionTypes"]:
+        found = probe or probe_of(row, manifest["actions"])
+        if found is None:
+            continue
+        row["http"]["probe"] = found
+        if probe is None:
+            report.assumed("connection test", pointer("paths", found), f"'GET {found}' tests connections of the type '{row['key']}'")
+    curate(manifest, root.get("x-jackfield"))
+    report.cut(cut_texts(manifest))
+    return Converted(manifest, report, {**choices.locked, **keys.chosen}, drafting.suggestions(), licence_in(root))
+
+
+def _manifest(root: Json, choices: Choices, actions: list[Json], definitions: Json, security: Security, servers: Servers) -> Json:
+    info = root.get("info")
+    info = info if isinstance(info, dict) else {}
+    title = title_in(root)
+    about = info.get("description")
+    documentation = root.get("externalDocs")
+    url = documentation.get("url") if isinstance(documentation, dict) else None
+    manifest: Json = {
+        "manifestVersion": 1,
+        "key": choices.key or connector_key(title),
+        "title": title,
+        "description": about.strip() if isinstance(about, str) and about.strip() else f"Actions of {title}.",
+        "version": choices.version or _version(info.get("version")),
+        "icon": lettermark(title),
+    }
+    if isinstance(url, str) and re.fullmatch(r"https?://[!-~]+", url):
+        manifest["documentationUrl"] = url
+    hosts = servers.hosts()
+    if hosts:
+        manifest["hosts"] = hosts
+    manifest["servers"] = servers.manifest_rows()
+    manifest["connectionTypes"] = security.connection_types(servers.fields())
+    manifest["actions"] = actions
+    manifest["optionSources"] = []
+    if definitions:
+        manifest["$defs"] = definitions
+    return manifest
+
+
+_LICENCES = {
+    "apache 2": "Apache-2.0",
+    "apache-2": "Apache-2.0",
+    "apache license": "Apache-2.0",
+    "mit": "MIT",
+    "bsd-3": "BSD-3-Clause",
+    "bsd 3": "BSD-3-Clause",
+    "cc0": "CC0-1.0",
+    "cc-by-4": "CC-BY-4.0",
+    "mpl": "MPL-2.0",
+}
+"""SPDX identifiers by the beginnings of usual names."""
+
+
+def licence_in(document: Json) -> str | None:
+    """Return the SPDX identifier of a document's licence, by its own member or by a usual name; None if neither says it."""
+    info = document.get("info")
+    given = info.get("license") if isinstance(info, dict) else None
+    about = given if isinstance(given, dict) else {}
+    identifier = about.get("identifier")
+    if isinstance(identifier, str) and re.fullmatch(r"[A-Za-z0-9.+-]{1,64}", identifier):
+        return identifier
+    name = str(about.get("name", "")).strip().lower()
+    return next((found for known, found in _LICENCES.items() if name.startswith(known)), None)
+
+
+_OWN = re.compile(r"/(me|self|whoami|account|accounts/me|users?/me|user|profile|ping|status)/?$", re.IGNORECASE)
+
+
+def probe_of(row: Json, actions: list[Json]) -> str | None:
+    """Return the path whose GET tests connections of a type: a read without inputs that needs its credentials, the person's own first."""
+    served = frozenset(row["serves"]["actions"]) if "serves" in row else None
+    names = [part["scheme"] for part in row["http"]["credentials"]]
+    paths = [
+        action["http"]["path"]
+        for action in actions
+        if action["effect"] == "read"
+        and action["http"]["method"] == "GET"
+        and not action["inputs"].get("required")
+        and "deprecated" not in action
+        and not action["http"].keys() & {"query", "server"}
+        and (served is None or action["key"] in served)
+        and (not names or sorted(names) in [sorted(one) for one in action["http"].get("security", ())])
+    ]
+    return next(filter(_OWN.search, paths), paths[0] if paths else None)
+
+
+def title_in(document: Json) -> str:
+    """Return the title of a document."""
+    info = document.get("info")
+    text = str((info.get("title") if isinstance(info, dict) else None) or "")
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:120] or "API"
+
+
+def _version(given: object) -> str:
+    """Return a version of PEP 440 from that of the document; dates such as 2024-05-01 become 2024.5.1."""
+    text = str(given or "").strip()
+    date = re.match(r"(\d{4})-(\d{2})-(\d{2})", text)
+    if date is not None:
+        return ".".join(str(int(part)) for part in date.groups())
+    found = _VERSION.match(text)
+    return ".".join(str(int(part)) for part in found[1].split(".")) if found else "0.1.0"
+
+
+def _note_unread(root: Json, report: Report) -> None:
+    webhooks = root.get("webhooks") or root.get("x-webhooks")
+    for name in webhooks if isinstance(webhooks, dict) else ():
+        member = "webhooks" if root.get("webhooks") else "x-webhooks"
+        report.lossy("webhook", f"/{member}/{name.replace('~', '~0').replace('/', '~1')}", "events that the provider sends are no actions")

@@ -1,0 +1,135 @@
+"""Curation of a connector as a whole: what an overlay says in ``x-jackfield`` at the top of the document, and examples of operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from jackfield.connector import InvalidInput
+from jackfield.manifest_parts import example
+from jackfield_http.bindings.error_rows import KINDS, SENT
+from jackfield_openapi.contents import Response
+from jackfield_openapi.operations import Operation
+
+Json = dict[str, Any]
+
+_PLAIN = ("icon", "categories", "documentationUrl", "license")
+_OF_REQUESTS = ("headers", "errors")
+_OF_TYPES = ("key", "title", "description", "setup")
+_TEXT: Json = {"type": "string"}
+_TEXTS: Json = {"type": "array", "items": _TEXT}
+_POINTER: Json = {"type": "string", "pattern": "^/"}
+_ROW: Json = {"status": {"type": "integer"}, "codes": _TEXTS, "error": _TEXT, "hint": _TEXT, "sent": _TEXT}
+_FAILED: Json = {"type": "object", "properties": {"member": _POINTER, "equals": {}}, "required": ["member", "equals"]}
+_ERRORS: Json = {
+    "code": _POINTER, "message": _POINTER, "requestId": _TEXTS, "failed": _FAILED,
+    "rows": {"type": "array", "items": {"type": "object", "properties": _ROW, "additionalProperties": False}},
+}  # fmt: skip
+_TYPE: Json = {
+    **dict.fromkeys(_OF_TYPES, _TEXT),
+    "fields": {"type": "object", "additionalProperties": {"type": "object"}},
+}
+_JUDGE = jsonschema_rs.Draft202012Validator(
+    {
+        "properties": {
+            **dict.fromkeys(_PLAIN, _TEXT),
+            "categories": _TEXTS,
+            "headers": {"type": "object", "additionalProperties": _TEXT},
+            "errors": {"type": "object", "properties": _ERRORS, "additionalProperties": False},
+            "connections": {"type": "object", "additionalProperties": {"type": "object", "properties": _TYPE}},
+        }
+    }
+)
+_MOST_ITEMS = 1
+"""Items that an example keeps of each list of a documented response: one shows the form."""
+
+
+def own_examples(operation: Operation, response: Response) -> list[Json]:
+    """Return the examples of an operation as its overlay has them: title, inputs and output; the output is by default the documented one.
+
+    :raises InvalidInput: if one has no inputs.
+    """
+    found = []
+    for given in _rows(operation.extension.get("examples")):
+        if not isinstance(given.get("inputs"), dict):
+            raise _refused(f"an example of {operation.name} has no 'inputs'")
+        output = given["output"] if isinstance(given.get("output"), dict) else _documented(response)
+        title = given.get("title") or operation.extension.get("title") or operation.raw.get("summary") or "Example"
+        found.append({"title": str(title)[:80], "inputs": given["inputs"], "output": output})
+    return found
+
+
+def _documented(response: Response) -> Json:
+    return documented(shortened(response.example))
+
+
+def documented(shown: Any) -> Json:
+    """Return the output that a documented response becomes, which is always an object."""
+    if isinstance(shown, dict):
+        return shown
+    return {} if shown is None else {"items": shown} if isinstance(shown, list) else {"value": shown}
+
+
+def shortened(value: Any) -> Any:
+    """Copy a documented response with few items of each list."""
+    if isinstance(value, list):
+        return [shortened(item) for item in value[:_MOST_ITEMS]]
+    return {name: shortened(item) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def curate(manifest: Json, extension: Any) -> None:
+    """Write into a manifest what ``x-jackfield`` of the document says, and complete the examples of its actions.
+
+    :raises InvalidInput: if a member of it is not known.
+    """
+    given = extension if isinstance(extension, dict) else {}
+    unknown = given.keys() - {*_PLAIN, *_OF_REQUESTS, "connections"}
+    if unknown:
+        raise _refused(f"'x-jackfield' of the document has no member '{min(unknown)}'")
+    for name in _PLAIN:
+        if name in given:
+            manifest[name] = given[name]
+    fault = next(_JUDGE.iter_errors(given), None)
+    if fault is not None:
+        place = "/".join(map(str, fault.instance_path))
+        raise _refused(f"'{place}' in 'x-jackfield' of the document is not valid: {fault.message[:200]}")
+    requests = {name: given[name] for name in _OF_REQUESTS if given.get(name)}
+    _judge(requests.get("errors", {}))
+    if requests:
+        manifest["http"] = requests
+    for row in manifest["connectionTypes"]:
+        _curate_type(row, given.get("connections", {}).get(row["key"], {}))
+    for action in manifest["actions"]:
+        action["examples"] = [_completed(manifest, action["key"], row) for row in action["examples"]]
+
+
+def _judge(errors: Json) -> None:
+    for row in _rows(errors.get("rows")):
+        if row.get("error") not in KINDS or row.get("sent", "refused") not in SENT:
+            raise _refused(f"a row of 'errors' needs an 'error' of {', '.join(KINDS)}, and 'sent' of {', '.join(SENT)} if it has one")
+
+
+def _curate_type(row: Json, given: Mapping[str, Any]) -> None:
+    for name in _OF_TYPES:
+        if isinstance(given.get(name), str):
+            row[name] = given[name]
+    for name, about in given.get("fields", {}).items():
+        if name not in row["schema"]["properties"]:
+            raise _refused(f"the connection type '{row['key']}' has no value '{name}'")
+        row["schema"]["properties"][name] |= about
+
+
+def _completed(manifest: Json, key: str, row: Json) -> Json:
+    if "invocation" in row:
+        return row
+    return example(manifest["key"], manifest["version"], key, row["title"], row["inputs"], row["output"], took=120.5)
+
+
+def _rows(given: Any) -> list[Json]:
+    return [item for item in given if isinstance(item, dict)] if isinstance(given, list) else []
+
+
+def _refused(reason: str) -> InvalidInput:
+    return InvalidInput(reason, hint="Correct the overlay; docs/tutorial/openapi.md lists the members.")

@@ -1,0 +1,72 @@
+"""Examples of actions: from the document where they fit the schemas, else minimal values made from the schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jsonschema_rs
+
+from jackfield.definitions import references
+from jackfield_openapi.curation import documented, shortened
+from jackfield_openapi.instances import Instances
+from jackfield_openapi.proof import DIALECT, Draft, closure
+from jackfield_openapi.report import Report
+
+MOST_ACTIONS = 300
+"""Limit of the actions of a connector whose examples are made: each is validated, and a reader of thousands looks for none."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Examples that the document has for one operation: inputs by key, and the response."""
+
+    at: str
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    response: Any = None
+
+
+def add_examples(drafts: list[Draft], shown: Mapping[str, Shown], definitions: Json, report: Report) -> None:
+    """Give each action without an example one that its schemas accept, if there is one."""
+    if len(drafts) > MOST_ACTIONS:
+        report.assumed("no examples", "/paths", f"a connector of more than {MOST_ACTIONS} actions has only the examples of its overlay")
+        return
+    uses = {name: tuple(references(schema)) for name, schema in definitions.items()}
+    for action, _ in drafts:
+        if action["examples"]:
+            continue
+        about = shown[action["key"]]
+        inputs = _first_valid(_inputs(action["inputs"], about.inputs, definitions), action["inputs"], definitions, uses)
+        output = _first_valid(_outputs(action["output"], about.response, definitions), action["output"], definitions, uses)
+        if inputs is None or output is None:
+            report.assumed("no example", about.at, f"no short value fits the schema of the {'inputs' if inputs is None else 'output'}")
+        else:
+            action["examples"] = [{"title": action["title"][:80], "inputs": inputs, "output": output}]
+
+
+def _inputs(schema: Json, known: Mapping[str, Any], definitions: Json) -> Iterator[Any]:
+    minimal = Instances(definitions).value(schema)
+    fitting = {name: value for name, value in known.items() if name in schema["properties"]}
+    yield {**minimal, **fitting}
+    yield {name: fitting.get(name, value) for name, value in minimal.items()}
+    for name, value in fitting.items():
+        yield {**minimal, name: value}
+    yield minimal
+    yield Instances(definitions, shown=False).value(schema)
+
+
+def _outputs(schema: Json, response: Any, definitions: Json) -> Iterator[Any]:
+    if response is not None:
+        yield documented(shortened(response))
+    yield Instances(definitions).value(schema)
+    yield Instances(definitions, shown=False).value(schema)
+    yield {}
+
+
+def _first_valid(values: Iterator[Any], schema: Json, definitions: Json, uses: Mapping[str, tuple[str, ...]]) -> Any:
+    used = closure(schema, definitions, uses)
+    judge = jsonschema_rs.Draft202012Validator({"$schema": DIALECT, **schema, "$defs": used}, validate_formats=True, offline=True)
+    return next((value for value in values if judge.is_valid(value)), None)

@@ -1,0 +1,231 @@
+"""Values that fit a schema: minimal ones for examples, and varied ones, from a random generator, for tests and campaigns.
+
+What is made is a proposal: schemas can demand what no short program finds, so a caller validates it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from random import Random
+from typing import Any
+
+from jackfield_openapi.shortest import shortest
+
+_PREFIX = "#/$defs/"
+_DEEPEST = 12
+"""Level below which only required members are made."""
+_BOTTOM = 40
+_MANY = 200
+"""Number of values after which only required members are made."""
+_MOST = 20_000
+"""Number of values after which a schema is given up: each of its members requires others without end."""
+_FORMATS = {
+    "date": "2026-01-31",
+    "date-time": "2026-01-31T08:30:00Z",
+    "time": "08:30:00Z",
+    "duration": "P1D",
+    "email": "ada@example.com",
+    "idn-email": "ada@example.com",
+    "hostname": "example.com",
+    "idn-hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "uri": "https://example.com/a",
+    "iri": "https://example.com/a",
+    "uri-reference": "/a",
+    "iri-reference": "/a",
+    "uri-template": "/a/{b}",
+    "json-pointer": "/a",
+    "relative-json-pointer": "1/a",
+    "regex": "a",
+    "uuid": "8f14e45f-ceea-467f-a0e6-3f2b1c9d7a10",
+    "byte": "QUJD",
+}
+_WORDS = ("a", "A", "1", "10", "abc", "Abc-1", "a_b", "AB", "ABC", "us", "en-US", "2026-01-31", "08:30", "a.b", "/a", "#aabbcc",
+         "+15550100",          "https://example.com/a", "ada@example.com", "12345", "0123456789", "1.0", "1.0.0", "true", "*", "{}",
+          "8f14e45f-ceea-467f-a0e6-3f2b1c9d7a10", "0123456789abcdef01234567", "0123456789abcdef0123456789abcdef")  # fmt: skip
+_LETTERS = "abcxyz ABC019-._~%/?#&=+,;:'\"<>[]{}|\\äß€😀"
+
+Json = dict[str, Any]
+
+
+class Instances:
+    """Maker of values for the schemas of one connector. ``random`` varies them; without it they are minimal and always the same.
+
+    ``shown`` prefers the examples of the schemas, which may break them. ``matching`` makes a text for a pattern; by default a few usual
+    words are tried, then a short text is made from the pattern.
+    """
+
+    def __init__(
+        self,
+        definitions: Mapping[str, Any],
+        random: Random | None = None,
+        matching: Callable[[str], str | None] | None = None,
+        *,
+        shown: bool = True,
+    ) -> None:
+        self._definitions = definitions
+        self._shown = shown
+        self._random = random
+        self._matching = matching
+        self._made = 0
+
+    def value(self, schema: Any, depth: int = 0) -> Any:
+        """Return a value for a schema."""
+        self._made = self._made + 1 if depth else 0
+        node = self._merged(schema, depth) if self._made < _MOST else {"type": "null"}
+        if "const" in node:
+            return node["const"]
+        if node.get("enum"):
+            return self._one(node["enum"])
+        if node.get("examples") and self._keeps_examples():
+            return self._one(node["examples"])
+        kinds = node.get("type", self._guessed(node))
+        listed = kinds if isinstance(kinds, list) else [kinds]
+        kind = self._one([one for one in listed if one != "null"] or listed) if not self._rarely() or "null" not in listed else "null"
+        return self._of_kind(kind, node, depth)
+
+    def _of_kind(self, kind: str, node: Json, depth: int) -> Any:
+        if kind in ("object", "array"):
+            return self._object(node, depth) if kind == "object" else self._array(node, depth)
+        if kind in ("integer", "number"):
+            return self._number(node)
+        if kind == "boolean":
+            return self._random is None or self._random.random() < 0.5
+        return None if kind == "null" else self._text(node)
+
+    def _guessed(self, node: Json) -> str:
+        if "properties" in node or "additionalProperties" in node:
+            return "object"
+        return "array" if "items" in node else "number" if "minimum" in node or "maximum" in node else "string"
+
+    def _keeps_examples(self) -> bool:
+        return self._shown and (self._random is None or self._random.random() < 0.2)
+
+    def _rarely(self) -> bool:
+        return self._random is not None and self._random.random() < 0.1
+
+    def _one(self, choices: Any) -> Any:
+        return choices[0] if self._random is None else self._random.choice(choices)
+
+    def _merged(self, schema: Any, depth: int) -> Json:
+        """Return a schema with its reference, its branches and one of its alternatives folded in, as far as a value needs them."""
+        if not isinstance(schema, dict):
+            return {}
+        if depth > _BOTTOM:
+            return {"type": "string"}
+        made: Json = {}
+        for part in self._parts(schema, depth):
+            for name, value in part.items():
+                _fold(made, name, value)
+        return made
+
+    def _parts(self, schema: Json, depth: int, level: int = 0) -> Iterator[Json]:
+        if level > _BOTTOM:
+            return
+        yield {name: value for name, value in schema.items() if name not in ("$ref", "allOf", "oneOf", "anyOf")}
+        reference = schema.get("$ref")
+        branches = [self._definitions.get(reference.removeprefix(_PREFIX), True)] if isinstance(reference, str) else []
+        branches += schema.get("allOf", ())
+        for name in ("oneOf", "anyOf"):
+            listed = [one for one in schema.get(name, ()) if one is not True and not (isinstance(one, dict) and one.get("type") == "null")]
+            if schema.get("x-jackfield", {}).get("file") == "stream":
+                listed = listed[:-1]  # the last form refers to a stored file, and no value is the ID of one
+            if listed:
+                branches.append(listed[0] if depth > _DEEPEST else self._one(listed))
+        for branch in branches:
+            if isinstance(branch, dict):
+                yield from self._parts(branch, depth, level + 1)
+
+    def _object(self, node: Json, depth: int) -> Json:
+        properties: Json = node.get("properties", {})
+        required = node.get("required", ())
+        found: Json = {}
+        for name, schema in properties.items():
+            if schema is not False and (name in required or self._wants(depth)):
+                found[name] = self.value(schema, depth + 1)
+        free = node.get("additionalProperties", True)
+        for name in required:
+            if name not in found and free is not False:
+                found[name] = self.value(free, depth + 1)
+        missing = int(node.get("minProperties", 0)) - len(found)
+        names = [name for name in properties if name not in found]
+        for name in names[: max(0, missing)]:
+            found[name] = self.value(properties[name], depth + 1)
+        if free is not False and (missing > len(names) or (isinstance(free, dict) and self._wants(depth))):
+            found |= {f"key{number}": self.value(free, depth + 1) for number in range(max(1, missing - len(names)))}
+        return found
+
+    def _wants(self, depth: int) -> bool:
+        return self._random is not None and depth <= _DEEPEST and self._made < _MANY and self._random.random() < 0.8 / (1 + depth)
+
+    def _array(self, node: Json, depth: int) -> list[Any]:
+        least = int(node.get("minItems", 0))
+        most = int(node.get("maxItems", least + 3))
+        count = least if self._random is None or depth > _DEEPEST else self._random.randint(least, min(most, least + 3))
+        prefix = node.get("prefixItems", [])
+        found: list[Any] = []
+        for number in range(count):
+            item = self.value(prefix[number] if number < len(prefix) else node.get("items", {}), depth + 1)
+            if not (node.get("uniqueItems") and item in found):
+                found.append(item)
+        return found
+
+    def _number(self, node: Json) -> int | float:
+        step = node.get("multipleOf", 1 if node.get("type") != "number" or self._random is None else 0.5)
+        low = node.get("minimum", node.get("exclusiveMinimum"))
+        high = node.get("maximum", node.get("exclusiveMaximum"))
+        if low is None:
+            low = min(1, high) if high is not None else 1
+        top = min(high, low + 1000 * step) if high is not None else low + 1000 * step
+        first = math.ceil(low / step)
+        if "exclusiveMinimum" in node and first * step <= node["exclusiveMinimum"]:
+            first += 1
+        last = max(first, math.floor(top / step) - (1 if "exclusiveMaximum" in node and top == high else 0))
+        chosen = (first if self._random is None else self._random.randint(first, last)) * step
+        return int(chosen) if chosen == int(chosen) else chosen
+
+    def _text(self, node: Json) -> str:
+        style = "byte" if node.get("contentEncoding") == "base64" else node.get("format")
+        if style in _FORMATS:
+            return _FORMATS[style]
+        if isinstance(node.get("pattern"), str):
+            found = self._matching(node["pattern"]) if self._matching is not None else _usual(node)
+            return found or "a"
+        least = int(node.get("minLength", 0))
+        most = int(node.get("maxLength", max(least, 12)))
+        if self._random is None:
+            return ("text" * (least // 4 + 1))[: max(least, min(4, most))]
+        count = self._random.randint(least, max(least, min(most, least + 12)))
+        return "".join(self._random.choice(_LETTERS) for _ in range(count))
+
+
+def _fold(made: Json, name: str, value: Any) -> None:
+    """Add a keyword of a branch to what the branches before it said."""
+    if name not in made or value is True:
+        made.setdefault(name, value)
+    elif name == "properties":
+        made[name] = {**value, **made[name]}
+    elif name == "required":
+        made[name] = list(dict.fromkeys([*made[name], *value]))
+    elif name == "enum":
+        made[name] = [one for one in made[name] if one in value] or made[name]
+    elif name in ("minLength", "minimum", "minItems", "minProperties"):
+        made[name] = max(made[name], value)
+    elif name in ("maxLength", "maximum", "maxItems", "maxProperties"):
+        made[name] = min(made[name], value)
+    elif name == "additionalProperties" and value is False:
+        made[name] = made[name] if isinstance(made[name], dict) else False
+
+
+def _usual(node: Json) -> str | None:
+    """Return the first usual word that fits a pattern and its lengths, else a short text made from the pattern."""
+    import jsonschema_rs
+
+    try:
+        judge = jsonschema_rs.Draft202012Validator({name: node[name] for name in ("pattern", "minLength", "maxLength") if name in node})
+    except ValueError:
+        return None
+    made = shortest(node["pattern"], int(node.get("minLength", 0)))
+    return next((word for word in (*_WORDS, made) if word is not None and judge.is_valid(word)), made)

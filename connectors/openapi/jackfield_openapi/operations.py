@@ -1,0 +1,116 @@
+"""Operations of a document: its paths with their methods, each with the place, the server and the parameters that apply to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jackfield.connector import pointer
+from jackfield_http.headers import folded, is_token
+from jackfield_openapi.naming import words
+from jackfield_openapi.pointing import Pointing
+from jackfield_openapi.report import Report
+from jackfield_openapi.swagger import METHODS
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation: its own JSON, its place, and the parameters of it and its path, references resolved."""
+
+    method: str
+    path: str
+    at: str
+    raw: Json
+    parameters: tuple[tuple[Json, str], ...]
+    servers: Any = None
+    extension: Mapping[str, Any] = field(default_factory=dict)
+    """Member ``x-jackfield``, by which overlays curate."""
+
+    @property
+    def name(self) -> str:
+        """Name of the operation in the lock, such as ``GET /items/{id}``."""
+        return f"{self.method.upper()} {self.path}"
+
+    @property
+    def verb(self) -> str:
+        """First word of the operation's id, or the last word of its path, in lower case."""
+        given = self.raw.get("operationId")
+        found = words(given) if isinstance(given, str) else []
+        return found[0].lower() if found else ""
+
+
+def operations(pointing: Pointing, report: Report) -> Iterator[Operation]:
+    """Yield the operations in the order of the document."""
+    paths = pointing.root.get("paths")
+    for path, given in paths.items() if isinstance(paths, dict) else ():
+        at = pointer("paths", path)
+        if not path.startswith("/"):
+            if not path.startswith("x-"):
+                report.left_out("path without a slash", at, "a path begins with a slash")
+            continue
+        try:
+            item, place = pointing.resolved(given, at)
+        except LookupError:
+            report.left_out("broken reference", at, "this path points to nothing")
+            continue
+        for method in METHODS:
+            if isinstance(item.get(method), dict):
+                yield _operation(pointing, report, path, method, item, place)
+        if isinstance(item.get("query"), dict):
+            report.left_out("method", f"{place}/query", "the method QUERY is not supported")
+
+
+def _operation(pointing: Pointing, report: Report, path: str, method: str, item: Json, at: str) -> Operation:
+    raw = item[method]
+    place = f"{at}/{method}"
+    shared = _parameters(pointing, report, item.get("parameters"), f"{at}/parameters")
+    own = _parameters(pointing, report, raw.get("parameters"), f"{place}/parameters")
+    named = {(found["in"], found["name"]): (found, where) for found, where in (*shared, *own)}
+    extension = raw.get("x-jackfield")
+    return Operation(
+        method,
+        path,
+        place,
+        raw,
+        tuple(named.values()),
+        raw.get("servers") or item.get("servers"),
+        extension if isinstance(extension, dict) else {},
+    )
+
+
+def is_name(name: object, place: str) -> bool:
+    """Return whether a parameter or an API key can be sent by this name: a header or a cookie is named by a token (RFC 9110 §5.6.2)."""
+    if not isinstance(name, str) or not name or not name.isprintable():
+        return False
+    return place not in ("header", "cookie") or is_token(name)
+
+
+def _credentials(root: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return place and name of each API key of a document: the connection sends it, whatever else the document calls a parameter."""
+    components = root.get("components")
+    listed = components.get("securitySchemes") if isinstance(components, dict) else None
+    schemes = [scheme for scheme in (listed.values() if isinstance(listed, dict) else ()) if isinstance(scheme, dict)]
+    keys = [scheme for scheme in schemes if scheme.get("type") == "apiKey"]
+    return {(str(scheme.get("in")), folded(scheme["name"])) for scheme in keys if isinstance(scheme.get("name"), str)}
+
+
+def _parameters(pointing: Pointing, report: Report, listed: Any, at: str) -> list[tuple[Json, str]]:
+    found = []
+    for number, given in enumerate(listed if isinstance(listed, list) else ()):
+        try:
+            parameter, place = pointing.resolved(given, f"{at}/{number}")
+        except LookupError:
+            report.lossy("broken reference", f"{at}/{number}", "this parameter is left out")
+            continue
+        name, where = parameter.get("name"), parameter.get("in")
+        if where not in ("path", "query", "header", "cookie") or not is_name(name, where):
+            text = "a parameter needs 'in' of path, query, header or cookie, and a 'name' that can be sent there"
+            report.lossy("parameter without a place", place, text)
+        elif (where, folded(str(name))) in _credentials(pointing.root):
+            report.assumed("parameter of a credential", place, f"the connection sends '{str(name)[:80]}'")
+        else:
+            found.append((parameter, place))
+    return found

@@ -1,0 +1,204 @@
+"""Parameters of an operation as inputs of its action, and how the binding puts them into a request."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from jackfield_openapi.naming import camel, words
+from jackfield_openapi.operations import Operation
+from jackfield_openapi.report import Report
+from jackfield_openapi.schemas import Schemas
+
+RESERVED = frozenset({"body", "fetchAll", "nextPage"})
+"""Inputs that the generator adds."""
+_OURS = frozenset({"authorization", "content-type", "accept", "content-length", "host", "connection", "transfer-encoding", "user-agent"})
+_SIGNING = re.compile(r"x-amz-(content-sha256|date|algorithm|credential|security-token|signature|signedheaders)$")
+_KEYS = frozenset({"idempotency-key", "x-idempotency-key", "idempotencykey", "x-idempotencykey"})
+_TEMPLATE = re.compile(r"\{([^{}/]+)\}")
+_STYLES = {"path": ("simple", "label", "matrix"), "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
+           "header": ("simple",), "cookie": ("form",)}  # fmt: skip
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Drawn:
+    """Inputs drawn from the parameters: their schemas by key, the required ones, and the binding's rows."""
+
+    properties: Json = field(default_factory=dict)
+    required: list[str] = field(default_factory=list)
+    rows: list[Json] = field(default_factory=list)
+    named: dict[str, str] = field(default_factory=dict)
+    """Key of the input of each query parameter's name."""
+    examples: Json = field(default_factory=dict)
+    idempotency_header: str | None = None
+    taken: set[str] = field(default_factory=lambda: set(RESERVED))
+    together: Json = field(default_factory=dict)
+    """Inputs that each member of an optional body needs beside it."""
+
+
+def drawn(operation: Operation, schemas: Schemas, report: Report) -> Drawn:
+    """Draw the inputs from an operation's parameters and from the names in its path."""
+    found = Drawn()
+    in_path = dict.fromkeys(_TEMPLATE.findall(operation.path))
+    for parameter, at in operation.parameters:
+        name, place = parameter["name"], parameter["in"]
+        if place == "path":
+            if name not in in_path:
+                report.lossy("path parameter not in the path", at, f"'{name[:80]}' does not occur in {operation.path}")
+                continue
+            del in_path[name]
+        if place == "header" and _is_ours(name.lower(), at, found, name, report):
+            continue
+        _draw(found, parameter, at, schemas, report)
+    for name in in_path:
+        report.assumed("path parameter not declared", operation.at, f"'{name}' is taken for text")
+        _draw(found, {"name": name, "in": "path", "schema": {"type": "string"}}, operation.at, schemas, report)
+    _keep_apart(found, operation.at, report)
+    return found
+
+
+def _keep_apart(found: Drawn, at: str, report: Report) -> None:
+    """Remove the members of objects in the query that would be sent under the name of another parameter or earlier member."""
+    rows = [row for row in found.rows if row["in"] == "query"]
+    objects = [row for row in rows if _is_spread(row, found.properties[row["input"]])]
+    taken = {row.get("name", row["input"]) for row in rows if row not in objects}
+    for row in objects:
+        schema = found.properties[row["input"]]
+        required = schema.get("required", ())
+        twice = [name for name in schema["properties"] if name in taken and name not in required]
+        for name in twice:
+            report.lossy(
+                "member with a parameter's name", at, f"'{name[:80]}' of '{row['input']}' would be sent as another parameter: left out"
+            )
+        members = {name: sub for name, sub in schema["properties"].items() if name not in twice}
+        found.properties[row["input"]] = {**schema, "properties": members}
+        taken.update(members)
+
+
+def _is_spread(row: Json, schema: Json) -> bool:
+    """Return whether the members of an object become parameters of their own."""
+    return "properties" in schema and "encode" not in row and row.get("style", "form") == "form" and row.get("explode", True) is True
+
+
+def _is_ours(low: str, at: str, found: Drawn, name: str, report: Report) -> bool:
+    if low in _KEYS:
+        found.idempotency_header = name
+        return True
+    if low in _OURS:
+        report.assumed("header of the client", at, f"the client sets '{name}'")
+        return True
+    if _SIGNING.match(low):
+        report.assumed("header of a signature", at, f"'{name}' belongs to a signed request")
+        return True
+    return False
+
+
+def input_key(name: str, place: str, taken: set[str]) -> str:
+    """Return a free key for an input, and take it."""
+    wanted = camel(words(name)) or "value"
+    key = wanted if wanted not in taken else f"{wanted}{place.capitalize()}"
+    number = 1
+    while key in taken:
+        number += 1
+        key = f"{wanted}{place.capitalize()}{number}"
+    taken.add(key)
+    return key
+
+
+def _draw(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Report) -> None:
+    name, place = parameter["name"], parameter["in"]
+    extension = parameter.get("x-jackfield")
+    if isinstance(extension, dict) and extension.get("ignore") is True and place != "path":
+        return
+    key = input_key(name, place, found.taken)
+    row: Json = {"input": key, "in": place, **({"name": name} if name != key else {})}
+    schema = _schema_of(parameter, at, row, schemas, report)
+    if place == "path" or (parameter.get("required") is True and parameter.get("allowEmptyValue") is not True):
+        schema = _not_empty(schema)
+    about = parameter.get("description")
+    if isinstance(about, str) and about.strip():
+        schema = {**schema, "description": _joined(about.strip(), schema.get("description"))}
+    if name != key and "title" not in schema:
+        schema = {"title": name[:200], **schema}
+    if parameter.get("deprecated") is True:
+        schema["deprecated"] = True
+    found.properties[key] = schema
+    if parameter.get("required") is True or place == "path":
+        found.required.append(key)
+    if place == "query":
+        found.named[name] = key
+    example = _example(parameter)
+    if example is not None:
+        found.examples[key] = example
+    _style(parameter, row, at, report)
+    found.rows.append(row)
+
+
+def _joined(about: str, more: object) -> str:
+    return f"{about}\n\n{more}" if isinstance(more, str) and more.startswith("Default of the provider") else about
+
+
+def _schema_of(parameter: Json, at: str, row: Json, schemas: Schemas, report: Report) -> Json:
+    content = parameter.get("content")
+    if isinstance(content, dict) and content:
+        media, given = next(iter(content.items()))
+        if "json" in media:
+            row["encode"] = "json"
+        else:
+            report.lossy("media type of a parameter", at, f"'{media[:80]}' is sent as text")
+        schema = given.get("schema", True) if isinstance(given, dict) else True
+        made = schemas.input(schema, f"{at}/content/{media.replace('~', '~0').replace('/', '~1')}/schema")
+    elif "schema" in parameter:
+        made = schemas.input(parameter["schema"], f"{at}/schema")
+    else:
+        report.assumed("parameter without a schema", at, "taken for text")
+        made = {"type": "string"}
+    return dict(made) if isinstance(made, dict) else {}
+
+
+_LEAST = {"string": "minLength", "array": "minItems", "object": "minProperties"}
+
+
+def _not_empty(schema: Json) -> Json:
+    """Return a schema that refuses an empty value and null: in a URL it would look like one that was left out, and select everything."""
+    given = schema.get("type")
+    if isinstance(given, list) and "null" in given:
+        rest = [name for name in given if name != "null"]
+        schema = {**schema, "type": rest[0] if len(rest) == 1 else rest}
+        if "enum" in schema:
+            schema["enum"] = [value for value in schema["enum"] if value is not None]
+    if "enum" in schema or "const" in schema:
+        return schema
+    types = schema.get("type", ())
+    keywords = [_LEAST[name] for name in ([types] if isinstance(types, str) else types) if name in _LEAST]
+    return {**schema, **{keyword: max(1, schema.get(keyword, 0)) for keyword in keywords}}
+
+
+def _style(parameter: Json, row: Json, at: str, report: Report) -> None:
+    place, style = row["in"], parameter.get("style")
+    usual = "form" if place in ("query", "cookie") else "simple"
+    if style is not None and style not in _STYLES[place]:
+        report.lossy("style", f"{at}/style", f"the style {str(style)[:40]!r} does not exist for parameters in {place}")
+        style = None
+    if style not in (None, usual):
+        row["style"] = style
+    explode = parameter.get("explode")
+    if isinstance(explode, bool) and explode != ((style or usual) == "form"):
+        row["explode"] = explode
+    if parameter.get("allowReserved") is True and place == "query":
+        row["allowReserved"] = True
+
+
+def _example(parameter: Json) -> Any:
+    if parameter.get("example") is not None:
+        return parameter["example"]
+    listed = parameter.get("examples")
+    if isinstance(listed, dict):
+        for item in listed.values():
+            if isinstance(item, dict) and item.get("value") is not None:
+                return item["value"]
+    schema = parameter.get("schema")
+    return schema.get("example") if isinstance(schema, dict) else None

@@ -1,0 +1,289 @@
+"""The connector as files: manifest, project file, lock and report, and what a new generation would change in them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jackfield.connector import InvalidInput
+from jackfield.manifest_index import INDEX, index_of
+from jackfield.manifest_parts import package_of
+from jackfield_openapi.conversion import Converted
+
+LOCK = "openapi.lock.json"
+REPORT = "openapi.report.json"
+_KEY = re.compile(r"[a-z][A-Za-z0-9]*")
+SUGGESTED = "suggested.overlay.json"
+OVERLAYS = ("overlay.yaml", "overlay.yml", "overlay.json")
+"""Overlays of the project, applied whenever it is generated anew."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Memory of earlier generations: the key of each operation, and the selection."""
+
+    actions: Mapping[str, str]
+    select: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> Lock:
+        """Read a lock; a missing one is empty.
+
+        :raises InvalidInput: if the file is no lock.
+        """
+        try:
+            found = json.loads(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return cls({}, ())
+        except (OSError, ValueError) as error:
+            raise InvalidInput(
+                f"the lock '{path}' cannot be read ({type(error).__name__})", hint="Restore it; its keys are in use."
+            ) from None
+        actions = found.get("actions") if isinstance(found, dict) else None
+        if not isinstance(actions, dict) or not all(isinstance(key, str) and _KEY.fullmatch(key) for key in actions.values()):
+            raise InvalidInput(f"'{path}' is no lock of this generator", hint="Restore it; its keys are in use.")
+        select = found.get("select")
+        return cls(actions, tuple(map(str, select)) if isinstance(select, list) else ())
+
+
+def project_version(folder: Path) -> str | None:
+    """Return the version in the project file, which is the author's; None if there is none yet."""
+    content = _read(folder / "pyproject.toml")
+    try:
+        found = tomllib.loads((content or b"").decode()).get("project", {}).get("version")
+    except (ValueError, AttributeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+def files_of(converted: Converted, source: str, content: bytes, select: tuple[str, ...]) -> dict[str, bytes]:
+    """Return the files of the project by their paths; the same document gives the same bytes."""
+    manifest = converted.manifest
+    package = package_of(manifest["key"])
+    lock: Json = {
+        "lockVersion": 1,
+        "document": {"source": source if "://" in source else os.path.basename(source), "sha256": hashlib.sha256(content).hexdigest()},
+        "actions": dict(sorted(converted.locked.items())),
+    }
+    if select:
+        lock["select"] = list(select)
+    content_of, index = _written(manifest)
+    made = {
+        f"{package}/connector.json": content_of,
+        **({f"{package}/{INDEX}": index} if index is not None else {}),
+        "pyproject.toml": _pyproject(manifest, package, converted.license).encode(),
+        "README.md": _readme(manifest).encode(),
+        f"tests/test_{package.removeprefix('jackfield_')}.py": _tests(manifest).encode(),
+        LOCK: _json(lock),
+        REPORT: _json(converted.report.to_json()),
+    }
+    return {**made, SUGGESTED: _json(converted.overlay)} if converted.overlay["actions"] else made
+
+
+_SIMPLE = frozenset({"apiKey", "basic", "bearer", "awsSigV4"})
+"""Credentials that are values of the connection, and nothing more: a loopback server can stand in for the provider."""
+
+
+_FEW = 10
+"""Actions up to which a manifest is read as a whole; with more it has an index, which takes a third of the memory."""
+_LARGE = 64 * 1024
+"""Size in bytes above which a manifest of few actions has an index, too."""
+
+
+def _written(manifest: Json) -> tuple[bytes, bytes | None]:
+    """Return the manifest as a file, and its index if it has many actions or is large: each of them is then on a line of its own."""
+    if len(manifest["actions"]) <= _FEW and len(whole := _json(manifest)) <= _LARGE:
+        return whole, None
+    pieces, size = [b"{"], 1
+    places: dict[str, dict[str, tuple[int, int]]] = {"actions": {}, "$defs": {}}
+
+    def put(piece: bytes) -> int:
+        nonlocal size
+        pieces.append(piece)
+        size += len(piece)
+        return size - len(piece)
+
+    for number, (member, value) in enumerate(manifest.items()):
+        put(b",\n" if number else b"\n")
+        put(f"{json.dumps(member)}: ".encode())
+        if member not in places:
+            put(_line(value))
+            continue
+        put(b"[" if member == "actions" else b"{")
+        named = [(item["key"], item) for item in value] if member == "actions" else value.items()
+        for place, (name, item) in enumerate(named):
+            put(b",\n" if place else b"\n")
+            if member == "$defs":
+                put(f"{json.dumps(name, ensure_ascii=False)}: ".encode())
+            line = _line(item)
+            places[member][name] = (put(line), len(line))
+        put(b"\n]" if member == "actions" else b"\n}")
+    put(b"\n}\n")
+    content = b"".join(pieces)
+    return content, _line(index_of(manifest, content, places)) + b"\n"
+
+
+def _line(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+_KEPT = ("README.md", "pyproject.toml", "tests/")
+"""Files, by the beginning of their path, that are written once: they belong to the author afterwards."""
+
+
+def changed_files(folder: Path, files: Mapping[str, bytes]) -> list[str]:
+    """Return the files that differ from those in the folder."""
+    return [
+        name
+        for name, content in files.items()
+        if _read(folder / name) != content and not (name.startswith(_KEPT) and _is_there(folder, name))
+    ]
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    """Return whether the author's file is there; any test stands for that of the template."""
+    return (folder / name).is_file() or (name.startswith("tests/") and any((folder / "tests").glob("test_*.py")))
+
+
+def write(folder: Path, files: Mapping[str, bytes]) -> list[str]:
+    """Write the files that differ, each in one step; return their names.
+
+    :raises InvalidInput: if one cannot be written.
+    """
+    changed = changed_files(folder, files)
+    for name in changed:
+        path = folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made = path.with_name(f"{path.name}.new")
+            made.write_bytes(files[name])
+            made.replace(path)
+        except OSError as error:
+            raise InvalidInput(f"'{path}' cannot be written: {error.strerror}", hint="Choose another folder with '--out'.") from None
+    return changed
+
+
+def changes(folder: Path, manifest: Json) -> dict[str, list[str]]:
+    """Return the keys of the actions that are added, removed and changed against the manifest in the folder."""
+    old = _read(folder / package_of(manifest["key"]) / "connector.json")
+    try:
+        before = {action["key"]: action for action in json.loads(old)["actions"]} if old is not None else {}
+    except (ValueError, KeyError, TypeError):  # damaged: all is written anew
+        before = {}
+    after = {action["key"]: action for action in manifest["actions"]}
+    return {
+        "added": [key for key in after if key not in before],
+        "removed": [key for key in before if key not in after],
+        "changed": [key for key in after if key in before and after[key] != before[key]],
+    }
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+
+
+def _pyproject(manifest: Json, package: str, license: str | None) -> str:
+    key, title = manifest["key"], json.dumps(f"{manifest['title']} for jackfield.", ensure_ascii=False)
+    licence = f'license = "{license}"\n' if license else ""
+    return f"""[build-system]
+requires = ["hatchling>=1.27"]
+build-backend = "hatchling.build"
+
+[project]
+name = "jackfield-{key}"
+version = "{manifest["version"]}"
+description = {title}
+readme = "README.md"
+{licence}requires-python = ">=3.11"
+dependencies = ["jackfield>=0.1,<1", "jackfield-http>=0.1,<1"]
+
+[project.entry-points."jackfield.connectors"]
+{key} = "{package}:http"
+
+# An editable install finds packages by their code, and this one has none.
+[tool.hatch.build]
+dev-mode-dirs = ["."]
+
+[tool.hatch.build.targets.wheel]
+packages = ["{package}"]
+{_check(manifest)}"""
+
+
+def _check(manifest: Json) -> str:
+    """Return how ``jackfield check`` runs the actions: over the connection type most used of those whose credentials are values alone."""
+    rows = manifest["connectionTypes"]
+    simple = next((row for row in rows if all(part["kind"] in _SIMPLE for part in row["http"]["credentials"])), None)
+    if not rows:
+        return ""
+    text = f"""
+# The loopback provider of `jackfield check` stands in for the server.
+[tool.jackfield.check]
+connection = "{(simple or rows[0])["key"]}"
+values = {{ server = "${{url}}" }}
+"""
+    if simple is not None:
+        return text
+    left = "".join(f'{action["key"]} = "its connection needs a client certificate"\n' for action in manifest["actions"])
+    return f"{text}\n[tool.jackfield.check.left-out]\n{left}"
+
+
+def _tests(manifest: Json) -> str:
+    name = "".join(part.capitalize() for part in manifest["key"].split("-"))
+    package = package_of(manifest["key"])
+    return f'''"""The connector keeps what every connector owes its callers, and its actions keep their keys."""
+
+import json
+from pathlib import Path
+
+from jackfield.testing import Conformance
+
+ROOT = Path(__file__).parent.parent
+
+
+class Test{name}(Conformance):
+    """The connector passes the rules of its grade. Raise the grade when the overlay has added what the document leaves out."""
+
+    grade = "bronze"
+    sample = 8
+
+
+def test_keys_are_locked() -> None:
+    """Each action has a key that the lock keeps for its operation."""
+    actions = json.loads((ROOT / "{package}" / "connector.json").read_bytes())["actions"]
+    locked = json.loads((ROOT / "{LOCK}").read_bytes())["actions"]
+    assert {{action["key"] for action in actions}} <= set(locked.values())
+'''
+
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
+
+
+def _readme(manifest: Json) -> str:
+    title = _MARKUP.sub(r"\\\1", manifest["title"])  # a document's text, on one line: no heading, link or HTML of its author
+    return f"""# {title}
+
+A connector for jackfield, generated from the OpenAPI document of the API; it contains no code.
+
+- `{package_of(manifest["key"])}/connector.json`: the manifest that jackfield runs.
+- `{LOCK}`: the key of each operation, so that keys stay when the document changes. Commit it.
+- `{REPORT}`: everything that the connector lacks or that had to be assumed, by JSON Pointer.
+- `overlay.yaml` (yours): an OpenAPI Overlay that curates titles, effects and paging; it is applied at every generation.
+
+    jackfield generate openapi DOCUMENT --out .
+"""

@@ -1,0 +1,405 @@
+"""Conversion of a document's schemas to JSON Schema 2020-12: closed for what is sent, open for what is received.
+
+Each definition has up to three forms: ``i.Name`` for branches of a composed input, ``i.Name!`` closed for every other place of an input,
+``o.Name`` for outputs. Members that are ``readOnly`` are left out of inputs, ``writeOnly`` ones of outputs. Defaults become prose: an
+input that is left out is not sent, so that the provider's own default counts, also after it has changed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from jackfield.connector import pointer
+from jackfield.patterns import MAX_LOOKAROUND, sorted_pattern
+from jackfield_openapi.composition import COMBINING, Composition
+from jackfield_openapi.keywords import PLAIN, Patterns, enum_of, number, types_of
+from jackfield_openapi.pointing import Pointing, local
+from jackfield_openapi.report import Report
+
+_DEEPEST = 60
+"""Limit for schemas within schemas; references start again at 0."""
+_BELOW = ("not", "if", "then", "else", "contains", "propertyNames")
+_KNOWN = frozenset(
+    {
+        *PLAIN,
+        *COMBINING,
+        *_BELOW,
+        "$ref",
+        "$schema",
+        "type",
+        "format",
+        "pattern",
+        "enum",
+        "const",
+        "default",
+        "example",
+        "examples",
+        "nullable",
+    }
+    | {"properties", "patternProperties", "additionalProperties", "unevaluatedProperties", "unevaluatedItems", "dependentSchemas", "items"}
+    | {"prefixItems", "required", "dependentRequired", "readOnly", "writeOnly", "discriminator", "externalDocs", "xml", "$defs"}
+    | {"definitions", "$id", "id", "$anchor"}
+)
+_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Position of a schema: its direction, whether the value's objects are closed there, the schema that it is a branch of, and depth."""
+
+    direction: Literal["i", "o"]
+    closed: bool
+    scope: Any = None
+    depth: int = 0
+
+    @property
+    def below(self) -> _Place:
+        """Position of a member or an item."""
+        return _Place(self.direction, self.direction == "i", None, self.depth + 1)
+
+
+class Schemas:
+    """Converter of one document. ``definitions`` has what has been referred to so far, once ``finish`` has run."""
+
+    def __init__(self, pointing: Pointing, report: Report, *, modern: bool) -> None:
+        self.definitions: dict[str, Any] = {}
+        self._pointing = pointing
+        self.report = report
+        self.modern = modern
+        self.composition = Composition(pointing)
+        self.patterns = Patterns()
+        self._names: dict[str, str] = {}
+        self._taken: set[str] = set()
+        self._waiting: deque[tuple[str, str, _Place]] = deque()
+
+    def input(self, node: object, at: str, *, is_open: bool = False) -> Any:
+        """Convert the schema of a value that is sent."""
+        return self.schema(node, at, _Place("i", closed=not is_open))
+
+    def output(self, node: object, at: str) -> Any:
+        """Convert the schema of a value that is received."""
+        return self.schema(node, at, _Place("o", closed=False))
+
+    def finish(self) -> None:
+        """Convert every definition that is referred to."""
+        while self._waiting:
+            name, at, place = self._waiting.popleft()
+            self.definitions[name] = self.schema(self._pointing.find(at), at, place, is_definition=True)
+
+    def schema(self, node: object, at: str, place: _Place, *, is_definition: bool = False) -> Any:
+        """Convert the schema at a place of a value."""
+        if isinstance(node, bool):
+            return node
+        if not isinstance(node, dict):
+            self.report.lossy("schema is no object", at, "anything is accepted here")
+            return True
+        if place.depth > _DEEPEST:
+            self.report.lossy("schema too deep", at, f"nested more than {_DEEPEST} levels: anything is accepted here")
+            return True
+        reference = node.get("$ref")
+        if isinstance(reference, str):
+            return self._referred(node, reference, at, place)
+        return _Conversion(self, node, at, place, base=is_definition and self.composition.is_base(at)).result()
+
+    def _referred(self, node: Json, reference: str, at: str, place: _Place) -> Any:
+        try:
+            target = local(reference)
+            found = self._pointing.find(target)
+        except LookupError:
+            self.report.lossy("broken reference", at, f"'{reference[:200]}' points to nothing here: anything is accepted")
+            return True
+        beside = {name: value for name, value in node.items() if name != "$ref" and not name.startswith("x-")}
+        kept: Json = {name: beside.pop(name) for name in ("title", "description") if isinstance(beside.get(name), str)}
+        beside.pop("deprecated", None)
+        if beside and self.modern and isinstance(found, dict):
+            joined = {name: value for name, value in node.items() if name != "$ref"}
+            joined["allOf"] = [{"$ref": reference}, *(joined["allOf"] if isinstance(joined.get("allOf"), list) else ())]
+            return _Conversion(self, joined, at, place, base=False).result()
+        if beside:
+            self.report.lossy("keywords beside a reference", at, f"OpenAPI 3.0 ignores {', '.join(sorted(beside))} beside $ref")
+        return {"$ref": f"#/$defs/{self._definition(target, place)}", **kept}
+
+    def _definition(self, at: str, place: _Place) -> str:
+        name = self._names.get(at)
+        if name is None:
+            base = _NAME.sub("_", at.rpartition("/")[2].replace("~1", "/").replace("~0", "~")) or "_"
+            name, more = base, 2
+            while name in self._taken:
+                name, more = f"{base}_{more}", more + 1
+            self._taken.add(name)
+            self._names[at] = name
+        full = f"{place.direction}.{name}{'!' if place.closed else ''}"
+        if full not in self.definitions:
+            self.definitions[full] = True  # until its turn comes: a recursive definition refers to itself
+            self._waiting.append((full, at, _Place(place.direction, place.closed)))
+        return full
+
+
+class _Conversion:
+    """Conversion of one schema that is no reference."""
+
+    def __init__(self, schemas: Schemas, node: Json, at: str, place: _Place, *, base: bool) -> None:
+        self._all = schemas
+        self._node = node
+        self._at = at
+        self._place = place
+        self._base = base and isinstance(node.get("discriminator"), dict) and not any(node.get(name) for name in ("oneOf", "anyOf"))
+        self._made: Json = {}
+
+    def result(self) -> Any:
+        node, made = self._node, self._made
+        types = self._types()
+        self._plain()
+        self._strings(types)
+        self._values(types)
+        self._branches()
+        self._objects(types)
+        self._items(types)
+        self._unknown()
+        if node.get("nullable") is True and not self._all.modern:
+            return self._nullable(types)
+        if types:
+            made["type"] = types[0] if len(types) == 1 else types
+        return made
+
+    # -- what the parts have in common
+
+    def _lossy(self, cause: str, keyword: str, text: str) -> None:
+        self._all.report.lossy(cause, pointer_of(self._at, keyword), text)
+
+    def _sub(self, value: object, *steps: str | int, place: _Place | None = None) -> Any:
+        return self._all.schema(value, self._at + pointer(*steps), place or self._place.below)
+
+    # -- the keywords by subject
+
+    def _types(self) -> list[str]:
+        types, unknown = types_of(self._node)
+        if unknown == ["file"]:
+            types, unknown = ["string"], []
+        if unknown:
+            self._lossy("unknown type", "type", f"{unknown[0]!r} is no type of JSON Schema")
+        return types
+
+    def _plain(self) -> None:
+        for name, read in PLAIN.items():
+            if name not in self._node:
+                continue
+            given = self._node[name]
+            if name.startswith("exclusive") and isinstance(given, bool):
+                bound = name.replace("exclusiveM", "m")
+                if given and number(self._node.get(bound)) is not None:
+                    self._made[name] = number(self._node[bound])
+                continue
+            value = read(given)
+            if value is None:
+                if given not in (None, ""):
+                    self._lossy("keyword is not valid", name, f"'{name}' cannot be {str(given)[:80]!r}")
+            elif value != "":
+                self._made[name] = value
+        for name in ("minimum", "maximum"):
+            if self._node.get(name.replace("m", "exclusiveM", 1)) is True:
+                self._made.pop(name, None)
+
+    def _strings(self, types: list[str]) -> None:
+        node, made = self._node, self._made
+        style = node.get("format")
+        if style == "password" and self._place.direction == "i" and types in ([], ["string"]):
+            made |= {"format": "password", "writeOnly": True}
+        elif style == "byte":
+            made["contentEncoding"] = "base64"
+        elif isinstance(style, str) and style not in ("password", "binary", ""):
+            made["format"] = style
+        pattern = node.get("pattern")
+        if pattern is None:
+            return
+        if self._all.patterns.holds(pattern):
+            made["pattern"] = pattern
+            if sorted_pattern(pattern).looks_around and made.get("maxLength", MAX_LOOKAROUND + 1) > MAX_LOOKAROUND:
+                made["maxLength"] = MAX_LOOKAROUND
+                text = f"the regular expression {pattern[:200]!r} has look-around or back-references: at most {MAX_LOOKAROUND:,} characters"
+                self._lossy("slow pattern", "pattern", f"{text} are accepted")
+        else:
+            self._lossy("pattern", "pattern", f"the regular expression {str(pattern)[:200]!r} is not one of ECMA-262: not checked")
+
+    def _values(self, types: list[str]) -> None:
+        node, made = self._node, self._made
+        if "enum" in node and types == ["array"] and isinstance(node["enum"], list) and not any(isinstance(v, list) for v in node["enum"]):
+            self._lossy("enum of an array", "enum", "taken for the values of its items")
+        elif node.get("enum"):
+            made["enum"] = enum_of(node["enum"], types)
+            if node.get("nullable") is True and None not in made["enum"]:
+                made["enum"].append(None)
+        if "const" in node:
+            made["const"] = node["const"]
+        examples = self._examples()
+        if examples:
+            made["examples"] = examples
+        default = node.get("default")
+        if default is not None and self._place.direction == "i":
+            text = f"Default of the provider: {json.dumps(default, ensure_ascii=False)[:200]}."
+            made["description"] = f"{made['description']}\n\n{text}" if made.get("description") else text
+
+    def _examples(self) -> list[Any]:
+        found = self._node.get("examples")
+        if isinstance(found, dict):
+            found = [item.get("value") if isinstance(item, dict) else item for item in found.values()]
+        listed = found if isinstance(found, list) else []
+        return [self._node["example"], *listed] if self._node.get("example") is not None else listed
+
+    def _branches(self) -> None:
+        node, inner = self._node, self._place
+        scope = inner.scope if inner.scope is not None else node
+        for keyword in COMBINING:
+            branches = node.get(keyword)
+            if branches is None:
+                continue
+            if not isinstance(branches, list) or not branches:
+                self._lossy("keyword is not valid", keyword, f"'{keyword}' must be an array of schemas")
+                continue
+            closed = inner.closed and keyword != "allOf" and self._is_union
+            place = replace(inner, closed=closed, scope=None if closed else scope, depth=inner.depth + 1)
+            self._made[keyword] = [self._sub(branch, keyword, number, place=place) for number, branch in enumerate(branches)]
+        for keyword in _BELOW:
+            if isinstance(node.get(keyword), dict | bool):
+                self._made[keyword] = self._sub(node[keyword], keyword, place=replace(inner.below, closed=False))
+        listed = node.get("dependentSchemas")
+        if isinstance(listed, dict):
+            open_below = replace(inner.below, closed=False)
+            self._made["dependentSchemas"] = {
+                name: self._sub(sub, "dependentSchemas", name, place=open_below) for name, sub in listed.items()
+            }
+
+    @property
+    def _is_union(self) -> bool:
+        """True for alternatives with nothing beside them that names members: each alternative is then closed for itself."""
+        return not any(self._node.get(name) for name in ("allOf", "properties", "additionalProperties", "patternProperties"))
+
+    def _objects(self, types: list[str]) -> None:
+        node, made, inputs = self._node, self._made, self._place.direction == "i"
+        named = node.get("properties")
+        hidden = "readOnly" if inputs else "writeOnly"
+        members: Json = {}
+        if isinstance(named, dict):
+            members = {name: sub for name, sub in named.items() if not self._is_marked(sub, hidden)}
+            made["properties"] = {name: self._sub(sub, "properties", name) for name, sub in members.items()}
+        elif named is not None:
+            self._lossy("keyword is not valid", "properties", "'properties' must be an object")
+        self._required(named if isinstance(named, dict) else {}, hidden)
+        patterned = node.get("patternProperties")
+        if isinstance(patterned, dict):
+            kept = {name: sub for name, sub in patterned.items() if self._all.patterns.holds(name) and sorted_pattern(name).limit is None}
+            made["patternProperties"] = {name: self._sub(sub, "patternProperties", name) for name, sub in kept.items()}
+            for name in patterned.keys() - kept.keys():
+                self._lossy("pattern", "patternProperties", f"the regular expression {name[:200]!r} is not one of ECMA-262, or is slow")
+        if isinstance(node.get("dependentRequired"), dict):
+            made["dependentRequired"] = {
+                name: list(map(str, needed)) for name, needed in node["dependentRequired"].items() if isinstance(needed, list)
+            }
+        for keyword in ("additionalProperties", "unevaluatedProperties"):
+            given = node.get(keyword)
+            if isinstance(given, dict) or given is True or (given is False and inputs):
+                made[keyword] = self._sub(given, keyword)
+        if self._place.closed:
+            self._close(types)
+
+    def _is_marked(self, sub: object, mark: str) -> bool:
+        if not isinstance(sub, dict):
+            return False
+        if isinstance(sub.get("$ref"), str) and mark not in sub:
+            sub = self._all.composition.target(sub["$ref"])
+        return isinstance(sub, dict) and sub.get(mark) is True
+
+    def _required(self, named: Mapping[str, Any], hidden: str) -> None:
+        given = self._node.get("required")
+        if given is None or isinstance(given, bool):
+            if given is True:
+                self._lossy("required on a property", "required", "in OpenAPI 3 the object lists what it requires")
+            return
+        if not isinstance(given, list):
+            self._lossy("keyword is not valid", "required", "'required' must be an array of names")
+            return
+        scope = self._place.scope if self._place.scope is not None else self._node
+        everywhere = self._all.composition.members(scope) if {*map(str, given)} - named.keys() else {}
+        required = []
+        for name in dict.fromkeys(map(str, given)):
+            declared = [named[name]] if name in named else everywhere.get(name, [])
+            if any(self._is_marked(sub, hidden) for sub in declared):
+                continue
+            if not declared and self._place.direction == "i":
+                self._made.setdefault("properties", {})[name] = True
+                self._lossy("required name is not declared", "required", f"'{name[:80]}' takes any value")
+            required.append(name)
+        if required:
+            self._made["required"] = required
+
+    def _close(self, types: list[str]) -> None:
+        made = self._made
+        if types and "object" not in types:
+            return
+        if any(name in made for name in ("additionalProperties", "unevaluatedProperties")):
+            return
+        composed = [name for name in COMBINING if name in made]
+        if self._base:
+            self._lossy(
+                "open because of its discriminator", "discriminator", "objects of derived types have members that are not listed here"
+            )
+        elif not composed:
+            if made.get("properties"):
+                made["additionalProperties"] = False
+        elif not (self._is_union and "allOf" not in made) and self._names_members():
+            made["unevaluatedProperties"] = False
+
+    def _names_members(self) -> bool:
+        """Return whether every branch names its members: one that names none takes any."""
+        composition = self._all.composition
+        if not composition.members(self._node):
+            return False
+        bare = [part for part in self._node.get("allOf", ()) if isinstance(part, dict) and part.get("type") == "object" and len(part) == 1]
+        return not bare
+
+    def _items(self, types: list[str]) -> None:
+        items = self._node.get("items")
+        if isinstance(items, list):
+            self._made["prefixItems"] = [self._sub(item, "items", number) for number, item in enumerate(items)]
+        elif isinstance(items, dict | bool):
+            self._made["items"] = self._sub(items, "items")
+        if types == ["array"] and isinstance(self._node.get("enum"), list) and "enum" not in self._made:
+            self._made["items"] = self._listed_items(self._made.get("items", True))
+        listed = self._node.get("prefixItems")
+        if isinstance(listed, list) and listed:
+            self._made["prefixItems"] = [self._sub(item, "prefixItems", number) for number, item in enumerate(listed)]
+        if isinstance(self._node.get("unevaluatedItems"), dict | bool):
+            self._made["unevaluatedItems"] = self._sub(self._node["unevaluatedItems"], "unevaluatedItems")
+
+    def _listed_items(self, items: Any) -> Any:
+        """Return the schema of the items with the enumeration of their array, unless they have their own."""
+        if not isinstance(items, dict):
+            return {"enum": enum_of(self._node["enum"], [])}
+        named = items.keys() & {"enum", "const", "$ref", "allOf", "anyOf", "oneOf"}
+        return items if named else {**items, "enum": enum_of(self._node["enum"], types_of(items)[0])}
+
+    def _unknown(self) -> None:
+        for name in self._node:
+            if name not in _KNOWN and not name.startswith("x-"):
+                self._lossy("unknown keyword", name, f"'{name[:80]}' is no keyword of a schema")
+
+    def _nullable(self, types: list[str]) -> Json:
+        made = self._made
+        if types:
+            return {**made, "type": list(dict.fromkeys([*types, "null"]))}
+        if not made.keys() - {"title", "description", "examples", "enum"}:
+            return made
+        prose: Json = {name: made.pop(name) for name in ["title", "description", "examples"] if name in made}
+        return {**prose, "anyOf": [made, {"type": "null"}]}
+
+
+def pointer_of(at: str, *steps: str | int) -> str:
+    """Return the pointer to a member below ``at``."""
+    return at + pointer(*steps)
