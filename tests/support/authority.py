@@ -32,28 +32,29 @@ class Authority:
         self.bundle = folder / f"{name.replace(' ', '-')}.pem"
         self.bundle.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
 
-    def serving(self, *names: str) -> ssl.SSLContext:
-        """What a server needs to be believed to be any of ``names`` (host names or addresses)."""
+    def serving(self, *names: str, days: int = 1) -> ssl.SSLContext:
+        """What a server needs to be believed to be any of ``names`` (host names or addresses), for so many days from now."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-            file.write(self.pem(*names))
+            file.write(self.pem(*names, days=days))
             file.flush()
             context.load_cert_chain(file.name)
         return context
 
-    def pem(self, *names: str) -> bytes:
+    def pem(self, *names: str, days: int = 1) -> bytes:
         """The same for servers that are no part of this process: the private key, then the certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
-        leaf = self._begun(x509.Name([]), key).add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=True)
+        alternatives = x509.SubjectAlternativeName([_general(name) for name in names])
+        leaf = self._begun(x509.Name([]), key, days).add_extension(alternatives, critical=True)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         leaf = leaf.add_extension(issuer, critical=False)
         pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         return pem + leaf.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
-    def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: int = 1) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         begun = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
-        return begun.serial_number(x509.random_serial_number()).not_valid_before(now - _DAY).not_valid_after(now + _DAY)
+        return begun.serial_number(x509.random_serial_number()).not_valid_before(now - 9 * _DAY).not_valid_after(now + days * _DAY)
 
 
 def _general(name: str) -> x509.GeneralName:

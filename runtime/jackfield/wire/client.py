@@ -73,7 +73,8 @@ class Wire:
         """
         if self._proxy is not None and target.scheme == "http":
             path, fields = b"http://%b%b" % (target.authority, path), [*fields, *self._login]
-        first, rest = write_head(method, path, fields), None
+        first = write_head(method, path, fields)
+        rest: Iterable[bytes] = ()
         if isinstance(body, bytes) and len(body) <= _AT_ONCE:
             first += body
         elif body is not None:
@@ -81,7 +82,7 @@ class Wire:
         connection, reply = self._pool.take(target) or connect(target, self._route, limit), None
         try:
             begin()
-            whole = self._started(connection, target, first, limit) and (rest is None or _write(connection, rest, limit))
+            whole = self._started(connection, target, first, limit) and all(connection.write_on(piece, limit) for piece in rest)
             reply = self._reply(connection, target, method, limit, whole)
         finally:
             if reply is None:
@@ -93,7 +94,7 @@ class Wire:
         try:
             return connection.write(first, limit)
         except WireFault as fault:
-            if fault.sent is not Sent.NOTHING or not connection.used:
+            if fault.kind is not Kind.CUT or fault.sent is not Sent.NOTHING or not connection.used:
                 raise
         connection.close()
         connection.sock, connection.used = connect(target, self._route, limit).sock, False
@@ -107,16 +108,6 @@ class Wire:
         if not whole and reply.status < _REDIRECTION:
             raise WireFault(Kind.CUT, Sent.UNKNOWN, "it answered before it had read the request")
         return reply
-
-
-def _write(connection: Connection, pieces: Iterable[bytes], limit: Limit) -> bool:
-    """Write a body; return False if the server has begun to answer, or hung up, before it took all of it."""
-    try:
-        return all(connection.write(piece, limit) for piece in pieces)
-    except WireFault as fault:
-        if fault.sent is Sent.NOTHING:  # of this piece; the head has left
-            return False
-        raise
 
 
 def _framed(body: Iterable[bytes], fields: Fields) -> Iterator[bytes]:

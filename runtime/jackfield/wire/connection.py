@@ -25,6 +25,10 @@ _SUCCESS = range(200, 300)
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")
 """Beginning of a response that another one follows; 101 would end HTTP, which no request asks for."""
 _MOST_INTERIM = 1_000
+_GOES_ON = re.compile(rb"HTTP/1\.[01] [12]")
+_ANY_SUCCESS = b"HTTP/1.1 2"
+_MOST_EARLY = 1_048_576
+"""Bytes of a response that are read while its request is still being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +60,17 @@ class Route:
 
 
 class Connection:
-    """TCP or TLS connection, and what has arrived on it beyond what was read. One thread uses it at a time."""
+    """TCP or TLS connection, and what has arrived on it beyond what was read. One thread uses it at a time.
 
-    __slots__ = ("buffer", "idle_since", "sock", "used")
+    ``torn``: it ended without TLS's farewell, so anybody on the way may have cut it.
+    """
+
+    __slots__ = ("buffer", "idle_since", "sock", "torn", "used")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.buffer = b""
-        self.used = False
+        self.used = self.torn = False
         self.idle_since = 0.0
 
     def close(self) -> None:
@@ -92,36 +99,44 @@ class Connection:
             self.sock.settimeout(_left(limit))
             found = self.sock.recv(_READ)
         except ssl.SSLEOFError:
-            found = b""  # cut without TLS's farewell: what its end means depends on how much had to come
+            found, self.torn = b"", True
         except OSError as error:
             raise broken(error) from error
         self.buffer = self.buffer + found if self.buffer else found
         return bool(found)
 
     def write(self, data: bytes, limit: Limit) -> bool:
-        """Write ``data``; return False if the server has begun to answer, or hung up, before it took all of it.
+        """Write the beginning of a request; return False as ``write_on`` does.
 
-        :raises WireFault: if the deadline passes. ``NOTHING`` of the data was sent if the connection was broken before.
+        :raises WireFault: if the connection had ended, or the deadline passes. ``NOTHING`` of the data was sent if it took none of it.
         """
         try:
             self.sock.settimeout(_left(limit))
             written = self.sock.send(data)
         except TimeoutError as error:
-            raise broken(error) from error
-        except OSError as error:
             raise _unwritten(error) from error
-        return written == len(data) or self._write_rest(memoryview(data)[written:], limit)
+        except OSError as error:
+            raise _unwritten(self._alert() or error) from error
+        return written == len(data) or self.write_on(memoryview(data)[written:], limit)
 
-    def _write_rest(self, rest: memoryview, limit: Limit) -> bool:
-        """Write what did not fit at once, and listen meanwhile: a server that refuses a request need not read it."""
+    def write_on(self, data: bytes | memoryview, limit: Limit) -> bool:
+        """Write more of a request, and listen meanwhile: a server that refuses it need not read it. Return False if it has begun to refuse,
+        or hung up, before it took all of it.
+
+        :raises WireFault: if the deadline passes.
+        """
+        rest = memoryview(data)
         self.sock.settimeout(0)
         poll = select.poll()
         poll.register(self.sock, select.POLLIN | select.POLLOUT)
         while rest:
             try:
                 ready = poll.poll(_left(limit) * 1000)
-                if any(event & ~select.POLLOUT for _, event in ready) and self._has_answer():
-                    return False
+                if any(event & ~select.POLLOUT for _, event in ready):
+                    if not self._listen() or self._is_refused():
+                        return False
+                    if len(self.buffer) > _MOST_EARLY:
+                        poll.modify(self.sock, select.POLLOUT)
                 if any(event & select.POLLOUT for _, event in ready):
                     rest = rest[self.sock.send(rest) :]
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -132,13 +147,30 @@ class Connection:
                 return False  # it may have answered before it hung up
         return True
 
-    def _has_answer(self) -> bool:
-        """Take what has arrived, without waiting; return whether that is any of the answer, or the connection's end."""
+    def _alert(self) -> OSError | None:
+        """Return the alert by which TLS ended the connection, if that is why nothing can be written."""
         try:
-            self.buffer += self.sock.recv(_READ)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return False
-        return True
+            self.sock.settimeout(0)
+            self.sock.recv(1)
+        except ssl.SSLError as error:
+            return error
+        except OSError:
+            pass
+        return None
+
+    def _listen(self) -> bool:
+        """Take what has arrived, without waiting; return False at the connection's end."""
+        found = self.sock.recv(_READ)
+        self.buffer += found
+        return bool(found)
+
+    def _is_refused(self) -> bool:
+        """Return True if what has arrived is neither an interim response, nor a success, nor the beginning of one: it may come before its
+        request was read, and a server that wants the rest of it would wait for ever."""
+        while _INTERIM.match(self.buffer) and (end := head_end(self.buffer, 0)):
+            read_head(self.buffer[:end])
+            self.buffer = self.buffer[end:]
+        return not _GOES_ON.match(self.buffer + _ANY_SUCCESS[len(self.buffer) :])
 
     def head(self, limit: Limit) -> bytes:
         """Return the head of a final response, with its empty line. Interim responses are passed over.
@@ -243,7 +275,8 @@ def _refused(sock: socket.socket, reason: str) -> NoReturn:
 def _tls(sock: socket.socket, host: str, route: Route, limit: Limit) -> socket.socket:
     try:
         sock.settimeout(min(route.timeout, _left(limit)))
-        return route.tls().wrap_socket(sock, server_hostname=host)
+        sock.getpeername()  # wrap_socket takes a connection that was reset for one that is still to be made, and does no handshake
+        return route.tls().wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
     except (OSError, ValueError, MemoryError) as error:
         sock.close()
         raise no_handshake(error) from error
@@ -261,9 +294,9 @@ def _left(limit: Limit) -> float:
 
 
 def _unwritten(error: OSError) -> WireFault:
-    """Return the fault for a connection that took no byte of what was to be written: it had ended before."""
+    """Return the fault for a connection that took no byte of what was to be written: it had ended before, or had no time left."""
     fault = broken(error)
-    return WireFault(fault.kind, Sent.NOTHING, fault.reason) if fault.kind is Kind.CUT else fault
+    return WireFault(fault.kind, Sent.NOTHING, fault.reason) if fault.kind in (Kind.CUT, Kind.LATE) else fault
 
 
 def _only_records(sock: ssl.SSLSocket) -> bool:

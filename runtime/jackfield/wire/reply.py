@@ -97,10 +97,12 @@ class Reply:
             yield piece
 
     def _rest(self, connection: Connection) -> Iterator[bytes]:
-        """Yield everything up to the connection's end."""
+        """Yield everything up to the connection's end, which TLS must confirm."""
         while connection.buffer or connection.fill(self._limit):
             piece, connection.buffer = connection.buffer, b""
             yield piece
+        if connection.torn:
+            raise WireFault(Kind.CUT, Sent.UNKNOWN, "the connection was cut within the body")
 
     def _chunks(self, connection: Connection) -> Iterator[bytes]:
         while True:
@@ -136,14 +138,12 @@ class Reply:
 
 def _framing(method: str, status: int, lengths: list[bytes], codings: list[bytes]) -> int:
     """Return the length of the body in bytes, or how its end is found (RFC 9112 §6.3)."""
+    if codings and codings != [b"chunked"]:
+        raise garbled("its body is encoded for the transfer in another way than chunked")
+    if lengths and not codings and (len(set(lengths)) > 1 or _LENGTH.fullmatch(lengths[0]) is None):
+        raise garbled("its Content-Length is not one number")
     if method == "HEAD" or status in _BODILESS:
         return 0
     if codings:
-        if codings != [b"chunked"]:
-            raise garbled("its body is encoded for the transfer in another way than chunked")
         return _CHUNKED
-    if not lengths:
-        return _UNTIL_CLOSE
-    if len(set(lengths)) > 1 or _LENGTH.fullmatch(lengths[0]) is None:
-        raise garbled("its Content-Length is not one number")
-    return int(lengths[0])
+    return int(lengths[0]) if lengths else _UNTIL_CLOSE
