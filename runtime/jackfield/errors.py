@@ -34,7 +34,7 @@ imports nothing but the standard library and ``hints``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
@@ -397,18 +397,23 @@ class InvocationFailed(Exception):
         return f"{self.result.error.code}: {self.result.error}"
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Find the name in ``names`` most similar to ``name``; None if none is close."""
+_NEAR = 10
+"""Limit of similar names that are examined for one that may be suggested."""
+
+
+def nearest(name: str, names: Iterable[str], shown: Callable[[str], bool] | None = None) -> str | None:
+    """Find the name in ``names`` most similar to ``name``; None if none is close. If ``shown`` is given, it is asked about the ten most
+    similar ones, and the first is returned that it accepts."""
     import difflib
 
-    by_folded = {candidate.casefold(): candidate for candidate in names}
-    if name.casefold() in by_folded:
-        return by_folded[name.casefold()]
-    found = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
-    return by_folded[found[0]] if found else None
+    folded, by_folded = name.casefold(), {candidate.casefold(): candidate for candidate in names}
+    if folded in by_folded and shown is None:
+        return by_folded[folded]
+    found = difflib.get_close_matches(folded, by_folded, n=1 if shown is None else _NEAR, cutoff=0.6)
+    return next((by_folded[close] for close in found if shown is None or shown(by_folded[close])), None)
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str], shown: Callable[[str], bool] | None = None) -> str:
     """Build the end of a sentence about an unknown ``name``: a suggestion of the nearest of ``names``, or an empty string."""
-    close = nearest(name, names)
+    close = nearest(name, names, shown)
     return f"; did you mean '{close}'?" if close else ""

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from jackfield import Jackfield
 from jackfield.access import Authorizer, Rules, SeenCatalog
+from jackfield.access.workspace_access import Caller
 from jackfield.catalog import Catalog, EntryPoint
 from jackfield.catalog.index import ActionIndex
+from jackfield.errors import UnknownConnector
 from jackfield.surfaces.shared.searching import found_actions, listed_connectors
 from plugboard import make_connector, plugged
 
@@ -76,3 +79,50 @@ def test_rules_about_connections_need_the_manifests(catalog: Catalog) -> None:
     assert [(entry.key, *entry.actions) for entry in listed_connectors(index, seen) if entry.error is None] == [("acme", "listThing")]
     found: list[Any] = found_actions(index, seen, "thing", None, None, 0, 50)[0]
     assert [(row.connector, row.action) for row in found] == [("acme", "listThing")]
+
+
+@pytest.mark.parametrize(("block", "action", "code"), [("acme/*", "listThing", "not_allowed"), ("other/*", "nothing", "unknown_action")])
+def test_a_refused_call_examines_no_other_connector(
+    catalog: Catalog, block: str, action: str, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which of the others may be meant is not said, so it is not looked for: with 445 connectors that took 0.3 s a call."""
+    seen: list[str] = []
+    seen_names = Authorizer.seen_names
+
+    def noted(self: Authorizer, connector: str, names: Any) -> list[str]:
+        seen.append(connector)
+        return seen_names(self, connector, names)
+
+    monkeypatch.setattr(Authorizer, "seen_names", noted)
+    with Jackfield(catalog=catalog, database_url="none") as jackfield:
+        given = {"connector": "acme", "action": action, "inputs": {}}
+        result = jackfield.invoke(given, caller=Caller("t", "invoke", Rules(block=(block,)), token="t"))
+    assert result.error is not None
+    assert result.error.code == code
+    assert {*seen} <= {"acme"}
+
+
+def test_a_suggestion_examines_a_few_names_and_shows_no_hidden_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The nearest name that the rules show is suggested; however many connectors there are, at most ten are examined for it."""
+    keys = [f"acme-{number}" for number in range(30)]
+    rows = [{"key": "sendThing", "title": "Send", "description": "It does.", "effect": "write"}]
+    for key in keys:
+        about = {"manifestVersion": 1, "version": "1", "description": "One of many.", "connectionTypes": [], "actions": rows}
+        make_connector(tmp_path, key, "", {**about, "key": key, "title": key})
+    examined: list[str] = []
+    hides = Authorizer.hides
+
+    def noted(self: Authorizer, connector: str, connection: str | None = None) -> bool:
+        examined.append(connector)
+        return hides(self, connector, connection)
+
+    monkeypatch.setattr(Authorizer, "hides", noted)
+    with plugged(tmp_path):
+        catalog = Catalog([EntryPoint(key, f"jackfield_{key.replace('-', '_')}:connector", f"jackfield-{key}") for key in keys])
+        for rules, meant in ((Rules(), "acme-12"), (Rules(block=("acme-12/*",)), "acme-2"), (Rules(allow=("other/*",)), None)):
+            examined.clear()
+            with pytest.raises(UnknownConnector) as refused:
+                SeenCatalog(catalog, _names(rules, Rules())).find("acme-1x2")
+            tail = f"; did you mean '{meant}'?" if meant is not None else ""
+            assert refused.value.message == f"no connector 'acme-1x2' is installed{tail}"
+            assert len({*examined}) <= 11

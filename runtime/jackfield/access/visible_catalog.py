@@ -63,6 +63,10 @@ class SeenCatalog(Catalog):
                 raise self._unknown(key)
         return part
 
+    def hides(self, key: str) -> bool:
+        """Return whether a connector is unknown, hidden or broken, without looking for the one that may be meant."""
+        return self._part(key) is None
+
     def has(self, key: str, action: str, effect: str | None = None) -> bool:
         """Return whether an action is visible."""
         if effect is not None and self.by_names:
@@ -103,7 +107,7 @@ class SeenCatalog(Catalog):
         return self._whole.load(key, action, version)
 
     def _unknown(self, key: str) -> UnknownConnector:
-        return unknown_connector(key, self)
+        return unknown_connector(key, self._whole, lambda name: self._part(name) is not None)
 
     def _part(self, key: str, chosen: Manifest | None = None) -> Manifest | None:
         """Return the visible part of a manifest, by default of the default version; None if all of it is hidden."""

@@ -447,9 +447,10 @@ def _reason(error: Exception) -> str:
     return f"connector.json is not JSON ({error})"
 
 
-def unknown_connector(key: str, known: Iterable[str]) -> UnknownConnector:
-    """Return the error for a connector that is not among ``known``, with a suggestion: a service of a source for one of a source."""
-    tail = did_you_mean(key, (name for name in known if "." in name or "." not in key))
+def unknown_connector(key: str, known: Iterable[str], shown: Callable[[str], bool] | None = None) -> UnknownConnector:
+    """Return the error for a connector that is not among ``known``, with a suggestion: a service of a source for one of a source.
+    ``shown`` tells of a name whether the caller may see it."""
+    tail = did_you_mean(key, (name for name in known if "." in name or "." not in key), shown)
     return UnknownConnector(
         f"no connector '{key[:80]}' is installed{tail}",
         hint=NextStep("connectors"),

@@ -65,13 +65,21 @@ def find_called(
         manifest = catalog.find(invocation.connector, invocation.connector_version)
         meta.connector_version = manifest.version
         return manifest, find_action(manifest, invocation.action, catalog)
+    from jackfield.access.visible_catalog import SeenCatalog
+
+    def refuse() -> None:
+        whole = catalog.look(invocation.connector)[1]
+        authorizer.refuse_unknown(whole, _request(invocation, "write"), note, any_connection=invocation.connection is None)
+
+    seen = SeenCatalog(catalog, authorizer)
+    if seen.hides(invocation.connector):
+        refuse()
     try:
-        manifest = seen_catalog(catalog, authorizer).find(invocation.connector, invocation.connector_version)
+        manifest = seen.find(invocation.connector, invocation.connector_version)
         meta.connector_version = manifest.version
         return manifest, find_action(manifest, invocation.action)
     except UnknownName:
-        whole = catalog.look(invocation.connector)[1]
-        authorizer.refuse_unknown(whole, _request(invocation, "write"), note, any_connection=invocation.connection is None)
+        refuse()
         raise
 
 
