@@ -74,7 +74,8 @@ class Direct:
             return None
         if not length.isdigit() or int(length) > self._longest:
             return None
-        return Exchange(protocol, given, keep_alive=protocol.parser.should_keep_alive(), started=self._server.clock.monotonic())
+        keep_alive, started = protocol.parser.should_keep_alive(), self._server.clock.monotonic()
+        return Exchange(protocol, given, keep_alive=keep_alive, started=started, stop=self._stopped)
 
     def begin(self, exchange: Exchange) -> bool:
         """Begin the invocation of a request whose body is complete; return False, with nothing done, if Starlette has to answer it."""
@@ -98,9 +99,7 @@ class Direct:
         server.running += 1
         server.metrics.running.inc()
         loop = exchange.protocol.loop
-        left = exchange.left = loop.create_future()
-        left.add_done_callback(partial(self._stopped, exchange))
-        exchange.protocol.tasks.add(left)  # type: ignore[arg-type]  # uvicorn waits for it, and may cancel it
+        exchange.protocol.tasks.add(exchange)  # type: ignore[arg-type]  # uvicorn waits for it, and may cancel it
         start = partial(self._start, exchange, runtime, invocation, identity.caller)
         if self._turns or loop.time() < self._gently_until:
             if not self._turns:
@@ -150,13 +149,13 @@ class Direct:
     def _leave(self, exchange: Exchange) -> None:
         self._server.running -= 1
         self._server.metrics.running.dec()
-        exchange.protocol.tasks.discard(exchange.left)
+        exchange.protocol.tasks.discard(exchange)
 
     def _fail(self, exchange: Exchange, error: Exception) -> None:
         if not exchange.response_started:
             self._respond(exchange, error_response(self._server, error, exchange.identifier.decode()))
 
-    def _stopped(self, exchange: Exchange, _left: object = None) -> None:
+    def _stopped(self, exchange: Exchange) -> None:
         """Answer a request that still ran when the time to stop was over; the journal has its invocation's outcome."""
         exchange.message_event.set()
         if not exchange.response_started:

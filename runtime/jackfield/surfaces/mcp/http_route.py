@@ -11,7 +11,7 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -84,7 +84,7 @@ class Door:
         :raises Problem: 501 if it is not installed.
         """
         if self._loading is None:
-            self._loading = asyncio.ensure_future(self._server.slowly(_load))
+            self._loading = asyncio.ensure_future(self._server.slowly(partial(_load, self._server.imported)))
         try:
             return await asyncio.shield(self._loading)
         except ImportError as error:
@@ -176,9 +176,10 @@ class _Call:
             raise Unavailable(full.detail, hint="Try again in a moment.", retry_after=1.0) from None
 
 
-def _load() -> Exchange:
+def _load(imported: Callable[[], object]) -> Exchange:
     from jackfield.surfaces.mcp.stateless_http import Exchange
 
+    imported()
     return Exchange()
 
 

@@ -53,7 +53,7 @@ _SHORTAGES = 1 / 60
 
 
 class ServerContext:
-    """State shared by all requests of a process."""
+    """State shared by all requests of a process. ``imported`` is called whenever much was imported for good."""
 
     def __init__(
         self,
@@ -62,8 +62,10 @@ class ServerContext:
         clock: Clock | None = None,
         plugins: Iterable[object] = (),
         stopping: Stopping | None = None,
+        imported: Callable[[], object] = lambda: None,
     ) -> None:
         self.settings = settings
+        self.imported = imported
         guard = Guard(loopback=settings.loopback and not settings.behind_proxy, allowed=settings.allowed_hosts)
         plugins = tuple(plugins)
         self._tracing = [plugin for plugin in plugins if isinstance(plugin, Tracing)]
@@ -162,6 +164,7 @@ class ServerContext:
         finally:
             self.search.on_wait = lambda: None
             waits.cancel()
+            self.imported()
 
     async def indexed(self) -> None:
         """Wait for the search index, which a server that has just started may still be making, without taking a thread.
