@@ -78,6 +78,7 @@ def test_a_plain_invocation_goes_past_starlette(client: Client, requests: list[s
         (say("sayLater", "hall", text="x"), 200),
         (say("say", "hall", text="é\ud800"), 422),
         (say("say", "hall", text="x" * 5000), 200),
+        (say("say", "hall", text="x" * 5000, times=100), 200),
         (say("say", "hall", text=5), 422),
         (say("say", "nowhere", text="x"), 404),
         (say("post", "hall", text="x", fault={"kind": "reset"}), 504),

@@ -23,8 +23,8 @@ from jackfield.invocation import Result, decode
 from jackfield.surfaces.http.error_responses import error_response
 from jackfield.surfaces.http.exchange import Exchange
 from jackfield.surfaces.http.invocations import completed, outcome
-from jackfield.surfaces.http.middleware import COMPRESS_FROM, SAFE, Gzipped, note_response, stopped
-from jackfield.surfaces.shared.body import ALWAYS_FITS, crowded
+from jackfield.surfaces.http.middleware import COMPRESS_FROM, SAFE, accepts_gzip, compressed, note_response, stopped
+from jackfield.surfaces.shared.body import ALWAYS_FITS, LARGE, crowded
 from jackfield.surfaces.shared.identity import token_of
 from jackfield.surfaces.shared.problem import Problem, problem
 from jackfield.surfaces.shared.server_context import ServerContext
@@ -45,6 +45,7 @@ _GENTLY = 0.1
 _KINDS = (None, b"application/json")
 _SAFE = b"".join(b"%b: %b\r\n" % header for header in SAFE)
 _JSON = b"content-type: application/json\r\n"
+_GZIP = b"content-encoding: gzip\r\n"
 _OURS = (b"content-length", b"x-request-id")
 _REFUSALS = (JackfieldError, Problem, MemoryError, RuntimeError)
 
@@ -173,29 +174,21 @@ class Direct:
         self._write(exchange, response.status_code, b"".join(lines), bytes(response.body))
 
     def _write(self, exchange: Exchange, status: int, lines: bytes, body: bytes) -> None:
+        """Send an answer, compressed as the middleware does it."""
         exchange.response_started = True
-        accepted = exchange.given.get(b"accept-encoding", b"")
-        if len(body) >= COMPRESS_FROM and b"gzip" in accepted.lower():
-            packing = exchange.protocol.loop.create_task(self._packed(exchange, status, lines, body, accepted))
-            exchange.protocol.tasks.add(packing)
-            packing.add_done_callback(exchange.protocol.tasks.discard)
+        if len(body) < COMPRESS_FROM:
+            self._send(exchange, status, lines, body, self._vary)
             return
-        self._send(exchange, status, lines, body, ("Accept-Encoding", *self._vary) if len(body) >= COMPRESS_FROM else self._vary)
-
-    async def _packed(self, exchange: Exchange, status: int, lines: bytes, body: bytes, accepted: bytes) -> None:
-        """Compress a large body as the middleware does."""
-        packed: list[Any] = []
-
-        async def answer(_scope: Any, _receive: Any, send: Any) -> None:
-            await send({"type": "http.response.start", "status": status, "headers": []})
-            await send({"type": "http.response.body", "body": body})
-
-        async def keep(message: Any) -> None:
-            packed.append(message)
-
-        await Gzipped(answer)({"type": "http", "headers": [(b"accept-encoding", accepted)]}, _nothing, keep)
-        more = b"".join(b"%b: %b\r\n" % header for header in packed[0]["headers"] if header[0] == b"content-encoding")
-        self._send(exchange, status, lines + more, packed[1]["body"], ("Accept-Encoding", *self._vary))
+        give = partial(self._send, exchange, status, vary=("Accept-Encoding", *self._vary))
+        if not accepts_gzip(exchange.given.get(b"accept-encoding", b"")):
+            give(lines, body)
+        elif len(body) < LARGE:
+            give(_GZIP + lines, compressed(body))
+        else:
+            packing = exchange.protocol.loop.run_in_executor(None, compressed, body)
+            exchange.protocol.tasks.add(packing)  # type: ignore[arg-type]  # uvicorn waits for it
+            packing.add_done_callback(exchange.protocol.tasks.discard)
+            packing.add_done_callback(lambda packed: give(_GZIP + lines, packed.result()))
 
     def _send(self, exchange: Exchange, status: int, lines: bytes, body: bytes, vary: Iterable[str]) -> None:
         varied = ", ".join(vary)
@@ -216,7 +209,3 @@ class Direct:
 def _text(given: dict[bytes, bytes], name: bytes) -> str | None:
     value = given.get(name)
     return None if value is None else value.decode("latin-1")
-
-
-async def _nothing() -> Any:
-    raise AssertionError

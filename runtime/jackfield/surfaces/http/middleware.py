@@ -4,6 +4,7 @@ and scope are checked in ``app._endpoint``."""
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 import re
 from ipaddress import ip_address
@@ -130,6 +131,7 @@ def note_response(
 
 COMPRESS_FROM = 1024
 """Bytes of a body from which it is compressed."""
+_LEVEL = 4
 
 
 class Forwarded:
@@ -172,17 +174,28 @@ def _address(text: str) -> str | None:
 _REFUSED = re.compile(rb"gzip\s*;\s*q\s*=\s*0(?:\.0*)?\s*(?=,|\Z)")
 
 
+def accepts_gzip(accepted: bytes) -> bool:
+    """Return whether a value of ``Accept-Encoding`` has ``gzip``, and does not refuse it (``gzip;q=0``, RFC 9110 §12.4.2)."""
+    return b"gzip" in _REFUSED.sub(b"", accepted.lower())
+
+
+def compressed(body: bytes) -> bytes:
+    """Compress a body."""
+    return gzip.compress(body, _LEVEL)
+
+
 class Gzipped(GZipMiddleware):
-    """Starlette's compression, which only searches for the word ``gzip``. Refusals (``gzip;q=0``, RFC 9110 §12.4.2) are removed first."""
+    """Starlette's compression, which only searches for the word ``gzip``: it is passed on if the caller accepts that."""
 
     def __init__(self, app: ASGIApp) -> None:
-        super().__init__(app, minimum_size=COMPRESS_FROM, compresslevel=4)
+        super().__init__(app, minimum_size=COMPRESS_FROM, compresslevel=_LEVEL)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "http":
+            given = scope["headers"]
             scope["headers"] = [
-                (name, _REFUSED.sub(b"", value.lower()) if name == b"accept-encoding" else value) for name, value in scope["headers"]
+                (name, value if name != b"accept-encoding" else b"gzip" if accepts_gzip(value) else b"") for name, value in given
             ]
         await super().__call__(scope, receive, send)
 
