@@ -304,11 +304,13 @@ class Jackfield:
         cancelled: threading.Event | None = None,
         caller: Caller = LIBRARY,
         named: Callable[[str], None] = lambda _identifier: None,
+        reading: int | None = None,
     ) -> asyncio.Task[Result]:
-        """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its id."""
+        """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its id.
+        ``reading`` is one of the database's epoch that was taken for this call, so that another one is not needed."""
         run = Run(self._looping(), cancelled, caller, wait=wait)
         named(run.meta.invocation_id)
-        return self._started(partial(self._pipeline.run, invocation, run))
+        return self._started(partial(self._pipeline.run, invocation, run), reading)
 
     def enqueue(self, invocation: Mapping[str, Any] | str | bytes, *, caller: Caller = LIBRARY) -> Result | str:
         """Queue an invocation for the workers. Return its id once it is on disk, or the Result that its idempotency key replays.
@@ -391,10 +393,10 @@ class Jackfield:
                 await asyncio.to_thread(self._journal.record_owed)
         return len(left)
 
-    def _started(self, call: Callable[[], Coroutine[Any, Any, Result]]) -> asyncio.Task[Result]:
+    def _started(self, call: Callable[[], Coroutine[Any, Any, Result]], reading: int | None = None) -> asyncio.Task[Result]:
         import asyncio
 
-        task = asyncio.get_running_loop().create_task(self.storage.in_one_state(call))
+        task = asyncio.get_running_loop().create_task(self.storage.in_one_state(call, reading))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

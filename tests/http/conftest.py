@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from http_stand import Client, Stand, standing
+from postgres import Server, postgres_server
 from two_ways import WAYS, going
 
+__all__ = ["postgres_server"]
+ENGINES = ("SQLite", "PostgreSQL")
+ON_BOTH = ("invocations", "two_ways")
+"""Modules whose tests of ``stand`` run once for each engine."""
 TWICE = ("invocations", "shortage", "stopping", "tracing")
 """Modules whose tests run once for each way into ``POST /v1/invocations``."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests of some modules both ways."""
-    if metafunc.module.__name__.rpartition("test_http_")[2] in TWICE:
+    """Run the tests of some modules both ways, and on both engines."""
+    name = metafunc.module.__name__.rpartition("test_http_")[2]
+    if name in TWICE:
         metafunc.parametrize("way", list(WAYS), indirect=True, scope="module")
+    if name in ON_BOTH and "engine" in metafunc.fixturenames:
+        metafunc.parametrize("engine", ENGINES, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -31,10 +41,21 @@ def way(request: pytest.FixtureRequest) -> Iterator[str | None]:
 
 
 @pytest.fixture(scope="module")
-def stand(way: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    """One server for all tests of a module, and each way."""
-    with standing(tmp_path_factory.mktemp("http")) as found:
-        yield found
+def engine(request: pytest.FixtureRequest) -> str:
+    """The engine of the server's database."""
+    return getattr(request, "param", ENGINES[0])
+
+
+@pytest.fixture(scope="module")
+def stand(request: pytest.FixtureRequest, way: str | None, engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """One server for all tests of a module, each way, and each engine."""
+    with contextlib.ExitStack() as stack:
+        environment: dict[str, Any] = {}
+        if engine == "PostgreSQL":
+            server: Server = request.getfixturevalue("postgres_server")
+            environment["JACKFIELD_DATABASE_URL"] = url = server.create(server.template())
+            stack.callback(server.drop, url)
+        yield stack.enter_context(standing(tmp_path_factory.mktemp("http"), **environment))
 
 
 @pytest.fixture(scope="module")

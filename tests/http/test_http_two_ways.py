@@ -1,4 +1,4 @@
-"""The two ways into ``POST /v1/invocations``: a caller cannot tell which one a request went."""
+"""The two ways into ``POST /v1/invocations`` and ``/mcp``: a caller cannot tell which one a request went."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ from starlette.requests import Request
 
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
+from jackfield.database.shared_looks import SharedLooks
+from jackfield.surfaces.http.middleware import Limits
+from mcp_talk import call_of, message
 from replies import Reply
 from two_ways import PAST, THROUGH, WAYS, going
 
-_VOLATILE = re.compile(rb'"(invocationId|durationMs|key)":("[^"]*"|[0-9.]+)|the request is [0-9a-f]{32}')
+_VOLATILE = re.compile(rb'"(invocationId|durationMs|key)\\*":(\\*"[^"]*"|[0-9.]+)|the request is [0-9a-f]{32}|of [0-9,]+ characters')
 _NAMES = ("date", "x-request-id", "content-length")
 """Headers that differ between any two answers."""
 
@@ -47,11 +50,11 @@ def client(stand: Stand) -> Client:
     return found
 
 
-def both(client: Client, body: Any, **headers: str) -> Iterator[Reply]:
+def both(client: Client, body: Any, path: str = "/v1/invocations", **headers: str) -> Iterator[Reply]:
     """The answers of both ways to the same request."""
     for way in WAYS:
         with going(way):
-            yield client.post("/v1/invocations", body, **headers)
+            yield client.post(path, body, **headers)
 
 
 def told(reply: Reply) -> tuple[int, dict[str, str], bytes]:
@@ -69,6 +72,88 @@ def test_a_plain_invocation_goes_past_starlette(client: Client, requests: list[s
     with going(THROUGH):
         assert client.post("/v1/invocations", say("say", "hall", text="x")).status == 200
     assert "/v1/invocations" in requests
+
+
+def test_a_call_over_mcp_goes_past_starlettes_application(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its endpoint gets a request, but no route and no middleware takes part."""
+    seen: list[str] = []
+    serve = Limits.__call__
+
+    async def noted(self: Limits, scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["path"])
+        await serve(self, scope, receive, send)
+
+    monkeypatch.setattr(Limits, "__call__", noted)
+    for way, expected in ((PAST, 0), (THROUGH, 1)):
+        with going(way):
+            assert client.post("/mcp", tool(say("say", "hall", text="x"))).json["result"]["isError"] is False
+        assert seen.count("/mcp") == expected
+
+
+def tool(arguments: Any, name: str = "execute_action") -> dict[str, Any]:
+    """A call of a tool."""
+    return call_of(name, **arguments)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        tool(say("say", "hall", text="x")),
+        tool(say("say", "hall", text="x" * 5000)),
+        tool(say("say", "hall", text="x" * 5000, times=100)),
+        tool(say("say", "hall", text=5)),
+        tool(say("post", "hall", text="x", fault={"kind": "reset"})),
+        tool(say("say", "hall", text="x", picture={"file": "file_" + "x" * 22})),
+        tool({"query": "say"}, "search_actions"),
+        tool({}, "nothing"),
+        message("tools/list"),
+        message("nothing"),
+        [],
+        b"{",
+        b"",
+    ],
+    ids=lambda body: str(body)[:60],
+)
+@pytest.mark.parametrize(
+    "headers", [{}, {"Accept_Encoding": "gzip"}, {"Mcp_Protocol_Version": "2025-11-25"}, {"Content_Type": "text/plain"}]
+)
+def test_both_ways_answer_alike_over_mcp(client: Client, body: Any, headers: dict[str, str]) -> None:
+    """Status, headers and body of MCP's answers are the same, those of the SDK's own methods too."""
+    past, through = both(client, body, "/mcp", **headers)
+    assert told(past) == told(through)
+
+
+def test_a_database_on_a_server_is_asked_once(stand: Stand, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One reading of the epoch tells that the caller's token holds, and that the call's plan does."""
+    looks: list[int] = []
+    aread = SharedLooks.aread
+
+    async def noted(self: SharedLooks) -> int:
+        looks.append(await aread(self))
+        return looks[-1]
+
+    with going(PAST):
+        client.post("/v1/invocations", say("say", "hall", text="x"))
+    monkeypatch.setattr(SharedLooks, "aread", noted)
+    assert client.post("/v1/invocations", say("say", "hall", text="x")).status == 200
+    assert len(looks) == (0 if stand.host.storage.is_near else 1)
+
+
+@pytest.mark.parametrize("path", ["/v1/invocations", "/mcp"])
+def test_a_revoked_token_holds_on_no_way(stand: Stand, client: Client, path: str) -> None:
+    """The first request after the revocation is refused, in the same words, although its token was good a moment before."""
+    answers = []
+    for way in WAYS:
+        with going(way):
+            made = client.post("/v1/tokens", {"scope": "invoke"}).json
+            caller = replace(client, token=made["token"])
+            body = say("say", text="x")
+            assert caller.post(path, tool(body) if path == "/mcp" else body).status == 200
+            assert client.call("DELETE", f"/v1/tokens/{made['id']}").status in {200, 204}
+            answers.append(caller.post(path, tool(body) if path == "/mcp" else body))
+    assert [answer.status for answer in answers] == [401, 401]
+    assert told(answers[0]) == told(answers[1])
+    assert stand.host.running == 0
 
 
 @pytest.mark.parametrize(

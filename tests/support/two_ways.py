@@ -1,4 +1,4 @@
-"""Both ways into ``POST /v1/invocations``: past Starlette, which plain requests go, and through it."""
+"""Both ways into ``POST /v1/invocations`` and ``/mcp``: past Starlette, which plain requests go, and through it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from replies import Reply
 PAST, THROUGH = "past Starlette", "through Starlette"
 WAYS: Mapping[str, dict[str, str]] = {PAST: {}, THROUGH: {"Prefer": "handling=lenient"}}
 """By way: the headers that make a request go it, without any other effect."""
-_INVOCATIONS = "/v1/invocations"
+_PATHS = ("/v1/invocations", "/mcp")
 _call = Client.call
 
 
 @contextlib.contextmanager
 def going(way: str) -> Iterator[None]:
-    """Let invocations of all clients go one way. The first request of a token is Starlette's, so another one comes before."""
+    """Let invocations and calls over MCP of all clients go one way.
+
+    The first request of a token is Starlette's, so another one comes before.
+    """
 
     def call(client: Client, method: str, path: str, body: Any = None, **headers: str) -> Reply:
-        if (method, path) != ("POST", _INVOCATIONS):
+        if method != "POST" or path not in _PATHS:
             return _call(client, method, path, body, **headers)
         if way == PAST:
             _call(client, "GET", "/v1/queue")

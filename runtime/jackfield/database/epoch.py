@@ -67,6 +67,10 @@ class EpochCache(Generic[K, V]):
             self.keep(values, key, found)
         return cast("V", found)
 
+    def last(self, key: K) -> V | None:
+        """Return the value under ``key`` as of the last reading, which may no longer hold; None if it was not known then."""
+        return self._held[1].get(key)
+
     def present(self) -> dict[K, V]:
         """Return the values that hold now. Call it before a value is read that ``keep`` adds: it may be newer then, but never older."""
         present = self._epoch()

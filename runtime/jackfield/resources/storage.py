@@ -167,10 +167,10 @@ class Storage:
         epochs = None if self.is_near else self.epochs
         return nullcontext() if epochs is None else epochs.held()
 
-    def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]]) -> Coroutine[Any, Any, T]:
-        """Return ``work()``, to be run in a task of its own, with one reading for all of it."""
+    def in_one_state(self, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None = None) -> Coroutine[Any, Any, T]:
+        """Return ``work()``, to be run in a task of its own, with one reading for all of it: by default one that begins then."""
         epochs = None if self.is_near else self.epochs
-        return work() if epochs is None else _in_one_state(epochs, work)
+        return work() if epochs is None else _in_one_state(epochs, work, reading)
 
     @property
     def vault(self) -> Vault:
@@ -293,8 +293,8 @@ class Storage:
         return Vault(database, key, self._clock)
 
 
-async def _in_one_state(epochs: Epoch, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    with epochs.held(await epochs.aread()):
+async def _in_one_state(epochs: Epoch, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None) -> T:
+    with epochs.held(await epochs.aread() if reading is None else reading):
         return await work()
 
 

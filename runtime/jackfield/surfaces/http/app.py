@@ -43,32 +43,33 @@ def build_app(server: ServerContext, mounts: Iterable[Mount] = ()) -> Starlette:
         middleware.insert(0, Middleware(Prefixed, root_path=server.settings.root_path, forwarded=server.settings.behind_proxy))
     if server.settings.behind_proxy:
         middleware.insert(0, Middleware(Forwarded))
+    parts: list[Operation | Route] = [*OPERATIONS, *(part for mount in mounts for part in mount(server))]
     app = Starlette(
-        routes=_routes(server, mounts),
+        routes=_routes(server, parts),
         middleware=middleware,
         lifespan=lambda _app: _lifespan(server),
         exception_handlers={**dict.fromkeys(EXPECTED, _refuse), Exception: _refuse_bug},
     )
     app.router.redirect_slashes = False
     app.state.server = server
-    app.state.direct = Direct(server)
+    app.state.direct = Direct(server, [part for part in parts if isinstance(part, Operation) and (part.method, part.path) in _BUSY])
     app.state.operations = OPERATIONS
     return app
 
 
-def _routes(server: ServerContext, mounts: Iterable[Mount]) -> list[Route]:
-    found: list[Operation | Route] = [*OPERATIONS, *(part for mount in mounts for part in mount(server))]
+def _routes(server: ServerContext, found: list[Operation | Route]) -> list[Route]:
     paths: dict[str, dict[str, Operation]] = {}
     for part in found:
         if isinstance(part, Operation):
             paths.setdefault(part.path, {})[part.method] = part
     # '/{id}' matches '/x:complete', too; Starlette tries one route after the other, so what is called most comes first
-    verbs_first = sorted(paths, key=lambda path: (path not in _BUSY, ":" not in path))
+    verbs_first = sorted(paths, key=lambda path: (("POST", path) not in _BUSY, ":" not in path))
     guarded = [Route(path, _endpoint(server, paths[path]), methods=list(paths[path])) for path in verbs_first]
     return [*guarded, *(part for part in found if isinstance(part, Route))]
 
 
-_BUSY = ("/v1/invocations", "/mcp")
+_BUSY = (("POST", "/v1/invocations"), ("POST", "/mcp"))
+"""What is called most: a plain request of it goes past all this (``Direct``)."""
 _INDEXED = ("/v1/actions", "/v1/connectors", "/v1/connections", "/mcp")
 """Paths of operations that look for connectors and actions in the search index."""
 
@@ -106,7 +107,7 @@ async def _identified(request: Request, server: ServerContext) -> Identity:
     await server.identities.prepare(text)
     async with server.guesses.turn(request):
         try:
-            return await server.identities.found_once(text, lambda: server.briefly(lambda: server.identities.of(request)))
+            return await server.identities.found_once(text, lambda: server.briefly(lambda: server.identities.of(text)))
         except Problem as refusal:
             if refusal.status == 401:
                 server.guesses.note(request)

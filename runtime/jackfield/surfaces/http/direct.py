@@ -1,4 +1,5 @@
-"""``POST /v1/invocations`` from the parser to the runtime, past ASGI and Starlette, which cost as much as a small call.
+"""``POST /v1/invocations`` from the parser to the runtime, and ``/mcp`` to its endpoint, past ASGI and Starlette's application, which cost
+as much as a small call.
 
 A request is plain if its head has no member of ``_SPECIAL`` and its body is small and of known length. ``Direct.begin`` declines one that
 is not known to be good: an unknown token, an exhausted limit, a body that is no invocation. Nothing has been done by then, and Starlette
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,20 +25,24 @@ from jackfield.surfaces.http.error_responses import error_response
 from jackfield.surfaces.http.exchange import Exchange
 from jackfield.surfaces.http.invocations import completed, outcome
 from jackfield.surfaces.http.middleware import COMPRESS_FROM, SAFE, accepts_gzip, compressed, note_response, stopped
-from jackfield.surfaces.shared.body import ALWAYS_FITS, LARGE, crowded
+from jackfield.surfaces.shared.body import ALWAYS_FITS, LARGE, BodyShare, crowded
 from jackfield.surfaces.shared.identity import token_of
 from jackfield.surfaces.shared.problem import Problem, problem
 from jackfield.surfaces.shared.server_context import ServerContext
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
     from starlette.responses import Response
 
-    from jackfield.access.workspace_access import Caller
     from jackfield.runtime import Jackfield
     from jackfield.surfaces.http.protocol import Bounded
+    from jackfield.surfaces.shared.identity import Identity
+    from jackfield.surfaces.shared.operation import Operation
+
+    Start = Callable[[Identity, int | None], None]
+    """Starts a request for its caller, as of a reading of the epoch if there is one."""
 
 PATH = "/v1/invocations"
-_URL = PATH.encode()
 _SPECIAL = frozenset((b"prefer", b"origin", b"expect", b"transfer-encoding", b"upgrade", b"x-forwarded-prefix"))
 """Headers whose meaning is Starlette's or the middleware's."""
 _GENTLY = 0.1
@@ -46,25 +51,28 @@ _KINDS = (None, b"application/json")
 _SAFE = b"".join(b"%b: %b\r\n" % header for header in SAFE)
 _JSON = b"content-type: application/json\r\n"
 _GZIP = b"content-encoding: gzip\r\n"
-_OURS = (b"content-length", b"x-request-id")
+_OURS = {b"content-length", b"x-request-id", *(name for name, _ in SAFE)}
 _REFUSALS = (JackfieldError, Problem, MemoryError, RuntimeError)
 
 
 class Direct:
-    """Answers plain requests of one process."""
+    """Answers plain requests of one process: those of the operations given, by path."""
 
-    def __init__(self, server: ServerContext) -> None:
+    def __init__(self, server: ServerContext, operations: Iterable[Operation]) -> None:
         self._server = server
         settings = server.settings
         self._longest = min(settings.max_body, ALWAYS_FITS)
-        self._off = bool(settings.root_path)  # addresses in answers get the prefix in the middleware
         self._turns: deque[Callable[[], None]] = deque()
         self._gently_until = 0.0
         self._vary = ("X-Forwarded-Prefix",) if settings.behind_proxy else ()
+        # addresses in answers get the prefix in the middleware, and a proxy's addresses are put in their place there
+        off = bool(settings.root_path)
+        self._plain = {item.path.encode(): item for item in operations if not off and (item.path == PATH or not settings.behind_proxy)}
 
     def taken(self, protocol: Bounded) -> Exchange | None:
         """Return the exchange of a request whose head is complete; None if it is not plain, or has to wait for an earlier answer."""
-        if protocol.url != _URL or self._off or protocol.parser.get_method() != b"POST" or protocol.parser.get_http_version() != "1.1":
+        operation = self._plain.get(protocol.url)
+        if operation is None or protocol.parser.get_method() != b"POST" or protocol.parser.get_http_version() != "1.1":
             return None
         earlier: Any = protocol.cycle  # None before the first request
         if (earlier is not None and not earlier.response_complete) or protocol.flow.write_paused:
@@ -76,39 +84,39 @@ class Direct:
         if not length.isdigit() or int(length) > self._longest:
             return None
         keep_alive, started = protocol.parser.should_keep_alive(), self._server.clock.monotonic()
-        return Exchange(protocol, given, keep_alive=keep_alive, started=started, stop=self._stopped)
+        return Exchange(protocol, operation, given, keep_alive=keep_alive, started=started, stop=self._stopped)
 
     def begin(self, exchange: Exchange) -> bool:
-        """Begin the invocation of a request whose body is complete; return False, with nothing done, if Starlette has to answer it."""
-        server, given = self._server, exchange.given
-        identity = server.identities.cached(token_of(given.get(b"authorization", b"").decode("latin-1")))
-        if identity is None or server.running >= server.settings.concurrency or not may(identity.scope, "invoke"):
+        """Begin a request whose body is complete; return False, with nothing done, if Starlette has to answer it."""
+        server, text = self._server, token_of(exchange.given.get(b"authorization", b"").decode("latin-1"))
+        known = server.identities.cached(text)
+        identity = known if known is not None else server.identities.last(text)
+        if identity is None or server.running >= server.settings.concurrency or not may(identity.scope, exchange.operation.scope or "read"):
             return False
         runtime = server.runtimes.known(identity.workspace)
         if runtime is None or not runtime.is_open:
             return False
         try:
-            body = decode(exchange.body)
-            if not isinstance(body, dict) or names_files(body.get("inputs")) or crowded(body, len(exchange.body)):
+            start = self._invocation(exchange, runtime) if exchange.operation.path == PATH else self._served(exchange)
+            if start is None:
                 return False
-            invocation = completed(body, _text(given, b"idempotency-key"), _text(given, b"traceparent"))
             server.pace(identity)
         except _REFUSALS:
             return False
-        exchange.body = b""
-        exchange.workspace = identity.workspace
         server.running += 1
-        server.metrics.running.inc()
-        loop = exchange.protocol.loop
+        exchange.scope["jackfield.workspace"] = identity.workspace
         exchange.protocol.tasks.add(exchange)  # type: ignore[arg-type]  # uvicorn waits for it, and may cancel it
-        start = partial(self._start, exchange, runtime, invocation, identity.caller)
+        self._in_turn(partial(self._run, exchange, start, known) if known is not None else partial(self._confirm, exchange, start, text))
+        return True
+
+    def _in_turn(self, start: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
         if self._turns or loop.time() < self._gently_until:
             if not self._turns:
                 loop.call_soon(self._turn)
             self._turns.append(start)
         else:
             start()
-        return True
 
     def accepted(self, now: float) -> None:
         """Take note of a connection accepted at ``now`` (the loop's time).
@@ -128,28 +136,82 @@ class Direct:
         if self._turns:
             loop.call_soon(self._turn)
 
-    def _start(self, exchange: Exchange, runtime: Jackfield, invocation: Mapping[str, Any], caller: Caller) -> None:
-        task = attempt(runtime.begin, invocation, cancelled=exchange.message_event, caller=caller, named=exchange.name)
-        if isinstance(task, Raised):
-            self._leave(exchange)
-            self._fail(exchange, task.error)
-        else:
-            task.add_done_callback(partial(self._ended, exchange))
+    def _invocation(self, exchange: Exchange, runtime: Jackfield) -> Start | None:
+        """Return the function that begins the invocation of a body; None if that is not plain.
 
-    def _ended(self, exchange: Exchange, task: asyncio.Task[Result]) -> None:
+        :raises JackfieldError: if it is no invocation.
+        """
+        given, metrics = exchange.given, self._server.metrics
+        body = decode(exchange.body)
+        if not isinstance(body, dict) or names_files(body.get("inputs")) or crowded(body, len(exchange.body)):
+            return None
+        invocation = completed(body, _text(given, b"idempotency-key"), _text(given, b"traceparent"))
+
+        def start(identity: Identity, reading: int | None) -> None:
+            exchange.body = b""
+            left, caller = exchange.cancelled, identity.caller
+            running = runtime.begin(invocation, cancelled=left, caller=caller, named=exchange.name, reading=reading)
+            metrics.running.inc()
+            running.add_done_callback(ended)
+
+        def ended(running: asyncio.Task[Result]) -> None:
+            metrics.running.dec()
+            self._ended(exchange, self._give, running)
+
+        return start
+
+    def _served(self, exchange: Exchange) -> Start | None:
+        """Return the function that calls the endpoint of a request; None if that has to wait for the search index."""
+        server = self._server
+        if not server.is_indexed:
+            return None
+        request = exchange.request()
+
+        def start(identity: Identity, _reading: int | None) -> None:
+            request.scope["jackfield.computed"] = server.computed
+            serving = exchange.serving = exchange.protocol.loop.create_task(_answer(exchange.operation, request, server, identity))
+            serving.add_done_callback(partial(self._ended, exchange, self._respond))
+
+        return start
+
+    def _confirm(self, exchange: Exchange, start: Start, text: str) -> None:
+        """Ask whether the caller's token still holds, in the query that all requests of this tick share; then start."""
+        asking = exchange.protocol.loop.create_task(self._server.identities.confirmed(text))
+        asking.add_done_callback(partial(self._confirmed, exchange, start))
+
+    def _confirmed(self, exchange: Exchange, start: Start, asked: asyncio.Task[tuple[Identity, int | None]]) -> None:
+        def begin(identity: Identity, reading: int | None) -> None:
+            identity.require(exchange.operation.scope or "read")
+            start(identity, reading)
+
+        found = attempt(asked.result)
+        if exchange.response_started:  # by `_stopped`
+            self._leave(exchange)
+        elif isinstance(found, Raised):
+            self._leave(exchange)
+            self._fail(exchange, found.error)
+        else:
+            self._run(exchange, begin, *found)
+
+    def _run(self, exchange: Exchange, start: Start, identity: Identity, reading: int | None = None) -> None:
+        failed = attempt(start, identity, reading)
+        if isinstance(failed, Raised):
+            self._leave(exchange)
+            self._fail(exchange, failed.error)
+
+    def _ended(self, exchange: Exchange, give: Callable[[Exchange, Any], None], task: asyncio.Task[Any]) -> None:
         self._leave(exchange)
         exchange.message_event.set()
         error = None if task.cancelled() else task.exception()
         if task.cancelled():
             self._stopped(exchange)
         elif not exchange.response_started:  # by `_stopped`
-            given = Raised(error) if isinstance(error, Exception) else attempt(self._give, exchange, task.result())
+            given = Raised(error) if isinstance(error, Exception) else attempt(give, exchange, task.result())
             if isinstance(given, Raised):
                 self._fail(exchange, given.error)
 
     def _leave(self, exchange: Exchange) -> None:
         self._server.running -= 1
-        self._server.metrics.running.dec()
         exchange.protocol.tasks.discard(exchange)
 
     def _fail(self, exchange: Exchange, error: Exception) -> None:
@@ -159,12 +221,14 @@ class Direct:
     def _stopped(self, exchange: Exchange) -> None:
         """Answer a request that still ran when the time to stop was over; the journal has its invocation's outcome."""
         exchange.message_event.set()
+        if exchange.serving is not None:
+            exchange.serving.cancel()
         if not exchange.response_started:
             self._respond(exchange, problem(stopped(exchange.invocation_id)))
 
     def _give(self, exchange: Exchange, result: Result) -> None:
         self._server.metrics.note(result)
-        exchange.invocation_id = result.meta.invocation_id
+        exchange.name(result.meta.invocation_id)
         status, headers, body = outcome(result)
         lines = b"".join(b"%b: %b\r\n" % (name.lower().encode(), value.encode()) for name, value in headers.items()) if headers else b""
         self._write(exchange, status, _JSON + lines, body)
@@ -202,8 +266,17 @@ class Direct:
             b"vary: %b\r\n" % varied.encode() if varied else b"",
             b"" if exchange.keep_alive else b"connection: close\r\n",
         )
-        note_response(self._server, "POST", PATH, status, exchange.identifier, exchange.started, exchange.workspace, exchange.invocation_id)
+        path, workspace = exchange.operation.path, exchange.scope.get("jackfield.workspace")
+        note_response(self._server, "POST", path, status, exchange.identifier, exchange.started, workspace, exchange.invocation_id)
         exchange.protocol.send_whole(exchange, head + body)
+
+
+async def _answer(operation: Operation, request: Request, server: ServerContext, identity: Identity) -> Response:
+    share = request.scope["jackfield.room"] = BodyShare(server.room)
+    try:
+        return await operation.endpoint(request, server, identity)
+    finally:
+        share.release()
 
 
 def _text(given: dict[bytes, bytes], name: bytes) -> str | None:

@@ -11,7 +11,7 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -84,13 +84,18 @@ class Door:
         :raises Problem: 501 if it is not installed.
         """
         if self._loading is None:
-            self._loading = asyncio.ensure_future(self._server.slowly(partial(_load, self._server.imported)))
+            self._loading = asyncio.ensure_future(self._server.slowly(self._import))
         try:
             return await asyncio.shield(self._loading)
         except ImportError as error:
             raise Problem(
                 501, f"MCP needs the extra 'mcp': the package '{error.name}' is not installed: pip install 'jackfield[mcp]'"
             ) from None
+
+    def _import(self) -> Exchange:
+        found = _load()
+        self._server.imported()
+        return found
 
     def _cancel(self, request: Request, identity: Identity, message: Mapping[str, Any]) -> None:
         params = message.get("params")
@@ -176,10 +181,9 @@ class _Call:
             raise Unavailable(full.detail, hint="Try again in a moment.", retry_after=1.0) from None
 
 
-def _load(imported: Callable[[], object]) -> Exchange:
+def _load() -> Exchange:
     from jackfield.surfaces.mcp.stateless_http import Exchange
 
-    imported()
     return Exchange()
 
 

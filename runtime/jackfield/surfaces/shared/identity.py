@@ -95,20 +95,41 @@ class Identities:
         told = epochs.is_near if epochs is not None else not self._storage.enabled
         return self._valid(self._known.present(), text) if told else None
 
+    def last(self, text: str) -> Identity | None:
+        """Return the identity that a token had when it was last looked up, where only a query tells whether that still holds."""
+        epochs = self._storage.epochs
+        found = None if epochs is None or epochs.is_near else self._known.last(text)
+        return None if found is None else found.identity
+
     async def awaited(self, text: str) -> Identity | None:
         """Return what ``cached`` does, where only a server knows whether it still holds: one query answers all requests of a tick."""
+        return (await self._read(text))[0]
+
+    async def confirmed(self, text: str) -> tuple[Identity, int | None]:
+        """Return the identity of a token that ``last`` knows as it is now, and the reading of the epoch for which that is certain.
+
+        :raises Problem: 401 if the token is no longer known; 503 if it cannot be checked now.
+        """
+        identity, reading = await self._read(text)
+        if identity is not None:
+            return identity, reading
+        await self.prepare(text)
+        look_up = partial(asyncio.to_thread, self.of, text)
+        return await self.found_once(text, look_up), None
+
+    async def _read(self, text: str) -> tuple[Identity | None, int | None]:
         epochs = self._storage.epochs
         if epochs is None or epochs.is_near:
-            return None
-        with epochs.held(await epochs.aread()):
-            return self._valid(self._known.present(), text)
+            return None, None
+        reading = await epochs.aread()
+        with epochs.held(reading):
+            return self._valid(self._known.present(), text), reading
 
-    def of(self, request: Request) -> Identity:
-        """Return the identity behind the ``Authorization`` header.
+    def of(self, text: str) -> Identity:
+        """Return the identity behind a bearer token.
 
-        :raises Problem: 401 if the token is missing or unknown; 503 if it cannot be checked now.
+        :raises Problem: 401 if the token is empty or unknown; 503 if it cannot be checked now.
         """
-        text = bearer(request)
         if not text:
             raise Problem(401, "a bearer token is missing: 'Authorization: Bearer …'", _ASK)
         if not self._storage.enabled and self._jwt is None:

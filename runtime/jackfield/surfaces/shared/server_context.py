@@ -166,12 +166,17 @@ class ServerContext:
             waits.cancel()
             self.imported()
 
+    @property
+    def is_indexed(self) -> bool:
+        """True unless requests have to wait for the search index."""
+        return self._index is None or self._index.done()
+
     async def indexed(self) -> None:
         """Wait for the search index, which a server that has just started may still be making, without taking a thread.
 
         :raises Problem: 503 if it takes long.
         """
-        if self._index is not None and not self._index.done():
+        if self._index is not None and not self.is_indexed:
             done, _ = await asyncio.wait({self._index}, timeout=_INDEX_WAIT)
             if not done:
                 raise Problem(503, "the search index is being made", {"Retry-After": "1"})
