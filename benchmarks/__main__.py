@@ -1,4 +1,4 @@
-"""Run all parts of the benchmarks (or those named), print the lines and write their sections of docs/performance.md and its further page.
+"""Run all parts of the benchmarks (or those named), print the lines and write their sections of docs/performance.md and its further pages.
 
 ``make bench`` runs it, ``make bench PART`` one part, in at most five minutes. ``CAMPAIGN=1`` has the large sizes.
 """
@@ -15,31 +15,13 @@ from importlib.metadata import version
 
 from benchmarks.measure import ROOT, Line
 
-_PARTS = (
-    "no_op",
-    "sending",
-    "journal",
-    "attachment",
-    "listing",
-    "smtp",
-    "pacing",
-    "isolation",
-    "cold",
-    "http_api",
-    "http_lanes",
-    "http_sends",
-    "http_client",
-    "aws_calls",
-    "catalogue",
-    "files",
-    "queued",
-    "queue_budgets",
-    "catalogue_size",
-    "journal_size",
-)
-_SIZES = _PARTS[_PARTS.index("catalogue") :]
-"""Parts on a page of their own: one page with all parts would be too long for a phone."""
-_PAGES = {ROOT / "docs" / "performance.md": _PARTS[: -len(_SIZES)], ROOT / "docs" / "performance-sizes.md": _SIZES}
+_CALLS = ("no_op", "sending", "journal", "attachment", "listing", "smtp", "pacing", "isolation", "cold")
+_SERVERS = ("http_api", "http_lanes", "http_sends", "http_client", "aws_calls", "queued", "queue_budgets")
+_SIZES = ("catalogue", "files", "catalogue_size", "journal_size")
+_PARTS = (*_CALLS, *_SERVERS, *_SIZES)
+_DOCS = ROOT / "docs"
+_PAGES = {_DOCS / "performance.md": _CALLS, _DOCS / "performance-servers.md": _SERVERS, _DOCS / "performance-sizes.md": _SIZES}
+"""Parts by page: one page with all of them would be too long for a phone."""
 _HEAD = """# Performance
 
 Ratios measured side by side, each in one run of its part of `make bench`, against fake providers of our own on loopback. No real AWS was called.
@@ -53,14 +35,15 @@ Ratios measured side by side, each in one run of its part of `make bench`, again
 
 `make bench PART` measures one part again, in at most five minutes. Large sizes: `CAMPAIGN=1 make bench PART`.
 
-[Performance at size](performance-sizes.md) has catalogues, queues, journals and files.
+[Performance of servers](performance-servers.md) has the HTTP API, the clients of HTTP and AWS, and queues; [Performance at size](performance-sizes.md) has
+catalogues, journals and files.
 
 Measured with Python {python}, botocore {botocore}, jsonschema-rs {schema}, pydantic {pydantic}, on {cores} cores.
 """
-_SIZES_HEAD = """# Performance at size
-
-Catalogues, queues, journals and files at size. [Performance](performance.md) says how they are measured.
-"""
+_FURTHER_HEADS = {
+    _SERVERS: "# Performance of servers\n\nThe HTTP API, the clients of HTTP and AWS, and queues. [Performance](performance.md) says how they are measured.\n",
+    _SIZES: "# Performance at size\n\nCatalogues, journals and files at size. [Performance](performance.md) says how they are measured.\n",
+}
 _TABLE = "| what | measured | against the baseline | goal | met | load |\n|---|---|---|---|---|---|\n"
 _MET = {True: "yes", False: "**no**", None: "–"}
 
@@ -82,7 +65,7 @@ def _main(names: list[str]) -> int:
 def _write(sections: dict[str, str]) -> None:
     for page, parts in _PAGES.items():
         text = "".join(f"\n## {part}\n\n{sections[part]}" for part in parts if part in sections)
-        page.write_text((_head() if parts is not _SIZES else _SIZES_HEAD) + text, encoding="utf-8")
+        page.write_text((_FURTHER_HEADS.get(parts) or _head()) + text, encoding="utf-8")
 
 
 def _measured(name: str) -> Iterator[str]:
