@@ -45,6 +45,11 @@ class Setup:
         return "GetSuppressedDestination", self.suppressed.get(name.rpartition("/")[2])
 
 
+class _Listener(ThreadingHTTPServer):
+    request_queue_size = 128
+    """The doctor asks eight regions at once: a connection that finds no room here is repeated by TCP after one second, and after three."""
+
+
 class SesV2Server:
     """Serves one set-up; ``url`` is its address."""
 
@@ -68,8 +73,8 @@ class SesV2Server:
             def log_message(self, format: str, *args: object) -> None:
                 """Print nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._server = _Listener(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def url(self) -> str:
