@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.connections.files import Source
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.errors import InvalidConnection, UnknownConnection
+from waiting import until
 
 GOOD = {"type": "echo/token", "values": {"token": "t"}}
 
@@ -323,16 +322,6 @@ def test_any_content_is_read_or_told(tmp_path: Path, name: str, value: Any, text
         connections = Connections([tmp_path / name])
         assert all(name in sentence for sentence in connections.problems)
         assert all(item.type for item in connections.files() if item.values)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds."""
-    pause = threading.Event()
-    for _ in range(6000):
-        if condition():
-            return
-        pause.wait(0.02)
-    raise AssertionError("it never did")
 
 
 def token_of(connections: Connections, name: str) -> object:

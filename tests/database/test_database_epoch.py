@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -23,6 +23,7 @@ from jackfield.database.epoch import EpochCache
 from jackfield.database.shared_looks import SharedLooks
 from jackfield.errors import Unavailable
 from together import PATIENCE, at_once
+from waiting import until
 
 _CHANGES = (
     "INSERT INTO workspaces (name, created_at) VALUES ('a', 1)",
@@ -55,15 +56,6 @@ def other(database_url: str, database: Database) -> Iterator[Database]:
     database.migrate()
     with open_database(database_url) as found:
         yield found
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds."""
-    for _ in range(int(PATIENCE / 0.02)):
-        if condition():
-            return
-        _PAUSE.wait(0.02)
-    raise AssertionError("it never did")
 
 
 def change(database: Database, statement: str) -> None:

@@ -21,9 +21,10 @@ TWICE = ("invocations", "shortage", "stopping", "tracing")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests of some modules both ways, and on both engines."""
+    """Run the tests of some modules both ways, but for those that name theirs, and on both engines."""
     name = metafunc.module.__name__.rpartition("test_http_")[2]
-    if name in TWICE:
+    named = any("way" in marker.args[0] for marker in metafunc.definition.iter_markers("parametrize"))
+    if not named and name in TWICE:
         metafunc.parametrize("way", list(WAYS), indirect=True, scope="module")
     if name in ON_BOTH and "engine" in metafunc.fixturenames:
         metafunc.parametrize("engine", ENGINES, indirect=True, scope="module")

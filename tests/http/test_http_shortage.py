@@ -35,6 +35,7 @@ from jackfield.resources.threads import Threads
 from jackfield.surfaces.http import server_process
 from jackfield.surfaces.http.protocol import Bounded
 from jackfield.surfaces.shared import readiness, server_context
+from two_ways import ONCE
 
 _LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)")
 SPACE, LARGE = 280_000_000, 4_000_000
@@ -169,6 +170,7 @@ def test_w2_memory_that_is_used_up_while_a_body_comes(tmp_path: Path, cause: Mem
         assert client.invoke("say", text="again").status == 200
 
 
+@ONCE
 def test_w6_files_that_are_used_up(tmp_path: Path) -> None:
     """W6: with 256 files and 400 idle connections probes are answered, and all is well when the idle ones are gone."""
     home = tmp_path / "home"

@@ -25,6 +25,7 @@ from gates import Gatekeeper
 from http_stand import Client, Process, clean, process, say
 from jackfield.cli.main import main
 from plugboard import ECHO
+from two_ways import ONCE, PAST, THROUGH
 
 WITHIN = 2.0
 LARGE = "x" * 300_000
@@ -77,8 +78,20 @@ def test_who_waits_is_answered_when_the_time_is_over(tmp_path: Path) -> None:
     assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize(
+    ("way", "workers", "before"),
+    [
+        (PAST, 1, False),
+        (PAST, 2, True),
+        (THROUGH, 1, True),
+        (THROUGH, 2, False),
+        pytest.param(PAST, 1, True, marks=pytest.mark.campaign),
+        pytest.param(PAST, 2, False, marks=pytest.mark.campaign),
+        pytest.param(THROUGH, 1, False, marks=pytest.mark.campaign),
+        pytest.param(THROUGH, 2, True, marks=pytest.mark.campaign),
+    ],
+    indirect=["way"],
+)
 def test_a_stop_waits_for_no_action_that_hangs(tmp_path: Path, workers: int, before: bool) -> None:
     """SIGTERM while writes hang, whoever waits for them: the process ends in time with 0, and the journal tells of each that it is in
     doubt, or, where nothing had been sent, that it failed. Of a large one, which one thread runs from beginning to end, it is not known
@@ -106,6 +119,7 @@ def test_a_stop_waits_for_no_action_that_hangs(tmp_path: Path, workers: int, bef
     assert all("'post'" in entry["error"]["message"] for entry in doubts)
 
 
+@ONCE
 @pytest.mark.parametrize(
     ("workers", "number"),
     [
@@ -122,6 +136,7 @@ def test_a_stop_that_was_asked_for_is_no_failure(tmp_path: Path, workers: int, n
         assert server.process.wait(30) == 0
 
 
+@ONCE
 @pytest.mark.parametrize("before", [False, True])
 def test_a_worker_waits_for_no_action_that_hangs(tmp_path: Path, before: bool) -> None:
     """The same for ``jackfield worker``; what had not been sent waits for another worker."""
@@ -142,6 +157,7 @@ def test_a_worker_waits_for_no_action_that_hangs(tmp_path: Path, before: bool) -
     assert [entry["status"] for entry in told] == ["queued" if before else "in_doubt"]
 
 
+@ONCE
 def test_l46_a_stop_waits_for_no_lock_of_the_database(tmp_path: Path) -> None:
     """L46: another process holds the database's lock while a server stops and three writes hang: it ends within the ten seconds that the
     documentation names, not after a lock's time for each of them, and what had been sent is in doubt."""

@@ -17,6 +17,7 @@ from collector import Collector
 from http_stand import SETTINGS, process, say, standing
 from jackfield.cli.logs import JsonLines
 from jackfield.surfaces.shared.tracing import Tracing, configured
+from two_ways import PAST, THROUGH
 
 PARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 
@@ -48,7 +49,16 @@ def test_an_invocation_is_a_span_with_five_stages(tmp_path: Path) -> None:
 STAGES = ["admit", "check", "open", "run", "settle"]
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    ("way", "workers"),
+    [
+        (PAST, "1"),
+        (THROUGH, "2"),
+        pytest.param(PAST, "2", marks=pytest.mark.campaign),
+        pytest.param(THROUGH, "1", marks=pytest.mark.campaign),
+    ],
+    indirect=["way"],
+)
 def test_spans_reach_a_collector(tmp_path: Path, workers: str) -> None:
     """Over OTLP/HTTP, and the last ones when the server stops: the invocation below the caller's span, five stages below the invocation."""
     with (
@@ -85,7 +95,16 @@ def _code(span: Span) -> str:
     return _attribute(span, "error.type")
 
 
-@pytest.mark.parametrize("gone", [True, False])
+@pytest.mark.parametrize(
+    ("way", "gone"),
+    [
+        (PAST, False),
+        (THROUGH, True),
+        pytest.param(PAST, True, marks=pytest.mark.campaign),
+        pytest.param(THROUGH, False, marks=pytest.mark.campaign),
+    ],
+    indirect=["way"],
+)
 def test_a_collector_that_is_away_delays_nobody(tmp_path: Path, gone: bool) -> None:
     """While spans cannot be delivered, since nobody listens or it hangs, calls are answered, and the server stops in time."""
     with Collector(hanging=True) as collector:

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from gates import Gatekeeper
 from http_stand import Client, clean
 from jackfield import Jackfield
 from plugboard import make_echo, plugged
+from waiting import until
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="children are found in /proc")
 
@@ -46,16 +46,6 @@ class Worker:
         """How an invocation stands."""
         assert self.jackfield.journal is not None
         return self.jackfield.journal.find(identifier).status
-
-
-def until(done: Callable[[], object]) -> None:
-    """Wait for something to become true."""
-    pause = threading.Event()
-    for _ in range(1500):
-        if done():
-            return
-        pause.wait(0.02)
-    raise AssertionError("it did not come true")
 
 
 @contextmanager

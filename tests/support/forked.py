@@ -29,6 +29,9 @@ import pytest
 _APART = "tests/console/"
 _SHARED = "tests/queue/"
 """Folder whose modules share a RabbitMQ, so that one child runs them all."""
+_GARBAGE = (10_000, 20, 50)
+"""Objects, and collections of younger ones, before a search for garbage. With Python's own 700, 10 and 10, tests that read large documents
+spend half of their time in it."""
 _SLOW_FIRST = (
     "tests/surfaces/",
     _SHARED,
@@ -58,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Fork where several workers are asked for and tests are run at all."""
     os.environ.setdefault("PYTEST_RUN", uuid.uuid4().hex)
     if config.option.workers and not config.option.collectonly and hasattr(os, "fork"):
+        gc.disable()  # until all is collected: nothing of that is garbage
         config.pluginmanager.register(Forked(config.option.workers), "forked-run")
 
 
@@ -111,6 +115,8 @@ class Forked:
         apart = [items for path, items in _modules(session.items) if path.startswith(_APART)]
         gc.collect()
         gc.freeze()  # what has been collected is not searched for garbage again in each child
+        gc.set_threshold(*_GARBAGE)
+        gc.enable()
         with tempfile.TemporaryFile() as turns, tempfile.TemporaryFile() as others, selectors.DefaultSelector() as ready:
             main, console = _Lane(together, turns), _Lane(apart, others)
             try:

@@ -7,12 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from unittest import mock
 
+import pytest
+
 from http_stand import Client
 from replies import Reply
 
 PAST, THROUGH = "past Starlette", "through Starlette"
 WAYS: Mapping[str, dict[str, str]] = {PAST: {}, THROUGH: {"Prefer": "handling=lenient"}}
 """By way: the headers that make a request go it, without any other effect."""
+ONCE = pytest.mark.parametrize("way", [PAST], indirect=True, scope="module")
+"""For a test that starts a process and posts no plain invocation: the way makes no difference to it."""
 _PATHS = ("/v1/invocations", "/mcp")
 _call = Client.call
 

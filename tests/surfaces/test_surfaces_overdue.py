@@ -22,6 +22,7 @@ from jackfield.cli.main import main
 from jackfield.connector.conversion import MAX_OUTPUT
 from jackfield.pipe import on_time
 from mcp_talk import called, remote
+from waiting import until
 
 LARGE = "x" * 300_000
 
@@ -53,9 +54,12 @@ def _posted(client: Client, given: dict[str, Any]) -> dict[str, Any]:
 
 def _queued(client: Client, given: dict[str, Any]) -> dict[str, Any]:
     identifier = client.post("/v1/invocations", given, Prefer="respond-async").json["invocationId"]
-    while (found := client.get(f"/v1/invocations/{identifier}").json)["status"] in {"queued", "running"}:
-        pass
-    return dict(found)
+
+    def ended() -> dict[str, Any] | None:
+        found: dict[str, Any] = client.get(f"/v1/invocations/{identifier}").json
+        return None if found["status"] in {"queued", "running"} else found
+
+    return until(ended) or {}
 
 
 def _over_mcp(client: Client, given: dict[str, Any]) -> dict[str, Any]:
@@ -91,8 +95,7 @@ def test_n11_overdue_actions_are_counted_logged_and_limited(stand: Stand, gate: 
         return float(next(line.split()[1] for line in lines if line.startswith("jackfield_actions_overdue ")))
 
     client = stand.client()
-    while overdue():  # of other tests, whose gates are open now
-        pass
+    until(lambda: not overdue())  # of other tests, whose gates are open now
     with mock.patch.object(on_time, "MOST", 2):
         for _ in range(2):
             assert _posted(client, blocking(gate, "say"))["error"]["code"] == "timeout"
@@ -104,8 +107,7 @@ def test_n11_overdue_actions_are_counted_logged_and_limited(stand: Stand, gate: 
     gate.wait()
     gate.wait()
     gate.open()
-    while overdue():
-        pass
+    until(lambda: not overdue())
     assert _posted(client, say("post", "hall", text="x"))["status"] == "succeeded"
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-from aws_credential_members import telling_members
-from jackfield_aws.virtual import models
 from jackfield_aws.virtual.credentials import HANDS_OUT
 from jackfield_aws.virtual.index import Index
 
@@ -44,18 +41,3 @@ def test_operations_with_a_telling_name_are_judged(index: Index) -> None:
     """What is named like a hand-out of credentials is in the table, or reviewed as harmless: a newer botocore brings more."""
     telling = {(service, name) for service in index.services for name, _, _ in index.rows(service) if _TELLING.search(name)}
     assert {pair for pair in telling if pair[1] not in HANDS_OUT.get(pair[0], ())} == _HARMLESS
-
-
-def test_operations_whose_answers_have_telling_members_are_judged(index: Index) -> None:
-    """Of 19,791 answers, each with a member that sounds like a credential is of an operation in the table, or of a shape that was reviewed;
-    and no reviewed shape is left over."""
-    found: dict[str, set[str]] = {}
-    for service in index.services:
-        model = models.service_model(service)
-        judged = [name for name in models.operations(service) if name not in HANDS_OUT.get(service, ())]
-        found[service] = set(telling_members(model.operation_model(name).output_shape for name in judged))
-    lines = Path(__file__).with_name("reviewed_members.txt").read_text(encoding="utf-8").splitlines()
-    reviewed: dict[str, set[str]] = {}
-    for service, *members in (line.split() for line in lines if line and not line.startswith("#")):
-        reviewed.setdefault(service, set()).update(members)
-    assert {service: members for service, members in found.items() if members} == reviewed

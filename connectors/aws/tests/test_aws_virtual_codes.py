@@ -1,51 +1,14 @@
-"""Every code that AWS's services model has a code of ours and a hint: by rule, or reviewed."""
+"""Codes of AWS's services have a code of ours and a hint by the words in them."""
 
 from __future__ import annotations
-
-from functools import cache
-from pathlib import Path
 
 import pytest
 
 from aws_opening import client_error
 from jackfield_aws.answers import Answer
-from jackfield_aws.rows import AWS_ROWS, THROTTLED
-from jackfield_aws.virtual import models
+from jackfield_aws.rows import THROTTLED
 from jackfield_aws.virtual.code_words import row_of
 from jackfield_aws.virtual.errors import SERVICE_ERRORS
-
-REVIEWED = Path(__file__).with_name("reviewed_codes.txt")
-
-
-@cache
-def _modelled() -> set[tuple[str, int]]:
-    """Code and status of all exceptions of all services that are refusals; AWS answers 400 where a model names no status."""
-    found = set()
-    for service in models.services():
-        for shape in models.service_model(service).error_shapes:
-            status = shape.metadata.get("error", {}).get("httpStatusCode") or (500 if shape.metadata.get("fault") else 400)
-            found.add((shape.error_code, status))
-    return {(code, status) for code, status in found if 400 <= status < 500}
-
-
-def test_m8_every_modelled_code_is_named_by_a_rule_or_reviewed() -> None:
-    """A code of a new botocore in which no rule finds a word fails here: add a word to the rules, or the code to the reviewed ones."""
-    modelled = _modelled()
-    reviewed = set(REVIEWED.read_text(encoding="utf-8").split())
-    by_rule = {code for code, _ in modelled if row_of(code) is not None or code.removesuffix("Exception") in AWS_ROWS}
-    unknown = {code for code, _ in modelled} - by_rule
-    assert sorted(unknown - reviewed) == [], "neither by rule nor reviewed"
-    assert sorted(reviewed - unknown) == [], "reviewed, but by rule or gone"
-    assert len(modelled) > 2500
-
-
-def test_m8_every_refusal_has_a_hint() -> None:
-    """Whatever a service refuses, a person is told what to do; nothing in it is left to fill in."""
-    for code, status in sorted(_modelled()):
-        error = SERVICE_ERRORS.explain(client_error(code, "No.", status), region="eu-west-1")
-        assert error is not None
-        assert error.hint, code
-        assert "{" not in error.hint, code
 
 
 @pytest.mark.parametrize(
