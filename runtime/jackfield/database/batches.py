@@ -13,17 +13,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from jackfield.clock import patience, within
 from jackfield.database.faults import CommitUnknown, Contended, Trouble, late, unavailable
 from jackfield.database.row_unit import RowUnit, run_rows
-from jackfield.database.transaction import Transaction
+from jackfield.database.transaction import Transaction, Work
 from jackfield.errors import JackfieldError, Unavailable
-from jackfield.failures import OnInterrupt, Raised, attempt
+from jackfield.failures import OnFailure, Raised, attempt
 
 Done = Callable[[Any, Exception | None], None]
+
 
 _log = logging.getLogger("jackfield.database")
 
@@ -40,10 +42,11 @@ class Unit:
     """One queued unit of work.
 
     Its thread waits at ``gate``; if no thread waits, ``done`` is called instead. ``until`` is the deadline (``time.monotonic``) for
-    acquiring a lock; ``waits`` marks a deferred unit that has not yet been included in a commit; ``ahead`` one that leads next, alone.
+    acquiring a lock; ``waits`` marks a ``deferred`` unit that has not yet been included in a commit; ``ahead`` one that leads next, alone.
+    ``leads`` is set while its thread is the leader.
     """
 
-    __slots__ = ("ahead", "completed", "done", "error", "gate", "unit", "until", "value", "waits")
+    __slots__ = ("ahead", "completed", "deferred", "done", "error", "gate", "leads", "unit", "until", "value", "waits")
 
     def __init__(self, unit: Callable[[Transaction], Any], until: float, done: Done | None = None) -> None:
         self.unit = unit
@@ -52,9 +55,7 @@ class Unit:
         self.gate: threading.Lock | None = None
         self.value: Any = None
         self.error: Exception | None = None
-        self.completed = False
-        self.waits = False
-        self.ahead = False
+        self.completed = self.deferred = self.waits = self.ahead = self.leads = False
 
     def run(self, transaction: Transaction) -> None:
         """Run the unit and store its result or error for its caller.
@@ -119,15 +120,20 @@ def fail(items: list[Unit], fault: Exception) -> None:
 
 
 def complete(batch: list[Unit]) -> None:
-    """Report the outcome to each unit's waiting thread or callback."""
+    """Report the outcome to each unit's waiting thread or callback; a second time to those that an interrupt has kept from it."""
     for item in batch:
-        if item.completed:
-            continue
-        item.completed = True
         if item.gate is not None:
-            item.gate.release()
-        elif item.done is not None:
-            _notify(item, item.done)
+            item.completed = True
+            _open(item.gate)
+        elif not item.completed:
+            item.completed = True
+            if item.done is not None:
+                _notify(item, item.done)
+
+
+def _open(gate: threading.Lock) -> None:
+    if gate.locked():
+        gate.release()
 
 
 def _notify(item: Unit, done: Done) -> None:
@@ -151,37 +157,46 @@ class Batches:
     caller's deadline; then it leaves the queue, and nothing of it was done.
     """
 
-    def __init__(self, transaction: Callable[[], AbstractContextManager[Transaction]], limit: int, wait: float) -> None:
+    def __init__(self, transaction: Callable[[], Work], limit: int, wait: float) -> None:
         self._transaction = transaction
+        self._work: Work | None = None  # the leader's
         self._limit = limit
         self._longest = wait
         self._mutex = threading.Lock()
         self._waiting: deque[Unit] = deque()  # threads wait for them at gates
         self._submitted: deque[Unit] = deque()  # submitted by event loops, no thread waits
         self._deferred: deque[Unit] = deque()  # no caller waits: they join the next commit
-        self._incomplete = 0  # incomplete units in ``_deferred`` or taken from it
+        self._taken = False  # True if the leader has taken deferred units, which are not committed yet
         self._due = threading.Event()
         self._flusher: threading.Thread | None = None
         self._led = False
+        self._ran = self._known = False  # of the commit under way: its units have run; their outcomes are known
         self._closed = False
         self._writer: threading.Thread | None = None
-        self._turn = threading.Semaphore(0)  # the writer thread's turn to lead
+        self._turn = threading.Lock()  # free when it is the writer thread's turn to lead
+        self._turn.acquire()
 
     def record(self, unit: Callable[[Transaction], T], *, ahead: bool = False) -> T:
         """Run ``unit`` and return once it is committed: ``ahead`` of all that is queued, in a transaction of its own, or with others."""
-        item = Unit(unit, self._until())
+        item, batch = Unit(unit, self._until()), list[Unit]()
         item.ahead = ahead
-        with self._mutex:
-            self._check_open()
-            leads, self._led = not self._led, True
-            if not leads:
-                item.gate = threading.Lock()
-                item.gate.acquire()
-                (self._waiting.appendleft if ahead else self._waiting.append)(item)
-        if item.gate is not None:
-            self._wait(item, item.gate)
-        if not item.completed:
-            self._lead(item)
+        try:
+            with self._mutex:
+                self._check_open()
+                if self._led:
+                    gate, join = threading.Lock(), self._waiting.appendleft if ahead else self._waiting.append
+                    gate.acquire()
+                    item.gate = gate  # right before it joins: an interrupt cannot come in between
+                    join(item)
+                else:
+                    self._led = item.leads = True
+            if item.gate is not None:
+                self._wait(item, item.gate)
+            if not item.completed:
+                self._lead(item, batch)
+        except BaseException:  # Ctrl-C, at any of these lines: nobody may wait for this thread
+            _despite_interrupts(partial(self._abandon, item, batch))
+            raise
         if item.error is not None:
             raise item.error
         return item.value  # type: ignore[no-any-return]  # the unit's return value
@@ -207,27 +222,20 @@ class Batches:
                 writer.start()  # raises if the system has no thread left
                 self._writer = writer
             self._submitted.append(item)
-            wake, self._led = not self._led, True
-        if wake:
-            self._turn.release()
+            if not self._led:
+                self._led = True
+                self._turn.release()
         return cancel
 
     def defer(self, unit: Callable[[Transaction], Any], done: Done) -> Callable[[], bool]:
         """Run ``unit`` with the next commit, at the latest after ``_MOMENT``. Return a cancel function, like ``submit``."""
-
-        def finished(value: object, error: Exception | None) -> None:
-            with self._mutex:
-                self._incomplete -= 1
-            done(value, error)
-
-        item = Unit(unit, self._until(), finished)
+        item = Unit(unit, self._until(), done)
 
         def cancel() -> bool:
             with self._mutex:
                 queued = item.waits and not item.completed
                 if queued:
                     item.completed = True  # stays in the queue: searching takes longer than skipping it
-                    self._incomplete -= 1
             return queued
 
         with self._mutex:
@@ -236,8 +244,7 @@ class Batches:
                 flusher = threading.Thread(target=self._flush_when_due, name="jackfield-flusher", daemon=True)
                 flusher.start()  # raises if the system has no thread left
                 self._flusher = flusher
-            self._incomplete += 1
-            item.waits = True
+            item.deferred = item.waits = True
             self._deferred.append(item)
             self._due.set()
         return cancel
@@ -249,7 +256,7 @@ class Batches:
 
     def flush(self) -> None:
         """Wait until all units deferred before are committed."""
-        if not self._incomplete or self._closed:
+        if self._closed or not (self._deferred or self._taken):
             return
         with self._mutex:
             until = max((item.until for item in self._deferred), default=self._until())
@@ -272,13 +279,12 @@ class Batches:
         self._due.set()
         with self._mutex:
             self._closed = True
-            writer, wake = self._writer, not self._led
-            self._led = self._led or writer is not None
-        if writer is not None:
-            if wake:
+            writer = self._writer
+            if writer is not None and not self._led:
+                self._led = True
                 self._turn.release()
-            if writer is not threading.current_thread():
-                writer.join()
+        if writer is not None and writer is not threading.current_thread():
+            writer.join()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -292,41 +298,57 @@ class Batches:
 
         :raises Unavailable: if its deadline passes while it is queued.
         """
-        came = left = False
-        try:
-            came = gate.acquire(timeout=max(0.0, item.until - time.monotonic()))
-            left = not came and self._leave(item)
-            if not came and not left:
-                came = gate.acquire()  # it is in a commit under way, or leads now
-        except BaseException:  # Ctrl-C while another thread leads: pass on a turn given to this one
-            if not self._leave(item) and not item.completed:
-                if not came:
-                    _acquire_despite_interrupts(gate)
-                if not item.completed:
-                    self._pass_on()
-            raise
-        if left:
-            raise late()
+        if not gate.acquire(timeout=max(0.0, item.until - time.monotonic())):
+            if self._leave(item):
+                raise late()
+            gate.acquire()  # it is in a commit under way, or leads now
 
     def _leave(self, item: Unit) -> bool:
         """Remove ``item`` from the waiting queue; return False if it has left the queue already."""
         with self._mutex:
-            queued = item in self._waiting
+            queued = item in self._waiting and not item.leads
             if queued:
                 item.completed = True  # first, in case this thread is interrupted here: then no thread waits for the unit
                 self._waiting.remove(item)
         return queued
 
-    def _lead(self, own: Unit) -> None:
-        batch: list[Unit] = []
-        try:
-            with within(own.until - time.monotonic()):
-                self._commit(batch, own)
-        finally:
-            try:
-                self._pass_on()
-            finally:
-                complete(batch)
+    def _abandon(self, item: Unit, batch: list[Unit]) -> None:
+        """Leave the queue, or pass the lead on, and tell those whose units this thread has taken; may run twice."""
+        if item.gate is not None and not self._leave(item):
+            while not (item.completed or item.leads):  # it is in a commit under way
+                item.gate.acquire()
+        if item.leads:
+            self._interrupted(batch)
+            item.completed = True
+            self._pass_on(item)
+        complete(batch)
+
+    def _interrupted(self, batch: list[Unit]) -> None:
+        """End the transaction of an interrupted leader, and fail its batch unless the outcome is known."""
+        if self._work is not None:
+            self._work.abandon()
+        if not (self._ran or self._known):
+            self._put_off_again(batch)
+        if not self._known:
+            words = "the commit was interrupted and may have taken effect" if self._ran else "it was interrupted; nothing was done"
+            fail(batch, unavailable(Trouble.SLOW, words, CommitUnknown if self._ran else Unavailable))
+
+    def _put_off_again(self, batch: list[Unit]) -> None:
+        """Return deferred units of which nothing was done to their queue."""
+        for item in reversed(batch):
+            if item.deferred and not item.waits:
+                self._deferred.appendleft(item)
+                item.waits = True
+        batch[:] = [item for item in batch if not item.waits]
+        self._due.set()
+
+    def _lead(self, own: Unit, batch: list[Unit]) -> None:
+        """Commit a batch, pass the lead on, and report the outcomes."""
+        with within(own.until - time.monotonic()):
+            self._commit(batch, own)
+        own.completed = True  # before another one leads: from here on this thread waits for nothing
+        self._pass_on(own)
+        complete(batch)
 
     def _write(self) -> None:
         while True:
@@ -336,36 +358,43 @@ class Batches:
                 if self._submitted or self._waiting:
                     with self._mutex:
                         until = min((item.until for item in self._submitted), default=self._until())
-                    with within(until - time.monotonic()):
+                    with OnFailure(self._interrupted, batch), within(until - time.monotonic()):
                         self._commit(batch, None)
             finally:
                 with self._mutex:
                     ended = self._closed and not self._submitted and not self._waiting
                 if not ended:
-                    self._pass_on()
+                    self._pass_on(None)
                 complete(batch)
             if ended:
                 return
 
-    def _pass_on(self) -> None:
+    def _pass_on(self, own: Unit | None) -> None:
         """Choose the next leader: the thread whose unit goes ahead, the writer thread if units were submitted, or else the thread that has
-        waited longest."""
+        waited longest. ``own`` is the unit of the leader so far, which leads until there is another."""
+        own = own or Unit(_nothing, 0.0)
         with self._mutex:
+            self._taken = False
             ahead = bool(self._waiting) and self._waiting[0].ahead
             if (not ahead and self._submitted) or (self._closed and self._writer is not None):
+                own.leads = False
                 self._turn.release()
                 return
             while self._waiting:
-                item = self._waiting.popleft()
-                if item.gate is not None and not item.completed:
-                    item.gate.release()
+                item = self._waiting[0]
+                if item.gate is not None and not item.completed and not item.leads:
+                    own.leads, item.leads = False, True
+                    item.gate.release()  # before it leaves the queue: an interrupt here must not lose it
+                    self._waiting.popleft()
                     return
-            self._led = False
+                self._waiting.popleft()
+            self._led = own.leads = False
 
     def _take(self, batch: list[Unit], own: Unit | None, *, only_late: bool = False) -> None:
         """Fill ``batch`` with deferred units, then ``own`` and waiting units; without ``own``, submitted and waiting ones.
 
-        ``only_late`` limits the others to those whose deadline has passed.
+        ``only_late`` limits the others to those whose deadline has passed. A unit leaves its queue once it is in the batch, so that an
+        interrupt loses none.
         """
         with self._mutex:
             if own is not None and own.ahead:
@@ -376,57 +405,51 @@ class Batches:
                 batch += [own] if own is not None else []
                 return
             while self._deferred and len(batch) < self._limit - 1:
-                item = self._deferred.popleft()
-                item.waits = False
+                item = self._deferred[0]
+                item.waits, self._taken = False, True
                 if not item.completed:
                     batch.append(item)
+                self._deferred.popleft()
             if own is not None:
                 batch.append(own)
             for queue in (self._waiting,) if own is not None else (self._submitted, self._waiting):
                 while queue and len(batch) < self._limit:
-                    if not queue[0].completed:
+                    if not queue[0].completed and not queue[0].leads:
                         batch.append(queue[0])
                     queue.popleft()
 
     def _take_late(self, batch: list[Unit]) -> None:
         now = time.monotonic()
         for queue in (self._deferred, self._submitted, self._waiting):
-            due = [item for item in queue if item.until <= now and not item.completed]
-            for item in due:
+            for item in [item for item in queue if item.until <= now and not item.completed and not item.leads]:
                 item.waits = False
-            batch += due
-            waiting = [item for item in queue if item.until > now]
-            queue.clear()
-            queue.extend(waiting)
+                batch.append(item)
+                queue.remove(item)
 
     def _commit(self, batch: list[Unit], own: Unit | None) -> None:
         again: list[Unit] = []
-        ran = False
-
-        def interrupted() -> None:  # Ctrl-C in the leading thread: release the others
-            words = "the commit was interrupted and may have taken effect" if ran else "it was interrupted; nothing was done"
-            fail(batch, unavailable(Trouble.SLOW, words, CommitUnknown if ran else Unavailable))
-
+        self._ran, self._known, self._work = False, False, None
         try:
-            with OnInterrupt(interrupted):
-                try:
-                    with self._transaction() as transaction:
-                        self._take(batch, own)  # after waiting for the lock, so that units queued meanwhile share the commit
-                        run_together(batch, transaction)
-                        ran = True
-                except UndoneError:
-                    if len(batch) > 1:
-                        with self._transaction() as transaction:
-                            run_apart(batch, transaction)
-                            ran = True
+            try:
+                with self._begun() as transaction:
+                    self._take(batch, own)  # after waiting for the lock, so that units queued meanwhile share the commit
+                    run_together(batch, transaction)
+                    self._ran = True
+            except UndoneError:
+                if len(batch) > 1:
+                    with self._begun() as transaction:
+                        run_apart(batch, transaction)
+                        self._ran = True
         except SpoiledError:
             again = [item for item in batch if item.error is None]
         except Exception as fault:  # noqa: BLE001 (raised again in the callers that wait)
             if not batch:
                 self._take(batch, own, only_late=isinstance(fault, Contended))
             fail(batch, fault)
+            self._known = True
             return
         self._run_alone(again + [item for item in batch if isinstance(item.error, Contended)])
+        self._known = True
 
     def _run_alone(self, items: list[Unit]) -> None:
         """Run units again, each in a transaction of its own.
@@ -451,16 +474,23 @@ class Batches:
         return found.error if isinstance(found, Raised) and not isinstance(found.error, UndoneError) else None
 
     def _run_unit(self, item: Unit) -> None:
-        with within(item.until - time.monotonic()), self._transaction() as transaction:
+        with within(item.until - time.monotonic()), self._begun() as transaction:
             item.run(transaction)
+
+    def _begun(self) -> Work:
+        self._work = work = self._transaction()
+        return work
 
 
 def _nothing(_transaction: Transaction) -> None:
     """Do nothing: the unit of a commit made for deferred units."""
 
 
-def _acquire_despite_interrupts(gate: threading.Lock) -> None:
+def _despite_interrupts(step: Callable[[], object]) -> None:
+    """Run a step to its end, again if it is interrupted."""
     while True:
-        with suppress(BaseException):
-            gate.acquire()
-            return
+        try:
+            step()
+        except (KeyboardInterrupt, SystemExit):
+            continue
+        return

@@ -43,8 +43,8 @@ class Dialect(ABC):
     """Location for display, without password."""
 
     @abstractmethod
-    def begin(self, mode: Mode) -> Session:
-        """Return a connection in a transaction; ``commit`` and ``rollback`` return it to the pool.
+    def begin(self, mode: Mode, held: list[Any] | None = None) -> Session:
+        """Return a connection in a transaction; ``commit`` and ``rollback`` return it to the pool. ``held`` is as for ``Pool.take``.
 
         :raises Unavailable: if no connection is available.
         """

@@ -65,18 +65,59 @@ class _Thread(threading.local):
     transaction: Transaction | None = None
 
 
+class _Work:
+    """Transaction of a thread. ``then`` is called after its commit.
+
+    If an error in it was swallowed, its end raises instead of committing.
+    """
+
+    __slots__ = ("_dialect", "_held", "_mode", "_outer", "_then", "_thread", "_transaction")
+
+    def __init__(self, dialect: Dialect, thread: _Thread, mode: Mode, then: Callable[[], object] | None = None) -> None:
+        self._dialect, self._thread, self._mode, self._then = dialect, thread, mode, then
+        self._held: list[Any] = []
+        self._transaction: Transaction | None = None
+        self._outer: Transaction | None = None
+
+    def __enter__(self) -> Transaction:
+        with OnFailure(self.abandon):
+            transaction = self._transaction = Transaction(self._dialect.begin(self._mode, self._held), self._mode)
+            self._outer, self._thread.transaction = self._thread.transaction, transaction
+        return transaction
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if error is None and self._transaction is not None:
+                self._transaction.check()
+                self._dialect.commit(self._held[0])
+        finally:
+            self.abandon()
+        if error is None and self._then is not None:
+            self._then()
+
+    def abandon(self) -> None:
+        """Roll back, unless it has ended."""
+        for session in self._held:
+            if session.holder is self._held:
+                self._dialect.rollback(session)
+        if self._transaction is not None and self._thread.transaction is self._transaction:
+            self._transaction.end()
+            self._thread.transaction = self._outer
+
+
 class _Process:
     """State of one process: after a fork, a child must not use its parent's connections and locks."""
 
     def __init__(self, connect: Callable[[], Dialect], *, syncs: bool) -> None:
         self.dialect = connect()
+        self.thread = _Thread()
         self.later = None if syncs else _later_sync(self.dialect)
-        self.batches = Batches(partial(self.begin, Mode.WRITE) if syncs else self._begin_unsynced, self.dialect.batch, self.dialect.wait)
+        grouped = partial(self.begin, Mode.WRITE) if self.later is None else partial(self.begin, Mode.VOLATILE, self.later.note)
+        self.batches = Batches(grouped, self.dialect.batch, self.dialect.wait)
         self.migrations = Migrations(self.dialect, self.begin)
         self.epoch = self.dialect.epoch(self._committed, self._settle)
         self.attached: dict[type[Any], Any] = {}
         self.lock = threading.Lock()
-        self.thread = _Thread()
 
     @property
     def current(self) -> Transaction | None:
@@ -90,27 +131,9 @@ class _Process:
     def _settle(self) -> None:
         self.batches.defer(lambda transaction: transaction.change(RAISE), lambda _value, _error: None)
 
-    @contextmanager
-    def begin(self, mode: Mode) -> Iterator[Transaction]:
-        """Open a transaction for this thread. If an error in it was swallowed, its end raises instead of committing."""
-        session = self.dialect.begin(mode)
-        transaction = Transaction(session, mode)
-        outer, self.thread.transaction = self.current, transaction
-        try:
-            with OnFailure(self.dialect.rollback, session):
-                yield transaction
-                transaction.check()
-            self.dialect.commit(session)
-        finally:
-            transaction.end()
-            self.thread.transaction = outer
-
-    @contextmanager
-    def _begin_unsynced(self) -> Iterator[Transaction]:
-        with self.begin(Mode.VOLATILE) as transaction:
-            yield transaction
-        if self.later is not None:
-            self.later.note()
+    def begin(self, mode: Mode, then: Callable[[], object] | None = None) -> _Work:
+        """Open a transaction for this thread."""
+        return _Work(self.dialect, self.thread, mode, then)
 
 
 class Database:

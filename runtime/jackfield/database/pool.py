@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from jackfield.clock import patience
 from jackfield.database.faults import Trouble, unavailable
@@ -16,6 +15,9 @@ from jackfield.failures import OnFailure
 
 class Pooled(Protocol):
     """Connection that a pool can hold."""
+
+    holder: list[Any] | None
+    """List of the borrower that has it; None while it is idle."""
 
     @property
     def usable(self) -> bool:
@@ -28,27 +30,6 @@ class Pooled(Protocol):
 P = TypeVar("P", bound=Pooled)
 
 
-class _Slots:
-    """Counted slots. Ctrl-C inside ``threading.Semaphore``, which is Python code around a lock, can leave that lock held for ever."""
-
-    def __init__(self, count: int) -> None:
-        self._free: SimpleQueue[None] = SimpleQueue()
-        for _ in range(count):
-            self._free.put(None)
-
-    def acquire(self, *, timeout: float) -> bool:
-        """Take a slot; return False if none is free within ``timeout`` seconds."""
-        try:
-            self._free.get(timeout=timeout)
-        except Empty:
-            return False
-        return True
-
-    def release(self) -> None:
-        """Return a slot."""
-        self._free.put(None)
-
-
 class Pool(Generic[P]):
     """Pool of at most ``limit`` connections.
 
@@ -57,29 +38,44 @@ class Pool(Generic[P]):
 
     def __init__(self, connect: Callable[[], P], *, limit: int, wait: float, full: Trouble = Trouble.BUSY) -> None:
         self._connect = connect
-        self._free = threading.Lock() if limit == 1 else _Slots(limit)
+        self._free: SimpleQueue[None] = SimpleQueue()  # a semaphore is Python code around a lock: Ctrl-C in it can leave that held
+        for _ in range(limit):
+            self._free.put(None)
         self._limit = limit
         self._wait = wait
         self._full = full
         self._idle: list[P] = []
         self._closed = False
 
-    def take(self, begin: Callable[[P], None]) -> P:
+    def take(self, begin: Callable[[P], None], held: list[Any] | None = None) -> P:
         """Lend an idle or new connection, on which ``begin`` has been run, until ``give_back``.
+
+        It is in ``held``, an empty list, before it is returned: in between the borrower may be interrupted.
 
         :raises Unavailable: if none is available.
         """
-        if not self._free.acquire(timeout=patience(self._wait)):
-            raise unavailable(self._full)
-        with OnFailure(self._free.release):
-            return self._begun(begin)
+        slots: list[None] = []
+        held = [] if held is None else held
+        with OnFailure(self._undo, slots, held):
+            try:
+                slots.extend(map(self._free.get, (True,), (patience(self._wait),)))  # without a step in between: no interrupt loses a slot
+            except Empty:
+                raise unavailable(self._full) from None
+            item = self._free_one() or self._new()
+            item.holder = held
+            held.append(item)
+            begin(item)
+        return item
 
     def give_back(self, item: P) -> None:
-        """Return a connection to the pool; close it if it is not usable any more."""
+        """Return a connection to the pool, unless it is there already; close it if it is not usable any more."""
+        if item.holder is None:
+            return
         try:
+            item.holder = None
             self._keep(item)
         finally:
-            self._free.release()
+            self._free.put(None)
 
     def drop_idle(self) -> None:
         """Close idle connections."""
@@ -89,7 +85,9 @@ class Pool(Generic[P]):
     def withdraw(self, until: float) -> bool:
         """Close all connections and lend none before ``resume``; False if one is still in use at ``until`` (``time.monotonic``)."""
         for taken in range(self._limit):
-            if not self._free.acquire(timeout=max(0.0, until - time.monotonic())):
+            try:
+                self._free.get(timeout=max(0.0, until - time.monotonic()))
+            except Empty:
                 self._release(taken)
                 return False
         self.drop_idle()
@@ -104,13 +102,16 @@ class Pool(Generic[P]):
         self._closed = True
         self.drop_idle()
 
-    def _begun(self, begin: Callable[[P], None]) -> P:
+    def _undo(self, slots: list[None], held: list[P]) -> None:
+        if held:
+            self.give_back(held[0])
+        elif slots:
+            self._free.put(None)
+
+    def _new(self) -> P:
         if self._closed:
             raise unavailable(Trouble.CLOSED)
-        item = self._free_one() or self._connect()
-        with OnFailure(self._keep, item):
-            begin(item)
-        return item
+        return self._connect()
 
     def _free_one(self) -> P | None:
         with suppress(IndexError):  # checking first would race with other threads
@@ -119,7 +120,7 @@ class Pool(Generic[P]):
 
     def _release(self, count: int) -> None:
         for _ in range(count):
-            self._free.release()
+            self._free.put(None)
 
     def _keep(self, item: P) -> None:
         if item.usable and not self._closed:

@@ -91,6 +91,7 @@ class PostgresSession:
 
     def __init__(self, connect: Callable[[], psycopg.Connection]) -> None:
         self._reads = False
+        self.holder: list[Any] | None = None
         self._connect = connect
         self.connection = connect()
 
@@ -234,9 +235,9 @@ class PostgresDialect(Dialect):
         self.wait = wait
         self._pool = Pool(lambda: PostgresSession(self._connected), limit=_CONNECTIONS, wait=wait)
 
-    def begin(self, mode: Mode) -> PostgresSession:
+    def begin(self, mode: Mode, held: list[Any] | None = None) -> PostgresSession:
         """Return a connection in a transaction."""
-        return self._pool.take(lambda session: self._begin(session, mode))
+        return self._pool.take(lambda session: self._begin(session, mode), held)
 
     def look_up(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
         """Return the rows of a single reading statement, outside any transaction."""

@@ -77,6 +77,7 @@ class SqliteSession:
 
     def __init__(self, path: str, *, wait: float, reads: bool, durable: bool = True) -> None:
         self.reads = reads
+        self.holder: list[Any] | None = None
         self._file = _identity(path)
         self._path = path
         self._wait = wait
@@ -347,10 +348,10 @@ class SqliteDialect(Dialect):
         self._writer = Pool(partial(self.connect, reads=False), limit=1, wait=wait, full=Trouble.SLOW)
         self._readers = Pool(partial(self.connect, reads=True), limit=_READERS, wait=wait)
 
-    def begin(self, mode: Mode) -> SqliteSession:
+    def begin(self, mode: Mode, held: list[Any] | None = None) -> SqliteSession:
         """Return a connection in a transaction."""
         pool = self._readers if mode is Mode.READ else self._writer
-        return pool.take(_BEGIN[mode])
+        return pool.take(_BEGIN[mode], held)
 
     def look_up(self, sql: str, params: Mapping[str, Any]) -> list[Row]:
         """Return the rows of a single reading statement, outside any transaction."""

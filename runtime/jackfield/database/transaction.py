@@ -29,6 +29,9 @@ class Mode(Enum):
 class Session(Protocol):
     """One connection, used by one thread at a time. Its methods raise this package's errors, never a driver's."""
 
+    holder: list[Any] | None
+    """As a pool has it."""
+
     @property
     def in_transaction(self) -> bool:
         """True if the transaction is open, even if it has failed."""
@@ -50,6 +53,17 @@ class Session(Protocol):
 
     def rollback(self) -> None:
         """Roll back the transaction; raises nothing."""
+
+
+class Work(Protocol):
+    """Context manager of one transaction: commit at the end of the block, roll back if it raises."""
+
+    def __enter__(self) -> Transaction: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None: ...
+
+    def abandon(self) -> None:
+        """Roll back, unless it has ended: a block that was interrupted may not have got as far as its end. May run twice."""
 
 
 class Transaction:
