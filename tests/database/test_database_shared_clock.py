@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from jackfield.database.shared_clock import TOLERATED, Agreed, Reading
+from clocks import FakeClock, time_passes
+from jackfield.database import Database
+from jackfield.database.shared_clock import TOLERATED, Agreed, Reading, SharedClock
 
 LEASE = 6.0
 T = 1_900_000_000.0
@@ -90,3 +92,22 @@ def test_the_time_goes_on_by_the_monotonic_clock() -> None:
     assert RIGHT.at(reading(500)) == T + 500
     assert RIGHT.at(replace(reading(500), boot="another")) == T
     assert after(reading(30, boot="another")) == Agreed(T + 30, 1030.0, "another")
+
+
+def test_a_process_that_was_stopped_while_it_looked_looks_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A laptop that sleeps, or SIGSTOP, between the database's answer and the process's own reading: its clock is not taken to be ahead."""
+    clock, asked, looks = FakeClock(), 0, database.look_up
+    time_passes(0, clock, database)
+
+    def look_up(sql: str, values: dict[str, object]) -> object:
+        nonlocal asked
+        found, asked = looks(sql, values), asked + 1
+        if asked == 1:
+            clock.advance(4000)
+        return found
+
+    monkeypatch.setattr(database, "look_up", look_up)
+    shared = SharedClock.of(database, clock)
+    assert shared.now() == pytest.approx(clock.time(), abs=60)
+    assert shared.warning is None
+    assert shared.sure() is not None

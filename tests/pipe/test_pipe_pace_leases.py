@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import pytest
 
-from clocks import FakeClock
+from clocks import StillClock
 from forking import alone, fork
 from jackfield.clock import Deadline
 from jackfield.connector import Limits
@@ -36,7 +36,7 @@ class Counted(DatabaseRow):
 class Processes:
     """Processes that share one account, on one clock."""
 
-    def __init__(self, clock: FakeClock, rows: list[Counted]) -> None:
+    def __init__(self, clock: StillClock, rows: list[Counted]) -> None:
         self.clock = clock
         self.rows = rows
         self.paces = [Pace(row, clock, is_fast=False) for row in rows]
@@ -74,7 +74,7 @@ class Processes:
 @contextmanager
 def processes(folder: Path, count: int) -> Iterator[Processes]:
     """Open the database once for each process."""
-    clock = FakeClock()
+    clock = StillClock()
     with ExitStack() as stack:
         databases = [stack.enter_context(open_database(f"sqlite:///{folder}/shared.db")) for _ in range(count)]
         yield Processes(clock, [Counted(database, clock, "default", "key") for database in databases])

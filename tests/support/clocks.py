@@ -5,7 +5,7 @@ import time
 from jackfield.database import Database
 from jackfield_market.testing.fake_clock import FakeClock
 
-__all__ = ["FakeClock", "time_passes"]
+__all__ = ["FakeClock", "StillClock", "time_passes"]
 
 
 def time_passes(seconds: float, clock: FakeClock, database: Database) -> None:
@@ -13,4 +13,33 @@ def time_passes(seconds: float, clock: FakeClock, database: Database) -> None:
     clock.advance(seconds)
     dialect = database.dialect
     if dialect.name == "postgresql":
-        vars(dialect).update(now=f"({type(dialect).now} + {clock.time() - time.time()})")  # and what was slept before
+        vars(dialect).update(now=_MovedNow(type(dialect).now, clock))
+
+
+class _MovedNow:
+    """Expression for a server's time as a clock shows it, also where another thread asks while that is being moved."""
+
+    def __init__(self, now: str, clock: FakeClock) -> None:
+        self._now, self._clock = now, clock
+
+    def __str__(self) -> str:
+        return f"({self._now} + {self._clock.time() - time.time()})"
+
+    def __format__(self, form: str) -> str:
+        return format(str(self), form)
+
+
+class StillClock(FakeClock):
+    """Clock whose time passes only as it is told: what a slow machine takes for its work is no part of what a test counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at, self._monotonic_at = time.time(), time.monotonic()
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return self._monotonic_at + self._ahead
+
+    def time(self) -> float:
+        """Return seconds since 1970, UTC."""
+        return self._at + self._ahead

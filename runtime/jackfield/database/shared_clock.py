@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from jackfield.clock import Clock, SystemClock, iso, within
@@ -38,6 +38,8 @@ _STORED_EVERY, _STEP = 60.0, 0.5
 """Seconds by which the stored time ages, or a reading exceeds it, before it is stored again."""
 _WAIT = 1.0
 """Seconds to wait for a locked database."""
+_LOOKS = 3
+"""Looks in which the process may be stopped, until the last one is believed."""
 _SELECT = "SELECT seconds, monotonic, boot, proposed, proposed_by, proposed_at, proposed_boot, leap FROM clock WHERE name = 'shared'"
 _STORE = """
 INSERT INTO clock (name, seconds, monotonic, boot, proposed, proposed_by, proposed_at, proposed_boot, leap)
@@ -133,7 +135,7 @@ class SharedClock:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
-        self._clock = clock
+        self._time, self._monotonic = (time.time, _since_boot) if type(clock) is SystemClock else (clock.time, clock.monotonic)
         self._last: _Look | None = None
         self._off = False
 
@@ -147,26 +149,30 @@ class SharedClock:
 
     def now(self) -> float:
         """Return seconds since 1970 by the database's clock: what is due, late or expired is judged by it."""
-        last, monotonic = self._last, self._monotonic()
-        if last is None or abs(self._clock.time() - monotonic - last.skew) > _JUMP:
+        return self._moment()[0]
+
+    def _moment(self) -> tuple[float, float]:
+        """Return the database's time and this process's own."""
+        last, own, monotonic = self._last, self._time(), self._monotonic()
+        if last is None or abs(own - monotonic - last.skew) > _JUMP:
             last = self.look()
-        return last.seconds + max(0.0, monotonic - last.at)
+        return last.seconds + max(0.0, monotonic - last.at), own
 
     def moments(self) -> Mapping[str, float]:
         """Return the parameters of statements that select what to begin: ``now``, and ``late`` to compare ``notAfter`` with.
 
         After a boot ``late`` may be this process's own time: what the machine slept through must not begin.
         """
-        now = self.now()
+        now, own = self._moment()
         certain = self._last is None or self._last.certain
-        return {"now": now, "late": now if certain else max(now, self._clock.time())}
+        return {"now": now, "late": now if certain else max(now, own)}
 
     def stamp(self) -> float:
         """Return the time to record for what happens now: the later of the database's and this process's own.
 
         What is kept for some time from then on is never kept for less, whichever of the two is wrong.
         """
-        return max(self.now(), self._clock.time())
+        return max(self._moment())
 
     def sure(self) -> float | None:
         """Return the time to free, end or purge by; None if this process's clock is off, and neither it nor the database's may be trusted.
@@ -175,8 +181,8 @@ class SharedClock:
         """
         if self._last is None or not self._last.known:
             self.look()
-        now, last = self.now(), self._last
-        agrees = last is not None and last.known and abs(self._clock.time() - now) <= TOLERATED
+        (now, own), last = self._moment(), self._last
+        agrees = last is not None and last.known and abs(own - now) <= TOLERATED
         return now - last.leap if last is not None and agrees else None
 
     @property
@@ -192,33 +198,40 @@ class SharedClock:
         )
 
     def look(self) -> _Look:
-        """Ask the database for its time. While it is unavailable, its last known time goes on."""
-        try:
-            with within(_WAIT):
-                found = self._agreed() if self._database.dialect.name == "sqlite" else self._server()
-        except JackfieldError:
-            own, monotonic, last = self._clock.time(), self._monotonic(), self._last
-            seconds = own if last is None else last.seconds + max(0.0, monotonic - last.at)
-            found = _Look(seconds, monotonic, own - monotonic, last is not None and last.known)
+        """Ask the database for its time. While it is unavailable, its last known time goes on.
+
+        A look in which the process was stopped is repeated: it would take the database's clock to be behind by as much.
+        """
+        for _ in range(_LOOKS):
+            began = self._monotonic()
+            found = self._looked()
+            if self._monotonic() - began <= _WAIT + _JUMP:
+                break
         self._last = found
         self._report()
         return found
 
+    def _looked(self) -> _Look:
+        try:
+            with within(_WAIT):
+                return self._agreed() if self._database.dialect.name == "sqlite" else self._server()
+        except JackfieldError:
+            own, monotonic, last = self._time(), self._monotonic(), self._last
+            seconds = own if last is None else last.seconds + max(0.0, monotonic - last.at)
+            return _Look(seconds, monotonic, own - monotonic, last is not None and last.known)
+
     def _server(self) -> _Look:
-        (seconds,) = self._database.look_up(f"SELECT {self._database.dialect.now} AS seconds", {}) or (self._clock.time(),)
-        own, monotonic = self._clock.time(), self._monotonic()
+        (seconds,) = self._database.look_up(f"SELECT {self._database.dialect.now} AS seconds", {}) or (self._time(),)
+        own, monotonic = self._time(), self._monotonic()
         return _Look(seconds, monotonic, own - monotonic, known=True)
 
     def _agreed(self) -> _Look:
-        reading = Reading(self._clock.time(), self._monotonic(), _boot(), f"{socket.gethostname()}/{os.getpid()}")
+        reading = Reading(self._time(), self._monotonic(), _boot(), f"{socket.gethostname()}/{os.getpid()}")
         found = _read(self._database.look_up(_SELECT, {}), reading)
         if found.after(reading) is not found and not self._database.writing:  # a transaction of this thread has the only lock to write
             found = self._database.adjust(lambda transaction: _stored(transaction, reading))
         skew = reading.seconds - reading.monotonic
         return _Look(found.at(reading), reading.monotonic, skew, known=True, certain=found.boot == reading.boot, leap=found.leap)
-
-    def _monotonic(self) -> float:
-        return self._clock.monotonic() + _suspended()
 
     def _report(self) -> None:
         warning = self.warning
@@ -263,11 +276,8 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def _suspended() -> float:
-    """Return the seconds that the machine was suspended since its boot, which Linux's monotonic clock leaves out."""
-    if sys.platform != "linux":
-        return 0.0
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+_since_boot = partial(time.clock_gettime, time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic
+"""Monotonic clock that goes on while the machine is suspended, unlike Linux's own."""
 
 
 @cache
