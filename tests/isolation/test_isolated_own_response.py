@@ -44,7 +44,7 @@ def test_r2_an_isolated_connector_gets_its_own_response(tmp_path: Path, kind: st
         if read_request(connection):
             connection.sendall(b"HTTP/1.1 400 no\r\nContent-Length: 0\r\n\r\n")
 
-    install_from(tmp_path, "wired", "wired.py", files=dict(_sources("jackfield_http", "httpcore2", "h11")))
+    install_from(tmp_path, "wired", "wired.py", files=dict(_sources("jackfield_http")))
     with serving(talk) as port:
         account = {"account": {"type": "wired/account", "values": {"server": f"http://127.0.0.1:{port}", "token": "t"}}}
         with isolating(tmp_path, account) as jackfield:

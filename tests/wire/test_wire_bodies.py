@@ -92,6 +92,8 @@ CODINGS = [
     length(b"Transfer-Encoding:\r\n chunked", "200 hello", b"5\r\nhello\r\n" + LAST),
     length(b"Transfer-Encoding: chunked\r\nContent-Length: 3", "200 hello", b"5\r\nhello\r\n" + LAST, reused=False),
     length(b"Content-Length: 3\r\nTransfer-Encoding: chunked", "200 hello", b"5\r\nhello\r\n" + LAST, reused=False),
+    length(b"Content-Length: 3, 4\r\nTransfer-Encoding: chunked", GARBLED, b"5\r\nhello\r\n" + LAST),
+    length(b"Content-Length: x\r\nTransfer-Encoding: chunked", GARBLED, b"5\r\nhello\r\n" + LAST),
     length(b"Content-Length: 3\r\nTransfer-Encoding: x", GARBLED, b"hello"),
     *(
         length(b"Transfer-Encoding: " + coding, GARBLED, b"5\r\nhello\r\n" + LAST)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=Output)
 
 MAX_FIELDS = 200
-"""Maximum number of header fields of a response; their size is limited to 100 KiB."""
+"""Maximum number of header fields of a response; their size is limited to 64 KiB."""
 MAX_DEPTH = 200
 """Maximum number of levels of JSON in a response."""
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -119,7 +119,9 @@ def _is_deep(content: bytes, found: Any) -> bool:
         left = left.replace(b"[]", b"").replace(b"{}", b"")
         if len(left) in {0, size}:
             break
-    level = [found] if left and type(found) in _CONTAINERS else []
+    if not left:
+        return False
+    level = [found] if type(found) in _CONTAINERS else []
     for _ in range(MAX_DEPTH):
         parts = (value.values() if isinstance(value, dict) else value for value in level)
         level = [part for several in parts for part in several if type(part) in _CONTAINERS]

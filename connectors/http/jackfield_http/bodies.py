@@ -19,12 +19,16 @@ Content = bytes | str | IO[bytes] | Iterable[bytes]
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Body of a request. ``chunks`` starts it anew; ``length`` is None if it is not known; ``once``: it cannot be sent again."""
+    """Body of a request. ``chunks`` starts it anew; ``length`` is None if it is not known; ``once``: it cannot be sent again.
+
+    ``whole`` is the body itself if it is in memory: it leaves together with the head.
+    """
 
     chunks: Callable[[], Iterable[bytes]]
     length: int | None
     content_type: str | None = None
     once: bool = False
+    whole: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def content_body(content: Content, content_type: str | None = None) -> Body:
     if isinstance(content, str):
         return content_body(content.encode("utf-8"), content_type or "text/plain; charset=utf-8")
     if isinstance(content, bytes):
-        return Body(lambda: (content,), len(content), content_type)
+        return Body(lambda: (content,), len(content), content_type, whole=content)
     length = _length(content)
     if length is None:
         return Body(lambda: _chunks(content), None, content_type, once=True)

@@ -9,7 +9,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from jackfield.connector import ANYWHERE, Call, Guard, JackfieldError, OpenContext, Sent, Unauthenticated, Unavailable, current_call
+from jackfield.connector import (
+    ANYWHERE,
+    Call,
+    Guard,
+    JackfieldError,
+    OpenContext,
+    Sent,
+    Target,
+    Unauthenticated,
+    Unavailable,
+    WireSettings,
+    current_call,
+)
 from jackfield.retry import Backoff, Tries
 from jackfield_http.answers import Answer, StreamedAnswer, body_of, header_of, noted, parsed
 from jackfield_http.bodies import Body, Content, content_body, form_body, json_body, multipart_body
@@ -25,7 +37,7 @@ from jackfield_http.urls import Url, fill, owned_query, query_string, without
 from jackfield_http.version import VERSION
 
 if TYPE_CHECKING:
-    from jackfield_http.wire import Reply, Wire
+    from jackfield_http.wire import Reply, Sender
 
 T = TypeVar("T")
 _LOG = logging.getLogger("jackfield.http_client")
@@ -224,9 +236,10 @@ class HttpClient:
 
         _LOG.debug("%s %s", exchange.step, exchange.url.host)
         wire = self._wire(url.origin == origin)
-        chunks, started, status = None if body is None else body.chunks(), self._context.clock.time(), None
+        content = None if body is None else body.chunks() if body.whole is None else body.whole
+        started, status = self._context.clock.time(), None
         try:
-            reply = wire.send(exchange.method, url, fields, chunks, self._limit, begin)
+            reply = wire.send(exchange.method, url, fields, content, self._limit, begin)
             status = reply.status
         finally:
             call = current_call()
@@ -247,9 +260,9 @@ class HttpClient:
             fields.append((b"Content-Length", b"%d" % (body.length or 0 if body is not None else 0)))
         return fields
 
-    def _wire(self, home: bool) -> Wire:
+    def _wire(self, home: bool) -> Sender:
         """Return the pool for the connection's own server, or the stricter one for the targets of redirects."""
-        from jackfield_http.wire import Wire, WireSettings
+        from jackfield_http.wire import open_wire
 
         settings = self._settings
         own = settings.guard or self._context.guard
@@ -257,8 +270,11 @@ class HttpClient:
         if not home and settings.has_certificate:
             raise not_allowed("another server, to which it was redirected")
 
-        def make() -> Wire:
-            return Wire(WireSettings(guard, settings.tls, settings.proxy, settings.proxy_login, settings.http2, settings.guard_path))
+        def make() -> Sender:
+            proxy = None if settings.proxy is None else Target(*settings.proxy.origin)
+            context = settings.tls()
+            wired = WireSettings(guard, settings.guard_path, lambda: context, proxy, settings.proxy_login)
+            return open_wire(wired, http2=settings.http2)
 
         place = "" if guard.internal else settings.guard_path  # a refused host is reported at the value that names it
         return self._context.cached(("jackfield_http", home, guard, settings.http2, settings.proxy, place), make)

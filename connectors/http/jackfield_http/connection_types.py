@@ -24,7 +24,8 @@ class HttpConnection(ConnectionType):
 
     - ``errors``: meaning of error responses. ``headers``: fields of every request.
     - ``idempotency_header``: name of the field for idempotency keys.
-    - ``http2``: offer HTTP/2. A deadline that passes on one of its requests ends the others on the same connection.
+    - ``http2``: offer HTTP/2, which needs the extra ``http2``. A deadline that passes on one of its requests ends the others on the same
+      connection.
     - ``probe``: path that a connection test GETs; None: the test sends nothing.
     - ``largest``: maximum size of a response in bytes.
     """

@@ -1,107 +1,47 @@
-"""Adapter to httpcore2, the transport of httpx2: connections that a guard has checked, deadlines for every read and write, and the moment
-at which a request begins to leave. No other module imports an HTTP library."""
+"""Sends requests and turns the transport's faults into errors with codes: HTTP/1.1 over jackfield's wire, HTTP/2 if it is asked for."""
 
 from __future__ import annotations
 
-import os
-import select
-import socket
-import ssl
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
 
-import httpcore2
+from jackfield.connector import InvalidConnection, JackfieldError, Sent, Target, WireFault, WireSettings
+from jackfield.connector import Reply as WireReply
+from jackfield.connector import Wire as ConnectorWire
+from jackfield_http.faults import Fault, explain_fault
 
-from jackfield.connector import Guard, JackfieldError
-from jackfield_http.faults import Fault, explain_fault, unprocessed
-from jackfield_http.urls import Url
-
-_CONNECT = 10.0
-"""Longest time for a TCP connection and for a TLS handshake, in seconds; a deadline may be shorter."""
-_IDLE = 20.0
-"""Seconds for which an unused connection stays open."""
-_CONNECTIONS = 100
-_READ = 65_536
-_AGAIN = ("connect_tcp.started", "send_request_headers.started")
-"""Events of a request that is sent for a second time."""
-_REFUSED_STREAM = 7
-"""Code of HTTP/2 for a request that was not processed (RFC 9113 §7)."""
-_FAULTS: tuple[type[Exception], ...] = (
-    httpcore2.TimeoutException,
-    httpcore2.NetworkError,
-    httpcore2.ProtocolError,
-    httpcore2.ProxyError,
-    OSError,
-    MemoryError,
-    RuntimeError,
-)
+if TYPE_CHECKING:
+    from jackfield_http.urls import Url
 
 Limit = Callable[[], float]
 """Returns the seconds left for a request; 0 once its deadline has passed."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class WireSettings:
-    """Settings of a pool. ``guard_path`` points at the connection value that names the server."""
-
-    guard: Guard
-    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
-    proxy: Url | None = None
-    proxy_login: tuple[str, str] | None = None
-    http2: bool = False
-    guard_path: str = "/server"
-
-
-class Reply:
+class Reply(Protocol):
     """Response whose body is still to be read, once. Close it: its connection then returns to the pool, or is closed."""
 
-    def __init__(self, response: Any, url: Url, limit: Limit) -> None:
-        self._response = response
-        self._url = url
-        self._limit = limit
-        self.status: int = response.status
-        self.fields: list[tuple[bytes, bytes]] = response.headers
-        version: bytes = response.extensions.get("http_version", b"HTTP/1.1")
-        self.version = version.decode("ascii")
+    status: int
+    fields: list[tuple[bytes, bytes]]
 
     def raw(self) -> Iterator[bytes]:
-        """Yield the body as sent: chunked framing is removed, compression is not.
+        """Yield the body as sent: the transport's framing is removed, compression is not.
 
         :raises JackfieldError: if the connection breaks, or the deadline passes.
         """
-        try:
-            yield from self._response.stream
-        except _FAULTS as error:
-            self.close()
-            raise _explained(error, self._url, self._limit, begun=True) from error
 
     def close(self) -> None:
-        """End the response; a rest of the body is not read. A connection on which more has arrived than the response is not used again:
-        the next request would take it for its own response."""
-        if _left_over(self._response):
-            self._response.extensions["network_stream"].close()
-        self._response.close()
+        """End the response; a rest of the body is not read."""
 
 
-class Wire:
+class Sender(Protocol):
     """Pool of connections with the same settings. Thread-safe; closed with its last reference."""
-
-    def __init__(self, settings: WireSettings) -> None:
-        self._settings = settings
-        self._pool = _pool(settings)
-        weakref.finalize(self, _close, self._pool, os.getpid()).atexit = False
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("open connections cannot be pickled")
 
     def send(
         self,
         method: str,
         url: Url,
         fields: list[tuple[bytes, bytes]],
-        body: Iterable[bytes] | None,
+        body: bytes | Iterable[bytes] | None,
         limit: Limit,
         begin: Callable[[], None],
     ) -> Reply:
@@ -109,183 +49,70 @@ class Wire:
 
         :raises JackfieldError: if there is no response; its ``sent`` says how far the request got.
         """
-        settings, begun, stream, written = self._settings, False, 0, False
-        if settings.proxy is not None and not settings.guard.internal:
-            settings.guard.check(url.host, settings.guard_path)  # the proxy resolves the name, so this is all that can be checked
-
-        def trace(name: str, info: Mapping[str, Any]) -> None:
-            nonlocal begun, stream, written
-            if begun and name.endswith(_AGAIN):  # the pool would send the rest of the body, of which nothing is left
-                raise unprocessed(url.host, url.port)
-            if name.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
-                begin()
-                begun, stream = True, info.get("stream_id", 0)
-            written = written or name.endswith("send_request_body.complete")
-
-        timeouts = {"pool": max(0.001, limit()), "connect": limit, "write": limit, "read": limit}
-        request = httpcore2.Request(
-            method,
-            httpcore2.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target),
-            headers=fields,
-            content=body,
-            extensions={"timeout": timeouts, "trace": trace},
-        )
-        try:
-            response = self._pool.handle_request(request)
-        except _FAULTS as error:
-            if begun and _is_unprocessed(error, stream):
-                raise unprocessed(url.host, url.port) from error
-            raise _explained(error, url, limit, begun=begun, written=written) from error
-        return Reply(response, url, limit)
 
 
-def _pool(settings: WireSettings) -> httpcore2.ConnectionPool:
-    proxy = None
-    if settings.proxy is not None:
-        at = settings.proxy
-        proxy = httpcore2.Proxy(httpcore2.URL(scheme=at.scheme, host=at.host, port=at.port, target=b"/"), auth=settings.proxy_login)
-    return httpcore2.ConnectionPool(
-        ssl_context=settings.tls(),
-        proxy=proxy,
-        max_connections=_CONNECTIONS,
-        keepalive_expiry=_IDLE,
-        http2=settings.http2,
-        network_backend=_Backend(settings.guard, settings.guard_path),
-    )
+def open_wire(settings: WireSettings, *, http2: bool) -> Sender:
+    """Return a pool that speaks HTTP/1.1, or offers HTTP/2.
 
-
-def _left_over(response: Any) -> bool:
-    """Return True if bytes after the response have been read; httpcore2 hands them to the next request, and has no public way to ask."""
-    connection = getattr(getattr(response.stream, "_stream", None), "_connection", None)
-    state = getattr(connection, "_h11_state", None)
-    return state is not None and bool(state.trailing_data[0])
-
-
-def _close(pool: httpcore2.ConnectionPool, born_in: int) -> None:
-    """Close the pool in the process that made it: in a forked child its lock may be held for ever, and its sockets are the parent's."""
-    if os.getpid() == born_in:
-        pool.close()
-
-
-def _is_unprocessed(error: Exception, stream: int) -> bool:
-    """Return True if the server says that it has not processed a stream: by GOAWAY with a lower one (RFC 9113 §6.8), or by REFUSED_STREAM
-    (§8.7). A wait for another connection follows such a GOAWAY, too."""
-    event = error.args[0] if error.args else None
-    last = getattr(event, "last_stream_id", None)
-    refused = getattr(event, "stream_id", None) == stream and getattr(event, "error_code", None) == _REFUSED_STREAM
-    return isinstance(error, httpcore2.PoolTimeout) or refused or (last is not None and stream > last)
-
-
-def _explained(error: Exception, url: Url, limit: Limit, *, begun: bool, written: bool = True) -> JackfieldError:
-    names = {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("httpcore2")}
-    if written:
-        names.discard("LocalProtocolError")  # the request was right: the server has said what its protocol does not allow now
-    return explain_fault(Fault(error, frozenset(names), url.host, url.port, begun=begun, late=limit() <= 0))
-
-
-class _Backend(httpcore2.NetworkBackend):
-    """Opens TCP connections to addresses that the guard has checked, and resolves each name once."""
-
-    def __init__(self, guard: Guard, path: str) -> None:
-        self._guard = guard
-        self._path = path
-
-    def connect_tcp(
-        self, host: str, port: int, timeout: Any = None, local_address: str | None = None, socket_options: Any = None
-    ) -> _Stream:
-        """Connect to the first address that accepts."""
-        try:
-            addresses = self._guard.resolve(host, port, self._path)
-        except (OSError, UnicodeError) as error:
-            raise httpcore2.ConnectError(str(error)) from error
-        failure: OSError = OSError("the name has no address")
-        for number, (family, address) in enumerate(addresses):
-            left = min(_CONNECT, timeout()) / (len(addresses) - number)  # an address that swallows packets leaves time for the next
-            if left <= 0:
-                raise httpcore2.ConnectTimeout("the deadline passed")
-            try:
-                return _Stream(_connected(family, address, left))
-            except OSError as error:
-                failure = error
-        late = isinstance(failure, TimeoutError)
-        raised = httpcore2.ConnectTimeout(str(failure)) if late else httpcore2.ConnectError(str(failure))
-        raised.__context__ = failure  # the pool clears the cause of what passes through it
-        raise raised
-
-
-def _connected(family: int, address: Any, seconds: float) -> socket.socket:
-    made = socket.socket(family, socket.SOCK_STREAM)
+    :raises InvalidConnection: if the extra ``http2`` is missing.
+    """
+    if not http2:
+        return Wire(settings)
     try:
-        made.settimeout(seconds)
-        made.connect(address)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except OSError:
-        made.close()
-        raise
-    return made
+        from jackfield_http.http2 import Http2Wire
+    except ModuleNotFoundError as error:
+        raise InvalidConnection(
+            f"HTTP/2 needs the extra 'http2' of jackfield-http: the package '{error.name}' is not installed",
+            hint="Install it: pip install 'jackfield-http[http2]'.",
+            sent=Sent.NOTHING,
+        ) from None
+    return Http2Wire(settings)
 
 
-class _Stream(httpcore2.NetworkStream):
-    """TCP or TLS connection. ``timeout`` is a function, because a phase consists of many reads and writes that share one deadline."""
+class Wire:
+    """``Sender`` over HTTP/1.1."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
+    def __init__(self, settings: WireSettings) -> None:
+        self._wire = ConnectorWire(settings)
 
-    def read(self, max_bytes: int, timeout: Any = None) -> bytes:
-        """Read what is there, at most ``max_bytes``."""
-        self._limit(timeout, httpcore2.ReadTimeout)
+    def send(
+        self,
+        method: str,
+        url: Url,
+        fields: list[tuple[bytes, bytes]],
+        body: bytes | Iterable[bytes] | None,
+        limit: Limit,
+        begin: Callable[[], None],
+    ) -> Http1Reply:
+        """Send a request."""
+        target = Target(url.scheme, url.host, url.port)
         try:
-            return self._sock.recv(min(max_bytes, _READ))
-        except TimeoutError as error:
-            raise httpcore2.ReadTimeout(str(error)) from error
-        except OSError as error:
-            raise httpcore2.ReadError(str(error)) from error
+            reply = self._wire.send(method, target, url.target.encode("ascii"), fields, body, limit, begin)
+        except WireFault as fault:
+            raise _explained(fault, url, limit) from fault
+        return Http1Reply(reply, url, limit)
 
-    def write(self, buffer: bytes, timeout: Any = None) -> None:
-        """Write all of ``buffer``."""
-        view = memoryview(buffer)
-        while view:
-            self._limit(timeout, httpcore2.WriteTimeout)
-            try:
-                view = view[self._sock.send(view) :]
-            except TimeoutError as error:
-                raise httpcore2.WriteTimeout(str(error)) from error
-            except OSError as error:
-                raise httpcore2.WriteError(str(error)) from error
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._sock.close()
+class Http1Reply:
+    """``Reply`` of the wire."""
 
-    def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: Any = None) -> _Stream:
-        """Shake hands; the server's certificate must be for ``server_hostname``."""
+    __slots__ = ("_limit", "_reply", "_url", "close", "fields", "status")
+
+    def __init__(self, reply: WireReply, url: Url, limit: Limit) -> None:
+        self._reply = reply
+        self._url = url
+        self._limit = limit
+        self.status = reply.status
+        self.fields = reply.fields
+        self.close: Any = reply.close
+
+    def raw(self) -> Iterator[bytes]:
+        """Yield the body."""
         try:
-            self._sock.settimeout(max(0.001, min(_CONNECT, timeout())))
-            return _Stream(ssl_context.wrap_socket(self._sock, server_hostname=server_hostname))
-        except TimeoutError as error:
-            self.close()
-            raise httpcore2.ConnectTimeout(str(error)) from error
-        except (OSError, ValueError) as error:
-            self.close()
-            raise httpcore2.ConnectError(str(error)) from error
+            yield from self._reply.raw()
+        except WireFault as fault:
+            raise _explained(fault, self._url, self._limit) from fault
 
-    def get_extra_info(self, info: str) -> Any:
-        """Answer httpcore2's questions about the connection."""
-        if info == "ssl_object":
-            return self._sock if isinstance(self._sock, ssl.SSLSocket) else None
-        return self._is_readable() if info == "is_readable" else None
 
-    def _is_readable(self) -> bool:
-        """Return True if an idle connection has something to read, which is its end."""
-        number = self._sock.fileno()
-        if number < 0:
-            return True
-        poll = select.poll()
-        poll.register(number, select.POLLIN)
-        return bool(poll.poll(0))
-
-    def _limit(self, timeout: Any, late: type[Exception]) -> None:
-        left = timeout() if callable(timeout) else timeout
-        if left is not None and left <= 0:
-            raise late("the deadline passed")
-        self._sock.settimeout(left)
+def _explained(fault: WireFault, url: Url, limit: Limit) -> JackfieldError:
+    return explain_fault(Fault(fault.kind, fault.sent, url.host, url.port, late=limit() <= 0, reason=fault.reason, cause=fault.__cause__))

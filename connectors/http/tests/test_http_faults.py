@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from http_rig import Cache, attempt, free_port
+from http_rig import attempt, free_port
 from jackfield.connector import InvalidConnection, JackfieldError, Sent, TimedOut
 from jackfield.testing import CLOSE, HANG, RESET, Answer, Provider
 from raw_server import make_certificate, read_request, serving, with_tls
@@ -43,34 +43,14 @@ def test_nobody_listens() -> None:
 def test_a_connect_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """An address that does not answer in time is neither refused nor unknown."""
 
-    def swallow(*_: Any) -> None:
-        raise TimeoutError("timed out")
+    class Swallowed(socket.socket):
+        def connect(self, _: object) -> None:
+            raise TimeoutError("timed out")
 
-    monkeypatch.setattr("jackfield_http.wire._connected", swallow)
+    monkeypatch.setattr("socket.socket", Swallowed)
     error = failure("http://127.0.0.1:9")
     assert outcome(error) == ("unavailable", Sent.NOTHING, True, False)
     assert error.message == "'127.0.0.1:9' did not accept a connection in time"
-
-
-def test_a_pool_that_stays_in_use_until_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits for a connection until the deadline is told that all are in use."""
-    monkeypatch.setattr("jackfield_http.wire._CONNECTIONS", 1)
-    cache = Cache()
-
-    def begin(connection: socket.socket) -> None:
-        read_request(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
-
-    with (
-        serving(begin) as port,
-        attempt(f"http://127.0.0.1:{port}", cache=cache) as (holder, _),
-        holder.stream("GET", "/large"),
-        attempt(f"http://127.0.0.1:{port}", cache=cache, seconds=0.2) as (api, _),
-        pytest.raises(JackfieldError) as found,
-    ):
-        api.get("/x")
-    text = f"the deadline of 0.2 s passed before anything was sent: all connections to '127.0.0.1:{port}' are in use"
-    assert (found.value.code, found.value.message) == ("timeout", text)
 
 
 def test_a_name_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,7 +284,7 @@ def test_no_descriptor_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr("jackfield_http.wire.socket.socket", fail)
+    monkeypatch.setattr("socket.socket", fail)
     error = failure("http://127.0.0.1:9")
     assert (error.message, error.sent) == ("this process has no file descriptors left", Sent.NOTHING)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -300,3 +301,34 @@ def test_http2_breaks(pem: Path) -> None:
     ):
         api.post("/x")
     assert (found.value.code, found.value.sent) == ("unavailable", Sent.UNKNOWN)
+
+
+def test_a_pool_that_stays_in_use_until_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for a connection of HTTP/2 until the deadline is told that all are in use."""
+    monkeypatch.setattr("jackfield_http.http2._CONNECTIONS", 1)
+    cache = Cache()
+
+    def begin(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+
+    with (
+        serving(begin) as port,
+        attempt(f"http://127.0.0.1:{port}", Fast, cache=cache) as (holder, _),
+        holder.stream("GET", "/large"),
+        attempt(f"http://127.0.0.1:{port}", Fast, cache=cache, seconds=0.2) as (api, _),
+        pytest.raises(JackfieldError) as found,
+    ):
+        api.get("/x")
+    text = f"the deadline of 0.2 s passed before anything was sent: all connections to '127.0.0.1:{port}' are in use"
+    assert (found.value.code, found.value.message) == ("timeout", text)
+
+
+def test_http2_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connector that offers HTTP/2 needs an extra; without it nothing is sent, and the error names it."""
+    monkeypatch.setitem(sys.modules, "httpcore2", None)
+    monkeypatch.delitem(sys.modules, "jackfield_http.http2", raising=False)
+    with attempt("https://localhost:9", Fast) as (api, _), pytest.raises(InvalidConnection) as found:
+        api.get("/x")
+    assert "jackfield-http[http2]" in str(found.value.hint)
+    assert found.value.sent is Sent.NOTHING

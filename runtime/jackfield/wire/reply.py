@@ -140,7 +140,7 @@ def _framing(method: str, status: int, lengths: list[bytes], codings: list[bytes
     """Return the length of the body in bytes, or how its end is found (RFC 9112 §6.3)."""
     if codings and codings != [b"chunked"]:
         raise garbled("its body is encoded for the transfer in another way than chunked")
-    if lengths and not codings and (len(set(lengths)) > 1 or _LENGTH.fullmatch(lengths[0]) is None):
+    if lengths and (len(set(lengths)) > 1 or _LENGTH.fullmatch(lengths[0]) is None):
         raise garbled("its Content-Length is not one number")
     if method == "HEAD" or status in _BODILESS:
         return 0
