@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jackfield.connector.models import Output
@@ -10,6 +10,7 @@ from jackfield.errors import InvalidOutput
 
 MAX_OUTPUT = 32 << 20
 """Limit in bytes for an output, about as it is written as JSON. Files are not counted: what is larger is returned as one."""
+_SCALARS = frozenset({int, float, bool, type(None)})
 
 
 def dumped(output: Any) -> Mapping[str, Any]:
@@ -46,15 +47,17 @@ def dumped_or_fault(output: object) -> Mapping[str, Any] | InvalidOutput:
 
 def _weight(value: object) -> int:
     """Return about how many bytes of JSON a value takes, or any number above the limit if it takes more."""
-    waiting, weight = [value], 0
+    waiting: list[Iterable[Any]] = [(value,)]
+    weight = 0
     while waiting and weight <= MAX_OUTPUT:
-        value = waiting.pop()
-        weight += 4
-        if isinstance(value, str):
-            weight += len(value)
-        elif isinstance(value, dict):
-            waiting += value
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
+        for one in waiting.pop():
+            weight += 4
+            if type(one) in _SCALARS:
+                continue
+            if isinstance(one, str):
+                weight += len(one)
+            elif isinstance(one, dict):
+                waiting += (one, one.values())
+            elif isinstance(one, list):
+                waiting.append(one)
     return weight
