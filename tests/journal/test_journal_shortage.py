@@ -269,11 +269,16 @@ def test_a_shortage_before_the_final_dot_is_not_a_doubt(place: str) -> None:
 
 
 _SIGNING, _THREAD = "botocore.auth.SigV4Auth.add_auth", "jackfield_aws.bounded.threading"
+_DIRECT, _RESOLVING = "jackfield_aws.direct.signing.Signer.sign", "jackfield.wire.guard.Guard.resolve"
 
 
 @pytest.mark.parametrize(
     ("place", "error"),
     [
+        (_DIRECT, MemoryError()),
+        (_DIRECT, OSError(errno.EMFILE, "Too many open files")),
+        (_RESOLVING, MemoryError()),
+        (_RESOLVING, OSError(errno.EMFILE, "Too many open files")),
         (_SIGNING, MemoryError()),
         (_SIGNING, OSError(errno.EMFILE, "Too many open files")),
         (_THREAD, RuntimeError("can't start new thread")),
@@ -284,6 +289,7 @@ def test_a_shortage_before_the_first_byte_is_not_a_doubt(
     aws: FakeAws, place: str, error: Exception, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     """A write that found no memory, thread or descriptor before it was sent has failed, can be sent again, and holds no key."""
+    monkeypatch.setenv("JACKFIELD_AWS_DIRECT", str(int(place in (_DIRECT, _RESOLVING))))
     plain = {**mail("order-1"), "timeoutSeconds": 30}
     del plain["idempotencyKey"]
     with Jackfield(connections=[connection(aws.url)], database_url="none", clock=clock) as jackfield:

@@ -23,7 +23,10 @@ from jackfield_aws.virtual import models
 from jackfield_aws.virtual.names import action_key
 from jackfield_aws.virtual.operations import describe
 from jackfield_aws.virtual.pages import pages_of
+from moto_quiet import quiet
 from moto_rig import Rig
+
+quiet()
 
 _PAGES, _EACH = 3, 2
 _DEEPEST = 3

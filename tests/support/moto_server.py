@@ -8,6 +8,10 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from moto.server import ThreadedMotoServer
 
+from moto_quiet import quiet
+
+quiet()
+
 
 @contextmanager
 def moto_server() -> Iterator[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from jackfield.connector import current_call
+from jackfield.connector import Call, current_call
 from jackfield_aws.foreign_answers import check_answer
 from jackfield_aws.limits import current_deadline
 from jackfield_aws.transport import check_sendable
@@ -64,22 +65,34 @@ def _begin(request: Any, event_name: str = "", **_: object) -> None:
     if call is not None:
         check_sendable(request.headers)
         operation = event_name.rpartition(".")[2]
-        call.begin(operation, safe=operation.startswith(_SAFE))
+        call.begin(operation, safe=is_safe(operation))
 
 
 def _note_header(response_dict: dict[str, Any], **_: object) -> None:
-    """Read the request id from the header, since a garbled body is never parsed."""
-    _note(response_dict["headers"].get("x-amzn-requestid"))
+    note_header(current_call(), response_dict["headers"])
 
 
 def _note_parsed(parsed: dict[str, Any], http_response: Any = None, **_: object) -> None:
-    _note(parsed.get("ResponseMetadata", {}).get("RequestId"))
-    call = current_call()
-    if call is not None and http_response is not None and http_response.status_code < _REDIRECTED:
+    note_parsed(current_call(), parsed, is_success=http_response is not None and http_response.status_code < _REDIRECTED)
+
+
+def is_safe(operation: str) -> bool:
+    """Return whether an AWS operation changes nothing, by its name."""
+    return operation.startswith(_SAFE)
+
+
+def note_header(call: Call | None, headers: Mapping[str, str]) -> None:
+    """Note the request id of a response's header, since a garbled body is never parsed."""
+    _note(call, headers.get("x-amzn-requestid"))
+
+
+def note_parsed(call: Call | None, parsed: Mapping[str, Any], *, is_success: bool) -> None:
+    """Note the request id of a parsed response, and what a success returned."""
+    _note(call, parsed.get("ResponseMetadata", {}).get("RequestId"))
+    if call is not None and is_success:
         call.returned({name: value for name, value in parsed.items() if isinstance(value, str | int)})
 
 
-def _note(request_id: str | None) -> None:
-    call = current_call()
+def _note(call: Call | None, request_id: str | None) -> None:
     if call is not None and request_id:
         call.request_id = request_id

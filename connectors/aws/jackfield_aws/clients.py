@@ -7,11 +7,10 @@ from typing import Any, NoReturn
 
 from jackfield.connector import ANYWHERE, Detail, InvalidConnection, Minted, OpenContext, Warmup
 from jackfield_aws.accounts import account_of_key
-from jackfield_aws.client_hooks import watch
 from jackfield_aws.connection_fields import warmup_of
 from jackfield_aws.endpoints import names_endpoint, service_endpoint
 from jackfield_aws.keys import Keys
-from jackfield_aws.sessions import Ambient, ClientSpec, make_client
+from jackfield_aws.sessions import Ambient, ClientSpec
 
 
 class AwsClients:
@@ -51,8 +50,8 @@ class AwsClients:
         return self._context.permissions.get("aws:iam", ())
 
     def client(self, service: str, region: str | None = None, *, validates: bool = True, as_json: bool = False) -> Any:
-        """Return the botocore client of ``service`` (``sesv2``) in ``region``, by default ``self.region``. Thread-safe; never retries by
-        itself.
+        """Return the client of ``service`` (``sesv2``) in ``region``, by default ``self.region``. It has the methods of botocore's, is
+        thread-safe, and never retries by itself.
 
         ``validates=False`` skips botocore's parameter validation against the service's model: for connectors whose tests prove that checked
         inputs always fit. ``as_json=True`` returns times and bytes as in JSON (RFC 3339, ``{"data": base64}``).
@@ -112,9 +111,9 @@ class AwsClients:
 
 
 def _watched(spec: ClientSpec) -> Any:
-    client = make_client(_with_region(spec))
-    watch(client, begins=True)
-    return client
+    from jackfield_aws.direct.client import open_client
+
+    return open_client(_with_region(spec), begins=True)
 
 
 def _with_region(spec: ClientSpec) -> ClientSpec:

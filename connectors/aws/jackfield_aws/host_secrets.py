@@ -16,7 +16,7 @@ from typing import Any
 from jackfield.connector import JackfieldError, hookimpl
 from jackfield_aws.keys import Keys
 from jackfield_aws.regions import normal_region
-from jackfield_aws.sessions import Ambient, ClientSpec, make_client
+from jackfield_aws.sessions import Ambient, ClientSpec
 
 _TIMEOUT = 10.0
 """Read timeout of a call in seconds."""
@@ -134,9 +134,11 @@ def _from_parameter_store(wanted: Mapping[str, str], signing: _Signing) -> str:
 
 def _asked(service: str, wanted: Mapping[str, str], signing: _Signing, operation: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     """Make one call with a new client: secrets are read rarely, and the machine's identity may have changed."""
+    from jackfield_aws.direct.client import open_client
+
     # botocore reads AWS_DEFAULT_REGION and the profile, but not AWS_REGION, which containers and functions set
     region = normal_region(wanted.get("region") or os.environ.get("AWS_REGION", "")) or None
-    client = make_client(ClientSpec(service, region, signing.endpoint, signing.identity), read_timeout=_TIMEOUT)
+    client = open_client(ClientSpec(service, region, signing.endpoint, signing.identity), begins=False, read_timeout=_TIMEOUT)
     try:
         found: Mapping[str, Any] = getattr(client, operation)(**asked)
     finally:

@@ -8,6 +8,10 @@ from contextvars import ContextVar
 
 from jackfield.connector import Deadline, current_call
 
+CONNECT_TIMEOUT = 3.0
+"""Connect timeout in seconds: a reachable host answers within one, so three leave time for a retry."""
+READ_TIMEOUT = 900.0
+"""Read timeout in seconds: the longest possible deadline. A call's own deadline ends it earlier."""
 _DEADLINE: ContextVar[Deadline | None] = ContextVar("jackfield_aws_deadline", default=None)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection
 from jackfield.fork import at_fork
 from jackfield_aws.keys import Keys
-from jackfield_aws.limits import current_deadline
+from jackfield_aws.limits import CONNECT_TIMEOUT, READ_TIMEOUT, current_deadline
 from jackfield_aws.transport import explain_transport
 from jackfield_aws.version import VERSION
 
@@ -35,10 +35,6 @@ def hush() -> None:
         logging.getLogger(name).addFilter(_HUSH)
 
 
-CONNECT_TIMEOUT = 3.0
-"""Connect timeout in seconds: a reachable host answers within one, so three leave time for a retry."""
-READ_TIMEOUT = 900.0
-"""Read timeout in seconds: the longest possible deadline. ``bounded`` enforces the deadline of each call."""
 _POOL = 50
 """Connections that a client's pool keeps; more threads open their own, so this is not a limit."""
 
@@ -135,7 +131,7 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
     if spec.endpoint is not None and not _has_legal_port(spec.endpoint):
         raise _not_made(spec, ValueError())  # botocore would detect it only when sending
     if not spec.guard.internal and spec.endpoint is not None:
-        spec.guard.check(_host(spec.endpoint), _path(spec))
+        spec.guard.check(_host(spec.endpoint), pointer_to_endpoint(spec))
     ambient = spec.identity if isinstance(spec.identity, Ambient) else None
     with shared_session(ambient, spec.region, as_json=spec.as_json) as session:
         if ambient is not None:
@@ -155,7 +151,7 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
     # registered.
     service = client.meta.service_model.service_id.hyphenize()
     client.meta.events.unregister(f"needs-retry.{service}", unique_id=f"retry-config-{service}")
-    bound(client, spec.guard, _path(spec))
+    bound(client, spec.guard, pointer_to_endpoint(spec))
     hush()
     return client
 
@@ -204,11 +200,11 @@ def _not_made(spec: ClientSpec, error: ValueError) -> Exception:
         return error
     text = "the endpoint is not a URL that AWS clients can use"
     return InvalidConnection(
-        text, details=[Detail(_path(spec), text)], hint="An endpoint is a URL such as https://email.eu-west-1.amazonaws.com."
+        text, details=[Detail(pointer_to_endpoint(spec), text)], hint="An endpoint is a URL such as https://email.eu-west-1.amazonaws.com."
     )
 
 
-def _path(spec: ClientSpec) -> str:
+def pointer_to_endpoint(spec: ClientSpec) -> str:
     """Return the pointer to the connection's value that names the endpoint."""
     return "/stsEndpoint" if spec.service == "sts" else "/endpoint"
 

@@ -24,13 +24,12 @@ from jackfield.connector import (
 )
 from jackfield_aws.answers import principal_in
 from jackfield_aws.arns import role_of_session
-from jackfield_aws.client_hooks import watch
 from jackfield_aws.errors import AWS_ERRORS
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import within
 from jackfield_aws.policies import trust_policy
 from jackfield_aws.rows import AWS_ROWS, Row
-from jackfield_aws.sessions import Ambient, ClientSpec, make_client
+from jackfield_aws.sessions import Ambient, ClientSpec
 
 _LIFETIME, _POLICY = "/durationSeconds", "/sessionPolicy"
 _SHORT_SECRET = 6
@@ -188,12 +187,13 @@ def _sts(caller: StsCaller, request: RoleRequest | None) -> Iterator[Any]:
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
 
+    from jackfield_aws.direct.client import open_client
+
     with within(caller.deadline):
         caller.deadline.check()
         client = None
         try:
-            client = make_client(ClientSpec("sts", caller.region, caller.endpoint, caller.identity, caller.guard))
-            watch(client, begins=False)
+            client = open_client(ClientSpec("sts", caller.region, caller.endpoint, caller.identity, caller.guard), begins=False)
             yield client
         except (BotoCoreError, ClientError, ResponseParserError, OSError) as error:
             named = caller.endpoint is not None

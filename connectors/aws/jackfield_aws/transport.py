@@ -1,12 +1,13 @@
-"""Meaning of botocore's own exceptions: the failure on the way to AWS, and whether anything may have been sent."""
+"""Meaning of botocore's own exceptions and of the wire's: the failure on the way to AWS, and whether anything may have been sent."""
 
 from __future__ import annotations
 
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
+from typing import cast
 from urllib.parse import SplitResult, urlsplit
 
 from jackfield.connector import (
@@ -19,6 +20,8 @@ from jackfield.connector import (
     TimedOut,
     Unauthenticated,
     Unavailable,
+    WireFault,
+    exhausted,
 )
 from jackfield_aws.limits import current_deadline
 
@@ -73,6 +76,10 @@ _DAMAGED = _Fault(Unavailable, "AWS's answer was damaged on its way: its checksu
 _UNSENDABLE = _Fault(
     InvalidConnection, "the request could not be built: a key or an endpoint contains characters that HTTP does not allow",
     "Store the Access Key ID, the session token and the endpoint again, without line breaks or spaces.",
+)  # fmt: skip
+_UNWRITABLE = _Fault(
+    InvalidInput, "the request could not be built: an input contains characters that HTTP does not allow in a header or a path",
+    "Leave out line breaks and control characters.",
 )  # fmt: skip
 _STEPS: Mapping[str, _Fault] = {"_tunnel": _TUNNEL, "do_handshake": _HANDSHAKE, "putheader": _UNSENDABLE}
 """Functions of http.client, ssl and urllib3 in which a connection broke before the request."""
@@ -146,6 +153,24 @@ _FAULTS: Mapping[str, _Fault] = {
 }
 """By class name, nearest ancestor first: naming the classes would import botocore. botocore's own texts are never repeated, since they
 quote header lines (keys, tokens) and values. A stream of events raises urllib3's errors as they are: ``HTTPError`` is the base of those."""
+_WIRE_FAULTS: Mapping[str, tuple[str, _Fault]] = {
+    "resolve": ("EndpointConnectionError", _NO_ADDRESS),
+    "refused": ("EndpointConnectionError", _REFUSED),
+    "unreachable": ("EndpointConnectionError", _UNREACHABLE),
+    "connect-late": ("ConnectTimeoutError", _LATE),
+    "certificate": ("SSLError", _CERTIFICATE),
+    "tls": ("SSLError", _HANDSHAKE),
+    "client-certificate": ("SSLError", _HANDSHAKE),
+    "proxy": ("ProxyConnectionError", _TUNNEL),
+    "unsendable": ("HTTPClientError", _UNWRITABLE),
+    "exhausted": ("HTTPClientError", _CUT),
+    "cut": ("ConnectionClosedError", _CUT),
+    "late": ("ReadTimeoutError", _SLOW),
+    "garbled": ("ConnectionClosedError", _GARBLED),
+    "large": ("HTTPClientError", _GARBLED),
+}
+"""What a failure of the wire means, and the class that botocore gives it. What has been sent, the wire says itself."""
+_NO_CONNECTION = ("EndpointConnectionError", "ConnectTimeoutError")
 _LIBRARIES = ("botocore.", "urllib3.")
 """Where these exceptions come from."""
 
@@ -159,7 +184,7 @@ def explain_transport(error: Exception) -> JackfieldError | None:
     if refused is not None:  # the guard's refusal, raised just before connecting
         return refused
     inner = getattr(error, "kwargs", {}).get("error")
-    if isinstance(inner, Unavailable):  # the response is too large, or not AWS's
+    if isinstance(inner, JackfieldError):  # the response is too large or not AWS's, or the wire's failure is explained already
         return inner
     names = [kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith(_LIBRARIES)]
     fault = next((_FAULTS[name] for name in names if name in _FAULTS), _GARBLED if _broke_a_parser(error) else None)
@@ -167,11 +192,35 @@ def explain_transport(error: Exception) -> JackfieldError | None:
         fault = _BAD_IDENTITY  # not caused by the connector's request
     if fault is None:
         return None
-    seen, deadline = _sharpened(fault, error), current_deadline()
-    if seen.ended and deadline is not None and deadline.remaining() <= 0:
-        # also of a handshake, which may time out as well: botocore says no more than that
-        return deadline.passed(fault.sent, _made(_LATE if fault.sent is Sent.NOTHING else _SLOW, error))
-    return _made(seen, error)
+    seen, place = _sharpened(fault, error), _place(error)
+    # a handshake may time out as well, and botocore says no more than that it ended
+    return _late(seen, fault.sent, place) or _made(seen, place)
+
+
+def raised_by_wire(fault: WireFault | JackfieldError, url: str, *, proxied: bool) -> Exception:
+    """Return the exception that botocore's client would raise for a failed request, with the error to report inside.
+
+    ``proxied`` means that a proxy passes the request on: connections are made to it. Call it while the attempt's deadline is set.
+    """
+    import botocore.exceptions
+
+    if isinstance(fault, JackfieldError):
+        return cast("Exception", botocore.exceptions.HTTPClientError(error=fault))
+    name, meaning = _WIRE_FAULTS[fault.kind]
+    if proxied and name in _NO_CONNECTION:
+        name, meaning = "ProxyConnectionError", _PROXY
+    meaning, place = replace(meaning, sent=fault.sent), urlsplit(url)
+    short = exhausted(fault.__cause__, fault.sent) if fault.__cause__ is not None else None
+    found = short or _late(meaning, fault.sent, place) or _made(meaning, place)
+    return cast("Exception", getattr(botocore.exceptions, name)(endpoint_url=url, proxy_url="", error=found))
+
+
+def _late(fault: _Fault, sent: Sent, place: SplitResult) -> JackfieldError | None:
+    """Return the error for a failure that the deadline caused; None for others."""
+    deadline = current_deadline()
+    if not fault.ended or deadline is None or deadline.remaining() > 0:
+        return None
+    return deadline.passed(sent, _made(_LATE if sent is Sent.NOTHING else _SLOW, place))
 
 
 def check_sendable(headers: Mapping[str, str | bytes]) -> None:
@@ -185,8 +234,7 @@ def check_sendable(headers: Mapping[str, str | bytes]) -> None:
             raise InvalidConnection(_UNSENDABLE.says, hint=_UNSENDABLE.hint, sent=Sent.NOTHING)
 
 
-def _made(fault: _Fault, error: Exception) -> JackfieldError:
-    place = _place(error)
+def _made(fault: _Fault, place: SplitResult) -> JackfieldError:
     message = fault.says.format(host=place.netloc.rpartition("@")[2] or "AWS", name=place.hostname)
     details = [] if fault.path is None else [Detail(fault.path, message)]
     return fault.kind(message, details=details, hint=fault.hint, sent=fault.sent, repeatable=fault.repeatable)

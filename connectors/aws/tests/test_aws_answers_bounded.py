@@ -14,6 +14,8 @@ from jackfield.connector.context import entered
 from jackfield_aws import AWS_ERRORS, ApiKeySecret, bounded
 from raw_server import read_request, serving
 
+pytestmark = pytest.mark.usefixtures("direct")
+
 _PIECE = b" " * 65536
 _TIMES = 2 * MAX_ANSWER // len(_PIECE)
 HEADS = {

@@ -18,6 +18,8 @@ from jackfield.errors import Cancelled
 from jackfield_aws import AWS_ERRORS, VERSION, ApiKeySecret, AwsClients, sessions
 from jackfield_aws.endpoints import service_endpoint, sts_endpoint
 
+pytestmark = pytest.mark.usefixtures("direct")
+
 KEYS = {"accessKeyId": KEY_ID, "secretAccessKey": SECRET}
 
 

@@ -13,6 +13,8 @@ from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import ClientSpec, make_client
 from raw_server import read_request, serving
 
+pytestmark = pytest.mark.usefixtures("direct")
+
 GUARD = Guard()
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 

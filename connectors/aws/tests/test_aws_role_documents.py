@@ -14,10 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
+from moto.core import patch_client
 
 from jackfield.connector import InvalidConnection, InvalidInput
 from jackfield_aws import AwsAssumeRole
 from jackfield_aws.role_documents import WantedRole, cloudformation_template, terraform_module
+from moto_quiet import quiet
+
+quiet()
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/customers/acme-ses"
 PRINCIPAL = "arn:aws:iam::111122223333:user/jackfield"
@@ -108,9 +112,10 @@ def test_cloudformation_accepts_it(principal: str | None, tmp_path: Path, monkey
         monkeypatch.setenv(name, "testing")
     with mock_aws():
         parameters = [{"ParameterKey": "TrustedPrincipal", "ParameterValue": PRINCIPAL}] if principal is None else []
-        stacks = boto3.client("cloudformation", region_name="eu-west-1")
+        stacks, iam = boto3.client("cloudformation", region_name="eu-west-1"), boto3.client("iam")
+        patch_client(stacks)
+        patch_client(iam)
         made = stacks.create_stack(StackName="acme", TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"], Parameters=parameters)
-        iam = boto3.client("iam")
         role = iam.get_role(RoleName="acme-ses")["Role"]
         policy = iam.get_role_policy(RoleName="acme-ses", PolicyName="jackfield")["PolicyDocument"]
         (output,) = stacks.describe_stacks(StackName=made["StackId"])["Stacks"][0]["Outputs"]

@@ -1,0 +1,120 @@
+"""Signature Version 4 in request headers (IAM User Guide, "Create a signed AWS API request"), with the derived keys of a day cached."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, NoReturn, Protocol
+from urllib.parse import quote
+
+from botocore.auth import SIGNED_HEADERS_BLACKLIST
+from botocore.utils import normalize_url_path
+
+_ALGORITHM, _END = "AWS4-HMAC-SHA256", "aws4_request"
+_EMPTY = sha256(b"").hexdigest()
+_UNSIGNED = frozenset(SIGNED_HEADERS_BLACKLIST)
+_MOST_KEYS = 16
+"""Keys that a signer keeps: those of an identity's last sessions, in the few regions and under the few names that one client signs for."""
+
+
+class Credentials(Protocol):
+    """Frozen credentials of botocore, or Keys in that form."""
+
+    @property
+    def access_key(self) -> str:
+        """Id of the access key."""
+
+    @property
+    def secret_key(self) -> str:
+        """Secret access key."""
+
+    @property
+    def token(self) -> str | None:
+        """Session token, if it is a session's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Region and service name that a signature is valid for."""
+
+    region: str
+    name: str
+
+
+class Signer:
+    """Signs requests. It keeps at most 16 derived keys, which are secrets: it shows none of them, and cannot be pickled."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self) -> None:
+        self._keys: dict[tuple[str, str, Scope], bytes] = {}
+
+    def __repr__(self) -> str:
+        return f"Signer({len(self._keys)} keys)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a signer cannot be pickled: it holds secrets")
+
+    def sign(
+        self, method: str, path: str, query: str, headers: dict[str, str], body: bytes, credentials: Credentials, scope: Scope, host: str
+    ) -> None:
+        """Add the date, the session token and the signature to ``headers``. ``path`` and ``query`` are those of the request's target, and
+        ``host`` is its Host field."""
+        stamp = now().strftime("%Y%m%dT%H%M%SZ")
+        headers["X-Amz-Date"] = stamp
+        if credentials.token:
+            headers["X-Amz-Security-Token"] = credentials.token
+        lines, names = _canonical_headers(headers, host)
+        digest = headers.get("X-Amz-Content-SHA256") or (sha256(body).hexdigest() if body else _EMPTY)
+        canonical = f"{method}\n{_canonical_path(path)}\n{_canonical_query(query)}\n{lines}\n{names}\n{digest}"
+        area = f"{stamp[:8]}/{scope.region}/{scope.name}/{_END}"
+        text = f"{_ALGORITHM}\n{stamp}\n{area}\n{sha256(canonical.encode()).hexdigest()}"
+        signature = _digest(self._key(credentials.secret_key, stamp[:8], scope), text).hex()
+        headers["Authorization"] = f"{_ALGORITHM} Credential={credentials.access_key}/{area}, SignedHeaders={names}, Signature={signature}"
+
+    def _key(self, secret: str, day: str, scope: Scope) -> bytes:
+        key = (secret, day, scope)
+        found = self._keys.get(key)
+        if found is None:
+            found = f"AWS4{secret}".encode()
+            for part in (day, scope.region, scope.name, _END):
+                found = _digest(found, part)
+            if len(self._keys) >= _MOST_KEYS:
+                self._keys.clear()
+            self._keys[key] = found
+        return found
+
+
+def now() -> datetime:
+    """Return the time of a signature. AWS compares it with its own clock, so it is never the runtime's."""
+    return datetime.now(UTC)
+
+
+def _digest(key: bytes, text: str) -> bytes:
+    return hmac.digest(key, text.encode(), "sha256")
+
+
+def _canonical_headers(headers: Mapping[str, Any], host: str) -> tuple[str, str]:
+    """Return the lines of the signed header fields, and their names joined by ``;``."""
+    found = {"host": host}
+    for name, value in headers.items():
+        lowered = name.lower()
+        if lowered not in _UNSIGNED:
+            found[lowered] = " ".join(value.split())
+    names = sorted(found)
+    return "".join([f"{name}:{found[name]}\n" for name in names]), ";".join(names)
+
+
+def _canonical_path(path: str) -> str:
+    return path if path == "/" else quote(normalize_url_path(path), safe="/~")
+
+
+def _canonical_query(query: str) -> str:
+    """Return a query sorted by its encoded names, then values."""
+    if "&" not in query:
+        return query if not query or "=" in query else f"{query}="
+    pairs = (pair.partition("=") for pair in query.split("&"))
+    return "&".join([f"{name}={value}" for name, value in sorted((name, value) for name, _, value in pairs)])

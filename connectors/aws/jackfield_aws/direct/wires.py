@@ -1,0 +1,73 @@
+"""How a client's requests reach AWS: through which proxy, with which certificates, and past which guard. One wire per combination serves
+the whole process."""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from jackfield.connector import Guard, Target, Wire, WireSettings
+from jackfield_aws.limits import CONNECT_TIMEOUT
+
+PORTS = {"http": 80, "https": 443}
+"""Default ports."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Reach:
+    """Settings of a client that decide how its requests are sent. ``proxies`` is botocore's choice of a proxy for a URL, made from the
+    environment; ``bundle`` is a file of certificate authorities, None for botocore's own; ``guard_path`` points at the connection's value
+    that names the endpoint; ``read_timeout`` bounds a request without a deadline, in seconds."""
+
+    proxies: Any
+    bundle: str | None
+    guard: Guard
+    guard_path: str
+    read_timeout: float
+
+    def wire(self, url: str) -> tuple[Wire, bool]:
+        """Return the wire for requests to ``url``, and whether a proxy passes them on.
+
+        :raises LookupError: if there is none: the proxy is one that is spoken to over TLS.
+        """
+        proxy = self.proxies.proxy_url_for(url)
+        if proxy is not None and urlsplit(proxy).scheme != "http":
+            raise LookupError("a proxy over TLS")
+        path = "" if self.guard.internal else self.guard_path
+        return _wire(proxy, self.bundle, self.guard, path), proxy is not None
+
+
+def reach_of(client: Any, guard: Guard, guard_path: str, read_timeout: float) -> Reach:
+    """Return the settings that botocore has found for a client."""
+    session = client._endpoint.http_session
+    bundle = session._verify if isinstance(session._verify, str) and session._verify else None
+    return Reach(session._proxy_config, bundle, guard, guard_path, read_timeout)
+
+
+@functools.lru_cache(maxsize=64)
+def _wire(proxy: str | None, bundle: str | None, guard: Guard, guard_path: str) -> Wire:
+    # It holds connections but nobody's credentials: each request brings its own signature.
+    parts = urlsplit(proxy or "")
+    target = Target("http", parts.hostname or "", parts.port or PORTS["http"]) if proxy else None
+    login = (unquote(parts.username), unquote(parts.password)) if parts.username and parts.password else None
+    return Wire(
+        WireSettings(
+            guard=guard,
+            guard_path=guard_path,
+            tls=functools.partial(_context, bundle),
+            proxy=target,
+            proxy_login=login,
+            connect_timeout=CONNECT_TIMEOUT,
+        )
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _context(bundle: str | None) -> ssl.SSLContext:
+    """Return a TLS context with the authorities of ``bundle``, else those that botocore trusts."""
+    from botocore.httpsession import get_cert_path
+
+    return ssl.create_default_context(cafile=bundle or get_cert_path(True))
