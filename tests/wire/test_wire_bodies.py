@@ -202,6 +202,8 @@ INTERIM = [
     Case("100 in chunks", b"HTTP/1.1 100 Continue\r\nTransfer-Encoding: chunked\r\n\r\n" + LAST + FINAL, GARBLED),
     Case("103 with a bad field", b"HTTP/1.1 103 Hints\r\nA : b\r\n\r\n" + FINAL, GARBLED),
     Case("103 with half a body of another", b"HTTP/1.1 103 Hints\r\nLink: a\r\n\r\n\r\n" + FINAL, GARBLED),
+    Case("103 with two lengths", b"HTTP/1.1 103 Hints\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n" + FINAL, GARBLED),
+    Case("103 with another coding", b"HTTP/1.1 103 Hints\r\nTransfer-Encoding: gzip\r\n\r\n" + FINAL, GARBLED),
     Case("101 for nothing", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + FINAL, GARBLED),
     Case("101 after 100", b"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 101 S\r\n\r\n" + FINAL, GARBLED),
     Case("only 100", b"HTTP/1.1 100 Continue\r\n\r\n", CUT, ends=True),

@@ -15,7 +15,7 @@ from typing import NoReturn
 from jackfield.errors import Sent
 from jackfield.wire.faults import Kind, WireFault, broken, garbled, no_handshake, not_connected, printable
 from jackfield.wire.guard import ANYWHERE, Guard
-from jackfield.wire.head import head_end, read_head, write_head
+from jackfield.wire.head import framing_of, head_end, read_head, write_head
 
 Limit = Callable[[], float]
 """Returns the seconds left for a request; 0 or less once its deadline has passed."""
@@ -168,7 +168,7 @@ class Connection:
         """Return True if what has arrived is neither an interim response, nor a success, nor the beginning of one: it may come before its
         request was read, and a server that wants the rest of it would wait for ever."""
         while _INTERIM.match(self.buffer) and (end := head_end(self.buffer, 0)):
-            read_head(self.buffer[:end])
+            framing_of(read_head(self.buffer[:end])[2])
             self.buffer = self.buffer[end:]
         return not _GOES_ON.match(self.buffer + _ANY_SUCCESS[len(self.buffer) :])
 
@@ -181,7 +181,7 @@ class Connection:
             head = self._one_head(limit)
             if not _INTERIM.match(head):
                 return head
-            read_head(head)
+            framing_of(read_head(head)[2])
         raise garbled(f"more than {_MOST_INTERIM:,} interim responses")
 
     def _one_head(self, limit: Limit) -> bytes:

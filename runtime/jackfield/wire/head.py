@@ -17,6 +17,7 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: " + _VALUE + rb")?\r?\n")
 _BLOCK = re.compile(rb"(?:" + _TOKEN + rb":" + _VALUE + rb"\r?\n)*\r?\n")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
 _END = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _REQUEST = re.compile(rb"[A-Z-]{1,32} [\x21-\x7e]+ HTTP/1\.1\r\n(?:" + _TOKEN + rb":" + _VALUE + rb"\r\n)*\r\n")
@@ -70,6 +71,19 @@ def write_head(method: str, target: bytes, fields: Iterable[tuple[bytes, bytes]]
     if _REQUEST.fullmatch(head) is None or head.count(b"\n") != len(lines):
         raise WireFault(Kind.UNSENDABLE, Sent.NOTHING, "a part of the request's head contains characters that HTTP does not allow")
     return head
+
+
+def framing_of(fields: Fields) -> tuple[list[bytes], list[bytes]]:
+    """Return the lengths and the codings by which a head frames its body.
+
+    :raises WireFault: if there are several lengths, or a coding that is not chunked.
+    """
+    lengths, codings = values_of(fields, b"content-length"), values_of(fields, b"transfer-encoding")
+    if codings and codings != [b"chunked"]:
+        raise garbled("its body is encoded for the transfer in another way than chunked")
+    if lengths and (len(set(lengths)) > 1 or _LENGTH.fullmatch(lengths[0]) is None):
+        raise garbled("its Content-Length is not one number")
+    return lengths, codings
 
 
 def values_of(fields: Fields, name: bytes) -> list[bytes]:

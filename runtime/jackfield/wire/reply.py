@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator
 from jackfield.errors import Sent
 from jackfield.wire.connection import Connection, Limit
 from jackfield.wire.faults import Kind, WireFault, garbled
-from jackfield.wire.head import MAX_HEAD, read_fields, read_head, values_of
+from jackfield.wire.head import MAX_HEAD, framing_of, read_fields, read_head, values_of
 
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
 _LONGEST_CHUNK_LINE = 4_096
-_LENGTH = re.compile(rb"[0-9]{1,18}")
 _BODILESS = frozenset({204, 304})
 _CHUNKED = -1
 _UNTIL_CLOSE = -2
@@ -33,7 +32,7 @@ class Reply:
         self._connection: Connection | None = connection
         self._limit = limit
         self._keep = keep
-        lengths, codings = values_of(self.fields, b"content-length"), values_of(self.fields, b"transfer-encoding")
+        lengths, codings = framing_of(self.fields)
         self._framing = _framing(method, self.status, lengths, codings)
         certain = minor == 1 and self._framing != _UNTIL_CLOSE and not (lengths and codings)
         self._reusable = certain and b"close" not in values_of(self.fields, b"connection")
@@ -138,10 +137,6 @@ class Reply:
 
 def _framing(method: str, status: int, lengths: list[bytes], codings: list[bytes]) -> int:
     """Return the length of the body in bytes, or how its end is found (RFC 9112 §6.3)."""
-    if codings and codings != [b"chunked"]:
-        raise garbled("its body is encoded for the transfer in another way than chunked")
-    if lengths and (len(set(lengths)) > 1 or _LENGTH.fullmatch(lengths[0]) is None):
-        raise garbled("its Content-Length is not one number")
     if method == "HEAD" or status in _BODILESS:
         return 0
     if codings:
