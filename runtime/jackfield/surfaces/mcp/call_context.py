@@ -22,7 +22,7 @@ that the client has left: what was not sent is then not sent (docs/concepts.md).
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """Caller of a tool, and the runtime of their workspace. ``origin`` is the URL of the HTTP API; None if there is none."""
+    """Caller of a tool, and the runtime of their workspace. ``origin`` returns the URL of the HTTP API; None if there is none."""
 
     runtime: Jackfield
     caller: Caller
@@ -30,7 +30,7 @@ class CallContext:
     run: Run
     briefly: Briefly
     tools: McpTools = "discovery"
-    origin: str | None = None
+    origin: Callable[[], str] | None = None
 
     @property
     def catalog(self) -> Catalog:

@@ -159,7 +159,8 @@ async def _guide(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, str
     about = {"connector": manifest.key, "connectorVersion": manifest.version, "action": action.key, "effect": action.rule_effect}
     texts = {"title": action.title, "description": action.description, "inputs": dict(action.inputs), "output": dict(action.output)}
     found = {**about, "verdict": verdict.to_json(), "thirdParty": texts}
-    return found, f"{_OF_AUTHOR}\n\n{guide(manifest, action, verdict, call.origin)}"
+    origin = None if call.origin is None else call.origin()
+    return found, f"{_OF_AUTHOR}\n\n{guide(manifest, action, verdict, origin)}"
 
 
 async def _connections(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:

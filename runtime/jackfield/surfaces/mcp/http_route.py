@@ -13,7 +13,6 @@ import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +126,7 @@ class _Call:
         self._server = server
         self._runtime = runtime
         self._identity = identity
-        self._caller = replace(identity.caller, audience="mcp")
+        self._caller = identity.caller_as("mcp")
         self._request = request
         self._large = large
         self._files = 0
@@ -135,7 +134,11 @@ class _Call:
 
     async def answered(self, exchange: Exchange, body: bytes) -> Answer:
         """Let the SDK answer the request. A large one is handled entirely in a thread, so as not to block the event loop."""
-        server, origin = self._server, str(self._request.base_url).rstrip("/")
+        server = self._server
+
+        def origin() -> str:
+            return str(self._request.base_url).rstrip("/")
+
         call = CallContext(self._runtime, self._caller, server.search, self._run, server.briefly, server.settings.mcp_tools, origin)
         headers = self._request.scope["headers"]
         if self._large:

@@ -42,8 +42,8 @@ def failed(error: JackfieldError, *, structured: bool) -> CallToolResult:
 
 
 def _answer(body: dict[str, Any], texts: list[str], *, structured: bool, is_error: bool = False) -> CallToolResult:
-    content: list[Any] = [TextContent(type="text", text=text) for text in texts]
-    return CallToolResult(content=content, structured_content=body if structured else None, is_error=is_error)
+    content: list[Any] = [TextContent.model_construct(type="text", text=text) for text in texts]  # ours need no validation
+    return CallToolResult.model_construct(content=content, structured_content=body if structured else None, is_error=is_error)
 
 
 def _beside(whole: str) -> list[str]:

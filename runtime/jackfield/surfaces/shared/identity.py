@@ -47,8 +47,11 @@ class Identity:
     @property
     def caller(self) -> Caller:
         """Caller for the journal and the access rules."""
+        return self.caller_as("operator" if self.kind == "link" else "tenant")
+
+    def caller_as(self, audience: Audience) -> Caller:
+        """Return the caller as one of an audience, which is offered connectors and actions of its own."""
         token = self.id if self.kind == "token" else None
-        audience: Audience = "operator" if self.kind == "link" else "tenant"
         return Caller(self.id, self.scope, self.rules, remote=True, token=token, audience=audience)
 
     def require(self, scope: Scope) -> None:

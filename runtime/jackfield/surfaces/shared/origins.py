@@ -24,7 +24,7 @@ def check_origin(request: Request, settings: Settings) -> None:
     :raises Problem: 403.
     """
     given, headers = request.headers.getlist("origin"), request.headers
-    allowed = {*settings.origins, *_own(request, settings)}
+    allowed = {*settings.origins, *_own(request, settings)} if given else ()
     local = settings.loopback and not settings.behind_proxy
     fault = page_fault(given, headers.get("sec-fetch-site", ""), headers.get("host", ""), allowed=allowed, local=local)
     if fault is not None:
