@@ -12,10 +12,11 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from jackfield.surfaces.http.exchange import Exchange
 from jackfield.surfaces.http.protocol import Bounded
 
 OWN = {"close_politely", "send_whole"}
-OF_THE_PROTOCOL = {"connections", "cycle", "flow", "headers", "loop", "parser", "transport", "url"}
+OF_THE_PROTOCOL = {"connections", "cycle", "flow", "headers", "loop", "parser", "scope", "server_state", "tasks", "transport", "url"}
 OF_THE_CYCLE = {"disconnected", "keep_alive", "message_event", "response_complete", "response_started", "transport"}
 OF_THE_FLOW = {"read_paused", "resume_reading"}
 OF_THE_TRANSPORT = {"close", "is_closing", "write"}
@@ -63,6 +64,13 @@ def test_each_callback_of_ours_is_one_of_uvicorns() -> None:
 def test_an_answer_asks_no_more_of_its_transport_than_ours_has() -> None:
     """The transport of an answer is our stand-in, which has three methods."""
     assert set(re.findall(r"self\.transport\.(\w+)", inspect.getsource(RequestResponseCycle))) <= OF_THE_TRANSPORT
+
+
+def test_a_server_asks_no_more_of_its_tasks_than_an_exchange_has() -> None:
+    """A plain request stands among the server's tasks, which are cancelled when the time to stop is over."""
+    asked = set(re.findall(r"\bt\.(\w+)\(", inspect.getsource(uvicorn.Server.shutdown)))
+    assert asked == {"cancel"}
+    assert parameters(Exchange.cancel)[1:] == ["msg"]
 
 
 def test_a_request_leaves_the_state_that_we_read() -> None:
