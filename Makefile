@@ -6,9 +6,9 @@ STAMP := $(VENV)/.stamp
 CONNECTORS := $(patsubst %/pyproject.toml,%,$(wildcard runtime/*/pyproject.toml connectors/*/pyproject.toml))
 PROJECTS := pyproject.toml $(CONNECTORS:%=%/pyproject.toml)
 CODE := runtime connectors tests benchmarks .ci
-# Processes that run tests: more than there are processors, since many tests wait for processes, servers and deadlines. On two processors,
-# six keep them busy for 97 % of the time, four for 88 %.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 4)
+# Processes that run tests: more than there are processors, since many tests wait for processes, servers and deadlines. By the CPU time and
+# the duration of each module, eight keep two processors busy for 97 % of the time, six for 89 %.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 6)
 # Compiled modules are kept, apart from the sources: without them each of the hundreds of processes that tests start compiles its imports again.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=

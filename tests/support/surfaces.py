@@ -205,7 +205,7 @@ GROUPS_OF_CALLS = frozenset({
 def parameters(holds: Callable[[str], bool]) -> list[Any]:
     """All vectors of groups for which something holds, and the surfaces that play each.
 
-    The first of each group, action and code has all that can express it. Each other one has the library and two more by turns, and all
+    The first of each group, action and code has all that can express it. Each other one has the library and one more by turns, and all
     of them in `make campaign`. Wheels are tested with those for a process of their own.
     """
     seen: set[object] = set()
@@ -219,8 +219,7 @@ def parameters(holds: Callable[[str], bool]) -> list[Any]:
         if vector.process or kind not in seen:
             found.append(pytest.param(vector, (first, *others), marks=() if vector.process else pytest.mark.tree_only, id=str(vector)))
         else:
-            turns = sorted({number % len(others), (number // 3 + 1) % len(others)})
-            few = (first, *(others[turn] for turn in turns))
+            few = (first, others[number % len(others)])
             found.append(pytest.param(vector, few, marks=pytest.mark.tree_only, id=str(vector)))
             found.append(pytest.param(vector, (first, *others), marks=pytest.mark.campaign, id=f"{vector}-everywhere"))
         seen.add(kind)
