@@ -1,28 +1,34 @@
-"""What catalogs are made of, made once for each process of pytest: entry points of the environment, manifests, schemas of models.
+"""What catalogs are made of, made once for each process of pytest: entry points of the environment, manifests, schemas of models and their
+compiled forms, the comparison of code and manifest, botocore's models.
 
-Each test has catalogs of its own. To look through the environment's 250 distributions takes 3 ms, to read the manifests 6 ms, and the
-schema of a model a millisecond, of which a catalog has hundreds. Nothing that these are made from changes with the test.
+Each test has catalogs of its own. To look through the environment's 250 distributions takes 3 ms, to read the manifests 6 ms, to compile
+the schema of an action 10 ms, and the schema of a model takes a millisecond, of which a catalog has hundreds. Nothing that these are made
+from changes with the test.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from unittest import mock
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
 
+import jackfield.schema.cache
 from jackfield.catalog import discovery, installed
+from jackfield.catalog.comparing import mismatch
 from jackfield.catalog.discovery import EntryPoint
 from jackfield.catalog.indexed import read_manifest
 from jackfield.connector import manifests
 from jackfield.manifest import Manifest
+from jackfield.schema import CompiledSchema, compile_schema
 
 _SCHEMA, _DISTRIBUTIONS, _POINTS = manifests.model_schema, discovery._distributions, discovery._read
 _ENVIRONMENT = sysconfig.get_path("purelib")
@@ -36,6 +42,10 @@ def parts_kept() -> Iterator[None]:
         stack.enter_context(mock.patch.object(discovery, "_distributions", _distributions))
         stack.enter_context(mock.patch.object(discovery, "_read", _points))
         stack.enter_context(mock.patch.object(installed, "read_manifest", _manifest))
+        stack.enter_context(mock.patch.object(installed, "mismatch", _kept_comparisons()))
+        stack.enter_context(mock.patch.object(jackfield.schema.cache, "compile_schema", _compiled))
+        if (models := sys.modules.get("jackfield_aws.service_models")) is not None:  # a test of this run has imported it
+            stack.enter_context(mock.patch.object(models.ServiceModels, "load_data_with_path", _model, create=True))
         yield
 
 
@@ -82,3 +92,42 @@ def _manifest(folder: str) -> Manifest:
 @cache
 def _known_manifest(folder: str, *_changed: int) -> Manifest:
     return read_manifest(folder)
+
+
+def _kept_comparisons() -> Any:
+    agreed: dict[tuple[int, int, frozenset[str]], object] = {}
+
+    def compared(found: object, manifest: Manifest, actions: set[str], **more: Any) -> str | None:
+        about = (id(found), id(manifest), frozenset(actions))
+        if more or about not in agreed:
+            difference = mismatch(found, manifest, actions, **more)
+            if more or difference is not None:
+                return difference
+            agreed[about] = found, manifest  # whose ids are theirs as long as they are kept
+        return None
+
+    return compared
+
+
+def _compiled(schema: Mapping[str, Any], *, noun: str = "input") -> CompiledSchema:
+    try:
+        text = pickle.dumps(schema)
+    except (pickle.PicklingError, TypeError, AttributeError, RecursionError):
+        return compile_schema(schema, noun=noun)
+    return _known_schema(text, noun)
+
+
+@lru_cache(2_000)
+def _known_schema(text: bytes, noun: str) -> CompiledSchema:
+    return compile_schema(pickle.loads(text), noun=noun)
+
+
+def _model(loader: Any, name: str) -> Any:
+    return _known_model(tuple(loader.search_paths), name)
+
+
+@lru_cache(40)
+def _known_model(folders: tuple[str, ...], name: str) -> Any:
+    from botocore.loaders import Loader
+
+    return Loader(list(folders), include_default_search_paths=False).load_data_with_path(name)
