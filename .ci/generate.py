@@ -50,6 +50,7 @@ _PAGES = {
     "connector-calls": python_pages.connector_calls,
     "connector-connections": python_pages.connector_connections,
     "connector-errors": python_pages.connector_errors,
+    "connector-wire": python_pages.connector_wire,
     "errors": errors_page.page,
     "hooks": plugin_pages.hooks,
     "http-operations": http_page.page,

@@ -29,9 +29,9 @@ a page of its own. [Send your first email](../tutorial/callers.md#from-python) h
 _CONNECTOR = """# Connector API
 
 Everything that a connector imports comes from `jackfield.connector`. This page describes its declarations, except for
-[connection types](connector-connections.md); [Connector API: calls](connector-calls.md) and [errors](connector-errors.md) describe the
-rest, which it uses at run time. [Write a connector](../tutorial/authors.md) introduces them step by step, and [the conformance
-rules](conformance.md) check their use."""
+[connection types](connector-connections.md); [Connector API: calls](connector-calls.md), [wire](connector-wire.md) and
+[errors](connector-errors.md) describe the rest, which it uses at run time. [Write a connector](../tutorial/authors.md) introduces them
+step by step, and [the conformance rules](conformance.md) check their use."""
 
 _TYPES = """# Connector API: connection types
 
@@ -42,6 +42,11 @@ _CALLS = """# Connector API: calls
 
 Classes and functions that a connector uses while a connection is opened and an action runs: the attempt, the context, files and the
 guard. [Connector API](connector-api.md) has its declarations, [Connector API: errors](connector-errors.md) the errors that it reports."""
+
+_WIRE = """# Connector API: wire
+
+HTTP/1.1 over pooled connections, for connectors that send requests themselves: deadlines, the guard and the exact knowledge of
+what was sent are those of the runtime. [Connector API: calls](connector-calls.md) has the attempt that a request belongs to."""
 
 _ERRORS = """# Connector API: errors
 
@@ -69,6 +74,9 @@ _AT_RUN = {
 }  # fmt: skip
 """What a connector uses at run time; the rest of the API declares."""
 
+_OF_WIRE = {"Reply", "Target", "Wire", "WireFault", "WireSettings"}
+"""What sends requests, on a page of its own."""
+
 _OF_TYPES = {"Account", "Authorization", "ConnectionType", "DeviceAuthorization", "Grant", "Grants", "Minted", "Serves", "Step"}
 """What connection types consist of and return, on a page of their own."""
 
@@ -94,7 +102,7 @@ def python_connections() -> str:
 
 def connector_api() -> str:
     """The page of what authors declare."""
-    return _page([NOTICE, _CONNECTOR, *_named(sorted(set(connector.__all__) - _AT_RUN - _OF_TYPES))])
+    return _page([NOTICE, _CONNECTOR, *_named(sorted(set(connector.__all__) - _AT_RUN - _OF_TYPES - _OF_WIRE))])
 
 
 def connector_connections() -> str:
@@ -105,6 +113,11 @@ def connector_connections() -> str:
 def connector_calls() -> str:
     """The page of what a connector uses while it opens and runs."""
     return _page([NOTICE, _CALLS, *_named(sorted(_AT_RUN - _FAILURES))])
+
+
+def connector_wire() -> str:
+    """The page of what sends requests."""
+    return _page([NOTICE, _WIRE, *_named(sorted(_OF_WIRE))])
 
 
 def connector_errors() -> str:
