@@ -9,9 +9,9 @@ from typing import Any
 _DATE, _ZONE = len("2026-01-31"), len("+00:00")
 
 
-def parse_as_json(session: Any) -> None:
-    """Make all clients of a botocore Session return times as RFC 3339 and bytes as ``{"data": base64}``."""
-    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=timestamp, blob_parser=blob)
+def parse_as_json(parsers: Any) -> None:
+    """Make the parsers of a botocore factory return times as RFC 3339 and bytes as ``{"data": base64}``."""
+    parsers.set_parser_defaults(timestamp_parser=timestamp, blob_parser=blob)
 
 
 def timestamp(value: Any) -> str:

@@ -87,7 +87,7 @@ class _Shared:
         if as_json:
             from jackfield_aws.json_answers import parse_as_json
 
-            parse_as_json(self.session)
+            parse_as_json(self.session.get_component("response_parser_factory"))
         if region is not None:
             # Role profiles and web identity call STS to get the machine's credentials. botocore would use the region of this Session's last
             # client, which is created after the credentials were found, else the global endpoint.
@@ -128,10 +128,7 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
     from jackfield_aws.bounded import bound
     from jackfield_aws.service_models import find_by_name
 
-    if spec.endpoint is not None and not _has_legal_port(spec.endpoint):
-        raise _not_made(spec, ValueError())  # botocore would detect it only when sending
-    if not spec.guard.internal and spec.endpoint is not None:
-        spec.guard.check(_host(spec.endpoint), pointer_to_endpoint(spec))
+    check_endpoint(spec)
     ambient = spec.identity if isinstance(spec.identity, Ambient) else None
     with shared_session(ambient, spec.region, as_json=spec.as_json) as session:
         if ambient is not None:
@@ -154,6 +151,17 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
     bound(client, spec.guard, pointer_to_endpoint(spec))
     hush()
     return client
+
+
+def check_endpoint(spec: ClientSpec) -> None:
+    """Check the endpoint that a connection names.
+
+    :raises InvalidConnection: if its port cannot be one, or it may not be reached.
+    """
+    if spec.endpoint is not None and not _has_legal_port(spec.endpoint):
+        raise _not_made(spec, ValueError())  # botocore would detect it only when sending
+    if not spec.guard.internal and spec.endpoint is not None:
+        spec.guard.check(_host(spec.endpoint), pointer_to_endpoint(spec))
 
 
 def find_identity(ambient: Ambient, region: str | None = None) -> str:
@@ -233,13 +241,18 @@ def _credentials(identity: Keys | Ambient) -> dict[str, str | None]:
     }
 
 
-def _config(read_timeout: float, spec: ClientSpec) -> Any:
+def user_agent() -> str:
+    """Return the fixed text that names the caller: composing botocore's own takes a third of a small call's CPU time."""
     import botocore
+
+    return f"jackfield/{VERSION} Botocore/{botocore.__version__}"
+
+
+def _config(read_timeout: float, spec: ClientSpec) -> Any:
     from botocore.config import Config
 
     return Config(
-        # A fixed text: composing botocore's own takes a third of a small call's CPU time.
-        user_agent=f"jackfield/{VERSION} Botocore/{botocore.__version__}",
+        user_agent=user_agent(),
         # total_max_attempts overrides AWS_MAX_ATTEMPTS; max_attempts would not, and counts from 0.
         retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=CONNECT_TIMEOUT,

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from socket import socket
 from typing import Any
 
 import pytest
+from botocore import handlers
 from botocore.exceptions import ClientError, NoCredentialsError
 
 from aws_opening import KEY_ID, MAIL, SECRET, TOKEN, Opener
 from fake_aws import FakeAws
 from jackfield.connector.context import entered
 from jackfield_aws import ApiKeySecret, AwsClients
+from jackfield_aws.direct import light
 from jackfield_aws.direct.client import DirectClient, open_client
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import ClientSpec, make_client
@@ -186,10 +191,11 @@ def test_nothing_of_it_shows_a_key(opener: Opener, aws: FakeAws) -> None:
             pickle.dumps(secretive)
 
 
-def test_refreshed_credentials_sign_the_next_request(aws: FakeAws) -> None:
+def test_refreshed_credentials_sign_the_next_request(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
     """Credentials that botocore refreshes are asked for before each request, and each pair has keys of its own."""
     from botocore.credentials import RefreshableCredentials
 
+    monkeypatch.setattr(light, "_table", dict)
     client: Any = open_client(ClientSpec("sesv2", "eu-west-1", aws.url, KEYS), begins=True)
     made = iter(("AKIAFIRST", "AKIASECOND"))
 
@@ -201,7 +207,7 @@ def test_refreshed_credentials_sign_the_next_request(aws: FakeAws) -> None:
             "expiry_time": str(datetime.now(UTC) + timedelta(seconds=5)),
         }
 
-    signer = client._client._request_signer
+    signer = client._calls.client()._request_signer
     signer._credentials = RefreshableCredentials.create_from_metadata(fresh(), refresh_using=fresh, method="test")
     client.get_account()
     assert aws.requests[-1].access_key_id == "AKIASECOND"
@@ -239,3 +245,57 @@ def test_a_function_in_aws_names_its_caller(monkeypatch: pytest.MonkeyPatch, aws
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988;Sampled=1")
     open_client(ClientSpec("sesv2", "eu-west-1", aws.url, KEYS), begins=True).get_account()
     assert aws.requests[-1].headers["x-amzn-trace-id"] == "Root=1-5759e988;Sampled=1"
+
+
+_LISTENER = ("before-send", lambda **_: None)
+
+
+@pytest.mark.parametrize(
+    ("variables", "settings", "is_light"),
+    [
+        ({}, "", True),
+        ({"AWS_PROFILE": "other", "AWS_REGION": "eu-west-2", "HTTPS_PROXY": ""}, "region = eu-west-2", True),
+        ({"AWS_USE_FIPS_ENDPOINT": "true"}, "", False),
+        ({"AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:9"}, "", False),
+        ({}, "use_dualstack_endpoint = true", False),
+        ({}, "[", False),
+    ],
+)
+def test_botocores_client_is_made_where_something_is_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], settings: str, *, is_light: bool
+) -> None:
+    """For keys no client is made, unless a variable or the AWS configuration says how to call AWS, which only botocore knows in full."""
+    file = tmp_path / "config"
+    file.write_text(f"[default]\n{settings}\n", encoding="utf-8")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert (light.light_service(ClientSpec("secretsmanager", "eu-west-1", None, KEYS), 60.0) is not None) is is_light
+
+
+def test_a_client_is_made_where_functions_listen_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that listens to all clients of the process, as moto does, gets botocore's."""
+    spec = ClientSpec("sesv2", "eu-west-1", None, KEYS)
+    assert light.light_service(spec, 60.0) is not None
+    monkeypatch.setattr(handlers, "BUILTIN_HANDLERS", [*handlers.BUILTIN_HANDLERS, _LISTENER])
+    assert light.light_service(spec, 60.0) is None
+
+
+def test_a_cold_call_with_keys_imports_no_client(aws: FakeAws) -> None:
+    """The first call of a process imports neither boto3 nor botocore's session or client, and fails as later ones do."""
+    script = f"""
+import sys
+from jackfield_aws.direct.client import open_client
+from jackfield_aws.keys import Keys
+from jackfield_aws.sessions import ClientSpec
+client = open_client(ClientSpec("sesv2", "eu-west-1", {aws.url!r}, Keys({KEY_ID!r}, {SECRET!r})), begins=True)
+assert client.send_email(**{MAIL!r})["MessageId"]
+dear = {{"boto3", "botocore.client", "botocore.session", "botocore.handlers", "botocore.credentials"}} & sys.modules.keys()
+assert not dear, dear
+assert client.meta.region_name == "eu-west-1"
+assert "botocore.client" in sys.modules
+assert client.exceptions is client._calls.client().exceptions
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+    assert done.returncode == 0

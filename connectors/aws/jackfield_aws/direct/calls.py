@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from functools import partial
 from typing import Any, NoReturn
 
+from botocore import xform_name
+
 from jackfield.connector import Call, Deadline, JackfieldError, WireFault, bounded_answer, current_call
+from jackfield.fork import at_fork
 from jackfield_aws.client_hooks import is_safe
 from jackfield_aws.direct.answers import Answers
 from jackfield_aws.direct.parts import Service
-from jackfield_aws.direct.qualify import judge, registrations
+from jackfield_aws.direct.qualify import PLAIN, judge, registrations
 from jackfield_aws.direct.requests import Operation, Request, Requests, Unfit
 from jackfield_aws.limits import current_deadline
 from jackfield_aws.transport import check_sendable, raised_by_wire
@@ -20,41 +24,83 @@ _Raw = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
 class Calls:
-    """Calls of one botocore client's operations, without it where they qualify. Thread-safe; never repeats a request.
+    """Calls of one service's operations, without botocore's client where they qualify. Thread-safe; never repeats a request.
 
-    ``begins`` is set for the provider's operations; STS calls never count as an attempt of one.
+    ``make`` creates botocore's client at the first need of it; until then nobody can listen to its events, and operations that are not in
+    ``without`` qualify. ``begins`` is set for the provider's operations; STS calls never count as an attempt of one.
     """
 
-    def __init__(self, client: Any, service: Service, *, begins: bool) -> None:
-        self._client = client
+    def __init__(self, service: Service, make: Callable[[], Any], without: Container[str], *, begins: bool) -> None:
         self._service = service
+        self._make = make
+        self._without = without
         self._requests = Requests(service)
-        self._answers = Answers(service.parser, lambda: client.exceptions)
+        self._answers = Answers(service.parser, lambda: self.exceptions)
         self._begins = begins
-        self._seen = registrations(client)
+        self._client: Any = None
+        self._exceptions: Any = None
+        self.names: Mapping[str, str] = {xform_name(name): name for name in service.model.operation_names}
+        """Operations by the names of their methods."""
+        self._lock = threading.Lock()
+        at_fork(self)
+        self._seen: object = None
         self._operations: dict[str, Operation] = {}
+
+    @property
+    def service_name(self) -> str:
+        """Name of the service."""
+        return str(self._service.model.service_name)
+
+    @property
+    def exceptions(self) -> Any:
+        """Classes of the service's errors, the same for all callers."""
+        found = self._exceptions
+        if found is None:
+            from botocore.errorfactory import ClientExceptionsFactory
+
+            made = ClientExceptionsFactory().create_client_exceptions(self._service.model)
+            with self._lock:
+                found = self._exceptions = self._exceptions or made
+        return found
+
+    def client(self) -> Any:
+        """Return botocore's client, which raises the same classes."""
+        if self._client is None:
+            exceptions = self.exceptions
+            with self._lock:
+                if self._client is None:
+                    client = self._make()
+                    client._exceptions = exceptions
+                    self._client = client
+        return self._client
+
+    def close(self) -> None:
+        """Close the connections of botocore's client; the wire's own serve others, too."""
+        if self._client is not None:
+            self._client.close()
 
     def call(self, name: str, /, **parameters: Any) -> Any:
         """Call an operation, as the client's method does."""
         operation = self._operation(name)
         if operation.verdict.reasons:
-            return self._client._make_api_call(name, parameters)
+            return self.client()._make_api_call(name, parameters)
         try:
             request = self._requests.build(operation, dict(parameters), self._service.credentials())
         except Unfit:
-            return self._client._make_api_call(name, parameters)
+            return self.client()._make_api_call(name, parameters)
         call = current_call()
         status, fields, body = self._sent(operation, request, call)
         return self._answers.read(operation, status, fields, body, call)
 
     def _operation(self, name: str) -> Operation:
-        seen = registrations(self._client)
+        seen = None if self._client is None else registrations(self._client)
         if seen is not self._seen:
             self._seen, self._operations = seen, {}
         found = self._operations.get(name)
         if found is None:
             model = self._service.model.operation_model(name)
-            found = self._operations[name] = Operation.of(model, judge(self._client, model))
+            is_plain = self._client is None and name not in self._without
+            found = self._operations[name] = Operation.of(model, PLAIN if is_plain else judge(self.client(), model))
         return found
 
     def _sent(self, operation: Operation, request: Request, call: Call | None) -> _Raw:

@@ -9,10 +9,11 @@ from typing import Any, NoReturn
 
 from jackfield_aws.client_hooks import watch
 from jackfield_aws.direct.calls import Calls
+from jackfield_aws.direct.light import light_service
 from jackfield_aws.direct.parts import service_of
 from jackfield_aws.direct.wires import reach_of
 from jackfield_aws.limits import READ_TIMEOUT
-from jackfield_aws.sessions import ClientSpec, make_client, pointer_to_endpoint
+from jackfield_aws.sessions import ClientSpec, check_endpoint, make_client, pointer_to_endpoint
 
 SWITCH = "JACKFIELD_AWS_DIRECT"
 """Environment variable that, set to 0, lets botocore's client make all calls."""
@@ -28,42 +29,61 @@ def open_client(spec: ClientSpec, *, begins: bool, read_timeout: float = READ_TI
 
     :raises InvalidConnection: as ``make_client``.
     """
-    client = make_client(spec, read_timeout=read_timeout)
-    watch(client, begins=begins)
-    if not is_on():
+
+    def make() -> Any:
+        client = make_client(spec, read_timeout=read_timeout)
+        watch(client, begins=begins)
         return client
-    reach = reach_of(client, spec.guard, pointer_to_endpoint(spec), read_timeout)
-    return DirectClient(client, Calls(client, service_of(client, reach), begins=begins))
+
+    if not is_on():
+        return make()
+    check_endpoint(spec)
+    light = light_service(spec, read_timeout)
+    if light is not None:
+        return DirectClient(Calls(light[0], make, light[1], begins=begins))
+    client = make()
+    service = service_of(client, reach_of(client, spec.guard, pointer_to_endpoint(spec), read_timeout))
+    calls = Calls(service, lambda: client, (), begins=begins)
+    calls.client()
+    return DirectClient(calls)
 
 
 class DirectClient:
     """Client with the methods, exceptions, paginators and metadata of botocore's."""
 
-    def __init__(self, client: Any, calls: Calls) -> None:
-        self._client = client
+    def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
     def __getattr__(self, name: str) -> Any:
-        operation = self._client.meta.method_to_api_mapping.get(name)
+        operation = self._calls.names.get(name)
         if operation is None:
-            return getattr(self._client, name)
+            return getattr(self._calls.client(), name)
         found = self.__dict__[name] = partial(self._calls.call, operation)
         return found
+
+    @property
+    def exceptions(self) -> Any:
+        """Classes of the service's errors."""
+        return self._calls.exceptions
 
     def get_paginator(self, operation_name: str) -> Any:
         """Return botocore's paginator, whose pages are fetched by this client.
 
         :raises OperationNotPageableError: if the operation has no pages.
         """
-        found = self._client.get_paginator(operation_name)
+        found = self._calls.client().get_paginator(operation_name)
         found._method = getattr(self, operation_name)
         return found
 
+    def close(self) -> None:
+        """Close the connections that serve no other client."""
+        self._calls.close()
+
     def __dir__(self) -> Iterable[str]:
-        return dir(self._client)
+        return dir(self._calls.client())
 
     def __repr__(self) -> str:
-        return f"<DirectClient of {self._client.meta.service_model.service_name}>"
+        return f"<DirectClient of {self._calls.service_name}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("AWS clients cannot be pickled: they hold secrets")

@@ -78,6 +78,10 @@ class Verdict:
     after: tuple[Listener, ...] = ()
 
 
+PLAIN = Verdict(frozenset())
+"""Verdict on an operation to which botocore adds nothing at all."""
+
+
 def judge(client: Any, operation: Any) -> Verdict:
     """Judge an operation of a botocore client by its model, the client's settings and the functions that listen to its calls."""
     reasons = {*_of_client(client), *_of_model(operation)}

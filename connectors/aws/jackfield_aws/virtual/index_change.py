@@ -1,4 +1,5 @@
-"""Rebuild of the shipped index for a newer botocore: ``python -m jackfield_aws.virtual.index_change [--check]``.
+"""Rebuild of the shipped index, and of the table of operations that need botocore's client, for a newer botocore:
+``python -m jackfield_aws.virtual.index_change [--check]``.
 
 What an operator has offered must not grow or change unseen, so the operations that came, went or have another effect are printed.
 """
@@ -6,10 +7,12 @@ What an operator has offered must not grow or change unseen, so the operations t
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 from pathlib import Path
 
+from jackfield_aws.direct import light
 from jackfield_aws.virtual.index import Index, build
 
 _FILE = Path(__file__).with_name("index.bin")
@@ -46,8 +49,11 @@ def main(argv: list[str] | None = None) -> int:
         about = f"botocore {old.botocore} -> {new.botocore}: {len(new.services)} services"
         sys.stdout.writelines(f"{line}\n" for line in (*changes(old, new), about))
         differs = _content(old) != _content(new)  # not the bytes: other versions of zlib compress otherwise
+    plain = json.dumps(light.build(), separators=(",", ":")) + "\n"
+    differs |= plain != Path(light.TABLE).read_text(encoding="utf-8")
     if differs and not check:
         _FILE.write_bytes(content)
+        Path(light.TABLE).write_text(plain, encoding="utf-8")
     return 1 if differs and check else 0
 
 
