@@ -54,23 +54,18 @@ class Calls:
     @property
     def exceptions(self) -> Any:
         """Classes of the service's errors, the same for all callers."""
-        found = self._exceptions
-        if found is None:
-            from botocore.errorfactory import ClientExceptionsFactory
-
-            made = ClientExceptionsFactory().create_client_exceptions(self._service.model)
-            with self._lock:
-                found = self._exceptions = self._exceptions or made
-        return found
+        with self._lock:
+            if self._exceptions is None:
+                self._exceptions = _exceptions(self._service.model) if self._client is None else self._client.exceptions
+            return self._exceptions
 
     def client(self) -> Any:
         """Return botocore's client, which raises the same classes."""
         if self._client is None:
-            exceptions = self.exceptions
             with self._lock:
                 if self._client is None:
                     client = self._make()
-                    client._exceptions = exceptions
+                    client._exceptions = self._exceptions
                     self._client = client
         return self._client
 
@@ -132,6 +127,12 @@ class Calls:
             reply.close()
             _observed(call, request, started, reply.status)
         return reply.status, reply.fields, body
+
+
+def _exceptions(model: Any) -> Any:
+    from botocore.errorfactory import ClientExceptionsFactory
+
+    return ClientExceptionsFactory().create_client_exceptions(model)
 
 
 def _begin(name: str, call: Call | None) -> None:

@@ -160,7 +160,7 @@ def _is_unset(*, has_endpoint: bool) -> bool:
         if name.startswith(("AWS_", "BOTO")) and not _VARIABLES.fullmatch(name) and not (has_endpoint and name.startswith(_ENDPOINTS)):
             return False
     files = (("AWS_CONFIG_FILE", "~/.aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"))
-    return all(_is_plain_file(os.path.expanduser(os.environ.get(name) or default)) for name, default in files)
+    return all(_is_plain_file(os.path.expanduser(os.path.expandvars(os.environ.get(name) or default))) for name, default in files)
 
 
 def _is_plain_file(path: str) -> bool:
