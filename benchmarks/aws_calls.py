@@ -113,7 +113,7 @@ class _Clients:
 def generated(name: str, url: str) -> Iterator[Callable[[], object]]:
     """Call the generated part: the check of the inputs, their conversion, the operation, and the check of the output."""
     from jackfield.schema import compile_schema
-    from jackfield_aws.direct.client import open_client
+    from jackfield_aws.clients import _watched  # what a connection opens, also in the baseline
     from jackfield_aws.keys import Keys
     from jackfield_aws.sessions import ClientSpec
     from jackfield_aws.virtual.inputs import InputModel
@@ -124,7 +124,7 @@ def generated(name: str, url: str) -> Iterator[Callable[[], object]]:
     about, (operation, shape) = describe(service, called), callable_of(service, called)
     schema, output, model = compile_schema(about.inputs), compile_schema(about.output), InputModel(OWN, shape)
     keys = Keys(_KEYS["accessKeyId"], _KEYS["secretAccessKey"])
-    clients: Any = _Clients(open_client(ClientSpec(service, "eu-west-1", url, keys, validates=False, as_json=True), begins=True))
+    clients: Any = _Clients(_watched(ClientSpec(service, "eu-west-1", url, keys, validates=False, as_json=True)))
     given = {"awsRegion": "eu-west-1", **inputs}
     yield lambda: output.check(operation(model.model_validate(schema.check(given).value), clients).model_dump())
 
