@@ -9,29 +9,26 @@ import os
 import socket
 import tempfile
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.credentials import Credentials
 
 import jackfield.queue.runtime_pool
 import jackfield.runtime
 import jackfield_aws.bounded
-import jackfield_aws.clients
 import jackfield_aws.sessions
-import jackfield_aws.sts
 from clocks import FakeClock
 from corpus import Vector
 from fake_aws import FakeAws
 from fake_aws.line import Line
 from jackfield.catalog import Catalog, EntryPoint, entry_points
+from jackfield.connector import Reply, Wire, WireFault
 from jackfield.schema.cache import Schemas
-from jackfield_aws.client_hooks import watch
+from jackfield.wire.connection import Connection, Limit
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec, make_client
 from jackfield_aws_ses.demo.aws.exchange import Answer
@@ -42,6 +39,8 @@ _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 _MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 _DRIPS = 0.3
 """Seconds in which a few bytes of an answer drip before its deadline passes."""
+_LOOK = 0.05
+"""Seconds between two looks at the clock of a play."""
 _AMBIENT = frozenset({"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED"})
 
 
@@ -69,53 +68,6 @@ def _warm_up() -> None:
     """Read botocore's data, which takes longer than the shortest deadline of the corpus."""
     for service in ("sesv2", "ses", "sts"):
         make_client(ClientSpec(service, "eu-west-1", None, Keys("none", "none"))).close()
-
-
-class _Clients:
-    """botocore's clients, each of one play at a time: making them anew for each play would take half of the corpus's time.
-
-    They differ by all that a client is made of but its keys, which a play replaces.
-    """
-
-    def __init__(self) -> None:
-        self._free: dict[object, list[Any]] = defaultdict(list)
-        self._taken: list[tuple[object, Any]] = []
-        self._watched: set[Any] = set()
-
-    @contextmanager
-    def lent(self, environment: Mapping[str, str]) -> Iterator[None]:
-        """Lend clients to the play with this environment, and take them back with their connections closed."""
-        settings = tuple(sorted(environment.items()))
-        with pytest.MonkeyPatch.context() as patch:
-            for module in (jackfield_aws.clients, jackfield_aws.sts):
-                patch.setattr(module, "make_client", functools.partial(self._find, (module.__name__, settings)))
-                patch.setattr(module, "watch", self._watch)
-            yield
-        for key, client in self._taken:
-            client.close()
-            self._free[key].append(client)
-        self._taken.clear()
-
-    def _find(self, place: object, spec: ClientSpec) -> Any:
-        identity = spec.identity
-        if not isinstance(identity, Keys):
-            return make_client(spec)
-        key = (place, replace(spec, identity=Keys("", "")))
-        if self._free[key]:
-            client = self._free[key].pop()
-            client._request_signer._credentials = Credentials(identity.access_key_id, identity.secret_access_key, identity.session_token)
-        else:
-            client = make_client(spec)
-        self._taken.append((key, client))
-        return client
-
-    def _watch(self, client: Any, *, begins: bool) -> None:
-        if client not in self._watched:
-            self._watched.add(client)
-            watch(client, begins=begins)
-
-
-_CLIENTS = _Clients()
 
 
 @functools.cache
@@ -184,8 +136,6 @@ def staged(vector: Vector, *, real_time: bool = True) -> Iterator[Place]:
         patch.setattr(Catalog, "installed", lambda *_places, **_more: catalog)
         for module in (jackfield.runtime, jackfield.queue.runtime_pool):
             patch.setattr(module, "entry_points", lambda: points)
-        if "timeoutSeconds" not in vector.given:  # an action that hangs keeps its client
-            stack.enter_context(_CLIENTS.lent(vector.environment))
         if not _AMBIENT.isdisjoint(vector.environment):
             patch.setattr(jackfield_aws.sessions, "_shared", _own_identities())
         patch.setattr(socket, "getaddrinfo", _resolve)
@@ -196,12 +146,14 @@ def staged(vector: Vector, *, real_time: bool = True) -> Iterator[Place]:
 
 
 def _hurry(patch: pytest.MonkeyPatch, clock: FakeClock) -> None:
-    """Let the deadlines of all watched sockets pass as soon as the fake AWS holds an answer back, or has begun to drip."""
-    watch, hold, drip = jackfield_aws.bounded._WATCH, Line.hold, Line.drip
+    """Let the deadlines of all requests pass as soon as the fake AWS holds an answer back, or has begun to drip."""
+    watch, hold, drip, send, fill = jackfield_aws.bounded._WATCH, Line.hold, Line.drip, Wire.send, Connection.fill
+    limits: list[Limit] = []
 
     def end() -> None:
         with watch._changed:
-            clock.advance(max((deadline.remaining() for *_, deadline in watch._active.values()), default=0.0))
+            of_sockets = [deadline.remaining() for *_, deadline in watch._active.values()]
+            clock.advance(max([*of_sockets, *(limit() for limit in limits)], default=0.0))
             watch._changed.notify()
 
     def held(line: Line, seconds: float | None) -> bool:
@@ -212,9 +164,23 @@ def _hurry(patch: pytest.MonkeyPatch, clock: FakeClock) -> None:
         threading.Timer(_DRIPS, end).start()
         drip(line, answer, seconds, with_head)
 
+    def sent(wire: Wire, *about: Any) -> Reply:
+        limits.append(about[5])
+        return send(wire, *about)
+
+    def filled(connection: Connection, limit: Limit) -> bool:
+        while True:  # the socket's timeout is the machine's time: look at the play's clock in between
+            try:
+                return fill(connection, lambda: min(limit(), _LOOK))
+            except WireFault as fault:
+                if fault.kind != "late" or limit() <= 0:
+                    raise
+
     patch.setattr(jackfield_aws.bounded, "time", clock)
     patch.setattr(Line, "hold", held)
     patch.setattr(Line, "drip", dripped)
+    patch.setattr(Wire, "send", sent)
+    patch.setattr(Connection, "fill", filled)
 
 
 def _set_environment(patch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:
