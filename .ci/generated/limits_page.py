@@ -42,7 +42,7 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "Journal and queue": (
         ("Replay of a success under its idempotency key", "journal.journal:KEY_KEPT", "seconds"),
-        ("Results on one page of the list, unless it has a single entry", "journal.journal:PAGE_BYTES", "bytes"),
+        ("Results on one page of the list, unless it has a single entry", "journal.pages:PAGE_BYTES", "bytes"),
         ("Retention of finished invocations, default", "access.settings:RETENTION_DAYS", "days"),
         ("Retention of an invocation in doubt after it was resolved", "journal.journal:DOUBT_KEPT", "seconds"),
         ("Renewal of a process's lease", "journal.instance:RENEWED", "seconds"),

@@ -105,16 +105,20 @@ def test_what_is_put_off_is_bounded_by_who_waits(database: Database) -> None:
     assert not database.is_behind
 
 
-def test_what_was_put_off_can_be_taken_back(database: Database) -> None:
+def test_what_was_put_off_can_be_replaced(database: Database) -> None:
     """Until a commit takes it: then it stays, and so does what came before and after it."""
     told: list[object] = []
+
+    def tell(value: object, _error: object) -> None:
+        told.append(value)
+
     held = Held(database)
-    first, second, third = (database.defer(adding(name), lambda value, _error: told.append(value)) for name in ("a", "b", "c"))
-    assert (second(), second()) == (True, False)
+    put_off = [database.defer(adding(name), tell) for name in ("a", "b", "c")]
+    assert database.replace(put_off[1], adding("B"), tell)
     held.release()
-    assert {"a", "b", "c"} & set(names(database)) == {"a", "c"}
-    assert (first(), third()) == (False, False)
-    assert told == ["a", "c"]
+    assert {"a", "b", "B", "c"} & set(names(database)) == {"a", "B", "c"}
+    assert not any(database.replace(one, adding("late"), tell) for one in put_off)
+    assert told == ["a", "B", "c"]
 
 
 def test_record_returns_when_it_is_committed(database: Database, database_url: str) -> None:

@@ -15,7 +15,6 @@ from jackfield import Jackfield
 from jackfield.database import Transaction, open_database
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.journal import Draft, Journal, pages
-from jackfield.journal import journal as journal_module
 from jackfield.journal.counts import open_now, parts
 from jackfield.journal.purge import START, purge_slice
 from jackfield.journal.queue_stats import queue_stats
@@ -294,12 +293,12 @@ def _explained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_page_of_large_entries_ends_early(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Entries that take more bytes than a page may hold come on further pages, each with at least one, in order and complete."""
     whole = [identifier for page in listed(journal, 50) for identifier in page]
-    monkeypatch.setattr(journal_module, "PAGE_BYTES", 700)
+    monkeypatch.setattr(pages, "PAGE_BYTES", 700)
     found = listed(journal, 50)
     assert [identifier for page in found for identifier in page] == whole
     assert len(found) > 5
-    monkeypatch.setattr(journal_module, "PAGE_BYTES", 10)
+    monkeypatch.setattr(pages, "PAGE_BYTES", 10)
     assert {len(page) for page in listed(journal, 50)} == {1}
-    monkeypatch.setattr(journal_module, "PAGE_BYTES", 700)
+    monkeypatch.setattr(pages, "PAGE_BYTES", 700)
     seen, cursor = journal.seen_entries(lambda _row: True, limit=50)
     assert ([entry.id for entry in seen], cursor is None) == (found[0], False)

@@ -297,7 +297,7 @@ class ConnectionTable:
     def note_used(self, identifier: str, version: int) -> None:
         """Mark a connection as working at the next commit, unless this version of it was tested."""
         place = {"workspace": self.workspace, "id": identifier, "version": version}
-        self._database.defer(lambda transaction: transaction.change(_USED, place), lambda _value, _error: None)
+        self._database.defer(lambda transaction: transaction.change(_USED, place))
 
     def _named_of(self, type_: str, limit: int) -> Sequence[str]:
         with self._database.read(flush=False) as transaction:

@@ -12,7 +12,6 @@ from uuid import uuid4
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.grants import Grants
 from jackfield.errors import Cancelled, Detail, Sent, Unavailable
-from jackfield.failures import OnFailure
 from jackfield.wire.guard import ANYWHERE, Guard
 
 T = TypeVar("T")
@@ -116,8 +115,12 @@ class Call:
         if not self.begun:
             self.wait_for_slot()
             self.begun = True  # before the look at the deadline: whoever gives up at the deadline sees this, or nothing is sent any more
-            with OnFailure(setattr, self, "begun", False):
+            may_send = False
+            try:
                 self.check()
+                may_send = True
+            finally:
+                self.begun = may_send
         elif self.deadline.remaining() <= 0:
             raise self.deadline.passed(Sent.UNKNOWN)
         self.requests += 1

@@ -227,27 +227,29 @@ class Batches:
                 self._turn.release()
         return cancel
 
-    def defer(self, unit: Callable[[Transaction], Any], done: Done) -> Callable[[], bool]:
-        """Run ``unit`` with the next commit, at the latest after ``_MOMENT``. Return a cancel function, like ``submit``."""
-        item = Unit(unit, self._until(), done)
-
-        def cancel() -> bool:
-            with self._mutex:
-                queued = item.waits and not item.completed
-                if queued:
-                    item.completed = True  # stays in the queue: searching takes longer than skipping it
-            return queued
-
+    def defer(self, unit: Callable[[Transaction], Any], done: Done | None = None, *, wait: float | None = None) -> Unit:
+        """Run ``unit`` with the next commit, at the latest after ``_MOMENT``; ``wait`` overrides the caller's patience for a lock."""
+        item = Unit(unit, time.monotonic() + (patience(self._longest) if wait is None else min(wait, self._longest)), done)
         with self._mutex:
-            self._check_open()
+            if self._closed:
+                raise unavailable(Trouble.CLOSED)
             if self._flusher is None or not self._flusher.is_alive():
                 flusher = threading.Thread(target=self._flush_when_due, name="jackfield-flusher", daemon=True)
                 flusher.start()  # raises if the system has no thread left
                 self._flusher = flusher
             item.deferred = item.waits = True
             self._deferred.append(item)
+        if not self._due.is_set():
             self._due.set()
-        return cancel
+        return item
+
+    def replace(self, item: Unit, unit: Callable[[Transaction], Any], done: Done) -> bool:
+        """Put ``unit`` in the place of a deferred one; return False if a commit has taken that already."""
+        with self._mutex:
+            waits = item.waits
+            if waits:
+                item.unit, item.done, item.until = unit, done, time.monotonic() + self._longest
+        return waits
 
     @property
     def is_behind(self) -> bool:

@@ -21,6 +21,7 @@ from jackfield.failures import OnFailure
 from jackfield.fork import at_fork, without_fork
 
 if TYPE_CHECKING:
+    from jackfield.database.batches import Unit
     from jackfield.database.later_sync import LaterSync
     from jackfield.database.statements import Row
 
@@ -129,7 +130,7 @@ class _Process:
         return rows[0].number if rows else None
 
     def _settle(self) -> None:
-        self.batches.defer(lambda transaction: transaction.change(RAISE), lambda _value, _error: None)
+        self.batches.defer(lambda transaction: transaction.change(RAISE))
 
     def begin(self, mode: Mode, then: Callable[[], object] | None = None) -> _Work:
         """Open a transaction for this thread."""
@@ -281,19 +282,30 @@ class Database:
         """
         return self._live().batches.submit(unit, done)
 
-    def defer(self, unit: Callable[[Transaction], T], done: Callable[[T | None, Exception | None], None]) -> Callable[[], bool]:
-        """Run ``unit`` with the next commit of any caller, at the latest after 50 ms. Otherwise like ``submit``.
+    def defer(
+        self,
+        unit: Callable[[Transaction], T],
+        done: Callable[[T | None, Exception | None], None] | None = None,
+        *,
+        wait: float | None = None,
+    ) -> Unit:
+        """Run ``unit`` with the next commit of any caller, at the latest after 50 ms; ``done`` is as for ``submit``.
 
-        For data that may be lost with the process because it can be recovered otherwise.
+        For data that may be lost with the process because it can be recovered otherwise. It waits for a lock as long as its caller would,
+        or for ``wait`` seconds. ``replace`` takes what is returned.
 
         :raises Unavailable: if the database is closed.
         """
-        return self._live().batches.defer(unit, done)
+        return (self._renewed() if self._forked else self._process).batches.defer(unit, done, wait=wait)
+
+    def replace(self, deferred: Unit, unit: Callable[[Transaction], T], done: Callable[[T | None, Exception | None], None]) -> bool:
+        """Put ``unit`` in the place of a ``deferred`` one; return False if a commit has taken that already."""
+        return self._process.batches.replace(deferred, unit, done)
 
     @property
     def is_behind(self) -> bool:
         """True if so much is deferred that callers should wait for a commit before they defer more."""
-        return self._live().batches.is_behind
+        return (self._renewed() if self._forked else self._process).batches.is_behind
 
     def migrate(self, then: Callable[[Transaction, list[str]], None] | None = None) -> list[int]:
         """Bring the tables up to date and return the applied versions. Safe to run in several processes at once.

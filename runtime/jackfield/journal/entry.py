@@ -41,6 +41,8 @@ class Draft:
     context: Mapping[str, Any] | None = None
     rule: str | None = None
     started_at: float | None = None
+    owner: str | None = None
+    """Process that runs it, once it has started."""
     delivery: int = 0
     """Number of this delivery from the queue; 0 for an invocation that was not queued."""
     not_before: float | None = None

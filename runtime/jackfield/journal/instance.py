@@ -46,7 +46,8 @@ class Instance:
         self.slots = 0
         """Number of queued invocations that this process runs at once; known to others with the next renewal."""
         self._owed: deque[Callable[[Transaction], Any]] = deque()
-        self._look: Callable[[], object] | None = None
+        self.look: Callable[[], object] | None = None
+        """Looks for entries of lost instances, once there is a journal."""
         self._registered = False
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -64,19 +65,14 @@ class Instance:
         """Id to put into entries. The first use registers the instance, at the latest with the commit of that entry."""
         if not self._registered:
             self._registered = True
-            self._database.defer(self._renewal(), lambda _value, _error: None)  # the thread retries it if it fails
+            self._database.defer(self._renewal())  # the thread retries it if it fails
         if self._thread is None or not self._thread.is_alive():
             self._start()
         return self.id
 
-    @property
-    def watches(self) -> bool:
-        """True if this instance looks for entries of lost instances."""
-        return self._look is not None
-
     def watch(self, look: Callable[[], object]) -> None:
         """Call ``look`` after each renewal, to take over entries of lost instances. Only the first ``look`` registered is used."""
-        self._look = self._look or look
+        self.look = self.look or look
         if self._thread is None or not self._thread.is_alive():
             self._start()
 
@@ -122,8 +118,8 @@ class Instance:
         try:
             with within(RENEWED):
                 self.record_owed()
-                if self._look is not None:
-                    self._look()
+                if self.look is not None:
+                    self.look()
         except _SHORTAGES as error:
             _LOG.warning("the journal cannot be searched for abandoned invocations: %s", _reason(error))
 
@@ -135,7 +131,7 @@ class Instance:
             thread.join(1.0)
         if self._registered:
             with within(RENEWED):  # a locked database must not hold up the exit for long
-                self._database.defer(self._leaving, lambda _value, _error: None)
+                self._database.defer(self._leaving)
 
     def _leaving(self, transaction: Transaction) -> None:
         transaction.change(sql.UNCLAIM_ALL, {"owner": self.id})

@@ -14,6 +14,7 @@ from jackfield.database import sealing
 from jackfield.database.row_unit import RowUnit
 from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
+from jackfield.fork import at_fork
 from jackfield.hints import NextStep
 from jackfield.journal import statements as sql
 from jackfield.journal import terms
@@ -39,8 +40,6 @@ KEPT = 30 * 24 * 3600.0
 """Seconds for which a finished entry is kept, unless the workspace's settings say otherwise."""
 DOUBT_KEPT = 365 * 24 * 3600.0
 """Seconds for which an entry in doubt is kept, resolved or not."""
-PAGE_BYTES = 8 * 1024 * 1024
-"""Bytes of stored Results on one page, unless its only entry has more."""
 _PURGE_EVERY = 600.0
 _PURGE_PAUSE = 0.02
 """Seconds between two slices of a purge that has more to delete."""
@@ -70,6 +69,8 @@ class Journal:
         self._purged = START
         self._recovery: Recovery | None = None
         self._upkeep: Upkeep | None = None
+        self._found: Instance | None = None
+        at_fork(self, child=Journal._leave_to_parent)
 
     def fingerprint(self, request: Mapping[str, Any]) -> str:
         """Compute a keyed hash that identifies a request; secrets in the request cannot be recovered from it."""
@@ -83,9 +84,13 @@ class Journal:
 
         Its commit raises UniqueViolation if another invocation holds the idempotency key.
         """
-        draft.started_at = self.time.stamp()
-        row = self._row(draft, status="running", key_held=int(draft.idempotency_key is not None))
-        return terms.inserting(sql.INSERT, row, draft)
+        draft.started_at, draft.owner = self.time.stamp(), self.owner
+
+        def unit(transaction: Transaction) -> int:  # the row is made here, since most entries of reads are written whole, at their end
+            row = self._row(draft, status="running", key_held=int(draft.idempotency_key is not None))
+            return terms.insert(transaction, sql.INSERT, row, draft)
+
+        return unit
 
     def finishing(
         self,
@@ -111,11 +116,11 @@ class Journal:
 
         It holds no idempotency key, and may be committed twice.
         """
+        draft.owner = draft.owner or self.owner
         row = {**self._row(draft, status=result.status), **self._outcome(draft, result, log), "key_held": 0}
         if not draft.context:
             return RowUnit(sql.INSERT_ONCE, sql.FINISH, row)
-        insert = terms.inserting(sql.INSERT_ONCE, row, draft)
-        return lambda transaction: insert(transaction) or transaction.change(sql.FINISH, row)
+        return lambda transaction: terms.insert(transaction, sql.INSERT_ONCE, row, draft) or transaction.change(sql.FINISH, row)
 
     def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any]) -> bytes:
         """Encrypt inputs for the workspace, bound to their entry."""
@@ -128,10 +133,10 @@ class Journal:
 
     def queueing(self, draft: Draft) -> Unit:
         """Return the unit that records an invocation as queued; ``draft.inputs`` is the whole invocation, encrypted."""
-        insert = terms.inserting(sql.INSERT, self._queued(draft), draft)
+        row = self._queued(draft)
 
         def unit(transaction: Transaction) -> int:
-            count = insert(transaction)
+            count = terms.insert(transaction, sql.INSERT, row, draft)
             if draft.also is not None:
                 draft.also(transaction)
             return count
@@ -157,7 +162,7 @@ class Journal:
 
     def _queued(self, draft: Draft) -> dict[str, Any]:
         return {
-            **self._row(draft, status="queued", key_held=int(draft.idempotency_key is not None)), "owner": None, "expires_at": None,
+            **self._row(draft, status="queued", key_held=int(draft.idempotency_key is not None)), "expires_at": None,
             "available_at": draft.not_before or 0.0, "not_after": draft.not_after,
         }  # fmt: skip
 
@@ -290,29 +295,9 @@ class Journal:
         with self.database.read() as transaction:
             pages = Pages(transaction, self._workspace, sees, self.database.dialect)
             found = pages.find(after, limit + 1, filters)
-            fitting = self._fitting(transaction, found.places[:limit])
-            rows = self._rows_of(transaction, sql.SELECT, [place.id for place in found.places[:fitting]])
+            rows = pages.rows(found.places[:limit])
         entries = [self._listed(row) for row in rows]
-        return entries, found.places[fitting - 1] if len(found.places) > fitting else found.cut
-
-    def _fitting(self, transaction: Transaction, places: Sequence[Place]) -> int:
-        """Return how many entries fit into the bytes of a page; one at least."""
-        sizes = self._rows_of(transaction, sql.SIZES, [place.id for place in places])
-        total = 0
-        for count, row in enumerate(sizes):
-            total += row.size
-            if total > PAGE_BYTES:
-                return max(count, 1)
-        return len(places)
-
-    def _rows_of(self, transaction: Transaction, select: str, ids: Sequence[str]) -> Sequence[Row]:
-        """Return the rows of a page, newest first."""
-        named = {f"id_{place}": identifier for place, identifier in enumerate(ids)}
-        if not named:
-            return []
-        statement = f"{select} AND id IN ({', '.join(f':{name}' for name in named)})"  # sorted here: SQLite would read the list's index
-        found = transaction.execute(statement, {"workspace": self._workspace, **named})
-        return sorted(found, key=lambda row: (row.created_at, row.id), reverse=True)
+        return entries, found.places[len(rows) - 1] if len(found.places) > len(rows) else found.cut
 
     def stats(self, since: float = 0.0) -> list[dict[str, Any]]:
         """Return counts and durations by connector, action and status of the entries created since a time (seconds since 1970)."""
@@ -342,10 +327,21 @@ class Journal:
     @property
     def owner(self) -> str:
         """Id of this process in entries; its lease is renewed from the first use on."""
-        instance = Instance.of(self.database)
-        if not instance.watches:
+        instance = self._instance
+        if instance.look is None:
             self.watch()
         return instance.owner
+
+    @property
+    def _instance(self) -> Instance:
+        """This process's instance."""
+        found = self._found
+        if found is None:
+            found = self._found = Instance.of(self.database)
+        return found
+
+    def _leave_to_parent(self) -> None:
+        self._found = None
 
     @property
     def recovery(self) -> Recovery:
@@ -431,7 +427,7 @@ class Journal:
     @property
     def owes(self) -> bool:
         """True if outcomes are outstanding."""
-        return Instance.of(self.database).owes
+        return self._instance.owes
 
     def record_owed(self) -> None:
         """Try to record the outstanding outcomes."""
@@ -447,7 +443,7 @@ class Journal:
             "caller": draft.caller, "idempotency_key": draft.idempotency_key, "key_held": key_held, "fingerprint": draft.fingerprint,
             "dry_run": int(draft.dry_run), "error_code": None, "attempts": 0, "attempt_log": None, "request_id": None,
             "created_at": draft.created_at, "started_at": draft.started_at, "settled_at": None, "expires_at": draft.expires_at,
-            "owner": self.owner, "inputs": draft.inputs, "result": None, "rule": draft.rule, "delivery": draft.delivery,
+            "owner": draft.owner, "inputs": draft.inputs, "result": None, "rule": draft.rule, "delivery": draft.delivery,
             "available_at": None, "not_after": None, "priority": draft.priority,
             "context": json.dumps(draft.context) if draft.context else None,
         }  # fmt: skip

@@ -13,9 +13,12 @@ from typing import Any, NamedTuple
 
 from jackfield.database import Row, Transaction
 from jackfield.database.dialect import Dialect
+from jackfield.journal import statements as sql
 from jackfield.journal.listing import AFTER_CURSOR, GROUPED, condition, fits, naming, normalized
 from jackfield.journal.terms import correlation_term, label_term
 
+PAGE_BYTES = 8 * 1024 * 1024
+"""Bytes of stored Results on one page, unless its only entry has more."""
 LOOKED_AT = 1000
 """Rows that one page reads through the index of a key, correlation ID or label; if these are not enough, it is short and has a cursor."""
 SCANNED = 5000
@@ -110,6 +113,24 @@ class Pages:
             bounds += AFTER_CURSOR
             values |= {"at": after.created_at, "after": after.id}
         return _Search(self._transaction, period, bounds, values, given, self._sees, limit, self._dialect).found()
+
+    def rows(self, places: Sequence[Place]) -> Sequence[Row]:
+        """Return the rows of the first of these entries, newest first, as many as fit into the bytes of a page; one at least."""
+        total, fitting = 0, len(places)
+        for count, row in enumerate(self._rows(sql.SIZES, places)):
+            total += row.size
+            if total > PAGE_BYTES:
+                fitting = max(count, 1)
+                break
+        return self._rows(sql.SELECT, places[:fitting])
+
+    def _rows(self, select: str, places: Sequence[Place]) -> Sequence[Row]:
+        named = {f"id_{number}": place.id for number, place in enumerate(places)}
+        if not named:
+            return []
+        statement = f"{select} AND id IN ({', '.join(f':{name}' for name in named)})"  # sorted here: SQLite would read the list's index
+        found = self._transaction.execute(statement, {"workspace": self._workspace, **named})
+        return sorted(found, key=lambda row: (row.created_at, row.id), reverse=True)
 
 
 class _Search:

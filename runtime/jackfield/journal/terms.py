@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -31,16 +31,12 @@ def label_term(value: str) -> str:
     return f"l:{_stored(value)}"
 
 
-def inserting(statement: str, row: Mapping[str, Any], draft: Draft) -> Callable[[Transaction], int]:
-    """Return the unit that inserts an entry with a statement, and the terms of its context."""
-
-    def unit(transaction: Transaction) -> int:
-        inserted = transaction.change(statement, row)
-        if inserted and draft.context:
-            add(transaction, row["workspace"], [draft])
-        return inserted
-
-    return unit
+def insert(transaction: Transaction, statement: str, row: Mapping[str, Any], draft: Draft) -> int:
+    """Insert an entry with a statement, and the terms of its context."""
+    inserted = transaction.change(statement, row)
+    if inserted and draft.context:
+        add(transaction, row["workspace"], [draft])
+    return inserted
 
 
 def add(transaction: Transaction, workspace: str, drafts: Iterable[Draft]) -> None:

@@ -109,7 +109,7 @@ class Attempts:
         tries, before = Tries(), (self.evidence.last, self.evidence.failures)
         while True:
             tries.made += 1
-            call = self._call_for(self._patience(tries))
+            call = self._call_for(self._patience(tries), stores=False)
             try:
                 self.run.deadline.check()
                 step = partial(self.opening.client, call, self.inputs)
@@ -429,8 +429,8 @@ class Attempts:
         if silent and call.begun:
             self._blame_begin()
 
-    def _call_for(self, deadline: Deadline) -> Call:
-        """Create the call of one attempt; all attempts of an invocation share one idempotency key."""
+    def _call_for(self, deadline: Deadline, *, stores: bool = True) -> Call:
+        """Create the call of one attempt, which ``stores`` files; all attempts of an invocation share one idempotency key."""
         means = self.means
         return Call(
             deadline,
@@ -439,7 +439,7 @@ class Attempts:
             invocation_id=self.run.meta.invocation_id,
             key=self.key,
             workspace=means.workspace,
-            files=Outputs(means.files, means.workspace, self.run.caller.name) if means.files.enabled else None,
+            files=Outputs(means.files, means.workspace, self.run.caller.name) if stores and means.files.enabled else None,
             observe=means.observe,
         )
 

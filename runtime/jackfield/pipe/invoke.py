@@ -143,7 +143,7 @@ class Pipeline:
             compares = await compared(run.waiter, invocation, self.means.files, self.workspace, run.caller.owner)
             fingerprint = fingerprinted(journal, compares)
         draft = draft_of(invocation, run.meta, fingerprint, run.caller.name, journal.time.stamp())
-        return Record(journal, draft, run, self.means.clock, keeps=self.access.settings.keep_inputs)
+        return Record(journal, draft, run, self.means.clock)
 
     async def _checked(self, plan: Plan, run: Run) -> Mapping[str, Any]:
         """Return the inputs, valid, with the stored files that they refer to."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.waiter import Waiter
     from jackfield.schema import CompiledSchema
     from jackfield.schema.cache import Schemas
+    from jackfield.schema_walk import SecretPlaces
 
     Asked = tuple[Audience, Scope | None, bool, str, str | None, str, str | None]
     """Audience, scope and remoteness of a caller; connector and its version, action and connection, as a call names them."""
@@ -54,8 +55,8 @@ class Plan:
     """
 
     __slots__ = (
-        "_inputs", "_judge", "_opener", "_opening", "_schemas", "action", "brought", "code", "connector", "fills", "is_loaded", "key",
-        "manifest", "reports", "target", "waived",
+        "_inputs", "_judge", "_opener", "_opening", "_schemas", "_secrets", "action", "brought", "code", "connector", "fills", "is_loaded",
+        "key", "manifest", "reports", "target", "waived",
     )  # fmt: skip
     connector: Connector
     code: Action
@@ -71,6 +72,7 @@ class Plan:
         self._schemas, self._opener = schemas, opener
         self._inputs: CompiledSchema | None = None
         self._judge: CompiledSchema | None = None
+        self._secrets: tuple[bool, SecretPlaces | None] | None = None
         self._opening: OpenConnection | None = None
 
     def __reduce__(self) -> NoReturn:
@@ -108,6 +110,15 @@ class Plan:
         if self._judge is None and self.action.output:
             self._judge = self._schemas.find((*self.key, "output", self.action.key), self.action.output, noun="output")
         return self._judge
+
+    @property
+    def secrets(self) -> tuple[bool, SecretPlaces | None]:
+        """True if the action's output has secrets, and their places; None if all of it is secret."""
+        found = self._secrets
+        if found is None:
+            places = None if self.judge is None else self.judge.secret_places
+            found = self._secrets = (True, None) if self.action.hands_out else (places is not None, places)
+        return found
 
     def settles_long(self, output: Mapping[str, Any]) -> bool:
         """Return True if judging and masking an output may take so long that an event loop should not wait for it."""
@@ -157,6 +168,8 @@ class _Served:
     plan: Plan
     moment: tuple[int, int, int]
     rules: Rules | None
+    keeps: bool
+    """True if the workspace keeps the inputs of its invocations."""
 
 
 class Plans:
@@ -221,15 +234,16 @@ class Plans:
             record.sees = partial(self._sees, caller)
         served = self._served.get(asked)
         if served is not None and served.moment == moment and served.rules is caller.rules and caller.ended is None:
-            plan = served.plan
+            plan, keeps = served.plan, served.keeps
             run.meta.connector_version = plan.manifest.version
         else:
             plan = await self._found(invocation, run)
+            keeps = record is not None and self._access.settings.keep_inputs
             if isinstance(name, str | None) and caller.ended is None:
-                self._served.put(asked, _Served(plan, moment, caller.rules))
+                self._served.put(asked, _Served(plan, moment, caller.rules, keeps))
         run.plan = plan
         if record is not None:
-            record.describe(plan)
+            record.describe(plan, keeps=keeps)
         return plan
 
     async def _found(self, invocation: Invocation, run: Run) -> Plan:

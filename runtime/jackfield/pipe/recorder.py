@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.clock import within
 from jackfield.errors import IdempotencyConflict, JackfieldError, NotYet, Unavailable
-from jackfield.failures import OnInterrupt
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.request import DEFAULT_PRIORITY
@@ -20,6 +20,7 @@ from jackfield.invocation.request import DEFAULT_PRIORITY
 if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Transaction
+    from jackfield.database.batches import Unit as Deferred
     from jackfield.journal import Draft, Entry, Journal
     from jackfield.journal.journal import Unit
     from jackfield.manifest import ActionManifest, Manifest
@@ -46,18 +47,18 @@ class Record:
     - ``sees``: returns whether the caller may see another entry, to name it in a conflict.
     """
 
-    def __init__(self, journal: Journal, draft: Draft, run: Run, clock: Clock, *, keeps: bool) -> None:
+    def __init__(self, journal: Journal, draft: Draft, run: Run, clock: Clock) -> None:
         self._journal, self._draft, self._run, self._clock = journal, draft, run, clock
         draft.delivery = run.claimed.delivery if run.claimed is not None else 0
-        self.keeps = keeps
+        self.keeps = False
         self._wait_until = run.deadline.at if run.wait is True else min(run.deadline.at, clock.monotonic() + run.wait)
         self.started = False
+        self._put_off: Deferred | None = None
+        """Its start, if that goes with the next commit."""
         self._unbegun = False
         """True if recording the start failed: a claimed invocation returns to the queue; for another one an entry may still exist."""
-        self._withdraw: Callable[[], bool] = _already_written
-        """Withdraws the entry of the running invocation; returns True if it was not written yet."""
         self.replayed = False
-        self.sees: Callable[[Entry], bool] = _show_every_entry
+        self.sees: Callable[[Entry], bool]
 
     async def replay(self) -> Result | None:
         """Return the recorded Result for the idempotency key; None if this invocation is the first with it, or has no key.
@@ -107,13 +108,12 @@ class Record:
         """
         from jackfield.database.faults import CommitUnknown, UniqueViolation
 
-        draft = self._draft
+        draft, database = self._draft, self._journal.database
         if self._journal.owes:
             await self._run.waiter.call(self._journal.record_owed)
-        durable = draft.effect == "write" or draft.idempotency_key is not None
         if self._run.claimed is not None:
             try:
-                begun = await self._run.waiter.record(self._journal.database, self._journal.beginning(draft))
+                begun = await self._run.waiter.record(database, self._journal.beginning(draft))
             except JackfieldError:
                 self._unbegun = True
                 raise
@@ -121,11 +121,13 @@ class Record:
                 raise await self._run.waiter.call(lambda: self._journal.not_begun(draft.id))
             self.started = True
             return None
+        if draft.effect != "write" and draft.idempotency_key is None:
+            self._put_off, self.started = database.defer(self._journal.starting(draft), _unwritten), True
+            await self._catch_up()
+            return None
         while True:
             try:
-                given = await (self._run.waiter.record if durable else self._run.waiter.defer)(
-                    self._journal.database, self._journal.starting(draft)
-                )
+                await self._run.waiter.record(database, self._journal.starting(draft))
             except UniqueViolation:
                 found = await self.replay()
                 if found is not None:
@@ -135,8 +137,14 @@ class Record:
                 self._unbegun = True
                 raise
             self.started = True
-            self._withdraw = _already_written if durable else given
             return None
+
+    async def _catch_up(self) -> None:
+        """Wait for a commit if too many are put off."""
+        database = self._journal.database
+        if database.is_behind:
+            with suppress(JackfieldError):  # each deferred unit reports its own failure
+                await self._run.waiter.record(database, _nothing)
 
     @property
     def draft(self) -> Draft:
@@ -190,28 +198,43 @@ class Record:
             return
         if result.meta.dry_run and result.output is not None:
             result = replace(result, output=None)
+        is_over = False
         try:
-            with OnInterrupt(self.finish_now, result):
-                await self._finish(result)
+            await self._finish(result)
+            is_over = True
         except Exception as error:  # noqa: BLE001 (mostly out of memory or threads, which must not cause a second send)
+            is_over = True
             self.owe(result, error)
+        finally:
+            if not is_over:
+                self.finish_now(result)
 
     async def _finish(self, result: Result) -> None:
-        unit = self._finishing(result)
-
-        def lost(error: Exception) -> None:
-            self._lost(unit, result, error)
-
-        durable = self._must_be_durable(result)
-        with within(self._patience(durable=durable)):
+        database, durable = self._journal.database, self._must_be_durable(result)
+        if durable or not self._replaced(result):
+            unit = self._finishing(result)
             try:
                 if durable:
-                    await self._run.waiter.record(self._journal.database, unit)
+                    with within(self._patience(durable=True)):
+                        await self._run.waiter.record(database, unit)
                 else:
-                    await self._run.waiter.defer(self._journal.database, unit, lost)
+                    database.defer(unit, partial(self._written, unit, result), wait=self._patience(durable=False))
+                    await self._catch_up()
             except JackfieldError as error:
-                lost(error)
-            self._journal.purge_if_due()
+                self._lost(unit, result, error)
+        self._journal.purge_if_due()
+
+    def _replaced(self, result: Result) -> bool:
+        """Record the whole invocation in the place of its start, if no commit has taken that yet."""
+        start = self._put_off
+        if start is None or not start.waits:
+            return False
+        unit = self._recording(result)
+        return self._journal.database.replace(start, unit, partial(self._written, unit, result))
+
+    def _written(self, unit: Unit, result: Result, _value: object, error: Exception | None) -> None:
+        if error is not None:
+            self._lost(unit, result, error)
 
     def owe(self, result: Result, error: Exception) -> None:
         """Queue the outcome for later because this process is out of memory or threads.
@@ -280,9 +303,9 @@ class Record:
         """Take the names of connector and action from a Result's meta, in which secrets are redacted if they were not found."""
         self._draft.connector, self._draft.action = (meta.connector or "")[:200], (meta.action or "")[:200]
 
-    def describe(self, plan: Plan) -> None:
-        """Note what the names in the invocation were resolved to."""
-        draft = self._draft
+    def describe(self, plan: Plan, *, keeps: bool) -> None:
+        """Note what the names in the invocation were resolved to, and whether its inputs are kept."""
+        draft, self.keeps = self._draft, keeps
         draft.connector_version, draft.effect = plan.manifest.version, plan.action.rule_effect
         draft.connection = plan.target.name if plan.target is not None else None
 
@@ -305,20 +328,34 @@ class Record:
         self._draft.also = also
 
     def _finishing(self, result: Result) -> Unit:
-        attempts = self._run.attempts
-        log = () if attempts is None else attempts.evidence.log
-        if self._run.claimed is not None and self._unbegun:
-            return self._journal.giving_back(self._run.claimed)
-        if self._run.inline is not None and result.status == "failed":
-            result = _without_inline_values(self._run.inline, result)
+        claimed = self._run.claimed
+        if claimed is not None and self._unbegun:
+            return self._journal.giving_back(claimed)
         if not self.started:
             self._draft.started_at = None  # a run whose start could not be recorded did not begin
-        if self._run.claimed is not None or (self.started and not self._withdraw()):
-            unit = self._journal.finishing(self._draft, result, log, self._draft.inputs, self._draft.delivery)
-            if self._run.claimed is not None and isinstance(result.error, NotYet):
-                return self._journal.requeueing(self._run.claimed, result.error, unit)
-            return unit
-        return self._journal.recording(self._draft, result, log)
+            if claimed is None:
+                return self._recording(result)
+        unit = self._journal.finishing(self._draft, self._shown(result), self._log, self._draft.inputs, self._draft.delivery)
+        if claimed is not None and isinstance(result.error, NotYet):
+            return self._journal.requeueing(claimed, result.error, unit)
+        return unit
+
+    def _recording(self, result: Result) -> Unit:
+        return self._journal.recording(self._draft, self._shown(result), self._log)
+
+    @property
+    def _log(self) -> Sequence[Mapping[str, Any]]:
+        return () if self._run.attempts is None else self._run.attempts.evidence.log
+
+    def _shown(self, result: Result) -> Result:
+        """Return a Result without the values of an inline connection."""
+        if result.status != "failed" or self._run.inline is None:
+            return result
+        from jackfield.redaction.marks import leaves
+        from jackfield.redaction.redactor import Redactor
+
+        body = result.to_json()
+        return Result.from_json({**body, "error": Redactor(leaves(self._run.inline)).clean_json(body["error"])})
 
     def _must_be_durable(self, result: Result) -> bool:
         """Return whether the caller waits until the outcome is on disk: if it has an idempotency key, or is a doubt to be resolved.
@@ -329,14 +366,13 @@ class Record:
         return (self.started and self._draft.idempotency_key is not None) or result.status == "in_doubt"
 
 
-def _already_written() -> bool:
-    """Return False: the entry is on disk, or its commit is in progress."""
-    return False
+def _unwritten(_value: object, error: Exception | None) -> None:
+    if error is not None:
+        _LOG.error("an entry could not be recorded: %s", error)
 
 
-def _show_every_entry(_entry: Entry) -> bool:
-    """Return True for every entry: no rules of a token bind the caller."""
-    return True
+def _nothing(_transaction: Transaction) -> None:
+    """Do nothing: the unit of a commit made for those that were put off."""
 
 
 def fingerprinted(journal: Journal, invocation: Invocation) -> str:
@@ -373,14 +409,6 @@ def draft_of(invocation: Invocation, meta: Meta, fingerprint: str | None, caller
         not_after=invocation.not_after,
         priority=DEFAULT_PRIORITY if invocation.priority is None else invocation.priority,
     )
-
-
-def _without_inline_values(inline: object, result: Result) -> Result:
-    from jackfield.redaction.marks import leaves
-    from jackfield.redaction.redactor import Redactor
-
-    body = result.to_json()
-    return Result.from_json({**body, "error": Redactor(leaves(inline)).clean_json(body["error"])})
 
 
 def replay_of(entry: Entry) -> Result:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.plan import Plan
     from jackfield.redaction.marks import Concealed
-    from jackfield.schema_walk import SecretPlaces
 
 
 def check_output(output: Mapping[str, Any], plan: Plan, *, preview: bool = False) -> tuple[Mapping[str, Any], ...]:
@@ -118,7 +117,7 @@ def recorded(result: Result, plan: Plan, *, queued: bool) -> Result:
     """
     if result.output is None:
         return result
-    has_secrets, places = _secrets_of(plan)
+    has_secrets, places = plan.secrets
     if not has_secrets:
         return result
     from jackfield.redaction.marks import Concealed, masked
@@ -145,7 +144,7 @@ def concealed(value: Any, plan: Plan) -> Any:
     Members count as secret where the action's output has them so; all of an action that hands out credentials is. A text is an ID
     (``Call.answered``), and stays.
     """
-    has_secrets, places = _secrets_of(plan)
+    has_secrets, places = plan.secrets
     if not has_secrets or value is None:
         return value
     from jackfield.redaction.marks import Concealed
@@ -157,14 +156,6 @@ def concealed(value: Any, plan: Plan) -> Any:
     except RecursionError:
         return MASK
     return masked_output(found.output, _redactor_of(found))
-
-
-def _secrets_of(plan: Plan) -> tuple[bool, SecretPlaces | None]:
-    """Return whether an action's output has secrets, and their places; None if all of it is secret."""
-    if plan.action.hands_out:
-        return True, None
-    places = None if plan.judge is None else plan.judge.secret_places
-    return places is not None, places
 
 
 def _redactor_of(found: Concealed) -> Redactor:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
@@ -66,12 +65,6 @@ class Waiter(Protocol):
 
     async def record(self, database: Database, unit: Unit) -> Any:
         """Commit a unit, grouped with concurrent ones, and return its value once it is on disk."""
-
-    async def defer(self, database: Database, unit: Unit, lost: Callable[[Exception], object] | None = None) -> Callable[[], bool]:
-        """Commit a unit with the next commit. Return a function that withdraws it, if no commit has taken it yet.
-
-        ``lost`` is called if the commit fails.
-        """
 
 
 class LoopThread:
@@ -186,14 +179,6 @@ class InThread:
         """Commit a unit and return its value."""
         return database.record(unit)
 
-    async def defer(self, database: Database, unit: Unit, lost: Callable[[Exception], object] | None = None) -> Callable[[], bool]:
-        """Commit a unit with the next commit."""
-        taken_back = database.defer(unit, partial(_ended, lost))
-        if database.is_behind:
-            with suppress(JackfieldError):  # each deferred unit reports its own failure
-                database.record(_flush)
-        return taken_back
-
 
 def run_in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that uses a thread's waiter, and return its value."""
@@ -256,14 +241,6 @@ class OnLoop:
 
         return await _recorded(database, unit, asyncio.get_running_loop())
 
-    async def defer(self, database: Database, unit: Unit, lost: Callable[[Exception], object] | None = None) -> Callable[[], bool]:
-        """Commit a unit with the next commit."""
-        taken_back = database.defer(unit, partial(_ended, lost))
-        if database.is_behind:
-            with suppress(JackfieldError):  # each deferred unit reports its own failure
-                await self.record(database, _flush)
-        return taken_back
-
 
 def _in_turn(turn: Turn | None, function: Callable[[], T], deadline: Deadline | None) -> T:
     if turn is None:
@@ -272,20 +249,6 @@ def _in_turn(turn: Turn | None, function: Callable[[], T], deadline: Deadline | 
         if deadline is not None and not has_come:
             raise deadline.passed(Sent.NOTHING)
         return function()
-
-
-def _ended(lost: Callable[[Exception], object] | None, _value: object, error: Exception | None) -> None:
-    """Handle the end of a commit that no caller waits for."""
-    if error is None:
-        return
-    if lost is not None:
-        lost(error)
-    else:
-        logging.getLogger("jackfield.journal").error("an entry could not be recorded: %s", error)
-
-
-def _flush(_transaction: Transaction) -> None:
-    """Do nothing; used as the unit of a commit that flushes deferred units."""
 
 
 async def _recorded(database: Database, unit: Unit, loop: asyncio.AbstractEventLoop) -> Any:
