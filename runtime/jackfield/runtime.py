@@ -26,10 +26,11 @@ from jackfield.pacing.pace import Paces
 from jackfield.pipe.admit import Targets
 from jackfield.pipe.enqueue import Enqueued, enqueue, enqueue_many
 from jackfield.pipe.evidence import Means
-from jackfield.pipe.invoke import Pipeline, required
+from jackfield.pipe.invoke import Pipeline
 from jackfield.pipe.on_time import OnTime
 from jackfield.pipe.open import Opener
 from jackfield.pipe.plan import Plans
+from jackfield.pipe.recorder import required
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import failed, masked_error
 from jackfield.pipe.waiter import InThread, LoopThread, OnLoop, run_in_thread
@@ -342,8 +343,7 @@ class Jackfield:
 
     async def arun(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in asyncio."""
-        journal = required(self.journal)
-        stored = journal.opened_inputs(claimed.id, claimed.sealed)
+        stored = required(self.journal).opened_inputs(claimed.id, claimed.sealed)
         import asyncio
 
         caller = await asyncio.to_thread(lambda: self.access.queued_by(stored))  # with the caller's current rights

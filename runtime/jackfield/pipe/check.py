@@ -3,14 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Detail, InvalidInput
+from jackfield.files.references import names_files
 from jackfield.hints import NextStep
+from jackfield.pipe.filling import by_value, fill
 
 if TYPE_CHECKING:
     from jackfield.connector import Inputs
+    from jackfield.pipe.evidence import Means
     from jackfield.pipe.plan import Plan
+    from jackfield.pipe.run import Run
+
+
+async def checked_inputs(plan: Plan, run: Run, means: Means) -> Mapping[str, Any]:
+    """Return the inputs of a call, valid, with the stored files that they refer to.
+
+    :raises InvalidInput: with all faults at once.
+    """
+    if run.record is not None and run.record.keeps:
+        run.record.keep_inputs()
+    if names_files(run.inputs):
+        filled = await fill(run.waiter, run.inputs, plan.action.inputs, means.files, means.workspace, run.caller.owner)
+        run.inputs, run.sources = filled
+    check = partial(checked, plan, run.inputs)
+    return await run.waiter.compute(check, run.deadline) if run.waiter.suspends and plan.checks_long(run.inputs) else check()
+
+
+async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], run: Run, means: Means) -> tuple[Inputs, Mapping[str, Any]]:
+    """Apply the author's rules to valid inputs; return the typed model, and the inputs that it was made from.
+
+    :raises InvalidInput: if the rules refuse them, or a preview is asked for that nobody would see.
+    """
+    if not plan.code.takes_streams and names_files(inputs):
+        inputs = await by_value(run.waiter, inputs, plan.action.inputs, means.files, means.workspace, run.caller.owner)
+    values = typed(plan, inputs, run.sources)
+    if plan.code.preview is not None and wants_preview(values) and not run.invocation.dry_run:
+        fault = Detail("/preview", "a preview is the output of a dry run: set 'dryRun', or omit 'preview'")
+        raise InvalidInput("1 input is not valid", details=[fault], hint="Nothing was sent. Set 'dryRun' to true for the preview.")
+    return values, inputs
+
+
+def wants_preview(values: Inputs) -> bool:
+    """Return whether the inputs ask for a preview."""
+    return getattr(values, "preview", False) is True
 
 
 def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:

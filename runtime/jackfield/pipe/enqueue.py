@@ -11,8 +11,8 @@ from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import Meta, Result, decode
 from jackfield.pipe.check import checked
 from jackfield.pipe.filling import holding, reserve, stow
-from jackfield.pipe.invoke import Given, Pipeline, required
-from jackfield.pipe.recorder import Record, replay_of
+from jackfield.pipe.invoke import Given, Pipeline
+from jackfield.pipe.recorder import Record, drafted, replay_of, required
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import failed, masked_error
 from jackfield.pipe.waiter import run_in_thread
@@ -71,7 +71,7 @@ async def _prepared(
     meta.connector, meta.action = invocation.connector, invocation.action
     run.deadline = Deadline.after(invocation.timeout_seconds, pipeline.means.clock)
     with within(run.deadline.remaining()):
-        record = run.record = await pipeline.drafted(invocation, run)
+        record = run.record = await drafted(invocation, run, journal, pipeline.means)
         if record is None:
             raise InvalidInvocation("this runtime has no journal")
         plan = await pipeline.plans.find(invocation, run)

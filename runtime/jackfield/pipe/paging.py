@@ -36,7 +36,22 @@ def next_inputs(paging: Pagination, values: Mapping[str, Any], output: Mapping[s
     return {**added, **following, paging.all_input: False}
 
 
-async def collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any]:
+async def fetched(attempts: Attempts) -> Mapping[str, Any]:
+    """Call the action until it succeeds, for one page or for all.
+
+    :raises JackfieldError: the error that ends the call.
+    """
+    paging = attempts.plan.code.pagination
+    if paging is None:
+        return await attempts.page(attempts.values)
+    if wants_all(paging, attempts.inputs):
+        return await _collected(attempts, paging)
+    output = await attempts.page(attempts.values)
+    attempts.run.meta.complete = paging.ends(output)
+    return output
+
+
+async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any]:
     """Fetch every page of the action and merge them into the first.
 
     Pages after the first obey the action's rate limit. If time runs out or a later page fails with a retryable error, the output has the

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.bounded_cache import BoundedCache
-from jackfield.errors import InvalidInvocation
+from jackfield.errors import Detail, InvalidInvocation
 from jackfield.fork import at_fork
 from jackfield.invocation import Invocation, check_depth, decode
 from jackfield.pipe.admit import find_target
@@ -159,6 +159,18 @@ class Plan:
             if found.lasts:
                 self._opening = found
         return found
+
+
+def refuse_queue_members(invocation: Invocation) -> None:
+    """Refuse members that only the queue heeds.
+
+    :raises InvalidInvocation: with all of them.
+    """
+    members = {"notBefore": invocation.not_before, "notAfter": invocation.not_after, "priority": invocation.priority}
+    details = [Detail(f"/{name}", f"'{name}' is for queued invocations only") for name, value in members.items() if value is not None]
+    if details:
+        count = "1 member of the invocation is" if len(details) == 1 else f"{len(details)} members of the invocation are"
+        raise InvalidInvocation(f"{count} not valid", details=details, hint="Queue it ('Prefer: respond-async'), or omit them.")
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -12,10 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.clock import within
-from jackfield.errors import IdempotencyConflict, JackfieldError, NotYet, Unavailable
+from jackfield.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError, NotYet, Unavailable
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.request import DEFAULT_PRIORITY
+from jackfield.pipe.filling import compared
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
     from jackfield.journal.journal import Unit
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.attempts import Attempts
+    from jackfield.pipe.evidence import Means
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Run
 
 _LOG = logging.getLogger("jackfield.journal")
+_LARGEST_STORED = 256 * 1024
+"""Limit in bytes for inputs stored in the journal: larger ones contain attachments, which do not belong there."""
 _FIRST_POLL = 0.01
 _LONGEST_POLL = 0.25
 _OUTCOME_WAIT = 5.0
@@ -319,6 +323,16 @@ class Record:
         """Note the rule that refused the invocation."""
         self._draft.rule = text
 
+    def keep_inputs(self) -> None:
+        """Store the inputs, redacted; the connection's secrets can be redacted only once it is open."""
+        from jackfield.redaction.marks import masked
+
+        run, plan = self._run, self._run.plan
+        shown, redactor = masked({} if plan is None else plan.action.inputs, run.inputs), run.redactor
+        inputs = shown if redactor is None else redactor.clean_json(shown)
+        sealed = self._journal.sealed_inputs(self._draft.id, {"inputs": inputs})
+        self.keep(sealed if len(sealed) <= _LARGEST_STORED else None)
+
     def keep(self, inputs: bytes | None) -> None:
         """Store the inputs, which are already encrypted, with the entry; None stores nothing."""
         self._draft.inputs = inputs
@@ -375,7 +389,38 @@ def _nothing(_transaction: Transaction) -> None:
     """Do nothing: the unit of a commit made for those that were put off."""
 
 
-def fingerprinted(journal: Journal, invocation: Invocation) -> str:
+async def drafted(invocation: Invocation, run: Run, journal: Journal | None, means: Means) -> Record | None:
+    """Draft the journal's entry of a call; None without a journal.
+
+    :raises InvalidInvocation: for an idempotency key without a journal.
+    """
+    if journal is None:
+        if invocation.idempotency_key is not None and not invocation.dry_run:
+            raise InvalidInvocation(
+                "1 member of the invocation is not valid",
+                details=[Detail("/idempotencyKey", "idempotency keys need a journal, and this runtime has none")],
+                hint="Leave 'idempotencyKey' out.",
+            )
+        return None
+    fingerprint = None if run.claimed is None else run.claimed.fingerprint
+    if fingerprint is None and invocation.idempotency_key is not None:
+        compares = await compared(run.waiter, invocation, means.files, means.workspace, run.caller.owner)
+        fingerprint = _fingerprinted(journal, compares)
+    draft = draft_of(invocation, run.meta, fingerprint, run.caller.name, journal.time.stamp())
+    return Record(journal, draft, run, means.clock)
+
+
+def required(journal: Journal | None) -> Journal:
+    """Return the journal.
+
+    :raises InvalidInvocation: if there is none.
+    """
+    if journal is None:
+        raise InvalidInvocation("this runtime has no journal", hint="Set JACKFIELD_DATABASE_URL.")
+    return journal
+
+
+def _fingerprinted(journal: Journal, invocation: Invocation) -> str:
     """Compute the fingerprint of a request: connector, action, connection and inputs as received."""
     return journal.fingerprint(
         {

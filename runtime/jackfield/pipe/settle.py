@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from jackfield.connector.context import MAX_WARNINGS
 from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError, Provider
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.json_pointer import shown
+from jackfield.pipe.check import wants_preview
 from jackfield.pipe.paging import next_inputs
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.redactor import Redactor
@@ -206,7 +208,18 @@ def _masked(output: Mapping[str, Any], plan: Plan) -> Any:
     return masked(plan.action.output, concealed(output, plan))
 
 
-def previewed(attempts: Attempts, preview: object) -> Result:
+async def rehearsed(attempts: Attempts) -> Result:
+    """Return the Result of a dry run, with the action's preview as output if the inputs ask for it."""
+    code, values, run = attempts.plan.code, attempts.values, attempts.run
+    await attempts.opened()
+    if code.verify is not None:
+        await run.waiter.call(partial(code.verify, values, attempts.means.workspace))
+    if code.preview is None or not wants_preview(values):
+        return succeeded(run.ended(), None)
+    return _previewed(attempts, await run.waiter.call(partial(code.preview.function, values)))
+
+
+def _previewed(attempts: Attempts, preview: object) -> Result:
     """Return the Result of a dry run with a preview.
 
     :raises InvalidOutput: if the preview is not what the action's schema says.
