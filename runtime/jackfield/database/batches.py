@@ -322,6 +322,7 @@ class Batches:
         if item.leads:
             self._interrupted(batch)
             item.completed = True
+            complete(batch)  # first: one of them may still be in its queue, and must not get the lead and an outcome
             self._pass_on(item)
         complete(batch)
 
