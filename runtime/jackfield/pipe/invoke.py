@@ -1,7 +1,15 @@
 """One call, from its JSON to its Result: the page to read first.
 
-A call is parsed, planned (connector, action, rules, connection), checked, begun (in the journal, on disk before the first byte where that
-matters), attempted and settled. It waits for four things only: the first plan, the durable begin, a pause, the provider.
+The order is: parse; admit (draft the journal's entry, plan, replay the Result of an earlier call with the same key); check (inputs, stored
+files); open (the connector's code, the connection, a place in the line, the begin; a dry run ends here); run (attempts, repeated as the
+action's effect allows); settle (judge and mask the output); end.
+
+Durable: ``record.start`` commits the begin of a ``write`` to the disk before the action's first byte (opening may have reached a token
+endpoint by then); the entries of other calls are written later, in batches. ``record.end`` adds the outcome. What else a record is told
+stays in memory.
+
+In doubt: ``Attempts`` decides, from what a failed or interrupted attempt had sent; ``endings`` for a bug of the runtime itself; and
+``journal/abandoned`` for a process that died, from a begin without an end.
 """
 
 from __future__ import annotations
@@ -64,8 +72,13 @@ class Pipeline:
         return self.means.workspace
 
     async def run(self, given: Given, run: Run) -> Result:
-        """Run one call; any failure becomes a Result, and every end is recorded."""
-        identifier, workspace, was_interrupted = run.meta.invocation_id, self.means.workspace, True
+        """Run one call. An exception becomes a Result, which is recorded, like every other, if the call came as far as a record.
+
+        A postponed call has not ended: its exception goes on to the queue, which gives the row back. Ctrl-C and a cancelled task go on,
+        too, after ``endings.interrupted`` has recorded what had been sent. ``live`` is for those who cancel from elsewhere: attempts look
+        at it.
+        """
+        identifier, workspace, was_interrupted = run.meta.invocation_id, self.means.workspace, True  # until it ends in another way
         self.live[identifier] = run.cancelled
         try:
             result = await self._wrapped(given, run)
