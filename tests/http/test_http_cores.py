@@ -37,7 +37,7 @@ def ready(server: Process, count: int) -> list[int]:
 def test_each_process_keeps_to_a_core_of_its_own(tmp_path: Path) -> None:
     """All threads of a worker, also those that calls have started, are on one core, and no other worker is; one that replaces another
     takes the core that is free."""
-    with process(tmp_path, "--workers", "2") as server:
+    with process(tmp_path, "--workers", "2", JACKFIELD_PIN="1") as server:
         first, second = ready(server, 2)
         assert all(server.client.invoke("say", text="x").status == 200 for _ in range(8))
         assert len(cores_of(first) | cores_of(second)) == 2

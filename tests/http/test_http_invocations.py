@@ -14,8 +14,6 @@ import pytest
 
 from gates import Gatekeeper
 from http_stand import Client, Stand, say
-from jackfield.journal.listing import condition
-from jackfield.journal.statements import SELECT
 
 
 @pytest.fixture(scope="module")
@@ -159,17 +157,6 @@ def test_l27_a_cancellation_that_comes_too_late_says_so(client: Client, threads:
     assert (shown["status"], shown["cancelRequested"]) == ("succeeded", True)
     listed = client.get("/v1/invocations?limit=1").json["items"][0]
     assert (listed["invocationId"], listed["cancelRequested"]) == (identifier, True)
-
-
-def test_l26_a_look_up_by_key_reads_an_index(stand: Stand) -> None:
-    """A list by idempotency key does not read the workspace's other entries, whichever way it goes on."""
-    if not stand.host.storage.is_near:
-        pytest.skip("the plan is SQLite's")
-    where, values = condition({"idempotencyKey": "key-1"})
-    statement = f"EXPLAIN QUERY PLAN {SELECT}{where} ORDER BY created_at DESC, id DESC LIMIT 51"
-    with stand.host.storage.database.read() as transaction:
-        plan = [row.detail for row in transaction.execute(statement, {"workspace": "default", **values})]
-    assert [line for line in plan if "invocations_by_key (workspace=? AND idempotency_key=?)" in line] == plan
 
 
 def test_l26_the_journal_is_searched(client: Client) -> None:

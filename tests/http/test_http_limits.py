@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from clocks import FakeClock
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access.tokens import new_text
-from jackfield.pipe import invoke
+from jackfield.pipe import check
 from jackfield.pipe.check import checked
 from jackfield.surfaces.http import openapi
 from mcp_talk import call_of
@@ -317,7 +317,7 @@ def test_guessing_is_slowed_down(tmp_path: Path) -> None:
     with standing(tmp_path, replace(SETTINGS, guesses=0.01)) as stand:
         client = stand.client()
         assert client.get("/v1/actions").status == 200
-        statuses = [Client(client.port, f"guess-{number}").get("/v1/actions").status for number in range(12)]
+        statuses = until_refused(lambda number: Client(client.port, f"guess-{number}").get("/v1/actions"))
         assert statuses[0] == 401
         assert 429 in statuses
         assert client.get("/v1/actions").status == 200
@@ -346,12 +346,21 @@ def test_s7_guesses_never_lock_out_a_good_token(tmp_path: Path) -> None:
         assert all(done.result() <= {401, 429} for done in floods)
 
 
+def until_refused(get: Callable[[int], Reply], times: int = 1) -> list[int]:
+    """Statuses of guesses up to the one that is refused, so many times in a row; on a slow machine the allowance grows meanwhile."""
+    found: list[int] = []
+    while found[-times:] != [429] * times:
+        assert len(found) < 1_000
+        found.append(get(len(found)).status)
+    return found
+
+
 def test_behind_a_proxy_the_address_is_what_the_proxy_saw(tmp_path: Path) -> None:
     """Whoever makes the start of X-Forwarded-For up gains nothing; others behind the same proxy are not slowed down."""
     with standing(tmp_path, replace(SETTINGS, guesses=5.0, behind_proxy=True)) as stand:
         guess = Client(stand.port, "guess")
-        found = [guess.get("/v1/actions", X_Forwarded_For=f"10.0.0.{number}, 203.0.113.7:{5000 + number}") for number in range(12)]
-        assert (found[0].status, found[-1].status) == (401, 429)
+        found = until_refused(lambda number: guess.get("/v1/actions", X_Forwarded_For=f"10.0.0.{number}, 203.0.113.7:{5000 + number}"))
+        assert found[0] == 401
         assert guess.get("/v1/actions", X_Forwarded_For="203.0.113.7, 203.0.113.8").status == 401
         assert guess.get("/v1/actions", X_Forwarded_For="203.0.113.7, [2001:db8::1]:80").status == 401
 
@@ -360,11 +369,10 @@ def test_the_guesses_of_a_network_are_counted_together(tmp_path: Path) -> None:
     """Whoever has an IPv6 address has all of its /64; an IPv4 address is one, however it is written."""
     with standing(tmp_path, replace(SETTINGS, guesses=5.0, behind_proxy=True)) as stand:
         guess = Client(stand.port, "guess")
-        found = [guess.get("/v1/actions", X_Forwarded_For=f"2001:db8:0:7:{number:x}::{number:x}").status for number in range(1, 13)]
-        assert (found[0], found[-1]) == (401, 429)
+        found = until_refused(lambda number: guess.get("/v1/actions", X_Forwarded_For=f"2001:db8:0:7:{number:x}::{number:x}"))
+        assert found[0] == 401
         assert guess.get("/v1/actions", X_Forwarded_For="2001:db8:0:8::1").status == 401
-        mapped = [guess.get("/v1/actions", X_Forwarded_For=f"{'::ffff:' * (number % 2)}203.0.113.9").status for number in range(12)]
-        assert (mapped[0], mapped[-1], mapped[-2]) == (401, 429, 429)
+        until_refused(lambda number: guess.get("/v1/actions", X_Forwarded_For=f"{'::ffff:' * (number % 2)}203.0.113.9"), 2)
         assert guess.get("/v1/actions", X_Forwarded_For="::ffff:203.0.113.10").status == 401
 
 
@@ -466,7 +474,7 @@ def test_h7_many_values_are_judged_in_a_thread(tmp_path: Path, monkeypatch: pyte
         threads.append(threading.current_thread().name)
         return checked(*given)
 
-    monkeypatch.setattr(invoke, "checked", noted)
+    monkeypatch.setattr(check, "checked", noted)
     with standing(tmp_path) as stand:
         client = stand.client()
         client.post("/v1/invocations", say("say", text="x"))

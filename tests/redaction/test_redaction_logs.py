@@ -202,7 +202,7 @@ def cleaned(made: logging.LogRecord) -> logging.LogRecord:
 
 def test_hand_made_records_are_cleaned() -> None:
     """Traces already formatted, bare exceptions and exc_info of a wrong kind are read without harm."""
-    assert cleaned(record(exc_text=f"old {SECRET}", exc_info=(None, None, None))).exc_text == "old ***"
+    assert cleaned(record(exc_text=f"earlier: {SECRET}", exc_info=(None, None, None))).exc_text == "earlier: ***"
     assert "ValueError: outer ***" in str(cleaned(record(exc_info=chained())).exc_text)
     assert cleaned(record(exc_info=17)).exc_text == "<not readable>"
     assert cleaned(record(stack_info=f"File {SECRET}")).stack_info == "File ***"

@@ -64,6 +64,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("JACKFIELD_HOME", str(folder))
     monkeypatch.setenv("JACKFIELD_DATABASE_URL", "none")
     monkeypatch.setenv("JACKFIELD_DNS_SERVERS", "127.0.0.1:9")  # no test asks the machine's resolver
+    monkeypatch.setenv("JACKFIELD_PIN", "0")  # the servers of all tests together have more processes than there are cores
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(folder / "aws-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "aws-credentials"))

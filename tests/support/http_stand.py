@@ -104,7 +104,7 @@ def clean(folder: Path, **more: str) -> dict[str, str]:
     """An environment with a home of its own, its database in it, and nothing of the host's."""
     dropped = ("AWS_", "JACKFIELD_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    return {**kept, "JACKFIELD_HOME": str(folder), "AWS_EC2_METADATA_DISABLED": "true", **more}
+    return {**kept, "JACKFIELD_HOME": str(folder), "JACKFIELD_PIN": "0", "AWS_EC2_METADATA_DISABLED": "true", **more}
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from corpus import Vector
 from fake_aws import FakeAws
 from fake_aws.line import Line
 from jackfield.catalog import Catalog, EntryPoint, entry_points
-from jackfield.connector import Reply, Wire, WireFault
+from jackfield.connector import Reply, Target, Wire, WireFault
 from jackfield.schema.cache import Schemas
 from jackfield.wire.connection import Connection, Limit
 from jackfield_aws.keys import Keys
@@ -164,9 +164,14 @@ def _hurry(patch: pytest.MonkeyPatch, clock: FakeClock) -> None:
         threading.Timer(_DRIPS, end).start()
         drip(line, answer, seconds, with_head)
 
-    def sent(wire: Wire, *about: Any) -> Reply:
-        limits.append(about[5])
-        return send(wire, *about)
+    def sent(
+        wire: Wire, method: str, target: Target, path: bytes, fields: Any, body: Any, limit: Limit, begin: Callable[[], None]
+    ) -> Reply:
+        def begun() -> None:
+            begin()
+            limits.append(limit)
+
+        return send(wire, method, target, path, fields, body, limit, begun)
 
     def filled(connection: Connection, limit: Limit) -> bool:
         while True:  # the socket's timeout is the machine's time: look at the play's clock in between

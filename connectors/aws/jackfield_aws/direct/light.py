@@ -15,7 +15,7 @@ from jackfield_aws.direct.parts import Service
 from jackfield_aws.direct.signing import Scope
 from jackfield_aws.direct.wires import Reach
 from jackfield_aws.keys import Keys
-from jackfield_aws.sessions import ClientSpec, pointer_to_endpoint, user_agent
+from jackfield_aws.sessions import ClientSpec, hush, pointer_to_endpoint, user_agent
 
 TABLE = os.path.join(os.path.dirname(__file__), "plain.json")
 _VARIABLES = re.compile(
@@ -82,6 +82,7 @@ def light_service(spec: ClientSpec, read_timeout: float) -> tuple[Service, froze
     parsers = ResponseParserFactory()
     if spec.as_json:
         parse_as_json(parsers)
+    hush()
     bundle = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
     reach = Reach(_Proxies(), bundle, spec.guard, pointer_to_endpoint(spec), read_timeout)
     fixed = _Fixed(identity.access_key_id, identity.secret_access_key, identity.session_token)
