@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import ssl
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import httpcore2
 
 from jackfield.connector import Guard, JackfieldError, Sent, WireSettings, exhausted
+from jackfield.fork import at_fork
 from jackfield_http.faults import CLIENT_ALERTS, Fault, explain_fault, unprocessed
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _CONNECTIONS = 100
 _READ = 65_536
+_LEFT = ("send_request_headers.complete", "send_request_headers.failed")
 _AGAIN = ("connect_tcp.started", "send_request_headers.started")
 """Events of a request that is sent for a second time."""
 _REFUSED_STREAM = 7
@@ -80,6 +83,9 @@ class Http2Wire:
     def __init__(self, settings: WireSettings) -> None:
         self._settings = settings
         self._pool = _pool(settings)
+        self._starting = threading.Lock()
+        """Held by the request that is about to leave: httpcore2 lets two threads take the same stream, and one table of headers."""
+        at_fork(self)
         weakref.finalize(self, _close, self._pool, os.getpid()).atexit = False
 
     def __reduce__(self) -> NoReturn:
@@ -98,34 +104,57 @@ class Http2Wire:
 
         :raises JackfieldError: if there is no response; its ``sent`` says how far the request got.
         """
-        settings, begun, stream, written = self._settings, False, 0, False
+        settings = self._settings
         if settings.proxy is not None and not settings.guard.internal:
             settings.guard.check(url.host, settings.guard_path)  # the proxy resolves the name, so this is all that can be checked
-
-        def trace(name: str, info: Mapping[str, Any]) -> None:
-            nonlocal begun, stream, written
-            if begun and name.endswith(_AGAIN):  # the pool would send the rest of the body, of which nothing is left
-                raise unprocessed(url.host, url.port)
-            if name.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
-                begin()
-                begun, stream = True, info.get("stream_id", 0)
-            written = written or name.endswith("send_request_body.complete")
-
+        if not self._starting.acquire(timeout=max(0.001, limit())):
+            raise _explained(httpcore2.PoolTimeout("another request is about to leave"), url, limit, begun=False)
+        start = _Start(url, begin, self._starting)
         timeouts = {"pool": max(0.001, limit()), "connect": limit, "write": limit, "read": limit}
         request = httpcore2.Request(
             method,
             httpcore2.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target),
             headers=fields,
             content=body,
-            extensions={"timeout": timeouts, "trace": trace},
+            extensions={"timeout": timeouts, "trace": start.trace},
         )
         try:
             response = self._pool.handle_request(request)
         except _FAULTS as error:
-            if begun and _is_unprocessed(error, stream):
+            if start.begun and _is_unprocessed(error, start.stream):
                 raise unprocessed(url.host, url.port) from error
-            raise _explained(error, url, limit, begun=begun, written=written) from error
+            raise _explained(error, url, limit, begun=start.begun, written=start.written) from error
+        finally:
+            start.leave()
         return Http2Reply(response, url, limit)
+
+
+class _Start:
+    """How far a request has got, as httpcore2 traces it. It holds the lock ``turn`` until its header has left."""
+
+    def __init__(self, url: Url, begin: Callable[[], None], turn: threading.Lock) -> None:
+        self._url = url
+        self._begin = begin
+        self._turn: threading.Lock | None = turn
+        self.begun = self.written = False
+        self.stream = 0
+
+    def trace(self, name: str, info: Mapping[str, Any]) -> None:
+        """Note an event of the request."""
+        if self.begun and name.endswith(_AGAIN):  # the pool would send the rest of the body, of which nothing is left
+            raise unprocessed(self._url.host, self._url.port)
+        if self.begun and name.endswith(_LEFT):
+            self.leave()
+        if name.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
+            self._begin()
+            self.begun, self.stream = True, info.get("stream_id", 0)
+        self.written = self.written or name.endswith("send_request_body.complete")
+
+    def leave(self) -> None:
+        """Let the next request start."""
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.release()
 
 
 def _pool(settings: WireSettings) -> httpcore2.ConnectionPool:
