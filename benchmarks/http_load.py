@@ -80,7 +80,7 @@ def serving(folder: Path, provider: str = "", workers: int = 1) -> Iterator[Any]
 
     declare(folder / "points", "jackfield-http", "jackfield.connectors", {"http": "jackfield_http.request:connector"})
     paths = (str(folder / "points"), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
-    with process(folder, "--workers", str(workers), "--allow-host", "127.0.0.1", paths=paths) as server:
+    with process(folder, "--workers", str(workers), "--allow-host", "127.0.0.1", paths=paths, JACKFIELD_PIN="1") as server:
         for name, kind, values in (
             ("hall", "echo/token", {"token": "t"}),
             ("far", "http/bearer", {"server": provider, "token": "token-of-the-benchmark-0123456789"}),
