@@ -19,10 +19,6 @@ from jackfield.connector import (
 _NETWORK = "Check the server's URL, and whether this machine may reach it: DNS, proxy, firewall."
 _CLIENT_CERTIFICATE = "Check 'certificate' and 'privateKey' of the connection, and whether the server knows their authority."
 _CERTIFICATE = "Check the server's URL. If the server has a private certificate authority, set 'caCertificate'."
-CLIENT_ALERTS = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED", "CERTIFICATE_EXPIRED",
-                  "CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "ACCESS_DENIED")  # fmt: skip
-"""TLS alerts by which a server refuses a client's certificate. With TLS 1.3 they arrive after the first request was written, which the
-server has not read."""
 _LOST = ("the connection to {server} was lost before the whole response had arrived", _NETWORK)
 _TEXTS = {
     "certificate": ("the certificate of {server} could not be verified", _CERTIFICATE),

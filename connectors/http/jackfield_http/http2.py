@@ -16,7 +16,8 @@ import httpcore2
 
 from jackfield.connector import Guard, JackfieldError, Sent, WireSettings, exhausted
 from jackfield.fork import at_fork
-from jackfield_http.faults import CLIENT_ALERTS, Fault, explain_fault, unprocessed
+from jackfield.wire.faults import refuses_client
+from jackfield_http.faults import Fault, explain_fault, unprocessed
 
 if TYPE_CHECKING:
     from jackfield_http.urls import Url
@@ -228,7 +229,7 @@ def _kind_before(names: set[str], found: list[BaseException]) -> str:
 
 def _kind_in_flight(names: set[str], found: list[BaseException]) -> str:
     """Return the kind of a failure after the request had begun to leave: nobody knows how much of it the server has read."""
-    if any(isinstance(cause, ssl.SSLError) and any(alert in (cause.reason or "") for alert in CLIENT_ALERTS) for cause in found):
+    if any(refuses_client(cause) for cause in found):
         return "client-certificate"
     return "late" if "TimeoutException" in names else "cut"
 

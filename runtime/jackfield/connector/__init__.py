@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from jackfield.hooks import hookimpl
     from jackfield.json_pointer import pointer
     from jackfield.manifest import Pagination, RateLimit, Serves
-    from jackfield.wire.client import Wire, WireSettings
-    from jackfield.wire.connection import Target
+    from jackfield.wire.client import Wire
+    from jackfield.wire.connection import Target, WireSettings
     from jackfield.wire.faults import WireFault
     from jackfield.wire.guard import ANYWHERE, Guard
     from jackfield.wire.reply import Reply
@@ -144,8 +144,8 @@ __getattr__, __dir__ = exports(
         "jackfield.hooks": ("hookimpl",),
         "jackfield.json_pointer": ("pointer",),
         "jackfield.manifest": ("Pagination", "RateLimit", "Serves"),
-        "jackfield.wire.client": ("Wire", "WireSettings"),
-        "jackfield.wire.connection": ("Target",),
+        "jackfield.wire.client": ("Wire",),
+        "jackfield.wire.connection": ("Target", "WireSettings"),
         "jackfield.wire.faults": ("WireFault",),
         "jackfield.wire.guard": ("ANYWHERE", "Guard"),
         "jackfield.wire.reply": ("Reply",),

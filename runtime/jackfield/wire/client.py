@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
 
 from jackfield.errors import Sent
-from jackfield.wire.connection import Connection, Limit, Route, Target, connect, proxy_fields
+from jackfield.wire.connection import Connection, Limit, Target, WireSettings, connect, proxy_fields
 from jackfield.wire.faults import Kind, WireFault, garbled
-from jackfield.wire.guard import ANYWHERE, Guard
 from jackfield.wire.head import Fields, values_of, write_head
 from jackfield.wire.pool import Pool
 from jackfield.wire.reply import Reply
@@ -23,32 +20,13 @@ _REDIRECTION = 300
 """First status that is not a success."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class WireSettings:
-    """Settings of a wire: what a server may be (``guard``; ``guard_path`` points at the connection value that names it), how it is reached
-    (``tls`` returns the context; ``proxy`` is an HTTP proxy), and which connections are kept: ``kept`` at most, each for ``idle``
-    seconds. ``connect_timeout`` bounds a TCP connection and a TLS handshake each, in seconds; a deadline may be shorter."""
-
-    guard: Guard = ANYWHERE
-    guard_path: str = ""
-    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
-    proxy: Target | None = None
-    proxy_login: tuple[str, str] | None = None
-    connect_timeout: float = 10.0
-    idle: float = 20.0
-    kept: int = 100
-
-
 class Wire:
     """Requests to any servers over connections with the same settings. Thread-safe; never repeats a request."""
 
     def __init__(self, settings: WireSettings) -> None:
+        self._settings = settings
         self._pool = Pool(settings.kept, settings.idle)
-        self._proxy = settings.proxy
         self._login = proxy_fields(settings.proxy_login)
-        self._route = Route(
-            settings.guard, settings.guard_path, settings.tls, settings.proxy, settings.proxy_login, settings.connect_timeout
-        )
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("open connections cannot be pickled")
@@ -71,7 +49,7 @@ class Wire:
         :raises WireFault: if there is no response; its ``sent`` says how far the request got.
         :raises InvalidConnection: if the guard does not permit the server.
         """
-        if self._proxy is not None and target.scheme == "http":
+        if self._settings.proxy is not None and target.scheme == "http":
             path, fields = b"http://%b%b" % (target.authority, path), [*fields, *self._login]
         first = write_head(method, path, fields)
         rest: Iterable[bytes] = ()
@@ -79,7 +57,7 @@ class Wire:
             first += body
         elif body is not None:
             rest = _framed((body,) if isinstance(body, bytes) else body, fields)
-        connection, reply = self._pool.take(target) or connect(target, self._route, limit), None
+        connection, reply = self._pool.take(target) or connect(target, self._settings, limit), None
         try:
             begin()
             whole = self._started(connection, target, first, limit) and all(connection.write_on(piece, limit) for piece in rest)
@@ -97,7 +75,7 @@ class Wire:
             if fault.kind is not Kind.CUT or fault.sent is not Sent.NOTHING or not connection.used:
                 raise
         connection.close()
-        connection.sock, connection.used = connect(target, self._route, limit).sock, False
+        connection.sock, connection.used = connect(target, self._settings, limit).sock, False
         return connection.write(first, limit)
 
     def _reply(self, connection: Connection, target: Target, method: str, limit: Limit, whole: bool) -> Reply:

@@ -47,16 +47,19 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Route:
-    """How a server is reached. ``guard`` checks each address that a name resolves to; ``guard_path`` points at the connection value that
-    names the server. ``tls`` returns the context for it. ``timeout`` bounds a TCP connection and a TLS handshake each, in seconds."""
+class WireSettings:
+    """Settings of a wire: what a server may be (``guard``; ``guard_path`` points at the connection value that names it), how it is reached
+    (``tls`` returns the context; ``proxy`` is an HTTP proxy), and which connections are kept: ``kept`` at most, each for ``idle``
+    seconds. ``connect_timeout`` bounds a TCP connection and a TLS handshake each, in seconds; a deadline may be shorter."""
 
-    guard: Guard
-    guard_path: str
-    tls: Callable[[], ssl.SSLContext]
-    proxy: Target | None
-    proxy_login: tuple[str, str] | None
-    timeout: float
+    guard: Guard = ANYWHERE
+    guard_path: str = ""
+    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    proxy: Target | None = None
+    proxy_login: tuple[str, str] | None = None
+    connect_timeout: float = 10.0
+    idle: float = 20.0
+    kept: int = 100
 
 
 class Connection:
@@ -194,21 +197,21 @@ class Connection:
         return head
 
 
-def connect(target: Target, route: Route, limit: Limit) -> Connection:
+def connect(target: Target, settings: WireSettings, limit: Limit) -> Connection:
     """Open a connection to ``target``.
 
     :raises WireFault: if it cannot be opened.
     :raises InvalidConnection: if the guard does not permit the server.
     """
-    proxy = route.proxy
+    proxy = settings.proxy
     if proxy is None:
-        connection = Connection(_tcp(target, route.guard, route, limit))
+        connection = Connection(_tcp(target, settings.guard, settings, limit))
     else:
-        if not route.guard.internal:
-            route.guard.check(target.host, route.guard_path)  # the proxy resolves the name, so this is all that can be checked
-        connection = Connection(_through_proxy(_tcp(proxy, ANYWHERE, route, limit), target, route, limit))
+        if not settings.guard.internal:
+            settings.guard.check(target.host, settings.guard_path)  # the proxy resolves the name, so this is all that can be checked
+        connection = Connection(_through_proxy(_tcp(proxy, ANYWHERE, settings, limit), target, settings, limit))
     if target.scheme == "https":
-        connection.sock = _tls(connection.sock, target.host, route, limit)
+        connection.sock = _tls(connection.sock, target.host, settings, limit)
     return connection
 
 
@@ -219,13 +222,13 @@ def proxy_fields(login: tuple[str, str] | None) -> list[tuple[bytes, bytes]]:
     return [(b"Proxy-Authorization", b"Basic " + b64encode(f"{login[0]}:{login[1]}".encode()))]
 
 
-def _tcp(target: Target, guard: Guard, route: Route, limit: Limit) -> socket.socket:
+def _tcp(target: Target, guard: Guard, settings: WireSettings, limit: Limit) -> socket.socket:
     """Connect to the first address that accepts. One that swallows packets leaves time for the next."""
     try:
-        addresses = guard.resolve(target.host, target.port, route.guard_path)
+        addresses = guard.resolve(target.host, target.port, settings.guard_path)
         failure: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
         for number, (family, address) in enumerate(addresses):
-            seconds = min(route.timeout, _left(limit)) / (len(addresses) - number)
+            seconds = min(settings.connect_timeout, _left(limit)) / (len(addresses) - number)
             made = socket.socket(family, socket.SOCK_STREAM)
             try:
                 made.settimeout(seconds)
@@ -241,19 +244,19 @@ def _tcp(target: Target, guard: Guard, route: Route, limit: Limit) -> socket.soc
         raise not_connected(error) from error
 
 
-def _through_proxy(sock: socket.socket, target: Target, route: Route, limit: Limit) -> socket.socket:
+def _through_proxy(sock: socket.socket, target: Target, settings: WireSettings, limit: Limit) -> socket.socket:
     """Ask the proxy for a tunnel to a TLS server (RFC 9110 §9.3.6); a request in clear text goes to the proxy itself."""
     if target.scheme != "https":
         return sock
     connection = Connection(sock)
     place = target.authority
-    deadline = time.monotonic() + route.timeout
+    deadline = time.monotonic() + settings.connect_timeout
 
     def within() -> float:
         return min(limit(), deadline - time.monotonic())
 
     try:
-        connection.write(write_head("CONNECT", place, [(b"Host", place), *proxy_fields(route.proxy_login)]), within)
+        connection.write(write_head("CONNECT", place, [(b"Host", place), *proxy_fields(settings.proxy_login)]), within)
         head = connection.head(within)
         status = read_head(head)[1]
     except WireFault as error:
@@ -272,11 +275,11 @@ def _refused(sock: socket.socket, reason: str) -> NoReturn:
     raise WireFault(Kind.PROXY, Sent.NOTHING, reason)
 
 
-def _tls(sock: socket.socket, host: str, route: Route, limit: Limit) -> socket.socket:
+def _tls(sock: socket.socket, host: str, settings: WireSettings, limit: Limit) -> socket.socket:
     try:
-        sock.settimeout(min(route.timeout, _left(limit)))
+        sock.settimeout(min(settings.connect_timeout, _left(limit)))
         sock.getpeername()  # wrap_socket takes a connection that was reset for one that is still to be made, and does no handshake
-        return route.tls().wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
+        return settings.tls().wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
     except (OSError, ValueError, MemoryError) as error:
         sock.close()
         raise no_handshake(error) from error

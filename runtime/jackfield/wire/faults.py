@@ -73,13 +73,18 @@ def no_handshake(error: BaseException) -> WireFault:
     return WireFault(Kind.TLS, Sent.NOTHING)
 
 
+def refuses_client(error: BaseException) -> bool:
+    """Return whether an exception is the alert of a server that refuses a client's certificate."""
+    return isinstance(error, ssl.SSLError) and any(alert in (error.reason or "") for alert in _CLIENT_ALERTS)
+
+
 def broken(error: BaseException) -> WireFault:
     """Return the fault for an exception after the request's first byte: nobody knows how much of it the server has read."""
     if isinstance(error, TimeoutError):
         return WireFault(Kind.LATE, Sent.UNKNOWN)
     if exhausted(error) is not None:
         return WireFault(Kind.EXHAUSTED, Sent.UNKNOWN)
-    if isinstance(error, ssl.SSLError) and any(alert in (error.reason or "") for alert in _CLIENT_ALERTS):
+    if refuses_client(error):
         return WireFault(Kind.CLIENT_CERTIFICATE, Sent.REFUSED)
     return WireFault(Kind.CUT, Sent.UNKNOWN)
 

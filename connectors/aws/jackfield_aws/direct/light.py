@@ -128,12 +128,18 @@ def _loader() -> Any:
 
 
 @functools.lru_cache(maxsize=1)
+def _stored() -> dict[str, Any]:
+    with open(TABLE, "rb") as file:
+        found: dict[str, Any] = json.load(file)
+    return found
+
+
+@functools.lru_cache(maxsize=1)
 def _table() -> dict[str, frozenset[str]]:
     """Return the table, empty if it was made from another botocore than the installed one."""
     import botocore
 
-    with open(TABLE, "rb") as file:
-        found = json.load(file)
+    found = _stored()
     if found["botocore"] != botocore.__version__:
         return {}
     return {name: frozenset(without) for name, without in found["services"].items()}
@@ -143,17 +149,12 @@ def _is_plain(spec: ClientSpec) -> bool:
     """Return whether nothing but ``spec`` says how to call AWS: nobody has added a function to the events of all clients, as moto does when
     it is imported, and neither a variable nor the AWS configuration has a setting."""
     handlers, endpoint = sys.modules.get("botocore.handlers"), spec.endpoint
-    if (handlers is not None and len(handlers.BUILTIN_HANDLERS) != _built_in()) or not _is_unset(has_endpoint=endpoint is not None):
+    is_hooked = handlers is not None and len(handlers.BUILTIN_HANDLERS) != _stored()["handlers"]
+    if is_hooked or not _is_unset(has_endpoint=endpoint is not None):
         return False
     from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 
     return endpoint is None or is_valid_endpoint_url(endpoint) or is_valid_ipv6_endpoint_url(endpoint)
-
-
-@functools.lru_cache(maxsize=1)
-def _built_in() -> int:
-    with open(TABLE, "rb") as file:
-        return int(json.load(file)["handlers"])
 
 
 def _is_unset(*, has_endpoint: bool) -> bool:
