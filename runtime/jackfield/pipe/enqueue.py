@@ -86,7 +86,7 @@ async def _prepared(
         request = {"invocation": dict(body), "fingerprint": record.draft.fingerprint, **caller.to_json()}
         record.keep(journal.sealed_inputs(meta.invocation_id, request))
         record.queue_with(holding(workspace, {*named, *stored}, meta.invocation_id))
-    run.let_go()
+    run.release()
     return record
 
 

@@ -1,15 +1,18 @@
 """One call, from its JSON to its Result: the page to read first.
 
-The order is: parse; admit (draft the journal's entry, plan, replay the Result of an earlier call with the same key); check (inputs, stored
-files); open (the connector's code, the connection, a place in the line, the begin; a dry run ends here); run (attempts, repeated as the
-action's effect allows); settle (judge and mask the output); end.
+In order: parse; admit (draft the journal's entry, find the plan, replay the Result of an earlier call with the same key); check (inputs,
+stored files); open (load the connector's code and type the inputs; **a dry run ends here**; open the connection, wait for the rate limit,
+commit the begin); run (attempts, page by page); settle (judge and mask the output); end (record the outcome).
 
-Durable: ``record.start`` commits the begin of a ``write`` to the disk before the action's first byte (opening may have reached a token
-endpoint by then); the entries of other calls are written later, in batches. ``record.end`` adds the outcome. What else a record is told
-stays in memory.
+Durable: the begin of a ``write``, and of any call with an idempotency key, is on the disk before the action's first byte (opening may have
+reached a token endpoint by then). The outcome is on the disk before the caller gets it if the call has a key or is in doubt; all else is
+written with the next commit, a moment later. Without a journal nothing is. What a killed process leaves is a begin without an end: nothing
+was lost that may be repeated, and a ``write`` is in doubt.
 
-In doubt: ``Attempts`` decides, from what a failed or interrupted attempt had sent; ``endings`` for a bug of the runtime itself; and
-``journal/abandoned`` for a process that died, from a begin without an end.
+Retries, and whether an outcome is in doubt: ``Attempts`` decides both, by the action's effect and by what an attempt had sent, of
+interrupted calls and unusable outputs too; ``journal/abandoned`` decides for processes that died.
+
+Masked: outputs in ``settle``, errors and what is logged of them in ``endings``, recorded inputs in ``recorder``.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.check import checked_inputs, typed_inputs
-from jackfield.pipe.paging import fetched
+from jackfield.pipe.paging import attempted
 from jackfield.pipe.plan import refuse_queue_members
 from jackfield.pipe.recorder import Record, drafted
 from jackfield.pipe.settle import rehearsed, settled
@@ -74,11 +77,12 @@ class Pipeline:
     async def run(self, given: Given, run: Run) -> Result:
         """Run one call. An exception becomes a Result, which is recorded, like every other, if the call came as far as a record.
 
-        A postponed call has not ended: its exception goes on to the queue, which gives the row back. Ctrl-C and a cancelled task go on,
-        too, after ``endings.interrupted`` has recorded what had been sent. ``live`` is for those who cancel from elsewhere: attempts look
-        at it.
+        A postponed call has not ended: its exception goes on to the queue, which gives its row back. Ctrl-C and a cancelled task go on,
+        too, once ``endings.interrupted`` has recorded what had been sent. ``live`` is for those who cancel from elsewhere: attempts look
+        at it. ``record.end`` raises nothing: a Result stands even if the disk is full.
         """
-        identifier, workspace, was_interrupted = run.meta.invocation_id, self.means.workspace, True  # until it ends in another way
+        identifier, workspace = run.meta.invocation_id, self.means.workspace
+        was_interrupted = True  # until it has ended in another way
         self.live[identifier] = run.cancelled
         try:
             result = await self._wrapped(given, run)
@@ -93,12 +97,12 @@ class Pipeline:
             if was_interrupted:
                 endings.interrupted(run, workspace)
         if run.record is not None:
-            await run.record.end(run.kept or result)
-        run.let_go()
+            await run.record.end(run.recorded or result)
+        run.release()
         return result
 
     async def _wrapped(self, given: Given, run: Run) -> Result:
-        """Parse the call, and run it within its deadline and the wrappers of plugins."""
+        """Parse the call, then run it within its deadline and the wrappers of plugins."""
         invocation, meta = self.plans.parsed(given, run), run.meta
         if run.claimed is None and (invocation.not_before, invocation.not_after, invocation.priority) != (None, None, None):
             refuse_queue_members(invocation)
@@ -112,7 +116,7 @@ class Pipeline:
                 return await self._called(invocation, run)
 
     async def _called(self, invocation: Invocation, run: Run) -> Result:
-        """Plan, check, begin, attempt and settle."""
+        """Admit, check, open, run and settle."""
         enter, waiter = self.enter, run.waiter
         enter("admit")
         record = run.record = await drafted(invocation, run, self.journal(), self.means)
@@ -126,31 +130,35 @@ class Pipeline:
             await plan.load(self.catalog, waiter)
         values, inputs = await typed_inputs(plan, inputs, run, self.means)
         attempts = run.attempts = Attempts(run, plan, values, inputs, None if plan.target is None else plan.opening(), self.means)
-        if record is not None:
-            record.attempt(attempts)
         if invocation.dry_run:
             return await rehearsed(attempts)
+        if attempts.opening is not None:
+            attempts.client = await attempts.opened()
         if record is not None and (replayed := await self._begun(record, attempts)) is not None:
             return replayed
         enter("run")
-        output = await fetched(attempts)
+        output = await attempted(attempts)
         enter("settle")
         settle = partial(self._settled, attempts, output)
         return await waiter.compute(settle) if waiter.suspends and plan.settles_long(output) else settle()
 
     async def _begun(self, record: Record, attempts: Attempts) -> Result | None:
-        """Open the connection, wait for the rate limit, and record the call as begun, of a ``write`` on the disk; return the Result of
-        another one with its key."""
+        """Wait for the rate limit, then record that the call begins; return the Result of an earlier call with its key, if there is one.
+
+        A call whose key is not claimed yet waits after that instead, at its first attempt: a second caller of the key neither waits nor
+        counts against an account's limit.
+        """
         run = attempts.run
-        attempts.client = await attempts.opened()
-        if attempts.plan.code.budget is None or run.invocation.idempotency_key is None or run.claimed is not None:
-            await attempts.take_turn()  # else after the start, which claims the key: a second caller of the key neither waits nor counts
-        if record.keeps:  # again, now that the connection is open and its secrets can be redacted
+        claims_key = run.invocation.idempotency_key is not None and run.claimed is None
+        if attempts.plan.code.budget is None or not claims_key:
+            await attempts.take_turn()
+        record.weigh(attempts)
+        if record.keeps:  # again, now that the connection is open and its secrets can be masked
             record.keep_inputs()
         return await record.start()
 
     def _settled(self, attempts: Attempts, output: Mapping[str, Any]) -> Result:
-        """Judge and mask the output; record that a stored connection works, once per version of it and process."""
+        """Judge and mask the output; note that a stored connection works, once per process and version of the connection."""
         result, target, opening = settled(attempts, output), attempts.plan.target, attempts.opening
         if target is not None and opening is not None and target.id is not None:
             identifier, version = target.id, target.version

@@ -313,7 +313,7 @@ class Record:
         draft.connector_version, draft.effect = plan.manifest.version, plan.action.rule_effect
         draft.connection = plan.target.name if plan.target is not None else None
 
-    def attempt(self, attempts: Attempts) -> None:
+    def weigh(self, attempts: Attempts) -> None:
         """Record what nobody may repeat as a ``write``, which is on disk before it is sent, and in doubt if its process is lost. A queued
         invocation is delivered again with the key that was derived from it."""
         if self._run.claimed is None and attempts.ends_in_doubt:

@@ -29,12 +29,12 @@ class Run:
     - ``claimed``: the delivery of a queued call.
     - ``inputs``: those of the invocation, with stored files once these have been read.
     - ``sources``: stored files that the action reads as streams, by id.
-    - ``kept``: the Result as it is recorded, where that differs from what the caller is shown.
+    - ``recorded``: the Result for the journal, where that differs from what the caller is shown.
     - ``unfound``: returns the redactor of the named connection's secrets; set until connector and action are found.
     """
 
     __slots__ = (
-        "attempts", "caller", "cancelled", "claimed", "deadline", "inputs", "invocation", "kept", "meta", "plan", "record", "sources",
+        "attempts", "caller", "cancelled", "claimed", "deadline", "inputs", "invocation", "meta", "plan", "record", "recorded", "sources",
         "started", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
@@ -50,7 +50,7 @@ class Run:
         self.plan: Plan | None = None
         self.record: Record | None = None
         self.attempts: Attempts | None = None
-        self.kept: Result | None = None
+        self.recorded: Result | None = None
         self.inputs: Mapping[str, Any] = {}
         self.sources: Mapping[str, Source] = {}
         self.unfound: Callable[[], Redactor | None] | None = None
@@ -87,8 +87,8 @@ class Run:
         schema, values = target.kind.schema, target.values
         return Redactor(secret_values(schema, values) | confidential_values(schema, values))
 
-    def let_go(self) -> None:
-        """Let go of what refers back to this call once it has ended: cycles would keep its inputs and output until a garbage collection."""
+    def release(self) -> None:
+        """Release what refers back to this call once it has ended: cycles would keep its inputs and output until a garbage collection."""
         self.record, attempts = None, self.attempts
         if attempts is not None:
             del attempts.run, attempts.turn

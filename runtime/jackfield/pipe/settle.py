@@ -198,7 +198,7 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
         meta.next = next_inputs(paging, attempts.inputs, shown)
     result = Result("succeeded", run.ended(), output=shown)
     if run.record is not None:
-        run.kept = recorded(result, plan, queued=run.claimed is not None)
+        run.recorded = recorded(result, plan, queued=run.claimed is not None)
     return result
 
 
