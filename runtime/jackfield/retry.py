@@ -1,6 +1,7 @@
 """Retry policy: the action's effect and what is known to have been sent decide if a retry is safe (docs/concepts.md).
 
-The order of all rules is in ``Attempts._retry_or_raise``; ``errors_map.weigh`` determines what was sent.
+The order of the rules is in ``Attempts._retry_or_raise``, but for ``repeat_ok``, which ``Attempts._attempt`` applies before them;
+``errors_map.weigh`` determines what was sent.
 """
 
 from __future__ import annotations

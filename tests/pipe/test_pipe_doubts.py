@@ -11,8 +11,9 @@ import pytest
 
 from jackfield import Jackfield
 from jackfield.connector import JackfieldError, Output, Rejected, Sent, TimedOut, Unavailable, current_call
-from jackfield.errors import InvalidOutput, NotYet
+from jackfield.errors import InDoubt, InvalidOutput, NotYet
 from jackfield.journal import Queue
+from jackfield.manifest import Effect
 from scripted import Answer, Reply, Script, invocation, runtime, scripted
 
 LOST = Unavailable("cut", sent=Sent.UNKNOWN)
@@ -44,6 +45,15 @@ def test_n1_an_unknown_outcome_under_a_derived_key_is_in_doubt(tmp_path: Path, l
         result = board.ask()
     assert (result.status, result.error and result.error.code, result.error and result.error.retryable) == ("in_doubt", "in_doubt", False)
     assert key_of(result) == result.meta.invocation_id
+
+
+@pytest.mark.parametrize(("effect", "expected"), [("write", ("in_doubt", "in_doubt", 1)), ("read", ("failed", "unavailable", 6))])
+def test_a_connectors_own_doubt_is_judged_by_the_effect(tmp_path: Path, effect: Effect, expected: tuple[str, str, int]) -> None:
+    """A connector that raises `InDoubt` says that its request may have taken effect; whether that is a doubt, the effect decides."""
+    script = Script(InDoubt("who knows"))
+    with runtime(tmp_path, scripted(script, effect=effect)) as board:
+        result = board.ask()
+    assert (result.status, result.error and result.error.code, script.tries) == expected
 
 
 def test_n1_the_callers_key_may_be_sent_again(tmp_path: Path) -> None:

@@ -55,12 +55,14 @@ def explained(connector: Connector, cause: Exception, client: Any, values: Input
     """Map an exception to an error: by the connector's error map, else by the client's; ``Unmapped`` if neither recognizes it."""
     if isinstance(cause, RuntimeError) and isinstance(cause.__cause__, StopIteration):
         cause = cause.__cause__  # a coroutine cannot raise it as it is (PEP 479)
+    found: JackfieldError | None
     if isinstance(cause, JackfieldError):
-        return _as_timeout(cause, call)
-    with entered(call):  # an error map may ask for the deadline of the attempt
-        found = recognised(connector, cause, client, values, tell)
+        found = cause
+    else:
+        with entered(call):  # an error map may ask for the deadline of the attempt
+            found = recognised(connector, cause, client, values, tell)
     if found is not None:
-        return _as_timeout(found, call)
+        return _as_timeout(_unclear(found) if isinstance(found, InDoubt) else found, call)
     if isinstance(cause, OSError) and call.deadline.remaining() <= 0:
         what = Unavailable(cause.strerror or type(cause).__name__)
         return call.deadline.passed(Sent.UNKNOWN if call.begun or call.entered else Sent.NOTHING, what)
@@ -84,6 +86,11 @@ def recognised(
         elif isinstance(found, JackfieldError):
             return found
     return None
+
+
+def _unclear(error: InDoubt) -> Unavailable:
+    """Return what a connector's own doubt says: its request may have taken effect. The action's effect decides if that leaves a doubt."""
+    return Unavailable(error.message, details=error.details, hint=error.hint, provider=error.provider, sent=Sent.UNKNOWN)
 
 
 def _as_timeout(error: JackfieldError, call: Call) -> JackfieldError:

@@ -1,8 +1,14 @@
 """Connections from other systems' files: one thin reader for each format, and the aliases that translate their names.
 
-To add a format: write a module here with ``FORMAT`` (the module's own name) and ``read(documents, around)``, add a test of the content to
-``_FORMATS`` under that name and a title to ``EXPECTED``, and give each connector that the format can name its aliases (in the connector's
-``aliases.py``). ``recognise`` handles documents that are lists.
+To add a format:
+
+- Write a module here with ``FORMAT`` (the module's own name) and ``read(documents, around)``. It opens a file that a document names only if
+  ``around.reads_files``: over HTTP that is false, and a document must not read the server's files.
+- Add a test of the content to ``_FORMATS`` under that name (the first that fits wins) and a title to ``EXPECTED``. ``recognise`` handles
+  documents that are lists. One with ``connections`` at the top is always read as jackfield's own.
+- If its files have suffixes or variables of their own, name them in ``connections/files`` (``_SUFFIXES``, ``_VARIABLES``).
+- Give each connector that the format can name its aliases (in the connector's ``aliases.py``), and describe the format in
+  docs/compatibility.md; ``tests/compatibility`` holds files of each.
 """
 
 from __future__ import annotations
