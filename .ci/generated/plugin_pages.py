@@ -99,7 +99,7 @@ A new connector adds one folder and changes no other file."""
 def _rows(layers: Iterable[str]) -> Iterator[tuple[str, str]]:
     base = _ROOT / "runtime" / "jackfield"
     for layer in layers:
-        for name in layer.split(" | "):
+        for name in layer.replace(" : ", " | ").split(" | "):
             folder = base / name
             yield (
                 f"`{name}{'/' if folder.is_dir() else ''}`",

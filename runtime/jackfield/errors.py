@@ -34,6 +34,7 @@ imports nothing but the standard library and ``hints``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -417,3 +418,12 @@ def did_you_mean(name: str, names: Iterable[str], shown: Callable[[str], bool] |
     """Build the end of a sentence about an unknown ``name``: a suggestion of the nearest of ``names``, or an empty string."""
     close = nearest(name, names, shown)
     return f"; did you mean '{close}'?" if close else ""
+
+
+_USER_INFO = r"(?<!\S)((?>\S*?//))\S*@"
+"""User name and password of a URL; also matches passwords with characters that should have been escaped."""
+
+
+def without_password(text: str) -> str:
+    """Mask the user name and password of each URL in a text."""
+    return re.sub(_USER_INFO, r"\1***@", text) if "@" in text else text

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, cast
 
 from jackfield.definitions import Definitions
-from jackfield.paths import find
+from jackfield.json_tools.paths import find
 
 MANIFEST_VERSION = 1
 """Only manifest version that this runtime reads."""

@@ -84,7 +84,7 @@ def cut_texts(manifest: dict[str, Any]) -> list[str]:
 
 def _long(node: Any, at: str) -> Iterator[tuple[Any, str, str]]:
     """Yield the owner, name and place of each text that is too long."""
-    from jackfield.json_pointer import child
+    from jackfield.json_tools.pointers import child
 
     if isinstance(node, list):
         for number, item in enumerate(node):

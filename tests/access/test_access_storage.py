@@ -15,7 +15,7 @@ from clocks import FakeClock
 from jackfield.database import DatabaseUnfit, MasterKey
 from jackfield.database.master_key import KeyFile, live_master_key, new_key_text
 from jackfield.errors import InvalidInvocation
-from jackfield.home import home
+from jackfield.local import home
 from jackfield.resources.storage import Storage, database_url
 
 pytest_plugins = ["postgres"]

@@ -8,6 +8,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -187,6 +188,13 @@ def test_few_modules_have_a_single_reader() -> None:
     readers = _readers()
     single = [module for module, found in readers.items() if len(found) == 1]
     assert len(single) <= len(readers) / 4, single
+
+
+def test_the_house_has_at_most_fifteen_rows() -> None:
+    """The layers of the runtime fit on one page: at most fifteen rows, the ground floor included."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    rows = next(contract["layers"] for contract in contracts if contract["containers"] == ["jackfield"])
+    assert len(rows) <= 15
 
 
 def test_no_module_has_an_empty_name() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from http_stand import Process, process
-from jackfield.cores import CORES, OnAllCores
+from jackfield.local import CORES, OnAllCores
 
 pytestmark = pytest.mark.skipif(len(CORES) < 2, reason="one core is all that there is")
 

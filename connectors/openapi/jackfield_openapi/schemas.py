@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jackfield.connector import pointer
-from jackfield.patterns import MAX_LOOKAROUND, sorted_pattern
+from jackfield.json_tools.patterns import MAX_LOOKAROUND, sorted_pattern
 from jackfield_openapi.composition import COMBINING, Composition
 from jackfield_openapi.keywords import PLAIN, Patterns, enum_of, number, types_of
 from jackfield_openapi.pointing import Pointing, local

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.access.rules import Rules
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
-from jackfield.json_pointer import pointer
+from jackfield.json_tools.pointers import pointer
 
 if TYPE_CHECKING:
     from jackfield.database import Row, Vault

@@ -22,7 +22,7 @@ from jackfield.errors import Unavailable, UnknownConnector, did_you_mean
 from jackfield.failures import contained
 from jackfield.fork import at_fork
 from jackfield.hints import NextStep
-from jackfield.home import home
+from jackfield.local import home
 from jackfield.manifest import Manifest, ManifestError
 from jackfield.manifest_index import INDEX, MANIFEST
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from jackfield.catalog.offering import ALL, Offer, Offering, Offers, effective, read_offers
 from jackfield.errors import InvalidInvocation, UnknownAction, UnknownConnector, did_you_mean
-from jackfield.whole_file import replace_file, turn
+from jackfield.local import replace_file, turn
 
 Named = Mapping[str, tuple[Offer, ...]]
 """Offers of a workspace by source."""

@@ -14,8 +14,8 @@ from typing import Any, Literal
 from jackfield.cli.local_files import STDIN, Files
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import decode
-from jackfield.json_pointer import child
-from jackfield.schema_walk import nodes
+from jackfield.json_tools.pointers import child
+from jackfield.json_tools.walk import nodes
 
 _FORMS = "Write key=value, key:=JSON or key=@file."
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Cancelled, Detail, InvalidConnection
-from jackfield.schema_walk import extension
+from jackfield.json_tools.walk import extension
 
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind

@@ -232,7 +232,7 @@ def _installed(words: Sequence[str]) -> Candidates:
     import os
 
     from jackfield.catalog.installations import InstallationFolder
-    from jackfield.home import home
+    from jackfield.local import home
 
     if not words:
         yield from dict.fromkeys((point.name, "") for point in InstallationFolder(home(os.environ)).points())

@@ -29,7 +29,7 @@ def _rotate(arguments: Namespace, output: Output) -> int:
     from jackfield.clock import SystemClock
     from jackfield.database import MasterKey
     from jackfield.database.master_key import KeyFile, new_key_text
-    from jackfield.home import home
+    from jackfield.local import home
 
     given = _given()
     file = KeyFile.of(os.environ, home(os.environ))

@@ -13,7 +13,7 @@ from jackfield.catalog.offers_file import Pattern, add, remove, rows
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.errors import InvalidInvocation
-from jackfield.home import home
+from jackfield.local import home
 
 _COLUMNS = ("workspace", "pattern", "effects", "mcp", "operator")
 _WORKSPACE = "the workspace, or '*' for all that have no offers of their own (default: JACKFIELD_WORKSPACE, else 'default')"

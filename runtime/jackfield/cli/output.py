@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from jackfield.stdout import Claim, silence_stdout
+from jackfield.local import Claim, silence_stdout
 
 _CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 """Control characters that JSON does not escape, but terminals may interpret."""

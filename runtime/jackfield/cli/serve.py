@@ -21,7 +21,7 @@ from jackfield.cli.starting import (
     require_connection_files,
 )
 from jackfield.errors import InvalidInvocation, JackfieldError
-from jackfield.home import home
+from jackfield.local import home
 
 if TYPE_CHECKING:
     from starlette.routing import Route

@@ -12,9 +12,9 @@ from jackfield.connections.named_connection import Origin
 from jackfield.database import Row
 from jackfield.database.stored_values import parsed
 from jackfield.errors import Detail, InvalidConnection
-from jackfield.json_pointer import child, names
+from jackfield.json_tools.pointers import child, names
+from jackfield.json_tools.walk import Nodes, Schema, members, nodes
 from jackfield.redaction.marks import is_reference, is_secret
-from jackfield.schema_walk import Nodes, Schema, members, nodes
 
 PLACEHOLDER = "***"
 """Stands for a sealed value in the open part, and for an unchanged one in an edited connection."""

@@ -16,7 +16,7 @@ from jackfield.connections.reference_rules import ReferenceRules
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.fork import at_fork
 from jackfield.hooks import Plugins
-from jackfield.json_pointer import child
+from jackfield.json_tools.pointers import child
 
 _MAX_FILE = 64 * 1024
 _TRIES = 3

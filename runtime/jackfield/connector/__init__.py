@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from jackfield.hooks import hookimpl
-    from jackfield.json_pointer import pointer
+    from jackfield.json_tools.pointers import pointer
     from jackfield.manifest import Pagination, RateLimit, Serves
     from jackfield.wire.client import Wire
     from jackfield.wire.connection import Target, WireSettings
@@ -142,7 +142,7 @@ __getattr__, __dir__ = exports(
             "Unavailable",
         ),
         "jackfield.hooks": ("hookimpl",),
-        "jackfield.json_pointer": ("pointer",),
+        "jackfield.json_tools.pointers": ("pointer",),
         "jackfield.manifest": ("Pagination", "RateLimit", "Serves"),
         "jackfield.wire.client": ("Wire",),
         "jackfield.wire.connection": ("Target", "WireSettings"),

@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 from jackfield.connector.context import Account, OpenContext, Step
 from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
 from jackfield.errors import Detail, InvalidOutput, Sent
-from jackfield.json_pointer import pointer
+from jackfield.json_tools.pointers import pointer
 from jackfield.manifest import Authorizes, Serves
 
 

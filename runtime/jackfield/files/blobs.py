@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from jackfield.errors import InvalidInvocation, Unavailable
 from jackfield.files.refusals import FileDamaged, NoRoom
-from jackfield.home import home
+from jackfield.local import home
 
 VARIABLE = "JACKFIELD_FILES_URL"
 _FORMS = "Write it as file:///absolute/path or s3://bucket/prefix."

@@ -9,8 +9,8 @@ from functools import partial, reduce
 from typing import Any
 
 from jackfield.errors import Detail, InvalidInput
-from jackfield.json_pointer import pointer
-from jackfield.schema_walk import Schema, below, extension, nodes
+from jackfield.json_tools.pointers import pointer
+from jackfield.json_tools.walk import Schema, below, extension, nodes
 
 _DEPTH = 20
 _NESTING = (dict, list)

@@ -10,7 +10,7 @@ from typing import Any, Literal, NoReturn
 
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.hints import NextStep
-from jackfield.json_pointer import pointer
+from jackfield.json_tools.pointers import pointer
 
 DEFAULT_TIMEOUT = 60.0
 """Default deadline in seconds, for waiting, STS, retries and pages together."""

@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from jackfield.cores import OnAllCores
 from jackfield.failures import OnFailure
 from jackfield.isolation.hello import Hello, read_hello, read_layers
 from jackfield.isolation.inbox import Inbox
 from jackfield.isolation.lines import Lines
 from jackfield.isolation.program import Program, clean_environment, command
 from jackfield.isolation.wire import LARGEST_ANSWER, LINE, Frame, Garbage, Head, Wire, decoded
+from jackfield.local import OnAllCores
 from jackfield.schema.wording import escaped
 
 _SEND_SECONDS = 2

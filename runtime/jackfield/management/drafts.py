@@ -15,7 +15,7 @@ from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import Origin
 from jackfield.connections.secret_references import reference_paths
 from jackfield.errors import Detail, InvalidConnection
-from jackfield.json_pointer import child, names
+from jackfield.json_tools.pointers import child, names
 from jackfield.pipe.admit import Target, check_values
 from jackfield.redaction.marks import is_reference, masked
 

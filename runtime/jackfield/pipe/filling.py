@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from jackfield.files import Files, StoredFile
     from jackfield.files.references import Place
     from jackfield.invocation import Invocation
+    from jackfield.json_tools.walk import Schema
     from jackfield.pipe.waiter import Waiter
-    from jackfield.schema_walk import Schema
 
     Also = Callable[[Transaction], None]
 

@@ -17,11 +17,11 @@ from jackfield.connections.reference_rules import ReferenceRules, credential_fil
 from jackfield.connections.secret_references import Secrets, reference_paths
 from jackfield.connector.context import OpenContext
 from jackfield.errors import Detail, InvalidConnection
-from jackfield.json_pointer import child
+from jackfield.json_tools.pointers import child
+from jackfield.json_tools.walk import Nodes, Schema, extension, members, nodes
 from jackfield.pipe.admit import Target, check_values
 from jackfield.redaction.marks import confidential_values, secret_values
 from jackfield.schema.cache import Schemas
-from jackfield.schema_walk import Nodes, Schema, extension, members, nodes
 from jackfield.wire.guard import ANYWHERE, Guard
 
 if TYPE_CHECKING:

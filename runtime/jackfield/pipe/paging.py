@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import JackfieldError, Unavailable
+from jackfield.json_tools.paths import copy_member, find, merge_member
 from jackfield.manifest import Pagination
-from jackfield.paths import copy_member, find, merge_member
 from jackfield.pipe.check import typed
 
 if TYPE_CHECKING:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connector import Action, Connector
     from jackfield.journal import Entry
+    from jackfield.json_tools.walk import SecretPlaces
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Target, Targets
     from jackfield.pipe.open import OpenConnection, Opener
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from jackfield.pipe.waiter import Waiter
     from jackfield.schema import CompiledSchema
     from jackfield.schema.cache import Schemas
-    from jackfield.schema_walk import SecretPlaces
 
     Asked = tuple[Audience, Scope | None, bool, str, str | None, str, str | None]
     """Audience, scope and remoteness of a caller; connector and its version, action and connection, as a call names them."""

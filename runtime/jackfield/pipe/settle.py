@@ -13,7 +13,7 @@ from jackfield.connections.connection_lookup import Connections
 from jackfield.connector.context import MAX_WARNINGS
 from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError, Provider
 from jackfield.invocation import Invocation, Meta, Result
-from jackfield.json_pointer import shown
+from jackfield.json_tools.pointers import shown
 from jackfield.pipe.check import wants_preview
 from jackfield.pipe.paging import next_inputs
 from jackfield.redaction.marks import MASK

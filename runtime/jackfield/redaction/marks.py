@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jackfield.json_pointer import child
-from jackfield.schema_walk import Nodes, Schema, SecretPlaces, extension, members, nodes
-from jackfield.schema_walk import is_secret as marks_secret
-from jackfield.url_passwords import without_password
+from jackfield.errors import without_password
+from jackfield.json_tools.pointers import child
+from jackfield.json_tools.walk import Nodes, Schema, SecretPlaces, extension, members, nodes
+from jackfield.json_tools.walk import is_secret as marks_secret
 
 MASK = "***"
 """Replacement for a secret."""

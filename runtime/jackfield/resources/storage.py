@@ -13,7 +13,7 @@ from jackfield.connections.files import Source
 from jackfield.errors import InvalidInvocation
 from jackfield.failures import OnFailure
 from jackfield.fork import at_fork
-from jackfield.home import home
+from jackfield.local import home
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog

@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield import json_pointer
 from jackfield.errors import UnknownConnector
 from jackfield.fork import at_fork
+from jackfield.json_tools import pointers
 from jackfield.schema import CompiledSchema, SchemaError, compile_schema
 from jackfield.schema.steps import steps_of
 from jackfield.schema.wording import name_of
@@ -56,7 +56,7 @@ def check_schemas(manifest: Manifest) -> None:
     :raises UnknownConnector: if a schema is invalid, which means that the connector is broken.
     """
     version = manifest.version
-    from jackfield.patterns import dear_patterns
+    from jackfield.json_tools.patterns import dear_patterns
 
     dear = dear_patterns(_patterns(manifest.raw))
     if dear is not None:
@@ -105,7 +105,7 @@ def _are_sound(manifest: Manifest) -> bool:
 
 def _shared_name(reference: str) -> str | None:
     """Return the name of the shared definition that a reference leads to; None for any other place."""
-    names = json_pointer.names(reference.removeprefix("#")) if reference.startswith("#/$defs/") else ()
+    names = pointers.names(reference.removeprefix("#")) if reference.startswith("#/$defs/") else ()
     return names[1] if len(names) == 2 else None
 
 

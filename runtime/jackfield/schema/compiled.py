@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Detail
+from jackfield.json_tools.walk import SecretPlaces
 from jackfield.schema.json_types import value_word
 from jackfield.schema.json_values import is_json, to_json
 from jackfield.schema.steps import CHARACTERS, FREE, MAX_COMPARED, MAX_LARGE, MAX_STEPS, slow_numbers, steps_of
-from jackfield.schema_walk import SecretPlaces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -127,7 +127,7 @@ def _is_valid(facts: SchemaFacts, value: Json) -> bool:
 
 def _begin(facts: SchemaFacts) -> None:
     if facts.slow:
-        from jackfield.patterns import begin_slow
+        from jackfield.json_tools.patterns import begin_slow
 
         begin_slow()
 

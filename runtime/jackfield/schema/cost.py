@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from jackfield.json_pointer import child
-from jackfield.patterns import MAX_LOOKAROUND, SLOW, sorted_pattern
+from jackfield.json_tools.patterns import MAX_LOOKAROUND, SLOW, sorted_pattern
+from jackfield.json_tools.pointers import child
 from jackfield.schema.json_types import SchemaError
 from jackfield.schema.references import in_place
 from jackfield.schema.steps import SMALL_NUMBER, steps_of

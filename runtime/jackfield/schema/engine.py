@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import jsonschema_rs as rs
 
-from jackfield.json_pointer import pointer
-from jackfield.patterns import SLOW, slow_format, sorted_pattern
+from jackfield.json_tools.patterns import SLOW, slow_format, sorted_pattern
+from jackfield.json_tools.pointers import pointer
+from jackfield.json_tools.walk import extension
 from jackfield.schema.formats import JUDGED_HERE
 from jackfield.schema.json_types import Json, SchemaError
 from jackfield.schema.references import SUBSCHEMA, SUBSCHEMA_LISTS, SUBSCHEMA_MAPS
-from jackfield.schema_walk import extension
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

@@ -15,13 +15,13 @@ from urllib.parse import quote as percent_encoded
 
 from jackfield.errors import Detail
 from jackfield.fork import at_fork
-from jackfield.json_pointer import child, follow, names, pointer, shown
+from jackfield.json_tools.pointers import child, follow, names, pointer, shown
+from jackfield.json_tools.walk import item_schemas, member_schemas
 from jackfield.schema.engine import MASK
 from jackfield.schema.json_types import is_same
 from jackfield.schema.shallow import JUDGED
 from jackfield.schema.steps import MAX_STEPS, steps_of
 from jackfield.schema.wording import may_quote, quote
-from jackfield.schema_walk import item_schemas, member_schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

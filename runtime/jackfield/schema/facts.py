@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as percent_encoded
 
-from jackfield.json_pointer import follow, names
+from jackfield.json_tools.pointers import follow, names
+from jackfield.json_tools.walk import Nodes, extension, is_secret, nodes
 from jackfield.schema.engine import NAME, compile_part
 from jackfield.schema.formats import FORMATS
 from jackfield.schema.json_types import ALL_KINDS, TYPES, Json, Node, kind_of, type_words
 from jackfield.schema.references import SUBSCHEMA_LISTS, SUBSCHEMA_MAPS
 from jackfield.schema.wording import either, listed, name_of, one_of, quote
-from jackfield.schema_walk import Nodes, extension, is_secret, nodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

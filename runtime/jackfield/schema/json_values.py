@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from jackfield.errors import Detail
-from jackfield.json_pointer import child, cut, shown
+from jackfield.json_tools.pointers import child, cut, shown
 from jackfield.schema.json_types import MAX_DEPTH, MAX_DIGITS, Json
 from jackfield.schema.wording import escaped
 

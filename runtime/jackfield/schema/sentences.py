@@ -6,8 +6,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from jackfield.errors import Detail, nearest
-from jackfield.json_pointer import MAX_NAME, child, cut, shown
-from jackfield.patterns import SLOW, slow_is_spent, sorted_pattern
+from jackfield.json_tools.patterns import SLOW, slow_is_spent, sorted_pattern
+from jackfield.json_tools.pointers import MAX_NAME, child, cut, shown
 from jackfield.schema.engine import names_rule
 from jackfield.schema.explain import Budget, Explainer
 from jackfield.schema.facts import described, described_each, types_of

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jackfield.errors import Detail, NotAllowed
-from jackfield.json_pointer import pointer
+from jackfield.json_tools.pointers import pointer
 from jackfield_market.publishers import Publisher, SigningKey
 from jackfield_market.wheels import Wheel
 

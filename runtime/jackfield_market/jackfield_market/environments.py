@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from jackfield.cores import OnAllCores
 from jackfield.errors import InvalidInvocation
+from jackfield.local import OnAllCores
 from jackfield_market.dependency_rules import check_dependencies
 from jackfield_market.policy import Policy
 from jackfield_market.refusals import NotInstalled

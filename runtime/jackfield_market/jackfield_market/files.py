@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from jackfield.errors import InvalidInvocation
-from jackfield.whole_file import replace_file
+from jackfield.local import replace_file
 
 
 def write_file(path: str, content: bytes) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.errors import InvalidInvocation, UnknownConnector
-from jackfield.json_pointer import child, pointer
+from jackfield.json_tools.pointers import child, pointer
 from jackfield.manifest import Manifest, ManifestError
 from jackfield_market.schema_changes import Change, Level, schema_changes
 from jackfield_market.wheels import read_bounded, read_wheel

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Detail, InvalidInvocation, UnknownConnector
-from jackfield.json_pointer import pointer
+from jackfield.json_tools.pointers import pointer
 from jackfield.manifest import Manifest, ManifestError
 from jackfield.manifest_parts import too_long
 from jackfield_market.names import is_host

@@ -16,7 +16,7 @@ from jackfield.connections.foreign.aliases import Alias, alias_for
 from jackfield.connections.foreign.prismatic import FORMAT, inputs_by_name
 from jackfield.connections.foreign.translating import ForeignError, translate
 from jackfield.errors import Detail, InvalidInput, InvalidInvocation
-from jackfield.json_pointer import pointer
+from jackfield.json_tools.pointers import pointer
 from jackfield.manifest import Manifest
 
 _CONNECTION = frozenset({"key", "configVarKey", "fields", "token", "context"})

@@ -10,9 +10,8 @@ from celery import Celery
 from kombu import Exchange
 from kombu import Queue as BrokerQueue
 
-from jackfield.errors import InvalidInvocation
+from jackfield.errors import InvalidInvocation, without_password
 from jackfield.queue.celery.transport import DEAD, transport_of
-from jackfield.url_passwords import without_password
 
 TASK = "jackfield.run"
 QUEUE = "jackfield"

@@ -21,8 +21,8 @@ from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
 from jackfield.clock import SystemClock
-from jackfield.cores import keep_to_one_core
 from jackfield.errors import InvalidInvocation
+from jackfield.local import keep_to_one_core
 from jackfield.queue import leave
 from jackfield.resources.memory import memory_limit, save_memory
 from jackfield.surfaces.http.protocol import Bounded

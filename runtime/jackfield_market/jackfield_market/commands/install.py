@@ -34,7 +34,7 @@ def declare_common(parser: Parser) -> None:
 
 def operations(arguments: Namespace) -> Operations:
     """Return the operations on the data folder, with the options of a command."""
-    from jackfield.home import home
+    from jackfield.local import home
     from jackfield_market.operations import Operations, Options
 
     def warn(text: str) -> None:

@@ -21,7 +21,7 @@ from jackfield.connector.declare import OptionSource
 from jackfield.errors import JackfieldError
 from jackfield.failures import Raised, attempt
 from jackfield.invocation import Invocation
-from jackfield.paths import LAST, alternatives
+from jackfield.json_tools.paths import LAST, alternatives
 from jackfield_market.testing.subject import Rule, Subject
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")

@@ -23,7 +23,7 @@ from typing import Any
 from jackfield.catalog.loading import connector_at
 from jackfield.errors import InvalidInvocation, JackfieldError, did_you_mean
 from jackfield.failures import OnFailure, Raised, attempt
-from jackfield.stdout import Claim
+from jackfield.local import Claim
 from jackfield_market.author_process import plain_environment
 from jackfield_market.testing.driving import drivable
 from jackfield_market.testing.project import Project

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from jackfield import json_pointer
 from jackfield.connector import Action
 from jackfield.errors import NotYet
+from jackfield.json_tools import pointers
 from jackfield_market.testing.driving import DEADLINE, Drive, drive
 from jackfield_market.testing.loopback_provider import Answer, Request, Script
 from jackfield_market.testing.recordings import answer_of, exchanges
@@ -83,7 +83,7 @@ def placed(body: Any, pointer: str, value: Any) -> Any:
 
 def place(body: dict[str, Any], pointer: str, value: Any) -> None:
     """Put ``value`` into a response's body; None removes what is there."""
-    *way, last = json_pointer.names(pointer)
+    *way, last = pointers.names(pointer)
     here = body
     for name in way:
         if not isinstance(here.get(name), dict):
@@ -99,7 +99,7 @@ def place(body: dict[str, Any], pointer: str, value: Any) -> None:
 def at(body: Any, pointer: str) -> Any:
     """Return what is at a pointer of a response's body; None if there is nothing."""
     try:
-        return json_pointer.follow(body, pointer)
+        return pointers.follow(body, pointer)
     except LookupError:
         return None
 

@@ -20,11 +20,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from zlib import MAX_WBITS, decompress
 
-from jackfield.errors import InvalidInvocation
+from jackfield.errors import InvalidInvocation, without_password
+from jackfield.local import replace_file
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.redactor import Redactor
-from jackfield.url_passwords import without_password
-from jackfield.whole_file import replace_file
 from jackfield_market.testing.loopback_provider import Answer, Request
 
 VERSION = 1

@@ -15,9 +15,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from jackfield import json_pointer
 from jackfield.connector import Action
 from jackfield.failures import Raised
+from jackfield.json_tools import pointers
 from jackfield.redaction.redactor import Redactor
 from jackfield_market.testing.driving import OTHER_SECRET, SECRET, Drive, drivable, drive
 from jackfield_market.testing.loopback_provider import Answer, Request, Script
@@ -118,7 +118,7 @@ def _difference(one: Any, other: Any, path: str) -> str | None:
         pairs = [(number, *both) for number, both in enumerate(zip(one, other, strict=True))]
     else:
         return None if one == other else f"{path or '/'} was {json.dumps(one)[:_SHOWN]}, then {json.dumps(other)[:_SHOWN]}"
-    return next((found for name, a, b in pairs if (found := _difference(a, b, json_pointer.child(path, name))) is not None), None)
+    return next((found for name, a, b in pairs if (found := _difference(a, b, pointers.child(path, name))) is not None), None)
 
 
 def _connections_are_apart(subject: Subject) -> Iterator[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from jackfield import json_pointer
+from jackfield.json_tools import pointers
 from jackfield_market.testing.loopback_provider import Answer
 from jackfield_market.testing.playing import at, place, placed
 
@@ -88,16 +88,16 @@ def _objects(value: Any, path: str) -> Iterator[str]:
     """Yield the pointers of the objects in a response, those in lists aside."""
     for name, member in value.items() if isinstance(value, dict) else ():
         if isinstance(member, dict):
-            yield json_pointer.child(path, name)
-            yield from _objects(member, json_pointer.child(path, name))
+            yield pointers.child(path, name)
+            yield from _objects(member, pointers.child(path, name))
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     for name, member in value.items() if isinstance(value, dict) else ():
         if isinstance(member, dict):
-            yield from _texts(member, json_pointer.child(path, name))
+            yield from _texts(member, pointers.child(path, name))
         else:
-            yield json_pointer.child(path, name), member
+            yield pointers.child(path, name), member
 
 
 def _is_free(body: Any, pointer: str) -> bool:

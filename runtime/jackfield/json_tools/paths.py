@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 
-from jackfield.json_pointer import names
+from jackfield.json_tools.pointers import names
 
 LAST = "[-1]"
 _ADDED = (int, float)

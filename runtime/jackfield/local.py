@@ -1,0 +1,189 @@
+"""This process on its machine: the folder of jackfield's data, standard output, files that are replaced as a whole, processor cores."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager, suppress
+
+TYPE_CHECKING = False  # importing typing would double the start-up time of a cold --help
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
+    from typing import TextIO
+
+_STDOUT = 1
+CORES = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset[int]()
+"""Cores that this process may use, as its parent has left them; empty on systems without affinities."""
+PIN = "JACKFIELD_PIN"
+
+
+def home(environment: Mapping[str, str]) -> str:
+    """Return the folder of jackfield's data: ``JACKFIELD_HOME``, else ``jackfield`` in the platform's folder for user data.
+
+    That is XDG_DATA_HOME (XDG Base Directory Specification) on Linux, Application Support on macOS, LOCALAPPDATA on Windows.
+    """
+    named = environment.get("JACKFIELD_HOME")
+    if named:
+        return os.path.abspath(os.path.expanduser(named))
+    return os.path.join(_user_data(environment, sys.platform), "jackfield")
+
+
+def _user_data(environment: Mapping[str, str], platform: str) -> str:
+    user = os.path.expanduser("~")
+    if platform == "win32":
+        return environment.get("LOCALAPPDATA") or os.path.join(user, "AppData", "Local")
+    if platform == "darwin":
+        return os.path.join(user, "Library", "Application Support")
+    named = environment.get("XDG_DATA_HOME", "")
+    # the XDG specification requires relative paths to be ignored
+    return named if os.path.isabs(named) else os.path.join(user, ".local", "share")
+
+
+class Claim:
+    """Standard output reserved for answers: ``stream`` writes there, while ``sys.stdout`` and descriptor 1 are redirected to stderr.
+
+    This keeps the prints of connectors, also at import, and native libraries' writes to descriptor 1 out of the answers.
+    """
+
+    def __init__(self) -> None:
+        self._stdout = sys.stdout
+        self._saved: int | None = None
+        self.stream: TextIO = self._stdout
+        try:
+            if self._stdout.fileno() == _STDOUT:
+                self._stdout.flush()
+                self._saved = os.dup(_STDOUT)
+                os.dup2(_stderr(), _STDOUT)
+                self.stream = open(self._saved, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 (open until release)
+        except (OSError, ValueError):  # not a file, such as a test's
+            pass
+        sys.stdout = sys.stderr
+
+    def release(self) -> None:
+        """Restore standard output, for a process that continues."""
+        if self._saved is not None:
+            self._stdout.flush()  # text that is still buffered in the old object goes to stderr, too
+            os.dup2(self._saved, _STDOUT)
+            self.stream.close()
+            os.close(self._saved)
+            self._saved = None
+        sys.stdout = self._stdout
+        self.stream = self._stdout
+
+
+def _stderr() -> int:
+    try:
+        return sys.stderr.fileno()
+    except (OSError, ValueError):  # not a file
+        return os.open(os.devnull, os.O_WRONLY)
+
+
+def silence_stdout(stream: TextIO | None = None) -> None:
+    """Discard the output still buffered for stdout, so that Python does not report an error at exit."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, (stream or sys.stdout).fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):  # stdout is not a file
+        return
+
+
+def replace_file(path: str, *pieces: bytes, mode: int = 0o666) -> None:
+    """Write ``pieces`` as the content of a file, also for after a power failure. An existing file keeps its mode.
+
+    Readers find the old content or the new one.
+
+    :param mode: of a new file, before the umask.
+    :raises OSError: if it cannot be written; the old content is kept then.
+    """
+    partial = f"{path}.{os.getpid()}.partial"
+    try:
+        with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            with suppress(FileNotFoundError):
+                os.chmod(partial, os.stat(path).st_mode & 0o777)
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(partial)
+        raise
+
+
+@contextmanager
+def turn(path: str) -> Iterator[None]:
+    """Hold the lock file beside ``path`` while it is changed, where the system has such locks. It is released if the process dies.
+
+    :raises OSError: if the folder or the lock file cannot be made.
+    """
+    os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    with open(f"{path}.lock", "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def keep_to_one_core(environment: Mapping[str, str]) -> socket.socket | None:
+    """Keep all threads of this process to one core, unless ``JACKFIELD_PIN=0``.
+
+    Threads of one Python process on several cores mostly fight for the interpreter's lock: a server that keeps to one core makes the same
+    calls in half the CPU time (docs/reference/cli-serve.md).
+
+    Return the claim on that core: an abstract socket, whose name no other serving process of this machine (of this network namespace) can
+    take while it is open. A process that ends, however it does, leaves its core to the next. Servers that cannot see each other's names, in
+    containers, begin at different cores.
+    """
+    if environment.get(PIN) == "0" or len(CORES) < 2:
+        return None
+    import random
+
+    cores = sorted(CORES)
+    begin = random.getrandbits(32) % len(cores)
+    return _claimed(cores[begin:] + cores[:begin])
+
+
+def _claimed(cores: Sequence[int]) -> socket.socket | None:
+    import socket
+
+    for core in cores:
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            claim.bind(f"\0jackfield-core-{core}")
+        except OSError:
+            claim.close()
+        else:
+            _keep_to(core)
+            return claim
+    _keep_to(cores[0])  # there are more processes than cores
+    return None
+
+
+def _keep_to(core: int) -> None:
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            os.sched_setaffinity(int(thread), {core})
+        except ProcessLookupError:  # it has just ended
+            continue
+
+
+class OnAllCores:
+    """Context manager that gives this thread, and so the processes that it starts in the block, all cores of the process again."""
+
+    __slots__ = ("_before",)
+
+    def __enter__(self) -> None:
+        """Enter the block."""
+        self._before = os.sched_getaffinity(0) if CORES else None
+        if self._before is not None:
+            os.sched_setaffinity(0, CORES)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._before is not None:
+            os.sched_setaffinity(0, self._before)
