@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import socket
 
 import pytest
 
+from growth import grows_faster_than_linear
+from jackfield.wire.connection import Connection
+from jackfield.wire.reply import Reply
 from wire_stage import FIN, READ, RST, Case, differences, faults
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -252,3 +256,16 @@ def test_where_a_body_ends(table: str, drip: bool) -> None:
 def test_h11_says_the_same_of_bodies(table: str) -> None:
     """h11 sees the same end of each body; where it does not, the table has its verdict and a reason for ours."""
     assert differences(TABLES[table]) == ""
+
+
+def test_a_body_in_the_smallest_chunks_costs_what_it_is_long() -> None:
+    """A response that came while its request was being written waits in one piece: a chunk is taken from it without copying the rest."""
+
+    def read(size: int) -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            connection = Connection(ours)
+            connection.buffer += b"1\r\nx\r\n" * size + b"0\r\n\r\n"
+            assert len(Reply(CHUNKED, "GET", connection, lambda: 30.0, None).read(size)) == size
+
+    assert not grows_faster_than_linear(read, 160_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 import threading
@@ -89,6 +90,46 @@ def test_a_server_that_wants_a_certificate(keys: Keys) -> None:
     with staged(Stage((), tls=wanting(keys, minimum_version=ssl.TLSVersion.TLSv1_3))) as stage:
         found = ask(Wire(keys.settings()), Target("https", "localhost", stage.port), b"/first", method="POST", body=b"order")
     assert (found.verdict, found.begins, stage.requests) == ("client-certificate refused", 1, [])
+
+
+def test_a_server_that_wants_a_certificate_refuses_an_upload(keys: Keys) -> None:
+    """The refusal may arrive while a long body is still being written: it was read no more than a short one."""
+    context, connections = wanting(keys, minimum_version=ssl.TLSVersion.TLSv1_3), []
+
+    def refuse(connection: socket.socket) -> None:
+        connections.append(connection.dup())  # to read on: a reset could overtake the refusal
+        with suppress(OSError):
+            context.wrap_socket(connection, server_side=True)
+        while connections[-1].recv(65_536):
+            pass
+
+    with serving(refuse) as port:
+        found = ask(Wire(keys.settings()), Target("https", "localhost", port), b"/first", method="PUT", body=bytes(24 * 1024 * 1024))
+        assert (found.verdict, found.begins) == ("client-certificate refused", 1)
+    with closing(connections[0]):
+        pass
+
+
+class Narrow(socket.socket):
+    """Socket that holds little of what nobody has read."""
+
+    def __init__(self, *options: Any, **named: Any) -> None:
+        super().__init__(*options, **named)
+        for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            self.setsockopt(socket.SOL_SOCKET, buffer, 4_096)
+
+
+@pytest.mark.parametrize(("end", "verdict"), [(RST, "cut unknown"), (GATE, "late unknown")], ids=["reset", "late"])
+def test_tls_that_breaks_between_two_records_of_a_request(keys: Keys, monkeypatch: pytest.MonkeyPatch, end: Step, verdict: str) -> None:
+    """TLS reports a failure of the second record as if the first had not left. The server has read that, so it is not sent again."""
+    monkeypatch.setattr("socket.socket", Narrow)
+    with staged(Stage((READ, FINAL, HEAD, end), tls=keys.trusted.serving("localhost"))) as stage:
+        wire, target = Wire(keys.settings()), Target("https", "localhost", stage.port)
+        assert ask(wire, target, b"/first").verdict == "200 hello"
+        until = time.monotonic() + (2.0 if end is GATE else 30.0)
+        found = ask(wire, target, b"/second", method="POST", body=bytes(60_000), limit=lambda: until - time.monotonic())
+        stage.at_gate.set()
+        assert (found.verdict, found.begins, stage.accepted) == (verdict, 1, 1)
 
 
 NO_TLS: Sequence[tuple[str, Sequence[Step], str]] = [
@@ -290,6 +331,29 @@ def test_a_name_with_several_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
         assert ask(Wire(WireSettings()), Target("http", "many.example", stage.port), b"/x") == Heard(
             "200 next", [(b"Content-Length", b"4")], 1
         )
+
+
+def test_an_address_of_a_family_that_this_machine_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where IPv6 is switched off, a name's first address cannot even be tried: the next one is."""
+    made = socket.socket
+
+    def only_ipv4(family: int = -1, *options: Any, **named: Any) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return made(family, *options, **named)
+
+    def found(_host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        return [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)),
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
+        ]
+
+    with staged(Stage(())) as stage:
+        monkeypatch.setattr("socket.getaddrinfo", found)
+        monkeypatch.setattr("socket.socket", only_ipv4)
+        heard = ask(Wire(WireSettings()), Target("http", "both.example", stage.port), b"/x")
+        monkeypatch.undo()
+    assert (heard.verdict, heard.begins) == ("200 next", 1)
 
 
 def test_an_address_that_swallows_packets(monkeypatch: pytest.MonkeyPatch) -> None:

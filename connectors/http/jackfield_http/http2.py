@@ -17,6 +17,7 @@ import httpcore2
 from jackfield.connector import Guard, JackfieldError, Sent, WireSettings, exhausted
 from jackfield.fork import at_fork
 from jackfield.wire.faults import refuses_client
+from jackfield.wire.guard import connected
 from jackfield_http.faults import Fault, explain_fault, unprocessed
 
 if TYPE_CHECKING:
@@ -266,25 +267,13 @@ class _Backend(httpcore2.NetworkBackend):
             if left <= 0:
                 raise httpcore2.ConnectTimeout("the deadline passed")
             try:
-                return _Stream(_connected(family, address, left), self._seconds)
+                return _Stream(connected(family, address, left), self._seconds)
             except OSError as error:
                 failure = error
         late = isinstance(failure, TimeoutError)
         raised = httpcore2.ConnectTimeout(str(failure)) if late else httpcore2.ConnectError(str(failure))
         raised.__context__ = failure  # the pool clears the cause of what passes through it
         raise raised
-
-
-def _connected(family: int, address: Any, seconds: float) -> socket.socket:
-    made = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        made.settimeout(seconds)
-        made.connect(address)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except OSError:
-        made.close()
-        raise
-    return made
 
 
 class _Stream(httpcore2.NetworkStream):

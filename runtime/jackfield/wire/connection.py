@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from jackfield.errors import Sent
-from jackfield.wire.faults import Kind, WireFault, broken, garbled, no_handshake, not_connected, printable
-from jackfield.wire.guard import ANYWHERE, Guard
+from jackfield.wire.faults import Kind, WireFault, broken, garbled, no_handshake, not_connected, printable, refuses_client
+from jackfield.wire.guard import ANYWHERE, Guard, connected
 from jackfield.wire.head import framing_of, head_end, read_head, write_head
 
 Limit = Callable[[], float]
 """Returns the seconds left for a request; 0 or less once its deadline has passed."""
 
 _READ = 65_536
+_RECORD = 16_384
+"""Longest piece that TLS seals in one record (RFC 8446 §5.1). Of a longer one, records may have left when it reports a failure."""
 _SUCCESS = range(200, 300)
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")
 """Beginning of a response that another one follows; 101 would end HTTP, which no request asks for."""
@@ -72,7 +74,7 @@ class Connection:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self.buffer = b""
+        self.buffer = bytearray()
         self.used = self.torn = False
         self.idle_since = 0.0
 
@@ -105,8 +107,15 @@ class Connection:
             found, self.torn = b"", True
         except OSError as error:
             raise broken(error) from error
-        self.buffer = self.buffer + found if self.buffer else found
+        self.buffer += found
         return bool(found)
+
+    def take(self, size: int) -> bytes:
+        """Remove so many bytes, or as many as there are, from the beginning of what has arrived, and return them."""
+        with memoryview(self.buffer) as view:
+            found = bytes(view[:size])
+        del self.buffer[:size]
+        return found
 
     def write(self, data: bytes, limit: Limit) -> bool:
         """Write the beginning of a request; return False as ``write_on`` does.
@@ -115,7 +124,7 @@ class Connection:
         """
         try:
             self.sock.settimeout(_left(limit))
-            written = self.sock.send(data)
+            written = self.sock.send(data[:_RECORD])
         except TimeoutError as error:
             raise _unwritten(error) from error
         except OSError as error:
@@ -126,7 +135,7 @@ class Connection:
         """Write more of a request, and listen meanwhile: a server that refuses it need not read it. Return False if it has begun to refuse,
         or hung up, before it took all of it.
 
-        :raises WireFault: if the deadline passes.
+        :raises WireFault: if the deadline passes, or the server refuses the client's certificate.
         """
         rest = memoryview(data)
         self.sock.settimeout(0)
@@ -146,7 +155,9 @@ class Connection:
                 continue
             except TimeoutError as error:
                 raise broken(error) from error
-            except OSError:
+            except OSError as error:
+                if refuses_client(error):
+                    raise broken(error) from error
                 return False  # it may have answered before it hung up
         return True
 
@@ -171,9 +182,8 @@ class Connection:
         """Return True if what has arrived is neither an interim response, nor a success, nor the beginning of one: it may come before its
         request was read, and a server that wants the rest of it would wait for ever."""
         while _INTERIM.match(self.buffer) and (end := head_end(self.buffer, 0)):
-            framing_of(read_head(self.buffer[:end])[2])
-            self.buffer = self.buffer[end:]
-        return not _GOES_ON.match(self.buffer + _ANY_SUCCESS[len(self.buffer) :])
+            framing_of(read_head(self.take(end))[2])
+        return not _GOES_ON.match(self.buffer[: len(_ANY_SUCCESS)] + _ANY_SUCCESS[len(self.buffer) :])
 
     def head(self, limit: Limit) -> bytes:
         """Return the head of a final response, with its empty line. Interim responses are passed over.
@@ -193,8 +203,7 @@ class Connection:
             seen = len(self.buffer)
             if not self.fill(limit):
                 raise WireFault(Kind.CUT, Sent.UNKNOWN, "the connection ended within the head" if self.buffer else "")
-        head, self.buffer = self.buffer[:end], self.buffer[end:]
-        return head
+        return self.take(end)
 
 
 def connect(target: Target, settings: WireSettings, limit: Limit) -> Connection:
@@ -229,16 +238,10 @@ def _tcp(target: Target, guard: Guard, settings: WireSettings, limit: Limit) -> 
         failure: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
         for number, (family, address) in enumerate(addresses):
             seconds = min(settings.connect_timeout, _left(limit)) / (len(addresses) - number)
-            made = socket.socket(family, socket.SOCK_STREAM)
             try:
-                made.settimeout(seconds)
-                made.connect(address)
-                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return connected(family, address, seconds)
             except OSError as error:
-                made.close()
                 failure = error
-            else:
-                return made
         raise failure
     except (OSError, UnicodeError, MemoryError) as error:
         raise not_connected(error) from error

@@ -102,15 +102,10 @@ class Guard:
         """
         failure = OSError(f"'{host[:200]}' does not resolve to an address")
         for family, address in self.resolve(host, port, path):
-            connection = socket.socket(family, socket.SOCK_STREAM)
             try:
-                connection.settimeout(timeout)
-                connection.connect(address)
+                return connected(family, address, timeout)
             except OSError as error:
-                connection.close()
                 failure = error
-            else:
-                return connection
         raise failure
 
     def _permits(self, host: str, address: IPv4Address | IPv6Address | None) -> bool:
@@ -123,6 +118,23 @@ class Guard:
 
 ANYWHERE = Guard(internal=True)
 """Guard that permits every address, for the operator's own connections and for tests."""
+
+
+def connected(family: int, address: tuple[Any, ...], timeout: float | None) -> socket.socket:
+    """Open a TCP connection to an address that was checked. A failure is the address's own: where this machine has no IPv6, the next
+    address of a name may still be one of IPv4.
+
+    :raises OSError: if it is not accepted.
+    """
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.settimeout(timeout)
+        made.connect(address)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def _effective_address(address: str) -> IPv4Address | IPv6Address | None:

@@ -90,16 +90,14 @@ class Reply:
         while left:
             if not connection.buffer and not connection.fill(self._limit):
                 raise WireFault(Kind.CUT, Sent.UNKNOWN, "the connection ended within the body")
-            found = connection.buffer
-            piece, connection.buffer = (found, b"") if len(found) <= left else (found[:left], found[left:])
+            piece = connection.take(left)
             left -= len(piece)
             yield piece
 
     def _rest(self, connection: Connection) -> Iterator[bytes]:
         """Yield everything up to the connection's end, which TLS must confirm."""
         while connection.buffer or connection.fill(self._limit):
-            piece, connection.buffer = connection.buffer, b""
-            yield piece
+            yield connection.take(len(connection.buffer))
         if connection.torn:
             raise WireFault(Kind.CUT, Sent.UNKNOWN, "the connection was cut within the body")
 
@@ -131,8 +129,7 @@ class Reply:
                 raise WireFault(Kind.CUT, Sent.UNKNOWN, "the connection ended within the body")
         if end > most:
             raise garbled("a line of its body's framing is too long")
-        line, connection.buffer = connection.buffer[:end], connection.buffer[end:]
-        return line
+        return connection.take(end)
 
 
 def _framing(method: str, status: int, lengths: list[bytes], codings: list[bytes]) -> int:

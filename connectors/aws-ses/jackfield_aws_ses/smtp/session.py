@@ -10,6 +10,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector import Deadline, Sent, Unavailable
+from jackfield.wire.guard import connected
 from jackfield_aws_ses.smtp.replies import Reply, refused, refused_login
 from jackfield_aws_ses.smtp.server import Login, Server
 
@@ -175,17 +176,12 @@ class Session(smtplib.SMTP):
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:  # noqa: ARG002 (smtplib's; the deadline is ours)
         failure = OSError("no address")
-        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-            self.server.guard.check_address(host, str(address[0]), "/hostname")
-            sock = socket.socket(family, kind, protocol)
+        for family, address in self.server.guard.resolve(host, port, "/hostname"):
             try:
                 self._begin_step()
-                sock.settimeout(self._patience())
-                sock.connect(address)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # do not delay a message's last lines
+                sock = connected(family, address, self._patience())
                 return self._encrypted(sock) if self.server.tls else sock
             except OSError as error:
-                sock.close()
                 failure = error
                 if isinstance(error, ssl.SSLError):
                     break
