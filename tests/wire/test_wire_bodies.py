@@ -16,7 +16,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 LAST = b"0\r\n\r\n"
 BOTH = "RFC 9112 §6.3 lets the coding win and the connection end; h11 would use it again"
-CONTROLS = "RFC 9112 §7.1.1 allows no control characters in an extension; h11 lets them pass"
+CONTROLS = "RFC 9112 §7.1.1 allows no control characters in an extension, and some end a line to others; h11 lets all pass"
 TRAILERS = "RFC 9110 §6.5.1: a field after the body says nothing about it, and is ignored; h11 looks at its value"
 GARBLED = "garbled unknown"
 CUT = "cut unknown"
@@ -133,6 +133,7 @@ CHUNKS = [
     size(b"5;" + b"x" * 1_000, "200 hello"),
     size(b"5;" + b"x" * 70_000),
     size(b"5;\x00", h11="200 hello", why=CONTROLS),
+    size(b"5;a\x01b", "200 hello"),
     size(b"5;a\rb", h11="200 hello", why=CONTROLS),
     size(b""),
     size(b" "),

@@ -15,8 +15,12 @@ MAX_HEAD = 65_536
 """Longest head of a response in bytes."""
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
-_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: " + _VALUE + rb")?\r?\n")
-_BLOCK = re.compile(rb"(?:" + _TOKEN + rb":" + _VALUE + rb"\r?\n)*\r?\n")
+"""What is sent as a field's value."""
+VALUE_READ = rb"[^\x00\n\x0b\f\r]*"
+"""What is read as one, as h11 reads it: RFC 9110 §5.5 lets a recipient keep control characters that end no line, and a write whose response
+were refused for one would be in doubt."""
+_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: " + VALUE_READ + rb")?\r?\n")
+_BLOCK = re.compile(rb"(?:" + _TOKEN + rb":" + VALUE_READ + rb"\r?\n)*\r?\n")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _END = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from jackfield.errors import Sent
 from jackfield.wire.connection import Connection, Limit
 from jackfield.wire.faults import Kind, WireFault, garbled
-from jackfield.wire.head import MAX_HEAD, framing_of, read_fields, read_head, values_of
+from jackfield.wire.head import MAX_HEAD, VALUE_READ, framing_of, read_fields, read_head, values_of
 
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;" + VALUE_READ + rb")?\r\n")
 _LONGEST_CHUNK_LINE = 4_096
 _BODILESS = frozenset({204, 304})
 _CHUNKED = -1
