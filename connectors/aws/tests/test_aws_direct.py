@@ -239,6 +239,26 @@ def test_endpoints_are_those_of_botocore(monkeypatch: pytest.MonkeyPatch, variab
     assert (request.target.host, request.url) == (host, f"https://{host}/v2/email/account")
 
 
+@pytest.mark.parametrize("base", ["", "/", "/base", "/base/", "/a//b/"])
+@pytest.mark.parametrize("light", [True, False])
+def test_an_endpoint_may_have_a_path(monkeypatch: pytest.MonkeyPatch, base: str, *, light: bool) -> None:
+    """An endpoint's own path, with or without a slash at its end, is joined to that of an operation as botocore joins them."""
+    if not light:
+        monkeypatch.setattr("jackfield_aws.direct.light._table", dict)
+    asked: list[bytes] = []
+
+    def answer(connection: socket) -> None:
+        asked.append(read_request(connection).partition(b" HTTP/1.1")[0])
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+
+    with serving(answer) as port:
+        for service, call in (("dynamodb", "list_tables"), ("sesv2", "get_account")):
+            spec = ClientSpec(service, "eu-west-1", f"http://127.0.0.1:{port}{base}", KEYS)
+            for client in (open_client(spec, begins=True), make_client(spec)):
+                getattr(client, call)()
+    assert asked[0::2] == asked[1::2]
+
+
 def test_a_function_in_aws_names_its_caller(monkeypatch: pytest.MonkeyPatch, aws: FakeAws) -> None:
     """In AWS Lambda a request carries the trace by which AWS stops functions that call each other for ever."""
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "f")

@@ -178,7 +178,9 @@ def _server(scheme: str, name: str, port: int | None) -> tuple[Target, str]:
 def _address(endpoint: Endpoint, path: str, parameters: Any) -> tuple[str, str]:
     """Return the path and the query of a request, as botocore joins them with the endpoint's own."""
     base, query = endpoint.path, endpoint.query
-    path = (base[:-1] if base.endswith("/") and path.startswith("/") else base) + ("" if base and path == "/" else path)
+    if path == "/":
+        path = ""  # the endpoint's path ends as it was given
+    path = base.removesuffix("/") + path if path.startswith("/") else base + path
     if not path.startswith("/"):
         path = f"/{path}"
     if "#" in path:
