@@ -193,6 +193,18 @@ def test_a_command_of_a_package_that_is_not_there_says_what_to_install(shell: Sh
     assert shell.run("connectors", "list").code == 0
 
 
+def test_a_broker_without_the_package_for_it_says_what_to_install(shell: Shell) -> None:
+    """Without jackfield-celery, who names a broker learns which extra installs the engine; nothing is started."""
+    (shell.plugs / "jackfield_celery-0.dist-info").mkdir()
+    shell.set(JACKFIELD_DATABASE_URL=f"sqlite:///{shell.folder}/queue.db", JACKFIELD_QUEUE_URL="amqp://127.0.0.1")
+    answer = shell.run("worker")
+    assert answer.code == 2
+    assert (
+        answer.json["error"]["message"] == "JACKFIELD_QUEUE_URL needs the extra 'celery': the package 'jackfield-celery' is not installed"
+    )
+    assert answer.json["error"]["hint"] == "pip install 'jackfield[celery]'"
+
+
 def test_test_support_of_a_package_that_is_not_there_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """``jackfield.testing`` is the name; jackfield-market has the code."""
     monkeypatch.setitem(sys.modules, "jackfield_market", None)

@@ -13,9 +13,9 @@ RUNTIME = Path(__file__).parents[2] / "runtime"
 
 @cache
 def modules() -> dict[str, ast.Module]:
-    """Each module of the runtime and of the market, by its dotted name."""
+    """Each module of the distributions in ``runtime``, by its dotted name."""
     found = {}
-    for base, package in ((RUNTIME, "jackfield"), (RUNTIME / "jackfield_market", "jackfield_market")):
+    for base, package in ((RUNTIME, "jackfield"), *((path, path.name) for path in sorted(RUNTIME.glob("jackfield_*")))):
         for path in sorted((base / package).rglob("*.py")):
             parts = path.relative_to(base).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = ast.parse(path.read_text(encoding="utf-8"))

@@ -19,13 +19,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = [
     ROOT / "runtime" / "jackfield",
-    ROOT / "runtime" / "jackfield_market" / "jackfield_market",
+    *sorted(ROOT.glob("runtime/jackfield_*/jackfield_*")),
     *sorted(ROOT.glob("connectors/*/jackfield_*")),
 ]
 SHIPPED = [path for package in PACKAGES for path in sorted(package.rglob("*.py"))]
 TESTS = sorted([*ROOT.glob("tests/**/*.py"), *ROOT.glob("connectors/*/tests/**/*.py")])
 OURS = sorted([*SHIPPED, *TESTS, *ROOT.glob(".ci/**/*.py"), *ROOT.glob("benchmarks/**/*.py")])
-PYPROJECTS = sorted([ROOT / "pyproject.toml", *ROOT.glob("connectors/*/pyproject.toml"), *ROOT.glob("tests/connectors/*/pyproject.toml")])
+PYPROJECTS = sorted(
+    path for folder in (".", "runtime/*", "connectors/*", "tests/connectors/*") for path in ROOT.glob(f"{folder}/pyproject.toml")
+)
 _MADE = {".git", ".venv", ".venv-wheels", ".hypothesis", "__pycache__", "site", "build", "dist"}
 _CACHE = re.compile(r"^\.(.*_)?cache$|\.egg-info$|^\.coverage")
 _TEXT = {".py", ".md", ".toml", ".json", ".yml", ".yaml", ".txt", ".cfg", ".sh", ".ini", ""}

@@ -18,8 +18,8 @@ from authority import Authority
 from engine_stand import engine_stand
 from jackfield.errors import Unavailable
 from jackfield.queue import Engine
-from jackfield.queue.celery.broker import new_app
-from jackfield.queue.celery.publisher import CeleryPublisher
+from jackfield_celery.broker import new_app
+from jackfield_celery.publisher import CeleryPublisher
 from rabbitmq import SETTINGS, Node, free_ports, missing
 
 _PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "celery.md"

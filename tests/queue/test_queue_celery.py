@@ -17,10 +17,11 @@ from engine_stand import EngineStand, engine_stand
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.journal.outbox import Outbox
-from jackfield.queue import Engine, check_queue, dispatcher
-from jackfield.queue.celery.broker import QUEUE, TASK, new_app
-from jackfield.queue.celery.publisher import CeleryPublisher
-from jackfield.queue.celery.transport import DEAD
+from jackfield.queue import Engine, check_queue
+from jackfield_celery import dispatcher
+from jackfield_celery.broker import QUEUE, TASK, new_app
+from jackfield_celery.publisher import CeleryPublisher
+from jackfield_celery.transport import DEAD
 from rabbitmq import Node
 
 

@@ -18,9 +18,9 @@ import pytest
 
 from engine_stand import EngineStand, engine_stand
 from jackfield.queue import Engine
-from jackfield.queue.celery.broker import QUEUE, TASK, new_app
-from jackfield.queue.celery.publisher import CeleryPublisher
-from jackfield.queue.celery.transport import DEAD
+from jackfield_celery.broker import QUEUE, TASK, new_app
+from jackfield_celery.publisher import CeleryPublisher
+from jackfield_celery.transport import DEAD
 from redis_server import Redis
 
 BOMB = zlib.compress(b"[" + b" " * (200 * 1024 * 1024), 9)

@@ -14,10 +14,11 @@ from jackfield.clock import SystemClock
 from jackfield.errors import Unavailable
 from jackfield.journal import Entry
 from jackfield.journal.outbox import Message, Outbox
-from jackfield.queue import Engine, dispatcher
-from jackfield.queue.celery.broker import new_app
-from jackfield.queue.celery.publisher import CeleryPublisher
-from jackfield.queue.dispatcher import Dispatcher
+from jackfield.queue import Engine
+from jackfield_celery import dispatcher
+from jackfield_celery.broker import new_app
+from jackfield_celery.dispatcher import Dispatcher
+from jackfield_celery.publisher import CeleryPublisher
 from redis_server import Redis
 
 _WITHIN = 60.0

@@ -18,7 +18,8 @@ import pytest
 from http_stand import clean
 from jackfield import Jackfield
 from jackfield.database import open_database
-from jackfield.queue import RuntimePool, dispatcher, open_engine
+from jackfield.queue import RuntimePool, open_engine
+from jackfield_celery import dispatcher
 from plugboard import make_connector, plugged
 from queue_campaign import _Worker
 from rabbitmq import Node

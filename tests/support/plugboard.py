@@ -52,12 +52,15 @@ def declare(folder: Path, distribution: str, group: str, points: Mapping[str, st
     (info / "entry_points.txt").write_text(f"[{group}]\n{lines}", encoding="utf-8")
 
 
+_KEPT = {"jackfield-celery", "jackfield-echo", "jackfield-market"}
+
+
 def hide_others(folder: Path) -> None:
-    """Write into ``folder`` what hides every connector, command and plugin that this Python has installed, but for the echo and the market.
+    """Write into ``folder`` what hides all connectors, commands and plugins that this Python has installed but the echo and the runtime's.
 
     Of distributions with one name the first one on the path counts, so an empty one of each name, found earlier, is enough.
     """
-    others = {point.distribution for points in entry_points().values() for point in points} - {"jackfield-echo", "jackfield-market"}
+    others = {point.distribution for points in entry_points().values() for point in points} - _KEPT
     for distribution in others:
         (folder / f"{distribution.replace('-', '_')}-0.dist-info").mkdir(parents=True)
 

@@ -14,9 +14,9 @@ from corpus import Vector
 from jackfield import Jackfield
 from jackfield.journal import Queue
 from jackfield.journal.outbox import Message
-from jackfield.queue.celery.broker import new_app
-from jackfield.queue.celery.publisher import CeleryPublisher
-from jackfield.queue.celery.worker import Worker
+from jackfield_celery.broker import new_app
+from jackfield_celery.publisher import CeleryPublisher
+from jackfield_celery.worker import Worker
 from rabbitmq import Node, missing
 from stage import Place
 

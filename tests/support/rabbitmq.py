@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.queue.celery.broker import QUEUE, new_app
-from jackfield.queue.celery.transport import DEAD
+from jackfield_celery.broker import QUEUE, new_app
+from jackfield_celery.transport import DEAD
 
 _ACCOUNT = "rabbitmq"
 _PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")

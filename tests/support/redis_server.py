@@ -15,7 +15,7 @@ from contextlib import suppress
 import pytest
 from redis import Redis as Client
 
-from jackfield.queue.celery.broker import QUEUE
+from jackfield_celery.broker import QUEUE
 from rabbitmq import free_ports
 
 _WITHIN = 60.0

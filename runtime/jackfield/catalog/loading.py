@@ -1,4 +1,4 @@
-"""Import of a connector's code: the only place where the catalog runs it."""
+"""Import of what packages declare in entry points: a connector's code (the only place where the catalog runs it), and parts of the host."""
 
 from __future__ import annotations
 
@@ -47,11 +47,21 @@ def bound(attribute: str, raw: Any) -> Any:
 
 
 def _binding(attribute: str, *, isolated: bool) -> Callable[..., Any]:
-    for point in entry_points(isolated=isolated).get(_BINDINGS, ()):
-        if point.name == attribute:
-            found: Callable[..., Any] = operator.attrgetter(point.attribute)(importlib.import_module(point.module))
-            return found
-    raise ImportError(f"no installed package binds actions to '{attribute[:80]}'; the package jackfield-{attribute[:80]} may do so")
+    found: Callable[..., Any] | None = declared(_BINDINGS, attribute, isolated=isolated)
+    if found is None:
+        raise ImportError(f"no installed package binds actions to '{attribute[:80]}'; the package jackfield-{attribute[:80]} may do so")
+    return found
+
+
+def declared(group: str, name: str, *, isolated: bool = False) -> Any:
+    """Import the object that an installed package declares as ``name`` in a group of entry points; return None if no package does.
+
+    ``isolated`` also reads environments of installed connectors, as ``entry_points`` does.
+
+    :raises ImportError: if it cannot be imported.
+    """
+    point = next((point for point in entry_points(isolated=isolated).get(group, ()) if point.name == name), None)
+    return None if point is None else operator.attrgetter(point.attribute)(importlib.import_module(point.module))
 
 
 def _row_of(manifest: Manifest) -> Callable[[str], Any]:

@@ -1,4 +1,4 @@
-"""The port to what runs queued invocations: the journal itself (``local``), or Celery on a message broker (``celery``)."""
+"""The port to what runs queued invocations: the journal itself (``local``), or Celery on a message broker (``jackfield_celery``)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from jackfield.catalog.loading import declared
 from jackfield.errors import InvalidInvocation
 from jackfield.queue.local import LocalEngine
 from jackfield.resources.storage import NONE, database_url, secret_url
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "JACKFIELD_QUEUE_URL"
 _FILE_VARIABLE = "JACKFIELD_QUEUE_URL_FILE"
+_ENGINES = "jackfield.engines"
 
 
 class Engine(Protocol):
@@ -37,6 +39,21 @@ class Engine(Protocol):
         """Begin nothing new, and wait up to ``within`` seconds for running invocations; the journal recovers the rest by effect."""
 
 
+class BrokerEngines(Protocol):
+    """Factory of engines on a message broker. A package declares one as ``celery`` in the entry points ``jackfield.engines``."""
+
+    def check(self, url: str) -> None:
+        """Check a broker's URL.
+
+        :raises InvalidInvocation: if it is wrong.
+        """
+
+    def __call__(
+        self, runtimes: RuntimePool, url: str, slots: int, ended: Callable[[Result], None], stopping: Callable[[], bool]
+    ) -> Engine:
+        """Create the engine of one process."""
+
+
 async def run(engine: Engine, stop: asyncio.Event, within: float) -> None:
     """Run an engine until ``stop`` is set."""
     engine.start()
@@ -53,24 +70,26 @@ def queue_url(environment: Mapping[str, str]) -> str | None:
 
 
 def check_queue(environment: Mapping[str, str]) -> None:
-    """Check the broker's URL and the extra that it needs, if there is one.
+    """Check the broker's URL and the package that it needs, if there is one.
 
-    :raises InvalidInvocation: if the URL is wrong, the extra is missing, or there is no database.
+    :raises InvalidInvocation: if the URL is wrong, the package is missing, or there is no database.
     """
     url = queue_url(environment)
-    if url is None:
-        return
+    if url is not None:
+        _broker_engines(environment).check(url)
+
+
+def _broker_engines(environment: Mapping[str, str]) -> BrokerEngines:
     if database_url(environment).strip().lower() == NONE:
         raise InvalidInvocation(
             f"{VARIABLE} needs a database, and JACKFIELD_DATABASE_URL is 'none'", hint="Give the database that all servers and workers use."
         )
-    try:
-        from jackfield.queue.celery.broker import checked
-    except ImportError as error:
+    found: BrokerEngines | None = declared(_ENGINES, "celery")
+    if found is None:
         raise InvalidInvocation(
-            f"{VARIABLE} needs the extra 'celery': the package '{error.name}' is not installed", hint="pip install 'jackfield[celery]'"
-        ) from None
-    checked(url)
+            f"{VARIABLE} needs the extra 'celery': the package 'jackfield-celery' is not installed", hint="pip install 'jackfield[celery]'"
+        )
+    return found
 
 
 def open_engine(
@@ -86,7 +105,4 @@ def open_engine(
     url = queue_url(runtimes.environment)
     if url is None:
         return LocalEngine(runtimes, slots, ended, stopping)
-    check_queue(runtimes.environment)
-    from jackfield.queue.celery import CeleryEngine
-
-    return CeleryEngine(runtimes, url, slots, ended, stopping)
+    return _broker_engines(runtimes.environment)(runtimes, url, slots, ended, stopping)

@@ -11,7 +11,7 @@ from kombu import Exchange
 from kombu import Queue as BrokerQueue
 
 from jackfield.errors import InvalidInvocation, without_password
-from jackfield.queue.celery.transport import DEAD, transport_of
+from jackfield_celery.transport import DEAD, transport_of
 
 TASK = "jackfield.run"
 QUEUE = "jackfield"
@@ -42,7 +42,8 @@ def new_app(url: str) -> Celery:
 
     :raises InvalidInvocation: if the URL is wrong.
     """
-    main, dead = queues(checked(url))
+    check(url)
+    main, dead = queues(url)
     app = Celery("jackfield", broker=url, set_as_current=False, fixups=[])
     app.conf.update(
         accept_content=["json"],
@@ -71,8 +72,8 @@ def new_app(url: str) -> Celery:
     return app
 
 
-def checked(url: str) -> str:
-    """Return the URL if it names a broker that is supported.
+def check(url: str) -> None:
+    """Check that a URL names a broker that is supported.
 
     :raises InvalidInvocation: if not.
     """
@@ -82,7 +83,6 @@ def checked(url: str) -> str:
             f"JACKFIELD_QUEUE_URL is '{without_password(url)[:200]}', which is not the URL of a broker",
             hint="Use 'amqp://user:password@host:5672/vhost', 'amqps://…', 'redis://…' or 'rediss://…'; unset it to use the database.",
         )
-    return url
 
 
 def _is_amqp(url: str) -> bool:

@@ -21,11 +21,11 @@ from kombu.common import ignore_errors
 
 from jackfield.fork import at_fork
 from jackfield.journal.outbox import Message as Delivery
-from jackfield.queue.celery.broker import QUEUE, TASK
-from jackfield.queue.celery.control import Control
-from jackfield.queue.celery.publisher import read_message
-from jackfield.queue.celery.transport import DEAD
 from jackfield.resources.threads import Threads
+from jackfield_celery.broker import QUEUE, TASK
+from jackfield_celery.control import Control
+from jackfield_celery.publisher import read_message
+from jackfield_celery.transport import DEAD
 
 _LOG = logging.getLogger("jackfield.queue")
 _RETRY = 0.5

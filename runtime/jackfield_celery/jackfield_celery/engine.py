@@ -18,12 +18,12 @@ from jackfield.journal import Claimed, Queue
 from jackfield.journal.instance import Instance
 from jackfield.journal.outbox import Message
 from jackfield.pacing.turn import PostponedError
-from jackfield.queue.celery.broker import new_app
-from jackfield.queue.celery.publisher import CeleryPublisher
-from jackfield.queue.celery.worker import BusyError, Worker
-from jackfield.queue.dispatcher import Dispatcher
 from jackfield.queue.runtime_pool import RuntimePool
 from jackfield.queue.upkeep import EVERY, SHORTAGES, Upkeep
+from jackfield_celery.broker import check, new_app
+from jackfield_celery.dispatcher import Dispatcher
+from jackfield_celery.publisher import CeleryPublisher
+from jackfield_celery.worker import BusyError, Worker
 
 _LOG = logging.getLogger("jackfield.queue")
 _PAUSE = 0.25
@@ -33,6 +33,8 @@ _DISCONNECT_WITHIN = 5.0
 
 class CeleryEngine:
     """Engine of one process: a dispatcher, of which one in all processes works at a time, and a Celery worker if it has ``slots``."""
+
+    check = staticmethod(check)
 
     def __init__(self, runtimes: RuntimePool, url: str, slots: int, ended: Callable[[Result], None], stopping: Callable[[], bool]) -> None:
         self._runtimes = runtimes

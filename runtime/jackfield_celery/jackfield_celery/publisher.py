@@ -16,8 +16,8 @@ from kombu.exceptions import KombuError
 
 from jackfield.errors import Unavailable
 from jackfield.journal.outbox import Message
-from jackfield.queue.celery.broker import QUEUE, TASK, queues
-from jackfield.queue.celery.transport import DEAD
+from jackfield_celery.broker import QUEUE, TASK, queues
+from jackfield_celery.transport import DEAD
 
 _LOG = logging.getLogger("jackfield.queue")
 _CONFIRM_WITHIN = 10.0
