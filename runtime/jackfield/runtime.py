@@ -42,7 +42,7 @@ from jackfield.wire.guard import Guard
 if TYPE_CHECKING:
     import asyncio
 
-    from jackfield.access import Actor, Audit
+    from jackfield.access import Actor, Audit, Authorizer
     from jackfield.catalog import EntryPoint
     from jackfield.catalog.index import ActionIndex
     from jackfield.catalog.offering import Audience
@@ -167,16 +167,20 @@ class Jackfield:
     @property
     def connections(self) -> ManagedConnections:
         """Connections of the workspace, to read and to change."""
-        return self._managed_for("operator")
+        from jackfield.access import UNBOUND
 
-    def _managed_for(self, audience: Audience) -> ManagedConnections:
-        if (found := self._managed.get(audience)) is None:
-            from jackfield.management.connections import ManagedConnections
+        return self._managed_for("operator", UNBOUND)
 
-            catalog, audit = self.catalog.for_audience(audience), self._audit if self.storage.enabled else None
-            found = self._managed[audience] = ManagedConnections(
-                self._known, catalog, self.open_connections, self._targets, self.clock, audit
-            )
+    def _managed_for(self, audience: Audience, authorizer: Authorizer) -> ManagedConnections:
+        found = None if authorizer.is_bound else self._managed.get(audience)
+        if found is not None:
+            return found
+        from jackfield.management.connections import ManagedConnections
+
+        catalog, audit = self.catalog.for_audience(audience), self._audit if self.storage.enabled else None
+        found = ManagedConnections(self._known, catalog, self.open_connections, self._targets, self.clock, audit, authorizer)
+        if not authorizer.is_bound:
+            self._managed[audience] = found
         return found
 
     def _audit(self, actor: Actor) -> Audit:
@@ -186,23 +190,13 @@ class Jackfield:
 
     def connections_of(self, caller: Caller) -> ManagedConnections:
         """Return the workspace's connections, limited to what a caller may see and change; reads the rules from the database."""
-        authorizer = self.access.asked_for(caller)
-        if authorizer is None or not authorizer.is_bound:
-            return self._managed_for(caller.audience)
-        from jackfield.management.visible_connections import GuardedConnections
-
-        catalog, audit = self.catalog.for_audience(caller.audience), self._audit if self.storage.enabled else None
-        return GuardedConnections(self._known, catalog, self.open_connections, self._targets, self.clock, audit, authorizer)
+        return self._managed_for(caller.audience, self.access.authorizer(caller))
 
     def catalog_of(self, caller: Caller) -> Catalog:
         """Return the connectors and actions that a caller may see; reads the rules from the database."""
-        authorizer = self.access.asked_for(caller)
-        catalog = self.catalog.for_audience(caller.audience)
-        if authorizer is None or not authorizer.is_bound:
-            return catalog
-        from jackfield.access.visible_catalog import SeenCatalog
+        from jackfield.access.visible_catalog import seen_catalog
 
-        return SeenCatalog(catalog, authorizer)
+        return seen_catalog(self.catalog.for_audience(caller.audience), self.access.authorizer(caller))
 
     def journal_of(self, caller: Caller) -> SeenJournal:
         """Return the journal, limited to what a caller may see.

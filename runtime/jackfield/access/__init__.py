@@ -18,11 +18,11 @@ from jackfield.exports import exports
 
 if TYPE_CHECKING:
     from jackfield.access.audit import LIBRARY, Actor, Audit, AuditEntry, ChainState
-    from jackfield.access.authorizer import Authorizer
+    from jackfield.access.authorizer import UNBOUND, Authorizer
     from jackfield.access.rules import INLINE, SCOPES, Decision, PatternError, Request, Rule, Rules, Scope, Source, Step, decide, may, rule
     from jackfield.access.settings import RETENTION_DAYS, Settings
     from jackfield.access.tokens import NewToken, Token, Tokens, UnknownToken
-    from jackfield.access.visible_catalog import SeenCatalog
+    from jackfield.access.visible_catalog import SeenCatalog, seen_catalog
     from jackfield.access.workspaces import DEFAULT, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "LIBRARY",
     "RETENTION_DAYS",
     "SCOPES",
+    "UNBOUND",
     "Actor",
     "Audit",
     "AuditEntry",
@@ -57,13 +58,14 @@ __all__ = [
     "decide",
     "may",
     "rule",
+    "seen_catalog",
 ]
 
 __getattr__, __dir__ = exports(
     __name__,
     {
         ".audit": ("Actor", "Audit", "AuditEntry", "ChainState", "LIBRARY"),
-        ".authorizer": ("Authorizer",),
+        ".authorizer": ("UNBOUND", "Authorizer"),
         ".rules": (
             "INLINE",
             "SCOPES",
@@ -79,7 +81,7 @@ __getattr__, __dir__ = exports(
             "may",
             "rule",
         ),
-        ".visible_catalog": ("SeenCatalog",),
+        ".visible_catalog": ("SeenCatalog", "seen_catalog"),
         ".settings": ("RETENTION_DAYS", "Settings"),
         ".tokens": ("NewToken", "Token", "Tokens", "UnknownToken"),
         ".workspaces": ("DEFAULT", "UnknownWorkspace", "Workspace", "WorkspaceExists", "Workspaces"),

@@ -113,8 +113,6 @@ class Authorizer:
 
     def sees_action(self, manifest: Manifest, action: ActionManifest) -> bool:
         """Return whether the action can be run over at least one connection, or without one if it needs none."""
-        if not self.is_bound:
-            return True
         if not self._terms or not manifest.connection_types:
             return self.permits(manifest, action, None)
         if not action.needs_connection and self.permits(manifest, action, None):
@@ -226,3 +224,7 @@ def _fits(term: str, name: str) -> bool:
 def _serves(manifest: Manifest, action: ActionManifest, kind: str) -> bool:
     found = manifest.connection_type(kind)
     return found is not None and found.can_serve(action.key)
+
+
+UNBOUND = Authorizer(Rules(), None, None)
+"""Allows everything, as the operator's own calls in a workspace without rules."""

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from jackfield.manifest import ActionManifest, Manifest
 
 
+def seen_catalog(whole: Catalog, authorizer: Authorizer, connection: str | None = None) -> Catalog:
+    """Return the part of a catalog that a caller may see, over ``connection`` if it is given; all of it if no rules bind the caller."""
+    return SeenCatalog(whole, authorizer, connection) if authorizer.is_bound else whole
+
+
 class SeenCatalog(Catalog):
     """Part of a catalog that a caller may see. ``connection`` narrows it to actions that may be run over the connection of that name.
 
@@ -62,10 +67,6 @@ class SeenCatalog(Catalog):
             if part is None:
                 raise self._unknown(key)
         return part
-
-    def hides(self, key: str) -> bool:
-        """Return whether a connector is unknown, hidden or broken, without looking for the one that may be meant."""
-        return self._part(key) is None
 
     def has(self, key: str, action: str, effect: str | None = None) -> bool:
         """Return whether an action is visible."""

@@ -88,10 +88,11 @@ class WorkspaceAccess:
     def settings(self) -> Settings:
         """Present settings of the workspace; the defaults if there is no database or no such workspace."""
         from jackfield.access.settings import Settings
-        from jackfield.access.workspaces import UnknownWorkspace
 
         if not self._storage.enabled:
             return Settings()
+        from jackfield.access.workspaces import UnknownWorkspace
+
         epoch, known = self.epoch(), self._known
         if known is not None and known[0] == epoch:
             return known[1]
@@ -138,10 +139,3 @@ class WorkspaceAccess:
         from jackfield.access.authorizer import Authorizer
 
         return Authorizer(self.settings.rules, caller.rules, caller.scope, self._names, ended=caller.ended, remote=caller.remote)
-
-    def asked_for(self, caller: Caller) -> Authorizer | None:
-        """Build the authorizer of a caller; None if there are no rules, so that a plain call costs nothing."""
-        free = caller.scope is None and not caller.rules and caller.ended is None
-        if free and (not self._storage.enabled or not self.settings.rules):
-            return None
-        return self.authorizer(caller)

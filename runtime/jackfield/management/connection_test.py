@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from jackfield.connections.connection_rows import Outcome
 from jackfield.connector.context import Account, Call, OpenContext, Step, entered
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
 from jackfield.failures import Raised, attempt_foreign
@@ -43,14 +44,36 @@ class Trial:
     """Faults of single values that ended the test, each with its place."""
 
     @property
-    def status(self) -> str:
+    def status(self) -> Literal["ok", "failing"]:
         """``ok`` if every mandatory step passed, else ``failing``."""
         return "ok" if all(step.passed for step in self.steps if step.mandatory) else "failing"
+
+    @property
+    def outcome(self) -> Outcome:
+        """Outcome to store with the connection."""
+        identifier, label = (self.account.id, self.account.label) if self.account is not None else (None, None)
+        return Outcome(self.status, identifier, label, self.to_json()["lastTest"])
 
     def to_json(self) -> dict[str, Any]:
         """Return the members of a connection that its last test fills in."""
         account = {"account": {"id": self.account.id, "label": self.account.label}} if self.account is not None else {}
         return {**account, "status": self.status, "lastTest": {"at": self.at, "steps": [step.to_json() for step in self.steps]}}
+
+
+def not_saved(trial: Trial, *, generated: bool) -> InvalidConnection:
+    """Return the error for a connection whose test failed; ``generated`` if its External ID has just been generated."""
+    failed = [step for step in trial.steps if step.mandatory and not step.passed]
+    hint = f"{failed[0].hint} " if failed[0].hint else ""
+    if generated:
+        hint += (
+            "Its External ID was just generated, and no role requires it yet. Save the connection untested, set up its "
+            "policies, then test it. "
+        )
+    return InvalidConnection(
+        f"the connection was not saved because its test failed: {failed[0].message}",
+        details=trial.faults or [Detail("", f"{step.title}: {step.message}") for step in failed],
+        hint=f"{hint}To save it anyway, use force; to save it without testing, skip the test.",
+    )
 
 
 def serving(catalog: Catalog, stored: NamedConnection) -> Sequence[Manifest]:

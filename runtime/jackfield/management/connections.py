@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from jackfield.access import LIBRARY
+from jackfield.access import INLINE, LIBRARY, UNBOUND
 from jackfield.clock import Deadline
-from jackfield.connections.connection_rows import Outcome
 from jackfield.connections.connection_table import ConnectionTable, NotStored, conflict, taken
-from jackfield.connections.connection_types import Kind, Kinds
+from jackfield.connections.connection_types import Kind
 from jackfield.connections.files import IN_CODE
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection
@@ -22,14 +21,15 @@ from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, Jackf
 from jackfield.hints import NextStep
 from jackfield.invocation import DEFAULT_TIMEOUT
 from jackfield.management.authorizing import Authorizing
-from jackfield.management.connection_test import Trial, try_connection
+from jackfield.management.connection_test import Trial, not_saved, try_connection
 from jackfield.management.drafts import ConnectionDraft, Drafter, Provenance
 from jackfield.management.policies import PolicyRequest, external_id, policies
 from jackfield.management.transfer import exported, imported
 from jackfield.management.views import ConnectionPage, page, shown_from_file, shown_from_store
+from jackfield.management.visible_connections import VisibleConnections
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor, Audit
+    from jackfield.access import Actor, Audit, Authorizer
     from jackfield.catalog import Catalog
     from jackfield.clock import Clock
     from jackfield.connections.connection_lookup import Connections
@@ -42,8 +42,6 @@ _LARGEST_PAGE = 1000
 _CURSOR = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 """Any name, including old ones of punctuation only."""
 _OPERATOR = Provenance()
-_INLINE = "@inline"
-"""Name by which rules match values that are tested without being stored."""
 
 
 class ManagedConnections:
@@ -51,7 +49,8 @@ class ManagedConnections:
 
     ``values`` go in as their type's schema defines them and come out masked. Their provenance matters: ``Provenance("remote")`` stands
     for callers over HTTP or MCP, who have less access to the server; the default is the operator. ``audit`` opens the audit log for an
-    actor, which ``acting_as`` sets; it is None without a database.
+    actor, which ``acting_as`` sets; it is None without a database. ``authorizer`` decides what is visible, may be used and may be changed
+    (``VisibleConnections``); the default allows everything.
     """
 
     def __init__(
@@ -62,9 +61,11 @@ class ManagedConnections:
         targets: Targets,
         clock: Clock,
         audit: Callable[[Actor], Audit] | None = None,
+        authorizer: Authorizer = UNBOUND,
     ) -> None:
         self.known = known
-        self.kinds = Kinds(catalog)
+        self._visible = VisibleConnections(known, catalog, authorizer)
+        self.kinds = self._visible.kinds
         self._catalog = catalog
         self._opening = opening
         self._targets = targets
@@ -82,23 +83,24 @@ class ManagedConnections:
     @property
     def problems(self) -> tuple[str, ...]:
         """A sentence for each part of the connection files that cannot be read."""
-        return self.known.problems
+        return self._visible.problems
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """A sentence for each stored connection that a file hides."""
-        return self.known.warnings
+        return self._visible.warnings
 
     def access(self) -> HostAccess:
         """Return the access to the server that connections made over HTTP or MCP have."""
         return self.known.access()
 
-    def sees(self, name: str, kind: str) -> bool:  # noqa: ARG002 (rules narrow it)
-        """Return whether a connection of this name and type is visible; here, all are."""
-        return True
-
     def require(self, name: str) -> None:
-        """Require that the name may be used; no rule forbids that here."""
+        """Require that the rules let the caller use the connection of this name; without rules, nothing is looked up.
+
+        :raises NotAllowed: if they forbid every use of the name, whether or not the connection exists.
+        :raises UnknownConnection: if they allow the name, but the connection does not exist or is hidden for its type.
+        """
+        self._visible.require(name)
 
     def list(
         self,
@@ -118,7 +120,7 @@ class ManagedConnections:
         if cursor and not _CURSOR.match(cursor):
             raise InvalidInvocation("the cursor is not valid", details=[Detail("/cursor", "is not the cursor of a page")])
         full_name = self.kinds.find(type).full_name if type is not None else None
-        return page(self.known, self.kinds, cursor or "", limit, full_name, text, self.sees)
+        return page(self.known, self.kinds, cursor or "", limit, full_name, text, self._visible.sees)
 
     def find(self, name: str) -> NamedConnection:
         """Return the connection called ``name`` with its unmasked values, for the runtime's own use.
@@ -126,7 +128,7 @@ class ManagedConnections:
         :raises UnknownConnection: if there is none.
         :raises InvalidConnection: if two files define it.
         """
-        return self.known.find(name)
+        return self._visible.find(name)
 
     def show(self, name: str) -> dict[str, Any]:
         """Return a connection as JSON with masked secrets.
@@ -135,11 +137,11 @@ class ManagedConnections:
         :raises InvalidConnection: if two files define it.
         """
         if self.known.in_files(name) is not None:
-            return self._shown_from_file(self.known.find(name))
+            return self._shown_from_file(self.find(name))
         store = self.known.store
         stored = store.show(name) if store is not None else None
-        if stored is None:
-            raise self.known.unknown(name)
+        if stored is None or not self._visible.sees(name, stored.type):
+            raise self._visible.unknown(name)
         shown = shown_from_store(stored, self.kinds)
         if store is not None and self._authorizes(stored.type):
             state = store.approvals[0].state(stored.id)
@@ -180,12 +182,15 @@ class ManagedConnections:
         :raises InvalidConnection: if the name is taken or not valid, the type is unknown, values are not valid (with all faults), or
             the test fails.
         :raises InvalidInvocation: if there is no database.
+        :raises NotAllowed: if rules forbid a connection of that name and type.
         """
+        self._visible.require_new(name, type)
         self._store()  # report a missing workspace before faults of the connection
-        store, drafted = self._validated(name, self.kinds.find(type), values, provenance)
+        kinds = self._visible.kinds_for(name)
+        store, drafted = self._validated(name, kinds.find(type), values, provenance)
         tried = self._tested(drafted, name, test=test, force=force, timeout_seconds=timeout_seconds)
         also = self._audited("connection.created", name, type=tried.draft.type)
-        return shown_from_store(store.add(name, tried.draft, also), self.kinds)
+        return shown_from_store(store.add(name, tried.draft, also), kinds)
 
     def replace(
         self,
@@ -204,7 +209,9 @@ class ManagedConnections:
         :raises UnknownConnection: if there is none with that name.
         :raises VersionConflict: if it was changed in the meantime.
         :raises InvalidConnection: as ``add`` does.
+        :raises NotAllowed: if rules forbid the use of the connection.
         """
+        self.require(name)
         store = self._store()
         old = store.find(name)
         if old is None:
@@ -221,7 +228,9 @@ class ManagedConnections:
 
         :raises UnknownConnection: if there is none with the old name.
         :raises InvalidConnection: if the new name is taken or not valid.
+        :raises NotAllowed: if rules forbid the use of either name, or allow more over the new one.
         """
+        self._visible.require_rename(name, new_name)
         store = self._changeable(new_name)
         if store.show(name) is None:
             raise self._not_stored(name)
@@ -242,7 +251,9 @@ class ManagedConnections:
 
         :raises UnknownConnection: if there is none with that name.
         :raises InvalidConnection: if it is defined in a file.
+        :raises NotAllowed: if rules forbid the use of the connection.
         """
+        self.require(name)
         store = self._store()
         row = store.show(name)
         if row is None:
@@ -252,20 +263,22 @@ class ManagedConnections:
         store.remove(name, self._audited("connection.removed", name))
 
     def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
-        """Test a connection without changing anything, store the outcome, and return the connection with it.
+        """Test a connection without changing anything, with the connectors for which it may be used, store the outcome, and return the
+        connection with it.
 
         :raises UnknownConnection: if there is none with that name.
         :raises InvalidConnection: if its values break its type's schema, or a secret cannot be read.
+        :raises NotAllowed: if rules forbid the use of the connection.
         """
-        stored = self.known.find(name)
-        catalog = self._catalog_for(stored)
+        self.require(name)
+        stored, catalog = self.known.find(name), self._visible.catalog_for(name)
         trial = try_connection(stored, catalog, self._opening, self._targets, Deadline.after(timeout_seconds, self._clock))
         store = self._store_if_open() if stored.id is None else self.known.store
         if store is not None and stored.id is None:
-            store.file_tests.keep(stored, _outcome(trial))
+            store.file_tests.keep(stored, trial.outcome)
             self._record("connection.tested", name, status=trial.status)
         elif store is not None:
-            store.set_test_outcome(stored, _outcome(trial), self._audited("connection.tested", name, status=trial.status))
+            store.set_test_outcome(stored, trial.outcome, self._audited("connection.tested", name, status=trial.status))
         return {**self.show(name), **trial.to_json()}
 
     def test_draft(
@@ -281,10 +294,13 @@ class ManagedConnections:
         name under which they will be stored later.
 
         :raises InvalidConnection: as ``add`` does, except for a test that fails.
+        :raises NotAllowed: as ``add`` does.
         """
-        drafted = self._drafter.draft(self.kinds.find(type), values, provenance)
+        own = name or INLINE
+        self._visible.require_new(own, type)
+        drafted = self._drafter.draft(self._visible.kinds_for(own).find(type), values, provenance)
         self._record("connection.draft_tested", None, type=drafted.draft.type)
-        return self._trial(drafted, name or _INLINE, timeout_seconds).to_json()
+        return self._trial(drafted, own, timeout_seconds).to_json()
 
     def import_document(
         self,
@@ -311,7 +327,8 @@ class ManagedConnections:
 
         :raises UnknownConnection: if one of the names does not exist.
         """
-        document = exported(self.known, self.kinds, names, secrets=secrets)
+        wanted = sorted(self._visible.names()) if names is None else names
+        document = exported([self.find(name) for name in wanted], self.kinds, secrets=secrets)
         self._record("connection.exported", None, names=sorted(document["connections"]), secrets=secrets)
         return document
 
@@ -334,9 +351,9 @@ class ManagedConnections:
         :raises InvalidInvocation: if it serves too much for one policy and neither actions nor a connector is named.
         :raises InvalidConnection: if its type has no policies.
         """
-        stored, wanted = self.known.find(name), PolicyRequest(actions, connector, principal_arn, sender)
+        stored, wanted = self.find(name), PolicyRequest(actions, connector, principal_arn, sender)
         with entered(Call(Deadline.after(DEFAULT_TIMEOUT, self._clock), workspace=self._opening.workspace)):
-            return policies(stored, self._catalog_for(stored), self._opening, self._targets, wanted)
+            return policies(stored, self._visible.catalog_for(name), self._opening, self._targets, wanted)
 
     def external_id(self, name: str) -> str | None:
         """Return the connection's External ID, with a reference resolved; None if it has none.
@@ -344,7 +361,7 @@ class ManagedConnections:
         :raises UnknownConnection: if there is no such connection.
         :raises InvalidConnection: if the reference cannot be read.
         """
-        return external_id(self.known.find(name), self._catalog, self._opening, self._targets)
+        return external_id(self.find(name), self._catalog, self._opening, self._targets)
 
     def _authorizes(self, type: str) -> bool:
         kind = self.kinds.known(type)
@@ -445,16 +462,12 @@ class ManagedConnections:
             return drafted
         trial = self._trial(drafted, name, timeout_seconds)
         if trial.status != "ok" and not force:
-            raise _failing(trial, drafted)
-        return replace(drafted, draft=replace(drafted.draft, outcome=_outcome(trial)))
+            raise not_saved(trial, generated=bool(drafted.made))
+        return replace(drafted, draft=replace(drafted.draft, outcome=trial.outcome))
 
     def _trial(self, drafted: ConnectionDraft, name: str, timeout_seconds: float) -> Trial:
         deadline, stored = Deadline.after(timeout_seconds, self._clock), _stored(name, drafted)
-        return try_connection(stored, self._catalog_for(stored), self._opening, drafted, deadline)
-
-    def _catalog_for(self, stored: NamedConnection) -> Catalog:  # noqa: ARG002 (rules narrow it)
-        """Return the connectors with which a connection is tested."""
-        return self._catalog
+        return try_connection(stored, self._visible.catalog_for(name), self._opening, drafted, deadline)
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -465,24 +478,3 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 def _stored(name: str, drafted: ConnectionDraft) -> NamedConnection:
     draft = drafted.draft
     return NamedConnection(name, draft.type, draft.values, "draft", origin=draft.origin)
-
-
-def _outcome(trial: Trial) -> Outcome:
-    account = trial.account
-    identifier, label = (account.id, account.label) if account is not None else (None, None)
-    return Outcome("ok" if trial.status == "ok" else "failing", identifier, label, trial.to_json()["lastTest"])
-
-
-def _failing(trial: Trial, drafted: ConnectionDraft) -> InvalidConnection:
-    failed = [step for step in trial.steps if step.mandatory and not step.passed]
-    hint = f"{failed[0].hint} " if failed[0].hint else ""
-    if drafted.made:
-        hint += (
-            "Its External ID was just generated, and no role requires it yet. Save the connection untested, set up its "
-            "policies, then test it. "
-        )
-    return InvalidConnection(
-        f"the connection was not saved because its test failed: {failed[0].message}",
-        details=trial.faults or [Detail("", f"{step.title}: {step.message}") for step in failed],
-        hint=f"{hint}To save it anyway, use force; to save it without testing, skip the test.",
-    )

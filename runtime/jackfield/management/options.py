@@ -55,7 +55,7 @@ def choices(stages: Pipeline, connector_key: str, source: str, connection: str |
         raise InvalidInvocation(fault.message, details=[fault], hint="Name a connection.")
     authorizer.require(wish)
     known = stages.known
-    stored = seen_connection(known, connection, manifest, authorizer) if authorizer.is_bound else known.find(connection)
+    stored = seen_connection(known, connection, manifest, authorizer)
     return _live(stages, manifest, connector, found, stored)
 
 
@@ -64,11 +64,11 @@ def _manifest(catalog: Catalog, key: str, authorizer: Authorizer, wish: Request)
 
     :raises UnknownConnector: if there is none.
     """
-    from jackfield.access import SeenCatalog
+    from jackfield.access import seen_catalog
 
-    if authorizer.is_bound and not authorizer.decide(wish).allowed:
-        return SeenCatalog(catalog, authorizer).find(key)
-    return catalog.find(key) if not authorizer.is_bound or key in catalog else SeenCatalog(catalog, authorizer).find(key)
+    if key in catalog and authorizer.decide(wish).allowed:
+        return catalog.find(key)
+    return seen_catalog(catalog, authorizer).find(key)
 
 
 def _call(stages: Pipeline) -> Call:

@@ -18,7 +18,6 @@ from jackfield.connections.secret_references import references
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
 
 if TYPE_CHECKING:
-    from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.connection_types import Kinds
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.drafts import Provenance
@@ -202,25 +201,10 @@ def _variable(name: str) -> str:
     return found
 
 
-def exported(known: Connections, kinds: Kinds, names: Iterable[str] | None, *, secrets: bool) -> dict[str, Any]:
-    """Return all connections of the workspace, or those in ``names``, in the format of a connection file.
-
-    :raises UnknownConnection: if one of the names does not exist.
-    """
-    found = [known.find(name) for name in (_names(known) if names is None else names)]
+def exported(found: Sequence[NamedConnection], kinds: Kinds, *, secrets: bool) -> dict[str, Any]:
+    """Return connections in the format of a connection file."""
     values = {item.name: item.values for item in found} if secrets else without_secrets(found, kinds)
     return {"connections": {item.name: {"type": item.type, "values": values[item.name]} for item in found}}
-
-
-def _names(known: Connections) -> Iterator[str]:
-    yield from (item.name for item in known.files())
-    after, store = "", known.store
-    while store is not None:
-        page = store.list(after=after)
-        yield from (item.name for item in page if known.in_files(item.name) is None)
-        if not page:
-            return
-        after = page[-1].name
 
 
 _PREFIX = "CONNECTION"

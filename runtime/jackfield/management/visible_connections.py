@@ -1,65 +1,58 @@
-"""The connections of a workspace as one caller may see, use and change them."""
+"""The connections of a workspace that one caller may see and use: all of them if no rules bind the caller."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from jackfield.access import INLINE, SeenCatalog
+from jackfield.access import seen_catalog
 from jackfield.connections.connection_types import Kinds
 from jackfield.errors import UnknownConnection
-from jackfield.invocation import DEFAULT_TIMEOUT
-from jackfield.management.connections import ManagedConnections
-from jackfield.management.drafts import Provenance
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor, Audit, Authorizer
+    from jackfield.access import Authorizer
     from jackfield.catalog import Catalog
-    from jackfield.clock import Clock
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.named_connection import NamedConnection
-    from jackfield.pipe.admit import Targets
-    from jackfield.pipe.open import Opener
-
-_OPERATOR = Provenance()
 
 
-class GuardedConnections(ManagedConnections):
-    """Managed connections under rules.
+class VisibleConnections:
+    """Look-up of connections and of their types under a caller's rules. ``kinds`` are the types that the caller may see.
 
     A connection is visible if some action may be run over it. Looking up a hidden one gives the same error as a missing one. Use and
     change are refused by the name alone, whether or not the connection exists.
     """
 
-    def __init__(
-        self,
-        known: Connections,
-        catalog: Catalog,
-        opening: Opener,
-        targets: Targets,
-        clock: Clock,
-        audit: Callable[[Actor], Audit] | None,
-        authorizer: Authorizer,
-    ) -> None:
-        super().__init__(known, catalog, opening, targets, clock, audit)
+    def __init__(self, known: Connections, catalog: Catalog, authorizer: Authorizer) -> None:
+        self._known = known
+        self._catalog = catalog
         self._authorizer = authorizer
-        self._installed = self.kinds
-        self.kinds = Kinds(SeenCatalog(catalog, authorizer))
+        self._installed = Kinds(catalog)
+        self.kinds = self.kinds_for(None)
         self._seen: dict[tuple[str, tuple[bool, ...]], bool] = {}
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Nothing: sentences about files may name hidden connections."""
-        return ()
+        """Sentences about connection files; nothing under rules, since such a sentence may name hidden connections."""
+        return () if self._authorizer.is_bound else self._known.problems
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Nothing: sentences about files may name hidden connections."""
-        return ()
+        """Sentences about stored connections that a file hides; nothing under rules."""
+        return () if self._authorizer.is_bound else self._known.warnings
+
+    def kinds_for(self, name: str | None) -> Kinds:
+        """Return the types that a new connection of this name may have: no action runs over it yet, so it is not visible itself."""
+        return Kinds(self.catalog_for(name)) if self._authorizer.is_bound else self._installed
+
+    def catalog_for(self, name: str | None) -> Catalog:
+        """Return the connectors and actions that the caller may use over the connection of this name."""
+        return seen_catalog(self._catalog, self._authorizer, name)
 
     def sees(self, name: str, kind: str) -> bool:
         """Return whether the caller may see a connection of this name and type."""
+        if not self._authorizer.is_bound:
+            return True
         group = kind, self._authorizer.likeness(name)
         if group not in self._seen:
             found = self._installed.known(kind)
@@ -70,155 +63,50 @@ class GuardedConnections(ManagedConnections):
         """Return the visible connection of this name.
 
         :raises UnknownConnection: if there is none.
+        :raises InvalidConnection: if two files define it.
         """
         try:
-            found = super().find(name)
+            found = self._known.find(name)
         except UnknownConnection:
-            raise self.known.unknown(name, self.sees) from None
+            raise self.unknown(name) from None
         if not self.sees(found.name, found.type):
-            raise self.known.unknown(name, self.sees)
+            raise self.unknown(name)
         return found
 
-    def show(self, name: str) -> dict[str, Any]:
-        """Return a visible connection as JSON.
-
-        :raises UnknownConnection: if there is none.
-        """
-        try:
-            row = super().show(name)
-        except UnknownConnection:
-            raise self.known.unknown(name, self.sees) from None
-        if not self.sees(name, row["type"]):
-            raise self.known.unknown(name, self.sees)
-        return row
-
-    def add(
-        self,
-        name: str,
-        type: str,
-        values: Mapping[str, Any],
-        *,
-        test: bool = True,
-        force: bool = False,
-        provenance: Provenance = _OPERATOR,
-        timeout_seconds: float = DEFAULT_TIMEOUT,
-    ) -> dict[str, Any]:
-        """Add a connection under a name that the caller may use.
-
-        :raises NotAllowed: if rules forbid it.
-        """
-        self._require_use(name, type)
-        add = super(GuardedConnections, self._for_new(name)).add
-        return add(name, type, values, test=test, force=force, provenance=provenance, timeout_seconds=timeout_seconds)
-
-    def replace(
-        self,
-        name: str,
-        values: Mapping[str, Any],
-        version: int | None = None,
-        *,
-        test: bool = True,
-        force: bool = False,
-        provenance: Provenance = _OPERATOR,
-        timeout_seconds: float = DEFAULT_TIMEOUT,
-    ) -> dict[str, Any]:
-        """Change a connection that the caller may use.
-
-        :raises NotAllowed: if rules forbid it.
-        """
-        self.require(name)
-        return super().replace(name, values, version, test=test, force=force, provenance=provenance, timeout_seconds=timeout_seconds)
-
-    def rename(self, name: str, new_name: str) -> dict[str, Any]:
-        """Rename a connection that the caller may use, to a name that allows no more than the old one.
-
-        :raises NotAllowed: if rules forbid it.
-        """
-        self.require(name)
-        row = self.show(name)
-        self._require_use(new_name, row["type"])
-        self._authorizer.require_rename(name, new_name, row["type"], self._installed.find(row["type"]).manifests)
-        return super().rename(name, new_name)
-
-    def remove(self, name: str) -> None:
-        """Remove a connection that the caller may use.
-
-        :raises NotAllowed: if rules forbid it.
-        """
-        self.require(name)
-        super().remove(name)
-
-    def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
-        """Test a connection with the connectors for which the caller may use it.
-
-        :raises NotAllowed: if rules forbid it.
-        """
-        self.require(name)
-        return super().test(name, timeout_seconds=timeout_seconds)
-
-    def test_draft(
-        self,
-        type: str,
-        values: Mapping[str, Any],
-        *,
-        name: str | None = None,
-        provenance: Provenance = _OPERATOR,
-        timeout_seconds: float = DEFAULT_TIMEOUT,
-    ) -> dict[str, Any]:
-        """Test values without storing them, as an inline connection or as the future connection ``name``.
-
-        :raises NotAllowed: if rules forbid it.
-        """
-        self._require_use(name or INLINE, type)
-        test_draft = super(GuardedConnections, self._for_new(name or INLINE)).test_draft
-        return test_draft(type, values, name=name, provenance=provenance, timeout_seconds=timeout_seconds)
-
-    def external_id(self, name: str) -> str | None:
-        """Return the External ID of a visible connection."""
-        self.find(name)
-        return super().external_id(name)
-
-    def export(self, names: Iterable[str] | None = None, *, secrets: bool = False) -> dict[str, Any]:
-        """Export visible connections.
-
-        :raises UnknownConnection: if one of the names is not visible.
-        """
-        wanted = [name for name, kind in self.known.named() if self.sees(name, kind)] if names is None else list(names)
-        return super().export([self.find(name).name for name in wanted], secrets=secrets)
-
-    def policy(
-        self,
-        name: str,
-        actions: Sequence[str] | None = None,
-        principal_arn: str | None = None,
-        sender: str | None = None,
-        connector: str | None = None,
-    ) -> dict[str, Any]:
-        """Make the policies of a visible connection for visible actions."""
-        self.find(name)
-        return super().policy(name, actions, principal_arn, sender, connector)
+    def unknown(self, name: str) -> UnknownConnection:
+        """Return the error for a missing or hidden name, with the most similar visible one."""
+        return self._known.unknown(name, self.sees if self._authorizer.is_bound else None)
 
     def require(self, name: str) -> None:
-        """Require a connection of this name that the caller may use.
+        """Require that the rules let the caller use the connection of this name; without rules, nothing is looked up.
 
-        :raises NotAllowed: if rules forbid every use of the name, whether or not the connection exists.
-        :raises UnknownConnection: if rules allow the name, but the connection does not exist or is hidden for its type.
+        :raises NotAllowed: if they forbid every use of the name, whether or not the connection exists.
+        :raises UnknownConnection: if they allow the name, but the connection does not exist or is hidden for its type.
         """
-        self._authorizer.require_connection(name, [(kind.full_name, kind.manifests) for kind in self._installed.all()])
-        self.find(name)
+        if self._authorizer.is_bound:
+            self._authorizer.require_connection(name, ((kind.full_name, kind.manifests) for kind in self._installed.all()))
+            self.find(name)
 
-    def _require_use(self, name: str, kind: str) -> None:
-        """Require that a new connection may have this name and type. A type that is not installed is refused later."""
-        found = self._installed.known(kind)
+    def require_new(self, name: str, kind: str) -> None:
+        """Require that a new connection may have this name and type. A type that is not installed is refused later.
+
+        :raises NotAllowed: if the rules forbid it.
+        """
+        found = self._installed.known(kind) if self._authorizer.is_bound else None
         if found is not None:
             self._authorizer.require_connection(name, [(found.full_name, found.manifests)])
 
-    def _for_new(self, name: str) -> GuardedConnections:
-        """Return a copy with the types that a new connection of this name may have: no action runs over it yet, so it is not visible
-        itself."""
-        found = copy(self)
-        found.kinds = Kinds(SeenCatalog(self._catalog, self._authorizer, name))
-        return found
+    def require_rename(self, name: str, new_name: str) -> None:
+        """Require that the caller may use a connection, and that its new name allows no more than the old one.
 
-    def _catalog_for(self, stored: NamedConnection) -> Catalog:
-        return SeenCatalog(self._catalog, self._authorizer, stored.name)
+        :raises NotAllowed: if the rules forbid it.
+        """
+        if self._authorizer.is_bound:
+            self.require(name)
+            kind = self.find(name).type
+            self.require_new(new_name, kind)
+            self._authorizer.require_rename(name, new_name, kind, self._installed.find(kind).manifests)
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all visible connections."""
+        return (name for name, kind in self._known.named() if self.sees(name, kind))

@@ -57,21 +57,19 @@ def find_target(
     action: ActionManifest,
     connections: Connections,
     targets: Targets,
-    origin: Origin = "operator",
-    authorizer: Authorizer | None = None,
-    note: Callable[[str], object] | None = None,
+    origin: Origin,
+    authorizer: Authorizer,
+    note: Callable[[str], object] | None,
 ) -> Target | None:
     """Find the connection of an invocation, and validate its values. ``origin`` applies to an inline connection.
 
-    If rules bind the caller, ``authorizer`` limits the connections that may be chosen or suggested, and ``note`` is called with the rule
-    that forbids all of them.
+    ``authorizer`` limits the connections that may be chosen or suggested, and ``note`` is called with the rule that forbids all of them.
 
     :raises UnknownConnection: no such connection.
     :raises InvalidInvocation: an unknown inline type, or a connection missing where it cannot be guessed.
     :raises InvalidConnection: values that break their schema, or a type that cannot serve the connector or the action.
     """
-    bound = authorizer if authorizer is not None and authorizer.is_bound else None
-    target = _target(invocation, manifest, connections, targets, origin, bound, note)
+    target = _target(invocation, manifest, connections, targets, origin, authorizer, note)
     if target is not None and target.kind.serves is not None and not target.kind.can_serve(action.key):
         fitting = [manifest.full_name(kind) for kind in manifest.connection_types.values() if kind.can_serve(action.key)]
         raise InvalidConnection(
@@ -87,12 +85,12 @@ def _target(
     connections: Connections,
     targets: Targets,
     origin: Origin,
-    bound: Authorizer | None,
+    authorizer: Authorizer,
     note: Callable[[str], object] | None,
 ) -> Target | None:
     given = invocation.connection
     if given is None:
-        return _only_target(invocation.action, manifest, connections, targets, bound, note)
+        return _only_target(invocation.action, manifest, connections, targets, authorizer, note)
     if not manifest.connection_types:
         raise InvalidInvocation(
             "1 member of the invocation is not valid",
@@ -100,7 +98,7 @@ def _target(
             hint="Leave 'connection' out.",
         )
     if isinstance(given, str):
-        return targets.find(connections.find(given) if bound is None else seen_connection(connections, given, manifest, bound), manifest)
+        return targets.find(seen_connection(connections, given, manifest, authorizer), manifest)
     kind = manifest.connection_type(given["type"])
     if kind is None:
         tail = did_you_mean(given["type"], manifest.connection_types)
@@ -122,12 +120,12 @@ def _only_target(
     manifest: Manifest,
     connections: Connections,
     targets: Targets,
-    bound: Authorizer | None,
+    authorizer: Authorizer,
     note: Callable[[str], object] | None,
 ) -> Target | None:
     if not manifest.connection_types or not manifest.actions[action].needs_connection:
         return None
-    fits = connections.fitting(manifest) if bound is None else permitted(connections, manifest, action, bound, note)
+    fits = permitted(connections, manifest, action, authorizer, note)
     kinds = {name: manifest.connection_type(full_name) for name, full_name in fits}
     known = {name: kind for name, kind in kinds.items() if kind is not None and manifest.takes_unnamed(manifest.full_name(kind))}
     # If no connection can serve the action, those that cannot still count: a single one is chosen, and its refusal says why.
@@ -143,7 +141,7 @@ def _only_target(
     else:
         reason = f"'connection' is missing, and no connection of the workspace fits '{manifest.key}'"
         hint = f"Add a connection, or give one inline. {_accepted_types(manifest)}"
-        if connections.problems and bound is None:
+        if connections.problems and not authorizer.is_bound:
             hint += f" Some connections in connection files cannot be used: {'; '.join(connections.problems[:3])}."
     raise InvalidInvocation("1 member of the invocation is not valid", details=[Detail("/connection", reason, "required")], hint=hint)
 

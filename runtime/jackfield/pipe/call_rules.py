@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from jackfield.access.visible_catalog import seen_catalog
 from jackfield.errors import UnknownAction, UnknownConnection, UnknownName, did_you_mean
 
 if TYPE_CHECKING:
     from jackfield.access import Authorizer, Request
-    from jackfield.access.visible_catalog import SeenCatalog
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.named_connection import NamedConnection
@@ -43,17 +43,8 @@ def find_action(manifest: Manifest, key: str, catalog: Catalog | None = None) ->
     return found
 
 
-def seen_catalog(catalog: Catalog, authorizer: Authorizer | None) -> Catalog | SeenCatalog:
-    """Return the connectors that the rules let the caller see."""
-    if authorizer is None or not authorizer.is_bound:
-        return catalog
-    from jackfield.access.visible_catalog import SeenCatalog
-
-    return SeenCatalog(catalog, authorizer)
-
-
 def find_called(
-    invocation: Invocation, catalog: Catalog, authorizer: Authorizer | None, meta: Meta, note: Note | None
+    invocation: Invocation, catalog: Catalog, authorizer: Authorizer, meta: Meta, note: Note | None
 ) -> tuple[Manifest, ActionManifest]:
     """Find the connector and the action of a call, and note the connector's version.
 
@@ -61,23 +52,19 @@ def find_called(
     :raises UnknownAction: if the action does not exist.
     :raises NotAllowed: if the rules forbid every way to run it, whether it exists or not.
     """
-    if authorizer is None or not authorizer.is_bound:
-        manifest = catalog.find(invocation.connector, invocation.connector_version)
-        meta.connector_version = manifest.version
-        return manifest, find_action(manifest, invocation.action, catalog)
-    from jackfield.access.visible_catalog import SeenCatalog
 
     def refuse() -> None:
-        whole = catalog.look(invocation.connector)[1]
-        authorizer.refuse_unknown(whole, _request(invocation, "write"), note, any_connection=invocation.connection is None)
+        if authorizer.is_bound:
+            whole = catalog.look(invocation.connector)[1]
+            authorizer.refuse_unknown(whole, _request(invocation, "write"), note, any_connection=invocation.connection is None)
 
-    seen = SeenCatalog(catalog, authorizer)
-    if seen.hides(invocation.connector):
-        refuse()
+    seen = seen_catalog(catalog, authorizer)
+    if not seen.has(invocation.connector, invocation.action):
+        refuse()  # before another connector is looked for that may be meant
     try:
         manifest = seen.find(invocation.connector, invocation.connector_version)
         meta.connector_version = manifest.version
-        return manifest, find_action(manifest, invocation.action)
+        return manifest, find_action(manifest, invocation.action, seen)
     except UnknownName:
         refuse()
         raise
@@ -86,11 +73,11 @@ def find_called(
 def require_call(invocation: Invocation, manifest: Manifest, action: ActionManifest, authorizer: Authorizer, note: Note | None) -> None:
     """Check the rules for a call with the connection that it names, whether that exists or not.
 
-    A call that names none is checked when its connection is chosen.
+    A call that names none and needs one is checked when its connection is chosen.
 
     :raises NotAllowed: if a rule forbids the call.
     """
-    if invocation.connection is not None or not manifest.connection_types or not authorizer.is_bound:
+    if invocation.connection is not None or not manifest.connection_types or not action.needs_connection:
         authorizer.require(_request(invocation, action.rule_effect), note)
 
 
@@ -119,7 +106,8 @@ def permitted(
     from jackfield.access.rules import Request
 
     about = manifest.actions[action]
-    found = [(name, kind) for name, kind in connections.fitting(manifest, _MAX_TESTED) if authorizer.permits(manifest, about, name)]
+    fitting = connections.fitting(manifest, _MAX_TESTED) if authorizer.asks_for_connections else connections.fitting(manifest)
+    found = [(name, kind) for name, kind in fitting if authorizer.permits(manifest, about, name)]
     if not found or not authorizer.decide(Request(manifest.key, action, about.rule_effect, found[0][0])).allowed:
         authorizer.require(Request(manifest.key, action, about.rule_effect, found[0][0] if found else None), note)
     return found
@@ -128,10 +116,12 @@ def permitted(
 def seen_connection(connections: Connections, name: str, manifest: Manifest, authorizer: Authorizer) -> NamedConnection:
     """Find a connection by name, if the rules let the caller use it with the connector.
 
-    A connection of another connector may be hidden from the caller, so it is reported as unknown.
+    A connection of another connector may be hidden by the rules, so it is reported as unknown then.
 
     :raises UnknownConnection: if there is no such connection.
     """
+    if not authorizer.is_bound:
+        return connections.find(name)
 
     def sees(other: str, kind: str) -> bool:
         return authorizer.uses(manifest, other, kind)

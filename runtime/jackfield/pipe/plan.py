@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from jackfield.access.visible_catalog import seen_catalog
 from jackfield.bounded_cache import BoundedCache
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.fork import at_fork
 from jackfield.invocation import Invocation, check_depth, decode
 from jackfield.pipe.admit import find_target
-from jackfield.pipe.call_rules import find_called, require_call, seen_catalog, sees_entry
+from jackfield.pipe.call_rules import find_called, require_call, sees_entry
 from jackfield.pipe.foreign_forms import translated
 from jackfield.pipe.settle import stored_secrets
 from jackfield.schema.steps import steps_of
@@ -220,7 +221,7 @@ class Plans:
             found = Invocation.from_json(given)
         except InvalidInvocation:
             catalog = self._catalog.for_audience(run.caller.audience)
-            members = translated(given, lambda *wanted: seen_catalog(catalog, self._access.asked_for(run.caller)).find(*wanted))
+            members = translated(given, lambda *wanted: seen_catalog(catalog, self._access.authorizer(run.caller)).find(*wanted))
             if members is None:
                 raise
             found = Invocation.from_json(members)
@@ -260,7 +261,7 @@ class Plans:
 
     async def _found(self, invocation: Invocation, run: Run) -> Plan:
         caller, record, known = run.caller, run.record, self._known
-        authorizer = self._access.asked_for(caller)
+        authorizer = self._access.authorizer(caller)
         note = record.rule if record is not None else None
         run.unfound = lambda: stored_secrets(invocation, known, self._catalog)
         catalog = self._catalog.for_audience(caller.audience)
@@ -268,16 +269,14 @@ class Plans:
         run.unfound = None
         if record is not None:
             record.found(manifest, action)
-        if authorizer is not None:
-            require_call(invocation, manifest, action, authorizer, note)
+        require_call(invocation, manifest, action, authorizer, note)
         find = partial(find_target, invocation, manifest, action, known, self.targets, caller.origin, authorizer, note)
         target = await run.waiter.call(find, inline_ok=known.is_near) if known.asks_store(invocation.connection) else find()
         return self._of(manifest, action, target)
 
     def _sees(self, caller: Caller, entry: Entry) -> bool:
         """Return whether a caller may see an entry of the journal."""
-        authorizer = self._access.asked_for(caller)
-        return authorizer is None or sees_entry(authorizer, self._catalog, entry)
+        return sees_entry(self._access.authorizer(caller), self._catalog, entry)
 
     def _of(self, manifest: Manifest, action: ActionManifest, target: Target | None) -> Plan:
         """Return the plan of an action over a connection; one over inline values serves one call."""

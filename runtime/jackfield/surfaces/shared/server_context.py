@@ -41,7 +41,7 @@ _INDEX_WAIT = 30.0
 _FIRST_CALL = (
     "cryptography.hazmat.primitives.ciphers.aead",
     "jackfield.connector.manifests",
-    "jackfield.management.visible_connections",
+    "jackfield.management.connections",
     "jackfield.pipe.attempts",
     "jackfield.schema.compiling",
     "pydantic.main",

@@ -1,0 +1,68 @@
+"""Actions that need no connection, of a connector that has connection types: the rights of a token bind them as all others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jackfield import Result
+from jackfield.access import Rules
+from jackfield.access.workspace_access import Caller
+from jackfield.connector import Connector
+from scripted import Answer, Ask, Key, runtime
+
+RULES = Rules(allow=("sums/*",))
+
+
+def asked(folder: Path, caller: Caller, **more: Any) -> tuple[Result, int]:
+    """The Result of a caller's call, and how often the action ran."""
+    connector, ran = Connector("sums", title="Sums", version="1.0.0", connections=[Key]), 0
+
+    @connector.action("count", effect="write", needs_connection=False)
+    def count(_ask: Ask) -> Answer:
+        """Count."""
+        nonlocal ran
+        ran += 1
+        return Answer(text="1")
+
+    with runtime(folder, connector, connections={"front": {"type": "sums/key", "values": {"token": "s3cret"}}}) as board:
+        return board.jackfield.invoke({"connector": "sums", "action": "count", "inputs": {}, **more}, caller=caller), ran
+
+
+@pytest.mark.parametrize("connection", [{}, {"connection": "front"}], ids=["unnamed", "named"])
+@pytest.mark.parametrize("rules", [None, RULES], ids=["free", "ruled"])
+@pytest.mark.parametrize(
+    ("caller", "words"),
+    [
+        (Caller("clerk", scope="read"), "the token's scope 'read' does not allow running actions"),
+        (Caller("clerk", scope="invoke", ended="was revoked"), "the token was revoked"),
+    ],
+    ids=["scope", "ended"],
+)
+def test_a_token_without_the_right_runs_no_action_that_needs_no_connection(
+    tmp_path: Path, caller: Caller, words: str, rules: Rules | None, connection: dict[str, Any]
+) -> None:
+    """A token that may only read, or that has ended since its call was queued, runs nothing, whether or not rules bind it."""
+    ended = Caller(caller.name, scope=caller.scope, rules=rules, ended=caller.ended)
+    result, ran = asked(tmp_path, ended, **connection)
+    assert result.error is not None
+    assert (result.error.code, ran) == ("not_allowed", 0)
+    assert words in result.error.message
+
+
+def test_rules_over_a_connection_do_not_allow_a_call_without_one(tmp_path: Path) -> None:
+    """Who may use an action over one connection only names that connection, even if the action needs none."""
+    caller = Caller("clerk", scope="invoke", rules=Rules(allow=("sums/* & connection:front",)))
+    refused, ran = asked(tmp_path / "unnamed", caller)
+    assert refused.error is not None
+    assert (refused.error.code, ran) == ("not_allowed", 0)
+    allowed, ran = asked(tmp_path / "named", caller, connection="front")
+    assert (allowed.status, ran) == ("succeeded", 1)
+
+
+def test_an_allowed_call_without_a_connection_runs(tmp_path: Path) -> None:
+    """Rules that allow the action let it run without a connection."""
+    result, ran = asked(tmp_path, Caller("clerk", scope="invoke", rules=RULES))
+    assert (result.status, ran) == ("succeeded", 1)
