@@ -122,7 +122,7 @@ class Pagination:
     ``token_input`` and ``token_output`` name the input and the output member with the page token, ``items`` the output's array to merge
     and ``all_input`` the boolean input that requests every page; ``size_input`` and ``max_size`` give the page size to use for that.
 
-    Output members are paths (``jackfield.paths``): a name, ``List.NextMarker``, or alternatives such as ``NextMarker || Keys[-1].Name``.
+    Output members are paths (``json_tools.paths``): a name, ``List.NextMarker``, or alternatives such as ``NextMarker || Keys[-1].Name``.
     ``further_tokens`` are pairs of an input and an output path, for lists with several tokens; ``further_items`` are merged like
     ``items``; the list ends if the output's ``more`` is not true.
 
