@@ -253,7 +253,7 @@ class HttpClient:
         body = exchange.body
         if body is not None and body.content_type is not None and not any(name.lower() == "content-type" for name in given):
             given["Content-Type"] = body.content_type
-        fields += [field(name, value) for name, value in given.items() if name.lower() not in FRAMING]
+        fields += [field(name, value) for name, value in given.items() if folded(name) not in FRAMING]
         if body is not None and body.length is None:
             fields.append((b"Transfer-Encoding", b"chunked"))
         elif body is not None or exchange.method not in SAFE:

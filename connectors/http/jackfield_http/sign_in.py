@@ -9,7 +9,7 @@ from typing import NoReturn, Protocol
 from urllib.parse import quote
 
 from jackfield.connector import Detail, InvalidConnection, InvalidInput, Minted, OpenContext, Sent
-from jackfield_http.headers import FRAMING, field
+from jackfield_http.headers import FRAMING, field, folded
 
 
 class SignIn(Protocol):
@@ -38,7 +38,7 @@ class Fixed:
     path: str = ""
 
     def __post_init__(self) -> None:
-        framing = next((name for name, _ in self.headers if name.lower() in FRAMING), None)
+        framing = next((name for name, _ in self.headers if folded(name) in FRAMING), None)
         if framing is not None:
             raise InvalidConnection("a credential cannot be sent", details=[Detail(self.path, f"must not be sent as '{framing}'")])
         self.fields()

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from jackfield.connector import Detail, Field, InvalidInput, Output, StreamedFile, pointer
 from jackfield.manifest import Effect
 from jackfield_http.downloads import Download
-from jackfield_http.headers import FRAMING, field
+from jackfield_http.headers import FRAMING, field, folded
 from jackfield_http.paging import PageInputs, Pages
 
 Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
@@ -130,16 +130,16 @@ class RequestInputs(PageInputs):
 
     def _header_faults(self) -> Iterable[Detail]:
         for name, value in self.headers.items():
-            if name.lower() in _CREDENTIALS:
+            if folded(name) in _CREDENTIALS:
                 yield Detail(pointer("headers", name), "is a credential: put it into the connection")
-            elif name.lower() in FRAMING:
+            elif folded(name) in FRAMING:
                 yield Detail(pointer("headers", name), "is set by the client")
             else:
                 yield from _field_faults(name, value, pointer("headers", name))
         if self.content_type is not None:
             yield from _field_faults("Content-Type", self.content_type, "/contentType")
         key = self.idempotency_header
-        if key is not None and (key.lower() in _CREDENTIALS or key.lower() in FRAMING):
+        if key is not None and folded(key) in _CREDENTIALS | FRAMING:
             yield Detail("/idempotencyHeader", "is set by the client or the connection: name the field that the server reads keys from")
         elif key is not None:
             yield from _field_faults(key, "", "/idempotencyHeader")
