@@ -1,9 +1,9 @@
 """Table of commands, built-in and plugged. Their modules are imported when called, so ``--help`` imports none of them.
 
-To add a command: a line in ``BUILT_IN``, the module ``cli/NAME.py`` with ``VERBS`` (each a ``parsing.Verb``; the key ``""`` if there are no
-verbs), and a section in ``docs/reference/cli*.md``. Another package adds one with an entry point in the group ``jackfield.commands``: a
-function or ``VERBS``. The name of a command of two words has a dot between them (``generate.openapi``), so that several packages can add
-verbs to one noun.
+To add a command: a line in ``BUILT_IN``, ``VERBS`` in the module ``cli/NAME.py`` (each a ``parsing.Verb``; the key ``""`` if there are no
+verbs), or a table in the module of its noun and a line in ``_TABLES``, and a section in ``docs/reference/cli*.md``. Another package adds
+one with an entry point in the group ``jackfield.commands``: a function or ``VERBS``. The name of a command of two words has a dot between
+them (``generate.openapi``), so that several packages can add verbs to one noun.
 """
 
 from __future__ import annotations
@@ -40,7 +40,15 @@ BUILT_IN = {
     "dapr": "serve Dapr's bindings API for a folder of components",
     "completion": "print a completion script for bash, zsh or fish",
 }
-"""Summary of each built-in command; its module is ``jackfield.cli.<name>``."""
+"""Summary of each built-in command."""
+
+_TABLES = {
+    "doctor": ("connections", "DOCTOR"),
+    "options": ("connectors", "OPTIONS"),
+    "schema": ("connectors", "SCHEMA"),
+    "search": ("connectors", "SEARCH"),
+}
+"""Module and name of the verbs of a command, unless they are ``VERBS`` of ``jackfield.cli.<command>``."""
 
 OURS = {
     "convert": "convert other providers' requests and SMTP settings",
@@ -73,7 +81,8 @@ def built_in(name: str) -> Mapping[str, Verb]:
     """Import a built-in command."""
     import importlib
 
-    verbs: Mapping[str, Verb] = importlib.import_module(f"jackfield.cli.{name}").VERBS
+    module, table = _TABLES.get(name, (name, "VERBS"))
+    verbs: Mapping[str, Verb] = getattr(importlib.import_module(f"jackfield.cli.{module}"), table)
     return verbs
 
 

@@ -1,20 +1,37 @@
-"""``jackfield connections``: list, show, test, rename, remove and export connections; print their policies."""
+"""``jackfield connections``: list, show, store, connect, test, rename, remove and export connections; print their policies.
+
+Also ``jackfield doctor``, which finds what keeps a connection from working.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from jackfield.cli.connect import CONNECT
-from jackfield.cli.connection_edits import EDITS
+from jackfield.cli.local_files import STDIN, Files
 from jackfield.cli.output import Output
-from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.session import actor, declare_pages, open_jackfield, pages
-from jackfield.errors import Detail, InvalidConnection, InvalidInvocation
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.quantities import count
+from jackfield.cli.session import actor, caller, declare_pages, open_jackfield, pages
+from jackfield.connections.authorizations import UnknownAuthorizationError
+from jackfield.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut
 
 if TYPE_CHECKING:
+    from jackfield.management.authorizing import Authorizing
     from jackfield.management.connections import ManagedConnections
+    from jackfield.management.drafts import Provenance
+    from jackfield.runtime import Jackfield
 
+_FAILED = 1
+_MEMBERS = ("name", "type", "source", "status", "account", "problem")
+_NOT_VALID = 2
+_LARGEST_VERSION = 1_000_000_000
+_WITHIN = 600.0
 _FORMATS = {
     "iam": "identityPolicy",
     "trust": "trustPolicy",
@@ -23,43 +40,6 @@ _FORMATS = {
     "terraform": "terraform",
 }
 """Member that holds the document of each format."""
-
-
-def _declare(parser: Parser) -> None:
-    parser.add_argument("name", metavar="NAME")
-    parser.add_argument("--actions", metavar="A,B", help="only what these actions need (default: all that the connection serves)")
-    parser.add_argument("--connector", metavar="KEY", help="only what the actions of this connector need, such as aws.s3")
-    parser.add_argument("--principal", metavar="ARN", help="the principal that assumes the role: the user of the connection's access key")
-    parser.add_argument(
-        "--from", dest="sender", metavar="ADDRESS", help="the address to send from, * as wildcard (default: the connection's)"
-    )
-    parser.add_argument("--format", choices=(*_FORMATS, "all"), default="all", help="what to print (default all)")
-
-
-def _run(arguments: Namespace, output: Output) -> int:
-    actions = [word.strip() for word in arguments.actions.split(",") if word.strip()] if arguments.actions is not None else None
-    with open_jackfield() as jackfield:
-        found = jackfield.connections.policy(arguments.name, actions, arguments.principal, arguments.sender, arguments.connector)
-    document = found if arguments.format == "all" else _document(found, arguments.format)
-    if isinstance(document, str):
-        output.text(document)
-    else:
-        output.value(document)
-    return 0
-
-
-def _document(found: dict[str, Any], form: str) -> Any:
-    member = _FORMATS[form]
-    if member not in found:
-        there = ", ".join(name for name, key in _FORMATS.items() if key in found)
-        raise InvalidInvocation(f"the connection '{found['connection']}' has no document '{form}'", hint=f"It has {there}.")
-    return found[member]
-
-
-POLICY = Verb("Print least-privilege policies for the connection, and templates that set them up.", _declare, _run)
-
-_FAILED = 1
-_MEMBERS = ("name", "type", "source", "status", "account", "problem")
 
 
 def _declare_list(parser: Parser) -> None:
@@ -107,6 +87,160 @@ def _test(arguments: Namespace, output: Output) -> int:
     return 0 if found["status"] == "ok" else _FAILED
 
 
+def _declare_trial(parser: Parser) -> None:
+    parser.add_argument("--force", action="store_true", help="save even if the test fails")
+    parser.add_argument("--no-test", action="store_true", help="save without testing")
+
+
+def _declare_add(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--type", required=True, metavar="TYPE", help="the connection type, such as aws-ses/awsAssumeRole")
+    parser.add_argument("--values", metavar="FILE", help="the values as JSON or YAML (- = stdin); on a terminal, prompted for if omitted")
+    _declare_trial(parser)
+
+
+def _add(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        if arguments.values is None:
+            values, provenance = _asked(jackfield, arguments), _provenance(".")
+        else:
+            values, provenance = _from_file(arguments.values)
+        tested = not arguments.no_test
+        connections = jackfield.connections.acting_as(actor())
+        output.value(connections.add(arguments.name, arguments.type, values, test=tested, force=arguments.force, provenance=provenance))
+    return 0
+
+
+def _declare_replace(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--values", required=True, metavar="FILE", help="the values as JSON or YAML (- = stdin)")
+    parser.add_argument("--version", type=count(1, _LARGEST_VERSION), metavar="N", help="fail unless this is still the current version")
+    _declare_trial(parser)
+
+
+def _replace(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        values, provenance = _from_file(arguments.values)
+        found = jackfield.connections.acting_as(actor()).replace(
+            arguments.name, values, arguments.version, test=not arguments.no_test, force=arguments.force, provenance=provenance
+        )
+        output.value(found)
+    return 0
+
+
+def _declare_import(parser: Parser) -> None:
+    parser.add_argument(
+        "file", metavar="FILE", help="a connection file, a folder of them, or '$NAME' for an environment variable (- = stdin)"
+    )
+    parser.add_argument(
+        "--values", metavar="FILE", help="values as JSON or YAML (- = stdin) to add to each connection, such as credentials"
+    )
+    parser.add_argument("--replace", action="store_true", help="replace stored connections with the same names")
+    _declare_trial(parser)
+
+
+def _import(arguments: Namespace, output: Output) -> int:
+    document = arguments.file
+    if document == STDIN and arguments.values == STDIN:
+        raise UsageError("the document and the values cannot both be stdin", usage=arguments.usage, hint="Give one of them as a file.")
+    values = _from_file(arguments.values)[0] if arguments.values is not None else None
+    if document == STDIN:
+        document = Files().read_text(STDIN) + "\n"
+    with open_jackfield() as jackfield:
+        rows = jackfield.connections.acting_as(actor()).import_document(
+            document, values=values, replace=arguments.replace, test=not arguments.no_test, force=arguments.force
+        )
+    output.rows(rows, ("name", "type", "result", "status"))
+    for row in rows:
+        if "error" in row:
+            sys.stderr.write(f"jackfield: {row['name'] or 'a connection'}: {row['error']['message']}\n")
+    return _NOT_VALID if any(row["result"] == "refused" for row in rows) else 0
+
+
+def _asked(jackfield: Jackfield, arguments: Namespace) -> Mapping[str, Any]:
+    if sys.stdin is None or not sys.stdin.isatty():
+        hint = "Give them as --values FILE (- = stdin); prompting needs a terminal."
+        raise UsageError("the values are missing", usage=arguments.usage, hint=hint)
+    from jackfield.cli.asking import ask
+
+    return ask(jackfield, arguments.type)
+
+
+def _from_file(path: str) -> tuple[Mapping[str, Any], Provenance]:
+    """Read values from a file, and return them with the folder that their relative ``$file`` references start from.
+
+    :raises InvalidInvocation: if it cannot be read, or is not a single object.
+    """
+    from jackfield.connections.documents import DocumentError, documents
+
+    name = "stdin" if path == STDIN else f"the file '{path[:200]}'"
+    try:
+        found = list(documents(Files().read_text(path), path))
+    except DocumentError as error:
+        raise InvalidInvocation(f"{name}: {error}", hint="Write the values as JSON or YAML.") from None
+    if len(found) != 1 or not isinstance(found[0], Mapping):
+        raise InvalidInvocation(
+            f"{name} must contain one object with a member for each value", hint='Write {"roleARN": "…"} or "roleARN: …".'
+        )
+    return found[0], _provenance("." if path == STDIN else os.path.dirname(path) or ".")
+
+
+def _provenance(folder: str) -> Provenance:
+    from jackfield.management.drafts import Provenance
+
+    return Provenance(folder=folder)
+
+
+def _declare_connect(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--device", action="store_true", help="show a code to enter on any device, for machines without a browser")
+    parser.add_argument("--no-browser", action="store_true", help="print the address instead of opening it")
+    parser.add_argument(
+        "--redirect-port", type=int, default=0, metavar="PORT", help="the port on 127.0.0.1 that the browser returns to (default: any)"
+    )
+
+
+def _connect(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        connections = jackfield.connections.acting_as(actor())
+        authorizing = connections.authorizing()
+        if arguments.device:
+            _on_device(authorizing, arguments.name)
+        else:
+            _in_browser(authorizing, arguments.name, arguments.redirect_port, opens=not arguments.no_browser)
+        output.value(connections.show(arguments.name))
+    return 0
+
+
+def _on_device(authorizing: Authorizing, name: str) -> None:
+    begun = authorizing.begin_device(name)
+    sys.stderr.write(f"jackfield: open {begun['url']} and enter the code {begun['userCode']}\n")
+    pause = threading.Event()
+    while (found := authorizing.poll(begun["id"]))["status"] == "pending":
+        pause.wait(begun["interval"])
+    if found["status"] != "granted":
+        raise Cancelled(f"the connection '{name}' was not approved: {found.get('reason', '')}", hint="Connect again.")
+
+
+def _in_browser(authorizing: Authorizing, name: str, port: int, *, opens: bool) -> None:
+    """Wait at a free port of this machine for the provider's answer (RFC 8252 §7.3)."""
+    from jackfield.cli.loopback import listening
+
+    with listening(port) as server:
+        begun = authorizing.begin(name, f"http://127.0.0.1:{server.server_port}/callback")
+        sys.stderr.write(f"jackfield: approve the connection at {begun['url']}\n")
+        if opens:
+            import webbrowser
+
+            webbrowser.open(begun["url"])
+        until = time.monotonic() + _WITHIN
+        while (answer := server.answered(until)) is not None:
+            with suppress(UnknownAuthorizationError):  # another page called: it does not know the state
+                authorizing.complete(begun["id"], answer)
+                return
+    raise TimedOut("nobody approved within ten minutes", hint="Connect again.")
+
+
 def _declare_rename(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("new_name", metavar="NEW_NAME")
@@ -136,14 +270,67 @@ def _export(arguments: Namespace, output: Output) -> int:
     return 0
 
 
+def _declare_policy(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--actions", metavar="A,B", help="only what these actions need (default: all that the connection serves)")
+    parser.add_argument("--connector", metavar="KEY", help="only what the actions of this connector need, such as aws.s3")
+    parser.add_argument("--principal", metavar="ARN", help="the principal that assumes the role: the user of the connection's access key")
+    parser.add_argument(
+        "--from", dest="sender", metavar="ADDRESS", help="the address to send from, * as wildcard (default: the connection's)"
+    )
+    parser.add_argument("--format", choices=(*_FORMATS, "all"), default="all", help="what to print (default all)")
+
+
+def _policy(arguments: Namespace, output: Output) -> int:
+    actions = [word.strip() for word in arguments.actions.split(",") if word.strip()] if arguments.actions is not None else None
+    with open_jackfield() as jackfield:
+        found = jackfield.connections.policy(arguments.name, actions, arguments.principal, arguments.sender, arguments.connector)
+    document = found if arguments.format == "all" else _document(found, arguments.format)
+    if isinstance(document, str):
+        output.text(document)
+    else:
+        output.value(document)
+    return 0
+
+
+def _document(found: dict[str, Any], form: str) -> Any:
+    member = _FORMATS[form]
+    if member not in found:
+        there = ", ".join(name for name, key in _FORMATS.items() if key in found)
+        raise InvalidInvocation(f"the connection '{found['connection']}' has no document '{form}'", hint=f"It has {there}.")
+    return found[member]
+
+
+def _declare_doctor(parser: Parser) -> None:
+    parser.usage = "jackfield doctor CONNECTION [key=value …]"
+    parser.add_argument("connection", metavar="CONNECTION")
+    parser.add_argument(
+        "words", nargs="*", metavar="key=value", help="an input of the connector's action 'doctor', such as sender=a@example.com"
+    )
+
+
+def _doctor(arguments: Namespace, output: Output) -> int:
+    from jackfield.cli.arguments import read_inputs
+
+    with open_jackfield() as jackfield:
+        found = jackfield.diagnose(arguments.connection, read_inputs(arguments.words, {}, Files()), caller=caller(), actor=actor())
+    output.value(found)
+    return 0 if found["healthy"] else _FAILED
+
+
 VERBS = {
     "list": Verb("List the connections.", _declare_list, _list),
     "show": Verb("Print a connection with masked secrets.", _declare_name, _show),
     "test": Verb("Test a connection without changing anything; exit code 1 if it fails.", _declare_name, _test),
-    **EDITS,
-    "connect": CONNECT,
+    "add": Verb("Test and store a connection.", _declare_add, _add),
+    "replace": Verb("Replace the values of a stored connection; omitted secrets are kept.", _declare_replace, _replace),
+    "import": Verb("Store the connections of a file or a folder.", _declare_import, _import),
+    "connect": Verb(
+        "Connect a connection: a person approves it at the provider, in the browser or on another device.", _declare_connect, _connect
+    ),
     "rename": Verb("Rename a stored connection.", _declare_rename, _rename),
     "remove": Verb("Remove a stored connection and its secrets.", _declare_name, _remove),
     "export": Verb("Print connections in the format of a connection file.", _declare_export, _export),
-    "policy": POLICY,
+    "policy": Verb("Print least-privilege policies for the connection, and templates that set them up.", _declare_policy, _policy),
 }
+DOCTOR = {"": Verb("Test a connection and examine its setup; exit code 1 if a finding is an error.", _declare_doctor, _doctor)}

@@ -1,4 +1,7 @@
-"""``jackfield connectors``: list and show the installed connectors."""
+"""``jackfield connectors``, ``schema``, ``search`` and ``options``: the installed connectors, their actions, schemas and choices.
+
+Listing connectors opens no runtime, so that it stays fast: the others import what they need.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from jackfield.catalog import Catalog, Entry
 from jackfield.catalog.installations import revocations
 from jackfield.catalog.of_workspace import installed_here
 from jackfield.cli.output import Output
-from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.errors import UnknownConnector
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.errors import InvalidInvocation, UnknownConnector, did_you_mean
 
 if TYPE_CHECKING:
     from jackfield.manifest import Manifest
@@ -93,7 +96,112 @@ def _show(arguments: Namespace, output: Output) -> int:
     return 0
 
 
+def _declare_schema(parser: Parser) -> None:
+    parser.usage = (
+        "jackfield schema CONNECTOR ACTION [--output]\n       jackfield schema CONNECTOR --connection TYPE\n"
+        "       jackfield schema --invocation | --result"
+    )
+    parser.add_argument("connector", nargs="?", metavar="CONNECTOR")
+    parser.add_argument("--invocation", action="store_const", const="invocation", dest="shape", help="print the schema of invocations")
+    parser.add_argument("--result", action="store_const", const="result", dest="shape", help="print the schema of Results")
+    parser.add_argument("action", nargs="?", metavar="ACTION")
+    parser.add_argument("--output", action="store_true", help="print the schema of the output instead of the inputs")
+    parser.add_argument("--connection", metavar="TYPE", help="print the schema of a connection type")
+
+
+def _schema(arguments: Namespace, output: Output) -> int:
+    if arguments.shape is not None and arguments.connector is None:
+        output.value(_shape(arguments.shape))
+        return 0
+    if arguments.shape is not None or arguments.connector is None:
+        message = "give a CONNECTOR, --invocation or --result"
+        raise UsageError(message, usage=arguments.usage, hint="See 'jackfield schema --help'.")
+    if (arguments.action is None) == (arguments.connection is None) or (arguments.output and arguments.action is None):
+        raise UsageError("give either an ACTION or --connection TYPE", usage=arguments.usage, hint="See 'jackfield schema --help'.")
+    catalog = installed_here(os.environ)
+    manifest = catalog.find(arguments.connector)
+    if arguments.connection is not None:
+        output.value(_connection_schema(manifest, arguments.connection))
+        return 0
+    action = manifest.actions.get(arguments.action)
+    if action is None:
+        from jackfield.pipe.call_rules import find_action
+
+        action = find_action(manifest, arguments.action, catalog)
+    output.value(action.output if arguments.output else action.inputs)
+    return 0
+
+
+def _shape(name: str) -> object:
+    """Read the schema of invocations or of Results that the HTTP API publishes."""
+    import json
+    from importlib.resources import files
+
+    return json.loads(files("jackfield.surfaces.http").joinpath("schemas", f"{name}.schema.json").read_text(encoding="utf-8"))
+
+
+def _connection_schema(manifest: Manifest, name: str) -> object:
+    found = manifest.connection_type(name)
+    if found is None:
+        tail = did_you_mean(name, manifest.connection_types)
+        types = ", ".join(sorted(manifest.connection_types)) or "no connection types"
+        raise InvalidInvocation(f"'{manifest.key}' has no connection type '{name[:80]}'{tail}", hint=f"'{manifest.key}' has {types}.")
+    return found.schema
+
+
+def _declare_search(parser: Parser) -> None:
+    from jackfield.cli.quantities import count
+    from jackfield.cli.session import LARGEST_LIMIT, LIMIT
+
+    parser.add_argument("words", nargs="*", metavar="WORDS", help="such as: send email; may be left out with --connector or --tag")
+    parser.add_argument("--connector", metavar="CONNECTOR", help="only this connector's actions")
+    parser.add_argument("--effect", choices=("read", "idempotent", "write"), help="only actions with this effect")
+    parser.add_argument("--tag", metavar="TAG", help="only actions with this tag, the 'group' of an action in its manifest")
+    parser.add_argument(
+        "--limit",
+        type=count(1, LARGEST_LIMIT),
+        metavar="N",
+        help=f"maximum number of actions (default {LIMIT} in a table, all in JSON)",
+    )
+
+
+def _search(arguments: Namespace, output: Output) -> int:
+    from jackfield.cli.session import LIMIT, open_jackfield
+
+    if not (arguments.words or arguments.connector or arguments.tag):
+        missing = "the following arguments are required: WORDS"
+        raise UsageError(missing, usage=arguments.usage, hint="See 'jackfield search --help'.")
+    with open_jackfield() as jackfield:
+        words = " ".join(arguments.words)
+        found = jackfield.search(words, connector=arguments.connector, effect=arguments.effect, tag=arguments.tag)
+    if found and not found[0].get("exact", True):
+        sys.stderr.write("jackfield: no action matches all words; showing the closest\n")
+    limit = arguments.limit or (LIMIT if output.for_people else len(found))
+    output.rows(found[:limit], ("connector", "action", "title", "effect"))
+    if len(found) > limit:
+        sys.stderr.write(f"jackfield: … {len(found) - limit:,} more; --limit N\n")
+    return 0
+
+
+def _declare_options(parser: Parser) -> None:
+    parser.add_argument("connector", metavar="CONNECTOR")
+    parser.add_argument("source", metavar="SOURCE", help="the option source, such as awsRegions")
+    parser.add_argument("--connection", metavar="NAME", help="the connection to query the provider with")
+
+
+def _options(arguments: Namespace, output: Output) -> int:
+    from jackfield.cli.session import open_jackfield
+
+    with open_jackfield() as jackfield:
+        found = jackfield.options(arguments.connector, arguments.source, connection=arguments.connection)
+    output.rows(found, ("value", "label"))
+    return 0
+
+
 VERBS = {
     "list": Verb("List the installed connectors.", _declare_list, _list),
     "show": Verb("Print the manifest of a connector.", _declare_show, _show),
 }
+SCHEMA = {"": Verb("Print the JSON Schema of an action or a connection type.", _declare_schema, _schema)}
+SEARCH = {"": Verb("Search actions, best match first.", _declare_search, _search)}
+OPTIONS = {"": Verb("List the choices from an option source.", _declare_options, _options)}

@@ -84,7 +84,7 @@ def _run(arguments: Namespace, output: Output) -> int:
             if arguments.resume is not None and not arguments.resume.isdecimal():
                 message = "'--queue' continues at a line number only"
                 raise UsageError(message, usage=arguments.usage, hint="Queue all lines again: those with an idempotency key are replayed.")
-            from jackfield.cli.queued_lines import queue_lines
+            from jackfield.cli.lines import queue_lines
 
             return queue_lines(path, changes, arguments, output)
         from jackfield.cli.lines import run_lines

@@ -1,18 +1,23 @@
-"""Invocations from the lines of a file: options that apply to all, resuming, and the line number of each Result."""
+"""``jackfield invoke --lines``: run or queue the invocations of a file, one per line.
+
+Options apply to all lines; a run can be resumed; each Result names its line; a key of its own keeps a line from running twice.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TextIO
 
 from jackfield.cli.batch import Batch
 from jackfield.cli.interrupt import interruptible
-from jackfield.cli.line_keys import LineKeys, report_replays
 from jackfield.cli.local_files import STDIN, Files, changed, count_lines
 from jackfield.cli.session import caller, open_jackfield
 from jackfield.errors import InvalidInvocation
@@ -23,6 +28,64 @@ if TYPE_CHECKING:
 
     from jackfield.cli.output import Output
     from jackfield.cli.parsing import Namespace
+    from jackfield.pipe.enqueue import Enqueued
+    from jackfield.runtime import Jackfield
+
+_FAILED = 1
+_STATUSES = frozenset({"succeeded", "failed", "in_doubt"})
+_START = b'{"status":'
+"""First bytes of every Result that this command prints."""
+_FINAL = frozenset({"succeeded", "in_doubt"})
+"""Statuses of lines that must not run again: done, or possibly done."""
+_MOST_KEYS = 1_000_000
+"""Different lines whose occurrences are counted, in about 100 MB. Later ones get no key, and stderr says so."""
+_AT_ONCE = 250
+"""Lines per commit."""
+
+
+class LineKeys:
+    """Keys of the lines of one file, asked for in their order.
+
+    A key is a keyed hash of the line, of the connection that an option gives it, and of how many equal lines came before: equal lines all
+    run, and the same file has the same keys tomorrow. A line keeps a key of its own.
+    """
+
+    def __init__(self, fingerprint: Callable[[Mapping[str, Any]], str], connection: str | None) -> None:
+        self._fingerprint = fingerprint
+        self._connection = connection
+        self._seen: Counter[bytes] = Counter()
+        self.ended_at: int | None = None
+        """Number of the first line without a key, if there are too many."""
+
+    @classmethod
+    def of(cls, jackfield: Jackfield, changes: Mapping[str, Any], *, wanted: bool) -> LineKeys | None:
+        """Return the keys for a run with these options; None if none are wanted, there is no journal, or nothing is run.
+
+        :raises JackfieldError: if the journal cannot be opened.
+        """
+        journal = jackfield.journal if wanted and not changes.get("dryRun") else None
+        return None if journal is None else cls(journal.fingerprint, changes.get("connection"))
+
+    def members(self, number: int, content: bytes | InvalidInvocation) -> dict[str, Any]:
+        """Return the members of an invocation that has no key of its own."""
+        if not isinstance(content, bytes) or self.ended_at is not None:
+            return {}
+        digest = hashlib.sha256(content.strip()).digest()
+        if len(self._seen) >= _MOST_KEYS and digest not in self._seen:
+            self.ended_at = number
+            sys.stderr.write(f"jackfield: from line {number:,} on, lines get no idempotency key: {_MOST_KEYS:,} different ones have one\n")
+            return {}
+        self._seen[digest] += 1
+        named = {"line": digest.hex(), "connection": self._connection, "occurrence": self._seen[digest]}
+        return {"idempotencyKey": f"line-{self._fingerprint(named)}"}
+
+
+def report_replays(count: int, keys: LineKeys | None) -> None:
+    """Report on stderr how many lines had run before and were answered from the journal."""
+    if count:
+        again = "; '--no-line-keys' would run them again" if keys is not None else ""
+        say = "1 line was" if count == 1 else f"{count:,} lines were"
+        sys.stderr.write(f"jackfield: {say} replayed from the journal, not run again{again}\n")
 
 
 @contextmanager
@@ -50,14 +113,6 @@ def progress(stdout: TextIO, total: int | None = None) -> Iterator[Callable[[boo
             bar.update(task, completed=done, description=f"{done:,}{of} finished, {failures:,} failed, {rate:,.1f}/s")
 
         yield tell
-
-
-_FAILED = 1
-_STATUSES = frozenset({"succeeded", "failed", "in_doubt"})
-_START = b'{"status":'
-"""First bytes of every Result that this command prints."""
-_FINAL = frozenset({"succeeded", "in_doubt"})
-"""Statuses of lines that must not run again: done, or possibly done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +168,14 @@ def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, outpu
             )
 
         def run(line: _Line, cancelled: threading.Event) -> tuple[_Line, Result]:
-            try:
-                if isinstance(line.content, InvalidInvocation):
-                    raise line.content
-                given = changed(line.content, changes, line.key)
-            except InvalidInvocation as error:
-                return line, Result("failed", Meta(new_invocation_id()), error=error)
+            given = _given(line, changes)
+            if isinstance(given, Result):
+                return line, given
             if changes:
                 _note_replaced(line, changes, tally)
             return line, jackfield.invoke(given, wait=arguments.wait, cancelled=cancelled, caller=invoker, on_time=True)
 
-        every = (_Line(number, content, keys.members(number, content) if keys is not None else {}) for number, content in numbered)
-        batch = Batch(run, (line for line in every if not skip.skips(line.number)), arguments.concurrency)
+        batch = Batch(run, (line for line in _keyed(numbered, keys) if not skip.skips(line.number)), arguments.concurrency)
         with interruptible(batch.stop):
             for line, result in _until_closed(batch, output):
                 output.line(_row(line, result))
@@ -283,3 +334,50 @@ def _ended(row: bytes | InvalidInvocation, word: str, at: int) -> Iterator[tuple
         raise InvalidInvocation(message, hint="Give the file that the Results were written to, or the number of the line to continue at.")
     if not dry:
         yield number, status
+
+
+def queue_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, output: Output) -> int:
+    """Queue each line of a file and print its id or its refusal. Return the largest exit code.
+
+    :raises InvalidInvocation: if the file cannot be read, or there is no journal.
+    """
+    worst = replayed = 0
+    numbered, start = Files().numbered(path), int(arguments.resume or 1)
+    with open_jackfield(migrates=True) as jackfield:
+        keys = LineKeys.of(jackfield, changes, wanted=not arguments.no_line_keys)
+        lines = (line for line in _keyed(numbered, keys) if line.number >= start)
+        for part in iter(lambda: list(islice(lines, _AT_ONCE)), []):
+            for number, found in _queued(jackfield, part, changes):
+                refused = isinstance(found, Result) and not found.meta.replayed
+                row = found.to_json("cli") if isinstance(found, Result) else found.to_json()
+                output.line({**row, "line": number} if not refused else {**row, "meta": {**row["meta"], "line": number}})
+                worst = max(worst, found.exit_code if isinstance(found, Result) else 0)
+                replayed += found.meta.replayed if isinstance(found, Result) else found.replayed
+            if output.closed:
+                sys.stderr.write(f"jackfield: stdout was closed; lines up to {part[-1].number:,} are queued\n")
+                worst = max(worst, 1)
+                break
+    report_replays(replayed, keys)
+    return worst
+
+
+def _queued(jackfield: Jackfield, part: list[_Line], changes: Mapping[str, Any]) -> Iterator[tuple[int, Enqueued | Result]]:
+    given = [_given(line, changes) for line in part]
+    good = [item for item in given if not isinstance(item, Result)]
+    found = iter(jackfield.enqueue_many(good, caller=caller()))
+    for line, item in zip(part, given, strict=True):
+        yield line.number, item if isinstance(item, Result) else next(found)
+
+
+def _keyed(numbered: Iterator[tuple[int, bytes | InvalidInvocation]], keys: LineKeys | None) -> Iterator[_Line]:
+    return (_Line(number, content, keys.members(number, content) if keys is not None else {}) for number, content in numbered)
+
+
+def _given(line: _Line, changes: Mapping[str, Any]) -> bytes | dict[str, Any] | Result:
+    """Return the invocation of a line with the members that options set, or the Result of one that cannot be read."""
+    try:
+        if isinstance(line.content, InvalidInvocation):
+            raise line.content
+        return changed(line.content, changes, line.key)
+    except InvalidInvocation as error:
+        return Result("failed", Meta(new_invocation_id()), error=error)

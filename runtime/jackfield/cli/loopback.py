@@ -10,7 +10,12 @@ from urllib.parse import parse_qsl, urlsplit
 from jackfield.errors import Unavailable
 
 _PAGE = b"<!doctype html><html lang=en><meta charset=utf-8><title>jackfield</title><p>You can close this page and return to the terminal."
-_HEADERS = {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+_HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Length": str(len(_PAGE)),
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 class Loopback(HTTPServer):
@@ -40,13 +45,8 @@ class _Callback(BaseHTTPRequestHandler):
         if parts.path == "/callback" and "state" in given:
             self.server.answers.append(given)
         self.send_response(200 if parts.path == "/callback" else 404)
-        for field, value in (
-            ("Content-Type", "text/html; charset=utf-8"),
-            ("Content-Length", str(len(_PAGE))),
-            ("Cache-Control", "no-store"),
-        ):
+        for field, value in _HEADERS.items():
             self.send_header(field, value)
-        self.send_header("Referrer-Policy", "no-referrer")
         self.end_headers()
         self.wfile.write(_PAGE)
 
