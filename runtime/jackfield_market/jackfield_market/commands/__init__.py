@@ -1,1 +1,1 @@
-"""Commands that make, check, publish and install connectors: each module has ``VERBS``, as those of ``jackfield.cli``."""
+"""Commands that make, check, publish and install connectors: a module for each noun, with a table of verbs for each command."""
