@@ -158,7 +158,8 @@ def _variable(row: tuple[str, tuple[str, str]]) -> str:
 
 
 def _options(command: str) -> Iterator[str]:
-    parser: Parser = importlib.import_module(f"jackfield.cli.{command}").VERBS[""].parser(command)
+    module = "jackfield_dapr.commands" if command == "dapr" else "jackfield.cli"
+    parser: Parser = importlib.import_module(f"{module}.{command}").VERBS[""].parser(command)
     yield f"## Options of jackfield {command}"
     yield "\n".join(_option(action) for action in dict.fromkeys(parser.flags.values()) if action.dest not in {"help", "json"})
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from jackfield.cli.commands import BUILT_IN, MARKET
+from jackfield.cli.commands import ADDED_BY, BUILT_IN
 from plugboard import declare
 from shell import Shell
 
@@ -124,7 +124,7 @@ def test_an_unknown_shell(shell: Shell) -> None:
         (["invoke", "echo", "say", "text", "=", "hi", "tim"], ["times="]),
         (["invoke", "echo", "say", "data", ":=", "{}", "voi"], ["voice="]),
         (["connections", "show", ""], ["hall"]),
-        ([""], [*BUILT_IN, *sorted(MARKET)]),
+        ([""], [*BUILT_IN, *sorted(ADDED_BY)]),
     ],
 )
 def test_bash(shell: Shell, words: list[str], replies: list[str]) -> None:

@@ -193,6 +193,18 @@ def test_a_command_of_a_package_that_is_not_there_says_what_to_install(shell: Sh
     assert shell.run("connectors", "list").code == 0
 
 
+@pytest.mark.parametrize(("words", "extra"), [(("dapr", "--components", "."), "dapr"), (("run", "flow.yaml"), "workflow")])
+def test_a_foreign_surface_of_a_package_that_is_not_there_says_what_to_install(shell: Shell, words: tuple[str, ...], extra: str) -> None:
+    """Without jackfield-dapr, its commands name the extra that installs each, and so does ``serve --components``."""
+    (shell.plugs / "jackfield_dapr-0.dist-info").mkdir()
+    answer = shell.run(*words)
+    assert answer.code == 2
+    assert answer.json["error"]["message"] == f"the command '{words[0]}' is part of jackfield-dapr, which is not installed"
+    assert answer.json["error"]["hint"] == f"Install it: pip install 'jackfield[{extra}]'."
+    served = shell.run("serve", "--port", "0", "--components", ".")
+    assert (served.code, served.json["error"]["hint"]) == (2, "pip install 'jackfield[dapr]'")
+
+
 def test_a_broker_without_the_package_for_it_says_what_to_install(shell: Shell) -> None:
     """Without jackfield-celery, who names a broker learns which extra installs the engine; nothing is started."""
     (shell.plugs / "jackfield_celery-0.dist-info").mkdir()

@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from fake_aws import FakeAws
-from jackfield.surfaces.dapr import http_server
+from jackfield_dapr.sidecar import http_server
 from sidecars import SidecarClient
 
 HEAD = b"POST /v1.0/bindings/outbox HTTP/1.1\r\nHost: x\r\n"

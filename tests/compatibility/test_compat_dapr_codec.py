@@ -10,9 +10,9 @@ from dapr.proto.runtime.v1 import binding_pb2, metadata_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.surfaces.dapr.grpc_server import InvokeBinding, binding_response, metadata_response
-from jackfield.surfaces.dapr.payload import PayloadError, QuotingError, from_octets, unquote
-from jackfield.surfaces.dapr.wire import WireError
+from jackfield_dapr.sidecar.grpc_server import InvokeBinding, binding_response, metadata_response
+from jackfield_dapr.sidecar.payload import PayloadError, QuotingError, from_octets, unquote
+from jackfield_dapr.sidecar.wire import WireError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 TEXTS = st.dictionaries(TEXT, TEXT, max_size=4)

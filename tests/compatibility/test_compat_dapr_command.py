@@ -19,7 +19,7 @@ import pytest
 from fake_aws import FakeAws
 from foreign_files import write
 from jackfield.cli.main import main
-from jackfield.surfaces.dapr import DaprApi, Sidecar
+from jackfield_dapr.sidecar import DaprApi, Sidecar
 from sidecars import component
 
 _PATIENCE = 60.0

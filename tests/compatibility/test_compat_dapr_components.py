@@ -11,7 +11,7 @@ import pytest
 
 from foreign_files import connection, inputs, loaded, problem, write
 from jackfield.connections.foreign import Problem
-from jackfield.surfaces.dapr import Components
+from jackfield_dapr.sidecar import Components
 from sidecars import bindings_of, component, sidecar
 
 DAPR = "apiVersion: dapr.io/v1alpha1\n"
@@ -430,7 +430,7 @@ def test_f6_a_reason_is_told_once() -> None:
     from jackfield import Result
     from jackfield.errors import Detail, InvalidConnection
     from jackfield.invocation import Meta
-    from jackfield.surfaces.dapr.bindings import _reason
+    from jackfield_dapr.sidecar.bindings import _reason
 
     text = "this machine has no AWS identity of its own"
     error = InvalidConnection(text, details=[Detail("", text), Detail("/region", "is missing"), Detail("", "see the guide")])

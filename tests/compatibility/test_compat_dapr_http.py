@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fake_aws import FakeAws
-from jackfield.surfaces.dapr import Answer, DaprApi, answer
+from jackfield_dapr.sidecar import Answer, DaprApi, answer
 from sidecars import SidecarClient, component, sidecar
 
 ERROR = "error invoking output binding outbox: "

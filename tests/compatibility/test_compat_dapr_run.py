@@ -17,10 +17,10 @@ import pytest
 from fake_aws import FakeAws
 from foreign_files import write
 from jackfield import Jackfield
-from jackfield.cli.dapr import _apply
 from jackfield.cli.main import main
-from jackfield.surfaces.dapr import Components, DaprApi, Reloading, Sidecar
 from jackfield.surfaces.http.protocol import Bounded
+from jackfield_dapr.commands.dapr import _apply
+from jackfield_dapr.sidecar import Components, DaprApi, Reloading, Sidecar
 from sidecars import SidecarClient, component
 
 _PATIENCE = 60.0

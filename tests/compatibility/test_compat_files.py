@@ -18,7 +18,7 @@ from jackfield.connections.connection_lookup import Connections
 from jackfield.connections.documents import DocumentError, split_documents
 from jackfield.connections.foreign import Document, recognise
 from jackfield.errors import InvalidInvocation
-from jackfield.surfaces.workflow import read_workflows
+from jackfield_dapr.workflow import read_workflows
 from sidecars import component
 
 pytest_plugins = ["shell_fixture"]

@@ -369,7 +369,7 @@ OF_ONE_PROCESS = {
     "connectors/aws-ses/jackfield_aws_ses/smtp/pool.py": "dropped with the connection by leases",
 }
 """Modules with locks or threads whose objects a forked child never uses."""
-_OF_ENDS = re.compile(r"runtime/jackfield/cli/|jackfield_market/(commands|testing)/|runtime/jackfield/surfaces/|/demo/")
+_OF_ENDS = re.compile(r"runtime/jackfield/(cli|surfaces)/|runtime/jackfield_dapr/|jackfield_market/(commands|testing)/|/demo/")
 """Commands, servers and tests: a forked child goes on with none of them."""
 
 
@@ -453,11 +453,11 @@ def test_projects_agree() -> None:
 
 def test_each_command_is_documented() -> None:
     """Each built-in command has a section in the reference of the command line, and each section is about one."""
-    from jackfield.cli.commands import BUILT_IN, MARKET
+    from jackfield.cli.commands import ADDED_BY, BUILT_IN
 
     pages = (ROOT / "docs" / "reference").glob("cli*.md")
     sections = [name for page in pages for name in re.findall(r"^## ([a-z]+)$", page.read_text(encoding="utf-8"), re.MULTILINE)]
-    assert sorted(sections) == sorted([*BUILT_IN, *MARKET])
+    assert sorted(sections) == sorted([*BUILT_IN, *ADDED_BY])
 
 
 def test_each_option_is_documented() -> None:

@@ -14,9 +14,9 @@ import pytest
 
 from fake_aws import FakeAws
 from http_stand import SETTINGS, Client, standing
-from jackfield.cli.dapr import check_token
 from jackfield.cli.main import main
-from jackfield.surfaces.dapr import Components
+from jackfield_dapr.commands.dapr import check_token
+from jackfield_dapr.sidecar import Components
 from sidecars import component
 
 

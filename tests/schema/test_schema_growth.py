@@ -12,8 +12,8 @@ import pytest
 
 from growth import grows_faster_than_linear
 from jackfield.schema.mailboxes import mailbox_fault, mailbox_list_fault
-from jackfield.surfaces.workflow.notifying import recipients
 from jackfield_aws_ses.addresses import AddressError, parse_mailboxes
+from jackfield_dapr.workflow.notifying import recipients
 from shipped_patterns import Shipped, hard_texts, shipped_patterns
 
 REPEATED = ('\\"', '"', '"\\', '<"', '("', "<", "(", "a,", "a;", "(<", '",', "<(,", "a@x.io,", '"a"', "a@", "a.", "<>", "()", " ", "\\")

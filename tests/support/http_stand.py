@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -24,11 +25,12 @@ from jackfield.access import Rules, Scope, Tokens, Workspaces
 from jackfield.cli.serve import mounts
 from jackfield.clock import Clock
 from jackfield.resources.storage import Storage
-from jackfield.surfaces.dapr import Components
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.http.server_process import config
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.surfaces.shared.settings import Settings
+from jackfield_dapr.sidecar import Components
+from jackfield_dapr.sidecar.mounted import dapr_routes
 from plugboard import make_echo, plugged
 from replies import Reply
 
@@ -123,8 +125,9 @@ def standing(
     with mock.patch.dict(os.environ, environment, clear=True), plugged(*make_echo(folder / "plugs")):
         host = ServerContext(settings, environment, clock, plugins)
         setup(host)
+        dapr = () if components is None else (functools.partial(dapr_routes, components),)
         found = config(replace(settings, host="127.0.0.1"))
-        found.app, found.factory = build_app(host, mounts(components)), False
+        found.app, found.factory = build_app(host, mounts(*dapr)), False
         server = uvicorn.Server(found)
         with _running(server, settings):
             yield Stand(host, server.servers[0].sockets[0].getsockname()[1], folder)

@@ -15,8 +15,8 @@ import grpc
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.connections.foreign import Document, Surroundings
-from jackfield.surfaces.dapr import Bindings, DaprApi, Sidecar, read_bindings, read_folder
 from jackfield.surfaces.http.protocol import Bounded
+from jackfield_dapr.sidecar import Bindings, DaprApi, Sidecar, read_bindings, read_folder
 from replies import Reply
 
 _PATIENCE = 60.0

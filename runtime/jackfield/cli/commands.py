@@ -36,8 +36,6 @@ BUILT_IN = {
     "isolation": "show which layers of isolation hold on this machine",
     "db": "upgrade, check, back up and restore the database",
     "mcp": "serve MCP over stdio",
-    "run": "run a workflow file (Thand's formats)",
-    "dapr": "serve Dapr's bindings API for a folder of components",
     "completion": "print a completion script for bash, zsh or fish",
 }
 """Summary of each built-in command."""
@@ -73,7 +71,20 @@ MARKET = {
     "sign": "attest a connector's wheel with a publisher's key",
     "verify": "check a connector's wheel against its attestation",
 }
-"""Summaries of the commands of jackfield-market: who types one without that package learns what to install."""
+"""Summaries of the commands of jackfield-market."""
+
+DAPR = {
+    "dapr": "serve Dapr's bindings API for a folder of components",
+    "run": "run a workflow file (Thand's formats)",
+}
+"""Summaries of the commands of jackfield-dapr."""
+
+ADDED_BY = {
+    **dict.fromkeys(MARKET, ("jackfield-market", "market")),
+    "dapr": ("jackfield-dapr", "dapr"),
+    "run": ("jackfield-dapr", "workflow"),
+}
+"""Package of a command and the extra that installs it, for who types the command without it."""
 _GROUP = "jackfield.commands"
 
 

@@ -108,7 +108,7 @@ def _one_line(text: str) -> str:
 def _candidates(before: Sequence[str], current: str) -> Candidates:
     if not before:
         yield from BUILT_IN.items()
-        yield from ((name.partition(".")[0], f"added by {points[0].distribution}") for name, points in plugged().items())
+        yield from ((name.partition(".")[0], f"added by {points[0].distribution}") for name, points in sorted(plugged().items()))
         return
     name, *words = before
     found = built_in(name) if name in BUILT_IN else load_plugged(plugged()[name]) if name in plugged() else {}

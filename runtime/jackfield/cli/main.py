@@ -10,7 +10,7 @@ import os
 import sys
 
 import jackfield
-from jackfield.cli.commands import BUILT_IN, MARKET, OURS, built_in, load_plugged, plugged
+from jackfield.cli.commands import ADDED_BY, BUILT_IN, DAPR, MARKET, OURS, built_in, load_plugged, plugged
 
 TYPE_CHECKING = False  # importing typing would double the time of a cold --help
 if TYPE_CHECKING:
@@ -91,9 +91,10 @@ def _dispatch(words: list[str], output: Output) -> int:
     verbs = {verb.partition(".")[2]: points for verb, points in found.items() if verb.startswith(f"{name}.")}
     if verbs:
         return _plugged_verb(name, rest, verbs)
-    if name in MARKET:
-        text = f"the command '{name}' is part of jackfield-market, which is not installed"
-        raise UsageError(text, usage=_USAGE, hint="Install it: pip install 'jackfield[market]'.")
+    if name in ADDED_BY:
+        package, extra = ADDED_BY[name]
+        text = f"the command '{name}' is part of {package}, which is not installed"
+        raise UsageError(text, usage=_USAGE, hint=f"Install it: pip install 'jackfield[{extra}]'.")
     message = f"unknown command '{name[:80]}'{did_you_mean(name, [*BUILT_IN, *found])}"
     raise UsageError(message, usage=_USAGE, hint="See 'jackfield --help'.")
 
@@ -163,7 +164,7 @@ def _refuse(command: str, error: JackfieldError, output: Output) -> int:
 
 
 def _about(name: str, points: Sequence[EntryPoint]) -> str:
-    summary = (OURS | MARKET).get(name, "")
+    summary = (OURS | MARKET | DAPR).get(name, "")
     return f"{summary + ' ' if summary else ''}(added by {points[0].distribution})"
 
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from jackfield.cli.dapr import check_token, components_of, declare_components, read_bindings
+from jackfield.catalog.loading import declared
 from jackfield.cli.logs import announce, writes_json
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from jackfield.resources.storage import Storage
-    from jackfield.surfaces.dapr import Components
     from jackfield.surfaces.shared.installer import Installer
     from jackfield.surfaces.shared.operation import Mount, Operation
     from jackfield.surfaces.shared.server_context import ServerContext
+    from jackfield.surfaces.shared.settings import Settings
 
 _MOST_WORKERS = 256
+_SURFACES = "jackfield.surfaces"
 
 
 def _declare(parser: Parser) -> None:
@@ -85,6 +86,17 @@ def _declare(parser: Parser) -> None:
     )  # fmt: skip
 
 
+def declare_components(parser: Parser, *short: str) -> None:
+    """Add the options that control how Dapr's components are read; ``short`` are further names of ``--app-id``."""
+    parser.add_argument(
+        *short, "--app-id", metavar="ID", help="the app ID; components scoped to other apps are not loaded (default: APP_ID)"
+    )
+    parser.add_argument(
+        "--without-token", action="store_true", help="serve the bindings without DAPR_API_TOKEN, to anyone who can reach this server"
+    )
+    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict: reject what Dapr itself rejects")
+
+
 def _serve(arguments: Namespace, _output: Output) -> int:
     prepare_process()
     try:
@@ -119,12 +131,8 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         mcp_tools=arguments.mcp_tools,
         installer=_installer(arguments.install_from, arguments.root),
     )
-    components = components_of(arguments) if arguments.components is not None else None
-    if components is not None:
-        check_token(arguments, local=settings.loopback and not settings.behind_proxy)
     check_settings(settings)
-    if components is not None:
-        read_bindings(components)
+    bindings = _bindings(arguments, settings)
     require_connection_files(os.environ)
     check_queue(os.environ)
     if "*" in settings.origins:
@@ -136,7 +144,21 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     local = settings.loopback and not settings.behind_proxy and not writes_json()
     link = arguments.console_link == "always" or (arguments.console_link == "auto" and local)
     ready = functools.partial(_announce, link=link, root_path=settings.root_path)
-    return run(settings, prepare_process, ready, mounts(components))
+    return run(settings, prepare_process, ready, mounts(*bindings))
+
+
+def _bindings(arguments: Namespace, settings: Settings) -> tuple[Mount, ...]:
+    """Return the mount of Dapr's bindings API if there are components.
+
+    :raises InvalidInvocation: if the package is missing that serves them, or they may not be served.
+    """
+    if arguments.components is None:
+        return ()
+    mount: Callable[..., Mount] | None = declared(_SURFACES, "dapr")
+    if mount is None:
+        text = "--components needs the extra 'dapr': the package 'jackfield-dapr' is not installed"
+        raise InvalidInvocation(text, hint="pip install 'jackfield[dapr]'")
+    return (mount(arguments, local=settings.loopback and not settings.behind_proxy),)
 
 
 def _installer(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], Installer] | None:
@@ -212,21 +234,15 @@ def _invitation(storage: Storage, origin: str) -> str:
 VERBS = {"": Verb("Serve the HTTP API, the console and MCP.", _declare, _serve)}
 
 
-def mounts(components: Components | None = None) -> tuple[Mount, ...]:
-    """Return the mounts in routing order: MCP, Dapr's bindings if there are components, the console."""
-    return (_mcp, _console) if components is None else (_mcp, functools.partial(_dapr, components), _console)
+def mounts(*added: Mount) -> tuple[Mount, ...]:
+    """Return the mounts in routing order: MCP, those of other packages, the console."""
+    return (_mcp, *added, _console)
 
 
 def _mcp(server: ServerContext) -> Sequence[Operation | Route]:
     from jackfield.surfaces.mcp.http_route import mcp_operations
 
     return mcp_operations(server)
-
-
-def _dapr(components: Components, server: ServerContext) -> Sequence[Operation | Route]:
-    from jackfield.surfaces.dapr.mounted import dapr_routes
-
-    return dapr_routes(components, server)
 
 
 def _console(server: ServerContext) -> Sequence[Operation | Route]:

@@ -39,7 +39,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     from jackfield.access.workspace_access import Caller
     from jackfield.connections.connection_lookup import sources_from
     from jackfield.runtime import Jackfield
-    from jackfield.surfaces.workflow import find_workflow, prepare, read_workflows
+    from jackfield_dapr.workflow import find_workflow, prepare, read_workflows
 
     logs.configure()
     documents, faults = _documents(arguments.file)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from jackfield.errors import InvalidInvocation
-from jackfield.surfaces.workflow.notifying import invocations, is_single, recipients
-from jackfield.surfaces.workflow.providers import Provider, Providers
+from jackfield_dapr.workflow.notifying import invocations, is_single, recipients
+from jackfield_dapr.workflow.providers import Provider, Providers
 
 Weighted: TypeAlias = "Sequence[tuple[Provider, float]]"
 """Providers and their weights, in the order of the file."""

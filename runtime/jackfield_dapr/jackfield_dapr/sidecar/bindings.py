@@ -12,7 +12,7 @@ from jackfield.connections.foreign.dapr import ReadComponent, read_components
 from jackfield.connections.foreign.translating import inputs_of
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.invocation import Result
-from jackfield.surfaces.dapr.payload import PayloadError
+from jackfield_dapr.sidecar.payload import PayloadError
 
 Payload = Callable[[tuple[str, ...], bool], "str | Mapping[str, Any]"]
 """Reads a request's data, given the allowed members of an object and whether to read strictly."""

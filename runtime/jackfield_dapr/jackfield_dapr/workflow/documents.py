@@ -8,7 +8,7 @@ from typing import Any
 
 from jackfield.connections.foreign import Document
 from jackfield.errors import InvalidInvocation, did_you_mean
-from jackfield.surfaces.workflow.tasks import Task, TaskError, check_targets, tasks_of_do, tasks_of_steps
+from jackfield_dapr.workflow.tasks import Task, TaskError, check_targets, tasks_of_do, tasks_of_steps
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from jackfield.catalog import Catalog
 from jackfield.connections.foreign import Problem, Surroundings
 from jackfield.errors import Detail, InvalidConnection
-from jackfield.surfaces.dapr.bindings import Bindings, read_bindings
-from jackfield.surfaces.dapr.folder import read_folder
+from jackfield_dapr.sidecar.bindings import Bindings, read_bindings
+from jackfield_dapr.sidecar.folder import read_folder
 
 
 @dataclass(frozen=True, slots=True)

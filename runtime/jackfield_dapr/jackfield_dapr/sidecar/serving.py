@@ -6,11 +6,11 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from jackfield.errors import InvalidInvocation, Unavailable
-from jackfield.surfaces.dapr.api import DaprApi
+from jackfield_dapr.sidecar.api import DaprApi
 
 if TYPE_CHECKING:
-    from jackfield.surfaces.dapr.grpc_server import GrpcServer
-    from jackfield.surfaces.dapr.http_server import HttpServer
+    from jackfield_dapr.sidecar.grpc_server import GrpcServer
+    from jackfield_dapr.sidecar.http_server import HttpServer
 
 
 def has_grpc() -> bool:
@@ -77,14 +77,14 @@ class Sidecar:
 
 
 def _http_server(api: DaprApi, host: str, port: int, protocol: Any) -> HttpServer:
-    from jackfield.surfaces.dapr.http_server import HttpServer
+    from jackfield_dapr.sidecar.http_server import HttpServer
 
     return HttpServer(api, host, port, protocol)
 
 
 def _grpc_server(api: DaprApi, host: str, port: int) -> GrpcServer:
     try:
-        from jackfield.surfaces.dapr.grpc_server import GrpcServer
+        from jackfield_dapr.sidecar.grpc_server import GrpcServer
     except ImportError:
         raise InvalidInvocation(
             "gRPC needs the package grpcio, which is not installed", hint="Install the extra: jackfield[dapr]; or omit --grpc-port."

@@ -9,8 +9,8 @@ from threading import Event
 from typing import Any
 
 from jackfield.invocation import Result
-from jackfield.surfaces.dapr.bindings import Binding, BindingError, Request
 from jackfield.surfaces.shared.web_pages import page_fault
+from jackfield_dapr.sidecar.bindings import Binding, BindingError, Request
 
 VERSION = "1.16.0-jackfield"
 """Sidecar version reported in metadata: the Dapr API level implemented here."""

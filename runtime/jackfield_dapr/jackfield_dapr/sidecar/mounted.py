@@ -7,20 +7,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jackfield.access.workspace_access import Caller
-from jackfield.surfaces.dapr.api import DaprApi
-from jackfield.surfaces.dapr.http_api import MAX_BODY
-from jackfield.surfaces.dapr.reloading import Reloading
-from jackfield.surfaces.dapr.routes import ReadBody, dapr_route
 from jackfield.surfaces.shared.body import TooLarge, read_body
 from jackfield.surfaces.shared.problem import Problem
+from jackfield_dapr.sidecar.api import DaprApi
+from jackfield_dapr.sidecar.http_api import MAX_BODY
+from jackfield_dapr.sidecar.reloading import Reloading
+from jackfield_dapr.sidecar.routes import ReadBody, dapr_route
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import Route
 
-    from jackfield.surfaces.dapr.bindings import Bindings
-    from jackfield.surfaces.dapr.loading import Components
     from jackfield.surfaces.shared.server_context import ServerContext
+    from jackfield_dapr.sidecar.bindings import Bindings
+    from jackfield_dapr.sidecar.loading import Components
 
 _LOG = logging.getLogger("jackfield.dapr")
 

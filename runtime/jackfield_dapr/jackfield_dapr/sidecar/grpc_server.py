@@ -12,12 +12,12 @@ from typing import Any
 
 import grpc
 
-from jackfield.surfaces.dapr import wire
-from jackfield.surfaces.dapr.api import VERSION, DaprApi
-from jackfield.surfaces.dapr.bindings import BindingError, Request
-from jackfield.surfaces.dapr.http_api import MAX_BODY
-from jackfield.surfaces.dapr.payload import from_octets
-from jackfield.surfaces.dapr.wire import WireError
+from jackfield_dapr.sidecar import wire
+from jackfield_dapr.sidecar.api import VERSION, DaprApi
+from jackfield_dapr.sidecar.bindings import BindingError, Request
+from jackfield_dapr.sidecar.http_api import MAX_BODY
+from jackfield_dapr.sidecar.payload import from_octets
+from jackfield_dapr.sidecar.wire import WireError
 
 _NAME, _DATA, _METADATA, _OPERATION = 1, 2, 3, 4
 _UNAUTHENTICATED = 16

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
-from jackfield.surfaces.dapr.bindings import Binding, Bindings
-from jackfield.surfaces.dapr.loading import Components
+from jackfield_dapr.sidecar.bindings import Binding, Bindings
+from jackfield_dapr.sidecar.loading import Components
 
 INTERVAL = 0.5
 """Seconds between two looks at the folders."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jackfield.surfaces.dapr.api import DaprApi
-from jackfield.surfaces.dapr.http_api import Answer, answer, answer_to_head
+from jackfield_dapr.sidecar.api import DaprApi
+from jackfield_dapr.sidecar.http_api import Answer, answer, answer_to_head
 
 if TYPE_CHECKING:
     from starlette.requests import Request

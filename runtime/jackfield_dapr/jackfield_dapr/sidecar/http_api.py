@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import parse_qs, unquote
 
-from jackfield.surfaces.dapr.api import VERSION, DaprApi
-from jackfield.surfaces.dapr.bindings import BindingError, Request
-from jackfield.surfaces.dapr.payload import from_json
+from jackfield_dapr.sidecar.api import VERSION, DaprApi
+from jackfield_dapr.sidecar.bindings import BindingError, Request
+from jackfield_dapr.sidecar.payload import from_json
 
 MAX_BODY = 64 * 1024 * 1024
 """Maximum size of a request body in bytes, as for invocations (docs/reference/invocation.md)."""

@@ -13,7 +13,7 @@ from jackfield.connections.foreign.translating import inputs_of
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Result
 from jackfield.schema.mailboxes import split_mailboxes
-from jackfield.surfaces.workflow.providers import Provider
+from jackfield_dapr.workflow.providers import Provider
 
 SUBJECT = "Workflow Notification"
 """Default subject."""

@@ -3,13 +3,13 @@
 ``answer`` is the HTTP API as a pure function, to be mounted anywhere; ``Sidecar`` serves it, and gRPC, on its own ports.
 """
 
-from jackfield.surfaces.dapr.api import DaprApi
-from jackfield.surfaces.dapr.bindings import Binding, BindingError, Bindings, Request, read_bindings
-from jackfield.surfaces.dapr.folder import read_folder
-from jackfield.surfaces.dapr.http_api import Answer, answer
-from jackfield.surfaces.dapr.loading import Components
-from jackfield.surfaces.dapr.reloading import Reloading
-from jackfield.surfaces.dapr.serving import Sidecar, has_grpc
+from jackfield_dapr.sidecar.api import DaprApi
+from jackfield_dapr.sidecar.bindings import Binding, BindingError, Bindings, Request, read_bindings
+from jackfield_dapr.sidecar.folder import read_folder
+from jackfield_dapr.sidecar.http_api import Answer, answer
+from jackfield_dapr.sidecar.loading import Components
+from jackfield_dapr.sidecar.reloading import Reloading
+from jackfield_dapr.sidecar.serving import Sidecar, has_grpc
 
 __all__ = [
     "Answer",

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.foreign.expression import ExpressionError, evaluate, readable, substitute
 from jackfield.errors import InvalidInvocation, JackfieldError
-from jackfield.surfaces.workflow.documents import Workflow
-from jackfield.surfaces.workflow.notifying import Delivery, Invoke, notify
-from jackfield.surfaces.workflow.providers import Providers
-from jackfield.surfaces.workflow.tasks import END, Task
-from jackfield.surfaces.workflow.weighted import mails, weighted
+from jackfield_dapr.workflow.documents import Workflow
+from jackfield_dapr.workflow.notifying import Delivery, Invoke, notify
+from jackfield_dapr.workflow.providers import Providers
+from jackfield_dapr.workflow.tasks import END, Task
+from jackfield_dapr.workflow.weighted import mails, weighted
 
 if TYPE_CHECKING:
     from jackfield.runtime import Jackfield

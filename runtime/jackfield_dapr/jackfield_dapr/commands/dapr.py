@@ -9,18 +9,20 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jackfield.cli.child_command import run_command, stop_signal
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import DAY, duration, port
+from jackfield.cli.serve import declare_components
 from jackfield.cli.starting import prepare_process
 from jackfield.errors import InvalidInvocation
 from jackfield.surfaces.shared.web_pages import LOOPBACK
+from jackfield_dapr.commands.child_command import run_command, stop_signal
 
 if TYPE_CHECKING:
     from jackfield.runtime import Jackfield
-    from jackfield.surfaces.dapr import Bindings, Components, DaprApi
     from jackfield.surfaces.http.protocol import Bounded
+    from jackfield.surfaces.shared.operation import Mount
+    from jackfield_dapr.sidecar import Bindings, Components, DaprApi
 
 _HTTP_PORT, _GRPC_PORT = 3500, 50001
 _USUAL_FOLDER = "~/.dapr/components"
@@ -65,17 +67,6 @@ def _declare(parser: Parser) -> None:
         parser.add_argument(*flags, nargs="?", const="true", dest=f"unused{flags[-1]}", help=argparse.SUPPRESS)
 
 
-def declare_components(parser: Parser, *short: str) -> None:
-    """Add the options that control how components are read; ``short`` are further names of ``--app-id``."""
-    parser.add_argument(
-        *short, "--app-id", metavar="ID", help="the app ID; components scoped to other apps are not loaded (default: APP_ID)"
-    )
-    parser.add_argument(
-        "--without-token", action="store_true", help="serve the bindings without DAPR_API_TOKEN, to anyone who can reach this server"
-    )
-    parser.add_argument("--compat", choices=("lenient", "strict"), default="lenient", help="strict: reject what Dapr itself rejects")
-
-
 def check_token(arguments: Namespace, *, local: bool) -> None:
     """Require a token, or an explicit ``--without-token``, for bindings that other hosts can reach.
 
@@ -90,7 +81,7 @@ def check_token(arguments: Namespace, *, local: bool) -> None:
 
 def components_of(arguments: Namespace) -> Components:
     """Return the components that the options name."""
-    from jackfield.surfaces.dapr import Components
+    from jackfield_dapr.sidecar import Components
 
     app_id = arguments.app_id if arguments.app_id is not None else os.environ.get("APP_ID", "")
     given = arguments.components
@@ -114,7 +105,7 @@ def _check(arguments: Namespace) -> None:
 def _run(arguments: Namespace, output: Output) -> int:
     from jackfield.access.workspace_access import Caller
     from jackfield.runtime import Jackfield
-    from jackfield.surfaces.dapr import DaprApi, Reloading, Sidecar
+    from jackfield_dapr.sidecar import DaprApi, Reloading, Sidecar
 
     prepare_process()
     check_token(arguments, local=arguments.host in LOOPBACK)
@@ -135,6 +126,20 @@ def _run(arguments: Namespace, output: Output) -> int:
             output.line(ready)
             stop.wait()
     return 0
+
+
+def mount(arguments: Namespace, *, local: bool) -> Mount:
+    """Return the mount of ``jackfield serve --components``; ``local`` means that only this machine can reach the server.
+
+    :raises InvalidInvocation: if others could call without a token.
+    :raises InvalidConnection: for a problem that also keeps Dapr from starting.
+    """
+    from jackfield_dapr.sidecar.mounted import dapr_routes
+
+    check_token(arguments, local=local)
+    components = components_of(arguments)
+    read_bindings(components)
+    return partial(dapr_routes, components)
 
 
 def _apply(jackfield: Jackfield, api: DaprApi, found: Bindings) -> None:
@@ -183,7 +188,7 @@ def read_bindings(components: Components) -> Bindings:
 
 def _ports(arguments: Namespace) -> tuple[int, int | None]:
     """Return the ports of HTTP and gRPC; the latter is None if grpcio is not installed, and no port is given for it."""
-    from jackfield.surfaces.dapr import has_grpc
+    from jackfield_dapr.sidecar import has_grpc
 
     usual = (0, 0) if arguments.command else (_HTTP_PORT, _GRPC_PORT)
     http_port, grpc_port = (

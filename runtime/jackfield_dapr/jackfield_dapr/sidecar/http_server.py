@@ -15,9 +15,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from jackfield.surfaces.dapr.api import DaprApi
-from jackfield.surfaces.dapr.http_api import MAX_BODY, Answer
-from jackfield.surfaces.dapr.routes import dapr_route
+from jackfield_dapr.sidecar.api import DaprApi
+from jackfield_dapr.sidecar.http_api import MAX_BODY, Answer
+from jackfield_dapr.sidecar.routes import dapr_route
 
 _BACKLOG = 128
 _AT_ONCE = 1000
