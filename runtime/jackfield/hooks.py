@@ -11,13 +11,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
+from jackfield.failures import Raised, attempt
 from jackfield.fork import at_fork
 from jackfield.invocation import Invocation, Meta
 
+if TYPE_CHECKING:
+    from jackfield.catalog import EntryPoint
+
 _PROJECT = "jackfield"
-HOOKS = {"around": False, "request": False, "resolve_secret": True, "stage": False}
+HOOKS = {"around": False, "request": False, "resolve_secret": True, "stage": False, "warn": False}
 """Names of the hooks; True if only the first answer that is not None counts (pluggy's ``firstresult``)."""
 
 
@@ -64,6 +68,13 @@ class Specifications:
         ValueError with the reason if it cannot be read; its text is shown to the caller and must contain no secret.
         """
 
+    def warn(self) -> Iterable[str]:  # type: ignore[empty-body]
+        """Return what an operator should know of this process although it works: a fallback that is on, a limit that is off.
+
+        ``jackfield doctor`` without a connection and ``/readyz`` of servers and workers show each text as one of their ``warnings``, the
+        latter to callers without a token: name a setting and what it changes, nothing secret. Each probe calls it, so it must not block.
+        """
+
 
 class Plugins:
     """Plugins of one runtime: installed ones and those passed to it. ``points`` are entry points as (name, module, attribute)."""
@@ -75,6 +86,11 @@ class Plugins:
         self._has: dict[str, bool] = {}
         self._lock = threading.Lock()
         at_fork(self)
+
+    @classmethod
+    def of(cls, points: Iterable[EntryPoint], given: Iterable[object] = ()) -> Self:
+        """Return the plugins that entry points name, and those that are given."""
+        return cls([(point.name, point.module, point.attribute) for point in points], tuple(given))
 
     def __bool__(self) -> bool:
         return bool(self._points or self._given)
@@ -104,6 +120,14 @@ class Plugins:
         """Return the first answer of a plugin that knows this kind of reference."""
         found: str | None = self._relay("resolve_secret").resolve_secret(kind=kind, reference=reference)
         return found
+
+    def warn(self) -> list[str]:
+        """Return what the plugins warn of. One that fails is a warning, too: probes must not depend on it."""
+        found = attempt(self._warnings) if self.has("warn") else []
+        return [f"a plugin's hook 'warn' failed: {type(found.error).__name__}"] if isinstance(found, Raised) else found
+
+    def _warnings(self) -> list[str]:
+        return [text for several in self._relay("warn").warn() for text in several]
 
     def _relay(self, hook: str) -> Any:
         found = self._relays.get(hook)

@@ -107,19 +107,19 @@ class Jackfield:
         self.clock = SystemClock() if clock is None else clock
         self.files = Files(self.storage, FileLimits(), self.clock) if files is None else files
         """Stored files that inputs refer to and outputs contain."""
-        found = groups.get("jackfield.plugins", ()) if points is None else points
-        self._plugins = Plugins([(point.name, point.module, point.attribute) for point in found], tuple(plugins))
-        secrets = Secrets(environment, self._plugins, self.clock)
+        self.plugins = Plugins.of(groups.get("jackfield.plugins", ()) if points is None else points, plugins)
+        """Plugins that are installed, and those that were passed."""
+        secrets = Secrets(environment, self.plugins, self.clock)
         self.open_connections = Opener(
             workspace, self.clock, environment, secrets, self.schemas, self._shared, self._known.access,
             guard or Guard(loopback=True), self._refuse_foreign, self.storage.barred_paths, self._grants,
         )  # fmt: skip
         self._targets = Targets(self.schemas)
         self.access = WorkspaceAccess(self.storage, workspace, self.clock, self._known.named)
-        means = Means(workspace, self.clock, self.files, Paces(workspace, self._pacing_database, self.clock), observing(self._plugins))
+        means = Means(workspace, self.clock, self.files, Paces(workspace, self._pacing_database, self.clock), observing(self.plugins))
         epoch = self.storage.epoch if self.storage.enabled else None
         plans = Plans(self.access, self.catalog, self._known, self._targets, self.open_connections, epoch)
-        self._pipeline = Pipeline(self.catalog, self._known, plans, self._plugins, self.access, lambda: self.journal, means)
+        self._pipeline = Pipeline(self.catalog, self._known, plans, self.plugins, self.access, lambda: self.journal, means)
         self._loop, self._on_time, self._turn = LoopThread(), OnTime(), None if turns is None else partial(turns.turn, workspace)
         self._in_thread = InThread(self.clock, self._loop)
         self._in_time = InThread(self.clock, self._loop, self._on_time, self._turn)

@@ -318,6 +318,7 @@ FOREIGN = {
     "runtime/jackfield/isolation/child_call.py": "the connector's minting of a credential, in its own process",
     "runtime/jackfield/isolation/probe.py": "attempts to break out of isolation, which are expected to fail",
     "runtime/jackfield/isolation/supervisor.py": "the start of a process, whose failure is given to all that wait for it",
+    "runtime/jackfield/hooks.py": "what plugins warn of, on which probes must not depend",
     "runtime/jackfield/pipe/waiter.py": "actions",
     "runtime/jackfield/pipe/on_time.py": "actions that are not awaited beyond their deadline",
     "runtime/jackfield/pipe/errors_map.py": "connectors' error maps",

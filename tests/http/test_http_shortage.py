@@ -231,6 +231,17 @@ def test_r5_a_server_whose_clock_is_off_is_ready_and_says_so(tmp_path: Path, mon
         assert (status, "ahead of the database's" in json.loads(body)["warnings"][0]) == (200, True)
 
 
+def test_a_process_says_what_its_packages_warn_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``/readyz`` of servers and workers and ``jackfield doctor`` have the warnings of installed packages: the direct way of AWS is off."""
+    with standing(tmp_path) as stand:
+        figures = Figures(mock.Mock(**{"states.return_value": [State.READY]}), stand.host.runtimes, mock.Mock())
+        assert stand.client().get("/readyz").json == json.loads(figures.answer("/readyz")[2]) == {"status": "ok"}
+        monkeypatch.setenv("JACKFIELD_AWS_DIRECT", "0")
+        found = stand.client().get("/readyz")
+        assert (found.status, json.loads(figures.answer("/readyz")[2])) == (200, found.json)
+        assert [text.partition(":")[0] for text in found.json["warnings"]] == ["JACKFIELD_AWS_DIRECT=0"]
+
+
 def test_w5_a_database_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """W5: while another process holds the database's lock, or its disk is full, a server is alive and not ready; then it is."""
     monkeypatch.setattr(readiness, "_FRESH", 0.0)

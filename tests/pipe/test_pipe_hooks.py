@@ -228,3 +228,24 @@ def test_no_plugins_at_all() -> None:
     assert not plugins
     assert list(plugins.around(Invocation("a", "b", {}), "default", Meta("id"))) == []
     assert plugins.resolve_secret("vault", "x") is None
+
+
+def test_what_plugins_warn_of() -> None:
+    """All of them are asked each time; what they say may change. One that fails is a warning itself, since probes ask."""
+
+    class Warner:
+        def __init__(self, *texts: str) -> None:
+            self.texts = list(texts)
+
+        @hookimpl
+        def warn(self) -> list[str]:
+            if not self.texts:
+                raise LookupError("secret")
+            return self.texts
+
+    first = Warner("a limit is off")
+    plugins = Plugins.of((), [first, Warner("a fallback is on", "a cache is off")])
+    assert sorted(plugins.warn()) == ["a cache is off", "a fallback is on", "a limit is off"]
+    first.texts.clear()
+    assert plugins.warn() == ["a plugin's hook 'warn' failed: LookupError"]
+    assert Plugins().warn() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 
 from aws_opening import KEY_ID, MAIL, SECRET, TOKEN, Opener
 from fake_aws import FakeAws
+from jackfield.cli.main import main
 from jackfield.connector.context import entered
 from jackfield_aws import ApiKeySecret, AwsClients
 from jackfield_aws.direct import light
@@ -165,6 +167,16 @@ def test_it_can_be_turned_off(opener: Opener, aws: FakeAws, monkeypatch: pytest.
     assert client.send_email(**MAIL)["MessageId"]
     assert isinstance(client, DirectClient) is is_direct
     assert ("amz-sdk-invocation-id" not in aws.requests[-1].headers) is is_direct
+
+
+@pytest.mark.parametrize(("value", "warnings"), [("0", 1), ("1", 0)])
+def test_it_is_said_where_it_is_off(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: str, warnings: int) -> None:
+    """``jackfield doctor`` without a connection names the variable, and what it costs."""
+    monkeypatch.setenv("JACKFIELD_AWS_DIRECT", value)
+    assert main(["doctor"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["healthy"], len(found["warnings"])) == (True, warnings)
+    assert all(text.startswith("JACKFIELD_AWS_DIRECT=0: ") for text in found["warnings"])
 
 
 def test_it_has_what_botocores_client_has(opener: Opener, aws: FakeAws) -> None:

@@ -302,8 +302,8 @@ def _document(found: dict[str, Any], form: str) -> Any:
 
 
 def _declare_doctor(parser: Parser) -> None:
-    parser.usage = "jackfield doctor CONNECTION [key=value …]"
-    parser.add_argument("connection", metavar="CONNECTION")
+    parser.usage = "jackfield doctor [CONNECTION [key=value …]]"
+    parser.add_argument("connection", metavar="CONNECTION", nargs="?", help="a connection; without one, show what packages warn of")
     parser.add_argument(
         "words", nargs="*", metavar="key=value", help="an input of the connector's action 'doctor', such as sender=a@example.com"
     )
@@ -313,6 +313,9 @@ def _doctor(arguments: Namespace, output: Output) -> int:
     from jackfield.cli.arguments import read_inputs
 
     with open_jackfield() as jackfield:
+        if arguments.connection is None:
+            output.value({"healthy": True, "warnings": jackfield.plugins.warn()})
+            return 0
         found = jackfield.diagnose(arguments.connection, read_inputs(arguments.words, {}, Files()), caller=caller(), actor=actor())
     output.value(found)
     return 0 if found["healthy"] else _FAILED

@@ -65,7 +65,7 @@ class Figures:
             return _json(200, {"status": "ok"})
         if path == "/readyz":
             fault = self._fault()
-            return _json(200, answer_of(self._warning)) if fault is None else _problem(503, fault)
+            return _problem(503, fault) if fault is not None else _json(200, answer_of(self._warning, self._runtimes.plugins.warn()))
         if path == "/metrics":
             return 200, "text/plain; version=0.0.4; charset=utf-8", self._text()
         return _problem(404, "no such resource: there are /healthz, /readyz and /metrics")

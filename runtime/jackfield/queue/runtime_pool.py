@@ -13,6 +13,7 @@ from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import Clock, SystemClock
 from jackfield.files.store import FileLimits, Files
 from jackfield.fork import at_fork
+from jackfield.hooks import Plugins
 from jackfield.invocation import Result
 from jackfield.isolation.children import Children
 from jackfield.journal import Claimed
@@ -68,7 +69,9 @@ class RuntimePool:
         self.isolated = Children(environment)
         self.catalog = Catalog.installed(groups, environment, self.isolated.load)
         self._points = groups.get("jackfield.plugins", ())
-        self._plugins = tuple(plugins)
+        self._given = tuple(plugins)
+        self.plugins = Plugins.of(self._points, self._given)
+        """Plugins that are installed, and those that were passed."""
         self._runtimes: OrderedDict[str, Jackfield] = OrderedDict()
         self._beside: list[Jackfield] = []
         self._lock = threading.Lock()
@@ -96,7 +99,7 @@ class RuntimePool:
     def _new_runtime(self, workspace: str, connections: Iterable[Any] | None) -> Jackfield:
         return Jackfield(
             workspace, connections, catalog=self.catalog, environment=self.environment, storage=self.storage, clock=self.clock,
-            guard=self.guard, points=self._points, plugins=self._plugins, files=self.files, turns=self.turns,
+            guard=self.guard, points=self._points, plugins=self._given, files=self.files, turns=self.turns,
         )  # fmt: skip
 
     def mints(self) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, NoReturn
@@ -11,17 +10,10 @@ from jackfield_aws.client_hooks import watch
 from jackfield_aws.direct.calls import Calls
 from jackfield_aws.direct.light import light_service
 from jackfield_aws.direct.parts import service_of
+from jackfield_aws.direct.switch import is_on
 from jackfield_aws.direct.wires import reach_of
 from jackfield_aws.limits import READ_TIMEOUT
 from jackfield_aws.sessions import ClientSpec, check_endpoint, make_client, pointer_to_endpoint
-
-SWITCH = "JACKFIELD_AWS_DIRECT"
-"""Environment variable that, set to 0, lets botocore's client make all calls."""
-
-
-def is_on() -> bool:
-    """Return whether calls go out directly where they can."""
-    return os.environ.get(SWITCH) != "0"
 
 
 def open_client(spec: ClientSpec, *, begins: bool, read_timeout: float = READ_TIMEOUT) -> Any:

@@ -86,7 +86,7 @@ class Surroundings:
         """Installed plugins, which resolve the secrets of some stores."""
         from jackfield.catalog import entry_points
 
-        return Plugins([(point.name, point.module, point.attribute) for point in entry_points().get("jackfield.plugins", ())])
+        return Plugins.of(entry_points().get("jackfield.plugins", ()))
 
 
 for _name in ("aliases", "plugins"):

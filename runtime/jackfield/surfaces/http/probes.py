@@ -28,7 +28,7 @@ async def ready(_request: Request, server: ServerContext, _identity: Identity) -
     fault = await server.readiness.fault()
     if fault is not None:
         raise Problem(503, fault, {"Retry-After": "1"})
-    return answer(answer_of(server.readiness.warning))
+    return answer(answer_of(server.readiness.warning, server.runtimes.plugins.warn()))
 
 
 async def metrics(_request: Request, server: ServerContext, identity: Identity) -> Response:

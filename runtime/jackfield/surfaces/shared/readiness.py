@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from jackfield.clock import Clock, within
@@ -86,9 +87,10 @@ def clock_warning(database: Database, clock: Clock) -> str | None:
     return shared.warning
 
 
-def answer_of(warning: str | None) -> dict[str, Any]:
-    """Return what a process that is ready answers."""
-    return {"status": "ok"} if warning is None else {"status": "ok", "warnings": [warning]}
+def answer_of(clock: str | None, plugins: Iterable[str]) -> dict[str, Any]:
+    """Return what a process that is ready answers: ``clock`` and ``plugins`` are what it warns of."""
+    warnings = [*([] if clock is None else [clock]), *plugins]
+    return {"status": "ok", "warnings": warnings} if warnings else {"status": "ok"}
 
 
 def _full(path: str | None) -> str | None:

@@ -39,7 +39,7 @@ class RecordingAccount:
         :raises InvalidConnection: if a reference cannot be read.
         """
         clock = SystemClock()
-        plugins = Plugins([(point.name, point.module, point.attribute) for point in entry_points().get("jackfield.plugins", ())])
+        plugins = Plugins.of(entry_points().get("jackfield.plugins", ()))
         with Storage(None, environment, clock) as storage:
             connections = storage.connections(sources_from(environment), "default", catalog)
             found = connections.find(name or _only([fitting for fitting, _ in connections.fitting(manifest)]))
