@@ -18,6 +18,7 @@ import pytest
 from isolated import CONNECTORS, install, isolating
 from jackfield import Jackfield, Result
 from jackfield.catalog import Catalog
+from jackfield.errors import Internal
 from jackfield.isolation.children import Children
 from jackfield.isolation.error_frames import load_error
 from jackfield.isolation.inbox import LARGEST_QUESTION, LARGEST_QUESTIONS, LARGEST_WAITING, Inbox
@@ -221,6 +222,14 @@ def test_h4_details_of_a_child_are_judged(details: str, kept: dict[str, Any] | N
 def test_long_answers_of_a_step(runtime: Jackfield) -> None:
     """What a step has returned may be long: the child sends the part that an error may quote."""
     assert run(runtime, "call.begin('x' * 10**6)\ncall.returned(['x' * 10**6])\ncall.answered('y' * 10**6)").status == "succeeded"
+
+
+def test_an_answer_of_another_shape_is_the_authors_mistake(runtime: Jackfield) -> None:
+    """A connector that answers with a wrong type by mistake fails as for any bug of its author's; its process and other calls live on."""
+    process = run(runtime, "import os; out = os.getpid()").unwrap()
+    with pytest.raises(Internal):
+        runtime.options("lying", "mistaken")
+    assert run(runtime, "import os; out = os.getpid()").unwrap() == process
 
 
 def test_the_log_is_bounded(home: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from jackfield.connector.context import Account, OpenContext, Step
 from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
-from jackfield.errors import Detail, InvalidOutput, Sent
+from jackfield.errors import Detail, InvalidConnection, InvalidOutput, Sent
 from jackfield.json_tools.pointers import pointer
 from jackfield.manifest import Authorizes, Serves
 
@@ -314,3 +314,16 @@ class ConnectionType(BaseModel):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("connection values cannot be pickled: they hold secrets")
+
+
+def connection_values(model: type[ConnectionType], values: Mapping[str, Any], name: str | None) -> ConnectionType:
+    """Return a connection's values as the author's typed object. ``name`` is the connection's, None for an inline one.
+
+    :raises InvalidConnection: if the model refuses them.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = model_faults(error)
+    which = f"the connection '{name}'" if name else "the inline connection"
+    raise InvalidConnection(f"the values of {which} ({model.key}) do not fit together", details=faults, hint="See the details.")

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
 from jackfield.clock import Deadline, SystemClock
 from jackfield.connector.budget import Limits, Warmup
-from jackfield.connector.context import Account, Call, IdempotencyKey, OpenContext, Step, entered
+from jackfield.connector.context import Account, IdempotencyKey, OpenContext, Step, entered
 from jackfield.connector.conversion import dumped
-from jackfield.connector.declare import Action, Connector
-from jackfield.connector.models import ConnectionType, Inputs, model_faults
+from jackfield.connector.declare import Action, Connector, Option
+from jackfield.connector.models import ConnectionType, Inputs, connection_values, model_faults
 from jackfield.connector.streamed import store_files
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInput, Sent
 from jackfield.failures import CONTAINED, Raised, attempt, attempt_foreign
 from jackfield.hints import NextStep
+from jackfield.isolation import questions
 from jackfield.isolation.child_call import ChildCall, ChildLeases, Talk
 from jackfield.isolation.child_files import ChildFiles
 from jackfield.isolation.child_grants import ChildGrants
 from jackfield.isolation.error_frames import dump_error
-from jackfield.isolation.grant_frames import dump_authorization, dump_device, dump_grant
+from jackfield.isolation.hello import ActionFacts, TypeFacts
+from jackfield.isolation.questions import ASKED, QUESTIONS, Asked, ConnectionFacts, Plan, Question
 from jackfield.isolation.wire import Frame, Wire
 from jackfield.pipe.errors_map import explained
+from jackfield.pipe.waiter import LoopThread
 
 _MOST_CONNECTIONS = 1000
 _LARGEST_FAULT = 2000
@@ -45,49 +50,34 @@ def hello(connector: Connector) -> dict[str, Any]:
     }
 
 
-def _action_facts(action: Action) -> dict[str, Any]:
-    facts: dict[str, Any] = {"takesClient": action.takes_client}
-    if action.budget is not None:
-        facts["budget"] = action.budget.key
-    if action.pace_by:
-        facts["paceBy"] = list(action.pace_by)
-    if action.repeat_ok:
-        facts["defaults"] = dumped(action.output())
-    return facts
+def _action_facts(action: Action) -> ActionFacts:
+    defaults = dumped(action.output()) if action.repeat_ok else {}
+    return ActionFacts(action.takes_client, None if action.budget is None else action.budget.key, defaults, action.pace_by)
 
 
-def _type_facts(kind: type[ConnectionType]) -> dict[str, Any]:
-    return {
-        "reportsBegin": kind.reports_begin,
-        "permissionSystem": kind.permission_system,
-        "fields": list(kind.model_fields),
-        "policies": callable(getattr(kind, "policies", None)),
-    }
+def _type_facts(kind: type[ConnectionType]) -> TypeFacts:
+    fields, policies = tuple(kind.model_fields), callable(getattr(kind, "policies", None))
+    return TypeFacts(kind.reports_begin, kind.permission_system, fields, policies)
 
 
 class Answers:
     """Answers about one connector. Caches of connections live here, by the number that the parent gives each."""
 
     def __init__(self, connector: Connector, wire: Wire) -> None:
-        self._connector = connector
+        self.connector = connector
+        self.clock = SystemClock()
+        self.loop = LoopThread()
         self._wire = wire
-        self._clock = SystemClock()
-        self._loop = _Loop()
         self._caches: OrderedDict[int, ChildLeases] = OrderedDict()
         self._lock = threading.Lock()
-        self._known: Mapping[str, Callable[[_Question], Any]] = {
-            "call": self._call, "open": _Question.client, "check": _Question.values, "preview": self._preview, "options": self._options,
-            "test": self._test, "extraTest": self._extra_test, "budget": self._budget, "limits": self._limits, "needed": self._needed,
-            "policies": self._policies, "documents": self._documents, "authorize": self._authorize, "authorized": self._authorized,
-            "authorizeDevice": self._authorize_device, "deviceAuthorized": self._device_authorized, "revoke": self._revoke,
-        }  # fmt: skip
 
     def serve(self, frame: Frame, box: SimpleQueue[Frame]) -> None:
         """Answer one question."""
-        self._forget(frame.get("forget", ()))
+        asked: Asked = ASKED.read(frame)
+        self._forget(asked.forget)
         talk = Talk(self._wire, frame["id"], box)
-        question = _Question(self, frame, talk)
-        found = attempt_foreign(question.answer, self._known[frame["ask"]])
+        question = _Question(self, asked, talk)
+        found = attempt_foreign(question.answer)
         more = {"requestId": str(question.call.request_id)[:_LONGEST_NAME]} if question.call.request_id is not None else {}
         if isinstance(found, Raised):
             talk.say({**question.failure(found.error), **more})
@@ -97,16 +87,6 @@ class Answers:
             talk.say(
                 {"fault": {"type": "ValueError", "text": f"the answer is not JSON or too large: {sent.error}"[:_LARGEST_FAULT]}, **more}
             )
-
-    @property
-    def connector(self) -> Connector:
-        """The connector."""
-        return self._connector
-
-    @property
-    def clock(self) -> SystemClock:
-        """The clock of this process."""
-        return self._clock
 
     def leases(self, number: int) -> ChildLeases:
         """Return the cache of a connection."""
@@ -124,105 +104,111 @@ class Answers:
             for number in numbers:
                 self._caches.pop(number, None)
 
-    def _call(self, question: _Question) -> Mapping[str, Any]:
-        values, action = question.values(), question.action
-        arguments = (values, question.client()) if action.takes_client else (values,)
-        if question.frame.get("renew") and hasattr(question.opened, "renew"):
-            question.opened.renew()
-            arguments = (values, question.client())
-        call = question.call
-        if not question.reports:
-            call.talk.say({"entered": True})
-            call.begun = True
-        call.entered = True
-        output = self._loop.run(lambda: action.function(*arguments), call) if action.is_async else action.function(*arguments)
-        if action.returns_files:
-            store_files(output, call.files)
-        return dumped(output)
-
-    def _preview(self, question: _Question) -> Any:
-        preview = question.action.preview
-        return None if preview is None else dumped(preview.function(question.values()))
-
-    def _options(self, question: _Question) -> list[dict[str, str]]:
-        source = self._connector.option_sources[question.frame["source"]]
-        found = source.function(question.client()) if source.takes_client else source.function()
-        return [option.to_json() for option in found]
-
-    def _test(self, question: _Question) -> list[dict[str, Any]]:
-        return _steps(question.kind().test(question.context()))
-
-    def _extra_test(self, question: _Question) -> list[dict[str, Any]]:
-        return _steps(self._connector.tests[question.frame["number"]](question.client(), question.context()))
-
-    def _budget(self, question: _Question) -> dict[str, Any]:
-        budget, values, client = question.action.budget, question.values(), question.client()
-        if budget is None:
-            return {}
-        warmup = attempt(budget.warmup, client)
-        return {
-            "scope": budget.scope(values, client),
-            "cost": question.action.cost(values),
-            "warmup": [warmup.name, list(warmup.per_day)] if isinstance(warmup, Warmup) else None,
-        }
-
-    def _limits(self, question: _Question) -> list[float | None] | None:
-        budget = question.action.budget
-        found = None if budget is None else budget.limits(question.client())
-        return [found.per_second, found.per_day, found.used] if isinstance(found, Limits) else None
-
-    def _authorize(self, question: _Question) -> dict[str, Any]:
-        frame = question.frame
-        return dump_authorization(question.kind().authorize(question.context(), frame["redirectUri"], frame["state"]))
-
-    def _authorized(self, question: _Question) -> dict[str, Any]:
-        frame = question.frame
-        return dump_grant(question.kind().authorized(question.context(), frame["kept"], frame["redirectUri"], frame["answer"]))
-
-    def _authorize_device(self, question: _Question) -> dict[str, Any]:
-        return dump_device(question.kind().authorize_device(question.context()))
-
-    def _device_authorized(self, question: _Question) -> dict[str, Any] | None:
-        grant = question.kind().device_authorized(question.context(), question.frame["kept"])
-        return None if grant is None else dump_grant(grant)
-
-    def _revoke(self, question: _Question) -> None:
-        question.kind().revoke(question.context())
-
-    def _needed(self, question: _Question) -> list[str]:
-        return sorted(question.kind().needed_permissions(question.frame["permissions"]))
-
-    def _policies(self, question: _Question) -> dict[str, Any]:
-        kind: Any = question.kind()
-        return dict(kind.policies(question.frame["permissions"], question.frame["principal"], **question.frame["more"]))
-
-    def _documents(self, question: _Question) -> dict[str, Any]:
-        return dict(self._connector.documents[question.frame["number"]](question.frame["documents"], question.kind()))
-
 
 class _Question:
     """One question of the parent: its action, its values and its connection."""
 
-    def __init__(self, answers: Answers, frame: Frame, talk: Talk) -> None:
-        self.frame = frame
+    def __init__(self, answers: Answers, asked: Asked, talk: Talk) -> None:
         self.opened: Any = None
+        self._asked = asked
+        self._kind = QUESTIONS[asked.ask]
+        self._given: tuple[Any, ...] = self._kind.given.read(asked.given)
         self._cache: ChildLeases | None = None
         self._answers = answers
         self._connector = answers.connector
-        about = frame["call"]
-        deadline = Deadline(answers.clock, answers.clock.monotonic() + about["remaining"], about["seconds"])
-        permissions = self.action.permissions if "action" in frame and frame["ask"] == "call" else {}
-        key = IdempotencyKey(about["key"]) if about.get("key") else IdempotencyKey()
-        self.call = ChildCall(deadline, permissions=permissions, invocation_id=about.get("invocationId", ""), key=key)
+        about = asked.call
+        deadline = Deadline(answers.clock, answers.clock.monotonic() + about.remaining, about.seconds)
+        permissions = self.action.permissions if self._kind is questions.CALL else {}
+        key = IdempotencyKey(about.key) if about.key else IdempotencyKey()
+        self.call = ChildCall(deadline, permissions=permissions, invocation_id=about.invocation_id, key=key)
         self.call.talk = talk
-        self.call.files = ChildFiles(talk) if about.get("files") else None
-        self.call.leases = frame.get("context", {}).get("leases", {})
+        self.call.files = ChildFiles(talk) if about.files else None
+        self.call.leases = asked.context.leases if asked.context is not None else {}
 
-    def answer(self, function: Callable[[_Question], Any]) -> Any:
-        """Answer it."""
+    def answer(self) -> Any:
+        """Answer it: by the function below, else by the method of the connection's type that has its name and takes a context."""
         with entered(self.call):
-            found = function(self)
-        return None if self.frame["ask"] in {"open", "check"} else found
+            known = _KNOWN.get(self._kind)
+            found = known(self) if known is not None else getattr(self.type(), self._kind.name)(self.context(), *self._given)
+            return self._kind.answer.read(found)
+
+    def run(self) -> Mapping[str, Any]:
+        """Call the action."""
+        values, action, call = self.values(), self.action, self.call
+        arguments = (values, self.client()) if action.takes_client else (values,)
+        if self._asked.renew and hasattr(self.opened, "renew"):
+            self.opened.renew()
+            arguments = (values, self.client())
+        if not self.reports:
+            call.talk.say({"entered": True})
+            call.begun = True
+        call.entered = True
+        output = self._answers.loop.run(self._awaited(arguments)) if action.is_async else action.function(*arguments)
+        if action.returns_files:
+            store_files(output, call.files)
+        return dumped(output)
+
+    async def _awaited(self, arguments: tuple[Any, ...]) -> Any:
+        with entered(self.call):
+            async with asyncio.timeout(max(0.0, self.call.deadline.remaining())):
+                with CONTAINED:
+                    return await self.action.function(*arguments)
+
+    def check(self) -> None:
+        """Judge the inputs."""
+        self.values()
+
+    def preview(self) -> Mapping[str, Any] | None:
+        """Return the preview of a call."""
+        preview = self.action.preview
+        return None if preview is None else dumped(preview.function(self.values()))
+
+    def options(self) -> list[Option]:
+        """Return the choices of a source."""
+        source = self._connector.option_sources[self._given[0]]
+        return [*(source.function(self.client()) if source.takes_client else source.function())]
+
+    def open(self) -> None:
+        """Open the connection, and keep what its type caches."""
+        self.client()
+
+    def test(self) -> list[Step | Account]:
+        """Test the connection."""
+        return [*self.type().test(self.context())]
+
+    def extra_test(self) -> list[Step | Account]:
+        """Perform one of the connector's own tests of a connection."""
+        return [*self._connector.tests[self._given[0]](self.client(), self.context())]
+
+    def plan(self) -> Plan:
+        """Return what paces a call."""
+        budget, values, client = self.action.budget, self.values(), self.client()
+        if budget is None:
+            return Plan()
+        found = attempt(budget.warmup, client)
+        warmup = (found.name, found.per_day) if isinstance(found, Warmup) else None
+        return Plan(budget.scope(values, client), self.action.cost(values), warmup)
+
+    def limits(self) -> Limits | None:
+        """Return the limits that the provider states."""
+        budget = self.action.budget
+        found = None if budget is None else budget.limits(self.client())
+        return found if isinstance(found, Limits) else None
+
+    def needed(self) -> list[str]:
+        """Return the permissions that the connection needs."""
+        return sorted(self.type().needed_permissions(*self._given))
+
+    def policies(self) -> dict[str, Any]:
+        """Return the policy documents of the connection's type."""
+        kind: Any = self.type()
+        permissions, principal, more = self._given
+        return dict(kind.policies(permissions, principal, **more))
+
+    def documents(self) -> dict[str, Any]:
+        """Return the policy documents with what the connector adds."""
+        number, documents = self._given
+        return dict(self._connector.documents[number](documents, self.type()))
 
     def failure(self, error: Exception) -> dict[str, Any]:
         """Return the frame about an exception, mapped to an error with a code if the connector knows it."""
@@ -241,12 +227,13 @@ class _Question:
     @property
     def action(self) -> Action:
         """The action that it is about."""
-        return self._connector.actions[self.frame["action"]]
+        return self._connector.actions[self._given[0]]
 
     @property
     def reports(self) -> bool:
         """True if the client announces its requests."""
-        return "context" in self.frame and self._model.reports_begin and self.action.takes_client
+        about = self._asked.context
+        return about is not None and self._connector.connections[about.type].reports_begin and self.action.takes_client
 
     def values(self) -> Inputs:
         """Return the author's typed inputs.
@@ -256,7 +243,7 @@ class _Question:
         from pydantic import ValidationError
 
         try:
-            inputs = self.action.inputs.model_validate(self.frame["inputs"])
+            inputs = self.action.inputs.model_validate(self._given[1])
         except ValidationError as error:
             raise self._refused(model_faults(error)) from None
         faults = list(inputs.rules())
@@ -273,45 +260,40 @@ class _Question:
         )
 
     @property
-    def _model(self) -> type[ConnectionType]:
-        return self._connector.connections[self.frame["context"]["type"]]
+    def _about(self) -> ConnectionFacts:
+        if self._asked.context is None:
+            raise LookupError("the question is about no connection")
+        return self._asked.context
 
     @property
     def _leases(self) -> ChildLeases:
         if self._cache is None:
-            number = self.frame["context"].get("number")
+            number = self._about.number
             self._cache = ChildLeases() if number is None else self._answers.leases(number)
         return self._cache
 
-    def kind(self) -> ConnectionType:
+    def type(self) -> ConnectionType:
         """Return the connection's values as the author's typed object.
 
         :raises InvalidConnection: if the model refuses them.
         """
-        from pydantic import ValidationError
-
-        about = self.frame["context"]
-        try:
-            found: ConnectionType = self._leases.cached(("values", about["type"]), lambda: self._model.model_validate(about["values"]))
-        except ValidationError as error:
-            which = f"the connection '{about['connection']}'" if about["connection"] else "the inline connection"
-            raise InvalidConnection(
-                f"the values of {which} ({about['type']}) do not fit together", details=model_faults(error), hint="See the details."
-            ) from None
+        about = self._about
+        make = partial(connection_values, self._connector.connections[about.type], about.values, about.connection)
+        found: ConnectionType = self._leases.cached(("values", about.type), make)
         return found
 
     def context(self) -> OpenContext:
         """Return the context in which the connection opens."""
-        about = self.frame["context"]
+        about = self._about
         permissions = self._leases.cached(("permissions",), self._connector.permissions)
         return OpenContext(
-            about["workspace"], about["connection"], self._connector.key, about["inputs"], permissions, self.call, self._answers.clock,
-            {}, self._leases, grants=ChildGrants(self.call.talk) if about.get("grants") else None,
+            about.workspace, about.connection, self._connector.key, about.inputs, permissions, self.call, self._answers.clock,
+            {}, self._leases, grants=ChildGrants(self.call.talk) if about.grants else None,
         )  # fmt: skip
 
     def client(self) -> Any:
         """Open the connection."""
-        kind = self.kind()
+        kind = self.type()
         if kind.reads_host:
             fault = Detail(kind.reads_host_at, "an isolated connector cannot use the identity of the machine")
             raise InvalidConnection(fault.message, details=[fault], hint="Use another connection type, or install the connector with pip.")
@@ -319,33 +301,21 @@ class _Question:
         return self.opened
 
 
-def _steps(found: Iterable[Step | Account]) -> list[dict[str, Any]]:
-    return [{"account": [item.id, item.label]} if isinstance(item, Account) else {"step": item.to_json()} for item in found]
+_KNOWN: Mapping[Question, Callable[[_Question], Any]] = {
+    questions.CALL: _Question.run,
+    questions.CHECK: _Question.check,
+    questions.PREVIEW: _Question.preview,
+    questions.BUDGET: _Question.plan,
+    questions.LIMITS: _Question.limits,
+    questions.OPEN: _Question.open,
+    questions.TEST: _Question.test,
+    questions.NEEDED: _Question.needed,
+    questions.POLICIES: _Question.policies,
+    questions.OPTIONS: _Question.options,
+    questions.EXTRA_TEST: _Question.extra_test,
+    questions.DOCUMENTS: _Question.documents,
+}
 
 
 def _ignore(_text: str, _error: Exception) -> None:
     """Do nothing: the parent logs what matters."""
-
-
-class _Loop:
-    """Event loop of this process for ``async def`` actions, in a thread that starts on first use."""
-
-    def __init__(self) -> None:
-        self._loop: Any = None
-        self._lock = threading.Lock()
-
-    def run(self, make: Callable[[], Any], call: Call) -> Any:
-        """Run a coroutine to its end, within the deadline of its call."""
-        import asyncio
-
-        async def bounded() -> Any:
-            with entered(call):
-                async with asyncio.timeout(max(0.0, call.deadline.remaining())):
-                    with CONTAINED:
-                        return await make()
-
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        return asyncio.run_coroutine_threadsafe(bounded(), self._loop).result()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline, SystemClock
@@ -11,6 +12,7 @@ from jackfield.isolation.conversation import Conversation
 from jackfield.isolation.egress import Egress
 from jackfield.isolation.lazy_threads import LazyThreads
 from jackfield.isolation.proxies import Proxies
+from jackfield.isolation.questions import CALL, Asked, CallFacts, ConnectionFacts, Question
 from jackfield.isolation.sessions import Session, Sessions
 from jackfield.wire.guard import Guard
 
@@ -39,16 +41,15 @@ class Channel:
 
     def ask(
         self,
-        request: Mapping[str, Any],
-        *,
+        question: Question,
+        *given: Any,
         call: Call | None = None,
         kind: RemoteConnection | None = None,
         context: OpenContext | None = None,
         client: RemoteClient | None = None,
         workspace: str = "",
-        read: Callable[[Any], Any] = lambda answer: answer,
     ) -> Any:
-        """Ask a child and return what ``read`` makes of its answer: a child whose answer it cannot read has sent garbage.
+        """Ask a child and return its answer: a child whose answer has another shape than the question's has sent garbage.
 
         ``kind`` and ``context`` are the connection that the question is about. The workspace that asks is the context's, the call's, or
         ``workspace``.
@@ -60,19 +61,16 @@ class Channel:
         workspace = context.workspace if context is not None else call.workspace if call is not None else workspace
         supervisor = self._find(workspace)
         child = supervisor.child()
-        frame: dict[str, Any] = {**request, "call": _about(call, deadline)}
-        if kind is not None:
-            frame["context"] = _connection(kind, context, session)
-            if kind.is_stale and request["ask"] == "call":
-                kind.is_stale, frame["renew"] = False, True
-        dropped = supervisor.dropped.take()
-        if dropped:
-            frame["forget"] = dropped
+        renews = kind is not None and kind.is_stale and question is CALL
+        if kind is not None and renews:
+            kind.is_stale = False
+        about = None if kind is None else _connection(kind, context, session)
+        asked = Asked(question.name, given, _call(call, deadline), about, renews, tuple(supervisor.dropped.take()))
         reports = kind is not None and type(kind).reports_begin
         dial = self._egress(kind, context).connect
         talk = Conversation(child, deadline, dial, call=call, context=context, session=session, reports=reports)
         try:
-            return talk.ask(frame, read)
+            return talk.ask(question, asked)
         except ValueError as error:
             raise InvalidInput(f"the inputs cannot be passed to the connector's process: {error}") from None
         finally:
@@ -86,21 +84,17 @@ class Channel:
         return Egress(self.manifest.key, self.manifest.hosts, kind.hosts(), guard, self._proxies, self._told)
 
 
-def _about(call: Call | None, deadline: Deadline) -> dict[str, Any]:
-    about: dict[str, Any] = {"remaining": deadline.remaining(), "seconds": deadline.seconds}
-    return about if call is None else {**about, "invocationId": call.invocation_id, "key": call.key.value, "files": call.files is not None}
+def _call(call: Call | None, deadline: Deadline) -> CallFacts:
+    facts = CallFacts(deadline.remaining(), deadline.seconds)
+    if call is None:
+        return facts
+    return replace(facts, invocation_id=call.invocation_id, key=call.key.value, files=call.files is not None)
 
 
-def _connection(kind: RemoteConnection, context: OpenContext | None, session: Session | None) -> dict[str, Any]:
-    about: dict[str, Any] = {"type": kind.key, "values": kind.values}
+def _connection(kind: RemoteConnection, context: OpenContext | None, session: Session | None) -> ConnectionFacts:
     if context is None or session is None:
-        return {**about, "connection": None}
-    return {
-        **about,
-        "number": session.number,
-        "workspace": context.workspace,
-        "connection": context.connection,
-        "inputs": context.inputs,
-        "leases": session.fresh(),
-        "grants": context.grants is not None,
-    }
+        return ConnectionFacts(kind.key, kind.values)
+    return ConnectionFacts(
+        kind.key, kind.values, context.connection, session.number, context.workspace, context.inputs, session.fresh(),
+        context.grants is not None,
+    )  # fmt: skip

@@ -18,7 +18,6 @@ from typing import Any
 
 from jackfield.catalog.loading import connector_at
 from jackfield.failures import Raised, attempt, attempt_foreign
-from jackfield.isolation.child_sockets import connect_by_parent
 from jackfield.isolation.limits import reduce_rights
 from jackfield.isolation.wire import Frame, Wire
 
@@ -39,7 +38,6 @@ def run(descriptor: int) -> None:
     if next(frames, None) is None:  # the parent does not consent, or is gone
         os._exit(0)
     sys.path += configuration["paths"]
-    connect_by_parent()
     threading.stack_size(_STACK)
     logging.getLogger().addHandler(_ToParent(wire))
     started = attempt_foreign(_started, configuration, wire)
@@ -56,7 +54,9 @@ def run(descriptor: int) -> None:
 def _started(configuration: Frame, wire: Wire) -> tuple[Any, dict[str, Any]]:
     """Import the connector and describe it."""
     from jackfield.isolation.answers import Answers, hello
+    from jackfield.isolation.child_sockets import connect_by_parent
 
+    connect_by_parent()
     connector = connector_at(configuration["module"], configuration["attribute"])
     return Answers(connector, wire).serve, hello(connector)
 

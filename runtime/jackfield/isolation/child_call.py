@@ -91,7 +91,7 @@ class Talk:
         if isinstance(minted, Raised):
             self.say({"unminted": _as_error(minted.error)})
             return minted.error
-        self.say({"minted": {"value": minted.value, "expiresAt": minted.expires_at, "secrets": minted.secrets}})
+        self.say({"minted": minted})
         return None
 
 

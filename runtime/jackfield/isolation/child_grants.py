@@ -6,7 +6,7 @@ from typing import Any
 
 from jackfield.connector.grants import Grant
 from jackfield.isolation.child_call import Talk, current_talk
-from jackfield.isolation.grant_frames import dump_grant, load_grant
+from jackfield.isolation.questions import GRANT
 
 
 class ChildGrants:
@@ -20,19 +20,20 @@ class ChildGrants:
 
         :raises InvalidConnection: if nobody has approved yet, or the approval has ended.
         """
-        return load_grant(self._ask("find"))
+        found: Grant = GRANT.read(self._ask("find"))
+        return found
 
     def begin(self, used: Grant) -> None:
         """Record that the tokens of ``used`` are about to be sent to be refreshed."""
-        self._ask("begin", used=dump_grant(used))
+        self._ask("begin", used=used)
 
     def replace(self, used: Grant, rotated: Grant) -> None:
         """Store the tokens that replace those of ``used``."""
-        self._ask("replace", used=dump_grant(used), rotated=dump_grant(rotated))
+        self._ask("replace", used=used, rotated=rotated)
 
     def end(self, used: Grant, reason: str) -> None:
         """Record that the provider no longer accepts ``used``."""
-        self._ask("end", used=dump_grant(used), reason=reason)
+        self._ask("end", used=used, reason=reason)
 
     def _ask(self, step: str, **more: Any) -> Any:
         return (current_talk() or self._talk).ask({"grant": step, **more})

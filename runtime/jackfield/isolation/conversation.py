@@ -11,11 +11,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import Minted
+from jackfield.connector.grants import Grant
 from jackfield.connector.models import OCTETS
 from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
-from jackfield.isolation.error_frames import dump_error, finite, load_error
-from jackfield.isolation.grant_frames import dump_grant, load_grant
+from jackfield.isolation.error_frames import dump_error, load_error
 from jackfield.isolation.process import ChildProcess, Ended
+from jackfield.isolation.questions import CALL, CREDENTIAL, GRANT, Asked, Question
 from jackfield.isolation.shares import CallShare
 from jackfield.isolation.wire import Frame, Garbage
 from jackfield.pipe.errors_map import Unmapped
@@ -74,18 +75,18 @@ class Conversation:
         self.renewable = False
         """True if the child says that its client can renew its credentials."""
 
-    def ask(self, request: Frame, read: Callable[[Any], Any]) -> Any:
-        """Ask the child and return what ``read`` makes of its answer.
+    def ask(self, question: Question, asked: Asked) -> Any:
+        """Ask the child and return its answer.
 
         :raises JackfieldError: the error that the child answers with, or the reason for which there is no answer.
         """
-        self._acts = request["ask"] == "call"
+        self._acts = question is CALL
         try:
-            self._number = self._child.begin(request)
+            self._number = self._child.begin(asked)
         except Ended as end:
             raise ended(self._child, end, Sent.NOTHING) from None
         try:
-            answer = read(self._answer())
+            answer = question.answer.read(self._answer())
         except _FAULTS as fault:
             self._child.kill(f"sent {fault if isinstance(fault, Garbage) else 'an answer that is none'}")
             failure = ended(self._child, Ended(self._child.end), self._sent_by_dead)
@@ -224,9 +225,7 @@ class Conversation:
         frame = self._await("minted", "unminted")
         if "unminted" in frame:
             raise load_error(frame["unminted"])
-        found = frame["minted"]
-        expires = found["expiresAt"]
-        minted = Minted(found["value"], None if expires is None else finite(expires), tuple(map(_text, found["secrets"])))
+        minted: Minted = CREDENTIAL.read(frame["minted"])
         if self._session is not None:
             self._session.share.take(key, minted)  # before it is stored and its secrets are masked everywhere
         return minted
@@ -249,12 +248,12 @@ class Conversation:
             raise KeyError("grant")
         step = frame["grant"]
         if step == "find":
-            return dump_grant(grants.find())
-        used = load_grant(frame["used"])
+            return grants.find()
+        used: Grant = GRANT.read(frame["used"])
         if step == "begin":
             grants.begin(used)
         elif step == "replace":
-            grants.replace(used, load_grant(frame["rotated"]))
+            grants.replace(used, GRANT.read(frame["rotated"]))
         elif step == "end":
             grants.end(used, escaped(_text(frame["reason"])[:_LONGEST_REASON]))
         else:

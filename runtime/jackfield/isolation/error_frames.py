@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
 
 from jackfield.errors import CODES, Detail, InDoubt, Internal, JackfieldError, NotYet, Provider, Sent, TimedOut
 from jackfield.hints import NextStep
+from jackfield.isolation.shapes import Shape
 from jackfield.isolation.wire import Garbage
 
 _LONGEST = 20_000
@@ -17,32 +21,73 @@ _MOST_FACTS = 20
 _LARGEST_STATUS = 99_999
 
 
-def dump_error(error: JackfieldError) -> dict[str, Any]:
-    """Return an error as JSON, with what the pipe needs to decide if it may be repeated."""
-    body: dict[str, Any] = {
+def _trimmed(longest: int, most: int | None = None) -> BeforeValidator:
+    """Return the step that keeps ``most`` members of an object, and the beginnings of those that are texts."""
+    return BeforeValidator(
+        lambda found: (
+            {name: text[:longest] if isinstance(text, str) else text for name, text in [*found.items()][:most]}
+            if isinstance(found, dict)
+            else found
+        )
+    )
+
+
+def _few(found: Any) -> Any:
+    return found[:_MOST_DETAILS] if isinstance(found, list) else found
+
+
+def _with_status(found: Provider) -> Provider:
+    if found.http_status is not None and not 0 <= found.http_status <= _LARGEST_STATUS:
+        raise ValueError("not a status")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Next:
+    kind: str
+    more: str
+    facts: Annotated[dict[str, str], _trimmed(_LONGEST, _MOST_FACTS)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    code: str
+    message: str
+    retryable: bool = False
+    repeatable: bool = True
+    stale: bool = False
+    details: Annotated[tuple[Annotated[Detail, _trimmed(_LONGEST_DETAIL)], ...], BeforeValidator(_few)] = ()
+    hint: str | None = None
+    next: Annotated[_Next, _trimmed(_LONGEST)] | None = None
+    provider: Annotated[Provider, _trimmed(_LONGEST), AfterValidator(_with_status)] | None = None
+    sent: Sent | None = None
+    retry_after: float | None = None
+    within: float | None = None
+    unexplained: bool = False
+
+
+_FAILURE = Shape("an error", Annotated[_Failure, _trimmed(_LONGEST)])
+
+
+def dump_error(error: JackfieldError) -> Mapping[str, Any]:
+    """Return an error as it is sent, with what the pipe needs to decide if it may be repeated."""
+    hint, after = error.hint, error.retry_after
+    step = hint if isinstance(hint, NextStep) else None
+    return {
         "code": error.code,
         "message": error.message[:_LONGEST],
         "retryable": error.retryable,
         "repeatable": error.repeatable,
         "stale": error.stale_credentials,
+        "details": error.details[:_MOST_DETAILS],
+        "hint": hint[:_LONGEST] if hint and step is None else None,
+        "next": step and {"kind": step.kind, "more": step.more, "facts": step.facts},
+        "provider": error.provider,
+        "sent": error.sent.value if error.tells_sent else None,
+        "retryAfter": after if after is not None and math.isfinite(after) else None,
+        "within": error.within if isinstance(error, NotYet) else None,
+        "unexplained": isinstance(error, TimedOut) and error.unexplained,
     }
-    if error.details:
-        body["details"] = [detail.to_json() for detail in error.details[:_MOST_DETAILS]]
-    if isinstance(error.hint, NextStep):
-        body["next"] = {"kind": error.hint.kind, "more": error.hint.more, "facts": dict(error.hint.facts)}
-    elif error.hint:
-        body["hint"] = error.hint[:_LONGEST]
-    if error.provider is not None:
-        body["provider"] = error.provider.to_json()
-    if error.tells_sent:
-        body["sent"] = error.sent.value
-    if error.retry_after is not None and math.isfinite(error.retry_after):
-        body["retryAfter"] = error.retry_after
-    if isinstance(error, NotYet):
-        body["within"] = error.within
-    if isinstance(error, TimedOut) and error.unexplained:
-        body["unexplained"] = True
-    return body
 
 
 def load_error(data: object) -> JackfieldError:
@@ -50,77 +95,22 @@ def load_error(data: object) -> JackfieldError:
 
     :raises Garbage: if it is not an error, or one that only jackfield itself may report.
     """
+    said: _Failure = _FAILURE.read(data)
+    kind = CODES.get(said.code, Internal)
+    more: dict[str, Any] = {
+        "sent": said.sent, "repeatable": said.repeatable, "details": said.details, "provider": said.provider,
+        "stale_credentials": said.stale, "retry_after": said.retry_after,
+    }  # fmt: skip
     try:
-        return _loaded(data)
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
-        raise Garbage("an error that is not one") from None
-
-
-def _loaded(data: Any) -> JackfieldError:
-    kind = CODES[_text(data["code"])]
-    if kind in {Internal, InDoubt}:
-        raise ValueError(kind.code)
-    more: dict[str, Any] = {"sent": Sent(data["sent"]) if "sent" in data else None, "repeatable": data.get("repeatable") is not False}
-    more["details"] = [_detail(row) for row in _array(data.get("details", []))[:_MOST_DETAILS]]
-    more["provider"] = _provider(data["provider"]) if "provider" in data else None
-    more["stale_credentials"] = data.get("stale") is True
-    retry_after = data.get("retryAfter")
-    more["retry_after"] = None if retry_after is None else finite(retry_after)
-    if "next" in data:
-        step = data["next"]
-        facts = {_text(name): _text(value) for name, value in list(step["facts"].items())[:_MOST_FACTS]}
-        more["hint"] = NextStep(_text(step["kind"]), more=_text(step["more"]), **facts)
-    else:
-        more["hint"] = _optional(data, "hint")
-    if "within" in data:
-        return NotYet(_text(data["message"]), **{**more, "retry_after": finite(retry_after), "within": finite(data["within"])})
-    error = kind(_text(data["message"]), **more)
-    error.retryable = data.get("retryable") is True
+        more["hint"] = said.hint if said.next is None else NextStep(said.next.kind, more=said.next.more, **said.next.facts)
+    except (KeyError, TypeError):
+        raise Garbage("an error with a hint that there is not") from None
+    if kind in {Internal, InDoubt} or (said.within is not None and said.retry_after is None):
+        raise Garbage("an error that only jackfield may report")
+    if said.within is not None:
+        return NotYet(said.message, within=said.within, **more)
+    error = kind(said.message, **more)
+    error.retryable = said.retryable
     if isinstance(error, TimedOut):
-        error.unexplained = data.get("unexplained") is True
+        error.unexplained = said.unexplained
     return error
-
-
-def _detail(row: Mapping[str, Any]) -> Detail:
-    keyword = _optional(row, "keyword")
-    return Detail(_text(row["path"])[:_LONGEST_DETAIL], _text(row["message"])[:_LONGEST_DETAIL], keyword and keyword[:_LONGEST_DETAIL])
-
-
-def _array(value: object) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError("not an array")
-    return value
-
-
-def _provider(data: Mapping[str, Any]) -> Provider:
-    status = data.get("httpStatus")
-    if status is not None and not (isinstance(status, int) and 0 <= status <= _LARGEST_STATUS):
-        raise TypeError("httpStatus")
-    details = data.get("details")
-    if details is not None and not isinstance(details, dict):
-        raise TypeError("details")
-    return Provider(_optional(data, "code"), _optional(data, "message"), status, _optional(data, "requestId"), details)
-
-
-def finite(value: Any) -> float:
-    """Return a number as a float.
-
-    :raises OverflowError: if it is too large, or infinite.
-    :raises TypeError: if it is no number.
-    """
-    if not isinstance(value, int | float):
-        raise TypeError("not a number")
-    if not math.isfinite(found := float(value)):
-        raise OverflowError("not finite")
-    return found
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value[:_LONGEST]
-
-
-def _optional(data: Mapping[str, Any], name: str) -> str | None:
-    value = data.get(name)
-    return None if value is None else _text(value)

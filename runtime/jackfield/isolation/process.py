@@ -15,10 +15,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from jackfield.failures import OnFailure
-from jackfield.isolation.hello import Hello, read_hello, read_layers
+from jackfield.isolation.hello import HELLO, LAYERS, Hello
 from jackfield.isolation.inbox import Inbox
 from jackfield.isolation.lines import Lines
 from jackfield.isolation.program import Program, clean_environment, command
+from jackfield.isolation.questions import Asked
 from jackfield.isolation.wire import LARGEST_ANSWER, LINE, Frame, Garbage, Head, Wire, decoded
 from jackfield.local import OnAllCores
 from jackfield.schema.wording import escaped
@@ -93,10 +94,10 @@ class ChildProcess:
         :raises Ended: if it ends before that, or takes longer.
         """
         try:
-            layers = read_layers(self.next_frame(0, seconds)[0])
+            layers: Mapping[str, bool | str] = LAYERS.read(self.next_frame(0, seconds)[0].get("layers"))
             consent(layers)
             self.send({"id": 0, "import": True})
-            return read_hello(self._described(seconds), layers)
+            described: Hello = HELLO.read({**self._described(seconds), "layers": layers})
         except TimeoutError:
             self.kill(f"did not start within {seconds:.0f} s")
             raise Ended(f"did not start within {seconds:.0f} s") from None
@@ -105,6 +106,7 @@ class ChildProcess:
             raise Broken(f"sent {fault}") from None
         finally:
             self._inbox.close(0)
+        return described
 
     def _described(self, seconds: float) -> Frame:
         try:
@@ -131,7 +133,7 @@ class ChildProcess:
         """Number of the process."""
         return self._process.pid
 
-    def begin(self, request: Frame) -> int:
+    def begin(self, asked: Asked) -> int:
         """Send a question and return its number.
 
         :raises Ended: if the child has ended; it has not read the question then.
@@ -141,7 +143,7 @@ class ChildProcess:
         with OnFailure(self.forget, number):
             if self._end is not None:
                 raise Ended(self._end)
-            self.send({"id": number, **request})
+            self.send({"id": number, **vars(asked)})
         return number
 
     def send(self, frame: Frame, descriptor: int | None = None) -> None:

@@ -6,13 +6,16 @@ Both ends use this module. It imports the standard library only, since the child
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import socket
 import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from typing import Any, NamedTuple
 
 Frame = Mapping[str, Any]
@@ -48,8 +51,31 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+def _finite(text: str) -> float:
+    if math.isinf(found := float(text)):
+        raise ValueError("a number that no float holds")
+    return found
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """Return a dataclass or a mapping as the object that a frame has for it, with members in camelCase."""
+    kind: Any = type(value)
+    if hasattr(kind, "__dataclass_fields__"):
+        return {said: getattr(value, name) for said, name in _members(kind)}
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{kind.__name__} is not JSON")
+
+
+@cache
+def _members(kind: Any) -> list[tuple[str, str]]:
+    """Return the members of a dataclass, each by its name in a frame and its name in Python."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    return [(head + "".join(map(str.capitalize, further)), name) for name in names for head, *further in [name.split("_")]]
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 class Wire:

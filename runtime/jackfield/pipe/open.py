@@ -210,9 +210,11 @@ class Opener:
         guard = self._guard if target.origin == "remote" else ANYWHERE
 
         def prepare() -> tuple[ConnectionType, Mapping[str, tuple[str, ...]], bool]:
+            from jackfield.connector.models import connection_values
+
             if name is not None:
                 self._refuse_foreign(schema, values)
-            kind = cache.cached(("values", target.kind.key), lambda: _modelled(model, values, target))
+            kind = cache.cached(("values", target.kind.key), lambda: connection_values(model, values, target.name))
             names_hosts = not guard.internal and any(True for _ in named_hosts(schema, values))
             return kind, connector.permissions(), names_hosts
 
@@ -264,19 +266,6 @@ class Opener:
     def _digest(self, values: Mapping[str, Any]) -> Hashable:
         text = _SORTED.encode(values)
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._salt).digest()  # a keyed hash, ten times as fast as HMAC
-
-
-def _modelled(model: type[ConnectionType], values: Mapping[str, Any], target: Target) -> ConnectionType:
-    from pydantic import ValidationError
-
-    from jackfield.connector.models import model_faults
-
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        faults = model_faults(error)
-    which = f"the connection '{target.name}'" if target.name else "the inline connection"
-    raise InvalidConnection(f"the values of {which} ({target.kind.key}) do not fit together", details=faults, hint="See the details.")
 
 
 def _is_blank(value: object) -> bool:

@@ -86,3 +86,10 @@ def connected(code: Code, context: OpenContext) -> Found:
 def processes() -> list[Option]:
     """The process."""
     return [Option(str(os.getpid()), "This one")]
+
+
+@connector.options("mistaken")
+def mistaken() -> list[Option]:
+    """A choice that is none, by mistake."""
+    nothing: Any = None
+    return [Option("1", "One"), Option(nothing, "Two")]

@@ -1,0 +1,134 @@
+"""The questions that this process asks a child, in one table: what each is asked with, and what answers it. Both processes check by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, FailFast, Field
+
+from jackfield.connector.budget import Limits
+from jackfield.connector.context import Account, Minted, Step
+from jackfield.connector.declare import Option
+from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
+from jackfield.isolation.shapes import JsonObject, Shape
+from jackfield.isolation.shares import LARGEST_VALUE, bounded, checked_secrets
+from jackfield.schema.wording import escaped
+
+_MOST_STEPS, _MOST_OPTIONS, _MOST_DAYS = 200, 10_000, 1000
+"""Limits of the steps of a test, of choices and permissions, and of the days of a warm-up plan."""
+_LONGEST, _LONGEST_OF_APPROVALS = 4000, 10_000
+"""Characters of a text in an answer, and of one about the approval of a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFacts:
+    """The call that a question belongs to. ``remaining`` and ``seconds`` are those of its deadline, ``files``: it may return some."""
+
+    remaining: float
+    seconds: float
+    invocation_id: str = ""
+    key: str = ""
+    files: bool = False
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ConnectionFacts:
+    """The connection that a question is about. ``number`` is the key of the child's cache; ``leases``: tokens of those that are fresh."""
+
+    type: str
+    values: Any
+    connection: str | None = None
+    number: int | None = None
+    workspace: str = ""
+    inputs: Any = None
+    leases: Mapping[str, int] = field(default_factory=dict)
+    grants: bool = False
+
+
+@dataclass(frozen=True, repr=False)
+class Asked:
+    """A question as it is sent. ``given`` is what it is asked with; ``renew``: the client renews its credentials first; ``forget``: numbers
+    of connections that nobody uses any more."""
+
+    ask: str
+    given: tuple[Any, ...]
+    call: CallFacts
+    context: ConnectionFacts | None = None
+    renew: bool = False
+    forget: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Pace of a call: the account that it counts for, what it costs of that, and a warm-up plan: its name, and what each day allows."""
+
+    scope: str | None = None
+    cost: float = 1.0
+    warmup: tuple[str, Annotated[tuple[float, ...], Field(max_length=_MOST_DAYS), FailFast()]] | None = None
+
+
+class Question:
+    """One kind of question. ``given`` are the types of what it is asked with, ``longest`` limits each text of the answer."""
+
+    def __init__(self, name: str, *given: Any, answer: Any = Any, longest: int | None = _LONGEST) -> None:
+        self.name = name
+        self.given = Shape(f"a question '{name}'", tuple[given])  # type: ignore[valid-type]
+        self.answer = Shape("an answer", answer, longest)
+
+
+def _shown(one: Step | Account) -> Step | Account:
+    return Account(escaped(str(one.id)), escaped(str(one.label))) if isinstance(one, Account) else one
+
+
+def _light(found: Any) -> Any:
+    return bounded(found, "a grant", 4 * LARGEST_VALUE) if isinstance(found, dict) else found
+
+
+def _storable(found: Grant) -> Grant:
+    bounded([*found.scopes], "scopes")
+    checked_secrets(found.secrets)
+    bounded(dict(found.value), "a grant")
+    return found
+
+
+def _kept(found: Authorization | DeviceAuthorization) -> Authorization | DeviceAuthorization:
+    bounded(dict(found.kept), "an authorization")
+    return found
+
+
+def _many(kind: Any, most: int) -> Any:
+    return Annotated[list[kind], Field(max_length=most), FailFast()]
+
+
+_STEPS = _many(Annotated[Step | Account, AfterValidator(_shown)], _MOST_STEPS)
+_GRANT = Annotated[Grant, BeforeValidator(_light), AfterValidator(_storable)]
+GRANT = Shape("a grant", _GRANT, _LONGEST_OF_APPROVALS)
+CREDENTIAL = Shape("a credential", Minted)
+
+# of an action, with its inputs
+CALL = Question("call", str, JsonObject)
+CHECK = Question("check", str, JsonObject, answer=None)
+PREVIEW = Question("preview", str, JsonObject)
+BUDGET = Question("budget", str, JsonObject, answer=Plan)
+LIMITS = Question("limits", str, JsonObject, answer=Limits | None)
+# of a connection: methods of its type that take a context
+OPEN = Question("open", answer=None)
+TEST = Question("test", answer=_STEPS)
+AUTHORIZE = Question("authorize", str, str, answer=Annotated[Authorization, AfterValidator(_kept)], longest=_LONGEST_OF_APPROVALS)
+AUTHORIZED = Question("authorized", JsonObject, str, JsonObject, answer=_GRANT, longest=_LONGEST_OF_APPROVALS)
+AUTHORIZE_DEVICE = Question("authorize_device", answer=Annotated[DeviceAuthorization, AfterValidator(_kept)], longest=_LONGEST_OF_APPROVALS)
+DEVICE_AUTHORIZED = Question("device_authorized", JsonObject, answer=_GRANT | None, longest=_LONGEST_OF_APPROVALS)
+REVOKE = Question("revoke")
+# of a connection: methods of its type that do not
+NEEDED = Question("needed_permissions", list[str], answer=_many(str, _MOST_OPTIONS))
+POLICIES = Question("policies", list[str], str | None, JsonObject, answer=JsonObject)
+# of the connector
+OPTIONS = Question("options", str, answer=_many(Option, _MOST_OPTIONS))
+EXTRA_TEST = Question("extra_test", int, answer=_STEPS)
+DOCUMENTS = Question("documents", int, JsonObject, answer=JsonObject)
+
+QUESTIONS: Mapping[str, Question] = {one.name: one for one in list(vars().values()) if isinstance(one, Question)}
+"""All of them, by name."""
+ASKED = Shape("a question", Asked)
