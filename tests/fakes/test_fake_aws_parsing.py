@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fake_aws import FakeAws
 from jackfield_aws_ses.demo.aws.query import parse_form
 from jackfield_aws_ses.demo.aws.refusals import Refusal
-from jackfield_aws_ses.demo.aws.ses import check_mailboxes, split_mailboxes
+from jackfield_aws_ses.demo.aws.sending import check_mailboxes, split_mailboxes
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -98,7 +98,7 @@ def test_unknown_operations_and_unsigned_calls() -> None:
         assert _exchange(aws, "GET", "/v2/email/account", b"")[0] == 200
         assert b"<Arn>" in _exchange(aws, "POST", "/", b"Action=GetCallerIdentity")[1]
         assert _exchange(aws, "POST", "/v2/email/nothing", b"{}")[0] == 404
-        assert b"InvalidAction" in _exchange(aws, "POST", "/", b"Action=Nothing")[1]
+        assert b"The simulator does not implement Nothing." in _exchange(aws, "POST", "/", b"Action=Nothing")[1]
         assert aws.calls() == ["sesv2:GetAccount", "sts:GetCallerIdentity", "sesv2:Unknown", "ses:Nothing"]
         aws.configure(users={})
         assert b"MissingAuthenticationToken" in _exchange(aws, "POST", "/", b"Action=GetCallerIdentity")[1]

@@ -161,6 +161,7 @@ class Terminal(io.StringIO):
 
 MESSAGE = SentMessage(
     message_id="id-1",
+    at=0.0,
     service="sesv2",
     region="eu-west-1",
     access_key_id="",

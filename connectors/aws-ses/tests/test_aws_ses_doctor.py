@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from dns_server import DnsServer
 from fake_aws import FakeAws
 from jackfield import Jackfield
 from jackfield.cli.main import main
+from jackfield_aws_ses.demo.aws.refusals import missing
 from jackfield_aws_ses.doctor import KINDS, Records, examine
 from jackfield_aws_ses.doctor.records import DnsUnavailable, system_records
 from jackfield_aws_ses.smtp.client import SmtpClient
 from jackfield_aws_ses.smtp.server import Server
-from ses_v2_server import SesV2Server, Setup
 
 REGION = "eu-west-1"
 SENDER = "Shop <orders@example.com>"
@@ -54,6 +55,35 @@ RECORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("example.com", "TXT"): SPF,
     ("_dmarc.example.com", "TXT"): ('"v=DMARC1; p=quarantine; rua=mailto:dmarc@example.com"',),
 }
+
+
+@dataclass
+class Setup:
+    """What the account answers. ``denied`` are operations that the credentials may not call."""
+
+    account: dict[str, Any]
+    identities: dict[tuple[str, str], dict[str, Any]]
+    suppressed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    denied: tuple[str, ...] = ()
+    speaks_v2: bool = True
+
+    def serving(self, **options: Any) -> FakeAws:
+        """Return a simulator that answers so."""
+        answers = {
+            "GetAccount": lambda _: self.account,
+            "GetEmailIdentity": lambda call: _known(self.identities, (call.parameters["EmailIdentity"], call.region)),
+            "GetSuppressedDestination": lambda call: _known(self.suppressed, call.parameters["EmailAddress"]),
+        }
+        refused = {"do": "status", "always": True}
+        script = [{**refused, "operation": name, "status": 403, "code": "AccessDeniedException"} for name in self.denied]
+        lacking = [] if self.speaks_v2 else [{**refused, "status": 501, "code": "InternalFailure"}]
+        return FakeAws(answers=answers, script=[*script, *lacking], **options)
+
+
+def _known(found: Mapping[Any, dict[str, Any]], name: object) -> dict[str, Any]:
+    if name not in found:
+        raise missing("no such resource")
+    return found[name]
 
 
 class Stand:
@@ -155,7 +185,7 @@ PLANTED: dict[str, tuple[str, Spoil]] = {
 
 def _examined(stand: Stand, monkeypatch: pytest.MonkeyPatch, **more: Any) -> dict[str, Any]:
     """Diagnose the setup through the runtime, as the command line and the console do."""
-    with DnsServer(stand.records, stand.broken) as dns, SesV2Server(stand.ses) as ses:
+    with DnsServer(stand.records, stand.broken) as dns, stand.ses.serving() as ses:
         monkeypatch.setenv("JACKFIELD_DNS_SERVERS", dns.address)
         connection = {"shop": {"type": "aws-ses/apiKeySecret", "values": {**KEYS, "endpoint": ses.url, "sender": SENDER}}}
         with Jackfield(connections=[connection], database_url="none") as jackfield:
@@ -238,11 +268,10 @@ ROLE = "arn:aws:iam::123456789012:role/acme-ses"
 def _diagnosed_role(stand: Stand, monkeypatch: pytest.MonkeyPatch, role: dict[str, Any], **values: Any) -> dict[str, Any]:
     with (
         DnsServer(stand.records) as dns,
-        SesV2Server(stand.ses) as ses,
-        FakeAws(roles={ROLE: role}) as sts,
+        stand.ses.serving(roles={ROLE: role}) as aws,
     ):
         monkeypatch.setenv("JACKFIELD_DNS_SERVERS", dns.address)
-        about = {"roleARN": ROLE, **KEYS, "endpoint": ses.url, "stsEndpoint": sts.url, "sender": SENDER, **values}
+        about = {"roleARN": ROLE, **KEYS, "endpoint": aws.url, "stsEndpoint": aws.url, "sender": SENDER, **values}
         with Jackfield(connections=[{"shop": {"type": "aws-ses/awsAssumeRole", "values": about}}], database_url="none") as jackfield:
             return jackfield.diagnose("shop")
 
@@ -337,7 +366,7 @@ def test_the_command_prints_findings_and_exits_by_their_severity(
     """``jackfield doctor`` prints the findings as JSON; exit code 1 for an error, 0 for warnings alone, 2 for an unknown connection."""
     stand = Stand()
     stand.ses.account["ProductionAccessEnabled"] = False
-    with DnsServer(stand.records) as dns, SesV2Server(stand.ses) as ses:
+    with DnsServer(stand.records) as dns, stand.ses.serving() as ses:
         values = {**KEYS, "endpoint": ses.url, "sender": SENDER}
         (tmp_path / "connections.json").write_text(
             json.dumps({"connections": {"shop": {"type": "aws-ses/apiKeySecret", "values": values}}}), encoding="utf-8"

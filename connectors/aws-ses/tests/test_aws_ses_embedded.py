@@ -16,7 +16,7 @@ from jackfield.catalog import Catalog, EntryPoint
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import ClientSpec, make_client
 from jackfield_aws_ses.demo.aws.messages import SentMessage
-from jackfield_aws_ses.demo.embedded import IDENTITIES, PERMISSIONS, REGION, EmbeddedAws
+from jackfield_aws_ses.demo.embedded import PERMISSIONS, REGION, EmbeddedAws
 from jackfield_aws_ses.demo.stage import message_json
 
 SIMPLE = {"Simple": {"Subject": {"Data": "Hello"}, "Body": {"Text": {"Data": "Hello Ada"}}}}
@@ -115,29 +115,6 @@ def send(ses: Any, sender: str = "noreply@example.com", content: dict[str, Any] 
     return found
 
 
-def test_an_unverified_sender_is_rejected(aws: EmbeddedAws, client: Callable[..., Any]) -> None:
-    """A sender whose address and domain nobody verified is MessageRejected, and nothing counts as sent."""
-    ses = client("sesv2", assumed(aws, client))
-    code, text = refusal(lambda: send(ses, "ceo@unverified.example"))
-    assert (code, "not verified" in text, aws.sent) == ("MessageRejected", True, [])
-    assert aws.count("SendEmail", granted=False) == 1
-
-
-def test_identities_come_in_pages(client: Callable[..., Any], aws: EmbeddedAws) -> None:
-    """ListIdentities gives MaxItems at a time and a token until there are no more, each identity once."""
-    ses = client("ses", assumed(aws, client))
-    pages: list[list[str]] = []
-    token: dict[str, str] = {}
-    while True:
-        page = ses.list_identities(IdentityType="EmailAddress", MaxItems=5, **token)
-        pages.append(page["Identities"])
-        if "NextToken" not in page:
-            break
-        token = {"NextToken": page["NextToken"]}
-    assert [len(page) for page in pages] == [5, 5, 2]
-    assert [name for page in pages for name in page] == sorted(name for name in IDENTITIES if "@" in name)
-
-
 def test_the_demo_shows_a_message_without_its_bytes(client: Callable[..., Any], aws: EmbeddedAws) -> None:
     """Envelope, names and attachments are shown with RFC 2047 words read, texts and attachments by type and size."""
     content = {
@@ -159,14 +136,6 @@ def test_the_demo_shows_a_message_without_its_bytes(client: Callable[..., Any], 
         "parts": [{"contentType": "text/plain", "bytes": 4}, {"contentType": "text/html", "bytes": 11}],
         "attachments": [{"name": "ü.bin", "contentType": "application/x-thing", "bytes": 3}],
     }
-
-
-def test_the_account_can_be_read(client: Callable[..., Any], aws: EmbeddedAws) -> None:
-    """GetAccount of API v2 answers, and counts what was sent."""
-    ses = client("sesv2", assumed(aws, client))
-    send(ses)
-    account = ses.get_account()
-    assert (account["ProductionAccessEnabled"], account["SendQuota"]["SentLast24Hours"]) == (True, 1.0)
 
 
 def test_messages_are_announced() -> None:

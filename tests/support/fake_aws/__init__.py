@@ -10,8 +10,7 @@ It runs inside the test process, in threads of its own, or as a process of its o
 Which service a request is for is read from the credential scope of its Authorization header; an unsigned request is
 known by its path (``/v2/…``) or its ``Action``. Names of services here: ``sesv2``, ``ses`` (version 1) and ``sts``.
 
-Operations: sesv2 SendEmail (Simple, Raw), GetAccount; ses ListIdentities, SendRawEmail; sts AssumeRole, GetCallerIdentity. Every other
-operation of sesv2, and SendEmail with a Template, is answered from botocore's model of the service, which refuses what breaks it.
+Operations are those of the account: every one that aws-ses' actions need. Others are refused as not implemented.
 
 Options
 -------
@@ -29,6 +28,7 @@ users                ``{accessKeyId: {"secret", "sessionToken", "arn", "allow"}}
 script               the faults, below
 latency              seconds before each answer, counted from the moment the request was read whole (default 0)
 connectLatency       seconds more before the first answer on a new connection (default 0)
+verificationSeconds  seconds until a new identity is verified (default 10)
 sandbox, paused      recipients must be verified as well; sending is paused (default false)
 quota                ``{"max24HourSend": 50000, "maxSendRate": 14, "sentLast24Hours": 0}``; the daily part is enforced
 rates                ``{"ListIdentities": 1}``: calls a second, more are throttled with "Rate exceeded"
@@ -36,8 +36,8 @@ strictRaw            sesv2 SendEmail of a raw message asks for ses:SendRawEmail,
                      is not settled)
 verifySignatures     check SigV4 with the secrets of ``users`` and of our sessions (default false)
 sessionCalls         SES calls after which a session counts as expired, whatever it was told
-answers              ``{"GetEmailIdentity": {…}}``: what an operation that is only modelled returns; a list: one answer after the
-                     other, the last for ever. Without an entry the answer has one example of each member
+answers              ``{"GetEmailIdentity": {…}}``: what an operation of sesv2 returns once the call passed its checks, instead of what the
+                     account knows; a list: one answer after the other, the last for ever; in Python, a function of the call, too
 blind                sesv2 SendEmail is counted and accepted unread: no parsing, rules, faults, log (default false; for
                      benchmarks of small messages, where the fake must cost next to nothing)
 ==================== ===================================================================================================

@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from jackfield_aws_ses.demo.aws import answers, ses
 from jackfield_aws_ses.demo.aws.call import Call
 from jackfield_aws_ses.demo.aws.exchange import JSON, Answer
 from jackfield_aws_ses.demo.aws.refusals import Refusal
 
 from .faults import Fault, raw_body
 from .line import Line
-from .modelled import answer
 from .state import State
+
+
+def answer(state: State, call: Call) -> Answer:
+    """Answer as the account does or, if ``answers`` has an entry for the operation, as that says, once the call passed its checks."""
+    if call.operation not in state.settings.answers or call.service != "sesv2":
+        return answers.answer(state, call)
+    try:
+        ses.check_v2(call, answers.admit(state, call))
+        return ses.ok_v2(call, state.scripted(call))
+    except Refusal as refusal:
+        return refusal.answer(call.service, call.request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +82,7 @@ def honest(state: State, line: Line, call: Call) -> bool:
     found = answer(state, call)
     line.wait_due()
     line.send(found)
-    return call.http.headers.get("connection", "").lower() != "close"
+    return not call.http.closes
 
 
 def misbehave(exchange: Exchange) -> bool:
@@ -103,7 +114,6 @@ def _reset(exchange: Exchange) -> bool:
 def _close(exchange: Exchange) -> bool:
     exchange.take()
     exchange.line.wait(exchange.seconds)
-    exchange.line.close()
     return False
 
 
@@ -112,7 +122,6 @@ def _hang(exchange: Exchange) -> bool:
     found = exchange.answer() if exchange.fault.accepts else None
     if exchange.line.hold(exchange.fault.seconds):
         exchange.line.send(found or exchange.answer())
-    exchange.line.close()
     return False
 
 
@@ -139,7 +148,6 @@ def _cut(exchange: Exchange) -> bool:
     count = exchange.fault.bytes if exchange.fault.bytes is not None else len(found.body) // 2
     exchange.line.wait_due(exchange.seconds)
     exchange.line.cut(found, count)
-    exchange.line.close()
     return False
 
 
@@ -156,7 +164,6 @@ def _close_idle(exchange: Exchange) -> bool:
     exchange.line.wait_due()
     exchange.line.send(found)
     exchange.line.wait(exchange.seconds)
-    exchange.line.close()
     return False
 
 

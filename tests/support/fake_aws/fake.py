@@ -13,7 +13,7 @@ from jackfield_aws_ses.demo.aws.messages import SentMessage
 
 from .faults import Fault
 from .options import parse
-from .server import Server
+from .server import FaultyServer
 from .state import Request, State
 
 
@@ -27,19 +27,19 @@ class FakeAws:
     def __init__(self, *, clock: Callable[[], float] = time.time, **options: Any) -> None:
         self._state = State(parse(options), clock)
         self._port = 0
-        self._server: Server | None = None
+        self._server: FaultyServer | None = None
 
     def start(self) -> Self:
         """Open the port and serve; after stop() the same port again."""
         if self._server is None:
-            self._server = Server(self._state, self._port)
+            self._server = FaultyServer(self._state, self._port)
             self._server.start()
         return self
 
     def stop(self) -> None:
         """Close the port, which then refuses connections, and every connection. What was recorded stays readable."""
         if self._server is not None:
-            self._port = self._server.address[1]
+            self._port = self._server.port
             self._server.stop()
             self._server = None
 
@@ -54,8 +54,7 @@ class FakeAws:
         """`http://127.0.0.1:PORT`; RuntimeError before start()."""
         if self._server is None:
             raise RuntimeError("the fake is not running")
-        host, port = self._server.address
-        return f"http://{host}:{port}"
+        return self._server.url
 
     @property
     def requests(self) -> list[Request]:

@@ -9,8 +9,7 @@ import threading
 import time
 
 from jackfield_aws_ses.demo.aws.exchange import Answer
-
-from .wire import head
+from jackfield_aws_ses.demo.aws.wire import head, sent_whole
 
 _SHORT = 0.25
 
@@ -41,7 +40,7 @@ class Line:
 
     def send(self, answer: Answer) -> None:
         """Send a whole answer."""
-        self.sock.sendall(head(answer) + answer.body)
+        self.sock.sendall(sent_whole(answer))
 
     def cut(self, answer: Answer, count: int) -> None:
         """Announce the whole body, send `count` bytes of it."""
@@ -88,10 +87,4 @@ class Line:
     def reset(self) -> None:
         """Close with RST."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
-
-    def close(self) -> None:
-        """Close with FIN."""
-        with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
         self.sock.close()

@@ -63,7 +63,7 @@ class State(Ledger):
             self._forget()
             self.script = Script(self.settings.script)
             if sessions:
-                self.sessions = {}
+                self.sessions, self.records = {}, {}
 
     def connected(self, by: int) -> None:
         """Count a connection that opened (1) or closed (-1)."""
@@ -95,6 +95,18 @@ class State(Ledger):
             self.received += 1
             self._unread += 1
             self.changed.notify_all()
+
+    def scripted(self, call: Call) -> Any:
+        """Return the scripted answer to a call; of a list the next, and the last one for ever."""
+        found = self.settings.answers[call.operation]
+        if callable(found):
+            return found(call)
+        if not isinstance(found, list):
+            return found
+        with self.changed:
+            turn = self.turns[call.operation]
+            self.turns[call.operation] += 1
+        return found[min(turn, len(found) - 1)]
 
     @property
     def accepted(self) -> int:

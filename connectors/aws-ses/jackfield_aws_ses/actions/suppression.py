@@ -96,7 +96,7 @@ def get_suppressed_recipient(recipient: Recipient, aws: AwsClients) -> Suppresse
     effect="idempotent",
     permissions=iam("DeleteSuppressedDestination"),
     repeat_ok=("not_found",),
-    examples=one_example("deleteSuppressedRecipient", "An address that works again", {"address": "ada@example.com"}, {}),
+    examples=one_example("deleteSuppressedRecipient", "An address that works again", {"address": "gone@example.com"}, {}),
 )
 def delete_suppressed_recipient(recipient: Recipient, aws: AwsClients) -> Done:
     """Remove an address from the account's suppression list."""

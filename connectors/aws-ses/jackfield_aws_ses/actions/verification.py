@@ -159,7 +159,7 @@ _DKIM = {
     "SigningHostedZone": "dkim.amazonses.com",
     "SigningAttributesOrigin": "AWS_SES",
 }
-_RECORDS = [row.model_dump(by_alias=True) for row in dns_records("example.com", "eu-west-1", {"DkimAttributes": _DKIM})]
+_RECORDS = [row.model_dump(by_alias=True) for row in dns_records("shop.example.com", "eu-west-1", {"DkimAttributes": _DKIM})]
 _NEW: dict[str, Any] = {"IdentityType": "DOMAIN", "VerifiedForSendingStatus": False, "DkimAttributes": _DKIM, "dnsRecords": _RECORDS}
 _VERIFIED = {**_NEW, "VerifiedForSendingStatus": True, "VerificationStatus": "SUCCESS", "DkimAttributes": {**_DKIM, "Status": "SUCCESS"}}
 
@@ -169,7 +169,7 @@ _VERIFIED = {**_NEW, "VerifiedForSendingStatus": True, "VerificationStatus": "SU
     effect="write",
     permissions=iam("CreateEmailIdentity", "PutEmailIdentityMailFromAttributes"),
     rate_limit=RateLimit(per_second=1),
-    examples=one_example("createIdentity", "A domain with Easy DKIM", {"identity": "example.com"}, _NEW),
+    examples=one_example("createIdentity", "A domain with Easy DKIM", {"identity": "shop.example.com"}, _NEW),
 )
 def create_identity(new: NewIdentity, aws: AwsClients) -> Identity:
     """Start the verification of an address (its owner gets an email with a link) or of a domain (publish the DNS records in the output)."""
@@ -191,7 +191,7 @@ def create_identity(new: NewIdentity, aws: AwsClients) -> Identity:
     examples=one_example(
         "getIdentity",
         "A verified domain",
-        {"identity": "example.com"},
+        {"identity": "shop.example.com"},
         _VERIFIED,
     ),
 )
@@ -207,7 +207,7 @@ def get_identity(chosen: IdentityChosen, aws: AwsClients) -> Identity:
     permissions=iam("DeleteEmailIdentity"),
     rate_limit=RateLimit(per_second=1),
     repeat_ok=("not_found",),
-    examples=one_example("deleteIdentity", "A domain", {"identity": "example.com"}, {}),
+    examples=one_example("deleteIdentity", "A domain", {"identity": "shop.example.com"}, {}),
 )
 def delete_identity(chosen: IdentityChosen, aws: AwsClients) -> Done:
     """Delete an identity. The account can no longer send from it."""
@@ -237,7 +237,7 @@ _LONGEST_WAIT = 72 * 3600.0
     examples=one_example(
         "waitUntilVerified",
         "A domain whose records were published",
-        {"identity": "example.com", "intervalSeconds": 300},
+        {"identity": "shop.example.com", "intervalSeconds": 300},
         _VERIFIED,
     ),
 )
@@ -301,12 +301,12 @@ class MailFromRecords(Answer):
     examples=one_example(
         "setMailFrom",
         "A subdomain for bounces",
-        {"identity": "example.com", "mailFromDomain": "bounce.example.com"},
+        {"identity": "shop.example.com", "mailFromDomain": "bounce.shop.example.com"},
         {
             "dnsRecords": [
                 row.model_dump(by_alias=True)
-                for row in dns_records("example.com", "eu-west-1", {}, "bounce.example.com")
-                if row.name == "bounce.example.com"
+                for row in dns_records("shop.example.com", "eu-west-1", {}, "bounce.shop.example.com")
+                if row.name == "bounce.shop.example.com"
             ]
         },
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -53,7 +54,7 @@ class EmbeddedAws:
 
     The user may assume the role and nothing else. The role trusts that user with the External ID, and may do ``permissions``.
     ``trusted_ids`` is a pattern of further External IDs, since a demo has no one to edit the role's trust policy; a real role trusts one.
-    ``on_sent`` is called in a server thread for each accepted message.
+    ``on_sent`` is called in a server thread for each accepted message; ``clock`` gives the seconds since the epoch.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class EmbeddedAws:
         permissions: Iterable[str] = PERMISSIONS,
         on_sent: Callable[[SentMessage], object] | None = None,
         trusted_ids: str | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.region = region
         self.role_arn = _ROLE_ARN
@@ -78,9 +80,10 @@ class EmbeddedAws:
             identities=tuple(Identity(name, region) for name in identities),
             roles={_ROLE_ARN: role},
             users={self.access_key_id: user},
+            configuration_sets=frozenset(),
             verify_signatures=True,
         )
-        self._ledger = Ledger(account, on_sent=on_sent)
+        self._ledger = Ledger(account, clock, on_sent)
         self._stack = ExitStack()
         self.url: str
 

@@ -72,8 +72,9 @@ class Quota:
 class Account:
     """An account as its owner set it up. None for identities, configuration sets, roles or users disables their checks.
 
-    ``rates`` are calls a second by operation; ``session_calls`` ends a session after that number of SES calls; ``strict_raw`` requires
-    ``ses:SendRawEmail`` for raw content over API version 2, where either send permission suffices otherwise.
+    ``rates`` are calls a second by operation; ``verification_seconds`` pass until a new identity, or its MAIL FROM domain, is
+    verified; ``session_calls`` ends a session after that number of SES calls; ``strict_raw`` requires ``ses:SendRawEmail`` for raw content
+    over API version 2, where either send permission suffices otherwise.
     """
 
     identities: tuple[Identity, ...] | None = None
@@ -84,44 +85,47 @@ class Account:
     paused: bool = False
     quota: Quota = Quota()
     rates: Mapping[str, float] = field(default_factory=dict)
+    verification_seconds: float = 10.0
     strict_raw: bool = False
     verify_signatures: bool = False
     session_calls: int | None = None
 
     @cached_property
-    def _verified(self) -> frozenset[tuple[str, str | None]]:
-        return frozenset((_folded(identity.name), identity.region) for identity in self.identities or ())
+    def _owned(self) -> frozenset[tuple[str, str | None]]:
+        return frozenset((folded(identity.name), identity.region) for identity in self.identities or ())
 
-    def is_verified(self, address: str, region: str) -> bool:
-        """Look for the address, its domain or a parent domain among the identities; the mailbox simulator is always verified."""
-        if self.identities is None:
-            return True
-        name = _folded(address)
-        labels = name.rpartition("@")[2].split(".")
-        domains = [".".join(labels[start:]) for start in range(len(labels))]
-        if domains[0] == _SIMULATOR:
-            return True
-        return any((found, where) in self._verified for found in (name, *domains) for where in (None, region))
+    def owns(self, name: str, region: str) -> bool:
+        """Look for an identity by its folded name; without a list of identities every name is one."""
+        return self.identities is None or any((name, where) in self._owned for where in (None, region))
 
     def identities_in(self, region: str) -> tuple[Identity, ...]:
         """Return the identities of a region; none if they are not checked."""
         return tuple(identity for identity in self.identities or () if identity.region in (None, region))
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """Return the name of an identity with its domain in lower case."""
     local, at, domain = name.rpartition("@")
     return local + at + domain.lower()
 
 
+def covering(address: str) -> tuple[str, ...]:
+    """Return the names of identities that cover an address: itself, its domain, the parent domains; none for the mailbox simulator."""
+    name = folded(address)
+    labels = name.rpartition("@")[2].split(".")
+    domains = tuple(".".join(labels[start:]) for start in range(len(labels)))
+    return () if domains[0] == _SIMULATOR else (name, *domains)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list of identities; ``token`` is None on the last."""
+    """One page of a list of names; ``token`` is None on the last."""
 
     names: tuple[str, ...]
     token: str | None
 
 
-def page(identities: Iterable[Identity], scope: str, token: str | None, size: str) -> Page:
+def page(names: Iterable[str], scope: str, token: str | None, size: str) -> Page:
     """Return one page, sorted by name. ``scope`` ties a token to its list.
 
     :raises Refusal: for a size out of bounds, or a token of another list.
@@ -129,11 +133,11 @@ def page(identities: Iterable[Identity], scope: str, token: str | None, size: st
     wanted = int(size) if size.isascii() and size.isdigit() else 0
     if not 1 <= wanted <= _LARGEST_PAGE:
         raise invalid(f"The page size must be between 1 and {_LARGEST_PAGE}.")
-    names = sorted(identity.name for identity in identities)
+    ordered = sorted(names)
     start = 0 if token is None else _offset(token, scope)
     following = start + wanted
-    more = base64.urlsafe_b64encode(f"{scope}|{following}".encode()).decode() if following < len(names) else None
-    return Page(tuple(names[start:following]), more)
+    more = base64.urlsafe_b64encode(f"{scope}|{following}".encode()).decode() if following < len(ordered) else None
+    return Page(tuple(ordered[start:following]), more)
 
 
 def _offset(token: str, scope: str) -> int:
@@ -143,4 +147,4 @@ def _offset(token: str, scope: str) -> int:
             return int(offset)
     except ValueError:
         pass
-    raise Refusal("InvalidNextToken", "The specified token is not valid.")
+    raise Refusal("InvalidNextToken", "The specified NextToken is invalid.", v2_code="InvalidNextTokenException")

@@ -5,22 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
 
 from jackfield_aws_ses.demo.aws.exchange import HttpRequest
+from jackfield_aws_ses.demo.aws.model import UNKNOWN, route
 from jackfield_aws_ses.demo.aws.query import parse_form
 from jackfield_aws_ses.demo.aws.refusals import Refusal, misshapen
 from jackfield_aws_ses.demo.aws.sigv4 import Authorization, parse_authorization
 
-SEND_PATH = "/v2/email/outbound-emails"
-_V2 = {("POST", SEND_PATH): "SendEmail", ("GET", "/v2/email/account"): "GetAccount"}
-_V2_NAMED = {
-    ("GET", "/v2/email/identities"): ("GetEmailIdentity", "EmailIdentity"),
-    ("GET", "/v2/email/suppression/addresses"): ("GetSuppressedDestination", "EmailAddress"),
-}
-"""Operations on one resource, whose name ends the path, and the parameter that it becomes."""
 _STS = frozenset({"AssumeRole", "GetCallerIdentity"})
-_UNKNOWN = "Unknown"
 
 
 @dataclass(slots=True)
@@ -70,16 +62,17 @@ def read_call(http: HttpRequest, request_id: str) -> Call:
     authorization = parse_authorization(http.headers.get("authorization", ""))
     content: dict[str, Any] = {}
     if http.path.startswith("/v2/"):
-        folder, _, name = http.path.rpartition("/")
-        operation, member = _V2_NAMED.get((http.method, folder), (_V2.get((http.method, http.path), _UNKNOWN), None))
+        operation, named = route(http)
         body = _json_object(http.body)
-        parameters = (body or {}) | ({member: unquote(name)} if member is not None else {})
+        parameters = {**(body or {}), **named}
         if operation == "SendEmail":
-            content = {"Content": parameters.pop("Content", None)}
+            content = {"Content": parameters.get("Content")}
+            if "Template" not in (parameters.get("Content") or ()):
+                parameters.pop("Content", None)
         malformed = misshapen("The request body is not a JSON object") if body is None else None
         return Call(http, "sesv2", operation, parameters, content, authorization, request_id, malformed)
     form = parse_form(http.body or http.query.encode())
-    operation = form.get("Action", _UNKNOWN)
+    operation = form.get("Action", UNKNOWN)
     signed = authorization.service if authorization else None
     service = signed if signed in ("ses", "sts") else "sts" if operation in _STS else "ses"
     if operation == "SendRawEmail":

@@ -17,6 +17,11 @@ class HttpRequest:
     headers: dict[str, str]
     body: bytes | bytearray
 
+    @property
+    def closes(self) -> bool:
+        """True if the caller wants the connection closed after the answer."""
+        return self.headers.get("connection", "").lower() == "close"
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

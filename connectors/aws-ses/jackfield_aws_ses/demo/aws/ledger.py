@@ -9,8 +9,9 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from jackfield_aws_ses.demo.aws.account import Account
+from jackfield_aws_ses.demo.aws.account import Account, covering
 from jackfield_aws_ses.demo.aws.messages import SentMessage
 
 _JITTER = 0.95
@@ -54,6 +55,8 @@ class Ledger:
         self.messages: list[SentMessage] = []
         self.sessions: dict[str, Session] = {}
         """By their tokens."""
+        self.records: dict[tuple[str, ...], dict[str, Any] | None] = {}
+        """Resources that calls made, by kind, region and key; None for an identity of the owner's that a call deleted."""
         self._clock = clock
         self._offset = 0.0
         run = uuid.uuid4().hex
@@ -87,6 +90,18 @@ class Ledger:
             self.changed.notify_all()
         if self._on_sent is not None:
             self._on_sent(message)
+
+    def is_verified(self, address: str, region: str) -> bool:
+        """Look for a verified identity that covers the address; the mailbox simulator is always verified."""
+        names = covering(address)
+        return self.account.identities is None or not names or any(self._is_verified(name, region) for name in names)
+
+    def _is_verified(self, name: str, region: str) -> bool:
+        key = ("EmailIdentity", region, name)
+        if key not in self.records:
+            return self.account.owns(name, region)
+        record = self.records[key]
+        return record is not None and record["VerifiedAt"] <= self.now()
 
     def sent_today(self) -> float:
         """Count the recipients of the last 24 hours, including the quota's initial count."""

@@ -53,13 +53,14 @@ class Content:
 
 @dataclass(frozen=True, kw_only=True)
 class SentMessage:
-    """One accepted message. ``simple`` is set for kind "simple", ``raw`` for kind "raw".
+    """One accepted message. ``at`` is a time of the ledger's clock; ``simple`` is set for kind "simple", ``raw`` for kind "raw".
 
     ``size`` is the encoded size in bytes; for simple content it estimates SES's own encoding. SendRawEmail of version 1 has one list of
     destinations, stored in ``to``.
     """
 
     message_id: str
+    at: float
     service: str
     region: str
     access_key_id: str

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from jackfield_aws_ses.demo.aws.exchange import Answer
 from jackfield_aws_ses.demo.aws.query import error_xml
 
-_BAD_REQUEST, _FORBIDDEN, _TOO_MANY = 400, 403, 429
+_BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _TOO_MANY, _NOT_IMPLEMENTED = 400, 403, 404, 429, 501
 
 
 @dataclass(eq=False)
@@ -80,3 +80,13 @@ def invalid(text: str) -> Refusal:
 def misshapen(text: str = "The request does not have the shape of the operation") -> Refusal:
     """Refuse an unreadable body."""
     return Refusal("SerializationException", text)
+
+
+def missing(text: str) -> Refusal:
+    """Refuse a request for something that does not exist in the region."""
+    return Refusal("NotFoundException", text, _NOT_FOUND)
+
+
+def unimplemented(what: str) -> Refusal:
+    """Refuse what AWS does and the simulator does not."""
+    return Refusal("NotImplemented", f"The simulator does not implement {what}.", _NOT_IMPLEMENTED)

@@ -1,90 +1,104 @@
-"""HTTP server of the account on loopback."""
+"""HTTP server of the account on loopback: a thread for each connection."""
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from jackfield_aws_ses.demo.aws import ses, sts
-from jackfield_aws_ses.demo.aws.access import Caller, authenticate
+from jackfield_aws_ses.demo.aws.answers import answer
 from jackfield_aws_ses.demo.aws.call import Call, read_call
-from jackfield_aws_ses.demo.aws.exchange import Answer, HttpRequest
+from jackfield_aws_ses.demo.aws.exchange import Answer
 from jackfield_aws_ses.demo.aws.ledger import Ledger
-from jackfield_aws_ses.demo.aws.query import result_xml
-from jackfield_aws_ses.demo.aws.refusals import Refusal, misshapen, throttled
-
-_OK = 200
-_QUERY_OPERATIONS: Mapping[str, Mapping[str, Callable[[Ledger, Call, Caller], str]]] = {
-    "ses": ses.QUERY_OPERATIONS,
-    "sts": sts.QUERY_OPERATIONS,
-}
-
-
-def answer(ledger: Ledger, call: Call) -> Answer:
-    """Answer a call; refusals are answers too."""
-    try:
-        caller = authenticate(ledger, call)
-        if ledger.is_too_fast(call.operation):
-            raise throttled()
-        return ses.answer_v2(ledger, call, caller) if call.service == "sesv2" else _query(ledger, call, caller)
-    except Refusal as refusal:
-        return refusal.answer(call.service, call.request_id)
-    except (AttributeError, KeyError, TypeError):
-        # Members of the wrong JSON type: operations rely on the types of the service's model.
-        return misshapen().answer(call.service, call.request_id)
-
-
-def _query(ledger: Ledger, call: Call, caller: Caller) -> Answer:
-    operation = _QUERY_OPERATIONS[call.service].get(call.operation)
-    if operation is None:
-        raise Refusal("InvalidAction", f"Could not find operation {call.operation}")
-    body = result_xml(call.service, call.operation, operation(ledger, call, caller), call.request_id)
-    return Answer(_OK, body, "text/xml", (("x-amzn-RequestId", call.request_id),))
-
+from jackfield_aws_ses.demo.aws.wire import BadRequestError, Reader, sent_whole
 
 _LOOPBACK = "127.0.0.1"
-_POLL = 0.02
-"""Seconds between the server's checks for a stop."""
+_BACKLOG = 512
+_PATIENCE = 5.0
+"""Seconds for a thread to end after its connection was closed."""
+
+
+class Server:
+    """Listener on one port from start() to stop(). ``converse`` serves one connection and returns when it is over."""
+
+    def __init__(self, converse: Callable[[socket.socket], object], port: int = 0) -> None:
+        self._converse = converse
+        self.stopping = threading.Event()
+        self._connections: dict[threading.Thread, socket.socket] = {}
+        self._lock = threading.Lock()
+        self._listener = socket.create_server((_LOOPBACK, port), backlog=_BACKLOG)
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://{_LOOPBACK}:{self.port}"
+        self._acceptor = threading.Thread(target=self._accept, name="embedded-aws", daemon=True)
+
+    def start(self) -> None:
+        """Begin to accept connections."""
+        self._acceptor.start()
+
+    def stop(self) -> None:
+        """Close the port and every connection, and wait for the threads."""
+        self.stopping.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            connections = dict(self._connections)
+        for sock in connections.values():
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        for thread in (self._acceptor, *connections):
+            thread.join(_PATIENCE)
+
+    def _accept(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._serve, args=(sock,), name="embedded-aws-connection", daemon=True)
+            with self._lock:
+                if self.stopping.is_set():
+                    sock.close()
+                    return
+                self._connections[thread] = sock
+                thread.start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._converse(sock)
+        except BadRequestError as error:
+            with contextlib.suppress(OSError):
+                sock.sendall(sent_whole(Answer(400, str(error).encode(), "text/plain", (("Connection", "close"),))))
+        except OSError:
+            return  # the caller left, or stop() closed the socket: nobody is there to tell
+        finally:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
+            with self._lock:
+                self._connections.pop(threading.current_thread(), None)
 
 
 @contextmanager
 def serving(ledger: Ledger, on_answer: Callable[[Call, Answer], object]) -> Iterator[str]:
     """Serve an account on a free port and yield its URL. ``on_answer`` is called with each answer before the caller receives it."""
 
-    class Handler(BaseHTTPRequestHandler):
-        """Handler of one connection's requests."""
-
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
-
-        def do_POST(self) -> None:
-            """Read the whole request and answer it."""
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            path, _, query = self.path.partition("?")
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            call = read_call(HttpRequest(self.command, path, query, headers, body), ledger.request_id())
+    def converse(sock: socket.socket) -> None:
+        reader = Reader(sock)
+        while (http := reader.read()) is not None:
+            call = read_call(http, ledger.request_id())
             found = answer(ledger, call)
             on_answer(call, found)
-            self.send_response(found.status)
-            for name, value in (("Content-Type", found.content_type), ("Content-Length", str(len(found.body))), *found.headers):
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(found.body)
+            sock.sendall(sent_whole(found))
+            if http.closes:
+                return
 
-        do_GET = do_POST  # noqa: N815 (the names that http.server calls)
-
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
-
-    server = ThreadingHTTPServer((_LOOPBACK, 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(_POLL,), name="embedded-aws", daemon=True)
-    thread.start()
+    server = Server(converse)
+    server.start()
     try:
-        yield f"http://{_LOOPBACK}:{server.server_port}"
+        yield server.url
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        server.stop()

@@ -25,6 +25,11 @@ def head(answer: Answer) -> bytes:
     ).encode("latin-1", "replace")
 
 
+def sent_whole(answer: Answer) -> bytes:
+    """Return a whole answer."""
+    return head(answer) + answer.body
+
+
 class Reader:
     """Reads requests one after the other from one socket."""
 
