@@ -103,6 +103,8 @@ def _rows(layers: Iterable[str]) -> Iterator[tuple[str, str]]:
     for layer in layers:
         for name in layer.replace(" : ", " | ").split(" | "):
             folder = base / name
+            if name.startswith("("):  # a room for what comes
+                continue
             yield (
                 f"`{name}{'/' if folder.is_dir() else ''}`",
                 _docstring(folder / "__init__.py" if folder.is_dir() else base / f"{name}.py"),

@@ -11,14 +11,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 
 from jackfield.failures import Raised, attempt
 from jackfield.fork import at_fork
 from jackfield.invocation import Invocation, Meta
-
-if TYPE_CHECKING:
-    from jackfield.catalog import EntryPoint
 
 _PROJECT = "jackfield"
 HOOKS = {"around": False, "request": False, "resolve_secret": True, "stage": False, "warn": False}
@@ -76,6 +73,22 @@ class Specifications:
         """
 
 
+class Point(Protocol):
+    """Entry point of a plugin, as ``catalog`` finds it."""
+
+    @property
+    def name(self) -> str:
+        """Its name, which may end in the hooks that it implements."""
+
+    @property
+    def module(self) -> str:
+        """Module of the plugin."""
+
+    @property
+    def attribute(self) -> str:
+        """Attribute of the module that is the plugin; empty if it is the module."""
+
+
 class Plugins:
     """Plugins of one runtime: installed ones and those passed to it. ``points`` are entry points as (name, module, attribute)."""
 
@@ -88,7 +101,7 @@ class Plugins:
         at_fork(self)
 
     @classmethod
-    def of(cls, points: Iterable[EntryPoint], given: Iterable[object] = ()) -> Self:
+    def of(cls, points: Iterable[Point], given: Iterable[object] = ()) -> Self:
         """Return the plugins that entry points name, and those that are given."""
         return cls([(point.name, point.module, point.attribute) for point in points], tuple(given))
 
