@@ -81,8 +81,25 @@ _UNWRITABLE = _Fault(
     InvalidInput, "the request could not be built: an input contains characters that HTTP does not allow in a header or a path",
     "Leave out line breaks and control characters.",
 )  # fmt: skip
-_STEPS: Mapping[str, _Fault] = {"_tunnel": _TUNNEL, "do_handshake": _HANDSHAKE, "putheader": _UNSENDABLE}
-"""Functions of http.client, ssl and urllib3 in which a connection broke before the request."""
+_BAD_PROXY = _Fault(
+    InvalidConnection,
+    "the proxy that HTTPS_PROXY or HTTP_PROXY names is not a URL",
+    "Set the variable of this machine to a URL such as http://proxy.example:3128, or unset it.",
+    path="",
+)
+_BAD_BUNDLE = _Fault(
+    InvalidConnection,
+    "the certificate authorities of this machine cannot be loaded",
+    "Set AWS_CA_BUNDLE (or REQUESTS_CA_BUNDLE, or 'ca_bundle' in ~/.aws/config) to a readable file in PEM form, or unset it.",
+    path="",
+)
+_STEPS: Mapping[str, _Fault] = {
+    "_tunnel": _TUNNEL, "do_handshake": _HANDSHAKE, "putheader": _UNSENDABLE, "_get_proxy_manager": _BAD_PROXY
+}  # fmt: skip
+"""Functions of http.client, ssl and botocore in which a connection broke before the request."""
+_UNREADABLE = (FileNotFoundError, IsADirectoryError, PermissionError)
+_CERTIFICATES = "X509"
+"""Part of OpenSSL that reads certificates."""
 _NO_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """Characters not allowed in a header line (RFC 9110 §5.5); http.client reports them only once the request counts as begun."""
 _SIGNED = ("Authorization", "X-Amz-Security-Token")
@@ -215,6 +232,16 @@ def raised_by_wire(fault: WireFault | JackfieldError, url: str, *, proxied: bool
     return cast("Exception", getattr(botocore.exceptions, name)(endpoint_url=url, proxy_url="", error=found))
 
 
+def unusable_proxy() -> JackfieldError:
+    """Return the error for a proxy that is no URL."""
+    return _made(_BAD_PROXY, urlsplit(""))
+
+
+def unusable_bundle() -> JackfieldError:
+    """Return the error for certificate authorities that cannot be loaded."""
+    return _made(_BAD_BUNDLE, urlsplit(""))
+
+
 def _late(fault: _Fault, sent: Sent, place: SplitResult) -> JackfieldError | None:
     """Return the error for a failure that the deadline caused; None for others."""
     deadline = current_deadline()
@@ -256,6 +283,8 @@ def _sharpened(fault: _Fault, error: Exception) -> _Fault:
         return fault
     if any(type(cause).__name__ == "SSLCertVerificationError" for cause in causes):
         return _CERTIFICATE
+    if any(isinstance(cause, _UNREADABLE) or getattr(cause, "library", None) == _CERTIFICATES for cause in causes):
+        return _BAD_BUNDLE
     steps = {name for cause in causes for name in _functions(cause.__traceback__)}
     slow = any(isinstance(cause, TimeoutError) for cause in causes)
     return next((found for step, found in _STEPS.items() if step in steps), _SLOW if slow else fault)

@@ -166,6 +166,30 @@ def test_a_proxy_that_hangs_up_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     assert "proxy" in error.message
 
 
+@pytest.mark.parametrize("proxy", ["http://:::::", "http://[::", "http://127.0.0.1:99999"])
+def test_a_proxy_that_is_no_url_sent_nothing(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """A mistake in a variable of this machine is named as such: not a doubt about a request that could not begin."""
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    error = _failure("http://email.example.test")
+    assert (type(error), error.sent) == (InvalidConnection, Sent.NOTHING)
+    assert "HTTP_PROXY" in error.message
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_authorities_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None) -> None:
+    """A file of certificate authorities that is missing, or is none, is named: the server has not refused anything."""
+    bundle = tmp_path / "bundle.pem"
+    if content is not None:
+        bundle.write_text(content, encoding="utf-8")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    with serving(lambda connection: connection.recv(65536)) as port:
+        error = _failure(f"https://localhost:{port}")
+    assert (type(error), error.sent) == (InvalidConnection, Sent.NOTHING)
+    assert "AWS_CA_BUNDLE" in (error.hint or "")
+
+
 def test_a_connection_in_time_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that does not answer to a connection is unavailable, and no byte left."""
 

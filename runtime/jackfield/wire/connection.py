@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from jackfield.errors import Sent
+from jackfield.failures import OnFailure
 from jackfield.wire.faults import Kind, WireFault, broken, garbled, no_handshake, not_connected, printable, refuses_client
 from jackfield.wire.guard import ANYWHERE, Guard, connected
 from jackfield.wire.head import framing_of, head_end, read_head, write_head
@@ -210,7 +211,7 @@ def connect(target: Target, settings: WireSettings, limit: Limit) -> Connection:
     """Open a connection to ``target``.
 
     :raises WireFault: if it cannot be opened.
-    :raises InvalidConnection: if the guard does not permit the server.
+    :raises InvalidConnection: if the guard does not permit the server, or there is no context for TLS.
     """
     proxy = settings.proxy
     if proxy is None:
@@ -279,13 +280,13 @@ def _refused(sock: socket.socket, reason: str) -> NoReturn:
 
 
 def _tls(sock: socket.socket, host: str, settings: WireSettings, limit: Limit) -> socket.socket:
-    try:
-        sock.settimeout(min(settings.connect_timeout, _left(limit)))
-        sock.getpeername()  # wrap_socket takes a connection that was reset for one that is still to be made, and does no handshake
-        return settings.tls().wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
-    except (OSError, ValueError, MemoryError) as error:
-        sock.close()
-        raise no_handshake(error) from error
+    with OnFailure(sock.close):
+        try:
+            sock.settimeout(min(settings.connect_timeout, _left(limit)))
+            sock.getpeername()  # wrap_socket takes a connection that was reset for one that is still to be made, and does no handshake
+            return settings.tls().wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
+        except (OSError, ValueError, MemoryError) as error:
+            raise no_handshake(error) from error
 
 
 def _left(limit: Limit) -> float:

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from jackfield.connector import Guard, Target, Wire, WireSettings
 from jackfield_aws.limits import CONNECT_TIMEOUT
+from jackfield_aws.transport import unusable_bundle, unusable_proxy
 
 PORTS = {"http": 80, "https": 443}
 """Default ports."""
@@ -32,9 +33,10 @@ class Reach:
         """Return the wire for requests to ``url``, and whether a proxy passes them on.
 
         :raises LookupError: if there is none: the proxy is one that is spoken to over TLS.
+        :raises InvalidConnection: if the environment names a proxy that is no URL.
         """
         proxy = self.proxies.proxy_url_for(url)
-        if proxy is not None and urlsplit(proxy).scheme != "http":
+        if proxy is not None and not proxy.lower().startswith("http://"):
             raise LookupError("a proxy over TLS")
         path = "" if self.guard.internal else self.guard_path
         return _wire(proxy, self.bundle, self.guard, path), proxy is not None
@@ -50,8 +52,11 @@ def reach_of(client: Any, guard: Guard, guard_path: str, read_timeout: float) ->
 @functools.lru_cache(maxsize=64)
 def _wire(proxy: str | None, bundle: str | None, guard: Guard, guard_path: str) -> Wire:
     # It holds connections but nobody's credentials: each request brings its own signature.
-    parts = urlsplit(proxy or "")
-    target = Target("http", parts.hostname or "", parts.port or PORTS["http"]) if proxy else None
+    try:
+        parts = urlsplit(proxy or "")
+        target = Target("http", parts.hostname or "", parts.port or PORTS["http"]) if proxy else None
+    except ValueError:
+        raise unusable_proxy() from None
     login = (unquote(parts.username), unquote(parts.password)) if parts.username and parts.password else None
     return Wire(
         WireSettings(
@@ -67,7 +72,13 @@ def _wire(proxy: str | None, bundle: str | None, guard: Guard, guard_path: str) 
 
 @functools.lru_cache(maxsize=8)
 def _context(bundle: str | None) -> ssl.SSLContext:
-    """Return a TLS context with the authorities of ``bundle``, else those that botocore trusts."""
+    """Return a TLS context with the authorities of ``bundle``, else those that botocore trusts.
+
+    :raises InvalidConnection: if there are none in the file, or it cannot be read.
+    """
     from botocore.httpsession import get_cert_path
 
-    return ssl.create_default_context(cafile=bundle or get_cert_path(True))
+    try:
+        return ssl.create_default_context(cafile=bundle or get_cert_path(True))
+    except OSError as error:
+        raise unusable_bundle() from error
