@@ -38,6 +38,7 @@ _FAULTS: tuple[type[Exception], ...] = (
     OSError,
     MemoryError,
     RuntimeError,
+    ValueError,  # httpcore2's own, of a status that is no number
 )
 
 _KINDS: Mapping[str, tuple[type[Exception], ...]] = {

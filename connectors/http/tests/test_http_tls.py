@@ -290,6 +290,18 @@ def test_w7_the_runtime_repeats_a_write_that_was_not_processed(pem: Path, tmp_pa
     assert seen == [b'{"what":"milk"}'] * 2
 
 
+def test_http2_without_a_status_that_is_a_number(pem: Path) -> None:
+    """A response that is none leaves the outcome unknown; it is not taken for a mistake of the connector."""
+    values, seen = {"token": "t", "caCertificate": authority(pem)}, list[bytes]()
+    with (
+        serving(two_streams(pem, seen, lambda spoken, stream: spoken.send_headers(stream, [(":status", "abc")]))) as port,
+        attempt(f"https://localhost:{port}", Fast, values=values) as (api, _),
+        pytest.raises(JackfieldError) as found,
+    ):
+        api.post("/x", json={"first": 1})
+    assert (found.value.code, found.value.sent, seen) == ("unavailable", Sent.UNKNOWN, [b'{"first":1}'])
+
+
 def test_http2_breaks(pem: Path) -> None:
     """A connection over HTTP/2 that ends within a request: the outcome is unknown."""
     talk = over_tls(pem, lambda connection: connection.recv(65536), http2=True)
