@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from fake_aws import FakeAws
-from jackfield_dapr.sidecar import http_server
+from jackfield_dapr.sidecar import routes
 from sidecars import SidecarClient
 
 HEAD = b"POST /v1.0/bindings/outbox HTTP/1.1\r\nHost: x\r\n"
@@ -108,6 +108,6 @@ def test_a_body_of_no_clear_or_of_too_great_length_is_refused(dapr: SidecarClien
 
 def test_chunks_are_only_read_up_to_the_limit(dapr: SidecarClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit of a body counts whatever way it comes."""
-    monkeypatch.setattr(http_server, "MAX_BODY", len(BODY))
+    monkeypatch.setattr(routes, "MAX_BODY", len(BODY))
     assert statuses(exchange(dapr, CHUNKED + chunk(BODY[:9]) + chunk(BODY[9:]) + b"0\r\n\r\n" + HEALTH)) == [204, 204]
     assert statuses(exchange(dapr, CHUNKED + chunk(BODY) + chunk(BODY[:9]))) == [413]

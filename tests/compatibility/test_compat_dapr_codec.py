@@ -1,4 +1,4 @@
-"""The wire format and the quoting that Dapr's gRPC needs, held against Dapr's own code and against Go's rules."""
+"""The messages and the quoting that Dapr's gRPC needs, held against Dapr's own code and against Go's rules."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import suppress
 
 import pytest
 from dapr.proto.runtime.v1 import binding_pb2, metadata_pb2
+from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield_dapr.sidecar.grpc_server import InvokeBinding, binding_response, metadata_response
+from jackfield_dapr.sidecar.messages import GetMetadataResponse, InvokeBindingRequest, InvokeBindingResponse, entries
 from jackfield_dapr.sidecar.payload import PayloadError, QuotingError, from_octets, unquote
-from jackfield_dapr.sidecar.wire import WireError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 TEXTS = st.dictionaries(TEXT, TEXT, max_size=4)
@@ -22,20 +22,24 @@ TEXTS = st.dictionaries(TEXT, TEXT, max_size=4)
 def test_requests_of_dapr_are_read(name: str, data: bytes, operation: str, metadata: dict[str, str]) -> None:
     """Whatever Dapr's code encodes is decoded to the same members."""
     made = binding_pb2.InvokeBindingRequest(name=name, data=data, operation=operation, metadata=metadata)
-    assert InvokeBinding.decode(made.SerializeToString()) == InvokeBinding(name, data, operation, metadata)
+    found = InvokeBindingRequest.FromString(made.SerializeToString())
+    assert (found.name, found.data, found.operation) == (name, data, operation)
+    assert {entry.key: entry.value for entry in found.metadata} == metadata
 
 
 @given(TEXTS)
 def test_responses_are_read_by_dapr(metadata: dict[str, str]) -> None:
     """Whatever we encode is decoded by Dapr's code to the same members."""
-    assert dict(binding_pb2.InvokeBindingResponse.FromString(binding_response(metadata)).metadata) == metadata
+    made = InvokeBindingResponse(metadata=entries(metadata)).SerializeToString()
+    assert dict(binding_pb2.InvokeBindingResponse.FromString(made).metadata) == metadata
 
 
 @given(TEXT, TEXT, st.lists(st.fixed_dictionaries({"name": TEXT, "type": TEXT, "version": TEXT}), max_size=3))
 def test_metadata_are_read_by_dapr(app_id: str, version: str, rows: list[dict[str, str]]) -> None:
     """The same holds of the list of components."""
     components = [{**row, "capabilities": ["OUTPUT_BINDING"]} for row in rows]
-    found = metadata_pb2.GetMetadataResponse.FromString(metadata_response(app_id, version, components))
+    made = GetMetadataResponse(id=app_id, registered_components=components, runtime_version=version)
+    found = metadata_pb2.GetMetadataResponse.FromString(made.SerializeToString())
     assert (found.id, found.runtime_version) == (app_id, version)
     assert [(item.name, item.type, item.version) for item in found.registered_components] == [
         (row["name"], row["type"], row["version"]) for row in rows
@@ -45,14 +49,14 @@ def test_metadata_are_read_by_dapr(app_id: str, version: str, rows: list[dict[st
 @given(st.binary(max_size=60))
 def test_octets_are_a_message_or_an_error(octets: bytes) -> None:
     """No octets make the decoder fail in any other way."""
-    with suppress(WireError):
-        assert isinstance(InvokeBinding.decode(octets), InvokeBinding)
+    with suppress(DecodeError):
+        assert isinstance(InvokeBindingRequest.FromString(octets), InvokeBindingRequest)
 
 
 def test_unknown_fields_are_skipped() -> None:
     """Fields of later versions, of every kind, change nothing."""
     later = b"\x28\x96\x01" + b"\x31" + bytes(8) + b"\x3d" + bytes(4) + b"\x42\x01x"
-    assert InvokeBinding.decode(later + b"\x0a\x03box").name == "box"
+    assert InvokeBindingRequest.FromString(later + b"\x0a\x03box").name == "box"
 
 
 @given(TEXT)

@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from dapr.proto.runtime.v1 import binding_pb2
 
 from fake_aws import FakeAws
 from foreign_files import write
@@ -100,6 +102,37 @@ def test_d15_d17_it_does_not_start_with_what_would_not_work(folder: Path, capsys
     told = " ".join(detail["message"] for detail in error["details"])
     assert "component 'outbox': auth.secretStore: no secret store is named 'nowhere'" in told
     assert "the component 'outbox' is defined already" in told
+
+
+def test_a_call_over_grpc_that_hangs_does_not_keep_a_sidecar_that_stops(folder: Path, aws: FakeAws) -> None:
+    """Once the time for stopping is over, the process ends, although a provider does not answer until the deadline of the call."""
+    write(folder, "a.yaml", component())
+    aws.script([{"do": "hang", "operation": "SendEmail"}])
+    with started("--components", ".", "--grpc-port", "0", "--stop-within", "1s") as (process, ready):
+        request = binding_pb2.InvokeBindingRequest(name="outbox", data=b'"x"', operation="create").SerializeToString()
+        with grpc.insecure_channel(f"127.0.0.1:{ready['grpcPort']}") as channel:
+            call = channel.unary_unary("/dapr.proto.runtime.v1.Dapr/InvokeBinding").future(request, timeout=_PATIENCE)
+            assert aws.wait_until(lambda fake: fake.received == 1, _PATIENCE)
+            process.send_signal(signal.SIGTERM)
+            assert call.exception() is not None
+        assert process.wait(_PATIENCE / 2) == 0
+
+
+def test_a_call_over_http_that_hangs_is_told_that_the_sidecar_stops(folder: Path, aws: FakeAws) -> None:
+    """The caller learns that the outcome is unknown, and the operator's log gets no traceback."""
+    write(folder, "a.yaml", component())
+    aws.script([{"do": "hang", "operation": "SendEmail"}])
+    with started("--components", ".", "--stop-within", "1s", "--grpc-port", "0") as (process, ready):
+        connection = http.client.HTTPConnection("127.0.0.1", ready["httpPort"], timeout=_PATIENCE)
+        connection.request("POST", "/v1.0/bindings/outbox", json.dumps({"operation": "create", "data": "x"}))
+        assert aws.wait_until(lambda fake: fake.received == 1, _PATIENCE)
+        process.send_signal(signal.SIGTERM)
+        answer = connection.getresponse()
+        assert (answer.status, "it may have been carried out" in json.load(answer)["message"]) == (500, True)
+        connection.close()
+        assert process.wait(_PATIENCE / 2) == 0
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
 
 
 def test_a_folder_that_is_not_there_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,8 +19,7 @@ from foreign_files import write
 from jackfield import Jackfield
 from jackfield.cli.main import main
 from jackfield.surfaces.http.protocol import Bounded
-from jackfield_dapr.commands.dapr import _apply
-from jackfield_dapr.sidecar import Components, DaprApi, Reloading, Sidecar
+from jackfield_dapr.sidecar import Components, DaprApi, Reloading, Sidecar, apply
 from sidecars import SidecarClient, component
 
 _PATIENCE = 60.0
@@ -137,7 +136,7 @@ def reloading(folder: Path) -> Iterator[Served]:
     with Jackfield(connections=[{"connections": dict(found.connections)}]) as jackfield:
         api = DaprApi(found.by_name, jackfield.invoke)
         said: list[str] = []
-        watch = Reloading(components, os.environ, found, lambda bindings: _apply(jackfield, api, bindings), said.append)
+        watch = Reloading(components, os.environ, found, lambda bindings: apply(jackfield, api, bindings), said.append)
         with Sidecar(api, http_port=0, protocol=Bounded) as running:
             yield Served(SidecarClient(running.ports[0], 0, found), watch, said)
 

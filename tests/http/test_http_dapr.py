@@ -158,6 +158,15 @@ def test_s2_a_token_or_the_flag_lets_dapr_start(monkeypatch: pytest.MonkeyPatch)
     check_token(Namespace(without_token=False), local=False)
 
 
+def test_health_of_a_server_that_stops_fails(tmp_path: Path, aws: FakeAws, components: Components) -> None:
+    """Dapr's health is that of the server, whether or not a binding has been called."""
+    with standing(tmp_path, components=components, AWS_ENDPOINT_URL=aws.url) as stand:
+        assert Client(stand.port).get("/v1.0/healthz").status == 204
+        stand.host._stopping.begin()
+        stopping = Client(stand.port).get("/v1.0/healthz")
+        assert (stopping.status, stopping.json["errorCode"]) == (500, "ERR_HEALTH_NOT_READY")
+
+
 def test_without_components_there_are_none(tmp_path: Path) -> None:
     """A server that was given no components has no such paths."""
     with standing(tmp_path) as stand:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,9 @@ from jackfield.surfaces.shared.web_pages import LOOPBACK
 from jackfield_dapr.commands.child_command import run_command, stop_signal
 
 if TYPE_CHECKING:
-    from jackfield.runtime import Jackfield
     from jackfield.surfaces.http.protocol import Bounded
     from jackfield.surfaces.shared.operation import Mount
-    from jackfield_dapr.sidecar import Bindings, Components, DaprApi
+    from jackfield_dapr.sidecar import Bindings, Components
 
 _HTTP_PORT, _GRPC_PORT = 3500, 50001
 _USUAL_FOLDER = "~/.dapr/components"
@@ -103,29 +103,28 @@ def _check(arguments: Namespace) -> None:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
-    from jackfield.access.workspace_access import Caller
+    from jackfield.queue import leave
     from jackfield.runtime import Jackfield
-    from jackfield_dapr.sidecar import DaprApi, Reloading, Sidecar
+    from jackfield_dapr.sidecar import Sidecar, served_api
 
     prepare_process()
     check_token(arguments, local=arguments.host in LOOPBACK)
     _check(arguments)
     components = components_of(arguments)
     found = read_bindings(components)
-    token = os.environ.get("DAPR_API_TOKEN") or None
     workspace = os.environ.get("JACKFIELD_WORKSPACE") or "default"
     with Jackfield(workspace, connections=[{"connections": dict(found.connections)}]) as jackfield, stop_signal() as stop:
-        invoke = partial(jackfield.invoke, caller=Caller(remote=True), on_time=True)
-        api = DaprApi(found.by_name, invoke, components.app_id, token, local=arguments.host in LOOPBACK)
+        api = served_api(components, found, jackfield, os.environ, _say, local=arguments.host in LOOPBACK, stopping=threading.Event())
         with Sidecar(api, arguments.host, *_ports(arguments), protocol=_protocol(), patience=arguments.stop_within) as sidecar:
-            Reloading(components, os.environ, found, partial(_apply, jackfield, api), _say).start(api.stopping.is_set)
             ready = {**dict(zip(("httpPort", "grpcPort"), sidecar.ports, strict=False)), "components": sorted(found.by_name)}
+            code = 0
             if arguments.command:
                 _say(f"ready: {json.dumps(ready)}")  # stdout is the command's
-                return run_command(arguments.command, _variables(arguments, components, sidecar.ports), stop, output.stream)
-            output.line(ready)
-            stop.wait()
-    return 0
+                code = run_command(arguments.command, _variables(arguments, components, sidecar.ports), stop, output.stream)
+            else:
+                output.line(ready)
+                stop.wait()
+    return leave(code)
 
 
 def mount(arguments: Namespace, *, local: bool) -> Mount:
@@ -140,12 +139,6 @@ def mount(arguments: Namespace, *, local: bool) -> Mount:
     components = components_of(arguments)
     read_bindings(components)
     return partial(dapr_routes, components)
-
-
-def _apply(jackfield: Jackfield, api: DaprApi, found: Bindings) -> None:
-    """Serve other bindings from now on; connections first, since the bindings name them."""
-    jackfield.connections.known.reread([{"connections": dict(found.connections)}], catalog=jackfield.catalog)
-    api.bindings = found.by_name
 
 
 def _variables(arguments: Namespace, components: Components, ports: tuple[int, ...]) -> dict[str, str | None]:

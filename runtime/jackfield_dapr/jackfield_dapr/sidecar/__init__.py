@@ -8,7 +8,7 @@ from jackfield_dapr.sidecar.bindings import Binding, BindingError, Bindings, Req
 from jackfield_dapr.sidecar.folder import read_folder
 from jackfield_dapr.sidecar.http_api import Answer, answer
 from jackfield_dapr.sidecar.loading import Components
-from jackfield_dapr.sidecar.reloading import Reloading
+from jackfield_dapr.sidecar.reloading import Reloading, apply, served_api
 from jackfield_dapr.sidecar.serving import Sidecar, has_grpc
 
 __all__ = [
@@ -22,7 +22,9 @@ __all__ = [
     "Request",
     "Sidecar",
     "answer",
+    "apply",
     "has_grpc",
     "read_bindings",
     "read_folder",
+    "served_api",
 ]

@@ -12,6 +12,8 @@ from jackfield.invocation import Result
 from jackfield.surfaces.shared.web_pages import page_fault
 from jackfield_dapr.sidecar.bindings import Binding, BindingError, Request
 
+MAX_BODY = 64 * 1024 * 1024
+"""Maximum size of a request in bytes, as for invocations (docs/reference/invocation.md)."""
 VERSION = "1.16.0-jackfield"
 """Sidecar version reported in metadata: the Dapr API level implemented here."""
 

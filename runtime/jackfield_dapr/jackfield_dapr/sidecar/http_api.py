@@ -12,9 +12,6 @@ from jackfield_dapr.sidecar.api import VERSION, DaprApi
 from jackfield_dapr.sidecar.bindings import BindingError, Request
 from jackfield_dapr.sidecar.payload import from_json
 
-MAX_BODY = 64 * 1024 * 1024
-"""Maximum size of a request body in bytes, as for invocations (docs/reference/invocation.md)."""
-
 _BINDINGS = "/v1.0/bindings/"
 _HEALTH = ("/v1.0/healthz", "/v1.0/healthz/outbound")
 _METADATA = "/v1.0/metadata"
@@ -45,6 +42,11 @@ def answer(api: DaprApi, method: str, target: str, headers: Mapping[str, str], b
     """Answer one request. ``target`` is the path with its query; names of ``headers`` are in lower case."""
     known = answer_to_head(api, method, target, headers)
     return known if known is not None else _binding(api, unquote(_path(target)[len(_BINDINGS) :]), headers, body)
+
+
+def stopped() -> Answer:
+    """Answer a call that has not ended when the time for stopping is over."""
+    return _error(500, "ERR_INVOKE_OUTPUT_BINDING", "the sidecar stopped before the call had ended: it may have been carried out")
 
 
 def answer_to_head(api: DaprApi, method: str, target: str, headers: Mapping[str, str]) -> Answer | None:

@@ -6,17 +6,16 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from jackfield_dapr.sidecar.api import DaprApi
-from jackfield_dapr.sidecar.http_api import MAX_BODY, Answer
+from jackfield_dapr.sidecar.http_api import Answer, stopped
 from jackfield_dapr.sidecar.routes import dapr_route
 
 _BACKLOG = 128
@@ -24,16 +23,23 @@ _AT_ONCE = 1000
 
 
 class HttpServer:
-    """HTTP server that runs until stopped. ``port`` 0 takes a free one; ``address`` reports which. ``protocol`` is uvicorn's HTTP protocol
-    class.
+    """HTTP server that runs until stopped, with its calls in ``threads``. ``port`` 0 takes a free one; ``address`` reports which.
+    ``protocol`` is uvicorn's HTTP protocol class.
 
     :raises OSError: if the port is not available.
     """
 
-    def __init__(self, api: DaprApi, host: str, port: int, protocol: Any) -> None:
+    def __init__(self, api: DaprApi, host: str, port: int, threads: ThreadPoolExecutor, protocol: Any) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-        app = Starlette(routes=[dapr_route("/{rest:path}", api, _apart, _body)], exception_handlers={ClientDisconnect: _forget})
+
+        async def apart(step: Callable[[], Answer]) -> Answer:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(threads, step)
+            except asyncio.CancelledError:  # uvicorn cancels what outlasts its patience, and logs what is raised
+                return stopped()
+
+        app = Starlette(routes=[dapr_route("/{rest:path}", api, apart)], exception_handlers={ClientDisconnect: _forget})
         self._config = uvicorn.Config(
             app, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False, proxy_headers=False,
             limit_concurrency=_AT_ONCE, timeout_keep_alive=60,
@@ -58,33 +64,3 @@ class HttpServer:
 
 async def _forget(_request: Request, _error: Exception) -> Response:
     return Response(status_code=400)  # the client has disconnected
-
-
-async def _body(request: Request) -> bytes:
-    announced = request.headers.get("content-length", "")
-    pieces, size = list[bytes](), int(announced) if announced.isdecimal() else 0
-    if size <= MAX_BODY:
-        size = 0
-        async for piece in request.stream():
-            size += len(piece)
-            if size > MAX_BODY:
-                break
-            pieces.append(piece)
-        else:
-            return b"".join(pieces)
-    raise HTTPException(413, "the request is too large", {"Connection": "close"})
-
-
-async def _apart(step: Callable[[], Answer]) -> Answer:
-    """Run a step in a daemon thread: a pool's threads would delay the exit of the process."""
-    done = Future[Answer]()
-
-    def run() -> None:
-        try:
-            done.set_result(step())
-        finally:
-            if not done.done():  # a bug, which the thread reports
-                done.set_exception(RuntimeError("the call failed"))
-
-    threading.Thread(target=run, name="dapr-call", daemon=True).start()
-    return await asyncio.wrap_future(done)

@@ -3,64 +3,46 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING
 
-from jackfield.access.workspace_access import Caller
-from jackfield.surfaces.shared.body import TooLarge, read_body
-from jackfield.surfaces.shared.problem import Problem
-from jackfield_dapr.sidecar.api import DaprApi
-from jackfield_dapr.sidecar.http_api import MAX_BODY
-from jackfield_dapr.sidecar.reloading import Reloading
-from jackfield_dapr.sidecar.routes import ReadBody, dapr_route
+from jackfield_dapr.sidecar.reloading import served_api
+from jackfield_dapr.sidecar.routes import dapr_route
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
     from starlette.routing import Route
 
     from jackfield.surfaces.shared.server_context import ServerContext
-    from jackfield_dapr.sidecar.bindings import Bindings
     from jackfield_dapr.sidecar.loading import Components
 
 _LOG = logging.getLogger("jackfield.dapr")
 
 
+class _Stopping(Event):
+    """Event that is set once a server has begun to stop."""
+
+    def __init__(self, server: ServerContext) -> None:
+        super().__init__()
+        self._server = server
+
+    def is_set(self) -> bool:
+        """Return whether the server stops."""
+        return self._server.stopping
+
+
 def dapr_routes(components: Components, server: ServerContext) -> list[Route]:
     """Build the routes under ``/v1.0``. They use Dapr's own token, ``DAPR_API_TOKEN``, and its error format."""
-    api = _api(components, server)
-    return [dapr_route("/v1.0/{rest:path}", api, server.slowly, _read(server, api))]
-
-
-def _api(components: Components, server: ServerContext) -> DaprApi:
-    environment = server.runtimes.environment
+    environment, settings = server.runtimes.environment, server.settings
     found = components.read(environment)
-    workspace = environment.get("JACKFIELD_WORKSPACE") or "default"
-    runtime = server.runtimes.beside(workspace, [{"connections": dict(found.connections)}])
-    token, local = environment.get("DAPR_API_TOKEN") or None, server.settings.loopback and not server.settings.behind_proxy
-    api = DaprApi(
-        found.by_name,
-        partial(runtime.invoke, caller=Caller(remote=True), on_time=True),
-        components.app_id,
-        token,
-        server.settings.origins,
-        local,
+    runtime = server.runtimes.beside(environment.get("JACKFIELD_WORKSPACE") or "default", [{"connections": dict(found.connections)}])
+    api = served_api(
+        components,
+        found,
+        runtime,
+        environment,
+        lambda text: _LOG.warning("%s", text),
+        origins=settings.origins,
+        local=settings.loopback and not settings.behind_proxy,
+        stopping=_Stopping(server),
     )
-
-    def apply(bindings: Bindings) -> None:
-        runtime.connections.known.reread([{"connections": dict(bindings.connections)}], catalog=runtime.catalog)
-        api.bindings = bindings.by_name
-
-    Reloading(components, environment, found, apply, lambda text: _LOG.warning("%s", text)).start(lambda: server.stopping)
-    return api
-
-
-def _read(server: ServerContext, api: DaprApi) -> ReadBody:
-    async def read(request: Request) -> bytes:
-        if server.stopping:
-            api.stopping.set()
-        try:
-            return await read_body(request, MAX_BODY)
-        except TooLarge as error:
-            raise Problem(413, str(error), {"Connection": "close"}) from None
-
-    return read
+    return [dapr_route("/v1.0/{rest:path}", api, server.slowly)]

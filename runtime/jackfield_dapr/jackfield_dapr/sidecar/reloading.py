@@ -5,15 +5,47 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
+from jackfield.access.workspace_access import Caller
+from jackfield_dapr.sidecar.api import DaprApi
 from jackfield_dapr.sidecar.bindings import Binding, Bindings
 from jackfield_dapr.sidecar.loading import Components
+
+if TYPE_CHECKING:
+    from jackfield.runtime import Jackfield
 
 INTERVAL = 0.5
 """Seconds between two looks at the folders."""
 
 _Signature: TypeAlias = "dict[str, tuple[int, int, int]]"
+
+
+def served_api(
+    components: Components,
+    found: Bindings,
+    jackfield: Jackfield,
+    environment: Mapping[str, str],
+    say: Callable[[str], None],
+    *,
+    origins: tuple[str, ...] = (),
+    local: bool,
+    stopping: threading.Event,
+) -> DaprApi:
+    """Return the API of components that were read, over a runtime that has their connections. A thread follows their files until
+    ``stopping``; ``say`` takes its sentences for the operator."""
+    invoke = partial(jackfield.invoke, caller=Caller(remote=True), on_time=True)
+    token = environment.get("DAPR_API_TOKEN") or None
+    api = DaprApi(found.by_name, invoke, components.app_id, token, origins, local, stopping)
+    Reloading(components, environment, found, partial(apply, jackfield, api), say).start(stopping.is_set)
+    return api
+
+
+def apply(jackfield: Jackfield, api: DaprApi, found: Bindings) -> None:
+    """Serve other bindings from now on; connections first, since the bindings name them."""
+    jackfield.connections.known.reread([{"connections": dict(found.connections)}], catalog=jackfield.catalog)
+    api.bindings = found.by_name
 
 
 class Reloading:

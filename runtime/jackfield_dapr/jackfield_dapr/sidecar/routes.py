@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jackfield_dapr.sidecar.api import DaprApi
+from jackfield.surfaces.shared.body import TooLarge, read_body
+from jackfield_dapr.sidecar.api import MAX_BODY, DaprApi
 from jackfield_dapr.sidecar.http_api import Answer, answer, answer_to_head
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
 
 Slowly: TypeAlias = Callable[[Callable[[], Answer]], Awaitable[Answer]]
 """Runs a step that calls a provider outside the event loop."""
-ReadBody: TypeAlias = "Callable[[Request], Awaitable[bytes]]"
-"""Reads a body within a limit; raises the server's own refusal."""
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
+_CLOSE = {"connection": "close"}
 
 
-def dapr_route(path: str, api: DaprApi, slowly: Slowly, read_body: ReadBody) -> Route:
+def dapr_route(path: str, api: DaprApi, slowly: Slowly) -> Route:
     """Build the route of everything under ``path``. The body is read only if the caller is permitted."""
 
     async def endpoint(request: Request) -> Response:
@@ -30,8 +28,11 @@ def dapr_route(path: str, api: DaprApi, slowly: Slowly, read_body: ReadBody) -> 
         headers = {name.lower(): value for name, value in request.headers.items()}
         known = answer_to_head(api, request.method, target, headers)
         if known is not None:
-            return _response(known, {"connection": "close"} if _has_body(headers) else {})
-        body = await read_body(request)
+            return _response(known, _CLOSE if _has_body(headers) else {})
+        try:
+            body = await read_body(request, MAX_BODY)
+        except TooLarge as error:
+            return Response(str(error), 413, _CLOSE, "text/plain")
         return _response(await slowly(lambda: answer(api, request.method, target, headers, body)), {})
 
     return Route(path, endpoint, methods=_METHODS)

@@ -6,11 +6,15 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.resources.threads import Threads
 from jackfield_dapr.sidecar.api import DaprApi
 
 if TYPE_CHECKING:
     from jackfield_dapr.sidecar.grpc_server import GrpcServer
     from jackfield_dapr.sidecar.http_server import HttpServer
+
+_AT_ONCE = 64
+"""Calls at once, as in ``jackfield serve``."""
 
 
 def has_grpc() -> bool:
@@ -42,10 +46,11 @@ class Sidecar:
         self.api = api
         self._patience = patience
         self._servers: list[HttpServer | GrpcServer] = []
+        self._threads = Threads(_AT_ONCE, "jackfield-dapr")
         try:
-            self._servers.append(_http_server(self.api, host, http_port, protocol))
+            self._servers.append(_http_server(self.api, host, http_port, self._threads, protocol))
             if grpc_port is not None:
-                self._servers.append(_grpc_server(self.api, host, grpc_port))
+                self._servers.append(_grpc_server(self.api, host, grpc_port, self._threads))
         except OSError as error:
             self.stop(0)
             port = grpc_port if self._servers else http_port
@@ -74,19 +79,20 @@ class Sidecar:
         end = time.monotonic() + patience
         for server in reversed(self._servers):
             server.stop(max(0.0, end - time.monotonic()))
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _http_server(api: DaprApi, host: str, port: int, protocol: Any) -> HttpServer:
+def _http_server(api: DaprApi, host: str, port: int, threads: Threads, protocol: Any) -> HttpServer:
     from jackfield_dapr.sidecar.http_server import HttpServer
 
-    return HttpServer(api, host, port, protocol)
+    return HttpServer(api, host, port, threads, protocol)
 
 
-def _grpc_server(api: DaprApi, host: str, port: int) -> GrpcServer:
+def _grpc_server(api: DaprApi, host: str, port: int, threads: Threads) -> GrpcServer:
     try:
         from jackfield_dapr.sidecar.grpc_server import GrpcServer
     except ImportError:
         raise InvalidInvocation(
             "gRPC needs the package grpcio, which is not installed", hint="Install the extra: jackfield[dapr]; or omit --grpc-port."
         ) from None
-    return GrpcServer(api, host, port)
+    return GrpcServer(api, host, port, threads)
