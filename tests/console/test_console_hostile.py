@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from console_client import Answer, Place, placed
 from jackfield.access import Tokens
+from jackfield.markup import h
 from jackfield.surfaces.console.action import FORM_SCRIPTS
-from jackfield.surfaces.console.markdown import guide, line
-from jackfield.surfaces.console.markup import element, h, join
+from jackfield.surfaces.console.components import guide, line
 from jackfield.surfaces.console.shell import POLICY
 from plugboard import make_connector, plugged
 
@@ -227,7 +227,7 @@ TEXTS = st.text(max_size=30)
 def test_text_stays_text(text: str, value: str) -> None:
     """Whatever text and attributes hold, a browser reads exactly them, and no further element."""
     text, value = text.replace("\r", ""), value.replace("\r", "")
-    parsed = Tags(element("p", text, [text, None], title=value))
+    parsed = Tags(h.p(text, [text, None], title=value))
     assert parsed.tags == [("p", {"title": value})] or "\0" in text + value
     assert "".join(parsed.texts) == text * 2 or "\0" in text
 
@@ -236,7 +236,7 @@ def test_attributes() -> None:
     """Attributes are written as HTML has them; what is nothing is left out."""
     made = h.input(type="text", class_="a", aria_label="b", required=True, disabled=False, value=None, data_n=3)
     assert made == '<input type="text" class="a" aria-label="b" required data-n="3">'
-    assert join([None, [], ["a", [1, 2.5]], h.br()]) == "a12.5<br>"
+    assert h.join([None, [], ["a", [1, 2.5]], h.br()]) == "a12.5<br>"
 
 
 @settings(deadline=None)  # the machine may be busy

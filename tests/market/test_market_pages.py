@@ -75,6 +75,14 @@ def test_inputs_are_told_with_type_and_limits(page: str) -> None:
     assert "It has no inputs." in page
 
 
+def test_a_row_stays_a_row_where_it_is_a_card(page: str) -> None:
+    """On a narrow screen a table's row is a card: its values carry the names of their columns, and screen readers still hear a table."""
+    table = page.partition('aria-label="Inputs of Greet"')[2].partition("</table>")[0]
+    cells = re.findall(r'<t[hd] [^>]*role="(rowheader|cell)" data-label="(\w+)">', table)
+    assert set(cells) == {("rowheader", "Name"), ("cell", "Type"), ("cell", "Meaning")}
+    assert len(cells) == 3 * len(FIELDS) == 3 * table.count('<tr role="row">') - 3
+
+
 def test_a_page_tells_what_the_package_asks_for(page: str) -> None:
     """Permissions, hosts, requirements, licence and grade are on the page, and the README below the page's own headings."""
     text = text_of(page)

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from jackfield_market import markup, schema_table
+from jackfield.markup import Markup, Node
+from jackfield_market import schema_table
+from jackfield_market.markup import codes, document, h, line, link, page, table, terms
 from jackfield_market.registry import CONNECTORS
 from jackfield_market.search_index import about, first_line, title_of
 
@@ -81,49 +83,58 @@ def _list_path(number: int) -> str:
 
 def _list(part: Sequence[Shelved], number: int, count: int, total: int) -> str:
     root = "" if number == 1 else "../"
-    where = f" (page {number} of {count})" if count > 1 else ""
+    title = f"Connectors (page {number} of {count})" if count > 1 else "Connectors"
     noun = "connector" if total == 1 else "connectors"
-    body = (
-        f"<h1>Connectors{where}</h1>"
-        '<div class="search" role="search" hidden><label for="words">Search connectors and actions</label>'
-        '<input id="words" type="search" autocomplete="off" aria-controls="results"></div><p id="status" role="status"></p>'
-        '<ul class="list" id="results" hidden></ul>'
-        f'<div id="listed"><p class="soft">{total:,} {noun}, by name</p><ul class="list">{"".join(_entry(one, root) for one in part)}</ul>'
-        f"{_pages(number, count, root)}</div>"
+    words = h.input(id="words", type="search", autocomplete="off", aria_controls="results")
+    return page(
+        title,
+        root,
+        h.h1(title),
+        h.div(h.label("Search connectors and actions", for_="words"), words, class_="search", role="search", hidden=True),
+        h.p(id="status", role="status"),
+        h.ul(class_="list", id="results", hidden=True),
+        h.div(
+            h.p(f"{total:,} {noun}, by name", class_="soft"),
+            h.ul([_entry(one, root) for one in part], class_="list"),
+            _pages(number, count, root),
+            id="listed",
+        ),
     )
-    return markup.page(f"Connectors{where}", body, root)
 
 
-def _entry(shelved: Shelved, root: str) -> str:
-    data = shelved.newest.data
-    name = f'<strong><a href="{root}{path_of(shelved.newest.key)}">{markup.text(title_of(shelved))}</a></strong>'
-    return f'<li>{name} <span class="soft">{markup.text(about(shelved))}</span><br>{markup.text(first_line(data["description"]))}</li>'
+def _entry(shelved: Shelved, root: str) -> Markup:
+    name = h.strong(h.a(title_of(shelved), href=f"{root}{path_of(shelved.newest.key)}"))
+    return h.li(name, " ", h.span(about(shelved), class_="soft"), h.br(), first_line(shelved.newest.data["description"]))
 
 
-def _pages(number: int, count: int, root: str) -> str:
+def _pages(number: int, count: int, root: str) -> Markup | None:
     if count == 1:
-        return ""
+        return None
     links = [
-        f'<span aria-current="page">{one}</span>' if one == number else f'<a href="{root}{_list_path(one)}">{one}</a>'
-        for one in range(1, count + 1)
-    ]
-    return f'<nav class="pages" aria-label="Pages of the list">{"".join(links)}</nav>'
+        h.span(one, aria_current="page") if one == number else h.a(one, href=f"{root}{_list_path(one)}") for one in range(1, count + 1)
+    ]  # fmt: skip
+    return h.nav(links, class_="pages", aria_label="Pages of the list")
 
 
 def publishers(rows: Iterable[Mapping[str, Any]]) -> str:
     """Return the page of all publishers; ``rows`` are those of ``publishers.json``."""
     cells = [_publisher(row) for row in sorted(rows, key=lambda row: (row["publisher"], row["since"]))]
-    body = "<h1>Publishers</h1><p>Compare a fingerprint with the one that the publisher has told you over another way.</p>"
-    shown = markup.table(("Publisher", "Fingerprint of the key", "Status", "Connectors"), cells, "Publishers and their keys")
-    return markup.page("Publishers", body + (shown if cells else "<p>There are none yet.</p>"), "../")
+    columns = ("Publisher", "Fingerprint of the key", "Status", "Connectors")
+    return page(
+        "Publishers",
+        "../",
+        h.h1("Publishers"),
+        h.p("Compare a fingerprint with the one that the publisher has told you over another way."),
+        table("Publishers and their keys", columns, cells, empty="There are none yet."),
+    )
 
 
-def _publisher(row: Mapping[str, Any]) -> Sequence[str]:
+def _publisher(row: Mapping[str, Any]) -> Sequence[Node]:
     reason = f": {row['reason']}" if row.get("reason") else ""
-    ended = f' <span class="breaking">since {markup.text(row["endedAt"] + reason)}</span>' if "endedAt" in row else ""
-    status = f"{row['status']}{ended}<br><small>first published {markup.text(row['since'])}</small>"
-    links = ", ".join(f'<a href="../{path_of(key)}">{markup.text(key)}</a>' for key in row["connectors"])
-    return markup.text(row["publisher"]), markup.code(fingerprint(row["keyId"])), status, links
+    ended = [" ", h.span(f"since {row['endedAt']}{reason}", class_="breaking")] if "endedAt" in row else None
+    status = [row["status"], ended, h.br(), h.small(f"first published {row['since']}")]
+    links = [[", " if place else None, h.a(key, href=f"../{path_of(key)}")] for place, key in enumerate(row["connectors"])]
+    return row["publisher"], h.code(fingerprint(row["keyId"])), status, links
 
 
 def fingerprint(key_id: str) -> str:
@@ -133,148 +144,166 @@ def fingerprint(key_id: str) -> str:
 
 def withdrawn(shelved: Shelved) -> str:
     """Return the page of a connector of which every release was withdrawn."""
-    newest = shelved.newest
-    body = f"<h1>{markup.text(newest.data['title'])}</h1>{_warning(shelved)}<p>{markup.line(newest.data['description'])}</p>"
-    return markup.page(newest.data["title"], f"{body}<h2>Versions</h2>{_versions(shelved, {})}", "../../")
+    data = shelved.newest.data
+    about_it = [h.h1(data["title"]), _warning(shelved), h.p(line(data["description"]))]
+    return page(data["title"], "../../", *about_it, h.h2("Versions"), _versions(shelved, {}))
 
 
 def connector(shelved: Shelved, manifest: Manifest, package: Package, steps: Mapping[str, Step]) -> str:
     """Return the page of a connector; ``manifest`` is that of the newest release, ``steps`` are by version."""
     newest, raw = shelved.newest, manifest.completed()
-    parts = [
-        f"<h1>{_icon(raw)}{markup.text(manifest.title)} <small>{markup.text(newest.version)}</small></h1>{_warning(shelved)}",
-        f"<p>{markup.line(manifest.description)}</p>{_facts(newest, raw, package)}",
-        f"<h2>Install</h2>{_install(newest)}",
-        f"<h2>Permissions</h2>{_permissions(newest)}{_hosts(newest)}",
-        "<h2>Connections</h2>",
-        *(map(_connection, raw["connectionTypes"]) if raw["connectionTypes"] else ["<p>It needs none.</p>"]),
-        f"<h2>Actions</h2>{_index(raw['actions'])}",
-        *map(_action, raw["actions"]),
-        f"<h2>Description of the package</h2>{_readme(package)}" if package.readme else "",
-        f"<h2>Versions</h2>{_versions(shelved, steps)}",
-    ]
-    return markup.page(manifest.title, "\n".join(parts), "../../")
+    return page(
+        manifest.title,
+        "../../",
+        h.h1(_icon(raw), f"{manifest.title} ", h.small(newest.version)),
+        _warning(shelved),
+        h.p(line(manifest.description)),
+        _facts(newest, raw, package),
+        h.h2("Install"),
+        _install(newest),
+        h.h2("Permissions"),
+        _permissions(newest),
+        _hosts(newest),
+        h.h2("Connections"),
+        [_connection(kind) for kind in raw["connectionTypes"]] or h.p("It needs none."),
+        h.h2("Actions"),
+        _index(raw["actions"]),
+        [_action(action) for action in raw["actions"]],
+        [h.h2("Description of the package"), _readme(package)] if package.readme else None,
+        h.h2("Versions"),
+        _versions(shelved, steps),
+    )
 
 
-def _warning(shelved: Shelved) -> str:
+def _warning(shelved: Shelved) -> Markup | None:
     if not shelved.revoked:
-        return ""
+        return None
     names = ", ".join(release.version for release in shelved.revoked)
     rest = "" if shelved.releases else " No version is offered."
-    return f'<p class="warning" role="note">Withdrawn because the key that signed them was revoked: {markup.text(names)}.{rest}</p>'
+    return h.p(f"Withdrawn because the key that signed them was revoked: {names}.{rest}", class_="warning", role="note")
 
 
-def _icon(raw: Mapping[str, Any]) -> str:
+def _icon(raw: Mapping[str, Any]) -> Markup | None:
     """Return the icon as an image, in which browsers run no scripts and load nothing."""
     icon = raw.get("icon")
     shown = isinstance(icon, str) and icon.startswith(_ICONS) and len(icon) <= _ICON
-    return f'<img class="icon" alt="" src="{markup.text(icon)}">' if shown else ""
+    return h.img(class_="icon", alt="", src=icon) if shown else None
 
 
-def _facts(newest: Release, raw: Mapping[str, Any], package: Package) -> str:
+def _facts(newest: Release, raw: Mapping[str, Any], package: Package) -> Markup:
     data = newest.data
-    by = f'<a href="../../{PUBLISHERS}">{markup.text(newest.publisher["publisher"])}</a>'
-    facts = [
-        ("Connector", markup.code(newest.key)),
-        ("Publisher", by),
-        ("Fingerprint", markup.code(fingerprint(newest.publisher["keyId"]))),
-        ("Grade", f'<span class="badge">{markup.text(data["grade"])}</span>' if "grade" in data else "not graded by this catalogue"),
-        ("Licence", markup.text(data.get("licence") or "not stated")),
-        ("Requires", ", ".join(map(markup.code, package.requires))),
-        ("Python", markup.text(data.get("requiresPython", ""))),
-        ("Signed", markup.text(data["signedAt"])),
-        ("Categories", ", ".join(map(markup.text, data.get("categories", ())))),
-        ("Documentation", markup.link(raw["documentationUrl"], str(raw["documentationUrl"])) if raw.get("documentationUrl") else ""),
-    ]
-    return f'<dl class="facts">{"".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts if value)}</dl>'
-
-
-def _install(newest: Release) -> str:
-    site = '<span class="site-url">CATALOGUE</span>'
-    lines = (
-        ("the command of jackfield", f"jackfield install {markup.text(newest.key)} --from {site}"),
-        ("the command of pip", f"pip install -i {site}/simple {markup.text(newest.name)}=={markup.text(newest.version)}"),
+    return terms(
+        [
+            ("Connector", h.code(newest.key)),
+            ("Publisher", h.a(newest.publisher["publisher"], href=f"../../{PUBLISHERS}")),
+            ("Fingerprint", h.code(fingerprint(newest.publisher["keyId"]))),
+            ("Grade", h.span(data["grade"], class_="badge") if "grade" in data else "not graded by this catalogue"),
+            ("Licence", data.get("licence") or "not stated"),
+            ("Requires", codes(package.requires)),
+            ("Python", data.get("requiresPython")),
+            ("Signed", data["signedAt"]),
+            ("Categories", ", ".join(map(str, data.get("categories", ())))),
+            ("Documentation", link(raw["documentationUrl"], str(raw["documentationUrl"])) if raw.get("documentationUrl") else None),
+        ]
     )
-    blocks = [f'<div class="install" data-label="{label}"><pre tabindex="0"><code>{line}</code></pre></div>' for label, line in lines]
-    return f"{blocks[0]}<p>With plain pip or uv, which check the hash but neither publisher nor metadata:</p>{blocks[1]}"
 
 
-def _permissions(newest: Release) -> str:
+def _install(newest: Release) -> list[Node]:
+    site = h.span("CATALOGUE", class_="site-url")
+    ours = [f"jackfield install {newest.key} --from ", site]
+    pip = ["pip install -i ", site, f"/simple {newest.name}=={newest.version}"]
+    note = "With plain pip or uv, which check the hash but neither publisher nor metadata:"
+    return [_command("the command of jackfield", ours), h.p(note), _command("the command of pip", pip)]
+
+
+def _command(label: str, text: Node) -> Markup:
+    return h.div(h.pre(h.code(text), tabindex="0"), class_="install", data_label=label)
+
+
+def _permissions(newest: Release) -> Markup:
     found: Mapping[str, Sequence[str]] = newest.data["permissions"]
-    lines = [f"<li>{markup.text(system)}: {', '.join(map(markup.code, names))}</li>" for system, names in found.items()]
-    return f"<ul>{''.join(lines)}</ul>" if lines else "<p>None declared.</p>"
+    lines = [h.li(f"{system}: ", codes(names)) for system, names in found.items()]
+    return h.ul(lines) if lines else h.p("None declared.")
 
 
-def _hosts(newest: Release) -> str:
+def _hosts(newest: Release) -> Markup:
     """Return the hosts that an isolated connector may reach besides those of its connection."""
-    hosts = ", ".join(map(markup.code, newest.data.get("hosts", ())))
-    named = f"the hosts that its connection names, and {hosts}" if hosts else "only the hosts that its connection names"
-    return f"<p>Network, when installed with <code>jackfield install</code>: {named}.</p>"
+    hosts = newest.data.get("hosts", ())
+    named: Node = ["the hosts that its connection names, and ", codes(hosts)] if hosts else "only the hosts that its connection names"
+    return h.p("Network, when installed with ", h.code("jackfield install"), ": ", named, ".")
 
 
-def _connection(kind: Mapping[str, Any]) -> str:
-    title = kind.get("title", kind["key"])
-    setup = kind.get("setup")
-    guide = f"<details><summary>Setup guide</summary>{markup.document(setup, 4)}</details>" if setup else ""
-    fields = schema_table.table(kind.get("schema", {}), f"Values of {title}", "It has no values.")
-    return f"<h3>{markup.text(title)} {markup.code(kind['key'])}</h3><p>{markup.line(kind.get('description', ''))}</p>{fields}{guide}"
+def _connection(kind: Mapping[str, Any]) -> list[Node]:
+    title, setup = kind.get("title", kind["key"]), kind.get("setup")
+    return [
+        h.h3(f"{title} ", h.code(kind["key"])),
+        h.p(line(kind.get("description", ""))),
+        schema_table.members(kind.get("schema", {}), f"Values of {title}", "It has no values."),
+        h.details(h.summary("Setup guide"), document(setup, 4)) if setup else None,
+    ]
 
 
-def _index(actions: Sequence[Mapping[str, Any]]) -> str:
+def _index(actions: Sequence[Mapping[str, Any]]) -> Markup | None:
     if len(actions) < _INDEX_FROM:
-        return ""
-    links = "".join(f'<li><a href="#{_anchor(action)}">{markup.text(action["title"])}</a></li>' for action in actions)
-    return f'<nav class="inside" aria-label="Actions"><ul>{links}</ul></nav>'
+        return None
+    links = [h.li(h.a(action["title"], href=f"#{_anchor(action)}")) for action in actions]
+    return h.nav(h.ul(links), class_="inside", aria_label="Actions")
 
 
 def _anchor(action: Mapping[str, Any]) -> str:
-    return f"action-{markup.text(quote(str(action['key'])))}"
+    return f"action-{quote(str(action['key']))}"
 
 
-def _action(action: Mapping[str, Any]) -> str:
+def _action(action: Mapping[str, Any]) -> list[Node]:
     title, effect = action["title"], action.get("effect", "write")
-    needs = [f"{markup.text(system)}: {', '.join(map(markup.code, names))}" for system, names in (action.get("permissions") or {}).items()]
-    badge = f'<span class="badge">{markup.text(effect)}</span> <span class="soft">{_EFFECTS.get(effect, "")}</span>'
-    inputs = schema_table.table(action["inputs"], f"Inputs of {title}", "It has no inputs.")
-    output = schema_table.table(action["output"], f"Output of {title}", "Its members are not listed.")
-    return (
-        f'<h3 id="{_anchor(action)}">{markup.text(title)} {markup.code(action["key"])}</h3>'
-        f"<p>{markup.line(action.get('description', ''))}</p><p>{badge}</p>{inputs}"
-        f"<details><summary>Output</summary>{output}</details>" + (f"<p>Permissions: {'; '.join(needs)}</p>" if needs else "")
-    )
+    permissions = enumerate((action.get("permissions") or {}).items())
+    needs = [["; " if place else "Permissions: ", f"{system}: ", codes(names)] for place, (system, names) in permissions]
+    output = schema_table.members(action["output"], f"Output of {title}", "Its members are not listed.")
+    return [
+        h.h3(f"{title} ", h.code(action["key"]), id=_anchor(action)),
+        h.p(line(action.get("description", ""))),
+        h.p(h.span(effect, class_="badge"), " ", h.span(_EFFECTS.get(effect, ""), class_="soft")),
+        schema_table.members(action["inputs"], f"Inputs of {title}", "It has no inputs."),
+        h.details(h.summary("Output"), output),
+        h.p(needs) if needs else None,
+    ]
 
 
-def _readme(package: Package) -> str:
-    if package.is_markdown:
-        return markup.document(package.readme, 3)
-    return f'<pre tabindex="0">{markup.text(package.readme)}</pre>'
+def _readme(package: Package) -> Markup:
+    return document(package.readme, 3) if package.is_markdown else h.pre(package.readme, tabindex="0")
 
 
-def _versions(shelved: Shelved, steps: Mapping[str, Step]) -> str:
-    return "".join(_version(release, steps.get(release.version), release.publisher["keyId"]) for release in reversed(shelved.all))
+def _versions(shelved: Shelved, steps: Mapping[str, Step]) -> list[Node]:
+    return [_version(release, steps.get(release.version), release.publisher["keyId"]) for release in reversed(shelved.all)]
 
 
-def _version(release: Release, step: Step | None, key_id: str) -> str:
+def _version(release: Release, step: Step | None, key_id: str) -> list[Node]:
     data = release.data
     gone = data.get("revoked")
-    link = markup.text(release.wheel) if gone else f'<a href="../../{markup.text(quote(release.path))}">{markup.text(release.wheel)}</a>'
-    why = f": {markup.text(gone['reason'])}" if gone and gone.get("reason") else ""
-    note = f'<p class="warning">Withdrawn on {markup.text(gone["at"])}{why}</p>' if gone else ""
-    facts = f"Signed {markup.text(data['signedAt'])} with the key {markup.code(fingerprint(key_id))}, {data['size']:,} bytes"
-    digest = f"SHA-256 {markup.code(release.sha256)}"
-    return f"<h3>{markup.text(release.version)}</h3>{note}<p>{link}<br>{facts}<br>{digest}</p>{_changes(step)}"
+    why = f": {gone['reason']}" if gone and gone.get("reason") else ""
+    return [
+        h.h3(release.version),
+        h.p(f"Withdrawn on {gone['at']}{why}", class_="warning") if gone else None,
+        h.p(
+            release.wheel if gone else h.a(release.wheel, href=f"../../{quote(release.path)}"),
+            h.br(),
+            f"Signed {data['signedAt']} with the key ",
+            h.code(fingerprint(key_id)),
+            f", {data['size']:,} bytes",
+            h.br(),
+            "SHA-256 ",
+            h.code(release.sha256),
+        ),
+        _changes(step),
+    ]
 
 
-def _changes(step: Step | None) -> str:
+def _changes(step: Step | None) -> Markup | None:
     if step is None:
-        return ""
-    since = markup.text(step.since)
+        return None
     if not step.changes:
-        return f"<p>Nothing that callers can see has changed since {since}.</p>"
+        return h.p(f"Nothing that callers can see has changed since {step.since}.")
     counts = Counter(change.level for change in step.changes)
     summary = ", ".join(f"{counts[level]} {level}" for level in ("breaking", "additive", "textual") if counts[level])
-    return f"<details><summary>Changes since {since}: {summary}</summary><ul>{''.join(map(_change, step.changes))}</ul></details>"
-
-
-def _change(change: Change) -> str:
-    return f'<li><span class="{change.level}">{change.level}</span>: {markup.text(change.reason)} ({markup.code(change.path)})</li>'
+    changes = [h.li(h.span(one.level, class_=one.level), f": {one.reason} (", h.code(one.path), ")") for one in step.changes]
+    return h.details(h.summary(f"Changes since {step.since}: {summary}"), h.ul(changes))

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jackfield_market import markup
+from jackfield.markup import Markup, Node
+from jackfield_market.markup import h, line, table
 
 _DEEPEST = 4
 _CHOICES = 12
@@ -20,24 +21,20 @@ _RANGES = (
 _OTHERS = (("exclusiveMinimum", "above"), ("exclusiveMaximum", "below"), ("multipleOf", "a multiple of"), ("pattern", "pattern"))
 
 
-def table(schema: Mapping[str, Any], label: str, nothing: str) -> str:
+def members(schema: Mapping[str, Any], label: str, nothing: str) -> Markup:
     """Return the properties of an object schema as a table; ``nothing`` if it has none."""
     properties = schema.get("properties")
-    if not isinstance(properties, Mapping) or not properties:
-        return f"<p>{markup.text(nothing)}</p>"
     required = schema.get("required") or ()
-    shown = sorted(properties.items(), key=lambda item: item[0] not in required)
+    shown = sorted(properties.items(), key=lambda item: item[0] not in required) if isinstance(properties, Mapping) else ()
     rows = [_row(name, _node(field, schema), name in required, schema) for name, field in shown]
-    return markup.table(("Name", "Type", "Meaning"), rows, label)
+    return table(label, ("Name", "Type", "Meaning"), rows, empty=nothing)
 
 
-def _row(name: str, field: Mapping[str, Any], required: bool, root: Mapping[str, Any]) -> Sequence[str]:
-    need = "required" if required else "optional"
-    limits = [markup.text(limit) for limit in _limits(field, root)]
-    kind = "<br>".join([markup.text(_kind(field, root, 0)), *(f"<small>{limit}</small>" for limit in limits)])
+def _row(name: str, field: Mapping[str, Any], required: bool, root: Mapping[str, Any]) -> Sequence[Node]:
+    kind = [_kind(field, root, 0), [[h.br(), h.small(limit)] for limit in _limits(field, root)]]
     title, about = field.get("title"), field.get("description")
-    meaning = [f"<strong>{markup.text(title)}</strong>" if title else "", markup.line(about) if about else ""]
-    return f"{markup.code(name)} <small>{need}</small>", kind, "<br>".join(part for part in meaning if part)
+    meaning = [h.strong(title) if title else None, h.br() if title and about else None, line(about) if about else None]
+    return [h.code(name), " ", h.small("required" if required else "optional")], kind, meaning
 
 
 def _node(field: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,12 +13,25 @@ from starlette.responses import Response
 from jackfield.errors import JackfieldError
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_TIMEOUT, Result, decode
 from jackfield.manifest import ActionManifest, Manifest
+from jackfield.markup import Attribute, Markup, Node, terms
 from jackfield.surfaces.console import snippets
-from jackfield.surfaces.console.components import badge, code_block, csrf_field, field, heading, json_text, notice, tabs, terms
+from jackfield.surfaces.console.components import (
+    badge,
+    card,
+    code_block,
+    csrf_field,
+    field,
+    guide,
+    h,
+    heading,
+    json_text,
+    notice,
+    outside,
+    tabs,
+    text_field,
+)
 from jackfield.surfaces.console.connectors import icon_of
 from jackfield.surfaces.console.form_schema import form_schema
-from jackfield.surfaces.console.markdown import guide
-from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.results import result_shown
 from jackfield.surfaces.console.shell import fragment, page
@@ -84,7 +97,7 @@ def action_form(
 
 
 def _connection_field(request: PageRequest, choices: list[dict[str, Any]], chosen: str) -> Markup | None:
-    manifest = request.catalog.find(request.path("key"))
+    manifest = request.manifest()
     if not manifest.connection_types:
         return None
     if not any(row["name"] == chosen for row in choices):
@@ -100,8 +113,7 @@ def _connection_field(request: PageRequest, choices: list[dict[str, Any]], chose
         "New connection", type="button", data_dialog="new-connection", hx_get=f"/new-connection?connector={manifest.key}&inside=1",
         hx_target="#new-connection-body", disabled=not request.may("manage"),
     )  # fmt: skip
-    hint = h.p("The account that the action uses.", class_="hint", id="connection-hint")
-    return h.div(h.label("Connection", for_="connection"), hint, h.div(picker, create, class_="joined"), class_="field")
+    return field("connection", "Connection", h.div(picker, create, class_="joined"), "The account that the action uses.")
 
 
 def _label(row: Mapping[str, Any]) -> str:
@@ -112,26 +124,19 @@ def _label(row: Mapping[str, Any]) -> str:
 
 
 def _settings() -> Markup:
-    key = h.input(
-        type="text",
-        id="idempotencyKey",
-        data_member="idempotencyKey",
-        maxlength=255,
-        autocomplete="off",
-        aria_describedby="idempotencyKey-hint",
-    )
-    timeout = h.input(
-        type="text", inputmode="decimal", id="timeoutSeconds", data_member="timeoutSeconds", placeholder=f"{DEFAULT_TIMEOUT:.0f} by default",
-        aria_describedby="timeoutSeconds-hint", autocomplete="off",
-    )  # fmt: skip
+    repeats = "A repeated request with the same key returns the recorded Result and sends nothing."
+    limit, usual = f"For the whole call, at most {MAX_TIMEOUT:.0f}.", f"{DEFAULT_TIMEOUT:.0f} by default"
     return h.details(
         h.summary("Options"),
-        field(
-            "idempotencyKey", "Idempotency key", key, "A repeated request with the same key returns the recorded Result and sends nothing."
-        ),
-        field("timeoutSeconds", "Timeout in seconds", timeout, f"For the whole call, at most {MAX_TIMEOUT:.0f}."),
+        _member("idempotencyKey", "Idempotency key", repeats, maxlength=255),
+        _member("timeoutSeconds", "Timeout in seconds", limit, inputmode="decimal", placeholder=usual),
         class_="further",
     )
+
+
+def _member(name: str, label: str, hint: str, **attributes: Attribute) -> Markup:
+    """Render a field for a member of the invocation, which the page's script collects: it has no name of its own in the form."""
+    return text_field(name, label, hint=hint, data_member=name, **{**attributes, "name": None})
 
 
 def still_in_doubt(request: PageRequest, identifier: str) -> bool:
@@ -168,10 +173,7 @@ def found_action(request: PageRequest) -> tuple[Manifest, ActionManifest]:
 
     :raises Problem: 404 if either does not exist.
     """
-    try:
-        manifest = request.catalog.find(request.path("key"))
-    except JackfieldError as error:
-        raise Problem(404, error.message) from None
+    manifest = request.manifest()
     found = manifest.actions.get(request.path("action"))
     if found is None:
         raise Problem(404, f"'{manifest.key}' has no action '{request.path('action')[:80]}'")
@@ -196,15 +198,13 @@ def shown(request: PageRequest) -> Response:
     choices = fitting_connections(request, manifest, action)
     form = action_form(request, action, begin, choices, address, has_example=bool(example.get("inputs")))
     aside = h.div(
-        h.section(h.h2("Result"), h.div(h.p("Run the action to see its Result here.", class_="empty"), id="result"), class_="card"),
-        h.section(h.h2("Code for this call"), _code_holder(request, manifest, action, begin, address), class_="card"),
+        card("Result", h.div(h.p("Run the action to see its Result here.", class_="empty"), id="result")),
+        card("Code for this call", _code_holder(request, manifest, action, begin, address)),
         _about(manifest, action),
         class_="beside-form",
     )
-    return page(
-        request, "connectors", f"{action.title} · {manifest.title}", title, _again_notice(request, again), h.div(form, aside, class_="workbench"), _dialog(),
-        scripts=FORM_SCRIPTS,
-    )  # fmt: skip
+    content = [_again_notice(request, again), h.div(form, aside, class_="workbench"), _dialog()]
+    return page(request, "connectors", f"{action.title} · {manifest.title}", *content, head=title, scripts=FORM_SCRIPTS)
 
 
 def code(request: PageRequest) -> Response:
@@ -296,26 +296,19 @@ def _code(request: PageRequest, invocation: Mapping[str, Any]) -> Markup:
 def _about(manifest: Manifest, action: ActionManifest) -> Markup:
     permissions = [h.li(h.code(name)) for names in action.permissions.values() for name in names]
     documentation = manifest.raw.get("documentationUrl")
-    return h.section(
-        h.h2("About"),
-        h.div(guide(action.description), class_="prose"),
+    return card(
+        "About",
+        guide(action.description),
         terms(
             [
                 ("Effect", [badge(action.rule_effect), " ", _HANDS_OUT if action.hands_out else _EFFECTS[action.effect]]),
                 ("Permissions", h.ul(permissions, class_="plain") if permissions else None),
                 ("Connector", f"{manifest.title} {manifest.version}"),
-                ("Documentation", _link(documentation)),
+                ("Documentation", outside(documentation, str(documentation).partition("://")[2])),
             ]
         ),
         h.details(h.summary("Output schema"), code_block(json_text(action.output), "Output schema")),
-        class_="card",
     )
-
-
-def _link(address: object) -> Markup | None:
-    if not isinstance(address, str) or not address.startswith(("https://", "http://")):
-        return None
-    return h.a(address.partition("://")[2], href=address, rel="noreferrer noopener", target="_blank")
 
 
 def _dialog() -> Markup:

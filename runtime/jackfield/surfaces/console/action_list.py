@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from jackfield.surfaces.console.components import badge, more, rows_table
-from jackfield.surfaces.console.markup import Markup, h
+from jackfield.markup import Markup, table
+from jackfield.surfaces.console.components import badge, h, more, search
 from jackfield.surfaces.shared.searching import found_actions
 
 if TYPE_CHECKING:
@@ -33,30 +33,20 @@ def actions_listed(request: PageRequest, manifest: Manifest) -> list[Markup | No
     groups = {row.key: row.group for row in manifest.rows() if row.group}
     found = _found(request, manifest.key, words) if words else actions
     keys = [key for key in found if key in actions and (not group or groups.get(key) == group)]
-    kept = {name: value for name, value in (("q", words), ("group", group)) if value}
-    following = f"{address}?{urlencode({**kept, 'start': start + _PAGE})}" if len(keys) > start + _PAGE else None
+    following = start + _PAGE if len(keys) > start + _PAGE else None
+    kept = h.input(type="hidden", name="group", value=group) if group else None
     return [
-        _search(address, words, group) if is_long else None,
+        search(address, "Search actions", words, kept) if is_long else None,
         _groups(address, words, group, groups) if len(actions) > _FEW else None,
         h.p(f"{len(keys):,} of {len(actions):,} actions", class_="muted") if is_long or group else None,
         _table(manifest.key, [actions[key] for key in keys[start : start + _PAGE]]),
-        more(following, "More actions"),
+        more(address, "More actions", q=words, group=group, start=following),
     ]
 
 
 def _found(request: PageRequest, connector: str, words: str) -> list[str]:
     rows, _ = found_actions(request.search, request.catalog, words, connector, None, 0, _FOUND)
     return [row.action for row in rows]
-
-
-def _search(address: str, words: str, group: str) -> Markup:
-    return h.form(
-        h.label("Search actions", for_="q", class_="unseen"),
-        h.input(type="search", id="q", name="q", value=words, placeholder="Search actions", autocomplete="off"),
-        h.input(type="hidden", name="group", value=group) if group else None,
-        h.button("Search"),
-        role="search", action=address, class_="searching",
-    )  # fmt: skip
 
 
 def _groups(address: str, words: str, group: str, groups: dict[str, str]) -> Markup | None:
@@ -83,4 +73,4 @@ def _table(connector: str, actions: list[ActionManifest]) -> Markup:
         (h.a(action.title, href=f"/connectors/{connector}/actions/{action.key}"), h.code(action.key), badge(action.rule_effect), action.description.partition("\n")[0])
         for action in actions
     ]  # fmt: skip
-    return rows_table("Actions", ("Action", "Key", "Effect", "Description"), rows, empty="No such action.")
+    return table("Actions", ("Action", "Key", "Effect", "Description"), rows, empty="No such action.")

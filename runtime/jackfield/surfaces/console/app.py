@@ -31,8 +31,7 @@ from jackfield.surfaces.console import (
     workspace,
 )
 from jackfield.surfaces.console.assets import assets_route
-from jackfield.surfaces.console.components import fault_of, heading
-from jackfield.surfaces.console.markup import h
+from jackfield.surfaces.console.components import fault_of, h, heading
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import document, fragment, page, secured
 from jackfield.surfaces.console.sign_in import ConsoleSessions
@@ -177,7 +176,7 @@ def _refused(
         return fragment(fault_of(message, hint), status=status, headers=headers)
     titles = {403: "Not allowed", 404: "Not found", 409: "Conflict"}
     title = titles.get(status, "Request failed")
-    response = page(page_request, "", title, heading(title), fault_of(message, hint), status=status)
+    response = page(page_request, "", title, fault_of(message, hint), status=status)
     response.headers.update(headers or {})
     return response
 

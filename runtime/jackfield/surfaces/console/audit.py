@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from jackfield.access import Audit, AuditEntry
-from jackfield.surfaces.console.components import at, heading, more, rows_table
-from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.markup import Node, table
+from jackfield.surfaces.console.components import at, filters, h, more, text_field
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import page
 from jackfield.surfaces.shared.problem import Problem
@@ -35,7 +34,7 @@ def listed(request: PageRequest) -> Response:
     rows = [_row(request, entry) for entry in found]
     columns = ("Time", "Actor", "Event", "Object", "Details")
     empty = "No entry matches the filters." if any(given.values()) else "Nothing has been recorded yet."
-    older = more(f"/audit?{urlencode({**given, 'cursor': cursor})}" if cursor else None)
+    fields = [text_field(name, title, given[name], type="search", placeholder=example) for name, title, example in _FILTERS]
     lead = [
         "Changes, tests, exports and sign-ins in this workspace. ",
         h.code("jackfield audit verify"),
@@ -45,22 +44,11 @@ def listed(request: PageRequest) -> Response:
         request,
         "audit",
         "Audit log",
-        heading("Audit log", lead=lead),
-        _filters(given),
-        rows_table("Audit log", columns, rows, empty=empty),
-        older,
+        filters("/audit", fields, live=False),
+        table("Audit log", columns, rows, empty=empty),
+        more("/audit", **given, cursor=cursor),
+        lead=lead,
     )
-
-
-def _filters(given: Mapping[str, str]) -> Markup:
-    fields = [
-        h.div(
-            h.label(title, for_=name),
-            h.input(type="search", id=name, name=name, value=given[name], placeholder=example, autocomplete="off", spellcheck="false"),
-        )
-        for name, title, example in _FILTERS
-    ]
-    return h.form(fields, h.button("Apply"), action="/audit", class_="filters")
 
 
 def _row(request: PageRequest, entry: AuditEntry) -> tuple[Node, ...]:

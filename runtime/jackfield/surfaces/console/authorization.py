@@ -15,10 +15,10 @@ from starlette.responses import Response
 from jackfield.clock import moment
 from jackfield.connections.authorizations import find_workspace, unknown
 from jackfield.errors import JackfieldError
-from jackfield.surfaces.console.components import at, badge, code_block, csrf_field, fault_of, heading, notice, terms
-from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.markup import Markup, Node, codes, terms
+from jackfield.surfaces.console.components import at, badge, card, code_block, fault_of, form, h, notice
 from jackfield.surfaces.console.page_request import PageRequest
-from jackfield.surfaces.console.shell import fragment, page, redirect
+from jackfield.surfaces.console.shell import fragment, outcome, page, redirect
 from jackfield.surfaces.shared.callback import CALLBACK
 
 ANSWERED = "/connected"
@@ -27,7 +27,7 @@ _EVERY = 3
 """Polling interval in seconds; the provider is asked less often, at its own interval."""
 
 
-def card(request: PageRequest, row: Mapping[str, Any], flows: tuple[str, ...]) -> Markup | None:
+def approval_card(request: PageRequest, row: Mapping[str, Any], flows: tuple[str, ...]) -> Markup | None:
     """Render the state of a connection's approval, with the buttons to connect it; None for types without approvals."""
     state: Mapping[str, Any] | None = row.get("authorization")
     if state is None:
@@ -52,7 +52,7 @@ def _facts(request: PageRequest, state: Mapping[str, Any]) -> Markup | None:
     if state["status"] == "none":
         return None
     times = {name: moment(str(state[name]), request.now, -1, name) for name in ("grantedAt", "renewedAt")}
-    scopes = [[h.code(name), " "] for name in state["scopes"]] or "those that the provider grants by default"
+    scopes = codes(state["scopes"]) or "those that the provider grants by default"
     return terms(
         [
             ("Scopes", scopes),
@@ -71,13 +71,14 @@ def _forms(request: PageRequest, row: Mapping[str, Any], flows: tuple[str, ...],
         h.button(words[flow], name="flow", value=flow, class_="primary" if flow == "redirect" and not again else None) for flow in flows
     ]
     address = f"/connections/{row['name']}/authorization"
-    return h.form(
-        csrf_field(request.csrf),
+    return form(
+        request,
+        address,
         h.p("You approve at the provider, signed in with the account that the connection is to use.", class_="muted"),
         h.div(buttons, class_="actions"),
         h.div(id="approving", aria_live="polite"),
-        method="post", action=address, hx_post=address, hx_target="#approving", hx_swap="innerHTML",
-    )  # fmt: skip
+        into="#approving",
+    )
 
 
 def begun(request: PageRequest) -> Response:
@@ -85,14 +86,13 @@ def begun(request: PageRequest) -> Response:
     request.require("manage")
     name, authorizing = request.path("name"), request.connections.authorizing()
     if request.form.get("flow") == "device":
-        content = _device(request, name, authorizing.begin_device(name))
-        return fragment(content) if request.partial else page(request, "connections", name, heading(name), content)
+        return outcome(request, "connections", name, _device(request, name, authorizing.begin_device(name)))
     found = authorizing.begin(name, f"{request.origin}{CALLBACK}", return_to=ANSWERED, browser=request.csrf)
     url = found["url"]
     if request.partial:
         return fragment(headers={"HX-Redirect": url})
     link = h.a("Continue to ", urlsplit(url).hostname, href=url, class_="button primary", rel="noreferrer")
-    return page(request, "connections", name, heading(name), h.section(h.h2("Approval"), h.p(link), class_="card"))
+    return page(request, "connections", name, card("Approval", h.p(link)))
 
 
 def answered(request: PageRequest) -> Response:
@@ -105,7 +105,7 @@ def answered(request: PageRequest) -> Response:
             raise unknown()
         found = request.connections.authorizing().complete(place[1], given, browser=request.csrf)
     except JackfieldError as error:
-        failed = [heading("Not connected"), fault_of(error.message, error.hint), h.p(h.a("Connections", href="/connections"))]
+        failed = [fault_of(error.message, error.hint), h.p(h.a("Connections", href="/connections"))]
         return page(request, "connections", "Not connected", *failed, status=error.http_status)
     return redirect(request, f"/connections/{found.connection}?done=connected")
 
@@ -119,7 +119,7 @@ def polled(request: PageRequest) -> Response:
         return redirect(request, f"/connections/{name}?done=connected")
     failed = found["status"] == "failed"
     content = notice(f"Not connected: {found.get('reason')}. Connect again.", tone="bad") if failed else _awaited(name, str(found["id"]))
-    return fragment(content) if request.partial else page(request, "connections", name, heading(name), h.section(content, class_="card"))
+    return outcome(request, "connections", name, content)
 
 
 def _device(request: PageRequest, name: str, found: Mapping[str, Any]) -> Markup:

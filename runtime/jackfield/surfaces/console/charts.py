@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from jackfield.surfaces.console.components import span_text
-from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.markup import Markup, Node
+from jackfield.surfaces.console.components import h, span_text
 from jackfield.surfaces.console.statistics import Bucket, Row
 
 _WIDTH = 640

@@ -1,4 +1,7 @@
-"""Building blocks of pages: headings, badges, tables, notices, tabs, code to copy."""
+"""Building blocks of pages: headings, badges, cards, notices, forms and their fields, filters, tabs, code to copy.
+
+Tables and lists of facts are ``jackfield.markup``'s, which the pages of catalogues use, too.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
+from jackfield import markup
+from jackfield.errors import JackfieldError
 from jackfield.hints import worded
-from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.markup import Attribute, Markup, Node, Tags
+from jackfield.surfaces.console.page_request import PageRequest
+from jackfield.surfaces.shared.prefix import below_prefix
+
+h = Tags(below_prefix)
+"""Elements whose addresses are right below a path of another host, too."""
 
 _TONES = {
     "succeeded": "good", "connected": "good", "ok": "good", "active": "good", "passed": "good", "allowed": "good",
@@ -20,6 +31,7 @@ _TONES = {
 _WORDS = {"in_doubt": "in doubt", "ok": "working", "dead": "dead letter"}
 _WORD = re.compile("[a-z]+")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_BELOW_TITLE = 2
 
 
 def badge(word: str) -> Markup:
@@ -52,6 +64,17 @@ def fault_of(message: str, hint: str | None = None, details: Iterable[Mapping[st
     return h.div(
         h.p(_sentence(message), class_="message"), h.ul(rows, class_="faults") if rows else None, advice, class_="notice bad", role="alert"
     )
+
+
+def fault(error: JackfieldError) -> Markup:
+    """Render an error with its details."""
+    return fault_of(error.message, error.hint, [item.to_json() for item in error.details])
+
+
+def done_notice(request: PageRequest, texts: Mapping[str, str], *warnings: str) -> Markup | None:
+    """Render the outcome of the previous request; ``?done=`` only selects one of ``texts``, so a link cannot inject text."""
+    done = request.query.get("done", "")
+    return notice(texts[done], tone="warn" if done in warnings else "good") if done in texts else None
 
 
 def _sentence(message: str) -> str:
@@ -103,28 +126,6 @@ def span_text(seconds: float | None) -> str:
     return f"{seconds:.1f} s" if seconds < _MINUTE else f"{seconds / _MINUTE:.1f} min"
 
 
-def terms(pairs: Iterable[tuple[str, Node]]) -> Markup:
-    """Render names and values as a list; omit None."""
-    return h.dl([h.div(h.dt(name), h.dd(value)) for name, value in pairs if value is not None], class_="terms")
-
-
-def rows_table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Node]], *, empty: Node = "Nothing yet.") -> Markup:
-    """Render a table that turns into cards on narrow screens: each cell carries its column's name, the first one heads its row."""
-    body = [
-        h.tr(
-            [
-                h.th(h.div(cell), scope="row", data_label=column) if place == 0 else h.td(h.div(cell), data_label=column)
-                for place, (column, cell) in enumerate(zip(columns, row, strict=True))
-            ]
-        )
-        for row in rows
-    ]
-    if not body:
-        return h.p(empty, class_="empty")
-    head = h.thead(h.tr([h.th(column, scope="col") for column in columns]))
-    return h.table(h.caption(caption, class_="unseen"), head, h.tbody(body), class_="rows")
-
-
 def json_text(value: Any) -> str:
     """Format a value as indented JSON."""
     return json.dumps(value, indent=2, ensure_ascii=False)
@@ -152,9 +153,44 @@ def tabs(name: str, panels: Sequence[tuple[str, Node]]) -> Markup:
     return h.div(h.div(buttons, role="tablist", aria_label=name.replace("-", " ")), bodies, class_="tabs", id=f"{name}-tabs")
 
 
+def card(title: Node, *content: Node, class_: str = "card", **attributes: Attribute) -> Markup:
+    """Render a section of a page."""
+    return h.section(h.h2(title), *content, class_=class_, **attributes)
+
+
+def folded(title: str, *content: Node, **attributes: Attribute) -> Markup:
+    """Render a section that shows its content on request."""
+    return h.details(h.summary(h.h2(title)), *content, class_="card", **attributes)
+
+
+def guide(text: str) -> Markup:
+    """Render a connector's Markdown document, with its headings below that of the page."""
+    return h.div(markup.document(text, _BELOW_TITLE, new_window=True), class_="prose")
+
+
+def line(text: str) -> Markup:
+    """Render a connector's inline Markdown, such as the description of a field."""
+    return markup.line(text, new_window=True)
+
+
+def outside(address: object, text: str | None = None) -> Markup | None:
+    """Render a link to another site, by default with its address as text; None unless it is one of the web."""
+    if not isinstance(address, str) or not address.startswith(("https://", "http://")):
+        return None
+    return h.a(text or address, href=address, rel="noreferrer noopener", target="_blank")
+
+
 def csrf_field(token: str) -> Markup:
     """Render the hidden CSRF field that every form with side effects needs."""
     return h.input(type="hidden", name="csrf", value=token)
+
+
+def form(
+    request: PageRequest, address: str, *content: Node, into: str | None = None, swap: str = "innerHTML", **attributes: Attribute
+) -> Markup:
+    """Render a form with side effects. ``into`` selects the element in which its answer is shown without loading the page anew."""
+    partly: dict[str, Attribute] = {"hx_post": address, "hx_target": into, "hx_swap": swap} if into else {}
+    return h.form(csrf_field(request.csrf), *content, method="post", action=address, **partly, **attributes)
 
 
 def field(name: str, label: str, control: Node, hint: Node = None) -> Markup:
@@ -163,9 +199,50 @@ def field(name: str, label: str, control: Node, hint: Node = None) -> Markup:
     return h.div(h.label(label, for_=name), below, control, class_="field")
 
 
-def option_list(choices: Iterable[tuple[str, str]], chosen: str) -> list[Markup]:
-    """Render the options of a select."""
-    return [h.option(text, value=value, selected=value == chosen) for value, text in choices]
+def text_field(name: str, label: str, /, value: Attribute = None, hint: Node = None, **attributes: Attribute) -> Markup:
+    """Render a labelled field for a line of text."""
+    given: dict[str, Attribute] = {"type": "text", "name": name, "autocomplete": "off", "spellcheck": "false", **attributes}
+    return field(name, label, h.input(id=name, value=value, aria_describedby=_described(name, hint), **given), hint)
+
+
+def lines_field(name: str, label: str, lines: Iterable[str], hint: Node = None, **attributes: Attribute) -> Markup:
+    """Render a labelled field for a list, one item per line."""
+    area = h.textarea("\n".join(lines), id=name, name=name, spellcheck="false", aria_describedby=_described(name, hint), **attributes)
+    return field(name, label, area, hint)
+
+
+def choice_field(name: str, label: str, choices: Iterable[tuple[str, str]], chosen: str) -> Markup:
+    """Render a labelled field for one of several values; ``choices`` are values with their titles."""
+    options = [h.option(text, value=value, selected=value == chosen) for value, text in choices]
+    return field(name, label, h.select(options, id=name, name=name))
+
+
+def check_field(name: str, label: str, on: bool, hint: str | None = None, *, changes: bool = True) -> Markup:
+    """Render a box to tick with its label; one that the visitor may not change is disabled."""
+    box = h.input(type="checkbox", id=name, name=name, checked=on, disabled=not changes, aria_describedby=_described(name, hint))
+    return h.div(h.label(box, " ", label, for_=name), h.p(hint, class_="hint", id=f"{name}-hint") if hint else None, class_="field check")
+
+
+def _described(name: str, hint: Node) -> str | None:
+    return f"{name}-hint" if hint is not None else None
+
+
+def filters(address: str, *fields: Node, further: Node = None, live: bool = True) -> Markup:
+    """Render the filters of a list, with ``further`` ones below. A live list shows what is found while they are changed."""
+    partly = {**_found(address, "input delay:250ms, submit"), "hx_replace_url": "true"} if live else {}
+    return h.form(fields, h.button("Filter"), further, action=address, class_="filters", **partly)
+
+
+def search(address: str, label: str, words: str, *content: Node, live: bool = False) -> Markup:
+    """Render a search box. A live list shows what is found while typing."""
+    partly = _found(address, "input changed delay:200ms, search") if live else {}
+    box = h.input(type="search", id="q", name="q", value=words, placeholder=label, autocomplete="off", **partly)
+    hidden = h.label(label, for_="q", class_="unseen")
+    return h.form(hidden, box, *content, h.button("Search"), role="search", action=address, class_="searching")
+
+
+def _found(address: str, trigger: str) -> dict[str, Attribute]:
+    return {"hx_get": address, "hx_trigger": trigger, "hx_target": "#found", "hx_sync": "this:replace"}
 
 
 def live(address: str, seconds: int, identifier: str, *content: Node) -> Markup:
@@ -173,6 +250,9 @@ def live(address: str, seconds: int, identifier: str, *content: Node) -> Markup:
     return h.div(*content, id=identifier, hx_get=address, hx_trigger=f"every {seconds}s", hx_swap="innerMorph", hx_target="this")
 
 
-def more(address: str | None, text: str = "Older") -> Markup | None:
-    """Render the link to the next page of a list."""
-    return h.p(h.a(text, href=address, class_="button"), class_="more") if address else None
+def more(address: str, text: str = "Older", /, **query: str | int | None) -> Markup | None:
+    """Render the link to the next page of a list; None if the last item of the query, its place in the list, is None."""
+    if next(reversed(query.values())) is None:
+        return None
+    kept = {name: value for name, value in query.items() if value}
+    return h.p(h.a(text, href=f"{address}?{urlencode(kept)}", class_="button"), class_="more")

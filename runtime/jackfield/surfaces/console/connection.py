@@ -14,13 +14,28 @@ from jackfield.connections.named_connection import STORE
 from jackfield.errors import JackfieldError, UnknownConnector
 from jackfield.management.diagnosis import doctors
 from jackfield.management.policies import TooWide
+from jackfield.markup import Markup, Node, codes, terms
 from jackfield.surfaces.console import authorization
 from jackfield.surfaces.console.action import FORM_SCRIPTS
-from jackfield.surfaces.console.components import at, badge, code_block, csrf_field, field, heading, json_text, notice, tabs, terms
+from jackfield.surfaces.console.components import (
+    at,
+    badge,
+    card,
+    code_block,
+    csrf_field,
+    done_notice,
+    folded,
+    form,
+    guide,
+    h,
+    heading,
+    json_text,
+    notice,
+    tabs,
+    text_field,
+)
 from jackfield.surfaces.console.connection_form import editor_of
-from jackfield.surfaces.console.connections import account_of, done_notice
-from jackfield.surfaces.console.markdown import guide
-from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.surfaces.console.connections import account_of
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page, redirect
 
@@ -90,9 +105,9 @@ def shown(request: PageRequest) -> Response:
             ("External ID", f"cannot be read: {unreadable}" if unreadable else None),
         ]
     )
-    approval = authorization.card(request, row, kind.about.authorizes if kind else ())
+    approval = authorization.approval_card(request, row, kind.about.authorizes if kind else ())
     content: list[Node] = [
-        _title(row), done_notice(request, _DONE), h.section(facts, class_="card"), approval, _test_card(request, row, external_id)
+        done_notice(request, _DONE), h.section(facts, class_="card"), approval, _test_card(request, row, external_id)
     ]  # fmt: skip
     if kind is not None:
         content += [
@@ -101,7 +116,7 @@ def shown(request: PageRequest) -> Response:
             _guide(kind),
         ]
     content += [_rename(request, row), _remove(request, row)] if stored and request.may("manage") else []
-    return page(request, "connections", str(row["name"]), *content, scripts=FORM_SCRIPTS)
+    return page(request, "connections", str(row["name"]), *content, head=_title(row), scripts=FORM_SCRIPTS)
 
 
 def tested(request: PageRequest) -> Response:
@@ -148,16 +163,15 @@ def _test_card(request: PageRequest, row: Mapping[str, Any], external_id: str | 
     steps = [_step(item, external_id) for item in last.get("steps", ())]
     untested = h.p("Not tested yet. A test signs in and makes read-only requests.")
     status_line = h.p("Tested ", at(when, request.now), class_="muted") if last else untested
-    form = h.form(
-        csrf_field(request.csrf), h.button("Test", class_="primary", disabled=not request.may("invoke")), h.span("Testing…", class_="busy-note", role="status"),
-        method="post", action=f"/connections/{row['name']}/test", hx_post=f"/connections/{row['name']}/test", hx_target="#test", hx_swap="outerHTML",
-    )  # fmt: skip
+    button = h.button("Test", class_="primary", disabled=not request.may("invoke"))
+    busy = h.span("Testing…", class_="busy-note", role="status")
+    test = form(request, f"/connections/{row['name']}/test", button, busy, into="#test", swap="outerHTML")
     top = h.div(h.h2("Test"), badge(str(row.get("status", "untested"))), class_="row")
     examine = (
         h.p(h.a("Run full diagnostics", href=f"/connections/{row['name']}/doctor")) if doctors(request.catalog, str(row["type"])) else None
     )
     done = h.ol(steps, class_="steps") if steps else None
-    return h.section(top, status_line, done, form, examine, id="test", class_="card", aria_live="polite")
+    return h.section(top, status_line, done, test, examine, id="test", class_="card", aria_live="polite")
 
 
 def _step(item: Mapping[str, Any], external_id: str | None) -> Markup:
@@ -192,8 +206,7 @@ def _policies(request: PageRequest, row: Mapping[str, Any], external: str | None
     panels = [(title, code_block(_document(found[key]), title)) for key, title in _DOCUMENTS if key in found]
     if made is not None and not panels:
         return None
-    needed = ["Minimum permissions for this connection's actions: ", [[h.code(name), " "] for name in found.get("permissions", ())]]
-    needed = ["Minimum permissions for this connection's actions: ", [[h.code(name), " "] for name in found.get("permissions", ())]]
+    needed = ["Minimum permissions for this connection's actions: ", codes(found.get("permissions", ()))]
     return h.section(
         h.h2("Required permissions", id="policies"),
         h.p(needed) if made else None,
@@ -220,17 +233,10 @@ def _made(
 
 def _policy_form(row: Mapping[str, Any], principal: str | None, connector: str | None, *, trusts: bool) -> Markup:
     """Render the form that narrows the policies to one connector, and says whom a role trusts."""
-    one = h.input(
-        type="text", id="connector", name="connector", value=connector, autocomplete="off", spellcheck="false", placeholder="aws.s3",
-        aria_describedby="connector-hint",
-    )  # fmt: skip
-    who = h.input(
-        type="text", id="principal", name="principal", value=principal, autocomplete="off", spellcheck="false",
-        placeholder="arn:aws:iam::111122223333:user/jackfield", aria_describedby="principal-hint",
-    )  # fmt: skip
+    example, arn = "arn:aws:iam::111122223333:user/jackfield", "ARN of the user or role that assumes this role, for the trust policy."
     return h.form(
-        field("connector", "Connector", one, "Only what the actions of this connector need."),
-        field("principal", "Principal", who, "ARN of the user or role that assumes this role, for the trust policy.") if trusts else None,
+        text_field("connector", "Connector", connector, "Only what the actions of this connector need.", placeholder="aws.s3"),
+        text_field("principal", "Principal", principal, arn, placeholder=example) if trusts else None,
         h.button("Apply"), action=f"/connections/{row['name']}#policies", class_="inline",
     )  # fmt: skip
 
@@ -243,9 +249,9 @@ def _values_card(request: PageRequest, row: Mapping[str, Any], kind: Kind, *, st
     if not stored or not request.may("manage"):
         reason = f"Defined in {row.get('source')}; edit it there." if not stored else "Your token is not allowed to edit connections."
         values = [(name, h.code(value if isinstance(value, str) else json_text(value))) for name, value in row["values"].items()]
-        return h.section(h.h2("Values"), h.p(reason, class_="muted"), terms(values), class_="card")
+        return card("Values", h.p(reason, class_="muted"), terms(values))
     own = request.connections.access().own_external_id
-    form = h.form(
+    edit = h.form(
         csrf_field(request.csrf),
         h.input(type="hidden", name="version", value=row["version"]),
         h.input(type="hidden", name="values", data_collected="values", value="{}"),
@@ -260,32 +266,22 @@ def _values_card(request: PageRequest, row: Mapping[str, Any], kind: Kind, *, st
         hx_post=f"/connections/{row['name']}/values", hx_target="#outcome", hx_swap="innerHTML", novalidate=True,
     )  # fmt: skip
     hint = h.p("Secrets are never shown. Leave a secret empty to keep it.", class_="muted")
-    return h.details(h.summary(h.h2("Values")), hint, form, class_="card", id="values", open=opened)
+    return folded("Values", hint, edit, id="values", open=opened)
 
 
 def _guide(kind: Kind) -> Markup | None:
     if not kind.about.setup:
         return None
-    return h.details(h.summary(h.h2("Setup guide")), h.div(guide(kind.about.setup), class_="prose"), class_="card")
+    return folded("Setup guide", guide(kind.about.setup))
 
 
 def _rename(request: PageRequest, row: Mapping[str, Any]) -> Markup:
-    new = h.input(
-        type="text", id="new", name="new", value=row["name"], required=True, maxlength=100, autocomplete="off", aria_describedby="new-hint"
-    )
-    form = h.form(
-        csrf_field(request.csrf), field("new", "Name", new, "Invocations that use the old name will fail."), h.button("Rename"),
-        method="post", action=f"/connections/{row['name']}/name",
-    )  # fmt: skip
-    return h.details(h.summary(h.h2("Rename")), form, class_="card")
+    new = text_field("new", "Name", str(row["name"]), "Invocations that use the old name will fail.", required=True, maxlength=100)
+    return folded("Rename", form(request, f"/connections/{row['name']}/name", new, h.button("Rename")))
 
 
 def _remove(request: PageRequest, row: Mapping[str, Any]) -> Markup:
     ended = ", and revokes its approval at the provider" if row.get("authorization", {}).get("status") == "granted" else None
-    form = h.form(
-        csrf_field(request.csrf),
-        h.p("This deletes the connection and its secrets", ended, ". Invocations that use it will fail. This cannot be undone."),
-        h.button(f"Remove {row['name']}", class_="danger"),
-        method="post", action=f"/connections/{row['name']}/removal",
-    )  # fmt: skip
-    return h.details(h.summary(h.h2("Remove")), form, class_="card")
+    text = h.p("This deletes the connection and its secrets", ended, ". Invocations that use it will fail. This cannot be undone.")
+    button = h.button(f"Remove {row['name']}", class_="danger")
+    return folded("Remove", form(request, f"/connections/{row['name']}/removal", text, button))

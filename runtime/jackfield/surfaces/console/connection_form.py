@@ -14,12 +14,11 @@ from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.hints import worded
 from jackfield.invocation import decode
 from jackfield.management.drafts import Provenance
+from jackfield.markup import Markup, Node
 from jackfield.surfaces.console.action import FORM_SCRIPTS
-from jackfield.surfaces.console.components import csrf_field, fault_of, field, heading
+from jackfield.surfaces.console.components import card, csrf_field, fault_of, guide, h, line, text_field
 from jackfield.surfaces.console.connectors import icon_of
 from jackfield.surfaces.console.form_schema import form_schema
-from jackfield.surfaces.console.markdown import guide, line
-from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.shared.problem import Problem
@@ -45,7 +44,7 @@ def shown(request: PageRequest) -> Response:
         content, title, lead = _form(request, kind, inside=inside), f"New connection: {kind.about.title}", line(kind.about.description)
     if inside:
         return fragment(h.p(lead, class_="lead"), content)
-    return page(request, "connections", title, heading(title, lead=lead), content, scripts=FORM_SCRIPTS)
+    return page(request, "connections", title, content, lead=lead, scripts=FORM_SCRIPTS)
 
 
 def created(request: PageRequest) -> Response:
@@ -153,22 +152,14 @@ def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
 def _form(request: PageRequest, kind: Kind, *, inside: bool) -> Markup:
     own = request.connections.access().own_external_id
     made = _generated(kind.schema) if not own else []
-    name = h.input(
-        type="text",
-        id="name",
-        name="name",
-        required=True,
-        maxlength=100,
-        autocomplete="off",
-        spellcheck="false",
-        aria_describedby="name-hint",
-    )
+    hint = f"{_NAME} Invocations refer to the connection by this name."
+    name = text_field("name", "Name", hint=hint, required=True, maxlength=100)
     form = h.form(
         csrf_field(request.csrf),
         h.input(type="hidden", name="type", value=kind.full_name),
         h.input(type="hidden", name="values", data_collected="values", value="{}"),
         h.input(type="hidden", name="inside", value="1") if inside else None,
-        h.div(field("name", "Name", name, [_NAME, " Invocations refer to the connection by this name."]), data_schemapath="values.name"),
+        h.div(name, data_schemapath="values.name"),
         editor_of(kind, {}, own_external_id=own, fresh=True),
         _external_id_note() if made else None,
         h.div(id="outcome", aria_live="polite"),
@@ -196,7 +187,7 @@ def _buttons(*, untested_first: bool) -> Markup:
 def _guide(kind: Kind) -> Markup | None:
     if not kind.about.setup:
         return None
-    return h.section(h.h2("Setup guide"), h.div(guide(kind.about.setup), class_="prose"), class_="card beside-form")
+    return card("Setup guide", guide(kind.about.setup), class_="card beside-form")
 
 
 def _saved(request: PageRequest, save: Callable[..., dict[str, Any]], address: str) -> Response:

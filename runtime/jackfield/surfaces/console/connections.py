@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from jackfield.surfaces.console.components import badge, heading, more, notice, option_list, rows_table
-from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.markup import Markup, Node, table
+from jackfield.surfaces.console.components import badge, choice_field, done_notice, filters, h, heading, more, notice, text_field
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page
 
 _PAGE = 50
 _MOST = 1000
+_STATUSES = (("", "Any status"), ("ok", "Working"), ("failing", "Failing"), ("untested", "Untested"))
 _DONE = {"removed": "Connection removed, with its secrets."}
 
 
@@ -26,10 +26,9 @@ def listed(request: PageRequest) -> Response:
         return fragment(found)
     make = h.a("New connection", href="/new-connection", class_="button primary") if request.may("manage") else None
     lead = "A connection holds the credentials for one account. Actions use it to sign in."
-    return page(
-        request, "connections", "Connections", heading("Connections", make, lead=lead), done_notice(request, _DONE), _problems(request),
-        _filters(request), h.div(found, id="found", aria_live="polite"),
-    )  # fmt: skip
+    above = [done_notice(request, _DONE), _problems(request), _filters(request)]
+    head = heading("Connections", make, lead=lead)
+    return page(request, "connections", "Connections", *above, h.div(found, id="found", aria_live="polite"), head=head)
 
 
 def account_of(row: Mapping[str, Any]) -> Node:
@@ -41,12 +40,6 @@ def account_of(row: Mapping[str, Any]) -> Node:
     return [label or identifier, h.span(f" ({identifier})", class_="muted") if label and identifier and identifier not in label else None]
 
 
-def done_notice(request: PageRequest, texts: Mapping[str, str]) -> Markup | None:
-    """Render the outcome of the previous request; ``?done=`` only selects one of ``texts``, so a link cannot inject text."""
-    text = texts.get(request.query.get("done", ""))
-    return notice(text, tone="good") if text else None
-
-
 def _problems(request: PageRequest) -> list[Markup]:
     known = request.connections
     return [notice(text, tone="warn") for text in (*known.problems, *known.warnings)]
@@ -55,20 +48,12 @@ def _problems(request: PageRequest) -> list[Markup]:
 def _filters(request: PageRequest) -> Markup:
     there = sorted({str(row["type"]) for row in request.connections.list(limit=_MOST).items})
     types = [(name, f"{found.about.title} ({name})" if (found := request.connections.kinds.known(name)) else name) for name in there]
-    text = h.input(
-        type="search", id="text", name="text", value=request.query.get("text", ""), autocomplete="off", placeholder="Name, type or account"
+    return filters(
+        "/connections",
+        text_field("text", "Search", request.query.get("text", ""), type="search", placeholder="Name, type or account"),
+        choice_field("type", "Type", [("", "All types"), *types], request.query.get("type", "")),
+        choice_field("status", "Status", _STATUSES, request.query.get("status", "")),
     )
-    kind = h.select(option_list([("", "All types"), *types], request.query.get("type", "")), id="type", name="type")
-    status = h.select(
-        option_list([("", "Any status"), ("ok", "Working"), ("failing", "Failing"), ("untested", "Untested")], request.query.get("status", "")),
-        id="status", name="status",
-    )  # fmt: skip
-    return h.form(
-        h.div(h.label("Search", for_="text"), text), h.div(h.label("Type", for_="type"), kind), h.div(h.label("Status", for_="status"), status),
-        h.button("Filter"),
-        action="/connections", class_="filters", hx_get="/connections", hx_trigger="input delay:200ms, submit", hx_target="#found",
-        hx_replace_url="true", hx_sync="this:replace",
-    )  # fmt: skip
 
 
 def _found(request: PageRequest) -> Markup:
@@ -78,10 +63,9 @@ def _found(request: PageRequest) -> Markup:
     rows = [_row(row) for row in page_.items if not status or row.get("status") == status]
     narrowed = any(given.get(name) for name in ("text", "type", "status"))
     empty = "No connection matches." if narrowed else _first(request)
-    table = rows_table("Connections", ("Name", "Status", "Account", "Type", "Source"), rows, empty=empty)
-    filters = {name: given[name] for name in ("text", "type", "status") if given.get(name)}
-    address = f"/connections?{urlencode({**filters, 'cursor': page_.next_cursor})}" if page_.next_cursor else None
-    return h.div(table, more(address, "More"))
+    shown = table("Connections", ("Name", "Status", "Account", "Type", "Source"), rows, empty=empty)
+    kept = {name: given.get(name) for name in ("text", "type", "status")}
+    return h.div(shown, more("/connections", "More", **kept, cursor=page_.next_cursor or None))
 
 
 def _first(request: PageRequest) -> Node:

@@ -8,17 +8,14 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.catalog import Entry
-from jackfield.errors import JackfieldError
 from jackfield.manifest import Manifest
+from jackfield.markup import Markup, table, terms
 from jackfield.surfaces.console.action_list import actions_listed
-from jackfield.surfaces.console.components import badge, heading, notice, rows_table, terms
-from jackfield.surfaces.console.markdown import guide, line
+from jackfield.surfaces.console.components import badge, guide, h, heading, line, notice, outside, search
 from jackfield.surfaces.console.marketplace import may_install
-from jackfield.surfaces.console.markup import Markup, h
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.revocations import revoked_here, revoked_notices
 from jackfield.surfaces.console.shell import fragment, page
-from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.searching import found_actions, listed_connectors
 
 _FOUND = 60
@@ -49,20 +46,11 @@ def listed(request: PageRequest) -> Response:
     found = _found(request, words)
     if request.partial:
         return fragment(found)
-    search = h.form(
-        h.label("Search connectors and actions", for_="q", class_="unseen"),
-        h.input(
-            type="search", id="q", name="q", value=words, placeholder="Search connectors and actions", autocomplete="off",
-            hx_get="/connectors", hx_trigger="input changed delay:200ms, search", hx_target="#found", hx_sync="this:replace",
-        ),
-        h.button("Search"),
-        role="search", action="/connectors", class_="searching",
-    )  # fmt: skip
     add = h.a("Add connectors", href="/marketplace", class_="button") if may_install(request) else None
     lead = "Installed connectors." if add else "Installed connectors. To add one, install its package and restart the server."
-    return page(
-        request, "connectors", "Connectors", heading("Connectors", add, lead=lead), search, h.div(found, id="found", aria_live="polite")
-    )
+    box = search("/connectors", "Search connectors and actions", words, live=True)
+    head = heading("Connectors", add, lead=lead)
+    return page(request, "connectors", "Connectors", box, h.div(found, id="found", aria_live="polite"), head=head)
 
 
 def _found(request: PageRequest, words: str) -> Markup:
@@ -81,7 +69,7 @@ def _found(request: PageRequest, words: str) -> Markup:
     wanted = words.casefold().split()
     connectors = [entry for entry in entries if all(word in f"{entry.key} {entry.title}".casefold() for word in wanted)]
     actions, _ = found_actions(request.search, request.catalog, words, None, None, 0, _FOUND)
-    table = rows_table(
+    matching = table(
         "Matching actions",
         ("Action", "Connector", "Effect", "Description"),
         [
@@ -96,7 +84,7 @@ def _found(request: PageRequest, words: str) -> Markup:
         h.p(f"No action matches all words of “{words}”. These are the closest.", class_="muted")
         if actions and not actions[0].exact
         else None,
-        table,
+        matching,
     )
 
 
@@ -126,10 +114,7 @@ def _source_card(name: str) -> Markup:
 def shown(request: PageRequest) -> Response:
     """``GET /connectors/{key}``."""
     request.require("read")
-    try:
-        manifest = request.catalog.find(request.path("key"))
-    except JackfieldError as error:
-        raise Problem(404, error.message) from None
+    manifest = request.manifest()
     raw = manifest.raw
     title = heading([icon_of(manifest), manifest.title], h.span(manifest.version, class_="badge plain"), lead=manifest.description)
     facts = terms(
@@ -137,26 +122,20 @@ def shown(request: PageRequest) -> Response:
             ("Key", h.code(manifest.key)),
             ("Categories", ", ".join(map(str, raw.get("categories", ()))) or None),
             ("Licence", raw.get("license")),
-            ("Documentation", _documentation(raw.get("documentationUrl"))),
+            ("Documentation", outside(raw.get("documentationUrl"))),
         ]
     )
     return page(
         request,
         "connectors",
         manifest.title,
-        title,
         revoked_notices(request, manifest.key),
         facts,
         h.h2("Actions"),
         actions_listed(request, manifest),
         _types(request, manifest),
+        head=title,
     )
-
-
-def _documentation(address: object) -> Markup | None:
-    if not isinstance(address, str) or not address.startswith(("https://", "http://")):
-        return None
-    return h.a(address, href=address, rel="noreferrer noopener", target="_blank")
 
 
 def _types(request: PageRequest, manifest: Manifest) -> list[Markup]:
@@ -173,5 +152,5 @@ def _type_cards(request: PageRequest, manifest: Manifest) -> Iterable[Markup]:
         have = h.a(f"{count} in this workspace", href=f"/connections?type={name}") if count else "none in this workspace"
         make = h.a("New connection", href=f"/new-connection?type={name}", class_="button") if request.may("manage") else None
         limits = h.p(f"Only for {', '.join(kind.serves.actions)}: {kind.serves.reason}.", class_="muted") if kind.serves else None
-        setup = h.details(h.summary("Setup guide"), h.div(guide(kind.setup), class_="prose")) if kind.setup else None
+        setup = h.details(h.summary("Setup guide"), guide(kind.setup)) if kind.setup else None
         yield h.li(h.h3(kind.title), h.p(line(kind.description)), limits, h.p(h.code(name), " · ", have), h.p(make), setup, class_="card")

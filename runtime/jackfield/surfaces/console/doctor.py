@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
 from jackfield.management.diagnosis import DOCTOR, doctors
-from jackfield.surfaces.console.components import badge, csrf_field, fault_of, field, heading, notice
+from jackfield.markup import Markup, Node
+from jackfield.surfaces.console.components import badge, fault, form, h, notice, text_field
 from jackfield.surfaces.console.connection import cure
-from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page
 
@@ -24,8 +24,7 @@ def shown(request: PageRequest) -> Response:
         "Examines everything that ", h.a(row["name"], href=f"/connections/{row['name']}"),
         " depends on. All requests are read-only: no message is sent and nothing is changed.",
     ]  # fmt: skip
-    content = [heading("Doctor", lead=lead), _form(request, row), h.div(id="findings", aria_live="polite")]
-    return page(request, "connections", f"Doctor: {row['name']}", *content)
+    return page(request, "connections", f"Doctor: {row['name']}", _form(request, row), h.div(id="findings", aria_live="polite"), lead=lead)
 
 
 def examined(request: PageRequest) -> Response:
@@ -35,8 +34,7 @@ def examined(request: PageRequest) -> Response:
     try:
         found = request.runtime.diagnose(request.path("name"), inputs, caller=request.identity.caller, actor=request.identity.actor)
     except JackfieldError as error:
-        rows = [{"path": item.path, "message": item.message} for item in error.details]
-        return _answer(request, fault_of(error.message, error.hint, rows))
+        return _answer(request, fault(error))
     return _answer(request, *_findings(found))
 
 
@@ -45,16 +43,14 @@ def _answer(request: PageRequest, *content: Node) -> Response:
     if request.partial:
         return fragment(result)
     row = request.connections.show(request.path("name"))
-    return page(request, "connections", f"Doctor: {row['name']}", heading("Doctor"), _form(request, row), result)
+    return page(request, "connections", f"Doctor: {row['name']}", _form(request, row), result)
 
 
 def _form(request: PageRequest, row: Mapping[str, Any]) -> Markup:
-    address = f"/connections/{row['name']}/doctor"
-    return h.form(
-        csrf_field(request.csrf), *_fields(request, str(row["type"])), h.button("Examine", class_="primary", disabled=not request.may("invoke")),
-        h.span("Examining…", class_="busy-note", role="status"),
-        method="post", action=address, hx_post=address, hx_target="#findings", hx_swap="outerHTML", class_="card stack",
-    )  # fmt: skip
+    examine = h.button("Examine", class_="primary", disabled=not request.may("invoke"))
+    busy = h.span("Examining…", class_="busy-note", role="status")
+    content = [*_fields(request, str(row["type"])), examine, busy]
+    return form(request, f"/connections/{row['name']}/doctor", *content, into="#findings", swap="outerHTML", class_="card stack")
 
 
 def _fields(request: PageRequest, kind: str) -> Iterator[Markup]:
@@ -64,8 +60,7 @@ def _fields(request: PageRequest, kind: str) -> Iterator[Markup]:
         schemas |= request.catalog.find(key).actions[DOCTOR].inputs.get("properties", {})
     for name, schema in schemas.items():
         value = request.form.get(f"in.{name}", "")
-        box = h.input(name=f"in.{name}", id=f"in-{name}", value=value, autocomplete="off", aria_describedby=f"in-{name}-hint")
-        yield field(f"in-{name}", str(schema.get("title", name)), box, str(schema.get("description", "")))
+        yield text_field(f"in-{name}", str(schema.get("title", name)), value, str(schema.get("description", "")), name=f"in.{name}")
 
 
 def _findings(found: Mapping[str, Any]) -> Iterator[Markup]:

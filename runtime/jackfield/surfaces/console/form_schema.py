@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from jackfield.json_tools.walk import Schema, branches, extension, is_secret, target
-from jackfield.surfaces.console.markdown import line
+from jackfield.surfaces.console.components import line
 
 _DEEPEST = 3
 _SHOWN = 10

@@ -7,12 +7,24 @@ from typing import Any, Literal, cast
 
 from starlette.responses import Response
 
-from jackfield.access import Tokens
 from jackfield.errors import IdempotencyConflict, InvalidInvocation, JackfieldError
 from jackfield.journal import Entry
 from jackfield.management.dead_letters import audited_dead_letters
-from jackfield.surfaces.console.components import at, badge, code_block, csrf_field, heading, json_text, live, notice, span_text, terms
-from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.markup import Markup, Node, terms
+from jackfield.surfaces.console.components import (
+    at,
+    badge,
+    card,
+    code_block,
+    done_notice,
+    form,
+    h,
+    heading,
+    json_text,
+    live,
+    notice,
+    span_text,
+)
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.results import error_shown, output_shown
 from jackfield.surfaces.console.shell import fragment, page, redirect
@@ -27,9 +39,7 @@ def person(request: PageRequest, identifier: str) -> Node:
     if request.identity.rules and identifier != request.identity.id:
         return h.code(identifier)  # hide names of other tokens from a token with rules
     try:
-        token = Tokens(
-            request.server.storage.database, request.server.storage.vault, request.identity.workspace, request.server.clock
-        ).find(identifier)
+        token = request.tokens.find(identifier)
     except JackfieldError:
         return h.code(identifier)
     if not token.name:
@@ -60,10 +70,8 @@ def shown(request: PageRequest) -> Response:
         [f"{entry.connector} ", entry.action], badge("dead" if entry.dead_at is not None else entry.status), again,
         lead=[at(entry.created_at, request.now), " · ", h.code(entry.id)],
     )  # fmt: skip
-    done = request.query.get("done", "")
-    outcome = notice(_DONE[done], tone="warn" if done == "late" else "good") if done in _DONE else None
     body = live(f"/invocations/{entry.id}?live=1", _EVERY, "live", content) if entry.is_open else content
-    return page(request, "invocations", f"{entry.connector} {entry.action}", title, outcome, body)
+    return page(request, "invocations", f"{entry.connector} {entry.action}", done_notice(request, _DONE, "late"), body, head=title)
 
 
 def _again(entry: Entry) -> Markup:
@@ -122,8 +130,8 @@ def _content(request: PageRequest, entry: Entry) -> list[Node]:
     result: dict[str, Any] = dict(entry.result or {})
     error = error_shown(result["error"]) if "error" in result else None
     output = output_shown(result["output"]) if "output" in result and (result["output"] or entry.doubt is None) else None
-    answer = h.section(h.h2("Result"), error, output, class_="card") if error or output else None
-    tries = h.section(h.h2(timeline_title(entry)), timeline(entry), class_="card")
+    answer = card("Result", error, output) if error or output else None
+    tries = card(timeline_title(entry), timeline(entry))
     whole = h.details(h.summary("Entry as JSON"), code_block(json_text(entry.to_json()), "The entry as JSON"), class_="card")
     return [
         _doubt(request, entry),
@@ -138,8 +146,8 @@ def _content(request: PageRequest, entry: Entry) -> list[Node]:
 
 
 def _facts(request: PageRequest, entry: Entry) -> Markup:
-    return h.section(
-        h.h2("Request"),
+    return card(
+        "Request",
         terms(
             [
                 ("Connector", [h.a(entry.connector, href=f"/connectors/{entry.connector}"), f" {entry.connector_version or ''}"]),
@@ -161,7 +169,6 @@ def _facts(request: PageRequest, entry: Entry) -> Markup:
                 ("Inputs", _inputs(request, entry)),
             ]
         ),
-        class_="card",
     )
 
 
@@ -189,8 +196,8 @@ def _resolution(request: PageRequest, entry: Entry) -> Markup | None:
     if not settled:
         return None
     decision = "it took effect" if entry.status == "succeeded" else "it did not take effect"
-    return h.section(
-        h.h2("Resolved manually"),
+    return card(
+        "Resolved manually",
         terms(
             [
                 ("Resolution", decision),
@@ -214,12 +221,7 @@ def _doubt(request: PageRequest, entry: Entry) -> Markup | None:
             "It is not known whether this invocation took effect. Resolving it requires the scope ", h.code("manage"), ".", tone="warn"
         )
     lookup = [" Look for request ID ", h.code(entry.request_id), "."] if entry.request_id else None
-    form = h.form(
-        csrf_field(request.csrf),
-        h.button("Mark as succeeded", name="as", value="succeeded"),
-        h.button("Mark as failed", name="as", value="failed"),
-        method="post", action=f"/invocations/{entry.id}/resolve", class_="actions",
-    )  # fmt: skip
+    buttons = [h.button(f"Mark as {outcome}", name="as", value=outcome) for outcome in ("succeeded", "failed")]
     marks = [(name, value) for name, value in _marks(entry) if value is not None]
     again = h.details(
         h.summary("Run again without resolving it"),
@@ -227,8 +229,8 @@ def _doubt(request: PageRequest, entry: Entry) -> Markup | None:
         _again(entry),
         class_="further",
     )  # fmt: skip
-    return h.section(
-        h.h2("In doubt"),
+    return card(
+        "In doubt",
         h.p(
             "It is not known whether this invocation took full effect, partial effect or none. Check with the provider, then resolve it.",
             lookup,
@@ -238,7 +240,7 @@ def _doubt(request: PageRequest, entry: Entry) -> Markup | None:
             class_="muted",
         ),
         terms(marks) if marks else None,
-        form,
+        form(request, f"/invocations/{entry.id}/resolve", *buttons, class_="actions"),
         again if _installed(request, entry) else None,
         class_="card doubt",
     )
@@ -249,12 +251,12 @@ def _dead(request: PageRequest, entry: Entry) -> Markup | None:
     if entry.dead_at is None:
         return None
     scope = h.p("Redriving it requires the scope ", h.code("manage"), ".", class_="muted")
-    form = h.form(csrf_field(request.csrf), h.button("Redrive"), method="post", action=f"/invocations/{entry.id}/redrive", class_="actions")
-    return h.section(
-        h.h2("Dead letter"),
+    redrive = form(request, f"/invocations/{entry.id}/redrive", h.button("Redrive"), class_="actions")
+    return card(
+        "Dead letter",
         h.p(f"Given up after {len(entry.deliveries)} deliveries: each time, its worker was lost. Find the cause before you redrive it."),
         h.p("“Redrive” queues it again with the same inputs and idempotency key, and a fresh count of deliveries.", class_="muted"),
-        form if request.may("manage") else scope,
+        redrive if request.may("manage") else scope,
         class_="card doubt",
     )
 
@@ -263,7 +265,5 @@ def _waiting(request: PageRequest, entry: Entry) -> Markup | None:
     if not entry.is_open:
         return None
     word = "Waiting for a worker." if entry.status == "queued" else "Running."
-    cancel = h.form(
-        csrf_field(request.csrf), h.button("Cancel", disabled=not request.may("invoke")), method="post", action=f"/invocations/{entry.id}/cancel"
-    )  # fmt: skip
-    return notice(h.p(word), cancel)
+    button = h.button("Cancel", disabled=not request.may("invoke"))
+    return notice(h.p(word), form(request, f"/invocations/{entry.id}/cancel", button))

@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from jackfield.access import Token, Tokens
+from jackfield.access import Token
 from jackfield.journal import Entry
-from jackfield.surfaces.console.components import at, badge, heading, live, more, option_list, rows_table, span_text
-from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.markup import Markup, Node, table
+from jackfield.surfaces.console.components import at, badge, choice_field, filters, h, live, more, span_text, text_field
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page
 from jackfield.surfaces.shared.problem import Problem
@@ -43,7 +43,7 @@ def listed(request: PageRequest) -> Response:
     if request.partial:
         return fragment(found)
     lead = "Calls in this workspace, with their callers and outcomes."
-    return page(request, "invocations", "Invocations", heading("Invocations", lead=lead), _filters(request), h.div(found, id="found"))
+    return page(request, "invocations", "Invocations", _filters(request), h.div(found, id="found"), lead=lead)
 
 
 def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node) -> Markup:
@@ -63,7 +63,7 @@ def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node
         )
         for entry in entries
     ]
-    return rows_table(caption, ("Created", "Action", "Status", "Connection", "Attempts", "Duration"), rows, empty=empty)
+    return table(caption, ("Created", "Action", "Status", "Connection", "Attempts", "Duration"), rows, empty=empty)
 
 
 def _given(request: PageRequest) -> dict[str, str]:
@@ -92,35 +92,21 @@ def _caller(request: PageRequest, given: str) -> str:
 
 
 def _tokens(request: PageRequest) -> list[Token]:
-    return Tokens(request.server.storage.database, request.server.storage.vault, request.identity.workspace, request.server.clock).list(
-        limit=_SUGGESTED
-    )[0]
+    return request.tokens.list(limit=_SUGGESTED)[0]
 
 
 def _filters(request: PageRequest) -> Markup:
     given = _given(request)
-    search = h.input(type="search", id="q", name="q", value=given.get("q", ""), autocomplete="off", placeholder="ID, key, error, label …")
-    status = h.select(option_list(_STATUSES, given.get("status", "")), id="status", name="status")
     spans = [("", "Any time"), *((key, title) for key, (_, title) in _SINCE.items())]
-    since = h.select(option_list(spans, given.get("since", "")), id="since", name="since")
-    texts = [
-        h.div(
-            h.label(title, for_=name),
-            h.input(
-                type="text", id=name, name=name, value=given.get(name, ""), autocomplete="off", spellcheck="false",
-                list="callers" if name == "caller" else None,
-            ),
-        )
-        for name, title in _TEXTS
-    ]  # fmt: skip
+    texts = [text_field(name, title, given.get(name, ""), list="callers" if name == "caller" else None) for name, title in _TEXTS]
     opened = any(name in given for name, _ in _TEXTS)
-    return h.form(
-        h.div(h.label("Search", for_="q"), search), h.div(h.label("Status", for_="status"), status), h.div(h.label("Time", for_="since"), since),
-        h.button("Filter"),
-        h.details(h.summary("More filters"), h.div(texts, _callers(request), class_="filters"), open=opened, class_="more-filters"),
-        action="/invocations", class_="filters", hx_get="/invocations", hx_trigger="input delay:300ms, submit", hx_target="#found",
-        hx_replace_url="true", hx_sync="this:replace",
-    )  # fmt: skip
+    return filters(
+        "/invocations",
+        text_field("q", "Search", given.get("q", ""), type="search", placeholder="ID, key, error, label …"),
+        choice_field("status", "Status", _STATUSES, given.get("status", "")),
+        choice_field("since", "Time", spans, given.get("since", "")),
+        further=h.details(h.summary("More filters"), h.div(texts, _callers(request), class_="filters"), open=opened, class_="more-filters"),
+    )
 
 
 def _callers(request: PageRequest) -> Markup:
@@ -141,10 +127,8 @@ def _found(request: PageRequest) -> Markup:
     empty = fits if given else ["No invocations yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
     content = [
         entries_table(entries, request.now, caption="Invocations", empty=empty),
-        more(f"/invocations?{urlencode({**given, 'cursor': following})}" if following else None),
+        more("/invocations", **given, cursor=following or None),
     ]
-    if cursor is not None:
-        return h.div(content)
-    if request.query.get("live") == "1":
+    if cursor is not None or request.query.get("live") == "1":
         return h.div(content)
     return live(f"/invocations?{urlencode({**given, 'live': '1'})}", _EVERY, "live", content)

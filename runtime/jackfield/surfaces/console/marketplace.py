@@ -8,8 +8,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.surfaces.console.components import badge, csrf_field, fault_of, heading, notice, rows_table, terms
-from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.markup import Markup, Node, table, terms
+from jackfield.surfaces.console.components import badge, card, done_notice, fault_of, form, h, heading, notice, search
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.revocations import revoked_here, revoked_notices
 from jackfield.surfaces.console.shell import page, redirect
@@ -30,13 +30,7 @@ def listed(request: PageRequest) -> Response:
     words = request.query.get("q", "").strip()
     rows = [row for row in _known(installer) if _matches(row, words)]
     outdated = {row["connector"]: row for row in installer.outdated()}
-    search = h.form(
-        h.label("Search the catalogues", for_="q", class_="unseen"),
-        h.input(type="search", id="q", name="q", value=words, placeholder="Search the catalogues", autocomplete="off"),
-        h.button("Search"),
-        role="search", action="/marketplace", class_="searching",
-    )  # fmt: skip
-    table = rows_table(
+    found = table(
         "Connectors of the catalogues",
         ("Connector", "Description", "Version", "Grade", "Publisher", "Installed"),
         [_line(row, outdated.get(row["connector"])) for row in rows[:_LISTED]],
@@ -45,18 +39,17 @@ def listed(request: PageRequest) -> Response:
     rest = len(rows) - _LISTED
     more = h.p(f"{rest:,} more. Use the search to find them.", class_="muted") if rest > 0 else None
     lead = ["From ", ", ".join(installer.sources), ". Packages are verified before any of their code runs."]
-    done = notice(_DONE[request.query["done"]], tone="good") if request.query.get("done") in _DONE else None
     return page(
         request,
         "connectors",
         "Add connectors",
-        heading("Add connectors", lead=lead),
-        done,
+        done_notice(request, _DONE),
         revoked_notices(request),
         _faults(outdated),
-        search,
-        table,
+        search("/marketplace", "Search the catalogues", words),
+        found,
         more,
+        lead=lead,
     )
 
 
@@ -85,7 +78,7 @@ def shown(request: PageRequest) -> Response:
     parts: list[Node] = [revoked_notices(request, key), facts, h.h2("Permissions"), _permissions(about)]
     parts += [_upgrade(request, installer, key, row, versions)] if versions else [_install(request, about)]
     parts += [_removal(request, key, versions)] if versions else []
-    return page(request, "connectors", str(about.get("title", key)), title, *parts)
+    return page(request, "connectors", str(about.get("title", key)), *parts, head=title)
 
 
 def installed(request: PageRequest) -> Response:
@@ -103,7 +96,7 @@ def upgraded(request: PageRequest) -> Response:
     if found["refused"]:
         error = found["refused"][0]["error"]
         told = fault_of(error["message"], error.get("hint"))
-        return page(request, "connectors", key, heading(key), told, h.p(h.a("Back", href=f"/marketplace/{key}")), status=409)
+        return page(request, "connectors", key, told, h.p(h.a("Back", href=f"/marketplace/{key}")), status=409)
     return redirect(request, "/marketplace?done=upgraded")
 
 
@@ -184,12 +177,10 @@ def _permissions(row: Row) -> Markup:
 
 
 def _install(request: PageRequest, row: Row) -> Markup:
-    form = h.form(
-        csrf_field(request.csrf), h.input(type="hidden", name="source", value=str(row["source"])),
-        h.button(f"Install {row['version']}", class_="primary"),
-        method="post", action=f"/marketplace/{row['connector']}/installation",
-    )  # fmt: skip
-    return h.section(h.h2("Install"), h.p("It serves every workspace of this server, from the next call on."), form, class_="card")
+    source = h.input(type="hidden", name="source", value=str(row["source"]))
+    button = h.button(f"Install {row['version']}", class_="primary")
+    install = form(request, f"/marketplace/{row['connector']}/installation", source, button)
+    return card("Install", h.p("It serves every workspace of this server, from the next call on."), install)
 
 
 def _upgrade(request: PageRequest, installer: Installer, key: str, row: Row | None, versions: Sequence[Row]) -> Markup | None:
@@ -202,38 +193,32 @@ def _upgrade(request: PageRequest, installer: Installer, key: str, row: Row | No
     found = installer.upgrade(key, breaking=True, dry_run=True)
     if found["refused"]:
         error = found["refused"][0]["error"]
-        return h.section(h.h2("Upgrade"), fault_of(error["message"], error.get("hint")), class_="card")
+        return card("Upgrade", fault_of(error["message"], error.get("hint")))
     if not found["upgraded"]:
         return notice("The newest version that fits is installed.")
     step = found["upgraded"][0]
     is_breaking = step["level"] == "breaking"
-    changes = rows_table(
+    changes = table(
         "Changes",
         ("Change", "Level", "Where"),
         [(change["reason"], badge(change["level"]), h.code(change.get("path") or "/")) for change in step["changes"]],
         empty="Nothing that callers notice.",
     )
     consent = h.label(h.input(type="checkbox", name="breaking", value="yes", required=True), " Upgrade although callers break")
-    form = h.form(
-        csrf_field(request.csrf), h.p(consent) if is_breaking else None, h.button(f"Upgrade to {step['to']}", class_="primary"),
-        method="post", action=f"/marketplace/{key}/upgrade",
-    )  # fmt: skip
-    return h.section(
-        h.h2(f"Upgrade from {step['from']} to {step['to']}"),
+    button = h.button(f"Upgrade to {step['to']}", class_="primary")
+    return card(
+        f"Upgrade from {step['from']} to {step['to']}",
         notice("Some callers would break.", tone="warn") if is_breaking else None,
         changes,
-        form,
-        class_="card",
+        form(request, f"/marketplace/{key}/upgrade", h.p(consent) if is_breaking else None, button),
     )
 
 
 def _removal(request: PageRequest, key: str, versions: Sequence[Row]) -> Markup:
-    one = [
-        h.form(
-            csrf_field(request.csrf), h.input(type="hidden", name="version", value=str(mine["version"])),
-            h.button(f"Remove {mine['version']}", class_="quiet danger"), method="post", action=f"/marketplace/{key}/removal",
-        )
-        for mine in versions
-    ]  # fmt: skip
+    address = f"/marketplace/{key}/removal"
+    removals = [
+        form(request, address, h.input(type="hidden", name="version", value=version), h.button(f"Remove {version}", class_="quiet danger"))
+        for version in (str(mine["version"]) for mine in versions)
+    ]
     text = "Calls of its actions fail until it is installed again. Its connections and its journal stay."
-    return h.section(h.h2("Remove"), h.p(text), h.div(one, class_="actions"), class_="card")
+    return card("Remove", h.p(text), h.div(removals, class_="actions"))

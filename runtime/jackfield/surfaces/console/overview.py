@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from starlette.responses import Response
 
+from jackfield.markup import Markup, Node, table
 from jackfield.surfaces.console.charts import failure_chart, latency_chart, rate_chart
-from jackfield.surfaces.console.components import heading, live, local_time, rows_table, span_text
+from jackfield.surfaces.console.components import card, h, heading, live, local_time, span_text
 from jackfield.surfaces.console.invocations import entries_table
-from jackfield.surfaces.console.markup import Markup, Node, h
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.revocations import revoked_notices
 from jackfield.surfaces.console.shell import fragment, page
@@ -32,7 +32,7 @@ def shown(request: PageRequest) -> Response:
         h.a(one.title, href=f"/?span={one.key}", aria_current="true" if one is span else None, class_="choice") for one in SPANS
     ]  # fmt: skip
     title = heading("Overview", h.nav(choices, aria_label="Time range", class_="choices"))
-    return page(request, "overview", "Overview", title, live(f"/?span={span.key}&live=1", _EVERY, "live", content))
+    return page(request, "overview", "Overview", live(f"/?span={span.key}&live=1", _EVERY, "live", content), head=title)
 
 
 def _content(request: PageRequest, span: Span) -> list[Node]:
@@ -42,15 +42,15 @@ def _content(request: PageRequest, span: Span) -> list[Node]:
         _tiles(request, numbers),
         h.p(limited, class_="muted") if limited else None,
         h.div(
-            _card(f"Invocations per {_part(span)}", rate_chart(numbers.buckets), _legend(), _rate_table(numbers), wide=True)
+            _figure(f"Invocations per {_part(span)}", rate_chart(numbers.buckets), _legend(), _rate_table(numbers), wide=True)
             if numbers.total
             else _nothing(),
-            _card(
+            _figure(
                 "Latency by connector", latency_chart(numbers.rows), _marks((("accent", "p50"), ("soft", "p95"))), _latency_table(numbers)
             )
             if numbers.rows
             else None,
-            _card(
+            _figure(
                 "Failures by connector",
                 failure_chart(numbers.rows),
                 _marks((("bad", "failed"), ("warn", "in doubt"))),
@@ -100,10 +100,10 @@ def _tile(title: str, value: str, below: str | None, address: str | None, *, ala
     )
 
 
-def _card(title: str, chart: Markup, below: Node, table: Markup, *, wide: bool = False) -> Markup:
+def _figure(title: str, chart: Markup, below: Node, numbers: Markup, *, wide: bool = False) -> Markup:
     figure = h.figure(h.div(chart, class_="picture"), h.figcaption(below))
-    numbers = h.details(h.summary("As a table"), table, class_="numbers", id=f"table-{title.partition(' ')[0].lower()}")
-    return h.section(h.h2(title), figure, numbers, class_="card wide" if wide else "card")
+    folded = h.details(h.summary("As a table"), numbers, class_="numbers", id=f"table-{title.partition(' ')[0].lower()}")
+    return card(title, figure, folded, class_="card wide" if wide else "card")
 
 
 def _part(span: Span) -> str:
@@ -118,17 +118,17 @@ def _rate_table(numbers: Figures) -> Markup:
          f"{bucket.counts.get('running', 0) + bucket.counts.get('queued', 0):,}")
         for bucket in reversed(numbers.buckets) if bucket.counts
     ]  # fmt: skip
-    return rows_table("Invocations over time", ("From", "Succeeded", "Failed", "In doubt", "In progress"), rows)
+    return table("Invocations over time", ("From", "Succeeded", "Failed", "In doubt", "In progress"), rows)
 
 
 def _latency_table(numbers: Figures) -> Markup:
     rows = [(row.connector, span_text(row.p50), span_text(row.p95)) for row in numbers.rows if row.p95 is not None]
-    return rows_table("Latency by connector", ("Connector", "p50", "p95"), rows)
+    return table("Latency by connector", ("Connector", "p50", "p95"), rows)
 
 
 def _failure_table(numbers: Figures) -> Markup:
     rows = [(row.connector, f"{row.count:,}", f"{row.failed:,}", f"{row.in_doubt:,}") for row in numbers.rows]
-    return rows_table("Failures by connector", ("Connector", "Invocations", "Failed", "In doubt"), rows)
+    return table("Failures by connector", ("Connector", "Invocations", "Failed", "In doubt"), rows)
 
 
 def _marks(marks: Iterable[tuple[str, str]], *further: Markup) -> Markup:
@@ -137,9 +137,7 @@ def _marks(marks: Iterable[tuple[str, str]], *further: Markup) -> Markup:
 
 
 def _nothing() -> Markup:
-    return h.section(
-        h.h2("No invocations in this period"), h.p("Choose ", h.a("an action", href="/connectors"), " and run it."), class_="card wide"
-    )  # fmt: skip
+    return card("No invocations in this period", h.p("Choose ", h.a("an action", href="/connectors"), " and run it."), class_="card wide")
 
 
 def _legend() -> Markup:
@@ -161,12 +159,12 @@ def _table(numbers: Figures) -> Markup:
         for row in numbers.rows
     ]
     columns = ("Connector", "Invocations", "Failed", "In doubt", "p50", "p95", "Errors")
-    return h.section(h.h2("By connector"), rows_table("By connector", columns, rows), class_="card")
+    return card("By connector", table("By connector", columns, rows))
 
 
 def _recent(request: PageRequest) -> Markup | None:
     entries, _ = request.journal.entries(limit=_RECENT)
     if not entries:
         return None
-    table = entries_table(entries, request.now, caption="Recent invocations", empty="")
-    return h.section(h.div(h.h2("Recent invocations"), h.a("All invocations", href="/invocations"), class_="row"), table, class_="card")
+    shown = entries_table(entries, request.now, caption="Recent invocations", empty="")
+    return h.section(h.div(h.h2("Recent invocations"), h.a("All invocations", href="/invocations"), class_="row"), shown, class_="card")

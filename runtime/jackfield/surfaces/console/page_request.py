@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from jackfield.access import Scope, may
+from jackfield.access import Scope, Tokens, may
 from jackfield.catalog import Catalog
 from jackfield.catalog.index import ActionIndex
+from jackfield.errors import JackfieldError
 from jackfield.management.connections import ManagedConnections
 from jackfield.management.visible_journal import SeenJournal
+from jackfield.manifest import Manifest
 from jackfield.runtime import Jackfield
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.problem import Problem
@@ -62,6 +64,12 @@ class PageRequest:
         return self.runtime.journal_of(self.identity.caller)
 
     @property
+    def tokens(self) -> Tokens:
+        """Tokens of the workspace; changes are audited in the caller's name."""
+        storage = self.server.storage
+        return Tokens(storage.database, storage.vault, self.identity.workspace, self.server.clock, self.identity.actor)
+
+    @property
     def query(self) -> Mapping[str, str]:
         """Query parameters."""
         return self.http.query_params
@@ -91,6 +99,16 @@ class PageRequest:
         :raises Problem: 403 if the caller's scope does not include it.
         """
         self.identity.require(scope)
+
+    def manifest(self) -> Manifest:
+        """Return the manifest of the connector that the path names by its ``key``.
+
+        :raises Problem: 404 if the caller sees no such connector.
+        """
+        try:
+            return self.catalog.find(self.path("key"))
+        except JackfieldError as error:
+            raise Problem(404, error.message) from None
 
     def path(self, name: str) -> str:
         """Return a path parameter."""

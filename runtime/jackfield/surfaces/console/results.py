@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jackfield.manifest import ActionManifest
-from jackfield.surfaces.console.components import badge, code_block, fault_of, json_text, notice, rows_table, span_text, terms
-from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.markup import Markup, Node, table, terms
+from jackfield.surfaces.console.components import badge, code_block, fault_of, h, json_text, notice, span_text
 
 _MOST_ROWS = 200
 _MOST_COLUMNS = 8
@@ -133,7 +133,7 @@ def _rows(items: Sequence[Any], depth: int) -> Node:
     columns = list(dict.fromkeys(str(name) for item in shown if isinstance(item, Mapping) for name in item))[:_MOST_COLUMNS]
     if columns and depth <= 1 and all(isinstance(item, Mapping) and not _is_file(item) for item in shown):
         rows = [[_value(item.get(name), depth + 2) for name in columns] for item in shown]
-        return [_count(items), rows_table("Items", columns, rows), tail]
+        return [_count(items), table("Items", columns, rows), tail]
     listed = h.ul([h.li(_value(item, depth + 1)) for item in shown], class_="plain")
     if len(shown) > _LONG:
         listed = h.div(listed, class_="long", tabindex="0", role="region", aria_label="Items")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.catalog.installations import revocations
-from jackfield.surfaces.console.components import notice
-from jackfield.surfaces.console.markup import Markup, h
+from jackfield.markup import Markup
+from jackfield.surfaces.console.components import h, notice
 from jackfield.surfaces.console.page_request import PageRequest
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from jackfield.markup import Markup, Node
 from jackfield.surfaces.console.assets import asset
-from jackfield.surfaces.console.markup import Markup, Node, element, h, join
+from jackfield.surfaces.console.components import form, h, heading
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.shared.prefix import current_prefix
 
@@ -38,16 +39,26 @@ def document(title: str, *content: Node, scripts: tuple[str, ...] = ()) -> Marku
     metas += [h.meta(name="color-scheme", content="light dark"), h.meta(name="htmx-config", content=_HTMX)]
     code = [h.script(src=asset(name), defer=True) for name in ("vendor/htmx-4.0.1.min.js", "console.js", *scripts)]
     head = h.head(metas, h.title(f"{title} · jackfield"), links, code)
-    return join([Markup("<!doctype html>"), element("html", head, h.body(*content), lang="en", data_prefix=current_prefix() or None)])
+    return h.join([Markup("<!doctype html>"), h.html(head, h.body(*content), lang="en", data_prefix=current_prefix() or None)])
 
 
-def page(request: PageRequest, section: str, title: str, *content: Node, scripts: tuple[str, ...] = (), status: int = 200) -> Response:
-    """Render a page with the navigation, in which ``section`` is marked as current."""
+def page(
+    request: PageRequest,
+    section: str,
+    title: str,
+    *content: Node,
+    lead: Node = None,
+    head: Markup | None = None,
+    scripts: tuple[str, ...] = (),
+    status: int = 200,
+) -> Response:
+    """Render a page with the navigation, in which ``section`` is marked as current, below its title with the sentence ``lead``; ``head`` replaces
+    both."""
     whole = document(
         title,
         h.a("Skip to content", href="#content", class_="skip"),
         _navigation(request, section),
-        h.main(*content, id="content", tabindex="-1"),
+        h.main(head or heading(title, lead=lead), *content, id="content", tabindex="-1"),
         scripts=scripts,
     )
     return secured(HTMLResponse(whole, status))
@@ -55,7 +66,12 @@ def page(request: PageRequest, section: str, title: str, *content: Node, scripts
 
 def fragment(*content: Node, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Render a part of a page for htmx."""
-    return secured(HTMLResponse(join(content), status, headers))
+    return secured(HTMLResponse(h.join(content), status, headers))
+
+
+def outcome(request: PageRequest, section: str, title: str, *content: Node, status: int = 200) -> Response:
+    """Render the outcome of a form: as a fragment for htmx, else as a page."""
+    return fragment(*content) if request.partial else page(request, section, title, *content, status=status)
 
 
 def redirect(request: PageRequest, address: str) -> Response:
@@ -77,9 +93,6 @@ def _navigation(request: PageRequest, section: str) -> Markup:
         for key, address, title in _SECTIONS
         if key != "audit" or (request.may("manage") and not request.identity.rules)
     ]  # fmt: skip
-    leave = h.form(
-        h.input(type="hidden", name="csrf", value=request.csrf), h.button("Sign out", class_="quiet"), method="post", action="/logout"
-    )
     who = request.identity.name or request.identity.id
     inner = h.div(
         h.a(LOGO, h.span("jackfield"), href="/", class_="brand"),
@@ -87,7 +100,7 @@ def _navigation(request: PageRequest, section: str) -> Markup:
         h.div(
             h.p(h.span("Workspace "), h.strong(request.identity.workspace), class_="where"),
             h.p(who, " · ", request.identity.scope, class_="who"),
-            leave,
+            form(request, "/logout", h.button("Sign out", class_="quiet")),
             h.p(h.a("API", href="/docs")),
             class_="account",
         ),

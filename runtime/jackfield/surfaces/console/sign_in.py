@@ -17,9 +17,9 @@ from jackfield.access import DEFAULT, Audit, Rules, Tokens, UnknownToken
 from jackfield.access.sessions import LASTS, Sessions
 from jackfield.clock import Clock
 from jackfield.errors import JackfieldError
+from jackfield.markup import Markup
 from jackfield.resources.storage import Storage
-from jackfield.surfaces.console.components import fault_of
-from jackfield.surfaces.console.markup import Markup, element, h
+from jackfield.surfaces.console.components import csrf_field, fault_of, h, text_field
 from jackfield.surfaces.console.shell import LOGO, document, secured
 from jackfield.surfaces.shared.body import TooLarge, read_form
 from jackfield.surfaces.shared.cookies import CookieJar, csrf_token, same_token
@@ -249,18 +249,11 @@ async def _csrf(request: Request) -> str:
 
 
 def _sign_in(csrf: str, address: str, notice: str | None) -> Markup:
-    token = h.input(
-        type="password", id="token", name="token", required=True, autocomplete="off", spellcheck="false", aria_describedby="token-hint"
-    )
+    hint = ["A token from this server (", h.code("jf_…"), "), or a JWT from your identity provider."]
     form = h.form(
-        h.input(type="hidden", name="csrf", value=csrf),
+        csrf_field(csrf),
         h.input(type="hidden", name="next", value=address),
-        h.div(
-            h.label("Token", for_="token"),
-            h.p("A token from this server (", h.code("jf_…"), "), or a JWT from your identity provider.", class_="hint", id="token-hint"),
-            token,
-            class_="field",
-        ),
+        text_field("token", "Token", hint=hint, type="password", required=True),
         h.button("Sign in", class_="primary"),
         method="post",
         action="/login",
@@ -273,6 +266,4 @@ def _sign_in(csrf: str, address: str, notice: str | None) -> Markup:
         " creates a token.",
     )
     shown = h.p(notice, class_="notice", role="status") if notice else None
-    return element(
-        "main", h.p(LOGO, h.span("jackfield"), class_="brand"), h.h1("Sign in"), shown, form, where, class_="alone", id="content"
-    )
+    return h.main(h.p(LOGO, h.span("jackfield"), class_="brand"), h.h1("Sign in"), shown, form, where, class_="alone", id="content")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from jackfield.journal import Entry
-from jackfield.surfaces.console.components import badge, rows_table, span_text
-from jackfield.surfaces.console.markup import Markup, h
+from jackfield.markup import Markup, table
+from jackfield.surfaces.console.components import badge, h, span_text
 
 _WIDTH, _ROW, _PAD, _LABEL = 600, 26, 4, 115
 _OPEN = 12
@@ -61,8 +61,8 @@ def timeline(entry: Entry) -> Markup:
         for item in tries
     ]  # fmt: skip
     first = "Page" if paged else "Attempt"
-    table = rows_table(timeline_title(entry), (first, "Outcome", "Started", "Duration", "Request ID"), rows)
-    drawn = [h.div(picture, class_="picture"), table]
+    shown = table(timeline_title(entry), (first, "Outcome", "Started", "Duration", "Request ID"), rows)
+    drawn = [h.div(picture, class_="picture"), shown]
     summary = h.p(title, class_="muted")
     return h.div(summary, drawn if len(tries) <= _OPEN else h.details(h.summary("Show all"), drawn))
 

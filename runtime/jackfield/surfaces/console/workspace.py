@@ -7,13 +7,25 @@ from typing import Any
 
 from starlette.responses import Response
 
-from jackfield.access import RETENTION_DAYS, Decision, Request, Settings, Tokens
+from jackfield.access import RETENTION_DAYS, Decision, Request, Settings
 from jackfield.errors import JackfieldError, did_you_mean
-from jackfield.surfaces.console.components import badge, csrf_field, fault_of, field, heading, notice, option_list, rows_table, terms
-from jackfield.surfaces.console.markup import Markup, Node, h
+from jackfield.markup import Markup, Node, table, terms
+from jackfield.surfaces.console.components import (
+    badge,
+    card,
+    check_field,
+    choice_field,
+    done_notice,
+    fault,
+    fault_of,
+    form,
+    h,
+    lines_field,
+    text_field,
+)
 from jackfield.surfaces.console.page_request import PageRequest
-from jackfield.surfaces.console.shell import fragment, page, redirect
-from jackfield.surfaces.console.tokens import pattern_lines, rules_shown
+from jackfield.surfaces.console.shell import outcome, page, redirect
+from jackfield.surfaces.console.tokens import pattern_lines, rule_fields, rules_shown
 from jackfield.surfaces.shared.action_guides import missing
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.searching import found_actions
@@ -33,9 +45,9 @@ def shown(request: PageRequest) -> Response:
     """``GET /workspace``."""
     request.require("read")
     settings = request.runtime.access.settings
-    done = notice(_DONE[request.query["done"]], tone="good") if request.query.get("done") in _DONE else None
-    title = heading("Workspace", lead=[h.strong(request.identity.workspace), ": one tenant, with its connections, tokens and invocations."])
-    return page(request, "workspace", "Workspace", title, done, _settings(request, settings), _explain_form(request))
+    lead = [h.strong(request.identity.workspace), ": one tenant, with its connections, tokens and invocations."]
+    content = [done_notice(request, _DONE), _settings(request, settings), _explain_form(request)]
+    return page(request, "workspace", "Workspace", *content, lead=lead)
 
 
 def changed(request: PageRequest) -> Response:
@@ -46,10 +58,7 @@ def changed(request: PageRequest) -> Response:
     try:
         request.runtime.access.workspaces.acting_as(request.identity.actor).set(request.identity.workspace, _changes(request))
     except JackfieldError as error:
-        told = fault_of(error.message, error.hint, [item.to_json() for item in error.details])
-        if request.partial:
-            return fragment(told)
-        return page(request, "workspace", "Workspace", heading("Workspace"), told, status=error.http_status)
+        return outcome(request, "workspace", "Workspace", fault(error), status=error.http_status)
     return redirect(request, "/workspace?done=changed")
 
 
@@ -68,42 +77,39 @@ def explained(request: PageRequest) -> Response:
         told = _verdict(
             _decision(request, Request(connector, action, _effect(request, connector, action), given["connection"] or None), given["token"])
         )
-    if request.partial:
-        return fragment(told)
-    settings = request.runtime.access.settings
-    return page(request, "workspace", "Workspace", heading("Workspace"), _settings(request, settings), _explain_form(request, given, told))
+    shown = [told] if request.partial else [_settings(request, request.runtime.access.settings), _explain_form(request, given, told)]
+    return outcome(request, "workspace", "Workspace", *shown)
 
 
 def _changes(request: PageRequest) -> dict[str, Any]:
-    form = request.form
-    days = form.get("retentionDays", "").strip()
+    given = request.form
+    days = given.get("retentionDays", "").strip()
     changes: dict[str, Any] = {
-        "keepInputs": form.get("keepInputs") == "on",
+        "keepInputs": given.get("keepInputs") == "on",
         "retentionDays": int(days) if days.isascii() and days.isdigit() and len(days) < 6 else days,
     }  # fmt: skip
     if request.operator:
-        changes["rules"] = {"allow": pattern_lines(form.get("allow", "")), "block": pattern_lines(form.get("block", ""))}
-        changes |= {member: form.get(member) == "on" for member, _, _ in _OPERATOR_SWITCHES}
-        changes["allowReferences"] = pattern_lines(form.get("allowReferences", ""))
+        changes["rules"] = {"allow": pattern_lines(given.get("allow", "")), "block": pattern_lines(given.get("block", ""))}
+        changes |= {member: given.get(member) == "on" for member, _, _ in _OPERATOR_SWITCHES}
+        changes["allowReferences"] = pattern_lines(given.get("allowReferences", ""))
     return changes
 
 
 def _settings(request: PageRequest, settings: Settings) -> Markup:
     changes = request.may("manage") and not request.identity.rules
-    days = h.input(
-        type="text", inputmode="numeric", id="retentionDays", name="retentionDays", value=settings.retention_days, disabled=not changes,
-        aria_describedby="retentionDays-hint",
-    )  # fmt: skip
-    form = h.form(
-        csrf_field(request.csrf),
-        _checkbox("keepInputs", "Record inputs", settings.keep_inputs, "If selected, the journal stores inputs with secrets masked. If not, it stores only a fingerprint.", changes=changes),
-        field("retentionDays", "Retention in days", days, f"{RETENTION_DAYS} by default. Invocations in doubt are kept until they are resolved."),
+    kept = f"{RETENTION_DAYS} by default. Invocations in doubt are kept until they are resolved."
+    recorded = "If selected, the journal stores inputs with secrets masked. If not, it stores only a fingerprint."
+    save = form(
+        request,
+        "/workspace",
+        check_field("keepInputs", "Record inputs", settings.keep_inputs, recorded, changes=changes),
+        text_field("retentionDays", "Retention in days", settings.retention_days, kept, inputmode="numeric", disabled=not changes),
         _operator_settings(request, settings),
         h.div(h.button("Save", class_="primary", disabled=not changes), class_="actions"),
         h.div(id="outcome", aria_live="polite"),
-        method="post", action="/workspace", hx_post="/workspace", hx_target="#outcome", hx_swap="innerHTML",
-    )  # fmt: skip
-    return h.section(h.h2("Settings"), form, class_="card")
+        into="#outcome",
+    )
+    return card("Settings", save)
 
 
 def _operator_settings(request: PageRequest, settings: Settings) -> Markup:
@@ -118,26 +124,13 @@ def _operator_settings(request: PageRequest, settings: Settings) -> Markup:
             h.h3("Set by the operator"), h.p("Only the operator can change these, with ", h.code("jackfield workspaces set"), "."),
             terms([("Rules", rules_shown(rules) or "none: everything is allowed"), *said]),
         )  # fmt: skip
-    boxes = [_checkbox(member, title, bool(getattr(settings, name)), None, changes=True) for member, name, title in _OPERATOR_SWITCHES]
-    allow = h.textarea("\n".join(rules.allow), id="allow", name="allow", rows=3, spellcheck="false", aria_describedby="allow-hint")
-    references = h.textarea(
-        "\n".join(_references(settings)), id="allowReferences", name="allowReferences", rows=2, spellcheck="false",
-        aria_describedby="allowReferences-hint",
-    )  # fmt: skip
     hint: Node = ["One pattern per line, such as ", h.code("env:ACME_*"), " or ", h.code("file:/etc/acme/*"), "; none by default."]
-    block = h.textarea("\n".join(rules.block), id="block", name="block", rows=3, spellcheck="false", aria_describedby="block-hint")
     return h.div(
         h.h3("Rules"),
-        field("allow", "Allow", allow, ["One pattern per line, such as ", h.code("aws-ses/*"), ". If empty, everything is allowed."]),
-        field(
-            "block",
-            "Block",
-            block,
-            ["One pattern per line, such as ", h.code("effect:write & connection:prod-*"), ". Block takes precedence."],
-        ),
+        rule_fields(rules, "everything is allowed"),
         h.h3("Access to the server"),
-        field("allowReferences", _REFERENCES, references, hint),
-        boxes,
+        lines_field("allowReferences", _REFERENCES, _references(settings), hint, rows=2),
+        [check_field(member, title, bool(getattr(settings, name))) for member, name, title in _OPERATOR_SWITCHES],
         class_="stack",
     )
 
@@ -147,45 +140,23 @@ def _references(settings: Settings) -> tuple[str, ...]:
     return allowed if isinstance(allowed, tuple) else ("*",) if allowed else ()
 
 
-def _checkbox(name: str, title: str, on: bool, hint: str | None, *, changes: bool) -> Markup:
-    box = h.input(type="checkbox", id=name, name=name, checked=on, disabled=not changes, aria_describedby=f"{name}-hint" if hint else None)
-    return h.div(h.label(box, " ", title, for_=name), h.p(hint, class_="hint", id=f"{name}-hint") if hint else None, class_="field check")
-
-
 def _explain_form(request: PageRequest, given: Mapping[str, str] | None = None, told: Node = None) -> Markup:
     given = given or {}
-    bound = bool(request.identity.rules)
-    tokens = (
-        []
-        if bound
-        else Tokens(request.server.storage.database, request.server.storage.vault, request.identity.workspace, request.server.clock).list(
-            limit=200
-        )[0]
-    )
+    tokens = [] if request.identity.rules else request.tokens.list(limit=200)[0]
     choices = [("", "Your token"), *((token.id, f"{token.name or token.id} ({token.scope})") for token in tokens)]
-    token = h.select(option_list(choices, given.get("token", "")), id="token", name="token")
-    call = h.input(
-        type="text",
-        id="call",
-        name="call",
-        value=given.get("call", ""),
-        placeholder="aws-ses/sendEmail",
-        autocomplete="off",
-        spellcheck="false",
-        list="call-choices",
-    )
-    connection = h.input(
-        type="text", id="connection", name="connection", value=given.get("connection", ""), autocomplete="off", spellcheck="false",
-        list="connection-choices",
-    )  # fmt: skip
-    form = h.form(
-        h.div(field("token", "Token", token), field("call", "Action", call), field("connection", "Connection (optional)", connection), class_="pair"),
+    check = h.form(
+        h.div(
+            choice_field("token", "Token", choices, given.get("token", "")),
+            text_field("call", "Action", given.get("call", ""), placeholder="aws-ses/sendEmail", list="call-choices"),
+            text_field("connection", "Connection (optional)", given.get("connection", ""), list="connection-choices"),
+            class_="pair",
+        ),
         _choices(request),
         h.button("Check"),
         action="/workspace/verdict", hx_get="/workspace/verdict", hx_target="#verdict", hx_swap="innerHTML",
     )  # fmt: skip
     lead = h.p("Check whether a call is allowed and which rule decides.", class_="muted")
-    return h.section(h.h2("Check access"), lead, form, h.div(told, id="verdict", aria_live="polite"), class_="card")
+    return card("Check access", lead, check, h.div(told, id="verdict", aria_live="polite"))
 
 
 def _choices(request: PageRequest) -> list[Markup]:
@@ -221,14 +192,12 @@ def _decision(request: PageRequest, asked: Request, token: str) -> Decision:
     if request.identity.rules:  # other patterns may name what is hidden from this token
         return request.runtime.access.authorizer(request.identity.caller).decide(asked).guarded()
     if token:
-        return Tokens(
-            request.server.storage.database, request.server.storage.vault, request.identity.workspace, request.server.clock
-        ).explain(token, asked)
+        return request.tokens.explain(token, asked)
     return request.runtime.access.authorizer(request.identity.caller).decide(asked)
 
 
 def _verdict(decision: Decision) -> Markup:
     rows = [(step.source, step.kind, h.code(step.pattern), "matches" if step.fits else "no match") for step in decision.trail]
-    trail = rows_table("Patterns evaluated", ("Source", "List", "Pattern", "Match"), rows) if rows else None
+    trail = table("Patterns evaluated", ("Source", "List", "Pattern", "Match"), rows) if rows else None
     reason = decision.rule.removeprefix("allowed: ")
     return h.div(h.p(badge("allowed" if decision.allowed else "refused"), " ", reason), trail, class_="notice plain", role="status")

@@ -1,0 +1,171 @@
+"""HTML for pages of the console and of catalogues: elements, tables, lists of facts, and Markdown that strangers wrote.
+
+Everything that is not ``Markup`` is escaped, so no page can forget to. Of Markdown, raw HTML and images are disabled, and links may be
+http, https or mailto.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from html import escape
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+Attribute = str | int | float | bool | None
+_ADDRESSES = frozenset({"action", "data-options", "formaction", "href", "hx-get", "hx-post", "src"})
+"""Attributes that hold a URL; a leading slash means this server."""
+_EMPTY = frozenset({"br", "hr", "img", "input", "link", "meta"})
+_LOWEST = 6
+
+
+class Markup(str):
+    """Text that is already HTML. Only this module and constants in the code create it."""
+
+    __slots__ = ()
+
+
+Node = str | int | float | Iterable["Node"] | None
+"""Content of an element: text, numbers, elements, or lists of these; None and empty lists render nothing."""
+
+
+class Tag(Protocol):
+    """Factory for one kind of element."""
+
+    def __call__(self, *children: Node, **attributes: Attribute) -> Markup:
+        """Build the element."""
+
+
+class Tags:
+    """Shorthand for elements: ``h.p("text", class_="note")`` is ``h.element("p", "text", class_="note")``.
+
+    ``placed`` is called with each attribute that holds a URL, for servers below a path of another host; ``shown`` with every text.
+    """
+
+    def __init__(self, placed: Callable[[str], str] = str, shown: Callable[[str], str] = str) -> None:
+        self._placed = placed
+        self._shown = shown
+
+    def __getattr__(self, name: str) -> Tag:
+        def tag(*children: Node, **attributes: Attribute) -> Markup:
+            return self.element(name, *children, **attributes)
+
+        return tag
+
+    def element(self, name: str, /, *children: Node, **attributes: Attribute) -> Markup:
+        """Build an element. In attribute names, a trailing underscore is dropped and others become hyphens (``class_``, ``aria_label``).
+        True renders an attribute without a value; False and None render none."""
+        opened = f"<{name}{''.join(self._attribute(key, value) for key, value in attributes.items())}>"
+        return Markup(opened if name in _EMPTY else f"{opened}{self.join(children)}</{name}>")
+
+    def join(self, nodes: Iterable[Node]) -> Markup:
+        """Concatenate nodes."""
+        return Markup("".join(self._text(node) for node in nodes))
+
+    def _text(self, node: Node) -> str:
+        if node is None:
+            return ""
+        if isinstance(node, Markup):
+            return node
+        if isinstance(node, str | int | float):
+            return escape(self._shown(str(node)))
+        return self.join(node)
+
+    def _attribute(self, key: str, value: Attribute) -> str:
+        if value is None or value is False:
+            return ""
+        name = key.removesuffix("_").replace("_", "-")
+        if name in _ADDRESSES and isinstance(value, str):
+            value = self._placed(value)
+        return f" {name}" if value is True else f' {name}="{escape(self._shown(str(value)))}"'
+
+
+h = Tags()
+
+
+def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Node]], *, empty: Node = "Nothing yet.") -> Markup:
+    """Render a table, or ``empty`` without rows. The first cell heads its row.
+
+    Each cell carries its column's name, since narrow screens show a row as a card; the roles keep it a table there for screen readers.
+    """
+    body = [
+        h.tr([_cell(column, cell, heads=place == 0) for place, (column, cell) in enumerate(zip(columns, row, strict=True))], role="row")
+        for row in rows
+    ]
+    if not body:
+        return h.p(empty, class_="empty")
+    head = h.tr([h.th(column, scope="col", role="columnheader") for column in columns], role="row")
+    return h.table(
+        h.thead(head, role="rowgroup"), h.tbody(body, role="rowgroup"), class_="rows", role="table", aria_label=caption
+    )  # fmt: skip
+
+
+def _cell(column: str, cell: Node, *, heads: bool) -> Markup:
+    if heads:
+        return h.th(h.div(cell), scope="row", role="rowheader", data_label=column)
+    return h.td(h.div(cell), role="cell", data_label=column)
+
+
+def terms(pairs: Iterable[tuple[str, Node]]) -> Markup:
+    """Render the details of one thing: names and values as a list; omit None."""
+    return h.dl([h.div(h.dt(name), h.dd(value)) for name, value in pairs if value is not None], class_="terms")
+
+
+def codes(names: Iterable[object]) -> list[Node]:
+    """Render names as code, one after the other."""
+    return [[h.code(str(name)), " "] for name in names]
+
+
+def document(text: str, level: int, *, new_window: bool = False) -> Markup:
+    """Render a Markdown document. Its headings begin at ``level``, and none skips a level."""
+    found = reader()
+    tokens = found.parse(text)
+    above: list[int] = []
+    for token in tokens:
+        if token.type == "heading_open":
+            stated = int(token.tag[1])
+            while above and above[-1] >= stated:
+                above.pop()
+            above.append(stated)
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(_LOWEST, level + len(above) - 1)}"
+        if token.type in ("fence", "code_block"):
+            token.attrSet("tabindex", "0")
+    return _rendered(tokens, new_window=new_window)
+
+
+def line(text: str, *, new_window: bool = False) -> Markup:
+    """Render inline Markdown without paragraphs, such as the description of a field."""
+    return _rendered(reader().parseInline(text), new_window=new_window)
+
+
+def _rendered(tokens: Sequence[Token], *, new_window: bool) -> Markup:
+    """Render Markdown, with links that do not tell their target where the reader comes from."""
+    found = reader()
+    for token in (child for parent in tokens for child in parent.children or ()):
+        if token.type == "link_open":
+            token.attrSet("rel", "noreferrer noopener")
+            if new_window:
+                token.attrSet("target", "_blank")
+    return Markup(found.renderer.render(tokens, found.options, {}))
+
+
+@cache
+def reader() -> MarkdownIt:
+    """Return the parser and renderer of Markdown."""
+    from markdown_it import MarkdownIt
+
+    found = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    found.validateLink = _is_safe_link  # type: ignore[method-assign]
+    return found
+
+
+def _is_safe_link(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in ("https", "http", "mailto")
+    except ValueError:  # such as an address with an open bracket
+        return False
