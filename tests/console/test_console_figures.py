@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from console_client import Place, placed
 from jackfield.invocation import new_invocation_id
+from jackfield.journal.counts import Sample, open_counts, samples
 from jackfield.journal.entry import read_entry
-from jackfield.journal.samples import Sample, open_counts, samples
 from jackfield.manifest import ActionManifest
 from jackfield.surfaces.console.charts import failure_chart, latency_chart, rate_chart
 from jackfield.surfaces.console.components import ago, span_text

@@ -9,7 +9,7 @@ import pytest
 from clocks import FakeClock
 from jackfield.access.sessions import IDLE, LINK_LASTS, Sessions
 from jackfield.database import Database, MasterKey, Vault
-from jackfield.journal.samples import open_counts, samples
+from jackfield.journal.counts import open_counts, samples
 
 pytest_plugins = ["postgres"]
 

@@ -16,8 +16,8 @@ from jackfield.database import Transaction, open_database
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.journal import Draft, Journal, pages
 from jackfield.journal.counts import open_now, parts
-from jackfield.journal.purge import START, purge_slice
 from jackfield.journal.queue_stats import queue_stats
+from jackfield.journal.upkeep import START, purge_slice
 
 MADE = 1_800_000_000.0
 ROWS = 23

@@ -2,17 +2,20 @@
 
 Triggers add each entry that is not running to ``invocation_counts`` (0015_journal_at_size.sql), whichever statement changed it; ``Upkeep``
 merges the sums of minutes into hours and days. Purged entries stay counted. Running entries are few, and are counted on demand.
+
+For a caller who sees a part of the journal, whose invocations no sum counts, there are the newest invocations, without their Results.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jackfield.database import Database
+from jackfield.database.stored_values import LATEST
 
 MINUTE, HOUR, DAY = WIDTHS = (60, 3600, 86_400)
 LIMITS = (*(round(value * 10.0**power, 6) for power in range(-3, 3) for value in (1, 1.5, 2.2, 3.3, 4.7, 6.8)), 1000.0)
@@ -48,6 +51,28 @@ WHERE workspace = :workspace AND width = 0 AND slot = 0 GROUP BY status
 """
 _DEAD_NOW = "SELECT COUNT(*) AS invocations FROM invocations WHERE workspace = :workspace AND dead_at IS NOT NULL"
 _RUNNING_NOW = "SELECT COUNT(*) AS invocations FROM invocations WHERE workspace = :workspace AND status = 'running'"
+_NEWEST = """
+SELECT connector, action, effect, connection, status, error_code, created_at, settled_at FROM invocations
+WHERE workspace = :workspace AND created_at >= :since ORDER BY created_at DESC LIMIT :limit
+"""
+_OPEN_KINDS = """
+SELECT DISTINCT k.status, k.connector, k.action, NULLIF(k.effect, '') AS effect, NULLIF(k.connection, '') AS connection, (
+    SELECT COUNT(*) FROM invocations i WHERE i.workspace = k.workspace AND i.connector = k.connector AND i.action = k.action
+        AND i.status = k.status AND i.status <> 'running' AND COALESCE(i.effect, '') = COALESCE(k.effect, '')
+        AND COALESCE(i.connection, '') = COALESCE(k.connection, '') AND COALESCE(i.caller, '') = COALESCE(k.caller, '')
+        AND COALESCE(i.error_code, '') = COALESCE(k.error_code, '')
+) AS invocations, k.caller, k.error_code
+FROM invocation_kinds k WHERE k.workspace = :workspace AND k.status IN ('queued', 'in_doubt')
+UNION ALL
+SELECT status, connector, action, effect, connection, COUNT(*), '', '' FROM invocations
+WHERE workspace = :workspace AND status = 'running' GROUP BY status, connector, action, effect, connection
+UNION ALL
+SELECT 'dead', connector, action, effect, connection, COUNT(*), '', '' FROM invocations
+WHERE workspace = :workspace AND dead_at IS NOT NULL GROUP BY connector, action, effect, connection
+"""
+
+Sees = Callable[[Any], bool]
+"""Returns whether the caller may see a row with connector, action, effect and connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +159,42 @@ def _sum(row: Mapping[str, Any]) -> dict[str, Any]:
         "attempts": int(row["attempts"] or 0), "meanSeconds": row["seconds"] / timed if timed else None,
         "longestSeconds": row["longest"] if timed else None,
     }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One invocation. ``seconds`` is the time from creation to its end; None while it is open."""
+
+    connector: str
+    action: str
+    status: str
+    error_code: str | None
+    at: float
+    seconds: float | None
+
+
+def samples(database: Database, workspace: str, since: float, limit: int, sees: Sees | None = None) -> list[Sample]:
+    """Return the newest ``limit`` invocations of a workspace since a time (seconds since 1970), newest first.
+
+    Those for which ``sees`` returns False are left out.
+    """
+    with database.read() as transaction:
+        rows = transaction.execute(_NEWEST, {"workspace": workspace, "since": since, "limit": limit})
+    return [
+        Sample(row.connector, row.action, row.status, row.error_code, row.created_at, _seconds(row.created_at, row.settled_at))
+        for row in rows
+        if row.created_at <= LATEST and (sees is None or sees(row))  # a later time is damaged and fits no chart
+    ]
+
+
+def open_counts(database: Database, workspace: str, sees: Sees | None = None) -> Mapping[str, int]:
+    """Count the invocations of a workspace by state, as ``open_now`` does, of those that ``sees`` allows."""
+    if sees is None:
+        return open_now(database, workspace)
+    with database.read() as transaction:
+        rows = [row for row in transaction.execute(_OPEN_KINDS, {"workspace": workspace}) if sees(row)]
+    return {status: sum(int(row.invocations) for row in rows if row.status == status) for status in OPEN}
+
+
+def _seconds(begin: float, end: float | None) -> float | None:
+    return None if end is None else max(0.0, end - begin)

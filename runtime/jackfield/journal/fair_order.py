@@ -1,6 +1,9 @@
 """Selection of the next invocations of the queue: in turn from each workspace, the highest priority first within one, then the oldest.
 
 Budgets limit a workspace and its connections. Invocations beyond them stay in the queue, and take no part in the turns of the others.
+
+Invocations that were lost with two workers run one at a time: one of them may be the cause. Whatever ends its worker takes down all that
+runs there; without this, it would take the same neighbours down each time until all of them are given up.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from jackfield.journal import statements as sql
 from jackfield.journal.budgets import Budget, Budgets
 
 _UNLIMITED: Mapping[str, int] = {}
+_SUSPECT = 2
+"""Deliveries after which a lost invocation runs apart from others like it."""
 
 
 class _Line(Protocol):
@@ -115,7 +120,7 @@ class FairOrder:
         """Return up to ``limit`` due invocations: an equal share for each workspace, then the rest from those with more waiting.
 
         ``rooms`` limits how many a workspace may get, ``most`` those that it does not name; ``moments`` is ``SharedClock.moments``. Rows
-        have workspace, id, inputs, delivery and connection. They are charged to the budgets.
+        have workspace, id, inputs, delivery and connection. They are charged to the budgets; suspects that have to wait are, too.
         """
         most = limit if most is None else most
         self._turn += 1
@@ -126,7 +131,7 @@ class FairOrder:
             line.save()
         if found:
             self._last = found[-1].workspace
-        return found
+        return _apart(transaction, found)
 
     def _line(self, transaction: Transaction, workspace: str, room: int, moments: Mapping[str, float]) -> _Lanes:
         budget = self._budgets.open(transaction, workspace) if self._budgets is not None else None
@@ -153,3 +158,18 @@ class FairOrder:
             rows = transaction.execute(self._workspaces, {"after": after, "limit": limit, **moments})
             names += [row.workspace for row in rows if row.workspace not in names]
         return names
+
+
+def _apart(transaction: Transaction, rows: Iterable[Row]) -> list[Row]:
+    """Leave out all but one of a workspace's suspects, and that one, too, while another is on its way or runs."""
+    found: list[Row] = []
+    seen: set[str] = set()
+    for row in rows:
+        if row.lost and row.delivery >= _SUSPECT:
+            if row.workspace in seen:
+                continue
+            seen.add(row.workspace)
+            if transaction.find(sql.SUSPECT_AT_WORK, {"workspace": row.workspace, "deliveries": _SUSPECT}) is not None:
+                continue
+        found.append(row)
+    return found

@@ -22,8 +22,8 @@ from jackfield.journal.canonical import canonical
 from jackfield.journal.counts import sums
 from jackfield.journal.entry import Draft, Entry, bound_result, damaged_entry, opened_result, read_entry
 from jackfield.journal.instance import Instance
-from jackfield.journal.pages import Pages, Place
-from jackfield.journal.purge import START, Purged, purge_slice, resized
+from jackfield.journal.pages import Pages, Place, opened_cursor, sealed_cursor
+from jackfield.journal.upkeep import START, Purged, Upkeep, purge_slice, resized
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.journal.queue import Claimed
     from jackfield.journal.recovery import Recovery
-    from jackfield.journal.upkeep import Upkeep
 
 KEY_KEPT = 24 * 3600.0
 """Seconds for which a finished key replays its Result."""
@@ -145,13 +144,11 @@ class Journal:
 
     def queue_many(self, drafts: Sequence[Draft]) -> frozenset[str]:
         """Queue invocations in one commit, and return the ids of those queued: not those whose idempotency key is held."""
-        from jackfield.journal.bulk import insert
-
         rows = [self._queued(draft) for draft in drafts]
         more = [(draft.id, draft.also) for draft in drafts if draft.also is not None]
 
         def unit(transaction: Transaction) -> frozenset[str]:
-            queued = insert(transaction, self._workspace, rows)
+            queued = sql.insert_queued(transaction, self._workspace, rows)
             terms.add(transaction, self._workspace, [draft for draft in drafts if draft.id in queued])
             for identifier, also in more:
                 if identifier in queued:
@@ -281,11 +278,9 @@ class Journal:
         **filters: Any,
     ) -> tuple[list[Entry], str | None]:
         """Return a page of the entries that ``sees`` allows; filters and cursor reveal nothing about the others."""
-        from jackfield.journal import sealed_cursor
-
-        after = None if cursor is None else sealed_cursor.opened(self._vault, self._workspace, cursor)
+        after = None if cursor is None else opened_cursor(self._vault, self._workspace, cursor)
         entries, last = self._page(after, limit, filters, sees)
-        return entries, None if last is None else sealed_cursor.sealed(self._vault, self._workspace, last)
+        return entries, None if last is None else sealed_cursor(self._vault, self._workspace, last)
 
     def _page(
         self, after: Place | None, limit: int, filters: Mapping[str, Any], sees: Callable[[Any], bool] | None
@@ -356,8 +351,6 @@ class Journal:
     def upkeep(self) -> Upkeep:
         """Upkeep of the statistics and of the file."""
         if self._upkeep is None:
-            from jackfield.journal.upkeep import Upkeep
-
             self._upkeep = Upkeep(self.database, self._clock)
         return self._upkeep
 

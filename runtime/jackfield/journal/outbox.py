@@ -11,7 +11,6 @@ from jackfield.journal import statements as sql
 from jackfield.journal.budgets import Budgets, Limits
 from jackfield.journal.fair_order import FairOrder
 from jackfield.journal.instance import LEASE, Instance
-from jackfield.journal.suspects import apart
 
 Message = tuple[str, str]
 """Workspace and id of an invocation: all that goes through a broker."""
@@ -70,7 +69,7 @@ class Outbox:
         moments = self._time.moments()
         if self._database.look_up(sql.UNRELEASED_WORKSPACES, {"after": "", "limit": 1, **moments}) is None:
             return []
-        rows = self._database.record(lambda transaction: apart(transaction, self._order.due(transaction, limit, moments)))
+        rows = self._database.record(lambda transaction: self._order.due(transaction, limit, moments))
         return [(row.workspace, row.id) for row in rows]
 
     def mark(self, messages: Sequence[Message]) -> None:

@@ -8,11 +8,15 @@ identifiers.
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jackfield.database import Row, Transaction
+from jackfield.database import Row, Transaction, Vault
 from jackfield.database.dialect import Dialect
+from jackfield.database.faults import SealBroken
+from jackfield.errors import InvalidInvocation
 from jackfield.journal import statements as sql
 from jackfield.journal.listing import AFTER_CURSOR, GROUPED, condition, fits, naming, normalized
 from jackfield.journal.terms import correlation_term, label_term
@@ -29,6 +33,9 @@ NAMED_KINDS = 200
 """Kinds that a statement names, if a caller sees no others."""
 BEGINNINGS = 500
 """Entries with identifiers that begin with a text; if there are more, the page is a scan."""
+_CURSOR_WIDTH = 100
+"""Bytes of every sealed cursor before encryption; fixed, so that the length reveals nothing."""
+_CURSOR = ("invocations", "cursor")
 _ORDER = "ORDER BY created_at DESC, id DESC"
 _COLUMNS = (
     "id", "status", "connector", "action", "effect", "connection", "caller", "idempotency_key", "error_code", "request_id", "context",
@@ -303,3 +310,22 @@ def _places(rows: Iterable[Row]) -> list[Place]:
 
 def _newest(places: Iterable[Place], limit: int) -> list[Place]:
     return sorted(set(places), reverse=True)[:limit]
+
+
+def sealed_cursor(vault: Vault, workspace: str, place: Place) -> str:
+    """Encrypt a place in the list as a cursor for callers who see a part of the journal: a page may end at a hidden entry."""
+    text = json.dumps([place.created_at, place.id]).encode()
+    return base64.urlsafe_b64encode(vault.seal(workspace, _CURSOR, text.ljust(_CURSOR_WIDTH))).decode().rstrip("=")
+
+
+def opened_cursor(vault: Vault, workspace: str, cursor: str) -> Place:
+    """Decrypt a cursor.
+
+    :raises InvalidInvocation: if it is not one of this workspace.
+    """
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        at, identifier = json.loads(vault.open(workspace, _CURSOR, text))
+    except (SealBroken, ValueError):
+        raise InvalidInvocation("invalid cursor", hint="Start again without a cursor.") from None
+    return Place(float(at), str(identifier))

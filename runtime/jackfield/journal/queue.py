@@ -13,7 +13,6 @@ from jackfield.journal import statements as sql
 from jackfield.journal.budgets import Budgets, Limits
 from jackfield.journal.fair_order import FairOrder
 from jackfield.journal.instance import Instance
-from jackfield.journal.suspects import apart
 
 _NOBODY: Mapping[str, int] = {}
 
@@ -60,7 +59,7 @@ class Queue:
         rooms = {name: most - count for name, count in busy.items()}
 
         def unit(transaction: Transaction) -> list[Claimed]:
-            rows = apart(transaction, self._order.due(transaction, limit, moments, rooms, most))
+            rows = self._order.due(transaction, limit, moments, rooms, most)
             mine = [row for row in rows if transaction.change(sql.CLAIM, self._values(row.workspace, row.id))]
             return [Claimed(row.workspace, row.id, row.inputs, row.delivery + 1) for row in mine]
 

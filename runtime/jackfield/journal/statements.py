@@ -1,5 +1,10 @@
 """The journal's SQL, for both SQLite and PostgreSQL. Every statement on behalf of a tenant is limited to its workspace."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from jackfield.database import Transaction
 from jackfield.journal.entry import COLUMNS
 
 INSERT = """
@@ -211,3 +216,38 @@ SELECT counts.workspace, SUM(counts.invocations) AS waiting FROM {_WORKSPACES} C
 WHERE counts.workspace = known.name AND counts.width = 0 AND counts.slot = 0 AND counts.status = 'queued'
 GROUP BY counts.workspace HAVING SUM(counts.invocations) > 0
 """
+_SHARED = "workspace"
+_QUEUED_COLUMNS = (
+    "id", "connector", "connector_version", "action", "effect", "connection", "caller", "idempotency_key", "key_held", "fingerprint",
+    "dry_run", "created_at", "inputs", "context", "available_at", "not_after", "priority",
+)  # fmt: skip
+"""Columns of a queued invocation that differ between rows; the others have their defaults."""
+_SIZES = (64, 16, 4, 1)
+"""Rows per statement: few sizes, so that the databases' statement caches hold all of them."""
+
+
+@lru_cache(maxsize=len(_SIZES))
+def _insert_queued(rows: int) -> str:
+    names = ", ".join((_SHARED, "status", "attempts", *_QUEUED_COLUMNS))
+    values = ", ".join(f"(:{_SHARED}, 'queued', 0, {', '.join(f':{name}_{row}' for name in _QUEUED_COLUMNS)})" for row in range(rows))
+    return f"INSERT INTO invocations ({names}) VALUES {values} ON CONFLICT DO NOTHING RETURNING id"
+
+
+def insert_queued(transaction: Transaction, workspace: str, rows: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """Insert queued invocations in order with few statements, since one per row would cost a round trip each.
+
+    Return the ids of those inserted: not those whose idempotency key is held.
+    """
+    found: set[str] = set()
+    for part in _parts(rows):
+        values = {f"{name}_{place}": row[name] for place, row in enumerate(part) for name in _QUEUED_COLUMNS}
+        found |= {row.id for row in transaction.execute(_insert_queued(len(part)), {_SHARED: workspace, **values})}
+    return frozenset(found)
+
+
+def _parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
+    begin = 0
+    for size in _SIZES:
+        while len(rows) - begin >= size:
+            yield rows[begin : begin + size]
+            begin += size

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from jackfield.journal.counts import Part, parts
+from jackfield.journal.counts import Part, Sample, open_counts, parts, samples
 from jackfield.journal.journal import unknown_entry
-from jackfield.journal.samples import Sample, open_counts, samples
 
 if TYPE_CHECKING:
     from jackfield.access import Authorizer

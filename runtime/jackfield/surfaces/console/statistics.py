@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from jackfield.journal.counts import Part, estimated, histogram
-from jackfield.journal.samples import Sample
+from jackfield.journal.counts import Part, Sample, estimated, histogram
 
 STATUSES = ("succeeded", "failed", "in_doubt")
 
