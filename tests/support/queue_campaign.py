@@ -345,7 +345,7 @@ def _wait(campaign: Campaign, client: Client, accepted: dict[str, tuple[str, str
     while (now := time.monotonic()) - started < campaign.patience:
         found = [
             item["invocationId"]
-            for status in ("queued", "running")
+            for status in ("queued", "running", "queued")  # one may go back to the queue between two looks, if its worker was lost
             for item in client.get(f"/v1/invocations?status={status}&limit=200").json["items"]
             if item["invocationId"] in accepted
         ]
