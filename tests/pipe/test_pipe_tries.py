@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from clocks import FakeClock
+from clocks import FakeClock, StillClock
 from jackfield.connector import (
     Forbidden,
     Internal,
@@ -55,7 +55,8 @@ def test_the_request_id_of_a_failure(tmp_path: Path) -> None:
 
 def test_retry_after_is_honoured(tmp_path: Path) -> None:
     """What the provider asks for is waited, not less."""
-    with runtime(tmp_path, scripted(Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=7.5), "done"))) as board:
+    script = Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=7.5), "done")
+    with runtime(tmp_path, scripted(script), clock=StillClock()) as board:
         assert board.ask().status == "succeeded"
         assert board.clock.slept == (7.5,)
 
