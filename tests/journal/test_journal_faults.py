@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,18 +88,33 @@ def test_a_read_only_database(aws: FakeAws, tmp_path: Path) -> None:
     whole(url)
 
 
-def test_a_locked_database(aws: FakeAws, tmp_path: Path) -> None:
-    """A lock that another process does not give back refuses the entry, and nothing is sent."""
+@pytest.mark.parametrize("keyed", [True, False], ids=["with a key", "without"])
+def test_a_locked_database(aws: FakeAws, tmp_path: Path, keyed: bool) -> None:
+    """A lock that another process does not give back refuses the entry, and nothing is sent, whether the request has a key or not."""
     url = f"sqlite:///{tmp_path / 'a.db'}"
+    order = mail("order-1")
+    if not keyed:
+        del order["idempotencyKey"]
     with runtime(aws, url) as jackfield:
         other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        refused(jackfield.invoke(mail("order-1")), "locked by another process")
+        refused(jackfield.invoke(order), "locked by another process")
         assert len(aws.messages) == 1
         other.execute("ROLLBACK")
         other.close()
-        assert jackfield.invoke(mail("order-1")).status == "succeeded"
+        assert jackfield.invoke(order).status == "succeeded"
     whole(url)
+
+
+def test_a_doubt_is_on_the_disk_before_anybody_learns_of_it(tmp_path: Path) -> None:
+    """Whoever is told that a mail may have been sent finds it in the journal, whatever becomes of the process that told them."""
+    order = mail("order-1")
+    del order["idempotencyKey"]
+    aws = FakeAws(script=[{"do": "reset", "operation": "sesv2:SendEmail"}])
+    with aws, Jackfield(connections=[connection(aws.url)], database_url=f"sqlite:///{tmp_path / 'a.db'}") as jackfield:
+        assert jackfield.invoke(order).status == "in_doubt"
+        with closing(sqlite3.connect(tmp_path / "a.db")) as other:
+            assert other.execute("SELECT status FROM invocations").fetchall() == [("in_doubt",)]
 
 
 def test_a_deadline_bounds_the_wait_for_a_lock(aws: FakeAws, tmp_path: Path) -> None:

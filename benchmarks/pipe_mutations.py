@@ -1,0 +1,298 @@
+"""Mistakes put into the pipe on purpose, each into a copy of the tree, and the tests that must notice: ``make campaign mutations``.
+
+Prints one line per mutation; fails if the tests miss one, or if its text is no longer there once. Arguments choose those whose sentence
+contains them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.trees import ROOT, environment
+
+_CODE = "runtime/jackfield"
+_WORKERS = os.environ.get("MUTATION_WORKERS", "2")
+
+
+class Mutation(NamedTuple):
+    """Replacement of a text that its module has once, and the tests that are to fail because of it."""
+
+    says: str
+    module: str
+    old: str
+    new: str
+    tests: str
+
+
+_PIPE, _ACCESS = "tests/pipe", "tests/access"
+_FAULTS, _KEYS, _LISTING = (f"tests/journal/test_journal_{name}.py" for name in ("faults", "keys", "listing"))
+_LEASES = "tests/journal/test_journal_leases.py tests/queue/test_queue_zombies.py"
+
+MUTATIONS = (
+    # what may be repeated
+    Mutation(
+        "a write in doubt is sent again", "retry.py",
+        '(on_doubt == "retry" if in_doubt else error.retryable)', "error.retryable", _PIPE,
+    ),
+    Mutation("a retry too many", "retry.py", "TRIES = 6", "TRIES = 7", _PIPE),
+    Mutation("retries without end", "retry.py", "return not self.is_last", "return True", _PIPE),
+    Mutation("Retry-After is not waited for", "retry.py", "max(error.retry_after or 0.0, ceiling", "max(0.0, ceiling", _PIPE),
+    Mutation(
+        "a write is repeated after a step that succeeded", "pipe/attempts.py", 'if done and effect == "write":', "if False:", _PIPE,
+    ),
+    Mutation(
+        "renewed credentials repeat a request in doubt", "pipe/attempts.py",
+        "error.stale_credentials and error.sent is not Sent.UNKNOWN and", "error.stale_credentials and", _PIPE,
+    ),
+    Mutation("credentials are renewed again and again", "pipe/attempts.py", "self.renewed = True", "pass", _PIPE),
+    Mutation(
+        "a key that ends with the call counts as the caller's", "pipe/attempts.py",
+        'effect == "write" or (effect == "idempotent" and self._has_derived_key)', 'effect == "write"', _PIPE,
+    ),
+    Mutation(
+        "a key that no client read makes an action idempotent", "pipe/attempts.py",
+        'return "write"\n\n    def _blame_begin', "return self.declared\n\n    def _blame_begin", _PIPE,
+    ),
+    # doubts
+    Mutation(
+        "a doubt is taken for a failure", "pipe/errors_map.py",
+        "Sent.UNKNOWN if error.code in _NO_REFUSALS else Sent.REFUSED", "Sent.REFUSED", _PIPE,
+    ),
+    Mutation(
+        "an attempt that did not announce its request sent nothing", "pipe/errors_map.py",
+        "call.begun = call.entered and (", "call.begun = False and (", _PIPE,
+    ),
+    Mutation(
+        "a fault while opening is a doubt", "pipe/attempts.py",
+        "error.sent = Sent.NOTHING  # a fault while opening is never in doubt", "error.sent = Sent.UNKNOWN", _PIPE,
+    ),
+    Mutation(
+        "an answer that breaks its schema is a plain failure", "pipe/attempts.py",
+        "self.evidence.doubtful = True\n        judged", "pass\n        judged", _PIPE,
+    ),
+    Mutation(
+        "an interrupted write was not sent", "pipe/attempts.py", "if begun and leaves:", "if False:", "tests/journal/test_journal_leaving.py",
+    ),
+    Mutation(
+        "an interrupted call is not recorded", "pipe/invoke.py",
+        "endings.interrupted(run, workspace)", "pass", "tests/journal/test_journal_leaving.py",
+    ),
+    # deadlines and cancellation
+    Mutation("an attempt begins after the deadline", "pipe/attempts.py", "if began >= run.deadline.at:", "if False:", _PIPE),
+    Mutation(
+        "an answer long after the deadline counts", "pipe/attempts.py",
+        "if self.means.clock.monotonic() - run.deadline.at > GRACE:", "if False:", _PIPE,
+    ),
+    Mutation("back-off outlasts the deadline", "pipe/attempts.py", "if seconds >= remaining:", "if False:", _PIPE),
+    Mutation(
+        "a cancelled call tries again", "pipe/attempts.py",
+        "if self.run.cancelled.is_set():\n            raise error if", "if False:\n            raise error if", _PIPE,
+    ),
+    Mutation("a try that hangs takes all the time", "pipe/attempts.py", "/ _TRY_SHARE", "/ 1", _PIPE),
+    Mutation("calls that block are begun without limit", "pipe/on_time.py", "if self.overdue >= MOST:", "if False:", "tests/surfaces/test_surfaces_overdue.py"),
+    Mutation("a dry run is sent", "pipe/invoke.py", "if invocation.dry_run:\n", "if False:\n", _PIPE),
+    # the record
+    Mutation(
+        "the begin of a write is not on the disk", "pipe/recorder.py",
+        'if draft.effect != "write" and draft.idempotency_key is None:', "if draft.idempotency_key is None:", _FAULTS,
+    ),
+    Mutation(
+        "the begin comes after the first byte", "pipe/invoke.py",
+        """        if record is not None and (replayed := await self._begun(record, attempts)) is not None:
+            return replayed
+        enter("run")
+        output = await fetched(attempts)
+""",
+        """        enter("run")
+        output = await fetched(attempts)
+        if record is not None and (replayed := await self._begun(record, attempts)) is not None:
+            return replayed
+""",
+        _FAULTS,
+    ),
+    Mutation(
+        "a key serves another request", "pipe/recorder.py",
+        "entry is not None and entry.fingerprint != self._draft.fingerprint", "False", _KEYS,
+    ),
+    Mutation("a key is compared without the inputs", "pipe/recorder.py", '            "inputs": invocation.inputs,\n', "", _KEYS),
+    Mutation(
+        "a key is compared without the connection", "pipe/recorder.py", '            "connection": invocation.connection,\n', "", _KEYS,
+    ),
+    Mutation("an outcome is lost", "pipe/recorder.py", "if durable or not self._replaced(result):", "if durable:", _LISTING),
+    Mutation("an outcome is not owed to a locked database", "pipe/recorder.py", "self._journal.owe(unit)", "pass", _FAULTS),
+    Mutation("a doubt is not on the disk", "pipe/recorder.py", ' or result.status == "in_doubt"\n', "\n", _FAULTS),
+    Mutation("a replay is recorded again", "pipe/recorder.py", "self.replayed = True", "pass", _KEYS),
+    Mutation("an expired key of a doubt is free", "journal/journal.py", 'expired and entry.status != "in_doubt"', "expired", _KEYS),
+    Mutation(
+        "a refused call takes its key", "journal/journal.py",
+        '**self._outcome(draft, result, log), "key_held": 0}', "**self._outcome(draft, result, log)}", _LISTING,
+    ),
+    Mutation(
+        "a process without the lease ends a call", "journal/statements.py", 'AND owner = :owner AND delivery = :delivery"',
+        'AND delivery = :delivery"', _LEASES,
+    ),
+    Mutation(
+        "an earlier delivery ends a later one", "journal/statements.py", 'AND owner = :owner AND delivery = :delivery"',
+        'AND owner = :owner"', _LEASES,
+    ),
+    Mutation(
+        "a lost write is delivered again", "journal/recovery.py", 'if begun and entry.effect == "write" and not entry.dry_run:', "if False:",
+        _LEASES,
+    ),
+    Mutation(
+        "a poisonous call is delivered for ever", "journal/recovery.py", '_count(deliveries, "lost") >= DELIVERIES', "False",
+        "tests/journal/test_journal_dead.py",
+    ),
+    # plans and rules
+    Mutation(
+        "a plan is kept after an epoch", "pipe/plan.py", "served.moment == moment and", "True and", "tests/access tests/pipe tests/connections",
+    ),
+    Mutation("a plan serves another token's rules", "pipe/plan.py", "served.rules is caller.rules and", "True and", _ACCESS),
+    Mutation(
+        "a revoked token keeps its plan", "pipe/plan.py",
+        "served.rules is caller.rules and caller.ended is None:", "served.rules is caller.rules:", _ACCESS,
+    ),
+    Mutation(
+        "the rules are not asked before a call", "pipe/plan.py", "if authorizer is not None:\n            require_call", "if False:\n            require_call",
+        _ACCESS,
+    ),
+    Mutation("an ended token may call", "access/authorizer.py", "if self._ended is not None:", "if False:", _ACCESS),
+    Mutation("the scope is not asked", "access/rules.py", 'if scope is not None and not may(scope, "invoke"):', "if False:", _ACCESS),
+    Mutation(
+        "an unreadable block pattern blocks nothing", "access/rules.py", 'found, fits = Rule(text, ()), kind == "block"',
+        "found, fits = Rule(text, ()), False", _ACCESS,
+    ),
+    # secrets
+    Mutation("a secret in the output is shown", "pipe/settle.py", "shown = masked_output(output, redactor)", "shown = output", _PIPE),
+    Mutation(
+        "a secret in an error is shown", "pipe/settle.py", "error.message = redactor.clean(error.message)", "pass", _PIPE,
+    ),
+    Mutation(
+        "a secret in the provider's words is shown", "pipe/settle.py", "(text and redactor.clean(text) for text in", "(text for text in", _PIPE,
+    ),
+    Mutation(
+        "secrets of an output are recorded", "pipe/settle.py", "run.kept = recorded(result, plan, queued=run.claimed is not None)", "pass",
+        "tests/redaction tests/pipe tests/journal",
+    ),
+    Mutation(
+        "recorded inputs show the connection's secrets", "pipe/recorder.py",
+        "inputs = shown if redactor is None else redactor.clean_json(shown)", "inputs = shown", "tests/journal/test_journal_kept.py",
+    ),
+    Mutation(
+        "recorded errors show inline values", "pipe/recorder.py", 'if result.status != "failed" or self._run.inline is None:', "if True:",
+        "tests/journal tests/pipe",
+    ),
+    Mutation(
+        "an escaped secret is not found", "redaction/redactor.py",
+        "if any(map(text.__contains__, self._signs)):", "if False:", "tests/redaction",
+    ),
+    Mutation(
+        "the rest of a longer secret remains", "redaction/redactor.py", "max(end, apart[-1][1])", "end", "tests/redaction",
+    ),
+    Mutation(
+        "a secret of the log is not masked", "redaction/redactor.py", "if found != known:", "if False:", "tests/redaction tests/pipe",
+    ),
+    # pages and outputs
+    Mutation("an output is not judged", "pipe/settle.py", "faults = () if judge is None else judge.judge(output)", "faults = ()", _PIPE),
+    Mutation("a list that repeats its token never ends", "pipe/paging.py", "if token in seen:", "if False:", _PIPE),
+    Mutation(
+        "a later page's refusal passes for the end", "pipe/paging.py", "if merged is None or not error.retryable:", "if merged is None:", _PIPE,
+    ),
+    # pace
+    Mutation("a throttle is not shared", "pacing/turn.py", "if isinstance(error, RateLimited):", "if False:", _PIPE),
+    Mutation(
+        "a cancelled call keeps its turn", "pacing/turn.py",
+        "if call.cancelled.is_set():\n                await self._give_back(pace, place)", "if False:\n                pass", _PIPE,
+    ),
+    Mutation(
+        "a call that its plan refuses keeps its turn", "pacing/turn.py", "await self._give_back(pace, grant.position)", "pass", _PIPE,
+    ),
+    Mutation("two calls have one slot", "pacing/state.py", "line.next = position + request.cost", "line.next = position", _PIPE),
+    Mutation(
+        "a used-up quota is not heeded", "pacing/state.py", "if needs is not None or self.quota.is_used_up(request.cost):",
+        "if needs is not None:", _PIPE,
+    ),
+    Mutation("a leased place is handed out twice", "pacing/pace.py", "lease.start, lease.used = start + request.cost,", "lease.start, lease.used = start,", _PIPE),
+    # connections
+    Mutation(
+        "an expired credential is used", "connections/connection_cache.py", "if held is not None and now < held.renew_at:\n",
+        "if held is not None:\n", "tests/connections tests/faults tests/pipe",
+    ),
+    Mutation(
+        "each waiting call mints a credential", "connections/connection_cache.py", "return flight, False", "return _Flight(), True",
+        "tests/connections tests/faults tests/pipe",
+    ),
+    Mutation(
+        "a refused credential drops the one that replaced it", "connections/connection_cache.py",
+        "if held is not None and held.minted is used:", "if held is not None:", "tests/connections tests/faults tests/pipe",
+    ),
+    Mutation(
+        "a changed connection keeps its client", "connections/connection_cache.py",
+        "if found is None or (found.values is not values and found.values != values):", "if found is None:",
+        "tests/connections tests/pipe",
+    ),
+    Mutation("hosts are not checked", "pipe/open.py", "if self.judge is not None:", "if False:", "tests/pipe tests/connections tests/http"),
+    Mutation(
+        "a tenant signs in as the server", "pipe/open.py",
+        'if target.origin == "remote" and kind.reads_host and not self._access().ambient:', "if False:",
+        "tests/pipe tests/connections tests/access tests/http",
+    ),
+    Mutation(
+        "a tenant's reference is read without the rules", "pipe/open.py",
+        'self._rules() if target.origin == "remote" else None)', "None)", "tests/connections tests/pipe tests/http",
+    ),
+)  # fmt: skip
+
+
+def _main(wanted: Sequence[str]) -> int:
+    chosen = [mutation for mutation in MUTATIONS if not wanted or any(word in mutation.says for word in wanted)]
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder)
+        _copy(tree)
+        missed = [mutation.says for number, mutation in enumerate(chosen) if not _is_caught(tree, mutation, number)]
+    print(f"{len(chosen)} mutations, {len(missed)} missed", *missed, sep="\n  ")
+    return int(bool(missed))
+
+
+def _copy(tree: Path) -> None:
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")[:-1]
+    for name in names:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tree / name, follow_symlinks=False)
+    subprocess.run(["git", "init", "-q"], cwd=tree, check=True)
+
+
+def _is_caught(tree: Path, mutation: Mutation, number: int) -> bool:
+    """Run the tests against the mutated copy, until the first one fails."""
+    place = tree / _CODE / mutation.module
+    text = place.read_text(encoding="utf-8")
+    if text.count(mutation.old) != 1:
+        raise SystemExit(f"'{mutation.says}': {mutation.module} has its text {text.count(mutation.old)} times, not once")
+    place.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+    os.utime(place, (number, number))  # compiled modules are recognised by seconds and size
+    environ = {**environment(tree), "PYTHONPYCACHEPREFIX": str(tree / ".pycache")}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--workers", _WORKERS, *mutation.tests.split()]
+    try:
+        done = subprocess.run(command, cwd=tree, env=environ, capture_output=True, text=True, check=False)
+    finally:
+        place.write_text(text, encoding="utf-8")
+    failed = [line.split(" ")[1] for line in done.stdout.splitlines() if line.startswith(("FAILED tests", "ERROR tests")) and "::" in line]
+    if done.returncode == 0:
+        print(f"MISSED  {mutation.says}", flush=True)
+        return False
+    if done.returncode != 1 or not failed:
+        raise SystemExit(f"'{mutation.says}': the tests could not be run\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    print(f"caught  {mutation.says}: {failed[0]}", flush=True)
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))
