@@ -6,10 +6,10 @@ import re
 import threading
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from jackfield.dataclass import dataclass
 from jackfield.errors import InvalidInvocation, JackfieldError, Sent, TimedOut
 
 _POLL = 0.25

@@ -36,10 +36,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
+from jackfield.dataclass import dataclass
 from jackfield.hints import worded
 
 

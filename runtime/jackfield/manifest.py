@@ -8,9 +8,9 @@ because every cold command reads a manifest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, cast
 
+from jackfield.dataclass import dataclass, field, replace
 from jackfield.definitions import Definitions
 from jackfield.json_tools.paths import find
 

@@ -6,9 +6,9 @@ The order of the rules is in ``Attempts._retry_or_raise``, but for ``repeat_ok``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from jackfield.dataclass import dataclass
 from jackfield.errors import JackfieldError, NotYet, RateLimited, Sent
 from jackfield.manifest import Effect
 

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from jackfield.dataclass import dataclass, field
 
 from .encoded_words import encode_words, is_encoded
 

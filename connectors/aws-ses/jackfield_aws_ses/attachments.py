@@ -8,10 +8,10 @@ import binascii
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from urllib.parse import unquote, unquote_to_bytes
 
 from jackfield.connector import pointer
+from jackfield.dataclass import dataclass, field
 
 from .content_types import OCTETS, TEXT, clean_content_type, guess_content_type
 from .file_names import clean_file_name, extension, is_refused

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.connector import Detail, pointer
+from jackfield.dataclass import dataclass
 from jackfield_aws_ses.addresses import AddressError, Mailbox, parse_mailbox, parse_mailboxes, unique_recipients
 from jackfield_aws_ses.attachments import Attachment, AttachmentError, parse_attachments
 from jackfield_aws_ses.headers import HeaderError, check_header_name, check_header_value, list_unsubscribe_headers

@@ -10,7 +10,8 @@ overwrites them; so the same message yields the same octets.
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from jackfield.dataclass import dataclass, field
 
 from .addresses import Mailbox
 from .attachments import Attachment

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+
+from jackfield.dataclass import dataclass
 
 Plan = Literal["aLaCarte", "essentials", "pro", "enterprise", "ec2FreeTier2024"]
 DEFAULT_PLAN: Plan = "aLaCarte"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Any
 
 from jackfield.connector import Provider
+from jackfield.dataclass import dataclass
 from jackfield_aws.foreign_answers import is_page
 from jackfield_aws.json_answers import cleaned
 

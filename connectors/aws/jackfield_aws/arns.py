@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from jackfield.connector import Detail, InvalidConnection
+from jackfield.dataclass import dataclass
 from jackfield_aws.regions import partition_of
 
 ROLE_ARN_PATTERN = "^arn:aws(-cn|-us-gov|-eusc|-iso(-[bef])?)?:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from jackfield.connector import (
@@ -17,6 +16,7 @@ from jackfield.connector import (
     current_call,
     exhausted,
 )
+from jackfield.dataclass import replace
 from jackfield_aws.answers import Answer, read_answer
 from jackfield_aws.rows import AWS_ROWS, BY_STATUS, CONTENT, ENDPOINT_FAULT, NOT_IMPLEMENTED, SERVER_FAULT, THROTTLED, Key, Row, Rows
 from jackfield_aws.transport import explain_transport

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.connector import JackfieldError, hookimpl
+from jackfield.dataclass import dataclass, field
 from jackfield_aws.keys import Keys
 from jackfield_aws.regions import normal_region
 from jackfield_aws.sessions import Ambient, ClientSpec

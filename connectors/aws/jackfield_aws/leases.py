@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from jackfield.connector import ANYWHERE, Minted, OpenContext
+from jackfield.dataclass import dataclass
 from jackfield_aws.arns import RoleArn
 from jackfield_aws.endpoints import sts_endpoint
 from jackfield_aws.keys import Keys

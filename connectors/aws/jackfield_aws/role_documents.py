@@ -6,10 +6,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from jackfield.connector import Detail, InvalidInput
+from jackfield.dataclass import dataclass
 from jackfield_aws.arns import parse_role_arn
 from jackfield_aws.policies import identity_policy, trust_policy
 

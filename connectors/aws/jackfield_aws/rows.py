@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from jackfield.connector import (
     Conflict,
@@ -17,6 +16,7 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
+from jackfield.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection
+from jackfield.dataclass import dataclass, field
 from jackfield.fork import at_fork
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import CONNECT_TIMEOUT, READ_TIMEOUT, current_deadline

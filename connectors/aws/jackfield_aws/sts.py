@@ -6,7 +6,6 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.connector import (
@@ -22,6 +21,7 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
+from jackfield.dataclass import dataclass, field
 from jackfield_aws.answers import principal_in
 from jackfield_aws.arns import role_of_session
 from jackfield_aws.errors import AWS_ERRORS

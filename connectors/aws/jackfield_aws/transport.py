@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import cast
 from urllib.parse import SplitResult, urlsplit
@@ -23,6 +22,7 @@ from jackfield.connector import (
     WireFault,
     exhausted,
 )
+from jackfield.dataclass import dataclass, replace
 from jackfield_aws.limits import current_deadline
 
 

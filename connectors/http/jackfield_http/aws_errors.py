@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from html import unescape
 
 from jackfield.connector import Forbidden, NotFound, RateLimited, Unauthenticated
+from jackfield.dataclass import dataclass
 from jackfield_http.errors import ROWS, HttpErrors, Refusal, Row
 
 _ELEMENTS = {name: re.compile(f"<{name}>([^<]{{1,1000}})".encode()) for name in ("Code", "Message")}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import quote, quote_plus
 
 from jackfield.connector import File, InvalidInput, Sent
+from jackfield.dataclass import dataclass
 from jackfield_http.urls import plain
 
 _PIECE = 65_536

@@ -6,7 +6,6 @@ import logging
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from jackfield.connector import (
@@ -22,6 +21,7 @@ from jackfield.connector import (
     WireSettings,
     current_call,
 )
+from jackfield.dataclass import replace
 from jackfield.retry import Backoff, Tries
 from jackfield_http.answers import Answer, StreamedAnswer, body_of, header_of, noted, parsed
 from jackfield_http.bodies import Body, Content, content_body, form_body, json_body, multipart_body

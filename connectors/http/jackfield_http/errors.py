@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jackfield.connector import (
@@ -19,6 +18,7 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
+from jackfield.dataclass import dataclass, field, replace
 from jackfield_http.headers import Headers
 from jackfield_http.pointers import find
 

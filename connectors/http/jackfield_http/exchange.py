@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 
 from jackfield.connector import Rejected, Sent, Unavailable
+from jackfield.dataclass import dataclass, replace
 from jackfield_http.bodies import Body
 from jackfield_http.headers import Headers, octets_encoded
 from jackfield_http.urls import Url, UrlError

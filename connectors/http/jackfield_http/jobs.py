@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from jackfield.connector import Detail, NotYet, Rejected, Sent, current_call
+from jackfield.dataclass import dataclass
 from jackfield_http.answers import Answer
 from jackfield_http.client import HttpClient
 

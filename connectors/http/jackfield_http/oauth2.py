@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from math import isfinite
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote_plus
 
 from jackfield.connector import Field, Minted, OpenContext, Unauthenticated, Unavailable
+from jackfield.dataclass import replace
 from jackfield_http.client import HttpClient
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.errors import HTTP_ERRORS, Row

@@ -7,7 +7,6 @@ import logging
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import replace
 from math import isfinite
 from typing import Any, ClassVar, Literal, NoReturn
 from urllib.parse import quote_plus
@@ -29,6 +28,7 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
+from jackfield.dataclass import replace
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.id_tokens import check_id_token
 from jackfield_http.oauth2 import REFUSED_GRANT, ask, fetch_object, metadata_urls, minted

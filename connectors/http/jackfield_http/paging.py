@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
 from jackfield.connector import Detail, Field, Inputs, InvalidInput, Pagination, Sent, Unavailable
+from jackfield.dataclass import dataclass
 from jackfield_http.answers import Answer
 from jackfield_http.client import HttpClient
 from jackfield_http.pointers import find

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from jackfield.connector import MAX_ANSWER, Guard
+from jackfield.dataclass import dataclass, field
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors
 from jackfield_http.urls import Url
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NoReturn, Protocol
 from urllib.parse import quote
 
 from jackfield.connector import Detail, InvalidConnection, InvalidInput, Minted, OpenContext, Sent
+from jackfield.dataclass import dataclass
 from jackfield_http.headers import FRAMING, field, folded
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import entry_points
 from typing import Any, NoReturn, Protocol
 
 from jackfield.connector import InvalidConnection, OpenContext, Sent
+from jackfield.dataclass import dataclass
 from jackfield_http.bodies import Body
 from jackfield_http.headers import field
 from jackfield_http.sign_in import SignIn, Together

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from jackfield.connector import Detail, InvalidConnection, InvalidInput, Sent, pointer
+from jackfield.dataclass import dataclass, replace
 from jackfield_http.headers import set_by_connection
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}

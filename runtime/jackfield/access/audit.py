@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction
 from jackfield.database.faults import UniqueViolation
+from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation, Unavailable
 
 _FIRST = "0" * 64

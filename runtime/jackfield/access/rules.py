@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
 
+from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Detail, InvalidInvocation, NotAllowed, did_you_mean
 from jackfield.hints import NextStep
 

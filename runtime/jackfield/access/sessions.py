@@ -9,10 +9,10 @@ import json
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackfield.database import Row, Vault
+from jackfield.dataclass import dataclass
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock

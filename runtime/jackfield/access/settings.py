@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access.rules import Rules
+from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.json_tools.pointers import pointer
 
@@ -85,10 +85,10 @@ def read_settings(vault: Vault, workspace: str, row: Row) -> Settings:
         raise damaged_settings(workspace) from None
 
 
-_MEMBERS = {
-    member.name: member.name.split("_")[0] + "".join(part.capitalize() for part in member.name.split("_")[1:])
-    for member in fields(Settings)
-    if member.name != "rules"
+_MEMBERS: dict[str, str] = {
+    name: name.split("_")[0] + "".join(part.capitalize() for part in name.split("_")[1:])
+    for name in Settings.__match_args__
+    if name != "rules"
 }
 
 

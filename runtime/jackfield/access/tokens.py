@@ -9,7 +9,6 @@ import logging
 import secrets
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Literal, NoReturn, cast
 
@@ -21,6 +20,7 @@ from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.epoch import EpochCache
 from jackfield.database.stored_values import nearest_time, parsed, possible_time
+from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
 from jackfield.invocation import new_invocation_id
 

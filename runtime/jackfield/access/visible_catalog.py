@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import Catalog, Entry
 from jackfield.catalog.installed import unknown_connector
+from jackfield.dataclass import replace
 from jackfield.errors import UnknownConnector
 
 if TYPE_CHECKING:

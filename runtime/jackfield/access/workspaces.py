@@ -6,7 +6,6 @@ import copy
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from jackfield.access.audit import LIBRARY, Actor, Audit
@@ -18,6 +17,7 @@ from jackfield.database.epoch import EpochCache
 from jackfield.database.faults import RowDamaged
 from jackfield.database.settings_seals import settings_seal
 from jackfield.database.stored_values import possible_time
+from jackfield.dataclass import dataclass, replace
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 
 DEFAULT = "default"

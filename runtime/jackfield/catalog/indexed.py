@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
+from jackfield.dataclass import replace
 from jackfield.definitions import Definitions
 from jackfield.manifest import EFFECTS, ActionManifest, ActionRow, Json, Manifest, ManifestError, shown_title
 from jackfield.manifest_index import INDEX, MANIFEST, light_row

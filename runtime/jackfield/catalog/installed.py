@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog.comparing import mismatch
@@ -18,6 +17,7 @@ from jackfield.catalog.indexed import read_manifest
 from jackfield.catalog.installations import InstallationFolder
 from jackfield.catalog.loading import Loader, load_in_process, refuse_installed
 from jackfield.catalog.versions import choose
+from jackfield.dataclass import dataclass
 from jackfield.errors import Unavailable, UnknownConnector, did_you_mean
 from jackfield.failures import contained
 from jackfield.fork import at_fork

@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Protocol
 
 from jackfield.catalog.discovery import EntryPoint
 from jackfield.catalog.loading import connector_at
+from jackfield.dataclass import dataclass
 from jackfield.errors import Unavailable, did_you_mean
 from jackfield.manifest import Manifest
 

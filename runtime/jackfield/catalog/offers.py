@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.catalog.installed import Catalog, Entry, unknown_connector
 from jackfield.catalog.offering import DEFAULT, Audience, Offer, Offering
 from jackfield.catalog.versions import choose
+from jackfield.dataclass import dataclass, field
 from jackfield.errors import UnknownAction, UnknownConnector
 from jackfield.hints import NextStep
 from jackfield.manifest import ActionManifest, Manifest

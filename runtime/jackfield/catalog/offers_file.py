@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from jackfield.catalog.offering import ALL, Offer, Offering, Offers, effective, read_offers
+from jackfield.dataclass import dataclass, replace
 from jackfield.errors import InvalidInvocation, UnknownAction, UnknownConnector, did_you_mean
 from jackfield.local import replace_file, turn
 

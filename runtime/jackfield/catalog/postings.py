@@ -10,13 +10,13 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, chain
 from typing import Any
 
 from jackfield.catalog.found import Found
 from jackfield.catalog.query_words import parts_of, parts_of_key
+from jackfield.dataclass import dataclass
 from jackfield.manifest import EFFECTS, ActionRow, Manifest
 
 KEY, TITLE, DESCRIPTION, CONNECTOR, ABOUT = range(5)

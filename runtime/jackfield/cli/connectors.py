@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import Catalog, Entry
@@ -16,6 +15,7 @@ from jackfield.catalog.installations import revocations
 from jackfield.catalog.of_workspace import installed_here
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.dataclass import replace
 from jackfield.errors import InvalidInvocation, UnknownConnector, did_you_mean
 
 if TYPE_CHECKING:

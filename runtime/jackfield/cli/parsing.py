@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from jackfield.dataclass import dataclass
 from jackfield.errors import InvalidInvocation, did_you_mean
 
 if TYPE_CHECKING:
@@ -16,6 +18,20 @@ if TYPE_CHECKING:
 
 Namespace = argparse.Namespace
 _FAILED = 1
+
+
+def _columns() -> int:
+    try:
+        return int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.stdout.fileno()).columns
+    except (ValueError, OSError):  # no number, or no terminal
+        return 80
+
+
+class _Formatter(argparse.HelpFormatter):
+    """argparse makes one for each argument, and imports ``shutil`` with all its compressors to ask for the terminal's width."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
 
 
 class UsageError(InvalidInvocation):
@@ -35,7 +51,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, command: str, description: str) -> None:
         self.flags: dict[str, argparse.Action] = {}
         self.takes_command = False
-        super().__init__(prog=f"jackfield {command}", description=description, allow_abbrev=False)
+        super().__init__(prog=f"jackfield {command}", description=description, allow_abbrev=False, formatter_class=_Formatter)
         self.add_argument("--json", action="store_true", help="print JSON on one line, even on a terminal")
 
     def add_argument(self, *names: Any, **about: Any) -> argparse.Action:

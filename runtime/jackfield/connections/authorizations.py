@@ -15,11 +15,11 @@ import secrets
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from jackfield.clock import Clock
 from jackfield.database import Database, Row, SealBroken, Transaction, Vault
+from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import InvalidInvocation
 
 Flow = Literal["redirect", "device"]

@@ -6,11 +6,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.context import Minted
+from jackfield.dataclass import dataclass, field
 from jackfield.errors import Cancelled, Sent, TimedOut, Unavailable
 from jackfield.failures import OnFailure, Raised, attempt
 from jackfield.fork import at_fork

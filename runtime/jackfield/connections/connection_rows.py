@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn
 
 from jackfield.connections.external_ids import generated_fields
 from jackfield.connections.named_connection import Origin
 from jackfield.database import Row
 from jackfield.database.stored_values import parsed
+from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.json_tools.pointers import child, names
 from jackfield.json_tools.walk import Nodes, Schema, members, nodes

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection, did_you_mean
 from jackfield.hints import NextStep
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.documents import DocumentError, read_text, split_documents
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection
+from jackfield.dataclass import dataclass
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog

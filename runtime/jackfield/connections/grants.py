@@ -10,7 +10,6 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from jackfield.clock import Clock, Deadline, iso
@@ -18,6 +17,7 @@ from jackfield.connections.connection_rows import COLUMNS, ConnectionRow
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector.grants import Grant
 from jackfield.database import Database, Row, SealBroken, Transaction, Vault
+from jackfield.dataclass import dataclass, replace
 from jackfield.errors import InvalidConnection, Unavailable
 from jackfield.hints import NextStep
 

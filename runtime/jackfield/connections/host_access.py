@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from jackfield.connections.reference_rules import Allowed, ReferenceRules
 from jackfield.connections.secret_references import references
+from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection
 
 _HINT = "Connections created over HTTP or MCP need the operator's permission for this: the workspace's setting '{}'."

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from jackfield.dataclass import dataclass
 
 if TYPE_CHECKING:
     from jackfield.errors import InvalidConnection

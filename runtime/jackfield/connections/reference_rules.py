@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+from jackfield.dataclass import dataclass
 
 _CREDENTIALS = re.compile(r"(AWS|AZURE|OTEL|VAULT)_|PG|((DAPR|APP)_API_TOKEN|DATABASE_URL|GOOGLE_APPLICATION_CREDENTIALS|SSH_AUTH_SOCK)\Z")
 """Prefixes and names of variables by which libraries of the process sign in, or find their configuration (PG: libpq)."""

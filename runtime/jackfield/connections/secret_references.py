@@ -8,11 +8,11 @@ import stat
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from jackfield.clock import Clock, SystemClock
 from jackfield.connections.reference_rules import ReferenceRules
+from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.fork import at_fork
 from jackfield.hooks import Plugins

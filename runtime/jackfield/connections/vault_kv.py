@@ -11,9 +11,10 @@ import http.client
 import json
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
+
+from jackfield.dataclass import dataclass
 
 _TIMEOUT = 10.0
 """Timeout in seconds for the connection and for each read."""

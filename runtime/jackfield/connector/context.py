@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, Protocol, TypeVar
 from uuid import uuid4
 
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.grants import Grants
+from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Cancelled, Detail, Sent, Unavailable
 from jackfield.wire.guard import ANYWHERE, Guard
 

@@ -6,13 +6,13 @@ import importlib
 import inspect
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from jackfield.connector.budget import Budget
 from jackfield.connector.context import OpenContext, Step
 from jackfield.connector.models import ConnectionType, DeclarationError, Inputs, Output, spelt_out
 from jackfield.connector.streamed import returns_files
+from jackfield.dataclass import dataclass, field
 from jackfield.errors import JackfieldError
 from jackfield.manifest import Effect, IdempotentBy, Pagination, RateLimit, RepeatOk
 from jackfield.manifest_parts import example

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
@@ -20,6 +19,7 @@ from jackfield.database.engine import Database
 from jackfield.database.faults import DatabaseUnfit, Trouble, UsageFault, unavailable
 from jackfield.database.postgres import PostgresDialect
 from jackfield.database.sqlite import SqliteDialect, trouble_of
+from jackfield.dataclass import dataclass
 from jackfield.errors import InvalidInvocation, Unavailable
 
 __all__ = ["Backup", "Report", "backup", "check", "dump", "restore", "restore_dump"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from jackfield.database.engine import Database
 from jackfield.database.migrations import declared, known_migrations
 from jackfield.database.transaction import Transaction
+from jackfield.dataclass import dataclass, replace
 from jackfield.errors import JackfieldError
 
 _SHOWN = 20

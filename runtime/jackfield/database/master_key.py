@@ -11,13 +11,13 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from jackfield.database.durable import sync
 from jackfield.database.faults import DatabaseUnfit, WrongMasterKey
 from jackfield.database.sealing import KEY_BYTES, cipher, unwrap, wrap
+from jackfield.dataclass import dataclass
 from jackfield.failures import OnFailure
 
 _FILE = "master.key"

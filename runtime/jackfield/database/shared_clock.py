@@ -19,13 +19,13 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
 from jackfield.clock import Clock, SystemClock, iso, within
 from jackfield.database.engine import Database
 from jackfield.database.transaction import Transaction
+from jackfield.dataclass import dataclass, replace
 from jackfield.errors import JackfieldError
 
 TOLERATED = 60.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.bounded_cache import BoundedCache
@@ -15,6 +14,7 @@ from jackfield.database.faults import DataKeyDamaged, SealBroken
 from jackfield.database.master_key import MasterKey
 from jackfield.database.statements import Row
 from jackfield.database.transaction import Transaction
+from jackfield.dataclass import dataclass
 
 if TYPE_CHECKING:
     from hmac import HMAC

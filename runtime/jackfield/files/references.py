@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any
 
+from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInput
 from jackfield.json_tools.pointers import pointer
 from jackfield.json_tools.walk import Schema, below, extension, nodes

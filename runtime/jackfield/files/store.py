@@ -8,10 +8,10 @@ import secrets
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Clock
+from jackfield.dataclass import dataclass, replace
 from jackfield.errors import JackfieldError
 from jackfield.failures import OnFailure
 from jackfield.files.references import check_there, file_places, too_large_together

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 from jackfield.clock import iso
 from jackfield.database import Database, Transaction
+from jackfield.dataclass import dataclass
 from jackfield.errors import InvalidInvocation, Unavailable
 from jackfield.files.refusals import NoRoom
 

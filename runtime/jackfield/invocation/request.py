@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal, NoReturn
 
+from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.hints import NextStep
 from jackfield.json_tools.pointers import pointer

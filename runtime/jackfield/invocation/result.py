@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from jackfield.dataclass import dataclass
 from jackfield.errors import InvocationFailed, JackfieldError
 
 Status = Literal["succeeded", "failed", "in_doubt"]

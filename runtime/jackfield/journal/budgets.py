@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.database import Database, Transaction
 from jackfield.database.stored_values import parsed_object
+from jackfield.dataclass import dataclass, field
 
 _SAVED_UP = 0.5
 """Seconds of its rate that a bucket holds."""

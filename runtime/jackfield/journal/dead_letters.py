@@ -4,11 +4,11 @@ so that a person can queue them again."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from jackfield.clock import Clock
 from jackfield.database import Database, Row, Transaction, UniqueViolation
 from jackfield.database.shared_clock import SharedClock
+from jackfield.dataclass import dataclass
 from jackfield.errors import IdempotencyConflict, InvalidInvocation
 from jackfield.hints import NextStep
 

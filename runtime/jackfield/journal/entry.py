@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
 from jackfield.database.stored_values import nearest_time, parsed, parsed_object, possible_time
+from jackfield.dataclass import dataclass, replace
 
 if TYPE_CHECKING:
     from jackfield.database import Transaction

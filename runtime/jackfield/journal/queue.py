@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from jackfield.clock import Clock
 from jackfield.database import Database, Transaction
 from jackfield.database.shared_clock import SharedClock
+from jackfield.dataclass import dataclass, replace
 from jackfield.journal import statements as sql
 from jackfield.journal.budgets import Budgets, Limits
 from jackfield.journal.fair_order import FairOrder

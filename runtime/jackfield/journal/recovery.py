@@ -11,13 +11,13 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from jackfield.clock import Clock
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.shared_clock import SharedClock
+from jackfield.dataclass import dataclass
 from jackfield.errors import Internal
 from jackfield.invocation import Result
 from jackfield.journal import process

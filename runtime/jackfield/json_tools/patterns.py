@@ -12,11 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 import jsonschema_rs as rs
+
+from jackfield.dataclass import dataclass
 
 MAX_LOOKAROUND: Final = 1_000
 """Longest text, in characters, that is judged by a pattern with look-around or back-references: a search takes at most 5 ms."""

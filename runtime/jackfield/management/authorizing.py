@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ from jackfield.clock import Deadline, iso
 from jackfield.connections.authorizations import Authorizations, Pending, new_state, state_of
 from jackfield.connections.grants import GrantTable, changed
 from jackfield.connector.context import Call, OpenContext, entered
+from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt, attempt_foreign
 from jackfield.management.connection_test import serving

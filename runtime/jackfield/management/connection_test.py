@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from jackfield.connections.connection_rows import Outcome
 from jackfield.connector.context import Account, Call, OpenContext, Step, entered
+from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
 from jackfield.failures import Raised, attempt_foreign
 from jackfield.hints import NextStep

@@ -6,7 +6,6 @@ import copy
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import INLINE, LIBRARY, UNBOUND
@@ -17,6 +16,7 @@ from jackfield.connections.files import IN_CODE
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection
 from jackfield.connector.context import Call, entered
+from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownConnection
 from jackfield.hints import NextStep
 from jackfield.invocation import DEFAULT_TIMEOUT

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.connections.connection_rows import PLACEHOLDER, Draft, refuse_large, secret_places
@@ -14,6 +13,7 @@ from jackfield.connections.external_ids import generate, generated_fields
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import Origin
 from jackfield.connections.secret_references import reference_paths
+from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.json_tools.pointers import child, names
 from jackfield.pipe.admit import Target, check_values

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.external_ids import generated_fields
+from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError, UnknownAction, UnknownConnector, did_you_mean
 from jackfield.hints import NextStep
 from jackfield.management.connection_test import serving

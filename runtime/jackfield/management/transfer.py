@@ -7,7 +7,6 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace as changed
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.connection_rows import joined, parted
@@ -15,6 +14,7 @@ from jackfield.connections.documents import DocumentError, read_text, split_docu
 from jackfield.connections.files import connections_of, load, read_foreign
 from jackfield.connections.named_connection import NamedConnection
 from jackfield.connections.secret_references import references
+from jackfield.dataclass import replace as changed
 from jackfield.errors import Detail, InvalidConnection, JackfieldError
 
 if TYPE_CHECKING:

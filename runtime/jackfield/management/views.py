@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.named_connection import STORE
+from jackfield.dataclass import dataclass
 from jackfield.redaction.marks import masked
 
 if TYPE_CHECKING:

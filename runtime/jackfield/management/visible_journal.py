@@ -4,9 +4,9 @@ of the caller's own calls."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from jackfield.dataclass import replace
 from jackfield.journal.counts import Part, Sample, open_counts, parts, samples
 from jackfield.journal.journal import unknown_entry
 

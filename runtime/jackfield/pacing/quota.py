@@ -5,8 +5,9 @@ Nothing here reads a clock, waits or stores.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from jackfield.dataclass import dataclass, field
 
 if TYPE_CHECKING:
     from jackfield.connector.budget import Limits

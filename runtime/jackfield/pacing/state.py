@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
+from jackfield.dataclass import dataclass, field
 from jackfield.pacing.line import LEASE, Line
 from jackfield.pacing.quota import DAY, Quota
 
@@ -206,4 +206,4 @@ class PaceState:
         return None
 
 
-_MEMBERS = {part: frozenset(member.name for member in fields(part)) - {"line", "quota"} for part in (Line, Quota, PaceState)}
+_MEMBERS = {part: frozenset(part.__match_args__) - {"line", "quota"} for part in (Line, Quota, PaceState)}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.connections.connection_lookup import Connections
 from jackfield.connections.named_connection import NamedConnection, Origin
 from jackfield.connections.secret_references import reference_paths
+from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, did_you_mean
 from jackfield.fork import at_fork
 from jackfield.hints import NextStep

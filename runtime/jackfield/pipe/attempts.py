@@ -6,7 +6,6 @@ Below it, jackfield_http repeats the later requests of one attempt (``HttpClient
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from jackfield.clock import Deadline
 from jackfield.connector.context import MAX_WARNINGS, Answered, Call, IdempotencyKey, entered, reset_current, set_current
 from jackfield.connector.conversion import dumped_or_fault
 from jackfield.connector.streamed import store_files
+from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import (
     Cancelled,
     Detail,

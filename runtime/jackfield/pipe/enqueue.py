@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline, within
+from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import Meta, Result, decode
 from jackfield.pipe.check import checked

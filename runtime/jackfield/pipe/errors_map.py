@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import entered
+from jackfield.dataclass import replace
 from jackfield.errors import (
     Cancelled,
     Detail,

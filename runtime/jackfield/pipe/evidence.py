@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from jackfield.dataclass import dataclass, field
 from jackfield.retry import Backoff
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import getitem
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from jackfield.dataclass import dataclass, replace
 from jackfield.errors import JackfieldError
 from jackfield.files.references import check_there, file_places, large_contents, named_files, replaced, with_digests
 

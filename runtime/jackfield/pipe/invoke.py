@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline, within
+from jackfield.dataclass import dataclass, field
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts

@@ -7,7 +7,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +15,7 @@ from jackfield.connections.host_access import HostAccess, refuse_ambient, refuse
 from jackfield.connections.reference_rules import ReferenceRules, credential_files
 from jackfield.connections.secret_references import Secrets, reference_paths
 from jackfield.connector.context import OpenContext
+from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.json_tools.pointers import child
 from jackfield.json_tools.walk import Nodes, Schema, extension, members, nodes

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.access.visible_catalog import seen_catalog
 from jackfield.bounded_cache import BoundedCache
+from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.fork import at_fork
 from jackfield.invocation import Invocation, check_depth, decode

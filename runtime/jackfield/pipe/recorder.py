@@ -7,11 +7,11 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.clock import within
+from jackfield.dataclass import replace
 from jackfield.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError, NotYet, Unavailable
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.catalog import Catalog
 from jackfield.connections.connection_lookup import Connections
 from jackfield.connector.context import MAX_WARNINGS
+from jackfield.dataclass import replace
 from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError, Provider
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.json_tools.pointers import shown

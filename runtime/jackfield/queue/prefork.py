@@ -15,9 +15,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NoReturn
+
+from jackfield.dataclass import dataclass
 
 _LOG = logging.getLogger("jackfield.queue")
 _STEADY = 10.0

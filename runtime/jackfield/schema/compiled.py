@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jackfield.dataclass import dataclass
 from jackfield.errors import Detail
 from jackfield.json_tools.walk import SecretPlaces
 from jackfield.schema.json_types import value_word

@@ -9,9 +9,9 @@ it takes time linear in the schema.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from jackfield.dataclass import dataclass
 from jackfield.json_tools.patterns import MAX_LOOKAROUND, SLOW, sorted_pattern
 from jackfield.json_tools.pointers import child
 from jackfield.schema.json_types import SchemaError

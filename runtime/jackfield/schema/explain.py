@@ -7,12 +7,12 @@ writes the sentences, so that they contain no terms of Python or Rust and never 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote as percent_encoded
 
+from jackfield.dataclass import dataclass
 from jackfield.errors import Detail
 from jackfield.fork import at_fork
 from jackfield.json_tools.pointers import child, follow, names, pointer, shown

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as percent_encoded
 
+from jackfield.dataclass import dataclass, field
 from jackfield.json_tools.pointers import follow, names
 from jackfield.json_tools.walk import Nodes, extension, is_secret, nodes
 from jackfield.schema.engine import NAME, compile_part

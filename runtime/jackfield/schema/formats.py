@@ -6,9 +6,9 @@ engine lacks it. A format that is not asserted at all (``password``, ``html``, â
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jackfield.dataclass import dataclass
 from jackfield.schema.mailboxes import PLAIN, PLAIN_LIST, PLAIN_MAILBOX, email_fault, idn_email_fault, mailbox_fault, mailbox_list_fault
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ References that leave the schema or form a circle are refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
+from jackfield.dataclass import dataclass
 from jackfield.json_tools.pointers import child, follow
 from jackfield.schema.json_types import Json, Node, SchemaError
 from jackfield.schema.wording import name_of

@@ -9,9 +9,9 @@ import ssl
 import time
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NoReturn
 
+from jackfield.dataclass import dataclass
 from jackfield.errors import Sent
 from jackfield.failures import OnFailure
 from jackfield.wire.faults import Kind, WireFault, broken, garbled, no_handshake, not_connected, printable, refuses_client

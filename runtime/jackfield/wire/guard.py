@@ -7,11 +7,11 @@ The operator's own connections may reach any address. A connection created over 
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
+from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.hints import NextStep
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from email.utils import getaddresses
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import WithJsonSchema
 
 from jackfield.connector import Detail, Field
+from jackfield.dataclass import dataclass
 from jackfield.fork import at_fork
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import AddressError, parse_mailbox, parse_mailboxes, unique_recipients

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from jackfield.connector import pointer
+from jackfield.dataclass import dataclass
 from jackfield_aws_ses.compose import MAX_TAGS
 from jackfield_aws_ses.headers import HeaderError, check_header_name, check_header_value, list_unsubscribe_headers
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from jackfield.connector import Field, Output
+from jackfield.dataclass import dataclass
 
 Severity = Literal["error", "warning"]
 

@@ -6,11 +6,11 @@ import re
 import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
 
 from jackfield.connector import Call, Deadline, JackfieldError, Sent, TimedOut, Unavailable, Warmup, current_call, exhausted
+from jackfield.dataclass import dataclass
 from jackfield_aws_ses.addresses import Mailbox
 from jackfield_aws_ses.compose import Composed
 from jackfield_aws_ses.headers import fold

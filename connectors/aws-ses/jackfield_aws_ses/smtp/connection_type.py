@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jackfield.connector import Account, ConnectionType, Detail, Field, InvalidConnection, Minted, OpenContext, Serves, Step
+from jackfield.dataclass import replace
 from jackfield_aws import account_of_key, connection_fields, identity_policy, sender_address
 from jackfield_aws_ses.smtp.hosts import HOST_EXPECTED, HOST_PATTERN, region_of
 from jackfield_aws_ses.smtp.password import smtp_password

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from jackfield.connector import (
     Forbidden,
@@ -17,6 +16,7 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
+from jackfield.dataclass import dataclass
 from jackfield_aws_ses.smtp.server import Server
 
 _SHOWN = 10  # refused recipients listed in a hint

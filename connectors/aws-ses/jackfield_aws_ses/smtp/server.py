@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 from jackfield.connector import ANYWHERE, Guard, InvalidConnection
+from jackfield.dataclass import dataclass, field
 
 THROTTLED_PORT = 25
 THROTTLED = "AWS throttles port 25 and blocks it on most EC2 instances."

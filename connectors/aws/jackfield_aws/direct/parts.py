@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from jackfield.dataclass import dataclass
 from jackfield_aws.direct.signing import Credentials, Scope
 from jackfield_aws.direct.wires import Reach
 

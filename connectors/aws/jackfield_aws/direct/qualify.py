@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from jackfield.dataclass import dataclass
 
 _EVENTS = (
     "provide-client-params", "before-parameter-build", "before-call", "request-created", "choose-signer", "before-sign", "before-send",

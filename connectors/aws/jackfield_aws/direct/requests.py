@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from botocore.utils import percent_encode_sequence
 
 from jackfield.connector import Target, Wire
+from jackfield.dataclass import dataclass
 from jackfield_aws.direct.parts import Service
 from jackfield_aws.direct.qualify import Verdict
 from jackfield_aws.direct.signing import Credentials, Scope, Signer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NoReturn, Protocol
@@ -12,6 +11,8 @@ from urllib.parse import quote
 
 from botocore.auth import SIGNED_HEADERS_BLACKLIST
 from botocore.utils import normalize_url_path
+
+from jackfield.dataclass import dataclass
 
 _ALGORITHM, _END = "AWS4-HMAC-SHA256", "aws4_request"
 _EMPTY = sha256(b"").hexdigest()

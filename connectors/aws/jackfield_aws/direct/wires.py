@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import functools
 import ssl
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from jackfield.connector import Guard, Target, Wire, WireSettings
+from jackfield.dataclass import dataclass
 from jackfield_aws.limits import CONNECT_TIMEOUT
 from jackfield_aws.transport import unusable_bundle, unusable_proxy
 

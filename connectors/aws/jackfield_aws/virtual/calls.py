@@ -7,10 +7,10 @@ import itertools
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connector import Detail, InvalidInput, Output, OutputFile, Rejected, Sent, StreamedFile, Unavailable, current_call
+from jackfield.dataclass import dataclass
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.json_answers import cleaned
 from jackfield_aws.virtual.inputs import Given

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from jackfield.connector import JackfieldError, QuotaExceeded, Rejected
+from jackfield.dataclass import replace
 from jackfield_aws.answers import Answer
 from jackfield_aws.errors import AwsErrors
 from jackfield_aws.rows import AWS_ROWS, BY_STATUS, CONTENT, THROTTLED, Row

@@ -9,8 +9,9 @@ import json
 import os
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from jackfield.dataclass import dataclass
 
 _FILE = "index.bin"
 FORMAT = 1

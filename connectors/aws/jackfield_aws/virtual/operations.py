@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from jackfield.connector import Pagination
+from jackfield.dataclass import dataclass
 from jackfield.errors import UnknownAction
 from jackfield.manifest import Effect
 from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from jackfield.connector import Conflict, Detail, Forbidden, JackfieldError, Rejected, Sent
+from jackfield.dataclass import replace
 from jackfield_aws.rows import BY_STATUS, THROTTLED, Row
 
 _REASONS = "CancellationReasons"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from jackfield.connector import Conflict, NotYet, Sent
+from jackfield.dataclass import dataclass
 from jackfield_aws.virtual.models import waiters
 from jackfield_aws.virtual.names import action_key
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote_plus
 
 from pydantic import ConfigDict
 
 from jackfield.connector import Account, Detail, Field, InvalidConnection, Minted, OpenContext, Step, pointer
+from jackfield.dataclass import replace
 from jackfield_http.client import HttpClient
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.oauth2 import fetch_token

@@ -6,10 +6,10 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.connector import Detail, File, InvalidInput, Sent, StreamedFile, current_call, pointer
+from jackfield.dataclass import dataclass, field
 from jackfield_http.bindings.styles import encoded, header_value, path_value, query_pairs, text, unreserved
 from jackfield_http.bodies import Content, Part
 from jackfield_http.urls import climbs

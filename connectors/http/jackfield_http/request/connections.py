@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from jackfield.connector import Account, Detail, Field, Guard, InvalidInput, OpenContext, Sent, Step
+from jackfield.dataclass import replace
 from jackfield_http.aws_sig_v4 import KEYS_TOGETHER, AwsSigV4
 from jackfield_http.client import HttpClient
 from jackfield_http.connection_types import ApiKey, BasicLogin, BearerToken, Certified, HttpConnection, MutualTls

@@ -26,8 +26,9 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from jackfield.dataclass import dataclass
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog

@@ -6,7 +6,6 @@ import json
 import logging
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.connections.foreign.aliases import Alias
@@ -14,6 +13,7 @@ from jackfield.connections.foreign.dapr_stores import STORE_PREFIX, SecretStore,
 from jackfield.connections.foreign.place import Document, Problem, Surroundings
 from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
 from jackfield.connections.named_connection import NamedConnection
+from jackfield.dataclass import dataclass, field
 
 
 class Templates:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.foreign.aliases import Aliases
+from jackfield.dataclass import dataclass
 from jackfield.fork import at_fork
 from jackfield.hooks import Plugins
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from jackfield.connections.foreign.aliases import Alias, Choice, is_blank
 from jackfield.connections.foreign.place import Document
 from jackfield.connections.named_connection import NAME, Foreign, NamedConnection
+from jackfield.dataclass import dataclass
 
 _MAX_NAME = 100
 _PLACEHOLDER = re.compile(r"\*{3,}|<[^<>@]+>")

@@ -12,13 +12,13 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from jackfield.connections.foreign.aliases import Alias, is_blank
 from jackfield.connections.foreign.place import Document, Problem, Surroundings
 from jackfield.connections.foreign.translating import ForeignError, connection_of, translate
 from jackfield.connections.named_connection import NamedConnection
+from jackfield.dataclass import dataclass, replace
 
 FORMAT = "vcap"
 _LOG = logging.getLogger("jackfield.connections")

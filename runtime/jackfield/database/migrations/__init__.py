@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from jackfield.database.dialect import Dialect
 from jackfield.database.faults import DatabaseUnfit
 from jackfield.database.statements import split
 from jackfield.database.transaction import Mode, Transaction
+from jackfield.dataclass import dataclass
 
 __all__ = ["Migration", "Migrations", "declared", "known_migrations"]
 
