@@ -1,15 +1,15 @@
 """Manifests: a connector's description in ``connector.json``, which a host reads without running the connector's code.
 
 The shape is pinned by docs/reference/manifest.md and described by ``schemas/manifest.schema.json``. This module imports the
-standard library only,
-because every cold command reads a manifest.
+standard library only, because every cold command reads a manifest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from jackfield import manifest_json as read
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.definitions import Definitions
 from jackfield.json_tools.paths import find
@@ -32,87 +32,46 @@ RepeatOk = Literal["not_found", "conflict"]
 
 Json = Mapping[str, Any]
 
-_LONGEST_TITLE = 60
-"""Characters of a title of a connector, connection type or action; the rest is cut off."""
+if TYPE_CHECKING:
 
-_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
-"""Types of JSON Schema."""
+    class Content(Protocol):
+        """Members of ``ActionContent``, however they come about."""
 
+        @property
+        def row(self) -> Json:
+            """JSON as published."""
 
-class ManifestError(ValueError):
-    """A manifest that does not match docs/reference/manifest.md; the message names the invalid member."""
+        @property
+        def inputs(self) -> Json:
+            """Schema of the inputs."""
 
+        @property
+        def output(self) -> Json:
+            """Schema of the output."""
 
-def _text(data: Json, name: str, where: str) -> str:
-    value = data.get(name)
-    if not isinstance(value, str) or not value:
-        raise ManifestError(f"{where}: '{name}' must be a non-empty string")
-    return value
+        @property
+        def pagination(self) -> Pagination | None:
+            """Pagination, if there is one."""
 
+        @property
+        def permissions(self) -> Mapping[str, tuple[str, ...]]:
+            """Permissions by system."""
 
-def _optional_text(data: Json, name: str, where: str) -> str | None:
-    value = data.get(name)
-    if value is not None and not isinstance(value, str):
-        raise ManifestError(f"{where}: '{name}' must be a string")
-    return value or None
+        @property
+        def defaults(self) -> tuple[tuple[str, str], ...]:
+            """Inputs that a connection may fill in."""
 
+    class Published(Protocol):
+        """JSON of a manifest."""
 
-def _title(data: Json, where: str) -> str:
-    return shown_title(_optional_text(data, "title", where) or "")
+        def listed(self) -> Json:
+            """Return it, without the actions' schemas if it has many."""
 
+        def whole(self) -> Json:
+            """Return it as published."""
 
-def shown_title(text: str) -> str:
-    """Return a title as it is shown between other texts: without control characters, and short."""
-    title = text if text.isprintable() else "".join(filter(str.isprintable, text))
-    return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
-
-
-def _object(data: Json, name: str, where: str) -> Json:
-    value = data.get(name, {})
-    if not isinstance(value, dict):
-        raise ManifestError(f"{where}: '{name}' must be an object")
-    return cast("Json", value)
-
-
-def _objects(data: Json, name: str, where: str) -> list[Json]:
-    value = data.get(name, [])
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise ManifestError(f"{where}: '{name}' must be an array of objects")
-    return cast("list[Json]", value)
-
-
-def _is_true(data: Json, name: str, where: str) -> bool:
-    value = data.get(name, False)
-    if not isinstance(value, bool):
-        raise ManifestError(f"{where}: '{name}' must be true or false")
-    return value
-
-
-def _schema(data: Json, name: str, where: str) -> Json:
-    """Read a schema. Only its own type and those of its properties are checked, so that a host can read all manifests quickly."""
-    schema = _object(data, name, where)
-    fields = _object(schema, "properties", f"{where}, {name}")
-    for node in (schema, *fields.values()):
-        kind = node.get("type") if isinstance(node, dict) else None
-        if isinstance(kind, str) and kind not in _TYPES:
-            raise ManifestError(f"{where}, {name}: 'type' must be one of {', '.join(sorted(_TYPES))}, not '{kind[:80]}'")
-    return schema
-
-
-def _key(data: Json) -> str:
-    """Read the connector's key, which is kebab-case (docs/glossary.md)."""
-    key = _text(data, "key", "manifest")
-    is_plain = key.isascii() and key[0].isalpha() and key == key.lower()
-    if not is_plain or not all(part.isalnum() for part in key.split("-")):
-        raise ManifestError(f"manifest: 'key' must be kebab-case, such as aws-ses, not '{key[:80]}'")
-    return key
-
-
-def _texts(data: Json, name: str, where: str) -> tuple[str, ...]:
-    value = data.get(name, [])
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ManifestError(f"{where}: '{name}' must be an array of strings")
-    return tuple(value)
+        def rows(self, actions: Mapping[str, ActionManifest]) -> Iterable[ActionRow]:
+            """Return a row for each of the manifest's actions, without making those if it can be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,17 +124,17 @@ class Pagination:
     @classmethod
     def from_json(cls, data: Json, where: str) -> Pagination:
         """Read the ``pagination`` member of an action."""
-        further = _object(data, "furtherTokens", where)
+        further = read.members(data, "furtherTokens", where)
         return cls(
-            token_input=_text(data, "tokenInput", where),
-            token_output=_text(data, "tokenOutput", where),
-            items=_text(data, "items", where),
-            all_input=_optional_text(data, "allInput", where),
-            size_input=_optional_text(data, "sizeInput", where),
+            token_input=read.text(data, "tokenInput", where),
+            token_output=read.text(data, "tokenOutput", where),
+            items=read.text(data, "items", where),
+            all_input=read.optional_text(data, "allInput", where),
+            size_input=read.optional_text(data, "sizeInput", where),
             max_size=_max_size(data, where),
-            further_tokens=tuple((name, _text(further, name, where)) for name in further),
-            further_items=_texts(data, "furtherItems", where),
-            more=_optional_text(data, "more", where),
+            further_tokens=tuple((name, read.text(further, name, where)) for name in further),
+            further_items=read.texts(data, "furtherItems", where),
+            more=read.optional_text(data, "more", where),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -197,7 +156,7 @@ class Pagination:
 def _max_size(data: Json, where: str) -> int | None:
     value = data.get("maxSize")
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise ManifestError(f"{where}: 'pagination.maxSize' must be a whole number above 0")
+        raise read.ManifestError(f"{where}: 'pagination.maxSize' must be a whole number above 0")
     return value
 
 
@@ -212,7 +171,7 @@ class RateLimit:
         """Read the ``rateLimit`` member of an action."""
         value = data.get("perSecond")
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
-            raise ManifestError(f"{where}: 'rateLimit.perSecond' must be a number above 0")
+            raise read.ManifestError(f"{where}: 'rateLimit.perSecond' must be a number above 0")
         return cls(per_second=float(value))
 
 
@@ -228,6 +187,21 @@ class ActionRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class ActionContent:
+    """Part of an action that calls, forms and policies need, and lists do not. That of a manifest with thousands of actions is another
+    object with these members, which reads or makes them when they are first used."""
+
+    row: Json
+    """JSON as published."""
+    inputs: Json
+    output: Json
+    pagination: Pagination | None
+    permissions: Mapping[str, tuple[str, ...]]
+    defaults: tuple[tuple[str, str], ...]
+    """Inputs that a connection may fill in if they are missing, each with the name of the connection value to use."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ActionManifest:
     """One action: its schemas, its effect and the permissions that it needs at the provider."""
 
@@ -235,13 +209,8 @@ class ActionManifest:
     title: str
     description: str
     effect: Effect
-    own_inputs: Json
-    own_output: Json
-    pagination: Pagination | None
-    rate_limit: RateLimit | None
-    permissions: Mapping[str, tuple[str, ...]]
-    defaults: tuple[tuple[str, str], ...]
-    """Inputs that a connection may fill in if they are missing, each with the name of the connection value to use."""
+    content: Content
+    rate_limit: RateLimit | None = None
     preview: Json | None = None
     """Schema of the output of a dry run whose input ``preview`` is true; None if the action has no preview."""
     needs_connection: bool = True
@@ -256,6 +225,31 @@ class ActionManifest:
     """Heading under which the action is listed: of a generated one its first tag."""
     hands_out: bool = False
     """True if the output hands out credentials: it is recorded masked, and catalog sources offer the action by its full name only."""
+
+    @property
+    def own_inputs(self) -> Json:
+        """Schema of the inputs as published, which may refer to the manifest's definitions."""
+        return self.content.inputs
+
+    @property
+    def own_output(self) -> Json:
+        """Schema of the output as published."""
+        return self.content.output
+
+    @property
+    def pagination(self) -> Pagination | None:
+        """Pagination; None if the action has no pages."""
+        return self.content.pagination
+
+    @property
+    def permissions(self) -> Mapping[str, tuple[str, ...]]:
+        """Permissions that the action needs, by system."""
+        return self.content.permissions
+
+    @property
+    def defaults(self) -> tuple[tuple[str, str], ...]:
+        """Inputs that a connection may fill in, each with the name of the connection value to use."""
+        return self.content.defaults
 
     @property
     def rule_effect(self) -> Effect:
@@ -275,42 +269,50 @@ class ActionManifest:
     @classmethod
     def from_json(cls, data: Json, where: str, definitions: Definitions | None = None) -> ActionManifest:
         """Read one member of ``actions``. An undeclared effect is ``write``, the safest assumption."""
-        key = _text(data, "key", where)
+        key = read.text(data, "key", where)
         where = f"{where}, action '{key}'"
         effect = data.get("effect", "write")
         if effect not in EFFECTS:
-            raise ManifestError(f"{where}: 'effect' must be read, idempotent or write")
+            raise read.ManifestError(f"{where}: 'effect' must be read, idempotent or write")
         return cls(
             key=key,
-            title=_title(data, where) or key,
-            description=_optional_text(data, "description", where) or "",
+            title=read.title(data, where) or key,
+            description=read.optional_text(data, "description", where) or "",
             effect=effect,
-            own_inputs=_schema(data, "inputs", where),
-            own_output=_schema(data, "output", where),
-            pagination=Pagination.from_json(_object(data, "pagination", where), where) if data.get("pagination") is not None else None,
-            rate_limit=RateLimit.from_json(_object(data, "rateLimit", where), where) if data.get("rateLimit") is not None else None,
-            permissions=_permissions(_object(data, "permissions", where), where),
-            defaults=_defaults(_object(data, "inputs", where), where),
-            preview=_schema(data, "preview", where) if data.get("preview") is not None else None,
+            content=_content(data, where),
+            rate_limit=RateLimit.from_json(read.members(data, "rateLimit", where), where) if data.get("rateLimit") is not None else None,
+            preview=read.schema(data, "preview", where) if data.get("preview") is not None else None,
             needs_connection=data.get("needsConnection") is not False,
             only_describes=data.get("outputPolicy") == "describe",
             definitions=definitions,
-            group=_optional_text(data, "group", where) or "",
-            hands_out=_is_true(data, "handsOutCredentials", where),
+            group=read.optional_text(data, "group", where) or "",
+            hands_out=read.is_true(data, "handsOutCredentials", where),
         )
+
+
+def _content(data: Json, where: str) -> ActionContent:
+    return ActionContent(
+        row=data,
+        inputs=read.schema(data, "inputs", where),
+        output=read.schema(data, "output", where),
+        pagination=Pagination.from_json(read.members(data, "pagination", where), where) if data.get("pagination") is not None else None,
+        permissions=_permissions(read.members(data, "permissions", where), where),
+        defaults=_defaults(read.members(data, "inputs", where), where),
+    )
 
 
 def _permissions(data: Json, where: str) -> Mapping[str, tuple[str, ...]]:
     for system, names in data.items():
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise ManifestError(f"{where}: 'permissions.{system}' must be an array of strings")
+            raise read.ManifestError(f"{where}: 'permissions.{system}' must be an array of strings")
     return {system: tuple(names) for system, names in data.items()}
 
 
 def _defaults(inputs: Json, where: str) -> tuple[tuple[str, str], ...]:
-    fields = _object(inputs, "properties", f"{where}, inputs")
-    hints = {name: _object(field, "x-jackfield", f"{where}, input '{name}'") for name, field in fields.items() if isinstance(field, dict)}
-    given = {name: _optional_text(hint, "fromConnection", f"{where}, input '{name}'") for name, hint in hints.items()}
+    fields = read.members(inputs, "properties", f"{where}, inputs")
+    named = {name: field for name, field in fields.items() if isinstance(field, dict)}
+    hints = {name: read.members(field, "x-jackfield", f"{where}, input '{name}'") for name, field in named.items()}
+    given = {name: read.optional_text(hint, "fromConnection", f"{where}, input '{name}'") for name, hint in hints.items()}
     return tuple((name, value) for name, value in given.items() if value is not None)
 
 
@@ -324,7 +326,7 @@ class Serves:
     @classmethod
     def from_json(cls, data: Json, where: str) -> Serves:
         """Read the ``serves`` member of a connection type."""
-        return cls(actions=_texts(data, "actions", f"{where}, 'serves'"), reason=_text(data, "reason", f"{where}, 'serves'"))
+        return cls(actions=read.texts(data, "actions", f"{where}, 'serves'"), reason=read.text(data, "reason", f"{where}, 'serves'"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,19 +351,19 @@ class ConnectionTypeManifest:
     @classmethod
     def from_json(cls, data: Json, where: str) -> ConnectionTypeManifest:
         """Read one member of ``connectionTypes``."""
-        key = _text(data, "key", where)
+        key = read.text(data, "key", where)
         where = f"{where}, connection type '{key}'"
         return cls(
             key=key,
-            title=_title(data, where) or key,
-            description=_optional_text(data, "description", where) or "",
-            auth=_optional_text(data, "auth", where) or "custom",
-            schema=_schema(data, "schema", where),
-            setup=_optional_text(data, "setup", where) or "",
-            family=_optional_text(data, "family", where),
-            serves=Serves.from_json(_object(data, "serves", where), where) if data.get("serves") is not None else None,
-            waives=_texts(data, "waives", where),
-            authorizes=_texts(data, "authorizes", where),
+            title=read.title(data, where) or key,
+            description=read.optional_text(data, "description", where) or "",
+            auth=read.optional_text(data, "auth", where) or "custom",
+            schema=read.schema(data, "schema", where),
+            setup=read.optional_text(data, "setup", where) or "",
+            family=read.optional_text(data, "family", where),
+            serves=Serves.from_json(read.members(data, "serves", where), where) if data.get("serves") is not None else None,
+            waives=read.texts(data, "waives", where),
+            authorizes=read.texts(data, "authorizes", where),
         )
 
     def can_serve(self, action: str) -> bool:
@@ -369,9 +371,28 @@ class ConnectionTypeManifest:
         return self.serves is None or action in self.serves.actions
 
 
-@dataclass(frozen=True, slots=True)
+class _Whole:
+    """JSON of a manifest that was read at once."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: Json) -> None:
+        self._raw = raw
+
+    def listed(self) -> Json:
+        """Return the JSON."""
+        return self._raw
+
+    whole = listed
+
+    def rows(self, actions: Mapping[str, ActionManifest]) -> Iterable[ActionRow]:
+        """Return a row for each of the actions."""
+        return [ActionRow(one.key, one.title, one.description, one.rule_effect, one.group, one.keywords) for one in actions.values()]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Manifest:
-    """Description of a connector. ``raw`` is the JSON as published."""
+    """Description of a connector. ``published`` has its JSON."""
 
     key: str
     title: str
@@ -379,11 +400,13 @@ class Manifest:
     version: str
     connection_types: Mapping[str, ConnectionTypeManifest]
     actions: Mapping[str, ActionManifest]
-    raw: Json
+    published: Published
     hosts: tuple[str, ...] = ()
     """Public hosts that the connector connects to besides those that a connection names, with ``*`` as wildcard."""
     virtual: bool = False
-    """True for a connector of a catalog source: its ``raw`` lists actions without schemas, which are made when they are read."""
+    """True for a connector of which ``raw`` lists actions without schemas: those are made or read when they are used."""
+    is_generated: bool = False
+    """True for a connector that calls the servers of an API's description."""
     rank: int = 0
     """How much more likely than others the connector is meant, of search results that are equal otherwise."""
     isolated: bool = False
@@ -397,24 +420,25 @@ class Manifest:
         :raises ManifestError: if a member that the runtime needs is missing or has the wrong type.
         """
         if not isinstance(data, dict):
-            raise ManifestError("a manifest must be a JSON object")
+            raise read.ManifestError("a manifest must be a JSON object")
         if data.get("manifestVersion") != MANIFEST_VERSION:
-            raise ManifestError(f"'manifestVersion' must be {MANIFEST_VERSION}")
-        key = _key(data)
+            raise read.ManifestError(f"'manifestVersion' must be {MANIFEST_VERSION}")
+        key = read.kebab_key(data)
         where = f"manifest of '{key}'"
-        types = [ConnectionTypeManifest.from_json(item, where) for item in _objects(data, "connectionTypes", where)]
-        shared = _object(data, "$defs", where)
+        types = [ConnectionTypeManifest.from_json(item, where) for item in read.objects(data, "connectionTypes", where)]
+        shared = read.members(data, "$defs", where)
         definitions = Definitions(shared) if shared else None
-        actions = [ActionManifest.from_json(item, where, definitions) for item in _objects(data, "actions", where)]
+        actions = [ActionManifest.from_json(item, where, definitions) for item in read.objects(data, "actions", where)]
         return cls(
             key=key,
-            title=_title(data, where) or key,
-            description=_optional_text(data, "description", where) or "",
-            version=_text(data, "version", where),
+            title=read.title(data, where) or key,
+            description=read.optional_text(data, "description", where) or "",
+            version=read.text(data, "version", where),
             connection_types={item.key: item for item in types},
             actions={item.key: item for item in actions},
-            raw=data,
-            hosts=_texts(data, "hosts", where),
+            published=_Whole(data),
+            is_generated=bool(data.get("servers")),
+            hosts=read.texts(data, "hosts", where),
         )
 
     def connection_type(self, name: str) -> ConnectionTypeManifest | None:
@@ -426,22 +450,23 @@ class Manifest:
         return found
 
     @property
-    def is_generated(self) -> bool:
-        """True for a connector that calls the servers of an API's description."""
-        return bool(self.raw.get("servers"))
+    def raw(self) -> Json:
+        """JSON as published, of a ``virtual`` connector without the actions' schemas."""
+        return self.published.listed()
+
+    def whole(self) -> Json:
+        """Return the JSON as published, read again if ``raw`` only lists the actions."""
+        return self.published.whole()
 
     def rows(self) -> Iterable[ActionRow]:
         """Return a row for each action, in no particular order."""
-        actions = self.actions.values()
-        return [ActionRow(one.key, one.title, one.description, one.rule_effect, one.group, one.keywords) for one in actions]
+        return self.published.rows(self.actions)
 
     def part(self, **changes: Any) -> Manifest:
-        """Return the manifest with other members, such as some of its actions."""
+        """Return the manifest with other members, such as some of its actions; these have the JSON ``raw``."""
+        if "raw" in changes:
+            changes["published"] = _Whole(changes.pop("raw"))
         return replace(self, **changes)
-
-    def whole(self) -> Json:
-        """Return the JSON as published, also where ``raw`` only lists actions."""
-        return self.raw
 
     def completed(self) -> Json:
         """Return the JSON as published, with the shared definitions in each schema that refers to them."""
@@ -454,14 +479,6 @@ class Manifest:
             for row in whole.get("actions", ())
         ]
         return {**{name: value for name, value in whole.items() if name != "$defs"}, "actions": rows}
-
-    def action_json(self, action: ActionManifest) -> dict[str, Any]:
-        """Return the published JSON of one action; that of a virtual connector with its schemas, which ``raw`` leaves out."""
-        found = dict(next(item for item in self.raw["actions"] if item["key"] == action.key))
-        if self.virtual:
-            found |= {"inputs": action.inputs, "output": action.output}
-            found |= {"permissions": {system: list(names) for system, names in action.permissions.items()}} if action.permissions else {}
-        return found
 
     def takes_unnamed(self, type_name: str) -> bool:
         """Return whether a call that names no connection may get one of this type."""

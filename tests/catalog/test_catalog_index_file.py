@@ -179,7 +179,7 @@ def test_few_actions_leave_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_of_many_generated_connectors_none_precedes_what_is_used_most() -> None:
     """A generated connector comes before what a source merely offers, unless there are more than a hundred of them."""
     offered = Manifest.from_json(_raw("used", "paint", 1))
-    offered = Manifest(**{**{name: getattr(offered, name) for name in Manifest.__dataclass_fields__}, "virtual": True, "rank": 30})
+    offered = offered.part(virtual=True, rank=30)
     for count, first in ((5, "g0"), (101, "used")):
         generated = [Manifest.from_json(_raw(f"g{number}", "paint", 1, servers=[{"url": "https://x.test"}])) for number in range(count)]
         assert search([offered, *generated], "paint thing")[0].connector == first

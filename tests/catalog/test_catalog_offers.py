@@ -152,6 +152,6 @@ def test_a_virtual_action_is_described_in_full_one_at_a_time(tmp_path: Path) -> 
     """The manifest lists actions without schemas; one action has its schemas and permissions."""
     manifest = _catalog(tmp_path, default={"services": ["s3"]}).find("aws.s3")
     assert "inputs" not in manifest.raw["actions"][0]
-    about = manifest.action_json(manifest.actions["listObjectsV2"])
+    about = manifest.actions["listObjectsV2"].content.row
     assert about["inputs"]["required"] == ["awsRegion", "Bucket"]
     assert about["permissions"] == {"aws:iam": ["s3:ListBucket"]}

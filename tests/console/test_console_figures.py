@@ -170,7 +170,7 @@ def test_times_are_readable() -> None:
     assert moments == ["5 s ago", "5 min ago", "2 h ago", "5 days ago", "in 90 days"]
 
 
-ACTION = ActionManifest("say", "Say", "", "read", {}, {}, None, None, {}, ())
+ACTION = ActionManifest.from_json({"key": "say", "title": "Say", "effect": "read"}, "echo")
 
 
 def test_outputs_of_every_shape_are_shown() -> None:

@@ -10,13 +10,13 @@ from jackfield.catalog import Catalog
 from jackfield.catalog.index import ActionIndex
 from jackfield.catalog.of_workspace import of_workspace
 from jackfield.surfaces.shared.searching import found_actions, listed_connectors
-from jackfield_aws.virtual import lazy
+from jackfield_aws.virtual import manifests
 from moto_rig import EVERYTHING, offer
 
 
 def test_connectors_are_listed_without_making_their_actions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Titles, versions, the number of actions and connection types of all services are read from the index's first line."""
-    monkeypatch.setattr(lazy, "VirtualAction", None)
+    monkeypatch.setattr(manifests, "ActionManifest", None)
     catalog = of_workspace(Catalog.installed(environment=offer(tmp_path, {"default": EVERYTHING})), "default")
     offered = [entry for entry in catalog.entries() if entry.key.startswith("aws.")]
     assert sum(len(entry.actions) for entry in offered) > 19_000
@@ -27,7 +27,7 @@ def test_the_kept_index_lists_and_finds_what_is_offered(tmp_path: Path, monkeypa
     """A second process lists all connectors, and finds an action, from the file that the first one has written."""
     environment = offer(tmp_path, {"default": EVERYTHING})
     ActionIndex(Catalog.installed(environment=environment)).build()
-    monkeypatch.setattr(lazy, "VirtualAction", None)
+    monkeypatch.setattr(manifests, "ActionManifest", None)
     whole = Catalog.installed(environment=environment)
     index, catalog = ActionIndex(whole), of_workspace(whole, "default")
     assert index.kept()
@@ -45,6 +45,6 @@ def test_a_part_of_a_service_has_its_actions_only(tmp_path: Path) -> None:
 
 def test_the_index_of_a_source_is_made_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The memory that a large index takes while it is made is not this process's."""
-    monkeypatch.setattr(lazy, "VirtualAction", None)
+    monkeypatch.setattr(manifests, "ActionManifest", None)
     index = ActionIndex(Catalog.installed(environment=offer(tmp_path, {"default": EVERYTHING})))
     assert index.find("list buckets", limit=1)[0][0].connector == "aws.s3"

@@ -14,7 +14,7 @@ from jackfield.access import Rules
 from jackfield.access.rules import Decision, decide
 from jackfield.access.workspace_access import Caller
 from jackfield.errors import InvalidInvocation, UnknownConnector, UnknownName
-from jackfield_aws.virtual import lazy
+from jackfield_aws.virtual import operations
 from moto_rig import offer
 
 BY_PATTERN: Mapping[str, Any] = {"services": ["[a-z]*"], "mcp": True}
@@ -43,7 +43,7 @@ def test_a_policy_of_the_whole_catalogue_is_refused(jackfield: Jackfield) -> Non
 
 def test_a_policy_is_made_for_one_connector_or_for_some_actions(jackfield: Jackfield, monkeypatch: pytest.MonkeyPatch) -> None:
     """The largest service fits, and no schema is made for its actions."""
-    monkeypatch.setattr(lazy, "describe", None)
+    monkeypatch.setattr(operations, "describe", None)
     for key, permission in (("aws.ec2", "ec2:RunInstances"), ("aws.s3", "s3:ListAllMyBuckets")):
         made = jackfield.connections.policy("aws", connector=key)
         assert {name.partition("/")[0] for name in made["actions"]} == {key}

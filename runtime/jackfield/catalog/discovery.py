@@ -77,9 +77,8 @@ def _distributions(folder: str) -> Iterator[tuple[str, str]]:
     except OSError:  # a path entry that is not a folder has no distributions
         return
     for name in names:
-        stem, suffix = os.path.splitext(name)
-        if suffix in (".dist-info", ".egg-info"):
-            yield _normalised(stem.partition("-")[0]), os.path.join(folder, name)
+        if name.endswith((".dist-info", ".egg-info")):
+            yield _normalised(name[: -len(".dist-info")].partition("-")[0]), os.path.join(folder, name)
 
 
 def _normalised(name: str) -> str:

@@ -23,8 +23,9 @@ from jackfield.failures import contained
 from jackfield.fork import at_fork
 from jackfield.hints import NextStep
 from jackfield.local import home
-from jackfield.manifest import Manifest, ManifestError
+from jackfield.manifest import Manifest
 from jackfield.manifest_index import INDEX, MANIFEST
+from jackfield.manifest_json import ManifestError
 
 if TYPE_CHECKING:
     from jackfield.catalog.offering import Audience, Offering

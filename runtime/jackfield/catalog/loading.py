@@ -66,7 +66,7 @@ def declared(group: str, name: str, *, isolated: bool = False) -> Any:
 
 def _row_of(manifest: Manifest) -> Callable[[str], Any]:
     """Return the function that finds the JSON of an action, which "raw" may leave out."""
-    return lambda key: manifest.action_json(manifest.actions[key])
+    return lambda key: manifest.actions[key].content.row
 
 
 def _whole(folder: str) -> Any:

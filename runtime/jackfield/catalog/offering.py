@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from jackfield.catalog.discovery import EntryPoint
 from jackfield.catalog.loading import connector_at
@@ -37,28 +37,30 @@ def offers_file(environment: Mapping[str, str], home: str) -> str:
     return environment.get(_VARIABLE) or os.path.join(home, "offers.json")
 
 
-class Source(Protocol):
-    """Family of connectors that a package describes on demand (entry-point group ``jackfield.catalog_sources``). All have the same
-    connection types."""
+if TYPE_CHECKING:
 
-    def keys(self) -> Sequence[str]:
-        """Return the keys of all connectors, sorted; each begins with the source's name and a dot."""
+    class Source(Protocol):
+        """Family of connectors that a package describes on demand (entry-point group ``jackfield.catalog_sources``). All have the same
+        connection types."""
 
-    def manifest(self, key: str, *, credentials: Collection[str] | None = None) -> Manifest:
-        """Return the manifest of a connector, with schemas that are made when they are read. Of the actions that hand out credentials it
-        has those in ``credentials``, by default all.
+        def keys(self) -> Sequence[str]:
+            """Return the keys of all connectors, sorted; each begins with the source's name and a dot."""
 
-        :raises UnknownConnector: if there is none.
-        """
+        def manifest(self, key: str, *, credentials: Collection[str] | None = None) -> Manifest:
+            """Return the manifest of a connector, with schemas that are made when they are read. Of the actions that hand out
+            credentials it has those in ``credentials``, by default all.
 
-    def hands_out(self, key: str) -> frozenset[str]:
-        """Return the keys of a connector's actions that hand out credentials."""
+            :raises UnknownConnector: if there is none.
+            """
 
-    def load(self, key: str) -> Any:
-        """Return the code of a connector."""
+        def hands_out(self, key: str) -> frozenset[str]:
+            """Return the keys of a connector's actions that hand out credentials."""
 
-    def stamp(self) -> str:
-        """Return a text that changes whenever what the manifests say changes, such as the version of the data that they are made from."""
+        def load(self, key: str) -> Any:
+            """Return the code of a connector."""
+
+        def stamp(self) -> str:
+            """Return a text that changes whenever what the manifests say changes, such as the version of their data."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,25 +109,34 @@ class Action:
 class _Actions(Mapping[str, Action]):
     """Actions of a connector by key. An action that is declared in a module of its own is imported on first access."""
 
-    def __init__(self, on_demand: Mapping[str, str]) -> None:
+    def __init__(self, on_demand: Mapping[str, str], declared: Mapping[str, Action]) -> None:
         self._on_demand = on_demand
-        self.declared: dict[str, Action] = {}
+        self._declared = declared
 
     def __getitem__(self, key: str) -> Action:
-        if key not in self.declared and key in self._on_demand:
+        if key not in self._declared and key in self._on_demand:
             importlib.import_module(self._on_demand[key])
-            if key not in self.declared:
+            if key not in self._declared:
                 raise DeclarationError(f"the module '{self._on_demand[key]}' declares no action '{key}'")
-        return self.declared[key]
+        return self._declared[key]
 
     def __contains__(self, key: object) -> bool:
-        return key in self.declared or key in self._on_demand
+        return key in self._declared or key in self._on_demand
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self._on_demand, **self.declared})
+        return iter({**self._on_demand, **self._declared})
 
     def __len__(self) -> int:
-        return len({**self._on_demand, **self.declared})
+        return len({**self._on_demand, **self._declared})
+
+
+def united(needed: Iterable[Mapping[str, Iterable[str]]]) -> Mapping[str, tuple[str, ...]]:
+    """Return the permissions that several actions together need, by system."""
+    union: dict[str, set[str]] = {}
+    for permissions in needed:
+        for system, names in permissions.items():
+            union.setdefault(system, set()).update(names)
+    return {system: tuple(sorted(names)) for system, names in union.items()}
 
 
 class _Permissions(Mapping[str, tuple[str, ...]]):
@@ -148,11 +157,7 @@ class _Permissions(Mapping[str, tuple[str, ...]]):
 
     def _union(self) -> Mapping[str, tuple[str, ...]]:
         if self._united is None:
-            union: dict[str, set[str]] = {}
-            for action in self._actions.values():
-                for system, names in action.permissions.items():
-                    union.setdefault(system, set()).update(names)
-            self._united = {system: tuple(sorted(names)) for system, names in union.items()}
+            self._united = united(action.permissions for action in self._actions.values())
         return self._united
 
 
@@ -197,7 +202,8 @@ class Connector:
         }  # fmt: skip
         self.aliases = dict(aliases or {})
         self._on_demand = _by_action(modules or {})
-        self.actions = _Actions(self._on_demand)
+        self._declared: dict[str, Action] = {}
+        self.actions: Mapping[str, Action] = _Actions(self._on_demand, self._declared)
         self.option_sources: dict[str, OptionSource] = {}
         self.tests: list[ConnectionTest] = []
         self.test_permissions: dict[str, tuple[str, ...]] = {}
@@ -263,7 +269,7 @@ class Connector:
         """
 
         def declare(function: F) -> F:
-            if key in self.actions.declared:
+            if key in self._declared:
                 raise DeclarationError(f"action '{key}' is declared twice")
             listed = self._on_demand.get(key)
             if listed != function.__module__ and (listed is not None or function.__module__ in self._on_demand.values()):
@@ -277,7 +283,7 @@ class Connector:
             _check_pace_by(key, inputs, pace_by)
             if takes_client and not needs_connection:
                 raise DeclarationError(f"action '{key}' takes a client, so it needs a connection")
-            self.actions.declared[key] = Action(
+            self._declared[key] = Action(
                 key=key,
                 title=title or spelt_out(key),
                 description=inspect.getdoc(function) or "",

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from jackfield.connector.declare import Action, Connector
+from jackfield.connector.declare import Action, Connector, united
+from jackfield.lazy_mapping import LazyMapping
 
 Json = Mapping[str, Any]
 
 
 class DescribedConnector(Connector):
-    """Connector that a manifest describes. ``make`` returns the action with a key."""
+    """Connector that a manifest describes. ``make`` returns the action with a key, once unless ``kept`` is False."""
 
-    def __init__(self, manifest: Json, connections: Sequence[type[Any]], make: Callable[[str], Action], **settings: Any) -> None:
+    def __init__(
+        self, manifest: Json, connections: Sequence[type[Any]], make: Callable[[str], Action], *, kept: bool = True, **settings: Any
+    ) -> None:
         super().__init__(
             manifest["key"],
             title=manifest["title"],
@@ -24,7 +27,7 @@ class DescribedConnector(Connector):
             **settings,
         )
         self.raw = manifest
-        self.actions = _Made((row["key"] for row in manifest["actions"]), make)  # type: ignore[assignment]  # a mapping of the same kind
+        self.actions = LazyMapping(dict.fromkeys(row["key"] for row in manifest["actions"]), make, kept=kept)
 
     @property
     def on_demand(self) -> Collection[str]:
@@ -38,34 +41,4 @@ class DescribedConnector(Connector):
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
         """Return the permissions that all actions together need, by system."""
-        union: dict[str, set[str]] = {}
-        for row in self.raw["actions"]:
-            for system, names in row.get("permissions", {}).items():
-                union.setdefault(system, set()).update(names)
-        return {system: tuple(sorted(names)) for system, names in union.items()}
-
-
-class _Made(Mapping[str, Action]):
-    """Actions by key, made when they are first called."""
-
-    def __init__(self, keys: Iterator[str], make: Callable[[str], Action]) -> None:
-        self._keys = dict.fromkeys(keys)
-        self._make = make
-        self.declared: dict[str, Action] = {}
-
-    def __getitem__(self, key: str) -> Action:
-        found = self.declared.get(key)
-        if found is None:
-            if key not in self._keys:
-                raise KeyError(key)
-            found = self.declared[key] = self._make(key)
-        return found
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._keys
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
+        return united(row.get("permissions", {}) for row in self.raw["actions"])

@@ -10,7 +10,7 @@ from pydantic import PrivateAttr
 
 from jackfield.connector.budget import Budget, Limits, Warmup
 from jackfield.connector.context import Account, Call, OpenContext, Step, current_call
-from jackfield.connector.declare import Action, Option, OptionSource, Preview
+from jackfield.connector.declare import Action, Option, OptionSource, Preview, united
 from jackfield.connector.models import Output
 from jackfield.errors import InvalidOutput
 from jackfield.isolation import questions
@@ -188,11 +188,7 @@ class RemoteConnector:
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
         """Return the permissions that all actions together need, by system."""
-        union: dict[str, set[str]] = {}
-        for action in self._manifest.actions.values():
-            for system, names in action.permissions.items():
-                union.setdefault(system, set()).update(names)
-        return {system: tuple(sorted(names)) for system, names in union.items()}
+        return united(action.permissions for action in self._manifest.actions.values())
 
 
 def _connection(manifest: Manifest, key: str, channel: Channel, facts: TypeFacts) -> type[RemoteConnection]:
@@ -225,7 +221,7 @@ def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Acti
         given.workspace = workspace
         channel.ask(questions.CHECK, about.key, given.json, workspace=workspace)
 
-    raw = cast("Mapping[str, Any]", next(item for item in channel.manifest.raw["actions"] if item.get("key") == about.key))
+    raw = about.content.row
     budget = _budget(about.key, facts.budget) if facts.budget is not None else None
     model = cast("Any", Given)
     return Action(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.errors import InvalidInvocation, UnknownConnector
 from jackfield.json_tools.pointers import child, pointer
-from jackfield.manifest import Manifest, ManifestError
+from jackfield.manifest import Manifest
+from jackfield.manifest_json import ManifestError
 from jackfield_market.schema_changes import Change, Level, schema_changes
 from jackfield_market.wheels import read_bounded, read_wheel
 

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Detail, InvalidInvocation, UnknownConnector
 from jackfield.json_tools.pointers import pointer
-from jackfield.manifest import Manifest, ManifestError
+from jackfield.manifest import Manifest
+from jackfield.manifest_json import ManifestError
 from jackfield.manifest_parts import too_long
 from jackfield_market.names import is_host
 from jackfield_market.source_text import source_fault

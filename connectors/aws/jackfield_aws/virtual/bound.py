@@ -1,47 +1,74 @@
-"""Connectors that were frozen from a service model (``"model"`` in their manifest), as objects that the runtime runs like any other."""
+"""Connectors whose actions are operations of one service model: virtual ones, and frozen ones (``"model"`` in their manifest)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
-from jackfield.connector import Action, Connector, DeclarationError, Inputs, Output, Pagination
+from jackfield.connector import Action, Connector, DeclarationError, Inputs, Option, Output, Pagination
 from jackfield.connector.described import DescribedConnector
-from jackfield.manifest import EFFECTS
+from jackfield.manifest import EFFECTS, Manifest
 from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault
+from jackfield_aws.regions import regions_for
 from jackfield_aws.virtual import models
+from jackfield_aws.virtual.calls import JsonOutput
 from jackfield_aws.virtual.credentials import HANDS_OUT
 from jackfield_aws.virtual.effects import effect_of
 from jackfield_aws.virtual.errors import SERVICE_ERRORS
-from jackfield_aws.virtual.names import action_key
+from jackfield_aws.virtual.inputs import InputModel
+from jackfield_aws.virtual.names import PREFIX, action_key
 from jackfield_aws.virtual.operations import OWN, callable_of, pace_by
-from jackfield_aws.virtual.source import offer_regions
+from jackfield_aws.virtual.permissions import prefix_of
+from jackfield_aws.virtual.recent import Recent
 
 Json = Mapping[str, Any]
 
+CONNECTION_TYPES = (AwsAssumeRole, ApiKeySecret, AwsDefault)
+"""Connection types that all services share."""
+_ACTIONS = Recent(500)
+"""Actions of virtual connectors that were called last."""
 _AGAIN = "Make it again with 'jackfield generate aws'."
+
+
+class ServiceConnector(DescribedConnector):
+    """Connector of a service, with its regions as choices."""
+
+    def __init__(self, service: str, manifest: Json, make: Callable[[str], Action], *, kept: bool) -> None:
+        super().__init__(manifest, CONNECTION_TYPES, make, kept=kept, explain=SERVICE_ERRORS)
+
+        @self.options("awsRegions", title="AWS Regions")
+        def aws_regions() -> Iterable[Option]:
+            """The regions of the service."""
+            return [Option(code, f"{name} ({code})") for code, name in regions_for(service)]
+
+
+class VirtualConnector(ServiceConnector):
+    """Connector of a service as the installed botocore has it."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        service = manifest.key.removeprefix(PREFIX)
+        self._service = service
+
+        def make(key: str) -> Action:
+            return _ACTIONS.get((service, key), lambda: _action(service, manifest.actions[key].content.row))
+
+        super().__init__(service, manifest.raw, make, kept=False)
+
+    def permissions(self) -> Mapping[str, tuple[str, ...]]:
+        """Return those of the whole service: naming each would exceed a session policy."""
+        return {"aws:iam": (f"{prefix_of(models.service_model(self._service))}:*",)}
 
 
 def bound(manifest: Json, _row: Callable[[str], Json] | None = None) -> Connector:
     """Return the connector that a frozen manifest describes: the entry point of the group ``jackfield.bindings``.
 
     The function that finds an action's whole JSON is not needed: schemas are those of the service model.
-    """
-    return FrozenConnector(manifest)
-
-
-class FrozenConnector(DescribedConnector):
-    """Connector whose actions are operations of one service model, in the words of its own manifest.
 
     :raises DeclarationError: if the manifest is less cautious about an operation than this package: rules, retries and records go by it.
     """
-
-    def __init__(self, manifest: Json) -> None:
-        service, rows = str(manifest.get("model")), {row["key"]: row for row in manifest["actions"]}
-        _check_caution(service, rows)
-        connections = [AwsAssumeRole, ApiKeySecret, AwsDefault]
-        super().__init__(manifest, connections, lambda key: _action(service, rows[key]), explain=SERVICE_ERRORS)
-        offer_regions(self, service)
+    service, rows = str(manifest.get("model")), {row["key"]: row for row in manifest["actions"]}
+    _check_caution(service, rows)
+    return ServiceConnector(service, manifest, lambda key: _action(service, rows[key]), kept=True)
 
 
 def _check_caution(service: str, rows: Mapping[str, Json]) -> None:
@@ -60,9 +87,6 @@ def _check_caution(service: str, rows: Mapping[str, Json]) -> None:
 
 
 def _action(service: str, row: Json) -> Action:
-    from jackfield_aws.virtual.calls import JsonOutput
-    from jackfield_aws.virtual.inputs import InputModel
-
     name = next((name for name in models.operations(service) if action_key(name) == row["key"]), None)
     if name is None:
         raise DeclarationError(f"botocore {models.botocore_version()} has no operation '{row['key']}' of '{service}'")

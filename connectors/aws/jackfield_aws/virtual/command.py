@@ -21,14 +21,13 @@ def command(argv: list[str]) -> int:
     :raises InvalidInput: for an unknown service, a wrong key, a selection of nothing, or a file that cannot be written.
     """
     arguments = _parser().read(argv)
-    from jackfield.connector import describe
     from jackfield_aws.virtual.freeze import files_of, frozen
-    from jackfield_aws.virtual.source import bare_connector
+    from jackfield_aws.virtual.index import Index
 
     key = arguments.key or f"aws-{arguments.service}"
     if not _KEY.fullmatch(key):
         raise InvalidInput(f"'{key[:80]}' is not a key in kebab-case", hint="Use lower-case letters, digits and single hyphens: acme-s3.")
-    manifest = frozen(arguments.service, key, arguments.connector_version, arguments.select, describe(bare_connector())["connectionTypes"])
+    manifest = frozen(arguments.service, key, arguments.connector_version, arguments.select, Index().connection_types)
     folder = Path(arguments.out or key)
     files = files_of(manifest)
     changed = [name for name, text in files.items() if _differs(folder, name, text)]

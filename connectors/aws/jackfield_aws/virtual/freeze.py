@@ -13,8 +13,9 @@ from jackfield.manifest_parts import lettermark, package_of
 from jackfield_aws.version import VERSION
 from jackfield_aws.virtual import models
 from jackfield_aws.virtual.credentials import HANDS_OUT
-from jackfield_aws.virtual.lazy import described
+from jackfield_aws.virtual.manifests import REGIONS
 from jackfield_aws.virtual.names import action_key
+from jackfield_aws.virtual.operations import described
 
 Json = dict[str, Any]
 _LICENSE = "Apache-2.0"
@@ -48,9 +49,7 @@ def frozen(service: str, key: str, version: str, select: Sequence[str], connecti
         "model": service,
         "connectionTypes": connection_types,
         "actions": [_action(service, name) for name in names],
-        "optionSources": [
-            {"key": "awsRegions", "title": "AWS Regions", "description": "The regions of the service.", "needsConnection": False}
-        ],
+        "optionSources": [REGIONS],
     }
 
 
@@ -60,20 +59,8 @@ def _matches(key: str, select: Sequence[str]) -> bool:
 
 def _action(service: str, name: str) -> Json:
     found = described(service, name)
-    row: Json = {
-        "key": action_key(name),
-        "title": found.title,
-        "description": found.description or found.title,
-        "effect": found.effect,
-        "inputs": found.inputs,
-        "output": found.output,
-        "outputPolicy": "describe",
-        "examples": [],
-    }
-    row |= {"pagination": found.pagination.to_json()} if found.pagination is not None else {}
-    row |= {"permissions": {"aws:iam": list(found.permissions)}} if found.permissions else {}
-    row |= {"idempotentBy": "key"} if found.by_key else {}
-    return row | ({"handsOutCredentials": True} if name in HANDS_OUT.get(service, ()) else {})
+    row: Json = {"key": action_key(name), "title": found.title, "description": found.description or found.title, "effect": found.effect}
+    return row | found.to_json() | ({"handsOutCredentials": True} if name in HANDS_OUT.get(service, ()) else {})
 
 
 def files_of(manifest: Json) -> dict[str, str]:

@@ -59,10 +59,10 @@ class Index:
 
 def build(services_named: Iterable[str] | None = None) -> bytes:
     """Return the content of an index of the installed botocore, with all services or only some."""
-    from jackfield.connector import describe
+    from jackfield.connector import Connector, describe
     from jackfield_aws.virtual import models
+    from jackfield_aws.virtual.bound import CONNECTION_TYPES
     from jackfield_aws.virtual.effects import effect_of
-    from jackfield_aws.virtual.source import bare_connector
     from jackfield_aws.virtual.texts import summary
 
     blocks: list[bytes] = []
@@ -83,7 +83,7 @@ def build(services_named: Iterable[str] | None = None) -> bytes:
     head = {
         "format": FORMAT,
         "botocore": models.botocore_version(),
-        "connectionTypes": describe(bare_connector())["connectionTypes"],
+        "connectionTypes": describe(Connector("aws", title="AWS", version="0", connections=CONNECTION_TYPES))["connectionTypes"],
         "services": services,
     }
     return b"".join([json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode(), b"\n", *blocks])

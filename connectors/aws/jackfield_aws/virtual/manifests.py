@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
+from jackfield.dataclass import dataclass
 from jackfield.manifest import ActionManifest, ActionRow, ConnectionTypeManifest, Manifest
 from jackfield_aws.version import VERSION
 from jackfield_aws.virtual.credentials import HANDS_OUT
@@ -14,12 +14,35 @@ from jackfield_aws.virtual.recent import Recent
 from jackfield_aws.virtual.usual import EVERYDAY, KEYWORDS
 
 if TYPE_CHECKING:
-    from jackfield.manifest import Effect, Json
+    from jackfield.manifest import Effect, Json, Pagination
     from jackfield_aws.virtual.index import Index
+    from jackfield_aws.virtual.operations import Described
 
 _HOSTS = ("*.amazonaws.com", "*.amazonaws.com.cn")
 _MADE = Recent(60)
 """Actions of the services that were used last."""
+REGIONS = {"key": "awsRegions", "title": "AWS Regions", "description": "The regions of the service.", "needsConnection": False}
+"""Option source of each service."""
+
+
+def manifest_of(
+    index: Index, service: str, connection_types: Mapping[str, ConnectionTypeManifest], without: frozenset[str] = frozenset()
+) -> Manifest:
+    """Return the manifest of a service, without the operations ``without``."""
+    head = index.services[service]
+    actions = ServiceActions(index, service, without)
+    return Manifest(
+        key=PREFIX + service,
+        title=head.title,
+        description=head.description,
+        version=VERSION,
+        connection_types=connection_types,
+        actions=actions,
+        published=_Listed(index, actions, PREFIX + service),
+        hosts=_HOSTS,
+        virtual=True,
+        rank=len(EVERYDAY) - EVERYDAY.index(service) if service in EVERYDAY else 0,
+    )
 
 
 class ServiceActions(Mapping[str, ActionManifest]):
@@ -27,31 +50,9 @@ class ServiceActions(Mapping[str, ActionManifest]):
 
     def __init__(self, index: Index, service: str, without: frozenset[str] = frozenset()) -> None:
         self._index = index
-        self._service = service
+        self.service = service
         self._without = without
-        self._handed = HANDS_OUT.get(service, frozenset[str]())
         self._hidden = {action_key(name) for name in without}
-
-    def _read(self) -> dict[str, ActionManifest]:
-        return _MADE.get((self._index.path, self._service), self._made)
-
-    def _made(self) -> dict[str, ActionManifest]:
-        from jackfield_aws.virtual.lazy import VirtualAction  # imports pydantic, which lists do not need
-
-        service = self._service
-        rows = (
-            VirtualAction(
-                service,
-                name,
-                title_of(name),
-                summary,
-                cast("Effect", effect),
-                KEYWORDS.get((service, name), ""),
-                hands_out=name in self._handed,
-            )
-            for name, summary, effect in self._index.rows(service)
-        )
-        return {row.key: row for row in rows}
 
     def __getitem__(self, key: str) -> ActionManifest:
         if key in self._hidden:
@@ -59,107 +60,125 @@ class ServiceActions(Mapping[str, ActionManifest]):
         return self._read()[key]
 
     def __iter__(self) -> Iterator[str]:
-        return (action_key(name) for name, _, _ in self._listed())
+        return (action_key(name) for name, _, _ in self.listed())
 
     def __len__(self) -> int:
-        return sum(1 for _ in self) if self._without else self._index.services[self._service].count
+        return sum(1 for _ in self) if self._without else self._index.services[self.service].count
 
-    def _listed(self) -> Iterator[tuple[str, str, str]]:
-        return (row for row in self._index.rows(self._service) if row[0] not in self._without)
+    def listed(self) -> Iterator[tuple[str, str, str]]:
+        """Yield name, summary and effect of each operation."""
+        return (row for row in self._index.rows(self.service) if row[0] not in self._without)
 
-    def rows(self) -> Iterator[ActionRow]:
-        """Yield a row for each action, which is not made for it."""
-        service = self._service
-        for name, summary, effect in self._listed():
-            counted = "write" if name in self._handed else effect
-            yield ActionRow(action_key(name), title_of(name), summary, counted, "", KEYWORDS.get((service, name), ""))
+    def _read(self) -> dict[str, ActionManifest]:
+        return _MADE.get((self._index.path, self.service), self._made)
+
+    def _made(self) -> dict[str, ActionManifest]:
+        made = (_action(self.service, *row) for row in self._index.rows(self.service))
+        return {action.key: action for action in made}
 
 
-class VirtualManifest(Manifest):
-    """Manifest of a service, whose actions and JSON are made when they are read. The operations ``without`` are left out."""
+def _action(service: str, name: str, summary: str, effect: str) -> ActionManifest:
+    return ActionManifest(
+        key=action_key(name),
+        title=title_of(name),
+        description=summary,
+        effect=cast("Effect", effect),
+        content=OperationContent(service, name, summary, effect),
+        only_describes=True,
+        keywords=KEYWORDS.get((service, name), ""),
+        hands_out=name in HANDS_OUT.get(service, ()),
+    )
 
-    __slots__ = ("_index", "_service", "_without")
 
-    _index: Index
-    _service: str
-    _without: frozenset[str]
+@dataclass(frozen=True, slots=True)
+class OperationContent:
+    """Content of an action, converted from the service's model when it is first used."""
 
-    def __init__(
-        self,
-        index: Index,
-        service: str,
-        connection_types: Mapping[str, ConnectionTypeManifest],
-        without: frozenset[str] = frozenset(),
-    ) -> None:
-        head, give = index.services[service], object.__setattr__  # the base is frozen
-        give(self, "_index", index)
-        give(self, "_service", service)
-        give(self, "_without", without)
-        give(self, "key", PREFIX + service)
-        give(self, "title", head.title)
-        give(self, "description", head.description)
-        give(self, "version", VERSION)
-        give(self, "connection_types", connection_types)
-        give(self, "hosts", _HOSTS)
-        give(self, "virtual", True)
-        give(self, "isolated", False)
-        give(self, "rank", len(EVERYDAY) - EVERYDAY.index(service) if service in EVERYDAY else 0)
+    service: str
+    operation: str
+    summary: str
+    effect: str
 
     @property
-    def actions(self) -> Mapping[str, ActionManifest]:
-        """Actions by key."""
-        return ServiceActions(self._index, self._service, self._without)
+    def described(self) -> Described:
+        """The converted operation."""
+        from jackfield_aws.virtual.operations import described  # imports pydantic, which lists do not need
+
+        return described(self.service, self.operation)
 
     @property
-    def is_generated(self) -> bool:
-        """False, which is known without making its JSON."""
-        return False
-
-    def rows(self) -> Iterator[ActionRow]:
-        """Yield a row for each action."""
-        return ServiceActions(self._index, self._service, self._without).rows()
+    def row(self) -> Json:
+        """JSON of the action."""
+        listed = _row(self.service, self.operation, self.summary, self.effect)
+        return {**listed, **self.described.to_json()}
 
     @property
-    def raw(self) -> Json:
-        """The JSON that lists the actions without their schemas."""
-        rows = [
-            {
-                "key": item.key,
-                "title": item.title,
-                "description": item.description,
-                "effect": item.effect,
-                **({"handsOutCredentials": True} if item.hands_out else {}),
-            }
-            for item in self.actions.values()
-        ]
-        regions = {"key": "awsRegions", "title": "AWS Regions", "description": "The regions of the service.", "needsConnection": False}
+    def inputs(self) -> Json:
+        """Schema of the inputs."""
+        return self.described.inputs
+
+    @property
+    def output(self) -> Json:
+        """Schema of the output."""
+        return self.described.output
+
+    @property
+    def pagination(self) -> Pagination | None:
+        """Pagination, if there is one."""
+        return self.described.pagination
+
+    @property
+    def permissions(self) -> Mapping[str, tuple[str, ...]]:
+        """IAM actions that it needs, found without converting it."""
+        from jackfield_aws.virtual.operations import needed_permissions
+
+        names = needed_permissions(self.service, self.operation)
+        return {"aws:iam": names} if names else {}
+
+    @property
+    def defaults(self) -> tuple[tuple[str, str], ...]:
+        """Inputs that the connection may fill in."""
+        region = self.inputs["properties"].get("awsRegion", {})
+        return (("awsRegion", "region"),) if region.get("x-jackfield", {}).get("fromConnection") else ()
+
+
+def _row(service: str, name: str, summary: str, effect: str) -> dict[str, Any]:
+    handed = {"handsOutCredentials": True} if name in HANDS_OUT.get(service, ()) else {}
+    return {"key": action_key(name), "title": title_of(name), "description": summary, "effect": effect, **handed}
+
+
+class _Listed:
+    """JSON of a service's manifest, which lists the actions without their schemas."""
+
+    def __init__(self, index: Index, actions: ServiceActions, key: str) -> None:
+        self._index = index
+        self._actions = actions
+        self._key = key
+
+    def listed(self) -> Json:
+        """Return the JSON."""
+        service = self._actions.service
+        head = self._index.services[service]
         return {
             "manifestVersion": 1,
-            "key": self.key,
-            "title": self.title,
-            "description": self.description,
+            "key": self._key,
+            "title": head.title,
+            "description": head.description,
             "version": VERSION,
             "categories": ["aws"],
             "documentationUrl": "https://docs.aws.amazon.com/",
             "hosts": list(_HOSTS),
             "connectionTypes": self._index.connection_types,
-            "actions": rows,
-            "optionSources": [regions],
+            "actions": [_row(service, *row) for row in self._actions.listed()],
+            "optionSources": [REGIONS],
         }
 
-    def part(self, **changes: Any) -> Manifest:
-        """Return a manifest with some of the actions, which it has at once."""
-        return Manifest(**{field.name: changes.get(field.name, getattr(self, field.name)) for field in fields(Manifest)})
+    whole = listed
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, VirtualManifest) and self._identity == other._identity
-
-    def __hash__(self) -> int:
-        return hash(self._identity)
-
-    @property
-    def _identity(self) -> tuple[str, str, frozenset[str]]:
-        return self._index.path, self.key, self._without
-
-    def __repr__(self) -> str:
-        return f"VirtualManifest({self.key!r})"
+    def rows(self, _actions: Mapping[str, ActionManifest]) -> Iterator[ActionRow]:
+        """Yield a row for each action, which is not made for it."""
+        service = self._actions.service
+        handed = HANDS_OUT.get(service, ())
+        for name, summary, effect in self._actions.listed():
+            counted = "write" if name in handed else effect
+            yield ActionRow(action_key(name), title_of(name), summary, counted, "", KEYWORDS.get((service, name), ""))

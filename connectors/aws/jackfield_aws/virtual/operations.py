@@ -16,6 +16,7 @@ from jackfield_aws.virtual.effects import effect_of
 from jackfield_aws.virtual.names import PREFIX, title_of
 from jackfield_aws.virtual.pages import FETCH_ALL, pages_of
 from jackfield_aws.virtual.permissions import permissions_of
+from jackfield_aws.virtual.recent import Recent
 from jackfield_aws.virtual.schemas import Converter, Json, is_body
 from jackfield_aws.virtual.texts import markdown
 from jackfield_aws.virtual.waits import WAIT_UNTIL, waiters_of
@@ -38,6 +39,10 @@ _THROTTLED: Mapping[str, tuple[str, ...]] = {
 }
 """Inputs that name what a service throttles by itself, beside the account's rate for an operation in a region (the services' developer
 guides, quotas; S3's performance guidelines: by prefix within a bucket, whose borders S3 moves and does not tell)."""
+
+
+_DESCRIBED = Recent(500)
+"""Converted operations that were used last."""
 
 
 def pace_by(service: str) -> tuple[str, ...]:
@@ -63,6 +68,18 @@ class Described:
     def by_key(self) -> bool:
         """True if the operation is idempotent because of its token, and for no other reason."""
         return self.effect == "idempotent" and bool(self.tokens)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the members of an action in a manifest that are not in the index."""
+        row: dict[str, Any] = {"inputs": self.inputs, "output": self.output, "outputPolicy": "describe", "examples": []}
+        row |= {"pagination": self.pagination.to_json()} if self.pagination is not None else {}
+        row |= {"permissions": {"aws:iam": list(self.permissions)}} if self.permissions else {}
+        return row | ({"idempotentBy": "key"} if self.by_key else {})
+
+
+def described(service: str, name: str) -> Described:
+    """Return a converted operation, from the cache if it was used recently."""
+    return _DESCRIBED.get((service, name), lambda: describe(service, name))
 
 
 def describe(service: str, name: str, *, texts: bool = True) -> Described:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from jackfield.errors import UnknownConnector, did_you_mean
 from jackfield.fork import at_fork
@@ -14,11 +14,12 @@ from jackfield.manifest import ConnectionTypeManifest, Manifest
 from jackfield_aws.version import VERSION
 from jackfield_aws.virtual.credentials import HANDS_OUT
 from jackfield_aws.virtual.index import Index
+from jackfield_aws.virtual.manifests import manifest_of
 from jackfield_aws.virtual.names import PREFIX, action_key
 from jackfield_aws.virtual.usual import EVERYDAY, KEYWORDS
 
 if TYPE_CHECKING:
-    from jackfield.connector import Connector
+    from jackfield_aws.virtual.bound import VirtualConnector
 
 
 class AwsSource:
@@ -27,7 +28,7 @@ class AwsSource:
     def __init__(self, index: Index | None = None) -> None:
         self._index = index or Index()
         self._manifests: dict[tuple[str, frozenset[str]], Manifest] = {}
-        self._connectors: dict[str, Connector] = {}
+        self._connectors: dict[str, VirtualConnector] = {}
         kinds = (ConnectionTypeManifest.from_json(item, "aws") for item in self._index.connection_types)
         self._connection_types: Mapping[str, ConnectionTypeManifest] = {kind.key: kind for kind in kinds}
         self._lock = threading.Lock()
@@ -61,64 +62,24 @@ class AwsSource:
         words = zlib.crc32(repr((EVERYDAY, sorted(KEYWORDS.items()), handed)).encode())
         return f"{VERSION} {self._index.botocore} {self._index.size} {words}"
 
-    def load(self, key: str) -> Connector:
+    def load(self, key: str) -> VirtualConnector:
         """Return the code of a connector."""
         with self._lock:
             found = self._connectors.get(key)
             if found is None:
-                found = self._connectors[key] = _connector(self.manifest(key))
+                from jackfield_aws.virtual.bound import VirtualConnector
+
+                found = self._connectors[key] = VirtualConnector(self.manifest(key))
         return found
 
     def _made(self, key: str, without: frozenset[str]) -> Manifest:
-        from jackfield_aws.virtual.manifests import VirtualManifest
-
         service = key.removeprefix(PREFIX)
         head = self._index.services.get(service)
         if head is None or not key.startswith(PREFIX):
             raise UnknownConnector(f"AWS has no service '{service[:80]}'{did_you_mean(key, self.keys())}", hint=NextStep("connectors"))
-        return VirtualManifest(self._index, service, self._connection_types, without)
+        return manifest_of(self._index, service, self._connection_types, without)
 
 
 def source() -> AwsSource:
     """Return the source: the entry point of the group ``jackfield.catalog_sources``."""
     return AwsSource()
-
-
-def bare_connector(key: str = "aws", title: str = "AWS", permissions: Iterable[str] = ()) -> Connector:
-    """Return a connector without actions: the connection types and error map that all services share."""
-    from jackfield.connector import Connector
-    from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault
-    from jackfield_aws.virtual.errors import SERVICE_ERRORS
-
-    class VirtualConnector(Connector):
-        """Connector of one service. Its permissions are those of the whole service: naming each would exceed a session policy."""
-
-        def permissions(self) -> Mapping[str, tuple[str, ...]]:
-            return {"aws:iam": tuple(permissions)}
-
-    return VirtualConnector(
-        key, title=title, version=VERSION, connections=[AwsAssumeRole, ApiKeySecret, AwsDefault], explain=SERVICE_ERRORS
-    )
-
-
-def _connector(manifest: Manifest) -> Connector:
-    from jackfield_aws.virtual.lazy import Actions
-    from jackfield_aws.virtual.models import service_model
-    from jackfield_aws.virtual.permissions import prefix_of
-
-    service = manifest.key.removeprefix(PREFIX)
-    made = bare_connector(manifest.key, manifest.title, [f"{prefix_of(service_model(service))}:*"])
-    made.actions = cast("Any", Actions(manifest.actions))
-    offer_regions(made, service)
-    return made
-
-
-def offer_regions(connector: Connector, service: str) -> None:
-    """Give a connector the option source of its service's regions."""
-    from jackfield.connector import Option
-    from jackfield_aws.regions import regions_for
-
-    @connector.options("awsRegions", title="AWS Regions")
-    def aws_regions() -> Iterable[Option]:
-        """The regions of the service."""
-        return [Option(code, f"{name} ({code})") for code, name in regions_for(service)]

@@ -131,7 +131,7 @@ async def action_guide(request: Request, server: ServerContext, identity: Identi
         origin = str(request.base_url).rstrip("/")
         text = guide(manifest, action, verdict, origin)
         return Response(text, 200, {"Vary": "Accept"}, "text/markdown; charset=utf-8")
-    raw = await server.briefly(lambda: manifest.action_json(action))
+    raw = await server.briefly(lambda: action.content.row)
     about = {"connector": manifest.key, "connectorVersion": manifest.version, "verdict": verdict.to_json()}
     return answer({**raw, "inputs": action.inputs, "output": action.output, **about}, headers={"Vary": "Accept"})
 

@@ -1,0 +1,97 @@
+"""Reading of the members of a manifest's JSON: each function checks a type, and its error names the member at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+Json = Mapping[str, Any]
+
+_LONGEST_TITLE = 60
+"""Characters of a title of a connector, connection type or action; the rest is cut off."""
+
+_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
+"""Types of JSON Schema."""
+
+
+class ManifestError(ValueError):
+    """A manifest that does not match docs/reference/manifest.md; the message names the invalid member."""
+
+
+def text(data: Json, name: str, where: str) -> str:
+    """Read a text that must not be empty."""
+    value = data.get(name)
+    if not isinstance(value, str) or not value:
+        raise ManifestError(f"{where}: '{name}' must be a non-empty string")
+    return value
+
+
+def optional_text(data: Json, name: str, where: str) -> str | None:
+    """Read a text that may be missing; an empty one is None."""
+    value = data.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ManifestError(f"{where}: '{name}' must be a string")
+    return value or None
+
+
+def title(data: Json, where: str) -> str:
+    """Read the title as it is shown; an empty text if there is none."""
+    return shown_title(optional_text(data, "title", where) or "")
+
+
+def shown_title(given: str) -> str:
+    """Return a title as it is shown between other texts: without control characters, and short."""
+    shown = given if given.isprintable() else "".join(filter(str.isprintable, given))
+    return shown if len(shown) <= _LONGEST_TITLE else f"{shown[: _LONGEST_TITLE - 1]}…"
+
+
+def members(data: Json, name: str, where: str) -> Json:
+    """Read an object; an empty one if it is missing."""
+    value = data.get(name, {})
+    if not isinstance(value, dict):
+        raise ManifestError(f"{where}: '{name}' must be an object")
+    return cast("Json", value)
+
+
+def objects(data: Json, name: str, where: str) -> list[Json]:
+    """Read an array of objects; an empty one if it is missing."""
+    value = data.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ManifestError(f"{where}: '{name}' must be an array of objects")
+    return cast("list[Json]", value)
+
+
+def is_true(data: Json, name: str, where: str) -> bool:
+    """Read a switch that is off if it is missing."""
+    value = data.get(name, False)
+    if not isinstance(value, bool):
+        raise ManifestError(f"{where}: '{name}' must be true or false")
+    return value
+
+
+def schema(data: Json, name: str, where: str) -> Json:
+    """Read a schema. Only its own type and those of its properties are checked, so that a host can read all manifests quickly."""
+    found = members(data, name, where)
+    fields = members(found, "properties", f"{where}, {name}")
+    for node in (found, *fields.values()):
+        kind = node.get("type") if isinstance(node, dict) else None
+        if isinstance(kind, str) and kind not in _TYPES:
+            raise ManifestError(f"{where}, {name}: 'type' must be one of {', '.join(sorted(_TYPES))}, not '{kind[:80]}'")
+    return found
+
+
+def kebab_key(data: Json) -> str:
+    """Read the connector's key, which is kebab-case (docs/glossary.md)."""
+    key = text(data, "key", "manifest")
+    is_plain = key.isascii() and key[0].isalpha() and key == key.lower()
+    if not is_plain or not all(part.isalnum() for part in key.split("-")):
+        raise ManifestError(f"manifest: 'key' must be kebab-case, such as aws-ses, not '{key[:80]}'")
+    return key
+
+
+def texts(data: Json, name: str, where: str) -> tuple[str, ...]:
+    """Read an array of texts; an empty one if it is missing."""
+    value = data.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ManifestError(f"{where}: '{name}' must be an array of strings")
+    return tuple(value)
