@@ -18,7 +18,6 @@ from fake_aws import FakeAws
 from foreign_files import write
 from jackfield import Jackfield
 from jackfield.cli.main import main
-from jackfield.surfaces.http.protocol import Bounded
 from jackfield_dapr.sidecar import Components, DaprApi, Reloading, Sidecar, apply
 from sidecars import SidecarClient, component
 
@@ -137,7 +136,7 @@ def reloading(folder: Path) -> Iterator[Served]:
         api = DaprApi(found.by_name, jackfield.invoke)
         said: list[str] = []
         watch = Reloading(components, os.environ, found, lambda bindings: apply(jackfield, api, bindings), said.append)
-        with Sidecar(api, http_port=0, protocol=Bounded) as running:
+        with Sidecar(api, http_port=0) as running:
             yield Served(SidecarClient(running.ports[0], 0, found), watch, said)
 
 

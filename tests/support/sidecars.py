@@ -15,7 +15,6 @@ import grpc
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.connections.foreign import Document, Surroundings
-from jackfield.surfaces.http.protocol import Bounded
 from jackfield_dapr.sidecar import Bindings, DaprApi, Sidecar, read_bindings, read_folder
 from replies import Reply
 
@@ -84,7 +83,7 @@ def sidecar(folder: Path, *, app_id: str = "", token: str | None = None, strict:
     found = bindings_of(folder, app_id=app_id, strict=strict)
     with Jackfield(connections=[{"connections": dict(found.connections)}]) as jackfield:
         api = DaprApi(found.by_name, jackfield.invoke, app_id, token)
-        with Sidecar(api, http_port=0, grpc_port=0, protocol=Bounded) as running:
+        with Sidecar(api, http_port=0, grpc_port=0) as running:
             http_port, grpc_port = running.ports
             yield SidecarClient(http_port, grpc_port, found)
 

@@ -20,7 +20,6 @@ from jackfield.surfaces.shared.web_pages import LOOPBACK
 from jackfield_dapr.commands.child_command import run_command, stop_signal
 
 if TYPE_CHECKING:
-    from jackfield.surfaces.http.protocol import Bounded
     from jackfield.surfaces.shared.operation import Mount
     from jackfield_dapr.sidecar import Bindings, Components
 
@@ -115,7 +114,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     workspace = os.environ.get("JACKFIELD_WORKSPACE") or "default"
     with Jackfield(workspace, connections=[{"connections": dict(found.connections)}]) as jackfield, stop_signal() as stop:
         api = served_api(components, found, jackfield, os.environ, _say, local=arguments.host in LOOPBACK, stopping=threading.Event())
-        with Sidecar(api, arguments.host, *_ports(arguments), protocol=_protocol(), patience=arguments.stop_within) as sidecar:
+        with Sidecar(api, arguments.host, *_ports(arguments), patience=arguments.stop_within) as sidecar:
             ready = {**dict(zip(("httpPort", "grpcPort"), sidecar.ports, strict=False)), "components": sorted(found.by_name)}
             code = 0
             if arguments.command:
@@ -151,20 +150,6 @@ def _variables(arguments: Namespace, components: Components, ports: tuple[int, .
 
 def _say(text: str) -> None:
     sys.stderr.write(f"jackfield: {text}\n")
-
-
-def _protocol() -> type[Bounded]:
-    """Return the HTTP protocol of ``jackfield serve``, with its limits.
-
-    :raises InvalidInvocation: if the extra ``server`` is missing.
-    """
-    try:
-        from jackfield.surfaces.http.protocol import Bounded
-    except ImportError as error:
-        raise InvalidInvocation(
-            f"the server needs the extra 'server': the package '{error.name}' is not installed", hint="pip install 'jackfield[server]'"
-        ) from None
-    return Bounded
 
 
 def read_bindings(components: Components) -> Bindings:

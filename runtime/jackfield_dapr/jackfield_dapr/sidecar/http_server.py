@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,18 +18,21 @@ from jackfield_dapr.sidecar.api import DaprApi
 from jackfield_dapr.sidecar.http_api import Answer, stopped
 from jackfield_dapr.sidecar.routes import dapr_route
 
+if TYPE_CHECKING:
+    from jackfield.surfaces.http.protocol import Bounded
+
 _BACKLOG = 128
 _AT_ONCE = 1000
 
 
 class HttpServer:
     """HTTP server that runs until stopped, with its calls in ``threads``. ``port`` 0 takes a free one; ``address`` reports which.
-    ``protocol`` is uvicorn's HTTP protocol class.
+    ``protocol`` is the HTTP protocol of ``jackfield serve``, with its limits.
 
     :raises OSError: if the port is not available.
     """
 
-    def __init__(self, api: DaprApi, host: str, port: int, threads: ThreadPoolExecutor, protocol: Any) -> None:
+    def __init__(self, api: DaprApi, host: str, port: int, threads: ThreadPoolExecutor, protocol: type[Bounded]) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from jackfield.errors import InvalidInvocation, Unavailable
 from jackfield.resources.threads import Threads
@@ -27,9 +27,9 @@ def has_grpc() -> bool:
 class Sidecar:
     """HTTP server and, if ``grpc_port`` is given, gRPC server on one host; both run from construction until ``stop``.
 
-    ``protocol`` is uvicorn's HTTP protocol class; leaving the context lets running requests finish within ``patience`` seconds.
+    Leaving the context lets running requests finish within ``patience`` seconds.
 
-    :raises InvalidInvocation: if gRPC is requested and grpcio is not installed.
+    :raises InvalidInvocation: if the extra ``server`` is missing, or gRPC is requested and grpcio is not installed.
     :raises Unavailable: if a port is not available.
     """
 
@@ -40,7 +40,6 @@ class Sidecar:
         http_port: int = 3500,
         grpc_port: int | None = None,
         *,
-        protocol: Any = "auto",
         patience: float = 5.0,
     ) -> None:
         self.api = api
@@ -48,7 +47,7 @@ class Sidecar:
         self._servers: list[HttpServer | GrpcServer] = []
         self._threads = Threads(_AT_ONCE, "jackfield-dapr")
         try:
-            self._servers.append(_http_server(self.api, host, http_port, self._threads, protocol))
+            self._servers.append(_http_server(self.api, host, http_port, self._threads))
             if grpc_port is not None:
                 self._servers.append(_grpc_server(self.api, host, grpc_port, self._threads))
         except OSError as error:
@@ -82,10 +81,15 @@ class Sidecar:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _http_server(api: DaprApi, host: str, port: int, threads: Threads, protocol: Any) -> HttpServer:
-    from jackfield_dapr.sidecar.http_server import HttpServer
-
-    return HttpServer(api, host, port, threads, protocol)
+def _http_server(api: DaprApi, host: str, port: int, threads: Threads) -> HttpServer:
+    try:
+        from jackfield.surfaces.http.protocol import Bounded
+        from jackfield_dapr.sidecar.http_server import HttpServer
+    except ImportError as error:
+        raise InvalidInvocation(
+            f"the server needs the extra 'server': the package '{error.name}' is not installed", hint="pip install 'jackfield[server]'"
+        ) from None
+    return HttpServer(api, host, port, threads, Bounded)
 
 
 def _grpc_server(api: DaprApi, host: str, port: int, threads: Threads) -> GrpcServer:
