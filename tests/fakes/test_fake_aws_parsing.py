@@ -98,8 +98,9 @@ def test_unknown_operations_and_unsigned_calls() -> None:
         assert _exchange(aws, "GET", "/v2/email/account", b"")[0] == 200
         assert b"<Arn>" in _exchange(aws, "POST", "/", b"Action=GetCallerIdentity")[1]
         assert _exchange(aws, "POST", "/v2/email/nothing", b"{}")[0] == 404
+        assert b"Invalid type for parameter PageSize" in _exchange(aws, "GET", "/v2/email/templates?PageSize=many", b"")[1]
         assert b"The simulator does not implement Nothing." in _exchange(aws, "POST", "/", b"Action=Nothing")[1]
-        assert aws.calls() == ["sesv2:GetAccount", "sts:GetCallerIdentity", "sesv2:Unknown", "ses:Nothing"]
+        assert aws.calls() == ["sesv2:GetAccount", "sts:GetCallerIdentity", "sesv2:Unknown", "sesv2:ListEmailTemplates", "ses:Nothing"]
         aws.configure(users={})
         assert b"MissingAuthenticationToken" in _exchange(aws, "POST", "/", b"Action=GetCallerIdentity")[1]
 

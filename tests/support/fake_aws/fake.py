@@ -122,7 +122,7 @@ class FakeAws:
         self._state.advance(seconds)
 
     def reset(self, *, sessions: bool = False) -> None:
-        """Log, messages, counters and script as at the start; with `sessions`, forget these too."""
+        """Log, messages, counters and script as at the start; with `sessions`, forget these and the resources that calls made, too."""
         self._state.reset(sessions)
 
     def release(self) -> None:

@@ -30,10 +30,15 @@ def _find(ledger: Ledger, call: Call) -> Body:
 
 def names_in(ledger: Ledger, call: Call) -> dict[str, Body]:
     """Return the identities of the call's region by name: the owner's, and those that calls created."""
-    owned = {identity.name: _record(identity.name, 0.0) for identity in ledger.account.identities_in(call.region)}
-    kept = {name: record for name, record in owned.items() if _place(call, name) not in ledger.records}
-    made = (record for place, record in ledger.records.items() if place[:2] == ("EmailIdentity", call.region))
-    return {**kept, **{record["EmailIdentity"]: record for record in made if record is not None}}
+    owned = {_place(call, identity.name): _record(identity.name, 0.0) for identity in ledger.account.identities_in(call.region)}
+    with ledger.changed:
+        made = {place: record for place, record in ledger.records.items() if place[:2] == ("EmailIdentity", call.region)}
+    return {record["EmailIdentity"]: record for record in {**owned, **made}.values() if record is not None}
+
+
+def exists(ledger: Ledger, call: Call, name: str) -> bool:
+    """Look for an identity by its name, whatever the case of its domain."""
+    return folded(name) in map(folded, names_in(ledger, call))
 
 
 def _record(name: str, verified_at: float) -> Body:
@@ -46,7 +51,7 @@ def create(ledger: Ledger, call: Call, name: str) -> Body:
     :raises Refusal: AlreadyExistsException.
     """
     place = _place(call, name)
-    if ledger.records.get(place) or (place not in ledger.records and name in names_in(ledger, call)):
+    if exists(ledger, call, name):
         raise Refusal("AlreadyExistsException", f"Email identity {name} already exist.")
     record = {**call.parameters, **_record(name, ledger.now() + ledger.account.verification_seconds)}
     ledger.records[place] = record

@@ -49,8 +49,12 @@ def _query(http: HttpRequest, operation: str) -> dict[str, Any]:
     for name, member in _model().operation_model(operation).input_shape.members.items():
         values = given.get(member.serialization.get("name", name), [])
         if member.serialization.get("location") == "querystring" and values:
-            found[name] = values if member.type_name == "list" else int(values[0]) if member.type_name == "integer" else values[0]
+            found[name] = values if member.type_name == "list" else _number(values[0]) if member.type_name == "integer" else values[0]
     return found
+
+
+def _number(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() else text
 
 
 def check(operation: str, parameters: dict[str, Any]) -> None:

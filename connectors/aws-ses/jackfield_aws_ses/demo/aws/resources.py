@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any
+
+from botocore.utils import parse_timestamp
 
 from jackfield_aws_ses.demo.aws.account import page
 from jackfield_aws_ses.demo.aws.call import Call
@@ -166,13 +167,9 @@ def _suppressed(ledger: Ledger, call: Call) -> Body:
 
 def _is_suppressed(record: Body, parameters: Body) -> bool:
     """Compare an address on the suppression list with the filters of a list."""
-    since, until = _moment(parameters.get("StartDate")), _moment(parameters.get("EndDate"))
-    reasons = parameters.get("Reasons") or (record["Reason"],)
-    return record["Reason"] in reasons and (since or 0) <= record["LastUpdateTime"] <= (until or record["LastUpdateTime"])
-
-
-def _moment(text: str | None) -> float | None:
-    return datetime.fromisoformat(text).timestamp() if text else None
+    reasons, added = parameters.get("Reasons") or (record["Reason"],), record["LastUpdateTime"]
+    since, until = (parse_timestamp(parameters.get(name, added)).timestamp() for name in ("StartDate", "EndDate"))
+    return record["Reason"] in reasons and since <= added <= until
 
 
 _OPTIONS: Iterable[str] = ("Tracking", "Delivery", "Reputation", "Sending", "Suppression")

@@ -13,7 +13,7 @@ _REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 4
 
 
 class BadRequestError(Exception):
-    """Bytes that are no HTTP/1.1 request."""
+    """Bytes that are not an HTTP/1.1 request."""
 
 
 def head(answer: Answer) -> bytes:
@@ -38,7 +38,11 @@ class Reader:
         self._rest = b""
 
     def read(self) -> HttpRequest | None:
-        """Return the next request; None where the caller closed between two. BadRequestError, OSError."""
+        """Return the next request; None if the caller closed the connection between two.
+
+        :raises BadRequestError: for bytes that are no request.
+        :raises OSError: if the connection breaks.
+        """
         head = self._head()
         if head is None:
             return None
