@@ -40,8 +40,9 @@ clients: browser
 demo: setup ## run the main job on a local AWS simulator
 	@$(BIN)/jackfield demo
 
-test: setup browser clients ## everything that CI runs
-	@$(MAKE) --no-print-directory --jobs 2 unit format lint types layers drift docs wheels
+# The tests first, and beside them, two at a time, what takes longest: types and wheels would end after the tests otherwise.
+test: setup ## everything that CI runs
+	@$(MAKE) --no-print-directory --jobs 3 unit wheels types format lint layers drift docs
 	@echo "all checks passed"
 
 format: setup
@@ -68,7 +69,7 @@ docs: setup
 	@echo "== docs"
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 
-unit: setup
+unit: browser clients
 	@echo "== tests"
 	@$(BIN)/python -I .ci/children.py
 	@$(BIN)/python -m pytest --workers $(WORKERS) -q
