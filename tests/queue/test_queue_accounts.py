@@ -20,7 +20,8 @@ from jackfield.errors import Unavailable
 from jackfield.queue import Engine
 from jackfield_celery.broker import new_app
 from jackfield_celery.publisher import CeleryPublisher
-from rabbitmq import SETTINGS, Node, free_ports, missing
+from ports import free_port
+from rabbitmq import SETTINGS, Node, missing
 
 _PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "celery.md"
 _SECURED = """load_definitions = {{folder}}/definitions.json
@@ -51,7 +52,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("secured")
     authority = Authority(folder)
-    (port,) = free_ports(1)
+    port = free_port()
     files = {"definitions.json": json.dumps(_definitions()).encode(), "server.pem": authority.pem("localhost")}
     node = Node(f"{SETTINGS}{_SECURED.format(port=port)}", files)
     yield Secured(node, port, authority.bundle)

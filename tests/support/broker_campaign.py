@@ -11,7 +11,6 @@ The suite runs it small on RabbitMQ, and ``make campaign`` in full on RabbitMQ, 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 import threading
@@ -20,10 +19,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from http_stand import Client, clean, mint
-from plugboard import make_connector
+from http_stand import Client
 from postgres import Server
-from queue_campaign import _LEDGER, Campaign, Figures, _campaign, _feeds, _judge, _Ledger, _served, _wait, _Worker, may_unshare
+from queue_campaign import Campaign, Figures, _campaign, _Worker, played, staged
 from rabbitmq import Node
 from redis_server import Redis
 
@@ -39,46 +37,11 @@ _AWAY = 10.0
 def run(campaign: Campaign, url: str, queue_url: str | None, folder: Path, faults: Sequence[Fault]) -> Figures:
     """Run the campaign on a database and a broker (None: the database alone), with ``faults`` spread evenly over the time."""
     figures = Figures()
+    more = {"JACKFIELD_DATABASE_URL": url, **({} if queue_url is None else {"JACKFIELD_QUEUE_URL": queue_url})}
     with ExitStack() as stack:
-        ledger = _Ledger(campaign.latency)
-        threading.Thread(target=ledger.serve_forever, daemon=True).start()
-        stack.callback(ledger.server_close)
-        stack.callback(ledger.shutdown)
-        make_connector(folder / "plugs", "ledger", _LEDGER)
-        more = {
-            "JACKFIELD_DATABASE_URL": url,
-            **({} if queue_url is None else {"JACKFIELD_QUEUE_URL": queue_url}),
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(folder / "plugs"), os.environ.get("PYTHONPATH")])),
-            "LEDGER_PORT": str(ledger.server_address[1]),
-        }
-        token = mint(folder / "home", "manage", "default", **more)
-        environment = clean(folder / "home", **more)
-        server, port = _served(environment, folder, stack, "0")
-        workers = []
-        for number, host in enumerate(HOSTS):
-            workers.append(_Worker(environment, folder / f"worker-{number}.log", host if may_unshare() else None))
-            stack.callback(workers[-1].stop)
-        client = Client(port, token, timeout=60.0)
-        accepted: dict[str, tuple[str, str]] = {}
-        threads = [threading.Thread(target=_feeds, args=(campaign, client, accepted, figures, part)) for part in range(4)]
-        threads.append(threading.Thread(target=_disturbs, args=(campaign, workers, faults)))
-        until = time.monotonic() + campaign.seconds
-        for thread in threads:
-            thread.start()
-        while time.monotonic() < until:
-            threading.Event().wait(campaign.kill_every)
-            worker = workers[figures.kills % len(workers)]
-            if not worker.frozen:
-                worker.kill(ledger)
-            figures.kills += 1
-        for thread in threads:
-            thread.join()
-        _wait(campaign, client, accepted, figures)
-        if server.poll() is not None:
-            figures.died.append("the server")
-        figures.died += [f"worker {place}" for place, worker in enumerate(workers) if worker.process.poll() is not None]
-        _judge(client, accepted, ledger, figures)
-        _judge_doubts(client, accepted, figures)
+        cast = staged(campaign, folder, stack, HOSTS, "0", **more)
+        disturbing = threading.Thread(target=_disturbs, args=(campaign, cast.workers, faults))
+        _judge_doubts(cast.client, played(campaign, cast, [disturbing], figures), figures)
     return figures
 
 

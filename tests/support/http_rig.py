@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
@@ -88,10 +87,3 @@ def talk_http2(connection: ssl.SSLSocket, answer: Callable[[dict[str, str]], tup
                     spoken.send_headers(event.stream_id, [(":status", str(status)), ("content-type", "application/json")])
                     spoken.send_data(event.stream_id, body, end_stream=True)
             connection.sendall(spoken.data_to_send())
-
-
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port: int = closed.getsockname()[1]
-        return port

@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from ports import free_port
 
 if TYPE_CHECKING:
     import psycopg
@@ -67,7 +68,7 @@ class Server:
     @classmethod
     def make(cls, folder: Path) -> Server:
         """Initialise and start a server in ``folder``, which is there and empty."""
-        server = cls(folder, _free_port())
+        server = cls(folder, free_port())
         folder.chmod(0o755)
         (folder / "socket").mkdir()
         if os.geteuid() == 0:
@@ -346,13 +347,6 @@ def _alive(user: Path) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -212,48 +212,66 @@ class _Worker:
         return subprocess.Popen(command, env=environment, stderr=self._log, stdout=self._log, start_new_session=True)
 
 
+@dataclass(frozen=True)
+class Cast:
+    """Who takes part: the endpoint that counts, a server, a client of it, and workers."""
+
+    ledger: _Ledger
+    server: subprocess.Popen[str]
+    client: Client
+    workers: list[_Worker]
+
+
+def staged(campaign: Campaign, folder: Path, stack: ExitStack, hosts: Sequence[str | None], places: str = "8", **more: str) -> Cast:
+    """Start all, a worker on each of the ``hosts``, until the stack is left."""
+    ledger = _Ledger(campaign.latency)
+    threading.Thread(target=ledger.serve_forever, daemon=True).start()
+    stack.callback(ledger.server_close)
+    stack.callback(ledger.shutdown)
+    make_connector(folder / "plugs", "ledger", _LEDGER)
+    more["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder / "plugs"), os.environ.get("PYTHONPATH")]))
+    more["LEDGER_PORT"] = str(ledger.server_address[1])
+    token = mint(folder / "home", "manage", "default", **more)
+    environment = clean(folder / "home", **more)
+    server, port = _served(environment, folder, stack, places)
+    workers = []
+    for number, host in enumerate(hosts):
+        workers.append(_Worker(environment, folder / f"worker-{number}.log", host if may_unshare() else None))
+        stack.callback(workers[-1].stop)
+    return Cast(ledger, server, Client(port, token, timeout=60.0), workers)
+
+
+def played(campaign: Campaign, cast: Cast, faults: Sequence[threading.Thread], figures: Figures) -> dict[str, tuple[str, str]]:
+    """Queue invocations and kill workers, beside ``faults``, and judge what came of it; return what was accepted."""
+    accepted: dict[str, tuple[str, str]] = {}
+    until, workers = time.monotonic() + campaign.seconds, cast.workers
+    threads = [threading.Thread(target=_feeds, args=(campaign, cast.client, accepted, figures, part)) for part in range(4)]
+    threads += faults
+    for thread in threads:
+        thread.start()
+    while time.monotonic() < until:
+        threading.Event().wait(campaign.kill_every)
+        worker = workers[figures.kills % len(workers)]
+        if not worker.frozen:
+            worker.kill(cast.ledger)
+        figures.kills += 1
+    for thread in threads:
+        thread.join()
+    _wait(campaign, cast.client, accepted, figures)
+    if cast.server.poll() is not None:
+        figures.died.append("the server")
+    figures.died += [f"worker {place}" for place, worker in enumerate(workers) if worker.process.poll() is not None]
+    _judge(cast.client, accepted, cast.ledger, figures)
+    return accepted
+
+
 def run(campaign: Campaign, url: str, folder: Path, full_folder: Path | None = None) -> Figures:
     """Run the campaign on a database; ``full_folder`` is the small file system that it lies on, and is filled once."""
     figures = Figures()
     with ExitStack() as stack:
-        ledger = _Ledger(campaign.latency)
-        threading.Thread(target=ledger.serve_forever, daemon=True).start()
-        stack.callback(ledger.server_close)
-        stack.callback(ledger.shutdown)
-        make_connector(folder / "plugs", "ledger", _LEDGER)
-        home = folder / "home"
-        more = {
-            "JACKFIELD_DATABASE_URL": url,
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(folder / "plugs"), os.environ.get("PYTHONPATH")])),
-            "LEDGER_PORT": str(ledger.server_address[1]),
-        }
-        token = mint(home, "manage", "default", **more)
-        environment = clean(home, **more)
-        server, port = _served(environment, folder, stack)
-        away = "host-b" if may_unshare() else None
-        workers = [_Worker(environment, folder / f"worker-{host}.log", host) for host in (None, away)]
-        for worker in workers:
-            stack.callback(worker.stop)
-        client = Client(port, token, timeout=60.0)
-        accepted: dict[str, tuple[str, str]] = {}
-        until = time.monotonic() + campaign.seconds
-        threads = [threading.Thread(target=_feeds, args=(campaign, client, accepted, figures, part)) for part in range(4)] + [
-            threading.Thread(target=_locks, args=(campaign, url)),
-            threading.Thread(target=_fills, args=(campaign, full_folder)),
-        ]
-        for thread in threads:
-            thread.start()
-        while time.monotonic() < until:
-            threading.Event().wait(campaign.kill_every)
-            workers[figures.kills % 2].kill(ledger)
-            figures.kills += 1
-        for thread in threads:
-            thread.join()
-        _wait(campaign, client, accepted, figures)
-        if server.poll() is not None:
-            figures.died.append("the server")
-        figures.died += [f"worker {place}" for place, worker in enumerate(workers) if worker.process.poll() is not None]
-        _judge(client, accepted, ledger, figures)
+        cast = staged(campaign, folder, stack, (None, "host-b"), JACKFIELD_DATABASE_URL=url)
+        faults = [threading.Thread(target=_locks, args=(campaign, url)), threading.Thread(target=_fills, args=(campaign, full_folder))]
+        played(campaign, cast, faults, figures)
     return figures
 
 

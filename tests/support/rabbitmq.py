@@ -21,6 +21,7 @@ import pytest
 
 from jackfield_celery.broker import QUEUE, new_app
 from jackfield_celery.transport import DEAD
+from ports import free_ports
 
 _ACCOUNT = "rabbitmq"
 _PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -149,17 +150,6 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(_STOP_WITHIN)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nothing uses."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import pytest
 from redis import Redis as Client
 
 from jackfield_celery.broker import QUEUE
-from rabbitmq import free_ports
+from ports import free_port
 
 _WITHIN = 60.0
 
@@ -30,7 +30,7 @@ class Redis:
     """A server; ``stop`` and ``start`` keep its port."""
 
     def __init__(self) -> None:
-        (self._port,) = free_ports(1)
+        self._port = free_port()
         self.url = f"redis://127.0.0.1:{self._port}/0"
         self.client: Client = Client(port=self._port)
         self.start()

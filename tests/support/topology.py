@@ -18,8 +18,9 @@ from typing import Any
 
 from deployment import DEPLOY, load
 from http_stand import Client, clean
+from ports import free_ports
 from postgres import Server
-from rabbitmq import Node, free_ports
+from rabbitmq import Node
 
 _PATIENCE = 60.0
 _READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro / && cd "$PWD" && exec "$@"'

@@ -275,11 +275,6 @@ class Case:
             return self.answer
         return (READ, self.answer, FIN) if self.ends else (READ, self.answer)
 
-    @property
-    def is_fault(self) -> bool:
-        """True if no answer is right."""
-        return not self.verdict[0].isdigit()
-
 
 def play(case: Case, *, drip: bool = False, tls: ssl.SSLContext | None = None, settings: WireSettings | None = None) -> list[str]:
     """Play a case and then ask for something else; return what went wrong."""

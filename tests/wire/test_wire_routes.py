@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from authority import Authority
-from http_rig import free_port
 from jackfield.connector import Guard, InvalidConnection, Target, Wire, WireFault, WireSettings
+from ports import free_port
 from raw_server import serving
 from tls_front import pump
 from wire_stage import BEGIN, CLOSE, FIN, GATE, HANG, HEAD, READ, RST, Case, Endless, Heard, Stage, Step, ask, faults, read_head, staged

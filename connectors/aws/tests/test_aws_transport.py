@@ -11,7 +11,6 @@ import pytest
 from aws_opening import KEY_ID, SECRET, TOKEN, Opener
 from clocks import FakeClock
 from fake_aws import FakeAws
-from http_rig import free_port
 from jackfield.connector import (
     Call,
     Deadline,
@@ -26,6 +25,7 @@ from jackfield.connector import (
 )
 from jackfield.connector.context import entered
 from jackfield_aws import AWS_ERRORS, ApiKeySecret
+from ports import free_port
 from raw_server import RESET, serving, with_tls
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from http_rig import attempt, free_port
+from http_rig import attempt
 from jackfield.connector import InvalidConnection, JackfieldError, Sent, TimedOut
 from jackfield.testing import CLOSE, HANG, RESET, Answer, Provider
+from ports import free_port
 from raw_server import make_certificate, read_request, serving, with_tls
 
 Talk = Callable[[socket.socket], object]
