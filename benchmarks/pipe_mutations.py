@@ -156,10 +156,6 @@ MUTATIONS = (
     ),
     Mutation("a plan serves another token's rules", "pipe/plan.py", "served.rules is caller.rules and", "True and", _ACCESS),
     Mutation(
-        "a revoked token keeps its plan", "pipe/plan.py",
-        "served.rules is caller.rules and caller.ended is None:", "served.rules is caller.rules:", _ACCESS,
-    ),
-    Mutation(
         "the rules are not asked before a call", "pipe/plan.py", "if authorizer is not None:\n            require_call", "if False:\n            require_call",
         _ACCESS,
     ),

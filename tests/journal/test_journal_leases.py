@@ -290,6 +290,23 @@ def test_w3_a_queued_read_runs_again_elsewhere(two: tuple[Process, Process], aws
     assert aws.counts["ses:ListIdentities"] + aws.counts["sesv2:ListEmailIdentities"] >= 1
 
 
+def test_a_late_outcome_ends_no_later_delivery_to_the_same_worker(two: tuple[Process, Process]) -> None:
+    """A worker that was cut off, and gets the same read again, may still run the first delivery: its outcome is not the second one's."""
+    lost, alive = two
+    identifier = queued(alive, READ)
+    (first,) = lost.queue.claim(1)
+    lost.begun(first, "read")
+    lost.hangs()
+    assert alive.look() == 1
+    second = _claimed_when_due(lost)
+    lost.begun(second, "read")
+    entry, done = lost.journal.find(identifier), Result("succeeded", Meta(identifier), output={})
+    lost.database.record(lost.journal.finishing(entry, done, [], None, first.delivery))
+    assert alive.find(identifier).status == "running"
+    lost.database.record(lost.journal.finishing(entry, done, [], None, second.delivery))
+    assert alive.find(identifier).status == "succeeded"
+
+
 def test_w3_a_queued_write_that_had_begun_is_in_doubt(two: tuple[Process, Process], aws: FakeAws) -> None:
     """A write is run again only where it had not begun."""
     lost, alive = two
