@@ -19,7 +19,7 @@ from jackfield.markup import Markup, Node, codes, terms
 from jackfield.surfaces.console.components import at, badge, card, code_block, fault_of, form, h, notice
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, outcome, page, redirect
-from jackfield.surfaces.shared.callback import CALLBACK
+from jackfield.surfaces.shared.prefix import CALLBACK
 
 ANSWERED = "/connected"
 _FIELDS = ("code", "state", "iss", "error", "error_description")

@@ -15,12 +15,12 @@ from jackfield.errors import JackfieldError
 from jackfield.surfaces.http.direct import Direct
 from jackfield.surfaces.http.error_responses import EXPECTED, bug_response, expected_response
 from jackfield.surfaces.http.middleware import Cors, Forwarded, Gzipped, Limits
+from jackfield.surfaces.http.outlasting import patiently
 from jackfield.surfaces.http.parameters import check_request
 from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.body import TooLarge
 from jackfield.surfaces.shared.identity import NOBODY, Identity, bearer
 from jackfield.surfaces.shared.operation import Mount, Operation
-from jackfield.surfaces.shared.outlasting import patiently
 from jackfield.surfaces.shared.prefix import Prefixed
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext

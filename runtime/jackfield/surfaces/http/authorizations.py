@@ -12,11 +12,10 @@ from jackfield.connections.authorizations import find_workspace, new_state, stat
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
 from jackfield.management.authorizing import Authorizing, Completed
 from jackfield.surfaces.shared.body import members_of
-from jackfield.surfaces.shared.callback import CALLBACK, START
 from jackfield.surfaces.shared.cookies import CookieJar
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
-from jackfield.surfaces.shared.prefix import below_prefix
+from jackfield.surfaces.shared.prefix import CALLBACK, START, below_prefix
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
 

@@ -19,6 +19,7 @@ from jackfield.journal import Entry
 from jackfield.journal.listing import FILTERS
 from jackfield.management.visible_journal import SeenJournal
 from jackfield.runtime import Jackfield
+from jackfield.surfaces.http.outlasting import outlasting, patiently, queues
 from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.shared.body import LARGE, crowded, decoded, members_of, read_body, take_room
 from jackfield.surfaces.shared.correlation import traced
@@ -26,7 +27,6 @@ from jackfield.surfaces.shared.disconnect import cancelling
 from jackfield.surfaces.shared.files import weight_of
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer, dumps
-from jackfield.surfaces.shared.outlasting import outlasting, patiently, queues
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.refusals import refused
 from jackfield.surfaces.shared.server_context import ServerContext

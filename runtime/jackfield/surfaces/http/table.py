@@ -19,8 +19,8 @@ from jackfield.surfaces.http import (
     tokens,
 )
 from jackfield.surfaces.shared import files, uploads
-from jackfield.surfaces.shared.callback import CALLBACK, START
 from jackfield.surfaces.shared.operation import Operation
+from jackfield.surfaces.shared.prefix import CALLBACK, START
 
 Schema = Mapping[str, Any]
 

@@ -1,4 +1,7 @@
-"""Serving below a path of another host (``https://corp.example/jackfield/``): all URLs in responses carry that prefix."""
+"""Addresses of the server, which may lie below a path of another host (``https://corp.example/jackfield/``).
+
+All URLs in responses carry that prefix.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ from contextvars import ContextVar
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+START = "/oauth2/start"
+CALLBACK = "/oauth2/callback"
+"""Addresses of browsers that approve a connection. Operators register the callback at the provider once, for all surfaces."""
 _PREFIX: ContextVar[str] = ContextVar("jackfield_prefix", default="")
 _FORM = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){1,8}\Z")
 _LONGEST = 200

@@ -1,15 +1,20 @@
-"""``POST /v1/files``: a raw body, or the one file of a multipart form."""
+"""``POST /v1/files``: a raw body, or the one file of a multipart form.
+
+A form is read as it arrives: nothing of it is put into a temporary file.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.files import FileTooLarge, NoRoom, StoredFile
 from jackfield.surfaces.shared.body import TooLarge, bounded
-from jackfield.surfaces.shared.form_file import FormFile
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
@@ -18,6 +23,7 @@ from jackfield.surfaces.shared.server_context import ServerContext
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,100}\Z")
 _FORM = 64 * 1024
 """Bytes allowed for a form's overhead around its file."""
+_MOST_FIELDS = 10
 
 
 async def upload(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -58,3 +64,119 @@ def _name(given: str | None) -> str | None:
 def _content_type(given: str) -> str:
     kind = given.partition(";")[0].strip()
     return kind if _TYPE.match(kind) else "application/octet-stream"
+
+
+class FormFile:
+    """The file of a form. Call ``open``, then read ``pieces``; other fields are skipped. ``name`` and ``content_type`` are as sent."""
+
+    def __init__(self, content_type: str, body: AsyncGenerator[bytes, None]) -> None:
+        self.name = ""
+        self.content_type = ""
+        self._body = body
+        self._waiting: list[bytes] = []
+        self._parts = 0
+        self._files = 0
+        self._in_file = False
+        self._ended = False
+        self._field, self._value = b"", b""
+        self._headers: dict[bytes, bytes] = {}
+        _, options = parse_options_header(content_type)
+        if not options.get(b"boundary"):
+            raise _unreadable("it has no boundary")
+        try:
+            self._parser = MultipartParser(
+                options[b"boundary"],
+                {
+                    "on_part_begin": self._begun, "on_part_data": self._data, "on_header_field": self._named,
+                    "on_header_value": self._valued, "on_header_end": self._header, "on_headers_finished": self._described,
+                    "on_end": self._finished,
+                },
+            )  # fmt: skip
+        except FormParserError as error:
+            raise _unreadable(str(error)) from None
+
+    async def open(self) -> None:
+        """Read up to the file.
+
+        :raises Problem: 400 if the form has no file, or cannot be read.
+        """
+        while not self._files:
+            if not await self._read():
+                raise _not_one()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the file's content, and read the form to its end.
+
+        :raises Problem: 400 if the form has a second file, or cannot be read.
+        """
+        more = True
+        while more:
+            waiting, self._waiting = self._waiting, []
+            for piece in waiting:
+                yield piece
+            more = await self._read()
+
+    async def _read(self) -> bool:
+        """Parse the next piece of the body; return False at its end."""
+        piece = await anext(self._body, None)
+        if piece is None:
+            if not self._ended:
+                raise _unreadable("it has no final boundary") if self._parts else _not_one()
+            return False
+        try:
+            self._parser.write(piece)
+        except FormParserError as error:
+            raise _unreadable(str(error)) from None
+        return True
+
+    def _begun(self) -> None:
+        self._headers = {}
+        self._in_file = False
+        self._parts += 1
+        if self._parts > _MOST_FIELDS + 1:
+            raise _unreadable(f"it has more than {_MOST_FIELDS} fields besides the file")
+
+    def _named(self, data: bytes, start: int, end: int) -> None:
+        self._field += data[start:end]
+
+    def _valued(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header(self) -> None:
+        self._headers[self._field.lower()] = self._value
+        self._field, self._value = b"", b""
+
+    def _described(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        if b"name" not in options:
+            raise _unreadable("a part has no name")
+        if b"filename" not in options:
+            return
+        self._files += 1
+        if self._files > 1:
+            raise _not_one()
+        self._in_file = True
+        self.name, self.content_type = _text(options, b"filename"), _text(self._headers, b"content-type")
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._in_file:
+            self._waiting.append(data[start:end])
+
+    def _finished(self) -> None:
+        self._ended = True
+
+
+def _text(members: Mapping[bytes, bytes], name: bytes) -> str:
+    found = members.get(name, b"")
+    try:
+        return found.decode()
+    except UnicodeDecodeError:
+        return found.decode("latin-1")
+
+
+def _unreadable(reason: str) -> Problem:
+    return Problem(400, f"the form cannot be read: {reason}")
+
+
+def _not_one() -> Problem:
+    return Problem(400, "the form must contain one file")
