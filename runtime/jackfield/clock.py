@@ -132,8 +132,6 @@ def iso(at: float | None) -> str | None:
     """Format seconds since 1970 as RFC 3339 text in UTC, with milliseconds."""
     if at is None:
         return None
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 TYPE_CHECKING = False  # importing typing for it would double the start-up time of a cold --help
 if TYPE_CHECKING:
@@ -79,8 +80,6 @@ CONTAINED = Contained()
 
 def _was_asked_for(error: BaseException) -> bool:
     if isinstance(error, KeyboardInterrupt):
-        import threading
-
         return threading.current_thread() is threading.main_thread()
     asyncio = sys.modules.get("asyncio")
     if asyncio is None or not isinstance(error, asyncio.CancelledError):

@@ -8,6 +8,7 @@ if no plugin implements it.
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -158,8 +159,6 @@ def _may_implement(name: str, hook: str) -> bool:
 
 
 def _relay(points: Iterable[tuple[str, str, str]], given: Iterable[object], hook: str) -> Any:
-    import importlib
-
     import pluggy
 
     spec = pluggy.HookspecMarker(_PROJECT)

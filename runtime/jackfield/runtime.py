@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from jackfield.access.visible_catalog import seen_catalog
 from jackfield.access.workspace_access import LIBRARY, Caller, WorkspaceAccess
 from jackfield.catalog import Catalog, entry_points
 from jackfield.catalog.of_workspace import of_workspace
@@ -194,8 +195,6 @@ class Jackfield:
 
     def catalog_of(self, caller: Caller) -> Catalog:
         """Return the connectors and actions that a caller may see; reads the rules from the database."""
-        from jackfield.access.visible_catalog import seen_catalog
-
         return seen_catalog(self.catalog.for_audience(caller.audience), self.access.authorizer(caller))
 
     def journal_of(self, caller: Caller) -> SeenJournal:

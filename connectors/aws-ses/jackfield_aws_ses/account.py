@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from jackfield.connector import Forbidden, JackfieldError, Step, Unauthenticated
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.errors import explain
@@ -28,8 +30,6 @@ _ENFORCEMENT = {
 def account_steps(aws: AwsClients) -> Iterator[Step]:
     """Read the account through ``GetAccount``. A missing permission is not a failure, since sending does not need it. Unknown credentials,
     and a missing endpoint or one that is not SES's, are failures: nothing can be sent there."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     region = aws.region or FALLBACK_REGION
     try:
         account = aws.client("sesv2", region).get_account()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from jackfield.connector import Forbidden, NotFound, Option, Rejected
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.errors import explain
@@ -19,8 +21,6 @@ def senders(aws: AwsClients) -> list[Option]:
 
     :raises JackfieldError: if neither list can be read.
     """
-    from botocore.exceptions import ClientError
-
     try:
         found = aws.client("sesv2").list_email_identities(PageSize=_MOST).get("EmailIdentities", ())
     except ClientError as error:

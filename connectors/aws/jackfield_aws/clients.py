@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from jackfield.connector import ANYWHERE, Detail, InvalidConnection, Minted, OpenContext, Warmup
 from jackfield_aws.accounts import account_of_key
 from jackfield_aws.connection_fields import warmup_of
+from jackfield_aws.direct.client import open_client
 from jackfield_aws.endpoints import names_endpoint, service_endpoint
 from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec
@@ -111,8 +112,6 @@ class AwsClients:
 
 
 def _watched(spec: ClientSpec) -> Any:
-    from jackfield_aws.direct.client import open_client
-
     return open_client(_with_region(spec), begins=True)
 
 

@@ -10,6 +10,8 @@ import re
 from http import HTTPStatus
 from typing import Any
 
+from botocore.exceptions import HTTPClientError
+
 from jackfield.connector import Provider, Sent, Unavailable
 
 _PAGE = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|center|div|h1|p)\b", re.IGNORECASE | re.DOTALL)
@@ -59,8 +61,6 @@ def _is_text_of_a_page(body: bytes, headers: Any) -> bool:
 
 def _unclear(text: str, status: int, headers: Any) -> Exception:
     """Return botocore's exception for a failed request, with ours inside, which ``explain_transport`` finds."""
-    from botocore.exceptions import HTTPClientError
-
     hint = "A proxy, or an endpoint that is not AWS, may have answered instead: check HTTPS_PROXY and the endpoint."
     provider = Provider(http_status=status, request_id=headers.get("x-amzn-requestid"))
     found: Exception = HTTPClientError(error=Unavailable(text, hint=hint, provider=provider, sent=Sent.UNKNOWN))

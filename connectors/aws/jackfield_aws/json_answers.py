@@ -6,6 +6,8 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.utils import parse_timestamp
+
 _DATE, _ZONE = len("2026-01-31"), len("+00:00")
 
 
@@ -30,8 +32,6 @@ def timestamp(value: Any) -> str:
 
 
 def _parsed(text: str) -> str:
-    from botocore.utils import parse_timestamp
-
     return _text(parse_timestamp(text))
 
 

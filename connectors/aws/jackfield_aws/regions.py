@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from jackfield_aws.sessions import shared_session
+
 PARTITION_PATTERNS = {
     "aws": "(us|eu|ap|sa|ca|me|af|il|mx)-[a-z0-9]+-[0-9]+",
     "aws-cn": "cn-[a-z0-9]+-[0-9]+",
@@ -53,8 +55,6 @@ def regions_for(service: str) -> list[tuple[str, str]]:
 
     Read from botocore's own data without calling AWS. A region newer than that data is missing from the list but still accepted.
     """
-    from jackfield_aws.sessions import shared_session
-
     with shared_session() as session:
         names = {
             code: about.get("description", code)

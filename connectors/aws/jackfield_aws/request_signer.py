@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 from urllib.parse import quote, unquote_to_bytes, urlsplit, urlunsplit
 
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
 from jackfield.connector import InvalidInput, Minted, OpenContext, Sent
 from jackfield_aws.connection_types import AwsAssumeRole
 from jackfield_aws.keys import Keys
@@ -59,10 +63,6 @@ class RequestSigner:
 
         :raises InvalidInput: if the body cannot be read twice and its service wants it signed, or a header field is the signature's own.
         """
-        from botocore.auth import S3SigV4Auth, SigV4Auth
-        from botocore.awsrequest import AWSRequest
-        from botocore.credentials import Credentials
-
         hush()
         own = next((name for name, _ in fields if name.lower() in _TAKEN), None)
         if own is not None:

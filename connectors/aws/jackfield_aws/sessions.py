@@ -10,11 +10,16 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+import botocore
+import botocore.exceptions
+
 from jackfield.connector import ANYWHERE, Detail, Guard, InvalidConnection
 from jackfield.dataclass import dataclass, field
 from jackfield.fork import at_fork
+from jackfield_aws.json_answers import parse_as_json
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import CONNECT_TIMEOUT, READ_TIMEOUT, current_deadline
+from jackfield_aws.service_models import find_by_name
 from jackfield_aws.transport import explain_transport
 from jackfield_aws.version import VERSION
 
@@ -85,8 +90,6 @@ class _Shared:
         # The contract requires the regional STS endpoint, whatever AWS_STS_REGIONAL_ENDPOINTS says.
         self.session.set_config_variable("sts_regional_endpoints", "regional")
         if as_json:
-            from jackfield_aws.json_answers import parse_as_json
-
             parse_as_json(self.session.get_component("response_parser_factory"))
         if region is not None:
             # Role profiles and web identity call STS to get the machine's credentials. botocore would use the region of this Session's last
@@ -126,7 +129,6 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
     :raises InvalidConnection: if the endpoint is not a URL or may not be reached, or the machine needs an identity but has none.
     """
     from jackfield_aws.bounded import bound
-    from jackfield_aws.service_models import find_by_name
 
     check_endpoint(spec)
     ambient = spec.identity if isinstance(spec.identity, Ambient) else None
@@ -169,8 +171,6 @@ def find_identity(ambient: Ambient, region: str | None = None) -> str:
 
     :raises JackfieldError: if there is none, or it cannot be read.
     """
-    import botocore.exceptions
-
     try:
         with shared_session(ambient, region) as session:
             return _check_identity(session, ambient)
@@ -183,8 +183,6 @@ def find_keys(ambient: Ambient, region: str | None = None) -> Keys:
 
     :raises JackfieldError: if there is none, or it cannot be read.
     """
-    import botocore.exceptions
-
     try:
         with shared_session(ambient, region) as session:
             _check_identity(session, ambient)
@@ -243,8 +241,6 @@ def _credentials(identity: Keys | Ambient) -> dict[str, str | None]:
 
 def user_agent() -> str:
     """Return the fixed text that names the caller: composing botocore's own takes a third of a small call's CPU time."""
-    import botocore
-
     return f"jackfield/{VERSION} Botocore/{botocore.__version__}"
 
 

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
 from jackfield.connector import (
     ANYWHERE,
     Account,
@@ -24,6 +27,7 @@ from jackfield.connector import (
 from jackfield.dataclass import dataclass, field
 from jackfield_aws.answers import principal_in
 from jackfield_aws.arns import role_of_session
+from jackfield_aws.direct.client import open_client
 from jackfield_aws.errors import AWS_ERRORS
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import within
@@ -184,11 +188,6 @@ def caller_identity(caller: StsCaller) -> Account:
 @contextmanager
 def _sts(caller: StsCaller, request: RoleRequest | None) -> Iterator[Any]:
     """Open a client for one call: a role is assumed once an hour, so caching the client is not worthwhile."""
-    from botocore.exceptions import BotoCoreError, ClientError
-    from botocore.parsers import ResponseParserError
-
-    from jackfield_aws.direct.client import open_client
-
     with within(caller.deadline):
         caller.deadline.check()
         client = None

@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import cast
 from urllib.parse import SplitResult, urlsplit
 
+import botocore.exceptions
+
 from jackfield.connector import (
     Detail,
     Internal,
@@ -219,8 +221,6 @@ def raised_by_wire(fault: WireFault | JackfieldError, url: str, *, proxied: bool
 
     ``proxied`` means that a proxy passes the request on: connections are made to it. Call it while the attempt's deadline is set.
     """
-    import botocore.exceptions
-
     if isinstance(fault, JackfieldError):
         return cast("Exception", botocore.exceptions.HTTPClientError(error=fault))
     name, meaning = _WIRE_FAULTS[fault.kind]

@@ -35,6 +35,7 @@ from jackfield_http.sign_in import ANONYMOUS, SignIn
 from jackfield_http.signing import Outgoing, signatures
 from jackfield_http.urls import Url, fill, owned_query, query_string, without
 from jackfield_http.version import VERSION
+from jackfield_http.wire import open_wire
 
 if TYPE_CHECKING:
     from jackfield_http.wire import Reply, Sender
@@ -262,8 +263,6 @@ class HttpClient:
 
     def _wire(self, home: bool) -> Sender:
         """Return the pool for the connection's own server, or the stricter one for the targets of redirects."""
-        from jackfield_http.wire import open_wire
-
         settings = self._settings
         own = settings.guard or self._context.guard
         guard = own if home else _abroad(own, settings.server)

@@ -7,14 +7,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.version import InvalidVersion, Version
+
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser
 from jackfield.connector import InvalidInput
+from jackfield_openapi.naming import connector_key
+from jackfield_openapi.overlay import applied
+from jackfield_openapi.reading import parsed
+from jackfield_openapi.selection import Selection
 
 if TYPE_CHECKING:
     from jackfield_openapi.conversion import Converted
     from jackfield_openapi.project import Lock
-    from jackfield_openapi.selection import Selection
 
 _KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _DIFFERS = 1
@@ -29,9 +34,7 @@ def command(argv: list[str]) -> int:
     """
     arguments = _parser().read(argv)
     from jackfield_openapi.conversion import title_in
-    from jackfield_openapi.naming import connector_key
     from jackfield_openapi.project import LOCK, Lock, changed_files, changes, files_of, project_version, write
-    from jackfield_openapi.selection import Selection
     from jackfield_openapi.sources import read
 
     document, content = read(arguments.document)
@@ -95,9 +98,7 @@ def _parser() -> Parser:
 
 def _overlaid(document: dict[str, Any], given: list[str], folder: Path) -> list[str]:
     """Apply the project's own overlay, then those given; return the targets that select nothing."""
-    from jackfield_openapi.overlay import applied
     from jackfield_openapi.project import OVERLAYS
-    from jackfield_openapi.reading import parsed
 
     own = [str(folder / name) for name in OVERLAYS if (folder / name).is_file()]
     idle = []
@@ -111,8 +112,6 @@ def _overlaid(document: dict[str, Any], given: list[str], folder: Path) -> list[
 
 
 def _version(given: str | None) -> str | None:
-    from packaging.version import InvalidVersion, Version
-
     try:
         return None if given is None else str(Version(given))
     except InvalidVersion:

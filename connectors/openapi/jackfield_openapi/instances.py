@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any
 
+import jsonschema_rs
+
 from jackfield_openapi.shortest import shortest
 
 _PREFIX = "#/$defs/"
@@ -221,8 +223,6 @@ def _fold(made: Json, name: str, value: Any) -> None:
 
 def _usual(node: Json) -> str | None:
     """Return the first usual word that fits a pattern and its lengths, else a short text made from the pattern."""
-    import jsonschema_rs
-
     try:
         judge = jsonschema_rs.Draft202012Validator({name: node[name] for name in ("pattern", "minLength", "maxLength") if name in node})
     except ValueError:

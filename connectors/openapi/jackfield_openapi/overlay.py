@@ -6,6 +6,8 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+import jsonpath
+
 from jackfield.connector import InvalidInput
 
 Json = dict[str, Any]
@@ -37,8 +39,6 @@ def applied(document: Json, overlay: Json, name: str) -> list[str]:
 
 
 def _selected(document: Json, target: str, name: str) -> Iterator[tuple[str | int, ...]]:
-    import jsonpath
-
     try:
         for number, match in enumerate(jsonpath.finditer(target, document)):
             if number >= _MOST:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from jackfield_openapi.naming import camel, words
 from jackfield_openapi.report import Report
@@ -47,8 +47,6 @@ class Servers:
             self._report.lossy("server is no URL", at, f"'{url[:200]}' is no URL: the connection names it")
             return {}
         if not urlsplit(url).scheme and self._source.startswith(("http://", "https://")):
-            from urllib.parse import urljoin
-
             url = urljoin(self._source, url)
         if url.startswith("//"):
             url = f"https:{url}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from jackfield.connector import ANYWHERE, Guard, InvalidConnection, InvalidInput
+from jackfield_openapi.fetching import opener
 from jackfield_openapi.reading import MAX_BYTES, parsed
 
 _MOST = 200
@@ -54,10 +56,6 @@ def _is_public(url: str) -> bool:
 
 
 def _fetched(url: str, guard: Guard) -> bytes:
-    from http.client import HTTPException
-
-    from jackfield_openapi.fetching import opener
-
     try:
         with opener(guard, _TIMEOUT).open(url, timeout=_TIMEOUT) as answer:
             content: bytes = answer.read(MAX_BYTES + 1)

@@ -7,6 +7,7 @@ there on. The database alone cannot reveal that the whole chain was rewritten, s
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
@@ -202,8 +203,6 @@ class Audit:
 
 
 def _chained(before: str, entry: str) -> str:
-    import hashlib
-
     return hashlib.sha256(f"{before}\n{entry}".encode()).hexdigest()
 
 

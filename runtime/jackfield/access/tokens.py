@@ -19,6 +19,7 @@ from jackfield.access.token_seals import SET_SEAL, is_sealed, token_seal
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.epoch import EpochCache
+from jackfield.database.faults import RowDamaged
 from jackfield.database.stored_values import nearest_time, parsed, possible_time
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
@@ -308,8 +309,6 @@ class Tokens:
             return None
         token, now = read_token(row, vault), clock.time()
         if token.unreadable:
-            from jackfield.database.faults import RowDamaged
-
             raise RowDamaged(
                 f"the token {token.id} of the workspace '{token.workspace}' {_CHANGED}",
                 hint="Revoke it and create another one, or restore a backup; 'jackfield db check' shows what is damaged.",

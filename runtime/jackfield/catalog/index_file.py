@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog.places import note_of, noted_folders
 from jackfield.catalog.postings import Table
-from jackfield.local import replace_file, turn
+from jackfield.local import OnAllCores, replace_file, turn
 
 if TYPE_CHECKING:
     from jackfield.catalog.installed import Catalog
@@ -90,8 +90,6 @@ class IndexFile:
 def made_elsewhere(catalog: Catalog, *, for_operator: bool) -> bool:
     """Make the file in a process of its own; return whether it ended well. Of another catalog, its file has another stamp."""
     import subprocess
-
-    from jackfield.local import OnAllCores
 
     if catalog.home is None:
         return False

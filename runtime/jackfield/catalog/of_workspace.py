@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from jackfield.catalog.installed import Catalog
+
 TYPE_CHECKING = False  # typing would cost a cold command more time than the choice
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from jackfield.catalog.installed import Catalog
 
 
 def of_workspace(catalog: Catalog, workspace: str) -> Catalog:
@@ -20,6 +20,4 @@ def of_workspace(catalog: Catalog, workspace: str) -> Catalog:
 
 def installed_here(environment: Mapping[str, str]) -> Catalog:
     """Return the catalog of the workspace that ``JACKFIELD_WORKSPACE`` names (default: ``default``)."""
-    from jackfield.catalog.installed import Catalog
-
     return of_workspace(Catalog.installed(environment=environment), environment.get("JACKFIELD_WORKSPACE") or "default")

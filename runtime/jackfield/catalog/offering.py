@@ -9,6 +9,7 @@ processes reread the file within a tenth of a second.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -145,8 +146,6 @@ class Offering:
         try:
             written = read_offers(self._path, self._points, required=False)
         except Unavailable as error:
-            import logging
-
             logging.getLogger("jackfield.catalog").warning("%s; what was offered before stays", error.message)
             return False
         if written == self.written:

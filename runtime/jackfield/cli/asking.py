@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from collections.abc import Iterable, Mapping
@@ -118,8 +119,6 @@ def _line(prompt: str) -> str:
 
 
 def _hidden(prompt: str) -> str:
-    import getpass
-
     try:
         return getpass.getpass(prompt, stream=sys.stderr)
     except EOFError:

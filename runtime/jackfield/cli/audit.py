@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from jackfield.access import Audit
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.session import declare_pages, declare_workspace, open_storage, pages, selected_workspace
+from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
-    from jackfield.access import Audit
     from jackfield.cli.output import Output
     from jackfield.resources.storage import Storage
 
@@ -21,9 +22,6 @@ _BROKEN = 1
 
 
 def _log(arguments: Namespace, storage: Storage) -> Audit:
-    from jackfield.access import Audit
-    from jackfield.clock import SystemClock
-
     return Audit(storage.database, selected_workspace(arguments, storage), SystemClock())
 
 

@@ -9,6 +9,7 @@ from jackfield.cli.commands import BUILT_IN, built_in, load_plugged, plugged
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb, Verbs
 from jackfield.errors import JackfieldError
+from jackfield.local import home
 
 _BASH = r"""# bash completion for jackfield:  source <(jackfield completion bash)
 _jackfield() {
@@ -200,8 +201,6 @@ def _connection_types(words: Sequence[str]) -> Candidates:
 
 
 def _connections(_words: Sequence[str]) -> Candidates:
-    import os
-
     from jackfield.connections.connection_lookup import Connections, sources_from
 
     yield from ((item.name, item.type) for item in Connections(sources_from(os.environ)).files())
@@ -229,10 +228,7 @@ def _names(words: Sequence[str]) -> Candidates:
 
 
 def _installed(words: Sequence[str]) -> Candidates:
-    import os
-
     from jackfield.catalog.installations import InstallationFolder
-    from jackfield.local import home
 
     if not words:
         yield from dict.fromkeys((point.name, "") for point in InstallationFolder(home(os.environ)).points())

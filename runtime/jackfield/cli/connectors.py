@@ -5,6 +5,7 @@ Listing connectors opens no runtime, so that it stays fast: the others import wh
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from contextlib import closing
@@ -134,7 +135,6 @@ def _schema(arguments: Namespace, output: Output) -> int:
 
 def _shape(name: str) -> object:
     """Read the schema of invocations or of Results that the HTTP API publishes."""
-    import json
     from importlib.resources import files
 
     return json.loads(files("jackfield.surfaces.http").joinpath("schemas", f"{name}.schema.json").read_text(encoding="utf-8"))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.session import open_storage
+from jackfield.database.check import check
+from jackfield.resources.verify import Contents
 
 if TYPE_CHECKING:
     from jackfield.database import Database
@@ -39,8 +41,6 @@ def _upgrade(_arguments: Namespace, output: Output) -> int:
 
 
 def _check(_arguments: Namespace, output: Output) -> int:
-    from jackfield.database.check import check
-
     with _unmigrated() as (_, database):
         report = check(database)
         if report.sound:
@@ -51,8 +51,6 @@ def _check(_arguments: Namespace, output: Output) -> int:
 
 def _with_contents(database: Database, report: Report) -> Report:
     """Extend the report by problems of individual rows."""
-    from jackfield.resources.verify import Contents
-
     with open_storage() as storage:
         contents = Contents(database, lambda: storage.vault)
         problems = list(contents.problems())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import os
 import sys
 from collections.abc import Iterator
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, BinaryIO
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import declare_pages, declare_workspace, open_storage, pages, person, selected_workspace
+from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation, NotFound, Unavailable
 from jackfield.failures import OnFailure
+from jackfield.files import FileDamaged, FileLimits, Files
 
 if TYPE_CHECKING:
-    from jackfield.files import Files
     from jackfield.resources.storage import Storage
 
 _COLUMNS = ("file", "size", "contentType", "name", "expiresAt")
@@ -23,9 +25,6 @@ _OCTETS = "application/octet-stream"
 
 
 def _files(storage: Storage) -> Files:
-    from jackfield.clock import SystemClock
-    from jackfield.files import FileLimits, Files
-
     return Files(storage, FileLimits(), SystemClock())
 
 
@@ -64,8 +63,6 @@ def _pieces(source: BinaryIO) -> Iterator[bytes]:
 
 
 def _type_of(name: str | None) -> str:
-    import mimetypes
-
     found, encoding = mimetypes.MimeTypes().guess_type(name or "")
     return found if found is not None and encoding is None else _OCTETS
 
@@ -77,8 +74,6 @@ def _declare_get(parser: Parser) -> None:
 
 
 def _get(arguments: Namespace, output: Output) -> int:
-    from jackfield.files import FileDamaged
-
     if arguments.out is None and sys.stdout.isatty():
         raise UsageError("the content of a file is not for a terminal: give --out PATH, or redirect stdout", usage=arguments.usage)
     with open_storage() as storage:
@@ -110,8 +105,6 @@ def _write(path: str, pieces: Iterator[bytes]) -> None:
     except FileExistsError:
         raise InvalidInvocation(f"'{path[:200]}' exists already", hint="Name a new file.") from None
     except OSError as error:
-        from jackfield.files import FileDamaged
-
         if isinstance(error, FileDamaged):
             raise
         raise InvalidInvocation(f"'{path[:200]}' cannot be written: {error.strerror}") from None

@@ -6,13 +6,15 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
+from jackfield.access.workspace_access import WorkspaceAccess
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.session import declare_pages, declare_workspace, open_storage, pages, person, read_moment, selected_workspace
+from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
+from jackfield.journal import Journal
 
 if TYPE_CHECKING:
-    from jackfield.journal import Journal
     from jackfield.resources.storage import Storage
 
 _STATUS = ("queued", "running", "succeeded", "failed", "in_doubt", "cancelled", "dead")
@@ -25,10 +27,6 @@ _STATS = ("connector", "action", "status", "invocations", "attempts", "meanSecon
 
 def _journal(arguments: Namespace, storage: Storage) -> Journal:
     """Open the workspace's journal after settling invocations left behind by dead processes."""
-    from jackfield.access.workspace_access import WorkspaceAccess
-    from jackfield.clock import SystemClock
-    from jackfield.journal import Journal
-
     workspace = selected_workspace(arguments, storage)
     access = WorkspaceAccess(storage, workspace, SystemClock())
     journal = Journal(storage.database, storage.vault, workspace, SystemClock(), retention=lambda: access.settings.retention)

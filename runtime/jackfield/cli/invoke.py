@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.batch import run_one
 from jackfield.cli.interrupt import interruptible
-from jackfield.cli.local_files import STDIN, Files, changed, is_lines
+from jackfield.cli.local_files import STDIN, Files, changed, is_lines, read_inputs_file
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count, duration
 from jackfield.cli.session import caller, open_jackfield
 from jackfield.errors import UnknownConnector
-from jackfield.invocation import MAX_TIMEOUT
+from jackfield.invocation import MAX_TIMEOUT, Result
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -120,7 +120,6 @@ def _invocation(arguments: Namespace, catalog: Catalog) -> dict[str, Any]:
     schema = _inputs_schema(catalog, arguments)
     if schema is not None:  # otherwise the pipeline reports the unknown connector or action; inputs do not matter
         from jackfield.cli.arguments import read_inputs
-        from jackfield.cli.local_files import read_inputs_file
 
         files = Files()
         given = read_inputs_file(arguments.inputs, files) if arguments.inputs is not None else {}
@@ -155,7 +154,6 @@ def _run_single(jackfield: Jackfield, invocation: Mapping[str, Any] | bytes, arg
 
 
 def _queue_single(jackfield: Jackfield, invocation: Mapping[str, Any] | bytes, output: Output) -> int:
-    from jackfield.invocation import Result
     from jackfield.pipe.enqueue import Enqueued
 
     found = jackfield.enqueue(invocation, caller=caller())

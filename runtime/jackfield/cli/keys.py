@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
 
+from jackfield.access import DEFAULT, Audit
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.session import actor, open_storage
+from jackfield.clock import SystemClock
+from jackfield.database import MasterKey
+from jackfield.database.master_key import KeyFile, new_key_text
 from jackfield.errors import InvalidInvocation
-
-if TYPE_CHECKING:
-    from jackfield.database import MasterKey
+from jackfield.local import home
 
 _TEXT = "JACKFIELD_NEW_MASTER_KEY"
 _FILE = "JACKFIELD_NEW_MASTER_KEY_FILE"
@@ -25,12 +26,6 @@ def _declare_rotate(parser: Parser) -> None:
 
 
 def _rotate(arguments: Namespace, output: Output) -> int:
-    from jackfield.access import DEFAULT, Audit
-    from jackfield.clock import SystemClock
-    from jackfield.database import MasterKey
-    from jackfield.database.master_key import KeyFile, new_key_text
-    from jackfield.local import home
-
     given = _given()
     file = KeyFile.of(os.environ, home(os.environ))
     with open_storage() as storage:
@@ -54,8 +49,6 @@ def _rotate(arguments: Namespace, output: Output) -> int:
 
 def _of_environment(given: str | None, *, data_keys: bool) -> MasterKey:
     """Return the new master key if the keys come from JACKFIELD_MASTER_KEY instead of a key file."""
-    from jackfield.database import MasterKey
-
     if given:
         return MasterKey.from_text(given, _TEXT)
     present = MasterKey.from_text(os.environ["JACKFIELD_MASTER_KEY"], "JACKFIELD_MASTER_KEY")

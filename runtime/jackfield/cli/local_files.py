@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
+from jackfield.connections.documents import DocumentError, documents
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import MAX_BYTES, decode
 
@@ -171,8 +172,6 @@ def read_inputs_file(path: str, files: Files) -> dict[str, Any]:
 
 
 def _from_yaml(text: str, name: str) -> Any:
-    from jackfield.connections.documents import DocumentError, documents
-
     try:
         found = list(documents(text, "inputs.yaml"))
     except DocumentError as error:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from jackfield.access.workspaces import check_name
 from jackfield.catalog import Catalog
 from jackfield.catalog.of_workspace import of_workspace
 from jackfield.catalog.offering import ALL, DEFAULT, EFFECTS, Offer, Offering, effective, offers_file
@@ -64,8 +65,6 @@ def _workspace(arguments: Namespace) -> str:
 
     :raises InvalidInvocation: if no workspace can have the name.
     """
-    from jackfield.access.workspaces import check_name
-
     name: str = arguments.workspace or os.environ.get("JACKFIELD_WORKSPACE") or DEFAULT
     if name not in (ALL, DEFAULT):
         check_name(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import actor, declare_pages, declare_workspace, open_storage, pages, selected_workspace
+from jackfield.clock import SystemClock, iso
 from jackfield.errors import IdempotencyConflict, InvalidInvocation
+from jackfield.journal.queue_stats import queue_stats
+from jackfield.management.dead_letters import audited_dead_letters
 
 if TYPE_CHECKING:
     from jackfield.database import Row
@@ -26,9 +30,6 @@ def _declare_stats(parser: Parser) -> None:
 
 
 def _stats(arguments: Namespace, output: Output) -> int:
-    from jackfield.clock import SystemClock
-    from jackfield.journal.queue_stats import queue_stats
-
     with open_storage() as storage:
         if arguments.workspace is not None:
             storage.require(arguments.workspace)
@@ -39,9 +40,6 @@ def _stats(arguments: Namespace, output: Output) -> int:
 
 
 def _letters(arguments: Namespace, storage: Storage) -> DeadLetters:
-    from jackfield.clock import SystemClock
-    from jackfield.management.dead_letters import audited_dead_letters
-
     return audited_dead_letters(storage.database, selected_workspace(arguments, storage), SystemClock(), actor())
 
 
@@ -58,10 +56,6 @@ def _dead(arguments: Namespace, output: Output) -> int:
 
 
 def _row(row: Row) -> dict[str, Any]:
-    import json
-
-    from jackfield.clock import iso
-
     about = {
         "invocationId": row.id, "connector": row.connector, "action": row.action, "connection": row.connection,
         "idempotencyKey": row.idempotency_key, "createdAt": iso(row.created_at), "deadAt": iso(row.dead_at),

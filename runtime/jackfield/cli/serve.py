@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from jackfield.catalog.loading import declared
+from jackfield.catalog.of_workspace import installed_here
 from jackfield.cli.logs import announce, writes_json
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
@@ -20,13 +21,14 @@ from jackfield.cli.starting import (
     prepare_process,
     require_connection_files,
 )
+from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.local import home
+from jackfield.resources.storage import Storage
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from jackfield.resources.storage import Storage
     from jackfield.surfaces.shared.installer import Installer
     from jackfield.surfaces.shared.operation import Mount, Operation
     from jackfield.surfaces.shared.server_context import ServerContext
@@ -197,8 +199,6 @@ def _root_path(arguments: Namespace) -> str:
 
 
 def _announce(origin: str, *, link: bool, root_path: str = "") -> None:
-    from jackfield.catalog.of_workspace import installed_here
-
     origin += root_path
     announce(f"jackfield listens on {origin}", origin=origin)
     check_connection_files(os.environ, installed_here(os.environ))
@@ -214,15 +214,11 @@ def _announce(origin: str, *, link: bool, root_path: str = "") -> None:
 
 
 def _storage() -> Storage:
-    from jackfield.clock import SystemClock
-    from jackfield.resources.storage import Storage
-
     return Storage(None, os.environ, SystemClock())
 
 
 def _invitation(storage: Storage, origin: str) -> str:
     """Return the startup line with a one-time link to the console, or the reason why there is none."""
-    from jackfield.clock import SystemClock
     from jackfield.surfaces.console.sign_in import one_time_link
 
     try:

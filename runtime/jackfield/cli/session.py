@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError
 from jackfield.cli.quantities import count
+from jackfield.errors import InvalidInvocation
 
 if TYPE_CHECKING:
     from jackfield.access import Actor, Workspaces
@@ -142,10 +144,7 @@ def read_moment(arguments: Namespace, option: str, direction: int) -> float | No
 
     :raises UsageError: if it is neither a date nor a span.
     """
-    import time
-
     from jackfield.clock import moment
-    from jackfield.errors import InvalidInvocation
 
     text: str | None = getattr(arguments, option)
     if text is None:

@@ -7,8 +7,11 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from jackfield.cli.logs import configure
 from jackfield.cli.quantities import DAY, duration
+from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.errors import InvalidInvocation
+from jackfield.isolation.kernel import keep_memory_private
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -20,9 +23,6 @@ _LOG = logging.getLogger("jackfield.connections")
 
 def prepare_process() -> None:
     """Configure the log of a process that runs for long, and keep its memory private."""
-    from jackfield.cli.logs import configure
-    from jackfield.isolation.kernel import keep_memory_private
-
     configure()
     keep_memory_private()
 
@@ -48,8 +48,6 @@ def require_connection_files(environment: Mapping[str, str]) -> None:
 
     :raises InvalidInvocation: for a missing file or folder, or an unset variable.
     """
-    from jackfield.connections.connection_lookup import sources_from
-
     for source in sources_from(environment):
         if source.startswith("$"):
             missing, reason = source[1:] not in environment, "is not set"
@@ -62,8 +60,6 @@ def require_connection_files(environment: Mapping[str, str]) -> None:
 
 def check_connection_files(environment: Mapping[str, str], catalog: Catalog) -> None:
     """Log a warning for each part of the connection files that cannot be used."""
-    from jackfield.connections.connection_lookup import Connections, sources_from
-
     for problem in Connections(sources_from(environment), catalog=catalog, environment=environment).problems:
         _LOG.warning("JACKFIELD_CONNECTIONS: %s", problem)
 

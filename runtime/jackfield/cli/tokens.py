@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import actor, declare_pages, declare_workspace, open_storage, pages, read_moment, selected_workspace
+from jackfield.errors import UnknownConnection
 
 if TYPE_CHECKING:
     from jackfield.resources.storage import Storage
@@ -117,7 +118,6 @@ def _missing(storage: Storage, workspace: str, name: str | None) -> str | None:
     """Return the message that no connection has this name; None if it exists, or no name is given."""
     from jackfield.access.rules import INLINE
     from jackfield.connections.connection_lookup import sources_from
-    from jackfield.errors import UnknownConnection
 
     if name is None or name == INLINE:
         return None

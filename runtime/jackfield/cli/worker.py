@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import importlib
 import os
+import signal
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from jackfield.cli.logs import announce
@@ -20,6 +24,10 @@ from jackfield.cli.starting import (
     require_connection_files,
 )
 from jackfield.errors import InvalidInvocation, Unavailable
+from jackfield.resources.memory import save_memory
+from jackfield.resources.threads import Threads
+from jackfield.surfaces.shared.metrics_folder import shared
+from jackfield.wire.guard import Guard
 
 if TYPE_CHECKING:
     from jackfield.invocation import Result
@@ -61,13 +69,10 @@ def _work(arguments: Namespace, _output: Output) -> int:
     import asyncio
 
     from jackfield.queue import RuntimePool, check_queue, leave
-    from jackfield.resources.memory import save_memory
 
     prepare_process()
     save_memory()
     require_connection_files(os.environ)
-    from jackfield.wire.guard import Guard
-
     runtimes = RuntimePool(os.environ, guard=Guard(allowed=tuple(arguments.allow_host)))
     if not runtimes.storage.enabled:
         raise InvalidInvocation(
@@ -91,15 +96,11 @@ def _preforked(runtimes: RuntimePool, arguments: Namespace, announcement: str) -
     """Import everything, then fork the processes: they share its memory, and start without importing."""
     if not hasattr(os, "fork"):
         raise InvalidInvocation("--processes and --health-port need a system that can fork", hint="Start several workers instead.")
-    from functools import partial
-
     from jackfield.queue.prefork import Board, Master
 
     board, probe = Board(arguments.processes), None
     with contextlib.ExitStack() as stack:
         if arguments.health_port is not None:
-            from jackfield.surfaces.shared.metrics_folder import shared
-
             stack.enter_context(shared())
             try:
                 from jackfield.cli import worker_probes
@@ -120,9 +121,6 @@ def _preforked(runtimes: RuntimePool, arguments: Namespace, announcement: str) -
 
 
 def _warm_up(runtimes: RuntimePool) -> None:
-    import gc
-    import importlib
-
     for name in _FIRST_CALL:
         importlib.import_module(name)
     runtimes.catalog.warm_up()
@@ -170,10 +168,8 @@ async def _run_until_signal(
 ) -> None:
     """Run the queue's engine until SIGTERM or Ctrl-C. A second signal ends a process at once that was not forked by a master."""
     import asyncio
-    import signal
 
     from jackfield.queue import open_engine, run
-    from jackfield.resources.threads import Threads
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jackfield.catalog import Catalog as Installed
 from jackfield.connections.documents import DocumentError, read_text, split_documents
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, NamedConnection
 from jackfield.dataclass import dataclass
@@ -99,7 +100,6 @@ def read_foreign(
 
     Unless ``reads_host``, documents may not name files of this host.
     """
-    from jackfield.catalog import Catalog as Installed
     from jackfield.connections import foreign
 
     around = foreign.Surroundings(lambda: catalog or Installed.installed(), environment, reads_files=reads_host)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -44,8 +45,6 @@ class SharedLooks:
 
     async def aread(self) -> int:
         """Return the reading of a query that begins in the next tick of the loop, for all that have asked by then."""
-        import asyncio
-
         loop = asyncio.get_running_loop()
         batch = self._batch  # a loop in another thread may replace it
         if batch is None or batch[0] is not loop:

@@ -13,6 +13,8 @@ from contextlib import suppress
 from functools import partial
 from operator import methodcaller
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote
 
@@ -482,8 +484,6 @@ def _make_folder(folder: Path) -> None:
 
 
 def _temporary(owner: object) -> str:
-    from tempfile import mkdtemp
-
     folder = mkdtemp(prefix="jackfield-")
     weakref.finalize(owner, _remove_folder, folder, os.getpid())
     return str(Path(folder, "memory.db"))
@@ -491,6 +491,4 @@ def _temporary(owner: object) -> str:
 
 def _remove_folder(folder: str, pid: int) -> None:
     if os.getpid() == pid:  # a forked child must not delete its parent's folder
-        from shutil import rmtree
-
         rmtree(folder, ignore_errors=True)

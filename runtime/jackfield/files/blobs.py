@@ -63,9 +63,7 @@ def blobs_from(environment: Mapping[str, str]) -> Blobs:
     if not url:
         return LocalBlobs(Path(home(environment)) / "files")
     if url.startswith("s3://"):
-        from jackfield.files.s3 import S3Blobs
-
-        return S3Blobs.of(url, environment)
+        return _in_s3(url, environment)
     try:
         parts = urlsplit(url)
         path = Path(unquote(parts.path))
@@ -74,6 +72,17 @@ def blobs_from(environment: Mapping[str, str]) -> Blobs:
     if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not path.is_absolute() or parts.query or parts.fragment:
         raise _unusable()
     return LocalBlobs(path)
+
+
+def _in_s3(url: str, environment: Mapping[str, str]) -> Blobs:
+    try:
+        from jackfield.files.s3 import S3Blobs
+    except ModuleNotFoundError as error:
+        if error.name != "obstore":
+            raise
+        text = "files in S3 need the extra 'files': the package 'obstore' is not installed"
+        raise InvalidInvocation(text, hint="pip install 'jackfield[files]'") from None
+    return S3Blobs.of(url, environment)
 
 
 def _unusable() -> InvalidInvocation:

@@ -14,13 +14,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import obstore
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import S3Store
+
 from jackfield.errors import InvalidInvocation, JackfieldError, Unavailable
 from jackfield.files.refusals import FileDamaged
 from jackfield.fork import at_fork
 
 if TYPE_CHECKING:
-    from obstore.store import S3Store
-
     from jackfield.files.blobs import BlobWriter
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]\Z")
@@ -62,13 +64,8 @@ class S3Blobs:
     def of(cls, url: str, environment: Mapping[str, str]) -> S3Blobs:
         """Create the store that a URL names, with the credentials, region and endpoint of AWS's environment variables.
 
-        :raises InvalidInvocation: if the URL has another form, or obstore is not installed.
+        :raises InvalidInvocation: if the URL has another form.
         """
-        try:
-            import obstore  # noqa: F401 (an operator learns at the start that it is missing)
-        except ImportError:
-            text = "files in S3 need the extra 'files': the package 'obstore' is not installed"
-            raise InvalidInvocation(text, hint="pip install 'jackfield[files]'") from None
         bucket, prefix, options = _read(url)
         found: dict[str, str | None] = {
             "endpoint": options.get("endpoint") or _first(environment, _ENDPOINTS),
@@ -84,8 +81,6 @@ class S3Blobs:
 
     def put(self, path: str, segment: bytes) -> None:
         """Store one object."""
-        import obstore
-
         try:
             _attempt(lambda: obstore.put(self._opened(), path, segment, use_multipart=False))
         except FileDamaged:
@@ -93,15 +88,12 @@ class S3Blobs:
 
     def read(self, key: str, start: int, size: int, segment: int) -> bytes:
         """Read a range of one segment's object."""
-        import obstore
-
         number, offset = divmod(start, segment)
         store = self._opened()
         return bytes(_attempt(lambda: obstore.get_range(store, _path(key, number), start=offset, length=size)))
 
     def delete(self, key: str) -> None:
         """Delete the objects of all segments."""
-        import obstore
 
         def step() -> None:
             store = self._opened()
@@ -119,8 +111,6 @@ class S3Blobs:
                 repeatable=False,
             )
         if self._store is None:
-            from obstore.store import S3Store
-
             insecure = self._config.get("endpoint", "").startswith("http://")
             client = cast("Any", _CLIENT | ({"allow_http": True} if insecure else {}))
             self._store = S3Store(
@@ -188,8 +178,6 @@ def _attempt(step: Any) -> Any:
     :raises FileDamaged: if the object does not exist.
     :raises Unavailable: if the store cannot be reached, refuses, or answers with an error.
     """
-    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
-
     try:
         return step()
     except FileNotFoundError:

@@ -13,6 +13,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
+from cryptography.exceptions import InvalidTag
+
 from jackfield.database.sealing import KEY_BYTES, cipher
 from jackfield.errors import Unavailable
 from jackfield.files.refusals import FileDamaged
@@ -156,8 +158,6 @@ class SealedReader(io.RawIOBase):
 
     def _decrypted(self, number: int) -> bytes:
         if number != self._number:
-            from cryptography.exceptions import InvalidTag
-
             try:
                 self._chunk = self._aead.decrypt(_nonce(number), self._sealed(number), _mark(last=number == self._last))
             except InvalidTag:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jackfield.clock import Clock
+from jackfield.clock import Clock, SystemClock
 from jackfield.database import Database, Transaction
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import dataclass, replace
@@ -40,8 +40,6 @@ class Queue:
     """
 
     def __init__(self, database: Database, clock: Clock | None = None, limits: Callable[[str], Limits | None] | None = None) -> None:
-        from jackfield.clock import SystemClock
-
         self._database = database
         self._time = SharedClock.of(database, clock or SystemClock())
         budgets = Budgets(database, limits) if limits is not None else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from jackfield.access import seen_catalog
 from jackfield.clock import Deadline
 from jackfield.connector.context import Call, entered
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, UnknownAction, did_you_mean
@@ -64,8 +65,6 @@ def _manifest(catalog: Catalog, key: str, authorizer: Authorizer, wish: Request)
 
     :raises UnknownConnector: if there is none.
     """
-    from jackfield.access import seen_catalog
-
     if key in catalog and authorizer.decide(wish).allowed:
         return catalog.find(key)
     return seen_catalog(catalog, authorizer).find(key)

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from jackfield.connector.models import model_faults
 from jackfield.errors import Detail, InvalidInput
 from jackfield.files.references import names_files
 from jackfield.hints import NextStep
@@ -98,10 +101,6 @@ def typed(plan: Plan, values: Mapping[str, Any], files: Mapping[str, Any] | None
     try:
         inputs = plan.code.inputs.model_validate(values, context={"files": files} if files else None)
     except ValueError as error:
-        from pydantic import ValidationError
-
-        from jackfield.connector.models import model_faults
-
         if not isinstance(error, ValidationError):
             raise
         raise _refused(plan, model_faults(error)) from None

@@ -17,6 +17,8 @@ from jackfield.hints import NextStep
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.request import DEFAULT_PRIORITY
 from jackfield.pipe.filling import compared
+from jackfield.redaction.marks import leaves, masked
+from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -325,8 +327,6 @@ class Record:
 
     def keep_inputs(self) -> None:
         """Store the inputs, redacted; the connection's secrets can be redacted only once it is open."""
-        from jackfield.redaction.marks import masked
-
         run, plan = self._run, self._run.plan
         shown, redactor = masked({} if plan is None else plan.action.inputs, run.inputs), run.redactor
         inputs = shown if redactor is None else redactor.clean_json(shown)
@@ -365,9 +365,6 @@ class Record:
         """Return a Result without the values of an inline connection."""
         if result.status != "failed" or self._run.inline is None:
             return result
-        from jackfield.redaction.marks import leaves
-        from jackfield.redaction.redactor import Redactor
-
         body = result.to_json()
         return Result.from_json({**body, "error": Redactor(leaves(self._run.inline)).clean_json(body["error"])})
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.invocation import Invocation, Meta, Result, new_invocation_id
 from jackfield.pipe.settle import covering
+from jackfield.redaction.marks import confidential_values, leaves, secret_values
+from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
     from jackfield.access.workspace_access import Caller
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.recorder import Record
     from jackfield.pipe.waiter import Waiter
-    from jackfield.redaction.redactor import Redactor
 
 
 class Run:
@@ -79,9 +80,6 @@ class Run:
         target = None if self.plan is None else self.plan.target
         if target is None and self.inline is None:
             return None
-        from jackfield.redaction.marks import confidential_values, leaves, secret_values
-        from jackfield.redaction.redactor import Redactor
-
         if target is None:
             return Redactor(leaves(self.inline))
         schema, values = target.kind.schema, target.values

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from jackfield.access.workspaces import UnknownWorkspace
 from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import Clock, SystemClock
 from jackfield.files.store import FileLimits, Files
@@ -17,6 +18,7 @@ from jackfield.hooks import Plugins
 from jackfield.invocation import Result
 from jackfield.isolation.children import Children
 from jackfield.journal import Claimed
+from jackfield.journal.budgets import Limit, Limits
 from jackfield.journal.instance import Instance
 from jackfield.journal.recovery import Recovery
 from jackfield.resources.storage import Storage
@@ -26,7 +28,6 @@ from jackfield.wire.guard import Guard
 
 if TYPE_CHECKING:
     from jackfield.access import Settings, Workspaces
-    from jackfield.journal.budgets import Limits
 
 _CACHED = 500
 """Limit of workspaces whose runtimes, with their open connections, one process caches."""
@@ -34,8 +35,6 @@ _CACHED = 500
 
 def _limits(settings: Settings) -> Limits | None:
     """Return the budgets that a workspace's settings define; None if there are none."""
-    from jackfield.journal.budgets import Limit, Limits
-
     whole = Limit(settings.queue_rate or None, settings.queue_concurrency or None)
     connections = {
         name: Limit(budget.get("rate") or None, int(budget.get("concurrency") or 0) or None)
@@ -116,8 +115,6 @@ class RuntimePool:
 
     def limits(self, workspace: str) -> Limits | None:
         """Return the present budgets of a workspace's queued invocations; None if it has none."""
-        from jackfield.access.workspaces import UnknownWorkspace
-
         try:
             return _limits(self._workspaces.settings(workspace))
         except UnknownWorkspace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import sys
 from pathlib import Path, PurePosixPath
@@ -33,8 +34,6 @@ def save_memory() -> None:
     """
     if sys.platform != "linux" or not memory_limit():
         return
-    import ctypes
-
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # not glibc

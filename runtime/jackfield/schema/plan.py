@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from jackfield.schema.json_types import MAX_DIGITS
@@ -48,8 +49,6 @@ def _whole(text: str) -> int | None:
 
 
 def _fraction(text: str) -> float | None:
-    from decimal import Decimal
-
     number = float(text)
     try:
         return number if math.isfinite(number) and Decimal(text) == Decimal(repr(number)) else None
@@ -58,8 +57,6 @@ def _fraction(text: str) -> float | None:
 
 
 def _whole_from_decimal(text: str) -> int | None:
-    from decimal import Decimal
-
     try:
         number = Decimal(text)
         if number.adjusted() >= MAX_DIGITS or number != number.to_integral_value():

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jackfield.errors import Detail, NotAllowed
+from jackfield.journal.canonical import canonical
 from jackfield.json_tools.pointers import pointer
 from jackfield_market.publishers import Publisher, SigningKey
 from jackfield_market.wheels import Wheel
@@ -128,6 +129,4 @@ def _decoded(text: object) -> bytes:
 
 
 def _signed_bytes(statement: Mapping[str, str]) -> bytes:
-    from jackfield.journal.canonical import canonical
-
     return b"".join(canonical(statement))

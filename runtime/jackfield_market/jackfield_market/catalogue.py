@@ -13,7 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from tuf.api.metadata import TargetFile
 
 from jackfield.errors import InvalidInvocation
 from jackfield_market import pages, shelf, site_files
@@ -27,9 +29,6 @@ from jackfield_market.repository import CATALOGUE, Edit, Repository, create, req
 from jackfield_market.role_keys import RoleKeys
 from jackfield_market.shelf import Shelved
 from jackfield_market.wheels import read_bounded
-
-if TYPE_CHECKING:
-    from tuf.api.metadata import TargetFile
 
 WITHDRAWN = ".withdrawn"
 """Ending of the folder beside the site that withdrawn wheels are moved to."""
@@ -243,8 +242,6 @@ class _Work:
 
     def edit(self, lists: Mapping[str, bytes], listed: bytes | None = None) -> Edit:
         """Return what to sign: ``lists`` are those of the connectors that change, ``listed`` is that of all."""
-        from tuf.api.metadata import TargetFile
-
         roles: dict[str, dict[str, TargetFile]] = {}
         for key, content in lists.items():
             role = self.registry.role_of(key)

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import TYPE_CHECKING
 
 from jackfield_market.refusals import NotInstalled
@@ -56,8 +57,6 @@ def _fault(name: str, wheel: Wheel, provided: Mapping[str, set[str]], mine: set[
 
 def _modules_of(host: Iterable[str]) -> dict[str, set[str]]:
     """Return the modules of distributions with their owners; a folder without ``__init__`` is a namespace, which has no owner."""
-    from importlib.metadata import PackageNotFoundError, distribution
-
     found: dict[str, set[str]] = {}
     for name in host:
         try:

@@ -15,8 +15,16 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from html import escape
+from importlib.metadata import PackageNotFoundError, distribution, distributions, version
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.tags import sys_tags
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from uv import find_uv_bin
 
 from jackfield.errors import InvalidInvocation
 from jackfield.local import OnAllCores
@@ -24,9 +32,6 @@ from jackfield_market.dependency_rules import check_dependencies
 from jackfield_market.policy import Policy
 from jackfield_market.refusals import NotInstalled
 from jackfield_market.wheels import Wheel, is_canonical
-
-if TYPE_CHECKING:
-    from packaging.requirements import Requirement
 
 SITE = "site-packages"
 """Folder of the connector's own package."""
@@ -81,9 +86,6 @@ def check_host(wheel: Wheel) -> None:
 
     :raises NotInstalled: if it requires another Python, platform or jackfield.
     """
-    from packaging.tags import sys_tags
-    from packaging.utils import parse_wheel_filename
-
     python = ".".join(map(str, sys.version_info[:3]))
     needed = wheel.metadata.requires_python
     if needed is not None and not needed.contains(python, prereleases=True):
@@ -129,11 +131,6 @@ def add_dependencies(wheel: Wheel, folder: str, policy: Policy, locked: Sequence
 
 def _check_needed(wheel: Wheel, found: Sequence[Dependency], target: str) -> None:
     """Check that the wheel, or another dependency, requires each dependency: a lock file could name any."""
-    from importlib.metadata import distributions
-
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-
     behind = {canonicalize_name(about.name): about.requires or [] for about in distributions(path=[target])}
     waiting, seen = [canonicalize_name(need.name) for need in _needed(wheel)], set[str]()
     while waiting:
@@ -147,8 +144,6 @@ def _check_needed(wheel: Wheel, found: Sequence[Dependency], target: str) -> Non
 
 
 def _needed(wheel: Wheel) -> Iterator[Requirement]:
-    from packaging.utils import canonicalize_name
-
     for need in wheel.metadata.requires_dist or ():
         if need.marker is None or need.marker.evaluate({"extra": ""}):
             need.name = canonicalize_name(need.name)
@@ -156,10 +151,6 @@ def _needed(wheel: Wheel) -> Iterator[Requirement]:
 
 
 def _satisfied(need: Requirement) -> bool:
-    from importlib.metadata import distribution
-
-    from packaging.requirements import Requirement
-
     version = _host_version(need.name)
     if version is None or not need.specifier.contains(version, prereleases=True):
         return False
@@ -174,8 +165,6 @@ def _satisfied(need: Requirement) -> bool:
 
 
 def _host_version(name: str) -> str | None:
-    from importlib.metadata import PackageNotFoundError, version
-
     try:
         return version(name)
     except PackageNotFoundError:
@@ -183,8 +172,6 @@ def _host_version(name: str) -> str | None:
 
 
 def _resolved(wheel: Wheel, missing: Iterable[Requirement], policy: Policy) -> list[Dependency]:
-    from packaging.utils import canonicalize_name
-
     needs = [str(need) for need in missing]
     if policy.index is None and not policy.find_links:
         message = f"'{wheel.file}' requires {', '.join(needs)}, which this environment does not have"
@@ -227,11 +214,6 @@ def _host_pins() -> list[str]:
 
 def _host_versions() -> dict[str, str]:
     """Return jackfield and what it needs, with their versions."""
-    from importlib.metadata import PackageNotFoundError, distribution
-
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-
     found: dict[str, str] = {}
     waiting = ["jackfield"]
     while waiting:
@@ -259,11 +241,6 @@ def _places(policy: Policy, scratch: str) -> list[str]:
 
 def _index_of(folders: Iterable[str], target: str) -> str:
     """Write a package index (PEP 503) of the wheels in ``folders`` into ``target``; return its URL."""
-    from html import escape
-    from pathlib import Path
-
-    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-
     os.mkdir(target)
     for file in (file for folder in folders for file in sorted(Path(folder).absolute().glob("*.whl"))):
         with suppress(InvalidWheelFilename):  # uv passes over such a file, too
@@ -293,8 +270,6 @@ def _uv(words: Sequence[str], folder: str, wheel: Wheel) -> str:
 def _uv_path() -> str:
     beside = os.path.join(os.path.dirname(sys.executable), "uv")
     if find_spec("uv") is not None:
-        from uv import find_uv_bin
-
         return str(find_uv_bin())
     found = beside if os.path.exists(beside) else shutil.which("uv")
     if found is None:

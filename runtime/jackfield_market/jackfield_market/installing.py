@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
 from jackfield.catalog.discovery import entry_points
 from jackfield.errors import InvalidInvocation, UnknownConnector, did_you_mean
 from jackfield_market.attestations import Verified, read_attestation, verify, verify_digest
@@ -25,7 +29,6 @@ from jackfield_market.wheels import Wheel, parse_wheel
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
-    from packaging.version import Version
 
 _RECEIPT_VERSION = 1
 _FORGED = "Do not install it, and tell the catalogue's operator: a key of the catalogue may be stolen."
@@ -45,9 +48,6 @@ class Wanted:
 
         :raises InvalidInvocation: if it is none of these.
         """
-        from packaging.requirements import InvalidRequirement, Requirement
-        from packaging.utils import canonicalize_name
-
         try:
             found = Requirement(text)
         except InvalidRequirement as error:
@@ -99,8 +99,6 @@ def choose(wanted: Wanted, catalogue: Catalogue) -> Release:
 
 def preference(release: Release) -> tuple[bool, Version]:
     """Return the sort key of releases: the highest version is the best, a prerelease only if there is no final version."""
-    from packaging.version import Version
-
     version = Version(release.version)
     return not version.is_prerelease, version
 
@@ -119,8 +117,6 @@ class Installer:
 
         :raises NotInstalled: naming the rule that refuses it; nothing of the package has run, and nothing is left of it.
         """
-        from packaging.version import Version
-
         self.check(release, exact=locked is not None)
         for receipt in self.installed.of(release.key):
             if Version(receipt["version"]) == release.order():

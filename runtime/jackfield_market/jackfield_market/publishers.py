@@ -11,13 +11,13 @@ import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from jackfield.errors import InvalidInvocation
 from jackfield_market.wheels import read_bounded
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _MAX_NAME = 64
@@ -58,9 +58,6 @@ class Publisher:
 
     def accepts(self, signature: bytes, content: bytes) -> bool:
         """Return whether ``signature`` over ``content`` is by this key."""
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
         try:
             Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, content)
         except (InvalidSignature, ValueError):  # ValueError: not a point of the curve
@@ -93,8 +90,6 @@ def new_publisher(name: str, path: str) -> Publisher:
 
     :raises InvalidInvocation: if the name is not valid, or a file exists or cannot be written.
     """
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     if not is_publisher_name(name):
         raise InvalidInvocation(
             f"'{name[:80]}' cannot name a publisher", hint="Use kebab-case of at most 64 characters, such as acme-labs."
@@ -114,8 +109,6 @@ def read_signing_key(path: str) -> SigningKey:
 
     :raises InvalidInvocation: if it cannot be read, is not valid, or others than its owner may read it.
     """
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     data = _read(path, "key file")
     if os.name == "posix" and os.stat(path).st_mode & _OTHERS:
         raise InvalidInvocation(f"the key file '{path}' can be read by other users", hint=f"Run: chmod 600 '{path}'")

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from packaging.version import InvalidVersion, Version
+
 from jackfield.catalog.discovery import RECEIPT
 from jackfield.catalog.installations import FOLDER, INDEX, REVOKED, index, read_receipts, read_revocations
 from jackfield.database.durable import sync
@@ -52,8 +54,6 @@ class Installed:
 
     def of(self, key: str) -> list[dict[str, Any]]:
         """Return the receipts of a connector, highest version first."""
-        from packaging.version import Version
-
         mine = [receipt for receipt in self.receipts() if receipt["key"] == key]
         return sorted(mine, key=lambda receipt: Version(receipt["version"]), reverse=True)
 
@@ -128,8 +128,6 @@ class Installed:
 
 
 def _is_whole(receipt: Mapping[str, Any]) -> bool:
-    from packaging.version import InvalidVersion, Version
-
     try:
         Version(receipt["version"])
     except InvalidVersion:

@@ -6,15 +6,14 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from packaging.version import Version
+from tuf.api.metadata import TargetFile
 
 from jackfield_market.attestations import SUFFIX, Verified
 from jackfield_market.names import is_key
 from jackfield_market.wheels import Wheel, is_canonical
-
-if TYPE_CHECKING:
-    from packaging.version import Version
-    from tuf.api.metadata import TargetFile
 
 PACKAGES = "packages"
 """Folder of the wheels in a site."""
@@ -81,14 +80,10 @@ class Release:
 
     def order(self) -> Version:
         """Return the key to sort versions by."""
-        from packaging.version import Version
-
         return Version(self.version)
 
     def targets(self, attestation: bytes) -> dict[str, TargetFile]:
         """Return the signed metadata's entries for the wheel and its attestation."""
-        from tuf.api.metadata import TargetFile
-
         beside = f"{self.path}{SUFFIX}"
         wheel = TargetFile(int(self.data["size"]), {"sha256": self.sha256}, self.path, {"custom": self.custom()})
         return {self.path: wheel, beside: TargetFile.from_data(beside, attestation, ["sha256"])}

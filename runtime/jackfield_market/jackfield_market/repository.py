@@ -16,6 +16,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
+from tuf.api.metadata import DelegatedRole, Delegations, Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
+from tuf.api.serialization.json import JSONSerializer
+
 from jackfield.errors import InvalidInvocation
 from jackfield_market.files import write_file
 from jackfield_market.role_keys import ROLES, RoleKeys
@@ -23,7 +27,7 @@ from jackfield_market.wheels import read_bounded
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
-    from tuf.api.metadata import Metadata, Root, TargetFile, Targets
+    from tuf.api.metadata import TargetFile
 
 METADATA = "metadata"
 """Folder of the metadata in a site."""
@@ -48,8 +52,6 @@ def create(site: str, keys: str, now: datetime) -> dict[str, Any]:
 
     :raises InvalidInvocation: if the catalogue or a key exists, or the keys would be published with the site.
     """
-    from tuf.api.metadata import Metadata, Root
-
     site, keys = os.path.abspath(site), os.path.abspath(keys)
     if os.path.commonpath([site, keys]) == site:
         raise InvalidInvocation(f"the folder of the keys '{keys}' lies in the site, which is published", hint="Choose another with --keys.")
@@ -132,8 +134,6 @@ class Repository:
 
     @property
     def _top_level(self) -> Targets:
-        from tuf.api.metadata import Targets
-
         found = self.current.get("targets")
         return Targets() if found is None else found.signed
 
@@ -161,8 +161,6 @@ class Repository:
 
         :raises InvalidInvocation: if a key that is needed is missing.
         """
-        from tuf.api.metadata import MetaFile, Snapshot, Timestamp
-
         due = partial(_is_due, now=now, within=within)
         self._renew_root(due, now)
         targets = self._publish_targets(edit, due, now)
@@ -225,8 +223,6 @@ class Repository:
         return self.keys.signer(role, self.root.signed.roles[role].keyids)
 
     def _publish_targets(self, edit: Edit, due: Any, now: datetime) -> Metadata[Targets]:
-        from tuf.api.metadata import DelegatedRole, Delegations, Targets
-
         if self.keys.rotating("releases"):
             for role in self.delegated:  # they are verified by the key before
                 self._delegated_role(role)
@@ -250,8 +246,6 @@ class Repository:
 
     def _publish_roles(self, edit: Edit, parent: Targets, due: Any, now: datetime) -> dict[str, int]:
         """Sign the delegated roles that change, are due or have a new key; return the versions of those."""
-        from tuf.api.metadata import Metadata, Targets
-
         versions = {}
         signer = self.keys.signer("releases", set(parent.delegations.keys if parent.delegations else ()))
         for role in edit.delegated:
@@ -311,9 +305,6 @@ class Repository:
         return self._read(os.path.join(self.site, METADATA, name), checks, role)
 
     def _read(self, path: str, checks: Sequence[Any], role: str = "") -> Metadata[Any] | None:
-        from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
-        from tuf.api.metadata import Metadata
-
         if not os.path.exists(path):
             return None
         try:
@@ -332,8 +323,6 @@ class Repository:
         return found
 
     def _successor(self, role: str, kind: type[Any], now: datetime) -> Metadata[Any]:
-        from tuf.api.metadata import Metadata
-
         old = self.current.get(role)
         return Metadata(kind(version=1 if old is None else old.signed.version + 1, expires=now + LIFETIMES[role]))
 
@@ -382,9 +371,6 @@ def _newest_root(site: str) -> Metadata[Root]:
 
 
 def _read_root(site: str, path: str) -> Metadata[Root]:
-    from tuf.api.exceptions import RepositoryError
-    from tuf.api.metadata import Metadata
-
     hint = f"Create one with 'jackfield catalogue init {site}'."
     if not os.path.exists(path):
         raise InvalidInvocation(f"'{site}' is not a catalogue: it has no {METADATA}/{os.path.basename(path)}", hint=hint)
@@ -402,8 +388,6 @@ def _write_root(site: str, root: Metadata[Root]) -> None:
 
 
 def _write(site: str, name: str, metadata: Metadata[Any]) -> None:
-    from tuf.api.serialization.json import JSONSerializer
-
     write_file(os.path.join(site, METADATA, name), metadata.to_bytes(JSONSerializer(compact=True)))
 
 

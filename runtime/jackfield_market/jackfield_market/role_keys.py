@@ -11,13 +11,13 @@ import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from securesystemslib.signer import CryptoSigner
 
 from jackfield.errors import InvalidInvocation
 from jackfield_market.files import write_secret
-
-if TYPE_CHECKING:
-    from securesystemslib.signer import CryptoSigner
 
 ROLES = ("root", "targets", "releases", "snapshot", "timestamp")
 """Roles with a key, the most trusted first."""
@@ -56,8 +56,6 @@ class RoleKeys:
 
         :raises InvalidInvocation: if the file exists or cannot be written.
         """
-        from securesystemslib.signer import CryptoSigner
-
         signer = CryptoSigner.generate_ed25519()
         write_secret(self.path(role, following=following), signer.private_bytes)
         return signer
@@ -118,10 +116,6 @@ class RoleKeys:
 
 
 def _signer(path: str) -> CryptoSigner:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-    from securesystemslib.signer import CryptoSigner
-
     try:
         with open(path, "rb") as file:
             if os.name == "posix" and os.fstat(file.fileno()).st_mode & _OTHERS:

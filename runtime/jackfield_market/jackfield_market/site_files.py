@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from packaging.metadata import parse_email
+
 from jackfield.manifest import Manifest
 from jackfield_market import pages, search_index, simple_index
 from jackfield_market.manifest_changes import compare
@@ -81,8 +83,6 @@ def _described(site: str, release: Release) -> Described:
 
 
 def _package(metadata: bytes) -> pages.Package:
-    from packaging.metadata import parse_email
-
     raw, _ = parse_email(metadata)
     kind = raw.get("description_content_type", "text/markdown").partition(";")[0].strip()
     requires = [need for need in raw.get("requires_dist", []) if "extra ==" not in need]

@@ -18,6 +18,14 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
+from tuf.api import exceptions
+from tuf.api.exceptions import DownloadHTTPError, SlowRetrievalError
+from tuf.api.metadata import Metadata, Root
+from tuf.api.serialization import DeserializationError
+from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
+from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
+from urllib3.exceptions import HTTPError
+
 from jackfield.errors import InvalidInvocation, Unavailable
 from jackfield.failures import OnFailure
 from jackfield_market.attestations import SUFFIX
@@ -32,7 +40,6 @@ from jackfield_market.wheels import MAX_BYTES, read_bounded
 
 if TYPE_CHECKING:
     from tuf.api.metadata import TargetFile
-    from tuf.ngclient import FetcherInterface, Updater
 
 T = TypeVar("T")
 
@@ -265,9 +272,6 @@ def read_root(path: str) -> bytes:
 
     :raises InvalidInvocation: if the file cannot be read, or is no root of a catalogue.
     """
-    from tuf.api.metadata import Metadata, Root
-    from tuf.api.serialization import DeserializationError
-
     content = read_bounded(path, _ROOT_BYTES)
     try:
         found = Metadata[Root].from_bytes(content).signed
@@ -302,8 +306,6 @@ def _pin(source: Source, folder: str, anchor: Anchor, warn: Callable[[str], None
 
 
 def _refreshed(source: Source, folder: str, pinned: bytes) -> Updater:
-    from tuf.ngclient import Updater, UpdaterConfig
-
     config = UpdaterConfig(
         prefix_targets_with_hash=False, root_max_length=_ROOT_BYTES, snapshot_max_length=LIST_BYTES, targets_max_length=LIST_BYTES
     )
@@ -332,8 +334,6 @@ def _pinned(source: Source, folder: str, anchor: Anchor) -> bytes:
 
 def _first_root(source: Source, anchor: Anchor, download: Callable[[str], bytes]) -> bytes:
     """Return the root of a new source: that of the anchor, looked for among the site's roots if only its hash is known."""
-    from tuf.api.exceptions import DownloadHTTPError
-
     if anchor.content is not None:
         found: bytes | None = anchor.content
     elif anchor.sha256 is None:
@@ -369,10 +369,6 @@ def _history(state: str) -> list[bytes]:
 
 
 def _fetcher(source: Source) -> FetcherInterface:
-    from tuf.api.exceptions import DownloadHTTPError, SlowRetrievalError
-    from tuf.ngclient import FetcherInterface
-    from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
-
     class TimedFetcher(Urllib3Fetcher):
         """Reader over HTTP that gives up on a server which sends forever, however slowly."""
 
@@ -410,9 +406,6 @@ def _fetcher(source: Source) -> FetcherInterface:
 @contextmanager
 def _told(source: Source, folder: str) -> Iterator[None]:
     """Translate the errors of the TUF client."""
-    from tuf.api import exceptions
-    from urllib3.exceptions import HTTPError
-
     again = "Try again; if it persists, do not install, and ask the catalogue's operator."
     try:
         yield

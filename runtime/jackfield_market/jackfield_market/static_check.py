@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jackfield.catalog.loading import bound
 from jackfield.failures import Raised, attempt
 from jackfield.manifest_index import MANIFEST
 from jackfield_market.refusals import NotInstalled
@@ -66,8 +67,6 @@ def check_source(wheel: Wheel) -> None:
 
 def _check_binding(wheel: Wheel) -> None:
     """Check the manifest of a connector without code as the package that binds its actions does when it is loaded, if that is installed."""
-    from jackfield.catalog.loading import bound
-
     attribute = next(iter(wheel.entry_points["jackfield.connectors"].values())).partition(":")[2].strip()
     found = attempt(bound, attribute, wheel.manifest.raw)
     if isinstance(found, Raised) and not isinstance(found.error, ImportError):

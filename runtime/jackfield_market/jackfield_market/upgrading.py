@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from packaging.version import Version
+
 from jackfield.errors import JackfieldError
 from jackfield_market.environments import SITE
 from jackfield_market.installing import Installer, Wanted, choose
@@ -29,8 +31,6 @@ def newer(installer: Installer, current: Mapping[str, Any], wanted: Wanted) -> R
 
     :raises JackfieldError: as ``choose`` does.
     """
-    from packaging.version import Version
-
     release = choose(Wanted(str(current["key"]), wanted.specifier), installer.catalogue)
     return release if Version(release.version) > Version(current["version"]) else None
 

@@ -17,19 +17,24 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from email.parser import BytesHeaderParser
+from typing import Any
+
+from packaging.metadata import InvalidMetadata, Metadata
+from packaging.tags import parse_tag
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
 
 from jackfield.errors import Detail, InvalidInvocation, UnknownConnector
+from jackfield.isolation.egress import inner_hosts
 from jackfield.json_tools.pointers import pointer
 from jackfield.manifest import Manifest
 from jackfield.manifest_json import ManifestError
 from jackfield.manifest_parts import too_long
+from jackfield.schema.cache import check_schemas
 from jackfield_market.names import is_host
 from jackfield_market.source_text import source_fault
 from jackfield_market.zip_layout import data_places, unpacked
-
-if TYPE_CHECKING:
-    from packaging.metadata import Metadata
 
 MAX_BYTES = 32 * 1024 * 1024
 """Largest wheel, as a file."""
@@ -125,8 +130,6 @@ def read_bounded(path: str, limit: int = MAX_BYTES) -> bytes:
 
 def is_canonical(version: str) -> bool:
     """Return whether a version has the only spelling that is accepted: ``1.0`` for ``1.0``, ``v1.0`` and ``01.0``."""
-    from packaging.version import InvalidVersion, Version
-
     try:
         return str(Version(version)) == version
     except InvalidVersion:
@@ -168,8 +171,6 @@ class _Reading:
         return Wheel(self.file, digest, len(content), name, str(version), package, info, manifest, metadata, points, files)
 
     def _named(self) -> tuple[str, Any, frozenset[Any]]:
-        from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-
         if not self.file.endswith(".whl"):
             raise self.refused("wheel-only", "it is not a .whl file; source distributions run code when they are installed")
         try:
@@ -228,8 +229,6 @@ class _Reading:
             raise self.refused("bytecode", f"'{name}' is bytecode, which can differ from the source beside it", name)
 
     def _dist_info(self, files: Mapping[str, bytes], name: str, version: object) -> str:
-        from packaging.utils import canonicalize_name
-
         found = sorted({top for path in files if (top := path.partition("/")[0]).endswith(".dist-info")})
         if len(found) != 1:
             raise self.refused("dist-info", f"it must have one .dist-info folder, not {len(found)}")
@@ -277,9 +276,6 @@ class _Reading:
             raise self.refused("record", f"RECORD is not valid: {error}", record) from None
 
     def _metadata(self, files: Mapping[str, bytes], info: str, name: str, version: object) -> Metadata:
-        from packaging.metadata import InvalidMetadata, Metadata
-        from packaging.utils import canonicalize_name
-
         path = f"{info}/METADATA"
         try:
             found = Metadata.from_email(files[path])
@@ -294,10 +290,6 @@ class _Reading:
         return found
 
     def _check_tags(self, text: bytes, tags: frozenset[Any]) -> None:
-        from email.parser import BytesHeaderParser
-
-        from packaging.tags import parse_tag
-
         fields = BytesHeaderParser().parsebytes(text)
         stated = {tag for line in fields.get_all("Tag", []) for tag in parse_tag(str(line))}
         if not str(fields.get("Wheel-Version", "")).startswith("1.") or stated != tags:
@@ -339,9 +331,6 @@ class _Reading:
             raise self.refused("places", f"'{foreign}' lies outside of the package '{package}' and '{info}'", foreign)
 
     def _manifest(self, files: Mapping[str, bytes], package: str, key: str, version: object) -> Manifest:
-        from jackfield.isolation.egress import inner_hosts
-        from jackfield.schema.cache import check_schemas
-
         path = f"{package}/connector.json"
         if path not in files:
             raise self.refused("manifest", f"'{path}' is missing", path)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser
+from jackfield_aws_ses.convert.documents import form_document, json_document, read, settings_document
+from jackfield_aws_ses.convert.mail import Note, RefusedError
+from jackfield_aws_ses.convert.smtp import connection_values
 
 if TYPE_CHECKING:
     from jackfield import Jackfield
-    from jackfield_aws_ses.convert.mail import Mail, Note, RefusedError
+    from jackfield_aws_ses.convert.mail import Mail
 
 _REQUESTS = ("sendgrid", "mailgun", "postmark", "resend")
 _SMTP = "smtp"
@@ -31,8 +35,6 @@ def command(argv: list[str]) -> int:
     :raises InvalidInvocation: for unknown arguments, or if the document cannot be read.
     """
     arguments = _parser().read(argv)
-    from jackfield_aws_ses.convert.documents import form_document, json_document, read, settings_document
-
     content = read(arguments.file)
     if arguments.format == _SMTP:
         answer = _connection(settings_document(content), arguments)
@@ -66,10 +68,6 @@ def _parser() -> Parser:
 
 
 def _invocations(document: object, arguments: Namespace) -> dict[str, Any]:
-    from importlib import import_module
-
-    from jackfield_aws_ses.convert.mail import Note, RefusedError
-
     reader: ModuleType = import_module(f"jackfield_aws_ses.convert.{arguments.format}")
     convert: Callable[[object, datetime], Iterator[Mail | RefusedError]] = reader.mails
     made: list[dict[str, Any]] = []
@@ -93,9 +91,6 @@ def _invocations(document: object, arguments: Namespace) -> dict[str, Any]:
 
 
 def _connection(document: object, arguments: Namespace) -> dict[str, Any]:
-    from jackfield_aws_ses.convert.mail import Note, RefusedError
-    from jackfield_aws_ses.convert.smtp import connection_values
-
     name = arguments.connection or _SMTP
     try:
         values, differences = connection_values(document)
@@ -119,8 +114,6 @@ def _validator() -> Jackfield:
 
 def _faults(jackfield: Jackfield, invocation: Mapping[str, Any], mail: Mail) -> Iterator[Note]:
     """Yield the faults that a dry run of a converted invocation finds. Its time does not count: only queued ones may have it."""
-    from jackfield_aws_ses.convert.mail import Note
-
     direct = {name: value for name, value in invocation.items() if name != "notBefore"}
     result = jackfield.invoke({**direct, "connection": _TRIAL_CONNECTION, "dryRun": True})
     if result.error is None:

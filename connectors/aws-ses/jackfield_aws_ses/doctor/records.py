@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from dns.resolver import Resolver
+from dns.exception import DNSException
+from dns.nameserver import Do53Nameserver
+from dns.resolver import NXDOMAIN, NoAnswer, NoResolverConfiguration, Resolver
 
 _LIFETIME = 5.0
 """Seconds for one look-up, all servers and tries together."""
@@ -46,9 +47,6 @@ class Records:
         return next((_plain(row.target) for row in self._rows(name, "CNAME")), None)
 
     def _rows(self, name: str, kind: str) -> list[Any]:
-        from dns.exception import DNSException
-        from dns.resolver import NXDOMAIN, NoAnswer
-
         try:
             return list(self._resolver.resolve(name, kind, lifetime=_LIFETIME))
         except (NXDOMAIN, NoAnswer):
@@ -66,9 +64,6 @@ def system_records() -> Records:
 
     :raises DnsUnavailable: if the machine has no resolver, or the variable names no address.
     """
-    from dns.nameserver import Do53Nameserver
-    from dns.resolver import NoResolverConfiguration, Resolver
-
     servers = [item.strip() for item in os.environ.get(_SERVERS, "").split(",") if item.strip()]
     try:
         resolver = Resolver(configure=not servers)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from jackfield.connector import Forbidden, JackfieldError, NotFound, Rejected
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.errors import explain
@@ -51,8 +53,6 @@ class SesAccount:
         return self._ask("get_suppressed_destination", EmailAddress=address)
 
     def _ask(self, method: str, **parameters: str) -> Mapping[str, Any] | None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         try:
             found: Mapping[str, Any] = getattr(self._aws.client("sesv2", self.region), method)(**parameters)
         except (ClientError, BotoCoreError, OSError) as error:

@@ -11,11 +11,24 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import botocore
+from botocore.exceptions import BotoCoreError
+from botocore.httpsession import ProxyConfiguration
+from botocore.model import ServiceModel
+from botocore.parsers import ResponseParserFactory
+from botocore.regions import EndpointResolverBuiltins as Names
+from botocore.regions import EndpointRulesetResolver
+from botocore.serialize import create_serializer
+from botocore.utils import get_environ_proxies, is_valid_endpoint_url, is_valid_ipv6_endpoint_url
+
 from jackfield_aws.direct.parts import Service
+from jackfield_aws.direct.qualify import judge
 from jackfield_aws.direct.signing import Scope
 from jackfield_aws.direct.wires import Reach
+from jackfield_aws.json_answers import parse_as_json
 from jackfield_aws.keys import Keys
-from jackfield_aws.sessions import ClientSpec, hush, pointer_to_endpoint, user_agent
+from jackfield_aws.service_models import ServiceModels
+from jackfield_aws.sessions import ClientSpec, hush, make_client, pointer_to_endpoint, user_agent
 
 TABLE = os.path.join(os.path.dirname(__file__), "plain.json")
 _VARIABLES = re.compile(
@@ -51,9 +64,6 @@ class _Proxies:
 
     def proxy_url_for(self, url: str) -> str | None:
         """Return the proxy for a URL, as botocore chooses it."""
-        from botocore.httpsession import ProxyConfiguration
-        from botocore.utils import get_environ_proxies
-
         found: str | None = ProxyConfiguration(get_environ_proxies(url)).proxy_url_for(url)
         return found
 
@@ -72,12 +82,6 @@ def light_service(spec: ClientSpec, read_timeout: float) -> tuple[Service, froze
     identity, without = spec.identity, _table().get(spec.service)
     if without is None or not isinstance(identity, Keys) or not _REGION.fullmatch(spec.region or "") or not _is_plain(spec):
         return None
-    from botocore.model import ServiceModel
-    from botocore.parsers import ResponseParserFactory
-    from botocore.serialize import create_serializer
-
-    from jackfield_aws.json_answers import parse_as_json
-
     model = ServiceModel(_loader().load_service_model(spec.service, "service-2"), service_name=spec.service)
     parsers = ResponseParserFactory()
     if spec.as_json:
@@ -103,9 +107,6 @@ def light_service(spec: ClientSpec, read_timeout: float) -> tuple[Service, froze
 
 
 def _rules(model: Any, spec: ClientSpec) -> Any:
-    from botocore.regions import EndpointResolverBuiltins as Names
-    from botocore.regions import EndpointRulesetResolver
-
     given = {
         Names.AWS_REGION: spec.region,
         Names.AWS_USE_FIPS: False,
@@ -122,8 +123,6 @@ def _rules(model: Any, spec: ClientSpec) -> Any:
 
 @functools.lru_cache(maxsize=1)
 def _loader() -> Any:
-    from jackfield_aws.service_models import ServiceModels
-
     return ServiceModels()
 
 
@@ -137,8 +136,6 @@ def _stored() -> dict[str, Any]:
 @functools.lru_cache(maxsize=1)
 def _table() -> dict[str, frozenset[str]]:
     """Return the table, empty if it was made from another botocore than the installed one."""
-    import botocore
-
     found = _stored()
     if found["botocore"] != botocore.__version__:
         return {}
@@ -152,8 +149,6 @@ def _is_plain(spec: ClientSpec) -> bool:
     is_hooked = handlers is not None and len(handlers.BUILTIN_HANDLERS) != _stored()["handlers"]
     if is_hooked or not _is_unset(has_endpoint=endpoint is not None):
         return False
-    from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
-
     return endpoint is None or is_valid_endpoint_url(endpoint) or is_valid_ipv6_endpoint_url(endpoint)
 
 
@@ -169,7 +164,6 @@ def _is_plain_file(path: str) -> bool:
     if not os.path.isfile(path):
         return True
     from botocore.configloader import raw_config_parse
-    from botocore.exceptions import BotoCoreError
 
     try:
         found = raw_config_parse(path)
@@ -183,9 +177,6 @@ def build(services: Iterable[str] | None = None) -> dict[str, Any]:
     that need its client, or one of its functions."""
     import botocore.handlers
     import botocore.session
-
-    from jackfield_aws.direct.qualify import judge
-    from jackfield_aws.sessions import make_client
 
     session = botocore.session.Session()
     found = {}

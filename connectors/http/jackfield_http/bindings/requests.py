@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from jackfield.connector import Detail, File, InvalidInput, Sent, StreamedFile, current_call, pointer
 from jackfield.dataclass import dataclass, field
 from jackfield_http.bindings.styles import encoded, header_value, path_value, query_pairs, text, unreserved
@@ -195,8 +197,6 @@ def file_of(value: Any, *place: str | int) -> File:
 
     :raises InvalidInput: if it is none.
     """
-    from pydantic import TypeAdapter, ValidationError
-
     try:
         found: File = TypeAdapter(File).validate_python(value)
     except ValidationError as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from jackfield.catalog import entry_points
 from jackfield.connections.foreign.aliases import Aliases
 from jackfield.dataclass import dataclass
 from jackfield.fork import at_fork
@@ -84,8 +85,6 @@ class Surroundings:
     @cached_property
     def plugins(self) -> Plugins:
         """Installed plugins, which resolve the secrets of some stores."""
-        from jackfield.catalog import entry_points
-
         return Plugins.of(entry_points().get("jackfield.plugins", ()))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from jackfield.connections.foreign.aliases import Alias, is_blank
@@ -109,7 +110,5 @@ def _alias(kind: str, config: Mapping[str, Any], around: Surroundings) -> Alias:
 
 def _with_remark(variant: Alias, remark: str) -> Alias:
     """Return the variant with a remark on its selection appended to its message about missing fields."""
-    from dataclasses import replace
-
     said = variant.messages.get("missing", "these fields are missing: {fields}")
     return replace(variant, messages={**variant.messages, "missing": f"{said} ({remark})"})

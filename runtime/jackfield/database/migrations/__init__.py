@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 from jackfield.database.dialect import Dialect
@@ -42,8 +43,6 @@ class Migration:
     @property
     def checksum(self) -> str:
         """SHA-256 of the text, in hexadecimal."""
-        from hashlib import sha256
-
         return sha256(self.text.encode()).hexdigest()
 
 

@@ -14,6 +14,7 @@ from jackfield.catalog.found import Found
 from jackfield.catalog.installations import revocations
 from jackfield.errors import UnknownName
 from jackfield.manifest import ActionManifest, Manifest
+from jackfield.pipe.call_rules import find_action
 from jackfield.surfaces.http.parameters import flag, limit_of
 from jackfield.surfaces.shared.action_guides import guide, verdict_of
 from jackfield.surfaces.shared.body import decoded, read_body
@@ -112,8 +113,6 @@ def action_of(request: Request, manifest: Manifest) -> ActionManifest:
 
     :raises Problem: 404 if the connector has no such action.
     """
-    from jackfield.pipe.call_rules import find_action
-
     try:
         return find_action(manifest, request.path_params["action"])
     except UnknownName as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from pprint import pformat
 from typing import Any
 
 from jackfield import Jackfield
@@ -126,6 +127,4 @@ def _snippets(sample: Mapping[str, Any], origin: str | None) -> Iterator[str]:
 
 
 def _python(value: object) -> str:
-    from pprint import pformat
-
     return pformat(value, width=100, sort_dicts=False).replace("\n", "\n        ")

@@ -9,7 +9,13 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
+from http.client import HTTPException
 from typing import Any
+from unicodedata import category
+from urllib.request import Request, urlopen
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from jackfield.clock import Clock
 from jackfield.fork import at_fork
@@ -78,9 +84,6 @@ class Jwts:
 
         :raises Problem: 503 if no keys are known.
         """
-        import jwt
-        from cryptography.exceptions import UnsupportedAlgorithm
-
         kid = _kid(text)
         if kid is None:
             return None
@@ -152,11 +155,6 @@ class Jwts:
 def _found(url: str) -> tuple[dict[str, Any], str]:
     """Fetch the provider's keys, or return the reason for a failure. PyJWT's cache is unused: Jwts has its own cache and fetch
     intervals."""
-    from http.client import HTTPException
-
-    import jwt
-    from cryptography.exceptions import UnsupportedAlgorithm
-
     try:
         keys = jwt.PyJWKSet.from_dict(_document(url)).keys
     except (jwt.PyJWTError, UnsupportedAlgorithm, HTTPException, OSError, *_FOREIGN) as error:
@@ -170,8 +168,6 @@ def _document(url: str) -> Any:
     :raises OSError: if they cannot be fetched in time.
     :raises ValueError: if they are too large, compressed or not JSON.
     """
-    from urllib.request import Request, urlopen
-
     ends, text = time.monotonic() + _TIMEOUT, bytearray()
     asked = Request(url, headers={"Accept": "application/json", "Accept-Encoding": "identity"})  # noqa: S310 (the operator's URL)
     with urlopen(asked, timeout=_TIMEOUT) as answer:  # noqa: S310 (as above)
@@ -189,8 +185,6 @@ def _document(url: str) -> Any:
 def _is_fit(claims: Mapping[str, Any]) -> bool:
     """Return whether the claims have the types of RFC 7519 (PyJWT also accepts ``"exp": "17"``), and the subject is distinguishable in a
     list."""
-    from unicodedata import category
-
     subject, times = claims["sub"], [claims[name] for name in ("exp", "nbf", "iat") if name in claims]
     if not all(isinstance(moment, int | float) and not isinstance(moment, bool) for moment in times) or not isinstance(subject, str):
         return False
@@ -199,8 +193,6 @@ def _is_fit(claims: Mapping[str, Any]) -> bool:
 
 def _kid(text: str) -> str | None:
     """Return the key id that a token names; None if it cannot be a supported one, so that no fetch is made for it."""
-    import jwt
-
     try:
         head = jwt.get_unverified_header(text)
     except (jwt.PyJWTError, *_FOREIGN):

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jackfield import __version__
+from jackfield.catalog import Catalog
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.errors import InvalidInvocation
@@ -93,8 +95,6 @@ def _show(report: Report, output: Output) -> None:
 def _require(path: str) -> None:
     if os.path.isdir(path):
         return
-    from jackfield.catalog import Catalog
-
     if os.sep in path or path in {".", ".."}:
         raise InvalidInvocation(f"'{path[:200]}' is not a folder", hint="Give the folder of a connector's pyproject.toml.")
     Catalog.installed().find(path)
@@ -139,8 +139,6 @@ def sarif(report: Report, path: str) -> dict[str, Any]:
         if rule.passed is False
         for text in rule.evidence
     ]
-    from jackfield import __version__
-
     driver = {"name": "jackfield check", "version": __version__, "rules": rules}
     run = {"tool": {"driver": driver}, "results": results, "properties": {} if report.grade is None else {"grade": report.grade}}
     return {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}

@@ -10,7 +10,6 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.logs import announce
@@ -18,9 +17,7 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import port
 from jackfield.errors import InvalidInvocation, JackfieldError
-
-if TYPE_CHECKING:
-    from jackfield_market.testing.project import Project
+from jackfield_market.testing.project import Project
 
 _POLL = 0.5
 """Seconds between two looks at the files."""
@@ -39,8 +36,6 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(arguments: Namespace, _output: Output) -> int:
-    from jackfield_market.testing.project import Project
-
     project = Project.read(Path(arguments.path))
     number = arguments.port or _free_port()
     stopped = threading.Event()

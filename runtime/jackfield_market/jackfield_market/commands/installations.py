@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.local import home
 
 if TYPE_CHECKING:
     from jackfield_market.operations import Operations
@@ -35,7 +36,6 @@ def _declare_common(parser: Parser) -> None:
 
 def _operations(arguments: Namespace) -> Operations:
     """Return the operations on the data folder, with the options of a command."""
-    from jackfield.local import home
     from jackfield_market.operations import Operations, Options
 
     def warn(text: str) -> None:

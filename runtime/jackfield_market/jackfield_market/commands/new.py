@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from jackfield.catalog.discovery import entry_points
+from jackfield.cli.commands import load_plugged, plugged
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.errors import InvalidInvocation
@@ -62,8 +64,6 @@ def _generated(arguments: Namespace, words: Mapping[str, str]) -> int:
 
     :raises InvalidInvocation: if it is not installed.
     """
-    from jackfield.cli.commands import load_plugged, plugged
-
     found = plugged().get("generate.openapi")
     command = None if found is None else load_plugged(found)
     if not callable(command):
@@ -89,8 +89,6 @@ def _templates(kind: str) -> Path:
     """
     if kind == "python":
         return Path(__file__).parent / "templates" / kind
-    from jackfield.catalog.discovery import entry_points
-
     for point in entry_points().get(_GROUP, ()):
         spec = importlib.util.find_spec(point.module) if point.name == kind else None
         if spec is not None and spec.submodule_search_locations:

@@ -9,6 +9,7 @@ import sys
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield_market.files import write_file
 
 _FAILED = 1
 _SIGSTORE = ".sigstore.json"
@@ -67,7 +68,6 @@ def _declare_sign(parser: Parser) -> None:
 
 def _sign(arguments: Namespace, output: Output) -> int:
     from jackfield_market.attestations import SUFFIX, attest
-    from jackfield_market.files import write_file
     from jackfield_market.publishers import read_signing_key
     from jackfield_market.wheels import read_wheel
 
