@@ -16,6 +16,7 @@ from jackfield.connector import (
     OpenContext,
     Sent,
     Target,
+    TimedOut,
     Unauthenticated,
     Unavailable,
     WireSettings,
@@ -228,22 +229,28 @@ class HttpClient:
             url = url.with_query(self._sign_in.query())
             fields = together(fields, self._sign_in.fields(), exchange.given)
             fields += signatures(self._sign_in, Outgoing(exchange.method, url, fields, exchange.body))
-        body = exchange.body
+        body, call, connected = exchange.body, current_call(), False
 
         def begin() -> None:
-            call = current_call()
+            nonlocal connected
+            connected = True
             if call is not None and self._settings.announces:
                 call.begin(exchange.step, safe=exchange.safe)
 
         _LOG.debug("%s %s", exchange.step, exchange.url.host)
         wire = self._wire(url.origin == origin)
         content = None if body is None else body.chunks() if body.whole is None else body.whole
+        if call is not None and self._settings.announces and not call.begun:
+            call.check()  # to connect for nothing would take longer
         started, status = self._context.clock.time(), None
         try:
             reply = wire.send(exchange.method, url, fields, content, self._limit, begin)
             status = reply.status
+        except (Unavailable, TimedOut):
+            if call is not None and self._settings.announces and not connected:
+                call.begun = True  # an attempt counts even where no connection could be made
+            raise
         finally:
-            call = current_call()
             if call is not None and call.observe is not None:
                 call.observe(exchange.method, url.host, started, self._context.clock.time(), status)
         return reply

@@ -29,7 +29,7 @@ def failure(url: str, method: str = "POST", seconds: float = 60.0, **options: An
 
 
 def outcome(error: JackfieldError) -> tuple[str, Sent, bool, bool]:
-    """Code, what was sent, and whether a retry may and can help."""
+    """Code, what was sent, whether a retry may and can help, and whether the attempt counts."""
     return error.code, error.sent, error.retryable and error.repeatable, error.begun  # type: ignore[attr-defined]
 
 
@@ -37,7 +37,7 @@ def test_nobody_listens() -> None:
     """A refused connection: nothing was sent, and a retry is safe."""
     port = free_port()
     error = failure(f"http://127.0.0.1:{port}")
-    assert outcome(error) == ("unavailable", Sent.NOTHING, True, False)
+    assert outcome(error) == ("unavailable", Sent.NOTHING, True, True)
     assert error.message == f"'127.0.0.1:{port}' refused the connection"
 
 
@@ -50,7 +50,7 @@ def test_a_connect_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("socket.socket", Swallowed)
     error = failure("http://127.0.0.1:9")
-    assert outcome(error) == ("unavailable", Sent.NOTHING, True, False)
+    assert outcome(error) == ("unavailable", Sent.NOTHING, True, True)
     assert error.message == "'127.0.0.1:9' did not accept a connection in time"
 
 
@@ -62,7 +62,7 @@ def test_a_name_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("socket.getaddrinfo", fail)
     error = failure("http://nowhere.example")
-    assert outcome(error) == ("unavailable", Sent.NOTHING, True, False)
+    assert outcome(error) == ("unavailable", Sent.NOTHING, True, True)
     assert "'nowhere.example' does not resolve" in error.message
 
 
@@ -70,7 +70,7 @@ def test_an_unknown_authority(tmp_path: Path) -> None:
     """A certificate that cannot be verified: nothing was sent, and no retry can help."""
     certificate = make_certificate(tmp_path)
     with serving(lambda connection: with_tls(certificate, connection)) as port:
-        assert outcome(failure(f"https://localhost:{port}")) == ("unavailable", Sent.NOTHING, False, False)
+        assert outcome(failure(f"https://localhost:{port}")) == ("unavailable", Sent.NOTHING, False, True)
 
 
 def test_no_tls_at_all() -> None:
@@ -81,13 +81,13 @@ def test_no_tls_at_all() -> None:
         connection.sendall(b"HTTP/1.1 400 no\r\n\r\n")
 
     with serving(talk) as port:
-        assert outcome(failure(f"https://localhost:{port}")) == ("unavailable", Sent.NOTHING, True, False)
+        assert outcome(failure(f"https://localhost:{port}")) == ("unavailable", Sent.NOTHING, True, True)
 
 
 def test_a_handshake_that_hangs() -> None:
     """A TLS handshake ends with the deadline; nothing was sent."""
     with serving(lambda connection: connection.recv(9999) and connection.recv(9999)) as port:
-        assert outcome(failure(f"https://localhost:{port}", seconds=0.3)) == ("timeout", Sent.NOTHING, True, False)
+        assert outcome(failure(f"https://localhost:{port}", seconds=0.3)) == ("timeout", Sent.NOTHING, True, True)
 
 
 def test_the_deadline_has_passed() -> None:
@@ -256,7 +256,7 @@ def test_a_proxy_that_refuses() -> None:
 
     with serving(talk) as port:
         error = failure("https://api.example.com", proxy=f"http://127.0.0.1:{port}")
-    assert outcome(error) == ("unavailable", Sent.NOTHING, True, False)
+    assert outcome(error) == ("unavailable", Sent.NOTHING, True, True)
     assert "407" in error.message
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from jackfield.testing import RESET, Answer, Harness, Request, refused, throttled
 from jackfield_market.testing.loopback_provider import Step
+from ports import free_port
 
 
 def echo(_number: int, request: Request) -> Answer:
@@ -82,6 +83,16 @@ def test_expected_statuses(harness: Harness) -> None:
     error = harness.invoke("request", {"url": "/x"}).error
     assert error is not None
     assert error.code == "not_found"
+
+
+def test_attempts_that_found_nobody_count(harness: Harness) -> None:
+    """``attempts`` are those of the message: connections that were refused are among them, although nothing was sent."""
+    connection = anonymous(server=f"http://127.0.0.1:{free_port()}")
+    result = harness.invoke("request", {"method": "POST", "url": "/x", "json": {}}, connection=connection)
+    assert result.error is not None
+    assert (result.status, result.error.code) == ("failed", "unavailable")
+    assert result.error.message.endswith(f"refused the connection, {result.meta.attempts} attempts")
+    assert result.meta.attempts > 1
 
 
 @pytest.mark.parametrize(
