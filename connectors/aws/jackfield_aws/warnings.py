@@ -1,0 +1,15 @@
+"""What operators are told of a process's settings (a jackfield plugin, hook ``warn``). A module of its own: no call needs pluggy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jackfield.connector import hookimpl
+from jackfield_aws.direct.switch import SWITCH, is_on
+
+
+@hookimpl
+def warn() -> Iterable[str]:
+    """Warn where direct calls are off: an operator may have turned them off for a fault that was corrected long ago."""
+    if not is_on():
+        yield f"{SWITCH}=0: all calls of AWS are made by botocore's client, which costs twice the CPU time"
