@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from jackfield.testing import RESET, Answer, Harness, Request, refused, throttled
+from jackfield import Jackfield
+from jackfield.testing import RESET, Answer, Harness, Provider, Request, refused, throttled
 from jackfield_market.testing.loopback_provider import Step
 from ports import free_port
 
@@ -93,6 +95,27 @@ def test_attempts_that_found_nobody_count(harness: Harness) -> None:
     assert (result.status, result.error.code) == ("failed", "unavailable")
     assert result.error.message.endswith(f"refused the connection, {result.meta.attempts} attempts")
     assert result.meta.attempts > 1
+
+
+@pytest.mark.parametrize(
+    ("inputs", "effect"),
+    [
+        ({"method": "GET"}, "read"), ({"method": "GET", "effect": "idempotent"}, "idempotent"),
+        ({"method": "PUT", "json": {}}, "idempotent"), ({"method": "POST", "json": {}}, "write"),
+    ],
+)  # fmt: skip
+def test_the_journal_knows_what_a_request_does(tmp_path: Path, inputs: dict[str, Any], effect: str) -> None:
+    """By the effect of its request, not by the action's, a call ends whose process is killed: a GET leaves no doubt, and frees its key."""
+    with (
+        Provider(lambda _number, _request: Answer({})) as provider,
+        Jackfield(connections=[], database_url=f"sqlite:///{tmp_path}/journal.db") as jackfield,
+    ):
+        connection = anonymous(server=provider.url)
+        called = {"connector": "http", "action": "request", "connection": connection, "inputs": {"url": "/x", **inputs}}
+        result = jackfield.invoke({**called, "idempotencyKey": "k"})
+        assert jackfield.journal is not None
+        (entry,), _ = jackfield.journal.entries(cursor=None, limit=50)
+    assert (result.status, entry.effect) == ("succeeded", effect)
 
 
 @pytest.mark.parametrize(

@@ -316,8 +316,13 @@ class Record:
         draft.connection = plan.target.name if plan.target is not None else None
 
     def weigh(self, attempts: Attempts) -> None:
-        """Record what nobody may repeat as a ``write``, which is on disk before it is sent, and in doubt if its process is lost. A queued
-        invocation is delivered again with the key that was derived from it."""
+        """Record the effect that the action has with these inputs, by which a lost call ends.
+
+        What nobody may repeat is recorded as a ``write``, which is on disk before it is sent, and in doubt if its process is lost. A queued
+        invocation is delivered again with the key that was derived from it.
+        """
+        if attempts.plan.code.effect_of is not None:
+            self._draft.effect = attempts.declared
         if self._run.claimed is None and attempts.ends_in_doubt:
             self._draft.effect = "write"
 
