@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
+if TYPE_CHECKING:
+    from typing import Any
 
 _PREFIX = "#/$defs/"
 _MOST = 1024
@@ -37,6 +40,18 @@ class Definitions:
                     found[name] = self._shared[name]
                     waiting.append(found[name])
         return found
+
+
+def completed(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a whole manifest with the shared definitions in each schema that refers to them."""
+    if "$defs" not in manifest:
+        return manifest
+    definitions = Definitions(manifest["$defs"])
+    rows = [
+        {**row, "inputs": definitions.complete(row["inputs"]), "output": definitions.complete(row["output"])}
+        for row in manifest.get("actions", ())
+    ]
+    return {**{name: value for name, value in manifest.items() if name != "$defs"}, "actions": rows}
 
 
 def references(schema: object) -> Iterator[str]:

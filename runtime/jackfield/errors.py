@@ -37,10 +37,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from typing import Any, ClassVar
 
 from jackfield.dataclass import dataclass
 from jackfield.hints import worded
+
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 
 class Sent(Enum):

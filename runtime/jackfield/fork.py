@@ -10,11 +10,14 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-T = TypeVar("T")
-_Hook = Callable[[Any], object]
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+_Hook = Callable[["Any"], object]
 
 _KINDS: dict[type, Callable[[], object]] = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
 

@@ -7,7 +7,10 @@ surface. This is the only module that composes hints.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
+if TYPE_CHECKING:
+    from typing import Self
 
 SURFACES = ("library", "cli", "http", "mcp", "console")
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TypeVar
 
-V = TypeVar("V")
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    V = TypeVar("V")
 
 
-class LazyMapping(Mapping[str, V]):
+class LazyMapping(Mapping[str, "V"]):
     """Mapping of ``keys`` to what ``make`` returns for them: once for each key, or every time unless ``kept``."""
 
     __slots__ = ("_kept", "_keys", "_make")

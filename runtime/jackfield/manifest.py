@@ -7,7 +7,6 @@ standard library only, because every cold command reads a manifest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from jackfield import manifest_json as read
 from jackfield.dataclass import dataclass, field, replace
@@ -17,22 +16,32 @@ from jackfield.json_tools.paths import find
 MANIFEST_VERSION = 1
 """Only manifest version that this runtime reads."""
 
-Effect = Literal["read", "idempotent", "write"]
-"""Effect of an action on the provider; it decides if a retry is safe."""
 EFFECTS: tuple[Effect, ...] = ("read", "idempotent", "write")
+_LITERALS: Mapping[str, tuple[str, ...]] = {
+    "Effect": EFFECTS,
+    "Authorizes": ("redirect", "device"),
+    "IdempotentBy": ("key",),
+    "RepeatOk": ("not_found", "conflict"),
+}
+"""Words of the types below, which ``__getattr__`` makes."""
 
-Authorizes = Literal["redirect", "device"]
-"""Way in which a person approves a connection at the provider: the browser is redirected, or a code is entered on another device."""
+Json = Mapping[str, "Any"]
 
-IdempotentBy = Literal["key"]
-"""Condition under which an action is idempotent: its client passes the invocation's idempotency key on to the provider."""
-
-RepeatOk = Literal["not_found", "conflict"]
-"""Answers to a retry that mean that an earlier attempt took effect."""
-
-Json = Mapping[str, Any]
-
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
+    from typing import Any, Literal, Protocol
+
+    Effect = Literal["read", "idempotent", "write"]
+    """Effect of an action on the provider; it decides if a retry is safe."""
+
+    Authorizes = Literal["redirect", "device"]
+    """Way in which a person approves a connection at the provider: the browser is redirected, or a code is entered on another device."""
+
+    IdempotentBy = Literal["key"]
+    """Condition under which an action is idempotent: its client passes the invocation's idempotency key on to the provider."""
+
+    RepeatOk = Literal["not_found", "conflict"]
+    """Answers to a retry that mean that an earlier attempt took effect."""
 
     class Content(Protocol):
         """Members of ``ActionContent``, however they come about."""
@@ -72,6 +81,16 @@ if TYPE_CHECKING:
 
         def rows(self, actions: Mapping[str, ActionManifest]) -> Iterable[ActionRow]:
             """Return a row for each of the manifest's actions, without making those if it can be done."""
+
+
+def __getattr__(name: str) -> object:
+    words = _LITERALS.get(name)
+    if words is None:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from typing import Literal
+
+    made: object = Literal[words]
+    return globals().setdefault(name, made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +194,8 @@ class RateLimit:
         return cls(per_second=float(value))
 
 
-class ActionRow(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ActionRow:
     """Part of an action that lists and searches need."""
 
     key: str
@@ -309,11 +329,13 @@ def _permissions(data: Json, where: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def _defaults(inputs: Json, where: str) -> tuple[tuple[str, str], ...]:
-    fields = read.members(inputs, "properties", f"{where}, inputs")
-    named = {name: field for name, field in fields.items() if isinstance(field, dict)}
-    hints = {name: read.members(field, "x-jackfield", f"{where}, input '{name}'") for name, field in named.items()}
-    given = {name: read.optional_text(hint, "fromConnection", f"{where}, input '{name}'") for name, hint in hints.items()}
-    return tuple((name, value) for name, value in given.items() if value is not None)
+    found: list[tuple[str, str]] = []
+    for name, member in read.members(inputs, "properties", f"{where}, inputs").items():
+        if isinstance(member, dict) and "x-jackfield" in member:
+            at = f"{where}, input '{name}'"
+            given = read.optional_text(read.members(member, "x-jackfield", at), "fromConnection", at)
+            found += [(name, given)] if given is not None else []
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,18 +489,6 @@ class Manifest:
         if "raw" in changes:
             changes["published"] = _Whole(changes.pop("raw"))
         return replace(self, **changes)
-
-    def completed(self) -> Json:
-        """Return the JSON as published, with the shared definitions in each schema that refers to them."""
-        whole = self.whole()
-        if "$defs" not in whole:
-            return whole
-        definitions = Definitions(whole["$defs"])
-        rows = [
-            {**row, "inputs": definitions.complete(row["inputs"]), "output": definitions.complete(row["output"])}
-            for row in whole.get("actions", ())
-        ]
-        return {**{name: value for name, value in whole.items() if name != "$defs"}, "actions": rows}
 
     def takes_unnamed(self, type_name: str) -> bool:
         """Return whether a call that names no connection may get one of this type."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
 
-Json = Mapping[str, Any]
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
+if TYPE_CHECKING:
+    from typing import Any
+
+Json = Mapping[str, "Any"]
 
 _LONGEST_TITLE = 60
 """Characters of a title of a connector, connection type or action; the rest is cut off."""
@@ -50,7 +53,7 @@ def members(data: Json, name: str, where: str) -> Json:
     value = data.get(name, {})
     if not isinstance(value, dict):
         raise ManifestError(f"{where}: '{name}' must be an object")
-    return cast("Json", value)
+    return value
 
 
 def objects(data: Json, name: str, where: str) -> list[Json]:
@@ -58,7 +61,7 @@ def objects(data: Json, name: str, where: str) -> list[Json]:
     value = data.get(name, [])
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise ManifestError(f"{where}: '{name}' must be an array of objects")
-    return cast("list[Json]", value)
+    return value
 
 
 def is_true(data: Json, name: str, where: str) -> bool:

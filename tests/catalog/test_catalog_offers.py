@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,11 +12,13 @@ from jackfield.access.rules import Rules
 from jackfield.catalog import Catalog
 from jackfield.catalog.index import ActionIndex
 from jackfield.catalog.of_workspace import of_workspace
-from jackfield.catalog.offering import Audience
 from jackfield.errors import Unavailable, UnknownConnector
 from jackfield.hints import NextStep
 from jackfield.surfaces.shared.searching import found_actions
 from moto_rig import offer
+
+if TYPE_CHECKING:
+    from jackfield.catalog.offering import Audience
 
 
 def _catalog(home: Path, workspace: str = "default", **offers: Any) -> Catalog:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from jackfield.manifest import Manifest
+
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
+if TYPE_CHECKING:
+    from typing import Any
 
 _PROSE = frozenset({"title", "description", "examples", "setup", "icon", "categories", "documentationUrl", "license", "version"})
 """Members without effect on calls: a difference is worth a note, but refuses no call."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from jackfield.dataclass import replace
 from jackfield.definitions import Definitions
@@ -17,6 +16,10 @@ from jackfield.lazy_mapping import LazyMapping
 from jackfield.manifest import EFFECTS, ActionManifest, ActionRow, Json, Manifest
 from jackfield.manifest_index import INDEX, MANIFEST, light_row
 from jackfield.manifest_json import ManifestError, shown_title
+
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
+if TYPE_CHECKING:
+    from typing import Any
 
 _TEXTS = frozenset({"key", "title", "description", "effect", "group"})
 _PLAIN = _TEXTS | {"permissions", "deprecated", "outputPolicy", "idempotentBy", "repeatOk", "at"}

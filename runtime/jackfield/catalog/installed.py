@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog.comparing import mismatch
 from jackfield.catalog.discovery import EntryPoint, entry_points
@@ -27,7 +26,10 @@ from jackfield.manifest import Manifest
 from jackfield.manifest_index import INDEX, MANIFEST
 from jackfield.manifest_json import ManifestError
 
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
+    from typing import Any
+
     from jackfield.catalog.offering import Audience, Offering
     from jackfield.errors import UnknownAction
 

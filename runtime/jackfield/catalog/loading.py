@@ -7,15 +7,17 @@ import json
 import operator
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog.discovery import EntryPoint, entry_points
 
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
+    from typing import Any
+
     from jackfield.manifest import Manifest
 
 _BINDINGS = "jackfield.bindings"
-Loader = Callable[["Manifest", EntryPoint], Any]
+Loader = Callable[["Manifest", EntryPoint], "Any"]
 """Function that returns the connector of an entry point; it may raise anything that an import may raise."""
 
 

@@ -13,7 +13,6 @@ import logging
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from jackfield.catalog.discovery import EntryPoint
 from jackfield.catalog.loading import connector_at
@@ -29,16 +28,18 @@ EFFECTS = ("read", "idempotent", "write")
 _VARIABLE = "JACKFIELD_OFFERS"
 _MEMBERS = ("services", "effects", "mcp", "operator")
 
-Audience = Literal["operator", "tenant", "mcp"]
-"""Whom a catalog is for: the operator's own command line, library and console; callers with a token; MCP clients."""
-
 
 def offers_file(environment: Mapping[str, str], home: str) -> str:
     """Return the path of the operator's file."""
     return environment.get(_VARIABLE) or os.path.join(home, "offers.json")
 
 
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
+    from typing import Any, Literal, Protocol
+
+    Audience = Literal["operator", "tenant", "mcp"]
+    """Whom a catalog is for: the operator's own command line, library and console; callers with a token; MCP clients."""
 
     class Source(Protocol):
         """Family of connectors that a package describes on demand (entry-point group ``jackfield.catalog_sources``). All have the same

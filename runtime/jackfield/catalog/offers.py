@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from jackfield.catalog.installed import Catalog, Entry, unknown_connector
-from jackfield.catalog.offering import DEFAULT, Audience, Offer, Offering
+from jackfield.catalog.offering import DEFAULT, Offer, Offering
 from jackfield.catalog.versions import choose
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import UnknownAction, UnknownConnector
 from jackfield.hints import NextStep
 from jackfield.manifest import ActionManifest, Manifest
+
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
+if TYPE_CHECKING:
+    from typing import Any
+
+    from jackfield.catalog.offering import Audience
 
 
 @dataclass(frozen=True, slots=True)

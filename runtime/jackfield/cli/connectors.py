@@ -9,17 +9,19 @@ import json
 import os
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog import Catalog, Entry
 from jackfield.catalog.installations import revocations
 from jackfield.catalog.of_workspace import installed_here
 from jackfield.cli.output import Output
-from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, collect_seldom
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidInvocation, UnknownConnector, did_you_mean
 
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
+    from typing import Any
+
     from jackfield.manifest import Manifest
 
 _COLUMNS = ("key", "title", "version", "actions", "status")
@@ -33,6 +35,7 @@ def _declare_list(parser: Parser) -> None:
 
 
 def _list(arguments: Namespace, output: Output) -> int:
+    collect_seldom()
     catalog = installed_here(os.environ)
     rows = _checked_rows() if arguments.check else [entry.to_json() for entry in _entries(catalog, folded=not arguments.all)]
     revoked = revocations(catalog.whole.home)

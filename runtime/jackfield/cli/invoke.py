@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from jackfield.cli.batch import run_one
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.local_files import STDIN, Files, changed, is_lines, read_inputs_file
 from jackfield.cli.output import Output
-from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, collect_seldom
 from jackfield.cli.quantities import count, duration
 from jackfield.cli.session import caller, open_jackfield
 from jackfield.errors import UnknownConnector
@@ -31,8 +30,6 @@ _MEMBERS = {
 }
 """Options that set a member of the invocation."""
 _MAX_CONCURRENCY = 256
-_YOUNG = 200_000
-"""Allocations before a garbage collection: above those of a cold call, which loads modules and service models."""
 
 
 def _declare(parser: Parser) -> None:
@@ -95,7 +92,7 @@ def _run(arguments: Namespace, output: Output) -> int:
             raise UsageError(f"'{option}' works only with JSON Lines", usage=arguments.usage, hint="Add '--lines'.")
     content = Files().read_invocation(path)
     invocation = changed(content, changes)
-    _collect_seldom()
+    collect_seldom()
     with open_jackfield(migrates=True) as jackfield:
         return _run_single(jackfield, invocation, arguments, output)
 
@@ -104,15 +101,9 @@ def _run_words(arguments: Namespace, output: Output) -> int:
     missing = [name for name, value in (("CONNECTOR", arguments.connector), ("ACTION", arguments.action)) if not value]
     if missing:
         raise UsageError(f"missing: {' and '.join(missing)}", usage=arguments.usage, hint="Or give a whole invocation with --file.")
-    _collect_seldom()
+    collect_seldom()
     with open_jackfield(migrates=True) as jackfield:
         return _run_single(jackfield, _invocation(arguments, jackfield.catalog), arguments, output)
-
-
-def _collect_seldom() -> None:
-    """Collect garbage rarely until the command ends: repeated collections take a tenth of a cold call, which mostly allocates modules and
-    service models that stay. Long-running processes (``serve``, ``--lines``) keep Python's default."""
-    gc.set_threshold(_YOUNG)
 
 
 def _invocation(arguments: Namespace, catalog: Catalog) -> dict[str, Any]:

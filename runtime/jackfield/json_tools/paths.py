@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from functools import lru_cache
-from typing import Any
 
 from jackfield.json_tools.pointers import names
+
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
+if TYPE_CHECKING:
+    from typing import Any
 
 LAST = "[-1]"
 _ADDED = (int, float)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_TOKEN = 255
 """Maximum number of characters of one name in a shown pointer; long enough for file names."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from jackfield.definitions import completed
 from jackfield.errors import InvalidInvocation, UnknownConnector
 from jackfield.json_tools.pointers import child, pointer
 from jackfield.manifest import Manifest
@@ -92,7 +93,8 @@ class Comparison:
 
 def compare(old: Manifest, new: Manifest) -> Comparison:
     """Compare two versions of a connector, most severe changes first."""
-    found = sorted(_manifest(old.completed(), new.completed()), key=lambda change: ("breaking", "additive", "textual").index(change.level))
+    whole = completed(old.whole()), completed(new.whole())
+    found = sorted(_manifest(*whole), key=lambda change: ("breaking", "additive", "textual").index(change.level))
     return Comparison(old, new, tuple(found))
 
 

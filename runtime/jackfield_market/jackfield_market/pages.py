@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from jackfield.definitions import completed
 from jackfield.markup import Markup, Node
 from jackfield_market import schema_table
 from jackfield_market.markup import codes, document, h, line, link, page, table, terms
@@ -151,7 +152,7 @@ def withdrawn(shelved: Shelved) -> str:
 
 def connector(shelved: Shelved, manifest: Manifest, package: Package, steps: Mapping[str, Step]) -> str:
     """Return the page of a connector; ``manifest`` is that of the newest release, ``steps`` are by version."""
-    newest, raw = shelved.newest, manifest.completed()
+    newest, raw = shelved.newest, completed(manifest.whole())
     return page(
         manifest.title,
         "../../",

@@ -7,20 +7,22 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from starlette.requests import Request
 
 from jackfield.access import DEFAULT, Actor, Rules, Scope, Tokens, UnknownWorkspace, Workspaces, may
 from jackfield.access.tokens import NOTED_EVERY
 from jackfield.access.workspace_access import Caller
-from jackfield.catalog.offering import Audience
 from jackfield.clock import Clock
 from jackfield.database.epoch import EpochCache
 from jackfield.resources.storage import Storage
 from jackfield.surfaces.shared.jwts import Jwts
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.settings import Jwt
+
+if TYPE_CHECKING:
+    from jackfield.catalog.offering import Audience
 
 _FRESH = 2.0
 """Seconds for which a verified JWT is cached."""
