@@ -108,10 +108,10 @@ MUTATIONS = (
         """        if record is not None and (replayed := await self._begun(record, attempts)) is not None:
             return replayed
         enter("run")
-        output = await fetched(attempts)
+        output = await attempted(attempts)
 """,
         """        enter("run")
-        output = await fetched(attempts)
+        output = await attempted(attempts)
         if record is not None and (replayed := await self._begun(record, attempts)) is not None:
             return replayed
 """,
@@ -156,7 +156,7 @@ MUTATIONS = (
     ),
     Mutation("a plan serves another token's rules", "pipe/plan.py", "served.rules is caller.rules and", "True and", _ACCESS),
     Mutation(
-        "the rules are not asked before a call", "pipe/plan.py", "if authorizer is not None:\n            require_call", "if False:\n            require_call",
+        "the rules are not asked before a call", "pipe/plan.py", "require_call(invocation, manifest, action, authorizer, note)", "pass",
         _ACCESS,
     ),
     Mutation("an ended token may call", "access/authorizer.py", "if self._ended is not None:", "if False:", _ACCESS),
@@ -174,7 +174,7 @@ MUTATIONS = (
         "a secret in the provider's words is shown", "pipe/settle.py", "(text and redactor.clean(text) for text in", "(text for text in", _PIPE,
     ),
     Mutation(
-        "secrets of an output are recorded", "pipe/settle.py", "run.kept = recorded(result, plan, queued=run.claimed is not None)", "pass",
+        "secrets of an output are recorded", "pipe/settle.py", "run.recorded = recorded(result, plan, queued=run.claimed is not None)", "pass",
         "tests/redaction tests/pipe tests/journal",
     ),
     Mutation(
