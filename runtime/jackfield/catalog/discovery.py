@@ -78,7 +78,7 @@ def _distributions(folder: str) -> Iterator[tuple[str, str]]:
         return
     for name in names:
         if name.endswith((".dist-info", ".egg-info")):
-            yield _normalised(name[: -len(".dist-info")].partition("-")[0]), os.path.join(folder, name)
+            yield _normalised(name.rpartition(".")[0].partition("-")[0]), os.path.join(folder, name)
 
 
 def _normalised(name: str) -> str:
