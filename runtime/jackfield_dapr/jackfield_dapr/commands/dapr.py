@@ -18,10 +18,10 @@ from jackfield.cli.starting import prepare_process
 from jackfield.errors import InvalidInvocation
 from jackfield.surfaces.shared.web_pages import LOOPBACK
 from jackfield_dapr.commands.child_command import run_command, stop_signal
+from jackfield_dapr.sidecar import Bindings, Components, Sidecar, has_grpc, served_api
 
 if TYPE_CHECKING:
     from jackfield.surfaces.shared.operation import Mount
-    from jackfield_dapr.sidecar import Bindings, Components
 
 _HTTP_PORT, _GRPC_PORT = 3500, 50001
 _USUAL_FOLDER = "~/.dapr/components"
@@ -80,8 +80,6 @@ def check_token(arguments: Namespace, *, local: bool) -> None:
 
 def components_of(arguments: Namespace) -> Components:
     """Return the components that the options name."""
-    from jackfield_dapr.sidecar import Components
-
     app_id = arguments.app_id if arguments.app_id is not None else os.environ.get("APP_ID", "")
     given = arguments.components
     return Components((given,) if isinstance(given, str) else tuple(given), app_id, arguments.compat == "strict")
@@ -104,7 +102,6 @@ def _check(arguments: Namespace) -> None:
 def _run(arguments: Namespace, output: Output) -> int:
     from jackfield.queue import leave
     from jackfield.runtime import Jackfield
-    from jackfield_dapr.sidecar import Sidecar, served_api
 
     prepare_process()
     check_token(arguments, local=arguments.host in LOOPBACK)
@@ -166,8 +163,6 @@ def read_bindings(components: Components) -> Bindings:
 
 def _ports(arguments: Namespace) -> tuple[int, int | None]:
     """Return the ports of HTTP and gRPC; the latter is None if grpcio is not installed, and no port is given for it."""
-    from jackfield_dapr.sidecar import has_grpc
-
     usual = (0, 0) if arguments.command else (_HTTP_PORT, _GRPC_PORT)
     http_port, grpc_port = (
         given if given is not None else port for given, port in zip((arguments.http_port, arguments.grpc_port), usual, strict=True)

@@ -6,8 +6,9 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from jackfield.access.workspace_access import Caller
 from jackfield.cli import logs
 from jackfield.cli.batch import run_one
 from jackfield.cli.interrupt import interruptible
@@ -16,11 +17,12 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import duration
 from jackfield.cli.session import person
+from jackfield.connections.connection_lookup import sources_from
+from jackfield.connections.documents import DocumentError, split_documents
+from jackfield.connections.foreign import Document, recognise
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import MAX_TIMEOUT, Result, decode
-
-if TYPE_CHECKING:
-    from jackfield.connections.foreign import Document
+from jackfield_dapr.workflow import find_workflow, prepare, read_workflows
 
 
 def _declare(parser: Parser) -> None:
@@ -35,12 +37,9 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
-    given = _given(arguments)
-    from jackfield.access.workspace_access import Caller
-    from jackfield.connections.connection_lookup import sources_from
     from jackfield.runtime import Jackfield
-    from jackfield_dapr.workflow import find_workflow, prepare, read_workflows
 
+    given = _given(arguments)
     logs.configure()
     documents, faults = _documents(arguments.file)
     _report(faults)
@@ -91,9 +90,6 @@ def _documents(path: str) -> tuple[list[Document], list[str]]:
 
     :raises InvalidInvocation: if none can be read.
     """
-    from jackfield.connections.documents import DocumentError, split_documents
-    from jackfield.connections.foreign import Document
-
     name = "stdin" if path == STDIN else os.path.basename(path)
     shown = "stdin" if path == STDIN else os.path.expanduser(path)
     found: list[Document] = []
@@ -112,8 +108,6 @@ def _documents(path: str) -> tuple[list[Document], list[str]]:
 
 def _without_workflows(documents: Iterable[Document]) -> str:
     """Return the next step for a file of connections of another system, whose own flows jackfield does not run."""
-    from jackfield.connections.foreign import recognise
-
     if not any(recognise(item.content) == "prismatic" for item in documents):
         return ""
     return (

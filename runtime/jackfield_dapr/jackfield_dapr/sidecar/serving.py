@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Self
 
 from jackfield.errors import InvalidInvocation, Unavailable
@@ -19,8 +20,6 @@ _AT_ONCE = 64
 
 def has_grpc() -> bool:
     """Return whether the extra ``dapr`` is installed, which gRPC needs."""
-    from importlib.util import find_spec
-
     return find_spec("grpc") is not None
 
 
