@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from jackfield.connector import Field, OpenContext
+from jackfield_http import connection_fields as fields
 from jackfield_http.aws_errors import AWS_HTTP_ERRORS
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.errors import HttpErrors
 from jackfield_http.sign_in import SignIn
 from jackfield_http.signing import SignedRequests, find_signer
-
-_TEXT = {"minLength": 1, "maxLength": 4000, "pattern": "^[^\\x00-\\x1f\\x7f]*$"}
 
 KEYS_TOGETHER: dict[str, Any] = {
     "dependentRequired": {
@@ -51,36 +50,11 @@ class AwsSigV4(HttpConnection, json_schema_extra=KEYS_TOGETHER):
         expects="a region such as eu-west-1",
         schema={"minLength": 1, "maxLength": 64, "pattern": "^[a-z0-9-]+$"},
     )
-    access_key_id: str | None = Field(
-        None,
-        title="Access Key ID",
-        description="An AWS IAM Access Key ID. Omit both keys to sign with the server's own AWS identity.",
-        trim=True,
-        blank="absent",
-        mask="last4",
-        expects="text without line breaks",
-        schema=_TEXT,
+    access_key_id: str | None = fields.aws_key(
+        "Access Key ID", "An AWS IAM Access Key ID. Omit both keys to sign with the server's own AWS identity.", public=True
     )
-    secret_access_key: str | None = Field(
-        None,
-        title="Secret Access Key",
-        description="An AWS IAM Secret Access Key",
-        secret=True,
-        trim=True,
-        blank="absent",
-        expects="text without line breaks",
-        schema=_TEXT,
-    )
-    session_token: str | None = Field(
-        None,
-        title="Session Token",
-        description="Only for temporary keys: the session token issued with them.",
-        secret=True,
-        trim=True,
-        blank="absent",
-        expects="text without line breaks",
-        schema=_TEXT,
-    )
+    secret_access_key: str | None = fields.aws_key("Secret Access Key", "An AWS IAM Secret Access Key")
+    session_token: str | None = fields.aws_key("Session Token", "Only for temporary keys: the session token issued with them.")
     role_arn: str | None = Field(
         None,
         alias="roleARN",

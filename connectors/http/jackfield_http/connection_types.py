@@ -6,15 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal
 
 from jackfield.connector import MAX_ANSWER, Account, ConnectionType, Detail, Field, InvalidConnection, OpenContext, Step
+from jackfield_http import connection_fields as fields
 from jackfield_http.client import HttpClient
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, SignIn, basic, in_cookie, in_header, in_query
 from jackfield_http.tls import tls_context
 from jackfield_http.urls import UrlError, parse_url, server_url
-
-_URL = {"format": "uri", "minLength": 1, "maxLength": 2000}
-_SECRET = {"minLength": 1, "maxLength": 10_000}
 
 
 class HttpConnection(ConnectionType):
@@ -38,20 +36,8 @@ class HttpConnection(ConnectionType):
     probe: ClassVar[str | None] = None
     largest: ClassVar[int] = MAX_ANSWER
 
-    server: str = Field(
-        title="Server",
-        description="The URL that all paths are appended to.",
-        examples=["https://api.example.com/v1"],
-        destination=True,
-        schema=_URL,
-    )
-    proxy: str | None = Field(
-        None,
-        title="Proxy",
-        description="The HTTP proxy to connect through, such as http://proxy.example.com:3128.",
-        destination=True,
-        schema=_URL,
-    )
+    server: str = fields.url("Server", "The URL that all paths are appended to.", "https://api.example.com/v1")
+    proxy: str | None = fields.url("Proxy", "The HTTP proxy to connect through, such as http://proxy.example.com:3128.", default=None)
     proxy_username: str | None = Field(None, title="Proxy User Name", description="The user name for the proxy.")
     proxy_password: str | None = Field(None, title="Proxy Password", description="The password for the proxy.", secret=True)
     ca_certificate: str | None = Field(
@@ -119,7 +105,7 @@ class ApiKey(HttpConnection):
     location: ClassVar[Literal["header", "query", "cookie"]] = "header"
     name: ClassVar[str] = "X-Api-Key"
 
-    api_key: str = Field(title="API Key", description="The key that the provider issued.", secret=True, schema=_SECRET)
+    api_key: str = fields.secret("API Key", "The key that the provider issued.")
 
     def sign_in(self, context: OpenContext) -> SignIn:
         """Return the key at its place."""
@@ -135,8 +121,8 @@ class BasicLogin(HttpConnection):
     title: ClassVar[str] = "User Name and Password"
     auth: ClassVar[str] = "basic"
 
-    username: str = Field(title="User Name", description="The user to sign in as.", schema={"minLength": 1, "maxLength": 1000})
-    password: str = Field(title="Password", description="The password of the user.", secret=True, schema=_SECRET)
+    username: str = fields.name("User Name", "The user to sign in as.")
+    password: str = fields.secret("Password", "The password of the user.")
 
     def sign_in(self, context: OpenContext) -> SignIn:
         """Return the header field with both."""
@@ -150,7 +136,7 @@ class BearerToken(HttpConnection):
     title: ClassVar[str] = "Bearer Token"
     auth: ClassVar[str] = "bearer"
 
-    token: str = Field(title="Token", description="The access token that the provider issued.", secret=True, schema=_SECRET)
+    token: str = fields.secret("Token", "The access token that the provider issued.")
 
     def sign_in(self, context: OpenContext) -> SignIn:
         """Return the header field with the token."""
@@ -167,9 +153,7 @@ class MutualTls(HttpConnection):
     certificate: str = Field(
         title="Certificate", description="The client's certificate as PEM, with its chain.", multiline=True, schema={"minLength": 1}
     )
-    private_key: str = Field(
-        title="Private Key", description="The certificate's key as PEM, not encrypted.", secret=True, multiline=True, schema=_SECRET
-    )
+    private_key: str = fields.secret("Private Key", "The certificate's key as PEM, not encrypted.", multiline=True)
 
     def client_certificate(self) -> tuple[str | None, str | None]:
         """Return both."""

@@ -7,8 +7,9 @@ from math import isfinite
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote_plus
 
-from jackfield.connector import Field, Minted, OpenContext, Unauthenticated, Unavailable
+from jackfield.connector import Minted, OpenContext, Unauthenticated, Unavailable
 from jackfield.dataclass import replace
+from jackfield_http import connection_fields as fields
 from jackfield_http.client import HttpClient
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.errors import HTTP_ERRORS, Row
@@ -141,18 +142,10 @@ class OAuth2ClientCredentials(HttpConnection):
     client_authentication: ClassVar[Literal["basic", "body"]] = "basic"
     parameters: ClassVar[dict[str, str]] = {}
 
-    token_url: str = Field(
-        title="Token URL",
-        description="The endpoint that issues tokens.",
-        examples=["https://login.example.com/oauth2/token"],
-        destination=True,
-        schema={"format": "uri", "minLength": 1, "maxLength": 2000},
-    )
-    client_id: str = Field(title="Client ID", description="The ID of the application.", schema={"minLength": 1, "maxLength": 1000})
-    client_secret: str = Field(
-        title="Client Secret", description="The secret of the application.", secret=True, schema={"minLength": 1, "maxLength": 10_000}
-    )
-    scopes: tuple[str, ...] = Field((), title="Scopes", description="The permissions to ask for; by default the server decides.")
+    token_url: str = fields.token_url()
+    client_id: str = fields.client_id()
+    client_secret: str = fields.secret("Client Secret", "The secret of the application.")
+    scopes: tuple[str, ...] = fields.scopes()
 
     def sign_in(self, context: OpenContext) -> SignIn:
         """Lease a token."""

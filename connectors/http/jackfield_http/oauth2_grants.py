@@ -15,7 +15,6 @@ from jackfield.connector import (
     Authorization,
     Detail,
     DeviceAuthorization,
-    Field,
     Forbidden,
     Grant,
     Grants,
@@ -29,6 +28,7 @@ from jackfield.connector import (
     Unavailable,
 )
 from jackfield.dataclass import replace
+from jackfield_http import connection_fields as fields
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.id_tokens import check_id_token
 from jackfield_http.oauth2 import REFUSED_GRANT, ask, fetch_object, metadata_urls, minted
@@ -36,7 +36,6 @@ from jackfield_http.sign_in import ANONYMOUS, LeasedToken, SignIn, basic
 from jackfield_http.urls import server_url
 
 _DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
-_URL = {"format": "uri", "minLength": 1, "maxLength": 2000}
 _REFRESH = 12.0
 """Seconds for the answer to a refresh, whatever the caller's deadline: an answer that nobody reads may hold the only refresh token. It is
 less than the time for which a process holds the right to refresh, so that two never refresh at once."""
@@ -70,38 +69,16 @@ class OAuth2AuthorizationCode(HttpConnection):
     answers_issuer: ClassVar[bool] = False
     places: ClassVar[Mapping[str, str]] = {}
 
-    authorization_url: str = Field(
-        title="Authorization URL",
-        description="The page on which a person approves.",
-        examples=["https://login.example.com/oauth2/authorize"],
-        destination=True,
-        schema=_URL,
+    authorization_url: str = fields.url(
+        "Authorization URL", "The page on which a person approves.", "https://login.example.com/oauth2/authorize"
     )
-    token_url: str = Field(
-        title="Token URL",
-        description="The endpoint that issues tokens.",
-        examples=["https://login.example.com/oauth2/token"],
-        destination=True,
-        schema=_URL,
-    )
-    device_url: str | None = Field(
-        None, title="Device Authorization URL", description="The endpoint that issues codes for devices.", destination=True, schema=_URL
-    )
-    revocation_url: str | None = Field(
-        None, title="Revocation URL", description="The endpoint that ends an approval.", destination=True, schema=_URL
-    )
-    issuer: str | None = Field(
-        None, title="Issuer", description="The provider's identifier, which its answers must carry.", destination=True, schema=_URL
-    )
-    client_id: str = Field(title="Client ID", description="The ID of the application.", schema={"minLength": 1, "maxLength": 1000})
-    client_secret: str | None = Field(
-        None,
-        title="Client Secret",
-        description="The secret of the application, unless it is a public one.",
-        secret=True,
-        schema={"minLength": 1, "maxLength": 10_000},
-    )
-    scopes: tuple[str, ...] = Field((), title="Scopes", description="The permissions to ask for; by default the server decides.")
+    token_url: str = fields.token_url()
+    device_url: str | None = fields.url("Device Authorization URL", "The endpoint that issues codes for devices.", default=None)
+    revocation_url: str | None = fields.url("Revocation URL", "The endpoint that ends an approval.", default=None)
+    issuer: str | None = fields.url("Issuer", "The provider's identifier, which its answers must carry.", default=None)
+    client_id: str = fields.client_id()
+    client_secret: str | None = fields.secret("Client Secret", "The secret of the application, unless it is a public one.", default=None)
+    scopes: tuple[str, ...] = fields.scopes()
 
     def sign_in(self, context: OpenContext) -> SignIn:
         """Lease an access token for the grant. One process refreshes it for all.
@@ -287,9 +264,7 @@ class OpenIdConnect(OAuth2AuthorizationCode):
     title: ClassVar[str] = "OpenID Connect"
     openid: ClassVar[bool] = True
 
-    issuer: str = Field(
-        title="Issuer", description="The provider's identifier, which its answers and ID tokens must carry.", destination=True, schema=_URL
-    )
+    issuer: str = fields.url("Issuer", "The provider's identifier, which its answers and ID tokens must carry.")
 
     def _scopes(self) -> tuple[str, ...]:
         return self.scopes if "openid" in self.scopes else ("openid", *self.scopes)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from jackfield.connector import Account, Detail, Field, Guard, InvalidInput, OpenContext, Sent, Step
 from jackfield.dataclass import replace
+from jackfield_http import connection_fields as fields
 from jackfield_http.aws_sig_v4 import KEYS_TOGETHER, AwsSigV4
 from jackfield_http.client import HttpClient
 from jackfield_http.connection_types import ApiKey, BasicLogin, BearerToken, Certified, HttpConnection, MutualTls
@@ -154,13 +155,11 @@ class Anonymous(_Tested):
         "connection may list hosts of its own network under **Allowed Hosts**."
     )
 
-    server: str | None = Field(  # type: ignore[assignment]  # other types need one, since their credentials are for it
-        None,
-        title="Server",
-        description="The URL that all paths are appended to; without it, requests name whole URLs.",
-        examples=["https://api.example.com/v1"],
-        destination=True,
-        schema={"format": "uri", "minLength": 1, "maxLength": 2000},
+    server: str | None = fields.url(  # type: ignore[assignment]  # other types need one, since their credentials are for it
+        "Server",
+        "The URL that all paths are appended to; without it, requests name whole URLs.",
+        "https://api.example.com/v1",
+        default=None,
     )
     allowed_hosts: tuple[str, ...] = Field(
         (), title="Allowed Hosts", description="Hosts, addresses or networks that are not public and may be reached all the same."

@@ -1,0 +1,62 @@
+"""Fields shared by the HTTP connection types, each defined once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jackfield.connector import Field
+
+_URL = {"format": "uri", "minLength": 1, "maxLength": 2000}
+_SECRET = {"minLength": 1, "maxLength": 10_000}
+_NAME = {"minLength": 1, "maxLength": 1000}
+_AWS_KEY = {"minLength": 1, "maxLength": 4000, "pattern": "^[^\\x00-\\x1f\\x7f]*$"}
+
+
+def url(title: str, description: str, example: str | None = None, *, default: Any = ...) -> Any:
+    """Define a URL that requests are sent to; ``default`` None: it may be left out."""
+    return Field(
+        default, title=title, description=description, examples=None if example is None else [example], destination=True, schema=_URL
+    )
+
+
+def name(title: str, description: str) -> Any:
+    """Define the public half of a login."""
+    return Field(title=title, description=description, schema=_NAME)
+
+
+def secret(title: str, description: str, *, default: Any = ..., multiline: bool = False) -> Any:
+    """Define a secret; ``default`` None: it may be left out."""
+    return Field(default, title=title, description=description, secret=True, multiline=multiline, schema=_SECRET)
+
+
+def token_url() -> Any:
+    """Define the token endpoint of an OAuth 2.0 server."""
+    return url("Token URL", "The endpoint that issues tokens.", "https://login.example.com/oauth2/token")
+
+
+def client_id() -> Any:
+    """Define the ID of an OAuth 2.0 client."""
+    return name("Client ID", "The ID of the application.")
+
+
+def scopes() -> Any:
+    """Define the scopes that an OAuth 2.0 client asks for."""
+    return Field((), title="Scopes", description="The permissions to ask for; by default the server decides.")
+
+
+def aws_key(title: str, description: str, *, public: bool = False) -> Any:
+    """Define a part of an AWS key pair, which may be left out.
+
+    It is not jackfield-aws' own field: this library works without that package, and the published schemas differ.
+    """
+    return Field(
+        None,
+        title=title,
+        description=description,
+        secret=not public,
+        trim=True,
+        blank="absent",
+        mask="last4" if public else None,
+        expects="text without line breaks",
+        schema=_AWS_KEY,
+    )
