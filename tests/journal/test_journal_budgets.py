@@ -118,3 +118,16 @@ def test_priorities_decide_within_a_workspace(place: SimpleNamespace) -> None:
     ]
     claimed = [item.id for number in (3, 16) for item in place.queues[0].claim(number)]
     assert claimed == [ids[2], ids[0], ids[3], ids[1]]
+
+
+@pytest.mark.parametrize("members", [
+    {"notBefore": "2026-01-31T08:30:00Z"}, {"notAfter": "2026-01-31T08:30:00+01:00"}, {"notAfter": "tomorrow"}, {"notBefore": 5},
+    {"notBefore": "2026-01-31T08:30:00Z", "notAfter": "2026-01-31T08:30:00Z"}, {"notAfter": "2026-13-31T08:30:00Z"},
+])  # fmt: skip
+def test_v8_moments_are_for_the_queue(members: dict[str, object]) -> None:
+    """Without the queue, or where they are no moments, both are refused with their pointer."""
+    with Jackfield(connections=[connection("http://127.0.0.1:9")], database_url="sqlite://") as jackfield:
+        error = jackfield.invoke({**mail("order-1"), **members}).error
+    assert error is not None
+    assert error.code == "invalid_invocation"
+    assert error.details[-1].path.removeprefix("/") in members

@@ -475,19 +475,6 @@ def test_v8_a_queued_invocation_waits_for_its_moment(two: tuple[Process, Process
     assert "notBefore" in other.find(later).to_json()
 
 
-@pytest.mark.parametrize("members", [
-    {"notBefore": "2026-01-31T08:30:00Z"}, {"notAfter": "2026-01-31T08:30:00+01:00"}, {"notAfter": "tomorrow"}, {"notBefore": 5},
-    {"notBefore": "2026-01-31T08:30:00Z", "notAfter": "2026-01-31T08:30:00Z"}, {"notAfter": "2026-13-31T08:30:00Z"},
-])  # fmt: skip
-def test_v8_moments_are_for_the_queue(aws: FakeAws, members: dict[str, Any]) -> None:
-    """Without the queue, or where they are no moments, both are refused with their pointer."""
-    with Jackfield(connections=[connection(aws.url)], database_url="sqlite://") as jackfield:
-        error = jackfield.invoke({**READ, **members}).error
-    assert error is not None
-    assert error.code == "invalid_invocation"
-    assert error.details[-1].path.removeprefix("/") in members
-
-
 def test_w1_workspaces_are_served_in_turn(two: tuple[Process, Process]) -> None:
     """One invocation of a tenant does not wait for the hundred that others queued before; and others' long ones do not hold all places."""
     worker, other = two
