@@ -1,4 +1,4 @@
-"""What operators are told of a process's settings (a jackfield plugin, hook ``warn``). A module of its own: no call needs pluggy."""
+"""Warnings for operators about a process's settings (a jackfield plugin, hook ``warn``). A module of its own: no call needs pluggy."""
 
 from __future__ import annotations
 
