@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jackfield.errors import Sent, Unavailable
 from jackfield.fork import at_fork
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import EntryPoint
     from jackfield.isolation.lazy_threads import LazyThreads
     from jackfield.isolation.program import Program
+    from jackfield.isolation.remote import RemoteConnector
     from jackfield.isolation.sessions import Sessions
     from jackfield.isolation.supervisor import Supervisor, WatchThread
     from jackfield.manifest import Manifest
@@ -41,7 +42,7 @@ class Children:
         self._lock = threading.Lock()
         at_fork(self)
 
-    def load(self, manifest: Manifest, point: EntryPoint) -> Any:
+    def load(self, manifest: Manifest, point: EntryPoint) -> RemoteConnector:
         """Start the connector that ``point`` names in a child, and return its stand-in.
 
         :raises ImportError: if it cannot run.

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.clock import Clock
     from jackfield.connections.named_connection import NamedConnection
-    from jackfield.connector import Connector, DeviceAuthorization, Grant
+    from jackfield.connector import DeviceAuthorization, Grant
+    from jackfield.connector.loaded import LoadedConnector
     from jackfield.database import Transaction
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import OpenConnection, Opener
@@ -224,7 +225,7 @@ class Authorizing:
 
         self._grants.put(found.connection, grant, found.by, found.over, also)
 
-    def _opened(self, stored: NamedConnection, flow: str | None) -> tuple[str, OpenConnection, Connector]:
+    def _opened(self, stored: NamedConnection, flow: str | None) -> tuple[str, OpenConnection, LoadedConnector]:
         if stored.id is None:
             text = f"the connection '{stored.name}' is not stored in the database, so it cannot keep an approval"
             raise InvalidConnection(text, hint="Import it, or add it anew.")
@@ -240,7 +241,9 @@ class Authorizing:
             opening.judge()
         return stored.id, opening, connector
 
-    def _attempted(self, connector: Connector, opening: OpenConnection, step: Callable[[OpenContext], T], secrets: Iterable[str] = ()) -> T:
+    def _attempted(
+        self, connector: LoadedConnector, opening: OpenConnection, step: Callable[[OpenContext], T], secrets: Iterable[str] = ()
+    ) -> T:
         """Run a step of the connection type; its errors are masked, and those that it does not explain hide their text.
 
         ``secrets`` are those of this authorization, such as the provider's code.

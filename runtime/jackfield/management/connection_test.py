@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.clock import Deadline
     from jackfield.connections.named_connection import NamedConnection
-    from jackfield.connector import Connector
+    from jackfield.connector.loaded import LoadedConnector
     from jackfield.pipe.open import OpenConnection, Opener
     from jackfield.redaction.redactor import Redactor
 
@@ -106,7 +106,7 @@ def try_connection(stored: NamedConnection, catalog: Catalog, connections: Opene
     """
     trial = Trial(datetime.fromtimestamp(deadline.clock.time(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
     for number, manifest in enumerate(_tested_with(serving(catalog, stored))):
-        connector: Connector = catalog.load(manifest.key)
+        connector: LoadedConnector = catalog.load(manifest.key)
         target = targets.find(stored, manifest)
         connections.forget_secrets(target)
         opening = connections.find(target, manifest, connector)
@@ -129,7 +129,7 @@ def _tested_with(manifests: Sequence[Manifest]) -> Iterator[Manifest]:
 
 
 def _steps(
-    connector: Connector, opening: OpenConnection, deadline: Deadline, faults: list[Detail], *, with_type: bool
+    connector: LoadedConnector, opening: OpenConnection, deadline: Deadline, faults: list[Detail], *, with_type: bool
 ) -> Iterator[Step | Account]:
     call = Call(deadline, threading.Event())
     context = opening.context_for(call)
@@ -152,7 +152,7 @@ def _tested(opening: OpenConnection, context: OpenContext) -> Iterable[Step | Ac
 
 
 def _guarded(
-    make: Callable[[], Iterable[Step | Account]], key: str, connector: Connector, faults: list[Detail]
+    make: Callable[[], Iterable[Step | Account]], key: str, connector: LoadedConnector, faults: list[Detail]
 ) -> Iterator[Step | Account]:
     """Yield the steps of a test. If the test itself raises, yield a failed step and add faults of single values to ``faults``."""
     steps = attempt_foreign(lambda: iter(make()))

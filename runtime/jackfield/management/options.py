@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from jackfield.access.workspace_access import Caller
     from jackfield.catalog import Catalog
     from jackfield.connections.named_connection import NamedConnection
-    from jackfield.connector import Connector
     from jackfield.connector.declare import OptionSource
+    from jackfield.connector.loaded import LoadedConnector
     from jackfield.manifest import Manifest
     from jackfield.pipe.invoke import Pipeline
 
@@ -42,7 +42,7 @@ def choices(stages: Pipeline, connector_key: str, source: str, connection: str |
     authorizer = stages.access.authorizer(caller)
     wish = Wish(connector_key, source, "read", connection)  # same rule as for a reading action
     manifest = _manifest(stages.catalog.for_audience(caller.audience), connector_key, authorizer, wish)
-    connector: Connector = stages.catalog.load(manifest.key)
+    connector: LoadedConnector = stages.catalog.load(manifest.key)
     found = connector.option_sources.get(source)
     if found is None:
         tail = did_you_mean(source, connector.option_sources)
@@ -74,7 +74,9 @@ def _call(stages: Pipeline) -> Call:
     return Call(Deadline.after(_SECONDS, stages.means.clock), threading.Event(), workspace=stages.workspace)
 
 
-def _live(stages: Pipeline, manifest: Manifest, connector: Connector, found: OptionSource, stored: NamedConnection) -> list[dict[str, str]]:
+def _live(
+    stages: Pipeline, manifest: Manifest, connector: LoadedConnector, found: OptionSource, stored: NamedConnection
+) -> list[dict[str, str]]:
     target = stages.plans.targets.find(stored, manifest)
     opening = stages.plans.opener.find(target, manifest, connector)
     call = _call(stages)

@@ -15,7 +15,8 @@ from jackfield.management.connection_test import serving
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.connections.named_connection import NamedConnection
-    from jackfield.connector import ConnectionType, Connector
+    from jackfield.connector import ConnectionType
+    from jackfield.connector.loaded import LoadedConnector
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import Opener
@@ -62,7 +63,7 @@ def policies(stored: NamedConnection, catalog: Catalog, opening: Opener, targets
     """
     manifests = _manifests(stored, catalog, wanted)
     manifest = manifests[0]
-    connector: Connector = catalog.load(manifest.key)
+    connector: LoadedConnector = catalog.load(manifest.key)
     kind = opening.find(targets.find(stored, manifest), manifest, connector).kind
     make, system = getattr(kind, "policies", None), type(kind).permission_system
     if make is None or system is None:
@@ -120,7 +121,7 @@ def _check_width(stored: NamedConnection, manifests: Sequence[Manifest]) -> None
     raise TooWide(text, details=[Detail("/connector", "is required for this connection", "required")], hint=NextStep("narrow_policy"))
 
 
-def _loaded(catalog: Catalog, first: Connector, chosen: Sequence[tuple[str, ActionManifest]]) -> Iterator[Connector]:
+def _loaded(catalog: Catalog, first: LoadedConnector, chosen: Sequence[tuple[str, ActionManifest]]) -> Iterator[LoadedConnector]:
     """Load the connectors of the chosen actions. A broken one adds nothing; its actions cannot run anyway."""
     for key in dict.fromkeys(name.partition("/")[0] for name, _ in chosen):
         with contextlib.suppress(JackfieldError):

@@ -28,8 +28,9 @@ from jackfield.hints import NextStep
 from jackfield.wire.shortage import exhausted
 
 if TYPE_CHECKING:
-    from jackfield.connector import Connector, Inputs
+    from jackfield.connector import Inputs
     from jackfield.connector.context import Answered, Call
+    from jackfield.connector.loaded import LoadedConnector
 
 AUTHORS = logging.getLogger("jackfield.connector")
 """Log of bugs in connectors, for their authors."""
@@ -51,7 +52,7 @@ class Unmapped(Internal):
         self.cause = cause
 
 
-def explained(connector: Connector, cause: Exception, client: Any, values: Inputs | None, call: Call, tell: Tell) -> JackfieldError:
+def explained(connector: LoadedConnector, cause: Exception, client: Any, values: Inputs | None, call: Call, tell: Tell) -> JackfieldError:
     """Map an exception to an error: by the connector's error map, else by the client's; ``Unmapped`` if neither recognizes it."""
     if isinstance(cause, RuntimeError) and isinstance(cause.__cause__, StopIteration):
         cause = cause.__cause__  # a coroutine cannot raise it as it is (PEP 479)
@@ -74,7 +75,7 @@ def _tell_type(text: str, fault: Exception) -> None:
 
 
 def recognised(
-    connector: Connector, cause: Exception, client: Any = None, values: Inputs | None = None, tell: Tell = _tell_type
+    connector: LoadedConnector, cause: Exception, client: Any = None, values: Inputs | None = None, tell: Tell = _tell_type
 ) -> JackfieldError | None:
     """Ask the connector's error map about an exception, then the client's; return None if neither recognizes it."""
     for explain in (connector.explain, getattr(client, "explain", None)):

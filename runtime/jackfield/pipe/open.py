@@ -27,7 +27,8 @@ from jackfield.wire.guard import ANYWHERE, Guard
 if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.connections.shared_leases import SharedLeases
-    from jackfield.connector import Call, ConnectionType, Connector, Grants
+    from jackfield.connector import Call, ConnectionType, Grants
+    from jackfield.connector.loaded import LoadedConnector
     from jackfield.manifest import ActionManifest, Manifest
 
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
@@ -186,7 +187,7 @@ class Opener:
         """Number of credentials requested from providers so far, by outcome: ``leased``, ``failed``."""
         return {outcome: count + self._inline.mints[outcome] for outcome, count in self._stored.mints.items()}
 
-    def find(self, target: Target, manifest: Manifest, connector: Connector) -> OpenConnection:
+    def find(self, target: Target, manifest: Manifest, connector: LoadedConnector) -> OpenConnection:
         """Resolve the target's secrets and find its cache.
 
         :raises InvalidConnection: if a reference cannot be read or is not allowed, its value breaks the schema, the External ID belongs to

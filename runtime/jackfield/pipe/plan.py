@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from jackfield.catalog import Catalog
     from jackfield.catalog.offering import Audience
     from jackfield.connections.connection_lookup import Connections
-    from jackfield.connector import Action, Connector
+    from jackfield.connector import Action
+    from jackfield.connector.loaded import LoadedConnector
     from jackfield.journal import Entry
     from jackfield.json_tools.walk import SecretPlaces
     from jackfield.manifest import ActionManifest, Manifest
@@ -59,7 +60,7 @@ class Plan:
         "_inputs", "_judge", "_opener", "_opening", "_schemas", "_secrets", "action", "brought", "code", "connector", "fills", "is_loaded",
         "key", "manifest", "reports", "target", "waived",
     )  # fmt: skip
-    connector: Connector
+    connector: LoadedConnector
     code: Action
     reports: bool
 

@@ -1,0 +1,56 @@
+"""A connector as the runtime uses it, wherever its code runs and whatever it is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from jackfield.connector.context import Account, OpenContext, Step
+from jackfield.connector.declare import Action, Documents, Explain, OptionSource
+
+
+class LoadedConnector(Protocol):
+    """Connector whose code can be called: declared in this process, described by a manifest (bound to HTTP or to a service of AWS), or in
+    a process of its own. The pipe and the management of connections ask nothing else of it."""
+
+    key: str
+    title: str
+    version: str
+
+    @property
+    def explain(self) -> Explain | None:
+        """Mapping of its client's exceptions to errors with codes."""
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        """Actions by key, which may be made or imported when they are first asked for."""
+
+    @property
+    def connections(self) -> Mapping[str, type[Any]]:
+        """Connection types by key: models of values that open a client."""
+
+    @property
+    def option_sources(self) -> Mapping[str, OptionSource]:
+        """Sources of the choices of forms by key."""
+
+    @property
+    def tests(self) -> Sequence[Callable[[Any, OpenContext], Iterable[Step | Account]]]:
+        """Steps that it adds to the test of a connection."""
+
+    @property
+    def test_permissions(self) -> Mapping[str, tuple[str, ...]]:
+        """Permissions that its tests need, by system."""
+
+    @property
+    def documents(self) -> Sequence[Documents]:
+        """Functions that add to the documents of a connection's policy."""
+
+    @property
+    def on_demand(self) -> Collection[str]:
+        """Keys of the actions that are compared with the manifest when they are first called."""
+
+    def describe(self, actions: Collection[str] | None = None) -> dict[str, Any]:
+        """Return the manifest as the code says it, with all its actions or only some."""
+
+    def permissions(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the permissions that all actions together need, by system."""
