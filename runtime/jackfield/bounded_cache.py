@@ -5,15 +5,16 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
-from typing import Generic, NoReturn, TypeVar
+from typing import Generic, TypeVar
 
 from jackfield.fork import at_fork
+from jackfield.secrecy import SecretHolder
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class BoundedCache(Generic[K, V]):
+class BoundedCache(SecretHolder, Generic[K, V]):
     """Thread-safe LRU cache of at most ``limit`` values."""
 
     def __init__(self, limit: int) -> None:
@@ -27,9 +28,6 @@ class BoundedCache(Generic[K, V]):
 
     def __repr__(self) -> str:
         return f"<BoundedCache {len(self)} of {self._limit}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("cached values cannot be pickled: they may hold secrets")
 
     def get(self, key: K) -> V | None:
         """Return the value under ``key``; None if it is not cached."""

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from jackfield.access.visible_catalog import seen_catalog
 from jackfield.access.workspace_access import LIBRARY, Caller, WorkspaceAccess
@@ -38,6 +38,7 @@ from jackfield.pipe.waiter import InThread, LoopThread, OnLoop, run_in_thread
 from jackfield.pipe.wrapping import observing
 from jackfield.resources.storage import Storage
 from jackfield.schema.cache import Schemas
+from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import Guard
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ _WORKERS = 64
 _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
 
 
-class Jackfield:
+class Jackfield(SecretHolder):
     """Runtime of one workspace. Thread-safe; one instance serves a whole process.
 
     With a database, the workspace must exist; ``default`` always exists.
@@ -142,9 +143,6 @@ class Jackfield:
 
     def __repr__(self) -> str:
         return f"<Jackfield workspace={self.workspace!r}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a Jackfield cannot be pickled: it holds open connections")
 
     def __enter__(self) -> Self:
         return self

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from jackfield.connector import ANYWHERE, Detail, InvalidConnection, Minted, OpenContext, Warmup
+from jackfield.secrecy import SecretHolder
 from jackfield_aws.accounts import account_of_key
 from jackfield_aws.connection_fields import warmup_of
 from jackfield_aws.direct.client import open_client
@@ -14,7 +15,7 @@ from jackfield_aws.keys import Keys
 from jackfield_aws.sessions import Ambient, ClientSpec
 
 
-class AwsClients:
+class AwsClients(SecretHolder):
     """Client passed to an action. Created for each attempt, so it only references cached objects.
 
     ``region`` is the action's ``awsRegion``, else the connection's ``region``; ``renewable`` means that a new lease may replace an expired
@@ -106,9 +107,6 @@ class AwsClients:
 
     def __repr__(self) -> str:
         return f"AwsClients(region={self.region!r})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("AWS clients cannot be pickled: they hold secrets")
 
 
 def _watched(spec: ClientSpec) -> Any:

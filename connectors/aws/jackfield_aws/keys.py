@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from jackfield.dataclass import dataclass, field
+from jackfield.secrecy import SecretHolder
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(SecretHolder):
     """Access key, static or of an STS session. ``repr`` shows only the last four characters of its id."""
 
     access_key_id: str = field(repr=False)
@@ -17,6 +16,3 @@ class Keys:
 
     def __repr__(self) -> str:
         return f"Keys(…{self.access_key_id[-4:]})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("AWS keys cannot be pickled: they are secrets")

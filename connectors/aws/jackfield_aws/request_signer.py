@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import quote, unquote_to_bytes, urlsplit, urlunsplit
 
 from botocore.auth import S3SigV4Auth, SigV4Auth
@@ -11,6 +11,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from jackfield.connector import InvalidInput, Minted, OpenContext, Sent
+from jackfield.secrecy import SecretHolder
 from jackfield_aws.connection_types import AwsAssumeRole
 from jackfield_aws.keys import Keys
 from jackfield_aws.leases import lease_role
@@ -40,7 +41,7 @@ def signer(context: OpenContext, values: Mapping[str, Any]) -> RequestSigner:
     return RequestSigner(context, find_keys(Ambient(path="/accessKeyId"), region), service, region)
 
 
-class RequestSigner:
+class RequestSigner(SecretHolder):
     """Signs requests to one service in one region."""
 
     __slots__ = ("_context", "_keys", "_lease", "_region", "_service")
@@ -54,9 +55,6 @@ class RequestSigner:
 
     def __repr__(self) -> str:
         return f"RequestSigner({self._service!r}, {self._region!r})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("credentials cannot be pickled")
 
     def sign(self, method: str, url: str, fields: Sequence[tuple[str, str]], digest: str | None) -> Mapping[str, str]:
         """Return the header fields to add to a request.

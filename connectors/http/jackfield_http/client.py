@@ -6,7 +6,7 @@ import logging
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.connector import (
     ANYWHERE,
@@ -24,6 +24,7 @@ from jackfield.connector import (
 )
 from jackfield.dataclass import replace
 from jackfield.retry import Backoff, Tries
+from jackfield.secrecy import SecretHolder
 from jackfield_http.answers import Answer, StreamedAnswer, body_of, header_of, noted, parsed
 from jackfield_http.bodies import Body, Content, content_body, form_body, json_body, multipart_body
 from jackfield_http.decoding import ACCEPTED
@@ -50,7 +51,7 @@ _ACCEPT = {"Accept": "application/json, */*;q=0.5"}
 _NO_VALUES: Mapping[str, Any] = {}
 
 
-class HttpClient:
+class HttpClient(SecretHolder):
     """Client of one server for one attempt; a connection type's ``open`` returns it.
 
     Paths are templates, ``api.get("/parcels/{id}", {"id": inputs.id})``, whose values stay within their segment. A response whose status is
@@ -70,9 +71,6 @@ class HttpClient:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(server={str(self._settings.server)!r})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("HTTP clients cannot be pickled: they hold secrets")
 
     def get(self, path: str, values: Mapping[str, Any] = _NO_VALUES, **options: Any) -> Answer:
         """Send a GET. ``values`` fill the path's parameters; for ``options`` see ``request``."""

@@ -10,12 +10,13 @@ import ssl
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import httpcore2
 
 from jackfield.connector import Guard, JackfieldError, Sent, WireSettings, exhausted
 from jackfield.fork import at_fork
+from jackfield.secrecy import SecretHolder
 from jackfield.wire.faults import refuses_client
 from jackfield.wire.guard import connected
 from jackfield_http.faults import Fault, explain_fault, unprocessed
@@ -80,7 +81,7 @@ class Http2Reply:
         self._response.close()
 
 
-class Http2Wire:
+class Http2Wire(SecretHolder):
     """Pool of connections that offer HTTP/2 to servers over TLS. Thread-safe; closed with its last reference."""
 
     def __init__(self, settings: WireSettings) -> None:
@@ -90,9 +91,6 @@ class Http2Wire:
         """Held by the request that is about to leave: httpcore2 lets two threads take the same stream, and one table of headers."""
         at_fork(self)
         weakref.finalize(self, _close, self._pool, os.getpid()).atexit = False
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("open connections cannot be pickled")
 
     def send(
         self,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable
-from typing import NoReturn, Protocol
+from typing import Protocol
 from urllib.parse import quote
 
 from jackfield.connector import Detail, InvalidConnection, InvalidInput, Minted, OpenContext, Sent
 from jackfield.dataclass import dataclass
+from jackfield.secrecy import SecretHolder
 from jackfield_http.headers import FRAMING, field, folded
 
 
@@ -30,7 +31,7 @@ class SignIn(Protocol):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Fixed:
+class Fixed(SecretHolder):
     """Credentials that do not change: header fields, cookies and a query. ``path`` points at the connection value that they hold."""
 
     headers: tuple[tuple[str, str], ...] = ()
@@ -42,9 +43,6 @@ class Fixed:
         if framing is not None:
             raise InvalidConnection("a credential cannot be sent", details=[Detail(self.path, f"must not be sent as '{framing}'")])
         self.fields()
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("credentials cannot be pickled")
 
     def fields(self) -> list[tuple[bytes, bytes]]:
         """Return the header fields to add.
@@ -95,7 +93,7 @@ def basic(username: str, password: str, path: str = "") -> Fixed:
     return in_header("Authorization", f"Basic {b64encode(f'{username}:{password}'.encode()).decode()}", path)
 
 
-class LeasedToken:
+class LeasedToken(SecretHolder):
     """Token that expires, leased by the runtime: threads and processes share it, and one of them renews it for all."""
 
     def __init__(self, context: OpenContext, key: str, mint: Callable[[], Minted]) -> None:
@@ -103,9 +101,6 @@ class LeasedToken:
         self._key = key
         self._mint = mint
         self._lease: Minted | None = context.lease(key, mint)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("credentials cannot be pickled")
 
     def fields(self) -> list[tuple[bytes, bytes]]:
         """Return the ``Authorization`` field with the token."""

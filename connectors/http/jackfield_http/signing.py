@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import entry_points
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from jackfield.connector import InvalidConnection, OpenContext, Sent
 from jackfield.dataclass import dataclass
+from jackfield.secrecy import SecretHolder
 from jackfield_http.bodies import Body
 from jackfield_http.headers import field
 from jackfield_http.sign_in import SignIn, Together
@@ -59,14 +60,11 @@ class Outgoing:
         return found.hexdigest()
 
 
-class SignedRequests:
+class SignedRequests(SecretHolder):
     """Sign-in by a signature over each request."""
 
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("credentials cannot be pickled")
 
     def fields(self) -> list[tuple[bytes, bytes]]:
         """Return nothing: the signature is added by ``sign``."""

@@ -10,7 +10,7 @@ import secrets
 import zlib
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, Literal, NoReturn, cast
+from typing import Any, Literal, cast
 
 from jackfield.access.audit import LIBRARY, Actor, Audit
 from jackfield.access.rules import SCOPES, Decision, Request, Rules, Scope, decide
@@ -24,6 +24,7 @@ from jackfield.database.stored_values import nearest_time, parsed, possible_time
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
 from jackfield.invocation import new_invocation_id
+from jackfield.secrecy import SecretHolder
 
 COLUMNS = "workspace, id, name, scope, rules, created_at, expires_at, revoked_at, last_used_at, digest, seal"
 
@@ -75,7 +76,7 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class NewToken:
+class NewToken(SecretHolder):
     """Token with its text, which only its creation returns."""
 
     text: str
@@ -83,9 +84,6 @@ class NewToken:
 
     def __repr__(self) -> str:
         return f"<NewToken {self.token.id}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a new token cannot be pickled: its text is a secret")
 
 
 def read_token(row: Row, vault: Vault | None) -> Token:

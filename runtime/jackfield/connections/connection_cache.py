@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.context import Minted
@@ -15,6 +15,7 @@ from jackfield.errors import Cancelled, Sent, TimedOut, Unavailable
 from jackfield.failures import OnFailure, Raised, attempt
 from jackfield.fork import at_fork
 from jackfield.redaction.redactor import Redactor, put_in_force
+from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from jackfield.connections.shared_leases import SharedLeases
@@ -42,7 +43,7 @@ class _Held:
     renew_at: float
 
 
-class ConnectionCache:
+class ConnectionCache(SecretHolder):
     """Cache for one version of one connection of one workspace. Tenants never share one."""
 
     def __init__(
@@ -68,9 +69,6 @@ class ConnectionCache:
         self.opened_in = float("inf")
         """Seconds that opening the connection took most recently."""
         put_in_force(self)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("open connections cannot be pickled: they hold secrets")
 
     @property
     def redactor(self) -> Redactor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from jackfield.connections.external_ids import generated_fields
 from jackfield.connections.named_connection import Origin
@@ -15,20 +15,18 @@ from jackfield.errors import Detail, InvalidConnection
 from jackfield.json_tools.pointers import child, names
 from jackfield.json_tools.walk import Nodes, Schema, members, nodes
 from jackfield.redaction.marks import is_reference, is_secret
+from jackfield.secrecy import SecretHolder
 
 PLACEHOLDER = "***"
 """Stands for a sealed value in the open part, and for an unchanged one in an edited connection."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Parts:
+class Parts(SecretHolder):
     """``public`` has the shape of the values, with a placeholder for each secret; ``secrets`` are the secrets as JSON, by JSON Pointer."""
 
     public: Mapping[str, Any]
     secrets: Mapping[str, bytes]
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("connection values cannot be pickled: they hold secrets")
 
 
 def parted(schema: Schema, values: Mapping[str, Any]) -> Parts:
@@ -173,7 +171,7 @@ def refuse_large(size: int) -> None:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Draft:
+class Draft(SecretHolder):
     """Connection to be stored: values that conform to ``schema``, which marks the secrets."""
 
     type: str
@@ -181,9 +179,6 @@ class Draft:
     schema: Mapping[str, Any]
     origin: Origin = "operator"
     outcome: Outcome = field(default_factory=Outcome)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("connection values cannot be pickled: they hold secrets")
 
     def parts(self) -> Parts:
         """Return the values in two parts.

@@ -8,7 +8,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from jackfield.bounded_cache import BoundedCache
 from jackfield.clock import Clock
@@ -25,6 +25,7 @@ from jackfield.database.stored_values import parsed_object
 from jackfield.errors import Detail, InvalidConnection, JackfieldError, UnknownConnection
 from jackfield.fork import at_fork
 from jackfield.hints import NextStep
+from jackfield.secrecy import SecretHolder
 
 Also = Callable[[Transaction], None]
 """Further statements for the transaction of a change, such as its entry in the audit log."""
@@ -84,7 +85,7 @@ class VersionConflict(InvalidConnection):
     http_status = 409
 
 
-class ConnectionTable:
+class ConnectionTable(SecretHolder):
     """Stored connections of ``workspace`` alone: every statement carries it. Thread-safe.
 
     Each secret is sealed for its place (connection, field, version), so none can be moved to another; each connection has a seal over
@@ -110,9 +111,6 @@ class ConnectionTable:
 
     def __repr__(self) -> str:
         return f"<ConnectionTable of {self.workspace!r} in {self._database!r}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a store cannot be pickled: it holds secrets")
 
     @property
     def is_near(self) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.dataclass import dataclass
+from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from jackfield.errors import InvalidConnection
@@ -38,7 +39,7 @@ class Foreign:
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class NamedConnection:
+class NamedConnection(SecretHolder):
     """One named set of values. ``type`` is the full name of a connection type, ``source`` the origin (such as a file's name),
     ``folder`` the start of relative ``$file`` references. ``id`` is None unless the database stores the connection, ``foreign`` is None
     unless another system's file defines it. ``place`` is the exact position in the source, if known."""
@@ -72,6 +73,3 @@ class NamedConnection:
 
     def __repr__(self) -> str:  # values stay out of logs
         return f"<NamedConnection {self.name} {self.type}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a connection cannot be pickled: it holds secrets")

@@ -8,7 +8,7 @@ import stat
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from jackfield.clock import Clock, SystemClock
 from jackfield.connections.reference_rules import ReferenceRules
@@ -17,6 +17,7 @@ from jackfield.errors import Detail, InvalidConnection
 from jackfield.fork import at_fork
 from jackfield.hooks import Plugins
 from jackfield.json_tools.pointers import child
+from jackfield.secrecy import SecretHolder
 
 _MAX_FILE = 64 * 1024
 _TRIES = 3
@@ -114,18 +115,15 @@ YOUNG = 10.0
 
 
 @dataclass(slots=True, repr=False)
-class _Slot:
+class _Slot(SecretHolder):
     """Cache entry of one secret. ``lock`` is held during a read, so that concurrent callers do not read it too."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     value: str | None = None
     read_at: float = 0.0
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("secrets cannot be pickled")
 
-
-class SecretCache:
+class SecretCache(SecretHolder):
     """Cache of secrets by reference. Thread-safe."""
 
     def __init__(self, clock: Clock, limit: int = LIMIT) -> None:
@@ -141,9 +139,6 @@ class SecretCache:
 
     def __len__(self) -> int:
         return len(self._slots)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("secrets cannot be pickled")
 
     def find(self, kind: str, target: object, read: Callable[[], str]) -> str:
         """Return the secret that ``target`` of ``kind`` names, from the cache or from ``read``. Errors are not cached."""

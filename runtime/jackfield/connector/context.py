@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 from jackfield.clock import Clock, Deadline
 from jackfield.connector.grants import Grants
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import Cancelled, Detail, Sent, Unavailable
+from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import ANYWHERE, Guard
 
 T = TypeVar("T")
@@ -218,7 +219,7 @@ class entered:  # noqa: N801 (used like a function; contextlib's decorator takes
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Minted:
+class Minted(SecretHolder):
     """Newly issued credential.
 
     ``value`` must be JSON, because processes share it through the database. ``expires_at`` is in seconds since 1970, or None if the
@@ -228,9 +229,6 @@ class Minted:
     value: Any
     expires_at: float | None = None
     secrets: tuple[str, ...] = ()
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a minted credential cannot be pickled: it holds secrets")
 
 
 class Leases(Protocol):
@@ -247,7 +245,7 @@ class Leases(Protocol):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class OpenContext:
+class OpenContext(SecretHolder):
     """Everything that a connection type is given for opening a client: identity, inputs, permissions, leases and caches.
 
     - ``connection``: None for inline values.
@@ -269,9 +267,6 @@ class OpenContext:
     leases: Leases
     guard: Guard = ANYWHERE
     grants: Grants | None = None
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an open context cannot be pickled: its environment and leases hold secrets")
 
     @property
     def invocation_id(self) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from jackfield.dataclass import dataclass
+from jackfield.secrecy import SecretHolder
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Grant:
+class Grant(SecretHolder):
     """Approval of a person, as the provider issued it: a refresh token, or a token that cannot be refreshed.
 
     ``value`` must be JSON, because processes share it through the database. ``secrets`` are the strings in ``value`` that must never be
@@ -22,9 +23,6 @@ class Grant:
     secrets: tuple[str, ...] = ()
     id: str = ""
     begun_at: float | None = None
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a grant cannot be pickled: it holds secrets")
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, NoReturn, Self
+from typing import Any, ClassVar, Literal, Self
 from urllib.parse import unquote, unquote_to_bytes
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
@@ -18,6 +18,7 @@ from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
 from jackfield.errors import Detail, InvalidConnection, InvalidOutput, Sent
 from jackfield.json_tools.pointers import pointer
 from jackfield.manifest import Authorizes, Serves
+from jackfield.secrecy import SecretHolder
 
 
 class DeclarationError(TypeError):
@@ -185,7 +186,7 @@ def _sentence(item: Mapping[str, Any]) -> str:
     return str(reason) if isinstance(reason, ValueError) else "is not valid"
 
 
-class Inputs(BaseModel):
+class Inputs(SecretHolder, BaseModel):
     """Inputs of an action. Field names are snake_case in Python and camelCase in JSON.
 
     A subclass's docstring describes the inputs as a whole.
@@ -196,14 +197,6 @@ class Inputs(BaseModel):
     def rules(self) -> Iterable[Detail]:
         """Yield a Detail for each fault that a schema cannot express. Runs before anything is sent; the default finds none."""
         return ()
-
-    def __repr__(self) -> str:  # inputs stay out of logs
-        return f"{type(self).__name__}(…)"
-
-    __str__ = __repr__
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("inputs cannot be pickled: they may hold secrets and messages")
 
 
 class Output(BaseModel):
@@ -230,7 +223,7 @@ class Output(BaseModel):
         )
 
 
-class ConnectionType(BaseModel):
+class ConnectionType(SecretHolder, BaseModel):
     """Values that a connector needs to authenticate, as fields, and the code that opens a client with them.
 
     Class attributes:
@@ -306,14 +299,6 @@ class ConnectionType(BaseModel):
 
     def revoke(self, context: OpenContext) -> None:
         """Tell the provider that the grant is no longer needed. The default does nothing."""
-
-    def __repr__(self) -> str:  # connection values stay out of logs
-        return f"{type(self).__name__}(…)"
-
-    __str__ = __repr__
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("connection values cannot be pickled: they hold secrets")
 
 
 def connection_values(model: type[ConnectionType], values: Mapping[str, Any], name: str | None) -> ConnectionType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from typing import Any, BinaryIO, NoReturn, Protocol, cast, get_args
+from typing import Any, BinaryIO, Protocol, cast, get_args
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema, core_schema
 from jackfield.connector.context import FileStore, current_call
 from jackfield.connector.models import OCTETS, File, read_file
 from jackfield.errors import InvalidOutput, Sent
+from jackfield.secrecy import SecretHolder
 
 _CHUNK = 1024 * 1024
 _ATOMS = frozenset({str, bytes, int, float, bool, type(None)})
@@ -94,7 +95,7 @@ def _read(value: object, info: ValidationInfo) -> StreamedFile:
     return StreamedFile(file.content, file.content_type)
 
 
-class OutputFile:
+class OutputFile(SecretHolder):
     """File returned by an action. For fields of ``Output``.
 
     ``content`` is bytes, a binary file, or an iterable of chunks, such as a response that is still being received: the runtime reads it
@@ -113,9 +114,6 @@ class OutputFile:
 
     def __repr__(self) -> str:
         return f"OutputFile({self.content_type!r})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a file that an action returns cannot be pickled: its content may be a stream")
 
     def without_storage(self) -> Mapping[str, Any]:
         """Return the file as it appears in the output where files cannot be stored. A subclass may put small content there.

@@ -10,7 +10,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
-from typing import Any, Generic, NoReturn, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from jackfield.secrecy import SecretHolder
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -44,7 +46,7 @@ class Epoch(Protocol):
         """Release what the epoch has opened."""
 
 
-class EpochCache(Generic[K, V]):
+class EpochCache(SecretHolder, Generic[K, V]):
     """Values read from a database, by key, until its epoch moves. ``epoch`` returns the present reading. At most ``limit`` values are
     kept, or that much in total as ``weigh`` counts them."""
 
@@ -54,9 +56,6 @@ class EpochCache(Generic[K, V]):
         self._weigh = weigh
         self._held: tuple[int, dict[K, V]] = (unlike(), {})
         self._weight = 0
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("cached values cannot be pickled: they may hold secrets")
 
     def find(self, key: K, read: Callable[[], V]) -> V:
         """Return the value under ``key``, which ``read`` returns if it is not known or may have changed."""

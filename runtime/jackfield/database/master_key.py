@@ -12,20 +12,20 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn
 
 from jackfield.database.durable import sync
 from jackfield.database.faults import DatabaseUnfit, WrongMasterKey
 from jackfield.database.sealing import KEY_BYTES, cipher, unwrap, wrap
 from jackfield.dataclass import dataclass
 from jackfield.failures import OnFailure
+from jackfield.secrecy import SecretHolder
 
 _FILE = "master.key"
 _HINT = "A key is 32 random bytes in base64: head -c 32 /dev/urandom | base64"
 _LARGEST = 64 * 1024
 
 
-class MasterKey:
+class MasterKey(SecretHolder):
     """One or more keys of 32 bytes: the first wraps, all unwrap. Their ids may be shown, the keys never."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
@@ -36,9 +36,6 @@ class MasterKey:
 
     def __repr__(self) -> str:
         return f"<MasterKey {', '.join(self._keys)}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a master key cannot be pickled: it is a secret")
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from jackfield.bounded_cache import BoundedCache
 from jackfield.clock import Clock, SystemClock
@@ -15,6 +15,7 @@ from jackfield.database.master_key import MasterKey
 from jackfield.database.statements import Row
 from jackfield.database.transaction import Transaction
 from jackfield.dataclass import dataclass
+from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from hmac import HMAC
@@ -35,14 +36,11 @@ _OF_ONE = f"SELECT {_COLUMNS} FROM data_keys WHERE master_key_id = :id {_IN_ORDE
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _DataKey:
+class _DataKey(SecretHolder):
     id: str
     cipher: AESGCM
     digest: HMAC
     """HMAC without data yet: copying it is cheaper than starting from the key."""
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a data key cannot be pickled")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,7 +52,7 @@ class _WorkspaceKeys:
     until: float
 
 
-class Vault:
+class Vault(SecretHolder):
     """Encryption of values with their workspace's data key, which is created on first use.
 
     Unwrapped data keys of the 1,000 most recently used workspaces are cached in memory.
@@ -69,9 +67,6 @@ class Vault:
 
     def __repr__(self) -> str:
         return f"<Vault of {self._database!r} with {self._master!r}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a vault cannot be pickled: it holds keys")
 
     def seal(self, workspace: str, aad_parts: tuple[str, ...], plaintext: bytes) -> bytes:
         """Seal ``plaintext`` for one place: the workspace and ``aad_parts`` (for a secret: connection, field, version). Adds 37 bytes.

@@ -11,13 +11,14 @@ import io
 import mmap
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 
 from jackfield.database.sealing import KEY_BYTES, cipher
 from jackfield.errors import Unavailable
 from jackfield.files.refusals import FileDamaged
+from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -34,7 +35,7 @@ SEGMENT = _CHUNKS * CHUNK
 SEALED_SEGMENT = _CHUNKS * (CHUNK + _TAG)
 
 
-class SealingWriter:
+class SealingWriter(SecretHolder):
     """Content being encrypted: ``write`` takes pieces of any size and passes whole segments on. ``stored`` is called before each."""
 
     def __init__(self, target: BlobWriter, stored: Callable[[int], None]) -> None:
@@ -49,9 +50,6 @@ class SealingWriter:
         self._segment = mmap.mmap(-1, SEALED_SEGMENT, access=mmap.ACCESS_COPY)
         self._filled = 0
         self._number = 0
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a file's key cannot be pickled")
 
     @property
     def digest(self) -> bytes:
@@ -97,7 +95,7 @@ class SealingWriter:
         self._filled = 0
 
 
-class SealedReader(io.RawIOBase):
+class SealedReader(SecretHolder, io.RawIOBase):
     """Decrypted content, readable and seekable like a file. Reads ahead up to one segment, so memory use is bounded.
 
     Reading raises ``FileDamaged`` if the content was changed or truncated, ``Unavailable`` if the store cannot be reached.
@@ -114,9 +112,6 @@ class SealedReader(io.RawIOBase):
         self._ahead: dict[int, bytes] = {}
         self._number = -1
         self._chunk = b""
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a file's key cannot be pickled")
 
     def readable(self) -> bool:
         """Return True."""

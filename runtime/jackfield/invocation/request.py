@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.hints import NextStep
 from jackfield.json_tools.pointers import pointer
+from jackfield.secrecy import SecretHolder
 
 DEFAULT_TIMEOUT = 60.0
 """Default deadline in seconds, for waiting, STS, retries and pages together."""
@@ -37,7 +38,7 @@ _INLINE = frozenset({"type", "values"})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Invocation:
+class Invocation(SecretHolder):
     """One request to run an action. ``connection`` is a name, inline ``{"type", "values"}`` or None; ``inputs`` are as received."""
 
     connector: str
@@ -59,9 +60,6 @@ class Invocation:
 
     def __repr__(self) -> str:  # inputs and inline values stay out of logs
         return f"Invocation({self.connector!r}, {self.action!r})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an invocation cannot be pickled: it may hold secrets and messages")
 
     @classmethod
     def from_json(cls, data: object) -> Invocation:

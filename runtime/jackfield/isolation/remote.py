@@ -19,6 +19,7 @@ from jackfield.isolation.egress import NamedHost, hosts_named
 from jackfield.isolation.hello import ActionFacts, Hello, TypeFacts
 from jackfield.isolation.questions import Plan, Question
 from jackfield.manifest import ActionManifest, Manifest
+from jackfield.secrecy import SecretHolder
 
 
 class Given:
@@ -93,7 +94,7 @@ def _asking(question: Question) -> Callable[..., Any]:
     return ask
 
 
-class RemoteConnection:
+class RemoteConnection(SecretHolder):
     """Values of a connection. Subclasses stand for the connection types of one connector."""
 
     channel: ClassVar[Channel]
@@ -117,12 +118,6 @@ class RemoteConnection:
         if self._hosts is None:
             self._hosts = hosts_named(self.schema, self.values)
         return self._hosts
-
-    def __repr__(self) -> str:  # connection values stay out of logs
-        return f"{type(self).__name__}(…)"
-
-    def __reduce__(self) -> Any:
-        raise TypeError("connection values cannot be pickled: they hold secrets")
 
     @classmethod
     def model_validate(cls, values: Mapping[str, Any]) -> Self:

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.connection_rows import PLACEHOLDER, Draft, refuse_large, secret_places
 from jackfield.connections.external_ids import generate, generated_fields
@@ -18,6 +18,7 @@ from jackfield.errors import Detail, InvalidConnection
 from jackfield.json_tools.pointers import child, names
 from jackfield.pipe.admit import Target, check_values
 from jackfield.redaction.marks import is_reference, masked
+from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from jackfield.connections.connection_types import Kind
@@ -123,16 +124,13 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ConnectionDraft:
+class ConnectionDraft(SecretHolder):
     """Validated draft, and the fields for which an External ID was generated."""
 
     kind: Kind
     draft: Draft
     made: tuple[str, ...]
     schemas: Schemas
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a draft cannot be pickled: it holds secrets")
 
     def find(self, _stored: NamedConnection, manifest: Manifest) -> Target:
         """Return the draft's target. It has no name, so that nothing of it is shared with the stored connection of that name.

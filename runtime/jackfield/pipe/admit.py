@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from jackfield.connections.connection_lookup import Connections
 from jackfield.connections.named_connection import NamedConnection, Origin
@@ -20,13 +20,14 @@ from jackfield.pipe.call_rules import permitted, seen_connection
 from jackfield.redaction.marks import confidential_values, secret_values
 from jackfield.redaction.redactor import Redactor
 from jackfield.schema.cache import Schemas
+from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from jackfield.access import Authorizer
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Target:
+class Target(SecretHolder):
     """Connection of an invocation.
 
     ``name`` is None for inline values. ``values`` are validated, with references unresolved. ``id`` is set for connections stored in the
@@ -46,9 +47,6 @@ class Target:
     """True if any of the values is or contains a secret reference; if not, no invocation needs to search them."""
     chosen: tuple[str, ...] = ()
     """Fields with an External ID that a caller over HTTP or MCP chose for an inline connection."""
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a target cannot be pickled: it holds secrets")
 
 
 def find_target(

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from jackfield.connections.connection_cache import ConnectionCache, ConnectionCaches
@@ -22,6 +22,7 @@ from jackfield.json_tools.walk import Nodes, Schema, extension, members, nodes
 from jackfield.pipe.admit import Target, check_values
 from jackfield.redaction.marks import confidential_values, secret_values
 from jackfield.schema.cache import Schemas
+from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import ANYWHERE, Guard
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ _NO_INPUTS: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class OpenConnection:
+class OpenConnection(SecretHolder):
     """Connection with resolved secrets, which opens a client for each attempt of a connector's actions."""
 
     kind: ConnectionType
@@ -121,9 +122,6 @@ class OpenConnection:
     """Drops the cached secrets that the connection refers to, after the provider has refused the credentials."""
     lasts: bool
     """True if nothing about it is asked again at the next call, as long as the connection's version is the same."""
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an opening cannot be pickled: it holds secrets")
 
     def context_for(self, call: Call, inputs: Mapping[str, Any] = _NO_INPUTS) -> OpenContext:
         """Build the context in which the connection type opens for one attempt."""

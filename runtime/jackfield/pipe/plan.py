@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from jackfield.access.visible_catalog import seen_catalog
 from jackfield.bounded_cache import BoundedCache
@@ -17,6 +17,7 @@ from jackfield.pipe.call_rules import find_called, require_call, sees_entry
 from jackfield.pipe.foreign_forms import translated
 from jackfield.pipe.settle import stored_secrets
 from jackfield.schema.steps import steps_of
+from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from jackfield.access.rules import Rules, Scope
@@ -44,7 +45,7 @@ _UNJUDGED = 8_000
 """Parts of an output without a schema that are masked in an event loop."""
 
 
-class Plan:
+class Plan(SecretHolder):
     """Parts that are constant for the calls of one action over one connection; used while manifest and target are the same objects.
 
     Code, validators and the open connection are found on first use: a call that is refused before imports nothing and compiles nothing.
@@ -76,9 +77,6 @@ class Plan:
         self._judge: CompiledSchema | None = None
         self._secrets: tuple[bool, SecretPlaces | None] | None = None
         self._opening: OpenConnection | None = None
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a plan cannot be pickled: it may hold secrets")
 
     @property
     def inputs(self) -> CompiledSchema:

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from typing import NoReturn
 
 from jackfield.redaction.needles import BASE64, LONG, Form, Needle
+from jackfield.secrecy import SecretHolder
 
 _FIRST = 12
 _GRAM = 4
 """Characters with which a needle begins, and those of them that are looked up in the text first, at every ninth place."""
 
 
-class Index:
+class Index(SecretHolder):
     """Finds what ``Needle.spans`` of each needle finds, with overlapping spans merged. ``others`` are too long to keep their needles."""
 
     __slots__ = ("_exact", "_folded", "_tokens", "others")
@@ -30,9 +30,6 @@ class Index:
         self._tokens = _Table([one for one in given if one.token])
         self._exact = _Table([one for one in given if not (one.token or one.folded)])
         self._folded = _Table([one for one in given if one.folded])
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an index cannot be pickled: it holds secrets")
 
     def spans(self, text: str, lowered: str) -> Iterator[tuple[int, int]]:
         """Yield the spans of all needles in ``text``, which is ``lowered`` in lower case."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import NoReturn
+
+from jackfield.secrecy import SecretHolder
 
 
 def octets(text: str) -> bytes:
@@ -113,7 +114,7 @@ BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 """Characters of Base64 in both alphabets (RFC 4648 §4 and §5)."""
 
 
-class Needle:
+class Needle(SecretHolder):
     """One text to search for. Not a dataclass, because its ``repr`` would show the secret.
 
     ``before`` and ``after`` mean that the Base64 character on that side holds some bits of the secret; ``token`` that letters or digits on
@@ -128,9 +129,6 @@ class Needle:
         self.before = before
         self.after = after
         self.token = token
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a needle cannot be pickled: it is a secret")
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield its spans in ``text``; overlapping ones are merged."""
@@ -159,7 +157,7 @@ class Needle:
         return end
 
 
-class Form:
+class Form(SecretHolder):
     """One secret with its needles, which are built for the first text that is long enough.
 
     ``size`` is the minimum number of characters in which the secret can appear.
@@ -177,9 +175,6 @@ class Form:
         self.size = least if bare.isascii() else max(least // 4, 1)
         self._needles: tuple[Needle, ...] | None = None
         self._texts: tuple[list[str], list[str]] | None = None
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a form cannot be pickled: it holds a secret")
 
     @property
     def needles(self) -> Iterable[Needle]:

@@ -13,6 +13,7 @@ from jackfield.errors import CODES
 from jackfield.redaction.escapes import Family, View, families, lowered, views
 from jackfield.redaction.marks import MASK
 from jackfield.redaction.needles import Form
+from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from jackfield.redaction.index import Index
@@ -28,7 +29,7 @@ _SHORT_TEXT = 1000
 """Searches without an index of more secrets, and the characters that count as one search."""
 
 
-class Redactor:
+class Redactor(SecretHolder):
     """Replacer of secrets, and of their encoded forms, by ``***``. Immutable; ``repr`` shows a count, pickle refuses.
 
     It finds the secret itself: trimmed or not, in either Unicode normal form, with either line end, indented, and in any case if it has 8
@@ -211,9 +212,6 @@ class Redactor:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Redactor:
         return self
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a Redactor holds secrets and cannot be pickled")
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("a Redactor is immutable; see extended()")

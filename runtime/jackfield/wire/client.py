@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import NoReturn
 
 from jackfield.errors import Sent
+from jackfield.secrecy import SecretHolder
 from jackfield.wire.connection import Connection, Limit, Target, WireSettings, connect, proxy_fields
 from jackfield.wire.faults import Kind, WireFault, garbled
 from jackfield.wire.head import Fields, values_of, write_head
@@ -20,16 +20,13 @@ _REDIRECTION = 300
 """First status that is not a success."""
 
 
-class Wire:
+class Wire(SecretHolder):
     """Requests to any servers over connections with the same settings. Thread-safe; never repeats a request."""
 
     def __init__(self, settings: WireSettings) -> None:
         self._settings = settings
         self._pool = Pool(settings.kept, settings.idle)
         self._login = proxy_fields(settings.proxy_login)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("open connections cannot be pickled")
 
     def send(
         self,

@@ -7,10 +7,10 @@ import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
-from typing import NoReturn
 
 from jackfield.connector import Call, Deadline, JackfieldError, Sent, TimedOut, Unavailable, Warmup, current_call, exhausted
 from jackfield.dataclass import dataclass
+from jackfield.secrecy import SecretHolder
 from jackfield_aws_ses.addresses import Mailbox
 from jackfield_aws_ses.compose import Composed
 from jackfield_aws_ses.headers import fold
@@ -108,7 +108,7 @@ def connect(server: Server, trust: ssl.SSLContext, login: Login, deadline: Deadl
     return session
 
 
-class SmtpClient:
+class SmtpClient(SecretHolder):
     """Client that sends over a pool's connections. Created for each attempt, so it only references shared objects."""
 
     __slots__ = ("_call", "_pool", "account", "server", "warmup")
@@ -122,9 +122,6 @@ class SmtpClient:
 
     def __repr__(self) -> str:
         return "SmtpClient()"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("SMTP clients cannot be pickled: they hold open connections")
 
     def send(self, email: Email) -> str:
         """Send the message and return the id assigned by Amazon SES.

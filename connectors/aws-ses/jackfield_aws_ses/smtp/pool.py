@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
+
+from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
     from jackfield.connector import Clock, Deadline
@@ -20,7 +22,7 @@ KEPT = 64
 """Maximum number of idle connections: one per worker thread."""
 
 
-class Pool:
+class Pool(SecretHolder):
     """Pool of idle connections; thread-safe. A connection in use belongs to its user."""
 
     def __init__(self, connect: Callable[[Deadline], Session], clock: Clock) -> None:
@@ -29,9 +31,6 @@ class Pool:
         self._idle: list[tuple[Session, float]] = []
         self._lock = threading.Lock()
         self._closing = weakref.finalize(self, _close, self._idle)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("open connections cannot be pickled: they are signed in")
 
     def take(self, deadline: Deadline) -> Session | None:
         """Return the most recently used connection, with a new ``deadline``; None if none is fresh enough."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
 
 from jackfield.connector import ANYWHERE, Guard, InvalidConnection
 from jackfield.dataclass import dataclass, field
+from jackfield.secrecy import SecretHolder
 
 THROTTLED_PORT = 25
 THROTTLED = "AWS throttles port 25 and blocks it on most EC2 instances."
@@ -42,15 +42,12 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class Login(SecretHolder):
     """A user name and its password. ``derived`` is set if the password was derived from a secret access key."""
 
     username: str = field(repr=False)
     password: str = field(repr=False)
     derived: bool = False
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a login cannot be pickled: it holds a password")
 
 
 def trust(environment: Mapping[str, str]) -> ssl.SSLContext:

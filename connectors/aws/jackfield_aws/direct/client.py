@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
+from jackfield.secrecy import SecretHolder
 from jackfield_aws.client_hooks import watch
 from jackfield_aws.direct.calls import Calls
 from jackfield_aws.direct.light import light_service
@@ -40,7 +41,7 @@ def open_client(spec: ClientSpec, *, begins: bool, read_timeout: float = READ_TI
     return DirectClient(calls)
 
 
-class DirectClient:
+class DirectClient(SecretHolder):
     """Client with the methods, exceptions, paginators and metadata of botocore's."""
 
     def __init__(self, calls: Calls) -> None:
@@ -76,6 +77,3 @@ class DirectClient:
 
     def __repr__(self) -> str:
         return f"<DirectClient of {self._calls.service_name}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("AWS clients cannot be pickled: they hold secrets")

@@ -6,13 +6,14 @@ import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from botocore.auth import SIGNED_HEADERS_BLACKLIST
 from botocore.utils import normalize_url_path
 
 from jackfield.dataclass import dataclass
+from jackfield.secrecy import SecretHolder
 
 _ALGORITHM, _END = "AWS4-HMAC-SHA256", "aws4_request"
 _EMPTY = sha256(b"").hexdigest()
@@ -45,7 +46,7 @@ class Scope:
     name: str
 
 
-class Signer:
+class Signer(SecretHolder):
     """Signs requests. It keeps at most 16 derived keys, which are secrets: it shows none of them, and cannot be pickled."""
 
     __slots__ = ("_keys",)
@@ -55,9 +56,6 @@ class Signer:
 
     def __repr__(self) -> str:
         return f"Signer({len(self._keys)} keys)"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a signer cannot be pickled: it holds secrets")
 
     def sign(
         self, method: str, path: str, query: str, headers: dict[str, str], body: bytes, credentials: Credentials, scope: Scope, host: str

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 from urllib.parse import quote_plus
 
 from pydantic import ConfigDict
 
 from jackfield.connector import Account, Detail, Field, InvalidConnection, Minted, OpenContext, Step, pointer
 from jackfield.dataclass import replace
+from jackfield.secrecy import SecretHolder
 from jackfield_http.client import HttpClient
 from jackfield_http.connection_types import HttpConnection
 from jackfield_http.oauth2 import fetch_token
@@ -124,7 +125,7 @@ def _filled(url: str, name: str, value: str, key: str) -> str:
     return url.replace(place, value)
 
 
-class BoundClient:
+class BoundClient(SecretHolder):
     """Clients of one attempt, one for each server that it talks to."""
 
     def __init__(self, context: OpenContext, settings: ClientSettings, sign_in: SignIn, url_of: Callable[[int], Url]) -> None:
@@ -133,9 +134,6 @@ class BoundClient:
         self._sign_in = sign_in
         self._url_of = url_of
         self._main = HttpClient(context, settings, sign_in)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("HTTP clients cannot be pickled: they hold secrets")
 
     def of(self, number: int) -> HttpClient:
         """Return the client of a server of the manifest."""

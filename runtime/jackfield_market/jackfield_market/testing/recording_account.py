@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import SystemClock
@@ -15,18 +15,16 @@ from jackfield.errors import InvalidInvocation
 from jackfield.hooks import Plugins
 from jackfield.manifest import Manifest
 from jackfield.resources.storage import Storage
+from jackfield.secrecy import SecretHolder
 from jackfield_market.testing.driving import URL
 
 
 @dataclass(frozen=True, repr=False)
-class RecordingAccount:
+class RecordingAccount(SecretHolder):
     """Values of a connection, secrets resolved. ``name`` is the connection's."""
 
     name: str
     given: Mapping[str, Any]
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("the connection cannot be pickled: it holds secrets")
 
     @classmethod
     def named(cls, name: str, catalog: Catalog, manifest: Manifest, environment: Mapping[str, str] = os.environ) -> RecordingAccount:
