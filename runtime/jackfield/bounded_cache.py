@@ -7,21 +7,20 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.secrecy import SecretHolder
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class BoundedCache(SecretHolder, Generic[K, V]):
+class BoundedCache(ProcessLocal, SecretHolder, Generic[K, V]):
     """Thread-safe LRU cache of at most ``limit`` values."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._values: OrderedDict[K, V] = OrderedDict()
         self._lock = threading.Lock()
-        at_fork(self)
 
     def __len__(self) -> int:
         return len(self._values)

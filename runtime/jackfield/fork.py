@@ -1,7 +1,7 @@
 """``os.register_at_fork`` for objects, held by weak references: locks, threads and connections belong to one process.
 
 A forked child has copies of its parent's sockets and locks, and the threads that held those locks do not exist there to release them. Each
-object that owns such a resource registers here and is reset before the child runs any other code.
+object that owns such a resource is a ``ProcessLocal``, which is reset before the child runs any other code.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from operator import methodcaller
 from weakref import WeakKeyDictionary
 
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
@@ -39,6 +41,31 @@ def at_fork(
 ) -> None:
     """Call ``before(owner)`` and ``parent(owner)`` around each fork, and ``child(owner)`` in the child, for as long as the owner lives."""
     _OWNERS[owner] = (before, parent, child)
+
+
+class ProcessLocal:
+    """Base of objects with locks, threads or connections. Each begins anew in a forked child, from the end of its ``__init__`` on."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        make: Callable[..., None] | None = vars(cls).get("__init__")
+        if make is None:
+            return
+
+        @wraps(make)
+        def init(self: ProcessLocal, *given: Any, **named: Any) -> None:
+            make(self, *given, **named)
+            at_fork(self, child=methodcaller("_leave_to_parent"))
+
+        cls.__init__ = init  # type: ignore[assignment,method-assign]
+
+    def _leave_to_parent(self) -> None:
+        """Let go of what belongs to the parent, in a forked child."""
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Replace what belongs to one process; by default the locks."""
+        new_locks(self)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol, Self
 
 from jackfield.failures import Raised, attempt
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.invocation import Invocation, Meta
 
 _PROJECT = "jackfield"
@@ -90,7 +90,7 @@ class Point(Protocol):
         """Attribute of the module that is the plugin; empty if it is the module."""
 
 
-class Plugins:
+class Plugins(ProcessLocal):
     """Plugins of one runtime: installed ones and those passed to it. ``points`` are entry points as (name, module, attribute)."""
 
     def __init__(self, points: Iterable[tuple[str, str, str]] = (), given: Sequence[object] = ()) -> None:
@@ -99,7 +99,6 @@ class Plugins:
         self._relays: dict[str, Any] = {}
         self._has: dict[str, bool] = {}
         self._lock = threading.Lock()
-        at_fork(self)
 
     @classmethod
     def of(cls, points: Iterable[Point], given: Iterable[object] = ()) -> Self:

@@ -18,7 +18,7 @@ from jackfield.connections.connection_lookup import sources_from
 from jackfield.connections.secret_references import Secrets
 from jackfield.errors import Cancelled, JackfieldError
 from jackfield.files.store import FileLimits, Files
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.hooks import Plugins
 from jackfield.invocation import DEFAULT_TIMEOUT, Meta, Result
 from jackfield.isolation.children import Children
@@ -61,7 +61,7 @@ _WORKERS = 64
 _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
 
 
-class Jackfield(SecretHolder):
+class Jackfield(ProcessLocal, SecretHolder):
     """Runtime of one workspace. Thread-safe; one instance serves a whole process.
 
     With a database, the workspace must exist; ``default`` always exists.
@@ -126,7 +126,6 @@ class Jackfield(SecretHolder):
         self._in_thread = InThread(self.clock, self._loop)
         self._in_time = InThread(self.clock, self._loop, self._on_time, self._turn)
         self._begin_anew()
-        at_fork(self, child=Jackfield._begin_anew)
         # without a journal nothing is cancelled by its id, so all invocations share one event
         self._never_cancelled = None if self.storage.enabled else threading.Event()
 

@@ -375,10 +375,10 @@ _OF_ENDS = re.compile(r"runtime/jackfield/(cli|surfaces)/|runtime/jackfield_dapr
 
 
 def test_what_holds_a_lock_is_renewed_in_a_forked_child() -> None:
-    """Each module that makes a lock or a thread registers with ``jackfield.fork``, or is listed with the reason why it need not."""
+    """Each module that makes a lock or a thread makes it for a ``ProcessLocal``, or is listed with the reason why it need not."""
     holding = found(r"threading\.(R?Lock|Condition|Semaphore|BoundedSemaphore|Thread)\(|@cached_property", SHIPPED)
     paths = {line.partition(":")[0] for line in holding}
-    renewed = {line.partition(":")[0] for line in found(r"\bat_fork\(", SHIPPED)}
+    renewed = {line.partition(":")[0] for line in found(r"\bat_fork\(|\(ProcessLocal\b", SHIPPED)}
     assert {path for path in paths - renewed - set(OF_ONE_PROCESS) if not _OF_ENDS.search(path)} == set()
     assert set(OF_ONE_PROCESS) <= paths
 

@@ -21,16 +21,15 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, Protocol
 from urllib3.util.connection import allowed_gai_family
 
 from jackfield.connector import ANYWHERE, Deadline, Guard, JackfieldError, Sent, bounded_answer, exhausted
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield_aws.limits import current_deadline
 
 
-class Watch:
+class Watch(ProcessLocal):
     """Watchdog that shuts sockets down at their deadlines. Its thread starts with the first socket."""
 
     def __init__(self) -> None:
         self._begin_anew()
-        at_fork(self, child=Watch._begin_anew)
 
     def _begin_anew(self) -> None:
         """Reset the state after a fork: the child has neither the thread nor a reliably free lock, and the sockets are its parent's."""

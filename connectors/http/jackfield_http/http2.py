@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore2
 
 from jackfield.connector import Guard, JackfieldError, Sent, WireSettings, exhausted
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.faults import refuses_client
 from jackfield.wire.guard import connected
@@ -81,7 +81,7 @@ class Http2Reply:
         self._response.close()
 
 
-class Http2Wire(SecretHolder):
+class Http2Wire(ProcessLocal, SecretHolder):
     """Pool of connections that offer HTTP/2 to servers over TLS. Thread-safe; closed with its last reference."""
 
     def __init__(self, settings: WireSettings) -> None:
@@ -89,7 +89,6 @@ class Http2Wire(SecretHolder):
         self._pool = _pool(settings)
         self._starting = threading.Lock()
         """Held by the request that is about to leave: httpcore2 lets two threads take the same stream, and one table of headers."""
-        at_fork(self)
         weakref.finalize(self, _close, self._pool, os.getpid()).atexit = False
 
     def send(

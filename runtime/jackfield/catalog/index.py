@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog.postings import Draft, Table
 from jackfield.catalog.words import Keep, Words
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _CONNECTORS = 200
 """Connectors from which the index is made in a process of its own, so that this one does not keep the memory that it takes."""
 
 
-class ActionIndex:
+class ActionIndex(ProcessLocal):
     """Index of the actions of a catalog, without broken connectors. Searches block until ``build`` has finished.
 
     ``for_operator`` adds what only the operator's own surfaces are offered.
@@ -39,10 +39,9 @@ class ActionIndex:
         """Called when another process begins to make the index."""
         self._built: int | None = None
         self._known: tuple[Words, list[Entry]] | None = None
-        self._reset()
-        at_fork(self, child=ActionIndex._reset)
+        self._begin_anew()
 
-    def _reset(self) -> None:
+    def _begin_anew(self) -> None:
         """Discard an index that the parent of a fork has only partly built."""
         self._lock = threading.Lock()
         if self._built is None:

@@ -19,7 +19,7 @@ from jackfield.catalog.versions import choose
 from jackfield.dataclass import dataclass
 from jackfield.errors import Unavailable, UnknownConnector, did_you_mean
 from jackfield.failures import contained
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.hints import NextStep
 from jackfield.local import home
 from jackfield.manifest import Manifest
@@ -72,7 +72,7 @@ class _Mismatch(Exception):
     """Difference between a connector's code and its manifest."""
 
 
-class Catalog:
+class Catalog(ProcessLocal):
     """Installed connectors. Reading a manifest imports no connector code; a broken connector does not affect the others.
 
     Of versions installed side by side, the first of ``points`` is the default. ``loader`` returns the code of those that have their own
@@ -102,9 +102,8 @@ class Catalog:
         self._failures: dict[EntryPoint, dict[str, str]] = {}
         self._lock = threading.Lock()
         self._locks: dict[EntryPoint, threading.Lock] = {}
-        at_fork(self, child=Catalog._renew_locks)
 
-    def _renew_locks(self) -> None:
+    def _begin_anew(self) -> None:
         """Replace the locks in a forked child: threads that hold them do not exist there."""
         self._lock = threading.Lock()
         self._locks = {}

@@ -13,7 +13,7 @@ from jackfield.connector.context import Minted
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import Cancelled, Sent, TimedOut, Unavailable
 from jackfield.failures import OnFailure, Raised, attempt
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.redaction.redactor import Redactor, put_in_force
 from jackfield.secrecy import SecretHolder
 
@@ -216,14 +216,13 @@ def _awaited(flight: _Flight, deadline: Deadline) -> Minted | None:
     return flight.minted
 
 
-class ConnectionCaches:
+class ConnectionCaches(ProcessLocal):
     """Caches of one process, limited in number: the least recently used connection is evicted first."""
 
     def __init__(self, clock: Clock, limit: int = 1000) -> None:
         self._clock = clock
         self._limit = limit
         self._begin_anew()
-        at_fork(self, child=ConnectionCaches._begin_anew)
         self.mints = {"leased": 0, "failed": 0}
         """Number of credentials requested from providers, by outcome."""
 

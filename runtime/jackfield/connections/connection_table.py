@@ -23,7 +23,7 @@ from jackfield.database.faults import damaged_settings
 from jackfield.database.settings_seals import checked_settings
 from jackfield.database.stored_values import parsed_object
 from jackfield.errors import Detail, InvalidConnection, JackfieldError, UnknownConnection
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.hints import NextStep
 from jackfield.secrecy import SecretHolder
 
@@ -85,7 +85,7 @@ class VersionConflict(InvalidConnection):
     http_status = 409
 
 
-class ConnectionTable(SecretHolder):
+class ConnectionTable(ProcessLocal, SecretHolder):
     """Stored connections of ``workspace`` alone: every statement carries it. Thread-safe.
 
     Each secret is sealed for its place (connection, field, version), so none can be moved to another; each connection has a seal over
@@ -103,7 +103,6 @@ class ConnectionTable(SecretHolder):
         self._all: EpochCache[str, Sequence[tuple[str, str]]] = EpochCache(database.epoch, _NAMES, len)
         self._access: EpochCache[str, HostAccess] = EpochCache(database.epoch, 1)
         self._lock = threading.Lock()
-        at_fork(self)
         self.file_tests = FileTests(database, vault, workspace)
         self.approvals = (
             grants.GrantTable(database, vault, workspace, clock), authorizations.Authorizations(database, vault, workspace, clock),

@@ -14,7 +14,7 @@ from jackfield.clock import Clock, SystemClock
 from jackfield.connections.reference_rules import ReferenceRules
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidConnection
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.hooks import Plugins
 from jackfield.json_tools.pointers import child
 from jackfield.secrecy import SecretHolder
@@ -123,14 +123,13 @@ class _Slot(SecretHolder):
     read_at: float = 0.0
 
 
-class SecretCache(SecretHolder):
+class SecretCache(ProcessLocal, SecretHolder):
     """Cache of secrets by reference. Thread-safe."""
 
     def __init__(self, clock: Clock, limit: int = LIMIT) -> None:
         self._clock = clock
         self._limit = limit
         self._begin_anew()
-        at_fork(self, child=SecretCache._begin_anew)
 
     def _begin_anew(self) -> None:
         """Forget all secrets: in a forked child, a read by another thread would never end."""

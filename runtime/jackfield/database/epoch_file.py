@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 
 from jackfield.database.epoch import unlike
 from jackfield.errors import JackfieldError
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 
 SUFFIX = "-epoch"
 """Ending of the file's name, after that of the database."""
@@ -31,7 +31,7 @@ _GENERATION = 1 << 64
 _NOTHING = nullcontext()
 
 
-class EpochFile:
+class EpochFile(ProcessLocal):
     """Readings of the SQLite database at ``path``. ``committed`` returns the number in it, ``settle`` has it raised by a later commit."""
 
     is_near = True
@@ -46,7 +46,6 @@ class EpochFile:
         self._known = self._view, 0, 0.0, 0
         self._unsettled_since: float | None = None
         self._lock = threading.Lock()
-        at_fork(self)
 
     def read(self) -> int:
         """Return the present reading."""

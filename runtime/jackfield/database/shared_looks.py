@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from jackfield.clock import patience
 from jackfield.database.epoch import unlike
 from jackfield.errors import JackfieldError
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,7 +22,7 @@ _LONGEST = 30.0
 _HELD: ContextVar[tuple[SharedLooks, int] | None] = ContextVar("reading", default=None)
 
 
-class SharedLooks:
+class SharedLooks(ProcessLocal):
     """Readings of a database on a server. ``committed`` makes the query; it returns None if there is no number."""
 
     is_near = False
@@ -30,7 +30,6 @@ class SharedLooks:
     def __init__(self, committed: Callable[[], int | None]) -> None:
         self._committed = committed
         self._begin_anew()
-        at_fork(self, child=SharedLooks._begin_anew)
 
     def _begin_anew(self) -> None:
         self._condition = threading.Condition()

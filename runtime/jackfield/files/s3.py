@@ -20,7 +20,7 @@ from obstore.store import S3Store
 
 from jackfield.errors import InvalidInvocation, JackfieldError, Unavailable
 from jackfield.files.refusals import FileDamaged
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 
 if TYPE_CHECKING:
     from jackfield.files.blobs import BlobWriter
@@ -43,7 +43,7 @@ _RETRY = {
 }
 
 
-class S3Blobs:
+class S3Blobs(ProcessLocal):
     """Store in a bucket, under a prefix. The client is created on first use, in the process that uses it."""
 
     is_shared = True
@@ -55,7 +55,6 @@ class S3Blobs:
         self._config = config
         self._store: S3Store | None = None
         self._inherited = False
-        at_fork(self, child=S3Blobs._leave_to_parent)
 
     def __repr__(self) -> str:  # the configuration holds credentials
         return f"<S3Blobs {self.location}>"

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jackfield.errors import Sent, Unavailable
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 
 if TYPE_CHECKING:
     from jackfield.catalog import EntryPoint
@@ -29,7 +29,7 @@ _MORE_FACTS = 256 * 1024
 _MOST_SUPERVISORS = 1000
 
 
-class Children:
+class Children(ProcessLocal):
     """Child processes of the isolated connectors of one catalog. Before the first of them is loaded, nothing is imported or started."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -40,7 +40,6 @@ class Children:
         self._threads: list[LazyThreads] = []
         self._ends: Counter[str] = Counter()
         self._lock = threading.Lock()
-        at_fork(self)
 
     def load(self, manifest: Manifest, point: EntryPoint) -> RemoteConnector:
         """Start the connector that ``point`` names in a child, and return its stand-in.

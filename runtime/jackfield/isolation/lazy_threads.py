@@ -7,21 +7,20 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import ParamSpec, TypeVar
 
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.resources.threads import Threads
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class LazyThreads(Executor):
+class LazyThreads(ProcessLocal, Executor):
     """Executor without threads until it is used. Calls of a connector that hang take threads of no other connector."""
 
     def __init__(self, most: int, name: str) -> None:
         self._most = most
         self._name = name
         self._begin_anew()
-        at_fork(self, child=LazyThreads._begin_anew)
 
     def _begin_anew(self) -> None:
         """Reset in a forked process, which has none of the threads."""

@@ -9,7 +9,7 @@ from collections import OrderedDict, deque
 from typing import Any
 
 from jackfield.connector.context import Minted
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.isolation.shares import LeaseShare
 
 _HELD = 64
@@ -73,7 +73,7 @@ class Session:
         return cleaned
 
 
-class Sessions:
+class Sessions(ProcessLocal):
     """Sessions of the connections that are open in this process."""
 
     def __init__(self) -> None:
@@ -81,7 +81,6 @@ class Sessions:
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()  # a connection may be dropped, by the garbage collector, while this thread holds it
         self._listeners: weakref.WeakSet[Dropped] = weakref.WeakSet()
-        at_fork(self)
 
     def find(self, leases: Any) -> Session:
         """Return the session of a connection, whose identity is its cache of leases."""

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from jackfield.clock import patience
 from jackfield.errors import Sent, Unavailable
 from jackfield.failures import Raised, attempt
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.isolation.hello import Hello
 from jackfield.isolation.kernel import return_large_blocks
 from jackfield.isolation.limits import LAYERS
@@ -37,7 +37,7 @@ _CPU_SECONDS = 1800.0
 """CPU time after which a child is replaced; the kernel ends it at twice that."""
 
 
-class Supervisor:
+class Supervisor(ProcessLocal):
     """Keeper of the child of one connector version, or of one workspace's child of it.
 
     ``note_end`` is told of each child that has ended by itself, ``make_room`` of each one that has started.
@@ -62,7 +62,6 @@ class Supervisor:
         self._described: Hello | None = None
         self._has_warned = False
         self._begin_anew()
-        at_fork(self, child=Supervisor._leave_to_parent)
 
     def _begin_anew(self) -> None:
         self._lines = Lines(self.program.name, self.sessions.clean)
@@ -269,13 +268,12 @@ class Supervisor:
             child.wait(2.0)
 
 
-class WatchThread:
+class WatchThread(ProcessLocal):
     """Thread that starts the children of this process and looks after them once a second, while there are any."""
 
     def __init__(self) -> None:
         self._ticks: list[Callable[[], object]] = []
         self._begin_anew()
-        at_fork(self, child=WatchThread._begin_anew)
 
     def _begin_anew(self) -> None:
         self._thread: threading.Thread | None = None

@@ -14,7 +14,7 @@ from jackfield.database import sealing
 from jackfield.database.row_unit import RowUnit
 from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import Cancelled, Internal, InvalidInvocation, TimedOut, Unavailable
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.hints import NextStep
 from jackfield.journal import statements as sql
 from jackfield.journal import terms
@@ -49,7 +49,7 @@ _JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 Unit = Callable[["Transaction"], int]
 
 
-class Journal:
+class Journal(ProcessLocal):
     """Store of one workspace's invocations. Methods that return a unit leave its commit to the caller.
 
     ``retention`` returns the retention of a finished entry in seconds.
@@ -69,7 +69,6 @@ class Journal:
         self._recovery: Recovery | None = None
         self._upkeep: Upkeep | None = None
         self._found: Instance | None = None
-        at_fork(self, child=Journal._leave_to_parent)
 
     def fingerprint(self, request: Mapping[str, Any]) -> str:
         """Compute a keyed hash that identifies a request; secrets in the request cannot be recovered from it."""

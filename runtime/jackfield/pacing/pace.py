@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.connector.context import Call, entered
 from jackfield.failures import Raised, attempt
-from jackfield.fork import at_fork, new_locks
+from jackfield.fork import ProcessLocal, new_locks
 from jackfield.pacing.line import LEASE, Line
 from jackfield.pacing.rows import DatabaseRow, MemoryRow, PaceRow, pace_key
 from jackfield.pacing.state import UNANSWERED, Grant, Lease, PaceState, Request
@@ -36,7 +36,7 @@ _PARTS = 256
 """Maximum number of parts of one action over one connection, such as buckets, whose pace is kept."""
 
 
-class Pace:
+class Pace(ProcessLocal):
     """Pace as this process sees it. Thread-safe; callers that ask at once share one transaction.
 
     A process that calls often leases the places that it is going to need, and hands them out from memory. ``learns``: nobody states limits,
@@ -58,7 +58,6 @@ class Pace:
         self._asked = self._demand = 0.0
         self._asked_since = float("-inf")
         self._learns, self._free, self._free_since = learns, 0, float("-inf")
-        at_fork(self, child=Pace._leave_to_parent)
 
     def free(self) -> bool:
         """Count a call and return True if nothing limits it, and nobody states limits that it would count in."""
@@ -226,7 +225,7 @@ class Pace:
         return value
 
 
-class Paces:
+class Paces(ProcessLocal):
     """Paces of one workspace. ``database`` returns its database; None keeps them in this process."""
 
     def __init__(self, workspace: str, database: Callable[[], Database | None], clock: Clock) -> None:
@@ -234,7 +233,6 @@ class Paces:
         self._database = database
         self._clock = clock
         self._begin_anew()
-        at_fork(self, child=Paces._begin_anew)
 
     def _begin_anew(self) -> None:
         self._found: OrderedDict[tuple[str, str, str], Pace] = OrderedDict()
@@ -260,14 +258,13 @@ class Paces:
         return Pace(row, self._clock, is_fast=False)
 
 
-class _Parts:
+class _Parts(ProcessLocal):
     """Paces of the parts of one action over one connection; those unused for longest are dropped first. Thread-safe."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._paces: OrderedDict[str, Pace] = OrderedDict()
         self._lock = threading.Lock()
-        at_fork(self)
 
     def find(self, part: str) -> Pace:
         """Return the pace of a part."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from jackfield.errors import Unavailable
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.pacing.state import PaceState
 
 if TYPE_CHECKING:
@@ -57,14 +57,13 @@ class PaceRow(Protocol):
         """Return the seconds by which the row's clock, which has just shown ``now``, is ahead of this process's monotonic one."""
 
 
-class MemoryRow:
+class MemoryRow(ProcessLocal):
     """State in this process."""
 
     def __init__(self, clock: Clock, state: PaceState | None = None) -> None:
         self._clock = clock
         self._state = state or PaceState()
         self._lock = threading.Lock()
-        at_fork(self)
 
     def change(self, change: Callable[[PaceState, float], T]) -> tuple[T, PaceState, float]:
         """Apply ``change`` by this process's clock."""

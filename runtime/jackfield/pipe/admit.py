@@ -12,7 +12,7 @@ from jackfield.connections.named_connection import NamedConnection, Origin
 from jackfield.connections.secret_references import reference_paths
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, did_you_mean
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.hints import NextStep
 from jackfield.invocation import Invocation
 from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
@@ -144,7 +144,7 @@ def _only_target(
     raise InvalidInvocation("1 member of the invocation is not valid", details=[Detail("/connection", reason, "required")], hint=hint)
 
 
-class Targets:
+class Targets(ProcessLocal):
     """Cache of the targets of stored connections, so that values are validated once. An entry is valid for the same connection object."""
 
     def __init__(self, schemas: Schemas, limit: int = 2000) -> None:
@@ -152,7 +152,6 @@ class Targets:
         self._limit = limit
         self._cache: OrderedDict[tuple[str, str, str], tuple[NamedConnection, Target]] = OrderedDict()
         self._lock = threading.Lock()
-        at_fork(self)
 
     def find(self, stored: NamedConnection, manifest: Manifest) -> Target:
         """Return the target for a stored connection and a connector.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import Sent, Unavailable
 from jackfield.failures import attempt_foreign
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 
 if TYPE_CHECKING:
     import asyncio
@@ -91,12 +91,11 @@ class _Helper:
                 return
 
 
-class OnTime:
+class OnTime(ProcessLocal):
     """Threads of one runtime for calls that are not awaited beyond their deadline, and the number of those that still run."""
 
     def __init__(self) -> None:
         self._begin_anew()
-        at_fork(self, child=OnTime._begin_anew)
 
     def _begin_anew(self) -> None:
         self._lock = threading.Lock()

@@ -10,7 +10,7 @@ from jackfield.access.visible_catalog import seen_catalog
 from jackfield.bounded_cache import BoundedCache
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.invocation import Invocation, check_depth, decode
 from jackfield.pipe.admit import find_target
 from jackfield.pipe.call_rules import find_called, require_call, sees_entry
@@ -184,7 +184,7 @@ class _Served:
     """True if the workspace keeps the inputs of its invocations."""
 
 
-class Plans:
+class Plans(ProcessLocal):
     """Plans of one workspace: what a caller may call, over which connection. Limited in number: the one made first is dropped first."""
 
     def __init__(
@@ -201,9 +201,9 @@ class Plans:
         self.targets, self.opener = targets, opener
         self._epoch, self._limit = epoch, limit
         self._begin_anew()
-        at_fork(self, child=Plans._begin_anew)  # open connections are the parent's
 
     def _begin_anew(self) -> None:
+        """Keep no plans, also in a forked child: open connections are the parent's."""
         self._plans: BoundedCache[tuple[str, str, str, str | None], Plan] = BoundedCache(self._limit)
         self._served: BoundedCache[Asked, _Served] = BoundedCache(self._limit)
 

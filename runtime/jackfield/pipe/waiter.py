@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from jackfield.clock import Clock, Deadline, patience
 from jackfield.errors import JackfieldError, Sent
 from jackfield.failures import Raised, attempt_foreign, contained
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.pipe.on_time import GRACE
 
 if TYPE_CHECKING:
@@ -67,13 +67,12 @@ class Waiter(Protocol):
         """Commit a unit, grouped with concurrent ones, and return its value once it is on disk."""
 
 
-class LoopThread:
+class LoopThread(ProcessLocal):
     """Event loop in its own thread, started on first use, for ``async def`` actions of synchronous callers."""
 
     def __init__(self) -> None:
         self._inherited: list[object] = []
         self._begin_anew()
-        at_fork(self, child=LoopThread._leave_to_parent)
 
     def _begin_anew(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None

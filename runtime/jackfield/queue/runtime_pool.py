@@ -13,7 +13,7 @@ from jackfield.access.workspaces import UnknownWorkspace
 from jackfield.catalog import Catalog, entry_points
 from jackfield.clock import Clock, SystemClock
 from jackfield.files.store import FileLimits, Files
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.hooks import Plugins
 from jackfield.invocation import Result
 from jackfield.isolation.children import Children
@@ -43,7 +43,7 @@ def _limits(settings: Settings) -> Limits | None:
     return Limits(whole, connections) if connections or whole != Limit() else None
 
 
-class RuntimePool:
+class RuntimePool(ProcessLocal):
     """Pool of runtimes, one per workspace, created on first use; all share the catalog and the database.
 
     ``guard`` checks the hosts named by connections that were made over HTTP or MCP; ``plugins`` are added to the installed ones.
@@ -74,7 +74,6 @@ class RuntimePool:
         self._runtimes: OrderedDict[str, Jackfield] = OrderedDict()
         self._beside: list[Jackfield] = []
         self._lock = threading.Lock()
-        at_fork(self)
 
     def find(self, workspace: str) -> Jackfield:
         """Return the runtime of a workspace. Connections from files belong to the workspace ``default``."""

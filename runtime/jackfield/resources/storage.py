@@ -12,7 +12,7 @@ from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.connections.files import Source
 from jackfield.errors import InvalidInvocation
 from jackfield.failures import OnFailure
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.local import home
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Migrated(NamedTuple):
     sealed: int
 
 
-class Storage:
+class Storage(ProcessLocal):
     """Database and vault of one process. Thread-safe; nothing is opened, created or read before ``database`` or ``vault`` is used.
 
     ``url`` is the database's; None takes it from the environment. A SQLite database is migrated when it is opened, unless ``migrates`` is
@@ -109,7 +109,6 @@ class Storage:
         self._vault: Vault | None = None
         self._barred: tuple[str, ...] = ()
         self._lock = threading.RLock()
-        at_fork(self)
 
     def __enter__(self) -> Self:
         return self

@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 
 
-class Turns:
+class Turns(ProcessLocal):
     """Line of the threads of one process that compute for long. Workspaces take turns, so that one with many large calls delays no other.
 
     An event loop that answers meanwhile waits for Python's lock, which each computing thread holds for 5 ms and native code for longer: it
@@ -20,7 +20,6 @@ class Turns:
 
     def __init__(self) -> None:
         self._begin_anew()
-        at_fork(self, child=Turns._begin_anew)
 
     def _begin_anew(self) -> None:
         """Reset in a forked process, which has none of the threads."""

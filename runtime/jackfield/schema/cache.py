@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import UnknownConnector
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.json_tools import pointers
 from jackfield.schema import CompiledSchema, SchemaError, compile_schema
 from jackfield.schema.steps import steps_of
@@ -18,14 +18,13 @@ if TYPE_CHECKING:
     from jackfield.manifest import Manifest
 
 
-class Schemas:
+class Schemas(ProcessLocal):
     """Compiled schemas of one runtime: a bounded LRU cache."""
 
     def __init__(self, limit: int = 512) -> None:
         self._limit = limit
         self._compiled: OrderedDict[tuple[str, ...], CompiledSchema] = OrderedDict()
         self._lock = threading.Lock()
-        at_fork(self)
 
     def find(self, key: tuple[str, ...], schema: Mapping[str, Any], noun: str = "input") -> CompiledSchema:
         """Return the compiled ``schema``. ``key`` identifies it for good: connector, version, role, and the key of the action or type.

@@ -8,20 +8,19 @@ import time
 import weakref
 from collections import deque
 
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.wire.connection import Connection, Target
 
 
-class Pool:
+class Pool(ProcessLocal):
     """At most ``kept`` idle connections, each for ``idle`` seconds. Thread-safe; closed with its last reference."""
 
     def __init__(self, kept: int, idle: float) -> None:
         self._kept = kept
         self._idle = idle
-        self._begin()
-        at_fork(self, child=Pool._begin)
+        self._begin_anew()
 
-    def _begin(self) -> None:
+    def _begin_anew(self) -> None:
         """Begin without connections, also in a forked child: those that there are belong to its parent."""
         self._waiting: dict[Target, deque[Connection]] = {}
         self._count = 0

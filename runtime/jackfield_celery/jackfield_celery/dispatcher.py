@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from jackfield.errors import JackfieldError, Unavailable
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.journal.outbox import Message, Outbox
 from jackfield.queue.runtime_pool import RuntimePool
 
@@ -50,7 +50,7 @@ class Publisher(Protocol):
         """Close the connection."""
 
 
-class Dispatcher:
+class Dispatcher(ProcessLocal):
     """Thread that releases invocations in fair order, only as many as the workers begin soon: all others wait in the journal.
 
     A message is published before its row is marked, so a crash in between yields a second message, of which only one can claim the row.
@@ -70,7 +70,6 @@ class Dispatcher:
         self._rate = 0.0
         self._selected_at = 0.0
         self._log_at: dict[str, float] = {}
-        at_fork(self)
 
     def start(self) -> None:
         """Start the thread."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from jackfield.errors import JackfieldError
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.invocation import Result
 from jackfield.journal import Claimed, Queue
 from jackfield.journal.instance import Instance
@@ -31,7 +31,7 @@ _PAUSE = 0.25
 _DISCONNECT_WITHIN = 5.0
 
 
-class CeleryEngine:
+class CeleryEngine(ProcessLocal):
     """Engine of one process: a dispatcher, of which one in all processes works at a time, and a Celery worker if it has ``slots``."""
 
     check = staticmethod(check)
@@ -54,7 +54,6 @@ class CeleryEngine:
         self._queue: Queue | None = None
         self._upkeep: Upkeep | None = None
         self._log_at = 0.0
-        at_fork(self)
 
     def start(self) -> None:
         """Start the dispatcher and the worker."""

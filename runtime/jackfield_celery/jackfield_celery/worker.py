@@ -19,7 +19,7 @@ from kombu import Connection, Message
 from kombu.asynchronous import set_event_loop
 from kombu.common import ignore_errors
 
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.journal.outbox import Message as Delivery
 from jackfield.resources.threads import Threads
 from jackfield_celery.broker import QUEUE, TASK
@@ -156,7 +156,7 @@ def _strategy(task: Task, app: Celery, consumer: CeleryConsumer) -> Callable[...
     return received
 
 
-class Worker:
+class Worker(ProcessLocal):
     """Celery worker in a thread of its own. ``deliver`` gets each delivery in one of ``slots`` threads and returns when it is done with.
 
     A message is acknowledged after ``deliver`` has returned; it returns to the broker if that raises BusyError, or the process ends.
@@ -176,7 +176,6 @@ class Worker:
         self._controller: WorkController | None = None
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
-        at_fork(self)
 
     def start(self) -> None:
         """Start consuming."""

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from botocore import xform_name
 
 from jackfield.connector import Call, Deadline, JackfieldError, WireFault, bounded_answer, current_call
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield_aws.client_hooks import is_safe
 from jackfield_aws.direct.answers import Answers
 from jackfield_aws.direct.parts import Service
@@ -23,7 +23,7 @@ from jackfield_aws.transport import check_sendable, raised_by_wire
 _Raw = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
-class Calls:
+class Calls(ProcessLocal):
     """Calls of one service's operations, without botocore's client where they qualify. Thread-safe; never repeats a request.
 
     ``make`` creates botocore's client at the first need of it; until then nobody can listen to its events, and operations that are not in
@@ -42,7 +42,6 @@ class Calls:
         self.names: Mapping[str, str] = {xform_name(name): name for name in service.model.operation_names}
         """Operations by the names of their methods."""
         self._lock = threading.Lock()
-        at_fork(self)
         self._seen: object = None
         self._operations: dict[str, Operation] = {}
 

@@ -7,19 +7,18 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 
 T = TypeVar("T")
 
 
-class Recent:
+class Recent(ProcessLocal):
     """Bounded cache of what is made from models: the last ones used stay."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._made: OrderedDict[tuple[str, ...], Any] = OrderedDict()
         self._lock = threading.Lock()
-        at_fork(self)
 
     def get(self, key: tuple[str, ...], make: Callable[[], T]) -> T:
         """Return the object under ``key``, made on first use."""

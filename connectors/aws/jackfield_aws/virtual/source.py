@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jackfield.errors import UnknownConnector, did_you_mean
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.hints import NextStep
 from jackfield.manifest import ConnectionTypeManifest, Manifest
 from jackfield_aws.version import VERSION
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jackfield_aws.virtual.bound import VirtualConnector
 
 
-class AwsSource:
+class AwsSource(ProcessLocal):
     """All services of an index, as virtual connectors."""
 
     def __init__(self, index: Index | None = None) -> None:
@@ -32,7 +32,6 @@ class AwsSource:
         kinds = (ConnectionTypeManifest.from_json(item, "aws") for item in self._index.connection_types)
         self._connection_types: Mapping[str, ConnectionTypeManifest] = {kind.key: kind for kind in kinds}
         self._lock = threading.Lock()
-        at_fork(self)
 
     def keys(self) -> Sequence[str]:
         """Return the keys of all connectors, sorted."""

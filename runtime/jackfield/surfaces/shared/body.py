@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from starlette.requests import Request
 
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.invocation import decode
 from jackfield.surfaces.shared.problem import Problem
 
@@ -156,14 +156,13 @@ async def members_of(request: Request, needed: set[str], optional: frozenset[str
     return body
 
 
-class BodyQuota:
+class BodyQuota(ProcessLocal):
     """Byte quota of one process."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._used = 0
         self._lock = threading.Lock()
-        at_fork(self)
 
     def takes(self, size: int) -> bool:
         """Reserve ``size`` bytes; return False if they do not fit. A negative size releases them."""

@@ -18,7 +18,7 @@ import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from jackfield.clock import Clock
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.settings import Jwt
 
@@ -44,7 +44,7 @@ _FOREIGN = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError,
 """Exceptions that PyJWT and cryptography let through when a token's parts do not match each other or its key."""
 
 
-class Jwts:
+class Jwts(ProcessLocal):
     """JWT validator. One thread at a time fetches the keys; tokens with a known key never wait for it."""
 
     def __init__(self, settings: Jwt, clock: Clock) -> None:
@@ -52,7 +52,6 @@ class Jwts:
         self._clock = clock
         self._keys: dict[str, Any] = {}
         self._begin_anew()
-        at_fork(self, child=Jwts._begin_anew)
         self._begun = 0.0
         self._next: float | None = None
         self._fetched = 0.0

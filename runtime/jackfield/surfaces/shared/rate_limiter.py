@@ -12,13 +12,13 @@ from ipaddress import IPv6Address, ip_address
 from starlette.requests import Request
 
 from jackfield.clock import Clock
-from jackfield.fork import at_fork
+from jackfield.fork import ProcessLocal
 from jackfield.surfaces.shared.problem import Problem
 
 _KEPT = 10_000
 
 
-class RateLimiter:
+class RateLimiter(ProcessLocal):
     """Token-bucket rate limiter, one bucket per key. A bucket holds one second's worth (at least one token); ``rate`` 0 is no limit."""
 
     def __init__(self, rate: float, clock: Clock) -> None:
@@ -26,7 +26,6 @@ class RateLimiter:
         self._clock = clock
         self._left: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
-        at_fork(self)
 
     def takes(self, key: bytes) -> bool:
         """Take a token from the bucket of ``key``; return False if it is empty."""
