@@ -33,7 +33,7 @@ _TEXT = {".py", ".md", ".toml", ".json", ".yml", ".yaml", ".txt", ".cfg", ".sh",
 MAX_LINES = 500
 MEDIAN_LINES = 200
 P90_FUNCTION = 25
-IMPORTS_INSIDE = 374
+IMPORTS_INSIDE = 345
 README_LINES = 80
 
 

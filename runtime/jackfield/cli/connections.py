@@ -19,6 +19,7 @@ from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
 from jackfield.cli.session import actor, caller, declare_pages, open_jackfield, pages
 from jackfield.connections.authorizations import UnknownAuthorizationError
+from jackfield.connections.documents import DocumentError, documents
 from jackfield.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut
 
 if TYPE_CHECKING:
@@ -171,8 +172,6 @@ def _from_file(path: str) -> tuple[Mapping[str, Any], Provenance]:
 
     :raises InvalidInvocation: if it cannot be read, or is not a single object.
     """
-    from jackfield.connections.documents import DocumentError, documents
-
     name = "stdin" if path == STDIN else f"the file '{path[:200]}'"
     try:
         found = list(documents(Files().read_text(path), path))

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from jackfield.cli.output import Output
 from jackfield.dataclass import dataclass
 from jackfield.errors import InvalidInvocation, did_you_mean
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from _typeshed import SupportsWrite
 
-    from jackfield.cli.output import Output
 
 Namespace = argparse.Namespace
 _FAILED = 1
@@ -89,8 +89,6 @@ class Parser(argparse.ArgumentParser):
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:  # noqa: ARG002 (argparse's signature; help is an answer)
         """Print the help. argparse's own method ignores write errors, such as a full disk."""
-        from jackfield.cli.output import Output
-
         output = Output()
         output.text(self.format_help())
         if output.lost:

@@ -11,6 +11,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
 from jackfield.database.durable import sync
@@ -134,8 +135,6 @@ class MasterKey(SecretHolder):
 
 
 def _key_id(key: bytes) -> str:
-    from hashlib import sha256
-
     return sha256(key).hexdigest()[:8]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from hmac import HMAC
 from typing import TYPE_CHECKING, Any
 
 from jackfield.bounded_cache import BoundedCache
@@ -18,8 +19,6 @@ from jackfield.dataclass import dataclass
 from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
-    from hmac import HMAC
-
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _CACHED_WORKSPACES = 1000
@@ -294,8 +293,6 @@ def _rewrapped(transaction: Transaction, row: Row, master: MasterKey) -> int:
 
 
 def _digest(key: bytes) -> HMAC:
-    from hmac import HMAC
-
     return HMAC(key, digestmod="sha256")
 
 

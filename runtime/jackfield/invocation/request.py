@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
 
@@ -200,8 +201,6 @@ def _moment(text: object) -> float | None:
     """Parse RFC 3339 text to seconds since 1970; None if it is invalid."""
     if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
         return None
-    from datetime import datetime
-
     try:
         return datetime.fromisoformat(text.upper()).timestamp()
     except (ValueError, OverflowError):

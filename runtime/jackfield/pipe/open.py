@@ -15,6 +15,7 @@ from jackfield.connections.host_access import HostAccess, refuse_ambient, refuse
 from jackfield.connections.reference_rules import ReferenceRules, credential_files
 from jackfield.connections.secret_references import Secrets, reference_paths
 from jackfield.connector.context import OpenContext
+from jackfield.connector.models import connection_values
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidConnection
 from jackfield.json_tools.pointers import child
@@ -209,8 +210,6 @@ class Opener:
         guard = self._guard if target.origin == "remote" else ANYWHERE
 
         def prepare() -> tuple[ConnectionType, Mapping[str, tuple[str, ...]], bool]:
-            from jackfield.connector.models import connection_values
-
             if name is not None:
                 self._refuse_foreign(schema, values)
             kind = cache.cached(("values", target.kind.key), lambda: connection_values(model, values, target.name))

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 from jackfield.catalog import Catalog
 from jackfield.connections.connection_lookup import Connections
 from jackfield.connector.context import MAX_WARNINGS
+from jackfield.connector.conversion import dumped
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError, Provider
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.json_tools.pointers import shown
 from jackfield.pipe.check import wants_preview
 from jackfield.pipe.paging import next_inputs
-from jackfield.redaction.marks import MASK
+from jackfield.redaction.marks import MASK, Concealed, confidential_values, leaves, masked, secret_values
 from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.plan import Plan
-    from jackfield.redaction.marks import Concealed
 
 
 def check_output(output: Mapping[str, Any], plan: Plan, *, preview: bool = False) -> tuple[Mapping[str, Any], ...]:
@@ -122,8 +122,6 @@ def recorded(result: Result, plan: Plan, *, queued: bool) -> Result:
     has_secrets, places = plan.secrets
     if not has_secrets:
         return result
-    from jackfield.redaction.marks import Concealed, masked
-
     try:
         found = Concealed(result.output, places)
     except RecursionError:
@@ -149,8 +147,6 @@ def concealed(value: Any, plan: Plan) -> Any:
     has_secrets, places = plan.secrets
     if not has_secrets or value is None:
         return value
-    from jackfield.redaction.marks import Concealed
-
     if not isinstance(value, Mapping):
         return MASK if places is None else value
     try:
@@ -161,8 +157,6 @@ def concealed(value: Any, plan: Plan) -> Any:
 
 
 def _redactor_of(found: Concealed) -> Redactor:
-    from jackfield.redaction.marks import leaves
-
     secrets = {text for value in found.values for text in leaves(value) if len(text) >= _SHORTEST_SECRET}
     return Redactor(islice(secrets, _MOST_SECRETS))
 
@@ -203,8 +197,6 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
 
 
 def _masked(output: Mapping[str, Any], plan: Plan) -> Any:
-    from jackfield.redaction.marks import masked
-
     return masked(plan.action.output, concealed(output, plan))
 
 
@@ -224,8 +216,6 @@ def _previewed(attempts: Attempts, preview: object) -> Result:
 
     :raises InvalidOutput: if the preview is not what the action's schema says.
     """
-    from jackfield.connector.conversion import dumped
-
     output, run = dumped(preview), attempts.run
     check_output(output, attempts.plan, preview=True)
     return succeeded(run.ended(), masked_output(output, run.redactor))
@@ -248,8 +238,6 @@ _TRUNCATED = (80, 200)
 def stored_secrets(invocation: Invocation, known: Connections, catalog: Catalog) -> Redactor | None:
     """Return a redactor of the secrets of the connection that an invocation names; None if that cannot be read."""
     from jackfield.connections.connection_types import Kinds
-    from jackfield.redaction.marks import confidential_values, secret_values
-    from jackfield.redaction.redactor import Redactor
 
     if not isinstance(invocation.connection, str):
         return None

@@ -10,18 +10,18 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+from packaging.version import InvalidVersion, Version
 
 from jackfield.definitions import completed
 from jackfield.errors import InvalidInvocation, UnknownConnector
 from jackfield.json_tools.pointers import child, pointer
 from jackfield.manifest import Manifest
 from jackfield.manifest_json import ManifestError
+from jackfield.schema.cache import check_schemas
 from jackfield_market.schema_changes import Change, Level, schema_changes
 from jackfield_market.wheels import read_bounded, read_wheel
-
-if TYPE_CHECKING:
-    from packaging.version import Version
 
 Step = Literal["major", "minor", "patch", "none"]
 _STEPS: Sequence[Step] = ("none", "patch", "minor", "major")
@@ -103,8 +103,6 @@ def read_described(path: str) -> Manifest:
 
     :raises InvalidInvocation: if there is none, or it is not valid.
     """
-    from jackfield.schema.cache import check_schemas
-
     if path.endswith(".whl"):
         return read_wheel(path).manifest
     file = _in_folder(path) if os.path.isdir(path) else path
@@ -131,8 +129,6 @@ def _in_folder(folder: str) -> str:
 
 
 def _version(manifest: Manifest) -> Version:
-    from packaging.version import InvalidVersion, Version
-
     try:
         return Version(manifest.version)
     except InvalidVersion:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jackfield.connector import Account, ConnectionType, Detail, Field, InvalidConnection, Minted, OpenContext, Serves, Step
@@ -254,8 +255,6 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         return " ".join((account_of_key(self.username or self.access_key_id or ""), own or "", "" if own else self.hostname))
 
     def _pool(self, context: OpenContext) -> Pool:
-        from functools import partial
-
         from jackfield_aws_ses.smtp.client import connect
         from jackfield_aws_ses.smtp.pool import Pool
         from jackfield_aws_ses.smtp.server import THROTTLED, THROTTLED_PORT

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from botocore.exceptions import NoCredentialsError, NoRegionError
+
 from jackfield.dataclass import dataclass
 from jackfield_aws.direct.signing import Credentials, Scope
 from jackfield_aws.direct.wires import Reach
@@ -48,8 +50,6 @@ def service_of(client: Any, reach: Reach) -> Service:
 
 def _credentials(signer: Any) -> Callable[[], Credentials]:
     def frozen() -> Credentials:
-        from botocore.exceptions import NoCredentialsError, NoRegionError
-
         if signer._credentials is None:
             raise NoCredentialsError
         found: Credentials | None = signer._credentials.get_frozen_credentials()

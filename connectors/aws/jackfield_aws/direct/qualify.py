@@ -11,6 +11,8 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from botocore.utils import get_token_from_environment
+
 from jackfield.dataclass import dataclass
 
 _EVENTS = (
@@ -138,8 +140,6 @@ def _of_client(client: Any) -> Iterator[str]:
 def _has_bearer_token(model: Any) -> bool:
     if "smithy.api#httpBearerAuth" not in (model.metadata.get("auth") or ()):
         return False
-    from botocore.utils import get_token_from_environment
-
     return get_token_from_environment(model.signing_name) is not None
 
 

@@ -8,6 +8,8 @@ import ssl
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from botocore.httpsession import get_cert_path
+
 from jackfield.connector import Guard, Target, Wire, WireSettings
 from jackfield.dataclass import dataclass
 from jackfield_aws.limits import CONNECT_TIMEOUT
@@ -76,8 +78,6 @@ def _context(bundle: str | None) -> ssl.SSLContext:
 
     :raises InvalidConnection: if there are none in the file, or it cannot be read.
     """
-    from botocore.httpsession import get_cert_path
-
     try:
         return ssl.create_default_context(cafile=bundle or get_cert_path(True))
     except OSError as error:

@@ -9,6 +9,8 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError, ParamValidationError
+
 from jackfield.connector import Detail, InvalidInput, Output, OutputFile, Rejected, Sent, StreamedFile, Unavailable, current_call
 from jackfield.dataclass import dataclass
 from jackfield_aws.clients import AwsClients
@@ -120,8 +122,6 @@ class Operation:
         return JsonOutput(cleaned(answer) if self.has_bytes else answer)
 
     def _asked(self, method: Callable[..., dict[str, Any]], parameters: Mapping[str, Any], waiter: Waiter | None) -> dict[str, Any] | None:
-        from botocore.exceptions import ClientError, ParamValidationError
-
         try:
             answer = method(**parameters)
         except ClientError as error:

@@ -8,6 +8,8 @@ from pathlib import Path
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Parser
 from jackfield.connector import InvalidInput
+from jackfield_aws.virtual.freeze import files_of, frozen
+from jackfield_aws.virtual.index import Index
 
 _KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _DIFFERS = 1
@@ -21,9 +23,6 @@ def command(argv: list[str]) -> int:
     :raises InvalidInput: for an unknown service, a wrong key, a selection of nothing, or a file that cannot be written.
     """
     arguments = _parser().read(argv)
-    from jackfield_aws.virtual.freeze import files_of, frozen
-    from jackfield_aws.virtual.index import Index
-
     key = arguments.key or f"aws-{arguments.service}"
     if not _KEY.fullmatch(key):
         raise InvalidInput(f"'{key[:80]}' is not a key in kebab-case", hint="Use lower-case letters, digits and single hyphens: acme-s3.")

@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+import botocore
+from botocore.exceptions import DataNotFoundError, UnknownServiceError
+from botocore.model import ServiceModel
+
 from jackfield.errors import UnknownConnector
 from jackfield.fork import at_fork
+from jackfield_aws.service_models import ServiceModels
 
 _KEPT = 16
 """Models kept in memory: a workspace mostly uses a few services."""
@@ -25,8 +30,6 @@ UNSUPPORTED = frozenset(
 
 def botocore_version() -> str:
     """Return the version of the installed botocore."""
-    import botocore
-
     return str(botocore.__version__)
 
 
@@ -36,8 +39,6 @@ def service_model(service: str) -> Any:
 
     :raises UnknownConnector: if the installed botocore has no such service.
     """
-    from botocore.model import ServiceModel
-
     return ServiceModel(_data(service, "service-2"), service)
 
 
@@ -65,14 +66,10 @@ def operations(service: str) -> list[str]:
 
 
 def _loader() -> Any:
-    from jackfield_aws.service_models import ServiceModels
-
     return ServiceModels()  # a new one each time, since botocore's never forgets a model
 
 
 def _data(service: str, kind: str) -> Any:
-    from botocore.exceptions import DataNotFoundError, UnknownServiceError
-
     try:
         return _loader().load_service_model(service, kind)
     except (UnknownServiceError, DataNotFoundError):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from botocore import xform_name
+from botocore.model import OperationNotFoundError
+
 from jackfield.connector import Pagination
 from jackfield.dataclass import dataclass
 from jackfield.errors import UnknownAction
@@ -122,8 +125,6 @@ def callable_of(service: str, name: str) -> tuple[Operation, Any]:
 
     :raises UnknownAction: if the installed botocore does not have it.
     """
-    from botocore import xform_name
-
     operation = _model(service, name)
     output = operation.output_shape
     payload = output.serialization.get("payload") if output is not None else None
@@ -150,8 +151,6 @@ def _sends_body(shape: Any) -> bool:
 
 
 def _model(service: str, name: str) -> Any:
-    from botocore.model import OperationNotFoundError
-
     try:
         return models.service_model(service).operation_model(name)
     except OperationNotFoundError:

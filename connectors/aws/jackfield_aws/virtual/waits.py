@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.waiter import SingleWaiterConfig
+
 from jackfield.connector import Conflict, NotYet, Sent
 from jackfield.dataclass import dataclass
 from jackfield_aws.virtual.models import waiters
@@ -50,8 +52,6 @@ class Waiter:
 
 def waiters_of(service: str, operation: str) -> dict[str, Waiter]:
     """Return the waiters of an operation by key."""
-    from botocore.waiter import SingleWaiterConfig
-
     found = {}
     for name, config in waiters(service).items():
         if config["operation"] == operation:
