@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from jackfield.cli.commands import BUILT_IN, built_in, load_plugged, plugged
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb, Verbs
 from jackfield.errors import JackfieldError
 from jackfield.local import home
+
+if TYPE_CHECKING:
+    from jackfield.catalog import Catalog
 
 _BASH = r"""# bash completion for jackfield:  source <(jackfield completion bash)
 _jackfield() {
@@ -150,30 +154,29 @@ def _positional(parser: Parser, words: Sequence[str]) -> list[str]:
     return found
 
 
-def _connectors(words: Sequence[str]) -> Candidates:
+def _catalog() -> Catalog:
     from jackfield.catalog.of_workspace import installed_here
 
-    catalog = installed_here(os.environ)
+    return installed_here(os.environ)
+
+
+def _connectors(words: Sequence[str]) -> Candidates:
     if not words:
-        yield from ((entry.key, entry.title) for entry in catalog.entries())
+        yield from ((entry.key, entry.title) for entry in _catalog().entries())
 
 
 def _actions(words: Sequence[str]) -> Candidates:
     if len(words) != 1:
         yield from _connectors(words)
         return
-    from jackfield.catalog.of_workspace import installed_here
-
-    yield from ((action.key, action.title) for action in installed_here(os.environ).find(words[0]).actions.values())
+    yield from ((action.key, action.title) for action in _catalog().find(words[0]).actions.values())
 
 
 def _inputs(words: Sequence[str]) -> Candidates:
     if len(words) < 2:
         yield from _actions(words)
         return
-    from jackfield.catalog.of_workspace import installed_here
-
-    action = installed_here(os.environ).find(words[0]).actions.get(words[1])
+    action = _catalog().find(words[0]).actions.get(words[1])
     properties = action.inputs.get("properties") if action is not None else None
     for name, schema in properties.items() if isinstance(properties, dict) else ():
         if not isinstance(schema, dict):
@@ -187,17 +190,13 @@ def _option_sources(words: Sequence[str]) -> Candidates:
     if len(words) != 1:
         yield from _connectors(words)
         return
-    from jackfield.catalog.of_workspace import installed_here
-
-    for source in installed_here(os.environ).find(words[0]).raw.get("optionSources", ()):
+    for source in _catalog().find(words[0]).raw.get("optionSources", ()):
         yield source["key"], source.get("title", "")
 
 
 def _connection_types(words: Sequence[str]) -> Candidates:
-    from jackfield.catalog.of_workspace import installed_here
-
     if words:
-        yield from ((kind.key, kind.title) for kind in installed_here(os.environ).find(words[0]).connection_types.values())
+        yield from ((kind.key, kind.title) for kind in _catalog().find(words[0]).connection_types.values())
 
 
 def _connections(_words: Sequence[str]) -> Candidates:

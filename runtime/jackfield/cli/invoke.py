@@ -74,6 +74,8 @@ def _run(arguments: Namespace, output: Output) -> int:
     path = STDIN if arguments.file is None else arguments.file
     changes = _changes(arguments)
     if arguments.lines or is_lines(path):
+        from jackfield.cli.lines import queue_lines, run_lines
+
         if "idempotencyKey" in changes:
             message = "'--idempotency-key' cannot be shared by many invocations"
             raise UsageError(message, usage=arguments.usage, hint="Give each line its own 'idempotencyKey'.")
@@ -81,11 +83,7 @@ def _run(arguments: Namespace, output: Output) -> int:
             if arguments.resume is not None and not arguments.resume.isdecimal():
                 message = "'--queue' continues at a line number only"
                 raise UsageError(message, usage=arguments.usage, hint="Queue all lines again: those with an idempotency key are replayed.")
-            from jackfield.cli.lines import queue_lines
-
             return queue_lines(path, changes, arguments, output)
-        from jackfield.cli.lines import run_lines
-
         return run_lines(path, changes, arguments, output)
     for given, option in ((arguments.resume is not None, "--resume"), (arguments.no_line_keys, "--no-line-keys")):
         if given:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import actor, declare_pages, declare_workspace, open_storage, pages, read_moment, selected_workspace
+from jackfield.clock import SystemClock
 from jackfield.errors import UnknownConnection
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ def _declare_create(parser: Parser) -> None:
 
 def _create(arguments: Namespace, output: Output) -> int:
     from jackfield.access import Rules, Tokens
-    from jackfield.clock import SystemClock
 
     expires = read_moment(arguments, "expires", 1)
     rules = Rules.checked(arguments.allow, arguments.block)
@@ -58,7 +58,6 @@ def _declare_list(parser: Parser) -> None:
 
 def _list(arguments: Namespace, output: Output) -> int:
     from jackfield.access import Tokens
-    from jackfield.clock import SystemClock
 
     with open_storage() as storage:
         tokens = Tokens(storage.database, storage.vault, selected_workspace(arguments, storage), SystemClock())
@@ -75,7 +74,6 @@ def _declare_revoke(parser: Parser) -> None:
 
 def _revoke(arguments: Namespace, output: Output) -> int:
     from jackfield.access import Tokens
-    from jackfield.clock import SystemClock
 
     with open_storage() as storage:
         revoked = Tokens(storage.database, storage.vault, selected_workspace(arguments, storage), SystemClock(), actor()).revoke(
@@ -95,7 +93,6 @@ def _declare_explain(parser: Parser) -> None:
 def _explain(arguments: Namespace, output: Output) -> int:
     from jackfield.access import Request, Tokens
     from jackfield.catalog.of_workspace import installed_here
-    from jackfield.clock import SystemClock
     from jackfield.pipe.call_rules import find_action
 
     connector, slash, action = arguments.action.partition("/")

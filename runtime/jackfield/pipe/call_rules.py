@@ -108,8 +108,7 @@ def permitted(
     about = manifest.actions[action]
     fitting = connections.fitting(manifest, _MAX_TESTED) if authorizer.asks_for_connections else connections.fitting(manifest)
     found = [(name, kind) for name, kind in fitting if authorizer.permits(manifest, about, name)]
-    if not found or not authorizer.decide(Request(manifest.key, action, about.rule_effect, found[0][0])).allowed:
-        authorizer.require(Request(manifest.key, action, about.rule_effect, found[0][0] if found else None), note)
+    authorizer.require(Request(manifest.key, action, about.rule_effect, found[0][0] if found else None), note)
     return found
 
 
