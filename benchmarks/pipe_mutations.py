@@ -183,7 +183,7 @@ MUTATIONS = (
     ),
     Mutation(
         "recorded errors show inline values", "pipe/recorder.py", 'if result.status != "failed" or self._run.inline is None:', "if True:",
-        "tests/journal tests/pipe",
+        "tests/secrets",
     ),
     Mutation(
         "an escaped secret is not found", "redaction/redactor.py",
