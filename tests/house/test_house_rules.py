@@ -33,7 +33,6 @@ _TEXT = {".py", ".md", ".toml", ".json", ".yml", ".yaml", ".txt", ".cfg", ".sh",
 MAX_LINES = 500
 MEDIAN_LINES = 200
 P90_FUNCTION = 25
-IMPORTS_INSIDE = 345
 README_LINES = 80
 
 
@@ -183,13 +182,6 @@ def _readers() -> dict[str, set[str]]:
             submodule = f"{home}.{item}"
             readers.setdefault(submodule if submodule in named else passed_on.get((home, item), home), set()).add(module)
     return {module: found - {module} for module, found in readers.items() if module in named}
-
-
-def test_few_imports_are_inside_functions() -> None:
-    """An import stands at the head of its module, unless the cold path, a cycle or an optional extra needs it in a function."""
-    functions = (node for path in SHIPPED for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-    inside = {node for function in functions for node in ast.walk(function) if isinstance(node, ast.Import | ast.ImportFrom)}
-    assert len(inside) <= IMPORTS_INSIDE
 
 
 def test_few_modules_have_a_single_reader() -> None:

@@ -9,7 +9,6 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import DAY, duration, port
 from jackfield.errors import InvalidInvocation
-from jackfield_market.role_keys import default_keys
 
 _FAILED = 1
 _KEYS = "folder of the role keys (default: SITE.keys)"
@@ -23,6 +22,8 @@ def _declare_site(parser: Parser) -> None:
 
 
 def _keys(arguments: Namespace) -> str:
+    from jackfield_market.role_keys import default_keys
+
     found: str = arguments.keys or default_keys(arguments.site)
     return found
 

@@ -1,0 +1,27 @@
+"""Imports stand where a reader looks for them, and the layers that they may cross fit on a page."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = [ROOT / "runtime" / "jackfield", *ROOT.glob("runtime/jackfield_*/jackfield_*"), *ROOT.glob("connectors/*/jackfield_*")]
+INSIDE = 337
+ROWS = 15
+
+
+def test_few_imports_are_inside_functions() -> None:
+    """An import stands at the head of its module, unless the cold path, a cycle or an optional extra needs it in a function."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for package in SHIPPED for path in package.rglob("*.py")]
+    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inside = {node for function in functions for node in ast.walk(function) if isinstance(node, ast.Import | ast.ImportFrom)}
+    assert len(inside) <= INSIDE
+
+
+def test_the_house_has_few_rows() -> None:
+    """The layers of the runtime fit on one page, the ground floor included."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    rows = next(contract["layers"] for contract in contracts if contract["containers"] == ["jackfield"])
+    assert len(rows) <= ROWS
