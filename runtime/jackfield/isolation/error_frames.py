@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from jackfield.errors import CODES, Detail, InDoubt, Internal, JackfieldError, NotYet, Provider, Sent, TimedOut
 from jackfield.hints import NextStep
@@ -36,10 +36,17 @@ def _few(found: Any) -> Any:
     return found[:_MOST_DETAILS] if isinstance(found, list) else found
 
 
-def _with_status(found: Provider) -> Provider:
-    if found.http_status is not None and not 0 <= found.http_status <= _LARGEST_STATUS:
-        raise ValueError("not a status")
-    return found
+@dataclass(frozen=True, slots=True)
+class _Provider:
+    code: str | None = None
+    message: str | None = None
+    http_status: Annotated[int, Field(ge=0, le=_LARGEST_STATUS)] | None = None
+    request_id: str | None = None
+    details: dict[str, Any] | None = None
+
+    def found(self) -> Provider:
+        """Return it as the rest of jackfield knows it; ``errors`` imports no types that pydantic could read."""
+        return Provider(self.code, self.message, self.http_status, self.request_id, self.details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ class _Failure:
     details: Annotated[tuple[Annotated[Detail, _trimmed(_LONGEST_DETAIL)], ...], BeforeValidator(_few)] = ()
     hint: str | None = None
     next: Annotated[_Next, _trimmed(_LONGEST)] | None = None
-    provider: Annotated[Provider, _trimmed(_LONGEST), AfterValidator(_with_status)] | None = None
+    provider: Annotated[_Provider, _trimmed(_LONGEST)] | None = None
     sent: Sent | None = None
     retry_after: float | None = None
     within: float | None = None
@@ -98,7 +105,7 @@ def load_error(data: object) -> JackfieldError:
     said: _Failure = _FAILURE.read(data)
     kind = CODES.get(said.code, Internal)
     more: dict[str, Any] = {
-        "sent": said.sent, "repeatable": said.repeatable, "details": said.details, "provider": said.provider,
+        "sent": said.sent, "repeatable": said.repeatable, "details": said.details, "provider": said.provider and said.provider.found(),
         "stale_credentials": said.stale, "retry_after": said.retry_after,
     }  # fmt: skip
     try:
