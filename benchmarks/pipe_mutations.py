@@ -105,14 +105,14 @@ MUTATIONS = (
     ),
     Mutation(
         "the begin comes after the first byte", "pipe/invoke.py",
-        """        if record is not None and (replayed := await self._begun(record, attempts)) is not None:
+        """        if record is not None and (replayed := await self._begin_or_replay(record, attempts)) is not None:
             return replayed
         enter("run")
-        output = await attempted(attempts)
+        output = await run_attempts(attempts)
 """,
         """        enter("run")
-        output = await attempted(attempts)
-        if record is not None and (replayed := await self._begun(record, attempts)) is not None:
+        output = await run_attempts(attempts)
+        if record is not None and (replayed := await self._begin_or_replay(record, attempts)) is not None:
             return replayed
 """,
         _FAULTS,

@@ -2,15 +2,20 @@
 
 In order: parse; admit (draft the journal's entry, find the plan, replay the Result of an earlier call with the same key); check (inputs,
 stored files); open (load the connector's code and type the inputs; **a dry run ends here**; open the connection, wait for the rate limit,
-commit the begin); run (attempts, page by page); settle (judge and mask the output); end (record the outcome).
+begin: put the entry on the disk); run (attempts, page by page); settle (judge and mask the output); end (record the outcome). Plugins that
+observe stages are told the five in between.
 
 Durable: the begin of a ``write``, and of any call with an idempotency key, is on the disk before the action's first byte (opening may have
-reached a token endpoint by then). The outcome is on the disk before the caller gets it if the call has a key or is in doubt; all else is
-written with the next commit, a moment later. Without a journal nothing is. What a killed process leaves is a begin without an end: nothing
-was lost that may be repeated, and a ``write`` is in doubt.
+reached a token endpoint by then). The outcome is on the disk before the caller gets it if the call has a key or is in doubt. All else is
+written with the next commit, a moment later. An outcome that cannot be written changes no Result: it is logged, and written once the
+database is back. Without a journal nothing is durable, and keys are refused.
 
-Retries, and whether an outcome is in doubt: ``Attempts`` decides both, by the action's effect and by what an attempt had sent, of
-interrupted calls and unusable outputs too; ``journal/abandoned`` decides for processes that died.
+Killed: before its begin is on the disk, a call leaves no trace, and nothing of its action was sent. From then until its outcome is on the
+disk, it leaves a begin without an end: anything but a ``write`` may simply be run again, a ``write`` is in doubt. That includes a ``write``
+without a key whose caller got the Result a moment before.
+
+``Attempts`` decides what is retried and what is in doubt, by the action's effect and by what an attempt had sent. ``endings`` asks it about
+interrupted calls and bugs, ``settle`` about outputs that cannot be used. Of processes that died, ``journal/abandoned`` decides.
 
 Masked: outputs in ``settle``, errors and what is logged of them in ``endings``, recorded inputs in ``recorder``.
 """
@@ -28,7 +33,7 @@ from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.check import checked_inputs, typed_inputs
-from jackfield.pipe.paging import attempted
+from jackfield.pipe.paging import run_attempts
 from jackfield.pipe.plan import refuse_queue_members
 from jackfield.pipe.recorder import Record, drafted
 from jackfield.pipe.settle import rehearsed, settled
@@ -78,8 +83,8 @@ class Pipeline:
         """Run one call. An exception becomes a Result, which is recorded, like every other, if the call came as far as a record.
 
         A postponed call has not ended: its exception goes on to the queue, which gives its row back. Ctrl-C and a cancelled task go on,
-        too, once ``endings.interrupted`` has recorded what had been sent. ``live`` is for those who cancel from elsewhere: attempts look
-        at it. ``record.end`` raises nothing: a Result stands even if the disk is full.
+        too, once ``endings.interrupted`` has recorded what had been sent (during ``record.end``, that does). ``live`` is for those who
+        cancel from elsewhere: attempts look at it. ``run.recorded`` is the Result without what only the caller may see.
         """
         identifier, workspace = run.meta.invocation_id, self.means.workspace
         was_interrupted = True  # until it has ended in another way
@@ -134,23 +139,24 @@ class Pipeline:
             return await rehearsed(attempts)
         if attempts.opening is not None:
             attempts.client = await attempts.opened()
-        if record is not None and (replayed := await self._begun(record, attempts)) is not None:
+        if record is not None and (replayed := await self._begin_or_replay(record, attempts)) is not None:
             return replayed
         enter("run")
-        output = await attempted(attempts)
+        output = await run_attempts(attempts)
         enter("settle")
         settle = partial(self._settled, attempts, output)
         return await waiter.compute(settle) if waiter.suspends and plan.settles_long(output) else settle()
 
-    async def _begun(self, record: Record, attempts: Attempts) -> Result | None:
-        """Wait for the rate limit, then record that the call begins; return the Result of an earlier call with its key, if there is one.
+    async def _begin_or_replay(self, record: Record, attempts: Attempts) -> Result | None:
+        """Wait for the rate limit, then record that the call begins. Return the Result of an earlier call with its key, if there is one.
 
-        A call whose key is not claimed yet waits after that instead, at its first attempt: a second caller of the key neither waits nor
-        counts against an account's limit.
+        A call that claims its key now, and counts against an account's limit, begins first and waits at its first attempt: a second caller
+        of the key neither waits nor counts.
         """
         run = attempts.run
-        claims_key = run.invocation.idempotency_key is not None and run.claimed is None
-        if attempts.plan.code.budget is None or not claims_key:
+        claims_key = run.invocation.idempotency_key is not None and run.claimed is None  # the row of a queued call holds its key already
+        begins_first = claims_key and attempts.plan.code.budget is not None
+        if not begins_first:
             await attempts.take_turn()
         record.weigh(attempts)
         if record.keeps:  # again, now that the connection is open and its secrets can be masked

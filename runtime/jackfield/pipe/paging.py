@@ -36,7 +36,7 @@ def next_inputs(paging: Pagination, values: Mapping[str, Any], output: Mapping[s
     return {**added, **following, paging.all_input: False}
 
 
-async def attempted(attempts: Attempts) -> Mapping[str, Any]:
+async def run_attempts(attempts: Attempts) -> Mapping[str, Any]:
     """Call the action until it succeeds, for one page or for all.
 
     :raises JackfieldError: the error that ends the call.
