@@ -9,7 +9,7 @@ from typing import Any
 
 from jackfield_aws_ses.demo.aws.refusals import Refusal, unimplemented
 
-_VARIABLE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_VARIABLE = re.compile(r"\{\{([^{}]*)\}\}")
 
 
 class Unrendered(Refusal):
@@ -25,7 +25,7 @@ def rendered(content: Mapping[str, str], *data: str | None) -> dict[str, str]:
     values: dict[str, Any] = {}
     for text in filter(None, data):
         values |= _object(text)
-    return {name: _VARIABLE.sub(lambda match: _value(values, match[1]), text) for name, text in content.items()}
+    return {name: _VARIABLE.sub(lambda match: _value(values, match[1].strip()), text) for name, text in content.items()}
 
 
 def _object(text: str) -> dict[str, Any]:
