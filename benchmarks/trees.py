@@ -1,7 +1,8 @@
 """Trees of sources whose code is measured: this repository, and beside it the commit that the file ``baseline`` names.
 
 A process of a tree has that tree's packages on PYTHONPATH, which comes before the packages that the virtual environment has installed as
-editable. What it measures with (``benchmarks``) and the third parties are the same in both.
+editable, and before them the entry points that the tree's projects declare: those of the environment name modules that another tree may
+not have. What it measures with (``benchmarks``) and the third parties are the same in both.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TREE = Path(os.environ.get("BENCH_TREE", ROOT))
 """The tree of this process."""
-_PACKAGES = ("runtime", "runtime/jackfield_market", "connectors/aws", "connectors/aws-ses", "connectors/http")
-_NEEDED = ("runtime", "connectors", "tests/support", "tests/connectors", "tests/isolation/connectors")
+_DECLARED = ".declared"
+_NEEDED = ("pyproject.toml", "runtime", "connectors", "tests/support", "tests/connectors", "tests/isolation/connectors")
 
 sys.path.insert(0, str(TREE / "tests" / "support"))
 
@@ -37,8 +39,32 @@ def baseline() -> Path | None:
         part = tree.with_suffix(f".{os.getpid()}")
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
             archive.extractall(part, filter="data")
+        _declare(part)
         part.rename(tree)
     return tree
+
+
+def _declare(tree: Path) -> None:
+    """Write the entry points of a tree's projects as installed distributions have them; projects that it lacks declare none."""
+    found = dict.fromkeys((name for name, _ in _projects(ROOT)), "") | dict(_projects(tree))
+    for name, text in found.items():
+        folder = tree / _DECLARED / f"{name.replace('-', '_')}-0.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "entry_points.txt").write_text(text, encoding="utf-8")
+
+
+def _pyprojects(tree: Path) -> list[Path]:
+    return sorted([*tree.glob("runtime/*/pyproject.toml"), *tree.glob("connectors/*/pyproject.toml")])
+
+
+def _projects(tree: Path) -> Iterator[tuple[str, str]]:
+    for path in (tree / "pyproject.toml", *_pyprojects(tree)):
+        project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+        groups = project.get("entry-points", {})
+        yield (
+            project["name"],
+            "".join(f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items()) for group, points in groups.items()),
+        )
 
 
 def environment(tree: Path = TREE, settings: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -48,7 +74,12 @@ def environment(tree: Path = TREE, settings: Mapping[str, str] | None = None) ->
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JACKFIELD_", "PYTHONDONTWRITE"))}
     more = dict(settings or {})
-    paths = [*(str(tree / folder) for folder in _PACKAGES), *filter(None, [more.pop("PYTHONPATH", None)])]
+    paths = [
+        str(tree / _DECLARED),
+        str(tree / "runtime"),
+        *(str(path.parent) for path in _pyprojects(tree)),
+        *filter(None, [more.pop("PYTHONPATH", None)]),
+    ]
     return {
         **kept,
         "AWS_EC2_METADATA_DISABLED": "true",
