@@ -276,11 +276,7 @@ def test_a_host_that_is_long_gone_is_found_at_two_looks(two: tuple[Process, Proc
 def test_w3_a_queued_read_runs_again_elsewhere(two: tuple[Process, Process], aws: FakeAws) -> None:
     """A read whose worker died after it had begun is run again by another; the worker that comes back changes nothing."""
     lost, alive = two
-    identifier = queued(alive, READ)
-    (first,) = lost.queue.claim(1)
-    lost.begun(first, "read")
-    lost.hangs()
-    assert alive.look() == 1
+    identifier, first = _cut_off(lost, alive)
     assert alive.find(identifier).status == "queued"
     second = _claimed_when_due(alive)
     entry, done = lost.journal.find(identifier), Result("succeeded", Meta(identifier), output={})
@@ -293,11 +289,7 @@ def test_w3_a_queued_read_runs_again_elsewhere(two: tuple[Process, Process], aws
 def test_a_late_outcome_ends_no_later_delivery_to_the_same_worker(two: tuple[Process, Process]) -> None:
     """A worker that was cut off, and gets the same read again, may still run the first delivery: its outcome is not the second one's."""
     lost, alive = two
-    identifier = queued(alive, READ)
-    (first,) = lost.queue.claim(1)
-    lost.begun(first, "read")
-    lost.hangs()
-    assert alive.look() == 1
+    identifier, first = _cut_off(lost, alive)
     second = _claimed_when_due(lost)
     lost.begun(second, "read")
     entry, done = lost.journal.find(identifier), Result("succeeded", Meta(identifier), output={})
@@ -486,6 +478,16 @@ def test_w1_workspaces_are_served_in_turn(two: tuple[Process, Process]) -> None:
     assert [item.id for item in first if item.workspace == "default"] == crowd[:4]
     assert worker.queue.claim(16, {"default": 4}, 4) == []
     assert len(worker.queue.claim(16, {"default": 4}, 14)) == 10
+
+
+def _cut_off(lost: Process, alive: Process) -> tuple[str, Claimed]:
+    """Let a process hang in a queued read that it has claimed, and the other one take it over; return its id and that claim."""
+    identifier = queued(alive, READ)
+    (first,) = lost.queue.claim(1)
+    lost.begun(first, "read")
+    lost.hangs()
+    assert alive.look() == 1
+    return identifier, first
 
 
 def _claimed_when_due(process: Process) -> Claimed:
