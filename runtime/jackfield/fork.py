@@ -43,6 +43,9 @@ def at_fork(
     _OWNERS[owner] = (before, parent, child)
 
 
+_LEAVE = methodcaller("_leave_to_parent")
+
+
 class ProcessLocal:
     """Base of objects with locks, threads or connections. Each begins anew in a forked child, from the end of its ``__init__`` on."""
 
@@ -55,7 +58,8 @@ class ProcessLocal:
         @wraps(make)
         def init(self: ProcessLocal, *given: Any, **named: Any) -> None:
             make(self, *given, **named)
-            at_fork(self, child=methodcaller("_leave_to_parent"))
+            if type(self).__init__ is init:  # else this is the base of a class whose own __init__ goes on
+                at_fork(self, child=_LEAVE)
 
         cls.__init__ = init  # type: ignore[assignment,method-assign]
 
