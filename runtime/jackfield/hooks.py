@@ -12,7 +12,7 @@ import importlib
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from jackfield.failures import Raised, attempt
 from jackfield.fork import ProcessLocal
@@ -91,19 +91,14 @@ class Point(Protocol):
 
 
 class Plugins(ProcessLocal):
-    """Plugins of one runtime: installed ones and those passed to it. ``points`` are entry points as (name, module, attribute)."""
+    """Plugins of one runtime: those that entry points name, and those passed to it."""
 
-    def __init__(self, points: Iterable[tuple[str, str, str]] = (), given: Sequence[object] = ()) -> None:
+    def __init__(self, points: Iterable[Point] = (), given: Iterable[object] = ()) -> None:
         self._points = tuple(points)
         self._given = tuple(given)
         self._relays: dict[str, Any] = {}
         self._has: dict[str, bool] = {}
         self._lock = threading.Lock()
-
-    @classmethod
-    def of(cls, points: Iterable[Point], given: Iterable[object] = ()) -> Self:
-        """Return the plugins that entry points name, and those that are given."""
-        return cls([(point.name, point.module, point.attribute) for point in points], tuple(given))
 
     def __bool__(self) -> bool:
         return bool(self._points or self._given)
@@ -112,7 +107,7 @@ class Plugins(ProcessLocal):
         """Return whether a plugin may implement ``hook``, without importing any."""
         found = self._has.get(hook)
         if found is None:  # cached, since each invocation asks and the plugins do not change
-            named = any(_may_implement(name, hook) for name, _, _ in self._points)
+            named = any(_may_implement(point.name, hook) for point in self._points)
             found = self._has[hook] = named or any(hasattr(plugin, hook) for plugin in self._given)
         return found
 
@@ -157,7 +152,7 @@ def _may_implement(name: str, hook: str) -> bool:
     return hook in named or not named <= HOOKS.keys() or not named
 
 
-def _relay(points: Iterable[tuple[str, str, str]], given: Iterable[object], hook: str) -> Any:
+def _relay(points: Iterable[Point], given: Iterable[object], hook: str) -> Any:
     import pluggy
 
     spec = pluggy.HookspecMarker(_PROJECT)
@@ -165,10 +160,10 @@ def _relay(points: Iterable[tuple[str, str, str]], given: Iterable[object], hook
         spec(getattr(Specifications, known), firstresult=first)
     manager = pluggy.PluginManager(_PROJECT)
     manager.add_hookspecs(Specifications)
-    for name, module, attribute in points:
-        if _may_implement(name, hook):
-            loaded = importlib.import_module(module)
-            manager.register(getattr(loaded, attribute) if attribute else loaded)
+    for point in points:
+        if _may_implement(point.name, hook):
+            loaded = importlib.import_module(point.module)
+            manager.register(getattr(loaded, point.attribute) if point.attribute else loaded)
     for plugin in given:
         manager.register(plugin)
     return manager.hook

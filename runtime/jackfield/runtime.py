@@ -109,7 +109,7 @@ class Jackfield(ProcessLocal, SecretHolder):
         self.clock = SystemClock() if clock is None else clock
         self.files = Files(self.storage, FileLimits(), self.clock) if files is None else files
         """Stored files that inputs refer to and outputs contain."""
-        self.plugins = Plugins.of(groups.get("jackfield.plugins", ()) if points is None else points, plugins)
+        self.plugins = Plugins(groups.get("jackfield.plugins", ()) if points is None else points, plugins)
         """Plugins that are installed, and those that were passed."""
         secrets = Secrets(environment, self.plugins, self.clock)
         self.open_connections = Opener(

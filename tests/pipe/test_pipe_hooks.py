@@ -244,7 +244,7 @@ def test_what_plugins_warn_of() -> None:
             return self.texts
 
     first = Warner("a limit is off")
-    plugins = Plugins.of((), [first, Warner("a fallback is on", "a cache is off")])
+    plugins = Plugins((), [first, Warner("a fallback is on", "a cache is off")])
     assert sorted(plugins.warn()) == ["a cache is off", "a fallback is on", "a limit is off"]
     first.texts.clear()
     assert plugins.warn() == ["a plugin's hook 'warn' failed: LookupError"]

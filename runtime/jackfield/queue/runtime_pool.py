@@ -69,7 +69,7 @@ class RuntimePool(ProcessLocal):
         self.catalog = Catalog.installed(groups, environment, self.isolated.load)
         self._points = groups.get("jackfield.plugins", ())
         self._given = tuple(plugins)
-        self.plugins = Plugins.of(self._points, self._given)
+        self.plugins = Plugins(self._points, self._given)
         """Plugins that are installed, and those that were passed."""
         self._runtimes: OrderedDict[str, Jackfield] = OrderedDict()
         self._beside: list[Jackfield] = []

@@ -85,7 +85,7 @@ class Surroundings:
     @cached_property
     def plugins(self) -> Plugins:
         """Installed plugins, which resolve the secrets of some stores."""
-        return Plugins.of(entry_points().get("jackfield.plugins", ()))
+        return Plugins(entry_points().get("jackfield.plugins", ()))
 
 
 for _name in ("aliases", "plugins"):

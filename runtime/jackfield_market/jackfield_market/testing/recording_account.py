@@ -37,7 +37,7 @@ class RecordingAccount(SecretHolder):
         :raises InvalidConnection: if a reference cannot be read.
         """
         clock = SystemClock()
-        plugins = Plugins.of(entry_points().get("jackfield.plugins", ()))
+        plugins = Plugins(entry_points().get("jackfield.plugins", ()))
         with Storage(None, environment, clock) as storage:
             connections = storage.connections(sources_from(environment), "default", catalog)
             found = connections.find(name or _only([fitting for fitting, _ in connections.fitting(manifest)]))
