@@ -8,8 +8,8 @@ from importlib import import_module
 
 MODULES = (
     "jackfield.connector.manifests",
-    "jackfield.isolation.answers",
-    "jackfield.isolation.child",
+    "jackfield_isolation.answers",
+    "jackfield_isolation.child",
     "jackfield.schema.compiling",
     "jackfield_http",
     "pydantic._internal._dataclasses",

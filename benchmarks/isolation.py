@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.measure import Answer, Line, Scene, compared, per_second, shown
 from jackfield import Jackfield
 from jackfield.catalog import Catalog, EntryPoint
-from jackfield.isolation.children import Children
+from jackfield_isolation.children import Children
 
 _THREADS = 16
 _CONNECTIONS: Any = [{"mine": {"type": "plain/token", "values": {"token": "tick-tock"}}}]

@@ -87,7 +87,8 @@ def packages() -> str:
 _CONNECTORS = """`runtime/jackfield_market` (`jackfield_market`) makes, checks, packs, signs, publishes and installs connectors; its
 `testing` is the conformance suite, which tests import as `jackfield.testing`. A platform that only runs connectors does not install it.
 `runtime/jackfield_celery` (`jackfield_celery`) is the engine of queued invocations on RabbitMQ or Redis. `runtime/jackfield_dapr`
-(`jackfield_dapr`) serves Dapr's bindings API and runs Thand's workflow files.
+(`jackfield_dapr`) serves Dapr's bindings API and runs Thand's workflow files. `runtime/jackfield_isolation` (`jackfield_isolation`) runs
+connectors from a marketplace in child processes.
 
 `connectors/aws` (`jackfield_aws`) is the library that all AWS connectors share: sign-in, leases, clients, error map.
 `connectors/aws-ses` (`jackfield_aws_ses`) is the connector for Amazon SES.

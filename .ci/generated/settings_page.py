@@ -12,7 +12,11 @@ from generated.markdown import NOTICE
 from jackfield.cli.parsing import Parser
 
 _ROOT = Path(__file__).resolve().parents[2]
-_SOURCES = (_ROOT / "runtime" / "jackfield", _ROOT / "connectors" / "aws" / "jackfield_aws")
+_SOURCES = (
+    _ROOT / "runtime" / "jackfield",
+    _ROOT / "runtime" / "jackfield_isolation" / "jackfield_isolation",
+    _ROOT / "connectors" / "aws" / "jackfield_aws",
+)
 
 _VARIABLES = {
     "JACKFIELD_HOME": (

@@ -17,6 +17,7 @@ _STDOUT = 1
 CORES = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset[int]()
 """Cores that this process may use, as its parent has left them; empty on systems without affinities."""
 PIN = "JACKFIELD_PIN"
+_PR_SET_DUMPABLE = 4
 
 
 def home(environment: Mapping[str, str]) -> str:
@@ -187,3 +188,19 @@ class OnAllCores:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._before is not None:
             os.sched_setaffinity(0, self._before)
+
+
+def keep_memory_private() -> None:
+    """Write no core dump, and let no other process of this user read this one's memory and environment, where the system can.
+
+    The memory of a server holds the master key and its tenants' secrets. Programs that this process starts can be read again.
+    """
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        import ctypes
+
+        with suppress(AttributeError, OSError):
+            ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, *(ctypes.c_ulong(0) for _ in range(4)))

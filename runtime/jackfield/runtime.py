@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from jackfield.access.visible_catalog import seen_catalog
 from jackfield.access.workspace_access import LIBRARY, Caller, WorkspaceAccess
 from jackfield.catalog import Catalog, entry_points
+from jackfield.catalog.isolated import Isolated
 from jackfield.catalog.of_workspace import of_workspace
 from jackfield.clock import Clock, SystemClock
 from jackfield.clock import within as within_seconds
@@ -21,7 +22,6 @@ from jackfield.files.store import FileLimits, Files
 from jackfield.fork import ProcessLocal
 from jackfield.hooks import Plugins
 from jackfield.invocation import DEFAULT_TIMEOUT, Meta, Result
-from jackfield.isolation.children import Children
 from jackfield.management.options import choices
 from jackfield.pacing.pace import Paces
 from jackfield.pipe.admit import Targets
@@ -96,7 +96,7 @@ class Jackfield(ProcessLocal, SecretHolder):
 
             check_name(workspace)
         self.workspace = workspace
-        self._children = Children(environment)  # unused with a catalog from elsewhere
+        self._children = Isolated(environment)  # unused with a catalog from elsewhere
         whole = Catalog.installed(groups, environment, self._children.load) if catalog is None else catalog
         self.catalog = of_workspace(whole, workspace)
         self.storage = Storage(database_url, environment, clock or SystemClock()) if storage is None else storage

@@ -10,10 +10,10 @@ import pytest
 
 from jackfield.catalog.loading import connector_at
 from jackfield.connector.loaded import LoadedConnector
-from jackfield.isolation.remote import RemoteConnector
 from jackfield.manifest import Manifest
 from jackfield_aws.virtual.source import AwsSource
 from jackfield_aws_ses import connector as written
+from jackfield_isolation.remote import RemoteConnector
 
 GITHUB = Path(__file__).parents[2] / "connectors" / "github" / "jackfield_github"
 

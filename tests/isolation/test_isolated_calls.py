@@ -18,8 +18,8 @@ from isolated import install_from, isolating
 from jackfield import Jackfield, Result
 from jackfield.clock import SystemClock
 from jackfield.connections.connection_cache import ConnectionCache
-from jackfield.isolation.sessions import Sessions
 from jackfield.local import CORES
+from jackfield_isolation.sessions import Sessions
 
 CONNECTIONS = {
     "mine": {"type": "plain/token", "values": {"token": "tick-tock"}},

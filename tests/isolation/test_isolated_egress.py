@@ -11,7 +11,7 @@ import pytest
 
 from jackfield.connector import ANYWHERE, Guard
 from jackfield.errors import InvalidConnection
-from jackfield.isolation.egress import Egress, hosts_named, inner_hosts
+from jackfield_isolation.egress import Egress, hosts_named, inner_hosts
 
 URL = {"type": "string", "format": "uri"}
 HOST = {"type": "string", "format": "hostname"}

@@ -15,10 +15,10 @@ import pytest
 from isolated import CONNECTORS, install
 from jackfield import Jackfield, Result
 from jackfield.catalog import Catalog
-from jackfield.isolation.children import Children
+from jackfield_isolation.children import Children
 
 _RAW = """
-from jackfield.isolation.wire import ANSWER, HEAD, LINE, OTHER
+from jackfield_isolation.wire import ANSWER, HEAD, LINE, OTHER
 from threading import Event, Thread
 stay = Event().wait
 wire, number = call.talk._wire, call.talk._number

@@ -20,10 +20,10 @@ import pytest
 
 from isolated import CONNECTORS, install, install_from, isolating
 from jackfield import Jackfield, Result
-from jackfield.isolation.examination import examine
-from jackfield.isolation.limits import LAYERS
-from jackfield.isolation.probe import ATTEMPTS
-from jackfield.isolation.program import Policy
+from jackfield_isolation.examination import examine
+from jackfield_isolation.limits import LAYERS
+from jackfield_isolation.probe import ATTEMPTS
+from jackfield_isolation.program import Policy
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_the_examination_notices_what_is_allowed(tmp_path: Path) -> None:
         port = server.getsockname()[1]
         targets = {"secret": str(tmp_path / "secret"), "folder": str(tmp_path), "parent": os.getpid(), "port": port, "memory": 2**60}
         source = (
-            "import json,sys; from jackfield.isolation.probe import *; print(probe(Targets(**json.loads(sys.argv[1]))).model_dump_json())"
+            "import json,sys; from jackfield_isolation.probe import *; print(probe(Targets(**json.loads(sys.argv[1]))).model_dump_json())"
         )
         environment = {**os.environ, "JACKFIELD_HOME": str(tmp_path)}
         done = subprocess.run([sys.executable, "-c", source, json.dumps(targets)], capture_output=True, check=True, env=environment)
@@ -276,8 +276,8 @@ def test_an_event_loop_serves_others(home: Path) -> None:
 
 def test_work_without_a_call(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A child that uses the processor while no call runs is replaced."""
-    monkeypatch.setattr("jackfield.isolation.supervisor._BUSY_TICKS", 2)
-    monkeypatch.setattr("jackfield.isolation.supervisor._IDLE_CPU", 0.05)  # its share of a busy machine may be small
+    monkeypatch.setattr("jackfield_isolation.supervisor._BUSY_TICKS", 2)
+    monkeypatch.setattr("jackfield_isolation.supervisor._IDLE_CPU", 0.05)  # its share of a busy machine may be small
     with isolating(home) as jackfield:
         busy = int(attack(jackfield, "busyLater").unwrap()["got"])
         opened = os.pidfd_open(busy)
@@ -290,7 +290,7 @@ def test_work_without_a_call(home: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_child_that_is_not_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A child without calls is ended after a while, and the next call starts another."""
-    monkeypatch.setattr("jackfield.isolation.supervisor._IDLE_SECONDS", 0.0)
+    monkeypatch.setattr("jackfield_isolation.supervisor._IDLE_SECONDS", 0.0)
     with isolating(home) as jackfield:
         calling = {"connector": "plain", "action": "noop", "inputs": {"text": "hi"}}
         first = jackfield.invoke(calling).unwrap()["process"]

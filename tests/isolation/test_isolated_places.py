@@ -22,10 +22,11 @@ from forking import alone, fork
 from isolated import install, install_from, isolating, write_index
 from jackfield import Jackfield, Result
 from jackfield.catalog import Catalog
-from jackfield.isolation.children import Children
-from jackfield.isolation.proxies import Proxies
 from jackfield.queue.runtime_pool import RuntimePool
 from jackfield.surfaces.shared.metrics import Metrics
+from jackfield_isolation.children import Children
+from jackfield_isolation.proxies import Proxies
+from plugboard import plugged
 
 
 class _Page(http.server.BaseHTTPRequestHandler):
@@ -303,3 +304,14 @@ def test_a_pool_of_runtimes(tmp_path: Path) -> None:
         pool.close()
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
+
+
+def test_an_installed_connector_without_the_package_for_it_says_what_to_install(tmp_path: Path) -> None:
+    """Without jackfield-isolation, the call fails before anything is sent, and the error names the package."""
+    install_from(tmp_path / "home", "net", "net.py")
+    (tmp_path / "hidden" / "jackfield_isolation-0.dist-info").mkdir(parents=True)
+    with plugged(tmp_path / "hidden"), isolating(tmp_path / "home") as jackfield:
+        result = fetch(jackfield, 1, "http", "127.0.0.1", {"type": "net/server", "values": {"url": "http://127.0.0.1:1/"}})
+    assert result.error is not None
+    assert "pip install 'jackfield[isolation]'" in str(result.error.to_json("cli"))
+    assert result.meta.attempts == 0

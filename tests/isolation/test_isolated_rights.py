@@ -18,12 +18,12 @@ import pytest
 
 from isolated import install, isolating
 from jackfield import Result
-from jackfield.isolation import seccomp
-from jackfield.isolation.thread_limit import MOST_THREADS
+from jackfield_isolation import seccomp
+from jackfield_isolation.thread_limit import MOST_THREADS
 
 _TRIES = """
 import ctypes, fcntl, json, os, socket, struct, sys
-from jackfield.isolation import kernel, limits
+from jackfield_isolation import kernel, limits
 
 version, folder, parent = int(sys.argv[1]), sys.argv[2], os.getppid()
 segment, semaphores, queue = map(int, sys.argv[3].split(","))
@@ -134,7 +134,7 @@ def test_no_way_around_the_layers(tmp_path: Path, version: int) -> None:
 def test_an_old_landlock_without_a_filter(tmp_path: Path) -> None:
     """Where neither Landlock nor a filter forbids emptying files, the layer ``files`` is reported as missing."""
     source = (
-        "import json, os\nfrom jackfield.isolation import kernel, limits, seccomp\n"
+        "import json, os\nfrom jackfield_isolation import kernel, limits, seccomp\n"
         "kernel.restrict_files = lambda *_: 2\nkernel.landlock_version = lambda: 2\n"
         "def refuse(): raise OSError('no filters')\n"
         "seccomp.install = refuse\n"
@@ -148,7 +148,7 @@ def test_an_old_landlock_without_a_filter(tmp_path: Path) -> None:
 
 _THREADS = """
 import json, os, sys, threading, _thread, time
-from jackfield.isolation import limits
+from jackfield_isolation import limits
 threading.stack_size(32768)
 limits.reduce_rights({"memory": 0, "parent": os.getppid(), "readable": []})
 started = 1
@@ -204,7 +204,7 @@ def start(size: Size) -> Done:
 def test_a_child_with_too_many_threads_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the kernel lets a child have more threads than allowed, jackfield ends it; another one answers the next call."""
     install(tmp_path, "crowd", _MANY_THREADS)
-    monkeypatch.setattr("jackfield.isolation.thread_limit.MOST_THREADS", 20)
+    monkeypatch.setattr("jackfield_isolation.thread_limit.MOST_THREADS", 20)
     with isolating(tmp_path) as jackfield:
 
         def start(threads: int) -> Result:
@@ -218,7 +218,7 @@ def test_a_child_with_too_many_threads_is_killed(tmp_path: Path, monkeypatch: py
 
 _CERTIFICATES = """
 import json, os, ssl, sys
-from jackfield.isolation import limits, program
+from jackfield_isolation import limits, program
 
 def authorities():
     context, folder = ssl.create_default_context(), ssl.get_default_verify_paths().capath

@@ -27,7 +27,7 @@ PRELUDE = """
 import json, os, time
 from threading import Event
 from jackfield.connector import Minted
-from jackfield.isolation.wire import ANSWER, HEAD, LINE, OTHER
+from jackfield_isolation.wire import ANSWER, HEAD, LINE, OTHER
 stay = Event().wait
 talk = call.talk
 wire, number = talk._wire, talk._number
@@ -134,7 +134,7 @@ def runtime(home: Path) -> Iterator[Jackfield]:
     connections = {"mine": {"type": "lying/server", "values": {"url": "http://203.0.113.1/"}}}
     environment = {"JACKFIELD_DATABASE_URL": f"sqlite:///{home / 'jackfield.db'}"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jackfield.isolation.supervisor._LONGEST_DELAY", 0.0)
+        patch.setattr("jackfield_isolation.supervisor._LONGEST_DELAY", 0.0)
         with isolating(home, connections, environment=environment) as jackfield:
             assert attack(jackfield, "").status == "succeeded"
             yield jackfield

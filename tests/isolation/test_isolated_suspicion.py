@@ -19,11 +19,11 @@ from isolated import CONNECTORS, install, isolating
 from jackfield import Jackfield, Result
 from jackfield.catalog import Catalog
 from jackfield.errors import Internal
-from jackfield.isolation.children import Children
-from jackfield.isolation.error_frames import load_error
-from jackfield.isolation.inbox import LARGEST_QUESTION, LARGEST_QUESTIONS, LARGEST_WAITING, Inbox
-from jackfield.isolation.limits import LAYERS
-from jackfield.isolation.wire import ANSWER, OTHER, Garbage, Head
+from jackfield_isolation.children import Children
+from jackfield_isolation.error_frames import load_error
+from jackfield_isolation.inbox import LARGEST_QUESTION, LARGEST_QUESTIONS, LARGEST_WAITING, Inbox
+from jackfield_isolation.limits import LAYERS
+from jackfield_isolation.wire import ANSWER, OTHER, Garbage, Head
 
 SOURCE = (CONNECTORS / "lying.py").read_text(encoding="utf-8")
 
@@ -89,7 +89,7 @@ def test_a_false_hello(tmp_path: Path, forged: str) -> None:
 
 def test_strict_is_checked_before_the_import(home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Where a layer is missing, the policy ``strict`` ends the child before it imports the connector."""
-    monkeypatch.setattr("jackfield.isolation.supervisor.LAYERS", (*LAYERS, "imagined"))
+    monkeypatch.setattr("jackfield_isolation.supervisor.LAYERS", (*LAYERS, "imagined"))
     with caplog.at_level(logging.INFO, "jackfield.isolation"), isolating(home, environment={"JACKFIELD_ISOLATION": "strict"}) as jackfield:
         result = run(jackfield, "")
     assert result.error is not None
@@ -106,7 +106,7 @@ def test_layers_cannot_be_forged(tmp_path: Path) -> None:
 
 
 RAW = """
-from jackfield.isolation.wire import ANSWER, HEAD, LINE, OTHER
+from jackfield_isolation.wire import ANSWER, HEAD, LINE, OTHER
 from threading import Event
 stay = Event().wait
 wire, number = call.talk._wire, call.talk._number

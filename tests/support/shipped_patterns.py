@@ -20,11 +20,13 @@ import jackfield_aws_ses
 import jackfield_celery
 import jackfield_dapr
 import jackfield_http
+import jackfield_isolation
 import jackfield_market
 import jackfield_openapi
 
 _PACKAGES = (
-    jackfield, jackfield_aws, jackfield_aws_ses, jackfield_celery, jackfield_dapr, jackfield_http, jackfield_market, jackfield_openapi,
+    jackfield, jackfield_aws, jackfield_aws_ses, jackfield_celery, jackfield_dapr, jackfield_http, jackfield_isolation, jackfield_market,
+    jackfield_openapi,
 )  # fmt: skip
 _SCANNING = frozenset({"search", "finditer", "findall", "sub", "subn", "split"})
 _MOST_ATOMS = 6

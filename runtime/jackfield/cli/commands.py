@@ -33,7 +33,6 @@ BUILT_IN = {
     "offers": "offer services of AWS to workspaces",
     "audit": "list, verify and export the audit log",
     "keys": "rotate the master key",
-    "isolation": "show which layers of isolation hold on this machine",
     "db": "upgrade, check, back up and restore the database",
     "mcp": "serve MCP over stdio",
     "completion": "print a completion script for bash, zsh or fish",
@@ -48,43 +47,46 @@ _TABLES = {
 }
 """Module and name of the verbs of a command, unless they are ``VERBS`` of ``jackfield.cli.<command>``."""
 
-OURS = {
+_OURS = {
     "convert": "convert other providers' requests and SMTP settings",
     "demo": "run the guided tour on a local AWS simulator",
     "generate.aws": "freeze a service of AWS into a connector",
     "generate.openapi": "generate a connector from an OpenAPI document",
 }
-"""Summaries of commands in jackfield's other packages, since an entry point cannot carry one."""
+"""Summaries of the commands of connectors' packages."""
 
-MARKET = {
-    "new": "create the project for a new connector",
-    "dev": "serve a connector's project, and restart after each change",
-    "check": "grade a connector: rules, evidence, fixes",
-    "diff": "classify the changes between two versions of a connector",
-    "pack": "build a connector's wheel, reproducibly",
-    "catalogue": "build and serve a catalogue of signed connectors",
-    "install": "install a connector from a catalogue",
-    "upgrade": "upgrade installed connectors",
-    "uninstall": "remove installed connectors",
-    "outdated": "list installed connectors with newer releases",
-    "publisher": "make a publisher's signing key",
-    "sign": "attest a connector's wheel with a publisher's key",
-    "verify": "check a connector's wheel against its attestation",
+_PACKAGES: dict[tuple[str, str], dict[str, str]] = {
+    ("jackfield-market", "market"): {
+        "new": "create the project for a new connector",
+        "dev": "serve a connector's project, and restart after each change",
+        "check": "grade a connector: rules, evidence, fixes",
+        "diff": "classify the changes between two versions of a connector",
+        "pack": "build a connector's wheel, reproducibly",
+        "catalogue": "build and serve a catalogue of signed connectors",
+        "install": "install a connector from a catalogue",
+        "upgrade": "upgrade installed connectors",
+        "uninstall": "remove installed connectors",
+        "outdated": "list installed connectors with newer releases",
+        "publisher": "make a publisher's signing key",
+        "sign": "attest a connector's wheel with a publisher's key",
+        "verify": "check a connector's wheel against its attestation",
+    },
+    ("jackfield-dapr", "dapr"): {
+        "dapr": "serve Dapr's bindings API for a folder of components",
+    },
+    ("jackfield-dapr", "workflow"): {
+        "run": "run a workflow file (Thand's formats)",
+    },
+    ("jackfield-isolation", "isolation"): {
+        "isolation": "show which layers of isolation hold on this machine",
+    },
 }
-"""Summaries of the commands of jackfield-market."""
+"""Summaries of the commands of jackfield's other packages, by package and the extra that installs it."""
 
-DAPR = {
-    "dapr": "serve Dapr's bindings API for a folder of components",
-    "run": "run a workflow file (Thand's formats)",
-}
-"""Summaries of the commands of jackfield-dapr."""
-
-ADDED_BY = {
-    **dict.fromkeys(MARKET, ("jackfield-market", "market")),
-    "dapr": ("jackfield-dapr", "dapr"),
-    "run": ("jackfield-dapr", "workflow"),
-}
+ADDED_BY = {name: package for package, commands in _PACKAGES.items() for name in commands}
 """Package of a command and the extra that installs it, for who types the command without it."""
+SUMMARIES = {**_OURS, **{name: text for commands in _PACKAGES.values() for name, text in commands.items()}}
+"""Summary of each command of jackfield's other packages, since an entry point cannot carry one."""
 _GROUP = "jackfield.commands"
 
 

@@ -64,9 +64,9 @@ def _entries(catalog: Catalog, *, folded: bool) -> list[Entry]:
 
 def _checked_rows() -> list[dict[str, Any]]:
     """Return the rows of all connectors, each imported and compared with its manifest; isolated ones in processes of their own."""
-    from jackfield.isolation.children import Children
+    from jackfield.catalog.isolated import Isolated
 
-    with closing(Children(os.environ)) as children:
+    with closing(Isolated(os.environ)) as children:
         catalog = Catalog.installed(loader=children.load)
         return [_checked(catalog, entry).to_json() for entry in catalog.entries(load=True)]
 

@@ -10,7 +10,7 @@ import os
 import sys
 
 import jackfield
-from jackfield.cli.commands import ADDED_BY, BUILT_IN, DAPR, MARKET, OURS, built_in, load_plugged, plugged
+from jackfield.cli.commands import ADDED_BY, BUILT_IN, SUMMARIES, built_in, load_plugged, plugged
 
 TYPE_CHECKING = False  # importing typing would double the time of a cold --help
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _refuse(command: str, error: JackfieldError, output: Output) -> int:
 
 
 def _about(name: str, points: Sequence[EntryPoint]) -> str:
-    summary = (OURS | MARKET | DAPR).get(name, "")
+    summary = SUMMARIES.get(name, "")
     return f"{summary + ' ' if summary else ''}(added by {points[0].distribution})"
 
 

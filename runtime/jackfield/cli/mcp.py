@@ -11,7 +11,7 @@ from jackfield.cli.quantities import DAY, duration
 from jackfield.cli.session import open_jackfield
 from jackfield.cli.starting import check_connection_files
 from jackfield.errors import InvalidInvocation, JackfieldError
-from jackfield.isolation.kernel import keep_memory_private
+from jackfield.local import keep_memory_private
 
 
 def _declare(parser: Parser) -> None:

@@ -23,7 +23,6 @@ from jackfield.cli.starting import (
 )
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation, JackfieldError
-from jackfield.local import home
 from jackfield.resources.storage import Storage
 
 if TYPE_CHECKING:
@@ -175,18 +174,11 @@ def _installer(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], Ins
         )
     if not sources:
         return None
-    try:
-        from jackfield_market.server_installer import ServerInstaller
-        from jackfield_market.sources import Source, read_root
-    except ModuleNotFoundError as error:
-        text = f"installing from a catalogue needs the extra 'market': the package '{error.name}' is not installed"
-        raise InvalidInvocation(text, hint="pip install 'jackfield[market]'") from None
-
-    known = tuple(Source.parse(text) for text in sources)
-    for source in known if not roots else ():
-        source.require_privacy()
-    trusted = {source.url: read_root(path) for source, path in zip(known, roots, strict=False)}
-    return functools.partial(ServerInstaller, home(os.environ), tuple(source.url for source in known), trusted)
+    make: Callable[[Sequence[str], Sequence[str]], Callable[[], Installer]] | None = declared(_SURFACES, "market")
+    if make is None:
+        text = "installing from a catalogue needs the extra 'market': the package 'jackfield-market' is not installed"
+        raise InvalidInvocation(text, hint="pip install 'jackfield[market]'")
+    return make(sources, roots)
 
 
 def _root_path(arguments: Namespace) -> str:

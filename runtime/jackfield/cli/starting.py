@@ -11,7 +11,7 @@ from jackfield.cli.logs import configure
 from jackfield.cli.quantities import DAY, duration
 from jackfield.connections.connection_lookup import Connections, sources_from
 from jackfield.errors import InvalidInvocation
-from jackfield.isolation.kernel import keep_memory_private
+from jackfield.local import keep_memory_private
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.access.workspaces import UnknownWorkspace
 from jackfield.catalog import Catalog, entry_points
+from jackfield.catalog.isolated import Isolated
 from jackfield.clock import Clock, SystemClock
 from jackfield.files.store import FileLimits, Files
 from jackfield.fork import ProcessLocal
 from jackfield.hooks import Plugins
 from jackfield.invocation import Result
-from jackfield.isolation.children import Children
 from jackfield.journal import Claimed
 from jackfield.journal.budgets import Limit, Limits
 from jackfield.journal.instance import Instance
@@ -65,7 +65,7 @@ class RuntimePool(ProcessLocal):
         self.files = Files(self.storage, file_limits or FileLimits(), self.clock)
         self.turns = Turns()
         groups = entry_points()
-        self.isolated = Children(environment)
+        self.isolated = Isolated(environment)
         self.catalog = Catalog.installed(groups, environment, self.isolated.load)
         self._points = groups.get("jackfield.plugins", ())
         self._given = tuple(plugins)

@@ -5,20 +5,35 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.local import home
 from jackfield_market.operations import Operations, Options
 from jackfield_market.receipts import Installed
+from jackfield_market.sources import Source, read_root
 
 _LOG = logging.getLogger("jackfield.market")
 _PATH = re.compile(r"(?<![\w:/.<>$])(?:/[\w.+~-]+){2,}/?")
 """Absolute path, but not the rest of a URL."""
 _SHOWN = ("name", "version", "publisher", "sha256", "source", "grade", "permissions", "hosts", "installedAt")
 _RELEASE = ("name", "version", "title", "description", "publisher", "grade", "permissions", "hosts", "licence")
+
+
+def installer_of(sources: Sequence[str], roots: Sequence[str]) -> Callable[[], ServerInstaller]:
+    """Return the factory of each server process's installer; ``roots`` are the files of the trusted ``root.json`` of each source, or none.
+
+    :raises InvalidInvocation: if a source is neither a URL nor a folder, or is read over plain HTTP without a root of trust.
+    """
+    known = tuple(Source.parse(text) for text in sources)
+    for source in known if not roots else ():
+        source.require_privacy()
+    trusted = {source.url: read_root(path) for source, path in zip(known, roots, strict=False)}
+    return partial(ServerInstaller, home(os.environ), tuple(source.url for source in known), trusted)
 
 
 class ServerInstaller:

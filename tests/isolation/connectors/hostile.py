@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jackfield.connector import Connector, Field, Inputs, Output, current_call
-from jackfield.isolation.wire import ANSWER, HEAD, OTHER
+from jackfield_isolation.wire import ANSWER, HEAD, OTHER
 
 connector = Connector("hostile", title="Hostile", version="1.0.0")
 

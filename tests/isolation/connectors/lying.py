@@ -14,7 +14,7 @@ FORGED: dict[str, Any] = {}
 if sys.flags.no_site:  # in a child, not where the test describes it
     sys.stdout.write("imported\n")
     sys.stdout.flush()
-    from jackfield.isolation.wire import Wire
+    from jackfield_isolation.wire import Wire
 
     _send = Wire.send
 

@@ -15,14 +15,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from jackfield.failures import OnFailure
-from jackfield.isolation.hello import HELLO, LAYERS, Hello
-from jackfield.isolation.inbox import Inbox
-from jackfield.isolation.lines import Lines
-from jackfield.isolation.program import Program, clean_environment, command
-from jackfield.isolation.questions import Asked
-from jackfield.isolation.wire import LARGEST_ANSWER, LINE, Frame, Garbage, Head, Wire, decoded
 from jackfield.local import OnAllCores
 from jackfield.schema.wording import escaped
+from jackfield_isolation.hello import HELLO, LAYERS, Hello
+from jackfield_isolation.inbox import Inbox
+from jackfield_isolation.lines import Lines
+from jackfield_isolation.program import Program, clean_environment, command
+from jackfield_isolation.questions import Asked
+from jackfield_isolation.wire import LARGEST_ANSWER, LINE, Frame, Garbage, Head, Wire, decoded
 
 _SEND_SECONDS = 2
 """Seconds for which a child may leave its socket unread while something is sent to it."""

@@ -16,7 +16,7 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(_arguments: Namespace, output: Output) -> int:
-    from jackfield.isolation.examination import examine
+    from jackfield_isolation.examination import examine
 
     rows = examine(os.environ)
     more = tuple(name for name in ("reason", "allowed") if any(name in row for row in rows))

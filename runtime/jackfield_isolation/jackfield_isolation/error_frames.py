@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, Field
 
 from jackfield.errors import CODES, Detail, InDoubt, Internal, JackfieldError, NotYet, Provider, Sent, TimedOut
 from jackfield.hints import NextStep
-from jackfield.isolation.shapes import Shape
-from jackfield.isolation.wire import Garbage
+from jackfield_isolation.shapes import Shape
+from jackfield_isolation.wire import Garbage
 
 _LONGEST = 20_000
 _MOST_DETAILS = 200

@@ -14,12 +14,12 @@ from jackfield.fork import ProcessLocal
 
 if TYPE_CHECKING:
     from jackfield.catalog import EntryPoint
-    from jackfield.isolation.lazy_threads import LazyThreads
-    from jackfield.isolation.program import Program
-    from jackfield.isolation.remote import RemoteConnector
-    from jackfield.isolation.sessions import Sessions
-    from jackfield.isolation.supervisor import Supervisor, WatchThread
     from jackfield.manifest import Manifest
+    from jackfield_isolation.lazy_threads import LazyThreads
+    from jackfield_isolation.program import Program
+    from jackfield_isolation.remote import RemoteConnector
+    from jackfield_isolation.sessions import Sessions
+    from jackfield_isolation.supervisor import Supervisor, WatchThread
 
 
 _MORE_FACTS = 256 * 1024
@@ -47,11 +47,11 @@ class Children(ProcessLocal):
         :raises ImportError: if it cannot run.
         :raises Unavailable: if it cannot be started now.
         """
-        from jackfield.isolation.channel import Channel
-        from jackfield.isolation.process import Broken, Ended
-        from jackfield.isolation.program import Policy, Program, authorities
-        from jackfield.isolation.proxies import Proxies
-        from jackfield.isolation.remote import RemoteConnector
+        from jackfield_isolation.channel import Channel
+        from jackfield_isolation.process import Broken, Ended
+        from jackfield_isolation.program import Policy, Program, authorities
+        from jackfield_isolation.proxies import Proxies
+        from jackfield_isolation.remote import RemoteConnector
 
         policy = Policy.from_environment(self._environment)
         trusted = authorities(self._environment)
@@ -81,8 +81,8 @@ class Children(ProcessLocal):
         return self._supervisor(program, workspace)
 
     def _supervisor(self, program: Program, workspace: str) -> Supervisor:
-        from jackfield.isolation.sessions import Sessions
-        from jackfield.isolation.supervisor import Supervisor, WatchThread
+        from jackfield_isolation.sessions import Sessions
+        from jackfield_isolation.supervisor import Supervisor, WatchThread
 
         key = (program, workspace if program.policy.per_workspace else "")
         found = self._supervisors.get(key)

@@ -14,18 +14,18 @@ from jackfield.connector.context import Minted
 from jackfield.connector.grants import Grant
 from jackfield.connector.models import OCTETS
 from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
-from jackfield.isolation.error_frames import dump_error, load_error
-from jackfield.isolation.process import ChildProcess, Ended
-from jackfield.isolation.questions import CALL, CREDENTIAL, GRANT, Asked, Question
-from jackfield.isolation.shares import CallShare
-from jackfield.isolation.wire import Frame, Garbage
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.schema.wording import escaped
+from jackfield_isolation.error_frames import dump_error, load_error
+from jackfield_isolation.process import ChildProcess, Ended
+from jackfield_isolation.questions import CALL, CREDENTIAL, GRANT, Asked, Question
+from jackfield_isolation.shares import CallShare
+from jackfield_isolation.wire import Frame, Garbage
 
 if TYPE_CHECKING:
     from jackfield.clock import Deadline
     from jackfield.connector.context import Call, OpenContext
-    from jackfield.isolation.sessions import Session
+    from jackfield_isolation.sessions import Session
 
 GRACE = 0.15
 """Seconds after the deadline in which a child may still say what it knows."""

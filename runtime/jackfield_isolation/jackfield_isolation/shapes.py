@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
-from jackfield.isolation.wire import Garbage
 from jackfield.schema.wording import escaped
+from jackfield_isolation.wire import Garbage
 
 _LONGEST_PLACE = 100
 JsonObject = dict[Any, Any]

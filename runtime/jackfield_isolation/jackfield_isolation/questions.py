@@ -12,9 +12,9 @@ from jackfield.connector.budget import Limits
 from jackfield.connector.context import Account, Minted, Step
 from jackfield.connector.declare import Option
 from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
-from jackfield.isolation.shapes import JsonObject, Shape
-from jackfield.isolation.shares import LARGEST_VALUE, bounded, checked_secrets
 from jackfield.schema.wording import escaped
+from jackfield_isolation.shapes import JsonObject, Shape
+from jackfield_isolation.shares import LARGEST_VALUE, bounded, checked_secrets
 
 _MOST_STEPS, _MOST_OPTIONS, _MOST_DAYS = 200, 10_000, 1000
 """Limits of the steps of a test, of choices and permissions, and of the days of a warm-up plan."""

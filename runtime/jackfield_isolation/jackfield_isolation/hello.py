@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, StrictBool, StrictInt
 
-from jackfield.isolation.shapes import JsonObject, Shape
+from jackfield_isolation.shapes import JsonObject, Shape
 
 _T = TypeVar("_T")
 _LONGEST = 200

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline, SystemClock
 from jackfield.errors import InvalidInput
-from jackfield.isolation.conversation import Conversation
-from jackfield.isolation.egress import Egress
-from jackfield.isolation.lazy_threads import LazyThreads
-from jackfield.isolation.proxies import Proxies
-from jackfield.isolation.questions import CALL, Asked, CallFacts, ConnectionFacts, Question
-from jackfield.isolation.sessions import Session, Sessions
 from jackfield.wire.guard import Guard
+from jackfield_isolation.conversation import Conversation
+from jackfield_isolation.egress import Egress
+from jackfield_isolation.lazy_threads import LazyThreads
+from jackfield_isolation.proxies import Proxies
+from jackfield_isolation.questions import CALL, Asked, CallFacts, ConnectionFacts, Question
+from jackfield_isolation.sessions import Session, Sessions
 
 if TYPE_CHECKING:
     from jackfield.connector.context import Call, OpenContext
-    from jackfield.isolation.remote import RemoteClient, RemoteConnection
-    from jackfield.isolation.supervisor import Supervisor
     from jackfield.manifest import Manifest
+    from jackfield_isolation.remote import RemoteClient, RemoteConnection
+    from jackfield_isolation.supervisor import Supervisor
 
 _MOST_THREADS = 64
 _SECONDS = 30.0

@@ -14,8 +14,8 @@ from jackfield.clock import Deadline
 from jackfield.connector.context import Call, Minted, current_call
 from jackfield.errors import Cancelled, JackfieldError, Sent, Unavailable
 from jackfield.failures import Raised, attempt
-from jackfield.isolation.error_frames import dump_error, load_error
-from jackfield.isolation.wire import Frame, Wire
+from jackfield_isolation.error_frames import dump_error, load_error
+from jackfield_isolation.wire import Frame, Wire
 
 _OBJECTS = 64
 LARGEST_RETURN = 4000

@@ -14,11 +14,11 @@ from jackfield.catalog.discovery import EntryPoint
 from jackfield.clock import Deadline, SystemClock
 from jackfield.connector.context import Call, entered
 from jackfield.connector.manifests import describe
-from jackfield.isolation.children import Children
-from jackfield.isolation.limits import LAYERS
-from jackfield.isolation.probe import ATTEMPTS, connector
-from jackfield.isolation.program import Policy
 from jackfield.manifest import Manifest
+from jackfield_isolation.children import Children
+from jackfield_isolation.limits import LAYERS
+from jackfield_isolation.probe import ATTEMPTS, connector
+from jackfield_isolation.program import Policy
 
 _SECONDS = 30.0
 PURPOSES: Mapping[str, str] = {
@@ -38,7 +38,7 @@ def examine(environment: Mapping[str, str]) -> list[dict[str, Any]]:
 
     :raises Unavailable: if the examining process cannot be started.
     """
-    point = EntryPoint("probe", "jackfield.isolation.probe:connector", "jackfield")
+    point = EntryPoint("probe", "jackfield_isolation.probe:connector", "jackfield")
     manifest = Manifest.from_json(json.loads(json.dumps(describe(connector))))
     call = Call(Deadline.after(_SECONDS, SystemClock()), workspace="examination")
     with closing(Children(environment)) as children, _targets(Policy.from_environment(environment)) as targets, entered(call):

@@ -143,17 +143,3 @@ def return_large_blocks() -> None:
     """
     with suppress(AttributeError, OSError, TypeError):  # another C library
         _libc().mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
-
-
-def keep_memory_private() -> None:
-    """Write no core dump, and let no other process of this user read this one's memory and environment, where the system can.
-
-    The memory of a server holds the master key and its tenants' secrets. Programs that this process starts can be read again.
-    """
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        with suppress(AttributeError, OSError):
-            process_control(_PR_SET_DUMPABLE, 0)

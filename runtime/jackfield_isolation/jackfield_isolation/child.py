@@ -18,8 +18,8 @@ from typing import Any
 
 from jackfield.catalog.loading import connector_at
 from jackfield.failures import Raised, attempt, attempt_foreign
-from jackfield.isolation.limits import reduce_rights
-from jackfield.isolation.wire import Frame, Wire
+from jackfield_isolation.limits import reduce_rights
+from jackfield_isolation.wire import Frame, Wire
 
 _STACK = 4 * 1024 * 1024
 """Bytes of address space for a thread, of which most processes have few."""
@@ -53,8 +53,8 @@ def run(descriptor: int) -> None:
 
 def _started(configuration: Frame, wire: Wire) -> tuple[Any, dict[str, Any]]:
     """Import the connector and describe it."""
-    from jackfield.isolation.answers import Answers, hello
-    from jackfield.isolation.child_sockets import connect_by_parent
+    from jackfield_isolation.answers import Answers, hello
+    from jackfield_isolation.child_sockets import connect_by_parent
 
     connect_by_parent()
     connector = connector_at(configuration["module"], configuration["attribute"])

@@ -13,13 +13,13 @@ from jackfield.connector.context import Account, Call, OpenContext, Step, curren
 from jackfield.connector.declare import Action, Option, OptionSource, Preview, united
 from jackfield.connector.models import Output
 from jackfield.errors import InvalidOutput
-from jackfield.isolation import questions
-from jackfield.isolation.channel import Channel
-from jackfield.isolation.egress import NamedHost, hosts_named
-from jackfield.isolation.hello import ActionFacts, Hello, TypeFacts
-from jackfield.isolation.questions import Plan, Question
 from jackfield.manifest import ActionManifest, Manifest
 from jackfield.secrecy import SecretHolder
+from jackfield_isolation import questions
+from jackfield_isolation.channel import Channel
+from jackfield_isolation.egress import NamedHost, hosts_named
+from jackfield_isolation.hello import ActionFacts, Hello, TypeFacts
+from jackfield_isolation.questions import Plan, Question
 
 
 class Given:

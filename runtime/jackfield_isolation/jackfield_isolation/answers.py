@@ -21,16 +21,16 @@ from jackfield.connector.streamed import store_files
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInput, Sent
 from jackfield.failures import CONTAINED, Raised, attempt, attempt_foreign
 from jackfield.hints import NextStep
-from jackfield.isolation import questions
-from jackfield.isolation.child_call import ChildCall, ChildLeases, Talk
-from jackfield.isolation.child_files import ChildFiles
-from jackfield.isolation.child_grants import ChildGrants
-from jackfield.isolation.error_frames import dump_error
-from jackfield.isolation.hello import ActionFacts, TypeFacts
-from jackfield.isolation.questions import ASKED, QUESTIONS, Asked, ConnectionFacts, Plan, Question
-from jackfield.isolation.wire import Frame, Wire
 from jackfield.pipe.errors_map import explained
 from jackfield.pipe.waiter import LoopThread
+from jackfield_isolation import questions
+from jackfield_isolation.child_call import ChildCall, ChildLeases, Talk
+from jackfield_isolation.child_files import ChildFiles
+from jackfield_isolation.child_grants import ChildGrants
+from jackfield_isolation.error_frames import dump_error
+from jackfield_isolation.hello import ActionFacts, TypeFacts
+from jackfield_isolation.questions import ASKED, QUESTIONS, Asked, ConnectionFacts, Plan, Question
+from jackfield_isolation.wire import Frame, Wire
 
 _MOST_CONNECTIONS = 1000
 _LARGEST_FAULT = 2000

@@ -14,14 +14,14 @@ from jackfield.clock import patience
 from jackfield.errors import Sent, Unavailable
 from jackfield.failures import Raised, attempt
 from jackfield.fork import ProcessLocal
-from jackfield.isolation.hello import Hello
-from jackfield.isolation.kernel import return_large_blocks
-from jackfield.isolation.limits import LAYERS
-from jackfield.isolation.lines import Lines
-from jackfield.isolation.process import Broken, ChildProcess, Ended
-from jackfield.isolation.program import Program
-from jackfield.isolation.sessions import Sessions
-from jackfield.isolation.thread_limit import too_many_threads
+from jackfield_isolation.hello import Hello
+from jackfield_isolation.kernel import return_large_blocks
+from jackfield_isolation.limits import LAYERS
+from jackfield_isolation.lines import Lines
+from jackfield_isolation.process import Broken, ChildProcess, Ended
+from jackfield_isolation.program import Program
+from jackfield_isolation.sessions import Sessions
+from jackfield_isolation.thread_limit import too_many_threads
 
 _LOG = logging.getLogger("jackfield.isolation")
 _START_SECONDS = 30.0

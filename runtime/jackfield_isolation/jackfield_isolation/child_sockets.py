@@ -15,7 +15,7 @@ from collections import OrderedDict
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
-from jackfield.isolation.child_call import current_talk
+from jackfield_isolation.child_call import current_talk
 
 _FIRST = int(IPv4Address("198.18.0.1"))
 _ADDRESSES = 65_000

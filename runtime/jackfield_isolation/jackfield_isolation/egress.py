@@ -18,9 +18,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jackfield.errors import Detail, InvalidConnection
-from jackfield.isolation.proxies import Proxies
 from jackfield.pipe.open import hosts_of, named_hosts
 from jackfield.wire.guard import Guard
+from jackfield_isolation.proxies import Proxies
 
 _LOG = logging.getLogger("jackfield.isolation")
 _PUBLIC = Guard()

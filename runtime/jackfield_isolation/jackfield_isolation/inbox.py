@@ -7,7 +7,7 @@ import time
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from jackfield.isolation.wire import ANSWER, LARGEST_ANSWER, LINE, Garbage, Head, decoded
+from jackfield_isolation.wire import ANSWER, LARGEST_ANSWER, LINE, Garbage, Head, decoded
 
 LARGEST_QUESTION = 256 * 1024
 """Bytes of a frame that is no answer."""

@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jackfield.isolation.child_call import Talk
+from jackfield_isolation.child_call import Talk
 
 _PIECE = 128 * 1024
 """Bytes of a piece, which base64 makes longer; the parent limits its frames."""

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
+import jackfield
 from jackfield.errors import InvalidInvocation
-from jackfield.isolation.wire import LARGEST_ANSWER
+from jackfield_isolation.wire import LARGEST_ANSWER
 
+_OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
 _NAME = re.compile(r"[a-z0-9-]+")
 _MIB = 1024 * 1024
 MEMORY = 1024 * _MIB
@@ -94,13 +96,13 @@ class Program:
             "parent": os.getpid(),
             "memory": self.policy.memory,
             "threads": self.policy.threads,
-            "readable": [*paths, package_folder(), *_default_authorities(), *(path for _, path in self.authorities)],
+            "readable": [*paths, *package_folders(), *_default_authorities(), *(path for _, path in self.authorities)],
         }
 
 
-def package_folder() -> str:
-    """Return the folder of this process's ``jackfield``: a child runs the same version, whatever its environment contains."""
-    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+def package_folders() -> tuple[str, str]:
+    """Return the folders of this process's ``jackfield`` and of this package: a child runs the same, whatever its environment has."""
+    return os.path.dirname(os.path.abspath(jackfield.__file__)), _OWN_FOLDER
 
 
 def authorities(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -153,5 +155,4 @@ def clean_environment(program: Program) -> dict[str, str]:
 
 def command(descriptor: int) -> list[str]:
     """Return the command line of a child; it names nothing secret, since any user of the machine can read it."""
-    boot = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot.py")
-    return [sys.executable, "-I", "-S", "-B", boot, package_folder(), str(descriptor)]
+    return [sys.executable, "-I", "-S", "-B", os.path.join(_OWN_FOLDER, "boot.py"), *package_folders(), str(descriptor)]

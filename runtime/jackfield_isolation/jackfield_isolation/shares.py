@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jackfield.connector.context import Minted
-from jackfield.isolation.wire import Garbage
+from jackfield_isolation.wire import Garbage
 
 LARGEST_VALUE = 64 * 1024
 """Weight of a value that is stored for a child: a lease, a grant, or what an authorization in progress needs."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from jackfield.connector.context import Minted
 from jackfield.fork import ProcessLocal
-from jackfield.isolation.shares import LeaseShare
+from jackfield_isolation.shares import LeaseShare
 
 _HELD = 64
 _MOST_DROPPED = 1000

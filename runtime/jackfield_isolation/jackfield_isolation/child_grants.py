@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from jackfield.connector.grants import Grant
-from jackfield.isolation.child_call import Talk, current_talk
-from jackfield.isolation.questions import GRANT
+from jackfield_isolation.child_call import Talk, current_talk
+from jackfield_isolation.questions import GRANT
 
 
 class ChildGrants:
