@@ -296,3 +296,22 @@ def test_m10_a_connection_that_was_used_is_not_untested(managed_jackfield: Jackf
     assert "lastTest" not in managed_jackfield.connections.show("kept")
     managed_jackfield.connections.replace("kept", {"token": "u"}, test=False)
     assert status() == "untested"
+
+
+def test_m9_a_file_connection_that_was_used_is_not_untested(managed_jackfield: Jackfield, open_runtime: Callable[..., Jackfield]) -> None:
+    """M9: after a successful call, a connection of a file is "ok" in every process, until its values change; a failed test stays failed."""
+    call = {"connector": "echo", "action": "say", "connection": "filed", "inputs": {"text": "Hi"}}
+
+    def status(**files: Any) -> str:
+        managed_jackfield.storage.database.record(lambda _transaction: None)  # what was put off goes with this commit
+        found: str = open_runtime(**files).connections.list().items[0]["status"]
+        return found
+
+    assert managed_jackfield.invoke({**call, "dryRun": True}).status == "succeeded"
+    assert status() == "untested"
+    assert managed_jackfield.invoke(call).status == "succeeded"
+    assert status() == "ok"
+    bad = {"filed": {"type": "echo/token", "values": {"token": "bad"}}}
+    assert status(connections=[bad]) == "untested"
+    assert open_runtime(connections=[bad]).connections.test("filed")["status"] == "failing"
+    assert status(connections=[bad]) == "failing"

@@ -149,16 +149,19 @@ class Connections:
             raise InvalidConnection(_twice(found), hint="Rename or remove all but one of them.")
         return found[0]
 
-    def note_used(self, identifier: str, version: int) -> bool:
-        """Mark an untested stored connection as working, since an action over it succeeded; written with the next commit.
+    def note_used(self, name: str, identifier: str | None, version: int) -> bool:
+        """Mark an untested connection as working, since an action over it succeeded; written with the next commit. ``identifier`` is None
+        for connections of files.
 
         Return False if that is impossible, which must not fail the action.
         """
         with suppress(JackfieldError, MemoryError, RuntimeError):
-            store = self.store
-            if store is not None:
+            store, filed = self.store, self.in_files(name) if identifier is None else None
+            if store is not None and identifier is not None:
                 store.note_used(identifier, version)
-                return True
+            elif store is not None and filed is not None:
+                store.file_tests.note_used(filed)
+            return store is not None
         return False
 
     def asks_store(self, connection: object) -> bool:

@@ -422,6 +422,7 @@ VALUES (:workspace, :name, :fingerprint, :status, :account_id, :account_label, :
 ON CONFLICT (workspace, name) DO UPDATE SET fingerprint = excluded.fingerprint, status = excluded.status,
     account_id = excluded.account_id, account_label = excluded.account_label, last_test = excluded.last_test
 """
+_USED_FILE = f"{_KEEP} WHERE file_connection_tests.fingerprint != excluded.fingerprint"
 
 
 class FileTests:
@@ -453,6 +454,11 @@ class FileTests:
             row = {"workspace": self._workspace, "name": connection.name, "fingerprint": self._fingerprint(connection)}
             with self._database.write() as transaction:
                 transaction.change(_KEEP, {**row, **outcome.columns()})
+
+    def note_used(self, connection: NamedConnection) -> None:
+        """Mark a connection as working at the next commit, unless these values of it were tested."""
+        row = {"workspace": self._workspace, "name": connection.name, "fingerprint": self._fingerprint(connection)}
+        self._database.defer(lambda transaction: transaction.change(_USED_FILE, {**row, **Outcome("ok").columns()}))
 
     def _fingerprint(self, connection: NamedConnection) -> str:
         text = json.dumps({"type": connection.type, "values": connection.values}, sort_keys=True, separators=(",", ":"), default=str)

@@ -164,11 +164,11 @@ class Pipeline:
         return await record.start()
 
     def _settled(self, attempts: Attempts, output: Mapping[str, Any]) -> Result:
-        """Judge and mask the output; note that a stored connection works, once per process and version of the connection."""
+        """Judge and mask the output; note that a named connection works, once per process and version of the connection."""
         result, target, opening = settled(attempts, output), attempts.plan.target, attempts.opening
-        if target is not None and opening is not None and target.id is not None:
-            identifier, version = target.id, target.version
-            opening.cache.cached(("used",), lambda: self.known.note_used(identifier, version))
+        if target is not None and opening is not None and target.name is not None:
+            name, identifier, version = target.name, target.id, target.version
+            opening.cache.cached(("used",), lambda: self.known.note_used(name, identifier, version))
         return result
 
 
