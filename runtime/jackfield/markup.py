@@ -1,12 +1,13 @@
 """HTML for pages of the console and of catalogues: elements, tables, lists of facts, and Markdown that strangers wrote.
 
 Everything that is not ``Markup`` is escaped, so no page can forget to. Of Markdown, raw HTML and images are disabled, and links may be
-http, https or mailto.
+http, https or mailto. The few HTML elements that descriptions of APIs use are read as the Markdown that means the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Protocol
@@ -21,6 +22,11 @@ _ADDRESSES = frozenset({"action", "data-options", "formaction", "href", "hx-get"
 """Attributes that hold a URL; a leading slash means this server."""
 _EMPTY = frozenset({"br", "hr", "img", "input", "link", "meta"})
 _LOWEST = 6
+_CODE = re.compile("(```.*?```|`[^`\\n]*`)", re.DOTALL)
+_TAG = re.compile(r"<(/?)(a|b|blockquote|br|code|div|em|h[1-6]|i|li|ol|p|pre|span|strong|ul)((?:\s[^<>]*)?)/?>", re.IGNORECASE)
+_HREF = re.compile(r"""\shref\s*=\s*["']?([^"'\s]*)""", re.IGNORECASE)
+_MARKS = {"b": "**", "strong": "**", "em": "*", "i": "*", "code": "`", "span": "", "br": "\n", "/li": "", "li": "\n- "}
+"""Markdown of an element's begin and end; all others separate paragraphs."""
 
 
 class Markup(str):
@@ -122,8 +128,7 @@ def codes(names: Iterable[object]) -> list[Node]:
 
 def document(text: str, level: int, *, new_window: bool = False) -> Markup:
     """Render a Markdown document. Its headings begin at ``level``, and none skips a level."""
-    found = reader()
-    tokens = found.parse(text)
+    tokens = reader().parse(_markdown(text))
     above: list[int] = []
     for token in tokens:
         if token.type == "heading_open":
@@ -140,12 +145,37 @@ def document(text: str, level: int, *, new_window: bool = False) -> Markup:
 
 def line(text: str, *, new_window: bool = False) -> Markup:
     """Render inline Markdown without paragraphs, such as the description of a field."""
-    return _rendered(reader().parseInline(text), new_window=new_window)
+    return _rendered(reader().parseInline(_markdown(text).strip()), new_window=new_window)
+
+
+def _markdown(text: str) -> str:
+    """Translate the HTML elements of a description, outside of code, to Markdown."""
+    if "<" not in text:
+        return text
+    return "".join(part if place % 2 else _translated(part) for place, part in enumerate(_CODE.split(text)))
+
+
+def _translated(text: str) -> str:
+    links: list[str] = []
+
+    def mark(tag: re.Match[str]) -> str:
+        end, name = tag[1], tag[2].lower()
+        if name != "a":
+            return _MARKS.get(end + name, _MARKS.get(name, "\n\n"))
+        if not end:
+            links.append(found[1] if (found := _HREF.search(tag[3])) else "")
+            return "["
+        return f"](<{links.pop()}>)" if links else ""
+
+    return _TAG.sub(mark, text)
 
 
 def _rendered(tokens: Sequence[Token], *, new_window: bool) -> Markup:
     """Render Markdown, with links that do not tell their target where the reader comes from."""
     found = reader()
+    for parent in tokens:
+        if parent.children:
+            parent.children = list(_with_safe_links(parent.children))
     for token in (child for parent in tokens for child in parent.children or ()):
         if token.type == "link_open":
             token.attrSet("rel", "noreferrer noopener")
@@ -154,14 +184,29 @@ def _rendered(tokens: Sequence[Token], *, new_window: bool) -> Markup:
     return Markup(found.renderer.render(tokens, found.options, {}))
 
 
+def _with_safe_links(tokens: Iterable[Token]) -> Iterator[Token]:
+    """Keep only the text of links that lead nowhere from here, such as to another part of the page that the text was taken from."""
+    is_kept = True
+    for token in tokens:
+        if token.type == "link_open":
+            is_kept = _is_safe_link(str(token.attrGet("href")))
+        if is_kept or token.type not in ("link_open", "link_close"):
+            yield token
+
+
 @cache
 def reader() -> MarkdownIt:
     """Return the parser and renderer of Markdown."""
     from markdown_it import MarkdownIt
 
     found = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
-    found.validateLink = _is_safe_link  # type: ignore[method-assign]
+    found.validateLink = _is_any_link  # type: ignore[method-assign]
     return found
+
+
+def _is_any_link(url: str) -> bool:
+    """Accept every link; of one that is not safe, only the text is rendered."""
+    return isinstance(url, str)
 
 
 def _is_safe_link(url: str) -> bool:

@@ -27,6 +27,7 @@ from jackfield.surfaces.console.components import (
     json_text,
     notice,
     outside,
+    summary,
     tabs,
     text_field,
 )
@@ -193,7 +194,7 @@ def shown(request: PageRequest) -> Response:
     title = heading(
         [icon_of(manifest), action.title],
         badge(action.rule_effect),
-        lead=[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " · ", action.description.partition("\n")[0]],
+        lead=[h.a(manifest.title, href=f"/connectors/{manifest.key}"), " · ", summary(action.description)],
     )
     choices = fitting_connections(request, manifest, action)
     form = action_form(request, action, begin, choices, address, has_example=bool(example.get("inputs")))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from jackfield.markup import Markup, table
-from jackfield.surfaces.console.components import badge, h, more, search
+from jackfield.surfaces.console.components import badge, h, more, search, summary
 from jackfield.surfaces.shared.searching import found_actions
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _groups(address: str, words: str, group: str, groups: dict[str, str]) -> Mar
 
 def _table(connector: str, actions: list[ActionManifest]) -> Markup:
     rows = [
-        (h.a(action.title, href=f"/connectors/{connector}/actions/{action.key}"), h.code(action.key), badge(action.rule_effect), action.description.partition("\n")[0])
+        (h.a(action.title, href=f"/connectors/{connector}/actions/{action.key}"), h.code(action.key), badge(action.rule_effect), summary(action.description))
         for action in actions
     ]  # fmt: skip
     return table("Actions", ("Action", "Key", "Effect", "Description"), rows, empty="No such action.")

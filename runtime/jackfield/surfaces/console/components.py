@@ -173,6 +173,11 @@ def line(text: str) -> Markup:
     return markup.line(text, new_window=True)
 
 
+def summary(text: str) -> Markup:
+    """Render the first line of a connector's description."""
+    return line(text.strip().partition("\n")[0])
+
+
 def outside(address: object, text: str | None = None) -> Markup | None:
     """Render a link to another site, by default with its address as text; None unless it is one of the web."""
     if not isinstance(address, str) or not address.startswith(("https://", "http://")):

@@ -11,7 +11,7 @@ from jackfield.catalog import Entry
 from jackfield.manifest import Manifest
 from jackfield.markup import Markup, table, terms
 from jackfield.surfaces.console.action_list import actions_listed
-from jackfield.surfaces.console.components import badge, guide, h, heading, line, notice, outside, search
+from jackfield.surfaces.console.components import badge, guide, h, heading, line, notice, outside, search, summary
 from jackfield.surfaces.console.marketplace import may_install
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.revocations import revoked_here, revoked_notices
@@ -73,7 +73,12 @@ def _found(request: PageRequest, words: str) -> Markup:
         "Matching actions",
         ("Action", "Connector", "Effect", "Description"),
         [
-            (h.a(row.title, href=f"/connectors/{row.connector}/actions/{row.action}"), row.connector, badge(row.effect), row.description)
+            (
+                h.a(row.title, href=f"/connectors/{row.connector}/actions/{row.action}"),
+                row.connector,
+                badge(row.effect),
+                summary(row.description),
+            )
             for row in actions
         ],
         empty=f"No action matches “{words}”.",
@@ -95,7 +100,7 @@ def _card(request: PageRequest, entry: Entry, revoked: Collection[str]) -> Marku
     count = "1 action" if len(manifest.actions) == 1 else f"{len(manifest.actions)} actions"
     return h.li(
         h.h2(icon_of(manifest), h.a(manifest.title, href=f"/connectors/{manifest.key}", class_="whole")),
-        h.p(manifest.description),
+        h.p(summary(manifest.description)),
         h.p(count, " · ", manifest.version, class_="muted"),
         badge("revoked") if entry.key in revoked else None,
         class_="card",
@@ -116,7 +121,7 @@ def shown(request: PageRequest) -> Response:
     request.require("read")
     manifest = request.manifest()
     raw = manifest.raw
-    title = heading([icon_of(manifest), manifest.title], h.span(manifest.version, class_="badge plain"), lead=manifest.description)
+    title = heading([icon_of(manifest), manifest.title], h.span(manifest.version, class_="badge plain"), lead=line(manifest.description))
     facts = terms(
         [
             ("Key", h.code(manifest.key)),
