@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import obstore
@@ -21,9 +21,6 @@ from obstore.store import S3Store
 from jackfield.errors import InvalidInvocation, JackfieldError, Unavailable
 from jackfield.files.refusals import FileDamaged
 from jackfield.fork import ProcessLocal
-
-if TYPE_CHECKING:
-    from jackfield.files.blobs import BlobWriter
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]\Z")
 _PART = re.compile(r"[A-Za-z0-9!_.*'()=-]{1,200}\Z")
@@ -73,7 +70,7 @@ class S3Blobs(ProcessLocal):
         found |= {name.lower(): environment.get(name) for name in _CREDENTIALS}
         return cls(bucket, prefix, {name: text for name, text in found.items() if text})
 
-    def writer(self, key: str, segment: int) -> BlobWriter:
+    def writer(self, key: str, segment: int) -> _S3Writer:
         """Begin with the first segment."""
         del segment
         return _S3Writer(self, key)

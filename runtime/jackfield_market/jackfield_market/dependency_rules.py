@@ -6,20 +6,56 @@ They come from other places than the connector, and land on the import path of t
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jackfield_market.refusals import NotInstalled
+from jackfield_market.wheels import is_canonical
 
 if TYPE_CHECKING:
-    from jackfield_market.environments import Dependency
     from jackfield_market.wheels import Wheel
 
 _SCRIPTS = "bin"
 _AT_START = frozenset({"sitecustomize", "usercustomize"})
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """Distribution that was resolved for a connector, with the SHA-256 of each of its acceptable wheels."""
+
+    name: str
+    version: str
+    sha256: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row of a receipt and of a lock file."""
+        return {"name": self.name, "version": self.version, "sha256": list(self.sha256)}
+
+    @staticmethod
+    def from_json(row: Mapping[str, Any]) -> Dependency:
+        """Read a row of a receipt or of a lock file. Each value becomes part of a line that uv reads, so none may be more than it says.
+
+        :raises ValueError: if a member is of another form.
+        """
+        name, version, digests = row["name"], row["version"], row["sha256"]
+        texts = (
+            isinstance(name, str) and isinstance(version, str) and isinstance(digests, list) and all(isinstance(d, str) for d in digests)
+        )
+        if not (texts and digests and _NAME.fullmatch(name) and is_canonical(version) and all(map(_SHA256.fullmatch, digests))):
+            raise ValueError("a dependency needs a normalised name, a version, and SHA-256 hashes")
+        return Dependency(name, version, tuple(digests))
+
+    @property
+    def line(self) -> str:
+        """Line of a requirements file."""
+        return " ".join([f"{self.name}=={self.version}", *(f"--hash=sha256:{digest}" for digest in self.sha256)])
 
 
 def check_dependencies(wheel: Wheel, found: Sequence[Dependency], target: str, host: Iterable[str]) -> None:

@@ -12,14 +12,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from html import escape
 from importlib.metadata import PackageNotFoundError, distribution, distributions, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.tags import sys_tags
@@ -28,10 +26,10 @@ from uv import find_uv_bin
 
 from jackfield.errors import InvalidInvocation
 from jackfield.local import OnAllCores
-from jackfield_market.dependency_rules import check_dependencies
+from jackfield_market.dependency_rules import Dependency, check_dependencies
 from jackfield_market.policy import Policy
 from jackfield_market.refusals import NotInstalled
-from jackfield_market.wheels import Wheel, is_canonical
+from jackfield_market.wheels import Wheel
 
 SITE = "site-packages"
 """Folder of the connector's own package."""
@@ -45,40 +43,6 @@ _HOST = frozenset({"jackfield", "jackfield-aws", "jackfield-http"})
 _PASSED_ON = frozenset({"PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "UV_CACHE_DIR", "SYSTEMROOT", "LOCALAPPDATA"})
 _LINE = re.compile(r"(?m)^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)(?P<rest>[^#\n]*)")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Dependency:
-    """Distribution that was resolved for a connector, with the SHA-256 of each of its acceptable wheels."""
-
-    name: str
-    version: str
-    sha256: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the row of a receipt and of a lock file."""
-        return {"name": self.name, "version": self.version, "sha256": list(self.sha256)}
-
-    @staticmethod
-    def from_json(row: Mapping[str, Any]) -> Dependency:
-        """Read a row of a receipt or of a lock file. Each value becomes part of a line that uv reads, so none may be more than it says.
-
-        :raises ValueError: if a member is of another form.
-        """
-        name, version, digests = row["name"], row["version"], row["sha256"]
-        texts = (
-            isinstance(name, str) and isinstance(version, str) and isinstance(digests, list) and all(isinstance(d, str) for d in digests)
-        )
-        if not (texts and digests and _NAME.fullmatch(name) and is_canonical(version) and all(map(_SHA256.fullmatch, digests))):
-            raise ValueError("a dependency needs a normalised name, a version, and SHA-256 hashes")
-        return Dependency(name, version, tuple(digests))
-
-    @property
-    def line(self) -> str:
-        """Line of a requirements file."""
-        return " ".join([f"{self.name}=={self.version}", *(f"--hash=sha256:{digest}" for digest in self.sha256)])
 
 
 def check_host(wheel: Wheel) -> None:

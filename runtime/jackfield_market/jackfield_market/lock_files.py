@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jackfield.errors import InvalidInvocation
-from jackfield_market.environments import Dependency
+from jackfield_market.dependency_rules import Dependency
 from jackfield_market.files import write_file
 from jackfield_market.names import is_key
 from jackfield_market.refusals import NotInstalled

@@ -1,0 +1,155 @@
+"""One way per idea: the single places that know a library or a mechanism, the size of each distribution, and what may know each other."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = {
+    folder.name: folder
+    for folder in (ROOT / "runtime" / "jackfield", *ROOT.glob("runtime/jackfield_*/jackfield_*"), *ROOT.glob("connectors/*/jackfield_*"))
+}
+MODULES = {path.relative_to(folder.parent).as_posix(): path for folder in PACKAGES.values() for path in sorted(folder.rglob("*.py"))}
+
+LINES = {"jackfield": 66_000, "jackfield_market": 13_000, "jackfield_isolation": 5_000, "jackfield_dapr": 3_000, "jackfield_celery": 1_500}
+"""Lines of code of a distribution that its readers were promised. More is a decision, not an accident."""
+LIBRARIES = {
+    "botocore": {"jackfield_aws", "jackfield_aws_ses"},
+    "celery": {"jackfield_celery"},
+    "grpc": {"jackfield_dapr"},
+    "httpcore2": {"jackfield_http/http2.py"},
+    "jsonschema": {"jackfield_market/testing/declarations.py"},
+    "jsonschema_rs": {"jackfield/schema/engine.py", "jackfield/json_tools/patterns.py", "jackfield_openapi"},
+    "jwt": {"jackfield/surfaces/shared/jwts.py"},
+    "markdown_it": {"jackfield/markup.py"},
+    "mcp": {"jackfield/surfaces/mcp"},
+    "obstore": {"jackfield/files/s3.py"},
+    "opentelemetry": {"jackfield/surfaces/shared/tracing.py"},
+    "pluggy": {"jackfield/hooks.py"},
+    "prometheus_client": {"jackfield/surfaces/shared/metrics.py"},
+    "psycopg": {"jackfield/database"},
+    "rich": {"jackfield/cli/lines.py", "jackfield/cli/tables.py", "jackfield_aws_ses/demo/show.py"},
+    "smtplib": {"jackfield_aws_ses/smtp"},
+    "sqlite3": {"jackfield/database"},
+    "starlette": {"jackfield/surfaces", "jackfield/cli/serve.py", "jackfield_dapr/sidecar"},
+    "tuf": {"jackfield_market"},
+    "yaml": {"jackfield/connections/yaml_documents.py", "jackfield_openapi/reading.py"},
+}
+"""Modules and folders that know a library; everybody else asks them."""
+MECHANISMS = {
+    "os.register_at_fork": {"jackfield/fork.py"},
+    "os.fork": {"jackfield/queue/prefork.py", "jackfield_isolation/probe.py"},
+    "html.escape": {"jackfield_dapr/workflow/notifying.py"},
+    "argparse.ArgumentParser": {"jackfield/cli/parsing.py", "jackfield_aws/virtual/index_change.py"},
+    "uvicorn.Server": {"jackfield/surfaces", "jackfield_dapr/sidecar"},
+}
+"""Modules and folders that call a function of a library; everybody else uses what they made of it."""
+DEFINITIONS = {"__reduce__": {"jackfield/secrecy.py", "jackfield/hints.py", "jackfield/database/faults.py"}}
+CIRCLES = {
+    frozenset({"jackfield.connector.declare", "jackfield.connector.manifests"}),
+    frozenset({"jackfield.management.connections", "jackfield.management.transfer"}),
+    frozenset(f"jackfield.pipe.{name}" for name in ("attempts", "check", "paging", "plan", "recorder", "run", "settle")),
+    frozenset(f"jackfield.surfaces.shared.{name}" for name in ("identity", "installer", "jwts", "server_context", "settings")),
+    frozenset(f"jackfield.surfaces.http.{name}" for name in ("direct", "exchange", "protocol")),
+    frozenset({"jackfield_aws_ses.compose", "jackfield_aws_ses.inputs"}),
+    frozenset({"jackfield_isolation.channel", "jackfield_isolation.remote"}),
+}
+"""Modules that know each other by an annotation. None do at import, which import-linter checks."""
+MOST_PARAMETERS = 8
+WIDE = {"Connector", "Jackfield", "Opener"}
+"""An author's declarations and the public façade, whose parameters are keywords; and the stage of the pipe that needs its whole process."""
+
+
+@cache
+def _nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@cache
+def _imports(path: Path) -> frozenset[str]:
+    whole = {alias.name for node in _nodes(path) if isinstance(node, ast.Import) for alias in node.names}
+    parts = {f"{n.module}.{alias.name}" for n in _nodes(path) if isinstance(n, ast.ImportFrom) and n.module for alias in n.names}
+    return frozenset(whole | parts)
+
+
+def _outside(places: set[str], found: Iterator[str]) -> list[str]:
+    return sorted(place for place in found if not any(place == known or place.startswith(f"{known}/") for known in places))
+
+
+@pytest.mark.parametrize("package", LINES)
+def test_distributions_keep_their_size(package: str) -> None:
+    """A distribution has no more lines than its readers were promised."""
+    lines = sum(path.read_text(encoding="utf-8").count("\n") for path in PACKAGES[package].rglob("*.py"))
+    assert lines <= LINES[package]
+
+
+def test_a_library_is_known_where_it_is_adapted() -> None:
+    """Each library is imported in its place only, so that it can be replaced there."""
+    known = {library: _outside(places, (n for n, p in MODULES.items() if _uses(p, library))) for library, places in LIBRARIES.items()}
+    assert {library: places for library, places in known.items() if places} == {}
+
+
+def _uses(path: Path, library: str) -> bool:
+    return any(name.split(".")[0] == library for name in _imports(path))
+
+
+def test_a_mechanism_has_one_place() -> None:
+    """What exists once is called in its place only: all others use what that made of it."""
+    calls = [(ast.unparse(node.func), name) for name, path in MODULES.items() for node in _nodes(path) if isinstance(node, ast.Call)]
+    known = {call: _outside(places, (name for found, name in calls if found == call)) for call, places in MECHANISMS.items()}
+    assert {call: places for call, places in known.items() if places} == {}
+
+
+def test_secrets_are_kept_from_pickles_in_one_place() -> None:
+    """``SecretHolder`` says how an object with secrets is copied; ``__reduce__`` by hand is for errors only."""
+    functions = [(node.name, name) for name, path in MODULES.items() for node in _nodes(path) if isinstance(node, ast.FunctionDef)]
+    for definition, places in DEFINITIONS.items():
+        assert _outside(places, (name for found, name in functions if found == definition)) == []
+
+
+def test_constructors_take_few_parameters() -> None:
+    """A class that needs more than eight things to begin is two classes; data apart, whose members are its parameters."""
+    wide = {
+        node.name
+        for path in MODULES.values()
+        for node in _nodes(path)
+        if isinstance(node, ast.ClassDef)
+        for method in node.body
+        if isinstance(method, ast.FunctionDef) and method.name == "__init__"
+        if len([*method.args.posonlyargs, *method.args.args, *method.args.kwonlyargs]) - 1 > MOST_PARAMETERS
+    }
+    assert wide <= WIDE
+
+
+def test_modules_that_know_each_other_are_listed() -> None:
+    """Cycles that exist for annotations only are few, and no new one comes unseen."""
+    names = {name.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for name, path in MODULES.items()}
+    graph = {
+        name: {found for text in _imports(path) if (found := text if text in names else text.rpartition(".")[0]) in names and found != name}
+        for name, path in names.items()
+    }
+    assert {circle for circle in _circles(graph) if len(circle) > 1} <= CIRCLES
+
+
+def _circles(graph: dict[str, set[str]]) -> set[frozenset[str]]:
+    """The strongly connected components, as sets of what each module reaches and is reached by."""
+    left = dict(graph)
+    while ends := {name for name, known in left.items() if not known & left.keys()}:  # what leads to no circle is in none
+        left = {name: known for name, known in left.items() if name not in ends}
+    reached = {name: _reached(left, name) for name in left}
+    return {frozenset({name} | {other for other in reached[name] if name in reached[other]}) for name in left}
+
+
+def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = graph[waiting.pop()] & graph.keys() - found
+        found |= new
+        waiting.extend(new)
+    return found
