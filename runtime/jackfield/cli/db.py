@@ -1,7 +1,8 @@
-"""``jackfield db``: upgrade, check, back up and restore the database."""
+"""``jackfield db``: upgrade, check, back up, restore and move the database."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,11 +11,11 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.session import open_storage
 from jackfield.database.check import check
-from jackfield.resources.verify import Contents
+from jackfield.resources.storage import url_in_file
+from jackfield.resources.verify import with_contents
 
 if TYPE_CHECKING:
     from jackfield.database import Database
-    from jackfield.database.check import Report
     from jackfield.resources.storage import Storage
 
 _FAILED = 1
@@ -43,18 +44,11 @@ def _upgrade(_arguments: Namespace, output: Output) -> int:
 def _check(_arguments: Namespace, output: Output) -> int:
     with _unmigrated() as (_, database):
         report = check(database)
-        if report.sound:
-            report = _with_contents(database, report)
+    if report.sound:
+        with open_storage() as storage:
+            report = with_contents(storage, report)
     output.value(report.to_json())
     return 0 if report.sound else _FAILED
-
-
-def _with_contents(database: Database, report: Report) -> Report:
-    """Extend the report by problems of individual rows."""
-    with open_storage() as storage:
-        contents = Contents(database, lambda: storage.vault)
-        problems = list(contents.problems())
-    return report.and_more(problems, contents.not_checked)
 
 
 def _declare_path(parser: Parser) -> None:
@@ -79,9 +73,28 @@ def _restore(arguments: Namespace, output: Output) -> int:
     return 0
 
 
+def _declare_move(parser: Parser) -> None:
+    parser.add_argument("source", metavar="FROM", help="the database's URL, or @FILE for a file that contains it")
+    parser.add_argument("target", metavar="TO", help="the URL of a new database, or @FILE")
+
+
+def _move(arguments: Namespace, output: Output) -> int:
+    from jackfield.resources.move import move
+
+    moved = move(_url(arguments.source), _url(arguments.target), lambda text: sys.stderr.write(f"jackfield: {text}\n"))
+    output.value(moved.to_json())
+    return 0 if moved.report.sound else _FAILED
+
+
+def _url(text: str) -> str:
+    """Return a database's URL; ``@FILE`` keeps its password out of the list of processes."""
+    return url_in_file(text[1:], "@FILE") if text.startswith("@") else text
+
+
 VERBS = {
     "upgrade": Verb("Upgrade the tables.", _declare_nothing, _upgrade),
     "check": Verb("Check that the database is intact and up to date; exit code 1 if not.", _declare_nothing, _check),
     "backup": Verb("Back up the database to a new file, without stopping calls.", _declare_path, _backup),
     "restore": Verb("Restore a backup of PostgreSQL into an empty database.", _declare_path, _restore),
+    "move": Verb("Move everything to a new database: from SQLite to PostgreSQL, or back.", _declare_move, _move),
 }

@@ -207,6 +207,7 @@ ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, slots = excluded.slot
 """
 FORGET_INSTANCE = "DELETE FROM instances WHERE id = :id"
 FORGET_DEAD_INSTANCE = "DELETE FROM instances WHERE id = :id AND seen_at = :seen_at"
+LIVE_INSTANCE = "SELECT host, pid FROM instances WHERE seen_at > {now} - :lease ORDER BY seen_at DESC LIMIT 1"
 INSTANCES = "SELECT id, host, pid, place, born, seen_at FROM instances"
 INSTANCE = "SELECT pid, place, born, seen_at, {now} - seen_at AS age, {now} - doubted_at AS doubted FROM instances WHERE id = :id"
 DOUBT_INSTANCE = "UPDATE instances SET doubted_at = {now} WHERE id = :id AND seen_at = :seen_at"

@@ -55,16 +55,22 @@ def secret_url(environment: Mapping[str, str], name: str, file_name: str) -> str
     if environment.get(name):
         return environment[name]
     path = environment.get(file_name)
-    if not path:
-        return None
+    return url_in_file(path, file_name) if path else None
+
+
+def url_in_file(path: str, named_by: str) -> str:
+    """Return the URL that a file contains.
+
+    :raises InvalidInvocation: if the file cannot be read or is empty.
+    """
     try:
         with open(os.path.expanduser(path), encoding="utf-8") as file:
             text = file.read(_LONGEST_URL).strip()
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
-        raise InvalidInvocation(f"the file '{path}' of {file_name} cannot be read: {reason}", hint=_URL_HINT) from None
+        raise InvalidInvocation(f"the file '{path}' of {named_by} cannot be read: {reason}", hint=_URL_HINT) from None
     if not text:
-        raise InvalidInvocation(f"the file '{path}' of {file_name} is empty", hint=_URL_HINT)
+        raise InvalidInvocation(f"the file '{path}' of {named_by} is empty", hint=_URL_HINT)
     return text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jackfield.access.audit import Audit
 from jackfield.access.settings import Settings, read_settings
@@ -20,6 +20,10 @@ from jackfield.database.stored_values import parsed_object
 from jackfield.errors import Internal
 from jackfield.journal.entry import COLUMNS as ENTRY_COLUMNS
 from jackfield.journal.entry import opened_result, read_entry
+
+if TYPE_CHECKING:
+    from jackfield.database.check import Report
+    from jackfield.resources.storage import Storage
 
 _PAGE = 500
 _FAULTS = (ValueError, TypeError, KeyError, AttributeError, Internal, DataKeyDamaged, RowDamaged)
@@ -120,6 +124,13 @@ class Contents:
     def _opens(self, row: Row, name: str, sealed: bytes) -> bool:
         vault, read = self._vault, json.loads if name == "inputs" else lambda text: opened_result(text, row)
         return vault is None or _reads(lambda: read(vault.open(row.workspace, ("invocation", row.id, name), sealed)))
+
+
+def with_contents(storage: Storage, report: Report) -> Report:
+    """Extend the report on a database by problems of individual rows."""
+    contents = Contents(storage.database, lambda: storage.vault)
+    problems = list(contents.problems())
+    return report.and_more(problems, contents.not_checked)
 
 
 def _reads(read: Callable[[], object]) -> bool:

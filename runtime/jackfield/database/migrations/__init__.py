@@ -20,13 +20,16 @@ from jackfield.database.statements import split
 from jackfield.database.transaction import Mode, Transaction
 from jackfield.dataclass import dataclass
 
-__all__ = ["Migration", "Migrations", "declared", "known_migrations"]
+__all__ = ["UNFINISHED", "Migration", "Migrations", "declared", "known_migrations"]
 
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql\Z")
 _ONLY = re.compile(r"-- (sqlite|postgresql):\n")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _OBJECT = re.compile(r"(?P<verb>CREATE|DROP) +(?:UNIQUE +)?(?P<kind>TABLE|INDEX) +(?:IF (?:NOT )?EXISTS +)?(?P<name>\w+)")
+_CONTINUE = "Run the same 'jackfield db move' again: it goes on where it stopped."
 _UPGRADE = "Run 'jackfield db upgrade', or start 'jackfield serve' or 'jackfield worker' with --migrate."
+UNFINISHED = "unfinished_move"
+"""Table of a database to which another one is being moved (``moving``)."""
 _TABLE = """CREATE TABLE schema_migrations (
     version {integer} NOT NULL PRIMARY KEY, name {text} NOT NULL, applied_at {double} NOT NULL, checksum {text} NOT NULL
 ) {table}"""
@@ -78,7 +81,7 @@ class Migrations:
     def pending(self) -> list[Migration]:
         """Return the migrations still to be applied, in order.
 
-        :raises DatabaseUnfit: if a newer jackfield has migrated the database.
+        :raises DatabaseUnfit: if a newer jackfield has migrated the database, or another one is being moved to it.
         """
         with self._begin(Mode.READ) as transaction:
             return self._pending(transaction)
@@ -127,6 +130,8 @@ class Migrations:
             transaction.execute(_filled(statement, self._dialect.types))
 
     def _pending(self, transaction: Transaction) -> list[Migration]:
+        if UNFINISHED in self._tables(transaction):
+            raise DatabaseUnfit("the database is incomplete: moving another one to it has not ended", hint=_CONTINUE)
         applied, known = self._applied(transaction), self._known()
         newest, ours = max(applied, default=0), known[-1].version
         if newest > ours:
@@ -136,10 +141,12 @@ class Migrations:
             )
         return [migration for migration in known if migration.version not in applied]
 
+    def _tables(self, transaction: Transaction) -> set[str]:
+        return {row.name for row in transaction.execute(self._dialect.tables)}
+
     def _applied(self, transaction: Transaction) -> Mapping[int, str]:
         """Return checksums by version."""
-        tables = {row.name for row in transaction.execute(self._dialect.tables)}
-        if "schema_migrations" not in tables:
+        if "schema_migrations" not in self._tables(transaction):
             return {}
         return {row.version: row.checksum for row in transaction.execute("SELECT version, checksum FROM schema_migrations")}
 

@@ -1,0 +1,111 @@
+"""Move of everything that a database holds to another one, for ``jackfield db move``: from one machine to many, and back."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from jackfield.clock import SystemClock
+from jackfield.database import Database
+from jackfield.database.check import Report, check
+from jackfield.database.faults import UsageFault
+from jackfield.database.moving import NOT_MOVED, Moved
+from jackfield.database.moving import move as move_rows
+from jackfield.dataclass import dataclass
+from jackfield.journal.instance import LEASE
+from jackfield.journal.statements import LIVE_INSTANCE
+from jackfield.resources.storage import Storage
+from jackfield.resources.verify import with_contents
+
+_SAID_EVERY = 5.0
+"""Seconds between two reports on the progress of one table."""
+_IN_MEMORY = "sqlite://"
+_FILE = "sqlite:///"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Completed move: locations without passwords, what was moved, and the check of the target."""
+
+    source: str
+    target: str
+    moved: Moved
+    report: Report
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the move as a JSON object."""
+        tables = self.moved.tables
+        return {
+            "from": self.source,
+            "to": self.target,
+            "version": self.report.version,
+            "resumed": self.moved.resumed,
+            "rows": sum(table.rows for table in tables.values()),
+            "tables": {name: {"rows": table.rows, "sha256": table.digest} for name, table in tables.items()},
+            "notMoved": list(NOT_MOVED),
+            "ok": self.report.sound,
+            "problems": list(self.report.problems),
+            **({"notChecked": list(self.report.not_checked)} if self.report.not_checked else {}),
+        }
+
+
+def move(source_url: str, target_url: str, say: Callable[[str], object]) -> Move:
+    """Copy all rows from one database to a new one, verify and check it. ``say`` gets sentences on the progress.
+
+    What is sealed stays sealed by the same data keys, which the same master key decrypts. An interrupted move is continued.
+
+    :raises UsageFault: if there is nothing to move, the target is in use, or a process uses either database.
+    :raises WrongMasterKey: if the master key does not decrypt the data keys.
+    :raises DatabaseUnfit: if the databases cannot be moved.
+    :raises Unavailable: if a database cannot be read or written.
+    """
+    _require_file(source_url)
+    if target_url == _IN_MEMORY:
+        raise UsageFault("a database in memory would be lost with this command", hint="Write the second URL as sqlite:////path.db.")
+    with ExitStack() as stack:
+        source, target = (stack.enter_context(Storage(url, os.environ, SystemClock())) for url in (source_url, target_url))
+        reading, writing = (stack.enter_context(storage.opened(migrate=None)) for storage in (source, target))
+        if not writing.version():
+            target.migrate(writing)
+        for database in (reading, writing):
+            _require_unused(database)
+        source.migrates = False
+        source.vault.verify()
+        moved = move_rows(reading, writing, _Progress(say))
+        say(f"checking {writing.location}")
+        return Move(reading.location, writing.location, moved, with_contents(target, check(writing)))
+
+
+def _require_file(url: str) -> None:
+    """Check that a SQLite database exists: opening it would create it."""
+    if url.startswith(_FILE) and not os.path.exists(url.removeprefix(_FILE)):
+        raise UsageFault(f"there is nothing to move: {url} does not exist", hint="Check the first URL.")
+
+
+def _require_unused(database: Database) -> None:
+    """Check that no process has a lease on the database's invocations."""
+    if not database.version():
+        return
+    found = database.look_up(LIVE_INSTANCE.format(now=database.dialect.now), {"lease": LEASE})
+    if found is not None:
+        raise UsageFault(
+            f"the process {found.pid} on {found.host} uses {database.location}",
+            hint=f"Stop every server and worker first. A process that was killed counts for {LEASE:g} seconds more.",
+        )
+
+
+class _Progress:
+    """Reports on the tables that have rows: when one is complete, and every few seconds before."""
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self._say = say
+        self._said_at = time.monotonic()
+
+    def __call__(self, table: str, done: int, count: int) -> None:
+        now = time.monotonic()
+        if done >= count or now - self._said_at >= _SAID_EVERY:
+            self._said_at = now
+            self._say(f"{table}: {done:,} of {count:,} rows")
