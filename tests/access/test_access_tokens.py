@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clocks import FakeClock
-from jackfield.access import Request, Rules, Tokens, UnknownToken, Workspaces
+from jackfield.access import Audit, Request, Rules, Tokens, UnknownToken, Workspaces
 from jackfield.access.tokens import digest, is_well_formed, new_text
 from jackfield.database import Database, Vault
 from jackfield.errors import InvalidInvocation, Unavailable
@@ -51,6 +51,14 @@ def test_create_and_authenticate(tokens: Tokens, database: Database, vault: Vaul
     assert found == made.token
     assert (found.workspace, found.scope, found.name) == ("default", "invoke", "the shop")
     assert found.rules == Rules(("aws-ses/*",), ("effect:read",))
+
+
+def test_m8_a_token_without_a_name_is_named_after_the_time(tokens: Tokens, database: Database, clock: FakeClock) -> None:
+    """M8: sidebar, callers and audit log showed the ID of a token without a name; it has one now, earlier ones too."""
+    made = tokens.create("read")
+    assert re.fullmatch(r"token of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", made.token.name)
+    assert tokens.find(made.token.id) == made.token
+    assert Audit(database, "default", clock).list()[0][0].about["details"]["name"] == made.token.name
 
 
 def test_the_text_is_stored_nowhere(tokens: Tokens, database: Database) -> None:

@@ -110,17 +110,23 @@ def read_token(row: Row, vault: Vault | None) -> Token:
             times[name] = nearest_time(value)
     damage = f"its row in the database is damaged: {', '.join(damaged)}" if damaged else None
     scope = cast("Scope", row.scope)
+    created = times.pop("created_at") or 0.0
     return Token(
         row.workspace,
         row.id,
-        row.name,
+        row.name or _usual_name(created),
         scope,
         rules,
-        times.pop("created_at") or 0.0,
+        created,
         **times,
         damage=damage,
         unreadable=not sealed or "rules" in damaged,
     )
+
+
+def _usual_name(created: float) -> str:
+    """Return the name of a token that was created without one: people tell dates apart, and IDs hardly."""
+    return f"token of {(iso(created) or '')[:19].replace('T', ' ')} UTC"
 
 
 _PREFIX = "jf_"
@@ -201,11 +207,12 @@ class Tokens:
         self._audit = Audit(database, workspace, clock, actor)
 
     def create(self, scope: str, name: str = "", rules: Rules | None = None, expires_at: float | None = None) -> NewToken:
-        """Create a token. Its text is returned only here; the database stores its SHA-256.
+        """Create a token, by default named after the time. Its text is returned only here; the database stores its SHA-256.
 
         :raises InvalidInvocation: if the scope, the name, a rule or the expiry is not valid.
         """
         now = self._clock.time()
+        name = name or _usual_name(now)
         rules = Rules.checked(rules.allow, rules.block) if rules is not None else Rules()
         token = Token(self._workspace, new_invocation_id(), name, _checked(scope, name, expires_at, now), rules, now, expires_at)
         text = new_text()

@@ -27,7 +27,7 @@ def _declare_create(parser: Parser) -> None:
         "--scope", required=True, choices=("read", "invoke", "manage"), help="read: view; invoke: view and run; manage: full access"
     )
     declare_workspace(parser)
-    parser.add_argument("--name", default="", metavar="NAME", help="a name for people, such as what the token is for")
+    parser.add_argument("--name", default="", metavar="NAME", help="a name for people, such as what the token is for (default: the time)")
     parser.add_argument("--allow", action="append", default=[], metavar="PATTERN", help="allow only what matches this pattern; repeatable")
     parser.add_argument(
         "--block", action="append", default=[], metavar="PATTERN", help="block what matches this pattern, before --allow; repeatable"

@@ -42,8 +42,6 @@ def person(request: PageRequest, identifier: str) -> Node:
         token = request.tokens.find(identifier)
     except JackfieldError:
         return h.code(identifier)
-    if not token.name:
-        return h.code(identifier)
     return [h.strong(token.name), " ", h.code(identifier, class_="small")]
 
 

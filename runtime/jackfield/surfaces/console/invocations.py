@@ -112,7 +112,7 @@ def _filters(request: PageRequest) -> Markup:
 def _callers(request: PageRequest) -> Markup:
     """Suggest the workspace's tokens by name, since the journal stores their ids."""
     tokens = [] if request.identity.rules else _tokens(request)  # names of other tokens may reveal what rules hide
-    return h.datalist([h.option(token.name or token.id, value=token.id) for token in tokens], id="callers")
+    return h.datalist([h.option(token.name, value=token.id) for token in tokens], id="callers")
 
 
 def _found(request: PageRequest) -> Markup:

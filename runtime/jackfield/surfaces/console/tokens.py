@@ -105,7 +105,7 @@ def _create_form(request: PageRequest) -> Markup | None:
     create = form(
         request,
         "/tokens",
-        text_field("name", "Name", hint="Who uses it, and for what.", maxlength=200),
+        text_field("name", "Name", hint="Who uses it, and for what; named after the time if empty.", maxlength=200),
         h.div(
             choice_field("scope", "Scope", [(one, _SCOPE_TITLES[one]) for one in SCOPES], "invoke"),
             choice_field("expires", "Expires", expiry, "90d"),
@@ -141,9 +141,9 @@ def _row(request: PageRequest, token: Token) -> tuple[Node, ...]:
     status = token.status(request.now)
     revoke: Node = None
     if status == "active" and request.may("manage") and not request.identity.rules:
-        button = h.button("Revoke", class_="quiet danger", aria_label=f"Revoke {token.name or token.id}")
+        button = h.button("Revoke", class_="quiet danger", aria_label=f"Revoke {token.name}")
         revoke = form(request, f"/tokens/{token.id}/revocation", button)
-    name = [h.strong(token.name or "unnamed"), h.br(), h.code(token.id, class_="small")]
+    name = [h.strong(token.name), h.br(), h.code(token.id, class_="small")]
     used = at(token.last_used_at, request.now)
     expires = at(token.expires_at, request.now) if token.expires_at is not None else "never"
     return name, badge(status), token.scope, rules_shown(token.rules) or "none", expires, used, revoke

@@ -143,7 +143,7 @@ def _references(settings: Settings) -> tuple[str, ...]:
 def _explain_form(request: PageRequest, given: Mapping[str, str] | None = None, told: Node = None) -> Markup:
     given = given or {}
     tokens = [] if request.identity.rules else request.tokens.list(limit=200)[0]
-    choices = [("", "Your token"), *((token.id, f"{token.name or token.id} ({token.scope})") for token in tokens)]
+    choices = [("", "Your token"), *((token.id, f"{token.name} ({token.scope})") for token in tokens)]
     check = h.form(
         h.div(
             choice_field("token", "Token", choices, given.get("token", "")),
