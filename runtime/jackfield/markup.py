@@ -7,7 +7,7 @@ http, https or mailto. The few HTML elements that descriptions of APIs use are r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Protocol
@@ -93,27 +93,37 @@ class Tags:
 h = Tags()
 
 
-def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Node]], *, empty: Node = "Nothing yet.") -> Markup:
-    """Render a table, or ``empty`` without rows. The first cell heads its row.
+def table(
+    caption: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Node]],
+    *,
+    empty: Node = "Nothing yet.",
+    kind: str = "rows",
+    hidden: Container[str] = (),
+) -> Markup:
+    """Render a table, or ``empty`` without rows. The first cell heads its row. Columns in ``hidden`` are there, but not shown.
 
     Each cell carries its column's name, since narrow screens show a row as a card; the roles keep it a table there for screen readers.
     """
-    body = [
-        h.tr([_cell(column, cell, heads=place == 0) for place, (column, cell) in enumerate(zip(columns, row, strict=True))], role="row")
-        for row in rows
-    ]
+    body = [h.tr(_cells(columns, row, hidden), role="row") for row in rows]
     if not body:
         return h.p(empty, class_="empty")
-    head = h.tr([h.th(column, scope="col", role="columnheader") for column in columns], role="row")
+    head = h.tr([h.th(column, scope="col", role="columnheader", hidden=column in hidden) for column in columns], role="row")
     return h.table(
-        h.thead(head, role="rowgroup"), h.tbody(body, role="rowgroup"), class_="rows", role="table", aria_label=caption
+        h.thead(head, role="rowgroup"), h.tbody(body, role="rowgroup"), class_=kind, role="table", aria_label=caption
     )  # fmt: skip
 
 
-def _cell(column: str, cell: Node, *, heads: bool) -> Markup:
+def _cells(columns: Sequence[str], row: Sequence[Node], hidden: Container[str]) -> Iterator[Markup]:
+    for place, (column, cell) in enumerate(zip(columns, row, strict=True)):
+        yield _cell(column, cell, heads=place == 0, hidden=column in hidden)
+
+
+def _cell(column: str, cell: Node, *, heads: bool, hidden: bool) -> Markup:
     if heads:
-        return h.th(h.div(cell), scope="row", role="rowheader", data_label=column)
-    return h.td(h.div(cell), role="cell", data_label=column)
+        return h.th(h.div(cell), scope="row", role="rowheader", data_label=column, hidden=hidden)
+    return h.td(h.div(cell), role="cell", data_label=column, hidden=hidden)
 
 
 def terms(pairs: Iterable[tuple[str, Node]]) -> Markup:

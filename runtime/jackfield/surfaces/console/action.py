@@ -198,13 +198,13 @@ def shown(request: PageRequest) -> Response:
     )
     choices = fitting_connections(request, manifest, action)
     form = action_form(request, action, begin, choices, address, has_example=bool(example.get("inputs")))
+    result = card("Result", h.div(h.p("Run the action to see its Result here.", class_="empty"), id="result"), id="answer")
     aside = h.div(
-        card("Result", h.div(h.p("Run the action to see its Result here.", class_="empty"), id="result")),
         card("Code for this call", _code_holder(request, manifest, action, begin, address)),
         _about(manifest, action),
         class_="beside-form",
     )
-    content = [_again_notice(request, again), h.div(form, aside, class_="workbench"), _dialog()]
+    content = [_again_notice(request, again), h.div(form, result, aside, class_="workbench"), _dialog()]
     return page(request, "connectors", f"{action.title} · {manifest.title}", *content, head=title, scripts=FORM_SCRIPTS)
 
 

@@ -12,7 +12,12 @@ from jackfield.markup import Markup, Node, table, terms
 from jackfield.surfaces.console.components import badge, code_block, fault_of, h, json_text, notice, span_text
 
 _MOST_ROWS = 200
-_MOST_COLUMNS = 8
+_TABLE_ROWS = 100
+_MOST_COLUMNS = 24
+_FEW_COLUMNS = 8
+"""Columns of a table that are shown at first."""
+_NESTED = 2
+"""Depth at which the cells of a table begin."""
 _DEEPEST = 3
 _LONG = 15
 """Longer lists scroll in a box of their own."""
@@ -81,14 +86,37 @@ def error_shown(error: Mapping[str, Any]) -> Markup:
 
 
 def output_shown(output: Any) -> Markup:
-    """Render the output: lists of objects as a table, and always the whole as JSON."""
-    return h.div(h.h4("Output"), _shape(output), h.details(h.summary("As JSON"), code_block(json_text(output), "The output as JSON")))
+    """Render the output: lists of objects as tables over the whole width, and always the whole as JSON."""
+    whole = h.details(h.summary("As JSON"), code_block(json_text(output), "The output as JSON"), class_="whole-json")
+    return h.div(h.h4("Output"), _shape(output), whole, class_="output")
 
 
 def _shape(output: Any) -> Node:
     if isinstance(output, Mapping) and not output:
         return h.p("Empty.", class_="empty")
-    return _value(output, 0)
+    if not isinstance(output, Mapping) or _is_file(output):
+        return _value(output, 0)
+    rest, lists = _parted(output)
+    return [_value(rest, 0) if rest else None, [_data_table(path, items) for path, items in lists.items()]]
+
+
+def _parted(
+    output: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> tuple[dict[str, Any], dict[tuple[str, ...], Sequence[Mapping[str, Any]]]]:
+    """Part the lists of objects from the rest of an output, those in its objects, too."""
+    rest: dict[str, Any] = {}
+    lists: dict[tuple[str, ...], Sequence[Mapping[str, Any]]] = {}
+    for name, item in output.items():
+        place = (*path, str(name))
+        if _is_list_of_objects(item):
+            lists[place] = item
+        elif isinstance(item, Mapping) and not path and not _is_file(item):
+            inner, found = _parted(item, place)
+            lists |= found
+            rest |= {name: inner} if inner or not item else {}
+        else:
+            rest[name] = item
+    return rest, lists
 
 
 _FILE = re.compile(r"file_[A-Za-z0-9_-]{22}\Z")
@@ -130,10 +158,6 @@ def _rows(items: Sequence[Any], depth: int) -> Node:
         return h.span("none", class_="muted")
     shown, rest = items[:_MOST_ROWS], len(items) - _MOST_ROWS
     tail = h.p(f"{rest:,} more in the JSON.", class_="muted") if rest > 0 else None
-    columns = list(dict.fromkeys(str(name) for item in shown if isinstance(item, Mapping) for name in item))[:_MOST_COLUMNS]
-    if columns and depth <= 1 and all(isinstance(item, Mapping) and not _is_file(item) for item in shown):
-        rows = [[_value(item.get(name), depth + 2) for name in columns] for item in shown]
-        return [_count(items), table("Items", columns, rows), tail]
     listed = h.ul([h.li(_value(item, depth + 1)) for item in shown], class_="plain")
     if len(shown) > _LONG:
         listed = h.div(listed, class_="long", tabindex="0", role="region", aria_label="Items")
@@ -142,3 +166,50 @@ def _rows(items: Sequence[Any], depth: int) -> Node:
 
 def _count(items: Sequence[Any]) -> Markup | None:
     return h.p(f"{len(items):,} items", class_="muted") if len(items) > 1 else None
+
+
+def _is_list_of_objects(item: object) -> bool:
+    if not isinstance(item, Sequence) or isinstance(item, str):
+        return False
+    return any(item) and all(isinstance(one, Mapping) and not _is_file(one) for one in item)
+
+
+def _data_table(path: tuple[str, ...], items: Sequence[Mapping[str, Any]]) -> Markup:
+    """Render a list of objects: some columns, with the choice of others, and all as CSV, which the page's script makes of the JSON."""
+    name, shown, rest = ".".join(path), items[:_TABLE_ROWS], len(items) - _TABLE_ROWS
+    columns = list(dict.fromkeys(str(key) for item in shown for key in item))[:_MOST_COLUMNS]
+    hidden = set(columns) - set(sorted(columns, key=lambda column: _weight(column, shown))[:_FEW_COLUMNS])
+    rows = [[_cell(item, column) for column in columns] for item in shown]
+    boxes = [
+        h.label(h.input(type="checkbox", data_column=place, checked=column not in hidden), " ", column)
+        for place, column in enumerate(columns)
+    ]  # fmt: skip
+    choice = h.details(h.summary(f"Columns ({len(columns) - len(hidden)} of {len(columns)})"), h.div(boxes, class_="choices"))
+    csv = h.button("Download CSV", type="button", class_="quiet", data_csv=json.dumps(path))
+    counted = f"{len(items):,} items" if rest <= 0 else f"{len(items):,} items, the first {_TABLE_ROWS:,} of them here"
+    grid = h.div(table(name, columns, rows, kind="grid", hidden=hidden), class_="scroll", tabindex="0", role="region", aria_label=name)
+    top = h.div(h.h5(name), h.span(counted if len(items) > 1 else "1 item", class_="muted"), csv, class_="row")
+    return h.div(top, choice if len(columns) > 1 else None, grid, class_="data")
+
+
+def _weight(column: str, items: Sequence[Mapping[str, Any]]) -> tuple[bool, bool]:
+    """Rank a column among those that are shown at first: plain values before URLs, and those before nested ones."""
+    values = [item[column] for item in items if item.get(column) is not None]
+    plain = all(not isinstance(value, Mapping | list | tuple) for value in values)
+    return not (values and plain), any(str(value).startswith(("http://", "https://")) for value in values[:1])
+
+
+def _cell(item: Mapping[str, Any], column: str) -> Node:
+    """Render a cell; what is nested is folded."""
+    if column not in item:
+        return None
+    value = item[column]
+    if isinstance(value, Mapping) and value and not _is_file(value):
+        return h.details(h.summary(_members(len(value), "member")), _value(value, _NESTED))
+    if isinstance(value, Sequence) and not isinstance(value, str) and value:
+        return h.details(h.summary(_members(len(value), "item")), _rows(value, _NESTED))
+    return _value(value, _NESTED)
+
+
+def _members(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -62,9 +62,42 @@
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   };
 
+  /** A field of CSV (RFC 4180). A text that a spreadsheet would take for a formula begins with an apostrophe. */
+  const field = (value) => {
+    if (value === undefined || value === null) return "";
+    let text = typeof value === "object" ? JSON.stringify(value) : String(value);
+    if (typeof value === "string" && /^[=+\-@\t\r]/.test(text) && !/^[+\-]?[\d.]+$/.test(text)) text = `'${text}`;
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+
+  /** Save the whole list behind a table, with all its columns, from the output's JSON. */
+  const download = (button) => {
+    const exact = (key, value, context) => (typeof value === "number" && !Number.isSafeInteger(value) && context?.source) || value;
+    const output = JSON.parse(button.closest(".output").querySelector(".whole-json code").textContent, exact);
+    const path = JSON.parse(button.dataset.csv);
+    const items = path.reduce((found, name) => found[name], output);
+    const columns = [...new Set(items.flatMap((item) => Object.keys(item)))];
+    const lines = [columns, ...items.map((item) => columns.map((column) => item[column]))].map((row) => row.map(field).join(","));
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([`${lines.join("\r\n")}\r\n`], { type: "text/csv" }));
+    link.download = `${path.join(".")}.csv`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  };
+
+  document.addEventListener("change", (event) => {
+    const { column } = event.target.dataset;
+    if (column === undefined) return;
+    const data = event.target.closest(".data");
+    for (const row of data.querySelector("table").rows) row.cells[column].hidden = !event.target.checked;
+    const boxes = [...data.querySelectorAll("[data-column]")];
+    data.querySelector("summary").textContent = `Columns (${boxes.filter((box) => box.checked).length} of ${boxes.length})`;
+  });
+
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
+    if (button.dataset.csv) download(button);
     if (button.role === "tab" && button.closest(".tabs")) choose(button);
     if (button.classList.contains("copy")) copy(button);
     if (button.dataset.dialog) document.getElementById(button.dataset.dialog).showModal();
