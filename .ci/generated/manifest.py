@@ -6,7 +6,7 @@ import typing
 
 from generated import binding
 from generated.words import ACTION_KEY, CONNECTOR_KEY, Json, closed, document
-from jackfield.manifest import MANIFEST_VERSION, Effect, IdempotentBy, RepeatOk
+from jackfield.manifest import MANIFEST_VERSIONS, Effect, IdempotentBy, RepeatOk
 from jackfield.manifest_parts import LONGEST_TEXT, LONGEST_TITLE
 
 _VERSION = (
@@ -234,7 +234,7 @@ def schema() -> Json:
     """The schema of a manifest."""
     listed = {"type": "array"}
     members = {
-        "manifestVersion": {"const": MANIFEST_VERSION},
+        "manifestVersion": {"enum": list(MANIFEST_VERSIONS), "description": "2: actions have the members of bodies as inputs."},
         "key": {
             "type": "string",
             "pattern": CONNECTOR_KEY,

@@ -13,8 +13,8 @@ from jackfield.dataclass import dataclass, field, replace
 from jackfield.definitions import Definitions
 from jackfield.json_tools.paths import find
 
-MANIFEST_VERSION = 1
-"""Only manifest version that this runtime reads."""
+MANIFEST_VERSION, MANIFEST_VERSIONS, WHOLE_BODY = 1, (1, 2), "body"
+"""Version of connectors with code, those that are read, and the input whose members are inputs of their own in version 2."""
 
 EFFECTS: tuple[Effect, ...] = ("read", "idempotent", "write")
 _LITERALS: Mapping[str, tuple[str, ...]] = {
@@ -443,8 +443,8 @@ class Manifest:
         """
         if not isinstance(data, dict):
             raise read.ManifestError("a manifest must be a JSON object")
-        if data.get("manifestVersion") != MANIFEST_VERSION:
-            raise read.ManifestError(f"'manifestVersion' must be {MANIFEST_VERSION}")
+        if data.get("manifestVersion") not in MANIFEST_VERSIONS:
+            raise read.ManifestError(f"'manifestVersion' must be {' or '.join(map(str, MANIFEST_VERSIONS))}")
         key = read.kebab_key(data)
         where = f"manifest of '{key}'"
         types = [ConnectionTypeManifest.from_json(item, where) for item in read.objects(data, "connectionTypes", where)]

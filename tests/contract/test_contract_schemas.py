@@ -303,7 +303,7 @@ def _inputs(**field: Any) -> dict[str, Any]:
         {"key": "Echo"},
         {"key": "echo_1"},
         {"version": "one"},
-        {"manifestVersion": 2},
+        {"manifestVersion": 3},
         {"author": "x"},
         {"action": {"key": "say-it"}},
         {"action": {"effect": "delete"}},

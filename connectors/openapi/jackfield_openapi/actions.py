@@ -168,6 +168,7 @@ class Actions:
     def _flatten(self, operation: Operation, parameters: Drawn, body: RequestBody) -> None:
         """Make the members of a body inputs of their own; the binding puts them together again."""
         del body.row["input"]
+        parameters.taken.discard("body")
         members = body.row["members"] = {}
         for name, schema in body.schema["properties"].items():
             key = input_key(name, "body", parameters.taken)

@@ -8,7 +8,9 @@ from typing import Any
 
 from jackfield.connector import pointer
 from jackfield_openapi.composition import Composition
+from jackfield_openapi.naming import camel, words
 from jackfield_openapi.operations import Operation
+from jackfield_openapi.parameters import RESERVED
 from jackfield_openapi.pointing import Pointing
 from jackfield_openapi.report import Report
 from jackfield_openapi.schemas import Schemas
@@ -155,11 +157,16 @@ class Contents:
         given = content[media] if isinstance(content[media], dict) else {}
         where = at + pointer("content", media)
         row: Json = {"input": "body", "encode": known[media], "contentType": _named(media)}
-        flat = operation.extension.get("flatten") is True and known[media] in _FLAT
-        if flat:
-            given = self._inlined(given)
-        schema = self._sent(given, where, known[media], row, is_open=operation.extension.get("open") is True)
-        if operation.extension.get("flatten") is True and not (flat := flat and _is_plain(schema)):
+        is_asked = operation.extension.get("flatten")
+        inlined = self._inlined(given)
+        flat = is_asked is not False and known[media] in _FLAT and _may_be_plain(inlined.get("schema"))
+        if flat and not is_asked and (twin := _twin(operation, inlined["schema"]["properties"])) is not None:
+            text = f"'{twin[:80]}' is the name of another input, too; 'flatten: true' renames it"
+            self._report.assumed("body not flattened", where, text)
+            flat = False
+        schema = self._sent(inlined if flat else given, where, known[media], row, is_open=operation.extension.get("open") is True)
+        flat = flat and _is_plain(schema)
+        if is_asked and not flat:
             self._report.lossy("body not flattened", where, "it is not an object of named members alone, so it stays the input 'body'")
         about = body.get("description")
         required = body.get("required") is True
@@ -316,12 +323,32 @@ class Contents:
         return made if isinstance(made, dict) else {"type": "object"}
 
 
+def _may_be_plain(raw: Any) -> bool:
+    """Return whether a schema of a document is one object that names its members, and nothing that combines schemas."""
+    is_object = isinstance(raw, dict) and isinstance(raw.get("properties"), dict) and bool(raw["properties"])
+    return is_object and not raw.keys() & _COMBINING and raw.get("additionalProperties", False) is False
+
+
+def _twin(operation: Operation, members: Json) -> str | None:
+    """Return the name of a member that would be the same input as a parameter, a member before it, or an input for pages."""
+    taken = {camel(words(parameter["name"])) for parameter, _ in operation.parameters} | (RESERVED - {"body"})
+    for name, about in members.items():
+        if isinstance(about, dict) and about.get("readOnly") is True:
+            continue
+        key = camel(words(name))
+        if key in taken:
+            return name
+        taken.add(key)
+    return None
+
+
 def _is_plain(schema: Any) -> bool:
     """Return whether a converted schema lists all members that its objects may have."""
     is_object = isinstance(schema, dict) and bool(schema.get("properties")) and schema.keys() <= _OF_PLAIN
     return is_object and schema.get("additionalProperties", False) is False
 
 
+_COMBINING = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "$ref", "$dynamicRef"})
 _OF_PLAIN = frozenset({"type", "properties", "required", "additionalProperties", "title", "description", "examples", "deprecated"})
 
 

@@ -103,7 +103,7 @@ def _manifest(root: Json, choices: Choices, actions: list[Json], definitions: Js
     documentation = root.get("externalDocs")
     url = documentation.get("url") if isinstance(documentation, dict) else None
     manifest: Json = {
-        "manifestVersion": 1,
+        "manifestVersion": 2 if any("members" in action["http"].get("body", ()) for action in actions) else 1,
         "key": choices.key or connector_key(title),
         "title": title,
         "description": about.strip() if isinstance(about, str) and about.strip() else f"Actions of {title}.",

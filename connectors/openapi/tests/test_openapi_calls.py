@@ -78,13 +78,13 @@ def test_a_request_arrives_as_the_document_says(tmp_path: Path) -> None:
 
 def test_a_body_is_closed_and_a_key_is_passed_on(tmp_path: Path) -> None:
     """A member that the document does not know is refused before anything is sent; the invocation's key becomes the header."""
-    refused, sent = _call(tmp_path, "createTicket", {"body": {"title": "x", "titel": "y"}}, [Answer({})])
-    assert (refused.error.code, refused.error.details[0].path, sent) == ("invalid_input", "/body/titel", [])
+    refused, sent = _call(tmp_path, "createTicket", {"title": "x", "titel": "y"}, [Answer({})])
+    assert (refused.error.code, refused.error.details[0].path, sent) == ("invalid_input", "/titel", [])
 
 
 def test_an_idempotency_key_becomes_the_header(tmp_path: Path) -> None:
     """The header that the document declares takes the invocation's key, or its id, and is no input."""
-    result, requests = _call(tmp_path, "createTicket", {"body": {"title": "x", "note": None}}, [Answer({"id": "1", "title": "x"}, 201)])
+    result, requests = _call(tmp_path, "createTicket", {"title": "x", "note": None}, [Answer({"id": "1", "title": "x"}, 201)])
     assert result.unwrap() == {"id": "1", "title": "x"}
     headers = {name.lower(): value for name, value in requests[0].headers.items()}
     assert headers["idempotency-key"] == result.meta.invocation_id
@@ -190,13 +190,13 @@ def test_pages_that_are_counted_from_zero(tmp_path: Path, kind: str) -> None:
 
 def test_a_refusal_has_the_providers_words(tmp_path: Path) -> None:
     """An error response is mapped by its status and keeps the provider's message."""
-    result, _ = _call(tmp_path, "createTicket", {"body": {"title": "x"}}, [Answer({"message": "title is taken"}, 409)])
+    result, _ = _call(tmp_path, "createTicket", {"title": "x"}, [Answer({"message": "title is taken"}, 409)])
     assert (result.error.code, result.error.provider.message) == ("conflict", "title is taken")
 
 
 def test_a_garbled_answer_to_a_write_is_in_doubt(tmp_path: Path) -> None:
     """Where JSON was promised and something else came, a write may have happened."""
-    result, requests = _call(tmp_path, "createTicket", {"body": {"title": "x"}}, [Answer(content=b"<html>")])
+    result, requests = _call(tmp_path, "createTicket", {"title": "x"}, [Answer(content=b"<html>")])
     assert (result.status, len(requests)) == ("in_doubt", 1)
 
 

@@ -326,9 +326,9 @@ def test_swagger_2_is_upgraded() -> None:
     add, photo = manifest["actions"]
     assert manifest["servers"] == [{"url": "https://api.old.example/v1"}]
     assert add["http"]["parameters"] == [{"input": "tags", "in": "query", "style": "pipeDelimited"}]
-    assert add["inputs"]["properties"]["body"]["$ref"] == "#/$defs/i.Pet!"
-    assert manifest["$defs"]["i.Pet!"]["properties"]["name"] == {"type": ["string", "null"]}
-    assert photo["http"]["body"] == {"input": "body", "encode": "multipart", "contentType": "multipart/form-data", "files": ["file"]}
+    assert add["inputs"]["properties"]["name"] == {"type": ["string", "null"]}
+    members = {"file": "file", "note": "note"}
+    assert photo["http"]["body"] == {"encode": "multipart", "contentType": "multipart/form-data", "files": ["file"], "members": members}
 
 
 def test_yaml_has_the_types_of_json() -> None:
@@ -421,4 +421,4 @@ def test_new_and_diff_take_generated_ones(tmp_path: Path, monkeypatch: pytest.Mo
     capsys.readouterr()
     assert main(["diff", str(tmp_path / "old/acme-crm"), str(tmp_path / "new/acme-crm")]) == 1
     changes = [(change["level"], change["path"]) for change in json.loads(capsys.readouterr().out)["changes"]]
-    assert changes == [("breaking", "/actions/0/inputs/properties/body/properties/name/maxLength")]
+    assert changes == [("breaking", "/actions/0/inputs/properties/name/maxLength")]

@@ -34,14 +34,14 @@ def test_examples_come_from_the_document() -> None:
     parameters = [{"name": "id", "in": "path", "required": True, "example": "i-1", "schema": {"type": "string"}}]
     response = {"description": "", "content": {"application/json": {"schema": {"type": "object"}, "example": {"tags": [1, 2, 3]}}}}
     example = _examples(parameters=parameters, requestBody=_body(example={"name": "bolt"}), responses={"200": response})[0]
-    assert example["invocation"]["inputs"] == {"id": "i-1", "body": {"name": "bolt"}}
+    assert example["invocation"]["inputs"] == {"id": "i-1", "name": "bolt"}
     assert example["result"]["output"] == {"tags": [1]}
 
 
 def test_examples_that_do_not_fit_are_made() -> None:
     """An example that breaks its own schema is not used; minimal values of the schema stand in for it."""
     example = _examples(requestBody=_body(example={"nam": 1}))[0]
-    assert example["invocation"]["inputs"] == {"id": "text", "body": {"name": "text"}}
+    assert example["invocation"]["inputs"] == {"id": "text", "name": "text"}
 
 
 def test_an_example_of_a_schema_that_breaks_it_is_not_used() -> None:

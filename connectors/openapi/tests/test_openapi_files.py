@@ -88,18 +88,18 @@ def test_a_stored_file_is_sent_as_a_body(rig: Rig) -> None:
 def test_stored_files_are_parts_of_a_form(rig: Rig) -> None:
     """Stored files and files by value go out in one body."""
     stored = rig.stored()
-    rig.call(
-        "postForm", {"body": {"name": "ada", "photos": [stored, {"data": "AAE=", "contentType": "image/gif"}], "scan": stored}}
-    ).unwrap()
+    rig.call("postForm", {"name": "ada", "photos": [stored, {"data": "AAE=", "contentType": "image/gif"}], "scan": stored}).unwrap()
     body = rig.provider.requests[-1].body
     assert (body.count(b"p" * _SIZE), body.count(b'name="photos"; filename='), b"\x00\x01" in body) == (2, 2, True)
 
 
 def test_a_file_that_is_not_there(rig: Rig) -> None:
-    """An ID of no file is refused at its place, before anything is sent."""
-    result = rig.call("postForm", {"body": {"photos": [{"file": "0197a2f0-0000-7000-8000-000000000000"}]}})
-    assert result.error is not None
-    assert ([detail.path for detail in result.error.details], rig.provider.requests) == (["/body/photos/0/file"], [])
+    """An ID of no file is refused at its place, before anything is sent; so it is in the form of manifest version 1."""
+    inputs = {"photos": [{"file": "0197a2f0-0000-7000-8000-000000000000"}]}
+    for given, place in ((inputs, "/photos/0/file"), ({"body": inputs}, "/body/photos/0/file")):
+        result = rig.call("postForm", given)
+        assert result.error is not None
+        assert ([detail.path for detail in result.error.details], rig.provider.requests) == ([place], [])
 
 
 def test_an_empty_response_is_no_file(tmp_path: Path) -> None:

@@ -59,12 +59,12 @@ def test_an_indexed_connector_is_called(tmp_path: Path) -> None:
     """Its actions run, with closed inputs at any depth."""
     manifest = generate(tmp_path, _many())
     with Provider([Answer({"näme": "x"})]) as provider, installed(tmp_path, manifest, {"server": provider.url}) as jackfield:
-        called = {"connector": "acme", "action": "putThing7", "connection": "main", "inputs": {"id": "1", "body": {"next": {"näme": "ü"}}}}
+        called = {"connector": "acme", "action": "putThing7", "connection": "main", "inputs": {"id": "1", "next": {"näme": "ü"}}}
         assert jackfield.invoke(called).unwrap() == {"näme": "x"}
-        refused = jackfield.invoke({**called, "inputs": {"id": "1", "body": {"next": {"name": "ü"}}}})
+        refused = jackfield.invoke({**called, "inputs": {"id": "1", "next": {"name": "ü"}}})
     assert provider.requests[0].path == "/t7/1"
     assert refused.error is not None
-    assert [detail.path for detail in refused.error.details] == ["/body/next/name"]
+    assert [detail.path for detail in refused.error.details] == ["/next/name"]
 
 
 def test_an_index_of_another_manifest_is_refused(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_five_thousand_actions_are_never_read_whole(tmp_path: Path) -> None:
             content[start : start + length] = b" " * length
     (folder / MANIFEST).write_bytes(content)
     found = read_manifest(str(folder))
-    assert (len(found.actions), "body" in found.actions[key].inputs["properties"]) == (5_000, True)
+    assert (len(found.actions), "next" in found.actions[key].inputs["properties"]) == (5_000, True)
     called = {"connector": "acme", "action": key, "connection": "main", "inputs": {"id": "1", "body": {"näme": "x"}}}
     with Provider([Answer({"näme": "x"})]) as provider, installed(tmp_path, manifest, {"server": provider.url}) as jackfield:
         assert jackfield.invoke(called).unwrap() == {"näme": "x"}

@@ -17,7 +17,8 @@ def convert(schema: Any, schemas: dict[str, Any] | None = None, *, version: str 
     """Convert a document whose only operation takes and returns ``schema``."""
     media = {"application/json": {"schema": schema}}
     responses = {"200": {"description": "", "content": media}}
-    posted = operation(operationId="put", requestBody={"required": True, "content": media}, responses=responses)
+    whole = {"x-jackfield": {"flatten": False}}
+    posted = operation(operationId="put", requestBody={"required": True, "content": media}, responses=responses, **whole)
     return converted({**document({"/a": {"post": posted}}, components={"schemas": schemas or {}}), "openapi": version}, Choices())
 
 

@@ -15,7 +15,7 @@ def test_a_message_with_blocks_is_sent(harness: Harness) -> None:
     """The body is JSON with blocks as a list, and the token is in the header field."""
     server = harness.serve(Answer({"ok": True, "channel": CHANNEL, "ts": "1.2"}))
     blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": "*Hello*"}}]
-    result = harness.invoke("postMessage", {"body": {"channel": CHANNEL, "text": "Hello", "blocks": blocks}})
+    result = harness.invoke("postMessage", {"channel": CHANNEL, "text": "Hello", "blocks": blocks})
     assert result.unwrap() == {"ok": True, "channel": CHANNEL, "ts": "1.2"}
     request = server.requests[0]
     assert (request.path, json.loads(request.body)["blocks"]) == ("/chat.postMessage", blocks)
@@ -37,7 +37,7 @@ def test_a_message_with_blocks_is_sent(harness: Harness) -> None:
 def test_a_failure_with_status_200_is_one(harness: Harness, error: str, code: str, requests: int) -> None:
     """'ok: false' is mapped by its error; a throttled message is sent again, one that may have been sent is in doubt."""
     server = harness.serve(Answer({"ok": False, "error": error}, headers={"Retry-After": "0"}), Answer({"ok": True}))
-    result = harness.invoke("postMessage", {"body": {"channel": CHANNEL, "text": "Hello"}})
+    result = harness.invoke("postMessage", {"channel": CHANNEL, "text": "Hello"})
     assert (result.error.code if result.error else result.status, len(server.requests)) == (code, requests)
     if result.error is not None:
         assert result.error.provider is not None
@@ -58,7 +58,7 @@ def test_ids_of_messages_keep_their_zeros(harness: Harness) -> None:
     """An ID of a message looks like a number and is none: the zeros at its end belong to it."""
     server = harness.serve(Answer({"ok": True}), Answer({"ok": True, "messages": []}))
     message = {"channel": CHANNEL, "ts": "1503435956.000200"}
-    harness.invoke("deleteMessage", {"body": message}).unwrap()
+    harness.invoke("deleteMessage", message).unwrap()
     harness.invoke("listReplies", message).unwrap()
     assert "1503435956.000200" in server.requests[0].body.decode()
     assert "ts=1503435956.000200" in server.requests[1].path
@@ -69,5 +69,16 @@ def test_a_read_is_repeated_and_a_message_is_not(harness: Harness) -> None:
     server = harness.serve(RESET, Answer({"ok": True, "members": []}))
     assert (harness.invoke("listUsers", {}).status, len(server.requests)) == ("succeeded", 2)
     server = harness.serve(RESET, Answer({"ok": True}))
-    assert harness.invoke("postMessage", {"body": {"channel": CHANNEL, "text": "Hello"}}).status == "in_doubt"
+    assert harness.invoke("postMessage", {"channel": CHANNEL, "text": "Hello"}).status == "in_doubt"
     assert len(server.requests) == 1
+
+
+HELLO = {"channel": CHANNEL, "text": "Hello"}
+
+
+@pytest.mark.parametrize("reply", [{**HELLO, "threadTs": "1.2"}, {**HELLO, "thread_ts": "1.2"}, {"body": {**HELLO, "thread_ts": "1.2"}}])
+def test_a_reply_is_sent_in_any_of_its_forms(harness: Harness, reply: dict[str, object]) -> None:
+    """Inputs are in camelCase; Slack's own names and the one input `body` of version 0.1 are understood, too."""
+    server = harness.serve(Answer({"ok": True}))
+    harness.invoke("postMessage", reply).unwrap()
+    assert json.loads(server.requests[0].body) == {**HELLO, "thread_ts": "1.2"}

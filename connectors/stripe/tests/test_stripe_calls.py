@@ -8,7 +8,7 @@ import pytest
 
 from jackfield.testing import RESET, Answer, Harness, refused
 
-PAYMENT = {"body": {"amount": 2000, "currency": "usd", "metadata": {"order": "6735"}, "payment_method_types": ["card", "link"]}}
+PAYMENT = {"amount": 2000, "currency": "usd", "metadata": {"order": "6735"}, "paymentMethodTypes": ["card", "link"]}
 
 
 def test_a_payment_is_repeated_with_its_key(harness: Harness) -> None:
@@ -67,3 +67,14 @@ def test_pages_follow_the_last_id(harness: Harness) -> None:
     server = harness.serve(Answer({"data": [{"id": "cus_1"}], "next_page": "p2"}), Answer({"data": [], "next_page": None}))
     assert harness.invoke("searchCustomers", {"query": "name:'Ada'", "fetchAll": True}).status == "succeeded"
     assert "page=p2" in server.requests[1].path
+
+
+def test_the_form_of_version_0_1_is_sent_as_before(harness: Harness) -> None:
+    """Callers of 0.1 gave one input `body` with Stripe's names: the request is the same."""
+    server = harness.serve(Answer({"id": "pi_1"}), Answer({"id": "pi_2"}))
+    harness.invoke("createPaymentIntent", PAYMENT).unwrap()
+    old = {"body": {**PAYMENT, "payment_method_types": PAYMENT["paymentMethodTypes"]}}
+    del old["body"]["paymentMethodTypes"]
+    harness.invoke("createPaymentIntent", old).unwrap()
+    first, second = (sorted(parse_qsl(request.body.decode("ascii"))) for request in server.requests)
+    assert first == second

@@ -12,6 +12,7 @@ from jackfield.connector.models import model_faults
 from jackfield.errors import Detail, InvalidInput
 from jackfield.files.references import names_files
 from jackfield.hints import NextStep
+from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.filling import by_value, fill
 
 if TYPE_CHECKING:
@@ -26,6 +27,14 @@ async def checked_inputs(plan: Plan, run: Run, means: Means) -> Mapping[str, Any
 
     :raises InvalidInput: with all faults at once.
     """
+    given = run.inputs
+    if WHOLE_BODY in given:
+        from jackfield.pipe.flat_bodies import pointing_into, unfolded
+
+        run.inputs = unfolded(plan.action, given)
+        if run.inputs is not given:
+            with pointing_into(plan.action, given):
+                return await checked_inputs(plan, run, means)
     if run.record is not None and run.record.keeps:
         run.record.keep_inputs()
     if names_files(run.inputs):
@@ -57,8 +66,9 @@ def wants_preview(values: Inputs) -> bool:
 def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the inputs for the action: defaults filled in, strings converted losslessly, validated against the schema.
 
-    Inputs that the connection's type waives may be left out; if given, they are validated, too. Inputs in another system's form are
-    translated if, and only if, their native reading is refused; if that does not help, the caller sees the faults of the translation.
+    Inputs that the connection's type waives may be left out; if given, they are validated, too. Inputs under the provider's names or in
+    another system's form are translated if, and only if, their native reading is refused; if that does not help, the caller sees the faults
+    of the translation.
 
     :raises InvalidInput: with all faults at once.
     """
@@ -66,9 +76,10 @@ def checked(plan: Plan, given: Mapping[str, Any]) -> Mapping[str, Any]:
         return _natively(plan, given)
     except InvalidInput as error:
         from jackfield.connections.foreign.prismatic_forms import native_inputs
+        from jackfield.pipe.flat_bodies import renamed
 
         refused = {detail.path.split("/")[1].replace("~1", "/").replace("~0", "~") for detail in error.details if "/" in detail.path}
-        translated = native_inputs(given, refused, plan.manifest, plan.action.key)
+        translated = renamed(plan.action, given) or native_inputs(given, refused, plan.manifest, plan.action.key)
         if translated is None:
             raise
     return _natively(plan, translated)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline, within
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import Meta, Result, decode
+from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.check import checked
 from jackfield.pipe.filling import holding, reserve, stow
 from jackfield.pipe.invoke import Given, Pipeline
@@ -80,14 +82,22 @@ async def _prepared(
             return replayed
         _refuse_credentials(plan)
         schema = plan.action.inputs
-        judged, named = await reserve(run.waiter, run.inputs, schema, files, workspace, caller.owner)
-        checked(plan, judged)
+        inputs, place = _own_form(plan, run.inputs) if WHOLE_BODY in run.inputs else (run.inputs, nullcontext())
+        with place:
+            judged, named = await reserve(run.waiter, inputs, schema, files, workspace, caller.owner)
+            checked(plan, judged)
         body, stored = await stow(run.waiter, body, run.inputs, schema, files, workspace, caller.name)
         request = {"invocation": dict(body), "fingerprint": record.draft.fingerprint, **caller.to_json()}
         record.keep(journal.sealed_inputs(meta.invocation_id, request))
         record.queue_with(holding(workspace, {*named, *stored}, meta.invocation_id))
     run.release()
     return record
+
+
+def _own_form(plan: Plan, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], AbstractContextManager[None]]:
+    from jackfield.pipe.flat_bodies import pointing_into, unfolded
+
+    return unfolded(plan.action, given), pointing_into(plan.action, given)
 
 
 def enqueue_many(pipeline: Pipeline, given: Iterable[Given], caller: Caller, waiter: Waiter) -> list[Enqueued | Result]:

@@ -17,6 +17,7 @@ from packaging.version import InvalidVersion, Version
 from jackfield.definitions import completed
 from jackfield.errors import InvalidInvocation, UnknownConnector
 from jackfield.json_tools.pointers import child, pointer
+from jackfield.json_tools.walk import target
 from jackfield.manifest import Manifest
 from jackfield.manifest_json import ManifestError
 from jackfield.schema.cache import check_schemas
@@ -184,7 +185,7 @@ def _action(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[str, st
         "http",
     }
     yield from _effect(old, new, paths)
-    yield from schema_changes(old.get("inputs", {}), new.get("inputs", {}), "inputs", _below(paths, "inputs"))
+    yield from schema_changes(_as_flat(old, new), new.get("inputs", {}), "inputs", _below(paths, "inputs"))
     yield from schema_changes(old.get("output", {}), new.get("output", {}), "output", _below(paths, "output"))
     if "preview" in old and "preview" in new:
         yield from schema_changes(old["preview"], new["preview"], "output", _below(paths, "preview"))
@@ -199,6 +200,36 @@ def _action(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[str, st
         yield Change("additive", child(paths[1], "http"), "the request behind the action changes")
     yield from _names(old.get("repeatOk"), new.get("repeatOk"), _below(paths, "repeatOk"), "an answer that a repeat may get")
     yield from _rest(old, new, paths[1], known | {"idempotentBy", "handsOutCredentials"})
+
+
+def _as_flat(old: Mapping[str, Any], new: Mapping[str, Any]) -> Any:
+    """Return the schema of the old inputs; where the new ones are the members of the old input ``body``, which stays accepted, with these
+    members in its place."""
+    members, inputs = _body(new).get("members"), old.get("inputs", {})
+    whole = _body(old).get("input")
+    if not isinstance(members, Mapping) or not isinstance(inputs, Mapping) or whole not in inputs.get("properties", {}):
+        return inputs
+    body = inputs["properties"][whole]
+    body = target(inputs, body["$ref"]) if isinstance(body, Mapping) and "$ref" in body else body
+    if not isinstance(body, Mapping):
+        return inputs
+    keys = {name: key for key, name in members.items()}
+    own = {keys.get(name, name): schema for name, schema in body.get("properties", {}).items()}
+    needed = [keys.get(name, name) for name in body.get("required", ())]
+    properties = {name: schema for name, schema in inputs["properties"].items() if name != whole}
+    required = [name for name in inputs.get("required", ()) if name != whole]
+    found: dict[str, Any] = {**inputs, "properties": {**properties, **own}, "required": required}
+    if whole in inputs.get("required", ()):
+        found["required"] = [*required, *needed]
+    elif needed:
+        found["dependentRequired"] = {key: [one for one in needed if one != key] for key in own if needed != [key]}
+    return found
+
+
+def _body(action: Mapping[str, Any]) -> Mapping[str, Any]:
+    binding = action.get("http")
+    body = binding.get("body") if isinstance(binding, Mapping) else None
+    return body if isinstance(body, Mapping) else {}
 
 
 def _effect(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[str, str]) -> Iterator[Change]:

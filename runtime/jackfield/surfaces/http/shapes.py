@@ -145,7 +145,7 @@ _CATALOGUE: dict[str, Json] = {
     "Schema": {"type": "object", "description": "A JSON Schema, or an OpenAPI document."},
     "Manifest": _object(
         ("manifestVersion", "key", "title", "version"), closed=False,
-        manifestVersion={"const": 1}, key=_STRING, title=_STRING, version=_STRING,
+        manifestVersion={"enum": [1, 2]}, key=_STRING, title=_STRING, version=_STRING,
         actions={"type": "array", "items": _ANY}, connectionTypes={"type": "array", "items": _ANY},
     ),
     "Connector": _object(

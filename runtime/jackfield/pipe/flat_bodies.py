@@ -1,0 +1,95 @@
+"""Other forms of the inputs of an action whose inputs are the members of a request's body (manifest version 2).
+
+Manifests of version 1 had the whole body as one input, ``body``, with the provider's names. Callers, queued invocations and schedules that
+were made for them keep working: an object in ``body`` is put into the inputs that its members are, and so is an input that has the
+provider's name (``thread_ts``) instead of its own (``threadTs``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from jackfield.dataclass import replace
+from jackfield.errors import Detail, InvalidInput, did_you_mean
+from jackfield.json_tools.pointers import MAX_NAME, names, pointer
+from jackfield.manifest import WHOLE_BODY as WHOLE
+
+if TYPE_CHECKING:
+    from jackfield.manifest import ActionManifest
+
+_NO_MEMBERS: Mapping[str, str] = {}
+
+
+def unfolded(action: ActionManifest, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the inputs with the members of an object ``body`` as inputs of their own; as they are if the action takes such an object.
+
+    :raises InvalidInput: if a member is unknown, or given as an input as well.
+    """
+    body = inputs.get(WHOLE)
+    members = _members(action) if isinstance(body, Mapping) else _NO_MEMBERS
+    if not isinstance(body, Mapping) or not members or _takes_objects(action):
+        return inputs
+    others = {name: value for name, value in inputs.items() if name != WHOLE}
+    faults = [fault for name in body if (fault := _fault(name, members, others)) is not None]
+    if faults:
+        count = "1 input is" if len(faults) == 1 else f"{len(faults)} inputs are"
+        raise InvalidInput(f"{count} not valid", details=faults, hint="Give the members of 'body' as inputs of their own.")
+    return {**others, **{members[name]: value for name, value in body.items()}}
+
+
+@contextmanager
+def pointing_into(action: ActionManifest, given: Mapping[str, Any]) -> Iterator[None]:
+    """Let the faults of inputs that were taken out of ``body`` point to where the caller gave them."""
+    try:
+        yield
+    except InvalidInput as error:
+        body, by_key = given.get(WHOLE), {key: name for name, key in _members(action).items()}
+        if isinstance(body, Mapping) and not _takes_objects(action):
+            error.details = tuple(_as_given(detail, body, by_key) for detail in error.details)
+        raise
+
+
+def _as_given(detail: Detail, body: Mapping[str, Any], by_key: Mapping[str, str]) -> Detail:
+    first, *rest = names(detail.path) or [""]
+    name = by_key.get(first)
+    return replace(detail, path=pointer(WHOLE, name, *rest)) if name is not None and name in body else detail
+
+
+def renamed(action: ActionManifest, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the inputs with those that have the provider's names under their own; None if there are none, or one is given twice."""
+    members = _members(action)
+    known = action.own_inputs.get("properties", ())
+    found = {name: members[name] for name in inputs if name not in known and name in members}
+    if not found or any(key in inputs for key in found.values()):
+        return None
+    return {found.get(name, name): value for name, value in inputs.items()}
+
+
+def _members(action: ActionManifest) -> Mapping[str, str]:
+    """Return the inputs that are members of the body, by the provider's names."""
+    row = action.content.row.get("http")
+    body = row.get("body") if isinstance(row, Mapping) else None
+    members = body.get("members") if isinstance(body, Mapping) else None
+    return {str(name): key for key, name in members.items()} if isinstance(members, Mapping) else _NO_MEMBERS
+
+
+def _takes_objects(action: ActionManifest) -> bool:
+    """Return whether the action has an input ``body`` of its own that may be an object."""
+    properties = action.own_inputs.get("properties", {})
+    if WHOLE not in properties:
+        return False
+    own = properties[WHOLE]
+    types = own.get("type", "object") if isinstance(own, Mapping) else "object"
+    return "object" in ([types] if isinstance(types, str) else types)
+
+
+def _fault(name: str, members: Mapping[str, str], others: Mapping[str, Any]) -> Detail | None:
+    at, cut = pointer(WHOLE, name[:MAX_NAME]), name[:MAX_NAME]
+    if name not in members:
+        near = did_you_mean(cut, members)
+        return Detail(at, f"'{cut}' is not a member of the request's body{near}", "additionalProperties")
+    if members[name] in others:
+        return Detail(at, f"'{cut}' is given twice: here and as the input '{members[name]}'; omit one of them")
+    return None
