@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from generated.words import ACTION_KEY, Json, closed
 from jackfield_http.bindings.error_rows import KINDS, SENT
+from jackfield_http.paging import Kind
 
 _TEXT: Json = {"type": "string", "minLength": 1}
 _KEY: Json = {"type": "string", "pattern": ACTION_KEY}
@@ -59,17 +62,12 @@ def requests() -> Json:
         ["error"],
         "Meaning of a status, of codes, or of both together.",
     )
-    failed = closed(
-        {"member": _POINTER, "equals": {"type": ["string", "number", "boolean"]}},
-        ["member", "equals"],
-        "A response with a success status reports a failure if this member has this value.",
-    )
     errors = closed(
         {
             "code": {**_POINTER, "description": "Place of the provider's code in the body of an error."},
             "message": {**_POINTER, "description": "Place of its message."},
             "requestId": {**_TEXTS, "description": "Header fields with the provider's request ID."},
-            "failed": failed,
+            "failed": _failed(),
             "rows": {"type": "array", "items": row},
         },
         [],
@@ -77,6 +75,15 @@ def requests() -> Json:
     )
     headers = {"type": "object", "additionalProperties": _TEXT, "description": "Header fields of every request."}
     return closed({"headers": headers, "errors": errors}, [], "What all bound actions share.")
+
+
+def _failed() -> Json:
+    return closed(
+        {"member": _POINTER, "equals": {"type": ["string", "number", "boolean"]}},
+        ["member"],
+        "A response with a success status reports a failure if this member has this value; without one, if it is there and not empty, "
+        "false or 0.",
+    )
 
 
 def action() -> Json:
@@ -92,6 +99,8 @@ def action() -> Json:
             "response": _response(),
             "security": {"type": "array", "items": _TEXTS, "description": "Alternatives of schemes, each needed together."},
             "idempotencyHeader": {**_TEXT, "description": "Header that takes the invocation's idempotency key."},
+            "failed": {**_failed(), "description": "As 'failed' of the manifest's 'errors', for this action."},
+            "graphql": {"const": True, "description": "The body is a GraphQL request: queries are reads, and 'errors' are failures."},
             "paging": _paging(),
         },
         ["method", "path", "response"],
@@ -151,7 +160,7 @@ def _response() -> Json:
 def _paging() -> Json:
     return closed(
         {
-            "kind": {"enum": ["token", "url", "linkHeader", "page", "offset", "lastId"]},
+            "kind": {"enum": list(get_args(Kind))},
             "confidence": {"enum": ["high", "medium", "low"]},
             "enabled": {"const": False, "description": "False: a suggestion only."},
             "input": {**_KEY, "description": "Input that takes the page."},

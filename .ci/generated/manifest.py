@@ -135,6 +135,11 @@ def _pagination() -> Json:
             },
             "furtherItems": {"type": "array", "items": _MEMBER, "description": "Further output members to merge: arrays, numbers, texts."},
             "more": {**_MEMBER, "description": "The output member that is true if more pages follow, whatever the tokens are."},
+            "pageMembers": {
+                "type": "array",
+                "items": _MEMBER,
+                "description": "Output members that are about one page, such as 'has_more': after all pages, those of the last one.",
+            },
             "allInput": {**_MEMBER, "description": "The boolean input that asks for every page."},
             "sizeInput": {**_MEMBER, "description": "The input that says how many items a page has."},
             "maxSize": {"type": "integer", "minimum": 1, "description": "The page size to use where every page is asked for."},

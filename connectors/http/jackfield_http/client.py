@@ -28,7 +28,7 @@ from jackfield.secrecy import SecretHolder
 from jackfield_http.answers import Answer, StreamedAnswer, body_of, header_of, noted, parsed
 from jackfield_http.bodies import Body, Content, content_body, form_body, json_body, multipart_body
 from jackfield_http.decoding import ACCEPTED
-from jackfield_http.errors import Refusal
+from jackfield_http.errors import Failed, Refusal
 from jackfield_http.exchange import MOST_HOPS, SAFE, Exchange
 from jackfield_http.faults import not_allowed
 from jackfield_http.headers import FRAMING, Headers, field, folded, merged, set_by_connection, together
@@ -103,6 +103,7 @@ class HttpClient(SecretHolder):
         - ``idempotent=True``: the provider recognises a repeated request by the invocation's key, which is sent in a header field;
           text names another field than the connection's.
         - ``safe=True``: the request changes nothing although it is a POST (a search).
+        - ``failed``: a function that takes a success's JSON and returns True if it reports a failure, as ``HttpErrors.failed`` does.
         - ``step``: name of the request in errors; by default the method and the path without its values.
 
         :raises JackfieldError: for every other outcome; its ``sent`` says how far the request got.
@@ -177,6 +178,7 @@ class HttpClient(SecretHolder):
         idempotent: bool | str = False,
         safe: bool | None = None,
         step: str | None = None,
+        failed: Failed | None = None,
     ) -> Exchange:
         url = self.url(path, values, query) if isinstance(path, str) else path.with_query(query_string(query or {}))
         signed = self._settings.server is None or url.origin == self._settings.server.origin
@@ -194,7 +196,7 @@ class HttpClient(SecretHolder):
         if self._settings.headers and (taken := next((name for name in self._settings.headers if folded(name) in names), None)):
             raise set_by_connection(f"the header '{taken}'")
         name = step or f"{method} {path if isinstance(path, str) else url.host}"
-        return Exchange(method, url, fields, body, name, method in SAFE if safe is None else safe, signed, expect, names)
+        return Exchange(method, url, fields, body, name, method in SAFE if safe is None else safe, signed, expect, names, failed)
 
     def _key(self) -> str:
         """Return the invocation's key for the first request of an attempt, and one derived from it for each later one."""
@@ -291,7 +293,7 @@ class HttpClient(SecretHolder):
 
     def _accept(self, exchange: Exchange, answer: Answer) -> None:
         """Record a success, unless the body reports a failure."""
-        failed = self._settings.errors.failed
+        failed = exchange.failed or self._settings.errors.failed
         if failed is not None and "json" in answer.media_type:
             try:
                 body = parsed(answer.content)

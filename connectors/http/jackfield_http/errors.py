@@ -42,6 +42,8 @@ class Row:
     repeatable: bool = True
 
 
+Failed = Callable[[Any], bool]
+"""Takes the JSON of a response with a success status and returns whether it reports a failure."""
 Key = int | str | tuple[int, str]
 """A status, a provider's code, or both, which takes precedence."""
 
@@ -99,7 +101,7 @@ class HttpErrors:
     code: str | None = None
     message: str | None = None
     request_id: tuple[str, ...] = _REQUEST_IDS
-    failed: Callable[[Any], bool] | None = None
+    failed: Failed | None = None
 
     def extended(self, rows: Mapping[Key, Row], **changes: Any) -> HttpErrors:
         """Return this map with more rows, which replace those with the same key, and other ``changes`` of its fields."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from jackfield.connector import Rejected, Sent, Unavailable
 from jackfield.dataclass import dataclass, replace
 from jackfield_http.bodies import Body
+from jackfield_http.errors import Failed
 from jackfield_http.headers import Headers, octets_encoded
 from jackfield_http.urls import Url, UrlError
 
@@ -20,7 +21,7 @@ _NEUTRAL = frozenset({"accept", "accept-encoding", "accept-language", "if-modifi
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """Request: what is sent, how it is called in errors, which statuses count as success (None: 200 to 299), and the folded names of the
-    header fields that the caller ``given``."""
+    header fields that the caller ``given``. ``failed`` judges the JSON of a success (None: as the error map does)."""
 
     method: str
     url: Url
@@ -31,6 +32,7 @@ class Exchange:
     signed: bool = True
     expect: Collection[int] | None = None
     given: frozenset[str] = frozenset()
+    failed: Failed | None = None
 
     def accepts(self, status: int) -> bool:
         """Return True if the status is a success."""

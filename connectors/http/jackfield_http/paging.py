@@ -17,8 +17,8 @@ _FOLLOWED = ("http://", "https://", "/", "?")
 """Beginnings of a next page that is a URL, also where a token is declared."""
 _NO_VALUES: Mapping[str, Any] = {}
 _LONGEST = 8_000
-_KINDS = {"token": "token", "number": "page", "offset": "offset", "link": "linkHeader", "url": "url", "lastId": "lastId"}
-"""Kinds of pages by their names in bindings."""
+Kind = Literal["token", "page", "offset", "linkHeader", "url", "lastId"]
+"""Kinds of pages, as manifests and overlays name them, too."""
 
 
 class PageInputs(Inputs):
@@ -47,7 +47,7 @@ class Pages:
     page size, ``largest`` its maximum. ``more`` points at a member that is false on the last page.
     """
 
-    kind: Literal["token", "number", "offset", "link", "url", "lastId"]
+    kind: Kind
     items: str
     parameter: str = ""
     next: str = ""
@@ -62,7 +62,7 @@ class Pages:
         for name, at in (("items", self.items), ("next", self.next), ("more", self.more)):
             if at and not at.startswith("/"):
                 raise ValueError(f"'{name}' is not a JSON Pointer: it must begin with a slash")
-        if self.kind not in {"link", "url"} and not self.parameter:
+        if self.kind not in {"linkHeader", "url"} and not self.parameter:
             raise ValueError(f"pages of the kind '{self.kind}' need a 'parameter'")
         if self.kind in {"token", "url"} and not self.next:
             raise ValueError(f"pages of the kind '{self.kind}' need 'next'")
@@ -75,7 +75,7 @@ class Pages:
     @classmethod
     def number(cls, parameter: str, items: str, *, first: int = 1, **options: Any) -> Pages:
         """Pages by number, counted from ``first``. An empty page is the last: a short one may only be the server's own limit."""
-        return cls("number", items, parameter, first=first, **options)
+        return cls("page", items, parameter, first=first, **options)
 
     @classmethod
     def offset(cls, parameter: str, items: str, **options: Any) -> Pages:
@@ -85,7 +85,7 @@ class Pages:
     @classmethod
     def link(cls, items: str = "", **options: Any) -> Pages:
         """Pages by the header field ``Link`` with ``rel="next"`` (RFC 8288)."""
-        return cls("link", items, **options)
+        return cls("linkHeader", items, **options)
 
     @classmethod
     def url(cls, next: str, items: str, **options: Any) -> Pages:
@@ -103,7 +103,7 @@ class Pages:
         With ``largest``, the inputs also have a ``pageSize``.
         """
         size = "pageSize" if self.size is not None and self.largest is not None else None
-        wire = {"kind": _KINDS[self.kind], "response": self.next, "items": self.items} | ({} if self.more is None else {"more": self.more})
+        wire = {"kind": self.kind, "response": self.next, "items": self.items} | ({} if self.more is None else {"more": self.more})
         return Pagination("nextToken", "nextToken", items, "fetchAll", size, self.largest if size else None, wire=wire)
 
     def fetch(
@@ -124,7 +124,7 @@ class Pages:
     def fetch_url(self, api: HttpClient, url: Url, asked: PageInputs, query: Mapping[str, Any] | None = None, **options: Any) -> Page:
         """Fetch a page of the list at ``url``."""
         token = asked.next_token
-        if token is not None and (self.kind in {"link", "url"} or (self.kind == "token" and token.startswith(_FOLLOWED))):
+        if token is not None and (self.kind in {"linkHeader", "url"} or (self.kind == "token" and token.startswith(_FOLLOWED))):
             answer = api.request("GET", self._followed(api, token, url), **options)
         else:
             answer = api.request("GET", url, query={**(query or {}), **self._query(asked)}, **options)
@@ -137,7 +137,7 @@ class Pages:
     def _query(self, asked: PageInputs) -> Mapping[str, Any]:
         size = getattr(asked, "page_size", None)
         query: dict[str, Any] = {} if self.size is None or size is None else {self.size: size}
-        if self.kind in {"number", "offset"}:
+        if self.kind in {"page", "offset"}:
             query[self.parameter] = self._count(asked.next_token)
         elif asked.next_token is not None:
             query[self.parameter] = asked.next_token
@@ -153,11 +153,11 @@ class Pages:
     def _next(self, api: HttpClient, answer: Answer, items: list[Any], token: str | None) -> str | None:
         if self.more is not None and answer.json(self.more) in (False, 0, ""):
             return None
-        if self.kind in {"number", "offset"}:
-            return str(self._count(token) + (1 if self.kind == "number" else len(items))) if items else None
+        if self.kind in {"page", "offset"}:
+            return str(self._count(token) + (1 if self.kind == "page" else len(items))) if items else None
         if self.kind == "lastId":
             return last_id(find(items[-1], self.next)) if items else None
-        found = answer.headers.link("next") if self.kind == "link" else page_token(answer.json(self.next))
+        found = answer.headers.link("next") if self.kind == "linkHeader" else page_token(answer.json(self.next))
         if found is None or (self.kind == "token" and not found.startswith(_FOLLOWED)):
             return found
         try:

@@ -136,7 +136,7 @@ def test_tokens_that_are_none(kind: Any, following: Any, token: Any) -> None:
 
 @pytest.mark.parametrize("declaration", [
     ("token", "/data", "t", "meta.next"), ("token", "data", "t", "/next"), ("token", "/data", "", "/next"), ("token", "/data", "t", ""),
-    ("number", "/data"), ("offset", ""), ("lastId", ""), ("url", "/data"), ("number", "", "page", "", "has_more"),
+    ("page", "/data"), ("offset", ""), ("lastId", ""), ("url", "/data"), ("page", "", "page", "", "has_more"),
 ])  # fmt: skip
 def test_declarations_that_lose_pages(declaration: Any) -> None:
     """A declaration by which a list would end after its first page, or never, is refused at once."""

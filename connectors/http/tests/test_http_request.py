@@ -145,8 +145,8 @@ def test_effects(harness: Harness, inputs: dict[str, Any], step: Step, status: s
         ({"headers": {"Proxy_Authorization": "x"}}, "/headers/Proxy_Authorization"),
         ({"headers": {"Content-Length": "0"}}, "/headers/Content-Length"),
         ({"headers": {"X-A": "a\r\nX-B: c"}}, "/headers/X-A"), ({"headers": {"X/A": "\x00"}}, "/headers/X~1A"),
-        ({"method": "POST", "pages": {"kind": "link"}}, "/pages"), ({"method": "POST", "multipart": [{"name": "a"}]}, "/multipart/0"),
-        ({"pages": {"kind": "token", "parameter": "t", "next": "next"}}, "/pages"), ({"pages": {"kind": "number"}}, "/pages"),
+        ({"method": "POST", "pages": {"kind": "linkHeader"}}, "/pages"), ({"method": "POST", "multipart": [{"name": "a"}]}, "/multipart/0"),
+        ({"pages": {"kind": "token", "parameter": "t", "next": "next"}}, "/pages"), ({"pages": {"kind": "page"}}, "/pages"),
         ({"method": "POST", "idempotencyHeader": "Host"}, "/idempotencyHeader"), ({"idempotencyHeader": "a b"}, "/idempotencyHeader"),
         ({"method": "POST", "text": "x", "contentType": "a\r\nb"}, "/contentType"),
         ({"method": "TRACE"}, "/method"), ({"method": "CONNECT"}, "/method"),
@@ -206,7 +206,7 @@ def test_pages(harness: Harness) -> None:
         return Answer({"data": [number] if number < 4 else []})
 
     server = harness.serve(script)
-    inputs = {"url": "/x", "query": {"q": "y"}, "pages": {"kind": "number", "items": "/data", "parameter": "page"}}
+    inputs = {"url": "/x", "query": {"q": "y"}, "pages": {"kind": "page", "items": "/data", "parameter": "page"}}
     result = harness.invoke("request", {**inputs, "fetchAll": True})
     assert (result.unwrap()["items"], result.meta.complete) == ([1, 2, 3], True)
     assert [request.path for request in server.requests] == [f"/x?q=y&page={number}" for number in range(1, 5)]
@@ -223,7 +223,7 @@ def listing(style: str) -> Any:
     def script(_number: int, request: Request) -> Answer:
         query = {name: values[0] for name, values in parse_qs(urlsplit(request.path).query).items()}
         start = int(query.get("cursor", "0"))
-        if style == "number":
+        if style in ("page", "number"):
             start = 3 * (int(query["page"]) - 1)
         elif style == "offset":
             start = int(query["skip"])
@@ -231,7 +231,7 @@ def listing(style: str) -> Any:
             start = 1 + int(query["after"][1:])
         found, more = ITEMS[start : start + 3], start + 3 < len(ITEMS)
         here = f"/v1/items?cursor={start + 3}"
-        if style == "link":
+        if style in ("linkHeader", "link"):
             return Answer(found, headers={"Link": f'<{here}>; rel="next"'} if more else {})
         following = {"token": start + 3, "url": here}.get(style) if more else None
         return Answer({"data": found, "next": following, "has_more": more})
@@ -241,9 +241,10 @@ def listing(style: str) -> Any:
 
 @pytest.mark.parametrize(("pages", "requests"), [
     ({"kind": "token", "items": "/data", "parameter": "cursor", "next": "/next"}, 3),
-    ({"kind": "number", "items": "/data", "parameter": "page"}, 4),
+    ({"kind": "page", "items": "/data", "parameter": "page"}, 4),
     ({"kind": "number", "items": "/data", "parameter": "page", "more": "/has_more"}, 3),
     ({"kind": "offset", "items": "/data", "parameter": "skip"}, 4),
+    ({"kind": "linkHeader"}, 3),
     ({"kind": "link"}, 3),
     ({"kind": "url", "items": "/data", "next": "/next"}, 3),
     ({"kind": "lastId", "items": "/data", "parameter": "after", "next": "/id", "more": "/has_more"}, 3),

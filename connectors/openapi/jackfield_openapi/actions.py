@@ -161,6 +161,9 @@ class Actions:
         header = operation.extension.get("idempotencyHeader") or parameters.idempotency_header
         if isinstance(header, str) and re.fullmatch(r"[A-Za-z0-9-]{1,100}", header):
             binding["idempotencyHeader"] = header
+        for name in ("failed", "graphql"):
+            if operation.extension.get(name):
+                binding[name] = operation.extension[name]
         if paging is not None:
             binding["paging"] = paging.row
         return binding
@@ -255,6 +258,9 @@ def _pagination(paging: Paging, inputs: Json) -> Json:
         "items": _place(paging.items or "/items"),
     }
     found["allInput"] = "fetchAll"
+    about = [_place(paging.row[name]) for name in ("response", "more") if name in paging.row]
+    if others := [member for member in about if member not in (found["tokenOutput"], found["items"])]:
+        found["pageMembers"] = others
     if paging.size_input is not None:
         found["sizeInput"] = paging.size_input
         most = inputs["properties"][paging.size_input].get("maximum")

@@ -22,7 +22,7 @@ _TEXT: Json = {"type": "string"}
 _TEXTS: Json = {"type": "array", "items": _TEXT}
 _POINTER: Json = {"type": "string", "pattern": "^/"}
 _ROW: Json = {"status": {"type": "integer"}, "codes": _TEXTS, "error": _TEXT, "hint": _TEXT, "sent": _TEXT}
-_FAILED: Json = {"type": "object", "properties": {"member": _POINTER, "equals": {}}, "required": ["member", "equals"]}
+_FAILED: Json = {"type": "object", "properties": {"member": _POINTER, "equals": {}}, "required": ["member"]}
 _ERRORS: Json = {
     "code": _POINTER, "message": _POINTER, "requestId": _TEXTS, "failed": _FAILED,
     "rows": {"type": "array", "items": {"type": "object", "properties": _ROW, "additionalProperties": False}},

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, get_args
 
 from jackfield.connector import InvalidInput, pointer
+from jackfield_http.paging import Kind
 from jackfield_openapi.composition import Composition
 from jackfield_openapi.contents import Response
 from jackfield_openapi.keywords import number
@@ -19,8 +20,7 @@ from jackfield_openapi.naming import words
 from jackfield_openapi.operations import Operation
 from jackfield_openapi.parameters import Drawn
 
-Kind = Literal["token", "url", "linkHeader", "page", "offset", "lastId"]
-_KINDS = ("token", "url", "linkHeader", "page", "offset", "lastId")
+_KINDS = get_args(Kind)
 _POINTERS = ("response", "items", "more")
 _PLAIN = re.compile(r"[^a-z0-9]")
 _TOKENS = frozenset(

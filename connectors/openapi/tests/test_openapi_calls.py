@@ -110,6 +110,16 @@ def test_drift_of_an_output_is_a_warning(tmp_path: Path) -> None:
     assert result.to_json()["meta"]["warnings"] == [{"path": "/id", "message": "differs from the schema in 'type'"}]
 
 
+def test_the_same_drift_of_many_items_is_told_once(tmp_path: Path) -> None:
+    """A list whose items all lack a member has one warning, which names the member; other differences have their own."""
+    rows = [{"id": str(number)} for number in range(3)] + [{"id": 3, "title": "x"}]
+    result, _ = _call(tmp_path, "listTickets", {}, [Answer(rows)])
+    assert result.to_json()["meta"]["warnings"] == [
+        {"path": "/items/0/title", "message": "is missing, which differs from the schema, and so do 2 more like it"},
+        {"path": "/items/3/id", "message": "differs from the schema in 'type'"},
+    ]
+
+
 def test_pages_are_followed_to_the_end(tmp_path: Path) -> None:
     """'fetchAll' counts pages up until one is short; single pages tell what the next call takes."""
     rows = [{"id": str(number), "title": "x"} for number in range(250)]

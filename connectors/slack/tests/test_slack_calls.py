@@ -52,6 +52,7 @@ def test_pages_are_followed_by_the_cursor(harness: Harness) -> None:
     result = harness.invoke("listMessages", {"channel": CHANNEL, "fetchAll": True})
     assert ([item["ts"] for item in result.unwrap()["messages"]], result.meta.complete) == (["2.0", "1.0"], True)
     assert server.requests[1].path.endswith("cursor=bmV4dA%3D%3D")
+    assert result.unwrap()["response_metadata"] == {"next_cursor": ""}
 
 
 def test_ids_of_messages_keep_their_zeros(harness: Harness) -> None:

@@ -64,6 +64,7 @@ def test_pages_follow_the_last_id(harness: Harness) -> None:
     result = harness.invoke("listCustomers", {"fetchAll": True})
     assert ([item["id"] for item in result.unwrap()["data"]], result.meta.complete) == (["cus_1", "cus_2", "cus_3"], True)
     assert server.requests[1].path == "/v1/customers?starting_after=cus_2"
+    assert result.unwrap()["has_more"] is False  # a caller who goes on while it is true would never end
     server = harness.serve(Answer({"data": [{"id": "cus_1"}], "next_page": "p2"}), Answer({"data": [], "next_page": None}))
     assert harness.invoke("searchCustomers", {"query": "name:'Ada'", "fetchAll": True}).status == "succeeded"
     assert "page=p2" in server.requests[1].path

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     )
     from jackfield.hooks import hookimpl
     from jackfield.json_tools.pointers import pointer
-    from jackfield.manifest import Pagination, RateLimit, Serves
+    from jackfield.manifest import RateLimit, Serves
+    from jackfield.pagination import Pagination
     from jackfield.wire.client import Wire
     from jackfield.wire.connection import Target, WireSettings
     from jackfield.wire.faults import WireFault
@@ -143,7 +144,8 @@ __getattr__, __dir__ = exports(
         ),
         "jackfield.hooks": ("hookimpl",),
         "jackfield.json_tools.pointers": ("pointer",),
-        "jackfield.manifest": ("Pagination", "RateLimit", "Serves"),
+        "jackfield.manifest": ("RateLimit", "Serves"),
+        "jackfield.pagination": ("Pagination",),
         "jackfield.wire.client": ("Wire",),
         "jackfield.wire.connection": ("Target", "WireSettings"),
         "jackfield.wire.faults": ("WireFault",),

@@ -14,8 +14,9 @@ from jackfield.connector.models import ConnectionType, DeclarationError, Inputs,
 from jackfield.connector.streamed import returns_files
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import JackfieldError
-from jackfield.manifest import Effect, IdempotentBy, Pagination, RateLimit, RepeatOk
+from jackfield.manifest import Effect, IdempotentBy, RateLimit, RepeatOk
 from jackfield.manifest_parts import example
+from jackfield.pagination import Pagination
 
 if typing.TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.json_tools.paths import copy_member, find, merge_member
-from jackfield.manifest import Pagination
+from jackfield.pagination import Pagination
 from jackfield.pipe.check import typed
 
 if TYPE_CHECKING:
@@ -110,10 +110,9 @@ def _merged(merged: dict[str, Any] | None, page: Mapping[str, Any], paging: Pagi
         return dict(page)
     for path in paging.merged:
         merge_member(merged, page, path)
-    for _, path in paging.tokens:
+    more = () if paging.more is None else (paging.more,)
+    for path in (*(path for _, path in paging.tokens), *more, *paging.page_members):
         copy_member(merged, page, path)
-    if paging.more is not None:
-        copy_member(merged, page, paging.more)
     return merged
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from jackfield.pipe.attempts import Attempts
     from jackfield.pipe.plan import Plan
 
+_NUMBER = re.compile(r"/[0-9]+(?=/|$)")
+"""Step of a JSON Pointer to an item of a list."""
+
 
 def check_output(output: Mapping[str, Any], plan: Plan, *, preview: bool = False) -> tuple[Mapping[str, Any], ...]:
     """Validate the output, or the preview, against the action's schema of it. Return the differences where the schema only describes it.
@@ -35,7 +39,7 @@ def check_output(output: Mapping[str, Any], plan: Plan, *, preview: bool = False
     if not faults:
         return ()
     if plan.action.only_describes:
-        return tuple({"path": fault.path, "message": _difference(fault)} for fault in faults[:MAX_WARNINGS])
+        return _differences(faults)
     noun, done = ("preview", "Nothing was sent") if preview else ("output", "The action was executed")
     places = ", ".join(sorted({fault.path or "/" for fault in faults})[:5])
     raise InvalidOutput(
@@ -44,8 +48,23 @@ def check_output(output: Mapping[str, Any], plan: Plan, *, preview: bool = False
     )
 
 
+def _differences(faults: Sequence[Detail]) -> tuple[Mapping[str, Any], ...]:
+    """Word differences, each once: the items of a list mostly differ in the same way."""
+    alike: dict[tuple[str, str | None], list[Detail]] = {}
+    for fault in faults:
+        alike.setdefault((_NUMBER.sub("/*", fault.path), fault.keyword), []).append(fault)
+    told = islice(alike.values(), MAX_WARNINGS)
+    return tuple({"path": found[0].path, "message": _difference(found[0]) + _as_well(len(found) - 1)} for found in told)
+
+
+def _as_well(others: int) -> str:
+    return f", and so do {others} more like it" if others > 1 else ", and so does another like it" if others else ""
+
+
 def _difference(fault: Detail) -> str:
     """Word a difference without the value, which is the provider's."""
+    if fault.keyword == "required":
+        return "is missing, which differs from the schema"
     return "differs from the schema" if fault.keyword is None else f"differs from the schema in '{fault.keyword}'"
 
 

@@ -14,7 +14,8 @@ from jackfield_aws.virtual.recent import Recent
 from jackfield_aws.virtual.usual import EVERYDAY, KEYWORDS
 
 if TYPE_CHECKING:
-    from jackfield.manifest import Effect, Json, Pagination
+    from jackfield.manifest import Effect, Json
+    from jackfield.pagination import Pagination
     from jackfield_aws.virtual.index import Index
     from jackfield_aws.virtual.operations import Described
 

@@ -8,18 +8,20 @@ from typing import Any
 
 from pydantic import ConfigDict, PrivateAttr
 
-from jackfield.connector import Action, Connector, Inputs, InvalidInput, Unavailable
+from jackfield.connector import Action, Connector, Inputs, InvalidInput, Pagination, Unavailable
 from jackfield.connector.described import DescribedConnector
-from jackfield.manifest import Pagination, RateLimit, Serves
+from jackfield.manifest import Effect, RateLimit, Serves
 from jackfield_http.aws_errors import AWS_HTTP_ERRORS
 from jackfield_http.bindings.account import ACCOUNTS, BoundAccount
 from jackfield_http.bindings.connection import BoundClient, BoundConnection
-from jackfield_http.bindings.error_rows import errors_of
+from jackfield_http.bindings.error_rows import errors_of, failing
 from jackfield_http.bindings.requests import Files, Request, request_of
 from jackfield_http.bindings.responses import BoundOutput, body_of, is_address, next_page
 from jackfield_http.client import HttpClient
 from jackfield_http.downloads import received
 from jackfield_http.errors import HTTP_ERRORS
+from jackfield_http.graphql import effect_of as graphql_effect
+from jackfield_http.graphql import is_refused, judge
 from jackfield_http.urls import Url, UrlError
 
 _NEXT_PAGE = "nextPage"
@@ -86,13 +88,13 @@ def _connection_type(row: Json, manifest: Json) -> type[BoundConnection]:
 
 
 def _action(row: Json) -> Action:
-    paging, limit = row.get("pagination"), row.get("rateLimit")
+    paging, limit, function = row.get("pagination"), row.get("rateLimit"), BoundCall(row)
     return Action(
         key=row["key"],
         title=row["title"],
         description=row["description"],
         effect=row.get("effect", "write"),
-        function=BoundCall(row),
+        function=function,
         inputs=BoundInputs,
         output=BoundOutput,
         takes_client=True,
@@ -101,6 +103,7 @@ def _action(row: Json) -> Action:
         pagination=None if paging is None else Pagination.from_json(paging, row["key"]),
         idempotent_by=row.get("idempotentBy"),
         rate_limit=None if limit is None else RateLimit.from_json(limit, row["key"]),
+        effect_of=function.effect_of if "graphql" in row["http"] else None,
         returns_files=row["http"]["response"]["read"] in ("bytes", "auto"),
     )
 
@@ -110,8 +113,10 @@ class BoundCall:
 
     def __init__(self, row: Json) -> None:
         self._key = row["key"]
-        self._safe = row.get("effect") == "read"
+        self._effect: Effect = row.get("effect", "write")
         self._binding = row["http"]
+        self._graphql = self._binding.get("graphql", False)
+        self._failed = is_refused if self._graphql else failing(self._binding["failed"]) if "failed" in self._binding else None
         self._token = row["pagination"]["tokenInput"] if "pagination" in row else None
         self._next = row["pagination"]["tokenOutput"] if "pagination" in row else None
         self._limited = "maxSize" in row.get("pagination", ())
@@ -135,7 +140,10 @@ class BoundCall:
             url = _followed(client, str(address)) if follows else client.server.under(request.path, request.query)
             if binding["response"]["read"] == "bytes":
                 return self._received(client, request, url, opened)
-            answer = client.request(request.method, url, **self._options(request))
+            effect = self.effect_of(inputs)
+            answer = client.request(request.method, url, **self._options(request, effect))
+            if self._graphql:
+                judge(answer, self._key, effect)
         output = body_of(answer, binding["response"]["read"])
         if self._next == _NEXT_PAGE:
             found = next_page(binding["paging"], given, answer, output, limited=self._limited)
@@ -145,12 +153,16 @@ class BoundCall:
 
     def _received(self, client: HttpClient, request: Request, url: Url, opened: ExitStack) -> BoundOutput:
         """Return a file as output. A large one is stored while it is received: the runtime reads it after the action has returned."""
-        file = received(opened.enter_context(client.stream(request.method, url, **self._options(request))), opened)
+        file = received(opened.enter_context(client.stream(request.method, url, **self._options(request, self._effect))), opened)
         is_empty = isinstance(file, dict) and not file["data"]
         return BoundOutput.of({} if is_empty else {"file": file})
 
-    def _options(self, request: Request) -> dict[str, Any]:
-        return {"headers": request.headers, "safe": self._safe, "step": self._key, **request.options}
+    def effect_of(self, inputs: BoundInputs) -> Effect:
+        """Return the effect of a call."""
+        return graphql_effect(inputs.given.get("query"), inputs.given.get("operationName")) if self._graphql else self._effect
+
+    def _options(self, request: Request, effect: Effect) -> dict[str, Any]:
+        return {"headers": request.headers, "safe": effect == "read", "step": self._key, "failed": self._failed, **request.options}
 
 
 def _followed(client: HttpClient, address: str) -> Url:

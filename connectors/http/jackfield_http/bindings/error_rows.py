@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector import (
@@ -17,7 +17,7 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
-from jackfield_http.errors import HTTP_ERRORS, HttpErrors, Key, Row
+from jackfield_http.errors import HTTP_ERRORS, Failed, HttpErrors, Key, Row
 from jackfield_http.pointers import find
 
 KINDS: Mapping[str, type[JackfieldError]] = {
@@ -37,7 +37,7 @@ def errors_of(given: Json, base: HttpErrors = HTTP_ERRORS) -> HttpErrors:
     if "requestId" in given:
         changes["request_id"] = tuple(given["requestId"])
     if "failed" in given:
-        changes["failed"] = _failing(given["failed"])
+        changes["failed"] = failing(given["failed"])
     return base.extended(rows, **changes)
 
 
@@ -49,8 +49,12 @@ def _rows(given: Json) -> list[tuple[Key, Row]]:
     return [(code if status is None else (status, code), row) for code in codes]
 
 
-def _failing(given: Json) -> Callable[[Any], bool]:
-    place, value = given["member"], given["equals"]
+def failing(given: Json) -> Failed:
+    """Return the rule by which the JSON of a success reports a failure: a member has a value or, without one, is there and not empty."""
+    place = given["member"]
+    if "equals" not in given:
+        return lambda body: bool(find(body, place))
+    value = given["equals"]
 
     def failed(body: Any) -> bool:
         found = find(body, place)

@@ -1,4 +1,4 @@
-"""Connector ``http``: the action ``request``."""
+"""Connector ``http``: the actions ``request`` and ``graphql``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from jackfield_http.answers import Answer
 from jackfield_http.bodies import Part
 from jackfield_http.client import HttpClient
 from jackfield_http.downloads import held, received
+from jackfield_http.graphql import effect_of, is_refused, judge
 from jackfield_http.headers import Headers
 from jackfield_http.paging import Pages
 from jackfield_http.request.connections import (
@@ -24,10 +25,11 @@ from jackfield_http.request.connections import (
     AnyOpenIdConnect,
     target,
 )
-from jackfield_http.request.models import FormPart, Paging, RequestInputs, Response
+from jackfield_http.request.models import FormPart, GraphqlAnswer, GraphqlInputs, Paging, RequestInputs, Response
 
 _HIDDEN = frozenset({"set-cookie", "www-authenticate", "authorization"})
 """Header fields of a response that may hold credentials."""
+_GRAPHQL = {"Accept": "application/graphql-response+json, application/json;q=0.9"}
 _PAGES = Pages.link().pagination("items")
 
 connector = Connector(
@@ -78,6 +80,8 @@ def request(asked: RequestInputs, api: HttpClient) -> Response:
         "step": f"{asked.method} {url.host}",
         "safe": asked.real_effect == "read",
     }
+    if asked.failed is not None:
+        options["failed"] = asked.failed.declared()
     if asked.idempotency_header is not None:
         options["idempotent"] = asked.idempotency_header
     if asked.pages is not None:
@@ -88,6 +92,29 @@ def request(asked: RequestInputs, api: HttpClient) -> Response:
             streamed = opened.enter_context(api.stream(asked.method, url, **options))
             return Response(status=streamed.status, headers=_shown(streamed.headers), file=received(streamed, opened))
         return _response(asked, api.request(asked.method, url, **options))
+
+
+@connector.action(
+    "graphql",
+    effect="write",
+    effect_of=lambda asked: effect_of(asked.query, asked.operation_name),
+    pace_by=("url",),
+    title="Send a GraphQL request",
+    examples=[({"query": "{ viewer { login } }"}, {"data": {"viewer": {"login": "ada"}}})],
+)
+def graphql(asked: GraphqlInputs, api: HttpClient) -> GraphqlAnswer:
+    """Send a GraphQL query or mutation.
+
+    A query is repeated as a read, a mutation never once its outcome is unknown. An answer with errors has failed, with the first message.
+    Data beside the errors of a query is returned if partial data is accepted. A mutation with both is in doubt: a part was carried out.
+    """
+    url, effect = target(api, asked.url), effect_of(asked.query, asked.operation_name)
+    step = f"POST {url.host}"
+    body = {"query": asked.query, "variables": asked.variables, "operationName": asked.operation_name}
+    sent = {name: value for name, value in body.items() if value is not None}
+    answer = api.request("POST", url, json=sent, step=step, safe=effect == "read", failed=is_refused, headers=_GRAPHQL)
+    judge(answer, step, effect, accepts_partial=asked.partial_data)
+    return answer.into(GraphqlAnswer)
 
 
 def _body(asked: RequestInputs, opened: ExitStack) -> dict[str, Any]:

@@ -1,18 +1,20 @@
-"""Inputs and output of the action ``request``."""
+"""Inputs and outputs of the actions ``request`` and ``graphql``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from jackfield.connector import Detail, Field, InvalidInput, Output, StreamedFile, pointer
+from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output, StreamedFile, pointer
 from jackfield.manifest import Effect
+from jackfield_http.bindings.error_rows import failing
 from jackfield_http.downloads import Download
+from jackfield_http.errors import Failed
 from jackfield_http.headers import FRAMING, field, folded
-from jackfield_http.paging import PageInputs, Pages
+from jackfield_http.paging import Kind, PageInputs, Pages
 
 Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 _EFFECTS: Mapping[Method, Effect] = {
@@ -20,6 +22,7 @@ _EFFECTS: Mapping[Method, Effect] = {
 }  # fmt: skip
 _CAUTION: tuple[Effect, ...] = ("read", "idempotent", "write")
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
+_KINDS: Mapping[str, Kind] = {"number": "page", "link": "linkHeader", **{kind: kind for kind in get_args(Kind)}}
 _MAP = {"maxProperties": 200}
 _STATUS = {"items": {"type": "integer", "minimum": 100, "maximum": 599}, "maxItems": 50}
 
@@ -42,9 +45,10 @@ class FormPart(_Closed):
 class Paging(_Closed):
     """How the response says that a list goes on."""
 
-    kind: Literal["token", "number", "offset", "link", "url", "lastId"] = Field(
+    kind: Kind | Literal["number", "link"] = Field(
         title="Kind",
-        description="By a token, page number, offset, 'Link' header, the next page's URL, or the last item's ID.",
+        description="How the next page is asked for: by the 'token' or the 'url' that a response names, the number of a 'page', an "
+        "'offset', the 'linkHeader' of a response, or the 'lastId' of its items. Formerly: 'number' for 'page', 'link' for 'linkHeader'.",
     )
     items: str = Field("", title="Items", description="JSON Pointer of the list in a response; empty if the response is the list.")
     parameter: str = Field("", title="Parameter", description="The query parameter for the token, number, offset or ID.")
@@ -57,8 +61,24 @@ class Paging(_Closed):
 
         :raises ValueError: if the list would end after its first page, or never.
         """
-        first = self.first if self.kind == "number" else 0
-        return Pages(self.kind, self.items, self.parameter, self.next, self.more, first=first)
+        kind = _KINDS[self.kind]
+        first = self.first if kind == "page" else 0
+        return Pages(kind, self.items, self.parameter, self.next, self.more, first=first)
+
+
+class FailedRule(_Closed):
+    """Member by which a response with a success status reports a failure."""
+
+    member: str = Field(
+        title="Member", description="JSON Pointer of the member, such as /errors.", schema={"pattern": "^/", "maxLength": 1000}
+    )
+    equals: str | float | bool | None = Field(
+        None, title="Equals", description="The value that means failure. Without it, any member that is not empty, false or 0 does."
+    )
+
+    def declared(self) -> Failed:
+        """Return the rule."""
+        return failing({"member": self.member} | ({} if self.equals is None else {"equals": self.equals}))
 
 
 class RequestInputs(PageInputs):
@@ -89,6 +109,9 @@ class RequestInputs(PageInputs):
     expect: tuple[int, ...] = Field(
         (), title="Expected Statuses", description="Statuses that count as success; by default 200 to 299.", schema=_STATUS
     )
+    failed: FailedRule | None = Field(
+        None, title="Failed", description="How a response with a success status reports a failure, for an API that does so."
+    )
     idempotency_header: str | None = Field(
         None,
         title="Idempotency Header",
@@ -100,7 +123,9 @@ class RequestInputs(PageInputs):
         title="Effect",
         description="The request's effect, if it is less harmless than its method says: a GET that starts something is a 'write'.",
     )
-    pages: Paging | None = Field(None, title="Pages", description="How a list goes on, to fetch its pages.")
+    pages: Paging | None = Field(
+        None, title="Pages", description="How a list goes on, to fetch its pages: 'kind' is token, page, offset, linkHeader, url or lastId."
+    )
 
     @property
     def real_effect(self) -> Effect:
@@ -150,6 +175,39 @@ def _field_faults(name: str, value: str, place: str) -> Iterable[Detail]:
         field(name, value)
     except InvalidInput as error:
         yield Detail(place, error.message)
+
+
+class GraphqlInputs(Inputs):
+    """GraphQL request to send."""
+
+    query: str = Field(
+        title="Query",
+        description="The document: a query or a mutation.",
+        examples=["query($id: ID!) { node(id: $id) { id } }"],
+        multiline=True,
+        schema={"minLength": 1, "maxLength": 1_000_000},
+    )
+    variables: dict[str, Any] | None = Field(None, title="Variables", description="Values of the document's variables.", sensitive=True)
+    operation_name: str | None = Field(
+        None, title="Operation Name", description="The operation to execute, if the document has several.", schema={"maxLength": 1000}
+    )
+    url: str = Field(
+        "/graphql",
+        title="URL",
+        description="A path on the connection's server, or a whole URL.",
+        schema={"minLength": 1, "maxLength": 16_000},
+    )
+    partial_data: bool = Field(
+        False, title="Partial Data", description="True to accept an answer that has errors beside its data; both are returned."
+    )
+
+
+class GraphqlAnswer(Output):
+    """Answer of a GraphQL server."""
+
+    data: dict[str, Any] | None = Field(None, title="Data", description="The result of the operation.")
+    errors: list[Any] | None = Field(None, title="Errors", description="The errors beside partial data.")
+    extensions: dict[str, Any] | None = Field(None, title="Extensions", description="What the server adds.")
 
 
 class Response(Output):

@@ -1,0 +1,75 @@
+"""GraphQL over HTTP: the effect of a document, and what an answer with ``errors`` means.
+
+https://spec.graphql.org/October2021/, https://graphql.github.io/graphql-over-http/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jackfield.connector import Provider, Rejected, Sent, Unavailable
+from jackfield.manifest import Effect
+from jackfield_http.answers import Answer
+from jackfield_http.errors import HTTP_ERRORS, HttpErrors, Refusal
+
+_TOKEN = re.compile(r'"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|#[^\n\r]*|@?[_A-Za-z][_0-9A-Za-z]*|[{}()\[\]]', re.DOTALL)
+"""Strings, comments, names, directives and brackets of a document; all else does not matter here."""
+
+
+def effect_of(document: object, name: object = None) -> Effect:
+    """Return the effect of a document: a read if the operation that is executed is a query, or each one where none is named."""
+    found = _definitions(document) if isinstance(document, str) else ()
+    kinds = {kind for kind, own in found if kind != "fragment" and name in (None, "", own)}
+    return "read" if kinds == {"query"} else "write"
+
+
+def _definitions(document: str) -> Iterator[tuple[str, str]]:
+    """Yield kind and name of each definition of a document; the name of an anonymous one is empty."""
+    head: list[str] = []
+    depth = 0
+    for part in _TOKEN.findall(document):
+        if part in "{([":
+            depth += 1
+        elif part in "})]":
+            depth -= 1
+            if depth == 0 and part == "}":
+                yield (head[0], head[1] if len(head) > 1 else "") if head else ("query", "")
+                head = []
+        elif depth == 0 and part[0] not in '"#@':
+            head.append(part)
+
+
+def is_refused(body: Any) -> bool:
+    """Return whether an answer says that nothing was carried out: it has ``errors``, and no data."""
+    return _has_errors(body) and not _has_data(body)
+
+
+def judge(answer: Answer, step: str, effect: Effect, errors: HttpErrors = HTTP_ERRORS, *, accepts_partial: bool = False) -> Any:
+    """Return the body of an answer, which may have ``errors`` beside its data if a caller ``accepts_partial`` data.
+
+    :raises Rejected: if a query has errors.
+    :raises Unavailable: if a mutation has errors and data: a part of it was carried out, which puts a write in doubt.
+    """
+    body = answer.json()
+    if not _has_errors(body) or (accepts_partial and _has_data(body)):
+        return body
+    known = errors.explain(Refusal(step, answer.status, answer.headers, body, safe=effect == "read"))
+    said = known.provider or Provider(None, None, answer.status)
+    if effect == "read":
+        hint = "Correct the query, or accept partial data."
+        raise Rejected(known.message, hint=known.hint or hint, provider=said, sent=Sent.REFUSED)
+    text = f"the answer to '{step}' has data and errors, so a part of the mutation was carried out"
+    hint = "Look what has changed before you send it again."
+    raise Unavailable(f"{text}: {said.message}" if said.message else text, hint=hint, provider=said, sent=Sent.UNKNOWN, repeatable=False)
+
+
+def _has_errors(body: Any) -> bool:
+    return isinstance(body, Mapping) and bool(body.get("errors"))
+
+
+def _has_data(body: Any) -> bool:
+    """Return whether at least one member of the data is not null."""
+    data = body.get("data")
+    return isinstance(data, Mapping) and any(value is not None for value in data.values())

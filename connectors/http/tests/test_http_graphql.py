@@ -1,0 +1,98 @@
+"""GraphQL: errors under status 200 are failures, queries are reads, and a mutation that was carried out in part is in doubt."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from jackfield.testing import RESET, Answer, Harness
+from jackfield_http.graphql import effect_of
+
+QUERY, MUTATION = "query($id: ID!) { node(id: $id) { id } }", "mutation { close(id: 7) { id } open(id: 8) { id } }"
+ERRORS = [{"message": "Could not resolve to a node", "extensions": {"code": "NOT_FOUND"}}, {"message": "Second"}]
+
+
+def test_an_answer_with_errors_has_failed(harness: Harness) -> None:
+    """Users see the first message, not a success with 'errors' in it."""
+    server = harness.serve(Answer({"data": None, "errors": ERRORS}))
+    result = harness.invoke("graphql", {"query": QUERY, "variables": {"id": "7"}})
+    assert result.error is not None
+    assert result.error.provider is not None
+    assert (result.error.code, result.error.provider.message) == ("rejected", "Could not resolve to a node")
+    assert "Could not resolve to a node" in result.error.message
+    sent = server.requests[0]
+    assert (sent.path, json.loads(sent.body)) == ("/graphql", {"query": QUERY, "variables": {"id": "7"}})
+
+
+def test_partial_data_is_returned_where_it_is_accepted(harness: Harness) -> None:
+    """By default, a query with errors has failed, whatever else it has."""
+    answer = Answer({"data": {"a": 1, "b": None}, "errors": ERRORS})
+    harness.serve(answer, answer)
+    assert harness.invoke("graphql", {"query": "{ a b }"}).error.code == "rejected"  # type: ignore[union-attr]
+    output = harness.invoke("graphql", {"query": "{ a b }", "partialData": True}).unwrap()
+    assert output == {"data": {"a": 1, "b": None}, "errors": ERRORS}
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        ({"close": {"id": 7}, "open": None}, "in_doubt"),
+        ({"close": None, "open": None}, "failed"),
+        (None, "failed"),
+    ],
+)
+def test_a_mutation_carried_out_in_part_is_in_doubt(harness: Harness, data: Any, status: str) -> None:
+    """Data beside the errors of a mutation says that something has changed; without data nothing has."""
+    server = harness.serve(Answer({"data": data, "errors": ERRORS}))
+    result = harness.invoke("graphql", {"query": MUTATION})
+    assert (result.status, len(server.requests)) == (status, 1)
+    assert "Could not resolve to a node" in result.error.message  # type: ignore[union-attr]
+
+
+def test_a_query_is_repeated_and_a_mutation_is_not(harness: Harness) -> None:
+    """After a reset a query is sent again, and a mutation is in doubt."""
+    server = harness.serve(RESET, Answer({"data": {"node": None}}))
+    assert (harness.invoke("graphql", {"query": QUERY}).unwrap(), len(server.requests)) == ({"data": {"node": None}}, 2)
+    server = harness.serve(RESET)
+    assert (harness.invoke("graphql", {"query": MUTATION}).status, len(server.requests)) == ("in_doubt", 1)
+
+
+@pytest.mark.parametrize(
+    ("document", "name", "effect"),
+    [
+        ("{ a }", None, "read"),
+        ("query A { a } mutation B { b }", "A", "read"),
+        ("query A { a } mutation B { b }", "B", "write"),
+        ("query A { a } mutation B { b }", None, "write"),
+        ("query A @live(if: true) { a ...F }  fragment F on T { mutation }", None, "read"),
+        ('mutation($x: I = {a: 1}) { b(s: "} query {") }', None, "write"),
+        ('# mutation { a }\nquery { a(s: """ } mutation { """) }', None, "read"),
+        ("subscription { a }", None, "write"),
+        ("garbage", None, "write"),
+        ("query A { a", None, "write"),
+        ("} query A { a }", None, "write"),
+    ],
+)
+def test_the_effect_of_a_document(document: str, name: str | None, effect: str) -> None:
+    """Only an operation that is surely a query is a read."""
+    assert effect_of(document, name) == effect
+
+
+@pytest.mark.parametrize(
+    ("body", "rule", "code"),
+    [
+        ({"errors": ERRORS}, {"member": "/errors"}, "rejected"),
+        ({"errors": []}, {"member": "/errors"}, None),
+        ({"ok": False, "error": "nope"}, {"member": "/ok", "equals": False}, "rejected"),
+        ({"ok": 0}, {"member": "/ok", "equals": False}, None),
+        ({"state": "error"}, {"member": "/state", "equals": "error"}, "rejected"),
+        ({"code": 3}, {"member": "/code", "equals": 3}, "rejected"),
+    ],
+)
+def test_a_request_says_how_an_answer_reports_failure(harness: Harness, body: Any, rule: dict[str, Any], code: str | None) -> None:
+    """An API that answers failures with status 200 has failed calls, not successes that look like failures."""
+    harness.serve(Answer(body))
+    result = harness.invoke("request", {"url": "/x", "failed": rule})
+    assert (result.error.code if result.error else None) == code

@@ -1,0 +1,104 @@
+"""Pagination of an action, as its manifest declares it. Standard library only, because every cold command reads a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jackfield import manifest_json as read
+from jackfield.dataclass import dataclass, field
+from jackfield.json_tools.paths import find
+
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
+if TYPE_CHECKING:
+    from typing import Any
+
+    Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pagination:
+    """Pagination of an action: the action fetches one page, the pipe loops over the pages.
+
+    ``token_input`` and ``token_output`` name the input and the output member with the page token, ``items`` the output's array to merge
+    and ``all_input`` the boolean input that requests every page; ``size_input`` and ``max_size`` give the page size to use for that.
+
+    Output members are paths (``json_tools.paths``): a name, ``List.NextMarker``, or alternatives such as ``NextMarker || Keys[-1].Name``.
+    ``further_tokens`` are pairs of an input and an output path, for lists with several tokens; ``further_items`` are merged like
+    ``items``; the list ends if the output's ``more`` is not true. Of ``page_members``, which are about one page, the last page's are kept.
+
+    ``wire`` tells the conformance suite how responses name the next page: ``kind``, and the JSON Pointers ``response``, ``items`` and
+    ``more``. It is no part of the manifest.
+    """
+
+    token_input: str
+    token_output: str
+    items: str
+    all_input: str | None = None
+    size_input: str | None = None
+    max_size: int | None = None
+    further_tokens: tuple[tuple[str, str], ...] = ()
+    further_items: tuple[str, ...] = ()
+    more: str | None = None
+    page_members: tuple[str, ...] = ()
+    wire: Json | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def tokens(self) -> tuple[tuple[str, str], ...]:
+        """All pairs of a token's input and its output path."""
+        return ((self.token_input, self.token_output), *self.further_tokens)
+
+    @property
+    def merged(self) -> tuple[str, ...]:
+        """Paths of all output members to merge."""
+        return (self.items, *self.further_items)
+
+    def following(self, output: Json) -> dict[str, Any] | None:
+        """Return the inputs that fetch the page after ``output``; None if it is the last one, or the provider names no next one."""
+        if self.more is not None and not find(output, self.more):
+            return None
+        tokens = {name: find(output, path) for name, path in self.tokens}
+        return {name: token for name, token in tokens.items() if token} or None
+
+    def ends(self, output: Json) -> bool:
+        """Return whether ``output`` is the last page. One that says that there is more is not, even if it has no token for it."""
+        return self.following(output) is None and not (self.more is not None and find(output, self.more))
+
+    @classmethod
+    def from_json(cls, data: Json, where: str) -> Pagination:
+        """Read the ``pagination`` member of an action."""
+        more, further = read.optional_text(data, "more", where), read.members(data, "furtherTokens", where)
+        return cls(
+            token_input=read.text(data, "tokenInput", where),
+            token_output=read.text(data, "tokenOutput", where),
+            items=read.text(data, "items", where),
+            all_input=read.optional_text(data, "allInput", where),
+            size_input=read.optional_text(data, "sizeInput", where),
+            max_size=_max_size(data, where),
+            further_tokens=tuple((name, read.text(further, name, where)) for name in further),
+            further_items=read.texts(data, "furtherItems", where),
+            more=more,
+            page_members=read.texts(data, "pageMembers", where),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the ``pagination`` member of an action."""
+        members = {
+            "tokenInput": self.token_input,
+            "tokenOutput": self.token_output,
+            "items": self.items,
+            "allInput": self.all_input,
+            "sizeInput": self.size_input,
+            "maxSize": self.max_size,
+            "furtherTokens": dict(self.further_tokens) or None,
+            "furtherItems": list(self.further_items) or None,
+            "more": self.more,
+            "pageMembers": list(self.page_members) or None,
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+
+def _max_size(data: Json, where: str) -> int | None:
+    value = data.get("maxSize")
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise read.ManifestError(f"{where}: 'pagination.maxSize' must be a whole number above 0")
+    return value
