@@ -82,20 +82,17 @@ class Contents:
 
     def _rows(self, table: str, columns: str) -> Iterator[Row]:
         """Iterate over a table page by page, so that a large one is not held in memory and no read transaction takes long."""
-        key = "name" if table == "workspaces" else "id"
-        place = "'' " if table == "workspaces" else "workspace"
-        after: Mapping[str, Any] = {"after_workspace": "", "after": "", "page": _PAGE}
-        statement = (
-            f"SELECT {columns} FROM {table} WHERE {place} > :after_workspace OR ({place} = :after_workspace AND {key} > :after) "
-            f"ORDER BY {key if table == 'workspaces' else f'workspace, {key}'} LIMIT :page"
-        )
+        key, after = ("name", ":after") if table == "workspaces" else ("(workspace, id)", "(:after_workspace, :after)")
+        order = key.strip("()")
+        statement = f"SELECT {columns} FROM {table} WHERE {key} > {after} ORDER BY {order} LIMIT :page"
+        last: Mapping[str, Any] = {"after_workspace": "", "after": "", "page": _PAGE}
         while True:
             with self._database.read() as transaction:
-                rows = transaction.execute(statement, after)
+                rows = transaction.execute(statement, last)
             yield from rows
             if len(rows) < _PAGE:
                 return
-            after = {**after, "after_workspace": rows[-1].workspace, "after": rows[-1].id}
+            last = {**last, "after_workspace": rows[-1].workspace, "after": rows[-1].id}
 
     def _connection(self, row: Row) -> Iterator[str]:
         stored = ConnectionRow.from_row(row)
