@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -128,13 +128,14 @@ class Served:
 
 
 @contextmanager
-def reloading(folder: Path) -> Iterator[Served]:
-    """A sidecar for the components of a folder."""
+def reloading(folder: Path, meanwhile: Callable[[], object] = lambda: None) -> Iterator[Served]:
+    """A sidecar for the components of a folder; ``meanwhile`` is done between reading them and serving them."""
     components = Components((str(folder),))
     found = components.read(os.environ)
     with Jackfield(connections=[{"connections": dict(found.connections)}]) as jackfield:
         api = DaprApi(found.by_name, jackfield.invoke)
         said: list[str] = []
+        meanwhile()
         watch = Reloading(components, os.environ, found, lambda bindings: apply(jackfield, api, bindings), said.append)
         with Sidecar(api, http_port=0) as running:
             yield Served(SidecarClient(running.ports[0], 0, found), watch, said)
@@ -159,6 +160,15 @@ def test_components_are_loaded_again(folder: Path, aws: FakeAws) -> None:
         ("AKIDAPRNEW", "Another"),
         ("AKIDAPR", "Nightly report"),
     ]
+
+
+def test_a_change_while_the_sidecar_starts_is_noticed(folder: Path, aws: FakeAws) -> None:
+    """Secret stores can take seconds to answer: a file that changes meanwhile is loaded again, as one that changes later."""
+    write(folder, "a.yaml", component())
+    with reloading(folder, lambda: write(folder, "a.yaml", component(subject="Changed"))) as served:
+        assert served.look() == ["the components were reloaded: 'outbox' has changed"]
+        assert served.client.send().status == 204
+    assert aws.messages[-1].content.subject == "Changed"
 
 
 @pytest.mark.parametrize(

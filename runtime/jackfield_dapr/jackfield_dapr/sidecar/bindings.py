@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jackfield.connections.foreign import Document, Problem, Surroundings
@@ -105,11 +105,15 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Bindings:
-    """Bindings of a sidecar by name, the connections that they need, and the problems of its components."""
+    """Bindings of a sidecar by name, the connections that they need, and the problems of its components.
+
+    ``seen`` tells the state of the files before they were read: size, time and inode by path.
+    """
 
     by_name: Mapping[str, Binding]
     connections: Mapping[str, Mapping[str, Any]]
     problems: tuple[Problem, ...] = ()
+    seen: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
 
 
 def read_bindings(documents: Iterable[Document], around: Surroundings) -> Bindings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -22,10 +23,11 @@ class Components:
 
     def read(self, environment: Mapping[str, str]) -> Bindings:
         """Read the components of all folders and their problems."""
+        seen = look_at(self.folders)
         around = Surroundings(Catalog.installed, environment, app_id=self.app_id, strict=self.strict)
         items = [item for folder in self.folders for item in read_folder(folder)]
         found = read_bindings((item for item in items if not isinstance(item, Problem)), around)
-        return replace(found, problems=(*(item for item in items if isinstance(item, Problem)), *found.problems))
+        return replace(found, problems=(*(item for item in items if isinstance(item, Problem)), *found.problems), seen=seen)
 
     @staticmethod
     def check(found: Bindings) -> None:
@@ -40,3 +42,24 @@ class Components:
                 details=[Detail("", problem.text) for problem in fatal],
                 hint="Correct them, or set 'spec.ignoreErrors: true' for a component that may be missing.",
             )
+
+
+def look_at(folders: tuple[str, ...]) -> dict[str, tuple[int, int, int]]:
+    """Return what tells one state of the files from another; mounted files are links, which are followed."""
+    found: dict[str, tuple[int, int, int]] = {}
+    for path in (path for folder in folders for path in _files(os.path.expanduser(folder))):
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        found[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
+    return found
+
+
+def _files(folder: str) -> list[str]:
+    try:
+        return [os.path.join(folder, name) for name in os.listdir(folder)]
+    except NotADirectoryError:
+        return [folder]
+    except OSError:
+        return []

@@ -6,20 +6,18 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from jackfield.access.workspace_access import Caller
 from jackfield_dapr.sidecar.api import DaprApi
 from jackfield_dapr.sidecar.bindings import Binding, Bindings
-from jackfield_dapr.sidecar.loading import Components
+from jackfield_dapr.sidecar.loading import Components, look_at
 
 if TYPE_CHECKING:
     from jackfield.runtime import Jackfield
 
 INTERVAL = 0.5
 """Seconds between two looks at the folders."""
-
-_Signature: TypeAlias = "dict[str, tuple[int, int, int]]"
 
 
 def served_api(
@@ -68,7 +66,7 @@ class Reloading:
         self._served = served
         self._apply = apply
         self._say = say
-        self._read = self._seen = _signature(components.folders)
+        self._read = self._seen = served.seen  # a file may have changed since, while the server started
 
     def start(self, stopping: Callable[[], bool], interval: float = INTERVAL) -> None:
         """Poll in a daemon thread until ``stopping``."""
@@ -82,7 +80,7 @@ class Reloading:
 
     def poll(self) -> None:
         """Look at the files, and reload the components if they have changed and the change is complete."""
-        before, self._seen = self._seen, _signature(self._components.folders)
+        before, self._seen = self._seen, look_at(self._components.folders)
         if self._seen != self._read and self._seen == before:
             self._read = self._seen
             self._reload()
@@ -122,24 +120,3 @@ def _changes(before: Bindings, after: Bindings) -> Iterator[str]:
         elif old.fields != binding.fields or before.connections[old.connection] != after.connections[binding.connection]:
             yield f"'{name}' has changed"
     yield from (f"'{name}' is gone" for name in before.by_name if name not in after.by_name)
-
-
-def _signature(folders: tuple[str, ...]) -> _Signature:
-    """Return what tells one state of the files from another; mounted files are links, which are followed."""
-    found: _Signature = {}
-    for path in (path for folder in folders for path in _files(os.path.expanduser(folder))):
-        try:
-            status = os.stat(path)
-        except OSError:
-            continue
-        found[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
-    return found
-
-
-def _files(folder: str) -> list[str]:
-    try:
-        return [os.path.join(folder, name) for name in os.listdir(folder)]
-    except NotADirectoryError:
-        return [folder]
-    except OSError:
-        return []
