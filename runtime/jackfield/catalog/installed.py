@@ -241,6 +241,21 @@ class Catalog(ProcessLocal):
         )
         return sorted((one for one in found if one.connection_type(name) is not None), key=lambda manifest: manifest.isolated)
 
+    def full_name_of(self, name: str) -> str:
+        """Return the name under which a connection type is stored: ``aws/awsAssumeRole`` for ``aws-ses/awsAssumeRole``.
+
+        A name that begins with no connector, or with one that is isolated and speaks for itself only, is returned as it is.
+        """
+        owner, separator, _ = name.partition("/")
+        if not separator or not ("." in owner or self.has(owner, "")):
+            return name
+        try:
+            manifest = self.find(owner)
+        except (UnknownConnector, Unavailable):
+            return name
+        kind = None if manifest.isolated else manifest.connection_type(name)
+        return name if kind is None else manifest.full_name(kind)
+
     def takers(self, name: str) -> list[str] | None:
         """Return the keys of the connectors that may have the connection type ``name``; None if that is known from their manifests only."""
         known = self._known_kinds()

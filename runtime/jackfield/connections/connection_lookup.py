@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from jackfield.connections.files import Loaded, Source, listed, load, stamp
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NamedConnection
+from jackfield.dataclass import replace
 from jackfield.errors import InvalidConnection, JackfieldError, UnknownConnection, did_you_mean
 from jackfield.hints import NextStep
 
@@ -59,6 +60,7 @@ class Connections:
         self._store: ConnectionTable | None = None
         self._generation = 0
         self._known: Mapping[str, tuple[NamedConnection, ...]] = {}
+        self._shared: dict[NamedConnection, NamedConnection] = {}
         self._take(load(self._sources, catalog, environment))
 
     def reread(self, sources: Iterable[Source] | Source, *, catalog: Catalog | None = None) -> None:
@@ -97,6 +99,7 @@ class Connections:
 
     def _take(self, found: Loaded) -> None:
         self._known = {name: _unchanged(self._known.get(name), items) for name, items in found.connections.items()}
+        self._shared = {item: self._shared[item] for items in self._known.values() for item in items if item in self._shared}
         self.disabled, self.problems = found.disabled, _problems(found)
         self._generation += 1
 
@@ -119,17 +122,18 @@ class Connections:
 
     def files(self) -> list[NamedConnection]:
         """Return the connections of files by name; of a name that is defined twice, the first."""
-        return [self._by_name[name][0] for name in sorted(self._by_name)]
+        return [self._of_family(self._by_name[name][0]) for name in sorted(self._by_name)]
 
     def named(self) -> Iterator[tuple[str, str]]:
         """Yield the name and type of every connection: those of files, then those in the database."""
-        yield from ((name, found[0].type) for name, found in self._by_name.items())
+        yield from ((name, self._of_family(found[0]).type) for name, found in self._by_name.items())
         if self.store is not None:
             yield from ((name, kind) for name, kind in self.store.named() if name not in self._by_name)
 
     def in_files(self, name: str) -> NamedConnection | None:
         """Return the (first) connection of that name in a file."""
-        return self._by_name.get(name, (None,))[0]
+        found = self._by_name.get(name)
+        return None if found is None else self._of_family(found[0])
 
     def find(self, name: str) -> NamedConnection:
         """Return the connection called ``name``; the same object as long as its version is the same.
@@ -147,7 +151,19 @@ class Connections:
             return stored
         if len(found) > 1:
             raise InvalidConnection(_twice(found), hint="Rename or remove all but one of them.")
-        return found[0]
+        return self._of_family(found[0])
+
+    def full_name_of(self, name: str) -> str:
+        """Return the name by which a connection type is known to all connectors of its family."""
+        return name if self._catalog is None else self._catalog.full_name_of(name)
+
+    def _of_family(self, found: NamedConnection) -> NamedConnection:
+        """Return a file's connection under the name of its type's family, which every connector of the family knows."""
+        known = self._shared.get(found)
+        if known is None:
+            name = self.full_name_of(found.type)
+            known = self._shared[found] = found if name == found.type else replace(found, type=name)
+        return known
 
     def note_used(self, name: str, identifier: str | None, version: int) -> bool:
         """Mark an untested connection as working, since an action over it succeeded; written with the next commit. ``identifier`` is None

@@ -97,7 +97,7 @@ def _target(
         )
     if isinstance(given, str):
         return targets.find(seen_connection(connections, given, manifest, authorizer), manifest)
-    kind = manifest.connection_type(given["type"])
+    kind = manifest.connection_type(given["type"]) or manifest.connection_type(connections.full_name_of(given["type"]))
     if kind is None:
         tail = did_you_mean(given["type"], manifest.connection_types)
         fault = Detail("/connection/type", f"'{manifest.key}' has no connection type '{given['type'][:80]}'{tail}", "enum")
