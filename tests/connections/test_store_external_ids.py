@@ -43,7 +43,7 @@ def test_another_workspace_cannot_use_it(connection_store: ConnectionTable, open
     """One that a workspace uses is refused in another one, new or edited, until it is given up; nothing is written then."""
     other = open_store("other")
     connection_store.add("hall", drafted({"externalId": "acme-4711"}))
-    with pytest.raises(InvalidConnection, match="already in use") as caught:
+    with pytest.raises(InvalidConnection, match="External ID cannot be used") as caught:
         other.add("room", drafted({"externalId": "acme-4711"}))
     assert [detail.path for detail in caught.value.details] == ["/externalId"]
     assert "acme" not in str(caught.value)

@@ -128,7 +128,7 @@ def test_one_is_made(managed_jackfield: Jackfield) -> None:
 def test_remote_ones_are_made(managed_jackfield: Jackfield, database_url: str) -> None:
     """Over HTTP an External ID cannot be chosen, unless the operator allows it; the one that was made may be sent back."""
     chosen = {**ROLE, "externalId": "of another customer"}
-    with pytest.raises(InvalidConnection, match="cannot be chosen") as caught:
+    with pytest.raises(InvalidConnection, match="External ID cannot be used") as caught:
         managed_jackfield.connections.add("one", "aws/awsAssumeRole", {**chosen, "externalId": "chosen"}, provenance=REMOTE, test=False)
     assert paths(caught.value) == ["/externalId"]
     made = managed_jackfield.connections.add("one", "aws/awsAssumeRole", ROLE, provenance=REMOTE, test=False)["values"]
@@ -154,6 +154,22 @@ def test_remote_ones_are_made(managed_jackfield: Jackfield, database_url: str) -
 def test_workspaces_cannot_take_anothers(open_runtime: Callable[..., Jackfield]) -> None:
     """The External ID of another workspace's connection is refused, even the operator's hand: it would let one act as the other."""
     open_runtime("acme").connections.add("one", "aws/awsAssumeRole", {**ROLE, "externalId": "acme-4711"}, test=False)
-    with pytest.raises(InvalidConnection, match="already in use") as caught:
+    with pytest.raises(InvalidConnection, match="External ID cannot be used") as caught:
         open_runtime("other").connections.add("one", "aws/awsAssumeRole", {**ROLE, "externalId": "acme-4711"}, test=False)
     assert paths(caught.value) == ["/externalId"]
+
+
+def test_a_refused_external_id_tells_nothing_of_other_workspaces(open_runtime: Callable[..., Jackfield]) -> None:
+    """One that another workspace has and one that nobody has are refused alike; the hint says how a migrating customer keeps the one
+    that a role demands already, and the operator can let the workspace bring it."""
+    other = open_runtime()
+    open_runtime("acme").connections.add("one", "aws/awsAssumeRole", {**ROLE, "externalId": "acme-4711"}, test=False)
+    refusals = []
+    for allowed, value in ((False, "acme-4711"), (False, "nobodys"), (True, "acme-4711")):
+        set_workspace(other, allowOwnExternalId=allowed)
+        with pytest.raises(InvalidConnection) as caught:
+            other.connections.add("one", "aws/awsAssumeRole", {**ROLE, "externalId": value}, provenance=REMOTE, test=False)
+        refusals.append((caught.value.message, caught.value.hint, caught.value.details))
+    assert len({str(refusal) for refusal in refusals}) == 1
+    assert "allowOwnExternalId" in str(refusals[0][1])
+    other.connections.add("one", "aws/awsAssumeRole", {**ROLE, "externalId": "nobodys"}, provenance=REMOTE, test=False)

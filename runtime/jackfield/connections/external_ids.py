@@ -31,23 +31,32 @@ def generated_fields(schema: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name, mark in marks.items() if mark.get("generated") == "externalId")
 
 
+def refused(fields: Iterable[str]) -> InvalidConnection:
+    """Return the error for External IDs that a caller may not choose, or that another workspace has.
+
+    Its text is the same for both, so that nobody learns which External IDs others use.
+    """
+    return InvalidConnection(
+        "the External ID cannot be used",
+        details=[Detail(f"/{field}", "is not one that this workspace may use") for field in fields],
+        hint="Store the connection without it: jackfield generates one and shows it. To keep the one that a role demands already, ask "
+        "the operator, who can store the connection with it ('jackfield connections add') or let the workspace choose "
+        "('allowOwnExternalId').",
+    )
+
+
 def claim(transaction: Transaction, workspace: str, connection_id: str, external_ids: Mapping[str, str]) -> None:
     """Record that the connection uses ``external_ids`` (by field name), and no others.
 
     The first connection with an External ID is stored under its digest; further connections of the same workspace append their own id
     to that key. The primary key thus decides between workspaces, even if two claim concurrently.
 
-    :raises InvalidConnection: if another workspace uses one of them.
+    :raises InvalidConnection: if another workspace uses one of them (``refused``).
     """
     release(transaction, workspace, connection_id)
     for field, value in external_ids.items():
         if not _claimed(transaction, workspace, connection_id, digest_of(value)):
-            text = "another workspace uses this External ID"
-            raise InvalidConnection(
-                "the External ID is already in use",
-                details=[Detail(f"/{field}", text)],
-                hint="Omit it to have one generated, or choose another long random value.",
-            )
+            raise refused([field])
 
 
 def _claimed(transaction: Transaction, workspace: str, connection_id: str, digest: str) -> bool:
@@ -102,8 +111,4 @@ def refuse_foreign_ids(database: Database, workspace: str, schema: Mapping[str, 
             continue
         row = database.look_up("SELECT workspace FROM external_ids WHERE digest = :digest", {"digest": digest_of(value)})
         if row is not None and row.workspace != workspace:
-            raise InvalidConnection(
-                "the External ID is already in use",
-                details=[Detail(f"/{field}", "another workspace uses this External ID")],
-                hint="Store the connection without one to have one generated, or choose another long random value.",
-            )
+            raise refused([field])

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from jackfield.connections.connection_cache import ConnectionCache, ConnectionCaches
-from jackfield.connections.host_access import HostAccess, refuse_ambient, refuse_external_ids, refuse_references
+from jackfield.connections.external_ids import refused
+from jackfield.connections.host_access import HostAccess, refuse_ambient, refuse_references
 from jackfield.connections.reference_rules import ReferenceRules, credential_files
 from jackfield.connections.secret_references import Secrets, reference_paths
 from jackfield.connector.context import OpenContext
@@ -221,7 +222,7 @@ class Opener:
             refuse_ambient(kind.reads_host_at)
         if target.chosen and kind.reads_host and not self._access().own_external_id:
             # with the caller's own keys the platform's identity is not used, so a customer's trust in it cannot be abused
-            refuse_external_ids(target.chosen)
+            raise refused(target.chosen)
         grants = self._grants(target.id, name) if target.id is not None and name is not None and target.kind.authorizes else None
 
         judge = (lambda: judge_hosts(guard, schema, values)) if names_hosts else None
