@@ -11,6 +11,7 @@ import pytest
 from fake_aws import FakeAws
 from foreign_files import connection, loaded, problem, write
 from jackfield import Jackfield
+from jackfield.invocation import decode
 from jackfield.catalog import Catalog
 from shell import Shell
 
@@ -180,6 +181,14 @@ def test_001_attachments_a_buffer_as_json_is_a_file(samples: Path, aws: FakeAws,
     assert sent(aws, samples, {"attachments": attachments}).status == "succeeded"
     (file,) = aws.messages[0].content.attachments
     assert (file.name, file.data, file.content_type) == ("a.pdf", FILE, "application/pdf")
+
+
+def test_001_attachments_a_buffer_of_ordinary_size_is_a_file(samples: Path, aws: FakeAws) -> None:
+    """A Buffer of 300,000 bytes was refused, since it has as many JSON values (001, Attachments)."""
+    content = bytes(range(250)) * 1200
+    given = decode(json.dumps([{"key": "a.pdf", "value": {"type": "Buffer", "data": [*content]}}]))
+    assert sent(aws, samples, {"attachments": given}).status == "succeeded"
+    assert aws.messages[0].content.attachments[0].data == content
 
 
 @pytest.mark.parametrize(

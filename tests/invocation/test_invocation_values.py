@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import tracemalloc
 
@@ -10,6 +11,7 @@ import pytest
 from growth import calls
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import MAX_VALUES, check_values, decode
+from jackfield.invocation.wire import MAX_BUFFERED
 
 MANY = MAX_VALUES + 2
 
@@ -44,6 +46,18 @@ def test_what_stands_in_strings_is_no_value() -> None:
     """A text of commas, brackets and escaped quotes is one value."""
     text = ',[{\\"' * MAX_VALUES
     assert len(decode(f'{{"text": "{text}"}}')["text"]) == 4 * MAX_VALUES
+
+
+def test_a_buffer_counts_as_one_value() -> None:
+    """Node.js writes a file as one number for each octet: an ordinary PDF has more of them than an invocation may have values."""
+    octets = [number % 256 for number in range(300_000)]
+    found = decode(json.dumps({"file": {"type": "Buffer", "data": octets}, "rest": [1, 2]}))
+    assert found["file"]["data"] == octets
+    for text in ("[" + "0," * MAX_BUFFERED + "0]", "[" + "256.5," * MANY + "0]", "[" + "[]," * MANY + "[]]"):
+        with pytest.raises(InvalidInvocation, match="more than 250,000 values"):
+            decode(f'{{"file": {{"type": "Buffer", "data": {text}}}}}')
+    with pytest.raises(InvalidInvocation, match="more than 250,000 values"):
+        decode(f'{{"text": "\\"Buffer\\", \\"data\\": [1]", "data": [{"0," * MANY}0]}}')
 
 
 @pytest.mark.parametrize("text", ['\\"' * 2_000_000 + "," * MANY, '"' * 4_000_000 + "," * MANY, '["' + "\\" * 3_000_001 + "," * MANY])
