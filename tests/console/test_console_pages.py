@@ -181,8 +181,9 @@ def test_l19_to_l23_the_small_things(browser: Browser, busy: Console) -> None:
     assert page.locator("[data-zone]").inner_text() == zone
     assert page.get_by_role("table", name="Invocations over time").is_visible()
     visitor.go("/new-connection")
-    assert page.locator(".cards h2").first.inner_text().split("\n")[0].startswith("AWS Role ARN")
-    assert page.locator(".cards h2").first.get_by_text("recommended").count() == 1
+    of_aws = page.locator(".cards h2").filter(has_text="AWS").first
+    assert of_aws.inner_text().split("\n")[0].startswith("AWS Role ARN")
+    assert of_aws.get_by_text("recommended").count() == 1
     assert page.get_by_role("heading", name="AWS Default Credentials").count() == 0
     visitor.go("/tokens")
     assert all(text.strip() for text in page.locator("th[scope=col]").all_text_contents())

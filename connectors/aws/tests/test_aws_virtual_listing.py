@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from jackfield.catalog.index import ActionIndex
 from jackfield.catalog.of_workspace import of_workspace
 from jackfield.surfaces.shared.searching import found_actions, listed_connectors
 from jackfield_aws.virtual import manifests
+from jackfield_aws.virtual.index import Index
+from jackfield_aws.virtual.ordering import MOST_USED
+from jackfield_aws.virtual.source import AwsSource
 from moto_rig import EVERYTHING, offer
 
 
@@ -48,3 +52,22 @@ def test_the_index_of_a_source_is_made_in_a_process_of_its_own(tmp_path: Path, m
     monkeypatch.setattr(manifests, "ActionManifest", None)
     index = ActionIndex(Catalog.installed(environment=offer(tmp_path, {"default": EVERYTHING})))
     assert index.find("list buckets", limit=1)[0][0].connector == "aws.s3"
+
+
+def test_operations_that_people_use_come_first_and_each_has_its_resource() -> None:
+    """RunInstances is first of 830 operations of EC2, not AcceptAddressTransfer; groups are resources, and those of few operations none."""
+    ec2 = AwsSource().manifest("aws.ec2")
+    assert list(ec2.actions)[:2] == ["runInstances", "describeInstances"]
+    rows = {row.key: row for row in ec2.rows()}
+    assert {rows[key].group for key in ("runInstances", "describeInstances", "terminateInstances")} == {"Instance"}
+    sizes = Counter(row.group for row in rows.values() if row.group)
+    assert (sizes["Transit Gateway"] > 20, min(sizes.values()) >= 3, len(sizes) < 80) == (True, True, True)
+    assert str(ec2.raw["documentationUrl"]).endswith("/ec2.html")
+    assert not ec2.description.startswith(ec2.title)
+
+
+def test_every_operation_that_comes_first_exists() -> None:
+    """An operation that AWS renames or drops would lose its place silently."""
+    index = Index()
+    listed = {service: {row[0] for row in index.rows(service)} for service in MOST_USED}
+    assert [(service, name) for service, names in MOST_USED.items() for name in names.split() if name not in listed[service]] == []

@@ -3,11 +3,12 @@ of the caller's own calls."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.dataclass import replace
-from jackfield.journal.counts import Part, Sample, open_counts, parts, samples
+from jackfield.journal.counts import Part, Sample, open_counts, parts, samples, sums
 from jackfield.journal.journal import unknown_entry
 
 if TYPE_CHECKING:
@@ -59,6 +60,14 @@ class SeenJournal:
     def parts(self, since: float, step: int) -> list[Part] | None:
         """Return the invocations since a time, counted in parts of ``step`` seconds; None if the caller sees a part of the journal only."""
         return None if self._authorizer.token else parts(self._journal.database, self._workspace, since, step)
+
+    def uses(self, since: float) -> Counter[tuple[str, str]]:
+        """Count the invocations since a time by connector and action; none if the caller sees a part of the journal only."""
+        rows = [] if self._authorizer.token else sums(self._journal.database, self._workspace, since)
+        found = Counter[tuple[str, str]]()
+        for row in rows:
+            found[row["connector"], row["action"]] += row["invocations"]
+        return found
 
     def samples(self, since: float, limit: int) -> list[Sample]:
         """Return the newest invocations since a time, for a dashboard to count."""

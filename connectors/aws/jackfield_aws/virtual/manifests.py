@@ -10,15 +10,18 @@ from jackfield.manifest import ActionManifest, ActionRow, ConnectionTypeManifest
 from jackfield_aws.version import VERSION
 from jackfield_aws.virtual.credentials import HANDS_OUT
 from jackfield_aws.virtual.names import PREFIX, action_key, title_of
+from jackfield_aws.virtual.ordering import groups, ordered
 from jackfield_aws.virtual.recent import Recent
 from jackfield_aws.virtual.usual import EVERYDAY, KEYWORDS
 
 if TYPE_CHECKING:
     from jackfield.manifest import Effect, Json
     from jackfield.pagination import Pagination
-    from jackfield_aws.virtual.index import Index
+    from jackfield_aws.virtual.index import Head, Index
     from jackfield_aws.virtual.operations import Described
 
+_REFERENCE = "https://boto3.amazonaws.com/v1/documentation/api/latest/reference/services"
+"""Reference of all services by the names that botocore gives them, with the operations and members that actions have."""
 _HOSTS = ("*.amazonaws.com", "*.amazonaws.com.cn")
 _MADE = Recent(60)
 """Actions of the services that were used last."""
@@ -35,7 +38,7 @@ def manifest_of(
     return Manifest(
         key=PREFIX + service,
         title=head.title,
-        description=head.description,
+        description=_description(head),
         version=VERSION,
         connection_types=connection_types,
         actions=actions,
@@ -44,6 +47,11 @@ def manifest_of(
         virtual=True,
         rank=len(EVERYDAY) - EVERYDAY.index(service) if service in EVERYDAY else 0,
     )
+
+
+def _description(head: Head) -> str:
+    """Return the description of a service without its title, with which many begin."""
+    return head.description.removeprefix(head.title).strip() or head.title
 
 
 class ServiceActions(Mapping[str, ActionManifest]):
@@ -67,8 +75,8 @@ class ServiceActions(Mapping[str, ActionManifest]):
         return sum(1 for _ in self) if self._without else self._index.services[self.service].count
 
     def listed(self) -> Iterator[tuple[str, str, str]]:
-        """Yield name, summary and effect of each operation."""
-        return (row for row in self._index.rows(self.service) if row[0] not in self._without)
+        """Yield name, summary and effect of each operation, those that people use most first."""
+        return (row for row in ordered(self.service, self._index.rows(self.service)) if row[0] not in self._without)
 
     def _read(self) -> dict[str, ActionManifest]:
         return _MADE.get((self._index.path, self.service), self._made)
@@ -164,10 +172,10 @@ class _Listed:
             "manifestVersion": 1,
             "key": self._key,
             "title": head.title,
-            "description": head.description,
+            "description": _description(head),
             "version": VERSION,
             "categories": ["aws"],
-            "documentationUrl": "https://docs.aws.amazon.com/",
+            "documentationUrl": f"{_REFERENCE}/{service}.html",
             "hosts": list(_HOSTS),
             "connectionTypes": self._index.connection_types,
             "actions": [_row(service, *row) for row in self._actions.listed()],
@@ -179,7 +187,8 @@ class _Listed:
     def rows(self, _actions: Mapping[str, ActionManifest]) -> Iterator[ActionRow]:
         """Yield a row for each action, which is not made for it."""
         service = self._actions.service
-        handed = HANDS_OUT.get(service, ())
-        for name, summary, effect in self._actions.listed():
+        handed, listed = HANDS_OUT.get(service, ()), list(self._actions.listed())
+        about = groups(name for name, _, _ in listed)
+        for name, summary, effect in listed:
             counted = "write" if name in handed else effect
-            yield ActionRow(action_key(name), title_of(name), summary, counted, "", KEYWORDS.get((service, name), ""))
+            yield ActionRow(action_key(name), title_of(name), summary, counted, about[name], KEYWORDS.get((service, name), ""))

@@ -16,6 +16,7 @@ from jackfield_aws.virtual.credentials import HANDS_OUT
 from jackfield_aws.virtual.index import Index
 from jackfield_aws.virtual.manifests import manifest_of
 from jackfield_aws.virtual.names import PREFIX, action_key
+from jackfield_aws.virtual.ordering import RULES
 from jackfield_aws.virtual.usual import EVERYDAY, KEYWORDS
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class AwsSource(ProcessLocal):
         """Return the versions of the package and of the index, and a checksum of the words by which operations are found and of those that
         hand out credentials."""
         handed = sorted((service, sorted(names)) for service, names in HANDS_OUT.items())
-        words = zlib.crc32(repr((EVERYDAY, sorted(KEYWORDS.items()), handed)).encode())
+        words = zlib.crc32(repr((EVERYDAY, sorted(KEYWORDS.items()), handed, RULES)).encode())
         return f"{VERSION} {self._index.botocore} {self._index.size} {words}"
 
     def load(self, key: str) -> VirtualConnector:

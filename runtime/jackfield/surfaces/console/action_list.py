@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from jackfield.markup import Markup, table
-from jackfield.surfaces.console.components import badge, h, more, search, summary
+from jackfield.surfaces.console.components import badge, choices, h, more, search, summary
 from jackfield.surfaces.shared.searching import found_actions
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ _FEW = 20
 """Actions up to which they are not offered by group."""
 _GROUPS = 60
 """Groups that are offered, the largest first."""
+_SHOWN = 12
+"""Groups that are shown at first."""
 _FOUND = 1_000
 _DIGITS = 9
 
@@ -31,7 +33,7 @@ def actions_listed(request: PageRequest, manifest: Manifest) -> list[Markup | No
     words, group, given = (request.query.get(name, "").strip() for name in ("q", "group", "start"))
     start = int(given) if given.isdecimal() and len(given) <= _DIGITS else 0
     groups = {row.key: row.group for row in manifest.rows() if row.group}
-    found = _found(request, manifest.key, words) if words else actions
+    found = _found(request, manifest.key, words) if words else _by_use(request, manifest)
     keys = [key for key in found if key in actions and (not group or groups.get(key) == group)]
     following = start + _PAGE if len(keys) > start + _PAGE else None
     kept = h.input(type="hidden", name="group", value=group) if group else None
@@ -49,23 +51,25 @@ def _found(request: PageRequest, connector: str, words: str) -> list[str]:
     return [row.action for row in rows]
 
 
+def _by_use(request: PageRequest, manifest: Manifest) -> list[str]:
+    """List the keys of all actions: those that this workspace uses first, then in the connector's order."""
+    uses = request.uses
+    return sorted(manifest.actions, key=lambda key: -uses[manifest.key, key])
+
+
 def _groups(address: str, words: str, group: str, groups: dict[str, str]) -> Markup | None:
     counted = Counter(groups.values()).most_common(_GROUPS)
     if len(counted) <= 1:
         return None
     kept = {"q": words} if words else {}
-    links = [
-        [
-            h.a(
-                f"{name} ({count:,})",
-                href=f"{address}?{urlencode({**kept, 'group': name})}",
-                aria_current="true" if name == group else None,
-            ),
-            " ",
-        ]
-        for name, count in counted
-    ]
-    return h.nav(h.a("All groups", href=f"{address}?{urlencode(kept)}"), " ", links, aria_label="Groups of actions")
+    whole = ("All groups", address if not kept else f"{address}?{urlencode(kept)}", not group)
+    rest = [(f"{name} ({count:,})", f"{address}?{urlencode({**kept, 'group': name})}", name == group) for name, count in counted]
+    few = choices("Groups of actions", [whole, *rest[:_SHOWN]])
+    further = rest[_SHOWN:]
+    if not further:
+        return few
+    opened = any(is_current for _, _, is_current in further)
+    return h.div(few, h.details(h.summary(f"{len(further)} more groups"), choices("More groups", further), open=opened), class_="groups")
 
 
 def _table(connector: str, actions: list[ActionManifest]) -> Markup:

@@ -250,6 +250,14 @@ def _found(address: str, trigger: str) -> dict[str, Attribute]:
     return {"hx_get": address, "hx_trigger": trigger, "hx_target": "#found", "hx_sync": "this:replace"}
 
 
+def choices(label: str, links: Iterable[tuple[str, str, bool]]) -> Markup:
+    """Render links of which one is current: title, address, and whether it is."""
+    return h.nav(
+        [h.a(title, href=address, class_="choice", aria_current="true" if is_current else None) for title, address, is_current in links],
+        class_="choices", aria_label=label,
+    )  # fmt: skip
+
+
 def live(address: str, seconds: int, identifier: str, *content: Node) -> Markup:
     """Render a part of a page that polls for updates; the focused element keeps the focus."""
     return h.div(*content, id=identifier, hx_get=address, hx_trigger=f"every {seconds}s", hx_swap="innerMorph", hx_target="this")

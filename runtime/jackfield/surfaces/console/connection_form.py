@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from jackfield.invocation import decode
 from jackfield.management.drafts import Provenance
 from jackfield.markup import Markup, Node
 from jackfield.surfaces.console.action import FORM_SCRIPTS
-from jackfield.surfaces.console.components import card, csrf_field, fault_of, guide, h, line, text_field
+from jackfield.surfaces.console.components import card, csrf_field, fault_of, guide, h, line, search, text_field
 from jackfield.surfaces.console.connectors import icon_of
 from jackfield.surfaces.console.form_schema import form_schema
 from jackfield.surfaces.console.page_request import PageRequest
@@ -26,6 +27,7 @@ from jackfield.surfaces.shared.problem import Problem
 _REMOTE = Provenance("remote")
 _NAMED = 10
 """Maximum number of connectors that a card names."""
+_MOST = 1000
 _CARDS = 60
 """Maximum number of connection types offered at once."""
 _NAME = "Letters, digits, dots, underscores and hyphens."
@@ -37,11 +39,16 @@ def shown(request: PageRequest) -> Response:
     inside = "inside" in request.query
     kinds, wanted = request.connections.kinds, request.query.get("type")
     if wanted is None:
-        content, title = _choice(_fitting(request), inside=inside), "New connection"
+        words = request.query.get("q", "").strip()
+        found = _choice(request, _matching(_fitting(request), words), inside=inside)
+        if request.partial and not inside:
+            return fragment(found)
+        box = None if inside else search("/new-connection", "Search systems", words, live=True)
+        content, title = h.div(box, h.div(found, id="found", aria_live="polite"), class_="stack"), "New connection"
         lead = "Choose a system and how to sign in to it."
     else:
         kind = kinds.find(wanted)
-        content, title, lead = _form(request, kind, inside=inside), f"New connection: {kind.about.title}", line(kind.about.description)
+        content, title, lead = _form(request, kind, inside=inside), f"New connection: {_title(kind)}", line(kind.about.description)
     if inside:
         return fragment(h.p(lead, class_="lead"), content)
     return page(request, "connections", title, content, lead=lead, scripts=FORM_SCRIPTS)
@@ -106,7 +113,38 @@ def _fitting(request: PageRequest) -> list[Kind]:
     known_kinds = {kind.full_name: kind for kind in kinds.all()}
     found = [known_kinds[name] for name in names]
     known = request.connections
+    if connector is None:
+        found = _used_first(request, found)
     return found if known.access().ambient else [kind for kind in found if not known.needs_host(kind)]
+
+
+def _used_first(request: PageRequest, kinds: list[Kind]) -> list[Kind]:
+    """Sort the types: those of existing connections, then those of connectors that the workspace calls, then the others."""
+    types = Counter(str(row["type"]) for row in request.connections.list(limit=_MOST).items)
+    called = {key.partition(".")[0] for key, _ in request.uses}
+
+    def place(kind: Kind) -> tuple[int, bool]:
+        return -types[kind.full_name], called.isdisjoint([kind.full_name.partition("/")[0], *(one.key for one in kind.chosen)])
+
+    return sorted(kinds, key=place)
+
+
+def _matching(kinds: list[Kind], words: str) -> list[Kind]:
+    wanted = words.casefold().split()
+    return [kind for kind in kinds if not wanted or all(word in _searched(kind) for word in wanted)]
+
+
+def _searched(kind: Kind) -> str:
+    names = [f"{manifest.key} {manifest.title}" for manifest in kind.chosen]
+    return f"{kind.full_name} {kind.about.title} {' '.join(names)}".casefold()
+
+
+def _title(kind: Kind) -> str:
+    """Name a type with its connector, since many are called "Token"."""
+    connector, title = kind.manifests[0], kind.about.title
+    if kind.full_name.partition("/")[0] != connector.key or connector.title.casefold() in title.casefold():
+        return title
+    return f"{connector.title}: {title}"
 
 
 def _is_recommended(kind: Kind) -> bool:
@@ -122,15 +160,15 @@ def _served(kind: Kind) -> str:
     return ", ".join([*(manifest.title for manifest in kind.chosen[:_NAMED]), *more])
 
 
-def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
+def _choice(request: PageRequest, kinds: list[Kind], *, inside: bool) -> Markup:
     def link(kind: Kind) -> Markup:
         address = f"/new-connection?type={kind.full_name}"
         if inside:
-            return h.a(kind.about.title, href=address, class_="whole", hx_get=f"{address}&inside=1", hx_target="#new-connection-body")
-        return h.a(kind.about.title, href=address, class_="whole")
+            return h.a(_title(kind), href=address, class_="whole", hx_get=f"{address}&inside=1", hx_target="#new-connection-body")
+        return h.a(_title(kind), href=address, class_="whole")
 
     if not kinds:
-        return h.p("No installed connector needs a connection.", class_="empty")
+        return h.p("No system matches." if request.query.get("q") else "No installed connector needs a connection.", class_="empty")
     rest = len(kinds) - _CARDS
     cards = [
         h.li(
@@ -141,11 +179,7 @@ def _choice(kinds: list[Kind], *, inside: bool) -> Markup:
         )
         for kind in kinds[:_CARDS]
     ]
-    more = (
-        h.p(f"{rest:,} more connection types, each on its connector's page: see ", h.a("Connectors", href="/connectors"), ".")
-        if rest > 0
-        else None
-    )
+    more = h.p(f"{rest:,} more. Use the search to find them.", class_="muted") if rest > 0 else None
     return h.div(h.ul(cards, class_="cards"), more)
 
 

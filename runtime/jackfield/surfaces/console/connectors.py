@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -11,7 +13,7 @@ from jackfield.catalog import Entry
 from jackfield.manifest import Manifest
 from jackfield.markup import Markup, table, terms
 from jackfield.surfaces.console.action_list import actions_listed
-from jackfield.surfaces.console.components import badge, guide, h, heading, line, notice, outside, search, summary
+from jackfield.surfaces.console.components import badge, choices, guide, h, heading, line, notice, outside, search, summary
 from jackfield.surfaces.console.marketplace import may_install
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.revocations import revoked_here, revoked_notices
@@ -21,7 +23,10 @@ from jackfield.surfaces.shared.searching import found_actions, listed_connectors
 _FOUND = 60
 """Maximum number of actions in a search result."""
 _CARDS = 200
-"""Maximum number of connectors listed without a search."""
+"""Maximum number of connectors listed without a search; only so many are sorted by category."""
+_USED = 24
+"""Maximum number of connectors listed as in use."""
+_MOST = 1000
 _LONGEST_ICON = 20_000
 
 
@@ -58,14 +63,7 @@ def _found(request: PageRequest, words: str) -> Markup:
     revoked = revoked_here(request)
     entries = list(listed_connectors(request.server.search, catalog, folded=not words))
     if not words:
-        shown = [*(_card(request, entry, revoked) for entry in entries[:_CARDS]), *map(_source_card, catalog.offered_whole)]
-        rest = len(entries) - _CARDS
-        return h.div(
-            h.ul(shown, class_="cards")
-            if shown
-            else h.p("No connectors installed. Try ", h.code("pip install jackfield-aws-ses"), ".", class_="empty"),
-            h.p(f"{rest:,} more. Use the search to find them.", class_="muted") if rest > 0 else None,
-        )
+        return _all(request, entries, revoked)
     wanted = words.casefold().split()
     connectors = [entry for entry in entries if all(word in f"{entry.key} {entry.title}".casefold() for word in wanted)]
     actions, _ = found_actions(request.search, request.catalog, words, None, None, 0, _FOUND)
@@ -91,6 +89,46 @@ def _found(request: PageRequest, words: str) -> Markup:
         else None,
         matching,
     )
+
+
+def _all(request: PageRequest, entries: list[Entry], revoked: Collection[str]) -> Markup:
+    """Render all connectors: those in use first, then the others, by category if they are few enough."""
+    catalog, wanted = request.catalog, request.query.get("category", "")
+    in_use = _in_use(request)
+    used = [catalog.look(key)[0] for key in in_use[:_USED]]
+    rest = [entry for entry in entries if entry.key not in in_use]
+    kinds = _categories(request, rest) if len(entries) <= _CARDS else {}
+    shown = [entry for entry in rest if not wanted or wanted in kinds.get(entry.key, ())]
+    cards = [_card(request, entry, revoked) for entry in shown[:_CARDS]]
+    cards += [] if wanted else list(map(_source_card, catalog.offered_whole))
+    counted = Counter(name for names in kinds.values() for name in names)
+    links = [(f"{name} ({count})", f"/connectors?{urlencode({'category': name})}", name == wanted) for name, count in counted.most_common()]
+    left = len(shown) - _CARDS
+    return h.div(
+        [h.h2("In use"), h.ul([_card(request, entry, revoked) for entry in used], class_="cards")] if used else None,
+        h.h2("All others" if used else "All connectors") if cards else None,
+        choices("Categories", [("All categories", "/connectors", not wanted), *links]) if len(links) > 1 else None,
+        h.ul(cards, class_="cards") if cards else None,
+        None if used or cards else h.p("No connectors installed. Try ", h.code("pip install jackfield-aws-ses"), ".", class_="empty"),
+        h.p(f"{left:,} more. Use the search to find them.", class_="muted") if left > 0 else None,
+        class_="stack",
+    )
+
+
+def _in_use(request: PageRequest) -> list[str]:
+    """List the keys of the connectors that the workspace calls, the most called first, then of those that have a connection."""
+    catalog, calls = request.catalog, Counter[str]()
+    for (key, _), count in request.uses.items():
+        calls[key] += count
+    types = dict.fromkeys(str(row["type"]) for row in request.connections.list(limit=_MOST).items)
+    with_connection = [manifest.key for name in types for manifest in catalog.with_type(name) if not manifest.virtual]
+    return [key for key in dict.fromkeys([*(key for key, _ in calls.most_common()), *sorted(with_connection)]) if key in catalog]
+
+
+def _categories(request: PageRequest, entries: Iterable[Entry]) -> dict[str, list[str]]:
+    """Return the categories of each connector that works."""
+    manifests = [request.catalog.find(entry.key) for entry in entries if entry.error is None]
+    return {manifest.key: [str(name) for name in manifest.raw.get("categories", ())] for manifest in manifests}
 
 
 def _card(request: PageRequest, entry: Entry, revoked: Collection[str]) -> Markup:

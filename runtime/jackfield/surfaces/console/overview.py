@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from jackfield.markup import Markup, Node, table
 from jackfield.surfaces.console.charts import failure_chart, latency_chart, rate_chart
-from jackfield.surfaces.console.components import card, h, heading, live, local_time, span_text
+from jackfield.surfaces.console.components import card, choices, h, heading, live, local_time, span_text
 from jackfield.surfaces.console.invocations import entries_table
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.revocations import revoked_notices
@@ -28,10 +28,7 @@ def shown(request: PageRequest) -> Response:
     content = _content(request, span)
     if request.partial:
         return fragment(content)
-    choices = [
-        h.a(one.title, href=f"/?span={one.key}", aria_current="true" if one is span else None, class_="choice") for one in SPANS
-    ]  # fmt: skip
-    title = heading("Overview", h.nav(choices, aria_label="Time range", class_="choices"))
+    title = heading("Overview", choices("Time range", [(one.title, f"/?span={one.key}", one is span) for one in SPANS]))
     return page(request, "overview", "Overview", live(f"/?span={span.key}&live=1", _EVERY, "live", content), head=title)
 
 

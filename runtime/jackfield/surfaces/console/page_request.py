@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ from jackfield.runtime import Jackfield
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
+
+_MONTH = 30 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -62,6 +65,11 @@ class PageRequest:
         if self.runtime.journal is None:
             raise Problem(503, "this server has no journal")
         return self.runtime.journal_of(self.identity.caller)
+
+    @property
+    def uses(self) -> Counter[tuple[str, str]]:
+        """Number of invocations in the last 30 days by connector and action, of those that the caller may count."""
+        return self.journal.uses(self.now - _MONTH) if self.runtime.journal is not None else Counter()
 
     @property
     def tokens(self) -> Tokens:

@@ -1,0 +1,76 @@
+"""Order and groups of a service's operations in lists: the most used ones first, and each with the resource that it is about."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from jackfield_aws.virtual.names import title_of
+
+RULES = 1
+"""Version of the rules by which groups are found."""
+MOST_USED = {
+    "s3": "ListBuckets ListObjectsV2 GetObject PutObject DeleteObject CopyObject HeadObject CreateBucket DeleteBucket",
+    "ec2": "RunInstances DescribeInstances StartInstances StopInstances TerminateInstances RebootInstances DescribeImages"
+    " CreateTags DescribeSecurityGroups AuthorizeSecurityGroupIngress DescribeSubnets DescribeVpcs DescribeVolumes CreateSnapshot",
+    "lambda": "Invoke ListFunctions GetFunction CreateFunction UpdateFunctionCode UpdateFunctionConfiguration DeleteFunction",
+    "dynamodb": "GetItem PutItem UpdateItem DeleteItem Query Scan BatchGetItem BatchWriteItem TransactWriteItems ListTables"
+    " DescribeTable CreateTable",
+    "sqs": "SendMessage ReceiveMessage DeleteMessage SendMessageBatch ListQueues GetQueueUrl GetQueueAttributes CreateQueue PurgeQueue",
+    "sns": "Publish PublishBatch ListTopics CreateTopic Subscribe ListSubscriptionsByTopic Unsubscribe",
+    "iam": "ListUsers ListRoles GetRole CreateRole AttachRolePolicy ListAttachedRolePolicies ListPolicies GetUser CreateUser PutRolePolicy",
+    "sts": "GetCallerIdentity",
+    "secretsmanager": "GetSecretValue ListSecrets CreateSecret PutSecretValue DescribeSecret UpdateSecret DeleteSecret RotateSecret",
+    "ssm": "GetParameter GetParameters GetParametersByPath PutParameter SendCommand GetCommandInvocation StartAutomationExecution"
+    " DescribeInstanceInformation DeleteParameter",
+    "cloudwatch": "GetMetricData GetMetricStatistics PutMetricData ListMetrics DescribeAlarms PutMetricAlarm SetAlarmState",
+    "logs": "FilterLogEvents StartQuery GetQueryResults DescribeLogGroups DescribeLogStreams GetLogEvents PutLogEvents PutRetentionPolicy",
+    "events": "PutEvents ListRules PutRule PutTargets EnableRule DisableRule",
+    "stepfunctions": "StartExecution DescribeExecution ListExecutions StartSyncExecution StopExecution ListStateMachines SendTaskSuccess",
+    "kms": "Encrypt Decrypt ListKeys DescribeKey CreateKey Sign Verify",
+    "rds": "DescribeDBInstances CreateDBSnapshot StartDBInstance StopDBInstance RebootDBInstance CreateDBInstance ModifyDBInstance"
+    " DescribeDBClusters DescribeDBSnapshots",
+    "ecs": "RunTask UpdateService DescribeServices ListServices ListTasks DescribeTasks StopTask ListClusters RegisterTaskDefinition",
+    "ecr": "DescribeRepositories DescribeImages ListImages CreateRepository BatchDeleteImage StartImageScan",
+    "route53": "ChangeResourceRecordSets ListResourceRecordSets ListHostedZones GetChange CreateHostedZone",
+    "cloudformation": "CreateStack UpdateStack DeleteStack DescribeStacks DescribeStackEvents ListStacks CreateChangeSet ExecuteChangeSet",
+    "sesv2": "SendEmail SendBulkEmail GetAccount ListEmailIdentities GetEmailIdentity CreateEmailIdentity PutSuppressedDestination",
+    "athena": "StartQueryExecution GetQueryExecution GetQueryResults ListWorkGroups StopQueryExecution",
+    "bedrock-runtime": "Converse InvokeModel ApplyGuardrail",
+}
+"""Operations that people use most, the most used first, of the services that they use most."""
+_LEAST = 3
+_LARGE = 200
+"""A service gets one more operation as the least size of a group for each so many."""
+_KEPT = re.compile("(ss|us|is|as|ics|Cors)$")
+"""Ends of words that are no plurals."""
+
+
+def ordered(service: str, rows: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Return the rows of a service, which begin with the names of operations, those that people use most first."""
+    places = {name: place for place, name in enumerate(MOST_USED.get(service, "").split())}
+    return sorted(rows, key=lambda row: places.get(row[0], len(places)))
+
+
+def groups(names: Iterable[str]) -> Mapping[str, str]:
+    """Return the resource that each operation is about: "Instance" of ``RunInstances`` and ``DescribeInstances``. Operations about what few
+    others are about belong to a part of its name that enough share ("Transit Gateway"), or to none."""
+    nouns = {name: tuple(_singular(word) for word in title_of(name).split()[1:]) for name in names}
+    least = _LEAST + len(nouns) // _LARGE
+    shared = Counter(noun[:length] for noun in nouns.values() for length in range(1, len(noun) + 1))
+    first = {name: _longest(noun, shared, least) for name, noun in nouns.items()}
+    sizes = Counter(first.values())
+    return {name: " ".join(_longest(group, sizes, least)) for name, group in first.items()}
+
+
+def _longest(noun: tuple[str, ...], shared: Mapping[tuple[str, ...], int], least: int) -> tuple[str, ...]:
+    return next((noun[:length] for length in range(len(noun), 0, -1) if shared.get(noun[:length], 0) >= least), ())
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies") and len(word) > len("dies"):
+        return f"{word[:-3]}y"
+    if word.endswith(("sses", "xes", "ches", "shes")):
+        return word[:-2]
+    return word if _KEPT.search(word) else word.removesuffix("s")
