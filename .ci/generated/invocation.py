@@ -49,6 +49,11 @@ def _context() -> Json:
         {
             "traceparent": {"type": "string", "description": "The caller's trace, as in W3C Trace Context."},
             "correlationId": {"type": "string", "description": "An id by which the caller finds this invocation again."},
+            "notify": {
+                "type": "boolean",
+                "description": "Tell of its end by an event. The end of a queued invocation is always one.",
+                "default": False,
+            },
             "labels": labels,
         },
         description="What the caller wants kept with the invocation in journal, logs and spans.",

@@ -97,6 +97,13 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "The meta of each Result has its invocationId.",
         "console": "The Invocations page lists them.",
     },
+    "events": {
+        "library": "'Jackfield.events' goes through the events kept.",
+        "cli": "'jackfield events list' shows the events kept.",
+        "http": "GET /v1/events lists the events kept.",
+        "mcp": "read_events lists the events kept.",
+        "console": "The journal shows what happened.",
+    },
     "rules": {
         "library": "Ask the workspace's administrator.",
         "cli": "Ask the workspace's administrator; 'jackfield {command}' shows the rules.",

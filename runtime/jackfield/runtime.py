@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from jackfield.connections.shared_leases import SharedLeases
     from jackfield.connector import Grants
     from jackfield.database import Database
+    from jackfield.events import Events
     from jackfield.journal import Claimed, Journal
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal
@@ -123,8 +124,7 @@ class Jackfield(ProcessLocal, SecretHolder):
         plans = Plans(self.access, self.catalog, self._known, self._targets, self.open_connections, epoch)
         self._pipeline = Pipeline(self.catalog, self._known, plans, self.plugins, self.access, lambda: self.journal, means)
         self._loop, self._on_time, self._turn = LoopThread(), OnTime(), None if turns is None else partial(turns.turn, workspace)
-        self._in_thread = InThread(self.clock, self._loop)
-        self._in_time = InThread(self.clock, self._loop, self._on_time, self._turn)
+        self._in_thread, self._in_time = InThread(self.clock, self._loop), InThread(self.clock, self._loop, self._on_time, self._turn)
         self._begin_anew()
         # without a journal nothing is cancelled by its id, so all invocations share one event
         self._never_cancelled = None if self.storage.enabled else threading.Event()
@@ -202,6 +202,16 @@ class Jackfield(ProcessLocal, SecretHolder):
         from jackfield.management.visible_journal import SeenJournal
 
         return SeenJournal(required(self.journal), self.workspace, self.catalog, self.access.authorizer(caller), caller.owner)
+
+    def events(self, *, after: str | None = None, types: Sequence[str] = (), wait: float = 0.0, caller: Caller = LIBRARY) -> Events:
+        """Return the workspace's events after a cursor (``event.cursor``; default: all kept), oldest first, for ``for`` or ``async for``,
+        until none of the ``types`` (``invocation.finished``, ``connection.*``; default: all) has come for ``wait`` seconds.
+
+        :raises InvalidInvocation: if there is no database, or cursor or types are not valid; ``CursorExpired`` if events are gone.
+        """
+        from jackfield.management.visible_events import events_of
+
+        return events_of(self.storage, self.workspace, self.catalog, self.access.authorizer(caller), after, types, wait)
 
     @property
     def overdue(self) -> int:

@@ -25,6 +25,7 @@ BUILT_IN = {
     "doctor": "find what keeps a connection from working",
     "files": "store, list, download and delete files",
     "invocations": "view the journal, resolve invocations in doubt",
+    "events": "list and follow events",
     "queue": "show the queue, queue dead invocations again",
     "serve": "serve the HTTP API and the console",
     "worker": "run queued invocations",

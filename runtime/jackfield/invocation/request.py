@@ -26,7 +26,7 @@ _MEMBERS = (
 MAX_LABELS = 100
 DEFAULT_PRIORITY, MAX_PRIORITY = 5, 9
 """Priorities of queued invocations; higher ones are begun first."""
-_CONTEXT_MEMBERS = ("traceparent", "correlationId", "labels")
+_CONTEXT_MEMBERS = ("traceparent", "correlationId", "notify", "labels")
 _NO_NAME = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _SAYS_NO_NAME = "contains control characters or an unpaired surrogate, which are not allowed in a name"
@@ -227,6 +227,8 @@ def _context_faults(context: object) -> Iterator[Detail]:
     for name in ("traceparent", "correlationId"):
         if not isinstance(context.get(name, ""), str):
             yield Detail(f"/context/{name}", "must be a string", "type")
+    if not isinstance(context.get("notify", False), bool):
+        yield Detail("/context/notify", "must be true or false", "type")
     labels = context.get("labels", {})
     if not isinstance(labels, Mapping) or not all(isinstance(value, str) for value in labels.values()):
         yield Detail("/context/labels", "must be an object of strings", "type")

@@ -23,7 +23,7 @@ _KEY_HOLDER = "SELECT id FROM invocations WHERE workspace = :workspace AND idemp
 _REDRIVE = """
 UPDATE invocations SET status = 'queued', dead_at = NULL, error_code = NULL, result = NULL, attempts = 0, attempt_log = NULL,
     request_id = NULL, started_at = NULL, settled_at = NULL, expires_at = NULL, owner = NULL, recovered_at = NULL, deliveries = NULL,
-    cancel_at = NULL, cancel_requested_at = NULL, released_at = NULL, available_at = :now,
+    cancel_at = NULL, cancel_requested_at = NULL, released_at = NULL, available_at = :now, redriven = 1,
     key_held = CASE WHEN idempotency_key IS NULL THEN 0 ELSE 1 END
 WHERE workspace = :workspace AND id = :id AND dead_at IS NOT NULL
 """

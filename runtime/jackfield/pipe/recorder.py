@@ -394,7 +394,7 @@ def _nothing(_transaction: Transaction) -> None:
 async def drafted(invocation: Invocation, run: Run, journal: Journal | None, means: Means) -> Record | None:
     """Draft the journal's entry of a call; None without a journal.
 
-    :raises InvalidInvocation: for an idempotency key without a journal.
+    :raises InvalidInvocation: for an idempotency key, or a wish for an event, without a journal.
     """
     if journal is None:
         if invocation.idempotency_key is not None and not invocation.dry_run:
@@ -402,6 +402,12 @@ async def drafted(invocation: Invocation, run: Run, journal: Journal | None, mea
                 "1 member of the invocation is not valid",
                 details=[Detail("/idempotencyKey", "idempotency keys need a journal, and this runtime has none")],
                 hint="Leave 'idempotencyKey' out.",
+            )
+        if invocation.context.get("notify"):
+            raise InvalidInvocation(
+                "1 member of the invocation is not valid",
+                details=[Detail("/context/notify", "events need a database, and this runtime has none")],
+                hint="Leave 'notify' out.",
             )
         return None
     fingerprint = None if run.claimed is None else run.claimed.fingerprint

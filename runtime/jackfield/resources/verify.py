@@ -16,6 +16,7 @@ from jackfield.connections.connection_rows import ConnectionRow
 from jackfield.connections.connection_seals import check_seal, opened_secret, stored_secrets
 from jackfield.database import Database, DatabaseUnfit, DataKeyDamaged, Row, Vault
 from jackfield.database.faults import RowDamaged
+from jackfield.database.outbox import sealed_place
 from jackfield.database.stored_values import parsed_object
 from jackfield.errors import Internal
 from jackfield.journal.entry import COLUMNS as ENTRY_COLUMNS
@@ -54,6 +55,14 @@ class Contents:
             yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._connection(row))
         for row in self._rows("invocations", f"workspace, inputs, {', '.join(ENTRY_COLUMNS)}"):
             yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._invocation(row))
+
+        for row in self._rows("events", "workspace, id, type, subject, data"):
+            if not self._reads_event(row):
+                yield f"damaged: the event {row.id} of the workspace '{row.workspace}'"
+
+    def _reads_event(self, row: Row) -> bool:
+        vault = self._vault
+        return vault is None or _reads(lambda: json.loads(vault.open(row.workspace, sealed_place(row.id, row.type, row.subject), row.data)))
 
     def _settings(self, row: Row) -> Settings:
         """Read the settings of a workspace, and check their seal if the master key is available."""

@@ -247,6 +247,14 @@ _OTHERS: dict[str, Json] = {
         sequence={"type": "integer"}, at=_MOMENT, event=_STRING, object=_STRING, details=_ANY, digest=_STRING, damage=_STRING,
         actor=_object(("kind",), kind={"enum": ["token", "user", "link", "cli", "library"]}, id=_STRING, name=_STRING),
     ),
+    "Event": _object(
+        ("id", "sequence", "type", "subject", "timestamp", "data"),
+        id=_STRING, sequence={"type": "integer"}, type=_STRING, subject=_STRING, timestamp=_MOMENT, data=_ANY,
+    ),
+    "EventList": _object(
+        ("items", "nextCursor"), items={"type": "array", "items": {"$ref": "#/components/schemas/Event"}},
+        nextCursor={"type": "string", "description": "Where to go on; also of an empty page."},
+    ),
     "Healthy": _object(("status",), status={"const": "ok"}, warnings={"type": "array", "items": _STRING}),
     "Problem": _object(
         ("type", "title", "status", "detail"), closed=False,

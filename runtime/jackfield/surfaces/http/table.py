@@ -11,6 +11,7 @@ from jackfield.surfaces.http import (
     batches,
     connections,
     connectors,
+    events,
     installations,
     invocations,
     openapi,
@@ -56,6 +57,15 @@ _ENTRY_FILTERS: Mapping[str, Schema] = {
 }  # fmt: skip
 _TAG: Schema = {**_TEXT, "description": "The action's `group` in its manifest: of a connector generated from OpenAPI, its first tag."}
 _ACTION_FILTERS: Mapping[str, Schema] = {"q": _TEXT, "connector": _TEXT, "effect": _EFFECT, "tag": _TAG}
+_EVENTS: Mapping[str, Schema] = {
+    "after": {
+        "type": "string", "pattern": "^[0-9]{1,18}$",
+        "description": "The nextCursor of the previous page, or an event's sequence; without it from the oldest event kept.",
+    },
+    "types": {**_LONG, "description": "Types and patterns, separated by commas: invocation.finished,connection.*"},
+    "wait": {"type": "integer", "minimum": 0, "maximum": 60, "description": "Seconds for which to wait for an event."},
+    "limit": _LIMIT,
+}  # fmt: skip
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -92,6 +102,14 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET", "/v1/queue", queue.stats, "read", "showQueue", "Show the figures of the workspace's queue.", {200: "QueueStats"},
+    ),
+    Operation(
+        "GET", "/v1/events", events.listed, "read", "listEvents",
+        "List events after a cursor, oldest first; 'wait' holds the request until there is one.",
+        {200: "EventList"}, query=_EVENTS, problems=(410, 503),
+    ),
+    Operation(
+        "GET", "/v1/events/{id}", events.shown, "read", "showEvent", "Show an event.", {200: "Event"}, problems=(404, 503),
     ),
     Operation(
         "GET", "/v1/connectors", connectors.connectors, "read", "listConnectors",

@@ -1,0 +1,31 @@
+"""The outbox of events: whoever changes something records its event in the same transaction, so that neither exists without the other.
+
+Events of invocations, connections and the audit log are recorded by triggers (``migrations/0026_events.sql``), all others by ``record``.
+``jackfield.events`` takes them from here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield.database.transaction import Transaction
+
+_INSERT = "INSERT INTO outbox (workspace, type, subject, at, facts) VALUES (:workspace, :type, :subject, :at, :facts)"
+
+
+def sealed_place(identifier: str, type: str, subject: str) -> tuple[str, ...]:
+    """Return the place that the data of a numbered event are sealed for (``Vault.seal``)."""
+    return ("event", identifier, type, subject)
+
+
+def record(transaction: Transaction, workspace: str, type: str, subject: str, at: float, facts: Mapping[str, Any]) -> None:
+    """Record an event in the transaction that makes it true.
+
+    ``type`` is dotted (``callback.paused``), ``subject`` the name or ID of what it happened to, ``at`` when, in seconds since 1970.
+    ``facts`` are the event's data. They lie unsealed until a reader or the dispatcher numbers the event, so they contain no secret and
+    nothing of a provider's answer.
+    """
+    values = {"workspace": workspace, "type": type, "subject": subject, "at": at, "facts": json.dumps(facts)}
+    transaction.change(_INSERT, values)

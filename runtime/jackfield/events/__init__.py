@@ -1,0 +1,12 @@
+"""Events of a workspace: numbered, read by cursor, and delivered to callbacks.
+
+A change records its event in the outbox (``jackfield.database.outbox``). ``Numbering`` moves what is committed there to the table
+``events``, in order; ``Feed`` reads it.
+"""
+
+from __future__ import annotations
+
+from jackfield.events.event import Event, check_types
+from jackfield.events.feed import CursorExpired, Events, Feed, Page
+
+__all__ = ["CursorExpired", "Event", "Events", "Feed", "Page", "check_types"]

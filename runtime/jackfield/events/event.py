@@ -1,0 +1,123 @@
+"""One event, its types, and the data that a reader sees of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jackfield.clock import iso
+from jackfield.database.stored_values import parsed_object
+from jackfield.dataclass import dataclass
+from jackfield.errors import Detail, InvalidInvocation, did_you_mean
+
+TYPES = (
+    "invocation.finished", "invocation.resolved",
+    "connection.failing", "connection.recovered", "connection.expired", "connection.changed",
+    "quota.low",
+    "callback.failing", "callback.exhausted", "callback.paused", "callback.resumed",
+    "schedule.missed",
+)  # fmt: skip
+"""Types of jackfield's own events, beside ``audit.`` and the name of each event of the audit log."""
+_FAMILIES = frozenset(name.partition(".")[0] for name in TYPES)
+_TYPE = re.compile(r"\*|[A-Za-z0-9_]{1,60}(\.[A-Za-z0-9_]{1,60}){0,5}(\.\*)?")
+_MOST_TYPES = 50
+_TIMES = ("created_at", "settled_at")
+_IDENTIFIED = {"invocation": "invocationId", "connection": "connection"}
+"""Name of the member that holds the subject, by the first word of the type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened.
+
+    ``sequence`` counts a workspace's events in the order of their commits, without gaps; a reader goes on after it. ``at`` is when it
+    happened, in seconds since 1970. ``data`` depends on the type (docs/reference/events.md).
+    """
+
+    id: str
+    sequence: int
+    type: str
+    subject: str
+    at: float
+    data: Mapping[str, Any]
+
+    @property
+    def cursor(self) -> str:
+        """Cursor after this event."""
+        return str(self.sequence)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the event as the HTTP API and the CLI show it."""
+        return {
+            "id": self.id, "sequence": self.sequence, "type": self.type, "subject": self.subject, "timestamp": iso(self.at),
+            "data": dict(self.data),
+        }  # fmt: skip
+
+
+def check_types(types: Iterable[str], path: str = "/types") -> tuple[str, ...]:
+    """Check patterns of types: a type, or a beginning of types and ``.*``; ``*`` is all of them. Return each once.
+
+    :raises InvalidInvocation: if one is not a pattern, or names an event that jackfield does not have.
+    """
+    found = tuple(dict.fromkeys(types))
+    faults = [fault for place, text in enumerate(found) if (fault := _fault(f"{path}/{place}", text)) is not None]
+    if len(found) > _MOST_TYPES:
+        faults = [Detail(path, f"must have at most {_MOST_TYPES} types", "maxItems")]
+    if faults:
+        raise InvalidInvocation(
+            "the types of events are not valid: " + "; ".join(f"{fault.message}" for fault in faults[:3]),
+            details=faults,
+            hint=f"Types are {', '.join(TYPES)} and audit.*; 'invocation.*' is all of invocations.",
+        )
+    return found
+
+
+def _fault(path: str, text: object) -> Detail | None:
+    if not isinstance(text, str) or not _TYPE.fullmatch(text):
+        return Detail(path, f"'{str(text)[:80]}' is neither a type nor a pattern such as invocation.*", "pattern")
+    family, _, rest = text.partition(".")
+    if family in _FAMILIES and rest != "*" and text not in TYPES:
+        return Detail(path, f"no event has the type '{text}'{did_you_mean(text, TYPES)}", "enum")
+    return None
+
+
+def fits(type: str, patterns: Iterable[str]) -> bool:
+    """Return whether a type is one of the patterns; without patterns it is."""
+    wanted = tuple(patterns)
+    return not wanted or any(text in ("*", type) or (text.endswith(".*") and type.startswith(text[:-1])) for text in wanted)
+
+
+def data_of(type: str, subject: str, facts: str) -> dict[str, Any]:
+    """Return the data of an event from its facts; those of a row that somebody has damaged are left out."""
+    try:
+        found = parsed_object(facts)
+    except (ValueError, TypeError):
+        return {}
+    family = type.partition(".")[0]
+    if family == "audit":
+        return found
+    named: dict[str, Any] = {_IDENTIFIED[family]: subject} if family in _IDENTIFIED else {}
+    context = _context(found.pop("context", None))
+    shown = {_camel(name): iso(value) if name in _TIMES else value for name, value in found.items()}
+    if family == "invocation":
+        shown["dryRun"] = bool(shown.get("dryRun")) or None
+        named["status"] = shown.pop("status", None)
+    return {name: value for name, value in {**named, **shown, **context}.items() if value is not None}
+
+
+def _context(text: object) -> dict[str, Any]:
+    """Return the caller's IDs and labels of an invocation's context, which is stored as JSON text."""
+    if not isinstance(text, str):
+        return {}
+    try:
+        context = json.loads(text)
+        return {name: context[name] for name in ("correlationId", "labels") if name in context}
+    except (ValueError, TypeError):
+        return {}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)

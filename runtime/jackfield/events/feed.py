@@ -1,0 +1,211 @@
+"""The feed: events of one workspace, oldest first, read by cursor."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from jackfield.database import Database, Row, Transaction, Vault
+from jackfield.database.faults import DataKeyDamaged, SealBroken
+from jackfield.database.outbox import sealed_place
+from jackfield.dataclass import dataclass
+from jackfield.errors import InvalidInvocation
+from jackfield.events.event import Event, check_types
+from jackfield.events.numbering import Numbering
+from jackfield.hints import NextStep
+
+LIMIT = 50
+"""Events of a page, unless the reader wants another number."""
+PAUSE = 0.2
+"""Seconds between two looks of a reader that waits."""
+_WINDOW = 2_000
+"""Events that are looked at in one statement, for those of the wanted types."""
+_WINDOWS = 25
+"""Windows of one page. A page with few events of the wanted types may be short, and still have a cursor to go on from."""
+_HEAD = "SELECT last, purged FROM event_heads WHERE workspace = :workspace"
+_COLUMNS = "sequence, id, type, subject, at, data"
+_PAGE = f"""
+SELECT {_COLUMNS} FROM events WHERE workspace = :workspace AND sequence > :after AND sequence <= :until{{types}}
+ORDER BY sequence LIMIT :limit
+"""
+_ONE = f"SELECT {_COLUMNS} FROM events WHERE workspace = :workspace AND id = :id"
+_LONGEST_CURSOR = 18
+_DAMAGED = "its row in the database is damaged"
+
+
+class CursorExpired(InvalidInvocation):
+    """A cursor whose events are not kept any more; ``oldest`` is the cursor from which on all are."""
+
+    def __init__(self, message: str, oldest: str) -> None:
+        super().__init__(message, hint=f"Go on after '{oldest}', or without a cursor: that is the oldest event kept.")
+        self.oldest = oldest
+
+
+class Head(NamedTuple):
+    """Ends of a workspace's events: the highest number given, and the highest one deleted."""
+
+    last: int
+    purged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events, and the cursor from which to go on. It moves past events of other types, so it is not that of the last one."""
+
+    events: tuple[Event, ...]
+    cursor: str
+
+
+class Feed:
+    """Events of one workspace. ``sees`` returns whether the reader may see an event; all others do not appear. Thread-safe."""
+
+    def __init__(self, database: Database, vault: Vault, workspace: str, sees: Callable[[Event], bool] | None = None) -> None:
+        self._database = database
+        self._vault = vault
+        self._workspace = workspace
+        self._sees = sees
+        self._numbering = Numbering(database, vault)
+
+    def page(self, after: str | None = None, types: Sequence[str] = (), limit: int = LIMIT) -> Page:
+        """Return up to ``limit`` events after a cursor, oldest first; without a cursor from the oldest kept.
+
+        ``types`` are types and patterns (``invocation.*``); none: all.
+
+        :raises CursorExpired: if events after the cursor have been deleted, or it is one of another database.
+        :raises InvalidInvocation: if the cursor or a type is not valid.
+        """
+        wanted, start = check_types(types), None if after is None else _read_cursor(after)
+        self._numbering.run(self._workspace)
+        with self._database.read(flush=False) as transaction:  # one snapshot: what is purged meanwhile is not skipped unnoticed
+            head = self._head(transaction)
+            position = head.purged if start is None else _checked(start, head)
+            found: list[Event] = []
+            for _ in range(_WINDOWS):
+                if position >= head.last or len(found) >= limit:
+                    break
+                position = self._window(transaction, found, position, head.last, wanted, limit)
+        return Page(tuple(found), str(position))
+
+    def find(self, identifier: str) -> Event:
+        """Return an event by its ID.
+
+        :raises InvalidInvocation: if there is no such event, or the reader may not see it.
+        """
+        self._numbering.run(self._workspace)
+        row = self._database.look_up(_ONE, {"workspace": self._workspace, "id": identifier})
+        event = None if row is None else self._event(row)
+        if event is None or (self._sees is not None and not self._sees(event)):
+            raise InvalidInvocation(f"no event has the ID '{identifier[:80]}'", hint=NextStep("events"))
+        return event
+
+    def has_after(self, cursor: str) -> bool:
+        """Return whether there may be events after a cursor: two look-ups in indexes."""
+        if self._numbering.waits(self._workspace):
+            return True
+        row = self._database.look_up(_HEAD, {"workspace": self._workspace})
+        return row is not None and row.last > int(cursor)
+
+    def waited(self, after: str | None, types: Sequence[str], limit: int, wait: float) -> Page:
+        """Return a page, which is empty only if no event has come within ``wait`` seconds."""
+        until = time.monotonic() + wait
+        page = self.page(after, types, limit)
+        while not page.events and time.monotonic() < until:
+            time.sleep(min(PAUSE, max(0.0, until - time.monotonic())))
+            if self.has_after(page.cursor):
+                page = self.page(page.cursor, types, limit)
+        return page
+
+    def _head(self, transaction: Transaction) -> Head:
+        row = transaction.find(_HEAD, {"workspace": self._workspace})
+        return Head(0, 0) if row is None else Head(row.last, row.purged)
+
+    def _window(self, transaction: Transaction, found: list[Event], after: int, last: int, types: Sequence[str], limit: int) -> int:
+        """Add the next events to ``found``; return the number up to which all were looked at."""
+        until = min(last, after + _WINDOW)
+        more, values = _only(types)
+        place = {"workspace": self._workspace, "after": after, "until": until, "limit": limit - len(found)}
+        rows = transaction.execute(_PAGE.format(types=more), {**place, **values})
+        events = [self._event(row) for row in rows]
+        found += [event for event in events if self._sees is None or self._sees(event)]
+        return rows[-1].sequence if len(rows) == place["limit"] else until
+
+    def _event(self, row: Row) -> Event:
+        try:
+            place = sealed_place(row.id, row.type, row.subject)
+            data: dict[str, Any] = json.loads(self._vault.open(self._workspace, place, row.data))
+        except (SealBroken, DataKeyDamaged, ValueError, TypeError):  # a damaged row must not hide those after it
+            data = {"problem": _DAMAGED}
+        return Event(row.id, row.sequence, row.type, row.subject, row.at, data)
+
+
+class Events:
+    """Iterable of a workspace's events, for ``for`` and for ``async for``. It ends when no event has come for ``wait`` seconds."""
+
+    def __init__(self, feed: Feed, after: str | None, types: Sequence[str], wait: float) -> None:
+        self._feed, self._after, self._types, self._wait = feed, after, types, wait
+
+    def __iter__(self) -> Iterator[Event]:
+        cursor, until = self._after, time.monotonic() + self._wait
+        while True:
+            page = self._feed.page(cursor, self._types, LIMIT)
+            cursor = page.cursor
+            if page.events:
+                yield from page.events
+                until = time.monotonic() + self._wait
+            elif not self._feed.has_after(cursor):  # else it was a page of other types
+                if time.monotonic() >= until:
+                    return
+                time.sleep(PAUSE)
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        import asyncio
+
+        cursor, until = self._after, time.monotonic() + self._wait
+        while True:
+            page = await asyncio.to_thread(self._feed.page, cursor, self._types, LIMIT)
+            cursor = page.cursor
+            for event in page.events:
+                yield event
+            if page.events:
+                until = time.monotonic() + self._wait
+            elif not self._feed.has_after(cursor):
+                if time.monotonic() >= until:
+                    return
+                await asyncio.sleep(PAUSE)
+
+
+def _checked(start: int, head: Head) -> int:
+    """Return the number to go on from.
+
+    :raises CursorExpired: if it does not lie between the ends of the events kept.
+    """
+    if start < head.purged:
+        raise CursorExpired(f"the cursor '{start}' has expired: events after it were deleted", str(head.purged))
+    if start > head.last:
+        text = f"the cursor '{start}' is not of this database: its last event is {head.last}; was it restored from a backup?"
+        raise CursorExpired(text, str(head.purged))
+    return start
+
+
+def _read_cursor(cursor: str) -> int:
+    if cursor.isascii() and cursor.isdigit() and len(cursor) <= _LONGEST_CURSOR:
+        return int(cursor)
+    raise InvalidInvocation(f"'{cursor[:80]}' is not a cursor", hint="Give the 'nextCursor' of a page, or the 'sequence' of an event.")
+
+
+def _only(types: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Return the condition that limits events to types, and its values."""
+    if not types or "*" in types:
+        return "", {}
+    conditions, values = list[str](), dict[str, str]()
+    for place, text in enumerate(types):
+        name = f"type_{place}"
+        if text.endswith(".*"):
+            conditions.append(f"(type >= :{name} AND type < :{name}_end)")  # the names that begin with it
+            values |= {name: text[:-1], f"{name}_end": text[:-2] + "/"}
+        else:
+            conditions.append(f"type = :{name}")
+            values[name] = text
+    return f" AND ({' OR '.join(conditions)})", values

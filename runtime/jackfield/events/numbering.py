@@ -1,0 +1,86 @@
+"""Numbers of events: each workspace's are counted in the order of their commits.
+
+A number that is taken when a row is written says nothing about commits: on PostgreSQL a transaction with a lower number may commit after
+one with a higher, and a reader that has seen the higher would never see the lower. So rows are numbered once they are committed, by one
+process at a time, which holds the lock of the workspace's head until the numbers are committed too. Any process may do it: readers before
+they read, the dispatcher in its rounds. Events of one subject keep their order, since whoever changes a row waits for its last change.
+"""
+
+from __future__ import annotations
+
+import json
+
+from jackfield.database import Database, Row, Transaction, Vault
+from jackfield.database.outbox import sealed_place
+from jackfield.events.event import data_of
+from jackfield.invocation import new_invocation_id
+
+SLICE = 500
+"""Events numbered in one commit."""
+_WAITS = "SELECT 1 AS one FROM outbox WHERE workspace = :workspace LIMIT 1"
+_WORKSPACES = """
+WITH RECURSIVE waiting(workspace) AS (
+    SELECT MIN(workspace) FROM outbox
+    UNION ALL
+    SELECT (SELECT MIN(further.workspace) FROM outbox further WHERE further.workspace > waiting.workspace)
+    FROM waiting WHERE waiting.workspace IS NOT NULL
+)
+SELECT workspace FROM waiting WHERE workspace IS NOT NULL
+"""
+_BEGIN = "INSERT INTO event_heads (workspace, last, purged, size) VALUES (:workspace, 0, 0, 0) ON CONFLICT DO NOTHING"
+_HEAD = "SELECT last FROM event_heads WHERE workspace = :workspace"
+_TAKE = "SELECT id, type, subject, at, facts FROM outbox WHERE workspace = :workspace ORDER BY id LIMIT :limit"
+_REMOVE = "DELETE FROM outbox WHERE workspace = :workspace AND id = :row"
+_INSERT = """
+INSERT INTO events (workspace, sequence, id, type, subject, at, data) VALUES (:workspace, :sequence, :id, :type, :subject, :at, :data)
+"""
+_SET_HEAD = "UPDATE event_heads SET last = :last, size = size + :size WHERE workspace = :workspace"
+
+
+class Numbering:
+    """Numbering of one database's events."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+
+    def waiting(self) -> list[str]:
+        """Return the workspaces whose outbox has events."""
+        with self._database.read(flush=False) as transaction:
+            return [row.workspace for row in transaction.execute(_WORKSPACES)]
+
+    def waits(self, workspace: str) -> bool:
+        """Return whether a workspace's outbox has events; a single look at an index."""
+        return self._database.look_up(_WAITS, {"workspace": workspace}) is not None
+
+    def run(self, workspace: str, slices: int = 4) -> int:
+        """Number up to ``slices`` times ``SLICE`` events of a workspace, each slice in a commit of its own; return how many."""
+        numbered = 0
+        with self._database.read() as transaction:  # this process's deferred units are committed first
+            waits = transaction.find(_WAITS, {"workspace": workspace}) is not None
+        for _ in range(slices if waits else 0):
+            with self._database.write() as transaction:  # alone: a lock of others' rows beside that of the head could be a deadlock
+                found = self._number(transaction, workspace)
+            numbered += found
+            if found < SLICE:
+                break
+        return numbered
+
+    def _number(self, transaction: Transaction, workspace: str) -> int:
+        place = {"workspace": workspace}
+        transaction.change(_BEGIN, place)
+        head = transaction.execute(_HEAD + self._database.dialect.locks, place)[0]
+        rows = transaction.execute(_TAKE, {**place, "limit": SLICE})
+        if rows:
+            events = [{**place, **self._event(workspace, row), "sequence": head.last + number} for number, row in enumerate(rows, 1)]
+            transaction.change_many(_INSERT, events)
+            transaction.change_many(_REMOVE, [{**place, "row": row.id} for row in rows])
+            size = sum(len(event["data"]) for event in events)
+            transaction.change(_SET_HEAD, {**place, "last": head.last + len(rows), "size": size})
+        return len(rows)
+
+    def _event(self, workspace: str, row: Row) -> dict[str, object]:
+        identifier = new_invocation_id()
+        data = json.dumps(data_of(row.type, row.subject, row.facts), ensure_ascii=False, separators=(",", ":"))
+        sealed = self._vault.seal(workspace, sealed_place(identifier, row.type, row.subject), data.encode("utf-8", "surrogatepass"))
+        return {"id": identifier, "type": row.type, "subject": row.subject, "at": row.at, "data": sealed}

@@ -1,0 +1,311 @@
+"""The feed of events: what is told, exactly once, in the order of commits, by cursor; on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dead_letters import give_up
+from fake_aws import FakeAws
+from jackfield import Jackfield
+from jackfield.access import Actor, Audit, Rules
+from jackfield.access.workspace_access import Caller
+from jackfield.clock import SystemClock
+from jackfield.database import open_database
+from jackfield.database.outbox import record
+from jackfield.errors import InvalidInvocation
+from jackfield.events import CursorExpired, Event, Feed
+from jackfield.invocation import Meta, Result
+from jackfield.journal import Queue
+from jackfield.journal.instance import Instance
+from jackfield.journal.recovery import DELIVERIES
+from jackfield.management.dead_letters import audited_dead_letters
+from nursery import connection
+
+READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}
+
+
+@pytest.fixture
+def place(database_url: str) -> Iterator[SimpleNamespace]:
+    """A runtime with a queue, and a feed of all events."""
+    open_database(database_url, migrate=True).close()
+    with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=database_url) as jackfield:
+        database, vault = jackfield.storage.database, jackfield.storage.vault
+        feed = Feed(database, vault, "default")
+        yield SimpleNamespace(
+            jackfield=jackfield, journal=jackfield.journal, database=database, vault=vault, queue=Queue(database), feed=feed
+        )
+
+
+def ran(place: SimpleNamespace, **more: Any) -> str:
+    """Queue an invocation and run it; its id."""
+    identifier: str = place.jackfield.enqueue({**READ, **more})
+    place.jackfield.run(place.queue.claim_one("default", identifier))
+    return identifier
+
+
+def told(place: SimpleNamespace, *types: str) -> list[Event]:
+    """All events of some types."""
+    return list(place.jackfield.events(types=types or ("invocation.*",)))
+
+
+def test_the_end_of_a_queued_invocation_is_an_event(place: SimpleNamespace) -> None:
+    """It has the status, the ids and the labels, but neither inputs nor output; its id is a UUIDv7."""
+    identifier = ran(place, context={"correlationId": "order-1", "labels": {"team": "crm"}})
+    (event,) = told(place)
+    assert (event.type, event.subject, event.sequence) == ("invocation.finished", identifier, 1)
+    assert event.id[14] == "7"
+    about = {name: event.data[name] for name in ("invocationId", "status", "connector", "action", "connection", "correlationId", "labels")}
+    assert about == {
+        "invocationId": identifier, "status": "succeeded", "connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses",
+        "correlationId": "order-1", "labels": {"team": "crm"},
+    }  # fmt: skip
+    assert not {"output", "inputs", "errorCode", "context"} & event.data.keys()
+    assert event.to_json()["timestamp"].endswith("Z")
+
+
+def test_other_calls_are_told_of_only_if_they_ask(place: SimpleNamespace) -> None:
+    """``context.notify`` makes an event of a call's end, refused ones and failures included; a label cannot."""
+    place.jackfield.invoke(READ)
+    place.jackfield.invoke({**READ, "context": {"labels": {"notify": "true", "a": '"notify": true'}}})
+    asked = place.jackfield.invoke({**READ, "context": {"notify": True}}).meta.invocation_id
+    refused = place.jackfield.invoke({**READ, "inputs": {"nope": 1}, "context": {"notify": True}}).meta.invocation_id
+    events = told(place)
+    assert [(event.subject, event.data["status"], event.data.get("errorCode")) for event in events] == [
+        (asked, "succeeded", None), (refused, "failed", "invalid_input"),
+    ]  # fmt: skip
+
+
+def test_notify_is_a_boolean(place: SimpleNamespace) -> None:
+    """Anything else is refused where it stands."""
+    result = place.jackfield.invoke({**READ, "context": {"notify": "yes"}})
+    assert result.error is not None
+    assert [fault.path for fault in result.error.details] == ["/context/notify"]
+
+
+def test_a_first_end_is_told_once_and_its_correction_as_resolved(place: SimpleNamespace) -> None:
+    """A run that was given up is finished; what its worker tells later is a correction, and not a second end."""
+    identifier = place.jackfield.enqueue(READ)
+    give_up(place.journal, "default", identifier)
+    owner = Instance.of(place.database).owner
+    place.database.record(lambda transaction: transaction.change("UPDATE invocations SET owner = :owner", {"owner": owner}))
+    done = Result("succeeded", Meta(identifier), {"Identities": []})
+    for _ in range(2):  # the second one changes nothing
+        place.database.record(place.journal.finishing(place.journal.find(identifier), done, (), None, DELIVERIES))
+    assert [(event.type, event.data["status"], event.data.get("previousStatus")) for event in told(place)] == [
+        ("invocation.finished", "failed", None), ("invocation.resolved", "succeeded", "failed"),
+    ]  # fmt: skip
+
+
+def test_the_end_of_a_redriven_invocation_is_no_second_first_end(place: SimpleNamespace) -> None:
+    """``invocation.finished`` comes once for an invocation, whatever a person does with it."""
+    identifier = place.jackfield.enqueue(READ)
+    give_up(place.journal, "default", identifier)
+    audited_dead_letters(place.database, "default", SystemClock(), Actor("cli", "ada")).redrive(identifier)
+    place.jackfield.run(place.queue.claim_one("default", identifier))
+    assert [event.type for event in told(place)] == ["invocation.finished", "invocation.resolved"]
+
+
+def test_a_resolved_doubt_is_told(place: SimpleNamespace) -> None:
+    """The event says who resolved it, and as what."""
+    identifier = ran(place)
+    change = "UPDATE invocations SET status = 'in_doubt', error_code = 'in_doubt' WHERE id = :id"
+    place.database.record(lambda transaction: transaction.change(change, {"id": identifier}))
+    place.journal.resolve(identifier, "failed", "ada")
+    event = told(place, "invocation.resolved")[-1]
+    assert (event.data["status"], event.data["previousStatus"], event.data["resolvedBy"]) == ("failed", "in_doubt", "ada")
+
+
+def test_the_audit_log_is_told(place: SimpleNamespace) -> None:
+    """Each entry is an event with the entry as its data."""
+    Audit(place.database, "default", SystemClock(), Actor("cli", "ada")).record("connection.exported", "connections")
+    (event,) = told(place, "audit.*")
+    assert (event.type, event.subject, event.data["actor"]) == ("audit.connection.exported", "connections", {"kind": "cli", "id": "ada"})
+
+
+def test_connections_are_told(place: SimpleNamespace) -> None:
+    """A status that changes for the worse, back again, and new values are events about the connection's name."""
+    values = {"accessKeyId": "AKIA4711", "secretAccessKey": "s3cret"}
+    place.jackfield.connections.add("billing", "aws-ses/apiKeySecret", values, test=False)
+    for status in ("ok", "failing", "failing", "ok", "expired"):
+        change = "UPDATE connections SET status = :status WHERE name = 'billing'"
+        place.database.record(lambda transaction, status=status, change=change: transaction.change(change, {"status": status}))
+    found = [(event.type, event.subject, event.data["connection"]) for event in told(place, "connection.*")]
+    assert found == [(f"connection.{kind}", "billing", "billing") for kind in ("failing", "recovered", "expired")]
+
+
+def test_pages_go_on_at_the_cursor(place: SimpleNamespace) -> None:
+    """Pages of any size and of any types give each event once; an empty page has a cursor, too."""
+    _record(place, 25)
+    found: list[int] = []
+    page = place.feed.page(limit=7)
+    while page.events:
+        found += [event.sequence for event in page.events]
+        page = place.feed.page(page.cursor, limit=7)
+    assert found == list(range(1, 26))
+    assert place.feed.page(page.cursor).cursor == "25"
+    only = place.feed.page("3", ["schedule.*", "quota.low"], limit=5)
+    assert [event.sequence for event in only.events] == [5, 10, 15, 20, 25]
+    assert place.feed.page("3", ["quota.low"]).cursor == "25"
+
+
+def test_cursors_that_do_not_fit_are_refused(place: SimpleNamespace) -> None:
+    """One that is older than the events kept, one of another database, and no cursor at all."""
+    _record(place, 4)
+    place.feed.page()
+    place.database.record(lambda transaction: transaction.change("DELETE FROM events WHERE sequence <= 2"))
+    place.database.record(lambda transaction: transaction.change("UPDATE event_heads SET purged = 2"))
+    with pytest.raises(CursorExpired, match="has expired") as expired:
+        place.feed.page("1")
+    assert expired.value.oldest == "2"
+    assert [event.sequence for event in place.feed.page(expired.value.oldest).events] == [3, 4]
+    assert [event.sequence for event in place.feed.page().events] == [3, 4]
+    with pytest.raises(CursorExpired, match="not of this database"):
+        place.feed.page("5")
+    for cursor in ("", "-1", "x", "9" * 30):
+        with pytest.raises(InvalidInvocation, match="is not a cursor"):
+            place.feed.page(cursor)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"), [("invocation.finishd", "did you mean 'invocation.finished'"), ("a-b", "pattern"), ("", "pattern")]
+)
+def test_types_that_do_not_exist_are_refused(given: str, says: str, place: SimpleNamespace) -> None:
+    """A typo would wait for ever."""
+    with pytest.raises(InvalidInvocation, match=says):
+        place.feed.page(types=[given])
+
+
+def test_data_are_sealed_at_rest(place: SimpleNamespace) -> None:
+    """A numbered event's labels cannot be read in the database, nor moved to another event."""
+    ran(place, context={"labels": {"customer": "lovelace-4711"}})
+    ran(place)
+    place.feed.page()
+    with place.database.read() as transaction:
+        assert transaction.execute("SELECT * FROM outbox") == []
+        rows = transaction.execute("SELECT data FROM events ORDER BY sequence")
+    assert b"lovelace" not in rows[0].data
+    values = {"data": rows[0].data}
+    place.database.record(lambda transaction: transaction.change("UPDATE events SET data = :data WHERE sequence = 2", values))
+    assert dict(place.feed.page("1").events[0].data) == {"problem": "its row in the database is damaged"}
+
+
+def test_what_is_rolled_back_is_not_told(place: SimpleNamespace) -> None:
+    """Neither the change nor its event."""
+
+    def unit(transaction: Any) -> None:
+        record(transaction, "default", "quota.low", "acme", 1.0, {})
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        place.database.record(unit)
+    assert place.feed.page().events == ()
+
+
+def test_workspaces_have_events_of_their_own(place: SimpleNamespace) -> None:
+    """Each is numbered from 1, and sees its own."""
+    _record(place, 3)
+    _record(place, 2, "acme")
+    other = Feed(place.database, place.vault, "acme")
+    assert [event.sequence for event in other.page().events] == [1, 2]
+    assert [event.sequence for event in place.feed.page().events] == [1, 2, 3]
+    with pytest.raises(InvalidInvocation, match="no event has the ID"):
+        other.find(place.feed.page().events[0].id)
+
+
+def test_a_token_sees_events_of_what_it_sees(place: SimpleNamespace) -> None:
+    """Rules hide the invocations that they forbid; without rules, only ``manage`` sees the audit log."""
+    identifier = ran(place)
+    Audit(place.database, "default", SystemClock()).record("connection.exported", "connections")
+    allowed = Caller("t", "manage", Rules(("effect:read",), ()), remote=True)
+    forbidden = Caller("t", "manage", Rules((), ("effect:read",)), remote=True)
+    reader = Caller("t", "read", None, remote=True)
+    seen = {caller: [event.subject for event in place.jackfield.events(caller=caller)] for caller in (allowed, forbidden, reader)}
+    assert list(seen.values()) == [[identifier], [], [identifier]]
+
+
+def test_a_reader_that_waits_is_woken(place: SimpleNamespace) -> None:
+    """``for`` and ``async for`` return an event that comes while they wait, and end when none does."""
+    later = threading.Timer(0.3, lambda: _record(place, 1))
+    later.start()
+    stream = iter(place.jackfield.events(wait=30.0))
+    assert next(stream).sequence == 1
+    later.join()
+
+    async def collected() -> list[int]:
+        return [event.sequence async for event in place.jackfield.events(after="0")]
+
+    assert asyncio.run(collected()) == [1]
+
+
+def test_no_database_no_events() -> None:
+    """Both the feed and the wish for an event are refused."""
+    with Jackfield(database_url="none") as jackfield:
+        with pytest.raises(InvalidInvocation, match="events need a database"):
+            jackfield.events()
+        result = jackfield.invoke({**READ, "context": {"notify": True}})
+    assert result.error is not None
+    assert [fault.path for fault in result.error.details] == ["/context/notify"]
+
+
+def test_no_reader_overtakes_a_commit(database_url: str) -> None:
+    """16 writers hold transactions open for random times, three readers go on by cursor: none skips an event, and each subject's are in
+    order."""
+    open_database(database_url, migrate=True).close()
+    each, writers = 12, 16
+    done = threading.Event()
+
+    def writes(writer: int) -> None:
+        chance = random.Random(writer)
+        with closing(open_database(database_url)) as database:
+            for number in range(each):
+                with database.write() as transaction:
+                    record(transaction, "default", "quota.low", f"writer-{writer}", 1.0, {"number": number})
+                    done.wait(chance.random() * 0.02)
+
+    def reads(found: list[tuple[str, int]]) -> None:
+        with Jackfield(database_url=database_url) as jackfield:
+            for event in jackfield.events(wait=60.0):
+                found.append((event.subject, event.data["number"]))
+                if len(found) == each * writers:
+                    return
+
+    seen: list[list[tuple[str, int]]] = [[], [], []]
+    threads = [threading.Thread(target=writes, args=(writer,)) for writer in range(writers)]
+    threads += [threading.Thread(target=reads, args=(found,)) for found in seen]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen[0] == seen[1] == seen[2]
+    for writer in range(writers):
+        assert [number for subject, number in seen[0] if subject == f"writer-{writer}"] == list(range(each))
+
+
+def _record(place: SimpleNamespace, count: int, workspace: str = "default") -> None:
+    """Record events of two types; every fifth is of the second."""
+
+    def unit(transaction: Any) -> None:
+        for number in range(1, count + 1):
+            kind = "schedule.missed" if number % 5 == 0 else "callback.paused"
+            record(transaction, workspace, kind, f"s{number}", 1.5, {"number": number})
+
+    place.database.record(unit)
+
+
+def test_facts_that_somebody_has_damaged_are_left_out(place: SimpleNamespace) -> None:
+    """The event is told all the same, and does not hold up those after it."""
+    _record(place, 1)
+    for facts in ("[]", "{", json.dumps({"context": "{"})):
+        values = {"facts": facts}
+        statement = "INSERT INTO outbox (workspace, type, subject, at, facts) VALUES ('default', 'invocation.finished', 'x', 1, :facts)"
+        place.database.record(lambda transaction, statement=statement, values=values: transaction.change(statement, values))
+    assert [dict(event.data) for event in place.feed.page("1").events] == [{}, {}, {"invocationId": "x"}]
