@@ -11,8 +11,8 @@ import pytest
 from fake_aws import FakeAws
 from foreign_files import connection, loaded, problem, write
 from jackfield import Jackfield
-from jackfield.invocation import decode
 from jackfield.catalog import Catalog
+from jackfield.invocation import decode
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]
