@@ -48,6 +48,8 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Renewal of a process's lease", "journal.instance:RENEWED", "seconds"),
         ("Time without renewal after which a process counts as dead", "journal.instance:LEASE", "seconds"),
         ("Deliveries of a queued invocation", "journal.recovery:DELIVERIES", ""),
+        ("Missed slots of a schedule that are run (`all`), and slots that wait (`queue`)", "schedules.policy:KEPT", ""),
+        ("Retention of the slots of a schedule", "schedules.due:SLOTS_KEPT", "seconds"),
     ),
     "Connections and secrets": (
         ("Values of one stored connection", "connections.connection_rows:LARGEST", "bytes"),

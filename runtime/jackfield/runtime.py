@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from jackfield.access.visible_catalog import seen_catalog
 from jackfield.access.workspace_access import LIBRARY, Caller, WorkspaceAccess
@@ -25,9 +25,9 @@ from jackfield.invocation import DEFAULT_TIMEOUT, Meta, Result
 from jackfield.management.options import choices
 from jackfield.pacing.pace import Paces
 from jackfield.pipe.admit import Targets
-from jackfield.pipe.enqueue import Enqueued, enqueue, enqueue_many
+from jackfield.pipe.enqueue import Beside, Enqueued, enqueue, enqueue_many, prepared
 from jackfield.pipe.evidence import Means
-from jackfield.pipe.invoke import Pipeline
+from jackfield.pipe.invoke import Given, Pipeline
 from jackfield.pipe.on_time import OnTime
 from jackfield.pipe.open import Opener
 from jackfield.pipe.plan import Plans
@@ -36,6 +36,7 @@ from jackfield.pipe.run import Run
 from jackfield.pipe.settle import failed, masked_error
 from jackfield.pipe.waiter import InThread, LoopThread, OnLoop, run_in_thread
 from jackfield.pipe.wrapping import observing
+from jackfield.resources.opening import Opening
 from jackfield.resources.storage import Storage
 from jackfield.schema.cache import Schemas
 from jackfield.secrecy import SecretHolder
@@ -49,14 +50,13 @@ if TYPE_CHECKING:
     from jackfield.catalog.index import ActionIndex
     from jackfield.catalog.offering import Audience
     from jackfield.connections.files import Source
-    from jackfield.connections.shared_leases import SharedLeases
-    from jackfield.connector import Grants
-    from jackfield.database import Database
     from jackfield.events import Events
-    from jackfield.journal import Claimed, Journal
+    from jackfield.journal import Claimed, Draft, Journal
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal
     from jackfield.resources.turns import Turns
+
+T = TypeVar("T")
 
 _WORKERS = 64
 _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
@@ -113,13 +113,15 @@ class Jackfield(ProcessLocal, SecretHolder):
         self.plugins = Plugins(groups.get("jackfield.plugins", ()) if points is None else points, plugins)
         """Plugins that are installed, and those that were passed."""
         secrets = Secrets(environment, self.plugins, self.clock)
+        stored = Opening(self.storage, workspace, self.clock, lambda: self.journal)
         self.open_connections = Opener(
-            workspace, self.clock, environment, secrets, self.schemas, self._shared, self._known.access,
-            guard or Guard(loopback=True), self._refuse_foreign, self.storage.barred_paths, self._grants,
+            workspace, self.clock, environment, secrets, self.schemas, stored.leases, self._known.access,
+            guard or Guard(loopback=True), stored.refuse_foreign, self.storage.barred_paths, stored.grants,
         )  # fmt: skip
         self._targets = Targets(self.schemas)
         self.access = WorkspaceAccess(self.storage, workspace, self.clock, self._known.named)
-        means = Means(workspace, self.clock, self.files, Paces(workspace, self._pacing_database, self.clock), observing(self.plugins))
+        paces = Paces(workspace, lambda: self.storage.database if self.storage.enabled else None, self.clock)
+        means = Means(workspace, self.clock, self.files, paces, observing(self.plugins))
         epoch = self.storage.epoch if self.storage.enabled else None
         plans = Plans(self.access, self.catalog, self._known, self._targets, self.open_connections, epoch)
         self._pipeline = Pipeline(self.catalog, self._known, plans, self.plugins, self.access, lambda: self.journal, means)
@@ -136,9 +138,6 @@ class Jackfield(ProcessLocal, SecretHolder):
         self._journal: Journal | None = None
         self._pipeline.live.clear()
         self._lock = threading.Lock()
-
-    def _pacing_database(self) -> Database | None:
-        return self.storage.database if self.storage.enabled else None
 
     def __repr__(self) -> str:
         return f"<Jackfield workspace={self.workspace!r}>"
@@ -313,15 +312,26 @@ class Jackfield(ProcessLocal, SecretHolder):
         named(run.meta.invocation_id)
         return self._started(partial(self._pipeline.run, invocation, run), reading)
 
-    def enqueue(self, invocation: Mapping[str, Any] | str | bytes, *, caller: Caller = LIBRARY) -> Result | str:
-        """Queue an invocation for the workers. Return its id once it is on disk, or the Result that its idempotency key replays.
+    def enqueue(self, invocation: Given, *, caller: Caller = LIBRARY, beside: Beside | None = None) -> Result | str:
+        """Queue an invocation for the workers, and run the statements ``beside`` in the same transaction. Return its id once it is on disk,
+        or the Result that its idempotency key replays.
 
         :raises JackfieldError: if it is refused at once (unknown action, invalid inputs, key in use).
         """
+        return self._queued(lambda run: enqueue(self._pipeline, invocation, run, beside), caller)
+
+    def prepare(self, invocation: Given, *, caller: Caller = LIBRARY) -> Draft:
+        """Admit and check an invocation as ``enqueue`` does, queue nothing, and return the entry that it would have.
+
+        :raises JackfieldError: if it is refused.
+        """
+        return self._queued(lambda run: prepared(self._pipeline, invocation, run), caller)
+
+    def _queued(self, step: Callable[[Run], Coroutine[Any, Any, T]], caller: Caller) -> T:
         run = Run(self._in_thread, None, caller, wait=False)
         try:
             with self.storage.one_state():
-                return run_in_thread(enqueue(self._pipeline, invocation, run))
+                return run_in_thread(step(run))
         except JackfieldError as error:
             raise masked_error(error, run.redactor) from None
 
@@ -465,31 +475,6 @@ class Jackfield(ProcessLocal, SecretHolder):
             self._index = ActionIndex(self.catalog, for_operator=self.catalog.for_operator)
         rows, _ = self._index.find(words, connector, effect, keep=self.catalog.has if self._index.has_offers else None, tag=tag)
         return [row.to_json() for row in rows]
-
-    def _shared(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
-        """Return the leases that processes share for one version of a connection's values; None without a database."""
-        journal = self.journal
-        if journal is None:
-            return None
-        from jackfield.connections.shared_leases import SharedLeases
-
-        version = journal.fingerprint({"name": name, "type": kind, "values": values})
-        return SharedLeases(self.storage.database, self.storage.vault, self.workspace, version, self.clock)
-
-    def _grants(self, identifier: str, name: str) -> Grants | None:
-        """Return the grant of a stored connection; None without a database."""
-        if not self.storage.enabled:
-            return None
-        from jackfield.connections.grants import GrantTable
-
-        return GrantTable(self.storage.database, lambda: self.storage.vault, self.workspace, self.clock).of(identifier, name)
-
-    def _refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        """Refuse values that contain the External ID of another workspace."""
-        if self.storage.enabled:
-            from jackfield.connections.external_ids import refuse_foreign_ids
-
-            refuse_foreign_ids(self.storage.database, self.workspace, schema, values)
 
     def _looping(self) -> OnLoop:
         with self._lock:

@@ -96,6 +96,16 @@ API: Mapping[str, Case] = {
     "authorizeConnection": Case(422, {}),
     "showAuthorization": Case(404),
     "completeAuthorization": Case(404, {"state": "made-up"}),
+    "listSchedules": Case(200, shows="hall"),
+    "createSchedule": Case(409, {"name": "hall", "invocation": INVOCATION, "every": "24h"}),
+    "showSchedule": Case(200, shows="hall"),
+    "changeSchedule": Case(200, {"every": "12h"}),
+    "pauseSchedule": Case(200),
+    "resumeSchedule": Case(200),
+    "runSchedule": Case(202, shows="queued"),
+    "nextSlots": Case(200, shows="slot"),
+    "listSlots": Case(200, shows="invocationId"),
+    "removeSchedule": Case(204),
     "uploadFile": Case(201, b"a file"),
     "listFiles": Case(200),
     "downloadFile": Case(404),
@@ -115,7 +125,7 @@ API: Mapping[str, Case] = {
 PUBLIC = {"health", "readiness", "openapi", "docs", "authorizationCallback", "startAuthorization"}
 """Operations that need no token, and so tell the clerk what they tell anybody: what is installed, nothing of a workspace."""
 CALLS = {"invoke", "createConnection", "testDraft", "replaceConnection", "removeConnection", "testConnection", "revokeToken",
-    "upgradeConnector", "removeConnector", "batch", "authorizeConnection",
+    "upgradeConnector", "removeConnector", "batch", "authorizeConnection", "createSchedule",
 }  # fmt: skip
 """Operations that would use or change what they name: refused by its name, be it there or not."""
 
@@ -203,6 +213,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         clerk = stand.client("manage", rules=RULES, name="clerk")
         for name in ("hall", "zanzibar", "attic-of-echo"):
             assert admin.post("/v1/connections", {"name": name, "type": "echo/token", "values": VALUES}).status == 201
+        for name in ("hall", "zanzibar"):
+            made = admin.post("/v1/schedules", {"name": name, "invocation": say("say", name, text="x"), "every": "24h"})
+            assert made.status == 201
         ran = admin.post("/v1/invocations", say("say", "hall", text="x")).json["meta"]["invocationId"]
         elsewhere = admin.post("/v1/invocations", say("say", "zanzibar", text="x", fault={"kind": "rejected"})).json["meta"]["invocationId"]
         doubt = admin.post("/v1/invocations", say("post", "hall", text="x", fault={"kind": "reset"})).json["meta"]["invocationId"]

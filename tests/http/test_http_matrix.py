@@ -33,6 +33,8 @@ BODIES = {
     "OptionsOver": {},
     "AuthorizationRequest": {},
     "ProviderAnswer": {"state": "made-up"},
+    "NewSchedule": {"name": "acme", "invocation": say("say", "acme", text="hello"), "every": "24h"},
+    "ScheduleChange": {"every": "12h"},
     "NewToken": {"scope": "read"},
     "NewInstallation": {"name": "acme"},
     "UpgradeOptions": {},

@@ -27,6 +27,7 @@ BUILT_IN = {
     "invocations": "view the journal, resolve invocations in doubt",
     "events": "list and follow events",
     "queue": "show the queue, queue dead invocations again",
+    "schedules": "run invocations at given times",
     "serve": "serve the HTTP API and the console",
     "worker": "run queued invocations",
     "workspaces": "manage workspaces (tenants) and their settings",

@@ -169,7 +169,7 @@ async def _run_until_signal(
     """Run the queue's engine until SIGTERM or Ctrl-C. A second signal ends a process at once that was not forked by a master."""
     import asyncio
 
-    from jackfield.queue import open_engine, run
+    from jackfield.queue import Scheduler, open_engine, run
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))
@@ -182,8 +182,11 @@ async def _run_until_signal(
     for number in (signal.SIGTERM,) if forked else (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal, number)
     engine = open_engine(runtimes, concurrency, ended)
+    scheduler = Scheduler(runtimes, engine.submit, stop.is_set)
+    scheduler.start()
     ready()
     await run(engine, stop, within)
+    await scheduler.stop()
     await runtimes.drained(0.0)
     await asyncio.to_thread(runtimes.storage.close)
 

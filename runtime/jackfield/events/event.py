@@ -17,7 +17,7 @@ TYPES = (
     "connection.failing", "connection.recovered", "connection.expired", "connection.changed",
     "quota.low",
     "callback.failing", "callback.exhausted", "callback.paused", "callback.resumed",
-    "schedule.missed",
+    "schedule.missed", "schedule.stopped",
 )  # fmt: skip
 """Types of jackfield's own events, beside ``audit.`` and the name of each event of the audit log."""
 _FAMILIES = frozenset(name.partition(".")[0] for name in TYPES)

@@ -39,8 +39,8 @@ def events_of(
 def seen_events(catalog: Catalog, authorizer: Authorizer) -> Callable[[Event], bool] | None:
     """Return whether the caller may see an event; None for a caller who sees all of them.
 
-    The audit log needs the scope ``manage`` and no rules, here as everywhere. A token with rules sees the invocations whose calls its
-    rules would allow, and the connections over which it may call.
+    The audit log needs the scope ``manage`` and no rules, here as everywhere. A token with rules sees the invocations and schedules
+    whose calls its rules would allow, and the connections over which it may call.
     """
     manages = authorizer.scope in (None, "manage")
     if manages and not authorizer.token:
@@ -51,7 +51,7 @@ def seen_events(catalog: Catalog, authorizer: Authorizer) -> Callable[[Event], b
         family, data = event.type.partition(".")[0], event.data
         if not authorizer.token:
             return family != "audit"
-        if family == "invocation":
+        if family in ("invocation", "schedule"):
             key = str(data.get("connector"))
             if key not in manifests:
                 manifests[key] = catalog.look(key)[1]

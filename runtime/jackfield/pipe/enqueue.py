@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import Deadline, within
@@ -21,6 +22,9 @@ from jackfield.pipe.waiter import run_in_thread
 
 if TYPE_CHECKING:
     from jackfield.access.workspace_access import Caller
+    from jackfield.database import Transaction
+    from jackfield.journal import Draft
+    from jackfield.pipe.filling import Also
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.waiter import Waiter
 
@@ -39,17 +43,41 @@ class Enqueued:
         return {**about, "replayed": True} if self.replayed else about
 
 
-async def enqueue(pipeline: Pipeline, given: Given, run: Run) -> Result | str:
-    """Admit and check an invocation, then queue it for a worker. Return its id, or the Result that its idempotency key replays.
+Beside = Callable[["Transaction", str], None]
+"""Statements for the transaction that queues an invocation, of which they get the id."""
+
+
+async def enqueue(pipeline: Pipeline, given: Given, run: Run, beside: Beside | None = None) -> Result | str:
+    """Admit and check an invocation, then queue it for a worker, with ``beside`` in the same transaction. Return its id, or the Result that
+    its idempotency key replays.
 
     :raises JackfieldError: if it is refused at once.
     """
     found = await _prepared(pipeline, given, run, replay=Record.replay)
     if isinstance(found, Result):
         return found
+    if beside is not None:
+        found.queue_with(partial(_both, found.draft.also, beside, found.draft.id))
     with within(found.remaining):
         replayed = await found.queue()
     return run.meta.invocation_id if replayed is None else replayed
+
+
+def _both(also: Also | None, beside: Beside, identifier: str, transaction: Transaction) -> None:
+    if also is not None:
+        also(transaction)
+    beside(transaction, identifier)
+
+
+async def prepared(pipeline: Pipeline, given: Given, run: Run) -> Draft:
+    """Admit and check an invocation as ``enqueue`` does, queue nothing, and return the entry that it would have.
+
+    :raises JackfieldError: if it is refused.
+    """
+    found = await _prepared(pipeline, given, run)
+    if isinstance(found, Result):  # only a look-up of its idempotency key returns one
+        raise TypeError("nothing was to be replayed")
+    return found.draft
 
 
 async def _prepared(

@@ -1,7 +1,9 @@
-"""Queued invocations: a port to the engines that run them, and the runtimes of all workspaces that they run in."""
+"""Queued invocations: a port to the engines that run them, the runtimes of all workspaces that they run in, and
+schedules, which queue invocations at given times."""
 
 from jackfield.queue.engine import Engine, check_queue, open_engine, queue_url, run
 from jackfield.queue.local import LocalEngine, leave
 from jackfield.queue.runtime_pool import RuntimePool
+from jackfield.queue.scheduler import Scheduler
 
-__all__ = ["Engine", "LocalEngine", "RuntimePool", "check_queue", "leave", "open_engine", "queue_url", "run"]
+__all__ = ["Engine", "LocalEngine", "RuntimePool", "Scheduler", "check_queue", "leave", "open_engine", "queue_url", "run"]

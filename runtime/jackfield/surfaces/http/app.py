@@ -35,7 +35,7 @@ def build_app(server: ServerContext, mounts: Iterable[Mount] = ()) -> Starlette:
     middleware = [Middleware(Limits, server=server), Middleware(Gzipped)]
     if server.settings.origins:
         cors = Middleware(
-            Cors, allow_origins=list(server.settings.origins), allow_methods=["GET", "POST", "PUT", "DELETE"],
+            Cors, allow_origins=list(server.settings.origins), allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=_ALLOWED, expose_headers=_EXPOSED,
         )  # fmt: skip
         middleware.insert(0, cors)

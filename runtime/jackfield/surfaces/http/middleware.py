@@ -24,7 +24,7 @@ from jackfield.surfaces.shared.server_context import ServerContext
 
 _LOG = logging.getLogger("jackfield.http")
 SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]
-_METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"})
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _STOPPED = "the server stopped before the response was ready: the journal has the outcome"
 _PAGES = ("/login", "/docs", "/openapi.json", "/connectors", "/connections", "/invocations", "/tokens", "/workspace")
 """Paths of browser pages. The API requires bearer tokens; Dapr's and MCP's routes check the host themselves."""

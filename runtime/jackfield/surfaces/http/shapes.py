@@ -27,11 +27,14 @@ def shapes() -> dict[str, Json]:
         **_CATALOGUE,
         **_INSTALLATIONS,
         **_CONNECTIONS,
+        **_SCHEDULES,
         **_OTHERS,
     }
     for item in ("Entry", "Action", "AuditEntry", "Connection", "Option", "Token"):
         found[f"{item}List"] = _list(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
     for item in ("Installation", "Available", "Outdated"):
+        found[f"{item}List"] = _list(f"#/components/schemas/{item}")
+    for item in ("Schedule", "Slot", "NextSlot"):
         found[f"{item}List"] = _list(f"#/components/schemas/{item}")
     found["FileList"] = _list("#/components/schemas/StoredFile")
     found["ConnectorList"] = _list("#/components/schemas/Manifest", "#/components/schemas/Connector")
@@ -206,6 +209,38 @@ _INSTALLATIONS: dict[str, Json] = {
         upgraded=_STEPS, refused=_STEPS, current=_STEPS, dryRun={"type": "boolean"},
     ),
     "Removal": _object(("removed",), removed={"type": "array", "items": _KEY_AND_VERSION}),
+}  # fmt: skip
+_WHEN: Mapping[str, Json] = {
+    "cron": {"type": "string", "maxLength": 200, "description": "Five fields, such as '*/5 * * * *', or @hourly, @daily, @weekly."},
+    "timezone": {"type": "string", "maxLength": 100, "description": "IANA name, such as Europe/Berlin (default UTC)."},
+    "every": {"type": ["string", "integer"], "description": "A duration such as 10s, 5m or 12h, or seconds."},
+    "anchor": {"type": "string", "maxLength": 40, "description": "A time from which the intervals are counted (default: now)."},
+    "at": {"type": "string", "maxLength": 40, "description": "Once: an RFC 3339 time, or a duration from now."},
+    "missed": {"enum": ["skip", "latest", "all"], "description": "Which slots run that no scheduler ran in time (default: latest)."},
+    "overlap": {
+        "enum": ["skip", "queue", "allow"],
+        "description": "What becomes of a slot while an earlier invocation has not ended (default: skip; queue if all missed slots run).",
+    },
+}  # fmt: skip
+_SCHEDULED: Json = {
+    "type": "object",
+    "description": 'An invocation without key. Inputs may contain {"$slot": "%Y-%m-%d"} for the slot\'s time.',
+}
+_SCHEDULES: dict[str, Json] = {
+    "NewSchedule": _closed(("name", "invocation"), {"name": _NAME, "invocation": _SCHEDULED, **_WHEN}),
+    "ScheduleChange": _closed((), {"invocation": _SCHEDULED, **_WHEN}),
+    "Schedule": _object(
+        ("id", "name", "status", "connector", "action", "missed", "overlap", "runsAs", "nextAt", "createdAt", "changedAt"), closed=False,
+        id=_STRING, name=_NAME, status={"enum": ["active", "paused", "ended", "stopped"]}, reason=_STRING,
+        connector=_STRING, action=_STRING, connection=_STRING, invocation=_SCHEDULED, **_WHEN,
+        runsAs=_object(("caller", "token"), caller=_NULLABLE, token=_NULLABLE), nextAt={**_NULLABLE, "format": "date-time"},
+        slots={"type": "array", "items": {"$ref": "#/components/schemas/Slot"}}, createdAt=_MOMENT, changedAt=_MOMENT,
+    ),
+    "Slot": _object(
+        ("slot", "outcome"), slot=_MOMENT, last=_MOMENT, slots={"type": "integer", "description": "More than one if recorded together."},
+        outcome={"enum": ["queued", "waiting", "missed", "skipped", "refused"]}, reason=_STRING, invocationId=_STRING, status=_STRING,
+    ),
+    "NextSlot": _object(("slot", "local"), slot=_MOMENT, local={**_MOMENT, "description": "In the schedule's time zone."}),
 }  # fmt: skip
 _RULES: Json = {"$ref": "#/components/schemas/Rules"}
 _PATTERNS: Json = {"type": "array", "items": _STRING, "maxItems": 1000}

@@ -17,6 +17,7 @@ from jackfield.surfaces.http import (
     openapi,
     probes,
     queue,
+    schedules,
     tokens,
 )
 from jackfield.surfaces.shared import files, uploads
@@ -46,6 +47,7 @@ def _page(cursor: str) -> Mapping[str, Schema]:
 
 
 _BY_NUMBER, _BY_KEY, _BY_MOMENT = "[0-9]{1,9}", "[A-Za-z0-9._-]{0,100}", "[0-9]{1,12}([.][0-9]{1,20})?~[0-9a-f-]{1,36}"
+_BY_SLOT = "[0-9]{1,12}([.][0-9]{1,20})?"
 _BY_FILE = "[0-9]{1,12}([.][0-9]{1,20})?~file_[A-Za-z0-9_-]{22}"
 _SEALED = "[A-Za-z0-9_-]{150,250}"
 """Journal cursors for tokens with rules are encrypted."""
@@ -223,6 +225,50 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET", "/v1/connections/{name}/policy", connections.policy, "read", "showPolicy",
         "Show the policies that the connection needs at the provider.",
         {200: "Policies"}, query={"actions": _LONG, "connector": _LONG, "principal": _LONG, "from": _LONG}, problems=(400, 404, 422),
+    ),
+    Operation(
+        "GET", "/v1/schedules", schedules.listed, "read", "listSchedules", "List the schedules by name.",
+        {200: "ScheduleList"}, query=_page(_BY_KEY), problems=(503,),
+    ),
+    Operation(
+        "POST", "/v1/schedules", schedules.created, "manage", "createSchedule",
+        "Run an invocation at given times, with the rights of this token.",
+        {201: "Schedule"}, body="NewSchedule", problems=(404, 409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "POST", "/v1/schedules/{name}:pause", schedules.paused, "manage", "pauseSchedule", "Run no slots until it is resumed.",
+        {200: "Schedule"}, problems=(404, 409, 503),
+    ),
+    Operation(
+        "POST", "/v1/schedules/{name}:resume", schedules.resumed, "manage", "resumeSchedule",
+        "Run the slots that follow. One that was stopped runs with the rights of this token.",
+        {200: "Schedule"}, problems=(404, 409, 422, 503),
+    ),
+    Operation(
+        "POST", "/v1/schedules/{name}:run", schedules.run, "invoke", "runSchedule",
+        "Queue the invocation now, with the rights of this token.",
+        {200: "Result", 202: "Queued"}, problems=(404, 409, 422, 503),
+    ),
+    Operation(
+        "GET", "/v1/schedules/{name}/next", schedules.following, "read", "nextSlots", "Show the next slots.",
+        {200: "NextSlotList"}, query={"limit": _LIMIT}, problems=(404, 503),
+    ),
+    Operation(
+        "GET", "/v1/schedules/{name}/slots", schedules.slots, "read", "listSlots", "List the slots that are past, newest first.",
+        {200: "SlotList"}, query=_page(_BY_SLOT), problems=(404, 503),
+    ),
+    Operation(
+        "GET", "/v1/schedules/{name}", schedules.shown, "read", "showSchedule", "Show a schedule and its last slots.",
+        {200: "Schedule"}, problems=(404, 503),
+    ),
+    Operation(
+        "PATCH", "/v1/schedules/{name}", schedules.changed, "manage", "changeSchedule",
+        "Change a schedule. It runs with the rights of this token from then on.",
+        {200: "Schedule"}, body="ScheduleChange", problems=(404, 409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/schedules/{name}", schedules.removed, "manage", "removeSchedule", "Delete a schedule.",
+        {204: ""}, problems=(404, 503),
     ),
     Operation(
         "POST", "/v1/files", uploads.upload, "invoke", "uploadFile", "Upload a file. Inputs refer to it by its ID.",

@@ -14,7 +14,7 @@ from jackfield.catalog.index import ActionIndex
 from jackfield.clock import Clock
 from jackfield.errors import JackfieldError
 from jackfield.files import FileLimits
-from jackfield.queue import Engine, RuntimePool, open_engine, queue_url
+from jackfield.queue import Engine, RuntimePool, Scheduler, open_engine, queue_url
 from jackfield.resources.threads import Threads
 from jackfield.resources.turns import Turns
 from jackfield.runtime import Jackfield
@@ -94,6 +94,7 @@ class ServerContext:
         self.document: bytes | None = None
         """The OpenAPI document, cached by the endpoint that builds it."""
         self._engine: Engine | None = None
+        self._scheduler = Scheduler(self.runtimes, self.wake, lambda: self.stopping)
         self._sweeper: asyncio.Task[None] | None = None
         self._index: asyncio.Future[None] | None = None
         self._brief = Threads(_BRIEF, "jackfield-http")
@@ -139,6 +140,7 @@ class ServerContext:
         self.readiness.warm_up = asyncio.ensure_future(self._warm_up())
         self._engine = open_engine(self.runtimes, self._slots, self.metrics.note, lambda: self.stopping)
         self._engine.start()
+        self._scheduler.start()
         self._sweeper = asyncio.ensure_future(self._sweep())
 
     @property
@@ -193,6 +195,7 @@ class ServerContext:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
+        await self._scheduler.stop()
         if self._engine is not None:
             await self._engine.stop(self._stopping.left)
         await self.runtimes.drained(self._stopping.left)

@@ -1,0 +1,131 @@
+"""``jackfield schedules``: invocations at given times."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.quantities import count
+from jackfield.cli.session import actor, caller, declare_pages, open_jackfield, pages
+from jackfield.errors import InvalidInvocation
+from jackfield.invocation import Result, decode
+from jackfield.schedules.policy import MISSED, OVERLAP
+
+if TYPE_CHECKING:
+    from jackfield.queue.schedules import WorkspaceSchedules
+
+_COLUMNS = ("name", "status", "connector", "action", "cron", "timezone", "every", "at", "nextAt", "reason")
+_NEXT = ("slot", "local")
+_MAX_NEXT = 1000
+
+
+def _declare_add(parser: Parser) -> None:
+    _declare_name(parser)
+    parser.add_argument("--file", required=True, metavar="FILE", help="the invocation as JSON; - = stdin")
+    when = parser.add_mutually_exclusive_group(required=True)
+    when.add_argument("--cron", metavar="EXPRESSION", help="five fields, such as '*/5 * * * *', or @hourly, @daily, @weekly, @monthly")
+    when.add_argument("--every", metavar="DURATION", help="an interval, such as 10s, 5m or 12h")
+    when.add_argument("--at", metavar="TIME", help="once: an RFC 3339 time, or a duration from now such as 2h")
+    parser.add_argument(
+        "--timezone", metavar="ZONE", help='IANA time zone of --cron and of {"$slot": …}, such as Europe/Berlin (default UTC)'
+    )
+    parser.add_argument("--anchor", metavar="TIME", help="the first time of --every (default: now); the others follow from it")
+    parser.add_argument(
+        "--missed", choices=MISSED, help="slots that no scheduler ran in time: run none, the latest (default), or all up to 1,000"
+    )
+    parser.add_argument(
+        "--overlap", choices=OVERLAP,
+        help="while an earlier invocation has not ended: skip the slot (default), queue it behind (default with --missed all), allow both",
+    )  # fmt: skip
+
+
+def _declare_name(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
+
+
+def _declare_next(parser: Parser) -> None:
+    _declare_name(parser)
+    parser.add_argument("--count", type=count(1, _MAX_NEXT), default=5, metavar="N", help="number of slots (default 5)")
+
+
+def _add(arguments: Namespace, output: Output) -> int:
+    given = {name: getattr(arguments, name) for name in ("cron", "every", "at", "timezone", "anchor", "missed", "overlap")}
+    document = {
+        "name": arguments.name, "invocation": _invocation(arguments), **{name: value for name, value in given.items() if value is not None},
+    }  # fmt: skip
+    return _with(output, lambda schedules: schedules.add(document))
+
+
+def _invocation(arguments: Namespace) -> Any:
+    if arguments.file == "-":
+        return decode(sys.stdin.buffer.read())
+    try:
+        with open(arguments.file, "rb") as file:
+            return decode(file.read())
+    except OSError as error:
+        raise UsageError(
+            f"--file '{arguments.file[:200]}' cannot be read: {error.strerror}",
+            usage=arguments.usage,
+            hint="Give a file with an invocation.",
+        ) from None
+
+
+def _list(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        schedules = _opened(jackfield)
+        found = pages(arguments, schedules.page)
+    output.rows([*found], _COLUMNS)
+    return 0
+
+
+def _next(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        output.rows(_opened(jackfield).next(arguments.name, arguments.count), _NEXT)
+    return 0
+
+
+def _run(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        found = _opened(jackfield).run(arguments.name)
+    if isinstance(found, Result):
+        raise InvalidInvocation("the invocation was run before", hint="Try again.")
+    output.value({"invocationId": found, "status": "queued"})
+    return 0
+
+
+def _remove(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        _opened(jackfield).remove(arguments.name)
+    output.value({"name": arguments.name, "removed": True})
+    return 0
+
+
+def _with(output: Output, step: Callable[[WorkspaceSchedules], dict[str, Any]]) -> int:
+    with open_jackfield() as jackfield:
+        output.value(step(_opened(jackfield)))
+    return 0
+
+
+def _opened(jackfield: Any) -> WorkspaceSchedules:
+    from jackfield.queue.schedules import WorkspaceSchedules
+
+    return WorkspaceSchedules(jackfield, caller(), actor())
+
+
+VERBS = {
+    "add": Verb("Run an invocation at given times; servers and workers queue it.", _declare_add, _add),
+    "list": Verb("List the schedules.", declare_pages, _list),
+    "show": Verb(
+        "Show a schedule and its last slots.", _declare_name, lambda given, output: _with(output, lambda all_: all_.show(given.name))
+    ),
+    "pause": Verb(
+        "Run no slots until it is resumed.", _declare_name, lambda given, output: _with(output, lambda all_: all_.pause(given.name))
+    ),
+    "resume": Verb("Run the slots that follow.", _declare_name, lambda given, output: _with(output, lambda all_: all_.resume(given.name))),
+    "remove": Verb("Delete a schedule.", _declare_name, _remove),
+    "next": Verb("Show the next slots.", _declare_next, _next),
+    "run": Verb("Queue its invocation now.", _declare_name, _run),
+}

@@ -1,0 +1,48 @@
+"""The parts of the database that opening a connection needs: shared leases, grants, and External IDs of other workspaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.connections.shared_leases import SharedLeases
+    from jackfield.connector import Grants
+    from jackfield.journal import Journal
+    from jackfield.resources.storage import Storage
+
+
+class Opening:
+    """Leases, grants and External IDs of one workspace. ``journal`` returns its journal, None without a database."""
+
+    def __init__(self, storage: Storage, workspace: str, clock: Clock, journal: Callable[[], Journal | None]) -> None:
+        self._storage = storage
+        self._workspace = workspace
+        self._clock = clock
+        self._journal = journal
+
+    def leases(self, name: str, kind: str, values: Mapping[str, Any]) -> SharedLeases | None:
+        """Return the leases that processes share for one version of a connection's values; None without a database."""
+        journal = self._journal()
+        if journal is None:
+            return None
+        from jackfield.connections.shared_leases import SharedLeases
+
+        version = journal.fingerprint({"name": name, "type": kind, "values": values})
+        return SharedLeases(self._storage.database, self._storage.vault, self._workspace, version, self._clock)
+
+    def grants(self, identifier: str, name: str) -> Grants | None:
+        """Return the grant of a stored connection; None without a database."""
+        if not self._storage.enabled:
+            return None
+        from jackfield.connections.grants import GrantTable
+
+        return GrantTable(self._storage.database, lambda: self._storage.vault, self._workspace, self._clock).of(identifier, name)
+
+    def refuse_foreign(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Refuse values that contain the External ID of another workspace."""
+        if self._storage.enabled:
+            from jackfield.connections.external_ids import refuse_foreign_ids
+
+            refuse_foreign_ids(self._storage.database, self._workspace, schema, values)

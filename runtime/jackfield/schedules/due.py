@@ -1,0 +1,220 @@
+"""The schedules of a whole database that are due: the claims and transactions by which schedulers of several processes share them.
+
+To claim a schedule is to put off when the next scheduler looks at it. If the process that claimed it dies, another one takes it then; what
+the first one had not committed is still to be done, and what it commits too late changes nothing, since the claim has been counted on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from jackfield.clock import Clock, iso
+from jackfield.database import Database, Transaction
+from jackfield.database.outbox import record
+from jackfield.database.shared_clock import SharedClock
+from jackfield.dataclass import replace
+from jackfield.schedules.policy import Passed
+from jackfield.schedules.table import ADD_SLOT, COLUMNS, Schedule
+
+HELD = 15.0
+"""Seconds for which a claim holds; each transaction of its holder renews it."""
+SLOTS_KEPT = 30 * 86_400.0
+"""Seconds for which slots are stored."""
+_OPEN = ("queued", "running")
+_NEXT = "SELECT wake_at FROM schedules WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1"
+_DUE = f"""
+SELECT workspace, {COLUMNS} FROM schedules WHERE wake_at IS NOT NULL AND wake_at <= :now ORDER BY wake_at LIMIT :limit
+"""
+_OURS = "workspace = :workspace AND id = :id AND claim = :claim"
+_CLAIM = f"UPDATE schedules SET claim = claim + 1, wake_at = :until WHERE {_OURS} AND wake_at <= :now"
+_MOVE = f"""
+UPDATE schedules SET next_at = :next_at, wake_at = :until, last_invocation = COALESCE(:invocation, last_invocation) WHERE {_OURS}
+"""
+_RELEASE = f"""
+UPDATE schedules SET wake_at = :wake_at, status = CASE WHEN :ended = 1 THEN 'ended' ELSE status END WHERE {_OURS} AND status = 'active'
+"""
+_STOP = f"UPDATE schedules SET status = 'stopped', reason = :reason, wake_at = NULL, next_at = NULL WHERE {_OURS}"
+_WAITING = """
+SELECT slot FROM schedule_slots WHERE workspace = :workspace AND schedule_id = :id AND outcome = 'waiting' ORDER BY slot LIMIT :limit
+"""
+_PROMOTE = """
+UPDATE schedule_slots SET outcome = :outcome, reason = :reason, invocation_id = :invocation
+WHERE workspace = :workspace AND schedule_id = :id AND slot = :slot AND outcome = 'waiting'
+"""
+_PURGE = "DELETE FROM schedule_slots WHERE workspace = :workspace AND schedule_id = :id AND slot < :before AND outcome <> 'waiting'"
+_STATUS = "SELECT status FROM invocations WHERE workspace = :workspace AND id = :id"
+
+Claimed = Schedule
+"""Schedule that this process has claimed; ``claim`` is its own."""
+
+
+class OvertakenError(Exception):
+    """Another process has claimed or changed the schedule, so nothing was done."""
+
+
+class DueSchedules:
+    """Schedules of all workspaces. Every method that writes does so in one transaction, and only while the claim holds.
+
+    :raises OvertakenError: from those methods, if it does not.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._time = SharedClock.of(database, clock)
+
+    def moments(self) -> Mapping[str, float]:
+        """Return ``now``, by which slots are due, and ``late``, by which they are late."""
+        return self._time.moments()
+
+    def wait(self) -> float | None:
+        """Return the seconds until a schedule is due, 0 if one is; None if none is active."""
+        row = self._database.look_up(_NEXT, {})
+        return None if row is None else max(0.0, row.wake_at - self._time.now())
+
+    def claim(self, limit: int) -> list[Claimed]:
+        """Claim up to ``limit`` schedules that are due, the longest overdue first."""
+        now = self._time.now()
+        skipping = self._database.dialect.skips_locked
+
+        def unit(transaction: Transaction) -> list[Claimed]:
+            rows = transaction.execute(f"{_DUE} {skipping}", {"now": now, "limit": limit})
+            found = []
+            for row in rows:
+                place = {"workspace": row.workspace, "id": row.id, "claim": row.claim, "now": now, "until": now + HELD}
+                if transaction.change(_CLAIM, place):
+                    found.append(row)
+            return [replace(Schedule.read(row.workspace, row), claim=row.claim + 1) for row in found]
+
+        return self._database.record(unit)
+
+    def pass_over(self, schedule: Claimed, slots: Sequence[float], outcome: str, reason: str, next_at: float | None) -> None:
+        """Record slots that do not run, each by itself, and move on to ``next_at``. Those that were missed are an event, together."""
+
+        def unit(transaction: Transaction) -> None:
+            self._move(transaction, schedule, next_at)
+            for slot in slots:
+                _add(transaction, schedule, slot, outcome, reason)
+            if outcome == "missed":
+                self._tell(transaction, schedule, "missed", {**_span(slots[0], slots[-1], len(slots)), "reason": reason})
+
+        self._database.record(unit)
+
+    def miss_earlier(self, schedule: Claimed, found: Passed, reason: str) -> None:
+        """Record the slots before those that were found, together, and move on to the first that was found."""
+
+        def unit(transaction: Transaction) -> None:
+            self._move(transaction, schedule, found.slots[0])
+            _add(transaction, schedule, found.first, "missed", reason, last=found.last_earlier, slots=found.earlier)
+            about = _span(found.first, found.last_earlier, found.earlier)
+            self._tell(transaction, schedule, "missed", {**about, "reason": reason})
+
+        self._database.record(unit)
+
+    def running(self, schedule: Claimed, slot: float, next_at: float | None) -> Callable[[Transaction, str], None]:
+        """Return the statements that use a slot up, for the transaction that queues its invocation."""
+
+        def beside(transaction: Transaction, invocation: str) -> None:
+            self._move(transaction, schedule, next_at, invocation)
+            _add(transaction, schedule, slot, "queued", None, invocation=invocation)
+
+        return beside
+
+    def promoting(self, schedule: Claimed, slot: float) -> Callable[[Transaction, str], None]:
+        """Return the statements that use a slot up that has waited, for the transaction that queues its invocation."""
+
+        def beside(transaction: Transaction, invocation: str) -> None:
+            self._move(transaction, schedule, schedule.next_at, invocation)
+            self._promote(transaction, schedule, slot, "queued", None, invocation)
+
+        return beside
+
+    def give_up(self, schedule: Claimed, slot: float, reason: str) -> None:
+        """Record a slot that has waited as refused."""
+
+        def unit(transaction: Transaction) -> None:
+            self._move(transaction, schedule, schedule.next_at)
+            self._promote(transaction, schedule, slot, "refused", reason, None)
+
+        self._database.record(unit)
+
+    def waiting(self, schedule: Claimed, limit: int) -> list[float]:
+        """Return the first slots that wait for an earlier one to end."""
+        with self._database.read() as transaction:
+            rows = transaction.execute(_WAITING, {"workspace": schedule.workspace, "id": schedule.id, "limit": limit})
+        return [row.slot for row in rows]
+
+    def is_open(self, schedule: Claimed, invocation: str | None) -> bool:
+        """Return whether an invocation of the schedule is queued or runs."""
+        if invocation is None:
+            return False
+        row = self._database.look_up(_STATUS, {"workspace": schedule.workspace, "id": invocation})
+        return row is not None and row.status in _OPEN
+
+    def release(self, schedule: Claimed, next_at: float | None, again: float | None) -> None:
+        """End the claim. The schedule is looked at again at ``next_at``, or in ``again`` seconds if slots of it wait; without either, it
+        has ended. Slots past their retention are deleted."""
+        now = self._time.now()
+        times = [at for at in (next_at, None if again is None else now + again) if at is not None]
+        values = {**_own(schedule), "wake_at": min(times, default=None), "ended": int(not times)}
+
+        def unit(transaction: Transaction) -> None:
+            _held(transaction.change(_RELEASE, values))
+            transaction.change(_PURGE, {"workspace": schedule.workspace, "id": schedule.id, "before": now - SLOTS_KEPT})
+
+        self._database.record(unit)
+
+    def stop(self, schedule: Claimed, slots: Iterable[float], reason: str) -> None:
+        """Run the schedule no more, and record what is due of it as refused."""
+
+        def unit(transaction: Transaction) -> None:
+            _held(transaction.change(_STOP, {**_own(schedule), "reason": reason}))
+            for slot in slots:
+                _add(transaction, schedule, slot, "refused", reason)
+            self._tell(transaction, schedule, "stopped", {"reason": reason})
+
+        self._database.record(unit)
+
+    def _move(self, transaction: Transaction, schedule: Claimed, next_at: float | None, invocation: str | None = None) -> None:
+        about = {"next_at": next_at, "until": self._time.now() + HELD, "invocation": invocation}
+        _held(transaction.change(_MOVE, {**_own(schedule), **about}))
+
+    def _tell(self, transaction: Transaction, schedule: Claimed, type: str, facts: Mapping[str, Any]) -> None:
+        about = {"schedule": schedule.name, "connector": schedule.connector, "action": schedule.action, "effect": schedule.effect}
+        over = {} if schedule.connection is None else {"connection": schedule.connection}
+        record(transaction, schedule.workspace, f"schedule.{type}", schedule.name, self._time.stamp(), {**about, **over, **facts})
+
+    @staticmethod
+    def _promote(
+        transaction: Transaction, schedule: Claimed, slot: float, outcome: str, reason: str | None, invocation: str | None
+    ) -> None:
+        about = {"slot": slot, "outcome": outcome, "reason": reason, "invocation": invocation}
+        _held(transaction.change(_PROMOTE, {"workspace": schedule.workspace, "id": schedule.id, **about}))
+
+
+def _span(first: float, last: float, slots: int) -> dict[str, Any]:
+    return {"firstSlot": iso(first), "lastSlot": iso(last), "slots": slots}
+
+
+def _own(schedule: Schedule) -> dict[str, Any]:
+    return {"workspace": schedule.workspace, "id": schedule.id, "claim": schedule.claim}
+
+
+def _held(count: int) -> None:
+    if not count:
+        raise OvertakenError
+
+
+def _add(
+    transaction: Transaction,
+    schedule: Schedule,
+    slot: float,
+    outcome: str,
+    reason: str | None,
+    *,
+    last: float | None = None,
+    slots: int = 1,
+    invocation: str | None = None,
+) -> None:
+    about = {"slot": slot, "last": slot if last is None else last, "slots": slots, "outcome": outcome, "reason": reason}
+    transaction.change(ADD_SLOT, {"workspace": schedule.workspace, "id": schedule.id, **about, "invocation": invocation})

@@ -1,0 +1,161 @@
+"""The times of a schedule: a cron expression in a time zone, an interval from an anchor on, or one point in time.
+
+Cron expressions follow Debian's rules (``cronsim``). On the days when clocks change, a fixed time in the skipped hour runs at its end, and
+one in the repeated hour runs once, at its first occurrence; ``*`` and ``*/n`` minutes follow real time. A day of the month and a day of the
+week are alternatives if both are given.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from jackfield.clock import iso, moment, seconds
+from jackfield.dataclass import dataclass
+from jackfield.errors import Detail, InvalidInvocation, did_you_mean
+
+_KINDS = ("cron", "every", "at")
+_OF_KIND = {"cron": ("timezone",), "every": ("anchor", "timezone"), "at": ("timezone",)}
+_MACROS = {
+    "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
+}  # fmt: skip
+_SHORTEST, _LONGEST = 1.0, 366 * 86_400.0
+_MAX_CRON = 200
+_YEARS = 10 * 366 * 86_400.0
+"""A cron expression that has no slot in ten years is a mistake."""
+MEMBERS = (*_KINDS, "timezone", "anchor")
+"""Members of a schedule that say when it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Times of a schedule: exactly one of ``cron``, ``every`` (seconds, counted from ``anchor``) and ``at``, in seconds since 1970."""
+
+    cron: str | None = None
+    timezone: str = "UTC"
+    every: float | None = None
+    anchor: float | None = None
+    at: float | None = None
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any], now: float) -> Timing:
+        """Read the members of a schedule that say when it runs. ``now`` is the anchor of an interval without one.
+
+        :raises InvalidInvocation: if they are not valid, or no slot follows.
+        """
+        kinds = [name for name in _KINDS if given.get(name) is not None]
+        if len(kinds) != 1:
+            raise _invalid("/cron", "give exactly one of 'cron', 'every' and 'at'")
+        kind = kinds[0]
+        for name in ("timezone", "anchor"):
+            if given.get(name) is not None and name not in _OF_KIND[kind]:
+                raise _invalid(f"/{name}", f"has no meaning beside '{kind}'")
+        timezone = _text(given, "timezone") if given.get("timezone") is not None else "UTC"
+        zone(timezone)
+        if kind == "cron":
+            found = cls(cron=_cron(_text(given, "cron")), timezone=timezone)
+        elif kind == "every":
+            anchor = now if given.get("anchor") is None else moment(_text(given, "anchor"), now, 1, "'anchor'")
+            found = cls(every=_span(given["every"]), anchor=float(math.floor(anchor)), timezone=timezone)
+        else:
+            found = cls(at=moment(_text(given, "at"), now, 1, "'at'"), timezone=timezone)
+        first = found.after(now)
+        if first is None or (kind == "cron" and first > now + _YEARS):
+            raise _invalid(f"/{kind}", "is in the past" if kind == "at" else "matches no time in the next ten years")
+        return found
+
+    def after(self, at: float) -> float | None:
+        """Return the first slot after a time; None if there is none."""
+        return next(self.slots(at), None)
+
+    def slots(self, after: float) -> Iterator[float]:
+        """Iterate over all slots after a time."""
+        if self.at is not None:
+            yield from (self.at,) if self.at > after else ()
+        elif self.every is not None:
+            anchor = self.anchor or 0.0
+            number = max(0, math.floor((after - anchor) / self.every) + 1)
+            while True:
+                yield anchor + number * self.every
+                number += 1
+        else:
+            for found in _simulated(self.cron or "", datetime.fromtimestamp(math.floor(after), zone(self.timezone))):
+                yield found.timestamp()
+
+    def local(self, slot: float) -> datetime:
+        """Return a slot in the schedule's time zone."""
+        return datetime.fromtimestamp(slot, zone(self.timezone))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the members of a schedule that say when it runs."""
+        if self.cron is not None:
+            return {"cron": self.cron, "timezone": self.timezone}
+        zoned = {} if self.timezone == "UTC" else {"timezone": self.timezone}
+        if self.every is not None:
+            return {"every": f"{self.every:g}s", "anchor": iso(self.anchor), **zoned}
+        return {"at": iso(self.at), **zoned}
+
+
+def zone(name: str) -> tzinfo:
+    """Return a time zone by its IANA name.
+
+    :raises InvalidInvocation: if there is none of that name.
+    """
+    if name == "UTC":
+        return UTC
+    import zoneinfo
+
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        tail = did_you_mean(name, zoneinfo.available_timezones())
+        raise _invalid("/timezone", f"'{name[:80]}' is not an IANA time zone such as Europe/Berlin{tail}") from None
+
+
+def _cron(text: str) -> str:
+    """Return a cron expression of five fields, checked."""
+    found = _MACROS.get(text.strip().lower(), " ".join(text.split()))
+    if len(found) > _MAX_CRON or len(found.split(" ")) != 5:
+        raise _invalid("/cron", "must have five fields: minute, hour, day of the month, month, day of the week")
+    next(_simulated(found, datetime.now(UTC)), None)
+    return found
+
+
+def _simulated(expression: str, start: datetime) -> Iterator[datetime]:
+    try:
+        from cronsim import CronSim, CronSimError
+    except ImportError:
+        raise InvalidInvocation(
+            "schedules by cron need the extra 'server': the package 'cronsim' is not installed", hint="pip install 'jackfield[server]'"
+        ) from None
+    try:
+        return CronSim(expression, start)
+    except CronSimError as error:
+        raise _invalid("/cron", f"'{expression[:80]}' is not a cron expression: {str(error)[:1].lower()}{str(error)[1:]}") from None
+
+
+def _span(given: object) -> float:
+    span = seconds(given) if isinstance(given, str) else None
+    if isinstance(given, int) and not isinstance(given, bool):
+        span = float(given)
+    if span is None or not _SHORTEST <= span <= _LONGEST:
+        raise _invalid("/every", "must be a duration from 1s to 366d, such as 10s, 5m or 12h")
+    return span
+
+
+def _text(given: Mapping[str, Any], name: str) -> str:
+    found = given[name]
+    if not isinstance(found, str) or not found.strip():
+        raise _invalid(f"/{name}", "must be a non-empty string")
+    return found
+
+
+def _invalid(path: str, message: str) -> InvalidInvocation:
+    return InvalidInvocation(
+        "1 member of the schedule is not valid",
+        details=[Detail(path, message)],
+        hint="A schedule has 'cron' with a 'timezone', 'every' such as 10s, or 'at', an RFC 3339 time.",
+    )

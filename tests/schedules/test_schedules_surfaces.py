@@ -1,0 +1,130 @@
+"""``/v1/schedules`` and ``jackfield schedules``: added, shown, changed, paused, run and removed; a server runs what is due."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from http_stand import Client, Stand, standing
+from jackfield.access import Rules
+from shell import Shell
+
+pytest_plugins = ["shell_fixture", "operating"]
+
+SAY = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": {"$slot": "rfc3339"}}}
+CONNECTION = {"name": "hall", "type": "echo/token", "values": {"token": "s3cret-token"}}
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Iterator[Stand]:
+    """A server with a connection."""
+    with standing(tmp_path) as opened:
+        assert opened.client().call("POST", "/v1/connections?force=true", CONNECTION).status == 201
+        yield opened
+
+
+@pytest.fixture
+def client(stand: Stand) -> Client:
+    """May do everything."""
+    return stand.client()
+
+
+def test_a_server_runs_what_is_due(client: Client) -> None:
+    """An interval of a second: the first slots are invocations with the slot's time, seen from the schedule and in the journal."""
+    made = client.post("/v1/schedules", {"name": "often", "invocation": SAY, "every": "1s", "overlap": "allow"})
+    assert (made.status, made.headers["location"]) == (201, "/v1/schedules/often")
+    slots = _until(client, lambda found: sum(slot.get("status") == "succeeded" for slot in found) >= 2)
+    listed = client.get("/v1/invocations?label=schedule=often&status=succeeded").json["items"]
+    ran = {slot["invocationId"]: slot["slot"] for slot in slots if slot.get("status") == "succeeded"}
+    found = {item["invocationId"]: item["output"] for item in listed if item["invocationId"] in ran}
+    assert found
+    assert all(ran[identifier].replace(".000", "") in json.dumps(output) for identifier, output in found.items())
+
+
+def _until(client: Client, holds: Any, name: str = "often") -> list[dict[str, Any]]:
+    deadline = time.monotonic() + 60
+    while True:
+        found: list[dict[str, Any]] = client.get(f"/v1/schedules/{name}").json["slots"]
+        if holds(found):
+            return found
+        assert time.monotonic() < deadline, found
+        threading.Event().wait(0.05)
+
+
+def test_a_schedule_over_http(stand: Stand, client: Client) -> None:
+    """Added, listed, shown, changed, paused, resumed, run and removed; the audit log has each change."""
+    members = {"name": "nightly", "invocation": SAY, "cron": "30 2 * * *", "timezone": "Europe/Berlin"}
+    made = client.post("/v1/schedules", members).json
+    assert made.items() >= {**members, "status": "active", "missed": "latest", "overlap": "skip"}.items()
+    assert client.post("/v1/schedules", members).status == 409
+    assert [item["name"] for item in client.get("/v1/schedules").json["items"]] == ["nightly"]
+    upcoming = client.get("/v1/schedules/nightly/next?limit=3").json["items"]
+    assert [item["local"][10:16] for item in upcoming] == ["T02:30"] * 3
+    assert upcoming[0]["slot"] == made["nextAt"]
+    assert client.post("/v1/schedules/nightly:pause").json.items() >= {"status": "paused", "nextAt": None}.items()
+    assert client.post("/v1/schedules/nightly:resume").json.items() >= {"status": "active", "nextAt": made["nextAt"]}.items()
+    changed = client.call("PATCH", "/v1/schedules/nightly", {"every": "12h", "missed": "skip"}).json
+    assert (changed["every"], changed["missed"], changed["overlap"], "cron" in changed) == ("43200s", "skip", "skip", False)
+    ran = client.post("/v1/schedules/nightly:run")
+    assert (ran.status, ran.json["status"]) == (202, "queued")
+    assert client.get(ran.headers["location"]).status == 200
+    assert client.get("/v1/schedules/nightly/slots").json["items"][0]["invocationId"] == ran.json["invocationId"]
+    assert client.call("DELETE", "/v1/schedules/nightly").status == 204
+    assert client.get("/v1/schedules/nightly").status == 404
+    events = [item["event"] for item in client.get("/v1/audit?object=schedule:nightly").json["items"]]
+    assert events == [f"schedule.{name}" for name in ("removed", "run", "changed", "resumed", "paused", "created")]
+    reader = stand.client("read")
+    assert reader.get("/v1/schedules").status == 200
+    assert reader.post("/v1/schedules", members).status == 403
+
+
+def test_a_schedule_that_is_not_valid_names_the_member(client: Client, stand: Stand) -> None:
+    """Times, unknown actions and inputs are refused with the status and pointer of each; a token with rules sees only what it may run."""
+    for more, status, path in (
+        ({"cron": "61 * * * *"}, 400, "/cron"), ({"every": "1h", "at": "1h"}, 400, "/cron"),
+        ({"every": "1h", "invocation": {**SAY, "action": "sey"}}, 404, None),
+        ({"every": "1h", "invocation": {**SAY, "inputs": {"text": 1}}}, 422, "/text"),
+        ({"every": "1h", "invocation": {**SAY, "inputs": {"text": {"$slot": "now"}}}}, 422, "/text/$slot"),
+        ({"every": "1h", "invocation": {**SAY, "connection": {"type": "token", "values": {"token": "x"}}}}, 400, "/connection"),
+    ):  # fmt: skip
+        answer = client.post("/v1/schedules", {"name": "bad", "invocation": SAY, **more})
+        assert (answer.status, answer.json.get("details", [{}])[0].get("path")) == (status, path), answer.json
+    assert client.post("/v1/schedules", {"name": "mine", "invocation": SAY, "every": "1h"}).status == 201
+    other = stand.client("manage", rules=Rules(("echo/post",)))
+    assert other.get("/v1/schedules").json["items"] == []
+    assert other.call("DELETE", "/v1/schedules/mine").status == 404
+
+
+def test_a_schedule_on_the_command_line(operator: Shell) -> None:
+    """All verbs answer JSON; a name that is taken, missing or a time that is wrong ends with 2."""
+    operator.write("say.json", json.dumps(SAY))
+    made = operator.run("schedules", "add", "often", "--file", "say.json", "--cron", "*/5 * * * *", "--timezone", "Europe/Berlin")
+    assert made.code == 0, made.out
+    assert made.json.items() >= {"name": "often", "status": "active", "cron": "*/5 * * * *", "timezone": "Europe/Berlin"}.items()
+    assert operator.run("schedules", "add", "often", "--file", "say.json", "--every", "10s").code == 2
+    assert operator.run("schedules", "add", "other", "--file", "say.json", "--at", "2001-01-31").code == 2
+    assert operator.run("schedules", "add", "other", "--file", "nowhere.json", "--every", "10s").code == 2
+    assert operator.run("schedules", "add", "other", "--file", "-", "--every", "10s", stdin=json.dumps(SAY)).code == 0
+    assert [row["name"] for row in operator.run("schedules", "list").json] == ["often", "other"]
+    assert len(operator.run("schedules", "next", "often", "--count", "3").json) == 3
+    assert operator.run("schedules", "pause", "often").json["status"] == "paused"
+    assert operator.run("schedules", "resume", "often").json["status"] == "active"
+    ran = operator.run("schedules", "run", "often")
+    assert (ran.code, ran.json["status"]) == (0, "queued")
+    assert operator.run("schedules", "show", "often").json["slots"][0]["invocationId"] == ran.json["invocationId"]
+    assert operator.run("schedules", "remove", "other").json == {"name": "other", "removed": True}
+    assert operator.run("schedules", "show", "other").code == 2
+
+
+def test_without_a_database_there_are_no_schedules(operator: Shell) -> None:
+    """The error says what is missing."""
+    operator.set(JACKFIELD_DATABASE_URL="none")
+    refused = operator.run("schedules", "list")
+    assert refused.code == 2
+    assert "schedules need a database" in refused.json["error"]["message"]

@@ -1,0 +1,139 @@
+"""Servers' schedulers over one database, with a clock that stands still until it is moved, and a connector that only counts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from unittest import mock
+from zoneinfo import ZoneInfo
+
+from clocks import StillClock, time_passes
+from jackfield.access import Actor
+from jackfield.access.workspace_access import LIBRARY, Caller
+from jackfield.database import open_database
+from jackfield.invocation import Result
+from jackfield.journal import Entry, Journal, Queue
+from jackfield.queue import RuntimePool, Scheduler
+from jackfield.queue.schedules import WorkspaceSchedules
+from plugboard import make_connector, plugged
+
+_TICKING = '''
+"""Runs at given times."""
+from jackfield.connector import Connector, Field, Inputs, Output
+
+class Tick(Inputs):
+    """When it was to run."""
+    at: str = Field("", title="At")
+    number: int = Field(0, title="Number")
+    secret: str = Field("", title="Secret", secret=True)
+
+class Ticked(Output):
+    """When it was to run."""
+    at: str
+
+connector = Connector("clockwork", title="Clockwork", version="1.0.0")
+
+@connector.action("tick", effect="write")
+def tick(given: Tick) -> Ticked:
+    """Tick."""
+    return Ticked(at=given.at)
+'''
+TICK: dict[str, Any] = {"connector": "clockwork", "action": "tick", "inputs": {"at": {"$slot": "rfc3339"}}}
+
+
+class SteppedClock(StillClock):
+    """Clock that can be set, as NTP or a person does: its monotonic time does not move with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_by = 0.0
+
+    def time(self) -> float:
+        """Return seconds since 1970, UTC."""
+        return super().time() + self.set_by
+
+
+class ScheduleStage:
+    """One database, and servers on it. ``clock`` is the time of all."""
+
+    def __init__(self, environment: dict[str, str], clock: SteppedClock, servers: int) -> None:
+        self.clock = clock
+        self.pools = [RuntimePool(environment, clock) for _ in range(servers)]
+        self.schedulers = [Scheduler(pool, lambda: None) for pool in self.pools]
+        self.runtime = self.pools[0].find("default")
+        found = self.runtime.journal
+        assert found is not None
+        self.journal: Journal = found
+        self.move(0.0)
+
+    def schedules(self, caller: Caller = LIBRARY, workspace: str = "default") -> WorkspaceSchedules:
+        """The schedules as a caller sees them."""
+        return WorkspaceSchedules(self.pools[0].find(workspace), caller, Actor("library"))
+
+    def add(self, name: str = "one", **members: Any) -> dict[str, Any]:
+        """Add a schedule of the counting connector."""
+        return self.schedules().add({"name": name, "invocation": TICK, **members})
+
+    def move(self, seconds: float) -> None:
+        """Let time pass for all processes and the database."""
+        self.clock.advance(seconds)
+        for pool in self.pools:
+            time_passes(0.0, self.clock, pool.storage.database)
+
+    def move_to(self, moment: str, zone: str) -> None:
+        """Let time pass until a local time."""
+        self.move(datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(zone)).timestamp() - self.clock.time())
+
+    def look(self, server: int = 0) -> None:
+        """Let a scheduler work until nothing is due."""
+        while self.schedulers[server].look() == 0:
+            pass
+
+    def work(self) -> list[Result]:
+        """Run everything that is queued."""
+        queue = Queue(self.pools[0].storage.database, self.clock)
+        return [self.runtime.run(claimed) for claimed in queue.claim(10_000)]
+
+    def queued(self) -> list[Entry]:
+        """All invocations of the journal, the oldest first."""
+        found, cursor = [], None
+        while True:
+            page, cursor = self.journal.entries(cursor=cursor, limit=200)
+            found += page
+            if cursor is None:
+                return found[::-1]
+
+    def slots(self, name: str = "one") -> list[dict[str, Any]]:
+        """All slots that are recorded, the oldest first."""
+        found, cursor = [], None
+        while True:
+            page, cursor = self.schedules().slots(name, cursor, 200)
+            found += page
+            if cursor is None:
+                return found[::-1]
+
+    def outcomes(self, name: str = "one") -> list[str]:
+        """The outcome of each slot, the oldest first."""
+        return [slot["outcome"] for slot in self.slots(name) for _ in range(slot.get("slots", 1))]
+
+
+@contextmanager
+def schedule_stage(folder: Path, database_url: str, servers: int = 2, clock: SteppedClock | None = None) -> Iterator[ScheduleStage]:
+    """Make the connector and open the stage."""
+    open_database(database_url, migrate=True).close()
+    make_connector(folder / "plugs", "clockwork", _TICKING)
+    environment = {**os.environ, "JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": database_url}
+    with mock.patch.dict(os.environ, environment, clear=True), plugged(folder / "plugs"):
+        stage = ScheduleStage(environment, clock or SteppedClock(), servers)
+        try:
+            yield stage
+        finally:
+            for pool in stage.pools:
+                pool.close()
+
+
+__all__ = ["TICK", "ScheduleStage", "SteppedClock", "schedule_stage"]
