@@ -13,6 +13,7 @@ from jackfield_aws_ses.errors import explain
 FALLBACK_REGION = "us-east-1"
 """Region to ask if neither the call nor the connection names one."""
 _UNLIMITED = -1
+_LACKING = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)
 _QUOTA = "Read the sending quota"
 _HEALTHY = "HEALTHY"
 _SANDBOX = (
@@ -29,7 +30,8 @@ _ENFORCEMENT = {
 
 def account_steps(aws: AwsClients) -> Iterator[Step]:
     """Read the account through ``GetAccount``. A missing permission is not a failure, since sending does not need it. Unknown credentials,
-    and a missing endpoint or one that is not SES's, are failures: nothing can be sent there."""
+    and a server that is no service of AWS, are failures: nothing can be sent there. An endpoint of the connection's own may be another
+    service's (MinIO), or an emulator's that lacks this operation."""
     region = aws.region or FALLBACK_REGION
     try:
         account = aws.client("sesv2", region).get_account()
@@ -79,12 +81,12 @@ def _quota(quota: dict[str, Any], region: str) -> str:
     return f"Sent in the last 24 hours in {region}: {allowed}; at most {rate:g} per second."
 
 
-def _ends_it(error: JackfieldError | None) -> bool:
+def _ends_it(error: JackfieldError | None, aws: AwsClients) -> bool:
     """Return whether sending would fail too. Errors with an AWS code of their own, and server errors, may concern ``GetAccount`` alone."""
     if error is None or isinstance(error, Unauthenticated) or error.provider is None:
         return True
-    if error.provider.http_status == HTTPStatus.NOT_IMPLEMENTED:
-        return True  # no SES API v2, which sending needs
+    if aws.names_endpoint and error.provider.http_status in _LACKING:
+        return False
     return not error.provider.code and (error.provider.http_status or 0) < HTTPStatus.INTERNAL_SERVER_ERROR
 
 
@@ -98,7 +100,7 @@ def _unread(error: Exception, aws: AwsClients, region: str) -> Step:
         "quota",
         _QUOTA,
         passed=False,
-        mandatory=_ends_it(found),
+        mandatory=_ends_it(found, aws),
         message=f"The SES account in {region} could not be read: {message}",
         hint=hint,
     )

@@ -39,9 +39,9 @@ SES_ERRORS = AWS_ERRORS.extended(
         ("LimitExceeded", "Daily message quota"): _DAILY,
         "501": Row(
             Rejected,
-            "Sending needs an endpoint that supports SES API v2: AWS itself, or an emulator that implements it (LocalStack "
-            "Community does not).",
-            "the endpoint does not support SES v2: it does not implement {operation}",
+            "Use an endpoint that has this operation: AWS itself, or an emulator that implements it (LocalStack Community has version 1 of "
+            "the API only, through which 'sendEmail' and 'sendRawEmail' send there).",
+            "the endpoint does not implement {operation}",
         ),
         "MessageRejected": Row(Rejected, "Change the message as Amazon SES's own error message says.", "Amazon SES refused the message"),
         ("MessageRejected", "not verified"): _UNVERIFIED,

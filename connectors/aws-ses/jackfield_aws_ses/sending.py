@@ -1,9 +1,15 @@
-"""Sending of a composed message: over another transport, or through SES API v2, as Simple content if that suffices, else as Raw."""
+"""Sending of a composed message: over another transport, or through SES API v2, as Simple content if that suffices, else as Raw.
 
+An endpoint that answers that it has no version 2 gets the message through version 1.
+"""
+
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from jackfield.connector import Sent, Unavailable
+from botocore.exceptions import ClientError
+
+from jackfield.connector import Sent, Unavailable, current_call
 from jackfield_aws import AwsClients
 from jackfield_aws_ses.addresses import Mailbox
 from jackfield_aws_ses.attachments import Attachment
@@ -32,9 +38,41 @@ def send(email: Email, client: AwsClients | Transport) -> str:
     """
     if not isinstance(client, AwsClients):
         return client.send(email)
-    # The inputs were validated, and tests check the output of `request` against the service's model: validating again costs 3 % of a send.
-    mail = client.client("sesv2", email.aws_region, validates=False)
-    return accepted_id(mail.send_email(**request(email, email.composed)))
+    composed = email.composed
+    return sent_by_either(client, email.aws_region, request(email, composed), lambda: _request_of_version_1(email, composed))
+
+
+def sent_by_either(client: AwsClients, region: str | None, parameters: dict[str, Any], of_version_1: Callable[[], dict[str, Any]]) -> str:
+    """Send through version 2, or through version 1 if the endpoint lacks that; return the id assigned by Amazon SES.
+
+    ``parameters`` are those of ``SendEmail``, which were validated; ``of_version_1`` makes those of version 1's ``SendRawEmail``. A 501 is
+    a refusal: an emulator or a proxy that does not implement the operation has sent nothing.
+    """
+    try:
+        # Tests check the parameters against the service's model: validating again costs 3 % of a send.
+        return accepted_id(client.client("sesv2", region, validates=False).send_email(**parameters))
+    except ClientError as error:
+        if error.response["ResponseMetadata"].get("HTTPStatusCode") != HTTPStatus.NOT_IMPLEMENTED:
+            raise
+    call = current_call()
+    if call is not None:
+        call.refused()
+    return accepted_id(client.client("ses", region).send_raw_email(**of_version_1()))
+
+
+def _request_of_version_1(email: Email, composed: Composed) -> dict[str, Any]:
+    message = composed.message
+    recipients = (*message.to, *message.cc, *composed.bcc)
+    return _filled(
+        {
+            "Source": composed.return_path.address if composed.return_path else message.sender.header,
+            "Destinations": [mailbox.address for mailbox in recipients],
+            "RawMessage": {"Data": write_message(message)},
+            "SourceArn": email.identity_arn,
+            "Tags": [{"Name": name, "Value": value} for name, value in composed.tags],
+            "ConfigurationSetName": email.configuration_set_name,
+        }
+    )
 
 
 def accepted_id(answer: Any) -> str:

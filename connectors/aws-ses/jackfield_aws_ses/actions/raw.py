@@ -24,7 +24,7 @@ from jackfield_aws_ses.fields import FILE, AddressList, Mailbox
 from jackfield_aws_ses.mime import MAX_MESSAGE_SIZE
 from jackfield_aws_ses.pacing import SENDING
 from jackfield_aws_ses.provider import Answer, Regional, filled, iam, one_example
-from jackfield_aws_ses.sending import accepted_id
+from jackfield_aws_ses.sending import sent_by_either
 
 _MIME = "From: noreply@example.com\r\nTo: ada@example.com\r\nSubject: Hello\r\n\r\nHello Ada\r\n"
 _LISTS = {"to": "To", "cc": "Cc", "bcc": "Bcc"}
@@ -171,4 +171,10 @@ def send_raw_email(mail: RawEmail, aws: AwsClients) -> RawSent:
             "ConfigurationSetName": mail.configuration_set_name,
         }
     )
-    return RawSent(message_id=accepted_id(aws.client("sesv2", mail.aws_region).send_email(**parameters)))
+    of_version_1 = {
+        "Source": parameters.get("FromEmailAddress"),
+        "Destinations": [mailbox.address for mailbox in (*raw.to, *raw.cc, *raw.bcc)],
+        "RawMessage": {"Data": raw.data},
+        "ConfigurationSetName": mail.configuration_set_name,
+    }
+    return RawSent(message_id=sent_by_either(aws, mail.aws_region, parameters, lambda: filled(of_version_1)))
