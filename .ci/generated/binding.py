@@ -108,6 +108,26 @@ def action() -> Json:
     )
 
 
+def option_source() -> Json:
+    """The member ``http`` of an option source."""
+    return closed(
+        {
+            "action": {**_KEY, "description": "The action that lists the choices: a read of this manifest. Its first pages are fetched."},
+            "inputs": {"type": "object", "description": "Inputs of the action; those of 'dependsOn' are passed on as the form has them."},
+            "items": {**_POINTER, "description": "The choices in the action's output."},
+            "value": {**_POINTER, "description": "The value in a choice."},
+            "label": {"type": "array", "items": _POINTER, "description": "Members of a choice that make its label; left out, its value."},
+            "where": {
+                "type": "object",
+                "additionalProperties": _KEY,
+                "description": "Members that a choice must have: by JSON Pointers, inputs of the form; one that it lacks excludes nothing.",
+            },
+        },
+        ["action", "items", "value"],
+        "How a bound connector finds the choices.",
+    )
+
+
 def _parameter() -> Json:
     return closed(
         {

@@ -229,6 +229,8 @@ def _option_source() -> Json:
             "title": _TITLE,
             "description": _DESCRIPTION,
             "needsConnection": {"type": "boolean", "description": "Whether the choices come from the provider.", "default": False},
+            "dependsOn": {"type": "array", "items": _KEY, "uniqueItems": True, "description": "Inputs that change the choices."},
+            "http": binding.option_source(),
         },
         ["key"],
         "Where a form field's choices come from.",

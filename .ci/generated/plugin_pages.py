@@ -38,7 +38,9 @@ A hook is a function with `@hookimpl` from `jackfield.connector`. It may leave o
 _SOURCES = """# Option sources
 
 An option source lists the choices for a form field: `jackfield options CONNECTOR KEY`, or `POST /v1/connectors/{key}/options/{source}`.
-Sources that query the provider need a connection. An input refers to its source in its schema, as `x-jackfield.options`."""
+Sources that query the provider need a connection. The choices of some depend on other inputs of the form (`dependsOn`), such as the
+repository whose labels they are: pass these as `inputs`, or as `key=value` after `jackfield options CONNECTOR KEY`. An
+input refers to its source in its schema, as `x-jackfield.options`."""
 
 _PACKAGES = """# Packages
 

@@ -456,14 +456,23 @@ class Jackfield(ProcessLocal, SecretHolder):
         about = {"action": DOCTOR, "connection": name, "inputs": dict(inputs or {})}
         return diagnosis(tested, [self.invoke({"connector": key, **about}, caller=caller) for key in keys])
 
-    def options(self, connector: str, source: str, *, connection: str | None = None, caller: Caller = LIBRARY) -> list[dict[str, str]]:
+    def options(
+        self,
+        connector: str,
+        source: str,
+        *,
+        connection: str | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        caller: Caller = LIBRARY,
+    ) -> list[dict[str, str]]:
         """List the choices from an option source. A live source queries the provider over ``connection``, if the rules allow ``caller`` to.
 
-        :raises UnknownConnector: no such connector.
-        :raises UnknownAction: no such option source.
-        :raises JackfieldError: if a live source fails.
+        ``inputs`` are those that a form has so far: the choices of some sources depend on them (a repository's labels).
+
+        :raises UnknownName: no such connector or option source.
+        :raises JackfieldError: if an input is missing, or a live source fails.
         """
-        return choices(self._pipeline, connector, source, connection, caller)
+        return choices(self._pipeline, connector, source, connection, caller, inputs or {})
 
     def search(
         self, words: str, *, connector: str | None = None, effect: str | None = None, tag: str | None = None

@@ -50,11 +50,11 @@ def test_actions_are_found_best_first(client: Client) -> None:
     effects = {item["effect"] for item in client.get("/v1/actions?effect=write").json["items"]}
     assert effects == {"write"}
     assert {item["connector"] for item in client.get("/v1/actions?connector=echo").json["items"]} == {"echo"}
-    whole = client.get("/v1/actions?limit=200").json["items"]
+    whole = client.get("/v1/actions?connector=echo&limit=200").json["items"]
     seen: list[Any] = []
     cursor: str | None = "0"
     while cursor is not None:
-        page = client.get(f"/v1/actions?limit=3&cursor={cursor}").json
+        page = client.get(f"/v1/actions?connector=echo&limit=3&cursor={cursor}").json
         seen += page["items"]
         cursor = page["nextCursor"]
     assert seen == whole
@@ -132,7 +132,8 @@ def test_choices_of_a_form_field(client: Client) -> None:
     assert [item["value"] for item in client.post(path).json["items"]] == ["alto", "bass"]
     assert client.post(path, {}).status == 200
     assert client.post("/v1/connectors/echo/options/vioces").status == 404
-    assert client.post(path, {"more": 1}).status == 400
+    assert client.post(path, {"inputs": {"text": "Hello"}}).status == 200
+    assert client.post(path, {"more": 1}).status == client.post(path, {"inputs": "text"}).status == 400
     assert client.post("/v1/connectors/echo/options/rooms", {"connection": "\ud800"}).status == 400
 
 

@@ -59,7 +59,7 @@ QUESTIONS: dict[str, Callable[[Jackfield], Any]] = {
     "all pages": invoke("list", {"fetchAll": True}),
     "one page": invoke("list", {"nextToken": "2"}),
     "an input that is wrong": invoke("say", {"text": 5}),
-    "live choices": lambda runtime: runtime.options("rich", "rooms", connection="ada"),
+    "live choices": lambda runtime: runtime.options("rich", "rooms", connection="ada", inputs={"floor": 3}),
     "a connection's test": lambda runtime: without_time(runtime.connections.test("ada")),
     "policies": lambda runtime: runtime.connections.policy("ada", principal_arn="me"),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +192,22 @@ def test_options(tmp_path: Path) -> None:
         assert none.value.hint == "It has none."
         with pytest.raises(UnknownConnector, match="did you mean 'plain'"):
             choices(board, "plian", "voices")
+
+
+def test_choices_follow_the_inputs_of_the_form(tmp_path: Path) -> None:
+    """A source whose choices depend on another field is given what the form has so far, and its manifest names that field."""
+    connector = scripted(Script())
+
+    @connector.options("streets", depends_on=["town"])
+    def streets(*, inputs: Mapping[str, Any]) -> list[Option]:
+        """The streets of a town."""
+        return [Option("high", f"High Street, {inputs.get('town', 'nowhere')}")]
+
+    with runtime(tmp_path, connector) as board:
+        assert board.jackfield.options("scripted", "streets", inputs={"town": "Bath"}) == [{"value": "high", "label": "High Street, Bath"}]
+        assert choices(board, "scripted", "streets")[0]["label"] == "High Street, nowhere"
+        sources = board.jackfield.catalog.find("scripted").raw["optionSources"]
+    assert [(row["key"], row["needsConnection"], row["dependsOn"]) for row in sources] == [("streets", False, ["town"])]
 
 
 def test_search(tmp_path: Path) -> None:

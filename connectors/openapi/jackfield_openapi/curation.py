@@ -31,6 +31,17 @@ _TYPE: Json = {
     **dict.fromkeys(_OF_TYPES, _TEXT),
     "fields": {"type": "object", "additionalProperties": {"type": "object"}},
 }
+_SOURCE: Json = {
+    "type": "object",
+    "properties": {
+        "title": _TEXT, "description": _TEXT, "action": _TEXT, "inputs": {"type": "object"}, "dependsOn": _TEXTS, "items": _POINTER,
+        "value": _POINTER, "label": {"type": "array", "items": _POINTER}, "where": {"type": "object", "additionalProperties": _TEXT},
+        "fields": _TEXTS,
+    },
+    "required": ["title", "description", "action", "items", "value", "fields"],
+    "additionalProperties": False,
+}  # fmt: skip
+_OF_SOURCE = ("action", "inputs", "items", "value", "label", "where")
 _JUDGE = jsonschema_rs.Draft202012Validator(
     {
         "properties": {
@@ -38,6 +49,7 @@ _JUDGE = jsonschema_rs.Draft202012Validator(
             "categories": _TEXTS,
             "headers": {"type": "object", "additionalProperties": _TEXT},
             "errors": {"type": "object", "properties": _ERRORS, "additionalProperties": False},
+            "optionSources": {"type": "object", "additionalProperties": _SOURCE},
             "connections": {"type": "object", "additionalProperties": {"type": "object", "properties": _TYPE}},
         }
     }
@@ -85,7 +97,7 @@ def curate(manifest: Json, extension: Any) -> None:
     :raises InvalidInput: if a member of it is not known.
     """
     given = extension if isinstance(extension, dict) else {}
-    unknown = given.keys() - {*_PLAIN, *_OF_REQUESTS, "connections"}
+    unknown = given.keys() - {*_PLAIN, *_OF_REQUESTS, "connections", "optionSources"}
     if unknown:
         raise _refused(f"'x-jackfield' of the document has no member '{min(unknown)}'")
     for name in _PLAIN:
@@ -101,8 +113,37 @@ def curate(manifest: Json, extension: Any) -> None:
         manifest["http"] = requests
     for row in manifest["connectionTypes"]:
         _curate_type(row, given.get("connections", {}).get(row["key"], {}))
+    manifest["optionSources"] = [_source(manifest, key, about) for key, about in given.get("optionSources", {}).items()]
     for action in manifest["actions"]:
         action["examples"] = [_completed(manifest, action["key"], row) for row in action["examples"]]
+
+
+def _source(manifest: Json, key: str, given: Json) -> Json:
+    """Return an option source as the manifest has it, and mark the fields that it is for: inputs by their names, or ``action.input``."""
+    if given["action"] not in {action["key"] for action in manifest["actions"] if action["effect"] == "read"}:
+        raise _refused(f"the option source '{key}' needs an 'action' that reads")
+    unused = set(given["fields"])
+    for action in manifest["actions"]:
+        properties = action["inputs"]["properties"]
+        for name, schema in properties.items():
+            found = {name, f"{action['key']}.{name}"} & set(given["fields"])
+            if found and action["key"] != given["action"]:
+                unused -= found
+                properties[name] = _marked(schema, key)
+    if unused:
+        raise _refused(f"no action has the field '{min(unused)}' of the option source '{key}'")
+    depends_on = {"dependsOn": given["dependsOn"]} if given.get("dependsOn") else {}
+    bound = {name: given[name] for name in _OF_SOURCE if name in given}
+    about = {"title": given["title"], "description": given["description"], "needsConnection": True}
+    return {"key": key, **about, **depends_on, "http": bound}
+
+
+def _marked(schema: Json, source: str) -> Json:
+    """Return the schema of a field with its choices, or of a list with those of its items."""
+    items = schema.get("items")
+    if schema.get("type") == "array" and isinstance(items, dict):
+        return {**schema, "items": _marked(items, source)}
+    return {**schema, "x-jackfield": {**schema.get("x-jackfield", {}), "options": source}}
 
 
 def _judge(errors: Json) -> None:

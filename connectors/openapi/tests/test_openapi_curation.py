@@ -95,3 +95,57 @@ def test_a_slip_in_the_overlay_is_refused(tmp_path: Path, extension: dict[str, A
     """A member, an error or a field that does not exist is named, instead of being ignored."""
     with pytest.raises(InvalidInput):
         generate(tmp_path, _acme(**extension))
+
+
+def _tickets(**source: Any) -> dict[str, Any]:
+    """A document with a list of a board's people, which is the choice of who does a ticket."""
+    people = {"type": "array", "items": {"type": "object"}}
+    board = {"name": "board", "in": "path", "required": True, "schema": {"type": "string"}}
+    listed = operation(
+        operationId="listPeople",
+        parameters=[board, {"name": "page", "in": "query", "schema": {"type": "integer", "default": 1}}, {"name": "size", "in": "query"}],
+        responses={"200": {"description": "", "content": {"application/json": {"schema": people}}}},
+    )
+    ticket = {"title": {"type": "string"}, "owner": {"type": "string"}, "seers": {"type": "array", "items": {"type": "string"}}}
+    made = operation(
+        operationId="createTicket",
+        parameters=[board],
+        requestBody={"content": {"application/json": {"schema": {"type": "object", "properties": ticket}}}},
+    )
+    about = {"title": "People", "description": "Who works on a board.", "action": "listPeople", "items": "/items", "value": "/id"}
+    sources = {"people": {**about, "fields": ["owner", "createTicket.seers"], "dependsOn": ["board"], **source}}
+    components = {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}}
+    paths = {"/boards/{board}/people": {"get": listed}, "/boards/{board}/tickets": {"post": made}}
+    return document(paths, components=components, **{"x-jackfield": {"optionSources": sources}})
+
+
+def test_the_choices_of_a_field_are_a_list_of_the_provider(tmp_path: Path) -> None:
+    """An overlay says which action lists them; inputs that they depend on are passed on, pages are followed, each value is there once."""
+    manifest = generate(tmp_path, _tickets(label=["/name", "/town"], where={"/kind": "title"}, inputs={"size": 2}))
+    fields = next(action for action in manifest["actions"] if action["key"] == "createTicket")["inputs"]["properties"]
+    assert fields["owner"]["x-jackfield"] == fields["seers"]["items"]["x-jackfield"] == {"options": "people"}
+
+    def script(number: int, _request: Any) -> Answer:
+        pages = [[{"id": 7, "name": "Ada", "town": "Bath", "kind": "a"}, {"id": 8, "kind": "b"}], [{"id": 7, "kind": "a"}, {"id": 9}], []]
+        return Answer(pages[min(number, 3) - 1])
+
+    with Provider(script) as provider, installed(tmp_path, manifest, {"token": "t", "server": provider.url}) as jackfield:
+
+        def asked(**inputs: Any) -> list[dict[str, str]]:
+            return jackfield.options("acme", "people", connection="main", inputs=inputs)
+
+        assert asked(board="b/1") == [{"value": "7", "label": "Ada · Bath"}, {"value": "8", "label": "8"}, {"value": "9", "label": "9"}]
+        assert provider.requests[0].path.startswith("/boards/b%2F1/people?")
+        assert all("size=2" in request.path for request in provider.requests)
+        with pytest.raises(InvalidInput) as refused:
+            asked(title="x")
+        assert [detail.path for detail in refused.value.details] == ["/board"]
+
+
+@pytest.mark.parametrize(
+    "slip", [{"action": "createTicket"}, {"action": "nobody"}, {"fields": ["nobody"]}, {"items": "items"}, {"more": 1}]
+)
+def test_a_slip_in_an_option_source_is_refused(tmp_path: Path, slip: dict[str, Any]) -> None:
+    """A source that could never list a choice, or that no field has, is refused when the connector is made."""
+    with pytest.raises(InvalidInput):
+        generate(tmp_path, _tickets(**slip))

@@ -189,14 +189,18 @@ def _search(arguments: Namespace, output: Output) -> int:
 def _declare_options(parser: Parser) -> None:
     parser.add_argument("connector", metavar="CONNECTOR")
     parser.add_argument("source", metavar="SOURCE", help="the option source, such as awsRegions")
+    parser.add_argument("words", nargs="*", metavar="key=value", help="an input that the choices depend on")
     parser.add_argument("--connection", metavar="NAME", help="the connection to query the provider with")
 
 
 def _options(arguments: Namespace, output: Output) -> int:
+    from jackfield.cli.arguments import read_inputs
+    from jackfield.cli.local_files import Files
     from jackfield.cli.session import open_jackfield
 
     with open_jackfield() as jackfield:
-        found = jackfield.options(arguments.connector, arguments.source, connection=arguments.connection)
+        inputs = read_inputs(arguments.words, {}, Files())
+        found = jackfield.options(arguments.connector, arguments.source, connection=arguments.connection, inputs=inputs)
     output.rows(found, ("value", "label"))
     return 0
 

@@ -47,13 +47,23 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class OptionSource:
-    """Source of a form field's choices. ``takes_client`` is True if the function queries the provider."""
+    """Source of a form field's choices.
+
+    ``takes_client`` is True if the function queries the provider, ``takes_inputs`` if its parameter ``inputs`` takes what the form has so
+    far; ``depends_on`` names the inputs that change the choices.
+    """
 
     key: str
     title: str
     description: str
     function: Callable[..., Iterable[Option]]
     takes_client: bool
+    takes_inputs: bool = False
+    depends_on: tuple[str, ...] = ()
+
+    def choices(self, client: Any = None, inputs: Mapping[str, Any] | None = None) -> list[Option]:
+        """Return the choices; whatever the function raises is raised."""
+        return [*self.function(*([client] if self.takes_client else []), **({"inputs": inputs or {}} if self.takes_inputs else {}))]
 
 
 def _one(_inputs: Any) -> float:
@@ -317,13 +327,16 @@ class Connector:
 
         return declare
 
-    def options(self, key: str, *, title: str | None = None) -> Callable[[F], F]:
-        """Declare the decorated function as an option source. It returns Options, and takes the open client if it needs one."""
+    def options(self, key: str, *, title: str | None = None, depends_on: Sequence[str] = ()) -> Callable[[F], F]:
+        """Declare the decorated function as an option source. It returns Options, and takes the open client if it needs one.
+
+        A parameter ``inputs`` takes the values that the form has so far; ``depends_on`` names those that change the choices.
+        """
 
         def declare(function: F) -> F:
-            takes_client = bool(inspect.signature(function).parameters)
-            description = inspect.getdoc(function) or ""
-            self.option_sources[key] = OptionSource(key, title or spelt_out(key), description, function, takes_client)
+            taken = inspect.signature(function).parameters.keys()
+            about = (title or spelt_out(key), inspect.getdoc(function) or "")
+            self.option_sources[key] = OptionSource(key, *about, function, bool(taken - {"inputs"}), "inputs" in taken, tuple(depends_on))
             return function
 
         return declare

@@ -148,4 +148,5 @@ def _option_source(source: OptionSource) -> dict[str, Any]:
         "title": source.title,
         "description": source.description,
         "needsConnection": source.takes_client,
+        **({"dependsOn": list(source.depends_on)} if source.depends_on else {}),
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from jackfield.access import seen_catalog
 from jackfield.clock import Deadline
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from jackfield.access.workspace_access import Caller
     from jackfield.catalog import Catalog
     from jackfield.connections.named_connection import NamedConnection
-    from jackfield.connector.declare import OptionSource
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.manifest import Manifest
     from jackfield.pipe.invoke import Pipeline
@@ -28,8 +28,13 @@ _SECONDS = 30.0
 """Timeout in seconds of a live source; a person is waiting in front of a form."""
 
 
-def choices(stages: Pipeline, connector_key: str, source: str, connection: str | None, caller: Caller) -> list[dict[str, str]]:
-    """Return the choices of the option source for ``caller``. A source that queries the provider uses ``connection``.
+def choices(
+    stages: Pipeline, connector_key: str, source: str, connection: str | None, caller: Caller, inputs: Mapping[str, Any]
+) -> list[dict[str, str]]:
+    """Return the choices of the option source for ``caller``. A source that queries the provider uses ``connection``; ``inputs`` are the
+    values that the form has so far.
+
+    :raises InvalidInput: if the choices depend on an input that is missing.
 
     :raises UnknownConnector: if there is no such connector, or the rules hide it from the caller.
     :raises UnknownAction: if there is no such option source.
@@ -50,14 +55,14 @@ def choices(stages: Pipeline, connector_key: str, source: str, connection: str |
         raise UnknownAction(f"'{manifest.key}' has no option source '{source[:80]}'{tail}", hint=hint)
     if not found.takes_client:
         with entered(_call(stages)):
-            return [option.to_json() for option in found.function()]
+            return [option.to_json() for option in found.choices(inputs=inputs)]
     if connection is None:
         fault = Detail("/connection", f"the option source '{source}' queries the provider and needs a connection", "required")
         raise InvalidInvocation(fault.message, details=[fault], hint="Name a connection.")
     authorizer.require(wish)
     known = stages.known
     stored = seen_connection(known, connection, manifest, authorizer)
-    return _live(stages, manifest, connector, found, stored)
+    return _live(stages, manifest, connector, stored, lambda client: [option.to_json() for option in found.choices(client, inputs)])
 
 
 def _manifest(catalog: Catalog, key: str, authorizer: Authorizer, wish: Request) -> Manifest:
@@ -75,14 +80,18 @@ def _call(stages: Pipeline) -> Call:
 
 
 def _live(
-    stages: Pipeline, manifest: Manifest, connector: LoadedConnector, found: OptionSource, stored: NamedConnection
+    stages: Pipeline,
+    manifest: Manifest,
+    connector: LoadedConnector,
+    stored: NamedConnection,
+    listed: Callable[[Any], list[dict[str, str]]],
 ) -> list[dict[str, str]]:
     target = stages.plans.targets.find(stored, manifest)
     opening = stages.plans.opener.find(target, manifest, connector)
     call = _call(stages)
     with entered(call):
         client = attempt_foreign(opening.client, call)
-        options = client if isinstance(client, Raised) else attempt_foreign(lambda: [option.to_json() for option in found.function(client)])
+        options = client if isinstance(client, Raised) else attempt_foreign(lambda: listed(client))
     if not isinstance(options, Raised):
         return options
     if isinstance(options.error, JackfieldError):

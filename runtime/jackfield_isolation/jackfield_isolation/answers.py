@@ -166,7 +166,7 @@ class _Question:
     def options(self) -> list[Option]:
         """Return the choices of a source."""
         source = self._connector.option_sources[self._given[0]]
-        return [*(source.function(self.client()) if source.takes_client else source.function())]
+        return source.choices(self.client() if source.takes_client else None, self._given[1])
 
     def open(self) -> None:
         """Open the connection, and keep what its type caches."""

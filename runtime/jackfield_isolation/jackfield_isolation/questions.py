@@ -125,7 +125,7 @@ REVOKE = Question("revoke")
 NEEDED = Question("needed_permissions", list[str], answer=_many(str, _MOST_OPTIONS))
 POLICIES = Question("policies", list[str], str | None, JsonObject, answer=JsonObject)
 # of the connector
-OPTIONS = Question("options", str, answer=_many(Option, _MOST_OPTIONS))
+OPTIONS = Question("options", str, JsonObject, answer=_many(Option, _MOST_OPTIONS))
 EXTRA_TEST = Question("extra_test", int, answer=_STEPS)
 DOCUMENTS = Question("documents", int, JsonObject, answer=JsonObject)
 

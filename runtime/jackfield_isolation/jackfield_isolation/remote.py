@@ -267,12 +267,12 @@ def _budget(action: str, key: str) -> Budget:
 def _source(connector: RemoteConnector, channel: Channel, key: str, *, takes_client: bool) -> OptionSource:
     about: Mapping[str, Any] = next((row for row in connector.describe().get("optionSources", ()) if row.get("key") == key), {})
 
-    def choices(client: RemoteClient | None = None) -> list[Option]:
+    def choices(client: RemoteClient | None = None, *, inputs: Mapping[str, Any]) -> list[Option]:
         asking = channel if client is None else client
-        found: list[Option] = asking.ask(questions.OPTIONS, key, call=current_call())
+        found: list[Option] = asking.ask(questions.OPTIONS, key, inputs, call=current_call())
         return found
 
-    return OptionSource(key, str(about.get("title", key)), str(about.get("description", "")), choices, takes_client)
+    return OptionSource(key, str(about.get("title", key)), str(about.get("description", "")), choices, takes_client, takes_inputs=True)
 
 
 def _extra_test(number: int, client: RemoteClient, context: OpenContext) -> Sequence[Step | Account]:

@@ -195,10 +195,10 @@ def list_items(query: Query, _client: Client) -> Page:
     return Page(items=(f"item {start}",), next_token=str(start + 1) if start < 3 else None)
 
 
-@connector.options("rooms")
-def rooms(client: Client) -> list[Option]:
-    """The rooms of somebody."""
-    return [Option("hall", f"Hall of {client.name}")]
+@connector.options("rooms", depends_on=["floor"])
+def rooms(client: Client, inputs: Mapping[str, Any]) -> list[Option]:
+    """The rooms of somebody, on a floor."""
+    return [Option("hall", f"Hall of {client.name}{inputs.get('floor', '')}")]
 
 
 @connector.test(permissions={"rich": ["a:test"]})

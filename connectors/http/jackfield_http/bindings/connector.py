@@ -15,6 +15,7 @@ from jackfield_http.aws_errors import AWS_HTTP_ERRORS
 from jackfield_http.bindings.account import ACCOUNTS, BoundAccount
 from jackfield_http.bindings.connection import BoundClient, BoundConnection
 from jackfield_http.bindings.error_rows import errors_of, failing
+from jackfield_http.bindings.options import Listing, choices_of
 from jackfield_http.bindings.requests import Files, Request, request_of
 from jackfield_http.bindings.responses import BoundOutput, body_of, is_address, next_page
 from jackfield_http.client import HttpClient
@@ -63,6 +64,15 @@ class BoundConnector(DescribedConnector):
         super().__init__(
             manifest, [_connection_type(kind, manifest) for kind in manifest["connectionTypes"]], lambda key: _action(find(key))
         )
+        for source in manifest.get("optionSources", ()):
+            if "http" in source:
+                about = {"title": source.get("title"), "depends_on": source.get("dependsOn", ())}
+                self.options(source["key"], **about)(choices_of(source, self._listing))
+
+    def _listing(self, key: str) -> Listing:
+        """Return what fetches the pages of a list for an option source."""
+        action = self.actions[key]
+        return Listing(lambda client, inputs: action.function(BoundInputs.model_validate(inputs), client).model_dump(), action.pagination)
 
 
 def _connection_type(row: Json, manifest: Json) -> type[BoundConnection]:

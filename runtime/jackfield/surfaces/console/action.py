@@ -69,6 +69,7 @@ def action_form(
 ) -> Markup:
     """Build the form; ``begin`` holds its initial values, ``choices`` the connections that can serve the action."""
     schema = form_schema(action.inputs)
+    depends = {row["key"]: row["dependsOn"] for row in request.manifest().raw.get("optionSources", ()) if "dependsOn" in row}
     runs = request.may("invoke")
     buttons = [
         h.button(
@@ -90,6 +91,7 @@ def action_form(
         h.div(
             id="inputs", class_="editor", role="group", aria_labelledby="inputs-title", data_form="inputs", data_schema=json.dumps(schema),
             data_value=json.dumps(begin.get("inputs", {})), data_options=f"/connectors/{request.path('key')}/options/",
+            data_depends=json.dumps(depends),
         ),
         _settings(),
         h.div(buttons, class_="actions"),
@@ -216,13 +218,15 @@ def code(request: PageRequest) -> Response:
 
 
 def options(request: PageRequest) -> Response:
-    """``GET /connectors/{key}/options/{source}?connection=``: choices for a field, as JSON. Only the scope ``invoke`` queries providers."""
+    """``GET /connectors/{key}/options/{source}?connection=&inputs=``: choices for a field, as JSON. Only the scope ``invoke`` queries
+    providers. ``inputs`` is the JSON of those that the form has so far."""
     request.require("read")
     connection = request.query.get("connection") if request.may("invoke") else None
     try:
-        found = request.runtime.options(
-            request.path("key"), request.path("source"), connection=connection or None, caller=request.identity.caller
-        )
+        inputs = decode(request.query.get("inputs", "{}"))
+        given = inputs if isinstance(inputs, dict) else {}
+        asked = request.path("key"), request.path("source")
+        found = request.runtime.options(*asked, connection=connection or None, inputs=given, caller=request.identity.caller)
     except JackfieldError as error:
         return answer({"items": [], "message": error.message}, 404 if error.http_status == 404 else 200)
     return answer({"items": found[:_CHOICES]})

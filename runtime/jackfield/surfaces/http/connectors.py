@@ -58,13 +58,13 @@ async def schema(request: Request, server: ServerContext, identity: Identity) ->
 
 async def options(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/connectors/{key}/options/{source}``: the options of a form field; ``{"connection": name}`` queries the provider
-    through that connection."""
+    through that connection, ``{"inputs": {…}}`` are the values that the form has so far."""
     key, source = request.path_params["key"], request.path_params["source"]
-    connection = await _connection(request)
+    connection, inputs = await _asked(request)
     if connection is not None:
         identity.require("invoke")  # the option source may call the provider with the connection's credentials
     runtime = server.runtime(identity.workspace)
-    found = await server.slowly(lambda: runtime.options(key, source, connection=connection, caller=identity.caller))
+    found = await server.slowly(lambda: runtime.options(key, source, connection=connection, inputs=inputs, caller=identity.caller))
     return answer({"items": found, "nextCursor": None})
 
 
@@ -82,18 +82,15 @@ async def actions(request: Request, server: ServerContext, identity: Identity) -
     return answer({"items": [row.to_json() for row in rows], "nextCursor": None if end is None else str(end)})
 
 
-async def _connection(request: Request) -> str | None:
+async def _asked(request: Request) -> tuple[str | None, dict[str, Any]]:
     text = await read_body(request, _LARGEST)
     body = await decoded(text, request) if text.strip() else {}
-    connection = body.get("connection") if isinstance(body, dict) else None
-    if (
-        not isinstance(body, dict)
-        or body.keys() - {"connection"}
-        or not isinstance(connection, str | None)
-        or not storable(connection or "")
-    ):
-        raise Problem(400, 'the body must be empty or {"connection": name}')
-    return connection
+    given = body if isinstance(body, dict) else {"": body}
+    connection, inputs = given.get("connection"), given.get("inputs", {})
+    fits = isinstance(connection, str | None) and storable(connection or "") and isinstance(inputs, dict)
+    if not fits or given.keys() - {"connection", "inputs"}:
+        raise Problem(400, 'the body must be empty or {"connection": name, "inputs": {…}}, each of which may be left out')
+    return connection, inputs
 
 
 async def manifest_of(request: Request, server: ServerContext, identity: Identity) -> Manifest:

@@ -257,7 +257,7 @@ _OTHERS: dict[str, Json] = {
     ),
     "Token": _closed(tuple(_TOKEN), {**_TOKEN, "problem": _STRING}),
     "CreatedToken": _closed(("token", *_TOKEN), {"token": {"type": "string", "description": "Shown once."}, **_TOKEN}),
-    "OptionsOver": _object((), connection=_NULLABLE),
+    "OptionsOver": _object((), connection=_NULLABLE, inputs={"type": "object", "description": "The values that the form has so far."}),
     "QueueStats": _object(
         ("queued", "delayed", "released", "running", "dead", "oldestSeconds"),
         queued={"type": "integer", "description": "Waiting for a worker, and due."},

@@ -313,7 +313,7 @@ def _names_keep_to_form(subject: Subject) -> Iterator[str]:
 
 
 def _values_of(source: OptionSource) -> list[str]:
-    return [option.value for option in source.function()]
+    return [option.value for option in source.choices()]
 
 
 def _option_sources_answer(subject: Subject) -> Iterator[str]:

@@ -63,17 +63,22 @@
     [...list.querySelectorAll("li[data-pointer]")].forEach((item, number) => showFault(form, holder, item, number));
   };
 
-  /** Load the choices of the fields; choices from the provider use the selected connection. */
+  /** Load the choices of the fields; choices from the provider use the selected connection and the inputs that they depend on. */
   const fillOptions = async (holder) => {
     const asked = new Map();
     const chosen = holder.closest("form").querySelector("#connection")?.value;
-    const over = chosen ? `?connection=${encodeURIComponent(chosen)}` : "";
-    holder.dataset.optionsOver = over;
+    const depends = JSON.parse(holder.dataset.depends || "{}");
+    const inputs = collected(holder);
     for (const list of holder.querySelectorAll("datalist[data-source]")) {
-      const address = holder.dataset.options + encodeURIComponent(list.dataset.source) + over;
+      const needed = (depends[list.dataset.source] || []).filter((name) => inputs[name] !== undefined);
+      const query = new URLSearchParams(chosen ? { connection: chosen } : {});
+      if (needed.length) query.set("inputs", JSON.stringify(Object.fromEntries(needed.map((name) => [name, inputs[name]]))));
+      const address = `${holder.dataset.options}${encodeURIComponent(list.dataset.source)}?${query}`;
+      if (list.dataset.address === address) continue;
+      list.dataset.address = address;
       if (!asked.has(address)) asked.set(address, fetch(address).then((answer) => answer.json()).catch(() => ({})));
       const { items = [] } = await asked.get(address);
-      if (holder.dataset.optionsOver !== over) return; // another connection was selected meanwhile
+      if (list.dataset.address !== address) continue; // another connection or input was selected meanwhile
       list.replaceChildren(...items.map(({ value, label, title }) => {
         const option = document.createElement("option");
         option.value = value;
@@ -129,6 +134,7 @@
       const code = document.getElementById("code");
       if (code && form.id === "run") htmx.trigger(code, "refresh");
     }, 250);
+    const choose = later(() => fillOptions(holder), 400);
     holder.editor = new JSONEditor(holder, { ...OPTIONS, schema, form_name_root: holder.dataset.form, startval: JSON.parse(holder.dataset.value) });
     holder.editor.on("ready", () => {
       showBrought(holder, schema);
@@ -138,6 +144,7 @@
     holder.editor.on("change", () => {
       write(form, holder);
       refresh();
+      choose();
     });
     form.addEventListener("input", () => {
       if (!holder.editor.ready) return;

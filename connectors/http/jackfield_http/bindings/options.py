@@ -1,0 +1,62 @@
+"""Option sources of bound connectors: the choices of a form field are the items of a list that an action fetches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from jackfield.connector import Option, Pagination
+from jackfield.dataclass import dataclass
+from jackfield_http.bindings.styles import text
+from jackfield_http.pointers import find
+
+MOST_CHOICES = 1000
+"""Choices of one source; a longer list is cut."""
+_MOST_PAGES = 10
+_BETWEEN = " · "
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Action that lists choices: ``fetch`` returns a page for an open client and inputs."""
+
+    fetch: Callable[[Any, dict[str, Any]], Json]
+    pagination: Pagination | None
+
+    def pages(self, client: Any, inputs: dict[str, Any]) -> Iterator[Json]:
+        """Yield the first pages of the list."""
+        for _ in range(_MOST_PAGES):
+            page = self.fetch(client, inputs)
+            yield page
+            following = None if self.pagination is None else self.pagination.following(page)
+            if following is None:
+                return
+            inputs = {**inputs, **following}
+
+
+def choices_of(row: Json, listing: Callable[[str], Listing]) -> Callable[..., list[Option]]:
+    """Return the function of the option source that a manifest describes; ``listing`` finds the action that lists its choices."""
+    about, depends_on = row["http"], tuple(row.get("dependsOn", ()))
+    wanted: Mapping[str, str] = about.get("where", {})
+
+    def choices(client: Any, *, inputs: Json) -> list[Option]:
+        passed = {name: inputs[name] for name in depends_on if name not in wanted.values() and inputs.get(name) not in (None, "")}
+        found: dict[str, Option] = {}
+        for page in listing(about["action"]).pages(client, {**about.get("inputs", {}), **passed}):
+            for item in find(page, about["items"]) or ():
+                value = find(item, about["value"])
+                if value is not None and all(inputs.get(name) in (None, "", find(item, place)) for place, name in wanted.items()):
+                    found.setdefault(text(value), Option(text(value), _label(item, about) or text(value)))
+            if len(found) >= MOST_CHOICES:
+                break
+        return [*found.values()][:MOST_CHOICES]
+
+    choices.__doc__ = row.get("description", "")
+    return choices
+
+
+def _label(item: Any, about: Json) -> str:
+    parts = [text(part) for place in about.get("label", ()) if (part := find(item, place)) not in (None, "", [])]
+    return _BETWEEN.join(dict.fromkeys(parts))
