@@ -122,6 +122,62 @@ def test_refused(word: str, said: str) -> None:
     assert caught.value.message == said
 
 
+NESTED: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "a.b": {"type": "string"},
+        "a": {"type": "object", "properties": {"b": {"type": "string"}, "c": {"$ref": "#/$defs/C"}}},
+        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+        "free": {},
+        "body": {"anyOf": [{"$ref": "#/$defs/C"}, {"type": "null"}]},
+    },
+    "additionalProperties": False,
+    "$defs": {
+        "C": {"type": "object", "properties": {"list": {"type": "array", "items": {}}, "d.e": {}, "file": FILE, "c": {"$ref": "#/$defs/C"}}}
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "inputs"),
+    [
+        (["a.c.list=x"], {"a": {"c": {"list": ["x"]}}}),
+        (["a.c.list=x", "a.c.list=y", "id=1"], {"a": {"c": {"list": ["x", "y"]}}, "id": "1"}),
+        (["a.c.c.c.list:=[1]"], {"a": {"c": {"c": {"c": {"list": [1]}}}}}),
+        (["a.b=x"], {"a.b": "x"}),
+        (["a.b=x", "a.c.list=y"], {"a.b": "x", "a": {"c": {"list": ["y"]}}}),
+        (["a.c.d.e=x"], {"a": {"c": {"d.e": "x"}}}),
+        (["labels.app.kubernetes.io/name=x", "labels.b=y"], {"labels": {"app.kubernetes.io/name": "x", "b": "y"}}),
+        (["free.x.y:=true"], {"free": {"x": {"y": True}}}),
+        (["body.list=x"], {"body": {"list": ["x"]}}),
+        (["bodi.list=x"], {"bodi": {"list": "x"}}),
+        (["a.=x", ".a=y", "id..x=z"], {"a.": "x", ".a": "y", "id..x": "z"}),
+    ],
+)
+def test_names_with_dots_lead_to_members(words: list[str], inputs: dict[str, Any]) -> None:
+    """`a.b=x` is a member of `a`, unless an input, a member or a key of a map is called so."""
+    assert read(*words, schema=NESTED) == inputs
+
+
+@pytest.mark.parametrize("words", [["a:={}", "a.c.list=x"], ["a.c.list=x", "a.c:={}"], ["id=x", "id.y=z"]])
+def test_an_input_is_given_whole_or_by_its_members(words: list[str]) -> None:
+    """Both together are refused: nobody could say which one is meant."""
+    with pytest.raises(InvalidInvocation, match=r"is given whole and also by its member '(a\.c\.list|id\.y)'"):
+        read(*words, schema=NESTED)
+
+
+def test_members_override_those_of_a_file(tmp_path: Path) -> None:
+    """A member changes one value of the inputs in `--inputs`, an input all of it; files are read for members, too."""
+    base = {"a": {"c": {"list": [1], "d.e": 2}}, "labels": {"x": "y"}, "id": "1"}
+    (tmp_path / "x.png").write_bytes(b"\x89")
+    words = ["a.c.list=x", f"a.c.file=@{tmp_path}/x.png", 'labels:={"z": "z"}', "id.y=z"]
+    found = read_inputs(words, NESTED, Files(), base)
+    file = {"data": "iQ==", "contentType": "image/png"}
+    assert found == {"a": {"c": {"list": ["x"], "d.e": 2, "file": file}}, "labels": {"z": "z"}, "id": {"y": "z"}}
+    assert base["a"] == {"c": {"list": [1], "d.e": 2}}
+
+
 def test_text_from_a_file(tmp_path: Path) -> None:
     """``key=@file`` is the file's text in UTF-8, without a byte order mark."""
     (tmp_path / "body.txt").write_bytes("\ufeffGrüße\n".encode())

@@ -1,4 +1,4 @@
-"""Inputs on the command line: ``key=value``, ``key:=JSON``, ``key=@file``, ``key:=@file.json``; repeated for lists.
+"""Inputs on the command line: ``key=value``, ``key:=JSON``, ``key=@file``, ``key:=@file.json``; repeated for lists, with dots for members.
 
 A value that starts with ``@`` itself is written ``@@…``; ``@-`` is stdin.
 """
@@ -11,39 +11,44 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from jackfield.cli.input_paths import Path, combined, path_of, schema_at
 from jackfield.cli.local_files import STDIN, Files
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import decode
-from jackfield.json_tools.pointers import child
+from jackfield.json_tools.pointers import pointer
 from jackfield.json_tools.walk import nodes
 
 _FORMS = "Write key=value, key:=JSON or key=@file."
+_NONE: Mapping[str, Any] = {}
 
 
-def read_inputs(words: Iterable[str], schema: Mapping[str, Any], files: Files) -> dict[str, Any]:
-    """Parse ``words`` into the inputs of an action; ``schema`` decides how files and repeated words are combined.
+def read_inputs(words: Iterable[str], schema: Mapping[str, Any], files: Files, base: Mapping[str, Any] = _NONE) -> dict[str, Any]:
+    """Parse ``words`` into the inputs of an action; ``schema`` decides what names with dots mean, and how files and repeated words are
+    combined. ``base`` has inputs that the words override.
 
-    :raises InvalidInvocation: for a malformed word, and for a file that cannot be read or that its input does not take.
+    :raises InvalidInvocation: for a malformed word, a file that cannot be read or that its input does not take, and an input that is given
+        whole and by its members.
     """
-    given: dict[str, list[Any]] = {}
+    given: dict[Path, list[Any]] = {}
     for word in words:
-        name, value = _read(word, schema, files)
-        given.setdefault(name, []).append(value)
-    return {name: _joined(name, values, _property(schema, name)) for name, values in given.items()}
+        path, value = _read(word, schema, files)
+        given.setdefault(path, []).append(value)
+    return combined({path: _joined(".".join(path), values, schema_at(path, schema)) for path, values in given.items()}, base)
 
 
-def _read(word: str, schema: Mapping[str, Any], files: Files) -> tuple[str, Any]:
+def _read(word: str, schema: Mapping[str, Any], files: Files) -> tuple[Path, Any]:
     left, equals, value = word.partition("=")
     as_json = left.endswith(":")
     name = left.removesuffix(":")
     if not equals or not name:
         raise InvalidInvocation(f"'{word[:80]}' is not an input", hint=_FORMS)
-    at = child("/inputs", name)
+    path = path_of(name, schema)
+    at = pointer("inputs", *path)
     if as_json:
-        return name, _json(value, name, at, files)
+        return path, _json(value, name, at, files)
     if value.startswith("@@") or not value.startswith("@"):
-        return name, value.removeprefix("@") if value.startswith("@@") else value
-    return name, _file(value[1:], name, at, _property(schema, name), files)
+        return path, value.removeprefix("@") if value.startswith("@@") else value
+    return path, _file(value[1:], name, at, schema_at(path, schema), files)
 
 
 def _json(value: str, name: str, at: str, files: Files) -> Any:
@@ -91,12 +96,6 @@ def _merged(name: str, values: list[dict[str, Any]]) -> dict[str, Any]:
                 raise InvalidInvocation(message, hint="Rename one, or send them with --inputs as [{key, value}].")
             merged[key] = content
     return merged
-
-
-def _property(schema: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    properties = schema.get("properties")
-    found = properties.get(name) if isinstance(properties, dict) else None
-    return found if isinstance(found, dict) else {}
 
 
 Kind = Literal["map", "array", "file", "text"]

@@ -36,7 +36,7 @@ def _declare(parser: Parser) -> None:
     parser.usage = "jackfield invoke CONNECTOR ACTION [key=value …] [options]\n       jackfield invoke --file FILE [--lines] [options]"
     parser.add_argument("connector", nargs="?", metavar="CONNECTOR", help="such as aws-ses")
     parser.add_argument("action", nargs="?", metavar="ACTION", help="such as sendEmail")
-    parser.add_argument("words", nargs="*", metavar="key=value", help="an input; also key:=JSON and key=@file; repeat a key for a list")
+    parser.add_argument("words", nargs="*", metavar="key=value", help="an input; also a.b=value, key:=JSON, key=@file; repeat for a list")
     parser.add_argument("--connection", metavar="NAME", help="the connection to use")
     parser.add_argument("--inputs", metavar="FILE", help="inputs from a JSON or YAML file ('-' = stdin); key=value overrides them")
     parser.add_argument("--idempotency-key", metavar="KEY", help="run at most once under this key")
@@ -112,7 +112,7 @@ def _invocation(arguments: Namespace, catalog: Catalog) -> dict[str, Any]:
 
         files = Files()
         given = read_inputs_file(arguments.inputs, files) if arguments.inputs is not None else {}
-        invocation["inputs"] = {**given, **read_inputs(arguments.words, schema, files)}
+        invocation["inputs"] = read_inputs(arguments.words, schema, files, given)
     return invocation | _changes(arguments)
 
 
