@@ -211,6 +211,60 @@ def test_unknown_names_are_suggested_from_branches_and_references() -> None:
     ]
 
 
+_BODY: dict[str, Any] = {
+    "type": "object", "required": ["channel"], "additionalProperties": False,
+    "properties": {"channel": {"type": "string"}, "text": {"type": "string"}, "deep": {"$ref": "#/$defs/Deep"}},
+}  # fmt: skip
+_NESTED: dict[str, Any] = {
+    "type": "object", "required": ["body"], "additionalProperties": False, "properties": {"body": {"$ref": "#/$defs/Body"}},
+    "$defs": {"Body": _BODY, "Deep": {"type": "object", "properties": {"far": {}, "text": {}, "again": {"$ref": "#/$defs/Deep"}}}},
+}  # fmt: skip
+
+
+def test_a_name_that_belongs_elsewhere_is_shown_its_place() -> None:
+    """An input that is a member of another one says so, and a missing object names what it must have, at its place."""
+    found = compile_schema(_NESTED).check({"channel": "C1", "text": "x", "far": 1, "chanel": 2})
+    assert [(detail.path, detail.message) for detail in found.details] == [
+        ("/channel", "'channel' is in 'body'; write body.channel"),
+        ("/text", "'text' is in 'body'; write body.text"),
+        ("/far", "'far' is in 'body.deep'; write body.deep.far"),
+        ("/chanel", "'chanel' is not an input"),
+        ("/body/channel", "'channel' is missing"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("schema", "paths"),
+    [
+        ({"type": "object", "required": ["b", "c"], "properties": {"b": {"type": "string"}, "c": {"type": "object"}}}, ["/a/b", "/a/c"]),
+        ({"type": "object", "required": ["b"], "properties": {"b": {"default": 1}}}, ["/a"]),
+        ({"type": "object", "required": ["b"]}, ["/a"]),
+        ({"type": "object", "properties": {"b": {}}}, ["/a"]),
+        ({"type": ["object", "null"], "required": ["b"], "properties": {"b": {}}}, ["/a"]),
+        ({"type": "object", "required": ["b"], "properties": {"b": {"$ref": "#/properties/a"}}}, ["/a/b/b/b/b/b"]),
+        ({"type": "object", "required": list("bcdefghijklmnopqrstuvwxyz"), "properties": {n: {} for n in "bcdefghijklmnopqrstuvwxyz"}}, 20),
+        (True, ["/a"]),
+    ],
+)
+def test_a_missing_object_names_what_it_must_have(schema: Any, paths: Any) -> None:
+    """The fault is at the members to give, at most 20 and four levels down; at the object itself if it may be empty or another value."""
+    details = compile_schema({"type": "object", "required": ["a"], "properties": {"a": schema}}).judge({})
+    found = [detail.path for detail in details]
+    assert (found if isinstance(paths, list) else len(found)) == paths
+    assert {detail.message for detail in details} == {f"'{path[-1]}' is missing" for path in found}
+
+
+def test_a_name_of_many_places_is_not_shown_any() -> None:
+    """With two places both are named; with four none is, since one of them would be a guess."""
+    inner = {"type": "object", "properties": {"enabled": {}}}
+    for names, message in (
+        ("xy", "'enabled' is in 'x' and in 'y'; write x.enabled, for instance"),
+        ("wxyz", "'enabled' is not an input"),
+    ):
+        schema = {"properties": dict.fromkeys(names, inner), "additionalProperties": False}
+        assert [detail.message for detail in compile_schema(schema).judge({"enabled": 1})] == [message]
+
+
 def test_long_values_and_names_are_cut() -> None:
     """At most 60 characters of a value and 80 of a name are shown, and nothing of a string longer than 200."""
     compiled = compile_schema({"properties": {"v": {"const": 1}, "w": {"const": 1}}, "additionalProperties": False})

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from jackfield.errors import Detail, nearest
 from jackfield.json_tools.patterns import SLOW, slow_is_spent, sorted_pattern
-from jackfield.json_tools.pointers import MAX_NAME, child, cut, shown
+from jackfield.json_tools.pointers import MAX_NAME, child, cut, pointer, shown
 from jackfield.schema.engine import names_rule
 from jackfield.schema.explain import Budget, Explainer
 from jackfield.schema.facts import described, described_each, types_of
 from jackfield.schema.formats import FORMATS, JUDGED_HERE
 from jackfield.schema.json_types import first_twins, is_same, kind_of, type_words, value_word
-from jackfield.schema.wording import count, either, listed, name_of, one_of, quote
+from jackfield.schema.nesting import homes, missing_leaves, parts_of
+from jackfield.schema.wording import count, either, escaped, listed, name_of, one_of, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -139,6 +140,8 @@ _PART = 100
 """Estimated bytes that the engine uses for a number, a name, or an array."""
 MAX_PATTERN = 200
 """Longest pattern that a message shows whole."""
+MAX_HOMES = 3
+"""Maximum number of objects that are named as places of a member."""
 MAX_SUGGESTED = 20
 """Maximum unknown names of one object for which a similar known name is searched."""
 
@@ -299,10 +302,11 @@ def _contains(scope: Explainer, fault: Fault) -> Iterator[Detail]:
     yield Detail(shown(fault.path), words, "maxContains" if most else "contains")
 
 
-def _required(_scope: Explainer, fault: Fault) -> Iterator[Detail]:
-    """Explain each missing member, at its own name."""
+def _required(scope: Explainer, fault: Fault) -> Iterator[Detail]:
+    """Explain each missing member, at its own name; of an object that is missing, those that it must have."""
     name = fault.error.kind.property
-    yield Detail(shown(child(fault.path, name)), f"{name_of(name)} is missing", "required")
+    for steps in missing_leaves(scope.facts, fault.node.get("properties", {}).get(name, True), (name,)):
+        yield Detail(shown(fault.path + pointer(*steps)), f"{name_of(steps[-1])} is missing", "required")
 
 
 def _dependent(_scope: Explainer, fault: Fault) -> Iterator[Detail]:
@@ -337,25 +341,26 @@ def _unknown(scope: Explainer, fault: Fault, names: Iterable[str]) -> Iterator[D
     noun = "a member of this object"
     if not fault.path:
         noun = f"{'an' if scope.facts.noun[:1] in 'aeiou' else 'a'} {scope.facts.noun}"
-    known = _known_names(scope.facts, fault.node)
+    known = dict.fromkeys(name for part in parts_of(scope.facts, fault.node) for name in part.get("properties", ()))
     for number, name in enumerate(names):
-        near = nearest(name, known) if number < MAX_SUGGESTED and len(name) <= MAX_NAME else None
-        hint = f"; did you mean {name_of(near)}?" if near else ""
-        yield Detail(shown(child(fault.path, cut(name))), f"{name_of(name)} is not {noun}{hint}", fault.keyword)
+        message = f"{name_of(name)} is not {noun}"
+        if number < MAX_SUGGESTED and len(name) <= MAX_NAME:
+            message = _elsewhere(scope.facts, fault, name) or f"{message}{_suggestion(name, known)}"
+        yield Detail(shown(child(fault.path, cut(name))), message, fault.keyword)
 
 
-def _known_names(facts: SchemaFacts, node: Mapping[str, Json]) -> tuple[str, ...]:
-    names: dict[str, None] = {}
-    waiting: list[Node] = [node]
-    seen: set[int] = set()
-    while waiting:
-        part = waiting.pop()
-        if not isinstance(part, bool) and id(part) not in seen:
-            seen.add(id(part))
-            names.update(dict.fromkeys(part.get("properties", ())))
-            subs = [*facts.references(part), *(sub for keyword in ("allOf", "anyOf", "oneOf") for sub in part.get(keyword, ()))]
-            waiting += subs[::-1]
-    return tuple(names)
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    near = nearest(name, known)
+    return f"; did you mean {name_of(near)}?" if near else ""
+
+
+def _elsewhere(facts: SchemaFacts, fault: Fault, name: str) -> str | None:
+    """Name the members below in which an unknown name is known, if these are few."""
+    found = homes(facts, fault.node, name)
+    if not 0 < len(found) <= MAX_HOMES:
+        return None
+    places = listed([name_of(".".join(steps)) for steps in found], "and in")
+    return f"{name_of(name)} is in {places}; write {escaped('.'.join((*found[0], name)))}{', for instance' if len(found) > 1 else ''}"
 
 
 def _looks_at(facts: SchemaFacts, node: Mapping[str, Json], name: str) -> bool:
