@@ -55,7 +55,37 @@ def test_a_dead_letter_is_redriven_from_its_page(place: Place) -> None:
     assert "No invocation matches." in client.get("/invocations?status=dead").words
     entries, _ = Audit(place.host.storage.database, "default", place.host.clock).list(event="invocation.redriven")
     assert [entry.to_json()["actor"]["id"] for entry in entries] == ["console"]
-    assert client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/redrive").status == 409
+
+
+def test_l9_a_late_redrive_ends_on_the_page_of_its_invocation(place: Place) -> None:
+    """L9: the second tab's redrive ended on a bare page "Conflict"; the page of the invocation says now that it was queued already."""
+    identifier = dead(place.host)
+    client = place.signed_in()
+    client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/redrive")
+    late = client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/redrive")
+    assert (late.status, late.headers["location"]) == (303, f"/invocations/{identifier}?done=alive")
+    assert "It is no dead letter any more" in client.get(late.headers["location"]).words
+
+
+def test_m10_the_queue_and_its_dead_letters_have_pages(place: Place) -> None:
+    """M10: what waits, since when and where, and the dead letters with a button each; what cannot be queued again says why."""
+    identifier, _ = dead(place.host), dead(place.host, idempotencyKey="key-1")
+    runtime = place.host.runtime("default")
+    runtime.enqueue(SAY)
+    client = place.signed_in()
+    shown = client.get("/queue").words
+    assert ("Waiting 1" in shown, "Dead letters 2" in shown, "default 1 0 0 0 2" in shown, "Oldest waits for" in shown) == (True,) * 4
+    letters = client.get("/queue/dead-letters")
+    assert letters.text.count("/redrive") == 2
+    answer = client.change("/queue/dead-letters", f"/invocations/{identifier}/redrive", **{"from": "list"})
+    assert answer.headers["location"] == "/queue/dead-letters?done=redriven"
+    assert client.get(answer.headers["location"]).text.count("/redrive") == 1
+    runtime.enqueue({**SAY, "idempotencyKey": "key-1"})
+    letter = client.get("/queue/dead-letters").text.partition('action="/invocations/')[2].partition("/")[0]
+    held = client.change("/queue/dead-letters", f"/invocations/{letter}/redrive", **{"from": "list"})
+    assert "another invocation holds its idempotency key" in client.get(held.headers["location"]).words
+    reader = place.signed_in(token(place, "invoke"))
+    assert ("/redrive" in reader.get("/queue/dead-letters").text, "By workspace" in reader.get("/queue").words) == (False, False)
 
 
 def test_a_redrive_needs_the_scope_manage(place: Place) -> None:
@@ -79,12 +109,17 @@ def test_the_pages_of_a_dead_letter_are_accessible(browser: Browser, console: Co
     identifier = dead(console.host)
     visitor = Visitor(browser, console)
     visitor.sign_in()
-    for name, path in (("overview", "/"), ("dead-list", "/invocations?status=dead"), ("dead", f"/invocations/{identifier}")):
+    for name, path in (
+        ("overview", "/"),
+        ("queue", "/queue"),
+        ("dead-list", "/queue/dead-letters"),
+        ("dead", f"/invocations/{identifier}"),
+    ):
         visitor.go(path)
         for scheme, phone in LOOKS:
             visitor.look(scheme, phone=phone)
             visitor.picture(f"{name}-{scheme}{'-phone' if phone else ''}", whole=True)
             visitor.check()
             assert visitor.axe() == []
-    visitor.page.get_by_role("button", name="Redrive").wait_for()
+    visitor.page.get_by_role("button", name="Redrive").first.wait_for()
     visitor.close()

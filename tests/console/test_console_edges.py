@@ -132,7 +132,8 @@ def test_entries_that_are_not_settled(place: Place, client: Client) -> None:
     settled = runtime.invoke(CALL).meta.invocation_id
     assert client.get(f"/invocations/{settled}?live=1", hx_request="true").headers["hx-refresh"] == "true"
     csrf = client.get("/").csrf
-    assert client.post(f"/invocations/{settled}/resolve", {"csrf": csrf, "as": "failed"}).status == 409
+    late = client.post(f"/invocations/{settled}/resolve", {"csrf": csrf, "as": "failed"})
+    assert "It was no longer in doubt" in client.get(late.headers["location"]).words
     assert client.post(f"/invocations/{settled}/resolve", {"csrf": csrf, "as": "perhaps"}).status == 400
 
 

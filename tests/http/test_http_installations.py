@@ -192,12 +192,13 @@ def test_the_console_installs_upgrades_and_removes(place: Place, shop: Storefron
     shown = browser.get("/marketplace/acme").words
     assert all(text in shown for text in ("acme-labs", "acme: acme:Greet", "Install 1.0.0"))
     browser.change("/marketplace/acme", "/marketplace/acme/installation", source=f"file://{shop.site}")
-    assert "Connector installed." in browser.get("/marketplace?done=installed").words
+    assert "Acme was installed. Version 1.0.0 is used now." in browser.get("/marketplace?done=installed&connector=acme").words
     assert "Greets." in browser.get("/connectors").words
     shop.add(version="1.1.0")
     assert "outdated" in browser.get("/marketplace").words
     assert "Upgrade from 1.0.0 to 1.1.0" in browser.get("/marketplace/acme").words
-    browser.change("/marketplace/acme", "/marketplace/acme/upgrade")
+    upgraded = browser.change("/marketplace/acme", "/marketplace/acme/upgrade")
+    assert "Acme was upgraded. Version 1.1.0 is used now." in browser.get(upgraded.headers["location"]).words
     assert "1.1.0 (default), 1.0.0" in browser.get("/marketplace/acme").words
     browser.change("/marketplace/acme", "/marketplace/acme/removal")
     assert "Greets." not in browser.get("/connectors").words

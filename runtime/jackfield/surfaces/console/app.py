@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, compile_path
 
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.console import (
@@ -22,10 +22,12 @@ from jackfield.surfaces.console import (
     connections,
     connectors,
     doctor,
+    files,
     invocation,
     invocations,
     marketplace,
     overview,
+    queue,
     sign_in,
     tokens,
     workspace,
@@ -85,9 +87,13 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/invocations/{id}", invocation.shown, "GET"),
     ("/invocations/{id}/cancel", invocation.cancelled, "POST"),
     ("/invocations/{id}/resolve", invocation.resolved, "POST"),
-    ("/invocations/{id}/redrive", invocation.redriven, "POST"),
+    ("/invocations/{id}/redrive", queue.redriven, "POST"),
+    ("/queue", queue.shown, "GET"),
+    ("/queue/dead-letters", queue.dead, "GET"),
     ("/uploads", _uploaded, "POST"),
+    ("/files", files.listed, "GET"),
     ("/files/{file}", _download, "GET"),
+    ("/files/{file}/removal", files.deleted, "POST"),
     ("/tokens", tokens.listed, "GET"),
     ("/tokens", tokens.created, "POST"),
     ("/tokens/{id}/revocation", tokens.revoked, "POST"),
@@ -96,6 +102,8 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/workspace", workspace.changed, "POST"),
     ("/workspace/verdict", workspace.explained, "GET"),
 )
+_SHOWN = [compile_path(path)[0] for path, _, method in _PAGES if method == "GET"]
+"""Patterns of the addresses of pages."""
 _STREAMED = (_uploaded,)
 """Handlers that read the body themselves; they get the CSRF token in a header."""
 _MOST_FIELDS = 200
@@ -130,7 +138,7 @@ def _page(server: ServerContext, sessions: ConsoleSessions, function: Endpoint) 
             else:
                 answer = await asyncio.to_thread(function, page_request)
         except Problem as problem:
-            return _refused(page_request, problem.status, problem.detail, problem.headers)
+            return _refused(page_request, problem.status, problem.detail, problem.headers, hint=problem.members.get("hint"))
         except JackfieldError as error:
             return _refused(page_request, error.http_status, error.message, hint=error.hint)
         return answer
@@ -176,9 +184,18 @@ def _refused(
         return fragment(fault_of(message, hint), status=status, headers=headers)
     titles = {403: "Not allowed", 404: "Not found", 409: "Conflict"}
     title = titles.get(status, "Request failed")
-    response = page(page_request, "", title, fault_of(message, hint), status=status)
+    back = h.p(h.a("Back", href=_back(page_request.http), class_="button"))
+    response = page(page_request, "", title, fault_of(message, hint), back, status=status)
     response.headers.update(headers or {})
     return response
+
+
+def _back(request: Request) -> str:
+    """Return the page from which a form was sent; for a link, the list of what it names."""
+    path: str = request.scope["path"]
+    found = (path, path.rpartition("/")[0]) if request.method == "POST" else ()
+    listed = "/" + path.split("/")[1]
+    return next((one for one in (*found, listed) if any(address.match(one) for address in _SHOWN)), "/")
 
 
 def _unavailable(error: JackfieldError) -> Response:

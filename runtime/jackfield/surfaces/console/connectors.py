@@ -52,7 +52,7 @@ def listed(request: PageRequest) -> Response:
     if request.partial:
         return fragment(found)
     add = h.a("Add connectors", href="/marketplace", class_="button") if may_install(request) else None
-    lead = "Installed connectors." if add else "Installed connectors. To add one, install its package and restart the server."
+    lead = "Installed connectors." if add else "Installed connectors. The operator of the server can add others."
     box = search("/connectors", "Search connectors and actions", words, live=True)
     head = heading("Connectors", add, lead=lead)
     return page(request, "connectors", "Connectors", box, h.div(found, id="found", aria_live="polite"), head=head)

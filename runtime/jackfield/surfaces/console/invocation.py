@@ -7,9 +7,8 @@ from typing import Any, Literal, cast
 
 from starlette.responses import Response
 
-from jackfield.errors import IdempotencyConflict, InvalidInvocation, JackfieldError
+from jackfield.errors import JackfieldError
 from jackfield.journal import Entry
-from jackfield.management.dead_letters import audited_dead_letters
 from jackfield.markup import Markup, Node, terms
 from jackfield.surfaces.console.components import (
     at,
@@ -26,6 +25,7 @@ from jackfield.surfaces.console.components import (
     span_text,
 )
 from jackfield.surfaces.console.page_request import PageRequest
+from jackfield.surfaces.console.queue import redrive_done
 from jackfield.surfaces.console.results import error_shown, output_shown
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.console.timeline import timeline, timeline_title
@@ -51,14 +51,14 @@ _DONE = {
     "resolved": "Marked as resolved.",
     "cancelled": "Cancelled. Nothing was sent.",
     "late": "Too late to cancel.",
-    "redriven": "Queued again.",
+    "settled": "It was no longer in doubt, so nothing was changed.",
 }
 
 
 def shown(request: PageRequest) -> Response:
     """``GET /invocations/{id}``."""
     request.require("read")
-    entry = _entry(request)
+    entry = request.entry()
     content = _content(request, entry)
     if request.partial:
         headers = {} if entry.is_open else {"HX-Refresh": "true"}
@@ -68,8 +68,9 @@ def shown(request: PageRequest) -> Response:
         [f"{entry.connector} ", entry.action], badge("dead" if entry.dead_at is not None else entry.status), again,
         lead=[at(entry.created_at, request.now), " · ", h.code(entry.id)],
     )  # fmt: skip
+    done = done_notice(request, _DONE, "late", "settled") or redrive_done(request)
     body = live(f"/invocations/{entry.id}?live=1", _EVERY, "live", content) if entry.is_open else content
-    return page(request, "invocations", f"{entry.connector} {entry.action}", done_notice(request, _DONE, "late"), body, head=title)
+    return page(request, "invocations", f"{entry.connector} {entry.action}", done, body, head=title)
 
 
 def _again(entry: Entry) -> Markup:
@@ -79,7 +80,7 @@ def _again(entry: Entry) -> Markup:
 def cancelled(request: PageRequest) -> Response:
     """``POST /invocations/{id}/cancel``."""
     request.require("invoke")
-    entry = _entry(request)
+    entry = request.entry()
     done = request.runtime.cancel(entry.id)
     return redirect(request, f"/invocations/{entry.id}?done={'cancelled' if done else 'late'}")
 
@@ -87,34 +88,14 @@ def cancelled(request: PageRequest) -> Response:
 def resolved(request: PageRequest) -> Response:
     """``POST /invocations/{id}/resolve``; ``as`` is ``succeeded`` or ``failed``."""
     request.require("manage")
-    entry, outcome = _entry(request), request.form.get("as")
+    entry, outcome = request.entry(), request.form.get("as")
     if outcome not in ("succeeded", "failed"):
         raise Problem(400, "'as' must be succeeded or failed")
     try:
         request.journal.resolve(entry.id, cast("Literal['succeeded', 'failed']", outcome), request.identity.id)
-    except JackfieldError as error:
-        raise Problem(409, error.message) from None
+    except JackfieldError:  # another tab, or the late answer, was faster
+        return redirect(request, f"/invocations/{entry.id}?done=settled")
     return redirect(request, f"/invocations/{entry.id}?done=resolved")
-
-
-def redriven(request: PageRequest) -> Response:
-    """``POST /invocations/{id}/redrive``: queue a dead letter again."""
-    request.require("manage")
-    entry, server = _entry(request), request.server
-    letters = audited_dead_letters(server.storage.database, request.identity.workspace, server.clock, request.identity.actor)
-    try:
-        letters.redrive(entry.id)
-    except (InvalidInvocation, IdempotencyConflict) as error:
-        raise Problem(409, error.message) from None
-    server.wake()
-    return redirect(request, f"/invocations/{entry.id}?done=redriven")
-
-
-def _entry(request: PageRequest) -> Entry:
-    try:
-        return request.journal.find(request.path("id"))
-    except JackfieldError as error:
-        raise Problem(404, error.message) from None
 
 
 def _installed(request: PageRequest, entry: Entry) -> bool:

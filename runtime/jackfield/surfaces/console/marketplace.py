@@ -9,14 +9,14 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.markup import Markup, Node, table, terms
-from jackfield.surfaces.console.components import badge, card, done_notice, fault_of, form, h, heading, notice, search
+from jackfield.surfaces.console.components import badge, card, code_block, fault_of, form, h, heading, notice, search
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.revocations import revoked_here, revoked_notices
 from jackfield.surfaces.console.shell import page, redirect
 from jackfield.surfaces.shared.installer import Installer, changed, exactly, find_installer
 from jackfield.surfaces.shared.problem import Problem
 
-_DONE = {"installed": "Connector installed.", "upgraded": "Connector upgraded.", "removed": "Connector removed."}
+_DONE = frozenset({"installed", "upgraded", "removed"})
 _LISTED = 500
 """Maximum number of connectors listed without a search."""
 _MOST_PERMISSIONS = 40
@@ -26,6 +26,9 @@ Row = Mapping[str, Any]
 
 def listed(request: PageRequest) -> Response:
     """``GET /marketplace``: the connectors of the catalogues; ``?q=`` searches them."""
+    request.require("manage")
+    if request.server.installer is None and not request.identity.rules:
+        return _without_catalogue(request)
     installer = _installer(request)
     words = request.query.get("q", "").strip()
     rows = [row for row in _known(installer) if _matches(row, words)]
@@ -43,7 +46,7 @@ def listed(request: PageRequest) -> Response:
         request,
         "connectors",
         "Add connectors",
-        done_notice(request, _DONE),
+        _done(request, installer),
         revoked_notices(request),
         _faults(outdated),
         search("/marketplace", "Search the catalogues", words),
@@ -85,7 +88,7 @@ def installed(request: PageRequest) -> Response:
     """``POST /marketplace/{key}/installation``."""
     installer, key, source = _installer(request), exactly(request.path("key")), request.form.get("source") or None
     changed(request.server, request.identity, "connector.installed", key, lambda: installer.install(key, source), source=source)
-    return redirect(request, "/marketplace?done=installed")
+    return redirect(request, f"/marketplace?done=installed&connector={key}")
 
 
 def upgraded(request: PageRequest) -> Response:
@@ -97,7 +100,7 @@ def upgraded(request: PageRequest) -> Response:
         error = found["refused"][0]["error"]
         told = fault_of(error["message"], error.get("hint"))
         return page(request, "connectors", key, told, h.p(h.a("Back", href=f"/marketplace/{key}")), status=409)
-    return redirect(request, "/marketplace?done=upgraded")
+    return redirect(request, f"/marketplace?done=upgraded&connector={key}")
 
 
 def removed(request: PageRequest) -> Response:
@@ -105,7 +108,35 @@ def removed(request: PageRequest) -> Response:
     installer, key, version = _installer(request), exactly(request.path("key")), request.form.get("version") or None
     name = exactly(key, version)
     changed(request.server, request.identity, "connector.removed", key, lambda: installer.uninstall(name), version=version)
-    return redirect(request, "/marketplace?done=removed")
+    return redirect(request, f"/marketplace?done=removed&connector={key}&version={version or ''}")
+
+
+def _done(request: PageRequest, installer: Installer) -> Markup | None:
+    """Say which connector was changed, and to which version. What a link may add is a connector's key and a version at most."""
+    done = request.query.get("done")
+    if done not in _DONE or not request.query.get("connector"):
+        return None
+    key, version = request.query["connector"], request.query.get("version") or None
+    exactly(key, version)
+    mine = next((row for row in installer.installed() if row["connector"] == key and row.get("default")), None)
+    title = next((str(row.get("title", key)) for row in _known(installer) if row["connector"] == key), key)
+    used = f"Version {mine['version']} is used now." if mine else "No version of it is installed any more."
+    return notice(f"{title}{f' {version}' if version else ''} was {done}. {used}", tone="good")
+
+
+def _without_catalogue(request: PageRequest) -> Response:
+    """Say how connectors are added where the operator has named no catalogue."""
+    ways = [
+        card(title, h.p(text), code_block(command, text, short=True))
+        for title, text, command in (
+            ("From a catalogue", "Start the server with the address of one. This page then lists its connectors:", "jackfield serve --install-from URL --root FILE"),
+            ("As a package", "Install it into the server's environment, and start the server again:", "pip install jackfield-github"),
+            ("From a description", "Make one of an OpenAPI document, and install it as a package:", "jackfield generate openapi FILE"),
+        )
+    ]  # fmt: skip
+    lead = "This server installs no connectors itself, because its operator has named no catalogue."
+    back = h.p(h.a("Installed connectors", href="/connectors", class_="button"))
+    return page(request, "connectors", "Add connectors", ways, back, lead=lead)
 
 
 def _known(installer: Installer) -> list[Row]:
@@ -121,7 +152,7 @@ def may_install(request: PageRequest) -> bool:
     try:
         _installer(request)
     except Problem:
-        return False
+        return request.server.installer is None and request.may("manage") and not request.identity.rules
     return True
 
 

@@ -82,9 +82,9 @@ def _tiles(request: PageRequest, numbers: Figures) -> Markup:
         _tile("Invocations", f"{numbers.total:,}", None, "/invocations"),
         _tile("Succeeded", share, None, "/invocations?status=succeeded"),
         _tile("Latency, p50", span_text(numbers.p50), f"p95 {span_text(numbers.p95)}" if numbers.p95 is not None else None, None),
-        _tile("Queued now", f"{counts['queued']:,}", f"{counts['running']:,} running", "/invocations?status=queued"),
+        _tile("Queued now", f"{counts['queued']:,}", f"{counts['running']:,} running", "/queue"),
         _tile("In doubt", f"{counts['in_doubt']:,}", "to be resolved" if counts["in_doubt"] else None, "/invocations?status=in_doubt", alarm=bool(counts["in_doubt"])),
-        _tile("Dead letters", f"{counts['dead']:,}", "to be redriven" if counts["dead"] else None, "/invocations?status=dead", alarm=bool(counts["dead"])),
+        _tile("Dead letters", f"{counts['dead']:,}", "to be redriven" if counts["dead"] else None, "/queue/dead-letters", alarm=bool(counts["dead"])),
         _tile("Failing connections", f"{failing:,}", f"of {len(rows):,}", "/connections?status=failing", alarm=bool(failing)),
         class_="tiles",
     )  # fmt: skip

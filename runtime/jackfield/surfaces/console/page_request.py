@@ -12,6 +12,7 @@ from jackfield.access import Scope, Tokens, may
 from jackfield.catalog import Catalog
 from jackfield.catalog.index import ActionIndex
 from jackfield.errors import JackfieldError
+from jackfield.journal import Entry
 from jackfield.management.connections import ManagedConnections
 from jackfield.management.visible_journal import SeenJournal
 from jackfield.manifest import Manifest
@@ -115,6 +116,16 @@ class PageRequest:
         """
         try:
             return self.catalog.find(self.path("key"))
+        except JackfieldError as error:
+            raise Problem(404, error.message) from None
+
+    def entry(self) -> Entry:
+        """Return the journal entry that the path names by its ``id``.
+
+        :raises Problem: 404 if the caller sees no such entry.
+        """
+        try:
+            return self.journal.find(self.path("id"))
         except JackfieldError as error:
             raise Problem(404, error.message) from None
 

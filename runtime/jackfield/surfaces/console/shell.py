@@ -21,6 +21,8 @@ _SECTIONS = (
     ("connectors", "/connectors", "Connectors"),
     ("connections", "/connections", "Connections"),
     ("invocations", "/invocations", "Invocations"),
+    ("queue", "/queue", "Queue"),
+    ("files", "/files", "Files"),
     ("tokens", "/tokens", "Tokens"),
     ("workspace", "/workspace", "Workspace"),
     ("audit", "/audit", "Audit log"),
