@@ -188,6 +188,12 @@ def _action() -> Json:
                 "description": "The output's schema is the provider's description: a difference is a warning in the Result's meta.",
             },
             "group": {**_MEMBER, "description": "For people: a heading under which actions are listed."},
+            "keywords": {
+                "type": "array",
+                "items": {**_MEMBER, "maxLength": 60},
+                "maxItems": 20,
+                "description": "What people search for when they mean the action, besides the words of its key and texts.",
+            },
             "deprecated": {"const": True, "description": "The provider intends to remove it."},
             "http": binding.action(),
             "preview": {**_OBJECT, "description": "Output of a dry run whose input 'preview' is true."},

@@ -220,6 +220,7 @@ class ActionManifest:
             only_describes=data.get("outputPolicy") == "describe",
             definitions=definitions,
             group=read.optional_text(data, "group", where) or "",
+            keywords=" ".join(read.texts(data, "keywords", where)),
             hands_out=read.is_true(data, "handsOutCredentials", where),
         )
 

@@ -477,13 +477,16 @@ class Jackfield(ProcessLocal, SecretHolder):
     def search(
         self, words: str, *, connector: str | None = None, effect: str | None = None, tag: str | None = None
     ) -> list[dict[str, Any]]:
-        """Search for actions by ``words``; best match first. ``tag`` is the ``group`` of an action in its manifest."""
-        from jackfield.catalog.index import ActionIndex
+        """Search for actions by ``words``; best match first. ``tag`` is the ``group`` of an action in its manifest.
+
+        The best few that exist and are not offered to this workspace are among them, with ``"offered": False`` and in ``offer`` the
+        command that offers them.
+        """
+        from jackfield.catalog.index import ActionIndex, found_for_operator
 
         if self._index is None:
-            self._index = ActionIndex(self.catalog, for_operator=self.catalog.for_operator)
-        rows, _ = self._index.find(words, connector, effect, keep=self.catalog.has if self._index.has_offers else None, tag=tag)
-        return [row.to_json() for row in rows]
+            self._index = ActionIndex(self.catalog, for_operator=self.catalog.offering is not None)
+        return [row.to_json() for row in found_for_operator(self._index, self.catalog, words, connector, effect, tag)]
 
     def _looping(self) -> OnLoop:
         with self._lock:

@@ -71,7 +71,17 @@ def test_n9_the_list_names_all_services_in_one_line(jackfield: Command) -> None:
     assert jackfield("schema", "aws.s3", "listBuckets")["type"] == "object"
     first = jackfield("search", "list", "buckets")[0]
     assert (first["connector"], first["action"]) == ("aws.s3", "listBuckets")
-    assert not [row for row in jackfield("search", "get", "secret", "value") if row["action"] == "getSecretValue"]
+
+
+def test_what_is_not_offered_is_found_and_says_so(jackfield: Command) -> None:
+    """A search finds what exists and is not offered, with the command that offers it; once that has run, the row is like any other."""
+    [row] = [row for row in jackfield("search", "get", "secret", "value") if row["action"] == "getSecretValue"]
+    assert row["offered"] is False
+    assert row["offer"] == "jackfield offers add aws.secretsmanager.getSecretValue --operator"
+    assert f"aws.secretsmanager.getSecretValue is not offered here; '{row['offer']}' offers it" in jackfield.err
+    jackfield(*row["offer"].split()[1:])
+    [row] = [row for row in jackfield("search", "get", "secret", "value") if row["action"] == "getSecretValue"]
+    assert "offered" not in row
 
 
 @pytest.mark.parametrize(

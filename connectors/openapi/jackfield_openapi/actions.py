@@ -99,6 +99,8 @@ class Actions:
         action["outputPolicy"] = "describe"
         if paging is not None and paging.enabled:
             action["pagination"] = _pagination(paging, action["inputs"])
+        if isinstance(own.get("keywords"), list) and own["keywords"]:
+            action["keywords"] = [word for word in own["keywords"] if isinstance(word, str)]
         permissions = own.get("permissions") or {"oauth2": self._security.scopes(operation)}
         if isinstance(permissions, dict) and any(permissions.values()):
             action["permissions"] = permissions

@@ -18,10 +18,13 @@ class Found:
     effect: str
     rank: int = 0
     exact: bool = True
+    offer: str = ""
+    """What the operator would have to add to the offers; empty if the action is offered."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the row that ``jackfield search`` prints."""
-        row = {
+        row: dict[str, Any] = {
             "connector": self.connector, "action": self.action, "title": self.title, "description": self.description, "effect": self.effect,
         }  # fmt: skip
-        return row if self.exact else {**row, "exact": False}
+        row |= {} if self.exact else {"exact": False}
+        return {**row, "offered": False, "offer": f"jackfield offers add {self.offer}"} if self.offer else row

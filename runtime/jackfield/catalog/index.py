@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.catalog.postings import Draft, Table
 from jackfield.catalog.words import Keep, Words
+from jackfield.dataclass import replace
 from jackfield.fork import ProcessLocal
 from jackfield.manifest import Manifest
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _MANY = 2_000
 """Actions from which the index is kept in a file: it takes more than a tenth of a second to make."""
+_NOT_OFFERED = 5
+"""Actions that the operator's search finds although they are not offered."""
 _CONNECTORS = 200
 """Connectors from which the index is made in a process of its own, so that this one does not keep the memory that it takes."""
 
@@ -166,6 +169,24 @@ def _entry(row: Any) -> Entry:
 
     key, title, version, actions, error, versions = row
     return Entry(key, title, version, tuple(actions), error, tuple(versions))
+
+
+def found_for_operator(
+    index: ActionIndex, catalog: Catalog, words: str, connector: str | None, effect: str | None, tag: str | None
+) -> list[Found]:
+    """Return the matching actions, best first. With words, up to five are among them that exist and are not offered in ``catalog``."""
+    missing: dict[tuple[str, str], str] = {}
+
+    def keep(key: str, action: str, effect: str) -> bool:  # asked about the best rows first
+        if catalog.has(key, action, effect):
+            return True
+        offer = catalog.missing_offer(key, action) if words and len(missing) < _NOT_OFFERED else None
+        if offer is not None:
+            missing[key, action] = offer
+        return offer is not None
+
+    rows, _ = index.find(words, connector, effect, keep=keep if index.has_offers else None, tag=tag)
+    return [replace(row, offer=missing.get((row.connector, row.action), "")) for row in rows] if missing else rows
 
 
 def search(manifests: Iterable[Manifest], words: str, *, effect: str | None = None) -> list[Found]:

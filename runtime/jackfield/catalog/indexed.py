@@ -109,7 +109,7 @@ class _Stored:
         for row in self._head["actions"]:
             key, effect = row["key"], "write" if row.get("handsOutCredentials") else row.get("effect", "write")
             title = shown_title(row.get("title") or "") or key
-            yield ActionRow(key, title, row.get("description") or "", effect, row.get("group") or "")
+            yield ActionRow(key, title, row.get("description") or "", effect, row.get("group") or "", " ".join(row.get("keywords", ())))
 
     def read(self, place: Any) -> Any:
         """Read the value at a place.

@@ -149,6 +149,10 @@ class Catalog(ProcessLocal):
         found = [manifest for manifest in manifests if "." not in manifest.key or manifest.key.partition(".")[0] not in whole]
         return found or manifests[:1]
 
+    def missing_offer(self, key: str, action: str) -> str | None:
+        """Return what would have to be offered for an action to be here; None if that does not help."""
+        return None
+
     def unoffered_action(self, key: str, action: str) -> UnknownAction | None:
         """Return the error for an action that exists and is not offered; None if there is none."""
         return None

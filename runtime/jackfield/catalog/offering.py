@@ -167,19 +167,19 @@ class Offering:
         return {name: offers for name, offers in kept.items() if offers}
 
     def _together(self, *, for_operator: bool) -> Mapping[str, list[Offer]]:
-        """Return what is offered to any workspace, by source."""
-        found: dict[str, list[Offer]] = {}
+        """Return what is offered to any workspace, by source; the operator may know of everything."""
+        found: dict[str, list[Offer]] = {name: [_OWN] for name in self._points} if for_operator else {}
         for workspace in (*self.written, DEFAULT):
             for name, offers in self.of(workspace, "operator" if for_operator else "tenant").items():
                 found.setdefault(name, []).extend(offers)
         return found
 
     def has_any(self, *, for_operator: bool = False) -> bool:
-        """Return whether anything is offered to any workspace."""
+        """Return whether anything is offered to any workspace, or the operator may know of anything."""
         return bool(self._together(for_operator=for_operator))
 
     def offered(self, *, for_operator: bool = False) -> Iterator[Manifest]:
-        """Yield the whole manifests of all connectors of which something is offered to any workspace, by default to tenants."""
+        """Yield the whole manifests of all connectors of which something is offered to any workspace; ``for_operator`` all there are."""
         for name, together in sorted(self._together(for_operator=for_operator).items()):
             source = self.source(name)
             for key in source.keys():  # noqa: SIM118 (a source is no mapping)

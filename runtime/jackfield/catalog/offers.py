@@ -176,6 +176,16 @@ class OfferedCatalog(Catalog):
             return None
         return UnknownAction(f"'{key}.{action}' exists but is not offered here", hint=self._how(f"{key}.{action}", handed_out=True))
 
+    def missing_offer(self, key: str, action: str) -> str | None:
+        """Return the pattern that would offer an action, for the operator's 'offers add'; None if it is offered, or is not offered to the
+        operator's own surfaces at all."""
+        name, _, short = key.partition(".")
+        if self._audience != "operator" or name not in self._offering.names or not short or self.has(key, action):
+            return None
+        handed_out = action in self._offering.source(name).hands_out(key)
+        hint = self._how(f"{key}.{action}" if handed_out or self._part(key) is not None else key, handed_out=handed_out)
+        return hint.facts["pattern"]
+
     def _how(self, pattern: str, *, handed_out: bool = False) -> NextStep:
         """Return the hint with the command. In the operator's own workspace, credentials are offered to nobody else."""
         more = f" --workspace {self._workspace}" if self._workspace != DEFAULT else " --operator" if handed_out else ""

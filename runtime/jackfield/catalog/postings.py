@@ -19,15 +19,19 @@ from jackfield.catalog.query_words import parts_of, parts_of_key
 from jackfield.dataclass import dataclass
 from jackfield.manifest import EFFECTS, ActionRow, Manifest
 
-KEY, TITLE, DESCRIPTION, CONNECTOR, ABOUT = range(5)
-"""Fields of a posting: of an action its key, title and description; of a connector its name and description."""
-_FIELDS = 5
-OF_CONNECTORS = frozenset({CONNECTOR, ABOUT})
+KEY, KEYWORDS, TITLE, DESCRIPTION, CONNECTOR, NAME, ABOUT = range(7)
+"""Fields of a posting: of an action its key, keywords, title and description; of a connector its key, title and description."""
+_FIELDS = 7
+OF_CONNECTORS = frozenset({CONNECTOR, NAME, ABOUT})
 """Fields whose postings are numbers of connectors, for all their actions at once."""
 LONGEST_KEY = 9
 """Words of a key that count against it: of equal matches the shortest key is the nearest. Less than the least weight."""
 STEP = 100
-"""Ranks per unit of weight: a connector's own rank decides between rows that are equal otherwise, and counts for less."""
+"""Ranks per unit of weight, and what a word of a key costs."""
+MOST_COST = LONGEST_KEY + 6
+"""Most that a row's length and its connector cost, in words."""
+_CHOSEN, _USUAL, _BOOST = 5 * STEP // 2, 3 * STEP // 2, STEP
+"""What a row costs less that is of an installed connector, of a much used one of a family, and the usual choice among its own."""
 _BULK = 100
 """Generated connectors up to which each was chosen by a person: they come before what is merely offered."""
 _ALIGN = 8
@@ -217,7 +221,8 @@ class Draft:
         number = len(self._connectors)
         self._connectors.append(manifest.key)
         self._starts.append(len(self._lengths))
-        self._note(CONNECTOR, number, parts_of(f"{manifest.key} {manifest.title}"))
+        self._note(CONNECTOR, number, parts_of(manifest.key))
+        self._note(NAME, number, parts_of(manifest.title))
         self._note(ABOUT, number, parts_of(manifest.description))
         own = self._own_rank(number, manifest)
         for _, row in sorted({row.key: row for row in manifest.rows()}.items()):
@@ -230,10 +235,13 @@ class Draft:
         shown = (row.key, row.title, summary if len(summary) <= _SUMMARY else summary[: _SUMMARY - 1] + "…")
         self._text.append(_END.join(one.replace(_END, " ") for one in shown).encode("utf-8", "replace"))
         self._effects.append(EFFECTS.index(row.effect))
-        self._lengths.append(min(len(parts) + 1, LONGEST_KEY) * STEP - own)
+        own += _BOOST if row.keywords else 0
+        self._lengths.append((min(len(parts) + 1, LONGEST_KEY) + 5) * STEP - own)
         self._groups.append(self._group_numbers.setdefault(row.group, len(self._group_numbers)))
         self._keys[row.key.casefold()].append(number)
-        self._note(KEY, number, parts | parts_of(row.keywords) if row.keywords else parts)
+        self._note(KEY, number, parts)
+        if row.keywords:
+            self._note(KEYWORDS, number, parts_of(row.keywords))
         self._note(TITLE, number, parts_of(row.title))
         self._note(DESCRIPTION, number, parts_of(row.description))
 
@@ -241,15 +249,17 @@ class Draft:
         """Return how likely a connector is meant, of rows that are equal otherwise: first what is installed, then what is used most."""
         if manifest.is_generated:
             self._generated.append(number)
-            return STEP - 2
-        return min(2 * manifest.rank, STEP - 3) if manifest.virtual else STEP - 1
+            return _CHOSEN + STEP - 2
+        if manifest.virtual:
+            return min(_USUAL + 2 * manifest.rank, _CHOSEN) if manifest.rank else 0
+        return _CHOSEN + STEP - 1
 
     def _lengthened(self) -> array[int]:
         """Return the lengths, with a word more for generated connectors if there are so many that being installed says little."""
         ends = [*self._starts[1:], len(self._lengths)]
         for number in self._generated if len(self._generated) > _BULK else ():
             for row in range(self._starts[number], ends[number]):
-                self._lengths[row] += STEP + STEP - 3
+                self._lengths[row] += _CHOSEN + STEP + STEP - 3
         return self._lengths
 
     def _note(self, field: int, number: int, parts: Iterable[str]) -> None:

@@ -8,9 +8,9 @@ _WORD = re.compile(r"[^\W_]+")
 _MAX_WORDS = 8
 """Maximum words of a query that count; the longest are the most specific."""
 _STOP_WORDS = """
-a about all an and any are as at be by can could do does for from get give have help how i if in into is it its let like me my need of
-on one or our out over please should so some someone that the their them then there these they this those to up us use using via want
-we what when where which who will with would you your
+a about all an and any are as at be by can could do does for from give have help how i if in into is it its let like many me my need of on
+one or our out over please s should single so some someone that the their them then there these they this those to up us use using via
+want we what when where which who will with would you your
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 _ENDINGS = (("ies", "i"), ("ying", "i"), ("ations", "at"), ("ation", "at"), ("ings", ""), ("ing", ""), ("ed", ""),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, nsmallest
 from itertools import chain, islice
+from math import log
 
 from jackfield.catalog.found import Found
 from jackfield.catalog.postings import (
@@ -12,7 +13,9 @@ from jackfield.catalog.postings import (
     CONNECTOR,
     DESCRIPTION,
     KEY,
-    LONGEST_KEY,
+    KEYWORDS,
+    MOST_COST,
+    NAME,
     OF_CONNECTORS,
     STEP,
     TITLE,
@@ -20,45 +23,52 @@ from jackfield.catalog.postings import (
     Lexicon,
     Table,
 )
-from jackfield.catalog.query_words import STOP_WORDS, one_edit, query_words, stem, words_of
+from jackfield.catalog.query_words import STOP_WORDS, one_edit, stem, words_of
+from jackfield.catalog.synonyms import Term, terms_of
 from jackfield.manifest import EFFECTS, Manifest
 
 Keep = Callable[[str, str, str], bool]
 """Returns whether an action, by its connector, key and effect, is to be found."""
 
-_WEIGHTS = {KEY: 80, TITLE: 60, CONNECTOR: 40, DESCRIPTION: 10, ABOUT: 10}
-"""Weight of a match in each field; doubled at the beginning of a word."""
+_WEIGHTS = {KEY: 80, KEYWORDS: 65, TITLE: 50, CONNECTOR: 78, NAME: 40, DESCRIPTION: 20, ABOUT: 12}
+"""Weight of a match in each field; multiplied by how well the word fits."""
 Levels = dict[int, list[tuple[bool, Sequence[int]]]]
 """Postings by the weight of the match, each with whether they are numbers of connectors."""
+_SAME, _FORM, _SYNONYM, _BEGINS, _INSIDE = 60, 59, 40, 25, 10
+"""How well a word fits: it is the word itself, another form of it, another word for it, or the word begins with it or contains it."""
 _COMMON = 200
 """Keys with a word from which it is not looked for in keys that are written as one word."""
 _SHORT = 2
 """Letters up to which a word matches beginnings only: shorter words occur inside nearly everything."""
-_DIRECT = 2
-"""Factor by which a word weighs more than its stem."""
-_VERB = STEP + STEP // 2
-"""What a stop word of the query adds to a row with it in its key: more than one word of the key costs."""
-_EACH = 10_000
-"""Rank for each query word that matches: more than all weights together."""
+_VERB = 3 * STEP
+"""What a stop word of the query adds to a row with it in its key: more than two words of the key cost."""
 _NEAREST = 20
 """Number of actions up to which near matches are added."""
+_ENOUGH = 2_000
+"""Rows with the rarer words of a query from which those with nothing but commoner ones are not looked at."""
 _SENTENCE = 3
-"""Words from which a query counts as a sentence: then near matches follow the rows that match every word by chance."""
-_APART = LONGEST_KEY + 2
+"""Words from which a query counts as a sentence: then rows that lack a word compete with those that match every word by chance."""
+_APART = MOST_COST + 4
 """Difference of two levels that neither the length of a key nor verbs make up for."""
+_PER_WORD = 300
+"""What each word of a key costs, for a query of several words."""
+_LEAST_SHARE, _VERB_SHARE = 0.3, 0.3
+"""Least share of a common word in the rank of a row, and the most of a verb."""
 _LAST = "\U0010ffff"
 _FEW = 500
 """Rows up to which the best are selected instead of sorting all of them."""
 
 
 class Hits:
-    """Matches of one query word: numbers of rows or connectors by the weight of the match."""
+    """Matches of one query word: numbers of rows or connectors by the weight of the match. ``share`` is the word's part in a rank."""
 
-    def __init__(self, table: Table, levels: Levels) -> None:
+    def __init__(self, table: Table, levels: Levels, most: float = 1) -> None:
         self._table = table
         self._levels = sorted(levels.items())
         self.size = sum(self._count(*numbers) for _, found in self._levels for numbers in found)
         """Upper bound of the rows that match."""
+        self.share = most if most < 1 else max(_LEAST_SHARE, 1 - 0.8 * log(self.size + 1) / log(len(table) + 2))
+        self.is_verb = most < 1
 
     def __bool__(self) -> bool:
         return bool(self._levels)
@@ -67,7 +77,7 @@ class Hits:
         return sum(map(len, map(self._table.rows_of, numbers))) if of_connectors else len(numbers)
 
     def all(self) -> dict[int, int]:
-        """Return the rank of each row that matches."""
+        """Return the rank of each row that matches, by which the rows of several words are compared."""
         return self._ranks(lambda of_connectors, numbers: self._rows(numbers) if of_connectors else numbers)
 
     def among(self, rows: set[int], connectors: Mapping[int, Sequence[int]]) -> dict[int, int]:
@@ -84,7 +94,7 @@ class Hits:
         found: dict[int, int] = {}
         for level, several in self._levels:  # the highest level comes last and wins
             for one in several:
-                found.update(dict.fromkeys(rows_of(*one), _EACH + level))
+                found.update(dict.fromkeys(rows_of(*one), int(level * self.share)))
         return found
 
     def tiers(self) -> Iterator[dict[int, int]]:
@@ -98,7 +108,7 @@ class Hits:
                 waiting = {}
             rows = {row for of_connectors, numbers in several for row in (self._rows(numbers) if of_connectors else numbers)} - seen
             seen |= rows
-            waiting.update(dict.fromkeys(rows, _EACH + level))
+            waiting.update(dict.fromkeys(rows, level))
             lowest = level
         yield waiting
 
@@ -151,11 +161,13 @@ class _Query:
 
     def __init__(self, table: Table, words: str, connector: str | None, effect: str | None, tag: str | None) -> None:
         self._table = table
-        self._wanted = query_words(words)
-        self._verbs = STOP_WORDS.intersection(words_of(words)).difference(self._wanted)
+        self._wanted = terms_of(words)
+        self._verbs = STOP_WORDS.intersection(words_of(words)).difference(term.word for term in self._wanted)
         self._range = None if connector is None else table.rows_named(connector)
         self._effect = None if effect is None else EFFECTS.index(effect)
         self._group = None if tag is None else table.group_number(tag)
+        self._partial: set[int] = set()
+        """Rows that lack a word of the query."""
 
     def page(self, start: int, limit: int | None, keep: Keep | None) -> tuple[list[Found], bool]:
         """Return a page of rows, and whether there are more."""
@@ -170,33 +182,39 @@ class _Query:
             keys += _best(table, group, None if end is None else end + 1 - len(keys), keep)
             if end is not None and len(keys) > end:
                 break
-        least = len(self._wanted) * _EACH * STEP
         found = ((-(key // width), key % width) for key in keys[start:end])
-        return [table.row(row, rank // STEP, exact=rank >= least) for rank, row in found], end is not None and len(keys) > end
+        return [table.row(row, rank // STEP, exact=row not in self._partial) for rank, row in found], end is not None and len(keys) > end
 
     def _groups(self) -> Iterator[list[int]]:
         """Yield groups of sort keys, each made of a row's rank and number; all keys of a group come before those of the next."""
-        hits = [self._hits(word) for word in self._wanted]
+        hits = [self._hits(term) for term in self._wanted]
         if len(hits) == 1 and hits[0]:
             for tier in hits[0].tiers():
-                yield self._keys(self._limited(tier), [tier])
+                yield self._keys(self._limited(tier), [tier], 1)
             return
         every, found = self._common(hits)
-        yield self._keys(every, found)
-        if not every or (len(self._wanted) >= _SENTENCE and len(every) < _NEAREST):
-            hits = [hit or self._typo(word) for hit, word in zip(hits, self._wanted, strict=True)]
-            yield self._near(hits, every)
+        keys = self._keys(every, found, _PER_WORD)
+        if not every or (len(hits) >= _SENTENCE and len(every) < _NEAREST):
+            hits = [hit or self._typo(term.word) for hit, term in zip(hits, self._wanted, strict=True)]
+            keys += self._near(hits, every)
+        yield keys
 
     def _near(self, hits: Sequence[Hits], every: set[int]) -> list[int]:
-        """Return the sort keys of the nearest rows. Rows with nothing but the commonest word are not among them if there are others."""
-        rarest = sorted(filter(None, hits), key=lambda hit: hit.size)
+        """Return the sort keys of the nearest rows. Rows with nothing but verbs or the commonest word are not among them if there are
+        others."""
+        known = sorted(filter(None, hits), key=lambda hit: hit.size)
+        rarest = [hit for hit in known if not hit.is_verb] or known[:-1] or known
         some: set[int] = set()
-        for hit in rarest[:-1] or rarest:
+        for hit in rarest:
+            if len(some) > _ENOUGH:
+                break
             some.update(hit.all())
         rows = {*self._limited(some)} - every
-        if len(rows) + len(every) < _NEAREST and len(rarest) > 1:
-            rows.update(row for row in self._limited(rarest[-1].all()) if row not in every)
-        return nsmallest(_NEAREST - len(every), self._keys(rows, self._found(hits, rows)))
+        if len(rows) + len(every) < _NEAREST and len(known) > 1:
+            rows.update(row for row in self._limited(known[-1].all()) if row not in every)
+        keys = nsmallest(_NEAREST - len(every), self._keys(rows, self._found(hits, rows), _PER_WORD))
+        self._partial.update(key % max(1, len(self._table)) for key in keys)
+        return keys
 
     def _common(self, hits: Sequence[Hits]) -> tuple[set[int], list[dict[int, int]]]:
         """Return the rows that every word matches, and the ranks of each word's matches."""
@@ -233,15 +251,16 @@ class _Query:
             if (inside is None or row in inside) and (effect is None or effects[row] == effect) and (group is None or groups[row] == group)
         ]
 
-    def _keys(self, rows: Iterable[int], found: Sequence[Mapping[int, int]]) -> list[int]:
-        """Return a sort key for each row: matching words first, then the weights of their matches, then short keys and verbs."""
+    def _keys(self, rows: Iterable[int], found: Sequence[Mapping[int, int]], per_word: int) -> list[int]:
+        """Return a sort key for each row: the weights of its matches first, then short keys, at ``per_word`` a word, and verbs."""
         lengths, width = self._table.lengths, max(1, len(self._table))
         verbs = self._with_verbs({*rows}) if self._verbs else set()
         if len(found) == 1:
             (one,) = found
-            return [row - (one[row] * STEP - lengths[row] + (_VERB if row in verbs else 0)) * width for row in rows]
+            return [row - (one[row] * STEP - lengths[row] * per_word + (_VERB if row in verbs else 0)) * width for row in rows]
         return [
-            row - (sum(hit.get(row, 0) for hit in found) * STEP - lengths[row] + (_VERB if row in verbs else 0)) * width for row in rows
+            row - (sum(hit.get(row, 0) for hit in found) * STEP - lengths[row] * per_word + (_VERB if row in verbs else 0)) * width
+            for row in rows
         ]
 
     def _with_verbs(self, rows: set[int]) -> set[int]:
@@ -254,30 +273,46 @@ class _Query:
                 found |= rows.intersection(words.posted(number, KEY))
         return found
 
-    def _hits(self, word: str) -> Hits:
-        """Return the matches of a word and of its stem."""
+    def _hits(self, term: Term) -> Hits:
+        """Return the matches of a word, of its other forms and of other words for it."""
         levels: Levels = {}
-        root = stem(word)
-        if root != word and len(root) > _SHORT:
-            self._gather(levels, root, 1)
-        self._gather(levels, word, _DIRECT)
-        return Hits(self._table, levels)
+        self._gather(levels, term.word)
+        for other in term.others:
+            self._gather_other(levels, other)
+        return Hits(self._table, levels, _VERB_SHARE if term.is_verb else 1)
 
-    def _gather(self, levels: Levels, word: str, more: int) -> None:
-        table, in_keys = self._table, 0
-        for part, begins in _fitting(table.words, word):
-            in_keys += self._gather_part(levels, part, 2 * more if begins else more)
+    def _gather(self, levels: Levels, word: str) -> None:
+        table, in_keys, root = self._table, 0, stem(word)
+        fits: dict[int, int] = {}
+        for number, begins in chain(_fitting(table.words, word), _fitting(table.words, root) if root != word else ()):
+            part = table.words.part(number)
+            if part == word:
+                fits[number] = _SAME
+            elif begins and stem(part) == root:
+                fits[number] = _FORM
+            else:
+                fits[number] = _BEGINS if begins else _INSIDE
+        for number, fit in fits.items():
+            in_keys += self._gather_part(levels, number, fit)
         if in_keys < _COMMON:  # in keys written as one word it finds what begins in one word of the key and ends in another
-            for part, begins in _fitting(table.keys, word):
-                levels.setdefault(_WEIGHTS[KEY] * (2 * more if begins else more), []).append((False, table.keys.posted(part, 0)))
+            for number, begins in _fitting(table.keys, word):
+                levels.setdefault(_WEIGHTS[KEY] * (_BEGINS if begins else _INSIDE), []).append((False, table.keys.posted(number, 0)))
 
-    def _gather_part(self, levels: Levels, part: int, factor: int) -> int:
+    def _gather_other(self, levels: Levels, word: str) -> None:
+        """Add the matches of another word for one of the query."""
+        words, root = self._table.words, stem(word)
+        exact = words.exact(word)
+        forms = {number for number in range(words.place(root), words.place(root + _LAST)) if stem(words.part(number)) == root}
+        for number in forms if exact is None else forms | {exact}:
+            self._gather_part(levels, number, _SYNONYM)
+
+    def _gather_part(self, levels: Levels, part: int, fit: int) -> int:
         """Add the postings of a word, and return the number of keys among them."""
         words, in_keys = self._table.words, 0
         for field, weight in _WEIGHTS.items():
             numbers = words.posted(part, field)
             if len(numbers):
-                levels.setdefault(weight * factor, []).append((field in OF_CONNECTORS, numbers))
+                levels.setdefault(weight * fit, []).append((field in OF_CONNECTORS, numbers))
                 in_keys += len(numbers) if field == KEY else 0
         return in_keys
 
@@ -289,8 +324,8 @@ class _Query:
             lengths = range(len(word), len(word) + 3)  # one less to one more, and the end of the line
             for number in range(words.place(word[0]), words.place(word[0] + _LAST)):
                 if words.part_at[number + 1] - words.part_at[number] in lengths and one_edit(words.part(number), word):
-                    self._gather_part(found, number, 1)
-        return Hits(self._table, {-_EACH // 2: [one for several in found.values() for one in several]} if found else {})
+                    self._gather_part(found, number, _BEGINS)
+        return Hits(self._table, found)
 
 
 def _fitting(words: Lexicon, word: str) -> Iterable[tuple[int, bool]]:

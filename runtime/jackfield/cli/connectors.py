@@ -177,12 +177,15 @@ def _search(arguments: Namespace, output: Output) -> int:
     with open_jackfield() as jackfield:
         words = " ".join(arguments.words)
         found = jackfield.search(words, connector=arguments.connector, effect=arguments.effect, tag=arguments.tag)
-    if found and not found[0].get("exact", True):
+    if found and not any(row.get("exact", True) for row in found):
         sys.stderr.write("jackfield: no action matches all words; showing the closest\n")
     limit = arguments.limit or (LIMIT if output.for_people else len(found))
     output.rows(found[:limit], ("connector", "action", "title", "effect"))
     if len(found) > limit:
         sys.stderr.write(f"jackfield: … {len(found) - limit:,} more; --limit N\n")
+    for row in found[:limit]:
+        if "offer" in row:
+            sys.stderr.write(f"jackfield: {row['connector']}.{row['action']} is not offered here; '{row['offer']}' offers it\n")
     return 0
 
 

@@ -113,6 +113,8 @@ class Action:
     returns_files: bool = False
     hands_out: bool = False
     """True if its output hands out credentials."""
+    keywords: tuple[str, ...] = ()
+    """What people search for when they mean it, besides the words of its key, title and description."""
     takes_streams: bool = True
     """False if stored files must be passed by value, because the action runs in another process."""
 
@@ -243,6 +245,7 @@ class Connector:
         effect_of: Callable[[Any], Effect] | None = None,
         pace_by: Sequence[str] = (),
         hands_out_credentials: bool = False,
+        keywords: Sequence[str] = (),
     ) -> Callable[[F], F]:
         """Declare the decorated function as an action. The function itself is returned unchanged.
 
@@ -272,6 +275,8 @@ class Connector:
 
         ``hands_out_credentials=True`` declares that the whole output is a credential: rules treat the action as a ``write``, whatever its
         effect, and only the caller of a call sees its output. For single members of an output, ``Field(secret=True)`` does the latter.
+
+        ``keywords`` are phrases by which people look for the action and that its texts lack, such as "charge a card".
 
         ``needs_connection=False`` declares an action that takes no client and sends no requests: invocations may omit
         ``connection``.
@@ -322,6 +327,7 @@ class Connector:
                 pace_by=tuple(pace_by),
                 returns_files=returns_files(output),
                 hands_out=hands_out_credentials,
+                keywords=tuple(keywords),
             )
             return function
 

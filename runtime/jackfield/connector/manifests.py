@@ -138,6 +138,8 @@ def _action(action: Action) -> dict[str, Any]:
         row["needsConnection"] = False
     if action.hands_out:
         row["handsOutCredentials"] = True
+    if action.keywords:
+        row["keywords"] = list(action.keywords)
     row["examples"] = [dict(example) for example in action.examples]
     return row
 

@@ -29,6 +29,7 @@ _STEPS: Sequence[Step] = ("none", "patch", "minor", "major")
 _ABSENT: Any = object()
 _TEXTS = frozenset(
     {"title", "description", "icon", "categories", "documentationUrl", "license", "setup", "examples", "reason", "group", "deprecated"}
+    | {"keywords"}
 )
 _EFFECTS = ("read", "idempotent", "write")
 """From the safest to the least safe."""

@@ -106,6 +106,13 @@ _ACCOUNT = {
     permissions=iam("GetAccount"),
     rate_limit=RateLimit(per_second=1),
     examples=one_example("getAccount", "Quota and sandbox", {}, _ACCOUNT),
+    keywords=(
+        "sending limits",
+        "quota",
+        "sandbox",
+        "check the account",
+        "am I paused",
+    ),
 )
 def get_account(query: AccountQuery, aws: AwsClients) -> Account:
     """Read the account in a region: sending quota and rate, sandbox or production, enforcement status, suppression, pricing plan."""
@@ -142,6 +149,13 @@ class SendStatistics(Answer):
                 {"Timestamp": "2026-11-20T10:15:00Z", "DeliveryAttempts": 420, "Bounces": 3, "Complaints": 0, "Rejects": 0},
             ]
         },
+    ),
+    keywords=(
+        "how many bounced",
+        "bounces",
+        "complaints",
+        "rejects",
+        "delivery rate",
     ),
 )
 def get_send_statistics(query: AccountQuery, aws: AwsClients) -> SendStatistics:
@@ -200,6 +214,10 @@ class ProductionAccess(Regional):
             "useCaseDescription": "Receipts and shipping notices to customers who ordered; bounces are removed at once.",
         },
         {},
+    ),
+    keywords=(
+        "leave the sandbox",
+        "raise the sending limit",
     ),
 )
 def request_production_access(request: ProductionAccess, aws: AwsClients) -> Done:

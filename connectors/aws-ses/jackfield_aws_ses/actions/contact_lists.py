@@ -69,6 +69,10 @@ _NEWS = {"name": "news", "displayName": "News", "defaultSubscriptionStatus": "OP
     permissions=iam("CreateContactList"),
     rate_limit=_ONCE,
     examples=one_example("createContactList", "With one topic", {"contactListName": "readers", "topics": [_NEWS]}, {}),
+    keywords=(
+        "mailing list",
+        "newsletter",
+    ),
 )
 def create_contact_list(wanted: ListOptions, aws: AwsClients) -> Done:
     """Create a contact list. Amazon SES allows one per account and region."""

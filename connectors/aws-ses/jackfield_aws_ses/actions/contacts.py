@@ -68,6 +68,10 @@ _ADA = {"contactListName": "readers", "address": "ada@example.com"}
     examples=one_example(
         "createContact", "A subscriber", {**_ADA, "topicPreferences": [{"topicName": "news", "subscriptionStatus": "OPT_IN"}]}, {}
     ),
+    keywords=(
+        "add a subscriber",
+        "newsletter",
+    ),
 )
 def create_contact(wanted: ContactOptions, aws: AwsClients) -> Done:
     """Add a contact to a contact list."""

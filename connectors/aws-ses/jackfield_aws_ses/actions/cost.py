@@ -94,7 +94,16 @@ def cost_of(found: Estimate) -> Cost:
     )
 
 
-@connector.action("estimateCost", effect="read", needs_connection=False, examples=(_EXAMPLE,))
+@connector.action(
+    "estimateCost",
+    effect="read",
+    needs_connection=False,
+    examples=(_EXAMPLE,),
+    keywords=(
+        "price",
+        "how much does it cost",
+    ),
+)
 def estimate_cost(usage: Usage) -> Cost:
     """Estimate the monthly bill for Amazon SES, from a dated price list; nothing is sent, and no connection is needed."""
     return cost_of(

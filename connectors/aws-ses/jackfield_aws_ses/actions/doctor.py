@@ -56,6 +56,14 @@ class Diagnosis(Output):
     effect="read",
     permissions={"aws:iam": ["ses:GetAccount", "ses:GetEmailIdentity", "ses:GetSuppressedDestination"]},
     examples=_EXAMPLES,
+    keywords=(
+        "why are mails not delivered",
+        "check the setup",
+        "diagnose",
+        "deliverability",
+        "spam",
+        "dns",
+    ),
 )
 def doctor(examination: Examination, client: AwsClients | Transport) -> Diagnosis:
     """Find what keeps email from being sent or delivered: the account, the sender's identity, its DNS records, the recipient."""

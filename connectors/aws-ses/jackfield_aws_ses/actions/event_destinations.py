@@ -121,6 +121,14 @@ _EXAMPLE = {
     rate_limit=_ONCE,
     schema=_PAIR,
     examples=one_example("createEventDestination", "Bounces and complaints to a topic", _EXAMPLE, {}),
+    keywords=(
+        "sns",
+        "webhook",
+        "bounce notifications",
+        "complaint notifications",
+        "track opens and clicks",
+        "cloudwatch metrics",
+    ),
 )
 def create_event_destination(wanted: Destination, aws: AwsClients) -> Done:
     """Publish the events of a configuration set's messages to a topic, a bus, a stream or CloudWatch."""

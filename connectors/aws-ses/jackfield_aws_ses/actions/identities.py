@@ -68,6 +68,10 @@ class Identities(Output):
     ),
     rate_limit=RateLimit(per_second=1),
     examples=LIST_IDENTITIES,
+    keywords=(
+        "verified senders",
+        "domains",
+    ),
 )
 def list_identities(query: IdentityQuery, aws: AwsClients) -> Identities:
     """List identities available in Amazon SES."""

@@ -50,6 +50,11 @@ class Sent(Output):
     examples=SEND_EMAIL,
     preview=preview,
     schema={"allOf": [_RECIPIENT, _BODY]},
+    keywords=(
+        "send a mail",
+        "email with an attachment",
+        "message",
+    ),
 )
 def send_email(email: Email, client: AwsClients | Transport) -> Sent:
     """Send an email through Amazon SES."""

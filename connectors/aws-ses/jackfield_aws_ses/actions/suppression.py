@@ -44,6 +44,12 @@ class Suppressed(Recipient):
     effect="idempotent",
     permissions=iam("PutSuppressedDestination"),
     examples=one_example("putSuppressedRecipient", "A mailbox that is gone", {"address": "gone@example.com", "reason": "BOUNCE"}, {}),
+    keywords=(
+        "block an address",
+        "add to the suppression list",
+        "unsubscribe",
+        "bounce",
+    ),
 )
 def put_suppressed_recipient(recipient: Suppressed, aws: AwsClients) -> Done:
     """Put an address on the account's suppression list: Amazon SES accepts messages to the address and does not deliver them."""
@@ -97,6 +103,10 @@ def get_suppressed_recipient(recipient: Recipient, aws: AwsClients) -> Suppresse
     permissions=iam("DeleteSuppressedDestination"),
     repeat_ok=("not_found",),
     examples=one_example("deleteSuppressedRecipient", "An address that works again", {"address": "gone@example.com"}, {}),
+    keywords=(
+        "remove from the suppression list",
+        "unblock an address",
+    ),
 )
 def delete_suppressed_recipient(recipient: Recipient, aws: AwsClients) -> Done:
     """Remove an address from the account's suppression list."""
@@ -144,6 +154,12 @@ class SuppressedSummaries(Answer):
             ]
         },
         complete=True,
+    ),
+    keywords=(
+        "suppression list",
+        "blocked addresses",
+        "bounced addresses",
+        "bounce list",
     ),
 )
 def list_suppressed_recipients(query: SuppressionQuery, aws: AwsClients) -> SuppressedSummaries:

@@ -49,6 +49,7 @@ class BulkSent(Answer):
         "sendTemplatedEmail", "Welcome Ada", {**_COMMON, "to": ["ada@example.com"], "templateData": {"name": "Ada"}}, {"MessageId": _ID}
     ),
     schema={"allOf": [_RECIPIENT, ONE_TEMPLATE]},
+    keywords=("send a template",),
 )
 def send_templated_email(mail: TemplatedEmail, aws: AwsClients) -> TemplatedSent:
     """Send an email from a template, with values for its placeholders."""
@@ -89,6 +90,12 @@ def _all_recipients(mail: BulkEmail) -> float:
         },
     ),
     schema=ONE_TEMPLATE,
+    keywords=(
+        "newsletter",
+        "mass mailing",
+        "many recipients",
+        "campaign",
+    ),
 )
 def send_bulk_email(mail: BulkEmail, aws: AwsClients) -> BulkSent:
     """Send a message from one template to each of up to 50 destinations, in one request; the output has the outcome of each.

@@ -102,6 +102,10 @@ _BODY = {"anyOf": [{"required": ["text"]}, {"required": ["html"]}]}
     rate_limit=_SLOW,
     examples=one_example("createTemplate", "A welcome email", _WELCOME, {}),
     schema=_BODY,
+    keywords=(
+        "email template",
+        "new template",
+    ),
 )
 def create_template(template: Template, aws: AwsClients) -> Done:
     """Create an email template in a region."""

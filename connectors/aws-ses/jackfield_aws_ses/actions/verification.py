@@ -170,6 +170,12 @@ _VERIFIED = {**_NEW, "VerifiedForSendingStatus": True, "VerificationStatus": "SU
     permissions=iam("CreateEmailIdentity", "PutEmailIdentityMailFromAttributes"),
     rate_limit=RateLimit(per_second=1),
     examples=one_example("createIdentity", "A domain with Easy DKIM", {"identity": "shop.example.com"}, _NEW),
+    keywords=(
+        "verify a sender address",
+        "verify a domain",
+        "add a sender",
+        "dkim",
+    ),
 )
 def create_identity(new: NewIdentity, aws: AwsClients) -> Identity:
     """Start the verification of an address (its owner gets an email with a link) or of a domain (publish the DNS records in the output)."""
@@ -193,6 +199,11 @@ def create_identity(new: NewIdentity, aws: AwsClients) -> Identity:
         "A verified domain",
         {"identity": "shop.example.com"},
         _VERIFIED,
+    ),
+    keywords=(
+        "status of a sender",
+        "is my domain verified",
+        "dkim records",
     ),
 )
 def get_identity(chosen: IdentityChosen, aws: AwsClients) -> Identity:

@@ -66,6 +66,15 @@ connector = Connector(
         ({"url": "/parcels/p1"}, {"status": 200, "headers": {"content-type": "application/json"}, "body": {"id": "p1"}}),
         ({"method": "POST", "url": "/parcels", "json": {"name": "Ada"}}, {"status": 201, "headers": {}, "body": {"id": "p2"}}),
     ],
+    keywords=(
+        "call a rest api",
+        "get post put a url",
+        "webhook",
+        "post json",
+        "download a url",
+        "curl",
+        "graphql",
+    ),
 )
 def request(asked: RequestInputs, api: HttpClient) -> Response:
     """Send a request.
