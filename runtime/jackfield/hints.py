@@ -45,6 +45,13 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "Call search_actions to find the installed actions.",
         "console": "The Connectors page lists what is installed.",
     },
+    "actions": {
+        "library": "'{connector}' has {count} actions; the nearest names are {names}.",
+        "cli": "'{connector}' has {count} actions; the nearest names are {names}. See 'jackfield search --connector {connector}'.",
+        "http": "'{connector}' has {count} actions; the nearest names are {names}. See GET /v1/actions?connector={connector}.",
+        "mcp": "'{connector}' has {count} actions; the nearest names are {names}. Call search_actions to find others.",
+        "console": "'{connector}' has {count} actions; the nearest names are {names}.",
+    },
     "offer": {
         "library": "The operator can offer it with the command line: 'offers add {pattern}'.",
         "cli": "Run 'jackfield offers add {pattern}'.",

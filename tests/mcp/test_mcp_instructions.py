@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp_types import CallToolResult, TextContent
 
 from http_stand import Stand, standing
 from jackfield.access import Rules
@@ -44,6 +46,34 @@ def test_b8_instructions_keep_to_the_rules(stand: Stand) -> None:
     assert told(stand, block=("*/*",)) == "No connectors are available yet."
 
 
+def test_m12_connectors_with_a_connection_come_first(tmp_path: Path) -> None:
+    """A model reads first what it can use: the connectors of a workspace with a connection, then the others."""
+    with standing(tmp_path) as stand:
+        client = stand.client("manage")
+        client.post("/v1/connections", {"name": "desk", "type": "echo/token", "values": {"token": "t-4711"}})
+        text = client.post("/mcp", HELLO).json["result"]["instructions"]
+        assert text.startswith("jackfield runs actions of these connectors: echo, ")
+        rows = called(remote(stand.port, client.token), "search_actions", query="echo").structured_content["items"]
+        assert {tuple(row["connections"]) for row in rows if row["connector"] == "echo"} == {("desk",)}
+
+
+def test_surfaces_5_an_unknown_name_is_answered_in_less_than_a_kilobyte(stand: Stand) -> None:
+    """An unknown action names the five nearest, not all: a model reads each answer whole."""
+    server = remote(stand.port, stand.client("invoke").token)
+    for given in ({"connector": "aws-ses", "action": "sendMail"}, {"connector": "slak", "action": "post"}):
+        for found in (called(server, "get_action_guide", **given), called(server, "execute_action", **given, inputs={})):
+            assert found.is_error
+            assert sum(len(block.text) for block in found.content if isinstance(block, TextContent)) < 1024
+    assert "the nearest names are sendEmail, " in found_text(called(server, "get_action_guide", connector="aws-ses", action="sendMail"))
+
+
+def found_text(found: CallToolResult) -> str:
+    """The first text of an answer."""
+    block = found.content[0]
+    assert isinstance(block, TextContent)
+    return block.text
+
+
 def test_b8_instructions_stay_short() -> None:
     """Of many connectors the first ones are named, and the others counted."""
 
@@ -55,7 +85,9 @@ def test_b8_instructions_stay_short() -> None:
 
     entries = [Many(title=f"T{number}", key=f"t{number}", error=None) for number in range(25)]
     index = Many(covers=lambda _catalog: True, entries=lambda: entries)
-    call: Any = Many(catalog=None, index=index, caller=Many(scope=None))
+    catalog, none = Many(offered_whole=()), Many(list=lambda *_: Many(items=[], next_cursor=None))
+    runtime = Many(connections_of=lambda _caller: none, access=Many(authorizer=lambda _caller: None))
+    call: Any = Many(catalog=catalog, index=index, caller=Many(scope=None), runtime=runtime)
     assert instructions(call).splitlines()[0].endswith(" t19 and 5 more.")
 
 
@@ -73,7 +105,7 @@ def test_security_2_9_what_an_author_wrote_stands_apart(stand: Stand) -> None:
     author is in a member that says whose it is, and the tool's schema says it, too."""
     server = remote(stand.port, stand.client("invoke").token)
     (row,) = called(server, "search_actions", query="post", connector="echo", limit=1).structured_content["items"]
-    assert row.keys() <= {"connector", "action", "effect", "exact", "thirdParty"}
+    assert row.keys() <= {"connector", "action", "effect", "exact", "connections", "thirdParty"}
     assert row["thirdParty"].keys() == {"title", "description"}
     answer = called(server, "get_action_guide", connector="echo", action="post")
     assert answer.structured_content is not None

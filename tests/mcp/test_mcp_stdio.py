@@ -68,9 +68,9 @@ def conversation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversat
 
 def test_h31_a_sentence_finds_the_action(conversation: Conversation) -> None:
     """A sentence of a model finds the nearest action, and the words say that it has only some of the words."""
-    found = conversation.call("search_actions", query="send an email to a customer")
+    found = conversation.call("search_actions", query="send an email to a penfriend")
     assert found.structured_content["items"][0]["action"] == "sendEmail"
-    assert found.content[0].text.startswith("Partial matches")  # type: ignore[union-attr]
+    assert "aws-ses.sendEmail (write, a partial match" in found.content[0].text.splitlines()[0]  # type: ignore[union-attr]
 
 
 def test_faults_are_told_with_their_places(conversation: Conversation) -> None:

@@ -88,7 +88,7 @@ def test_what_is_not_offered_is_found_and_says_so(jackfield: Command) -> None:
     ("words", "code", "message", "hint"),
     [
         (("aws.s33", "listBuckets"), "unknown_connector", "AWS has no service 's33'; did you mean 'aws.s3'?", "connectors list"),
-        (("aws.s3", "listBukets"), "unknown_action", "'aws.s3' has no action 'listBukets'; did you mean 'listBuckets'?", "copyObject"),
+        (("aws.s3", "listBukets"), "unknown_action", "'aws.s3' has no action 'listBukets'; did you mean 'listBuckets'?", "listBuckets, "),
         (
             ("aws.kms", "decrypt"),
             "unknown_action",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from jackfield.access.visible_catalog import seen_catalog
 from jackfield.errors import UnknownAction, UnknownConnection, UnknownName, did_you_mean
+from jackfield.hints import NextStep
 
 if TYPE_CHECKING:
     from jackfield.access import Authorizer, Request
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from jackfield.journal import Entry
     from jackfield.manifest import ActionManifest, Manifest
 
-_MOST_NAMED = 50
+_MOST_NAMED = 5
 """Actions that an error names."""
 _MAX_TESTED = 10_000
 """Limit of stored connections of a type that are tested against the rules."""
@@ -36,11 +38,17 @@ def find_action(manifest: Manifest, key: str, catalog: Catalog | None = None) ->
         if unoffered is not None:
             raise unoffered
         tail = did_you_mean(key, manifest.actions)
-        known = sorted(manifest.actions)
-        more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
-        hint = f"'{manifest.key}' has {', '.join(known[:_MOST_NAMED]) or 'no actions'}{more}."
-        raise UnknownAction(f"'{manifest.key}' has no action '{key[:80]}'{tail}", hint=hint)
+        raise UnknownAction(f"'{manifest.key}' has no action '{key[:80]}'{tail}", hint=_known_actions(manifest, key[:80]))
     return found
+
+
+def _known_actions(manifest: Manifest, key: str) -> str:
+    known = sorted(manifest.actions)
+    if len(known) <= _MOST_NAMED:
+        return f"'{manifest.key}' has {', '.join(known) or 'no actions'}."
+    folded = {name.casefold(): name for name in known}
+    nearest = [folded[name] for name in get_close_matches(key.casefold(), folded, _MOST_NAMED, 0)]
+    return NextStep("actions", connector=manifest.key, count=f"{len(known):,}", names=", ".join(nearest))
 
 
 def find_called(

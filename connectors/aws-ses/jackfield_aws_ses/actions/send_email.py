@@ -53,6 +53,7 @@ class Sent(Output):
     keywords=(
         "send a mail",
         "email with an attachment",
+        "email a customer",
         "message",
     ),
 )

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield import __version__
-from jackfield.catalog import Catalog
+from jackfield.errors import did_you_mean
 from jackfield.manifest import Manifest
 from jackfield.surfaces.http.batches import JSON_LINES
 from jackfield.surfaces.http.shapes import shapes
@@ -25,6 +25,7 @@ from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import dumps, tagged
 from jackfield.surfaces.shared.operation import Operation
 from jackfield.surfaces.shared.prefix import current_prefix
+from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 
 Json = dict[str, Any]
@@ -72,20 +73,21 @@ _LINKS: Mapping[tuple[str, int], tuple[str, str, tuple[str, ...]]] = {
     ("uploadFile", 201): ("file", "/file", _FILE),
 }
 """Values in a response that other operations take: the parameter, the value's JSON Pointer and the operations."""
-_CHOICE: Json = {"type": "object", "description": "The action's inputs: see the component <connector>.<action>."}
+_CHOICE: Json = {
+    "type": "object",
+    "description": "The action's inputs: a component of /openapi.json?connector=KEY.",
+}
 
 
-def document(catalog: Catalog, version: str, operations: Iterable[Operation]) -> Json:
-    """Build the whole OpenAPI document."""
+def document(version: str, operations: Iterable[Operation], manifests: Iterable[Manifest] = ()) -> Json:
+    """Build the OpenAPI document, with the inputs of the actions of ``manifests`` as components."""
     paths: dict[str, Json] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     schemas = shapes()
     schemas["Invocation"]["properties"]["inputs"] = {**_CHOICE}
-    for key in catalog:
-        manifest = catalog.look(key)[1]
-        if manifest is not None and not manifest.virtual:  # thousands of actions, each of which has its schema at its own address
-            schemas.update(_actions(manifest))
+    for manifest in manifests:
+        schemas.update(_actions(manifest))
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -197,7 +199,7 @@ def _actions(manifest: Manifest) -> Iterator[tuple[str, Json]]:
     for action in manifest.actions.values():
         name = f"{manifest.key}.{action.key}"
         schema = {member: value for member, value in action.inputs.items() if member not in ("$schema", "$id")}
-        yield name, {"title": action.title, **_rooted(schema, f"{_COMPONENTS}{name}")}
+        yield name, {**_rooted(schema, f"{_COMPONENTS}{name}"), "title": name}  # generators name a class by the title
 
 
 def _rooted(value: Any, root: str) -> Any:
@@ -300,6 +302,12 @@ async def docs(request: Request, server: ServerContext, _identity: Identity) -> 
 
 
 def _described(request: Request, server: ServerContext) -> bytes:
+    key = request.query_params.get("connector")
+    if key is not None:
+        manifest = server.catalog.look(key)[1] if key in {*server.catalog} else None
+        if manifest is None:
+            raise Problem(404, f"no connector '{key[:80]}' is installed{did_you_mean(key, server.catalog)}")
+        return dumps(document(__version__, request.app.state.operations, [manifest]))
     if server.document is None:
-        server.document = dumps(document(server.catalog, __version__, request.app.state.operations))
+        server.document = dumps(document(__version__, request.app.state.operations))
     return server.document

@@ -305,7 +305,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("GET", "/metrics", probes.metrics, "read", "metrics", "Show the metrics for Prometheus.", {200: "text/plain"}),
     Operation(
         "GET", "/openapi.json", openapi.served, None, "openapi", "Show this document.", {200: "Schema", 304: ""},
-        headers=("If-None-Match",),
+        query={"connector": _TEXT}, headers=("If-None-Match",), problems=(404,),
     ),
-    Operation("GET", "/docs", openapi.docs, None, "docs", "Show this document as a web page.", {200: "text/html"}),
+    Operation(
+        "GET", "/docs", openapi.docs, None, "docs", "Show this document as a web page.", {200: "text/html"},
+        query={"connector": _TEXT}, problems=(404,),
+    ),
 )  # fmt: skip

@@ -5,8 +5,9 @@ They name connectors by key: a title is text of its author, which a model would 
 
 from __future__ import annotations
 
-from jackfield.access import may
+from jackfield.access import SeenCatalog, may
 from jackfield.surfaces.mcp.call_context import CallContext
+from jackfield.surfaces.mcp.discovery_tools import connections_by_connector
 from jackfield.surfaces.shared.searching import listed_connectors
 
 _MOST = 20
@@ -29,11 +30,26 @@ def instructions(call: CallContext) -> str:
 
     The connectors are those of the search index, so that none of their manifests is read.
     """
-    found = [entry.key for entry in listed_connectors(call.index, call.catalog) if entry.error is None]
-    more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    found = _ordered(call)
+    more = f" and {len(found) - _MOST:,} more" if len(found) > _MOST else ""
     named = (
         f"jackfield runs actions of these connectors: {', '.join(found[:_MOST])}{more}." if found else "No connectors are available yet."
     )
     runs = call.caller.scope is None or may(call.caller.scope, "invoke")
     does = "runs" if runs else "knows"
     return f"{named.replace(' runs ', f' {does} ', 1)}\n{_LOOK}\n{_RUN if runs else _ONLY_LOOK}"
+
+
+def _ordered(call: CallContext) -> list[str]:
+    """Return the connectors that the caller sees, those with a connection first; a source that is offered whole is one, ``aws.SERVICE``."""
+    catalog = call.catalog
+    whole = () if isinstance(catalog, SeenCatalog) else catalog.offered_whole
+
+    def shown(key: str) -> str:
+        source = key.partition(".")[0]
+        return f"{source}.SERVICE" if "." in key and source in whole else key
+
+    rows = listed_connectors(call.index, catalog, folded=bool(whole))
+    found = [*(entry.key for entry in rows if entry.error is None), *(f"{name}.SERVICE" for name in whole)]
+    used = connections_by_connector(call, shown) if found else {}
+    return sorted(found, key=lambda key: key not in used)
