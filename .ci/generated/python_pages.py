@@ -16,6 +16,7 @@ from generated.prose import markdown, signature, summary
 from jackfield import connector
 from jackfield.connector import context
 from jackfield.invocation import Meta
+from jackfield.invocation.returned_files import ReturnedFile
 from jackfield.management.connections import ManagedConnections
 from jackfield.wire import guard
 from jackfield_market import testing
@@ -92,7 +93,8 @@ def python_api() -> str:
     parts = [NOTICE, _PYTHON, *_class("Jackfield", jackfield.Jackfield)]
     for name in ("Invocation", "Result"):
         parts += _class(name, getattr(jackfield, name))
-    return _page([*parts, *_class("Meta", Meta), *_class("InvocationFailed", jackfield.InvocationFailed)])
+    others = {"ReturnedFile": ReturnedFile, "Meta": Meta, "InvocationFailed": jackfield.InvocationFailed}
+    return _page([*parts, *(part for name, found in others.items() for part in _class(name, found))])
 
 
 def python_connections() -> str:

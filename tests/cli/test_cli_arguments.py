@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.cli.arguments import file_value, kind_of, read_inputs, takes_list_only
+from jackfield.cli.arguments import kind_of, read_inputs, takes_list_only
 from jackfield.cli.local_files import Files
 from jackfield.errors import InvalidInvocation
+from jackfield.files.given import GivenFile
+from jackfield.files.media_types import media_type_of
 from jackfield.invocation import MAX_BYTES
 
 FILE: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "object", "properties": {"data": {}, "contentType": {}}}]}
@@ -199,12 +201,17 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     assert [detail.path for detail in caught.value.details] == ["/inputs/text"]
 
 
+def as_value(given: object) -> dict[str, str]:
+    """A file of the command line as an action gets it by value."""
+    return GivenFile(given).as_value()
+
+
 def test_attachments(tmp_path: Path) -> None:
     """An input that takes files by name gets each file's octets and media type under its name, several as one map."""
     (tmp_path / "report.pdf").write_bytes(b"%PDF\xff")
     (tmp_path / "notes.txt").write_bytes(b"x")
     found = read(f"files=@{tmp_path}/report.pdf", f"files=@{tmp_path}/notes.txt")["files"]
-    assert found == {
+    assert {name: as_value(file) for name, file in found.items()} == {
         "report.pdf": {"data": base64.b64encode(b"%PDF\xff").decode(), "contentType": "application/pdf"},
         "notes.txt": {"data": "eA==", "contentType": "text/plain"},
     }
@@ -215,8 +222,8 @@ def test_attachments_as_a_list(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "x.bin").write_bytes(folder.encode())
-    pair = {"key": "x.bin", "value": {"data": "YQ==", "contentType": "application/octet-stream"}}
-    assert read(f"pairs=@{tmp_path}/a/x.bin") == {"pairs": [pair]}
+    (pair,) = read(f"pairs=@{tmp_path}/a/x.bin")["pairs"]
+    assert (pair["key"], as_value(pair["value"])) == ("x.bin", {"data": "YQ==", "contentType": "application/octet-stream"})
     assert [item["key"] for item in read(f"pairs=@{tmp_path}/a/x.bin", f"pairs=@{tmp_path}/b/x.bin")["pairs"]] == ["x.bin", "x.bin"]
     with pytest.raises(InvalidInvocation, match=r"two files of the input 'files' are called 'x\.bin'"):
         read(f"files=@{tmp_path}/a/x.bin", f"files=@{tmp_path}/b/x.bin")
@@ -225,7 +232,7 @@ def test_attachments_as_a_list(tmp_path: Path) -> None:
 def test_a_single_file(tmp_path: Path) -> None:
     """An input that takes one file gets its octets and media type."""
     (tmp_path / "x.png").write_bytes(b"\x89")
-    assert read(f"one=@{tmp_path}/x.png") == {"one": {"data": "iQ==", "contentType": "image/png"}}
+    assert as_value(read(f"one=@{tmp_path}/x.png")["one"]) == {"data": "iQ==", "contentType": "image/png"}
 
 
 def test_stdin_has_no_name() -> None:
@@ -255,7 +262,7 @@ class _Empty(Files):
 )
 def test_media_types(name: str, kind: str) -> None:
     """The media type comes from the name; of a compressed file it is the compression's."""
-    assert file_value(b"", f"/some/folder/{name}")["contentType"] == kind
+    assert media_type_of(f"/some/folder/{name}") == kind
 
 
 def test_files_together_are_bounded(tmp_path: Path) -> None:

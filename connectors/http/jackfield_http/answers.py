@@ -79,7 +79,7 @@ class Answer:
     @property
     def media_type(self) -> str:
         """Media type without its parameters, in lower case."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return media_type(self.headers)
 
 
 class StreamedAnswer:
@@ -94,6 +94,11 @@ class StreamedAnswer:
     def chunks(self) -> Iterator[bytes]:
         """Yield the decoded body, once."""
         return self._chunks
+
+
+def media_type(headers: Headers) -> str:
+    """Return the media type without its parameters, in lower case."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def parsed(content: bytes) -> Any:
@@ -179,8 +184,13 @@ def _bounded(chunks: Iterator[bytes], limit: Limit, size: int | None) -> Iterato
 
 
 def _oversized(text: str) -> Unavailable:
-    hint = "Check the server's URL: something other than the provider may have responded. For lists, request smaller pages."
-    return Unavailable(text, hint=hint, sent=Sent.UNKNOWN, repeatable=False)
+    hint = (
+        "Request smaller pages of a list, and a file as a stream ('response': 'file' of http.request). Otherwise check the server's URL: "
+        "something other than the provider may have responded."
+    )
+    error = Unavailable(text, hint=hint, sent=Sent.UNKNOWN, repeatable=False)
+    error.retryable = False  # the next response would be as large
+    return error
 
 
 def noted(answer: Answer) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from itertools import chain
 from typing import Any
 
 from jackfield.connector import OutputFile, Sent, Unavailable
-from jackfield_http.answers import StreamedAnswer
+from jackfield_http.answers import StreamedAnswer, media_type
 
 INLINE = 1024 * 1024
 """Bytes of a file that the output holds as base64; a larger one becomes a stored file."""
 MAX_INLINE = 16 * 1024 * 1024
 """Bytes of a file that the output holds where files cannot be stored."""
+
+_OCTETS = "application/octet-stream"
 
 
 class Download(OutputFile):
@@ -49,16 +51,22 @@ def held(content: bytes, content_type: str) -> Download | dict[str, str]:
     return inline([content], content_type) if len(content) <= INLINE else Download(content, content_type)
 
 
-def received(answer: StreamedAnswer, opened: ExitStack) -> Download | dict[str, str]:
-    """Return the body of a response. A large one is read later; ``opened``, which holds the response open, is closed after it."""
-    content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower() or "application/octet-stream"
+def fetched(answer: StreamedAnswer, opened: ExitStack, most: int) -> Download | bytes:
+    """Return the body of a response. One of more than ``most`` bytes is read later; ``opened``, which holds the response open, is closed
+    after it."""
     chunks, pieces, size = answer.chunks(), list[bytes](), 0
     for piece in chunks:
         pieces.append(piece)
         size += len(piece)
-        if size > INLINE:
-            return Download(_rest(pieces, chunks, opened.pop_all()), content_type)
-    return inline(pieces, content_type)
+        if size > most:
+            return Download(_rest(pieces, chunks, opened.pop_all()), media_type(answer.headers) or _OCTETS)
+    return b"".join(pieces)
+
+
+def received(answer: StreamedAnswer, opened: ExitStack) -> Download | dict[str, str]:
+    """Return the body of a response as a file; a large one is read later."""
+    found = fetched(answer, opened, INLINE)
+    return found if isinstance(found, Download) else inline([found], media_type(answer.headers) or _OCTETS)
 
 
 def _rest(pieces: Iterable[bytes], chunks: Iterator[bytes], opened: ExitStack) -> Iterator[bytes]:

@@ -349,3 +349,35 @@ def test_w2_a_throttle_of_one_url_slows_no_other(harness: Harness) -> None:
     results = [harness.invoke("request", {"method": method, "url": url}, timeoutSeconds=20) for method, url in calls]
     seen = [(result.error and result.error.code, result.meta.attempts) for result in results]
     assert seen == [("rate_limited", 1), (None, 1), (None, 1), ("rate_limited", 0)]
+
+
+def test_s24_a_large_answer_becomes_a_file(harness: Harness) -> None:
+    """JSON and text that are too large for an output are stored while they are received, as other files are."""
+    size = 33 * 1024 * 1024
+    harness.serve(Answer(content=b"x" * size, headers={"Content-Type": "text/plain"}))
+    result = harness.invoke("request", {"url": "/x"})
+    (file,) = result.files
+    assert (file.size, file.content_type, {*result.unwrap()}) == (size, "text/plain", {"status", "headers", "file"})
+
+
+def test_s24_an_answer_that_is_too_large_is_not_worth_a_repeat(harness: Harness) -> None:
+    """Whoever insists on text is told how to get a file, and that the same request will fail again."""
+    harness.serve(Answer(content=b"x" * (33 * 1024 * 1024), headers={"Content-Type": "text/plain"}))
+    error = harness.invoke("request", {"url": "/x", "response": "text"}).error
+    assert error is not None
+    assert (error.code, error.retryable, "'response': 'file'" in str(error.hint)) == ("unavailable", False, True)
+
+
+def test_s25_a_file_of_any_size_is_sent_as_a_stream(harness: Harness, tmp_path: Path) -> None:
+    """The body is read from the disk while it is sent: more than an invocation may hold goes out."""
+    size, seen = 80 * 1024 * 1024, list[int]()
+
+    def count(_number: int, request: Request) -> Answer:
+        seen.append(len(request.body))
+        return Answer({})
+
+    harness.serve(count)
+    with (tmp_path / "big.iso").open("wb") as made:
+        made.truncate(size)
+    harness.invoke("request", {"method": "PUT", "url": "/x", "file": tmp_path / "big.iso"}).unwrap()
+    assert seen == [size]

@@ -5,8 +5,6 @@ A value that starts with ``@`` itself is written ``@@…``; ``@-`` is stdin.
 
 from __future__ import annotations
 
-import base64
-import mimetypes
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -67,7 +65,7 @@ def _file(path: str, name: str, at: str, schema: Mapping[str, Any], files: Files
     kind = kind_of(schema)
     if kind == "text":
         return files.read_text(path, at)
-    content = file_value(files.read(path, at), path)
+    content = files.whole(path, at)
     if kind == "file":
         return content
     if path == STDIN:
@@ -101,16 +99,6 @@ def _merged(name: str, values: list[dict[str, Any]]) -> dict[str, Any]:
 Kind = Literal["map", "array", "file", "text"]
 """Form in which an input takes files: by name (``{"a.pdf": FILE}``), as ``[{"key", "value": FILE}]``, as one FILE, or as text."""
 
-_ENCODED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz", "compress": "application/x-compress"}
-_OFFICE = {
-    suffix: f"application/vnd.openxmlformats-officedocument.{kind}"
-    for suffix, kind in (
-        (".docx", "wordprocessingml.document"),
-        (".xlsx", "spreadsheetml.sheet"),
-        (".pptx", "presentationml.presentation"),
-    )
-}
-
 
 def kind_of(schema: Mapping[str, Any]) -> Kind:
     """Determine from its schema how an input takes files; a FILE is an object with ``data`` and ``contentType``."""
@@ -126,20 +114,6 @@ def takes_list_only(schema: Mapping[str, Any]) -> bool:
     """Return whether an input is always a list, so that a single value means a list of one."""
     alternatives = [branch for branch in nodes({}, schema) if "anyOf" not in branch and "oneOf" not in branch]
     return bool(alternatives) and all(branch.get("type") == "array" for branch in alternatives)
-
-
-def file_value(content: bytes, path: str) -> dict[str, str]:
-    """Encode a file as a FILE: base64, and the media type by its name."""
-    return {"data": base64.b64encode(content).decode("ascii"), "contentType": _content_type(path)}
-
-
-def _content_type(path: str) -> str:
-    suffix = os.path.splitext(path)[1].lower()
-    # a separate table gives the same answer on every host; Python's module-level one reads the host's files
-    found, encoding = mimetypes.MimeTypes().guess_type(os.path.basename(path))
-    if encoding:
-        return _ENCODED.get(encoding, "application/octet-stream")
-    return _OFFICE.get(suffix) or found or "application/octet-stream"
 
 
 def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:

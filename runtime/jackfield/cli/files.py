@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 import os
 import sys
 from collections.abc import Iterator
@@ -15,13 +14,13 @@ from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation, NotFound, Unavailable
 from jackfield.failures import OnFailure
 from jackfield.files import FileDamaged, FileLimits, Files
+from jackfield.files.media_types import media_type_of
 
 if TYPE_CHECKING:
     from jackfield.resources.storage import Storage
 
 _COLUMNS = ("file", "size", "contentType", "name", "expiresAt")
 _PIECE = 1024 * 1024
-_OCTETS = "application/octet-stream"
 
 
 def _files(storage: Storage) -> Files:
@@ -41,7 +40,7 @@ def _put(arguments: Namespace, output: Output) -> int:
     with open_storage() as storage:
         workspace = selected_workspace(arguments, storage)
         with _opened(arguments.path) as source:
-            kept = _files(storage).store(workspace, _pieces(source), arguments.type or _type_of(name), name=name, caller=person())
+            kept = _files(storage).store(workspace, _pieces(source), arguments.type or media_type_of(name), name=name, caller=person())
     output.value(kept.to_json())
     return 0
 
@@ -60,11 +59,6 @@ def _pieces(source: BinaryIO) -> Iterator[bytes]:
             yield piece
     except OSError as error:
         raise InvalidInvocation(f"the file cannot be read: {error.strerror}") from None
-
-
-def _type_of(name: str | None) -> str:
-    found, encoding = mimetypes.MimeTypes().guess_type(name or "")
-    return found if found is not None and encoding is None else _OCTETS
 
 
 def _declare_get(parser: Parser) -> None:

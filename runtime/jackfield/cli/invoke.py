@@ -27,6 +27,8 @@ _MEMBERS = {
     "on_doubt": "onDoubt",
     "connector_version": "connectorVersion",
     "priority": "priority",
+    "not_before": "notBefore",
+    "not_after": "notAfter",
 }
 """Options that set a member of the invocation."""
 _MAX_CONCURRENCY = 256
@@ -51,6 +53,11 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--connector-version", metavar="SPEC", help="the required versions, such as '>=1.2,<2'")
     parser.add_argument("--queue", action="store_true", help="queue it for the workers (jackfield serve, jackfield worker) instead")
     parser.add_argument("--priority", metavar="N", type=count(0, 9), help="with --queue: 0 to 9, higher ones are begun first (default 5)")
+    parser.add_argument(
+        "--not-before", metavar="TIME", help="with --queue: do not begin it earlier (RFC 3339, such as 2026-01-31T08:30:00Z)"
+    )
+    parser.add_argument("--not-after", metavar="TIME", help="with --queue: do not begin it later; it then ends as 'timeout'")
+    parser.add_argument("--save-to", metavar="FILE", help="save the output's file there; several files into this folder")
     parser.add_argument("--wait", action="store_true", help="wait if an invocation with this idempotency key is already running")
     parser.add_argument("--file", metavar="FILE", help="an invocation as JSON ('-' = stdin); a .jsonl file has one per line")
     parser.add_argument("--lines", action="store_true", help="read one invocation per line, whatever the file's name")
@@ -64,6 +71,8 @@ def _declare(parser: Parser) -> None:
 
 
 def _run(arguments: Namespace, output: Output) -> int:
+    if arguments.save_to is not None:
+        _check_saving(arguments)
     if arguments.file is None and not arguments.lines:
         return _run_words(arguments, output)
     extra = ["--inputs"] if arguments.inputs is not None else []
@@ -93,6 +102,19 @@ def _run(arguments: Namespace, output: Output) -> int:
     collect_seldom()
     with open_jackfield(migrates=True) as jackfield:
         return _run_single(jackfield, invocation, arguments, output)
+
+
+def _check_saving(arguments: Namespace) -> None:
+    """Check that there will be one Result, whose files can be saved.
+
+    :raises UsageError, InvalidInvocation: if not.
+    """
+    from jackfield.cli.saving import check_target
+
+    for excluded, option in ((arguments.queue, "--queue"), (arguments.lines or is_lines(arguments.file or ""), "--lines")):
+        if excluded:
+            raise UsageError(f"'--save-to' cannot be used with '{option}'", usage=arguments.usage, hint="Run one invocation at a time.")
+    check_target(arguments.save_to)
 
 
 def _run_words(arguments: Namespace, output: Output) -> int:
@@ -138,6 +160,12 @@ def _run_single(jackfield: Jackfield, invocation: Mapping[str, Any] | bytes, arg
         result = run_one(
             lambda left: jackfield.invoke(invocation, wait=arguments.wait, cancelled=left, caller=invoker, on_time=True), cancelled
         )
+        if arguments.save_to is not None:
+            from jackfield.cli.saving import saved
+
+            body, code = saved(result, arguments.save_to)
+            output.value(body)
+            return code
         output.value(result.to_json("cli"))
     return result.exit_code
 

@@ -23,6 +23,18 @@ def is_lines(path: str) -> bool:
     return path.lower().endswith((".jsonl", ".ndjson"))
 
 
+class LocalPath:
+    """Path of a file that becomes an input. ``pathlib`` would cost a cold command more than all of its work."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __fspath__(self) -> str:
+        return self._path
+
+
 class Files:
     """Files of one command: at most ``MAX_BYTES`` together, and stdin at most once."""
 
@@ -42,6 +54,17 @@ class Files:
         self._left -= len(content)
         return content
 
+    def whole(self, path: str, at: str = "") -> IO[bytes] | LocalPath:
+        """Return a file of any size for an input that takes a file: it is read when it is sent.
+
+        :raises InvalidInvocation: if it cannot be opened.
+        """
+        file = self._open(path, at)
+        if path == STDIN:
+            return file
+        file.close()
+        return LocalPath(path)
+
     def read_text(self, path: str, at: str = "") -> str:
         """Read a UTF-8 text file.
 
@@ -50,7 +73,7 @@ class Files:
         try:
             return self.read(path, at).decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            hint = "A file that is not text can be an attachment; other inputs take text."
+            hint = "Inputs that take files take any content; this one takes text."
             raise _refusal(f"{_named(path)} is not UTF-8 text (byte {error.start})", at, hint) from None
 
     def read_invocation(self, path: str) -> bytes:

@@ -67,10 +67,16 @@ def _without_null(node: dict[str, Any]) -> dict[str, Any]:
     if isinstance(branches, list) and {"type": "null"} in branches:
         rest = [branch for branch in branches if branch != {"type": "null"}]
         beside = {key: value for key, value in node.items() if key != "anyOf"}
-        node = {**rest[0], **beside} if len(rest) == 1 else {**beside, "anyOf": rest}
+        node = {**rest[0], **beside, **_hints(rest[0], beside)} if len(rest) == 1 else {**beside, "anyOf": rest}
     if "default" in node and node["default"] is None:
         del node["default"]
     return node
+
+
+def _hints(inner: Mapping[str, Any], outer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``x-jackfield`` of a type and of the field that has it, as one."""
+    hints = {**inner.get("x-jackfield", {}), **outer.get("x-jackfield", {})}
+    return {"x-jackfield": hints} if hints else {}
 
 
 def describe(connector: Connector, actions: Collection[str] | None = None) -> dict[str, Any]:

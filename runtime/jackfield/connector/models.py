@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Literal, Self
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -149,8 +150,14 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
         alias=alias,
         examples=list(examples) if examples is not None else None,
         repr=not (secret or sensitive),
-        json_schema_extra=extra or None,
+        json_schema_extra=partial(_extend, extra) if extra else None,
     )
+
+
+def _extend(extra: Mapping[str, Any], schema: dict[str, Any]) -> None:
+    """Add keywords to the schema of a field's type, which may have hints of its own: a streamed file has."""
+    hints = {**schema.get("x-jackfield", {}), **extra.get("x-jackfield", {})}
+    schema |= {**extra, **({"x-jackfield": hints} if hints else {})}
 
 
 _NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

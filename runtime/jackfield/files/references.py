@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial, reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInput
 from jackfield.json_tools.pointers import pointer
 from jackfield.json_tools.walk import Schema, below, extension, nodes
 
+if TYPE_CHECKING:
+    from jackfield.files.given import GivenFile
+
 _DEPTH = 20
 _NESTING = (dict, list)
+_ATOMS = frozenset({str, int, float, bool, type(None)})
+_BYTES = (bytes, bytearray, memoryview)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,29 @@ def names_files(value: object) -> bool:
             parts = item.values()
         left += [part for part in parts if isinstance(part, _NESTING)]
     return False
+
+
+def holds_contents(value: object) -> bool:
+    """Return whether the inputs contain a file as an object of Python: a path, bytes, an open file."""
+    left: list[Any] = [value]
+    for item in left:  # as above
+        for part in item.values() if isinstance(item, dict) else item:
+            kind = type(part)
+            if kind in _ATOMS:
+                continue
+            if isinstance(part, _NESTING):
+                left.append(part)
+            elif is_content(part):
+                return True
+    return False
+
+
+def is_content(value: object) -> bool:
+    """Return whether an object of Python is a file: a path, bytes, or what is open for reading."""
+    kind = type(value)
+    if kind in _ATOMS:
+        return False
+    return issubclass(kind, _BYTES) or hasattr(kind, "__fspath__") or (hasattr(kind, "__enter__") and hasattr(value, "read"))
 
 
 def file_places(inputs: object, schema: Schema) -> list[Place]:
@@ -101,13 +128,19 @@ def _is_stream(schema: Schema) -> bool:
 
 def replaced(inputs: Any, values: Sequence[tuple[tuple[str | int, ...], Any]]) -> Any:
     """Return a copy of the inputs with other values at some places."""
-    copy = json.loads(json.dumps(inputs))
+    copy = _copied(inputs)
     for steps, value in values:
         parent = copy
         for step in steps[:-1]:
             parent = parent[step]
         parent[steps[-1]] = value
     return copy
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _copied(item) for name, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 def with_digests(inputs: Any, digests: Mapping[str, Any]) -> Any:
@@ -133,3 +166,53 @@ def too_large_together(places: Sequence[Place], weight: int, limit: int) -> Inva
     several = "is one of several files that together exceed the limit" if len(places) > 1 else "exceeds the limit"
     details = [Detail(f"{place.path}/file", several) for place in places]
     return InvalidInput(text, details=details, hint="Use fewer or smaller files.")
+
+
+class GivenFiles(dict[str, "GivenFile"]):
+    """Files of one call by the ids that stand for them in its inputs."""
+
+    def lift(self, value: Any) -> Any:
+        """Return a value with ``{"file": id}`` in place of each file in it, which is kept here."""
+        if isinstance(value, dict):
+            return {name: self.lift(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self.lift(item) for item in value]
+        if not is_content(value):
+            return value
+        from jackfield.files.given import GivenFile
+
+        identifier = f"given-{len(self) + 1}"
+        self[identifier] = GivenFile(value)
+        return {"file": identifier}
+
+    def places(self, places: Iterable[Place]) -> list[Place]:
+        """Return those of some places that refer to these files."""
+        return [place for place in places if place.identifier in self]
+
+    def put_back(self, inputs: Mapping[str, Any], places: Iterable[Place]) -> Mapping[str, Any]:
+        """Return the inputs with the caller's objects wherever the schema takes no file, so that it refuses them; ``places`` are where it
+        takes files."""
+        if not self:
+            return inputs
+        taken = {place.steps for place in places}
+        strays = [place for place in self.places(_candidates(inputs, ())) if place.steps not in taken]
+        found: Mapping[str, Any] = replaced(inputs, [(place.steps, self[place.identifier].original) for place in strays])
+        return found
+
+    def check(self, inputs: Mapping[str, Any]) -> None:
+        """Check that the files which the inputs refer to can be read.
+
+        :raises InvalidInput: with a detail for each that cannot.
+        """
+        details = []
+        for place in self.places(_candidates(inputs, ())):
+            file = self[place.identifier]
+            try:
+                _ = file.size
+            except (OSError, ValueError) as error:
+                reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+                named = f"the file '{file.name[:200]}'" if file.name else "the file"
+                details.append(Detail(place.path, f"{named} cannot be read: {reason}"))
+        if details:
+            count = "1 input is" if len(details) == 1 else f"{len(details)} inputs are"
+            raise InvalidInput(f"{count} not valid", details=details, hint="Check the path and its permissions.")

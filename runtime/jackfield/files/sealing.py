@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 
 from jackfield.database.sealing import KEY_BYTES, cipher
 from jackfield.errors import Unavailable
+from jackfield.files.reading import SizedReader
 from jackfield.files.refusals import FileDamaged
 from jackfield.secrecy import SecretHolder
 
@@ -95,43 +96,21 @@ class SealingWriter(SecretHolder):
         self._filled = 0
 
 
-class SealedReader(SecretHolder, io.RawIOBase):
+class SealedReader(SecretHolder, SizedReader):
     """Decrypted content, readable and seekable like a file. Reads ahead up to one segment, so memory use is bounded.
 
     Reading raises ``FileDamaged`` if the content was changed or truncated, ``Unavailable`` if the store cannot be reached.
     """
 
     def __init__(self, blobs: Blobs, key: str, secret: bytes, size: int) -> None:
-        super().__init__()
+        super().__init__(size)
         self._blobs = blobs
         self._key = key
         self._aead = cipher(secret)
-        self._size = size
         self._last = max(0, (size - 1) // CHUNK)
-        self._at = 0
         self._ahead: dict[int, bytes] = {}
         self._number = -1
         self._chunk = b""
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Change the position, as in ``io``."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        if base + offset < 0:
-            raise ValueError("negative seek position")
-        self._at = base + offset
-        return self._at
 
     def readinto(self, buffer: Buffer, /) -> int:
         """Read into a buffer, at most to the end of a chunk."""

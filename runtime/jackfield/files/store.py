@@ -8,11 +8,11 @@ import secrets
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from jackfield.clock import Clock
 from jackfield.dataclass import dataclass, replace
-from jackfield.errors import JackfieldError
+from jackfield.errors import JackfieldError, NotFound
 from jackfield.failures import OnFailure
 from jackfield.files.references import check_there, file_places, too_large_together
 from jackfield.files.refusals import FileDamaged, FileTooLarge
@@ -21,6 +21,7 @@ from jackfield.invocation import MAX_BYTES
 if TYPE_CHECKING:
     from jackfield.database.shared_clock import SharedClock
     from jackfield.files.blobs import Blobs
+    from jackfield.files.given import GivenFile
     from jackfield.files.references import Place
     from jackfield.files.sealing import SealedReader
     from jackfield.files.table import FileTable, StoredFile
@@ -174,6 +175,25 @@ class Files:
             raise FileDamaged(None, "the stored file was changed")
         return SealedReader(self.blobs, _key(file.workspace, file.id), found[0], file.size)
 
+    def open(self, file: StoredFile) -> BinaryIO:
+        """Return a new reader of a file's content, whose ``read(n)`` returns ``n`` bytes except at the end.
+
+        :raises FileDamaged: as ``reader`` does.
+        """
+        from jackfield.files.sealing import buffered
+
+        return cast("BinaryIO", buffered(self.reader(file)))
+
+    def open_by_id(self, workspace: str, identifier: str) -> BinaryIO:
+        """Return a new reader of a file's content by its ID.
+
+        :raises NotFound: if the workspace has no such file, or it has expired.
+        """
+        file = self.find(workspace, identifier)
+        if file is None:
+            raise NotFound(f"no file has the ID '{identifier[:80]}', or it has expired", hint="Run the action again.")
+        return self.open(file)
+
     def _opened(self, file: StoredFile) -> tuple[bytes, bytes] | None:
         """Return key and digest of a file's content; None if its row is not as it was stored."""
         from jackfield.database import SealBroken
@@ -230,20 +250,25 @@ class Files:
                 found[identifier] = {"contentType": file.content_type, "sha256": opened[1].hex()}
         return found
 
-    def contents(self, workspace: str, owner: str | None, places: Iterable[Place]) -> dict[str, dict[str, str]]:
-        """Return the files at these places in the form of an input, by id.
+    def contents(
+        self, workspace: str, owner: str | None, places: Iterable[Place], given: Mapping[str, GivenFile]
+    ) -> dict[str, dict[str, str]]:
+        """Return the files at these places in the form of an input, by id; ``given`` are those that the caller passed.
 
         :raises InvalidInput: for ids that ``find`` does not find, and for files that are too large together.
         """
         places = list(places)
-        found = {place.identifier: self.find(workspace, place.identifier, owner) for place in places}
-        check_there([place for place in places if found[place.identifier] is None])
-        weight = sum(file.size for place in places if (file := found[place.identifier]) is not None)
+        stored = [place for place in places if place.identifier not in given]
+        found = {place.identifier: self.find(workspace, place.identifier, owner) for place in stored}
+        check_there([place for place in stored if found[place.identifier] is None])
+        known = {name: file for name, file in found.items() if file is not None}
+        weight = sum((given.get(place.identifier) or known[place.identifier]).size for place in places)
         if weight > self.limits.together:
             raise too_large_together(places, weight, self.limits.together)
-        contents = {identifier: self._content(file) for identifier, file in found.items() if file is not None}
-        check_there([place for place in places if contents[place.identifier] is None])
-        return {identifier: content for identifier, content in contents.items() if content is not None}
+        contents = {name: self._content(file) for name, file in known.items()}
+        check_there([place for place in stored if contents[place.identifier] is None])
+        passed = {name: given[name].as_value() for name in {place.identifier for place in places} & given.keys()}
+        return passed | {name: content for name, content in contents.items() if content is not None}
 
     def _content(self, file: StoredFile) -> dict[str, str] | None:
         from jackfield.files.sealing import whole

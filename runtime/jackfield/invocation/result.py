@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
-from typing import Any, Literal, cast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
-from jackfield.dataclass import dataclass
+from jackfield.dataclass import dataclass, field
 from jackfield.errors import InvocationFailed, JackfieldError
+
+if TYPE_CHECKING:
+    from jackfield.invocation.returned_files import ReturnedFile
 
 Status = Literal["succeeded", "failed", "in_doubt"]
 
@@ -89,6 +92,8 @@ class Result:
     meta: Meta
     output: Mapping[str, Any] | None = None
     error: JackfieldError | None = None
+    opener: Callable[[str], BinaryIO] | None = field(default=None, init=False, repr=False, compare=False)
+    """Function that opens a stored file by its ID; None where the Result came without a runtime."""
 
     def __repr__(self) -> str:  # outputs and details stay out of logs
         code = f" {self.error.code}" if self.error is not None and self.status == "failed" else ""
@@ -103,6 +108,19 @@ class Result:
             body["error"] = self.error.to_json(surface)
         body["meta"] = self.meta.to_json()
         return body
+
+    def __getstate__(self) -> tuple[object, ...]:
+        return self.status, self.meta, self.output, self.error  # what opens files stays with its process
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        Result.__init__(self, *state)
+
+    @property
+    def files(self) -> tuple[ReturnedFile, ...]:
+        """Files in the output, in its order: small ones, which it holds as base64, and stored ones. Empty without an output."""
+        from jackfield.invocation.returned_files import returned_files
+
+        return () if self.output is None else tuple(returned_files(self.output, self.opener))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Result:

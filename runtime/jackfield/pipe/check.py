@@ -38,7 +38,7 @@ async def checked_inputs(plan: Plan, run: Run, means: Means) -> Mapping[str, Any
     if run.record is not None and run.record.keeps:
         run.record.keep_inputs()
     if names_files(run.inputs):
-        filled = await fill(run.waiter, run.inputs, plan.action.inputs, means.files, means.workspace, run.caller.owner)
+        filled = await fill(run.waiter, run.inputs, plan.action.inputs, means.files, means.workspace, run.caller.owner, run.given)
         run.inputs, run.sources = filled
     check = partial(checked, plan, run.inputs)
     return await run.waiter.compute(check, run.deadline) if run.waiter.suspends and plan.checks_long(run.inputs) else check()
@@ -50,7 +50,7 @@ async def typed_inputs(plan: Plan, inputs: Mapping[str, Any], run: Run, means: M
     :raises InvalidInput: if the rules refuse them, or a preview is asked for that nobody would see.
     """
     if not plan.code.takes_streams and names_files(inputs):
-        inputs = await by_value(run.waiter, inputs, plan.action.inputs, means.files, means.workspace, run.caller.owner)
+        inputs = await by_value(run.waiter, inputs, plan.action.inputs, means.files, means.workspace, run.caller.owner, run.given)
     values = typed(plan, inputs, run.sources)
     if plan.code.preview is not None and wants_preview(values) and not run.invocation.dry_run:
         fault = Detail("/preview", "a preview is the output of a dry run: set 'dryRun', or omit 'preview'")

@@ -13,7 +13,7 @@ from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import Meta, Result, decode
 from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.check import checked
-from jackfield.pipe.filling import holding, reserve, stow
+from jackfield.pipe.filling import holding, kept, reserve, stow
 from jackfield.pipe.invoke import Given, Pipeline
 from jackfield.pipe.recorder import Record, drafted, replay_of, required
 from jackfield.pipe.run import Run
@@ -112,6 +112,9 @@ async def _prepared(
         schema = plan.action.inputs
         inputs, place = _own_form(plan, run.inputs) if WHOLE_BODY in run.inputs else (run.inputs, nullcontext())
         with place:
+            if run.given:
+                inputs = run.inputs = await kept(run.waiter, inputs, schema, files, workspace, caller.name, run.given)
+                body = {**body, "inputs": inputs}
             judged, named = await reserve(run.waiter, inputs, schema, files, workspace, caller.owner)
             checked(plan, judged)
         body, stored = await stow(run.waiter, body, run.inputs, schema, files, workspace, caller.name)

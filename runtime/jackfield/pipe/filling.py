@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import JackfieldError
-from jackfield.files.references import check_there, file_places, large_contents, named_files, replaced, with_digests
+from jackfield.files.references import (
+    GivenFiles,
+    check_there,
+    file_places,
+    large_contents,
+    named_files,
+    replaced,
+    with_digests,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jackfield.connector.streamed import FileSource
     from jackfield.database import Transaction
     from jackfield.files import Files, StoredFile
     from jackfield.files.references import Place
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
     Also = Callable[[Transaction], None]
 
 _SOME_BYTE = "AA=="
+_PIECE = 1024 * 1024
 _LARGE = 256 * 1024
 """Characters of base64 from which content of a queued invocation is stored as a file, and not with it."""
 
@@ -53,9 +63,7 @@ class Source:
 
     def open(self) -> BinaryIO:
         """Return a new reader of the content."""
-        from jackfield.files import buffered
-
-        return cast("BinaryIO", buffered(self.files.reader(self.file)))
+        return self.files.open(self.file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,42 +81,58 @@ class Outputs:
         return (self.files.find(self.workspace, stored.id) or stored).to_json()
 
 
-async def compared(waiter: Waiter, invocation: Invocation, files: Files, workspace: str, owner: str | None) -> Invocation:
-    """Return the invocation as its idempotency key compares it: two files with the same content are the same input."""
-    named = named_files(invocation.inputs) if invocation.idempotency_key is not None else set()
+async def compared(
+    waiter: Waiter, invocation: Invocation, files: Files, workspace: str, owner: str | None, given: GivenFiles
+) -> Invocation:
+    """Return the invocation as its idempotency key compares it: two files with the same content are the same input.
+
+    :raises InvalidInput: if a file that the caller passed cannot be read.
+    """
+    inputs = invocation.inputs
+    named = named_files(inputs) if invocation.idempotency_key is not None else set()
     if not named:
         return invocation
-    digests = await waiter.call(partial(files.digests, workspace, owner, named))
-    return replace(invocation, inputs=with_digests(invocation.inputs, digests))
+
+    def step() -> dict[str, Any]:
+        given.check(inputs)
+        found = {identifier: file.digest() for identifier, file in given.items()}
+        stored = named - given.keys()
+        return found | files.digests(workspace, owner, stored) if stored else found
+
+    return replace(invocation, inputs=with_digests(inputs, await waiter.call(step)))
 
 
 async def fill(
-    waiter: Waiter, inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, owner: str | None
-) -> tuple[Mapping[str, Any], Mapping[str, Source]]:
+    waiter: Waiter, inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, owner: str | None, given: GivenFiles
+) -> tuple[Mapping[str, Any], Mapping[str, FileSource]]:
     """Replace references to files by ``{"data", "contentType"}`` where the schema takes a FILE, and find the files to be streamed, by id.
 
-    ``owner`` is the caller whose files alone may be used; None: all of the workspace.
+    ``owner`` is the caller whose files alone may be used; None: all of the workspace. ``given`` are files that the caller passed.
 
-    :raises InvalidInput: for ids that are unknown, expired or another owner's, and for files that are too large together.
+    :raises InvalidInput: for ids that are unknown, expired or another owner's, for files that are too large together, and for those of
+        the caller that cannot be read.
     """
     places = file_places(inputs, schema)
+    inputs = given.put_back(inputs, places)
     if not places:
         return inputs, {}
 
-    def step() -> tuple[Mapping[str, Any], Mapping[str, Source]]:
+    def step() -> tuple[Mapping[str, Any], Mapping[str, FileSource]]:
+        given.check(inputs)
         streamed = [place for place in places if place.is_streamed]
-        found = _found(files, workspace, owner, streamed)
+        found = _found(files, workspace, owner, [place for place in streamed if place.identifier not in given])
         passed = [place for place in places if not place.is_streamed]
-        contents = files.contents(workspace, owner, passed)
-        files.renew(workspace, {place.identifier for place in places})
+        contents = files.contents(workspace, owner, passed, given)
+        if stored := {place.identifier for place in places} - given.keys():
+            files.renew(workspace, stored)
         filled = replaced(inputs, [(place.steps, contents[place.identifier]) for place in passed])
-        return filled, {name: Source(files, file) for name, file in found.items()}
+        return filled, {**{name: Source(files, file) for name, file in found.items()}, **given}
 
     return await waiter.call(step)
 
 
 async def by_value(
-    waiter: Waiter, inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, owner: str | None
+    waiter: Waiter, inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, owner: str | None, given: GivenFiles
 ) -> Mapping[str, Any]:
     """Return the inputs with the content of streamed files, for a connector in another process.
 
@@ -117,9 +141,34 @@ async def by_value(
     places = file_places(inputs, schema)
     if not places:
         return inputs
-    contents = await waiter.call(partial(files.contents, workspace, owner, places))
+    contents = await waiter.call(partial(files.contents, workspace, owner, places, given))
     filled: Mapping[str, Any] = replaced(inputs, [(place.steps, contents[place.identifier]) for place in places])
     return filled
+
+
+async def kept(
+    waiter: Waiter, inputs: Mapping[str, Any], schema: Schema, files: Files, workspace: str, caller: str | None, given: GivenFiles
+) -> Mapping[str, Any]:
+    """Return the inputs of a queued invocation with the files that the caller passed as stored files, which a worker can read.
+
+    :raises InvalidInput: if one cannot be read.
+    """
+    places = file_places(inputs, schema)
+    inputs = given.put_back(inputs, places)
+
+    def step() -> Mapping[str, Any]:
+        given.check(inputs)
+        stored = []
+        for place in given.places(places):
+            file = given[place.identifier]
+            with file.open() as content:
+                pieces = iter(partial(content.read, _PIECE), b"")
+                about = files.store(workspace, pieces, file.content_type, name=file.name, caller=caller)
+            stored.append((place.steps, {"file": about.id}))
+        found: Mapping[str, Any] = replaced(inputs, stored)
+        return found
+
+    return await waiter.call(step)
 
 
 async def reserve(

@@ -25,7 +25,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from jackfield.clock import Deadline, within
 from jackfield.dataclass import dataclass, field
@@ -67,10 +67,13 @@ class Pipeline:
     live: dict[str, threading.Event] = field(default_factory=dict)
     wraps: bool = field(init=False)
     """True if a plugin wraps calls."""
+    opener: Callable[[str], BinaryIO] = field(init=False)
+    """Opens a stored file of the workspace, for ``Result.files``."""
     enter: Callable[[str], None] = field(init=False)
     """Tells the plugins that observe stages which one a call enters."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "opener", partial(self.means.files.open_by_id, self.means.workspace))
         object.__setattr__(self, "wraps", self.plugins.has("around"))
         object.__setattr__(self, "enter", self.plugins.stage if self.plugins.has("stage") else _ignore_stage)
 
@@ -104,6 +107,7 @@ class Pipeline:
         if run.record is not None:
             await run.record.end(run.recorded or result)
         run.release()
+        object.__setattr__(result, "opener", self.opener)
         return result
 
     async def _wrapped(self, given: Given, run: Run) -> Result:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.access.visible_catalog import seen_catalog
 from jackfield.bounded_cache import BoundedCache
-from jackfield.dataclass import dataclass
+from jackfield.dataclass import dataclass, replace
 from jackfield.errors import Detail, InvalidInvocation
+from jackfield.files.references import holds_contents
 from jackfield.fork import ProcessLocal
 from jackfield.invocation import Invocation, check_depth, decode
 from jackfield.pipe.admit import find_target
@@ -212,10 +213,12 @@ class Plans(ProcessLocal):
 
         :raises InvalidInvocation: with all faults at once.
         """
+        holds = False
         if isinstance(given, str | bytes | bytearray):
             given = decode(given)
         else:
             check_depth(given)
+            holds = isinstance(given, Mapping) and isinstance(given.get("inputs"), dict) and holds_contents(given["inputs"])
         try:
             found = Invocation.from_json(given)
         except InvalidInvocation:
@@ -224,6 +227,8 @@ class Plans(ProcessLocal):
             if members is None:
                 raise
             found = Invocation.from_json(members)
+        if holds:
+            found = replace(found, inputs=run.given.lift(found.inputs))
         run.invocation, run.inputs = found, found.inputs
         return found
 

@@ -412,7 +412,7 @@ async def drafted(invocation: Invocation, run: Run, journal: Journal | None, mea
         return None
     fingerprint = None if run.claimed is None else run.claimed.fingerprint
     if fingerprint is None and invocation.idempotency_key is not None:
-        compares = await compared(run.waiter, invocation, means.files, means.workspace, run.caller.owner)
+        compares = await compared(run.waiter, invocation, means.files, means.workspace, run.caller.owner, run.given)
         fingerprint = _fingerprinted(journal, compares)
     draft = draft_of(invocation, run.meta, fingerprint, run.caller.name, journal.time.stamp())
     return Record(journal, draft, run, means.clock)

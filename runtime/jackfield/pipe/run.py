@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from jackfield.files.references import GivenFiles
 from jackfield.invocation import Invocation, Meta, Result, new_invocation_id
 from jackfield.pipe.settle import covering
 from jackfield.redaction.marks import confidential_values, leaves, secret_values
@@ -15,9 +16,9 @@ from jackfield.redaction.redactor import Redactor
 if TYPE_CHECKING:
     from jackfield.access.workspace_access import Caller
     from jackfield.clock import Deadline
+    from jackfield.connector.streamed import FileSource
     from jackfield.journal import Claimed
     from jackfield.pipe.attempts import Attempts
-    from jackfield.pipe.filling import Source
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.recorder import Record
     from jackfield.pipe.waiter import Waiter
@@ -29,14 +30,15 @@ class Run:
     - ``wait``: if a call with the same idempotency key runs, wait for it up to the deadline (True) or for that many seconds.
     - ``claimed``: the delivery of a queued call.
     - ``inputs``: those of the invocation, with stored files once these have been read.
-    - ``sources``: stored files that the action reads as streams, by id.
+    - ``given``: files that the caller passed as objects of Python, by the ids that stand for them in ``inputs``.
+    - ``sources``: files that the action reads as streams, by id.
     - ``recorded``: the Result for the journal, where that differs from what the caller is shown.
     - ``unfound``: returns the redactor of the named connection's secrets; set until connector and action are found.
     """
 
     __slots__ = (
-        "attempts", "caller", "cancelled", "claimed", "deadline", "inputs", "invocation", "meta", "plan", "record", "recorded", "sources",
-        "started", "unfound", "wait", "waiter",
+        "attempts", "caller", "cancelled", "claimed", "deadline", "given", "inputs", "invocation", "meta", "plan", "record", "recorded",
+        "sources", "started", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
@@ -53,7 +55,8 @@ class Run:
         self.attempts: Attempts | None = None
         self.recorded: Result | None = None
         self.inputs: Mapping[str, Any] = {}
-        self.sources: Mapping[str, Source] = {}
+        self.given = GivenFiles()
+        self.sources: Mapping[str, FileSource] = {}
         self.unfound: Callable[[], Redactor | None] | None = None
 
     @property

@@ -25,10 +25,11 @@ _TOO_LARGE: int = 10**MAX_DIGITS
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_UNICODE = "contains a character that is not valid Unicode (a lone surrogate)"
 _FOREIGN_FAULTS = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+_NO_BYTES = 'bytes are not; decode text, or give a file as {"data": base64}'
 _WORDS: Mapping[type, str] = {
-    bytes: "bytes are not; give base64 text",
-    bytearray: "bytes are not; give base64 text",
-    memoryview: "bytes are not; give base64 text",
+    bytes: _NO_BYTES,
+    bytearray: _NO_BYTES,
+    memoryview: _NO_BYTES,
     set: "a set is not; give an array",
     frozenset: "a set is not; give an array",
 }
@@ -192,4 +193,6 @@ _READERS: tuple[tuple[type, Callable[..., Json]], ...] = (
 
 def _reason(kind: type) -> str:
     known = next((words for base, words in _WORDS.items() if issubclass(kind, base)), None)
+    if hasattr(kind, "__fspath__"):
+        return "a path is not; give its text"
     return known or f"a Python object of type '{escaped(str(kind.__name__)[:80])}' is not"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from jackfield.connector import Connector, StreamedFile
-from jackfield_http.answers import Answer
+from jackfield.connector import MAX_ANSWER, Connector, StreamedFile
+from jackfield_http.answers import Answer, media_type
 from jackfield_http.bodies import Part
 from jackfield_http.client import HttpClient
-from jackfield_http.downloads import held, received
+from jackfield_http.downloads import INLINE, Download, fetched, inline
 from jackfield_http.graphql import effect_of, is_refused, judge
 from jackfield_http.headers import Headers
 from jackfield_http.paging import Pages
@@ -97,10 +97,15 @@ def request(asked: RequestInputs, api: HttpClient) -> Response:
         return _page(asked, asked.pages, api, options)
     with ExitStack() as opened:
         options |= {"query": asked.query, **_body(asked, opened)}
-        if asked.response == "file":
-            streamed = opened.enter_context(api.stream(asked.method, url, **options))
-            return Response(status=streamed.status, headers=_shown(streamed.headers), file=received(streamed, opened))
-        return _response(asked, api.request(asked.method, url, **options))
+        if asked.response in {"json", "text"}:
+            return _response(asked.response, api.request(asked.method, url, **options))
+        streamed = opened.enter_context(api.stream(asked.method, url, **options))
+        kind = "file" if asked.response == "file" else _kind(streamed.headers)
+        found = fetched(streamed, opened, INLINE if kind == "file" else MAX_ANSWER)
+        if isinstance(found, Download):
+            return Response(status=streamed.status, headers=_shown(streamed.headers), file=found)
+    kind = kind if found or asked.response == "file" else "none"
+    return _response(kind, Answer(streamed.status, streamed.headers, found, streamed.url))
 
 
 @connector.action(
@@ -152,22 +157,20 @@ def _page(asked: RequestInputs, wanted: Paging, api: HttpClient, options: dict[s
     return Response(status=page.answer.status, headers=_shown(page.answer.headers), items=page.items, next_token=page.next)
 
 
-def _response(asked: RequestInputs, answer: Answer) -> Response:
-    kind = asked.response if asked.response != "auto" else _kind(answer)
+def _response(kind: str, answer: Answer) -> Response:
     found = Response(status=answer.status, headers=_shown(answer.headers), body=answer.json() if kind == "json" else None)
     if kind == "text":
         return found.model_copy(update={"text": answer.text})
     if kind == "file":
-        return found.model_copy(update={"file": held(answer.content, answer.media_type or "application/octet-stream")})
+        return found.model_copy(update={"file": inline([answer.content], answer.media_type or "application/octet-stream")})
     return found
 
 
-def _kind(answer: Answer) -> str:
-    if not answer.content:
-        return "none"
-    if answer.media_type.endswith(("/json", "+json")):
+def _kind(headers: Headers) -> str:
+    kind = media_type(headers)
+    if kind.endswith(("/json", "+json")):
         return "json"
-    textual = answer.media_type.startswith("text/") or answer.media_type.endswith(("/xml", "+xml", "/javascript", "x-www-form-urlencoded"))
+    textual = kind.startswith("text/") or kind.endswith(("/xml", "+xml", "/javascript", "x-www-form-urlencoded"))
     return "text" if textual else "file"
 
 

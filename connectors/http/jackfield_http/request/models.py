@@ -104,7 +104,7 @@ class RequestInputs(PageInputs):
         None, title="Content Type", description="The media type of the body, if another than usual.", schema={"maxLength": 200}
     )
     response: Literal["auto", "json", "text", "file"] = Field(
-        "auto", title="Response", description="How to return the response's body; 'auto' decides by its media type."
+        "auto", title="Response", description="How to return the response's body; 'auto' decides by its media type and size."
     )
     expect: tuple[int, ...] = Field(
         (), title="Expected Statuses", description="Statuses that count as success; by default 200 to 299.", schema=_STATUS
@@ -220,8 +220,8 @@ class Response(Output):
     file: dict[str, str] | Download | None = Field(
         None,
         title="File",
-        description="The body as a file: 'data' (base64) and 'contentType', or a stored file if it is larger than 1 MiB. A FILE input "
-        "takes either as it is.",
+        description="The body as a file: 'data' (base64) and 'contentType', or a stored file if it is larger than 1 MiB (JSON and text: "
+        "32 MiB). A FILE input takes either as it is.",
     )
     items: list[Any] | None = Field(None, title="Items", description="The items of a page, or of all pages.")
     next_token: str | None = Field(None, title="Next Token", description="Where the next page begins.")
