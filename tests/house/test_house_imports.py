@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = [ROOT / "runtime" / "jackfield", *ROOT.glob("runtime/jackfield_*/jackfield_*"), *ROOT.glob("connectors/*/jackfield_*")]
-INSIDE = 337
+INSIDE = 390
 ROWS = 15
 
 
