@@ -19,6 +19,7 @@ import jackfield.connections
 import jackfield.database
 import jackfield.journal
 from jackfield.access import Tokens, Workspaces
+from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.database import open_database
 from jackfield.database.migrations import known_migrations
 from jackfield.journal import Journal
@@ -65,7 +66,8 @@ EXCEPTIONS = {
 }
 """Statements that may name no workspace, and why. None of them is in reach of a tenant."""
 
-OF_ALL = {Workspaces: "the operator's list of them", Queue: "what workers take from, for every workspace",
+OF_ALL = {Workspaces: "the operator's list of them", PlatformTokens: "the operator's: each manages several workspaces",
+          Queue: "what workers take from, for every workspace",
           Upkeep: "what merges the counts of every workspace", Recovery: "what takes over from lost processes",
           Instance: "this process",
           Outbox: "what the dispatcher hands over, for every workspace",
@@ -155,6 +157,7 @@ def test_tables_of_tenants() -> None:
         "journal_upkeep",
         "clock",
         "epoch",
+        "platform_tokens",
     }
     keyed = {name for name, columns in tables.items() if "PRIMARY KEY (workspace, " in columns}
     assert TENANT_TABLES - keyed == {
@@ -164,6 +167,8 @@ def test_tables_of_tenants() -> None:
         "invocation_counts",
         "file_usage",
         "queue_budgets",
+        "outbox",
+        "event_heads",
     }
 
 

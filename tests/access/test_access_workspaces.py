@@ -34,6 +34,8 @@ def test_default_is_always_there(workspaces: Workspaces) -> None:
         "queueRate": 0,
         "queueConcurrency": 0,
         "connectionBudgets": {},
+        "suspended": False,
+        "limits": {},
     }
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from http_stand import SETTINGS, Client, Stand, say, standing
 from jackfield.access import SCOPES, Rules, Tokens, Workspaces, may
+from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.access.tokens import new_text
 from jackfield.surfaces.http.table import OPERATIONS
 from jackfield.surfaces.shared.operation import Operation
@@ -36,6 +37,8 @@ BODIES = {
     "NewSchedule": {"name": "acme", "invocation": say("say", "acme", text="hello"), "every": "24h"},
     "ScheduleChange": {"every": "12h"},
     "NewToken": {"scope": "read"},
+    "NewWorkspaceToken": {"scope": "read"},
+    "WorkspaceSettings": {"keepInputs": True},
     "NewInstallation": {"name": "acme"},
     "UpgradeOptions": {},
     "*/*": b"a file",
@@ -55,7 +58,17 @@ class Scene:
         self.clients["manage"].post("/v1/connections", {"name": "acme", "type": "echo/token", "values": {"token": "a-secret"}})
         self.clients["manage"].call("DELETE", "/v1/connections/new")
         file = self.clients["manage"].post("/v1/files", b"ours").json["file"]
-        names = {"name": "acme", "id": self.invocation, "file": file, "key": "echo", "action": "say", "source": "voices", "link": "x"}
+        self.clients["platform"].call("PUT", "/v1/workspaces/tenant-1", {"suspended": False})
+        names = {
+            "w": "tenant-1",
+            "name": "acme",
+            "id": self.invocation,
+            "file": file,
+            "key": "echo",
+            "action": "say",
+            "source": "voices",
+            "link": "x",
+        }
         body = BODIES[operation.body] if operation.body else None
         headers = {"Authorization": "Basic abc"} if kind == "basic" else {}
         return self.clients[kind].call(operation.method, operation.path.format(**names), body, **headers)
@@ -75,6 +88,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         Workspaces(storage.database, storage.vault, clock).create("other")
         tokens = Tokens(storage.database, storage.vault, "default", clock)
         clients: dict[str, Client] = {scope: stand.client(scope) for scope in SCOPES}
+        for kind, pattern in (("platform", "tenant-*"), ("foreign", "another-*")):
+            made = PlatformTokens(storage.database, storage.vault, clock).create(pattern)
+            clients[kind] = Client(stand.port, made.text)
         clients |= {"other": stand.client("manage", "other"), "none": Client(stand.port), "basic": Client(stand.port)}
         clients |= {"garbage": Client(stand.port, "x' OR 1=1 --"), "unknown": Client(stand.port, new_text())}
         expired = tokens.create("manage", expires_at=clock.time() + 3600)
@@ -106,7 +122,7 @@ def test_nobody_comes_in(scene: Scene, operation: Operation) -> None:
     assert found == dict.fromkeys(NOBODY, (401, "application/problem+json", True, True))
 
 
-@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("scope", [*SCOPES, "platform"])
 @pytest.mark.parametrize("operation", GUARDED, ids=named)
 def test_scopes_decide(scene: Scene, operation: Operation, scope: str) -> None:
     """A scope that is too narrow is 403; one that is wide enough is not."""
@@ -128,13 +144,13 @@ def test_some_things_need_no_token(scene: Scene, operation: Operation, kind: str
     assert scene.call(operation, kind).status == (400 if of_browsers else 200)
 
 
-OWNED = [item for item in GUARDED if any(name in item.path for name in ("{name}", "{id}", "{file}"))]
+OWNED = [item for item in GUARDED if any(name in item.path for name in ("{name}", "{id}", "{file}", "{w}"))]
 
 
 @pytest.mark.parametrize("operation", OWNED, ids=named)
 def test_things_of_another_workspace_are_not_there(scene: Scene, operation: Operation) -> None:
     """What belongs to another workspace is 404, told like what never was."""
-    theirs = scene.call(operation, "other")
+    theirs = scene.call(operation, "foreign" if operation.scope == "platform" else "other")
     assert (theirs.status, theirs.headers["content-type"]) == (404, "application/problem+json")
     assert b"a-secret" not in theirs.body
 

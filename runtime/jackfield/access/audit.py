@@ -43,18 +43,28 @@ SELECT {_COLUMNS} FROM audit_entries WHERE workspace = :workspace AND sequence >
 class Actor:
     """Author of an act: a token, a user of the operator's identity provider, a person at the command line or a program."""
 
-    kind: Literal["token", "user", "link", "cli", "library"]
+    kind: Literal["token", "user", "link", "cli", "library", "platform"]
     id: str = ""
     name: str = ""
+    behalf: str = ""
+    """The platform's own user for whom its token acts, as the platform says."""
 
     @property
     def key(self) -> str:
         """Actor as one word, for filters: ``token:01a1…``, ``cli:ada``, ``library``."""
         return f"{self.kind}:{self.id}" if self.id else self.kind
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Actor:
+        """Read an actor that ``to_json`` wrote; ignore members that a newer jackfield added.
+
+        :raises KeyError: if it has no kind.
+        """
+        return cls(data["kind"], data.get("id", ""), data.get("name", ""), data.get("onBehalfOf", ""))
+
     def to_json(self) -> dict[str, str]:
         """Return the actor as a JSON object without its empty members."""
-        members = {"kind": self.kind, "id": self.id, "name": self.name}
+        members = {"kind": self.kind, "id": self.id, "name": self.name, "onBehalfOf": self.behalf}
         return {name: value for name, value in members.items() if value}
 
 
@@ -231,7 +241,7 @@ def _end_fault(count: int, last: str, before: tuple[int, str], after: tuple[int,
 def _read(row: Row) -> AuditEntry:
     try:
         about = json.loads(row.entry)
-        actor = Actor(**about["actor"]).key
+        actor = Actor.from_json(about["actor"]).key
     except (ValueError, TypeError, KeyError, AttributeError):
         return AuditEntry(row.sequence, {}, row.digest, "cannot be read")
     columns = (row.sequence, actor, row.event, row.object)

@@ -28,8 +28,8 @@ class Authorizer:
     """Access decisions for one caller in one workspace.
 
     ``token`` and ``scope`` are None for the operator's own calls. ``names`` is called only if a rule mentions connections. ``ended``
-    says why the caller's token is no longer valid; nothing is allowed then. ``remote`` callers come over a network; over Dapr's API
-    they have no token.
+    says why nothing is allowed any more: the caller's token has ended, or the workspace is suspended. ``remote`` callers come over a
+    network; over Dapr's API they have no token.
     """
 
     def __init__(
@@ -63,8 +63,7 @@ class Authorizer:
     def decide(self, request: Request) -> Decision:
         """Decide whether the caller may run ``request``."""
         if self._ended is not None:
-            sentence = f"the token {self._ended}"
-            return Decision(False, sentence, "token", brief=sentence)
+            return Decision(False, self._ended, "token", brief=self._ended)
         return decide(self.workspace, self.token, self.scope, request)
 
     def verdict(self, manifest: Manifest, request: Request) -> Decision:

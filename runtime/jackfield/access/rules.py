@@ -113,8 +113,9 @@ def _glob(text: str) -> Callable[[str], bool]:
     return lambda name: matching.fullmatch(name) is not None
 
 
-Scope = Literal["read", "invoke", "manage"]
-"""Rights of a token: ``read`` views, ``invoke`` also runs, ``manage`` does everything."""
+Scope = Literal["read", "invoke", "manage", "platform"]
+"""Rights of a token: ``read`` views, ``invoke`` also runs, ``manage`` does everything in its workspace. ``platform`` manages workspaces and
+has no right in any."""
 Source = Literal["scope", "workspace", "token", "default"]
 """Origin of the deciding rule; ``default`` if no rule was needed."""
 SCOPES: tuple[Scope, ...] = ("read", "invoke", "manage")
@@ -235,6 +236,8 @@ _FREE = Decision(True, "allowed: neither the workspace nor the token has rules",
 
 def may(scope: Scope, needed: Scope) -> bool:
     """Return whether a token of ``scope`` has the rights of ``needed``."""
+    if "platform" in (scope, needed):
+        return scope == needed
     return SCOPES.index(scope) >= SCOPES.index(needed)
 
 

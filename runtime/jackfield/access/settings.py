@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access.rules import Rules
@@ -14,10 +14,14 @@ from jackfield.json_tools.pointers import pointer
 if TYPE_CHECKING:
     from jackfield.database import Row, Vault
 
+LIMITS = ("requestsPerSecond", "concurrent", "queued", "connections", "storageBytes")
+"""Limits of a workspace: requests over HTTP in a second, calls that run at once in a process, invocations that wait in the queue, stored
+connections, bytes of stored files."""
 RETENTION_DAYS = 30
 """Default retention of finished invocations in days."""
 _LONGEST = 3650
 _LARGEST_BUDGET = 100_000
+_LARGEST_LIMIT = 10**15
 _CONNECTION = re.compile(r"\*|[A-Za-z0-9._-]{1,100}")
 _REFERENCE = re.compile(r"\*|file:(?:[/~]|[A-Za-z]:).{0,999}|(?!file:)[A-Za-z][A-Za-z0-9]{0,99}:.{1,1000}")
 
@@ -30,6 +34,9 @@ class Settings:
     others limit connections made over HTTP or MCP: which secret references they may contain (all but jackfield's own, or those that
     match a pattern such as ``env:ACME_*``), whether they may use the server's own identity, and whether they may bring an
     External ID of their own.
+
+    A ``suspended`` workspace refuses every call. ``limits`` bound what it uses (``LIMITS``);
+    one that is missing is none.
 
     ``queue_rate`` and ``queue_concurrency`` limit the queued invocations of the workspace, per second and at once; 0 is unlimited.
     ``connection_budgets`` limit those over a connection likewise, by its name or ``*``.
@@ -44,6 +51,8 @@ class Settings:
     queue_rate: float = 0
     queue_concurrency: int = 0
     connection_budgets: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    suspended: bool = False
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def retention(self) -> float:
@@ -103,6 +112,9 @@ def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings
         count = "1 setting is" if len(faults) == 1 else f"{len(faults)} settings are"
         raise InvalidInvocation(f"{count} not valid", details=faults, hint=f"A workspace has {', '.join(('rules', *_MEMBERS.values()))}.")
     known = {name: _frozen(changes[member]) for name, member in _MEMBERS.items() if member in changes}
+    if "limits" in changes:
+        merged = {**settings.limits, **changes["limits"]}
+        known["limits"] = {name: merged[name] for name in LIMITS if merged.get(name) is not None}
     if "connectionBudgets" in changes:
         known["connection_budgets"] = _merged_budgets(settings.connection_budgets, changes["connectionBudgets"])
     rules = {**settings.rules.to_json(), **changes.get("rules", {})}
@@ -111,13 +123,8 @@ def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings
 
 def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
     for member, value in changes.items():
-        if member == "rules":
-            yield from _rule_faults(value)
-        elif member == "retentionDays":
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LONGEST:
-                yield Detail("/retentionDays", f"must be a whole number of days from 1 to {_LONGEST}", "maximum")
-        elif member == "connectionBudgets":
-            yield from _connection_budget_faults(value)
+        if member in _JUDGED:
+            yield from _JUDGED[member](value)
         elif member in ("queueRate", "queueConcurrency"):
             yield from _budget_faults(f"/{member}", member.removeprefix("queue").lower(), value)
         elif member not in _MEMBERS.values():
@@ -129,11 +136,27 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
             yield Detail(f"/{member}", "must be true or false", "type")
 
 
+def _retention_faults(value: object) -> Iterator[Detail]:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LONGEST:
+        yield Detail("/retentionDays", f"must be a whole number of days from 1 to {_LONGEST}", "maximum")
+
+
 def _budget_faults(path: str, name: str, value: object) -> Iterator[Detail]:
     kind = int | float if name == "rate" else int
     if isinstance(value, bool) or not isinstance(value, kind) or not 0 <= value <= _LARGEST_BUDGET:
         noun = "a number of invocations per second" if name == "rate" else "a whole number of concurrent invocations"
         yield Detail(path, f"must be {noun} from 0 (unlimited) to {_LARGEST_BUDGET:,}", "maximum")
+
+
+def _limit_faults(value: object) -> Iterator[Detail]:
+    if not isinstance(value, Mapping):
+        yield Detail("/limits", f"must be an object with {', '.join(LIMITS)}", "type")
+        return
+    for name, number in value.items():
+        if name not in LIMITS:
+            yield Detail(pointer("limits", str(name)), f"unknown limit{did_you_mean(str(name), LIMITS)}", "enum")
+        elif number is not None and (isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= _LARGEST_LIMIT):
+            yield Detail(f"/limits/{name}", "must be a whole number that is not negative; null removes the limit", "minimum")
 
 
 def _connection_budget_faults(value: object) -> Iterator[Detail]:
@@ -180,3 +203,11 @@ def _rule_faults(value: object) -> Iterator[Detail]:
             yield Detail(f"/rules/{name}", "rules have 'allow' and 'block'", "additionalProperties")
         elif not isinstance(patterns, list) or not all(isinstance(text, str) for text in patterns):
             yield Detail(f"/rules/{name}", "must be an array of patterns", "type")
+
+
+_JUDGED: Mapping[str, Callable[[object], Iterator[Detail]]] = {
+    "rules": _rule_faults,
+    "retentionDays": _retention_faults,
+    "connectionBudgets": _connection_budget_faults,
+    "limits": _limit_faults,
+}

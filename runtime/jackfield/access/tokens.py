@@ -8,7 +8,7 @@ import json
 import logging
 import secrets
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, Literal, cast
 
@@ -180,6 +180,7 @@ _INSERT = """
 INSERT INTO tokens (workspace, id, name, scope, digest, rules, created_at, expires_at, seal)
 VALUES (:workspace, :id, :name, :scope, :digest, :rules, :created_at, :expires_at, :seal)
 """
+_UNREVOKED = f"SELECT {COLUMNS} FROM tokens WHERE workspace = :workspace AND revoked_at IS NULL"
 _REVOKE = "UPDATE tokens SET revoked_at = :now WHERE workspace = :workspace AND id = :id AND revoked_at IS NULL"
 _NOTE_USE = """
 UPDATE tokens SET last_used_at = :now WHERE workspace = :workspace AND id = :id AND (last_used_at IS NULL OR last_used_at <= :before)
@@ -232,6 +233,19 @@ class Tokens:
             transaction.change(_INSERT, values)
             self._audit.append(transaction, "token.created", f"token:{token.id}", about)
         return NewToken(text, token)
+
+    def revoke_all(self, transaction: Transaction) -> int:
+        """Revoke every token of the workspace, in a change of the workspace; return how many could still be used."""
+        now, count = self._clock.time(), 0
+        rows = transaction.execute(_UNREVOKED, {"workspace": self._workspace})
+        for row in rows:
+            place = {"workspace": self._workspace, "id": row.id}
+            sealed = is_sealed(self._vault, row)
+            count += transaction.change(_REVOKE, {**place, "now": now})
+            after = transaction.find(_FIND, place)
+            if sealed and after is not None:
+                transaction.change(SET_SEAL, {**place, "seal": token_seal(self._vault, self._workspace, row.id, after)})
+        return count
 
     def list(self, *, cursor: str | None = None, limit: int = 50) -> tuple[list[Token], str | None]:
         """List tokens, newest first, revoked and expired ones included, and the cursor of the next page.
@@ -356,14 +370,33 @@ def _checked(scope: str, name: str, expires_at: float | None, now: float) -> Sco
     found = next((known for known in SCOPES if known == scope), None)
     if found is None:
         faults.append(Detail("/scope", f"must be one of {', '.join(SCOPES)}" + did_you_mean(scope, SCOPES), "enum"))
-    if len(name) > _LONGEST_NAME or not all(letter.isprintable() for letter in name):
-        faults.append(Detail("/name", f"must have at most {_LONGEST_NAME} printable characters", "maxLength"))
-    if expires_at is not None and expires_at <= now:
-        faults.append(Detail("/expires", "is in the past", "minimum"))
+    faults += _common_faults(name, expires_at, now)
     if faults or found is None:
-        count = "1 member of the token is" if len(faults) == 1 else f"{len(faults)} members of the token are"
-        raise InvalidInvocation(f"{count} not valid", details=faults)
+        raise _not_valid(faults)
     return found
+
+
+def named(name: str, expires_at: float | None, now: float) -> str:
+    """Return the name of a new token, by default made from the time.
+
+    :raises InvalidInvocation: if the name or the expiry is not valid.
+    """
+    faults = list(_common_faults(name, expires_at, now))
+    if faults:
+        raise _not_valid(faults)
+    return name or _usual_name(now)
+
+
+def _common_faults(name: str, expires_at: float | None, now: float) -> Iterator[Detail]:
+    if len(name) > _LONGEST_NAME or not all(letter.isprintable() for letter in name):
+        yield Detail("/name", f"must have at most {_LONGEST_NAME} printable characters", "maxLength")
+    if expires_at is not None and expires_at <= now:
+        yield Detail("/expires", "is in the past", "minimum")
+
+
+def _not_valid(faults: Sequence[Detail]) -> InvalidInvocation:
+    count = "1 member of the token is" if len(faults) == 1 else f"{len(faults)} members of the token are"
+    return InvalidInvocation(f"{count} not valid", details=faults)
 
 
 def _read_cursor(cursor: str) -> dict[str, Any]:

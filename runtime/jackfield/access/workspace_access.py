@@ -49,6 +49,7 @@ class Caller:
         return {"caller": self.name, "token": self.token, "scope": self.scope, "remote": self.remote, "audience": self.audience}
 
 
+SUSPENDED = "the workspace is suspended"
 LIBRARY = Caller(audience="operator")
 """The process's own code."""
 
@@ -139,4 +140,6 @@ class WorkspaceAccess:
         """Build the authorizer of a caller under the present settings."""
         from jackfield.access.authorizer import Authorizer
 
-        return Authorizer(self.settings.rules, caller.rules, caller.scope, self._names, ended=caller.ended, remote=caller.remote)
+        settings = self.settings
+        ended = SUSPENDED if settings.suspended else f"the token {caller.ended}" if caller.ended is not None else None
+        return Authorizer(settings.rules, caller.rules, caller.scope, self._names, ended=ended, remote=caller.remote)

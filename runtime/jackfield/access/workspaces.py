@@ -105,14 +105,18 @@ class Workspaces:
             self._audit(name).append(transaction, "workspace.created", f"workspace:{name}", {"settings": made.settings.to_json()})
         return made
 
-    def list(self, *, after: str = "", limit: int = 1000) -> list[Workspace]:
-        """List up to ``limit`` workspaces by name, beginning after the name ``after``."""
+    def list(self, *, after: str = "", limit: int = 1000, begin: str = "") -> list[Workspace]:
+        """List up to ``limit`` workspaces by name, after the name ``after``, and none before ``begin``."""
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(
-                "SELECT name, created_at, settings, seal FROM workspaces WHERE name > :after ORDER BY name LIMIT :limit",
-                {"after": after, "limit": limit},
+                "SELECT name, created_at, settings, seal FROM workspaces WHERE name > :after AND name >= :begin ORDER BY name LIMIT :limit",
+                {"after": after, "begin": begin, "limit": limit},
             )
-            always = after < DEFAULT and not transaction.execute("SELECT 1 AS one FROM workspaces WHERE name = :name", {"name": DEFAULT})
+            always = (
+                after < DEFAULT
+                and begin <= DEFAULT
+                and not transaction.execute("SELECT 1 AS one FROM workspaces WHERE name = :name", {"name": DEFAULT})
+            )
         found = [self._listed(row) for row in rows]
         if always:
             found = sorted([*found, _unset()], key=lambda workspace: workspace.name)[:limit]

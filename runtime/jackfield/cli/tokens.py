@@ -17,14 +17,22 @@ if TYPE_CHECKING:
     from jackfield.resources.storage import Storage
 
 _COLUMNS = ("id", "name", "scope", "status", "createdAt", "expiresAt", "lastUsedAt")
+_PLATFORM_COLUMNS = ("id", "name", "workspaces", "status", "createdAt", "expiresAt", "lastUsedAt")
 _REFUSED = 1
 _NEVER_EXPIRES = "jackfield: this token never expires; use --expires 90d to limit it\n"
 _SHOWN_ONCE = "jackfield: copy the token now; it is not shown again\n"
 
 
 def _declare_create(parser: Parser) -> None:
+    parser.add_argument("--scope", choices=("read", "invoke", "manage"), help="read: view; invoke: view and run; manage: full access")
     parser.add_argument(
-        "--scope", required=True, choices=("read", "invoke", "manage"), help="read: view; invoke: view and run; manage: full access"
+        "--kind",
+        choices=("workspace", "platform"),
+        default="workspace",
+        help="platform: manages workspaces over HTTP, and reads no secret, input or output of theirs (default: workspace)",
+    )
+    parser.add_argument(
+        "--workspaces", metavar="PATTERN", help="the workspaces of a platform's token: a name, or the beginning of names and *"
     )
     declare_workspace(parser)
     parser.add_argument("--name", default="", metavar="NAME", help="a name for people, such as what the token is for (default: the time)")
@@ -39,11 +47,35 @@ def _create(arguments: Namespace, output: Output) -> int:
     from jackfield.access import Rules, Tokens
 
     expires = read_moment(arguments, "expires", 1)
+    if arguments.kind == "platform" or arguments.workspaces is not None:
+        return _create_for_platform(arguments, output, expires)
+    if arguments.scope is None:
+        raise UsageError("the following arguments are required: --scope", usage=arguments.usage)
     rules = Rules.checked(arguments.allow, arguments.block)
     with open_storage() as storage:
         tokens = Tokens(storage.database, storage.vault, selected_workspace(arguments, storage), SystemClock(), actor())
         made = tokens.create(arguments.scope, arguments.name, rules, expires)
-    output.value({"token": made.text, "id": made.token.id})
+    return _tell(made.text, made.token.id, output, expires)
+
+
+def _create_for_platform(arguments: Namespace, output: Output, expires: float | None) -> int:
+    from jackfield.access.platform_tokens import PlatformTokens
+
+    of_workspace = {"--scope": arguments.scope, "--allow": arguments.allow, "--block": arguments.block, "--workspace": arguments.workspace}
+    wrong = next((name for name, given in of_workspace.items() if given), None)
+    if arguments.kind != "platform" or wrong is not None:
+        text = f"{wrong} cannot be combined with --kind platform" if wrong else "--workspaces needs --kind platform"
+        raise UsageError(text, usage=arguments.usage, hint="jackfield tokens create --kind platform --workspaces 'acme-*'")
+    if arguments.workspaces is None:
+        raise UsageError("--workspaces is missing", usage=arguments.usage, hint="Name the workspaces, such as --workspaces 'acme-*'.")
+    with open_storage() as storage:
+        tokens = PlatformTokens(storage.database, storage.vault, SystemClock(), actor())
+        made = tokens.create(arguments.workspaces, arguments.name, expires)
+    return _tell(made.text, made.token.id, output, expires)
+
+
+def _tell(text: str, identifier: str, output: Output, expires: float | None) -> int:
+    output.value({"token": text, "id": identifier})
     if output.for_people:
         sys.stderr.write(_SHOWN_ONCE)
     if expires is None:
@@ -52,13 +84,20 @@ def _create(arguments: Namespace, output: Output) -> int:
 
 
 def _declare_list(parser: Parser) -> None:
+    parser.add_argument("--kind", choices=("workspace", "platform"), default="workspace", help="platform: list the tokens of platforms")
     declare_workspace(parser)
     declare_pages(parser)
 
 
 def _list(arguments: Namespace, output: Output) -> int:
     from jackfield.access import Tokens
+    from jackfield.access.platform_tokens import PlatformTokens
 
+    if arguments.kind == "platform":
+        with open_storage() as storage:
+            platforms = PlatformTokens(storage.database, storage.vault, SystemClock()).list()
+        output.rows([token.to_json(time.time()) for token in platforms], _PLATFORM_COLUMNS)
+        return 0
     with open_storage() as storage:
         tokens = Tokens(storage.database, storage.vault, selected_workspace(arguments, storage), SystemClock())
         found = pages(arguments, lambda cursor, limit: tokens.list(cursor=cursor, limit=limit))
@@ -73,13 +112,17 @@ def _declare_revoke(parser: Parser) -> None:
 
 
 def _revoke(arguments: Namespace, output: Output) -> int:
-    from jackfield.access import Tokens
+    from jackfield.access import Tokens, UnknownToken
+    from jackfield.access.platform_tokens import PlatformTokens
 
     with open_storage() as storage:
-        revoked = Tokens(storage.database, storage.vault, selected_workspace(arguments, storage), SystemClock(), actor()).revoke(
-            arguments.id
-        )
-    output.value(revoked.to_json(time.time()))
+        clock = SystemClock()
+        try:
+            tokens = Tokens(storage.database, storage.vault, selected_workspace(arguments, storage), clock, actor())
+            shown = tokens.revoke(arguments.id).to_json(time.time())
+        except UnknownToken:
+            shown = PlatformTokens(storage.database, storage.vault, clock, actor()).revoke(arguments.id).to_json(time.time())
+    output.value(shown)
     return 0
 
 

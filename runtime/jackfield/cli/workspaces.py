@@ -7,7 +7,8 @@ from typing import Any
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.session import open_storage, workspaces_of
+from jackfield.cli.session import actor, open_storage, workspaces_of
+from jackfield.clock import SystemClock
 
 _SWITCHES = {
     "keep_inputs": ("keepInputs", "record inputs in the journal, redacted"),
@@ -132,9 +133,43 @@ def _show(arguments: Namespace, output: Output) -> int:
     return 0
 
 
+def _suspend(arguments: Namespace, output: Output) -> int:
+    return _set_suspended(arguments, output, suspended=True)
+
+
+def _resume(arguments: Namespace, output: Output) -> int:
+    return _set_suspended(arguments, output, suspended=False)
+
+
+def _set_suspended(arguments: Namespace, output: Output, *, suspended: bool) -> int:
+    with open_storage() as storage:
+        output.value(workspaces_of(storage).set(arguments.name, {"suspended": suspended}).to_json())
+    return 0
+
+
+def _declare_delete(parser: Parser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--purge", action="store_true", help="delete a suspended workspace for good: connections, keys, files, journal")
+
+
+def _delete(arguments: Namespace, output: Output) -> int:
+
+    from jackfield.files import FileLimits, Files
+    from jackfield.tenants import Tenants
+
+    with open_storage() as storage:
+        clock = SystemClock()
+        tenants = Tenants(storage, Files(storage, FileLimits(), clock), clock, "*", actor())
+        output.value(tenants.purge(arguments.name) if arguments.purge else tenants.suspend(arguments.name))
+    return 0
+
+
 VERBS = {
     "create": Verb("Create a workspace.", _declare_settings, _create),
     "list": Verb("List the workspaces.", _declare_nothing, _list),
     "show": Verb("Print a workspace and its settings.", _declare_show, _show),
+    "suspend": Verb("Refuse all calls of a workspace, at once.", _declare_show, _suspend),
+    "resume": Verb("Let a suspended workspace run again.", _declare_show, _resume),
+    "delete": Verb("Suspend a workspace and revoke its tokens; then, with --purge, delete it.", _declare_delete, _delete),
     "set": Verb("Change settings of a workspace; the others stay unchanged.", _declare_set, _set),
 }

@@ -217,6 +217,13 @@ class Files:
             self._erase(workspace, identifier)
         return True
 
+    def erase(self, workspace: str, identifier: str) -> None:
+        """Delete the content of a file, whatever its state; the caller deletes its row, which is that of a workspace that is purged.
+
+        :raises Unavailable: if the store is away; it can be repeated.
+        """
+        self.blobs.delete(_key(workspace, identifier))
+
     def sweep(self) -> int:
         """Delete expired files and abandoned uploads; return the number of expired files. Several processes may sweep at once.
 

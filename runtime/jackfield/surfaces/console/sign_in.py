@@ -72,7 +72,7 @@ class ConsoleSessions:
     def by_token(self, text: str) -> tuple[str, str] | None:
         """Begin a session for a jackfield token or a JWT; return its workspace and secret, or None if the token is invalid."""
         identity = self._server.identities.find(text) if self._server.storage.enabled else None
-        if identity is None:
+        if identity is None or identity.suspended or identity.kind == "platform":
             return None
         noted: dict[str, Any] = {"by": "token", "id": identity.id}
         lasts = LASTS
@@ -99,6 +99,8 @@ class ConsoleSessions:
     def _identity(self, workspace: str, noted: Mapping[str, Any]) -> Identity | None:
         if noted["by"] == "link":
             return _OPERATOR
+        if self._server.runtime(workspace).access.settings.suspended:
+            return None
         if noted["by"] == "jwt":
             return Identity(workspace, noted["id"], noted["scope"], Rules(), noted["name"], "user")
         try:

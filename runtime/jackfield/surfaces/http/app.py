@@ -26,7 +26,18 @@ from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
 
 _MCP = ["Mcp-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name"]
-_ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "X-Request-Id", "Traceparent", *_MCP]
+_ALLOWED = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "Prefer",
+    "If-Match",
+    "If-None-Match",
+    "X-Request-Id",
+    "Traceparent",
+    "Jackfield-On-Behalf-Of",
+    *_MCP,
+]
 _EXPOSED = ["Location", "ETag", "Retry-After", "X-Request-Id", "Preference-Applied", "Idempotency-Replayed", "Mcp-Session-Id"]
 
 
@@ -89,7 +100,12 @@ def _endpoint(server: ServerContext, methods: dict[str, Operation]) -> Callable[
             check_request(request, operation)
             if operation.path.startswith(_INDEXED):
                 await server.indexed()
-            return await operation.endpoint(request, server, identity)
+            if not identity.limits:
+                return await operation.endpoint(request, server, identity)
+            limits, name, workspace = server.tenant_limits, operation.name, identity.workspace
+            await limits.judge(request, name, workspace, identity.limits, server.briefly, lambda: server.storage.database)
+            with limits.running(name, workspace, identity.limits):
+                return await operation.endpoint(request, server, identity)
         except TooLarge as error:
             raise Problem(413, str(error), {"Connection": "close"}) from None
         except JackfieldError as error:

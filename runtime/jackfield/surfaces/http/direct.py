@@ -91,7 +91,9 @@ class Direct:
         server, text = self._server, token_of(exchange.given.get(b"authorization", b"").decode("latin-1"))
         known = server.identities.cached(text)
         identity = known if known is not None else server.identities.last(text)
-        if identity is None or server.running >= server.settings.concurrency or not may(identity.scope, exchange.operation.scope or "read"):
+        if identity is None or identity.suspended or identity.limits or server.running >= server.settings.concurrency:
+            return False
+        if not may(identity.scope, exchange.operation.scope or "read"):
             return False
         runtime = server.runtimes.known(identity.workspace)
         if runtime is None or not runtime.is_open:

@@ -46,6 +46,10 @@ _HEADERS: Mapping[str, Json] = {
             "this key is already running."
         ),
     },
+    "Jackfield-On-Behalf-Of": {
+        "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"},
+        "description": "The platform's own user for whom this is done, for the audit log.",
+    },
     "If-Match": {
         "schema": {"type": "string", "minLength": 1},
         "description": "The ETag last received. The response is 412 if the connection has changed since.",

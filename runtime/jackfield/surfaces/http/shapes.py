@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from jackfield.access.settings import LIMITS
+
 Json = dict[str, Any]
 
 _FOLDER = Path(__file__).parent / "schemas"
@@ -30,7 +32,7 @@ def shapes() -> dict[str, Json]:
         **_SCHEDULES,
         **_OTHERS,
     }
-    for item in ("Entry", "Action", "AuditEntry", "Connection", "Option", "Token"):
+    for item in ("Entry", "Action", "AuditEntry", "Connection", "ConnectionHealth", "Option", "Token", "Workspace"):
         found[f"{item}List"] = _list(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
     for item in ("Installation", "Available", "Outdated"):
         found[f"{item}List"] = _list(f"#/components/schemas/{item}")
@@ -249,6 +251,18 @@ _TOKEN: Mapping[str, Json] = {
     "id": _STRING, "name": _STRING, "scope": _SCOPE, "status": {"enum": ["active", "expired", "revoked"]}, "rules": _RULES,
     "createdAt": _MOMENT, **{key: {**_NULLABLE, "format": "date-time"} for key in ("expiresAt", "revokedAt", "lastUsedAt")},
 }  # fmt: skip
+_COUNTS: Json = {"type": "object", "additionalProperties": {"type": "integer"}}
+_BUDGET: Json = _object((), rate={"type": "number"}, concurrency={"type": "integer"})
+_LIMIT: Json = {"type": ["integer", "null"], "minimum": 0}
+_SETTINGS: Mapping[str, Json] = {
+    "rules": _RULES, "keepInputs": {"type": "boolean"}, "retentionDays": {"type": "integer", "minimum": 1, "maximum": 3650},
+    "allowReferences": {"anyOf": [{"type": "boolean"}, {"type": "array", "items": _STRING}]}, "allowAmbient": {"type": "boolean"},
+    "allowOwnExternalId": {"type": "boolean"}, "queueRate": {"type": "number", "minimum": 0},
+    "queueConcurrency": {"type": "integer", "minimum": 0}, "suspended": {"type": "boolean"},
+    "connectionBudgets": {"type": "object", "additionalProperties": {"anyOf": [_BUDGET, {"type": "null"}]}},
+    "limits": _closed((), dict.fromkeys(LIMITS, _LIMIT)),
+}  # fmt: skip
+"""Settings of a workspace (``access.settings``), as they are read and given."""
 _OTHERS: dict[str, Json] = {
     "Rules": _object((), allow=_PATTERNS, block=_PATTERNS),
     "NewToken": _object(
@@ -257,6 +271,25 @@ _OTHERS: dict[str, Json] = {
     ),
     "Token": _closed(tuple(_TOKEN), {**_TOKEN, "problem": _STRING}),
     "CreatedToken": _closed(("token", *_TOKEN), {"token": {"type": "string", "description": "Shown once."}, **_TOKEN}),
+    "NewWorkspaceToken": _object(
+        ("scope",), scope={"enum": ["read", "invoke", "manage"]}, name={"type": "string", "maxLength": 200}, rules=_ANY,
+        expiresAt={"type": "string", "maxLength": 40}, expiresIn={"type": "integer", "minimum": 1, "description": "Seconds."},
+    ),
+    "WorkspaceSettings": _closed((), _SETTINGS),
+    "Workspace": _closed(
+        ("name", "createdAt"), {"name": _NAME, "createdAt": {**_MOMENT, "type": ["string", "null"]}, "problem": _STRING, **_SETTINGS}
+    ),
+    "WorkspaceEnd": _object(
+        ("name", "status"), name=_NAME, status={"enum": ["suspended", "purged"]}, revoked=_COUNTS, kept=_COUNTS, deleted=_COUNTS
+    ),
+    "ConnectionHealth": _object(
+        ("name", "type", "status"), name=_STRING, type=_STRING, status={"enum": ["untested", "ok", "failing", "expired"]},
+        since=_STRING, hint=_STRING, account=_ANY,
+    ),
+    "Usage": _closed(
+        ("workspace", "from", "to", "total"),
+        {"workspace": _NAME, "from": _MOMENT, "to": _MOMENT, "total": _COUNTS, "items": {"type": "array", "items": _ANY}},
+    ),
     "OptionsOver": _object((), connection=_NULLABLE, inputs={"type": "object", "description": "The values that the form has so far."}),
     "QueueStats": _object(
         ("queued", "delayed", "released", "running", "dead", "oldestSeconds"),
@@ -280,7 +313,8 @@ _OTHERS: dict[str, Json] = {
     "AuditEntry": _object(
         ("sequence", "at", "actor", "event", "object", "digest"),
         sequence={"type": "integer"}, at=_MOMENT, event=_STRING, object=_STRING, details=_ANY, digest=_STRING, damage=_STRING,
-        actor=_object(("kind",), kind={"enum": ["token", "user", "link", "cli", "library"]}, id=_STRING, name=_STRING),
+        actor=_object(("kind",), kind={"enum": ["token", "user", "link", "cli", "library", "platform"]}, id=_STRING, name=_STRING,
+            onBehalfOf=_STRING),
     ),
     "Event": _object(
         ("id", "sequence", "type", "subject", "timestamp", "data"),

@@ -19,10 +19,12 @@ from jackfield.surfaces.http import (
     queue,
     schedules,
     tokens,
+    workspaces,
 )
 from jackfield.surfaces.shared import files, uploads
 from jackfield.surfaces.shared.operation import Operation
 from jackfield.surfaces.shared.prefix import CALLBACK, START
+from jackfield.tenants.usage import BY
 
 Schema = Mapping[str, Any]
 
@@ -68,6 +70,8 @@ _EVENTS: Mapping[str, Schema] = {
     "wait": {"type": "integer", "minimum": 0, "maximum": 60, "description": "Seconds for which to wait for an event."},
     "limit": _LIMIT,
 }  # fmt: skip
+
+_BEHALF = "Jackfield-On-Behalf-Of"
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -299,6 +303,54 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "DELETE", "/v1/tokens/{id}", tokens.revoked, "manage", "revokeToken", "Revoke a token.",
         {204: ""}, problems=(404, 409, 503),
+    ),
+    Operation(
+        "GET", "/v1/workspaces", workspaces.listed, "platform", "listWorkspaces", "List the platform's workspaces by name.",
+        {200: "WorkspaceList"}, query={"prefix": _TEXT, **_page(_BY_KEY)}, problems=(503,),
+    ),
+    Operation(
+        "GET", "/v1/workspaces/{w}", workspaces.shown, "platform", "showWorkspace", "Show a workspace and its settings.",
+        {200: "Workspace"}, problems=(404, 503),
+    ),
+    Operation(
+        "PUT", "/v1/workspaces/{w}", workspaces.put, "platform", "putWorkspace",
+        "Create a workspace, or change the given settings of one that exists.",
+        {200: "Workspace", 201: "Workspace"}, headers=(_BEHALF,), body="WorkspaceSettings", problems=(404, 413, 415, 503),
+    ),
+    Operation(
+        "PATCH", "/v1/workspaces/{w}", workspaces.changed, "platform", "changeWorkspace",
+        "Change the given settings of a workspace. A suspended one refuses all calls at once.",
+        {200: "Workspace"}, headers=(_BEHALF,), body="WorkspaceSettings", problems=(404, 413, 415, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/workspaces/{w}", workspaces.deleted, "platform", "deleteWorkspace",
+        "Suspend a workspace and revoke its tokens; then, with 'purge', delete everything that it has.",
+        {200: "WorkspaceEnd"}, query={"purge": _FLAG}, headers=(_BEHALF,), problems=(404, 409, 503),
+    ),
+    Operation(
+        "GET", "/v1/workspaces/{w}/tokens", workspaces.tokens, "platform", "listWorkspaceTokens",
+        "List a workspace's tokens, newest first.",
+        {200: "TokenList"}, query=_page(_BY_MOMENT), problems=(404, 503),
+    ),
+    Operation(
+        "POST", "/v1/workspaces/{w}/tokens", workspaces.token_created, "platform", "createWorkspaceToken",
+        "Create a token of a workspace. Only this response contains its text.",
+        {201: "CreatedToken"}, headers=(_BEHALF,), body="NewWorkspaceToken", problems=(404, 413, 415, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/workspaces/{w}/tokens/{id}", workspaces.token_revoked, "platform", "revokeWorkspaceToken",
+        "Revoke a token of a workspace.",
+        {204: ""}, headers=(_BEHALF,), problems=(404, 503),
+    ),
+    Operation(
+        "GET", "/v1/workspaces/{w}/connections", workspaces.connections, "platform", "listWorkspaceConnections",
+        "List a workspace's connections with their status, and the cure of those that fail.",
+        {200: "ConnectionHealthList"}, query=_page(_BY_KEY), problems=(404, 503),
+    ),
+    Operation(
+        "GET", "/v1/workspaces/{w}/usage", workspaces.used, "platform", "showWorkspaceUsage",
+        "Show the calls, attempts and failures of a workspace, equal to its journal.",
+        {200: "Usage"}, query={"from": _WHEN, "to": _WHEN, "by": {"type": "string", "enum": [*BY]}}, problems=(404, 503),
     ),
     Operation("GET", "/healthz", probes.healthy, None, "health", "Liveness: the process responds.", {200: "Healthy"}),
     Operation("GET", "/readyz", probes.ready, None, "readiness", "Readiness: requests are accepted.", {200: "Healthy"}, problems=(503,)),

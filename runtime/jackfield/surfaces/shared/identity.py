@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from starlette.requests import Request
 
-from jackfield.access import DEFAULT, Actor, Rules, Scope, Tokens, UnknownWorkspace, Workspaces, may
+from jackfield.access import DEFAULT, Actor, Rules, Scope, Settings, Tokens, UnknownWorkspace, Workspaces, may
+from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.access.tokens import NOTED_EVERY
-from jackfield.access.workspace_access import Caller
+from jackfield.access.workspace_access import SUSPENDED, Caller
 from jackfield.clock import Clock
 from jackfield.database.epoch import EpochCache
 from jackfield.resources.storage import Storage
@@ -39,7 +40,13 @@ class Identity:
     scope: Scope
     rules: Rules
     name: str = ""
-    kind: Literal["token", "user", "link"] = "token"
+    kind: Literal["token", "user", "link", "platform"] = "token"
+    workspaces: str = ""
+    """Pattern of the workspaces that a platform's token manages."""
+    suspended: bool = False
+    """True if the workspace refuses everything."""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """Limits of the workspace (``access.settings.LIMITS``)."""
 
     @property
     def actor(self) -> Actor:
@@ -61,6 +68,8 @@ class Identity:
 
         :raises Problem: 403 if it is not.
         """
+        if self.suspended:
+            raise Problem(403, SUSPENDED, code="not_allowed")
         if not may(self.scope, scope):
             raise Problem(403, f"this needs the scope '{scope}', but the token has '{self.scope}'")
 
@@ -185,14 +194,14 @@ class Identities:
         found = known.get(text)
         return found.identity if found is not None and found.since <= self._clock.time() < found.until else None
 
-    def _exists(self, workspace: str) -> bool:
+    def _settings(self, workspace: str) -> Settings | None:
+        """Return the settings of a workspace; None if it does not exist."""
         if not self._storage.enabled:
-            return workspace == DEFAULT
+            return Settings() if workspace == DEFAULT else None
         try:
-            Workspaces(self._storage.database, self._storage.vault, self._clock).settings(workspace)
+            return Workspaces(self._storage.database, self._storage.vault, self._clock).settings(workspace)
         except UnknownWorkspace:
-            return False
-        return True
+            return None
 
     def _by_token(self, text: str) -> _Known | None:
         if not self._storage.enabled:
@@ -200,10 +209,18 @@ class Identities:
         now = self._clock.time()
         token = Tokens.authenticate(self._storage.database, self._storage.vault, self._clock, text)
         if token is None:
-            return None
+            return self._by_platform_token(text, now)
         noted = max(token.last_used_at or 0.0, now - NOTED_EVERY)
         until = min(token.expires_at or math.inf, (noted if noted > now - NOTED_EVERY else now) + NOTED_EVERY)
-        return _Known(now, until, Identity(token.workspace, token.id, token.scope, token.rules, token.name))
+        found = Identity(token.workspace, token.id, token.scope, token.rules, token.name)
+        return _Known(now, until, _bound(found, self._settings(token.workspace) or Settings()))
+
+    def _by_platform_token(self, text: str, now: float) -> _Known | None:
+        token = PlatformTokens.authenticate(self._storage.database, self._storage.vault, self._clock, text)
+        if token is None:
+            return None
+        until = min(token.expires_at or math.inf, now + NOTED_EVERY)
+        return _Known(now, until, Identity("", token.id, "platform", Rules(), token.name, "platform", token.workspaces))
 
     def _by_jwt(self, text: str) -> _Known | None:
         now = self._clock.time()
@@ -213,9 +230,19 @@ class Identities:
         scope = _scope(claims.get(settings.scope_claim))
         workspace = claims.get(settings.workspace_claim)
         subject, name = str(claims["sub"]), str(claims.get("name", ""))
-        if scope is None or not isinstance(workspace, str) or not storable(workspace, subject, name) or not self._exists(workspace):
+        if scope is None or not isinstance(workspace, str) or not storable(workspace, subject, name):
             return None
-        return _Known(now, now + _FRESH, Identity(workspace, subject, scope, Rules(), name, "user"))
+        bounds = self._settings(workspace)
+        if bounds is None:
+            return None
+        return _Known(now, now + _FRESH, _bound(Identity(workspace, subject, scope, Rules(), name, "user"), bounds))
+
+
+def _bound(identity: Identity, settings: Settings) -> Identity:
+    """Return the identity with what its workspace's settings say of every request."""
+    if not settings.suspended and not settings.limits:
+        return identity
+    return replace(identity, suspended=settings.suspended, limits=settings.limits)
 
 
 def bearer(request: Request) -> str:

@@ -27,12 +27,12 @@ class RateLimiter(ProcessLocal):
         self._left: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def takes(self, key: bytes) -> bool:
-        """Take a token from the bucket of ``key``; return False if it is empty."""
-        if not self._rate:
+    def takes(self, key: bytes, rate: float | None = None) -> bool:
+        """Take a token from the bucket of ``key``, which fills at ``rate`` if that is given; return False if it is empty."""
+        if not self._rate and rate is None:
             return True
         with self._lock:
-            left, now = self._filled(key)
+            left, now = self._filled(key, self._rate if rate is None else rate)
             taken = left >= 1.0
             self._left[key] = (left - 1.0 if taken else left, now)
             self._left.move_to_end(key)
@@ -42,12 +42,12 @@ class RateLimiter(ProcessLocal):
 
     def is_empty(self, key: bytes) -> bool:
         """Return whether the bucket of ``key`` is empty."""
-        return bool(self._rate) and key in self._left and self._filled(key)[0] < 1.0
+        return bool(self._rate) and key in self._left and self._filled(key, self._rate)[0] < 1.0
 
-    def _filled(self, key: bytes) -> tuple[float, float]:
-        now, most = self._clock.monotonic(), max(self._rate, 1.0)
+    def _filled(self, key: bytes, rate: float) -> tuple[float, float]:
+        now, most = self._clock.monotonic(), max(rate, 1.0) if rate else 0.0
         left, at = self._left.get(key, (most, now))
-        return min(most, left + (now - at) * self._rate), now
+        return min(most, left + (now - at) * rate), now
 
 
 _NETWORK = 8

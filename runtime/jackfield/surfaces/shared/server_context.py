@@ -26,6 +26,7 @@ from jackfield.surfaces.shared.rate_limiter import Guesses, RateLimiter
 from jackfield.surfaces.shared.readiness import Readiness
 from jackfield.surfaces.shared.settings import Settings
 from jackfield.surfaces.shared.stopping import Stopping
+from jackfield.surfaces.shared.tenant_limits import TenantLimits, reached
 from jackfield.surfaces.shared.tracing import Tracing
 from jackfield.wire.guard import Guard
 
@@ -87,6 +88,8 @@ class ServerContext:
         self.guesses = Guesses(settings.guesses, self.clock)
         self.shortages = RateLimiter(_SHORTAGES, self.clock)
         self._rates = RateLimiter(settings.rate, self.clock)
+        self._workspace_rates = RateLimiter(0, self.clock)
+        self.tenant_limits = TenantLimits()
         self._stopping = stopping or Stopping(settings.stop_within, self.clock)
         self.running = 0
         """Requests in progress."""
@@ -116,6 +119,9 @@ class ServerContext:
         """
         if not self._rates.takes(f"{identity.workspace}/{identity.id}".encode()):
             raise Problem(429, f"rate limit exceeded: {self.settings.rate:g} requests per second per token", {"Retry-After": "1"})
+        most = identity.limits.get("requestsPerSecond")
+        if most is not None and not self._workspace_rates.takes(identity.workspace.encode(), most):
+            raise reached("requestsPerSecond", most)
 
     async def opened(self, workspace: str) -> Jackfield:
         """Return the workspace's runtime with its journal open; a slow first opening runs in a thread."""

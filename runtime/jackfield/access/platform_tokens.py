@@ -1,0 +1,191 @@
+"""Tokens of platforms: each manages the workspaces whose names match its pattern, and can neither run nor read anything in them.
+
+They stand in a table of their own, so that nothing that asks for a workspace's token can find one, in this version or an older one.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import re
+from typing import Any, Literal
+
+from jackfield.access.audit import LIBRARY, Actor, Audit
+from jackfield.access.tokens import NOTED_EVERY, UnknownToken, digest, is_well_formed, named, new_text
+from jackfield.access.workspaces import DEFAULT
+from jackfield.clock import Clock, iso
+from jackfield.database import Database, Row, Transaction, Vault
+from jackfield.database.faults import RowDamaged
+from jackfield.dataclass import dataclass
+from jackfield.errors import Detail, InvalidInvocation, Unavailable
+from jackfield.invocation import new_invocation_id
+from jackfield.secrecy import SecretHolder
+
+_LOG = logging.getLogger("jackfield.access")
+_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,100}\*?\Z|\*\Z")
+_COLUMNS = "id, name, workspaces, digest, created_at, expires_at, revoked_at, last_used_at, seal"
+_BOUND = ("name", "workspaces", "digest", "created_at", "expires_at", "revoked_at")
+_FIND = f"SELECT {_COLUMNS} FROM platform_tokens WHERE id = :id"
+_BY_DIGEST = f"SELECT {_COLUMNS} FROM platform_tokens WHERE digest = :digest"
+_LIST = f"SELECT {_COLUMNS} FROM platform_tokens ORDER BY created_at DESC, id DESC LIMIT 1000"
+_INSERT = """
+INSERT INTO platform_tokens (id, name, workspaces, digest, created_at, expires_at, seal)
+VALUES (:id, :name, :workspaces, :digest, :created_at, :expires_at, :seal)
+"""
+_REVOKE = "UPDATE platform_tokens SET revoked_at = :now, seal = :seal WHERE id = :id AND revoked_at IS NULL"
+_NOTE_USE = "UPDATE platform_tokens SET last_used_at = :now WHERE id = :id AND (last_used_at IS NULL OR last_used_at <= :before)"
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformToken:
+    """Token of a platform. ``workspaces`` is the pattern of the names that it manages; times are seconds since 1970."""
+
+    id: str
+    name: str
+    workspaces: str
+    created_at: float
+    expires_at: float | None = None
+    revoked_at: float | None = None
+    last_used_at: float | None = None
+
+    def status(self, now: float) -> Literal["active", "expired", "revoked"]:
+        """Return the status at the time ``now``."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= now else "active"
+
+    def to_json(self, now: float) -> dict[str, Any]:
+        """Return the token as a JSON object."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "kind": "platform",
+            "workspaces": self.workspaces,
+            "status": self.status(now),
+            "createdAt": iso(self.created_at),
+            "expiresAt": iso(self.expires_at),
+            "revokedAt": iso(self.revoked_at),
+            "lastUsedAt": iso(self.last_used_at),
+        }
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class NewPlatformToken(SecretHolder):
+    """Token with its text, which only its creation returns."""
+
+    text: str
+    token: PlatformToken
+
+    def __repr__(self) -> str:
+        return f"<NewPlatformToken {self.token.id}>"
+
+
+def manages(pattern: str, workspace: str) -> bool:
+    """Return whether a platform's token of ``pattern`` manages a workspace; none manages the operator's own."""
+    fits = workspace.startswith(pattern[:-1]) if pattern.endswith("*") else workspace == pattern
+    return fits and workspace != DEFAULT
+
+
+class PlatformTokens:
+    """Tokens of platforms, for the operator: create, list, revoke. The audit log of the operator's workspace names ``actor``."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Clock, actor: Actor = LIBRARY) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._audit = Audit(database, DEFAULT, clock, actor)
+
+    def create(self, workspaces: str, name: str = "", expires_at: float | None = None) -> NewPlatformToken:
+        """Create a token. Its text is returned only here; the database stores its SHA-256.
+
+        :param workspaces: a workspace's name, or the beginning of names with ``*`` at its end.
+        :raises InvalidInvocation: if the pattern, the name or the expiry is not valid.
+        """
+        if not _PATTERN.match(workspaces):
+            fault = Detail("/workspaces", "must be a workspace's name, or the beginning of names and a '*'", "pattern")
+            raise InvalidInvocation(f"'{workspaces[:100]}' names no workspaces", details=[fault], hint="Write it as 'acme-*'.")
+        now = self._clock.time()
+        token = PlatformToken(new_invocation_id(), named(name, expires_at, now), workspaces, now, expires_at)
+        text = new_text()
+        values = {
+            "id": token.id, "name": token.name, "workspaces": workspaces, "digest": digest(text), "created_at": now,
+            "expires_at": expires_at, "revoked_at": None,
+        }  # fmt: skip
+        seal = self._vault.attest(DEFAULT, _place(values))
+        about = {"name": token.name, "kind": "platform", "workspaces": workspaces, "expiresAt": iso(expires_at)}
+        with self._database.write() as transaction:
+            transaction.change(_INSERT, {**{key: value for key, value in values.items() if key != "revoked_at"}, "seal": seal})
+            self._audit.append(transaction, "token.created", f"token:{token.id}", about)
+        return NewPlatformToken(text, token)
+
+    def list(self) -> list[PlatformToken]:
+        """List up to 1,000 tokens, newest first, revoked and expired ones included."""
+        with self._database.read(flush=False) as transaction:
+            return [_read(row) for row in transaction.execute(_LIST, {})]
+
+    def revoke(self, identifier: str) -> PlatformToken:
+        """Revoke a token for good. Revoking it again changes nothing.
+
+        :raises UnknownToken: if there is none with this ID.
+        """
+        now = self._clock.time()
+        with self._database.write() as transaction:
+            row = self._row(transaction, identifier)
+            seal = self._vault.attest(DEFAULT, _place({**row.as_dict(), "revoked_at": now}))
+            if not _is_sealed(self._vault, row):
+                seal = b""  # what somebody has changed stays refused
+            if transaction.change(_REVOKE, {"id": identifier, "now": now, "seal": seal}):
+                self._audit.append(transaction, "token.revoked", f"token:{identifier}", {"name": row.name})
+            return _read(self._row(transaction, identifier))
+
+    @staticmethod
+    def _row(transaction: Transaction, identifier: str) -> Row:
+        row = transaction.find(_FIND, {"id": identifier})
+        if row is None:
+            raise UnknownToken(f"no token has the ID '{identifier[:80]}'", hint="'jackfield tokens list' shows the tokens and their IDs.")
+        return row
+
+    @classmethod
+    def authenticate(cls, database: Database, vault: Vault, clock: Clock, text: str) -> PlatformToken | None:
+        """Return the token with this text; None if it is unknown, expired or revoked, with the reason in the log.
+
+        :raises RowDamaged: if its row was changed in the database.
+        """
+        if not is_well_formed(text):
+            return None
+        wanted = digest(text)
+        with database.read(flush=False) as transaction:
+            row = transaction.find(_BY_DIGEST, {"digest": wanted})
+        if row is None or not hmac.compare_digest(row.digest, wanted):
+            return None
+        if not _is_sealed(vault, row):
+            raise RowDamaged(f"the platform's token {row.id} was changed in the database", hint="Revoke it and create another one.")
+        token, now = _read(row), clock.time()
+        if token.status(now) != "active":
+            _LOG.warning("the platform's token %s was refused: it is %s", token.id, token.status(now))
+            return None
+        _note_use(database, token, now)
+        return token
+
+
+def _read(row: Row) -> PlatformToken:
+    return PlatformToken(row.id, row.name, row.workspaces, row.created_at, row.expires_at, row.revoked_at, row.last_used_at)
+
+
+def _place(row: dict[str, Any]) -> tuple[str, ...]:
+    return ("platform-token", str(row["id"]), *(json.dumps(row[name], default=str) for name in _BOUND))
+
+
+def _is_sealed(vault: Vault, row: Row) -> bool:
+    return vault.attests(DEFAULT, _place(row.as_dict()), row.seal)
+
+
+def _note_use(database: Database, token: PlatformToken, now: float) -> None:
+    before = now - NOTED_EVERY
+    if token.last_used_at is not None and token.last_used_at > before:
+        return
+    try:
+        database.record(lambda transaction: transaction.change(_NOTE_USE, {"id": token.id, "now": now, "before": before}))
+    except Unavailable as fault:  # a read-only database must not lock the platform out
+        _LOG.warning("the last use of the platform's token %s could not be recorded: %s", token.id, fault.message)

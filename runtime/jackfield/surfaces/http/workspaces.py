@@ -1,0 +1,176 @@
+"""``/v1/workspaces``: a platform manages its tenants, with a token of the kind ``platform``. No secret, input or output is shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jackfield.access import Actor, Rules
+from jackfield.clock import moment
+from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.surfaces.http.parameters import flag, limit_of
+from jackfield.surfaces.shared.body import decoded, read_body
+from jackfield.surfaces.shared.identity import Identity
+from jackfield.surfaces.shared.json_response import answer
+from jackfield.surfaces.shared.problem import Problem, of_error
+from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.tenants import Tenants, usage
+
+T = TypeVar("T")
+
+_LARGEST = 1024 * 1024
+_PRINTABLE = re.compile(r"[\x20-\x7e]{1,200}")
+_TOKEN_MEMBERS = {"scope", "name", "rules", "expiresAt", "expiresIn"}
+_LONGEST_MOMENT = 40
+_SHOWN = ("name", "type", "status", "since", "account", "hint")
+
+
+async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/workspaces``: by name."""
+    given, limit = request.query_params, limit_of(request)
+    found, after = await _done(
+        request, server, identity, lambda tenants: tenants.list(given.get("prefix", ""), given.get("cursor", ""), limit)
+    )
+    return answer({"items": [workspace.to_json() for workspace in found], "nextCursor": after})
+
+
+async def put(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``PUT /v1/workspaces/{w}``: create a workspace, or change the given settings of one that exists."""
+    changes, name = await _object(request), request.path_params["w"]
+    found, is_new = await _done(request, server, identity, lambda tenants: tenants.put(name, changes))
+    return answer(found.to_json(), 201 if is_new else 200, {"Location": f"/v1/workspaces/{name}"} if is_new else {})
+
+
+async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/workspaces/{w}``."""
+    found = await _done(request, server, identity, lambda tenants: tenants.find(request.path_params["w"]))
+    return answer(found.to_json())
+
+
+async def changed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``PATCH /v1/workspaces/{w}``: change the given settings."""
+    changes = await _object(request)
+    found = await _done(request, server, identity, lambda tenants: tenants.change(request.path_params["w"], changes))
+    return answer(found.to_json())
+
+
+async def deleted(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``DELETE /v1/workspaces/{w}``: suspend it; with ``purge=true`` delete it for good."""
+    name = request.path_params["w"]
+
+    def step(tenants: Tenants) -> dict[str, Any]:
+        return tenants.purge(name) if flag(request, "purge") else tenants.suspend(name)
+
+    return answer(await _done(request, server, identity, step))
+
+
+async def token_created(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/workspaces/{w}/tokens``. Only this response contains the token's text."""
+    body = await _object(request)
+    scope, name, expires, lasts = (body.get(member) for member in ("scope", "name", "expiresAt", "expiresIn"))
+    if "scope" not in body or body.keys() - _TOKEN_MEMBERS:
+        raise Problem(400, "the body must be a JSON object with 'scope', and perhaps 'name', 'rules', 'expiresAt' or 'expiresIn'")
+    if not isinstance(scope, str) or not isinstance(name, str | None) or not isinstance(expires, str | None):
+        raise Problem(400, "'scope', 'name' and 'expiresAt' must be strings")
+    if lasts is not None and (isinstance(lasts, bool) or not isinstance(lasts, int) or lasts < 1 or expires is not None):
+        raise Problem(400, "'expiresIn' must be a number of seconds, and cannot be combined with 'expiresAt'")
+    if len(expires or "") > _LONGEST_MOMENT:
+        raise Problem(400, f"'expiresAt' must have at most {_LONGEST_MOMENT} characters")
+
+    def step(tenants: Tenants) -> dict[str, Any]:
+        now = server.clock.time()
+        at = now + lasts if lasts is not None else moment(expires, now, 1, "'expiresAt'") if expires is not None else None
+        made = tenants.tokens(request.path_params["w"]).create(scope, name or "", _rules(body.get("rules")), at)
+        return {"token": made.text, **made.token.to_json(now)}
+
+    return answer(await _done(request, server, identity, step), 201, {"Cache-Control": "no-store"})
+
+
+async def tokens(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/workspaces/{w}/tokens``: newest first, without their texts."""
+    cursor, limit = request.query_params.get("cursor"), limit_of(request)
+    found, after = await _done(
+        request, server, identity, lambda tenants: tenants.tokens(request.path_params["w"]).list(cursor=cursor, limit=limit)
+    )
+    now = server.clock.time()
+    return answer({"items": [token.to_json(now) for token in found], "nextCursor": after})
+
+
+async def token_revoked(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``DELETE /v1/workspaces/{w}/tokens/{id}``."""
+    params = request.path_params
+    await _done(request, server, identity, lambda tenants: tenants.tokens(params["w"]).revoke(params["id"]))
+    return Response(status_code=204)
+
+
+async def connections(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/workspaces/{w}/connections``: names, types, accounts and status, with the cure of one that fails. No values."""
+    name, cursor, limit = request.path_params["w"], request.query_params.get("cursor"), limit_of(request)
+    await _done(request, server, identity, lambda tenants: tenants.find(name))
+    page = await server.briefly(lambda: server.runtime(name).connections.list(cursor, limit).to_json())
+    return answer({**page, "items": [_health(row) for row in page["items"]]})
+
+
+async def used(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/workspaces/{w}/usage``."""
+    name, given = request.path_params["w"], request.query_params
+
+    def step(tenants: Tenants) -> dict[str, Any]:
+        tenants.find(name)
+        now = server.clock.time()
+        since, until = (
+            moment(given[at], now, -1, f"'{at}'") if at in given else usual for at, usual in (("from", now - 30 * 86_400), ("to", now))
+        )
+        if since >= until:
+            raise InvalidInvocation("'from' is not before 'to'")
+        return usage(server.storage.database, name, since, until, given.get("by"))
+
+    return answer(await _done(request, server, identity, step))
+
+
+async def _done(request: Request, server: ServerContext, identity: Identity, step: Callable[[Tenants], T]) -> T:
+    """Run a step in a thread, in the name of the platform and of the user whom it names.
+
+    :raises Problem: for errors of the step.
+    """
+    if not server.storage.enabled:
+        raise Problem(503, "this server has no workspaces, because no database is configured")
+    behalf = request.headers.get("jackfield-on-behalf-of", "")
+    if behalf and not _PRINTABLE.fullmatch(behalf):
+        raise Problem(400, "the header 'Jackfield-On-Behalf-Of' must have at most 200 printable ASCII characters")
+    actor = Actor("platform", identity.id, identity.name, behalf)
+    tenants = Tenants(server.storage, server.files, server.clock, identity.workspaces, actor)
+    try:
+        return await server.briefly(lambda: step(tenants))
+    except JackfieldError as error:
+        raise of_error(error) from None
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    """Read a body that is an object; none is an empty one."""
+    raw = await read_body(request, _LARGEST)
+    body = await decoded(raw, request) if raw else {}
+    if not isinstance(body, dict):
+        raise Problem(400, "the body must be a JSON object")
+    return body
+
+
+def _rules(given: Any) -> Rules:
+    try:
+        rules = Rules.from_json(given if given is not None else {})
+    except TypeError:
+        raise InvalidInvocation('\'rules\' must be {"allow": [patterns], "block": [patterns]}') from None
+    return Rules.checked(rules.allow, rules.block)
+
+
+def _health(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what a platform may know of a connection: its status since when, and the cure of the step that failed."""
+    test = row.get("lastTest") or {}
+    steps = test.get("steps", ()) if row.get("status") != "ok" else ()
+    failed: dict[str, Any] = next((step for step in steps if not step.get("passed")), {})
+    found = {**row, "since": test.get("at"), "hint": failed.get("hint") or failed.get("message")}
+    return {name: found[name] for name in _SHOWN if found.get(name) is not None}

@@ -1,0 +1,71 @@
+"""The end of a workspace: every row of every table that belongs to it, and every stored file. Its keys go with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.access import DEFAULT, Audit
+from jackfield.database.migrations import declared, known_migrations
+from jackfield.database.table_shapes import shape_of
+
+if TYPE_CHECKING:
+    from jackfield.access import Actor
+    from jackfield.clock import Clock
+    from jackfield.database import Database, Transaction
+    from jackfield.files import Files
+
+_SLICE = 500
+"""Rows that one transaction deletes, so that no other writer waits for long."""
+_COUNTED = {"connections": "connections", "grants": "grants", "files": "files", "invocations": "invocations", "tokens": "tokens"}
+_LATE = ("invocation_counts", "invocation_kinds", "invocation_terms", "file_usage", "audit_entries", "audit_heads", "data_keys")
+"""Tables that the deletion of other rows writes to, and the keys, without which nothing left behind could be read."""
+
+
+def kept_by(database: Database, workspace: str) -> dict[str, int]:
+    """Count what a workspace has: connections, grants, files, invocations (those that run apart) and tokens."""
+    with database.read() as transaction:
+        counts = {
+            name: _count(transaction, f"SELECT COUNT(*) AS n FROM {table} WHERE workspace = :workspace", workspace)
+            for name, table in _COUNTED.items()
+        }
+        running = "SELECT COUNT(*) AS n FROM invocations WHERE workspace = :workspace AND status = 'running'"
+        return {**counts, "running": _count(transaction, running, workspace)}
+
+
+def purge(database: Database, files: Files, workspace: str, clock: Clock, actor: Actor) -> None:
+    """Delete a workspace. A purge that was interrupted is repeated from the beginning: the row of the workspace goes last."""
+    identifier = ""
+    while page := _stored_files(database, workspace, identifier):
+        for identifier in page:
+            files.erase(workspace, identifier)
+    with database.read() as transaction:
+        shapes = [shape_of(transaction, database.dialect, table) for table in declared("TABLE", known_migrations())]
+    tables = {shape.name: shape.key for shape in shapes if "workspace" in shape.columns}
+    for table in sorted(tables, key=lambda name: (_LATE.index(name) + 1 if name in _LATE else 0, name)):
+        _delete(database, table, tables[table], workspace)
+    with database.write() as transaction:
+        transaction.change("DELETE FROM workspaces WHERE name = :workspace", {"workspace": workspace})
+        Audit(database, DEFAULT, clock, actor).append(transaction, "workspace.purged", f"workspace:{workspace}")
+
+
+def _delete(database: Database, table: str, key: tuple[str, ...], workspace: str) -> None:
+    columns = ", ".join(key)
+    chosen = f"SELECT {columns} FROM {table} WHERE workspace = :workspace LIMIT {_SLICE}"
+    statement = f"DELETE FROM {table} WHERE ({columns}) IN ({chosen})"
+    count = _SLICE
+    while count:
+        with database.write() as transaction:
+            count = transaction.change(statement, {"workspace": workspace})
+
+
+def _stored_files(database: Database, workspace: str, after: str) -> list[str]:
+    with database.read() as transaction:
+        rows = transaction.execute(
+            f"SELECT id FROM files WHERE workspace = :workspace AND id > :after ORDER BY id LIMIT {_SLICE}",
+            {"workspace": workspace, "after": after},
+        )
+    return [row.id for row in rows]
+
+
+def _count(transaction: Transaction, statement: str, workspace: str) -> int:
+    return int(transaction.execute(statement, {"workspace": workspace})[0].n)

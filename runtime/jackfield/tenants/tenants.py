@@ -1,0 +1,123 @@
+"""The workspaces that one platform manages: those whose names match the pattern of its token. All others do not exist for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.access import Tokens, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
+from jackfield.access.platform_tokens import manages
+from jackfield.errors import InvalidInvocation
+from jackfield.tenants.purge import kept_by, purge
+
+if TYPE_CHECKING:
+    from jackfield.access import Actor
+    from jackfield.clock import Clock
+    from jackfield.files import Files
+    from jackfield.resources.storage import Storage
+
+_PAGE = 1000
+
+
+class WorkspaceInUse(InvalidInvocation):
+    """The workspace cannot be purged now."""
+
+    http_status = 409
+
+
+class Tenants:
+    """The workspaces of a platform. ``pattern`` is that of its token, ``actor`` the author in the audit logs."""
+
+    def __init__(self, storage: Storage, files: Files, clock: Clock, pattern: str, actor: Actor) -> None:
+        self._storage = storage
+        self._files = files
+        self._clock = clock
+        self._pattern = pattern
+        self._actor = actor
+        self._workspaces = Workspaces(storage.database, storage.vault, clock, actor)
+
+    def put(self, name: str, changes: Mapping[str, Any]) -> tuple[Workspace, bool]:
+        """Create a workspace, or change the given settings of one that exists; repeating it, at once or later, ends in the same.
+
+        :return: the workspace, and whether it is new.
+        :raises UnknownWorkspace: if the platform manages no workspace of this name.
+        :raises InvalidInvocation: if the name or a setting is not valid.
+        """
+        self._require(name)
+        try:
+            return self._workspaces.create(name, changes), True
+        except WorkspaceExists:
+            return (self._workspaces.set(name, changes) if changes else self._workspaces.find(name)), False
+
+    def list(self, prefix: str, after: str, limit: int) -> tuple[list[Workspace], str | None]:
+        """List workspaces by name whose names begin with ``prefix``, after the name ``after``, and the cursor of the next page."""
+        begin = max(prefix, self._pattern.removesuffix("*"))
+        found: list[Workspace] = []
+        while len(found) <= limit:
+            page = self._workspaces.list(after=after, limit=_PAGE, begin=begin)
+            found += [one for one in page if one.name.startswith(prefix) and manages(self._pattern, one.name)]
+            if len(page) < _PAGE or not page[-1].name.startswith(begin):
+                break
+            after = page[-1].name
+        return found[:limit], found[limit - 1].name if len(found) > limit else None
+
+    def find(self, name: str) -> Workspace:
+        """Return a workspace.
+
+        :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
+        """
+        self._require(name)
+        return self._workspaces.find(name)
+
+    def change(self, name: str, changes: Mapping[str, Any]) -> Workspace:
+        """Change the given settings of a workspace; ``suspended`` refuses all calls at once.
+
+        :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
+        :raises InvalidInvocation: if a setting is not valid.
+        """
+        self._require(name)
+        return self._workspaces.set(name, changes)
+
+    def tokens(self, name: str) -> Tokens:
+        """Return the tokens of a workspace.
+
+        :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
+        """
+        self.find(name)
+        return Tokens(self._storage.database, self._storage.vault, name, self._clock, self._actor)
+
+    def suspend(self, name: str) -> dict[str, Any]:
+        """Suspend a workspace and revoke its tokens: the first step of its deletion, which a change can still take back.
+
+        :return: what was revoked, and what a purge would delete.
+        :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
+        """
+        tokens = self.tokens(name)
+        self._workspaces.set(name, {"suspended": True})
+        with self._storage.database.write() as transaction:
+            revoked = tokens.revoke_all(transaction)
+            sessions = transaction.change("DELETE FROM console_sessions WHERE workspace = :name", {"name": name})
+        kept = kept_by(self._storage.database, name)
+        return {"name": name, "status": "suspended", "revoked": {"tokens": revoked, "sessions": sessions}, "kept": kept}
+
+    def purge(self, name: str) -> dict[str, Any]:
+        """Delete a suspended workspace for good: its connections, grants, keys, files, journal and settings.
+
+        :return: how many of each were deleted.
+        :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
+        :raises WorkspaceInUse: if it is not suspended, or calls of it still run.
+        """
+        if not self.find(name).settings.suspended:
+            hint = "Delete it without 'purge' first: that suspends it, and says what would be deleted."
+            raise WorkspaceInUse(f"the workspace '{name}' is not suspended", hint=hint)
+        kept = kept_by(self._storage.database, name)
+        if kept["running"]:
+            text = f"{kept['running']:,} invocations of the workspace '{name}' are still running"
+            raise WorkspaceInUse(text, hint="Try again when they have ended, at the latest when their deadlines have passed.")
+        purge(self._storage.database, self._files, name, self._clock, self._actor)
+        return {"name": name, "status": "purged", "deleted": {key: count for key, count in kept.items() if key != "running"}}
+
+    def _require(self, name: str) -> None:
+        if not manages(self._pattern, name):
+            hint = "The platform's token manages the workspaces that 'workspaces' of the token names."
+            raise UnknownWorkspace(f"no workspace is named '{name[:100]}'", hint=hint)

@@ -1,0 +1,194 @@
+"""``/v1/workspaces``: a platform makes its tenants, mints their tokens, reads their usage, and ends them; it sees nothing of others."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from http_stand import Client, Stand, say
+from jackfield.access import Actor, Audit
+from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.clock import iso
+from jackfield.database.migrations import declared, known_migrations
+from jackfield.database.table_shapes import shape_of
+
+
+@pytest.fixture
+def platform(stand: Stand) -> Client:
+    """A platform that manages the workspaces whose names begin with ``acme-``."""
+    return _platform(stand, "acme-*")
+
+
+def _platform(stand: Stand, pattern: str) -> Client:
+    storage = stand.host.storage
+    made = PlatformTokens(storage.database, storage.vault, stand.host.clock, Actor("cli", "ada")).create(pattern, "the shop")
+    return Client(stand.port, made.text)
+
+
+def _tenant(stand: Stand, platform: Client, name: str, scope: str = "manage") -> Client:
+    assert platform.call("PUT", f"/v1/workspaces/{name}", {}).status in (200, 201)
+    made = platform.post(f"/v1/workspaces/{name}/tokens", {"scope": scope, "name": "server", "expiresIn": 3600})
+    assert (made.status, made.headers["cache-control"]) == (201, "no-store")
+    return Client(stand.port, made.json["token"])
+
+
+def test_a_workspace_is_made_once_and_changed(platform: Client) -> None:
+    """PUT creates with 201 and then answers 200; PATCH changes what it names; lists have the platform's own only."""
+    made = platform.call("PUT", "/v1/workspaces/acme-1", {"retentionDays": 7, "limits": {"queued": 10}})
+    assert (made.status, made.headers["location"], made.json["name"]) == (201, "/v1/workspaces/acme-1", "acme-1")
+    again = platform.call("PUT", "/v1/workspaces/acme-1", {"retentionDays": 7, "limits": {"queued": 10}})
+    assert (again.status, again.json) == (200, made.json)
+    changed = platform.call("PATCH", "/v1/workspaces/acme-1", {"keepInputs": True, "limits": {"connections": 5}})
+    assert (changed.status, changed.json["keepInputs"], changed.json["retentionDays"]) == (200, True, 7)
+    assert changed.json["limits"] == {"queued": 10, "connections": 5}
+    assert platform.get("/v1/workspaces/acme-1").json == changed.json
+    assert [row["name"] for row in platform.get("/v1/workspaces?prefix=acme-1").json["items"]] == ["acme-1"]
+
+
+def test_puts_that_race_make_one_workspace(platform: Client) -> None:
+    """Of many at once, one creates it and all succeed."""
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(lambda _: platform.call("PUT", "/v1/workspaces/acme-race", {"retentionDays": 9}).status, range(16)))
+    assert sorted(replies) == [200] * 15 + [201]
+
+
+def test_a_platform_knows_its_own_workspaces_only(stand: Stand, platform: Client) -> None:
+    """Workspaces outside of the token's pattern do not exist for it, and it may use no operation but these."""
+    other = _platform(stand, "other-*")
+    assert other.call("PUT", "/v1/workspaces/other-1", {}).status == 201
+    for method, path, body in (
+        ("GET", "", None), ("PUT", "", {}), ("PATCH", "", {}), ("DELETE", "", None), ("GET", "/tokens", None),
+        ("POST", "/tokens", {"scope": "read"}), ("GET", "/connections", None), ("GET", "/usage", None),
+    ):  # fmt: skip
+        for name in ("other-1", "default", "acme"):
+            assert platform.call(method, f"/v1/workspaces/{name}{path}", body).status == 404, (method, path, name)
+    assert "other-1" not in str(platform.get("/v1/workspaces").json)
+    for path in ("/v1/connections", "/v1/invocations", "/v1/audit", "/v1/tokens", "/v1/connectors", "/metrics", "/v1/files"):
+        assert platform.get(path).status == 403, path
+    assert platform.invoke("say", text="x").status == 403
+    assert stand.client("manage").get("/v1/workspaces").status == 403
+
+
+def test_a_minted_token_works_in_its_workspace(stand: Stand, platform: Client) -> None:
+    """A tenant's token runs and sees what is the tenant's; the audit log names the platform and the user whom it acts for."""
+    tenant = _tenant(stand, platform, "acme-2")
+    assert tenant.invoke("say", text="x").status == 200
+    assert platform.call("PATCH", "/v1/workspaces/acme-2", {"keepInputs": True}, **{"Jackfield-On-Behalf-Of": "user-7"}).status == 200
+    storage = stand.host.storage
+    entries, _ = Audit(storage.database, "acme-2", stand.host.clock).list(event="workspace.changed")
+    assert entries[0].to_json()["actor"].items() >= {"kind": "platform", "name": "the shop", "onBehalfOf": "user-7"}.items()
+    revoked = platform.get("/v1/workspaces/acme-2/tokens").json["items"][0]["id"]
+    assert platform.call("DELETE", f"/v1/workspaces/acme-2/tokens/{revoked}").status == 204
+    assert tenant.invoke("say", text="x").status == 401
+
+
+def test_usage_equals_the_journal(stand: Stand, platform: Client) -> None:
+    """Calls, attempts and failures of the time that is asked for, in all and by connector, action or day."""
+    tenant = _tenant(stand, platform, "acme-3")
+    for _ in range(3):
+        tenant.invoke("say", text="x")
+    tenant.invoke("fail")
+    found = platform.get("/v1/workspaces/acme-3/usage?from=1d&by=action").json
+    listed = tenant.get("/v1/invocations?limit=200").json["items"]
+    assert found["total"]["calls"] == len(listed)
+    assert found["total"]["failures"] == sum(row["status"] != "succeeded" for row in listed)
+    assert {row["action"]: row["calls"] for row in found["items"]}["say"] == 3
+    assert platform.get("/v1/workspaces/acme-3/usage?from=2d&to=1d").json["total"]["calls"] == 0
+    assert platform.get("/v1/workspaces/acme-3/usage?by=colour").status == 400
+
+
+def test_a_suspended_workspace_refuses_everything_at_once(stand: Stand, platform: Client) -> None:
+    """Its tokens get 403 on every path until it is resumed; the platform still manages it."""
+    tenant = _tenant(stand, platform, "acme-4")
+    assert tenant.invoke("say", text="x").status == 200
+    assert platform.call("PATCH", "/v1/workspaces/acme-4", {"suspended": True}).json["suspended"] is True
+    for reply in (tenant.invoke("say", text="x"), tenant.get("/v1/connections"), tenant.get("/v1/invocations"), tenant.post("/mcp", {})):
+        assert reply.status == 403
+        assert "suspended" in reply.body.decode()
+    result = stand.host.runtime("acme-4").invoke({"connector": "echo", "action": "say", "inputs": {"text": "x"}})
+    assert result.error is not None
+    assert (result.error.code, "suspended" in result.error.message) == ("not_allowed", True)
+    assert platform.call("PATCH", "/v1/workspaces/acme-4", {"suspended": False}).status == 200
+    assert tenant.invoke("say", text="x").status == 200
+
+
+def test_deletion_suspends_and_then_leaves_nothing(stand: Stand, platform: Client) -> None:
+    """The first DELETE suspends and revokes, the second deletes each row of the workspace; the audit log of the operator tells it."""
+    tenant = _tenant(stand, platform, "acme-5")
+    assert tenant.post("/v1/connections?test=false", {"name": "c", "type": "echo/token", "values": {"token": "secret-4711"}}).status == 201
+    assert tenant.invoke("say", text="x").status == 200
+    assert tenant.call("POST", "/v1/files", b"content", **{"Content-Type": "application/octet-stream"}).status == 201
+    assert platform.call("DELETE", "/v1/workspaces/acme-5?purge=true").status == 409
+    ended = platform.call("DELETE", "/v1/workspaces/acme-5").json
+    assert (ended["status"], ended["revoked"]["tokens"], ended["kept"]["connections"]) == ("suspended", 1, 1)
+    assert tenant.invoke("say", text="x").status == 401
+    purged = platform.call("DELETE", "/v1/workspaces/acme-5?purge=true").json
+    assert (purged["status"], purged["deleted"]["files"]) == ("purged", 1)
+    assert platform.get("/v1/workspaces/acme-5").status == 404
+    assert _rows_of(stand, "acme-5") == {}
+    log, _ = Audit(stand.host.storage.database, "default", stand.host.clock).list(event="workspace.purged")
+    assert log[0].about["object"] == "workspace:acme-5"
+
+
+def _rows_of(stand: Stand, workspace: str) -> dict[str, Any]:
+    database = stand.host.storage.database
+    found = {}
+    with database.read() as transaction:
+        for table in declared("TABLE", known_migrations()):
+            if "workspace" in shape_of(transaction, database.dialect, table).columns:
+                count = transaction.execute(f"SELECT COUNT(*) AS n FROM {table} WHERE workspace = :w", {"w": workspace})[0].n
+                found[table] = count
+    return {table: count for table, count in found.items() if count}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/workspaces/acme-6", {"limits": {"speed": 1}}), ("/v1/workspaces/acme-6", {"limits": {"queued": -1}}),
+        ("/v1/workspaces/acme-6", {"colour": 1}), ("/v1/workspaces/acme-6", []), ("/v1/workspaces/acme-6", {"suspended": "yes"}),
+    ],
+)  # fmt: skip
+def test_settings_that_are_none_are_400(platform: Client, path: str, body: object) -> None:
+    """Each fault is named, and nothing is made."""
+    assert platform.call("PUT", path, body).status == 400
+    assert platform.get(path).status == 404
+
+
+@pytest.mark.parametrize(("limit", "most"), [("connections", 1), ("storageBytes", 4), ("queued", 1), ("concurrent", 0)])
+def test_a_limit_that_is_reached_is_429_and_named(stand: Stand, platform: Client, limit: str, most: int) -> None:
+    """What would go beyond a limit of the workspace is refused, with its name; without the limit it is served."""
+    tenant = _tenant(stand, platform, f"acme-{limit}")
+    headers = {"Content-Type": "application/octet-stream"}
+
+    def use() -> Any:
+        if limit == "connections":
+            name = f"c{len(tenant.get('/v1/connections').json['items'])}"
+            return tenant.post("/v1/connections?test=false", {"name": name, "type": "echo/token", "values": {"token": "secret-4711"}})
+        if limit == "storageBytes":
+            return tenant.call("POST", "/v1/files", b"content", **headers)
+        if limit == "queued":
+            return tenant.post("/v1/invocations", {**say("say", "stored", text="x"), "notBefore": later}, Prefer="respond-async")
+        return tenant.invoke("say", text="x")
+
+    later = iso(stand.host.clock.time() + 86_400)
+    stored = {"name": "stored", "type": "echo/token", "values": {"token": "secret-4711"}}
+    if limit == "queued":
+        assert tenant.post("/v1/connections?test=false", stored).status == 201
+    platform.call("PATCH", f"/v1/workspaces/acme-{limit}", {"limits": {limit: most}})
+    replies = [use() for _ in range(2)]
+    assert (replies[1].status, replies[1].json["limit"], replies[1].json["code"]) == (429, limit, "rate_limited")
+    assert replies[0].status == (429 if most == 0 else replies[0].status)
+    platform.call("PATCH", f"/v1/workspaces/acme-{limit}", {"limits": {limit: None}})
+    assert use().status in (200, 201, 202)
+
+
+def test_requests_beyond_the_rate_of_a_workspace_are_429(stand: Stand, platform: Client) -> None:
+    """All tokens of the workspace share the rate."""
+    tenants = [_tenant(stand, platform, "acme-fast") for _ in range(2)]
+    platform.call("PATCH", "/v1/workspaces/acme-fast", {"limits": {"requestsPerSecond": 1}})
+    found = [tenant.get("/v1/connectors?summary=true") for tenant in tenants * 4]
+    refused = [reply for reply in found if reply.status == 429]
+    assert refused
+    assert {reply.json["limit"] for reply in refused} == {"requestsPerSecond"}
