@@ -111,6 +111,20 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "read_events lists the events kept.",
         "console": "The journal shows what happened.",
     },
+    "callbacks": {
+        "library": "Ask the operator for the callbacks of the workspace.",
+        "cli": "'jackfield callbacks list' shows the callbacks.",
+        "http": "GET /v1/callbacks lists the callbacks.",
+        "mcp": "Ask the operator for the callbacks of the workspace.",
+        "console": "The Callbacks page lists them.",
+    },
+    "deliveries": {
+        "library": "Ask the operator for the deliveries of the workspace.",
+        "cli": "'jackfield deliveries list' shows the deliveries.",
+        "http": "GET /v1/deliveries lists the deliveries.",
+        "mcp": "Ask the operator for the deliveries of the workspace.",
+        "console": "The Callbacks page lists them.",
+    },
     "rules": {
         "library": "Ask the workspace's administrator.",
         "cli": "Ask the workspace's administrator; 'jackfield {command}' shows the rules.",

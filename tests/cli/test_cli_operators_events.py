@@ -10,6 +10,7 @@ import sys
 
 from jackfield.database.outbox import record
 from operating import storage
+from receiver import receiving
 from shell import Shell
 
 pytest_plugins = ["shell_fixture", "postgres", "operating"]
@@ -61,3 +62,53 @@ def test_followers_get_each_event_as_a_line(operator: Shell) -> None:
         assert json.loads(follower.stdout.readline())["sequence"] == 2
         follower.send_signal(signal.SIGINT)
         assert follower.wait(60) == 0
+
+
+def test_callbacks_are_managed(operator: Shell) -> None:
+    """The secret is printed once; a test says what the receiver answered; the operator's URL may be any host."""
+    with receiving() as receiver:
+        made = operator.run("callbacks", "add", receiver.url, "--types", "quota.low,connection.*").json
+        assert sorted(made) == ["id", "secret"]
+        assert made["secret"].startswith("whsec_")
+        (row,) = operator.run("callbacks", "list").json
+        assert (row["id"], row["url"], row["types"], row["status"]) == (made["id"], receiver.url, ["quota.low", "connection.*"], "active")
+        tested = operator.run("callbacks", "test", made["id"])
+        assert (tested.code, tested.json["delivered"], tested.json["status"]) == (0, True, 204)
+        receiver.says(500)
+        assert operator.run("callbacks", "test", made["id"]).code == 1
+        rotated = operator.run("callbacks", "rotate", made["id"], "--overlap", "1h").json
+        assert rotated["secret"] != made["secret"]
+        assert operator.run("callbacks", "pause", made["id"]).json["status"] == "paused"
+        assert operator.run("callbacks", "resume", made["id"]).json["status"] == "active"
+        assert operator.run("callbacks", "show", made["id"]).json["types"] == ["quota.low", "connection.*"]
+        assert operator.run("callbacks", "recover", made["id"], "--since", "1d").json == {"recovered": 0}
+        assert operator.run("callbacks", "remove", made["id"]).json == {"removed": made["id"]}
+        assert operator.run("callbacks", "list").json == []
+
+
+def test_deliveries_are_listed_and_sent_again(operator: Shell) -> None:
+    """A worker delivers; what is listed can be sent again."""
+    with receiving() as receiver:
+        made = operator.run("callbacks", "add", receiver.url, "--types", "quota.low").json
+        _happened("quota.low")
+        command = [sys.executable, "-m", "jackfield", "worker"]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=dict(os.environ)) as worker:
+            (got,) = receiver.wait(1)
+            while not (rows := operator.run("deliveries", "list", "--status", "delivered").json):
+                pass
+            assert (rows[0]["eventId"], rows[0]["callback"], rows[0]["lastStatus"]) == (got.id, made["id"], 204)
+            assert operator.run("deliveries", "show", rows[0]["id"]).json["attempts"] == 1
+            assert operator.run("deliveries", "resend", rows[0]["id"]).json == {"resent": [rows[0]["id"]]}
+            assert operator.run("deliveries", "resend", "--dead").json == {"resent": []}
+            receiver.wait(2)
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(60) == 0
+        assert operator.run("deliveries", "resend").code == 2
+
+
+def test_wrong_callbacks_are_refused(operator: Shell) -> None:
+    """An address, a type and a filter that are none exit with 2."""
+    for words in (("ftp://x/",), ("https://example.com/", "--types", "quota.lwo"), ("https://example.com/", "--filter", "{")):
+        assert operator.run("callbacks", "add", *words).code == 2
+    assert operator.run("callbacks", "show", "nope").code == 2
+    assert operator.run("deliveries", "show", "nope").code == 2

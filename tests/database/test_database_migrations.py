@@ -20,6 +20,8 @@ TABLES = {
     "schedules",
     "schema_migrations",
     "clock",
+    "callbacks",
+    "deliveries",
     "epoch",
     "event_heads",
     "events",
@@ -213,6 +215,8 @@ def test_every_table_is_keyed_by_workspace(database: Database) -> None:
         "duration_limits",
         "journal_upkeep",
         "clock",
+        "callbacks",
+        "deliveries",
         "epoch",
     }
     for table in sorted(TABLES - shared):

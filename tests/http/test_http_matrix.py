@@ -41,6 +41,10 @@ BODIES = {
     "WorkspaceSettings": {"keepInputs": True},
     "NewInstallation": {"name": "acme"},
     "UpgradeOptions": {},
+    "NewCallback": {"url": "https://93.184.215.14/"},
+    "CallbackUpdate": {"description": "x"},
+    "CallbackRotation": {},
+    "CallbackRecovery": {"since": "1d"},
     "*/*": b"a file",
 }
 

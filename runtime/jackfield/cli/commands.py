@@ -26,6 +26,8 @@ BUILT_IN = {
     "files": "store, list, download and delete files",
     "invocations": "view the journal, resolve invocations in doubt",
     "events": "list and follow events",
+    "callbacks": "send events to URLs",
+    "deliveries": "list what was sent to callbacks, send it again",
     "queue": "show the queue, queue dead invocations again",
     "schedules": "run invocations at given times",
     "serve": "serve the HTTP API and the console",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from jackfield.cli.callbacks import require_events
 from jackfield.cli.interrupt import interruptible
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import count
 from jackfield.cli.session import LARGEST_LIMIT, LIMIT, declare_workspace, open_storage, selected_workspace
-from jackfield.errors import InvalidInvocation
 from jackfield.events import Event, Feed, check_types
 from jackfield.events.feed import PAUSE
 
@@ -22,9 +22,7 @@ _PAGE = 500
 
 
 def _feed(arguments: Namespace, storage: Storage) -> Feed:
-    if not storage.enabled:
-        text = "events need a database, and there is none: JACKFIELD_DATABASE_URL is 'none'"
-        raise InvalidInvocation(text, hint="Unset it, or set it to a database URL.")
+    require_events(storage)
     workspace = selected_workspace(arguments, storage)
     return Feed(storage.database, storage.vault, workspace)
 

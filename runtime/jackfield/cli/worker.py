@@ -181,12 +181,14 @@ async def _run_until_signal(
 
     for number in (signal.SIGTERM,) if forked else (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal, number)
-    engine = open_engine(runtimes, concurrency, ended)
+    engine, dispatcher = open_engine(runtimes, concurrency, ended), runtimes.dispatcher(runtimes.guard or Guard())
     scheduler = Scheduler(runtimes, engine.submit, stop.is_set)
     scheduler.start()
     ready()
     await run(engine, stop, within)
     await scheduler.stop()
+    if dispatcher is not None:
+        await asyncio.to_thread(dispatcher.stop)
     await runtimes.drained(0.0)
     await asyncio.to_thread(runtimes.storage.close)
 

@@ -25,12 +25,12 @@ _WINDOW = 2_000
 _WINDOWS = 25
 """Windows of one page. A page with few events of the wanted types may be short, and still have a cursor to go on from."""
 _HEAD = "SELECT last, purged FROM event_heads WHERE workspace = :workspace"
-_COLUMNS = "sequence, id, type, subject, at, data"
+EVENT_COLUMNS = "sequence, id, type, subject, at, data"
 _PAGE = f"""
-SELECT {_COLUMNS} FROM events WHERE workspace = :workspace AND sequence > :after AND sequence <= :until{{types}}
+SELECT {EVENT_COLUMNS} FROM events WHERE workspace = :workspace AND sequence > :after AND sequence <= :until{{types}}
 ORDER BY sequence LIMIT :limit
 """
-_ONE = f"SELECT {_COLUMNS} FROM events WHERE workspace = :workspace AND id = :id"
+_ONE = f"SELECT {EVENT_COLUMNS} FROM events WHERE workspace = :workspace AND id = :id"
 _LONGEST_CURSOR = 18
 _DAMAGED = "its row in the database is damaged"
 
@@ -56,6 +56,15 @@ class Page:
 
     events: tuple[Event, ...]
     cursor: str
+
+
+def read_event(vault: Vault, workspace: str, row: Row) -> Event:
+    """Read a row with ``EVENT_COLUMNS``; of one that somebody has damaged, the data say so."""
+    try:
+        data: dict[str, Any] = json.loads(vault.open(workspace, sealed_place(row.id, row.type, row.subject), row.data))
+    except (SealBroken, DataKeyDamaged, ValueError, TypeError):  # a damaged row must not hide those after it
+        data = {"problem": _DAMAGED}
+    return Event(row.id, row.sequence, row.type, row.subject, row.at, data)
 
 
 class Feed:
@@ -95,7 +104,7 @@ class Feed:
         """
         self._numbering.run(self._workspace)
         row = self._database.look_up(_ONE, {"workspace": self._workspace, "id": identifier})
-        event = None if row is None else self._event(row)
+        event = None if row is None else read_event(self._vault, self._workspace, row)
         if event is None or (self._sees is not None and not self._sees(event)):
             raise InvalidInvocation(f"no event has the ID '{identifier[:80]}'", hint=NextStep("events"))
         return event
@@ -127,17 +136,9 @@ class Feed:
         more, values = _only(types)
         place = {"workspace": self._workspace, "after": after, "until": until, "limit": limit - len(found)}
         rows = transaction.execute(_PAGE.format(types=more), {**place, **values})
-        events = [self._event(row) for row in rows]
+        events = [read_event(self._vault, self._workspace, row) for row in rows]
         found += [event for event in events if self._sees is None or self._sees(event)]
         return rows[-1].sequence if len(rows) == place["limit"] else until
-
-    def _event(self, row: Row) -> Event:
-        try:
-            place = sealed_place(row.id, row.type, row.subject)
-            data: dict[str, Any] = json.loads(self._vault.open(self._workspace, place, row.data))
-        except (SealBroken, DataKeyDamaged, ValueError, TypeError):  # a damaged row must not hide those after it
-            data = {"problem": _DAMAGED}
-        return Event(row.id, row.sequence, row.type, row.subject, row.at, data)
 
 
 class Events:

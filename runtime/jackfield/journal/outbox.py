@@ -10,12 +10,11 @@ from jackfield.database.shared_clock import SharedClock
 from jackfield.journal import statements as sql
 from jackfield.journal.budgets import Budgets, Limits
 from jackfield.journal.fair_order import FairOrder
-from jackfield.journal.instance import LEASE, Instance
+from jackfield.journal.instance import LEASE
+from jackfield.journal.leadership import Leadership
 
 Message = tuple[str, str]
 """Workspace and id of an invocation: all that goes through a broker."""
-_LEAD = 3.0
-"""Seconds for which a process leads without renewing it."""
 
 
 class Outbox:
@@ -34,25 +33,16 @@ class Outbox:
         self._database = database
         self._time = SharedClock.of(database, clock)
         self._now = database.dialect.now
-        self._lost = lost
+        self._leadership = Leadership(database, "queue", lost)
         self._order = FairOrder(unreleased=True, budgets=Budgets(database, limits) if limits is not None else None)
 
     def lead(self) -> bool:
         """Take or renew the lease of the process that hands invocations over; return False if another process holds it."""
-        me = Instance.of(self._database).owner
-        found = self._database.look_up(sql.LEADER.format(now=self._now), {})
-        lost = ""
-        if found is not None and found.holder != me and 0 < found.left <= _LEAD:  # more is left only if the clock was set back
-            if not self._lost(found.holder):
-                return False
-            lost = found.holder
-        values = {"holder": me, "seconds": _LEAD, "lost": lost}
-        return bool(self._database.record(lambda transaction: transaction.change(sql.LEAD.format(now=self._now), values)))
+        return self._leadership.take()
 
     def resign(self) -> None:
         """Give the lease up, so that another process can take it at once."""
-        values = {"holder": Instance.of(self._database).owner}
-        self._database.record(lambda transaction: transaction.change(sql.RESIGN, values))
+        self._leadership.resign()
 
     def slots(self) -> int:
         """Return the number of invocations that all live workers can run at once."""

@@ -133,14 +133,14 @@ RECALL_ONE = f"""
 UPDATE invocations SET released_at = NULL
 WHERE workspace = :workspace AND id = :id AND {_QUEUED} AND owner IS NULL AND released_at IS NOT NULL
 """
-LEADER = "SELECT holder, held_until - {now} AS left FROM dispatchers WHERE name = 'queue'"
+LEADER = "SELECT holder, held_until - {now} AS left FROM dispatchers WHERE name = :name"
 LEAD = """
-INSERT INTO dispatchers (name, holder, held_until) VALUES ('queue', :holder, {now} + :seconds)
+INSERT INTO dispatchers (name, holder, held_until) VALUES (:name, :holder, {now} + :seconds)
 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, held_until = excluded.held_until
 WHERE dispatchers.holder = excluded.holder OR dispatchers.held_until < {now} OR dispatchers.held_until > {now} + :seconds
     OR dispatchers.holder = :lost
 """
-RESIGN = "DELETE FROM dispatchers WHERE name = 'queue' AND holder = :holder"
+RESIGN = "DELETE FROM dispatchers WHERE name = :name AND holder = :holder"
 SLOTS = "SELECT COALESCE(SUM(slots), 0) AS slots FROM instances WHERE seen_at > {now} - :lease"
 UNCLAIM = f"""
 UPDATE invocations SET status = 'queued', owner = NULL, started_at = NULL, expires_at = NULL, inputs = :inputs

@@ -28,6 +28,7 @@ from jackfield.wire.guard import Guard
 
 if TYPE_CHECKING:
     from jackfield.access import Settings, Workspaces
+    from jackfield.events.dispatcher import Dispatcher
 
 _CACHED = 500
 """Limit of workspaces whose runtimes, with their open connections, one process caches."""
@@ -131,6 +132,17 @@ class RuntimePool(ProcessLocal):
         instance = Instance.of(self.storage.database)
         instance.watch(recovery.look)
         instance.renew()
+
+    def dispatcher(self, guard: Guard) -> Dispatcher | None:
+        """Start to deliver events to callbacks, in a thread; None without a database. ``guard`` is for callbacks made over HTTP."""
+        if not self.storage.enabled:
+            return None
+        from jackfield.events.dispatcher import Dispatcher
+        from jackfield.events.sending import Sender
+
+        found = Dispatcher(lambda: self.storage.database, lambda: self.storage.vault, self.clock, Sender(guard))
+        found.start()
+        return found
 
     def has_lost(self, owner: str) -> bool:
         """Return whether a process has ended or has been forgotten; False if it may still live."""

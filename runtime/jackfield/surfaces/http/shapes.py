@@ -32,7 +32,9 @@ def shapes() -> dict[str, Json]:
         **_SCHEDULES,
         **_OTHERS,
     }
-    for item in ("Entry", "Action", "AuditEntry", "Connection", "ConnectionHealth", "Option", "Token", "Workspace"):
+    for item in (
+        "Entry", "Action", "AuditEntry", "Callback", "Connection", "ConnectionHealth", "Delivery", "Option", "Token", "Workspace",
+    ):  # fmt: skip
         found[f"{item}List"] = _list(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
     for item in ("Installation", "Available", "Outdated"):
         found[f"{item}List"] = _list(f"#/components/schemas/{item}")
@@ -263,6 +265,35 @@ _SETTINGS: Mapping[str, Json] = {
     "limits": _closed((), dict.fromkeys(LIMITS, _LIMIT)),
 }  # fmt: skip
 """Settings of a workspace (``access.settings``), as they are read and given."""
+_ATTEMPT: Mapping[str, Json] = {
+    "at": _MOMENT, "durationMs": {"type": "number"}, "status": {"type": "integer"}, "error": _STRING,
+    "answer": {"type": "string", "description": "The beginning of the receiver's answer."},
+}  # fmt: skip
+_CALLBACK_OPTIONS: Mapping[str, Json] = {
+    "url": {"type": "string", "maxLength": 2000, "description": "https, and a public host unless the operator allows it."},
+    "types": {
+        "type": "array",
+        "items": _STRING,
+        "maxItems": 50,
+        "description": "Types and patterns such as invocation.*; none: all but those of the audit log.",
+    },
+    "filter": {
+        "type": ["object", "null"],
+        "description": "Values, or arrays of values, that members of the data must have: connector, action, connection, status, errorCode, "
+        "correlationId, labels.",
+    },
+    "include": {"type": "array", "items": {"enum": ["output"]}},
+    "thin": {"type": "boolean", "description": "Leave the payload out."},
+    "signing": {"enum": ["hmac", "ed25519"]},
+    "description": {"type": "string", "maxLength": 200},
+}
+_CALLBACK: Mapping[str, Json] = {
+    "id": _STRING, **_CALLBACK_OPTIONS, "status": {"enum": ["active", "paused"]}, "reason": _STRING, "failingSince": _MOMENT,
+    "createdAt": _MOMENT, "updatedAt": _MOMENT,
+}  # fmt: skip
+_CALLBACK_SECRET: Mapping[str, Json] = {
+    "secret": {"type": "string", "description": "Shown once."}, "publicKey": {"type": "string", "description": "Of an Ed25519 key."},
+}  # fmt: skip
 _OTHERS: dict[str, Json] = {
     "Rules": _object((), allow=_PATTERNS, block=_PATTERNS),
     "NewToken": _object(
@@ -323,6 +354,24 @@ _OTHERS: dict[str, Json] = {
     "EventList": _object(
         ("items", "nextCursor"), items={"type": "array", "items": {"$ref": "#/components/schemas/Event"}},
         nextCursor={"type": "string", "description": "Where to go on; also of an empty page."},
+    ),
+    "NewCallback": _closed(("url",), _CALLBACK_OPTIONS),
+    "CallbackUpdate": _closed((), {**_CALLBACK_OPTIONS, "status": {"enum": ["active", "paused"]}}),
+    "Callback": _closed(("id", "url", "types", "status", "createdAt"), _CALLBACK),
+    "CreatedCallback": _closed(("id", "url", "types", "status", "createdAt"), {**_CALLBACK, **_CALLBACK_SECRET}),
+    "RotatedCallback": _closed(("id", "previousUntil"), {"id": _STRING, **_CALLBACK_SECRET, "previousUntil": _MOMENT}),
+    "CallbackRotation": _object((), overlapSeconds={"type": "number", "minimum": 0, "maximum": 2_592_000}),
+    "CallbackRecovery": _object(
+        ("since",), since={"type": "string", "maxLength": 40, "description": "An RFC 3339 time, a date, or a duration before now: 2d."}
+    ),
+    "Recovery": _object(("recovered",), recovered={"type": "integer", "description": "Number of events that are sent again."}),
+    "CallbackTest": _closed(("delivered", "at", "durationMs"), {"delivered": {"type": "boolean"}, **_ATTEMPT}),
+    "Delivery": _object(
+        ("id", "callback", "eventId", "sequence", "type", "status", "attempts", "createdAt"),
+        id=_STRING, callback=_STRING, url=_STRING, eventId=_STRING, sequence={"type": "integer"}, type=_STRING,
+        status={"enum": ["pending", "delivered", "dead"]}, attempts={"type": "integer"}, nextAt=_MOMENT, endedAt=_MOMENT, createdAt=_MOMENT,
+        lastStatus={"type": "integer"}, lastError=_STRING,
+        log={"type": "array", "items": _closed(("at", "durationMs"), _ATTEMPT), "description": "The last ten attempts, the newest last."},
     ),
     "Healthy": _object(("status",), status={"const": "ok"}, warnings={"type": "array", "items": _STRING}),
     "Problem": _object(

@@ -13,6 +13,7 @@ from typing import TypeVar
 from jackfield.catalog.index import ActionIndex
 from jackfield.clock import Clock
 from jackfield.errors import JackfieldError
+from jackfield.events.dispatcher import Dispatcher
 from jackfield.files import FileLimits
 from jackfield.queue import Engine, RuntimePool, Scheduler, open_engine, queue_url
 from jackfield.resources.threads import Threads
@@ -98,6 +99,7 @@ class ServerContext:
         """The OpenAPI document, cached by the endpoint that builds it."""
         self._engine: Engine | None = None
         self._scheduler = Scheduler(self.runtimes, self.wake, lambda: self.stopping)
+        self._dispatcher: Dispatcher | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._index: asyncio.Future[None] | None = None
         self._brief = Threads(_BRIEF, "jackfield-http")
@@ -147,6 +149,7 @@ class ServerContext:
         self._engine = open_engine(self.runtimes, self._slots, self.metrics.note, lambda: self.stopping)
         self._engine.start()
         self._scheduler.start()
+        self._dispatcher = self.runtimes.dispatcher(Guard(allowed=self.settings.allowed_hosts))
         self._sweeper = asyncio.ensure_future(self._sweep())
 
     @property
@@ -202,6 +205,8 @@ class ServerContext:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
         await self._scheduler.stop()
+        if self._dispatcher is not None:
+            await self.slowly(self._dispatcher.stop)
         if self._engine is not None:
             await self._engine.stop(self._stopping.left)
         await self.runtimes.drained(self._stopping.left)

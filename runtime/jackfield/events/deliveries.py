@@ -1,0 +1,187 @@
+"""Deliveries: one row for each event's way to one callback; listed, sent again, and made anew since a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jackfield.clock import iso
+from jackfield.database import Database, Row, SealBroken, Transaction, Vault
+from jackfield.dataclass import dataclass
+from jackfield.errors import InvalidInvocation
+from jackfield.events.callback import COLUMNS as CALLBACK_COLUMNS
+from jackfield.events.callback import Callback, read_callback
+from jackfield.events.callbacks import unknown_callback
+from jackfield.events.event import Event
+from jackfield.events.feed import Feed
+from jackfield.events.sending import Attempt
+from jackfield.hints import NextStep
+from jackfield.invocation import new_invocation_id
+
+STATES = ("pending", "delivered", "dead")
+_KEPT_ATTEMPTS = 10
+_COLUMNS = (
+    "d.id, d.callback, d.sequence, d.event, d.type, d.state, d.attempts, d.next_at, d.held_until, d.ended_at, d.last_status, d.log, "
+    "d.created_at, c.url"
+)
+_FROM = "FROM deliveries d LEFT JOIN callbacks c ON c.workspace = d.workspace AND c.id = d.callback WHERE d.workspace = :workspace"
+_ONE = f"SELECT {_COLUMNS} {_FROM} AND d.id = :id"
+_PAGE = f"SELECT {_COLUMNS} {_FROM} AND d.id < :before{{more}} ORDER BY d.id DESC LIMIT :limit"
+_INSERT = """
+INSERT INTO deliveries (workspace, callback, sequence, id, event, type, state, next_at, created_at)
+VALUES (:workspace, :callback, :sequence, :id, :event, :type, 'pending', :now, :now)
+ON CONFLICT (workspace, callback, sequence) DO {otherwise}
+"""
+_AGAIN = """
+UPDATE SET state = 'pending', attempts = 0, next_at = excluded.next_at, ended_at = NULL WHERE deliveries.state <> 'pending'
+"""
+_RESEND = """
+UPDATE deliveries SET state = 'pending', attempts = 0, next_at = :now, held_until = CASE WHEN state = 'pending' THEN held_until ELSE 0 END,
+    ended_at = NULL
+WHERE workspace = :workspace AND id = :id
+"""
+_CALLBACK = f"SELECT {CALLBACK_COLUMNS} FROM callbacks WHERE workspace = :workspace AND id = :callback"
+_SINCE = "SELECT MIN(sequence) AS first FROM events WHERE workspace = :workspace AND at >= :since"
+_DELIVERED = """
+SELECT sequence FROM deliveries
+WHERE workspace = :workspace AND callback = :callback AND sequence = :sequence AND state = 'delivered'
+"""
+_LAST = "~"
+_SLICE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event's way to one callback; ``log`` are its last attempts, the newest last. Times are seconds since 1970."""
+
+    id: str
+    callback: str
+    url: str | None
+    event: str
+    sequence: int
+    type: str
+    state: str
+    attempts: int
+    next_at: float | None
+    ended_at: float | None
+    created_at: float
+    log: tuple[Mapping[str, Any], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the delivery as the HTTP API shows it."""
+        last = self.log[-1] if self.log else {}
+        members = {
+            "id": self.id, "callback": self.callback, "url": self.url, "eventId": self.event, "sequence": self.sequence, "type": self.type,
+            "status": self.state, "attempts": self.attempts, "nextAt": iso(self.next_at), "endedAt": iso(self.ended_at),
+            "createdAt": iso(self.created_at), "lastStatus": last.get("status"), "lastError": last.get("error"),
+            "log": list(self.log) or None,
+        }  # fmt: skip
+        return {name: value for name, value in members.items() if value is not None}
+
+
+class Deliveries:
+    """Deliveries of one workspace."""
+
+    def __init__(self, database: Database, vault: Vault, workspace: str) -> None:
+        self._database = database
+        self._vault = vault
+        self._workspace = workspace
+
+    def page(
+        self, *, callback: str | None = None, state: str | None = None, cursor: str | None = None, limit: int = 50
+    ) -> tuple[list[Delivery], str | None]:
+        """Return a page of deliveries, the newest first, and the cursor of the next page."""
+        given = {"callback": callback, "state": state}
+        wanted = {name: value for name, value in given.items() if value is not None}
+        more = "".join(f" AND d.{name} = :{name}" for name in wanted)
+        values = {"workspace": self._workspace, "before": cursor or _LAST, "limit": limit + 1, **wanted}
+        with self._database.read() as transaction:
+            rows = transaction.execute(_PAGE.format(more=more), values)
+        return [self._read(row) for row in rows[:limit]], rows[limit - 1].id if len(rows) > limit else None
+
+    def find(self, identifier: str) -> Delivery:
+        """Return a delivery.
+
+        :raises InvalidInvocation: if there is none with this ID.
+        """
+        with self._database.read() as transaction:
+            row = transaction.find(_ONE, {"workspace": self._workspace, "id": identifier})
+        if row is None:
+            raise InvalidInvocation(f"no delivery has the ID '{identifier[:80]}'", hint=NextStep("deliveries"))
+        return self._read(row)
+
+    def resend(self, identifier: str, now: float) -> Delivery:
+        """Send a delivery again, with a fresh count of attempts, whatever became of it.
+
+        :raises InvalidInvocation: if there is none with this ID.
+        """
+        self.find(identifier)
+        values = {"workspace": self._workspace, "id": identifier, "now": now}
+        self._database.record(lambda transaction: transaction.change(_RESEND, values))
+        return self.find(identifier)
+
+    def recover(self, callback: str, since: float, now: float) -> int:
+        """Send all events since a time that a callback wants and that were not delivered to it; return how many.
+
+        :raises InvalidInvocation: if there is no such callback.
+        """
+        with self._database.read() as transaction:
+            row = transaction.find(_CALLBACK, {"workspace": self._workspace, "callback": callback})
+            first = transaction.execute(_SINCE, {"workspace": self._workspace, "since": since})[0].first
+        if row is None:
+            raise unknown_callback(callback)
+        found, feed = read_callback(row), Feed(self._database, self._vault, self._workspace)
+        count, cursor = 0, None if first is None else str(first - 1)
+        while cursor is not None and int(cursor) < found.position:
+            page = feed.page(cursor, (), _SLICE)
+            wanted = [event for event in page.events if event.sequence <= found.position and wants(found, event)]
+            count += self._database.record(lambda transaction, wanted=wanted: self._renew(transaction, found, wanted, now))  # type: ignore[misc]
+            cursor = page.cursor if page.events else None
+        return count
+
+    def _renew(self, transaction: Transaction, callback: Callback, events: Sequence[Event], now: float) -> int:
+        place = {"workspace": self._workspace, "callback": callback.id}
+        lost = [event for event in events if transaction.find(_DELIVERED, {**place, "sequence": event.sequence}) is None]
+        return insert(transaction, self._workspace, callback.id, lost, now, again=True)
+
+    def _read(self, row: Row) -> Delivery:
+        waits = row.state == "pending"
+        return Delivery(
+            row.id, row.callback, row.url, row.event, row.sequence, row.type, row.state, row.attempts, row.next_at if waits else None,
+            row.ended_at, row.created_at, tuple(read_log(self._vault, self._workspace, row)),
+        )  # fmt: skip
+
+
+def wants(callback: Callback, event: Event) -> bool:
+    """Return whether a callback gets an event; never one about itself, which would come again with each failure to deliver it."""
+    return event.subject not in (callback.id, f"callback:{callback.id}") and callback.options.wants(event)
+
+
+def insert(transaction: Transaction, workspace: str, callback: str, events: Sequence[Event], now: float, *, again: bool = False) -> int:
+    """Insert the deliveries of events to a callback; return how many are new, or, with ``again``, how many are to be sent."""
+    rows = [
+        {
+            "workspace": workspace, "callback": callback, "sequence": event.sequence, "id": f"dlv_{new_invocation_id()}", "event": event.id,
+            "type": event.type, "now": now,
+        }
+        for event in events
+    ]  # fmt: skip
+    return transaction.change_many(_INSERT.format(otherwise=_AGAIN if again else "NOTHING"), rows) if rows else 0
+
+
+def read_log(vault: Vault, workspace: str, row: Row) -> list[Mapping[str, Any]]:
+    """Return the attempts of a delivery's row; none if somebody has damaged them."""
+    if row.log is None:
+        return []
+    try:
+        found = json.loads(vault.open(workspace, ("delivery", row.id), row.log))
+    except (SealBroken, ValueError, TypeError):
+        return []
+    return list(found)
+
+
+def sealed_log(vault: Vault, workspace: str, row: Row, attempt: Attempt) -> bytes:
+    """Return the log of a delivery's row with one more attempt, sealed."""
+    log = [*read_log(vault, workspace, row), attempt.to_json()][-_KEPT_ATTEMPTS:]
+    return vault.seal(workspace, ("delivery", row.id), json.dumps(log, ensure_ascii=False).encode("utf-8", "replace"))

@@ -1,0 +1,287 @@
+"""The dispatcher: it makes the deliveries of new events, and sends what is due. One process of a database does it, by lease.
+
+Each callback has at most four requests in flight, one if its last attempt failed or was slow, and all of those together at most half of the
+threads: a receiver that is dead never keeps the others waiting.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+
+from jackfield.clock import Clock, within
+from jackfield.database import Database, Row, SealBroken, Transaction, Vault
+from jackfield.database.shared_clock import SharedClock
+from jackfield.dataclass import dataclass
+from jackfield.errors import JackfieldError
+from jackfield.events import claims
+from jackfield.events.callback import Callback, read_callback
+from jackfield.events.callbacks import opened_secrets
+from jackfield.events.deliveries import insert, sealed_log, wants
+from jackfield.events.event import Event
+from jackfield.events.feed import read_event
+from jackfield.events.message import request_of
+from jackfield.events.numbering import Numbering
+from jackfield.events.outputs import output_of
+from jackfield.events.retries import Outcome, note_delivered, note_failed
+from jackfield.events.sending import Attempt, Sender
+from jackfield.journal.leadership import LEAD, Leadership
+from jackfield.resources.threads import Threads
+
+_LOG = logging.getLogger("jackfield.events")
+IN_FLIGHT = 4
+"""Requests to one callback at once."""
+_THREADS = 96
+_PAUSE, _IDLE = 0.2, 1.0
+"""Seconds between two rounds; without callbacks."""
+_RELOAD = 1.0
+_LOOK = 2.0
+"""Seconds after which a callback without anything due is looked at again: another process may have made something due."""
+_BATCH = 16
+_BATCH_SECONDS = 15.0
+_SLOW = 2.0
+"""Seconds of an attempt from which on a callback is slow."""
+_FAN_OUT = 500
+_LOG_EVERY = 60.0
+_MOMENT = 0.001
+_STOP_WITHIN = 5.0
+_FAULTS = (JackfieldError, RuntimeError, MemoryError, OSError)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """State of a callback in a dispatcher: its row, requests in flight, and when something is due (``time.monotonic``)."""
+
+    workspace: str
+    row: Row
+    callback: Callback
+    in_flight: int = 0
+    due_at: float = 0.0
+    suspect: bool = False
+
+    @property
+    def room(self) -> int:
+        return (1 if self.suspect or self.callback.status == "paused" else IN_FLIGHT) - self.in_flight
+
+
+class Dispatcher:
+    """Dispatcher of one process. ``now`` returns the time by which attempts are due, in seconds since 1970."""
+
+    def __init__(
+        self,
+        database: Callable[[], Database],
+        vault: Callable[[], Vault],
+        clock: Clock,
+        sender: Sender,
+        now: Callable[[], float] | None = None,
+    ) -> None:
+        self._open = database, vault
+        self._clock = clock
+        self._sender = sender
+        self._given_now = now
+        self._lanes: dict[tuple[str, str], _Lane] = {}
+        self._reload_at = self._led_at = self._log_at = self._term = 0.0
+        self._led = self._prepared = False
+        self._stopped, self._woken = threading.Event(), threading.Event()
+        self._lock = threading.Lock()
+        self._running = 0
+        self._suspects = 0
+        self._pool: Threads | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to dispatch, in a thread."""
+        self._thread = threading.Thread(target=self._run, name="jackfield-events", daemon=True)
+        self._thread.start()
+
+    def stop(self, seconds: float = _STOP_WITHIN) -> None:
+        """Begin nothing new, wait for requests in flight, and give the lease up."""
+        self._stopped.set()
+        self._woken.set()
+        until = time.monotonic() + seconds
+        if self._thread is not None:
+            self._thread.join(max(0.0, until - time.monotonic()))
+        if self._pool is not None:
+            while self._running and time.monotonic() < until:
+                self._woken.wait(0.05)
+                self._woken.clear()
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._led:
+            with suppress(*_FAULTS), within(1.0):
+                self._leadership.resign()
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._stopped.is_set():
+            self._woken.wait(pause)
+            self._woken.clear()
+            try:
+                pause = self.turn()
+            except _FAULTS as error:
+                self._log_fault(error)
+                pause = _IDLE
+
+    def turn(self) -> float:
+        """Do what is due; return the seconds after which to look again."""
+        self._prepare()
+        moment = time.monotonic()
+        if moment >= self._reload_at:
+            self._load()
+            self._reload_at = moment + _RELOAD
+        if not self._lanes:
+            return _IDLE
+        fresh = self._fresh()
+        due = [lane for lane in self._lanes.values() if lane.due_at <= moment and lane.room > 0]
+        if fresh and self._leads():
+            for lane in fresh:
+                self._fan_out(lane)
+            due = [lane for lane in self._lanes.values() if lane.due_at <= moment and lane.room > 0]
+        for lane in due:
+            self._dispatch(lane)
+        return 0.01 if any(lane.callback.position < self._heads.get(lane.workspace, 0) for lane in fresh) else _PAUSE
+
+    def _prepare(self) -> None:
+        if not self._prepared:
+            self._database, self._vault = self._open[0](), self._open[1]()
+            self._leadership = Leadership(self._database, "events")
+            self._numbering = Numbering(self._database, self._vault)
+            self._now = self._given_now or SharedClock.of(self._database, self._clock).now
+            self._heads: dict[str, int] = {}
+            self._prepared = True
+
+    def _load(self) -> None:
+        with self._database.read(flush=False) as transaction:
+            rows = transaction.execute(claims.CALLBACKS)
+        found = {}
+        for row in rows:
+            known = self._lanes.get((row.workspace, row.id))
+            lane = known if known is not None else _Lane(row.workspace, row, read_callback(row))
+            if lane.row != row:
+                lane.row, lane.callback, lane.due_at = row, read_callback(row), 0.0
+            found[row.workspace, row.id] = lane
+        self._lanes = found
+
+    def _leads(self) -> bool:
+        """Return whether this process dispatches; its lease is renewed three times as often as it needs to be."""
+        moment = time.monotonic()
+        if not self._led or moment - self._led_at > LEAD / 3:
+            led = self._leadership.take()
+            if led and not self._led:
+                self._term = self._now()
+                self._load()
+                for lane in self._lanes.values():
+                    lane.due_at = 0.0
+            self._led, self._led_at = led, moment
+        return self._led
+
+    def _free(self, now: float) -> float:
+        """Return the time until which what is held is free: who claimed it before this process led does not lead any more."""
+        return max(now, self._term + claims.HOLD - _MOMENT) if self._led else now
+
+    def _fresh(self) -> list[_Lane]:
+        """Number what is committed, if this process leads; return the callbacks with new events."""
+        watched = {lane.workspace for lane in self._lanes.values()}
+        for workspace in [name for name in self._numbering.waiting() if name in watched]:
+            if not self._leads():
+                break
+            self._numbering.run(workspace)
+        with self._database.read(flush=False) as transaction:
+            self._heads = {row.workspace: row.last for row in transaction.execute(claims.HEADS)}
+        return [lane for lane in self._lanes.values() if lane.callback.position < self._heads.get(lane.workspace, 0)]
+
+    def _fan_out(self, lane: _Lane) -> None:
+        """Make the deliveries of the next events to a callback, and move its position, in one commit."""
+        position, now = lane.callback.position, self._now()
+        with self._database.read(flush=False) as transaction:
+            rows = transaction.execute(claims.NEXT, {"workspace": lane.workspace, "after": position, "limit": _FAN_OUT})
+        reached = rows[-1].sequence if rows else self._heads[lane.workspace]  # none: deleted before they were looked at
+        events = [event for row in rows if wants(lane.callback, event := read_event(self._vault, lane.workspace, row))]
+
+        def unit(transaction: Transaction) -> int:
+            moved = {"workspace": lane.workspace, "callback": lane.callback.id, "from": position, "to": reached}
+            if not transaction.change(claims.MOVE, moved):
+                return 0
+            return insert(transaction, lane.workspace, lane.callback.id, events, now) or 0
+
+        if self._database.record(unit):
+            lane.due_at = 0.0
+        lane.callback = claims.moved(lane.callback, reached)
+        lane.row = claims.moved_row(self._database, lane.row)
+
+    def _dispatch(self, lane: _Lane) -> None:
+        """Claim what is due to a callback, and send it in threads."""
+        while lane.room > 0 and not self._stopped.is_set():
+            if self._running >= _THREADS or (lane.suspect and self._suspects >= _THREADS // 2):
+                return
+            limit, now = 1 if lane.suspect or lane.callback.status == "paused" else _BATCH, self._now()
+            pause = claims.due_in(self._database, lane.workspace, lane.callback, now, self._free(now))
+            rows: Sequence[Row] = ()
+            if not pause and self._leads():
+                rows = claims.claim(self._database, lane.workspace, lane.callback, limit, now, self._free(now))
+            if not rows:
+                lane.due_at = time.monotonic() + min(_LOOK, max(_PAUSE, pause))
+                return
+            with self._lock:
+                lane.in_flight += 1
+                self._running += 1
+                self._suspects += lane.suspect
+            if self._pool is None:
+                self._pool = Threads(_THREADS, "jackfield-delivery")
+            self._pool.submit(partial(self._send_all, lane, rows, suspect=lane.suspect))
+
+    def _send_all(self, lane: _Lane, rows: Sequence[Row], *, suspect: bool) -> None:
+        try:
+            begun = time.monotonic()
+            for place, row in enumerate(rows):
+                if time.monotonic() - begun > _BATCH_SECONDS or self._stopped.is_set() or (place and lane.suspect):
+                    claims.release(self._database, lane.workspace, rows[place:])
+                    break
+                self._send(lane, row)
+        except _FAULTS as error:
+            self._log_fault(error)
+        finally:
+            with self._lock:
+                lane.in_flight -= 1
+                self._running -= 1
+                self._suspects -= suspect
+            lane.due_at = 0.0
+            if lane.callback.status == "paused":
+                self._reload_at = 0.0  # it may be active again, or is tried later
+            self._woken.set()
+
+    def _send(self, lane: _Lane, row: Row) -> None:
+        now = self._now()
+        attempt = self._attempt(lane, row, now)
+        lane.suspect = not attempt.succeeded or attempt.seconds > _SLOW
+        outcome = Outcome(lane.workspace, row, attempt, sealed_log(self._vault, lane.workspace, row, attempt))
+        if attempt.succeeded:
+            self._database.defer(lambda transaction: note_delivered(transaction, outcome, now))
+        else:
+            self._database.record(lambda transaction: note_failed(transaction, outcome, self._now()))
+
+    def _attempt(self, lane: _Lane, row: Row, now: float) -> Attempt:
+        found = self._database.look_up(claims.EVENT, {"workspace": lane.workspace, "sequence": row.sequence})
+        if found is None:
+            return Attempt(now, 0.0, error="the event is not kept any more", final=True)
+        event, options = read_event(self._vault, lane.workspace, found), lane.callback.options
+        try:
+            secrets = opened_secrets(self._vault, lane.workspace, lane.row, now)
+        except SealBroken:
+            return Attempt(now, 0.0, error="its URL or its secrets were changed in the database")
+        more = self._more(lane, event) if "output" in options.include else None
+        fields, body = request_of(event, secrets, now, thin=options.thin, more=more)
+        return self._sender.send(lane.row.url, lane.row.origin, fields, body, now)
+
+    def _more(self, lane: _Lane, event: Event) -> dict[str, object] | None:
+        return output_of(self._database, self._vault, lane.workspace, event) if event.type.startswith("invocation.") else None
+
+    def _log_fault(self, error: BaseException) -> None:
+        """Log why nothing can be dispatched, once a minute."""
+        moment = time.monotonic()
+        if moment >= self._log_at:
+            self._log_at = moment + _LOG_EVERY
+            _LOG.error("events cannot be delivered: %s", error.message if isinstance(error, JackfieldError) else type(error).__name__)

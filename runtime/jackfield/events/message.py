@@ -1,0 +1,33 @@
+"""The request of a delivery: its body and its signed headers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jackfield.clock import iso
+from jackfield.events.event import Event
+from jackfield.events.signing import signatures
+
+Fields = list[tuple[bytes, bytes]]
+
+
+def request_of(
+    event: Event, secrets: Iterable[str], now: float, *, thin: bool = False, more: Mapping[str, Any] | None = None
+) -> tuple[Fields, bytes]:
+    """Return the header fields and the body of a delivery that is attempted ``now``.
+
+    ``webhook-id`` is the event's, so it is the same for all attempts; ``more`` are added to the payload. A thin one has no payload: its
+    receiver looks the event up by its ID.
+    """
+    data: dict[str, Any] = {"eventId": event.id, "sequence": event.sequence, "subject": event.subject}
+    if not thin:
+        data["payload"] = {**event.data, **(more or {})}
+    text = json.dumps({"type": event.type, "timestamp": iso(event.at), "data": data}, ensure_ascii=False, separators=(",", ":"))
+    body, timestamp = text.encode("utf-8", "replace"), int(now)
+    signed = signatures(secrets, event.id, timestamp, body)
+    fields = [
+        (b"webhook-id", event.id.encode()), (b"webhook-timestamp", str(timestamp).encode()), (b"webhook-signature", signed.encode()),
+    ]  # fmt: skip
+    return fields, body

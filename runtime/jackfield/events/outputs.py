@@ -1,0 +1,35 @@
+"""The output of an invocation, for callbacks that ask for it: read from the journal when it is sent, and stored nowhere else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from jackfield.database import Database, SealBroken, Vault
+from jackfield.events.event import Event
+from jackfield.journal.entry import opened_result
+
+_RESULT = """
+SELECT id, result, connector, action, connection, caller, idempotency_key, fingerprint FROM invocations
+WHERE workspace = :workspace AND id = :id
+"""
+_LARGEST = 256 * 1024
+"""Bytes of an output that is sent."""
+
+
+def output_of(database: Database, vault: Vault, workspace: str, event: Event) -> dict[str, Any] | None:
+    """Return the output of the invocation that an event is about, as a member of its payload.
+
+    There is none if the entry is gone or has changed since. A large one is left out: its receiver reads it from the journal.
+    """
+    row = database.look_up(_RESULT, {"workspace": workspace, "id": event.subject})
+    if row is None or row.result is None:
+        return None
+    try:
+        result = opened_result(vault.open(workspace, ("invocation", row.id, "result"), row.result), row)
+    except (SealBroken, ValueError, TypeError):
+        return None
+    if result.get("status") != event.data.get("status") or "output" not in result:
+        return None
+    size = len(json.dumps(result["output"], ensure_ascii=False).encode("utf-8", "replace"))
+    return {"outputOmitted": True} if size > _LARGEST else {"output": result["output"]}

@@ -1,0 +1,139 @@
+"""One attempt of a delivery: a signed POST, and what became of it."""
+
+from __future__ import annotations
+
+import math
+import ssl
+import time
+from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from jackfield.clock import iso
+from jackfield.dataclass import dataclass
+from jackfield.errors import InvalidConnection
+from jackfield.wire.client import Wire
+from jackfield.wire.connection import Target, WireSettings
+from jackfield.wire.faults import Kind, WireFault
+from jackfield.wire.guard import ANYWHERE, Guard
+
+WITHIN = 15.0
+"""Seconds for a whole attempt: to connect, to send, and to read the answer."""
+_READ = 16 * 1024
+"""Bytes of an answer that are read."""
+_SHOWN = 400
+"""Characters of an answer that are kept."""
+_LONGEST_WAIT = 24 * 3600.0
+_PATH = "/%:@!$&'()*+,;=~-._"
+_PORTS = {"http": 80, "https": 443}
+_FAULTS = {
+    Kind.RESOLVE: "its name does not resolve", Kind.REFUSED: "it refuses connections", Kind.UNREACHABLE: "it cannot be reached",
+    Kind.CONNECT_LATE: "it does not accept connections in time", Kind.CERTIFICATE: "its certificate cannot be verified",
+    Kind.TLS: "TLS failed", Kind.CUT: "it closed the connection before it answered", Kind.LATE: f"it did not answer within {WITHIN:g} s",
+    Kind.GARBLED: "its answer is not HTTP",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Outcome of an attempt. ``status`` is None without an answer; ``wait`` is what the receiver asked for, in seconds."""
+
+    at: float
+    seconds: float
+    status: int | None = None
+    error: str | None = None
+    answer: str = ""
+    wait: float | None = None
+    final: bool = False
+    """True if another attempt would not help, which is no fault of the receiver."""
+
+    @property
+    def succeeded(self) -> bool:
+        """True if the receiver has taken the event: a 2xx, and nothing else."""
+        return self.status is not None and 200 <= self.status < 300
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the attempt as the HTTP API shows it."""
+        members = {
+            "at": iso(self.at), "durationMs": round(self.seconds * 1000, 1), "status": self.status, "error": self.error,
+            "answer": self.answer or None,
+        }  # fmt: skip
+        return {name: value for name, value in members.items() if value is not None}
+
+
+class Sender:
+    """Sender of a process. It keeps connections, follows no redirect and uses no proxy. Callbacks that were not made by the operator reach
+    only what ``guard`` permits, at each resolution of their names. Thread-safe."""
+
+    def __init__(self, guard: Guard | None = None) -> None:
+        self._own = Wire(WireSettings(guard=ANYWHERE, guard_path="/url", tls=_context, kept=200))
+        self._foreign = Wire(WireSettings(guard=guard or Guard(), guard_path="/url", tls=_context, kept=200))
+
+    def send(self, url: str, origin: str, fields: list[tuple[bytes, bytes]], body: bytes, at: float) -> Attempt:
+        """POST a body. Whatever happens is an attempt; nothing is raised."""
+        begun = time.monotonic()
+        until = begun + WITHIN
+        wire, answer = self._own if origin == "operator" else self._foreign, b""
+        try:
+            target, path, host = target_of(url)
+            head = [(b"Host", host), (b"Content-Type", b"application/json"), (b"User-Agent", b"jackfield")]
+            head += [(b"Content-Length", str(len(body)).encode()), *fields]
+            reply = wire.send("POST", target, path, head, body, lambda: until - time.monotonic(), lambda: None)
+            try:
+                for piece in reply.raw():
+                    answer += piece
+                    if len(answer) >= _READ:
+                        break
+            except WireFault:
+                pass  # its status is the answer; what follows is for people
+            finally:
+                reply.close()
+        except WireFault as fault:
+            reason = _FAULTS.get(fault.kind, fault.kind.value)
+            return Attempt(at, time.monotonic() - begun, error=reason)
+        except (InvalidConnection, ValueError) as error:
+            text = error.details[0].message if isinstance(error, InvalidConnection) and error.details else str(error)
+            return Attempt(at, time.monotonic() - begun, error=text)
+        found = {name.lower(): value for name, value in reply.fields}
+        refusal = None if 200 <= reply.status < 300 else f"it answered {reply.status}"
+        wait = _wait(found.get(b"retry-after"), at)
+        return Attempt(at, time.monotonic() - begun, reply.status, refusal, _text(answer), wait)
+
+
+def target_of(url: str) -> tuple[Target, bytes, bytes]:
+    """Return server, path and ``Host`` of a URL.
+
+    :raises ValueError: if it is no URL of an HTTP server.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None or parts.password is not None:
+        raise ValueError("must be an http or https URL with a host, without a user or password")
+    host = parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname
+    target = Target(parts.scheme, host, parts.port or _PORTS[parts.scheme])
+    path = quote(parts.path or "/", safe=_PATH)
+    if parts.query:
+        path += "?" + quote(parts.query, safe=_PATH + "?")
+    named = target.authority if parts.port is not None else target.authority.rpartition(b":")[0]
+    return target, path.encode("ascii"), named
+
+
+@cache
+def _context() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _wait(text: bytes | None, now: float) -> float | None:
+    """Parse ``Retry-After``: seconds or a date; None if it is neither."""
+    if text is None:
+        return None
+    try:
+        found = float(text) if text.strip().isdigit() else parsedate_to_datetime(text.decode("ascii")).timestamp() - now
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(found, 0.0), _LONGEST_WAIT) if math.isfinite(found) else None
+
+
+def _text(answer: bytes) -> str:
+    text = answer[: 4 * _SHOWN].decode("utf-8", "replace")
+    return "".join(one if one.isprintable() or one == "\n" else " " for one in text[:_SHOWN])

@@ -1,0 +1,56 @@
+"""The receivers of the tutorial, as they stand there: they take what is signed for them, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from jackfield.access import Actor
+from jackfield.clock import SystemClock
+from jackfield.events.callbacks import Callbacks
+from jackfield.resources.storage import Storage
+from ports import free_port
+
+PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "callbacks.md"
+PROGRAMS = {"py": [sys.executable, "-c"], "js": ["node", "-e"]}
+
+
+@pytest.mark.tree_only
+@pytest.mark.parametrize("language", list(PROGRAMS))
+def test_a_receiver_takes_what_is_signed_for_it(language: str, tmp_path: Path) -> None:
+    """It answers 204 to its own secret, and 400 to another one."""
+    if shutil.which(PROGRAMS[language][0]) is None:
+        pytest.skip(f"{PROGRAMS[language][0]} is not installed")
+    found = re.search(rf"^```{language}\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert found is not None
+    port = free_port()
+    with Storage(f"sqlite:///{tmp_path}/events.db", {"JACKFIELD_HOME": str(tmp_path)}, SystemClock()) as storage:
+        callbacks = Callbacks(storage.database, storage.vault, "default", SystemClock(), Actor("library"), origin="operator")
+        ours, others = (callbacks.create({"url": f"http://127.0.0.1:{port}/"}) for _ in range(2))
+        program = [*PROGRAMS[language], found[1].replace("9000", str(port))]
+        with subprocess.Popen(program, env={**os.environ, "WEBHOOK_SECRET": ours.secret}, stderr=subprocess.DEVNULL) as receiver:
+            try:
+                _listens(port)
+                assert callbacks.test(ours.callback.id).status == 204
+                assert callbacks.test(others.callback.id).status == 400
+            finally:
+                receiver.kill()
+
+
+def _listens(port: int) -> None:
+    for _ in range(600):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            threading.Event().wait(0.05)
+        else:
+            return
+    raise AssertionError("the receiver does not listen")

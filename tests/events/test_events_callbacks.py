@@ -1,0 +1,428 @@
+"""Callbacks: what is sent, signed how, when again, and when no more; on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import standardwebhooks
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from fake_aws import FakeAws
+from jackfield import Jackfield
+from jackfield.access import Actor, Audit
+from jackfield.clock import SystemClock
+from jackfield.database import open_database
+from jackfield.database.outbox import record
+from jackfield.errors import InvalidInvocation
+from jackfield.events import Event
+from jackfield.events.callbacks import Callbacks, Created
+from jackfield.events.deliveries import Deliveries, Delivery
+from jackfield.events.dispatcher import Dispatcher
+from jackfield.events.retries import PAUSES, pause_before
+from jackfield.events.sending import Sender, target_of
+from jackfield.journal import Queue
+from jackfield.wire.guard import Guard
+from nursery import connection
+from receiver import Receiver, receiving
+
+READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}
+HOUR, DAY = 3600.0, 86_400.0
+
+
+class Place(SimpleNamespace):
+    """A runtime with callbacks and a dispatcher, whose time is moved by hand."""
+
+    def add(self, url: str, **given: Any) -> Created:
+        """Make a callback."""
+        created: Created = self.callbacks.create({"url": url, **given})
+        return created
+
+    def happens(self, kind: str = "quota.low", subject: str = "s", count: int = 1) -> None:
+        """Record events."""
+
+        def unit(transaction: Any) -> None:
+            for number in range(count):
+                record(transaction, "default", kind, subject, self.time(), {"number": number})
+
+        self.database.record(unit)
+
+    def time(self) -> float:
+        """Return the time of the dispatcher."""
+        return time.time() + float(self.ahead)
+
+    def later(self, seconds: float) -> None:
+        """Let time pass, and dispatch what is due."""
+        self.ahead += seconds
+        self.dispatch()
+
+    def dispatch(self) -> None:
+        """Dispatch until nothing is due."""
+        for _ in range(200):
+            self.dispatcher._reload_at = 0.0
+            for lane in self.dispatcher._lanes.values():
+                lane.due_at = 0.0
+            self.dispatcher.turn()
+            while self.dispatcher._running:
+                threading.Event().wait(0.002)
+            with self.database.read():
+                pass  # what was put off is committed
+            due = any(lane.due_at <= time.monotonic() for lane in self.dispatcher._lanes.values())
+            if not due and not self.dispatcher._numbering.waiting():
+                return
+        raise AssertionError("there is always more to do")
+
+    def all(self, **wanted: Any) -> list[Delivery]:
+        """Return the deliveries, the oldest first."""
+        found: list[Delivery] = self.deliveries.page(**wanted, limit=200)[0][::-1]
+        return found
+
+    def told(self, *types: str) -> list[Event]:
+        """Return the events of some types."""
+        return list(self.jackfield.events(types=types))
+
+
+@pytest.fixture
+def place(database_url: str) -> Iterator[Place]:
+    """Callbacks of the operator."""
+    open_database(database_url, migrate=True).close()
+    with FakeAws() as aws, Jackfield(connections=[connection(aws.url)], database_url=database_url) as jackfield:
+        database, vault = jackfield.storage.database, jackfield.storage.vault
+        made = Place(jackfield=jackfield, journal=jackfield.journal, database=database, vault=vault, queue=Queue(database), ahead=0.0)
+        made.deliveries = Deliveries(database, vault, "default")
+        clock = SimpleNamespace(time=made.time, monotonic=time.monotonic)
+        made.callbacks = Callbacks(database, vault, "default", clock, Actor("cli", "ada"), origin="operator")
+        made.dispatcher = Dispatcher(lambda: database, lambda: vault, SystemClock(), Sender(), made.time)
+        yield made
+        made.dispatcher.stop()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver."""
+    with receiving() as made:
+        yield made
+
+
+def test_an_event_is_a_signed_request(place: Place, receiver: Receiver) -> None:
+    """Its body is that of Standard Webhooks, its id is the event's, and their library accepts its signature."""
+    made = place.add(receiver.url, types=["invocation.finished"])
+    identifier = place.jackfield.enqueue({**READ, "context": {"labels": {"team": "crm"}}})
+    place.jackfield.run(place.queue.claim_one("default", identifier))
+    place.dispatch()
+    (got,) = receiver.got
+    (event,) = place.told("invocation.*")
+    assert standardwebhooks.Webhook(made.secret).verify(got.body, dict(got.headers)) == got.json
+    assert got.json == {
+        "type": "invocation.finished", "timestamp": event.to_json()["timestamp"],
+        "data": {"eventId": event.id, "sequence": event.sequence, "subject": identifier, "payload": dict(event.data)},
+    }  # fmt: skip
+    assert (got.id, got.headers["content-type"], "output" in got.json["data"]["payload"]) == (event.id, "application/json", False)
+    (delivery,) = place.all()
+    assert (delivery.state, delivery.attempts, delivery.log[0]["status"]) == ("delivered", 1, 204)
+
+
+def test_ed25519_needs_no_shared_secret(place: Place, receiver: Receiver) -> None:
+    """The receiver has the public key only."""
+    from base64 import b64decode
+
+    shown = place.add(receiver.url, signing="ed25519").shown()
+    assert list(shown) == ["publicKey"]
+    place.happens()
+    place.dispatch()
+    (got,) = receiver.got
+    version, _, signature = got.headers["webhook-signature"].partition(",")
+    key = Ed25519PublicKey.from_public_bytes(b64decode(shown["publicKey"].removeprefix("whpk_")))
+    key.verify(b64decode(signature), f"{got.id}.{got.headers['webhook-timestamp']}.".encode() + got.body)
+    assert version == "v1a"
+
+
+def test_both_secrets_are_valid_during_a_rotation(place: Place, receiver: Receiver) -> None:
+    """For a day, a receiver with either one accepts; after it only the new one."""
+    old = place.add(receiver.url)
+    new, _ = place.callbacks.rotate(old.callback.id)
+    place.happens()
+    place.dispatch()
+    (got,) = receiver.got
+    for secret in (old.secret, new.secret):
+        standardwebhooks.Webhook(secret).verify(got.body, dict(got.headers))
+    place.happens()
+    place.later(25 * HOUR)
+    assert [len(got.headers["webhook-signature"].split(" ")) for got in receiver.got] == [2, 1]
+
+
+def test_what_a_callback_wants(place: Place, receiver: Receiver) -> None:
+    """Types, patterns and members of the data choose; without types all but the audit log; nothing from before it was made."""
+    place.happens("quota.low", "before")
+    for given in (
+        {}, {"types": ["quota.*"]}, {"types": ["*"]}, {"types": ["quota.low"], "filter": {"status": "x"}},
+        {"types": ["schedule.missed"], "thin": True},
+    ):  # fmt: skip
+        place.add(receiver.url, **given)
+    place.dispatch()
+    receiver.got.clear()
+    place.happens("quota.low", "a")
+    place.happens("schedule.missed", "b")
+    Audit(place.database, "default", SystemClock()).record("connection.exported", "c")
+    place.dispatch()
+    assert sorted(got.json["data"]["subject"] for got in receiver.got) == ["a", "a", "a", "b", "b", "b", "c"]
+    assert sorted("payload" in got.json["data"] for got in receiver.got if got.json["data"]["subject"] == "b") == [False, True, True]
+
+
+def test_the_output_comes_if_it_is_asked_for(place: Place, receiver: Receiver) -> None:
+    """It is read from the journal, and in no event."""
+    place.add(receiver.url, include=["output"])
+    identifier = place.jackfield.enqueue(READ)
+    result = place.jackfield.run(place.queue.claim_one("default", identifier))
+    place.dispatch()
+    assert receiver.got[0].json["data"]["payload"]["output"] == result.output
+    assert "output" not in place.told("invocation.*")[0].data
+
+
+def test_retries_over_three_days(place: Place, receiver: Receiver) -> None:
+    """A receiver that is down gets ten attempts with the same id, each later than the one before; then the delivery is dead, and said to
+    be."""
+    place.add(receiver.url, types=["quota.low"])
+    receiver.says(500, b"down")
+    place.happens()
+    place.dispatch()
+    for pause in PAUSES:
+        assert place.all()[0].state == "pending"
+        place.later(pause * 1.21)
+    assert len(receiver.got) == len(PAUSES) + 1
+    assert len({got.id for got in receiver.got}) == 1
+    assert len({got.headers["webhook-timestamp"] for got in receiver.got}) == len(receiver.got)
+    (delivery,) = place.all(state="dead")
+    assert (delivery.attempts, delivery.to_json()["lastStatus"], delivery.log[-1]["answer"]) == (10, 500, "down")
+    assert 3 * DAY < sum(PAUSES) < 3.5 * DAY
+    (event,) = place.told("callback.exhausted")
+    assert (event.data["delivery"], event.data["attempts"]) == (delivery.id, 10)
+    receiver.says(204)
+    place.deliveries.resend(delivery.id, place.time())
+    place.dispatch()
+    assert place.all()[0].state == "delivered"
+
+
+def test_pauses_have_jitter_and_heed_the_receiver() -> None:
+    """±20 %, and at least what ``Retry-After`` asks for; none after the last attempt."""
+    assert [pause_before(1, None, chance) for chance in (0.0, 0.5, 1.0)] == [4.0, 5.0, 6.0]
+    assert pause_before(1, 100.0) == 100.0
+    assert pause_before(len(PAUSES) + 1, None) is None
+
+
+def test_retry_after_is_heeded(place: Place, receiver: Receiver) -> None:
+    """A busy receiver says when it wants to be asked again."""
+    place.add(receiver.url, types=["quota.low"])
+    receiver.says(503, Retry_After="600")
+    place.happens()
+    place.dispatch()
+    place.later(500)
+    assert len(receiver.got) == 1
+    receiver.says(200)
+    place.later(110)
+    assert len(receiver.got) == 2
+
+
+def test_410_pauses_at_once(place: Place, receiver: Receiver) -> None:
+    """A receiver that is gone gets nothing more, until a person resumes the callback; the reason is stated."""
+    identifier = place.add(receiver.url, types=["quota.low"]).callback.id
+    receiver.says(410)
+    place.happens(count=3)
+    place.dispatch()
+    found = place.callbacks.find(identifier)
+    assert (found.status, found.reason) == ("paused", "it answered 410: it wants no more events")
+    count = len(receiver.got)
+    place.later(2 * DAY)
+    assert len(receiver.got) == count
+    (event,) = place.told("callback.paused")
+    assert event.data["reason"] == found.reason
+    receiver.says(200)
+    place.callbacks.change(identifier, {"status": "active"})
+    place.dispatch()
+    assert [item.state for item in place.all()] == ["delivered"] * 3
+
+
+def test_a_dead_receiver_is_announced_paused_and_resumed(place: Place, receiver: Receiver) -> None:
+    """After four days of failures an event warns, a day later the callback is paused, and it resumes by itself when the receiver
+    answers; what has waited is sent."""
+    identifier = place.add(receiver.url, types=["quota.low"]).callback.id
+    receiver.says(500)
+    place.happens()
+    place.dispatch()
+    for _ in range(5):
+        place.later(DAY)
+        place.happens()
+        place.dispatch()
+    place.later(HOUR)
+    place.happens()
+    place.dispatch()
+    (warned,), (paused,) = place.told("callback.failing"), place.told("callback.paused")
+    assert warned.data["pausesAt"] > warned.to_json()["timestamp"]
+    assert paused.at - warned.at >= DAY
+    assert "no delivery has succeeded since" in paused.data["reason"]
+    place.happens(count=3)
+    place.dispatch()
+    count = len(receiver.got)
+    place.later(300)
+    assert len(receiver.got) == count
+    receiver.says(200)
+    place.later(2 * HOUR)
+    assert place.callbacks.find(identifier).status == "active"
+    assert len(place.told("callback.resumed")) == 1
+    place.dispatch()
+    assert place.all(state="pending") == []
+
+
+def test_redirects_are_not_followed(place: Place, receiver: Receiver) -> None:
+    """A redirect is a failure, wherever it leads."""
+    place.add(receiver.url, types=["quota.low"])
+    receiver.says(307, Location=receiver.url)
+    place.happens()
+    place.dispatch()
+    assert len(receiver.got) == 1
+    assert place.all()[0].to_json()["lastError"] == "it answered 307"
+
+
+def test_large_and_broken_answers(place: Place, receiver: Receiver) -> None:
+    """Of a large answer only the beginning is read; a closed connection is a failure with its reason."""
+    place.add(receiver.url, types=["quota.low"])
+    receiver.says(200, b"x" * 10_000_000)
+    place.happens()
+    place.dispatch()
+    assert (place.all()[0].state, len(place.all()[0].log[0]["answer"])) == ("delivered", 400)
+
+    def hangs_up(handler: Any) -> None:
+        handler.close_connection = True
+
+    receiver.answer = hangs_up
+    place.happens()
+    place.dispatch()
+    assert place.all()[1].to_json()["lastError"] == "it closed the connection before it answered"
+
+
+def test_a_dead_receiver_does_not_keep_others_waiting(place: Place, receiver: Receiver) -> None:
+    """While one fails, the events of another one are delivered, all of them, once each."""
+    with receiving() as healthy:
+        receiver.says(500)
+        place.add(receiver.url, types=["quota.low"])
+        place.add(healthy.url, types=["quota.low"])
+        place.happens(count=100)
+        place.dispatch()
+        assert len({got.id for got in healthy.got}) == len(healthy.got) == 100
+
+
+def test_what_a_crash_left_is_sent_by_another(place: Place, receiver: Receiver) -> None:
+    """A delivery that a process had claimed is sent once its claim has ended."""
+    place.add(receiver.url, types=["quota.low"])
+    place.happens()
+    place.dispatch()
+    claimed = {"until": place.time() + 60}
+    change = "UPDATE deliveries SET state = 'pending', held_until = :until"
+    place.database.record(lambda transaction: transaction.change(change, claimed))
+    place.dispatch()
+    assert len(receiver.got) == 1
+    place.later(61)
+    assert len(receiver.got) == 2
+    assert len({got.id for got in receiver.got}) == 1
+
+
+def test_recover_sends_what_was_not_delivered(place: Place, receiver: Receiver) -> None:
+    """Of the events since a time, those that are dead or were never tried are sent; those delivered are not."""
+    identifier = place.add(receiver.url, types=["quota.low"]).callback.id
+    place.happens(count=2)
+    place.dispatch()
+    place.database.record(lambda transaction: transaction.change("UPDATE deliveries SET state = 'dead' WHERE sequence % 2 = 0"))
+    dead = len(place.all(state="dead"))
+    place.database.record(lambda transaction: transaction.change("DELETE FROM deliveries WHERE state = 'delivered'"))
+    receiver.got.clear()
+    assert place.deliveries.recover(identifier, place.time() - 60, place.time()) == 2
+    place.dispatch()
+    assert dead == 1
+    assert len(receiver.got) == 2
+    assert place.deliveries.recover(identifier, place.time() - 60, place.time()) == 0
+
+
+def test_a_callback_never_gets_events_about_itself(place: Place, receiver: Receiver) -> None:
+    """Its failure would otherwise be the next thing that it fails to take."""
+    identifier = place.add(receiver.url, types=["*"]).callback.id
+    place.happens("callback.exhausted", identifier)
+    place.callbacks.change(identifier, {"description": "x"})
+    place.dispatch()
+    assert receiver.got == []
+
+
+def test_a_row_that_was_changed_sends_nothing(place: Place, receiver: Receiver) -> None:
+    """Who can write to the database cannot have events signed for another address."""
+    with receiving() as thief:
+        identifier = place.add(receiver.url, types=["quota.low"]).callback.id
+        values = {"url": thief.url}
+        place.database.record(lambda transaction: transaction.change("UPDATE callbacks SET url = :url", values))
+        place.happens()
+        place.dispatch()
+        assert thief.got == receiver.got == []
+        assert "changed in the database" in place.all()[0].to_json()["lastError"]
+        with pytest.raises(InvalidInvocation, match="changed in the database"):
+            place.callbacks.test(identifier)
+
+
+TARGETS = (
+    "127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::]", "10.0.0.1", "10.255.255.254", "172.16.0.1", "172.31.255.255", "192.168.0.1",
+    "169.254.169.254", "169.254.170.2", "100.64.0.1", "100.100.100.200", "168.63.129.16", "192.0.0.192", "224.0.0.1", "255.255.255.255",
+    "198.18.0.1", "192.0.2.1", "203.0.113.1", "240.0.0.1", "[fd00:ec2::254]", "[fe80::1]", "[fc00::1]", "[::ffff:127.0.0.1]",
+    "[::ffff:169.254.169.254]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "2130706433", "0x7f.1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("host", TARGETS)
+def test_targets_inside_the_network_are_refused(host: str, place: Place) -> None:
+    """Over HTTP a callback may be public only; one that got there all the same is not reached, since each resolution is checked."""
+    remote = Callbacks(place.database, place.vault, "default", SystemClock(), Actor("token", "t"), origin="remote")
+    with pytest.raises(InvalidInvocation) as refused:
+        remote.create({"url": f"https://{host}/hook"})
+    assert [fault.path for fault in refused.value.details] == ["/url"]
+    attempt = Sender(Guard()).send(f"https://{host}/hook", "remote", [], b"{}", 0.0)
+    assert (attempt.status, "inside the operator's network" in (attempt.error or "")) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ({"url": "ftp://example.com/"}, "/url"), ({"url": "https://user:pw@example.com/"}, "/url"), ({"url": "https:///x"}, "/url"),
+        ({"url": 7}, "/url"), ({"url": "https://example.com/ x"}, "/url"), ({"url": "http://93.184.215.14/"}, "/url"),
+        ({"types": ["quota.lwo"]}, "/types/0"), ({"types": "quota.low"}, "/types"), ({"filter": {"inputs": "x"}}, "/filter/inputs"),
+        ({"filter": {"status": 7}}, "/filter/status"), ({"filter": {"labels": "x"}}, "/filter/labels"),
+        ({"include": ["inputs"]}, "/include"), ({"thin": 1}, "/thin"), ({"signing": "rsa"}, "/signing"),
+        ({"secret": "whsec_x"}, "/secret"), ({"filter": []}, "/filter"),
+        ({"description": "x" * 201}, "/description"),
+    ],
+)  # fmt: skip
+def test_members_that_are_not_valid(given: dict[str, Any], path: str, place: Place) -> None:
+    """Each fault is named by its pointer."""
+    remote = Callbacks(place.database, place.vault, "default", SystemClock(), Actor("token", "t"), origin="remote")
+    with pytest.raises(InvalidInvocation) as refused:
+        remote.create({"url": "https://93.184.215.14/", **given})
+    assert [fault.path for fault in refused.value.details] == [path]
+
+
+def test_urls_are_sent_as_they_stand() -> None:
+    """Escapes, queries and ports of a URL are kept; other characters are escaped."""
+    assert target_of("https://hooks.example.com/a%20b/ö?x=1&y=%2F#z")[1:] == (b"/a%20b/%C3%B6?x=1&y=%2F", b"hooks.example.com")
+    assert target_of("http://example.com:8080")[1:] == (b"/", b"example.com:8080")
+    assert target_of("https://[2001:db8::1]/")[2] == b"[2001:db8::1]"
+
+
+def test_changes_are_audited(place: Place) -> None:
+    """Each has an entry with its actor, and no secret."""
+    made = place.add("https://example.com/")
+    place.callbacks.change(made.callback.id, {"description": "x"})
+    rotated, _ = place.callbacks.rotate(made.callback.id)
+    place.callbacks.remove(made.callback.id)
+    entries, _ = Audit(place.database, "default", SystemClock()).list(event="callback.*")
+    assert [entry.about["event"] for entry in entries] == [f"callback.{act}" for act in ("removed", "rotated", "changed", "created")]
+    assert all(secret not in str([entry.about for entry in entries]) for secret in (made.secret, rotated.secret))
+    with pytest.raises(InvalidInvocation, match="no callback has the ID"):
+        place.callbacks.find(made.callback.id)

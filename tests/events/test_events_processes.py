@@ -1,0 +1,69 @@
+"""Deliveries by several processes, of which some are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+from jackfield.access import Actor
+from jackfield.clock import SystemClock
+from jackfield.database.outbox import record
+from jackfield.events.callbacks import Callbacks
+from jackfield.resources.storage import Storage
+from receiver import receiving
+
+_DISPATCH = """
+import os, sys, threading
+from jackfield.clock import SystemClock
+from jackfield.events.dispatcher import Dispatcher
+from jackfield.events.sending import Sender
+from jackfield.resources.storage import Storage
+storage = Storage(sys.argv[1], os.environ, SystemClock())
+Dispatcher(lambda: storage.database, lambda: storage.vault, SystemClock(), Sender()).start()
+print("ready", flush=True)
+threading.Event().wait()
+"""
+_ROUNDS, _EACH = 4, 150
+
+
+def test_nothing_is_lost_when_the_dispatcher_is_killed(database_url: str, tmp_path: Path) -> None:
+    """Two processes dispatch; the one that leads is killed again and again while events come: each event arrives under one id, and few of
+    them twice."""
+    environment = {**os.environ, "JACKFIELD_HOME": str(tmp_path)}
+    with ExitStack() as stack:
+        storage = stack.enter_context(Storage(database_url, environment, SystemClock()))
+        database = storage.opened(migrate=True)
+        stack.callback(database.close)
+        receiver = stack.enter_context(receiving())
+        callbacks = Callbacks(database, storage.vault, "default", SystemClock(), Actor("library"), origin="operator")
+        callbacks.create({"url": receiver.url, "types": ["quota.low"]})
+        processes: list[subprocess.Popen[str]] = []
+
+        def begin() -> None:
+            command = [sys.executable, "-c", _DISPATCH, database_url]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            stack.callback(process.stdout.close)
+            processes.append(process)
+
+        begin()
+        for number in range(_ROUNDS):
+            begin()
+            for _ in range(_EACH):
+                with database.write() as transaction:
+                    record(transaction, "default", "quota.low", f"round-{number}", 1.0, {})
+            receiver.wait(number * _EACH + 20)
+            processes.pop(0).send_signal(signal.SIGKILL)
+        while len({got.id for got in receiver.got}) < _ROUNDS * _EACH:
+            receiver.wait(len(receiver.got) + 1)
+        often = Counter(got.id for got in receiver.got)
+        assert len(often) == _ROUNDS * _EACH
+        assert sum(often.values()) - len(often) <= _ROUNDS * 80
