@@ -61,7 +61,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Any]:
 def test_it_serves_until_it_is_told_to_stop(folder: Path, aws: FakeAws) -> None:
     """It tells its ports on stdout and its warnings on stderr, sends, and lets a running request end before it exits with 0."""
     write(folder, "a.yaml", f"{component()}---\n{component('other', scopes='x')}---\nkind: Komponent\nspec: {{}}\n")
-    with started("--components", ".", "--app-id", "billing", "--grpc-port", "0") as (process, ready):
+    with started("run", "--components", ".", "--app-id", "billing", "--grpc-port", "0") as (process, ready):  # 'dapr run' in a script
         assert ready["components"] == ["outbox"]
         socket.create_connection(("127.0.0.1", ready["grpcPort"]), _PATIENCE).close()
         assert asked(ready["httpPort"], "GET", "/v1.0/healthz?appid=billing")[0] == 204
@@ -75,6 +75,7 @@ def test_it_serves_until_it_is_told_to_stop(folder: Path, aws: FakeAws) -> None:
         connection.close()
         _, errors = process.communicate(timeout=_PATIENCE)
     assert process.returncode == 0
+    assert "component 'other': not loaded: its scopes are x, and the app ID is 'billing'" in errors
     assert "a.yaml, document 3: kind: must be 'Component', not 'Komponent'" in errors
     assert "Traceback" not in errors
 

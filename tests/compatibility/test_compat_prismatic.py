@@ -183,6 +183,14 @@ def test_001_attachments_a_buffer_as_json_is_a_file(samples: Path, aws: FakeAws,
     assert (file.name, file.data, file.content_type) == ("a.pdf", FILE, "application/pdf")
 
 
+def test_all_references_are_reported_at_once(samples: Path, aws: FakeAws) -> None:
+    """Of several references only the first was named."""
+    references = {"subject": {"type": "configVar", "value": "S"}, "text": {"type": "template", "value": "T"}}
+    error = sent(aws, samples, {**references, "html": {"type": "value", "value": "H"}}).error
+    assert error is not None
+    assert [detail.path for detail in error.details] == ["/subject", "/text"]
+
+
 def test_001_attachments_a_buffer_of_ordinary_size_is_a_file(samples: Path, aws: FakeAws) -> None:
     """A Buffer of 300,000 bytes was refused, since it has as many JSON values (001, Attachments)."""
     content = bytes(range(250)) * 1200

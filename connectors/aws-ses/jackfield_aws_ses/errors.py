@@ -25,6 +25,7 @@ _PAUSED = Row(
 _BAD_TOKEN = Row(
     Rejected, "Start again without 'nextToken': tokens expire and belong to one list.", "Amazon SES does not know the page token"
 )
+_EXISTS = Row(Conflict, "It exists in {region}: read it, update it, or choose another name.", "It exists already")
 _NO_VALUE = Row(Rejected, "Add the attribute to the template's data.", "The template cannot be rendered")
 _NO_SET = Row(
     NotFound,
@@ -109,7 +110,11 @@ SES_ERRORS = AWS_ERRORS.extended(
         "InvalidRenderingParameter": Row(Rejected, "Correct the template's data.", "The template cannot be rendered"),
         "MissingRenderingAttribute": _NO_VALUE,
         ("BadRequest", "rendering data"): _NO_VALUE,
-        "AlreadyExists": Row(Conflict, "It exists in {region}: read it, update it, or choose another name.", "It exists already"),
+        "AlreadyExists": _EXISTS,
+        # version 1, and emulators of version 2
+        "ConfigurationSetAlreadyExists": _EXISTS,
+        "CustomVerificationEmailTemplateAlreadyExists": _EXISTS,
+        "EventDestinationAlreadyExists": _EXISTS,
         "ConcurrentModification": Row(Conflict, "Another request changes the same resource: try again in a moment.", "It is being changed"),
     }
 )

@@ -339,3 +339,11 @@ def test_a_denial_of_the_sender_has_its_own_hint(tmp_path: Path, message: str, h
     assert found.error is not None
     assert hint in str(found.error.hint)
     assert "ses:FromAddress must allow 'other@example.com'" in str(found.error.hint)
+
+
+def test_a_name_that_is_taken_is_a_conflict_under_the_code_of_either_version(tmp_path: Path) -> None:
+    """Emulators answer version 2 with version 1's code, which ended as 'rejected' without a hint."""
+    for status_code in ("AlreadyExistsException", "ConfigurationSetAlreadyExistsException"):
+        fault = {"do": "status", "operation": "sesv2:CreateConfigurationSet", "status": 400, "code": status_code}
+        with Rig(tmp_path, script=[fault]) as rig:
+            assert code(call(rig.jackfield, "createConfigurationSet", configurationSetName="daily")) == "conflict"

@@ -71,7 +71,13 @@ def test_a_refusal_of_version_1_is_told_as_any_other(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    "answer", [MISSING, {**MISSING, "status": 404, "code": "", "message": "<html>no such page</html>"}], ids=["501", "404"]
+    "answer",
+    [
+        MISSING,
+        {"do": "status", "status": 404, "code": "NoSuchKey", "message": "The specified key does not exist."},
+        {"do": "body", "status": 404, "body": "<!doctype html><html>Not Found</html>", "contentType": "text/html"},
+    ],
+    ids=["501", "404", "a page"],
 )
 def test_m5_a_connection_with_an_endpoint_of_its_own_passes_without_ses(monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]) -> None:
     """MinIO and LocalStack have no account of SES: the step says so, and does not decide about the connection; wrong keys do."""

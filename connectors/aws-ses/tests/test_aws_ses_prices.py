@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from jackfield import Jackfield
 from jackfield_aws_ses.prices import Plan, estimate
 
 
@@ -40,3 +41,13 @@ def test_attachments_and_addresses() -> None:
         ("Messages", Decimal("0.1")), ("Attachments", Decimal("0.18")), ("Dedicated IPs", Decimal("49.9")),
     ]  # fmt: skip
     assert (found.region, found.as_of, found.total) == ("us-east-1", "2026-07-22", Decimal("50.18"))
+
+
+@pytest.mark.parametrize(("region", "warned"), [("eu-west-1", True), ("us-east-1", False), (None, False)])
+def test_prices_of_another_region_are_told(region: str | None, warned: bool) -> None:
+    """Where the price list lacks the region, the estimate says whose prices it has."""
+    inputs = {"messages": 1000} | ({"awsRegion": region} if region else {})
+    with Jackfield(connections=[], database_url="none") as jackfield:
+        result = jackfield.invoke({"connector": "aws-ses", "action": "estimateCost", "inputs": inputs})
+    assert result.unwrap()["priceRegion"] == "us-east-1"
+    assert [warning["path"] for warning in result.meta.warnings or ()] == (["/priceRegion"] if warned else [])

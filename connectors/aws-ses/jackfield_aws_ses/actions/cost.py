@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jackfield.connector import Field, Inputs, Output
+from jackfield.connector import Field, Inputs, Output, current_call
 from jackfield_aws_ses.connector import connector
 from jackfield_aws_ses.examples import example
 from jackfield_aws_ses.fields import Region, region_field
@@ -106,12 +106,14 @@ def cost_of(found: Estimate) -> Cost:
 )
 def estimate_cost(usage: Usage) -> Cost:
     """Estimate the monthly bill for Amazon SES, from a dated price list; nothing is sent, and no connection is needed."""
-    return cost_of(
-        estimate(
-            usage.messages,
-            attachment_bytes=usage.attachment_bytes,
-            dedicated_ips=usage.dedicated_ips,
-            region=usage.aws_region,
-            plan=usage.plan,
-        )
+    found = estimate(
+        usage.messages,
+        attachment_bytes=usage.attachment_bytes,
+        dedicated_ips=usage.dedicated_ips,
+        region=usage.aws_region,
+        plan=usage.plan,
     )
+    call = current_call()
+    if call is not None and usage.aws_region not in (None, found.region):
+        call.warn(f"this package has no prices of {usage.aws_region}: the estimate has those of {found.region}", "/priceRegion")
+    return cost_of(found)

@@ -16,8 +16,7 @@ _FOUND = {
     "message": "example.com has no DMARC record.",
     "evidence": "DNS has no TXT record _dmarc.example.com that begins with v=DMARC1.",
     "cure": 'Publish the TXT record _dmarc.example.com with the value "v=DMARC1; p=none; rua=mailto:dmarc@example.com".',
-    "source": "Thand email.ses, Configure Email Authentication; "
-    "https://docs.aws.amazon.com/ses/latest/dg/send-email-authentication-dmarc.html",
+    "source": "https://docs.aws.amazon.com/ses/latest/dg/send-email-authentication-dmarc.html",
 }
 _EXAMPLES = (
     example(

@@ -11,17 +11,17 @@ from jackfield.dataclass import dataclass
 Severity = Literal["error", "warning"]
 
 _GUIDE = "https://docs.aws.amazon.com/ses/latest/dg/"
-_VERIFY = f"Thand email.ses, Verification Issues; {_GUIDE}creating-identities.html"
-_SANDBOX = f"Thand email.ses, Sandbox Limitations; {_GUIDE}request-production-access.html"
-_RIGHTS = f"Thand email.ses, Authentication Errors; {_GUIDE}control-user-access.html"
-_QUOTA = f"Thand email.ses, Sending Rate Exceeded; {_GUIDE}manage-sending-quotas.html"
-_BOUNCES = f"Thand email.ses, Bounce and Complaint Issues; {_GUIDE}sending-email-suppression-list.html"
-_REVIEW = f"Thand email.ses, Bounce and Complaint Issues; {_GUIDE}faqs-enforcement.html"
-_DKIM = f"Thand email.ses, Configure Email Authentication; {_GUIDE}send-email-authentication-dkim-easy.html"
-_MAIL_FROM = f"Thand email.ses, Configure Email Authentication; {_GUIDE}mail-from.html"
-_SPF = f"Thand email.ses, Configure Email Authentication; {_GUIDE}send-email-authentication-spf.html; RFC 7208"
-_DMARC = f"Thand email.ses, Configure Email Authentication; {_GUIDE}send-email-authentication-dmarc.html"
-_LINK = f"SAP Private Link for Amazon SES, Known Limitations; {_GUIDE}send-email-set-up-vpc-endpoints.html"
+_VERIFY = f"{_GUIDE}creating-identities.html"
+_SANDBOX = f"{_GUIDE}request-production-access.html"
+_RIGHTS = f"{_GUIDE}control-user-access.html"
+_QUOTA = f"{_GUIDE}manage-sending-quotas.html"
+_BOUNCES = f"{_GUIDE}sending-email-suppression-list.html"
+_REVIEW = f"{_GUIDE}faqs-enforcement.html"
+_DKIM = f"{_GUIDE}send-email-authentication-dkim-easy.html"
+_MAIL_FROM = f"{_GUIDE}mail-from.html"
+_SPF = f"{_GUIDE}send-email-authentication-spf.html; RFC 7208"
+_DMARC = f"{_GUIDE}send-email-authentication-dmarc.html"
+_LINK = f"{_GUIDE}send-email-set-up-vpc-endpoints.html"
 _ROLE = "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html"
 
 
@@ -38,9 +38,9 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "endpoint_without_v2": Kind(
         "error",
-        "The endpoint in {region} does not support version 2 of the SES API, which sending requires.",
+        "The endpoint in {region} lacks version 2 of the SES API: 'sendEmail' and 'sendRawEmail' try version 1, other sends fail.",
         "Correct the connection's 'endpoint', or remove it to use AWS's own endpoint.",
-        f"Thand email.ses, Using Custom Endpoint; {_GUIDE}regions.html",
+        f"{_GUIDE}regions.html",
     ),
     "account_unreadable": Kind(
         "error",

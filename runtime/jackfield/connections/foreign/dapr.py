@@ -229,8 +229,10 @@ def read_components(documents: Iterable[Document], around: Surroundings) -> Iter
             continue
         if component is None:
             yield from _passed_over(document, around)
-        elif _is_ours(component, around):
+        elif (reason := _not_ours(component, around)) is None:
             parsed.append(component)
+        else:
+            yield Problem(f"{component.place}: component '{component.name}': not loaded: {reason}")
     found = _Found(around)
     for component in sorted(parsed, key=lambda item: not item.type.startswith(STORE_PREFIX)):
         yield from found.read(component)
@@ -335,12 +337,14 @@ def _check_version(component: Component) -> None:
         raise ForeignError(f"spec.version: '{component.type}' has no version '{component.version[:40]}'; it has v1")
 
 
-def _is_ours(component: Component, around: Surroundings) -> bool:
-    """Return whether a sidecar of this application and namespace would load the component."""
-    wanted = around.environment.get("NAMESPACE")
+def _not_ours(component: Component, around: Surroundings) -> str | None:
+    """Return the reason why a sidecar of this application and namespace would not load the component; None if it would."""
+    wanted, scopes = around.environment.get("NAMESPACE"), component.scopes
     if wanted and component.namespace and component.namespace != wanted:
-        return False
-    return around.app_id is None or not component.scopes or around.app_id in component.scopes
+        return f"it is of the namespace '{component.namespace}', and NAMESPACE is '{wanted}'"
+    if around.app_id is None or not scopes or around.app_id in scopes:
+        return None
+    return f"its scopes are {', '.join(scopes)}, and the app ID is '{around.app_id}' (--app-id)"
 
 
 def _spelt(alias: Alias, values: Mapping[str, str]) -> dict[str, str]:

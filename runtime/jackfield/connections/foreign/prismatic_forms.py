@@ -60,6 +60,7 @@ def native_inputs(inputs: Mapping[str, Any], refused: Collection[str], manifest:
     found = dict(inputs)
     typed = [name for name, value in inputs.items() if _is_typed(value)]
     if any(name in refused for name in typed):
+        _refuse_references({name: inputs[name] for name in typed})
         found |= {name: _value(name, inputs[name]) for name in typed}
     for name in alias.raw.get(_FILES) or ():
         if name in found:
@@ -80,13 +81,22 @@ def _is_typed(value: object) -> bool:
     return isinstance(value, Mapping) and value.keys() == {"type", "value"} and str(value["type"]).lower() in _TYPES
 
 
+def _refuse_references(typed: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse typed inputs that are references, all at once."""
+    text = "is a reference of the type '{}', which only Prismatic can resolve"
+    kinds = {name: given["type"] for name, given in typed.items() if str(given["type"]).lower() not in ("value", "complex")}
+    if kinds:
+        details = [Detail(pointer(name), text.format(kind), "type") for name, kind in kinds.items()]
+        counted = "1 input is" if len(details) == 1 else f"{len(details)} inputs are"
+        raise InvalidInput(f"{counted} not valid", details=details, hint="Give the values themselves.")
+
+
 def _value(name: str, given: Mapping[str, Any]) -> Any:
     kind, value = str(given["type"]).lower(), given["value"]
     if kind == "value":
         return value
     if kind != "complex":
-        fault = Detail(pointer(name), f"is a reference of the type '{given['type']}', which only Prismatic can resolve", "type")
-        raise InvalidInput("1 input is not valid", details=[fault], hint="Give the value itself.")
+        _refuse_references({name: given})
     if not isinstance(value, list):
         return value
     items = [item for item in value if isinstance(item, Mapping)]

@@ -38,6 +38,7 @@ _UNUSED = (
 
 def _declare(parser: Parser) -> None:
     parser.takes_command = True
+    parser.add_argument("run", nargs="?", choices=["run"], metavar="run", help=argparse.SUPPRESS)  # as start scripts have it
     parser.epilog = "With '-- COMMAND …' the command runs beside the sidecar, as with 'dapr run', and its exit code is returned."
     parser.add_argument(
         "-d", "--resources-path", "--components-path", "--components", metavar="DIR", action="append", default=[], dest="components",
