@@ -54,6 +54,18 @@ def test_our_reading_is_that_of_kubectl(overlay: str) -> None:
     assert by_name(ours) == by_name(theirs)
 
 
+def test_pods_in_production_share_what_is_installed_and_offered() -> None:
+    """Each pod had a data folder of its own: what one installed over HTTP no worker had, and none after a restart."""
+    objects = render("overlays/production")
+    claims = {claim["metadata"]["name"]: claim["spec"]["accessModes"] for claim in objects if claim["kind"] == "PersistentVolumeClaim"}
+    assert claims == {"jackfield-home": ["ReadWriteMany"]}
+    for name, template, container in containers(objects):
+        if name in RUNNING:
+            (home,) = [volume for volume in template["spec"]["volumes"] if volume["name"] == "home"]
+            assert home == {"name": "home", "persistentVolumeClaim": {"claimName": "jackfield-home"}}
+            assert {"name": "home", "mountPath": "/var/lib/jackfield"} in container["volumeMounts"]
+
+
 def test_options_and_variables_exist(objects: list[dict[str, Any]]) -> None:
     """Each command, option and variable is one that jackfield knows."""
     for name, _, container in containers(objects):
@@ -85,7 +97,7 @@ def test_volumes_are_of_allowed_kinds_and_mounted(objects: list[dict[str, Any]])
         volumes = {volume["name"]: next(key for key in volume if key != "name") for volume in spec["volumes"]}
         mounted = {mount["name"] for container in spec["containers"] for mount in container["volumeMounts"]}
         assert mounted == volumes.keys() | claims
-        assert set(volumes.values()) <= {"secret", "configMap", "emptyDir"}
+        assert set(volumes.values()) <= {"secret", "configMap", "emptyDir", "persistentVolumeClaim"}
         assert all(volume["secret"]["defaultMode"] == 0o440 for volume in spec["volumes"] if "secret" in volume)
 
 

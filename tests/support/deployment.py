@@ -124,9 +124,11 @@ def _merge(target: dict[str, Any], change: Mapping[str, Any]) -> None:
         there = target.get(key)
         if isinstance(value, dict) and isinstance(there, dict):
             _merge(there, value)
-        elif isinstance(value, list) and key == "containers":
+        elif isinstance(value, list) and key in ("containers", "volumes"):
             for item in value:
                 _merge(next(old for old in target[key] if old["name"] == item["name"]), item)
+        elif value is None:
+            target.pop(key, None)
         else:
             target[key] = copy.deepcopy(value)
 
