@@ -76,11 +76,11 @@ def aws_regions() -> Iterable[Option]:
     return [Option(code, f"{name} ({code})") for code, name in regions_for("ses")]
 
 
-@connector.options("identities", title="Email Identities")
-def identities(client: AwsClients | Transport) -> Iterable[Option]:
-    """The identities of the account in the connection's region, verified ones first: the first 1,000 of them. A domain is offered as
-    '@example.com', to be completed."""
-    return senders(client) if isinstance(client, AwsClients) else []  # SMTP cannot list identities
+@connector.options("identities", title="Email Identities", depends_on=["awsRegion"])
+def identities(client: AwsClients | Transport, inputs: Mapping[str, Any]) -> Iterable[Option]:
+    """The identities of the account in the form's region, or the connection's, verified ones first: the first 1,000 of them. A domain is
+    offered as '@example.com', to be completed."""
+    return senders(client, inputs.get("awsRegion")) if isinstance(client, AwsClients) else []  # SMTP cannot list identities
 
 
 @connector.test(permissions={"aws:iam": ["ses:GetAccount"]})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jackfield.errors import Forbidden, InvalidInvocation
+from jackfield.errors import Forbidden, InvalidConnection, InvalidInput, InvalidInvocation
 from rig import Rig, key_values, role_values
 
 IDENTITIES = ["example.com", "ada@example.com", {"name": "bob@example.com", "region": "us-east-1"}]
@@ -48,3 +48,21 @@ def test_senders_that_cannot_be_asked_for(tmp_path: Path) -> None:
     denied = {"do": "status", "operation": "*", "code": "AccessDenied", "status": 403, "always": True}
     with Rig(tmp_path, values=key_values(region="eu-west-1"), script=[denied]) as rig, pytest.raises(Forbidden, match="ListIdentities"):
         rig.jackfield.options("aws-ses", "identities", connection="acme")
+
+
+def test_the_form_gives_the_region_that_the_connection_lacks(tmp_path: Path) -> None:
+    """Prismatic's connections have no region: the choices were refused with a hint that could not be followed."""
+    answers = {"ListEmailIdentities": {"EmailIdentities": [row("ada@example.com")]}}
+    with Rig(tmp_path, values=key_values(), answers=answers) as rig:
+
+        def choices(**inputs: Any) -> list[dict[str, str]]:
+            return rig.jackfield.options("aws-ses", "identities", connection="acme", inputs=inputs)
+
+        assert [item["value"] for item in choices(awsRegion=" US-East-1", subject="Hello")] == ["ada@example.com"]
+        assert rig.aws.requests[-1].region == "us-east-1"
+        for given in ("nowhere", "x.evil.example/", 5):
+            with pytest.raises(InvalidInput) as caught:
+                choices(awsRegion=given)
+            assert caught.value.details[0].path == "/awsRegion"
+        with pytest.raises(InvalidConnection, match="no AWS region is given"):
+            choices()
