@@ -233,17 +233,23 @@ def test_a_refused_slot_has_its_reason_and_the_next_one_runs(stage: ScheduleStag
     assert stage.outcomes() == ["refused", "queued"]
 
 
-def test_a_row_that_somebody_changed_in_the_database_runs_nothing(stage: ScheduleStage) -> None:
-    """What a schedule runs, with whose rights and when, is bound by its seal."""
-    stage.add(every="1h")
-    stage.move(3600)
+@pytest.mark.parametrize("change", ["missed = 'all'", "timing = 'x'", """timing = '{"cron": "x", "timezone": "y"}'""", "version = 7"])
+def test_a_row_that_somebody_changed_in_the_database_runs_nothing(change: str, stage: ScheduleStage) -> None:
+    """What a schedule runs, with whose rights and when, is bound by its seal. Others run, and the list shows why it does not."""
+    for name in ("one", "two"):
+        stage.add(name, every="1h")
     with stage.runtime.storage.database.write() as transaction:
-        transaction.change("UPDATE schedules SET missed = 'all'")
-    stage.look()
-    assert stage.queued() == []
+        transaction.change(f"UPDATE schedules SET {change} WHERE name = 'one'")
     stage.move(3600)
+    stage.look()
+    assert stage.outcomes("two") == ["queued"]
+    assert len(stage.queued()) == 1
+    listed = {item["name"]: item for item in stage.schedules().page(None, 10)[0]}
+    assert (listed["one"]["status"], listed["two"]["status"]) == ("stopped", "active")
+    assert "cannot be read" in listed["one"]["reason"]
     with pytest.raises(JackfieldError):
         stage.schedules().show("one")
+    stage.schedules().remove("one")
 
 
 def test_a_schedule_for_one_time_ends(stage: ScheduleStage) -> None:

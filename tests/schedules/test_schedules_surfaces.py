@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from console_client import placed, token
 from http_stand import Client, Stand, standing
-from jackfield.access import Rules
+from jackfield.access import Actor, Rules
+from jackfield.access.workspace_access import LIBRARY
+from jackfield.queue.schedules import WorkspaceSchedules
 from shell import Shell
 
 pytest_plugins = ["shell_fixture", "operating"]
@@ -128,3 +131,23 @@ def test_without_a_database_there_are_no_schedules(operator: Shell) -> None:
     refused = operator.run("schedules", "list")
     assert refused.code == 2
     assert "schedules need a database" in refused.json["error"]["message"]
+
+
+def test_a_schedule_in_the_console(tmp_path: Path) -> None:
+    """The list leads to a page with the slots; its buttons pause, resume, run and remove it, as far as the token may."""
+    with placed(tmp_path, queue_workers=0) as place:
+        place.host.runtime("default").connections.add("hall", "echo/token", {"token": "sesame"})
+        schedules = WorkspaceSchedules(place.host.runtime("default"), LIBRARY, Actor("library"))
+        schedules.add({"name": "nightly", "invocation": SAY, "cron": "30 2 * * *", "timezone": "Europe/Berlin"})
+        person, shown = place.signed_in(), "/schedules/nightly"
+        assert "nightly" in person.get("/schedules").words
+        assert "30 2 * * * Europe/Berlin" in person.get(shown).words
+        for step, told in (("pause", "Paused: no slots"), ("resume", "Resumed: the slots"), ("run", "run by hand")):
+            answer = person.change(shown, f"{shown}/{step}")
+            assert (answer.status, told in person.get(answer.headers["location"]).words) == (303, True)
+        assert person.change(shown, f"{shown}/nonsense").status == 404
+        reader = place.signed_in(token(place, "read"))
+        assert "Remove" not in reader.get(shown).words
+        assert person.change(shown, f"{shown}/removal").headers["location"] == "/schedules?done=removed"
+        assert "No schedules yet" in person.get("/schedules").words
+        assert person.get(shown).status == 404

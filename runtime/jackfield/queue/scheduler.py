@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from jackfield.errors import JackfieldError
@@ -38,8 +39,10 @@ class Scheduler:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to look for slots, if there is a database; call it in the event loop."""
-        if self._runtimes.storage.enabled:
+        """Begin to look for slots, if there is a database and what computes them is installed; call it in the event loop."""
+        if find_spec("cronsim") is None:
+            _LOG.info("this process runs no schedules, since the extra 'server' is not installed")
+        elif self._runtimes.storage.enabled:
             self._task = asyncio.ensure_future(self._serve())
 
     async def stop(self) -> None:

@@ -12,6 +12,7 @@ from jackfield.access.audit import LIBRARY, Actor, Audit
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction, UniqueViolation, Vault
 from jackfield.database.shared_clock import SharedClock
+from jackfield.database.stored_values import parsed_object
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import new_invocation_id
@@ -140,8 +141,12 @@ class Schedule:
 
     @classmethod
     def read(cls, workspace: str, row: Row) -> Schedule:
-        """Read a row that was selected with ``COLUMNS``."""
-        members = {**row.as_dict(), "timing": Timing(**json.loads(row.timing))}
+        """Read a row that was selected with ``COLUMNS``. One that somebody damaged has no times, and its seal does not fit."""
+        try:
+            timing = Timing(**parsed_object(row.timing))
+        except (ValueError, TypeError):
+            timing = Timing(at=0.0)
+        members = {**row.as_dict(), "timing": timing}
         return cls(workspace, **{name: members[name] for name in cls.__match_args__[1:]})
 
     def content(self, vault: Vault) -> Content:

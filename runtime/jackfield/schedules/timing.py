@@ -8,6 +8,7 @@ week are alternatives if both are given.
 from __future__ import annotations
 
 import math
+import zoneinfo
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -106,8 +107,6 @@ def zone(name: str) -> tzinfo:
     """
     if name == "UTC":
         return UTC
-    import zoneinfo
-
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

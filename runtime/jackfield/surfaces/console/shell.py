@@ -21,6 +21,7 @@ _SECTIONS = (
     ("connectors", "/connectors", "Connectors"),
     ("connections", "/connections", "Connections"),
     ("invocations", "/invocations", "Invocations"),
+    ("schedules", "/schedules", "Schedules"),
     ("queue", "/queue", "Queue"),
     ("files", "/files", "Files"),
     ("tokens", "/tokens", "Tokens"),
