@@ -112,6 +112,12 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
             _Panel(
                 "Dead", "short", (("max(jackfield_queue_dead)", "dead"),), "Invocations that were given up after too many lost workers."
             ),
+            _Panel(
+                "Schedules late by",
+                "s",
+                (("max(jackfield_schedules_overdue_seconds)", "late by"),),
+                "Time for which the longest overdue schedule has been due.",
+            ),
             _Panel("Running", "short", (("sum by (job) (jackfield_invocations_running)", "{{job}}"),), "Invocations that run now."),
         ),
     ),

@@ -153,6 +153,39 @@ def test_a_clock_that_is_set_runs_no_slot_twice(step: float, stage: ScheduleStag
     assert len(keys) == len(set(keys)) == stage.outcomes().count("queued")
 
 
+@pytest.mark.parametrize("first", ["waits", "succeeds", "fails"])
+def test_a_slot_that_a_clock_shows_again_is_not_run_again(first: str, stage: ScheduleStage) -> None:
+    """The clock is set back by an hour and the schedule is changed, so that its next slot is one that has run: it is passed over."""
+    stage.add(every="10m", overlap="allow", invocation={**TICK, "inputs": {"at": "fail" if first == "fails" else ""}})
+    for _ in range(3):
+        stage.move(600)
+        stage.look()
+    if first != "waits":
+        stage.work()
+    before = stage.slots()
+    stage.clock.set_by -= 3600
+    stage.move(120)  # the processes agree on the new time
+    stage.look()
+    stage.schedules().change("one", {"missed": "all"})
+    for _ in range(8):
+        stage.move(600)
+        stage.look(1)
+    after = stage.slots()
+    assert [slot for slot in after if slot in before] == before
+    assert len(after) > len(before)
+    assert len({slot["slot"] for slot in after}) == len(after)
+    keys = [entry.idempotency_key for entry in stage.queued()]
+    assert len(keys) == len(set(keys)) == stage.outcomes().count("queued")
+
+
+def test_a_time_without_an_offset_is_in_the_time_zone(stage: ScheduleStage) -> None:
+    """So is the anchor of an interval."""
+    made = stage.add(at="2041-07-01T08:00", timezone="Europe/Berlin")
+    assert made["nextAt"] == "2041-07-01T06:00:00.000Z"
+    other = stage.add("two", every="24h", anchor="2041-07-01T08:00:00", timezone="Europe/Berlin")
+    assert other["nextAt"] == "2041-07-01T06:00:00.000Z"
+
+
 def test_a_scheduler_that_dies_with_a_claim_is_followed_by_another(stage: ScheduleStage) -> None:
     """Between claim and insert nothing is lost: another server runs the slot when the claim has run out."""
     stage.add(every="1h")

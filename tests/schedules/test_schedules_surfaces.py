@@ -16,6 +16,8 @@ from http_stand import Client, Stand, standing
 from jackfield.access import Actor, Rules
 from jackfield.access.workspace_access import LIBRARY
 from jackfield.queue.schedules import WorkspaceSchedules
+from jackfield.surfaces.shared.metrics import Metrics
+from schedule_stage import schedule_stage
 from shell import Shell
 
 pytest_plugins = ["shell_fixture", "operating"]
@@ -151,3 +153,20 @@ def test_a_schedule_in_the_console(tmp_path: Path) -> None:
         assert person.change(shown, f"{shown}/removal").headers["location"] == "/schedules?done=removed"
         assert "No schedules yet" in person.get("/schedules").words
         assert person.get(shown).status == 404
+
+
+def test_the_metrics_say_how_late_schedules_are(tmp_path: Path) -> None:
+    """Where no scheduler looks at a schedule that is due, the gauge grows; the alert JackfieldSchedulesLate fires by it."""
+    with schedule_stage(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", 1) as stage:
+        metrics, database = Metrics(stage.pools[0].catalog), stage.pools[0].storage.database
+        stage.add(every="1h")
+        late = []
+        for seconds in (3599, 601):
+            stage.move(seconds)
+            metrics.note_queue(database, stage.clock)
+            late.append(metrics.registry.get_sample_value("jackfield_schedules_overdue_seconds"))
+        stage.look()
+        metrics.note_queue(database, stage.clock)
+        late.append(metrics.registry.get_sample_value("jackfield_schedules_overdue_seconds"))
+    assert late[0] == late[2] == 0
+    assert 598 <= (late[1] or 0) <= 602

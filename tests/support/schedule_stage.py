@@ -23,7 +23,7 @@ from plugboard import make_connector, plugged
 
 _TICKING = '''
 """Runs at given times."""
-from jackfield.connector import Connector, Field, Inputs, Output
+from jackfield.connector import Connector, Field, Inputs, Output, Rejected
 
 class Tick(Inputs):
     """When it was to run."""
@@ -40,6 +40,8 @@ connector = Connector("clockwork", title="Clockwork", version="1.0.0")
 @connector.action("tick", effect="write")
 def tick(given: Tick) -> Ticked:
     """Tick."""
+    if given.at == "fail":
+        raise Rejected("it was told to fail")
     return Ticked(at=given.at)
 '''
 TICK: dict[str, Any] = {"connector": "clockwork", "action": "tick", "inputs": {"at": {"$slot": "rfc3339"}}}

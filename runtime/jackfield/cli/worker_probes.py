@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import within
 from jackfield.errors import InvalidInvocation, JackfieldError
-from jackfield.journal.queue_stats import queue_stats
 from jackfield.queue.prefork import Board, State
 from jackfield.surfaces.shared.metrics import Metrics
 from jackfield.surfaces.shared.readiness import answer_of, clock_warning
@@ -90,7 +89,7 @@ class Figures:
     def _text(self) -> bytes:
         try:
             with within(_PATIENCE):
-                self._metrics.note_queue(queue_stats(self._runtimes.storage.database, self._runtimes.clock))
+                self._metrics.note_queue(self._runtimes.storage.database, self._runtimes.clock)
         except JackfieldError:  # the counters are needed most while the database is away
             pass
         return self._metrics.text()

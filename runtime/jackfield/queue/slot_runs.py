@@ -9,6 +9,7 @@ from jackfield.clock import iso
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.invocation import Result
 from jackfield.invocation.request import MAX_LABELS
+from jackfield.schedules.due import UsedError
 from jackfield.schedules.policy import GRACE, KEPT, chosen, passed
 from jackfield.schedules.slot_values import with_slot
 
@@ -103,7 +104,11 @@ class SlotRuns:
                 full = f", and {KEPT:,} slots waited already" if schedule.overlap == "queue" else ""
                 self._due.pass_over(schedule, [slot], "skipped", f"{before}{full}", self._next)
             return
-        refusal = self._queue(slot, content, caller, self._due.running(schedule, slot, self._next))
+        try:
+            refusal = self._queue(slot, content, caller, self._due.running(schedule, slot, self._next))
+        except UsedError:
+            self._due.pass_over(schedule, (), "skipped", "", self._next)
+            return
         if refusal is not None:
             self._due.pass_over(schedule, [slot], "refused", refusal, self._next)
 

@@ -11,7 +11,7 @@ runs a slot twice.
 
 from __future__ import annotations
 
-from jackfield.schedules.due import Claimed, DueSchedules, OvertakenError
+from jackfield.schedules.due import Claimed, DueSchedules, OvertakenError, UsedError
 from jackfield.schedules.policy import Passed, passed
 from jackfield.schedules.slot_values import check_slot_values, with_slot
 from jackfield.schedules.table import Content, Schedule, ScheduleExists, ScheduleTable, Slot, UnknownSchedule
@@ -29,6 +29,7 @@ __all__ = [
     "Slot",
     "Timing",
     "UnknownSchedule",
+    "UsedError",
     "check_slot_values",
     "passed",
     "with_slot",

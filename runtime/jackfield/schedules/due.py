@@ -53,6 +53,10 @@ class OvertakenError(Exception):
     """Another process has claimed or changed the schedule, so nothing was done."""
 
 
+class UsedError(Exception):
+    """The slot was used before, by a clock that was set back since, so nothing was done."""
+
+
 class DueSchedules:
     """Schedules of all workspaces. Every method that writes does so in one transaction, and only while the claim holds.
 
@@ -69,8 +73,16 @@ class DueSchedules:
 
     def wait(self) -> float | None:
         """Return the seconds until a schedule is due, 0 if one is; None if none is active."""
+        lead = self._lead()
+        return None if lead is None else max(0.0, lead)
+
+    def overdue(self) -> float:
+        """Return the seconds by which the schedule is late that nobody has looked at for longest; 0 if none is."""
+        return max(0.0, -(self._lead() or 0.0))
+
+    def _lead(self) -> float | None:
         row = self._database.look_up(_NEXT, {})
-        return None if row is None else max(0.0, row.wake_at - self._time.now())
+        return None if row is None else row.wake_at - self._time.now()
 
     def claim(self, limit: int) -> list[Claimed]:
         """Claim up to ``limit`` schedules that are due, the longest overdue first."""
@@ -112,11 +124,15 @@ class DueSchedules:
         self._database.record(unit)
 
     def running(self, schedule: Claimed, slot: float, next_at: float | None) -> Callable[[Transaction, str], None]:
-        """Return the statements that use a slot up, for the transaction that queues its invocation."""
+        """Return the statements that use a slot up, for the transaction that queues its invocation.
+
+        They raise ``UsedError`` if it was used before.
+        """
 
         def beside(transaction: Transaction, invocation: str) -> None:
             self._move(transaction, schedule, next_at, invocation)
-            _add(transaction, schedule, slot, "queued", None, invocation=invocation)
+            if not _add(transaction, schedule, slot, "queued", None, invocation=invocation):
+                raise UsedError
 
         return beside
 
@@ -215,6 +231,6 @@ def _add(
     last: float | None = None,
     slots: int = 1,
     invocation: str | None = None,
-) -> None:
+) -> int:
     about = {"slot": slot, "last": slot if last is None else last, "slots": slots, "outcome": outcome, "reason": reason}
-    transaction.change(ADD_SLOT, {"workspace": schedule.workspace, "id": schedule.id, **about, "invocation": invocation})
+    return transaction.change(ADD_SLOT, {"workspace": schedule.workspace, "id": schedule.id, **about, "invocation": invocation})

@@ -63,8 +63,9 @@ WHERE s.workspace = :workspace AND s.schedule_id = :id AND s.slot < :before ORDE
 """
 ADD_SLOT = """
 INSERT INTO schedule_slots (workspace, schedule_id, slot, last, slots, outcome, reason, invocation_id)
-VALUES (:workspace, :id, :slot, :last, :slots, :outcome, :reason, :invocation)
+VALUES (:workspace, :id, :slot, :last, :slots, :outcome, :reason, :invocation) ON CONFLICT DO NOTHING
 """
+"""A slot that is recorded stays as it is: a clock that was set back shows its time again."""
 _TAKEN = "SELECT slot FROM schedule_slots WHERE workspace = :workspace AND schedule_id = :id AND slot = :slot"
 _NO_MORE_SLOTS = 1e18
 _BESIDE = 0.0005

@@ -1,7 +1,7 @@
 """The times of a schedule: a cron expression in a time zone, an interval from an anchor on, or one point in time.
 
 Cron expressions follow Debian's rules (``cronsim``). On the days when clocks change, a fixed time in the skipped hour runs at its end, and
-one in the repeated hour runs once, at its first occurrence; ``*`` and ``*/n`` minutes follow real time. A day of the month and a day of the
+one in the repeated hour runs once, at its first occurrence; ``*`` and ``*/n`` follow real time. A day of the month and a day of the
 week are alternatives if both are given.
 """
 
@@ -59,10 +59,10 @@ class Timing:
         if kind == "cron":
             found = cls(cron=_cron(_text(given, "cron")), timezone=timezone)
         elif kind == "every":
-            anchor = now if given.get("anchor") is None else moment(_text(given, "anchor"), now, 1, "'anchor'")
+            anchor = now if given.get("anchor") is None else _moment(given, "anchor", timezone, now)
             found = cls(every=_span(given["every"]), anchor=float(math.floor(anchor)), timezone=timezone)
         else:
-            found = cls(at=moment(_text(given, "at"), now, 1, "'at'"), timezone=timezone)
+            found = cls(at=_moment(given, "at", timezone, now), timezone=timezone)
         first = found.after(now)
         if first is None or (kind == "cron" and first > now + _YEARS):
             raise _invalid(f"/{kind}", "is in the past" if kind == "at" else "matches no time in the next ten years")
@@ -134,6 +134,16 @@ def _simulated(expression: str, start: datetime) -> Iterator[datetime]:
         return CronSim(expression, start)
     except CronSimError as error:
         raise _invalid("/cron", f"'{expression[:80]}' is not a cron expression: {str(error)[:1].lower()}{str(error)[1:]}") from None
+
+
+def _moment(given: Mapping[str, Any], name: str, timezone: str, now: float) -> float:
+    """Parse a time, which is in the schedule's time zone if it names none."""
+    text = _text(given, name)
+    try:
+        found = datetime.fromisoformat(text.strip())
+        return (found if found.tzinfo else found.replace(tzinfo=zone(timezone))).timestamp()
+    except (ValueError, OverflowError):
+        return moment(text, now, 1, f"'{name}'")
 
 
 def _span(given: object) -> float:

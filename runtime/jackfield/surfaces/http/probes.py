@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.access import DEFAULT
-from jackfield.journal.queue_stats import queue_stats
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
@@ -37,7 +36,7 @@ async def metrics(_request: Request, server: ServerContext, identity: Identity) 
     if identity.workspace != DEFAULT or identity.rules:
         raise Problem(403, f"this needs a token of the workspace '{DEFAULT}' without rules")
     if server.storage.enabled:
-        server.metrics.note_queue(await asyncio.to_thread(lambda: queue_stats(server.storage.database, server.clock)))
+        await asyncio.to_thread(lambda: server.metrics.note_queue(server.storage.database, server.clock))
     server.metrics.note_leases(server.runtimes.mints())
     server.metrics.overdue.set(server.runtimes.overdue())
     isolated = server.runtimes.isolated

@@ -12,8 +12,12 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from jackfield.catalog import Catalog
 from jackfield.catalog.installations import revocations
+from jackfield.clock import Clock
+from jackfield.database import Database
 from jackfield.errors import UnknownConnector
 from jackfield.invocation import Result
+from jackfield.journal.queue_stats import queue_stats
+from jackfield.schedules import DueSchedules
 from jackfield.surfaces.shared.metrics_folder import FOLDER
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -75,13 +79,19 @@ class Metrics:
             "jackfield_queue_dead", "Dead invocations: given up after too many lost workers.",
             registry=self.registry, multiprocess_mode="mostrecent",
         )  # fmt: skip
+        self.schedules_late = Gauge(
+            "jackfield_schedules_overdue_seconds", "Seconds by which the schedule is late that no scheduler has looked at for longest.",
+            registry=self.registry, multiprocess_mode="mostrecent",
+        )  # fmt: skip
         self.revoked = Gauge(
             "jackfield_connectors_revoked", "Installed connectors of which the publisher's key or the release was revoked.",
             registry=self.registry, multiprocess_mode="mostrecent",
         )  # fmt: skip
 
-    def note_queue(self, stats: Mapping[str, Mapping[str, Any]]) -> None:
-        """Set the figures of the queue; ``stats`` holds them by workspace."""
+    def note_queue(self, database: Database, clock: Clock) -> None:
+        """Read the figures of the queue and the schedules of all workspaces from the database, and set them."""
+        self.schedules_late.set(DueSchedules(database, clock).overdue())
+        stats = queue_stats(database, clock)
         self.queued.set(sum(item["queued"] + item["delayed"] + item["released"] for item in stats.values()))
         self.oldest.set(max((item["oldestSeconds"] or 0.0 for item in stats.values()), default=0.0))
         self.dead.set(sum(item["dead"] for item in stats.values()))
