@@ -43,6 +43,9 @@ def test_the_form_of_an_email() -> None:
     assert {name for name, item in options.items() if item["more"]} >= {"tags", "headers", "returnPath"}
 
 
+_POINT = {"type": "object", "properties": {"x": {"type": "integer"}}}
+
+
 @pytest.mark.parametrize(
     ("schema", "kind"),
     [
@@ -57,7 +60,16 @@ def test_the_form_of_an_email() -> None:
         ({"enum": ["a", 1, None]}, "choice"),
         ({"const": "a"}, "choice"),
         ({"type": "array", "items": {"type": "integer"}}, "list"),
-        ({"type": "array", "items": {"enum": ["a"]}}, "json"),
+        ({"type": "array", "items": {"enum": ["a"]}}, "choices"),
+        ({"type": "array", "items": {"anyOf": [{"type": "string"}, _POINT]}}, "list"),
+        ({"type": "array", "items": _POINT}, "items"),
+        ({"type": "array", "items": {"type": "array", "items": {"type": "string"}}}, "items"),
+        ({"type": "object", "additionalProperties": {"type": "integer"}}, "pairs"),
+        ({"type": "object", "additionalProperties": _POINT}, "entries"),
+        ({"anyOf": [_POINT, {"type": "integer"}]}, "union"),
+        ({"oneOf": [_POINT, {"type": "object", "properties": {"y": {}}}, {"type": "null"}]}, "union"),
+        ({"oneOf": [_POINT, {"type": "null"}]}, "object"),
+        ({"anyOf": [_POINT, {"type": "string", "enum": [""]}]}, "object"),
         ({"type": "array"}, "json"),
         ({"type": "object"}, "json"),
         ({"type": "object", "additionalProperties": True}, "json"),
@@ -79,6 +91,40 @@ def test_the_form_of_an_email() -> None:
 def test_each_schema_has_a_control(schema: Any, kind: str) -> None:
     """A member's control follows from its schema; what has no control of its own is written as JSON."""
     assert member(schema)["options"]["kind"] == kind
+
+
+def test_required_fields_come_first_and_seldom_ones_last() -> None:
+    """`title` is above `assignee`; what is deprecated or for pages is behind 'More fields'; an author's order stands."""
+    old = {"type": "string", "deprecated": True}
+    schema: dict[str, Any] = {
+        "type": "object",
+        "required": ["title"],
+        "properties": {"assignee": old, "nextToken": {"type": "string"}, "labels": {"type": "string"}, "title": {"type": "string"}},
+    }
+    form = form_schema(schema, seldom=["nextToken", "title"])["properties"]
+    assert [name for name, _ in sorted(form.items(), key=lambda item: item[1]["propertyOrder"])] == [
+        "title", "labels", "assignee", "nextToken",
+    ]  # fmt: skip
+    assert [name for name, field in form.items() if field["options"]["more"]] == ["assignee", "nextToken"]
+    schema["properties"]["labels"]["x-jackfield"] = {"order": 1}
+    assert next(iter(form_schema(schema)["properties"])) == "labels"
+
+
+def test_rows_and_forms_have_fields_of_their_own() -> None:
+    """The fields of an item, of a map's member and of each form of a value are those of its schema, under its title."""
+    items = member({"type": "array", "items": {**_POINT, "title": "Point"}, "title": "Points"})
+    assert (items["title"], items["options"]["part"]["title"]) == ("Points", "Point")
+    assert items["options"]["part"]["properties"]["x"]["options"]["kind"] == "integer"
+    assert member({"type": "object", "additionalProperties": _POINT})["options"]["part"]["title"] == "one"
+    forms = member({"anyOf": [_POINT, {"type": "integer"}, {"type": "null"}]})["options"]["forms"]
+    assert [form["title"] for form in forms] == ["With x", "Whole number"]
+
+
+def test_a_schema_with_very_many_fields_ends_as_json() -> None:
+    """A form has about a thousand fields, also of rows that can be added; what is nested beyond them is written as JSON."""
+    wide = {"type": "object", "properties": {f"m{number}": {"type": "string"} for number in range(400)}}
+    form = kinds({"type": "object", "properties": {name: {"type": "array", "items": wide} for name in "abcdef"}})
+    assert form == dict.fromkeys("abc", "items") | dict.fromkeys("def", "json")
 
 
 def test_references_are_followed() -> None:
@@ -150,5 +196,5 @@ def test_no_schema_is_too_much(properties: dict[str, Any]) -> None:
     """Any schema at all makes a form, whose controls the page knows."""
     form = form_schema({"type": "object", "properties": properties})
     known = {"text", "textarea", "password", "integer", "number", "json", "choice", "boolean", "list", "pairs", "files", "file", "object"}
-    assert {item["options"]["kind"] for item in form["properties"].values()} <= known
+    assert {item["options"]["kind"] for item in form["properties"].values()} <= known | {"items", "entries", "union", "choices"}
     assert form["properties"].keys() == properties.keys()

@@ -180,8 +180,7 @@ class Actions:
             members[key] = name
             if key != camel(words(name)):
                 self._report.assumed("input renamed", operation.at, f"the body's member '{name[:80]}' is the input '{key}'")
-            titled = schema if name == key or not isinstance(schema, dict) or "title" in schema else {"title": name[:200], **schema}
-            parameters.properties[key] = titled
+            parameters.properties[key] = _titled(name, key, schema) if isinstance(schema, dict) else schema
         needed = [key for key, name in members.items() if name in body.schema.get("required", ())]
         if body.required:
             body.row["required"] = True
@@ -203,6 +202,15 @@ class Actions:
         path = operation.path.replace("\\", "\\\\").replace("'", "\\'")
         target = f"$.paths['{path}'].{operation.method}"
         self._suggested.append({"target": target, "update": {"x-jackfield": update}})
+
+
+def _titled(name: str, key: str, schema: Json) -> Json:
+    """Return the schema of a body's member with its name as title, unless its own title says the same: others name the type."""
+    own = schema.get("title")
+    if isinstance(own, str) and camel(words(own)) == key:
+        return schema
+    rest = {word: value for word, value in schema.items() if word != "title"}
+    return rest if name == key else {"title": name[:200], **rest}
 
 
 def _encoded(text: str) -> str:

@@ -68,7 +68,7 @@ def action_form(
     has_example: bool,
 ) -> Markup:
     """Build the form; ``begin`` holds its initial values, ``choices`` the connections that can serve the action."""
-    schema = form_schema(action.inputs)
+    schema = form_schema(action.inputs, seldom=_of_pages(action))
     depends = {row["key"]: row["dependsOn"] for row in request.manifest().raw.get("optionSources", ()) if "dependsOn" in row}
     runs = request.may("invoke")
     buttons = [
@@ -97,6 +97,15 @@ def action_form(
         h.div(buttons, class_="actions"),
         id="run", class_="card", hx_post=f"{address}/run", hx_target="#result", hx_swap="innerHTML", novalidate=True,
     )  # fmt: skip
+
+
+def _of_pages(action: ActionManifest) -> list[str]:
+    """Return the inputs for pages, which few calls need."""
+    pages = action.pagination
+    if pages is None:
+        return []
+    further = [name for name, _ in pages.further_tokens]
+    return [name for name in (pages.token_input, pages.all_input, pages.size_input, *further) if name is not None]
 
 
 def _connection_field(request: PageRequest, choices: list[dict[str, Any]], chosen: str) -> Markup | None:

@@ -21,12 +21,15 @@
   const isEmpty = (value) => value === undefined || value === null || value === "";
   const asText = (value) => (isEmpty(value) ? "" : typeof value === "string" ? value : JSON.stringify(value));
 
+  /** Number of fields above which a form has a search. */
+  const SEARCHED = 20;
+
   /** Editor of a member, with one or more controls. ``value`` goes into the invocation; undefined if the field is empty. */
   class Field extends JSONEditor.AbstractEditor {
     build() {
       this.no_link_holder = true;
       this.hints = this.schema.options;
-      this.id = this.path.replace(/[^A-Za-z0-9]/g, "-");
+      this.id = this.path.replace(/[^A-Za-z0-9]/g, "-") + (this.hints.suffix ?? "");
       this.box = this.grouped() ? make("fieldset", { class: "field" }) : make("div", { class: "field" });
       this.label = make(this.grouped() ? "legend" : "label", this.grouped() ? {} : { for: this.id });
       this.label.append(this.schema.title);
@@ -99,7 +102,7 @@
       if (trimmed === "") return undefined;
       if (kind === "integer" && /^-?\d{1,15}$/.test(trimmed)) return Number(trimmed);
       if (kind === "number" && /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(trimmed)) return Number(trimmed);
-      if (kind === "json") {
+      if (kind === "json" || (kind === "mixed" && trimmed.startsWith("{"))) {
         try { return JSON.parse(trimmed); } catch { return text; }
       }
       return text;
@@ -222,6 +225,30 @@
     }
   }
 
+  /** Any of several values, each with a box to check. */
+  class ChoicesField extends Field {
+    grouped() { return true; }
+
+    buildControl() {
+      this.boxes = this.hints.choices.map((choice, place) => {
+        const box = make("input", { type: "checkbox", id: `${this.id}-${place}` });
+        box.addEventListener("change", () => this.changed());
+        this.box.append(make("label", { class: "check", for: box.id }, box, ` ${choice}`));
+        return box;
+      });
+    }
+
+    write(value) {
+      const given = Array.isArray(value) ? value : isEmpty(value) ? [] : [value];
+      this.boxes.forEach((box, place) => { box.checked = given.includes(this.hints.choices[place]); });
+    }
+
+    read() {
+      const given = this.hints.choices.filter((_, place) => this.boxes[place].checked);
+      return given.length ? given : undefined;
+    }
+  }
+
   class PairsField extends RowsField {
     rowControls(pair, number) {
       const key = make("input", { type: "text", "aria-label": `${this.schema.title}: name ${number}`, placeholder: "Name", autocomplete: "off" });
@@ -310,6 +337,145 @@
     }
   }
 
+  /** Field that is made of other editors, which are made when they are needed. */
+  class MadeField extends Field {
+    grouped() { return true; }
+
+    /** Make an editor in a holder that is in the page. */
+    part(schema, path, holder) {
+      const options = { jsoneditor: this.jsoneditor, schema: { ...schema, options: { required: false, ...schema.options } }, path, parent: this };
+      const editor = this.jsoneditor.createEditor(this.jsoneditor.getEditorClass(schema), options);
+      editor.preBuild();
+      editor.setContainer(holder);
+      editor.build();
+      editor.postBuild();
+      return editor;
+    }
+
+    onChildEditorChange() {
+      if (this.isWriting) return;
+      this.value = this.read();
+      this.onChange(true);
+    }
+
+    setValue(value) {
+      this.isWriting = true;
+      this.write(value);
+      this.isWriting = false;
+      this.onChildEditorChange();
+    }
+  }
+
+  /** Items of a list, or members of a map under names, each in an editor of its own. */
+  class ItemsField extends MadeField {
+    buildControl() {
+      this.parts = [];
+      this.rows = make("ol", { class: "items-field" });
+      const add = make("button", { type: "button", class: "quiet" }, this.hints.kind === "items" ? "Add an item" : "Add a member");
+      add.addEventListener("click", () => {
+        this.append();
+        this.onChildEditorChange();
+        this.rows.lastElementChild.querySelector("input, select, textarea")?.focus();
+      });
+      this.box.append(this.rows, add);
+    }
+
+    append(name = "", value = undefined) {
+      const number = this.parts.length;
+      const holder = make("div");
+      const remove = make("button", { type: "button", class: "quiet", "aria-label": `Remove ${this.schema.title} ${number + 1}` }, "Remove");
+      const row = make("li", {}, holder, remove);
+      const part = {};
+      if (this.hints.kind === "entries") {
+        part.name = make("input", { type: "text", "aria-label": `${this.schema.title}: name ${number + 1}`, placeholder: "Name", autocomplete: "off" });
+        part.name.value = name;
+        part.name.addEventListener("input", () => {
+          holder.setAttribute("data-schemapath", `${this.path}.${part.name.value}`);
+          this.onChildEditorChange();
+        });
+        row.prepend(part.name);
+      }
+      this.rows.append(row);
+      part.editor = this.part(this.hints.part, `${this.path}.${number}`, holder);
+      if (part.name) holder.setAttribute("data-schemapath", `${this.path}.${name}`);
+      if (value !== undefined) part.editor.setValue(value);
+      this.parts.push(part);
+      remove.addEventListener("click", () => {
+        this.setValue(this.made(this.parts.filter((one) => one !== part)));
+        (this.rows.querySelector("input, select, textarea") ?? this.box.querySelector(":scope > button")).focus();
+      });
+    }
+
+    write(value) {
+      for (const { editor } of this.parts) editor.destroy();
+      this.parts = [];
+      this.rows.replaceChildren();
+      const pairs = isEmpty(value) ? [] : Array.isArray(value) ? value.map((item) => ["", item]) : typeof value === "object" ? Object.entries(value) : [["", value]];
+      for (const [name, item] of pairs) this.append(name, item);
+    }
+
+    /** Return the value of some of the rows; a row that is empty does not count. */
+    made(parts) {
+      if (this.hints.kind === "items") {
+        const given = parts.map(({ editor }) => editor.getValue()).filter((value) => value !== undefined);
+        return given.length ? given : undefined;
+      }
+      const given = parts.filter(({ name }) => name.value.trim()).map(({ name, editor }) => [name.value, editor.getValue() ?? (this.hints.part.options.kind === "object" ? {} : "")]);
+      return given.length ? Object.fromEntries(given) : undefined;
+    }
+
+    read() { return this.made(this.parts); }
+  }
+
+  /** A value of one of several forms, or JSON. */
+  class UnionField extends MadeField {
+    buildControl() {
+      const forms = [...this.hints.forms, { title: "JSON", options: { kind: "json" } }];
+      this.forms = forms.map((form) => ({ ...form, options: { ...form.options, suffix: `${this.hints.suffix ?? ""}-value` } })); // they share its path
+      const options = this.forms.map((form, place) => make("option", { value: String(place) }, form.title));
+      this.input = make("select", { ...this.common(`${this.id}-form`), "aria-label": `${this.schema.title}: form` }, make("option", { value: "" }, "Not set"), ...options);
+      this.input.addEventListener("change", () => {
+        this.choose(this.input.value);
+        this.onChildEditorChange();
+      });
+      this.holder = make("div");
+      this.box.append(this.input, this.holder);
+    }
+
+    choose(place, value = undefined) {
+      this.editor?.destroy();
+      this.editor = undefined;
+      this.input.value = place;
+      this.holder.replaceChildren();
+      if (place === "") return;
+      const holder = make("div");
+      this.holder.append(holder);
+      this.editor = this.part(this.forms[Number(place)], this.path, holder);
+      if (value !== undefined) this.editor.setValue(value);
+    }
+
+    write(value) {
+      this.choose(isEmpty(value) ? "" : String(this.forms.findIndex((form) => UnionField.fits(form, value))), isEmpty(value) ? undefined : value);
+    }
+
+    static fits({ options, properties }, value) {
+      switch (options.kind) {
+        case "object": return typeof value === "object" && !Array.isArray(value) && Object.keys(value).every((name) => name in properties);
+        case "pairs": case "files": return typeof value === "object" && Array.isArray(value) === (options.as === "list");
+        case "entries": return typeof value === "object" && !Array.isArray(value);
+        case "items": case "list": case "choices": return Array.isArray(value);
+        case "boolean": return typeof value === "boolean";
+        case "integer": return Number.isInteger(value);
+        case "number": return typeof value === "number";
+        case "choice": return options.choices.includes(value);
+        case "json": return true;
+        default: return typeof value === "string";
+      }
+    }
+
+    read() { return this.editor?.getValue(); }
+  }
+
   /** Members of an object; further optional ones are behind "More fields". */
   class ObjectField extends Field {
     preBuild() {
@@ -331,7 +497,29 @@
       this.hints = this.schema.options;
       this.box = make("div", { class: "members" });
       this.container.append(this.box);
+      if (this.members.length > SEARCHED) this.buildSearch();
       return this.buildControl();
+    }
+
+    /** Build a search that hides the fields in which its words do not occur. */
+    buildSearch() {
+      const search = make("input", { type: "search", "aria-label": "Find a field", placeholder: `Find one of ${this.members.length} fields`, autocomplete: "off" });
+      const count = make("p", { class: "hint", role: "status" });
+      search.addEventListener("input", () => {
+        const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+        let found = 0;
+        for (const [name, editor] of this.members) {
+          const text = `${name} ${editor.container.textContent}`.toLowerCase();
+          editor.container.hidden = !words.every((word) => text.includes(word));
+          if (!editor.container.hidden) found += 1;
+        }
+        if (words.length) this.more.open = true;
+        count.textContent = words.length ? `${found} of ${this.members.length} fields` : "";
+      });
+      search.addEventListener("keydown", (event) => {
+        if (event.key === "Enter") event.preventDefault(); // it would run the action
+      });
+      this.box.append(make("div", { class: "field find-field" }, search, count));
     }
 
     buildControl() {
@@ -366,7 +554,7 @@
   }
 
   const editors = {
-    object: ObjectField, text: TextField, textarea: TextField, password: TextField, integer: TextField, number: TextField, json: TextField, fixed: FixedField,
+    items: ItemsField, entries: ItemsField, union: UnionField, choices: ChoicesField, object: ObjectField, text: TextField, textarea: TextField, password: TextField, integer: TextField, number: TextField, json: TextField, fixed: FixedField,
     choice: ChoiceField, boolean: BooleanField, "yes-no": YesNoField, list: ListField, pairs: PairsField, files: FilesField, file: FilesField,
   };
   for (const [kind, editor] of Object.entries(editors)) JSONEditor.defaults.editors[`console-${kind}`] = editor;

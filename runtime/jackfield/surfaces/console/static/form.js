@@ -40,11 +40,12 @@
     message.textContent = item.dataset.message;
     (place.querySelector(":scope > .field") || place).append(message);
     const controls = controlsOf(place);
-    for (const control of controls) {
+    const isGroup = place.querySelector(":scope > .field [data-schemapath] .field") !== null; // its members are not at fault, but itself
+    for (const control of isGroup ? [] : controls) {
       control.setAttribute("aria-invalid", "true");
       control.setAttribute("aria-describedby", `${control.getAttribute("aria-describedby") || ""} ${id}`.trim());
     }
-    place.closest("details")?.setAttribute("open", "");
+    for (let above = place.closest("details"); above; above = above.parentElement.closest("details")) above.open = true;
     const name = controls[0]?.getAttribute("aria-label") || place.querySelector("label, legend")?.firstChild?.textContent || item.dataset.pointer;
     const pointer = item.querySelector(".pointer");
     if (pointer && controls[0]) {
