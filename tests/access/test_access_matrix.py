@@ -179,6 +179,8 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("GET", "/audit"): Case(403),
     ("GET", "/workspace"): Case(200, shows="Workspace"),
     ("POST", "/workspace"): Case(403, {}),
+    ("GET", "/connectors/{key}/actions/{action}/output"): Case(200, shows="tries"),
+    ("GET", "/workspace/actions"): Case(200, query="?call=say", shows="echo/say"),
     ("GET", "/workspace/verdict"): Case(200, query="?call={key}/{action}&connection={name}", shows="allowed"),
 }
 OUTSIDE = {("GET", "/login"), ("POST", "/login"), ("POST", "/logout"), ("GET", "/assets/{digest}/{name:path}")}

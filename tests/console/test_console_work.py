@@ -220,7 +220,7 @@ def test_settings_are_changed_and_rules_explained(visitor: Visitor, console: Con
     page.get_by_role("button", name="Save").click()
     page.get_by_text("Settings saved.").wait_for()
     page.get_by_label("Action").fill("echo/post")
-    page.get_by_label("Connection (optional)").fill("hall")
+    visitor.field("Connection").select_option("hall")
     page.get_by_role("button", name="Check").click()
     page.locator("#verdict .badge").wait_for()
     assert "refused" in page.locator("#verdict").inner_text()

@@ -171,9 +171,12 @@ def kept_inputs(request: PageRequest, identifier: str) -> Mapping[str, Any]:
 
 FORM_SCRIPTS = ("vendor/jsoneditor-2.17.2.js", "editors.js", "form.js")
 _CHOICES = 1000
+_FRESH = 60
+"""Seconds for which a browser keeps the choices of a field: each form would query the provider again."""
 _EFFECTS = {
     "read": "Only reads. Retried automatically.",
     "idempotent": "Repeating it has no further effect. Retried automatically.",
+    "key": "Safe to repeat under the same idempotency key, as automatic retries are. Running it again without that key does it again.",
     "write": "Changes something. Retried automatically only if it is certain that it did not take effect; if it may have taken effect, "
     "the invocation is in doubt.",
 }
@@ -212,7 +215,7 @@ def shown(request: PageRequest) -> Response:
     result = card("Result", h.div(h.p("Run the action to see its Result here.", class_="empty"), id="result"), id="answer")
     aside = h.div(
         card("Code for this call", _code_holder(request, manifest, action, begin, address)),
-        _about(manifest, action),
+        _about(manifest, action, address),
         class_="beside-form",
     )
     content = [_again_notice(request, again), h.div(form, result, aside, class_="workbench"), _dialog()]
@@ -224,6 +227,13 @@ def code(request: PageRequest) -> Response:
     request.require("read")
     manifest, action = found_action(request)
     return fragment(_code(request, read_invocation(request, manifest, action)))
+
+
+def output(request: PageRequest) -> Response:
+    """``GET …/output``: the schema of the output, which would be most of the page of some actions."""
+    request.require("read")
+    _, action = found_action(request)
+    return fragment(code_block(json_text(action.output), "Output schema"))
 
 
 def options(request: PageRequest) -> Response:
@@ -238,7 +248,7 @@ def options(request: PageRequest) -> Response:
         found = request.runtime.options(*asked, connection=connection or None, inputs=given, caller=request.identity.caller)
     except JackfieldError as error:
         return answer({"items": [], "message": error.message}, 404 if error.http_status == 404 else 200)
-    return answer({"items": found[:_CHOICES]})
+    return answer({"items": found[:_CHOICES]}, headers={"Cache-Control": f"private, max-age={_FRESH}"})
 
 
 def read_invocation(request: PageRequest, manifest: Manifest, action: ActionManifest) -> dict[str, Any]:
@@ -307,7 +317,7 @@ def _code(request: PageRequest, invocation: Mapping[str, Any]) -> Markup:
     return tabs("code", panels)
 
 
-def _about(manifest: Manifest, action: ActionManifest) -> Markup:
+def _about(manifest: Manifest, action: ActionManifest, address: str) -> Markup:
     permissions = [h.li(h.code(name)) for names in action.permissions.values() for name in names]
     documentation = manifest.raw.get("documentationUrl")
     return card(
@@ -315,14 +325,29 @@ def _about(manifest: Manifest, action: ActionManifest) -> Markup:
         guide(action.description),
         terms(
             [
-                ("Effect", [badge(action.rule_effect), " ", _HANDS_OUT if action.hands_out else _EFFECTS[action.effect]]),
+                ("Effect", [badge(action.rule_effect), " ", _said(action)]),
                 ("Permissions", h.ul(permissions, class_="plain") if permissions else None),
                 ("Connector", f"{manifest.title} {manifest.version}"),
                 ("Documentation", outside(documentation, str(documentation).partition("://")[2])),
             ]
         ),
-        h.details(h.summary("Output schema"), code_block(json_text(action.output), "Output schema")),
+        h.details(
+            h.summary("Output schema"),
+            h.p("Loading…", class_="muted"),
+            hx_get=f"{address}/output",
+            hx_trigger="toggle once",
+            hx_target="find p",
+            hx_swap="outerHTML",
+        ),
     )
+
+
+def _said(action: ActionManifest) -> str:
+    """Say what the effect means for a person who runs the action again."""
+    if action.hands_out:
+        return _HANDS_OUT
+    is_by_key = action.effect == "idempotent" and action.content.row.get("idempotentBy") == "key"
+    return _EFFECTS["key" if is_by_key else action.effect]
 
 
 def _dialog() -> Markup:

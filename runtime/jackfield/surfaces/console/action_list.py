@@ -74,7 +74,11 @@ def _groups(address: str, words: str, group: str, groups: dict[str, str]) -> Mar
 
 def _table(connector: str, actions: list[ActionManifest]) -> Markup:
     rows = [
-        (h.a(action.title, href=f"/connectors/{connector}/actions/{action.key}"), h.code(action.key), badge(action.rule_effect), summary(action.description))
+        (
+            [h.a(action.title, href=f"/connectors/{connector}/actions/{action.key}"), h.br(), h.code(action.key, class_="small")],
+            badge(action.rule_effect),
+            summary(action.description),
+        )
         for action in actions
-    ]  # fmt: skip
-    return table("Actions", ("Action", "Key", "Effect", "Description"), rows, empty="No such action.")
+    ]
+    return table("Actions", ("Action", "Effect", "Description"), rows, empty="No such action.", kind="rows actions-list")

@@ -64,6 +64,7 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/connectors/{key}", connectors.shown, "GET"),
     ("/connectors/{key}/actions/{action}", action.shown, "GET"),
     ("/connectors/{key}/actions/{action}/code", action.code, "POST"),
+    ("/connectors/{key}/actions/{action}/output", action.output, "GET"),
     ("/connectors/{key}/actions/{action}/run", action.run, "POST"),
     ("/connectors/{key}/options/{source}", action.options, "GET"),
     ("/marketplace", marketplace.listed, "GET"),
@@ -105,6 +106,7 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/workspace", workspace.shown, "GET"),
     ("/workspace", workspace.changed, "POST"),
     ("/workspace/verdict", workspace.explained, "GET"),
+    ("/workspace/actions", workspace.suggested, "GET"),
 )
 _SHOWN = [compile_path(path)[0] for path, _, method in _PAGES if method == "GET"]
 """Patterns of the addresses of pages."""

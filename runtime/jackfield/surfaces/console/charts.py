@@ -13,7 +13,7 @@ from jackfield.surfaces.console.statistics import Bucket, Row
 _WIDTH = 640
 _BROAD = 1160
 _LEFT, _TOP, _PLOT, _FOOT = 48, 22, 170, 34
-_ROW, _NAME = 34, 150
+_ROW, _NAME = 34, 200
 _STACK = (("succeeded", "good"), ("failed", "bad"), ("in_doubt", "warn"), ("running", "busy"), ("queued", "busy"))
 _MOST_ROWS = 12
 _DAY = 86_400.0

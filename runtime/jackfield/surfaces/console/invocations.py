@@ -63,7 +63,7 @@ def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node
         )
         for entry in entries
     ]
-    return table(caption, ("Created", "Action", "Status", "Connection", "Attempts", "Duration"), rows, empty=empty)
+    return table(caption, ("Created", "Action", "Status", "Connection", "Attempts", "Duration"), rows, empty=empty, kind="rows calls")
 
 
 def _given(request: PageRequest) -> dict[str, str]:

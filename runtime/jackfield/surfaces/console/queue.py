@@ -86,7 +86,7 @@ def _content(request: PageRequest) -> list[Node]:
     oldest = (
         None
         if request.identity.rules
-        else _tile("Oldest waits for", span_text(mine["oldestSeconds"]) if mine["oldestSeconds"] is not None else "none")
+        else _tile("Oldest waits for", span_text(mine["oldestSeconds"]) if mine["oldestSeconds"] is not None else "0 s")
     )
     entries, _ = request.journal.entries(limit=_NEXT, status="queued")
     waiting = entries_table(entries, request.now, caption="Waiting", empty="Nothing waits.")

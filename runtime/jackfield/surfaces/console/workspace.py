@@ -24,7 +24,7 @@ from jackfield.surfaces.console.components import (
     text_field,
 )
 from jackfield.surfaces.console.page_request import PageRequest
-from jackfield.surfaces.console.shell import outcome, page, redirect
+from jackfield.surfaces.console.shell import fragment, outcome, page, redirect
 from jackfield.surfaces.console.tokens import pattern_lines, rule_fields, rules_shown
 from jackfield.surfaces.shared.action_guides import missing
 from jackfield.surfaces.shared.problem import Problem
@@ -37,8 +37,9 @@ _OPERATOR_SWITCHES = (
 _REFERENCES = "Server secrets that connections created here may refer to"
 _DONE = {"changed": "Settings saved. Running processes apply them from now on."}
 
-_SUGGESTED = 500
-"""Maximum number of actions, and of connections, that a field suggests."""
+_SUGGESTED = 50
+"""Maximum number of actions that a field suggests; typing narrows them."""
+_MOST = 1000
 
 
 def shown(request: PageRequest) -> Response:
@@ -79,6 +80,12 @@ def explained(request: PageRequest) -> Response:
         )
     shown = [told] if request.partial else [_settings(request, request.runtime.access.settings), _explain_form(request, given, told)]
     return outcome(request, "workspace", "Workspace", *shown)
+
+
+def suggested(request: PageRequest) -> Response:
+    """``GET /workspace/actions``: actions that fit what is typed, as choices of the field."""
+    request.require("read")
+    return fragment(_actions(request, request.query.get("call", "").strip()))
 
 
 def _changes(request: PageRequest) -> dict[str, Any]:
@@ -147,11 +154,14 @@ def _explain_form(request: PageRequest, given: Mapping[str, str] | None = None, 
     check = h.form(
         h.div(
             choice_field("token", "Token", choices, given.get("token", "")),
-            text_field("call", "Action", given.get("call", ""), placeholder="aws-ses/sendEmail", list="call-choices"),
-            text_field("connection", "Connection (optional)", given.get("connection", ""), list="connection-choices"),
+            text_field(
+                "call", "Action", given.get("call", ""), placeholder="Search actions", list="call-choices",
+                hx_get="/workspace/actions", hx_trigger="input changed delay:200ms", hx_target="#call-choices", hx_swap="innerHTML",
+            ),
+            choice_field("connection", "Connection", _connections(request), given.get("connection", "")),
             class_="pair",
         ),
-        _choices(request),
+        h.datalist(_actions(request, ""), id="call-choices"),
         h.button("Check"),
         action="/workspace/verdict", hx_get="/workspace/verdict", hx_target="#verdict", hx_swap="innerHTML",
     )  # fmt: skip
@@ -159,14 +169,15 @@ def _explain_form(request: PageRequest, given: Mapping[str, str] | None = None, 
     return card("Check access", lead, check, h.div(told, id="verdict", aria_live="polite"))
 
 
-def _choices(request: PageRequest) -> list[Markup]:
-    """List actions and connections as suggestions for the fields."""
-    actions, _ = found_actions(request.server.search, request.catalog, "", None, None, 0, _SUGGESTED)
-    names = [str(row["name"]) for row in request.connections.list(limit=_SUGGESTED).items]
-    return [
-        h.datalist([h.option(value=f"{row.connector}/{row.action}") for row in actions], id="call-choices"),
-        h.datalist([h.option(value=value) for value in names], id="connection-choices"),
-    ]
+def _actions(request: PageRequest, words: str) -> list[Markup]:
+    """List the actions that fit what is typed, with their titles."""
+    found, _ = found_actions(request.search, request.catalog, words.replace("/", " "), None, None, 0, _SUGGESTED)
+    return [h.option(row.title, value=f"{row.connector}/{row.action}") for row in found]
+
+
+def _connections(request: PageRequest) -> list[tuple[str, str]]:
+    names = [str(row["name"]) for row in request.connections.list(limit=_MOST).items]
+    return [("", "No connection"), *((name, name) for name in names)]
 
 
 def _unknown(request: PageRequest, connector: str, action: str) -> Markup | None:
