@@ -72,7 +72,9 @@ def test_from_the_sign_in_to_a_sent_email(visitor: Visitor, aws: EmbeddedAws, tm
     visitor.go("/connectors/aws-ses/actions/sendEmail")
     assert page.locator("#connection").input_value() == "acme-ses"
     assert "eu-west-1" in str(page.locator('[data-schemapath="inputs.awsRegion"] input').get_attribute("placeholder"))
+    page.locator('[data-schemapath="inputs.awsRegion"] input').focus()
     page.locator("datalist[data-source=awsRegions] option").nth(10).wait_for(state="attached")
+    page.locator("input[list$=sender-options]").focus()
     page.locator("datalist[data-source=identities] option[value='newsletter@example.net']").wait_for(state="attached")
     visitor.field("To Address 1").fill("ada@example.org")
     visitor.field("Subject required").fill("The report")

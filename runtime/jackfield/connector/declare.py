@@ -50,7 +50,7 @@ class OptionSource:
     """Source of a form field's choices.
 
     ``takes_client`` is True if the function queries the provider, ``takes_inputs`` if its parameter ``inputs`` takes what the form has so
-    far; ``depends_on`` names the inputs that change the choices.
+    far; ``depends_on`` names the inputs that change the choices. ``action`` is the action that it calls, by which rules decide.
     """
 
     key: str
@@ -60,6 +60,7 @@ class OptionSource:
     takes_client: bool
     takes_inputs: bool = False
     depends_on: tuple[str, ...] = ()
+    action: str | None = None
 
     def choices(self, client: Any = None, inputs: Mapping[str, Any] | None = None) -> list[Option]:
         """Return the choices; whatever the function raises is raised."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jackfield.access.workspace_access import Caller
     from jackfield.catalog import Catalog
     from jackfield.connections.named_connection import NamedConnection
+    from jackfield.connector.declare import OptionSource
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.manifest import Manifest
     from jackfield.pipe.invoke import Pipeline
@@ -48,11 +49,9 @@ def choices(
     wish = Wish(connector_key, source, "read", connection)  # same rule as for a reading action
     manifest = _manifest(stages.catalog.for_audience(caller.audience), connector_key, authorizer, wish)
     connector: LoadedConnector = stages.catalog.load(manifest.key)
-    found = connector.option_sources.get(source)
-    if found is None:
-        tail = did_you_mean(source, connector.option_sources)
-        hint = f"It has {', '.join(sorted(connector.option_sources)) or 'none'}."
-        raise UnknownAction(f"'{manifest.key}' has no option source '{source[:80]}'{tail}", hint=hint)
+    found = _source(connector, manifest, source)
+    if found.action is not None:
+        wish = Wish(connector_key, found.action, "read", connection)
     if not found.takes_client:
         with entered(_call(stages)):
             return [option.to_json() for option in found.choices(inputs=inputs)]
@@ -63,6 +62,22 @@ def choices(
     known = stages.known
     stored = seen_connection(known, connection, manifest, authorizer)
     return _live(stages, manifest, connector, stored, lambda client: [option.to_json() for option in found.choices(client, inputs)])
+
+
+def _source(connector: LoadedConnector, manifest: Manifest, source: str) -> OptionSource:
+    """Find an option source. One that calls an action exists where that action does.
+
+    :raises UnknownAction: if there is none.
+    """
+    try:  # a connector may make its sources when they are asked for
+        found = connector.option_sources[source]
+    except KeyError:
+        tail = did_you_mean(source, connector.option_sources)
+        hint = f"It has {', '.join(sorted(connector.option_sources)) or 'none'}."
+        raise UnknownAction(f"'{manifest.key}' has no option source '{source[:80]}'{tail}", hint=hint) from None
+    if found.action is not None and found.action not in manifest.actions:
+        raise UnknownAction(f"the choices of '{source[:80]}' need the action '{found.action}', which is not offered here")
+    return found
 
 
 def _manifest(catalog: Catalog, key: str, authorizer: Authorizer, wish: Request) -> Manifest:

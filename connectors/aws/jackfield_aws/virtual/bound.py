@@ -6,18 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from jackfield.connector import Action, Connector, DeclarationError, Inputs, Option, Output, Pagination
+from jackfield.connector.declare import OptionSource
 from jackfield.connector.described import DescribedConnector
 from jackfield.manifest import EFFECTS, Manifest
+from jackfield_aws.clients import AwsClients
 from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault
 from jackfield_aws.regions import regions_for
 from jackfield_aws.virtual import models
-from jackfield_aws.virtual.calls import JsonOutput
+from jackfield_aws.virtual.calls import REGION, JsonOutput
+from jackfield_aws.virtual.choices import choices_of
 from jackfield_aws.virtual.credentials import HANDS_OUT
 from jackfield_aws.virtual.effects import effect_of
 from jackfield_aws.virtual.errors import SERVICE_ERRORS
 from jackfield_aws.virtual.inputs import InputModel
-from jackfield_aws.virtual.names import PREFIX, action_key
-from jackfield_aws.virtual.operations import OWN, callable_of, pace_by
+from jackfield_aws.virtual.names import PREFIX, action_key, title_of
+from jackfield_aws.virtual.operations import GLOBAL, OWN, callable_of, pace_by
 from jackfield_aws.virtual.permissions import prefix_of
 from jackfield_aws.virtual.recent import Recent
 
@@ -30,8 +33,27 @@ _ACTIONS = Recent(500)
 _AGAIN = "Make it again with 'jackfield generate aws'."
 
 
+class _Sources(dict[str, OptionSource]):
+    """Option sources of a service: its regions, and by the name of an input the resources that a list operation has."""
+
+    def __init__(self, service: str, own: Mapping[str, OptionSource]) -> None:
+        super().__init__(own)
+        self._service = service
+
+    def __missing__(self, key: str) -> OptionSource:
+        found, region = choices_of(self._service, key), GLOBAL.get(self._service)
+        if found is None:
+            raise KeyError(key)
+
+        def listed(aws: AwsClients, inputs: Mapping[str, Any]) -> Iterable[Option]:
+            return found.listed(aws, str(inputs.get(REGION) or aws.region or region or "") or None)
+
+        about = f"Listed by {found.operation}."
+        return OptionSource(key, title_of(key), about, listed, True, True, (REGION,), action_key(found.operation))
+
+
 class ServiceConnector(DescribedConnector):
-    """Connector of a service, with its regions as choices."""
+    """Connector of a service, with its regions and resources as choices."""
 
     def __init__(self, service: str, manifest: Json, make: Callable[[str], Action], *, kept: bool) -> None:
         super().__init__(manifest, CONNECTION_TYPES, make, kept=kept, explain=SERVICE_ERRORS)
@@ -40,6 +62,8 @@ class ServiceConnector(DescribedConnector):
         def aws_regions() -> Iterable[Option]:
             """The regions of the service."""
             return [Option(code, f"{name} ({code})") for code, name in regions_for(service)]
+
+        self.option_sources = _Sources(service, self.option_sources)
 
 
 class VirtualConnector(ServiceConnector):

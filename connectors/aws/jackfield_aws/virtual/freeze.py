@@ -12,9 +12,11 @@ from jackfield.errors import did_you_mean
 from jackfield.manifest_parts import lettermark, package_of
 from jackfield_aws.version import VERSION
 from jackfield_aws.virtual import models
+from jackfield_aws.virtual.calls import REGION
+from jackfield_aws.virtual.choices import choices_of
 from jackfield_aws.virtual.credentials import HANDS_OUT
 from jackfield_aws.virtual.manifests import REGIONS
-from jackfield_aws.virtual.names import action_key
+from jackfield_aws.virtual.names import action_key, title_of
 from jackfield_aws.virtual.operations import described
 
 Json = dict[str, Any]
@@ -35,6 +37,8 @@ def frozen(service: str, key: str, version: str, select: Sequence[str], connecti
     if not names:
         raise InvalidInput(f"no operation of '{service}' matches {', '.join(select)[:200]}", hint="Select by action keys, such as get*.")
     title = str(model.metadata.get("serviceFullName") or service)
+    sources: dict[str, Json] = {}
+    actions = [_with_choices(service, _action(service, name), names, sources) for name in names]
     return {
         "manifestVersion": 1,
         "key": key,
@@ -48,9 +52,25 @@ def frozen(service: str, key: str, version: str, select: Sequence[str], connecti
         "hosts": ["*.amazonaws.com", "*.amazonaws.com.cn"],
         "model": service,
         "connectionTypes": connection_types,
-        "actions": [_action(service, name) for name in names],
-        "optionSources": [REGIONS],
+        "actions": actions,
+        "optionSources": [REGIONS, *(sources[key] for key in sorted(sources))],
     }
+
+
+def _with_choices(service: str, row: Json, names: Sequence[str], sources: dict[str, Json]) -> Json:
+    """Add to ``sources`` those of an action's inputs; choices that an operation lists which was not selected are left out."""
+    members = {}
+    for name, member in row["inputs"]["properties"].items():
+        marks = member.get("x-jackfield", {})
+        found = choices_of(service, name) if marks.get("options") == name else None
+        if found is None or found.operation in names:
+            members[name] = member
+        else:
+            members[name] = {**member, "x-jackfield": {key: value for key, value in marks.items() if key != "options"}}
+        if found is not None and found.operation in names:
+            about = f"Listed by {found.operation}."
+            sources[name] = {"key": name, "title": title_of(name), "description": about, "needsConnection": True, "dependsOn": [REGION]}
+    return {**row, "inputs": {**row["inputs"], "properties": members}}
 
 
 def _matches(key: str, select: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from jackfield.manifest import Effect
 from jackfield_aws.regions import REGION_EXPECTED, REGION_PATTERN
 from jackfield_aws.virtual import models
 from jackfield_aws.virtual.calls import REGION, Operation
+from jackfield_aws.virtual.choices import choices_of
 from jackfield_aws.virtual.effects import effect_of
 from jackfield_aws.virtual.names import PREFIX, title_of
 from jackfield_aws.virtual.pages import FETCH_ALL, pages_of
@@ -94,6 +95,7 @@ def describe(service: str, name: str, *, texts: bool = True) -> Described:
     paging, tokens = pages_of(service, operation), tuple(operation.idempotent_members)
     converter = Converter(texts=texts, service=service, path=operation.http.get("requestUri", ""))
     inputs = converter.whole(operation.input_shape, _own_inputs(service, operation, paging), frozenset(tokens))
+    _offer_choices(service, inputs["properties"])
     for page, _ in paging.tokens if paging is not None else ():
         inputs["properties"][page].pop("maxLength", None)  # it is the provider's own: nobody else can know how long it is
     for token in tokens:
@@ -110,6 +112,16 @@ def describe(service: str, name: str, *, texts: bool = True) -> Described:
         permissions=permissions_of(service, operation),
         tokens=tokens,
     )
+
+
+def _offer_choices(service: str, members: dict[str, Json]) -> None:
+    """Mark the inputs whose choices another operation of the service lists: those that are texts or lists of texts."""
+    for name, member in members.items():
+        marks = member.get("x-jackfield", {})
+        items = member.get("items") if member.get("type") == "array" else member
+        is_text = isinstance(items, dict) and items.get("type") == "string" and "values" not in items.get("x-jackfield", {})
+        if is_text and not marks.keys() & {"options", "values"} and not member.get("writeOnly") and choices_of(service, name) is not None:
+            member["x-jackfield"] = {**marks, "options": name}
 
 
 def needed_permissions(service: str, name: str) -> tuple[str, ...]:

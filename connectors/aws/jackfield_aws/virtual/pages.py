@@ -12,7 +12,7 @@ FETCH_ALL = "fetchAll"
 """Input that requests every page."""
 _TOKENS = ("NextToken", "nextToken", "Marker", "NextMarker", "ContinuationToken", "PaginationToken", "NextPageToken")
 """Names of page tokens, where the same one is in the input and in the output."""
-_SIZES = frozenset(("maxresults", "pagesize", "maxitems", "limit", "maxrecords"))
+SIZES = frozenset(("maxresults", "pagesize", "maxitems", "limit", "maxrecords"))
 """Names of page sizes in lower case."""
 
 
@@ -49,5 +49,5 @@ def _from_shapes(service: str, operation: Any) -> Pagination | None:
     lists = [name for name, shape in answer.items() if shape.type_name == "list"]
     if len(tokens) != 1 or len(lists) != 1:
         return None
-    size = next((name for name, shape in given.items() if name.lower() in _SIZES and shape.type_name in ("integer", "long")), None)
+    size = next((name for name, shape in given.items() if name.lower() in SIZES and shape.type_name in ("integer", "long")), None)
     return Pagination(token_input=tokens[0], token_output=tokens[0], items=lists[0], all_input=FETCH_ALL, size_input=size)

@@ -70,6 +70,7 @@ def action_form(
     """Build the form; ``begin`` holds its initial values, ``choices`` the connections that can serve the action."""
     schema = form_schema(action.inputs, seldom=_of_pages(action))
     depends = {row["key"]: row["dependsOn"] for row in request.manifest().raw.get("optionSources", ()) if "dependsOn" in row}
+    depends["*"] = [name for name, _ in action.content.defaults]  # what may replace a value of the connection
     runs = request.may("invoke")
     buttons = [
         h.button(

@@ -140,6 +140,8 @@ def _hints(kind: str, about: Schema) -> dict[str, Any]:
         found["default"] = about["default"]
     if "options" in marks:
         found["optionsFrom"] = marks["options"]
+    if marks.get("values"):
+        found["suggested"] = marks["values"]
     if "fromConnection" in marks:
         found["fromConnection"] = marks["fromConnection"]
     examples = [item for item in about.get("examples", ()) if isinstance(item, str | int | float)]

@@ -62,6 +62,17 @@
       this.onChange(true);
     }
 
+    /** Offer the known values of the field, or those of its option source, which form.js loads. */
+    suggest(input) {
+      const { optionsFrom, suggested } = this.hints;
+      if ((!optionsFrom && !suggested) || input.tagName !== "INPUT" || input.type === "password") return;
+      const id = `${this.id}-options`;
+      input.setAttribute("list", id);
+      if (this.box.querySelector(`datalist[id="${CSS.escape(id)}"]`)) return;
+      const known = (suggested || []).map((value) => make("option", { value }));
+      this.box.append(make("datalist", { id, "data-source": optionsFrom }, ...known));
+    }
+
     getValue() { return this.value; }
     getDefault() { return this.hints ? this.hints.initial : undefined; }
     showValidationErrors() {}
@@ -82,10 +93,7 @@
         if (kind === "integer") this.input.setAttribute("inputmode", "numeric");
         if (kind === "number") this.input.setAttribute("inputmode", "decimal");
       }
-      if (this.hints.optionsFrom) {
-        this.input.setAttribute("list", `${this.id}-options`);
-        this.box.append(make("datalist", { id: `${this.id}-options`, "data-source": this.hints.optionsFrom }));
-      }
+      this.suggest(this.input);
       this.input.addEventListener("input", () => this.changed());
       this.box.append(this.input);
     }
@@ -212,6 +220,7 @@
     rowControls(value, number) {
       const attributes = { type: "text", "aria-label": `${this.schema.title} ${number}`, autocomplete: "off", spellcheck: "false" };
       const input = make("input", { ...attributes, placeholder: this.hints.placeholder });
+      this.suggest(input);
       input.value = asText(value);
       return [input];
     }

@@ -64,29 +64,25 @@
     [...list.querySelectorAll("li[data-pointer]")].forEach((item, number) => showFault(form, holder, item, number));
   };
 
-  /** Load the choices of the fields; choices from the provider use the selected connection and the inputs that they depend on. */
-  const fillOptions = async (holder) => {
-    const asked = new Map();
+  /** Load the choices of a field when somebody comes to it; those from the provider use the selected connection and the inputs that matter. */
+  const fillOptions = async (holder, list) => {
     const chosen = holder.closest("form").querySelector("#connection")?.value;
     const depends = JSON.parse(holder.dataset.depends || "{}");
     const inputs = collected(holder);
-    for (const list of holder.querySelectorAll("datalist[data-source]")) {
-      const needed = (depends[list.dataset.source] || []).filter((name) => inputs[name] !== undefined);
-      const query = new URLSearchParams(chosen ? { connection: chosen } : {});
-      if (needed.length) query.set("inputs", JSON.stringify(Object.fromEntries(needed.map((name) => [name, inputs[name]]))));
-      const address = `${holder.dataset.options}${encodeURIComponent(list.dataset.source)}?${query}`;
-      if (list.dataset.address === address) continue;
-      list.dataset.address = address;
-      if (!asked.has(address)) asked.set(address, fetch(address).then((answer) => answer.json()).catch(() => ({})));
-      const { items = [] } = await asked.get(address);
-      if (list.dataset.address !== address) continue; // another connection or input was selected meanwhile
-      list.replaceChildren(...items.map(({ value, label, title }) => {
-        const option = document.createElement("option");
-        option.value = value;
-        option.label = label || title || value;
-        return option;
-      }));
-    }
+    const needed = (depends[list.dataset.source] || depends["*"] || []).filter((name) => inputs[name] !== undefined);
+    const query = new URLSearchParams(chosen ? { connection: chosen } : {});
+    if (needed.length) query.set("inputs", JSON.stringify(Object.fromEntries(needed.map((name) => [name, inputs[name]]))));
+    const address = `${holder.dataset.options}${encodeURIComponent(list.dataset.source)}?${query}`;
+    if (list.dataset.address === address) return;
+    list.dataset.address = address;
+    const { items = [] } = await fetch(address).then((answer) => answer.json()).catch(() => ({}));
+    if (list.dataset.address !== address) return; // another connection or input was selected meanwhile
+    list.replaceChildren(...items.map(({ value, label, title }) => {
+      const option = document.createElement("option");
+      option.value = value;
+      option.label = label || title || value;
+      return option;
+    }));
   };
 
   /** Show as placeholders the values that the selected connection supplies. */
@@ -135,17 +131,14 @@
       const code = document.getElementById("code");
       if (code && form.id === "run") htmx.trigger(code, "refresh");
     }, 250);
-    const choose = later(() => fillOptions(holder), 400);
     holder.editor = new JSONEditor(holder, { ...OPTIONS, schema, form_name_root: holder.dataset.form, startval: JSON.parse(holder.dataset.value) });
     holder.editor.on("ready", () => {
       showBrought(holder, schema);
-      fillOptions(holder);
       holder.dataset.filled = "1";
     });
     holder.editor.on("change", () => {
       write(form, holder);
       refresh();
-      choose();
     });
     form.addEventListener("input", () => {
       if (!holder.editor.ready) return;
@@ -158,7 +151,10 @@
     form.addEventListener("change", (event) => {
       if (event.target.id !== "connection") return;
       showBrought(holder, schema);
-      fillOptions(holder);
+    });
+    holder.addEventListener("focusin", (event) => {
+      const list = event.target.list;
+      if (list?.dataset.source) fillOptions(holder, list);
     });
     form.addEventListener("htmx:config:request", (event) => {
       if (event.target !== form) return;
