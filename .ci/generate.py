@@ -53,6 +53,8 @@ _PAGES = {
     "connector-wire": python_pages.connector_wire,
     "errors": errors_page.page,
     "hooks": plugin_pages.hooks,
+    "http-library": python_pages.http_library,
+    "http-library-connections": python_pages.http_library_connections,
     "http-operations": http_page.page,
     "http-operations-manage": http_page.managing_page,
     "limits": limits_page.page,

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import jackfield
+import jackfield_http
 from generated.markdown import NOTICE, block
 from generated.prose import markdown, signature, summary
 from jackfield import connector
@@ -54,6 +55,17 @@ _ERRORS = """# Connector API: errors
 How a connector reports failures. [What sent means](../tutorial/sent.md) explains the argument that decides on retries, and
 [Errors](errors.md) what callers see."""
 
+_HTTP = """# HTTP library
+
+Connectors of HTTP APIs import from `jackfield_http` (the package `jackfield-http`): a client for one attempt, responses, lists in
+pages, jobs and the error map. [Write an HTTP connector](../tutorial/http-connectors.md) introduces them step by step;
+[HTTP library: connection types](http-library-connections.md) has how connections sign in. `VERSION` is the package's version."""
+
+_HTTP_TYPES = """# HTTP library: connection types
+
+Connection types of `jackfield_http`, and the sign-ins that they return. A connector takes one as it is, or derives from it and sets class
+attributes. [HTTP library](http-library.md) has the client that they open, [OAuth 2.0](../tutorial/oauth2.md) how accounts are connected."""
+
 _TESTING = """# Testing API
 
 Everything that the tests of a connector import comes from `jackfield.testing`; the extra `testing` installs what it needs.
@@ -80,6 +92,12 @@ _OF_WIRE = {"Reply", "Target", "Wire", "WireFault", "WireSettings"}
 
 _OF_TYPES = {"Account", "Authorization", "ConnectionType", "DeviceAuthorization", "Grant", "Grants", "Minted", "Serves", "Step"}
 """What connection types consist of and return, on a page of their own."""
+
+_OF_HTTP_TYPES = {
+    "ApiKey", "AwsSigV4", "BasicLogin", "BearerToken", "Fixed", "HttpConnection", "LeasedToken", "MutualTls", "OAuth2AuthorizationCode",
+    "OAuth2ClientCredentials", "OpenIdConnect", "SignIn", "Together", "basic", "fetch_token", "in_cookie", "in_header", "in_query",
+}  # fmt: skip
+"""Connection types of the HTTP library and what they return, on a page of their own."""
 
 _HIDDEN = {
     "begin", "enqueue", "arun", "cancel_here", "drained", "connections_of", "catalog_of", "journal_of", "acting_as",
@@ -130,6 +148,17 @@ def connector_errors() -> str:
     return _page([*parts, "\n".join(lines)])
 
 
+def http_library() -> str:
+    """The page of what HTTP connectors use, apart from their connection types."""
+    names = [name for name in jackfield_http.__all__ if name not in _OF_HTTP_TYPES | {"VERSION"}]
+    return _page([NOTICE, _HTTP, *_named(sorted(names, key=str.lower), jackfield_http)])
+
+
+def http_library_connections() -> str:
+    """The page of the connection types of HTTP connectors and their sign-ins."""
+    return _page([NOTICE, _HTTP_TYPES, *_named(sorted(_OF_HTTP_TYPES, key=str.lower), jackfield_http)])
+
+
 def testing_api() -> str:
     """The page of what the tests of a connector use."""
     names = [name for name in testing.__all__ if not name.isupper()]
@@ -149,6 +178,8 @@ def _named(names: Iterable[str], module: ModuleType = connector) -> Iterator[str
             yield from _class(name, value)
         elif callable(value) and not isinstance(value, connector.Guard):
             yield from (f"## {name}", block(signature(name, value), "text"), markdown(value))
+        elif module is jackfield_http:  # an error map: its value is what its class says
+            yield from (f"## {name}", f"`{type(value).__name__}`. {markdown(value)}")
         else:
             yield from (f"## {name}", _constant(name, value))
 
@@ -180,7 +211,11 @@ def _class(name: str, kind: type, *, title: bool = True) -> Iterator[str]:
     yield markdown(kind)
     if plain:
         return
+    if name in _OF_HTTP_TYPES:
+        yield _attributes(kind)
     for member, value in _members(kind):
+        if name in _OF_HTTP_TYPES and member not in vars(kind):
+            continue  # inherited, and described with its base
         text = markdown(value)
         if isinstance(value, property):
             yield f"#### {member}"
@@ -188,6 +223,16 @@ def _class(name: str, kind: type, *, title: bool = True) -> Iterator[str]:
             yield f"#### {member}()"
             yield f"`{signature(member, value)}`"
         yield text
+
+
+def _attributes(kind: type) -> str:
+    """Return a list of the class attributes that a connection type sets, and of the values that its connections have."""
+    given = [(name, value) for name, value in vars(kind).items() if name in getattr(kind, "__class_vars__", ())]
+    bases = [base.__name__ for base in kind.__bases__ if base.__name__ in {"HttpConnection", "ConnectionType", "OAuth2AuthorizationCode"}]
+    lines = [f"- Derives from `{base}`." for base in bases]
+    lines += [f"- Class attribute `{name} = {value!r}`" for name, value in given if isinstance(value, str | int | bool | None)]
+    own = [(field.alias or name, field) for name, field in getattr(kind, "model_fields", {}).items() if name in kind.__annotations__]
+    return "\n".join([*lines, *(f"- Value `{name}`: {field.description or field.title}" for name, field in own)])
 
 
 def _members(kind: type) -> Iterator[tuple[str, Any]]:
