@@ -15,6 +15,7 @@ from generated import (  # noqa: E402 (after the path is set)
     conformance_page,
     connector_page,
     connectors,
+    cookbook,
     curated,
     errors_page,
     grafana_dashboard,
@@ -89,6 +90,8 @@ def artefacts(root: Path) -> Iterator[tuple[Path, str]]:
             yield root / "docs" / "reference" / "connectors" / f"{name}.md", text
     yield root / "deploy" / "grafana" / "dashboards" / "jackfield.json", _json(grafana_dashboard.dashboard())
     yield root / "docs" / "reference" / "option-sources.md", plugin_pages.option_sources(shown)
+    for name in cookbook.PAGES:
+        yield root / "docs" / "tutorial" / f"{name}.md", cookbook.page(name)
     for name, page in _PAGES.items():
         yield root / "docs" / "reference" / f"{name}.md", page()
 

@@ -1,0 +1,142 @@
+"""The cookbook's tasks work as shown: as commands, in Python, over HTTP, and in the console."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import shlex
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from console_client import placed
+from doc_pages import ROOT, blocks
+from http_stand import standing
+from jackfield.cli.main import main
+from moto_rig import offer
+from moto_server import moto_server
+
+PAGES = sorted((ROOT / "docs" / "tutorial").glob("cookbook-*.md"))
+TASKS = 10
+_LISTS = ("/issues", "/pulls")
+
+
+class Provider(BaseHTTPRequestHandler):
+    """Stands for GitHub, Slack, Stripe and a shop: it agrees to everything, and its lists are empty."""
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        is_list = self.command == "GET" and self.path.partition("?")[0].endswith(_LISTS)
+        body: Any = [] if is_list else {"ok": True, "id": 1, "data": [], "has_more": False, "channels": [], "object": "list"}
+        content = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_GET(self) -> None:
+        """Show."""
+        self._answer()
+
+    def do_POST(self) -> None:
+        """Create."""
+        self._answer()
+
+    def do_PUT(self) -> None:
+        """Put."""
+        self._answer()
+
+    def do_PATCH(self) -> None:
+        """Change."""
+        self._answer()
+
+    def do_DELETE(self) -> None:
+        """Delete."""
+        self._answer()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(name="provider", scope="module")
+def _provider() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(name="connections")
+def _connections(tmp_path: Path, provider: str) -> Iterator[Path]:
+    """The connections of the pages, to a moto server of their own and to the provider."""
+    with moto_server() as url:
+        keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret/of+acme", "endpoint": url}
+        rows = {
+            "acme-aws": {"type": "aws/apiKeySecret", "values": keys},
+            "acme-github": {"type": "github/accessToken", "values": {"token": "ghp_4711", "server": provider}},
+            "acme-slack": {"type": "slack/botToken", "values": {"token": "xoxb-4711", "server": provider}},
+            "acme-stripe": {"type": "stripe/secretKey", "values": {"token": "sk_test_4711", "server": provider}},
+            "acme-shop": {"type": "http/anonymous", "values": {"server": provider}},
+        }
+        path = tmp_path / "connections.yaml"
+        path.write_text(json.dumps({"connections": rows}), encoding="utf-8")
+        yield path
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_the_cookbook_runs_over_http_and_has_its_forms(path: Path, connections: Path, tmp_path: Path) -> None:
+    """Each body is answered by a Result that succeeded, and the console has a form at each address."""
+    offer(tmp_path / "home", {"default": {"services": ["*"]}})
+    bodies = [json.loads(block.body) for block in blocks(path) if block.language == "json"]
+    assert len(bodies) == TASKS
+    with standing(tmp_path, JACKFIELD_CONNECTIONS=str(connections)) as stand:
+        client = stand.client("invoke")
+        for body in bodies:
+            answer = client.post("/v1/invocations", body)
+            assert answer.json["status"] == "succeeded", (body, answer.json)
+    text = path.read_text(encoding="utf-8")
+    with placed(tmp_path / "console") as place:
+        browser = place.signed_in()
+        for body in bodies:
+            address = f"/connectors/{body['connector']}/actions/{body['action']}"
+            assert f"`{address}`" in text
+            assert browser.get(address).status == 200
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("language", ["sh", "py"])
+def test_the_cookbook_runs_in_a_shell_and_in_python(
+    path: Path, language: str, connections: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each command and each call does what the page's HTTP body says, and succeeds."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "JACKFIELD_CONNECTIONS": str(connections),
+        "JACKFIELD_HOME": str(tmp_path / "home"),
+        "JACKFIELD_DATABASE_URL": "none",
+    }.items():
+        monkeypatch.setenv(name, value)
+    found = [block.body for block in blocks(path) if block.language == language]
+    if language == "sh":
+        assert len(found) == TASKS
+        for line in found:
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                assert main(shlex.split(line)[1:]) == 0, (line, printed.getvalue())
+        return
+    monkeypatch.delenv("JACKFIELD_CONNECTIONS")
+    namespace: dict[str, Any] = {}
+    head, *calls = found
+    exec(head, namespace)
+    assert len(calls) == TASKS
+    for call in calls:
+        exec(call, namespace)
+    namespace["jackfield"].close()
