@@ -175,6 +175,7 @@ def _about(manifest: Json) -> str:
     url, licence = manifest.get("documentationUrl"), manifest.get("license")
     rows = [("Key", f"`{manifest['key']}`"), ("Version", manifest["version"]), ("Licence", licence)]
     rows += [("Provider's documentation", f"<{url}>" if url else None)]
+    rows += [("Install", f"`pip install jackfield-{manifest['key']}`; before the release, [from a checkout](../../install.md)")]
     return "\n".join(f"- {name}: {value}" for name, value in rows if value)
 
 

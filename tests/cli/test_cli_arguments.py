@@ -175,7 +175,8 @@ def test_members_override_those_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"\x89")
     words = ["a.c.list=x", f"a.c.file=@{tmp_path}/x.png", 'labels:={"z": "z"}', "id.y=z"]
     found = read_inputs(words, NESTED, Files(), base)
-    file = {"data": "iQ==", "contentType": "image/png"}
+    file = found["a"]["c"]["file"]
+    assert as_value(file) == {"data": "iQ==", "contentType": "image/png"}
     assert found == {"a": {"c": {"list": ["x"], "d.e": 2, "file": file}}, "labels": {"z": "z"}, "id": {"y": "z"}}
     assert base["a"] == {"c": {"list": [1], "d.e": 2}}
 

@@ -60,7 +60,7 @@ class Entry:
             "key": self.key,
             "title": self.title,
             "version": self.version,
-            "actions": list(self.actions),
+            "actions": len(self.actions),
             "status": "ok" if self.error is None else "broken",
         }
         if len(self.versions) > 1:
