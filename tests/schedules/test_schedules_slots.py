@@ -41,6 +41,21 @@ def test_each_slot_is_one_invocation_with_a_key_and_the_slots_time(stage: Schedu
     assert {entry.context["labels"]["schedule"] for entry in entries if entry.context} == {"one"}
 
 
+def test_many_schedules_that_are_due_at_once_run_once_each(stage: ScheduleStage) -> None:
+    """Two servers work on 150 schedules that are due at one moment, several at once in each: each runs once."""
+    for number in range(150):
+        stage.add(f"s{number}", cron="*/5 * * * *", overlap="allow")
+    stage.move(301)
+    together = [threading.Thread(target=stage.look, args=(server,)) for server in range(2)]
+    for thread in together:
+        thread.start()
+    for thread in together:
+        thread.join()
+    keys = [entry.idempotency_key for entry in stage.queued()]
+    assert len(keys) == len(set(keys)) >= 150
+    assert {outcome for number in range(150) for outcome in stage.outcomes(f"s{number}")} <= {"queued", "missed"}
+
+
 ZONES = {
     "Europe/Berlin": ("2027-03-28", "03:00", "2027-10-31", "02:30"),
     "America/New_York": ("2027-03-14", "03:00", "2027-11-07", "02:30"),

@@ -9,11 +9,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from jackfield.errors import JackfieldError
 from jackfield.queue.slot_runs import SlotRuns
+from jackfield.resources.threads import Threads
 from jackfield.schedules import Claimed, DueSchedules, OvertakenError
 
 if TYPE_CHECKING:
@@ -24,8 +26,10 @@ _POLL = 1.0
 """Seconds between two looks for schedules that other processes have added or changed."""
 _PAUSE = 5.0
 """Seconds after which a scheduler looks again that could not use the database."""
-_AT_ONCE = 20
+_AT_ONCE = 64
 """Limit of schedules that one process claims at once; others are left to other processes."""
+_THREADS = 8
+"""Limit of schedules that one process works on at once."""
 
 
 class Scheduler:
@@ -62,11 +66,15 @@ class Scheduler:
         wait = self._due.wait()
         if wait is None or wait > 0:
             return _POLL if wait is None else min(_POLL, wait)
-        for schedule in self._due.claim(_AT_ONCE):
-            self._work(schedule, self._due)
+        claimed, work = self._due.claim(_AT_ONCE), partial(self._work, self._due)
+        if len(claimed) > 1:
+            with Threads(_THREADS, "jackfield-schedules") as threads:  # so that they share commits
+                list(threads.map(work, claimed))
+        else:
+            list(map(work, claimed))
         return 0.0
 
-    def _work(self, schedule: Claimed, due: DueSchedules) -> None:
+    def _work(self, due: DueSchedules, schedule: Claimed) -> None:
         runs = SlotRuns(self._runtimes.find(schedule.workspace), schedule, due)
         try:
             runs.work()
