@@ -51,6 +51,16 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Missed slots of a schedule that are run (`all`), and slots that wait (`queue`)", "schedules.policy:KEPT", ""),
         ("Retention of the slots of a schedule", "schedules.due:SLOTS_KEPT", "seconds"),
     ),
+    "Events": (
+        ("Retention of events and of dead deliveries", "events.retention:KEPT", "seconds"),
+        ("Events of one workspace; beyond that the oldest are deleted", "events.retention:LARGEST", "bytes"),
+        ("Retention of deliveries that succeeded", "events.retention:DELIVERED_KEPT", "seconds"),
+        ("Requests to one callback at once", "events.dispatcher:IN_FLIGHT", ""),
+        ("One attempt of a delivery", "events.sending:WITHIN", "seconds"),
+        ("Answer of a receiver that is read", "events.sending:MAX_ANSWER", "bytes"),
+        ("Callbacks of a workspace", "events.callbacks:MOST", ""),
+        ("Output that a callback with `include` gets", "events.outputs:LARGEST", "bytes"),
+    ),
     "Connections and secrets": (
         ("Values of one stored connection", "connections.connection_rows:LARGEST", "bytes"),
         ("Connection file", "connections.documents:MAX_FILE", "bytes"),

@@ -37,8 +37,8 @@ def test_nothing_is_lost_when_the_dispatcher_is_killed(database_url: str, tmp_pa
     environment = {**os.environ, "JACKFIELD_HOME": str(tmp_path)}
     with ExitStack() as stack:
         storage = stack.enter_context(Storage(database_url, environment, SystemClock()))
-        database = storage.opened(migrate=True)
-        stack.callback(database.close)
+        storage.opened(migrate=True).close()
+        database = storage.database
         receiver = stack.enter_context(receiving())
         callbacks = Callbacks(database, storage.vault, "default", SystemClock(), Actor("library"), origin="operator")
         callbacks.create({"url": receiver.url, "types": ["quota.low"]})

@@ -24,7 +24,7 @@ from jackfield.journal import Entry
 from leaks import leaks
 from mcp_talk import MODES, Server, call_of, called, message, remote, talked, tool_names, trying
 
-DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "execute_action"]
+DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "read_events", "execute_action"]
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +94,19 @@ def test_an_action_is_found_and_run(stand: Stand, server: Server, mode: str) -> 
     entry = entries(stand)[0]
     assert entry.id == result.structured_content["meta"]["invocationId"]
     assert entry.to_json()["caller"]
+
+
+def test_events_are_read_by_cursor(client: Client, server: Server) -> None:
+    """A model that has queued something reads its end, and goes on from there; an unknown type is refused."""
+    body = {**say("say", "hall", text="hello"), "context": {"notify": True}}
+    identifier = client.post("/v1/invocations", body).json["meta"]["invocationId"]
+    page = called(server, "read_events", types=["invocation.finished"], limit=50).structured_content
+    assert [item["subject"] for item in page["items"]][-1] == identifier
+    after = called(server, "read_events", after=page["nextCursor"], types=["invocation.*"], wait=1).structured_content
+    assert after["items"] == []
+    refused = called(server, "read_events", types=["invocation.finishd"])
+    assert refused.is_error
+    assert "did you mean 'invocation.finished'" in refused.content[0].text  # type: ignore[union-attr]
 
 
 def test_search_is_paged(server: Server) -> None:
@@ -370,7 +383,7 @@ def test_a_connection_is_kept_open(client: Client) -> None:
 def test_a_read_only_token_sees_no_tool_that_runs(stand: Stand, client: Client) -> None:
     """The scope ``read`` lists and looks; a call that would run something is forbidden, and says why."""
     server = remote(client.port, stand.client("read").token)
-    assert tool_names(server) == DISCOVERY[:3]
+    assert tool_names(server) == DISCOVERY[:4]
     assert called(server, "search_actions", query="say").structured_content["items"]
     guide = called(server, "get_action_guide", connector="echo", action="say")
     assert not guide.structured_content["verdict"]["allowed"]

@@ -20,7 +20,7 @@ from jackfield.surfaces.mcp.action_tools import action_tools, invocation_of
 from mcp_talk import MODES, Server, called, remote, talked, tool_names
 from plugboard import make_connector, plugged
 
-DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "execute_action"]
+DISCOVERY = ["search_actions", "get_action_guide", "list_connections", "read_events", "execute_action"]
 AT_THE_TOP = {"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "$schema", "$id"}
 
 
@@ -57,7 +57,7 @@ def tools(server: Server) -> Mapping[str, Any]:
 
 
 def test_each_action_is_a_tool(tools: Mapping[str, Any]) -> None:
-    """The four that find and run, then one for each action, by name."""
+    """The five that find, read and run, then one for each action, by name."""
     actions = [
         *(f"aws-ses.{key}" for key in sorted(Catalog.installed().find("aws-ses").actions)),
         "echo.list",
@@ -84,6 +84,7 @@ def test_each_action_is_a_tool(tools: Mapping[str, Any]) -> None:
         ("search_actions", (True, False, True, False)),
         ("get_action_guide", (True, False, True, False)),
         ("list_connections", (True, False, True, False)),
+        ("read_events", (True, False, True, False)),
     ],
 )
 def test_annotations_are_those_of_the_effect(tools: Mapping[str, Any], name: str, hints: tuple[bool, ...]) -> None:
@@ -157,7 +158,7 @@ def test_thousands_of_actions_come_page_by_page(tmp_path: Path) -> None:
     with plugged(tmp_path / "plugs"), standing(tmp_path, replace(SETTINGS, mcp_tools="all")) as stand:
         names = tool_names(remote(stand.port, stand.client().token))
     assert len(names) == len(set(names))
-    assert names[4:] == sorted(names[4:])
+    assert names[len(DISCOVERY) :] == sorted(names[len(DISCOVERY) :])
     assert {name for name in names if name.startswith("wide")} == {f"{key}.act{number}" for key in keys for number in range(150)}
 
 

@@ -23,7 +23,7 @@ from jackfield.wire.guard import Guard
 OVERLAP = 24 * 3600.0
 """Seconds for which the old secret of a rotation signs, too."""
 _LONGEST_OVERLAP = 30 * 24 * 3600.0
-_MOST = 100
+MOST = 100
 """Callbacks of a workspace."""
 _ONE = f"SELECT {COLUMNS} FROM callbacks WHERE workspace = :workspace AND id = :id"
 _LIST = f"SELECT {COLUMNS} FROM callbacks WHERE workspace = :workspace AND id > :after ORDER BY id LIMIT :limit"
@@ -96,8 +96,8 @@ class Callbacks:
         }  # fmt: skip
         with self._database.write() as transaction:
             place = {"workspace": self._workspace}
-            if transaction.execute(_COUNT, place)[0].callbacks >= _MOST:
-                raise InvalidInvocation(f"the workspace has {_MOST} callbacks, which is the limit", hint="Remove one that is not used.")
+            if transaction.execute(_COUNT, place)[0].callbacks >= MOST:
+                raise InvalidInvocation(f"the workspace has {MOST} callbacks, which is the limit", hint="Remove one that is not used.")
             head = transaction.find(_HEAD, place)
             transaction.change(_INSERT, {**values, "position": 0 if head is None else head.last})
             self._note(transaction, "created", identifier, {"url": url, "types": list(options.types)})

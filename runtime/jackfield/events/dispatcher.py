@@ -27,6 +27,7 @@ from jackfield.events.feed import read_event
 from jackfield.events.message import request_of
 from jackfield.events.numbering import Numbering
 from jackfield.events.outputs import output_of
+from jackfield.events.retention import Retention
 from jackfield.events.retries import Outcome, note_delivered, note_failed
 from jackfield.events.sending import Attempt, Sender
 from jackfield.journal.leadership import LEAD, Leadership
@@ -48,6 +49,8 @@ _SLOW = 2.0
 _FAN_OUT = 500
 _LOG_EVERY = 60.0
 _MOMENT = 0.001
+_TIDY, _TIDY_WITHIN = 60.0, 0.2
+"""Seconds between two looks for what is past its retention, and that one may take."""
 _STOP_WITHIN = 5.0
 _FAULTS = (JackfieldError, RuntimeError, MemoryError, OSError)
 
@@ -84,7 +87,7 @@ class Dispatcher:
         self._sender = sender
         self._given_now = now
         self._lanes: dict[tuple[str, str], _Lane] = {}
-        self._reload_at = self._led_at = self._log_at = self._term = 0.0
+        self._reload_at = self._led_at = self._log_at = self._term = self._tidy_at = 0.0
         self._led = self._prepared = False
         self._stopped, self._woken = threading.Event(), threading.Event()
         self._lock = threading.Lock()
@@ -132,6 +135,8 @@ class Dispatcher:
         if moment >= self._reload_at:
             self._load()
             self._reload_at = moment + _RELOAD
+        if moment >= self._tidy_at:
+            self._tidy_at = moment + (0.0 if self._tidy(moment) else _TIDY)
         if not self._lanes:
             return _IDLE
         fresh = self._fresh()
@@ -144,11 +149,19 @@ class Dispatcher:
             self._dispatch(lane)
         return 0.01 if any(lane.callback.position < self._heads.get(lane.workspace, 0) for lane in fresh) else _PAUSE
 
+    def _tidy(self, moment: float) -> bool:
+        """Number what no callback waits for, and delete what is past its retention; return whether there is more to do."""
+        for workspace in self._numbering.waiting():
+            self._numbering.run(workspace)
+        now = self._now() if self._given_now is not None else SharedClock.of(self._database, self._clock).sure()
+        return now is not None and self._retention.run(now, moment + _TIDY_WITHIN)
+
     def _prepare(self) -> None:
         if not self._prepared:
             self._database, self._vault = self._open[0](), self._open[1]()
             self._leadership = Leadership(self._database, "events")
             self._numbering = Numbering(self._database, self._vault)
+            self._retention = Retention(self._database)
             self._now = self._given_now or SharedClock.of(self._database, self._clock).now
             self._heads: dict[str, int] = {}
             self._prepared = True

@@ -13,7 +13,7 @@ _RESULT = """
 SELECT id, result, connector, action, connection, caller, idempotency_key, fingerprint FROM invocations
 WHERE workspace = :workspace AND id = :id
 """
-_LARGEST = 256 * 1024
+LARGEST = 256 * 1024
 """Bytes of an output that is sent."""
 
 
@@ -32,4 +32,4 @@ def output_of(database: Database, vault: Vault, workspace: str, event: Event) ->
     if result.get("status") != event.data.get("status") or "output" not in result:
         return None
     size = len(json.dumps(result["output"], ensure_ascii=False).encode("utf-8", "replace"))
-    return {"outputOmitted": True} if size > _LARGEST else {"output": result["output"]}
+    return {"outputOmitted": True} if size > LARGEST else {"output": result["output"]}

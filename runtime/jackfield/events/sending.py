@@ -20,7 +20,7 @@ from jackfield.wire.guard import ANYWHERE, Guard
 
 WITHIN = 15.0
 """Seconds for a whole attempt: to connect, to send, and to read the answer."""
-_READ = 16 * 1024
+MAX_ANSWER = 16 * 1024
 """Bytes of an answer that are read."""
 _SHOWN = 400
 """Characters of an answer that are kept."""
@@ -83,7 +83,7 @@ class Sender:
             try:
                 for piece in reply.raw():
                     answer += piece
-                    if len(answer) >= _READ:
+                    if len(answer) >= MAX_ANSWER:
                         break
             except WireFault:
                 pass  # its status is the answer; what follows is for people

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -12,7 +15,9 @@ from mcp_types import CallToolResult, Tool
 from jackfield.access import Request
 from jackfield.catalog.found import Found
 from jackfield.errors import Detail, InvalidInput
+from jackfield.events.feed import PAUSE
 from jackfield.management.connections import ManagedConnections
+from jackfield.management.visible_events import feed_of
 from jackfield.pipe.call_rules import find_action
 from jackfield.surfaces.mcp.action_tools import Json, annotated, closed, invocation_schema, listing, result_schema
 from jackfield.surfaces.mcp.call_context import CallContext
@@ -54,6 +59,10 @@ _CONNECTION = closed(
     name={"type": "string"}, type={"type": "string"}, connectors={"type": "array", "items": {"type": "string"}},
     status={"type": "string"}, account=_ACCOUNT,
 )  # fmt: skip
+_EVENT = closed(
+    id={"type": "string"}, sequence={"type": "integer"}, type={"type": "string"}, subject={"type": "string"},
+    timestamp={"type": "string"}, data={"type": "object"},
+)  # fmt: skip
 
 DISCOVERY: tuple[Tool, ...] = (
     Tool(
@@ -88,6 +97,24 @@ DISCOVERY: tuple[Tool, ...] = (
             connector={**_CONNECTOR, "description": "Only connections that serve this connector."}, limit=_limit(_MOST), cursor=_CURSOR,
         ),
         output_schema=listing(_CONNECTION),
+        annotations=annotated("read", open_world=False),
+    ),
+    Tool(
+        name="read_events",
+        title="Read events",
+        description="Read what happened in the workspace, oldest first: ends of queued actions, resolved doubts, connections that fail. "
+        "Go on from nextCursor; without a cursor, the list begins with the oldest event kept. With wait, the answer comes as soon as "
+        "there is an event.",
+        input_schema=closed(
+            after={**_CURSOR, "description": "The nextCursor of the previous page, or an event's sequence."},
+            types={
+                "type": "array", "items": _STRING, "maxItems": _MOST, "default": [],
+                "description": "Only these types, such as invocation.finished or connection.*.",
+            },
+            wait={"type": "integer", "minimum": 0, "maximum": 30, "default": 0, "description": "Seconds for which to wait for an event."},
+            limit=_limit(20),
+        ),
+        output_schema=closed(("items", "nextCursor"), items={"type": "array", "items": _EVENT}, nextCursor={"type": "string"}),
         annotations=annotated("read", open_world=False),
     ),
     Tool(
@@ -177,6 +204,21 @@ async def _connections(call: CallContext, given: Mapping[str, Any]) -> tuple[Jso
     return {"items": rows, "nextCursor": cursor}, "\n".join(lines)
 
 
+async def _events(call: CallContext, given: Mapping[str, Any]) -> tuple[Json, str]:
+    runtime, types, limit = call.runtime, given["types"], int(given["limit"])
+    authorizer = await call.briefly(lambda: runtime.access.authorizer(call.caller))
+    feed = await call.briefly(lambda: feed_of(runtime.storage, runtime.workspace, runtime.catalog, authorizer))
+    page = await call.briefly(lambda: feed.page(given.get("after"), types, limit))
+    until = time.monotonic() + given["wait"]
+    while not page.events and time.monotonic() < until:
+        await asyncio.sleep(PAUSE)
+        if await call.briefly(partial(feed.has_after, page.cursor)):
+            page = await call.briefly(partial(feed.page, page.cursor, types, limit))
+    items = [event.to_json() for event in page.events]
+    lines = [f"{item['sequence']} {item['timestamp']} {item['type']} {item['subject']} {json.dumps(item['data'])}" for item in items]
+    return {"items": items, "nextCursor": page.cursor}, "\n".join([*(lines or ["No events."]), f"Go on after {page.cursor}."])
+
+
 def _rows(call: CallContext, given: Mapping[str, Any]) -> tuple[list[Json], str | None]:
     connections, limit = call.runtime.connections_of(call.caller), int(given["limit"])
     authorizer = call.runtime.access.authorizer(call.caller)
@@ -231,4 +273,5 @@ _STEPS: Mapping[str, Callable[[CallContext, Mapping[str, Any]], Awaitable[tuple[
     "search_actions": _search,
     "get_action_guide": _guide,
     "list_connections": _connections,
+    "read_events": _events,
 }
