@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
+from jackfield.access import Actor
 from jackfield.clock import SystemClock
 from jackfield.database.outbox import record
 from jackfield.events import CursorExpired, Feed
 from jackfield.events.dispatcher import Dispatcher
+from jackfield.events.numbering import Numbering
 from jackfield.events.retention import DELIVERED_KEPT, KEPT, Retention
 from jackfield.events.sending import Sender
 from jackfield.resources.storage import Storage
+from jackfield.tenants import purge
 
 LONG = 60.0
 
@@ -99,3 +102,20 @@ def test_a_server_does_it_without_callbacks(place: SimpleNamespace) -> None:
     with place.database.read() as transaction:
         assert transaction.execute("SELECT id FROM outbox") == []
         assert [row.sequence for row in transaction.execute("SELECT sequence FROM events")] == [2]
+
+
+def test_a_purged_workspace_leaves_no_events(place: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in the outbox nor numbered, although a server numbers them while they are deleted."""
+    numbering, delete = Numbering(place.database, place.vault), purge._delete
+
+    def interrupted(database: Any, table: str, key: tuple[str, ...], workspace: str) -> None:
+        if table == "outbox":
+            database.record(lambda transaction: record(transaction, "acme", "quota.low", "s", place.now, {}))
+            numbering.run(workspace)
+        delete(database, table, key, workspace)
+
+    monkeypatch.setattr(purge, "_delete", interrupted)
+    purge.purge(place.database, SimpleNamespace(), "acme", SystemClock(), Actor("library"))  # type: ignore[arg-type]
+    with place.database.read() as transaction:
+        for table in ("outbox", "events", "event_heads"):
+            assert transaction.execute(f"SELECT * FROM {table} WHERE workspace = 'acme'") == []

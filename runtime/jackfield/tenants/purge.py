@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 _SLICE = 500
 """Rows that one transaction deletes, so that no other writer waits for long."""
 _COUNTED = {"connections": "connections", "grants": "grants", "files": "files", "invocations": "invocations", "tokens": "tokens"}
-_LATE = ("invocation_counts", "invocation_kinds", "invocation_terms", "file_usage", "audit_entries", "audit_heads", "data_keys")
-"""Tables that the deletion of other rows writes to, and the keys, without which nothing left behind could be read."""
+_LATE = (
+    "events", "event_heads", "invocation_counts", "invocation_kinds", "invocation_terms", "file_usage", "audit_entries", "audit_heads",
+    "data_keys",
+)  # fmt: skip
+"""Tables that the deletion of other rows writes to, or that are filled from others meanwhile (events, from the outbox); and the keys,
+without which nothing left behind could be read."""
 
 
 def kept_by(database: Database, workspace: str) -> dict[str, int]:
