@@ -118,6 +118,12 @@ _ROWS: tuple[tuple[str, tuple[_Panel, ...]], ...] = (
                 (("max(jackfield_schedules_overdue_seconds)", "late by"),),
                 "Time for which the longest overdue schedule has been due.",
             ),
+            _Panel(
+                "Callbacks that fail",
+                "short",
+                (("max(jackfield_callbacks_failing)", "failing"),),
+                "Callbacks that have only failed for an hour.",
+            ),
             _Panel("Running", "short", (("sum by (job) (jackfield_invocations_running)", "{{job}}"),), "Invocations that run now."),
         ),
     ),

@@ -30,6 +30,7 @@ _QUERIES = """## Questions and queries
 | What is the p95 of an action? | `histogram_quantile(0.95, sum by (le, action) (rate(jackfield_invocation_seconds_bucket[5m])))` |
 | Is the queue growing? | `jackfield_queue_depth` |
 | How long does work wait? | `jackfield_queue_oldest_seconds` |
+| Do receivers of events fail? | `jackfield_callbacks_failing > 0` |
 | Do schedules run in time? | `jackfield_schedules_overdue_seconds` |
 | Did an invocation kill its workers? | `jackfield_queue_dead > 0` |
 | Does an isolated connector crash? | `increase(jackfield_isolated_process_ends_total[15m]) > 0` |

@@ -20,7 +20,7 @@ from jackfield.database import open_database
 from jackfield.database.outbox import record
 from jackfield.errors import InvalidInvocation
 from jackfield.events import Event
-from jackfield.events.callbacks import Callbacks, Created
+from jackfield.events.callbacks import Callbacks, Created, failing_callbacks
 from jackfield.events.deliveries import Deliveries, Delivery
 from jackfield.events.dispatcher import Dispatcher
 from jackfield.events.retries import PAUSES, pause_before
@@ -253,6 +253,7 @@ def test_a_dead_receiver_is_announced_paused_and_resumed(place: Place, receiver:
     receiver.says(500)
     place.happens()
     place.dispatch()
+    assert [failing_callbacks(place.database, place.time() + later) for later in (0, 2 * HOUR)] == [0, 1]
     for _ in range(5):
         place.later(DAY)
         place.happens()

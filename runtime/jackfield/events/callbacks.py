@@ -28,6 +28,8 @@ MOST = 100
 _ONE = f"SELECT {COLUMNS} FROM callbacks WHERE workspace = :workspace AND id = :id"
 _LIST = f"SELECT {COLUMNS} FROM callbacks WHERE workspace = :workspace AND id > :after ORDER BY id LIMIT :limit"
 _COUNT = "SELECT COUNT(*) AS callbacks FROM callbacks WHERE workspace = :workspace"
+_FAILING = "SELECT COUNT(*) AS failing FROM callbacks WHERE failing_since < :before"
+_LONG = 3600.0
 _HEAD = "SELECT last FROM event_heads WHERE workspace = :workspace"
 _INSERT = """
 INSERT INTO callbacks (workspace, id, url, origin, options, secrets, status, position, created_at, updated_at)
@@ -217,6 +219,12 @@ class Callbacks:
 
     def _note(self, transaction: Transaction, act: str, identifier: str, details: Mapping[str, Any]) -> None:
         self._audit.append(transaction, f"callback.{act}", f"callback:{identifier}", details)
+
+
+def failing_callbacks(database: Database, now: float) -> int:
+    """Count the callbacks of all workspaces to which no delivery has succeeded for an hour or longer, though some were attempted."""
+    found = database.look_up(_FAILING, {"before": now - _LONG})
+    return 0 if found is None else int(found.failing)
 
 
 def unknown_callback(identifier: str) -> InvalidInvocation:

@@ -15,6 +15,7 @@ from jackfield.catalog.installations import revocations
 from jackfield.clock import Clock
 from jackfield.database import Database
 from jackfield.errors import UnknownConnector
+from jackfield.events.callbacks import failing_callbacks
 from jackfield.invocation import Result
 from jackfield.journal.queue_stats import queue_stats
 from jackfield.schedules import DueSchedules
@@ -83,13 +84,18 @@ class Metrics:
             "jackfield_schedules_overdue_seconds", "Seconds by which the schedule is late that no scheduler has looked at for longest.",
             registry=self.registry, multiprocess_mode="mostrecent",
         )  # fmt: skip
+        self.callbacks_failing = Gauge(
+            "jackfield_callbacks_failing", "Callbacks to which no delivery has succeeded since one failed an hour ago or earlier.",
+            registry=self.registry, multiprocess_mode="mostrecent",
+        )  # fmt: skip
         self.revoked = Gauge(
             "jackfield_connectors_revoked", "Installed connectors of which the publisher's key or the release was revoked.",
             registry=self.registry, multiprocess_mode="mostrecent",
         )  # fmt: skip
 
     def note_queue(self, database: Database, clock: Clock) -> None:
-        """Read the figures of the queue and the schedules of all workspaces from the database, and set them."""
+        """Read the figures of the queue, the schedules and the callbacks of all workspaces from the database, and set them."""
+        self.callbacks_failing.set(failing_callbacks(database, clock.time()))
         self.schedules_late.set(DueSchedules(database, clock).overdue())
         stats = queue_stats(database, clock)
         self.queued.set(sum(item["queued"] + item["delayed"] + item["released"] for item in stats.values()))
