@@ -28,6 +28,7 @@ _ACTIONS = {
     "identities": ("listIdentities",),
     "verification": ("createIdentity", "getIdentity", "deleteIdentity", "waitUntilVerified", "setMailFrom", "listIdentitiesWithStatus"),
     "account": ("getAccount", "getSendStatistics", "requestProductionAccess"),
+    "metrics": ("getSendingMetrics",),
     "suppression": ("putSuppressedRecipient", "getSuppressedRecipient", "deleteSuppressedRecipient", "listSuppressedRecipients"),
     "configuration_sets": (
         "createConfigurationSet",

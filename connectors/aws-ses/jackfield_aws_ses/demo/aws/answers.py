@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 
 from jackfield_aws_ses.demo.aws import refusals, ses, sts
 from jackfield_aws_ses.demo.aws.access import Caller, authenticate
-from jackfield_aws_ses.demo.aws.call import Call
+from jackfield_aws_ses.demo.aws.call import MONITORING, Call
 from jackfield_aws_ses.demo.aws.exchange import Answer
 from jackfield_aws_ses.demo.aws.ledger import Ledger
+from jackfield_aws_ses.demo.aws.monitoring import answer_monitoring
 from jackfield_aws_ses.demo.aws.query import result_xml
 from jackfield_aws_ses.demo.aws.refusals import Refusal, misshapen, throttled
 
@@ -34,6 +35,8 @@ def answer(ledger: Ledger, call: Call) -> Answer:
     """Answer a call; refusals are answers too."""
     try:
         caller = admit(ledger, call)
+        if call.service == MONITORING:
+            return answer_monitoring(ledger, call, caller)
         return ses.answer_v2(ledger, call, caller) if call.service == "sesv2" else _query(ledger, call, caller)
     except Refusal as refusal:
         return refusal.answer(call.service, call.request_id)

@@ -12,6 +12,9 @@ from jackfield_aws_ses.demo.aws.query import parse_form
 from jackfield_aws_ses.demo.aws.refusals import Refusal, misshapen
 from jackfield_aws_ses.demo.aws.sigv4 import Authorization, parse_authorization
 
+MONITORING = "monitoring"
+"""Service of Amazon CloudWatch in signatures."""
+_CLOUDWATCH = "GraniteServiceVersion20100801."
 _STS = frozenset({"AssumeRole", "GetCallerIdentity"})
 
 
@@ -71,6 +74,11 @@ def read_call(http: HttpRequest, request_id: str) -> Call:
                 parameters.pop("Content", None)
         malformed = misshapen("The request body is not a JSON object") if body is None else None
         return Call(http, "sesv2", operation, parameters, content, authorization, request_id, malformed)
+    target = http.headers.get("x-amz-target", "")
+    if target.startswith(_CLOUDWATCH):
+        body = _json_object(http.body)
+        malformed = misshapen("The request body is not a JSON object") if body is None else None
+        return Call(http, MONITORING, target.removeprefix(_CLOUDWATCH), body or {}, content, authorization, request_id, malformed)
     form = parse_form(http.body or http.query.encode())
     operation = form.get("Action", UNKNOWN)
     signed = authorization.service if authorization else None

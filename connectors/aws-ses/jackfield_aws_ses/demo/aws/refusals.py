@@ -30,6 +30,9 @@ class Refusal(Exception):
         if service == "sesv2":
             headers = (("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", self.v2_code or self.code), *self.headers)
             return Answer(self.v2_status or self.status, json.dumps({"message": self.message}).encode(), headers=headers)
+        if service == "monitoring":
+            text = json.dumps({"__type": f"com.amazonaws.cloudwatch#{self.code}", "message": self.message})
+            return Answer(self.status, text.encode(), "application/x-amz-json-1.0", (("x-amzn-RequestId", request_id), *self.headers))
         body = error_xml(service, self.code, self.message, self.status, request_id)
         return Answer(self.status, body, "text/xml", (("x-amzn-RequestId", request_id), *self.headers))
 

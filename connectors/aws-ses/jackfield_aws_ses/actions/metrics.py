@@ -1,0 +1,132 @@
+"""``getSendingMetrics``: what CloudWatch has counted of the account's sending in one region."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import WithJsonSchema
+
+from jackfield.connector import Detail, Field, RateLimit
+from jackfield_aws import AwsClients
+from jackfield_aws_ses.connector import connector
+from jackfield_aws_ses.provider import Answer, Moment, Regional, ask, one_example, read
+
+METRICS = ("Send", "Delivery", "Bounce", "Complaint", "Reject")
+_NAMESPACE = "AWS/SES"
+_MOST = 1440
+"""Most intervals of one call: a day by the minute, two months by the hour."""
+_DAY = timedelta(days=1)
+_Time = Annotated[datetime, WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
+class MetricsQuery(Regional):
+    """Region, time and length of the intervals."""
+
+    start_time: _Time | None = Field(
+        None, title="Start", blank="absent", description="Begin of the first interval; by default 24 hours before the end."
+    )
+    end_time: _Time | None = Field(None, title="End", blank="absent", description="Time in the last interval; by default now.")
+    period: int = Field(
+        3600, title="Period", blank="absent", schema={"minimum": 60, "maximum": 86_400, "multipleOf": 60},
+        description="Length of an interval in seconds, a multiple of 60. CloudWatch keeps minutes for 15 days, 5 minutes for 63 days, and "
+        "hours for 455 days.",
+    )  # fmt: skip
+
+    def interval(self, now: datetime) -> tuple[datetime, datetime]:
+        """Return the begin of the first interval and the end of the last one."""
+        end = (self.end_time or now).astimezone(UTC)
+        start = self.start_time.astimezone(UTC) if self.start_time is not None else end - _DAY
+        last = _floored(end - timedelta(microseconds=1), self.period)
+        return _floored(start, self.period), last + timedelta(seconds=self.period)
+
+    def rules(self) -> Iterable[Detail]:
+        """Yield the faults of the interval: an end before the start, or too many periods."""
+        start, end = self.interval(datetime.now(UTC))
+        if end <= start:
+            yield Detail("/startTime", "is not before the end", "maximum")
+        elif (end - start) / timedelta(seconds=self.period) > _MOST:
+            yield Detail("/period", f"gives more than {_MOST:,} intervals from start to end", "minimum")
+
+
+class Counts(Answer):
+    """Counts of messages; SES counts a bounce and a complaint for each recipient."""
+
+    send: float = Field(0, description="Messages that SES accepted.")
+    delivery: float = Field(0, description="Messages that a recipient's server accepted.")
+    bounce: float = Field(0, description="Hard bounces.")
+    complaint: float = Field(0, description="Recipients who marked a message as spam.")
+    reject: float = Field(0, description="Messages rejected for their content, such as a virus.")
+
+
+class Interval(Counts):
+    """Counts of one interval."""
+
+    timestamp: Moment = Field(description="Begin of the interval.")
+
+
+class SendingMetrics(Answer):
+    """Counts of the account in the region, oldest first."""
+
+    datapoints: tuple[Interval, ...] = Field(description="Intervals in which anything was counted.")
+    totals: Counts = Field(description="Sums over all intervals.")
+    bounce_rate: float | None = Field(None, description="Bounces per message sent in that time; AWS reviews accounts above 0.05.")
+    complaint_rate: float | None = Field(None, description="Complaints per message sent in that time; AWS reviews accounts above 0.001.")
+    period: int = Field(description="Length of an interval in seconds.")
+
+
+_POINT = {"Timestamp": "2026-11-20T10:00:00Z", "Send": 420.0, "Delivery": 415.0, "Bounce": 3.0, "Complaint": 0.0, "Reject": 0.0}
+
+
+@connector.action(
+    "getSendingMetrics",
+    effect="read",
+    permissions={"aws:iam": ["cloudwatch:GetMetricData"]},
+    rate_limit=RateLimit(per_second=10),
+    examples=one_example(
+        "getSendingMetrics",
+        "One hour",
+        {"startTime": "2026-11-20T10:00:00Z", "endTime": "2026-11-20T11:00:00Z"},
+        {
+            "Datapoints": [_POINT],
+            "Totals": {name: _POINT[name] for name in METRICS},
+            "BounceRate": 0.007143,
+            "ComplaintRate": 0.0,
+            "Period": 3600,
+        },
+    ),
+)
+def get_sending_metrics(query: MetricsQuery, aws: AwsClients) -> SendingMetrics:
+    """Read sends, deliveries, bounces, complaints and rejects of the account from CloudWatch, with the bounce and complaint rates."""
+    start, end = query.interval(datetime.now(UTC))
+    wanted = [
+        {
+            "Id": name.lower(),
+            "MetricStat": {"Metric": {"Namespace": _NAMESPACE, "MetricName": name}, "Period": query.period, "Stat": "Sum"},
+        }
+        for name in METRICS
+    ]
+    parameters = {"MetricDataQueries": wanted, "StartTime": start, "EndTime": end, "ScanBy": "TimestampAscending"}
+    answer = ask(aws, query.aws_region, "get_metric_data", parameters, "MetricDataResults", service="cloudwatch")
+    points = _points(answer["MetricDataResults"])
+    totals = {name: sum(point[name] for point in points) for name in METRICS}
+    sent = totals["Send"]
+    rates = {} if not sent else {name + "Rate": round(totals[name] / sent, 6) for name in ("Bounce", "Complaint")}
+    return read(SendingMetrics, {"Datapoints": points, "Totals": totals, "Period": query.period, **rates})
+
+
+def _points(results: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the metrics by the time of their intervals, oldest first."""
+    names = {name.lower(): name for name in METRICS}
+    found: dict[datetime, dict[str, Any]] = {}
+    for result in results:
+        name = names.get(str(result.get("Id")))
+        for moment, value in zip(result.get("Timestamps", ()), result.get("Values", ()), strict=False):
+            if name is not None:
+                found.setdefault(moment, {"Timestamp": moment, **dict.fromkeys(METRICS, 0.0)})[name] += value
+    return [found[moment] for moment in sorted(found)]
+
+
+def _floored(moment: datetime, period: int) -> datetime:
+    return datetime.fromtimestamp(moment.timestamp() // period * period, UTC)
