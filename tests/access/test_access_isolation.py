@@ -40,6 +40,8 @@ EXCEPTIONS = {
     r"FROM tokens WHERE digest = :digest": "a bearer token says which workspace its caller belongs to",
     r"FROM authorizations WHERE digest = :digest": "the secret state of a provider's answer says which workspace it is for",
     r"FROM external_ids WHERE digest = :digest": "an External ID that another workspace uses is what must be found",
+    r"SELECT 1 AS one FROM external_ids LIMIT 1": "is there any External ID at all?",
+    r"SELECT digest FROM external_ids ORDER BY digest|UPDATE external_ids SET digest = :keyed": "an upgrade's: it keys all digests",
     r"UPDATE external_ids SET digest = :digest WHERE digest = :heir": "the heir was found in the same workspace just before",
     r"SELECT DISTINCT master_key_id FROM data_keys": "the operator's: does the master key open all workspaces' keys?",
     r"FROM data_keys WHERE master_key_id <> :id": "the operator's: a new master key wraps the keys of all workspaces",

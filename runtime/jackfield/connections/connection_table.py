@@ -209,7 +209,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
             with self._database.write() as transaction:
                 transaction.change(_INSERT, row)
                 _insert(transaction, sealed)
-                external_ids.claim(transaction, self.workspace, identifier, draft.external_ids())
+                external_ids.claim(self._vault, transaction, self.workspace, identifier, draft.external_ids())
                 also(transaction)
         except UniqueViolation:
             raise taken(name) from None
@@ -236,7 +236,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
                 raise conflict(name)
             transaction.change("DELETE FROM connection_secrets WHERE workspace = :workspace AND connection_id = :id", row)
             _insert(transaction, sealed)
-            external_ids.claim(transaction, self.workspace, found.id, draft.external_ids())
+            external_ids.claim(self._vault, transaction, self.workspace, found.id, draft.external_ids())
             also(transaction)
         return self._shown(name)
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from jackfield.database import Database, Transaction
+from jackfield.database import Database, Transaction, Vault
 from jackfield.errors import Detail, InvalidConnection
 
+MIGRATION = "keyed_external_ids"
+"""Migration after which digests are keyed."""
+_KEYS_OF = "default"
+"""Workspace whose key digests are made with: those of all workspaces must be comparable."""
 _BYTES = 24
 """Entropy of an External ID: 192 random bits."""
 _HEIR = "SELECT digest FROM external_ids WHERE digest > :after AND digest < :before AND workspace = :workspace ORDER BY digest LIMIT 1"
@@ -45,7 +49,9 @@ def refused(fields: Iterable[str]) -> InvalidConnection:
     )
 
 
-def claim(transaction: Transaction, workspace: str, connection_id: str, external_ids: Mapping[str, str]) -> None:
+def claim(
+    vault: Callable[[], Vault], transaction: Transaction, workspace: str, connection_id: str, external_ids: Mapping[str, str]
+) -> None:
     """Record that the connection uses ``external_ids`` (by field name), and no others.
 
     The first connection with an External ID is stored under its digest; further connections of the same workspace append their own id
@@ -55,7 +61,7 @@ def claim(transaction: Transaction, workspace: str, connection_id: str, external
     """
     release(transaction, workspace, connection_id)
     for field, value in external_ids.items():
-        if not _claimed(transaction, workspace, connection_id, digest_of(value)):
+        if not _claimed(transaction, workspace, connection_id, _digest(vault(), value)):
             raise refused([field])
 
 
@@ -95,20 +101,34 @@ def _owned(digests: Iterable[str]) -> list[str]:
     return [digest for digest in digests if ":" not in digest]
 
 
-def digest_of(value: str) -> str:
-    """Return the SHA-256 of an External ID in hexadecimal, by which it is searched for across workspaces."""
-    return hashlib.sha256(b"jackfield external id\0" + value.encode("utf-8", "surrogatepass")).hexdigest()
+def key_all(transaction: Transaction, vault: Vault) -> None:
+    """Replace the digests of an older jackfield, which had no key."""
+    for row in transaction.execute("SELECT digest FROM external_ids ORDER BY digest"):
+        plain, separator, connection_id = row.digest.partition(":")
+        keyed = _keyed(vault, plain) + separator + connection_id
+        transaction.change("UPDATE external_ids SET digest = :keyed WHERE digest = :plain", {"keyed": keyed, "plain": row.digest})
 
 
-def refuse_foreign_ids(database: Database, workspace: str, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+def _digest(vault: Vault, value: str) -> str:
+    """Return the keyed digest of an External ID, by which it is searched for across workspaces."""
+    return _keyed(vault, hashlib.sha256(b"jackfield external id\0" + value.encode("utf-8", "surrogatepass")).hexdigest())
+
+
+def _keyed(vault: Vault, plain: str) -> str:
+    return vault.hmac(_KEYS_OF, b"jackfield external id\0" + plain.encode())
+
+
+def refuse_foreign_ids(
+    database: Database, vault: Callable[[], Vault], workspace: str, schema: Mapping[str, Any], values: Mapping[str, Any]
+) -> None:
     """Refuse ``values``, with resolved references, that contain an External ID of another workspace's stored connection.
 
     :raises InvalidConnection: if they do, since the role could not distinguish this workspace from the other.
     """
     for field in generated_fields(schema):
         value = values.get(field)
-        if not isinstance(value, str):
-            continue
-        row = database.look_up("SELECT workspace FROM external_ids WHERE digest = :digest", {"digest": digest_of(value)})
+        if not isinstance(value, str) or database.look_up("SELECT 1 AS one FROM external_ids LIMIT 1", {}) is None:
+            continue  # a key is made with the first External ID that is stored, and not in order to look for one
+        row = database.look_up("SELECT workspace FROM external_ids WHERE digest = :digest", {"digest": _digest(vault(), value)})
         if row is not None and row.workspace != workspace:
             raise refused([field])

@@ -45,4 +45,4 @@ class Opening:
         if self._storage.enabled:
             from jackfield.connections.external_ids import refuse_foreign_ids
 
-            refuse_foreign_ids(self._storage.database, self._workspace, schema, values)
+            refuse_foreign_ids(self._storage.database, lambda: self._storage.vault, self._workspace, schema, values)

@@ -212,10 +212,16 @@ class Storage(ProcessLocal):
         def seal(transaction: Transaction, names: list[str]) -> None:
             from jackfield.access.token_seals import MIGRATION as ACCESS
             from jackfield.connections.connection_seals import MIGRATION, bind_all
+            from jackfield.connections.external_ids import MIGRATION as KEYED
+            from jackfield.connections.external_ids import key_all
 
             nonlocal sealed
             if ACCESS in names:
                 self._seal_access(transaction, database)
+            if KEYED in names and transaction.find("SELECT 1 AS one FROM external_ids LIMIT 1", {}) is not None:
+                vault = self._vault_on(database)
+                vault.verify()
+                key_all(transaction, vault)
             if MIGRATION in names and transaction.find("SELECT 1 AS one FROM connections LIMIT 1", {}) is not None:
                 vault = self._vault_on(database)
                 vault.verify()
