@@ -77,6 +77,23 @@ def requests() -> Json:
     return closed({"headers": headers, "errors": errors}, [], "What all bound actions share.")
 
 
+def _step() -> Json:
+    return closed(
+        {
+            "method": {"enum": ["GET", "POST", "PUT"]},
+            "path": {**_POINTER, "description": "Path below the server."},
+            "to": {**_KEY, "description": "Instead of 'path': the value that is the URL, on a server that gets no credentials."},
+            "parameters": {"type": "array", "items": _parameter()},
+            "body": _body(),
+            "unless": {**_KEY, "description": "The step is left out if this input is given."},
+            "absent": {"type": "array", "items": {"type": "integer"}, "description": "Statuses that say that there is no value."},
+            "values": {"type": "object", "additionalProperties": _POINTER, "description": "Values for later requests, from the response."},
+        },
+        ["method"],
+        "A request that finds or prepares what a later one needs.",
+    )
+
+
 def _failed() -> Json:
     return closed(
         {"member": _POINTER, "equals": {"type": ["string", "number", "boolean"]}},
@@ -101,6 +118,12 @@ def action() -> Json:
             "idempotencyHeader": {**_TEXT, "description": "Header that takes the invocation's idempotency key."},
             "failed": {**_failed(), "description": "As 'failed' of the manifest's 'errors', for this action."},
             "graphql": {"const": True, "description": "The body is a GraphQL request: queries are reads, and 'errors' are failures."},
+            "file": closed(
+                {"input": _KEY, "length": _KEY, "name": _KEY},
+                ["input", "length", "name"],
+                "An input that is a file, and the values of the steps that are its length in bytes and, if the input is missing, its name.",
+            ),
+            "before": {"type": "array", "items": _step(), "description": "Requests before the action's own, which change nothing."},
             "paging": _paging(),
         },
         ["method", "path", "response"],
@@ -153,11 +176,13 @@ def _body() -> Json:
                 "type": "object",
                 "minProperties": 1,
                 "additionalProperties": _TEXT,
-                "description": "Instead of 'input': the inputs that are members of the body, each with the member's name.",
+                "description": "Instead of 'input': the inputs that are members of the body, each with the member's name; a name that is a "
+                "JSON Pointer (/files/0/id) is that of a member further down.",
             },
             "required": {"type": "boolean", "description": "With 'members': a body is sent even if it has none."},
             "encode": {"enum": ["json", "form", "multipart", "text", "bytes"]},
             "contentType": _TEXT,
+            "base64": {**_TEXTS, "description": "With 'members': those of a JSON body that are files, sent as base64."},
             "files": {**_TEXTS, "description": "Members of a multipart body that are files."},
             "encoding": {"type": "object", "additionalProperties": encoding, "description": "How single members are encoded."},
         },

@@ -9,6 +9,7 @@ from typing import Any
 
 from generated.kinds import kind_of
 from generated.markdown import NOTICE, block, demoted
+from jackfield.surfaces.console.snippets import as_command
 
 Json = Mapping[str, Any]
 
@@ -69,7 +70,20 @@ def _listing(manifest: Json) -> Iterator[str]:
         groups.setdefault(action["group"], []).append(action)
     for name, actions in groups.items():
         yield f"## {name[:1].upper()}{name[1:]}"
-        yield "\n".join(f"- `{row['key']}` ({row['effect']}): {row['title']}" for row in actions)
+        for row in actions:
+            yield from _brief(row)
+    yield from _sources(manifest)
+
+
+def _brief(action: Json) -> Iterator[str]:
+    """Describe an action in a few lines: its inputs by name, and a call."""
+    yield f"### {action['title']}"
+    needed = action["inputs"].get("required", ())
+    others = [name for name, about in action["inputs"]["properties"].items() if name not in needed and about.get("deprecated") is not True]
+    inputs = [f"requires {_listed(needed)}" if needed else "", f"takes {_listed(others)}" if others else ""]
+    yield f"`{action['key']}` ({action['effect']}) " + (" and ".join(filter(None, inputs)) or "takes nothing") + "."
+    for example in action.get("examples", ())[:1]:
+        yield block(as_command(example["invocation"]), "text")
 
 
 def _parts(name: str, actions: list[Json]) -> Iterator[tuple[str, list[Json]]]:
@@ -125,6 +139,10 @@ def _main(manifest: Json, groups: Mapping[str, Iterable[Json]], *, split: bool) 
         yield "## Connections"
         yield f"[Connections for {manifest['title']}]({manifest['key']}-connections.md) has the setup guide and the values of each type."
         yield "\n".join(_linked(manifest, kind) for kind in manifest["connectionTypes"])
+    yield from _sources(manifest)
+
+
+def _sources(manifest: Json) -> Iterator[str]:
     if manifest.get("optionSources"):
         yield "## Option sources"
         yield f"`jackfield options {manifest['key']} KEY` lists the choices."

@@ -72,3 +72,85 @@ def test_an_issue_is_created_in_the_form_of_version_0_1(harness: Harness) -> Non
     harness.invoke("createIssue", {**REPO, "body": {"title": "Found a bug", "body": "It fails."}}).unwrap()
     harness.invoke("createIssue", {**REPO, "title": "Found a bug", "body": "It fails."}).unwrap()
     assert [json.loads(request.body) for request in server.requests] == [{"title": "Found a bug", "body": "It fails."}] * 2
+
+
+FILE = {**REPO, "path": "notes/hello.txt", "message": "Add a note", "branch": "main"}
+
+
+def test_a_file_is_put_as_it_is(harness: Harness) -> None:
+    """Its content is sent as base64, with the SHA of the file that it replaces, which is looked up on the same branch."""
+    server = harness.serve(Answer({"type": "file", "sha": "95b9"}), Answer({"content": {"path": "notes/hello.txt"}}))
+    harness.invoke("putFile", {**FILE, "content": "Hello"}).unwrap()
+    first, second = server.requests
+    assert (first.method, first.path) == ("GET", "/repos/octocat/Hello-World/contents/notes%2Fhello.txt?ref=main")
+    assert json.loads(second.body) == {"message": "Add a note", "branch": "main", "content": "SGVsbG8=", "sha": "95b9"}
+
+
+def test_a_new_file_has_no_sha(harness: Harness) -> None:
+    """GitHub does not know the file, so nothing is replaced; bytes are sent as they are."""
+    server = harness.serve(refused(404), Answer({"content": {}}, 201))
+    harness.invoke("putFile", {**FILE, "content": {"data": "AP8=", "contentType": "image/png"}}).unwrap()
+    assert json.loads(server.requests[1].body) == {"message": "Add a note", "branch": "main", "content": "AP8="}
+
+
+def test_a_given_sha_is_not_looked_up(harness: Harness) -> None:
+    """The caller who names the SHA replaces that version only: one request."""
+    server = harness.serve(Answer({"content": {}}))
+    harness.invoke("putFile", {**FILE, "content": "Hello", "sha": "77"}).unwrap()
+    assert [json.loads(request.body)["sha"] for request in server.requests] == ["77"]
+
+
+def test_base64_in_the_former_form_is_not_encoded_again(harness: Harness) -> None:
+    """Callers of the form that was published first have their content as base64 in 'body'."""
+    server = harness.serve(refused(404), Answer({"content": {}}, 201))
+    inputs = {**REPO, "path": "a", "body": {"message": "Add a note", "content": "SGVsbG8="}}
+    harness.invoke("putFile", inputs).unwrap()
+    assert json.loads(server.requests[1].body)["content"] == "SGVsbG8="
+
+
+def test_a_failed_lookup_puts_nothing(harness: Harness) -> None:
+    """Without an answer about the file, nothing is written; the lookup is repeated, the write is not."""
+    server = harness.serve(RESET, Answer({"sha": "1"}), RESET)
+    assert harness.invoke("putFile", {**FILE, "content": "Hello"}).status == "in_doubt"
+    assert [request.method for request in server.requests] == ["GET", "GET", "PUT"]
+    server = harness.serve(refused(403))
+    assert harness.invoke("putFile", {**FILE, "content": "Hello"}).status == "failed"
+    assert [request.method for request in server.requests] == ["GET"]
+
+
+def test_a_file_is_downloaded_as_it_is(harness: Harness) -> None:
+    """The content comes as a file, not as base64 within JSON."""
+    server = harness.serve(Answer(content=b"Hello", headers={"Content-Type": "text/plain"}))
+    output = harness.invoke("downloadFile", {**REPO, "path": "a.txt", "ref": "main"}).unwrap()
+    assert output == {"file": {"data": "SGVsbG8=", "contentType": "text/plain"}}
+    assert server.requests[0].headers["Accept"].startswith("application/vnd.github.raw")
+
+
+@pytest.mark.parametrize(("query", "effect"), [("{ viewer { login } }", "read"), ("mutation { close { id } }", "write")])
+def test_graphql(harness: Harness, query: str, effect: str) -> None:
+    """Errors are failures with their message; a query is repeated, and a mutation is not."""
+    errors = Answer({"data": None, "errors": [{"type": "NOT_FOUND", "message": "Could not resolve"}]})
+    server = harness.serve(errors)
+    result = harness.invoke("graphql", {"query": query})
+    assert result.error is not None
+    assert (result.error.code, "Could not resolve" in result.error.message) == ("rejected", True)
+    assert server.requests[0].path == "/graphql"
+    server = harness.serve(RESET, Answer({"data": {"viewer": {"login": "ada"}}}))
+    assert (harness.invoke("graphql", {"query": query}).status, len(server.requests)) == {
+        "read": ("succeeded", 2),
+        "write": ("in_doubt", 1),
+    }[effect]
+
+
+def test_repositories_labels_and_branches_are_choices(harness: Harness) -> None:
+    """Forms list the repositories of the chosen owner, and the labels of the chosen repository."""
+    rows = [{"name": "a", "full_name": "ada/a", "owner": {"login": "ada"}}, {"name": "b", "full_name": "eve/b", "owner": {"login": "eve"}}]
+    harness.serve(Answer(rows))
+    assert [row["value"] for row in harness.options("owners")] == ["ada", "eve"]
+    assert harness.options("repositories", owner="eve") == [{"value": "b", "label": "eve/b"}]
+    assert len(harness.options("repositories")) == 2
+    server = harness.serve(Answer([{"name": "bug", "description": "It is broken"}]))
+    assert harness.options("labels", owner="ada", repo="a") == [{"value": "bug", "label": "bug · It is broken"}]
+    assert server.requests[0].path.startswith("/repos/ada/a/labels?")
+    harness.serve(Answer([{"number": 3, "title": "v1"}]))
+    assert harness.options("milestones", owner="ada", repo="a") == [{"value": "3", "label": "v1"}]

@@ -14,6 +14,7 @@ from jackfield.connector import (
     Guard,
     JackfieldError,
     OpenContext,
+    Rejected,
     Sent,
     Target,
     TimedOut,
@@ -146,6 +147,24 @@ class HttpClient(SecretHolder):
     def server(self) -> Url | None:
         """The connection's server."""
         return self._settings.server
+
+    def elsewhere(self, url: Url) -> HttpClient:
+        """Return a client for a server that the provider named, such as its storage for uploads.
+
+        It has neither credentials nor the connection's header fields. It reaches public addresses only, or this machine if the connection
+        does.
+
+        :raises Rejected: if the provider named http where its own server has https.
+        :raises NotAllowed: if the connection has a client certificate, which other servers must not see.
+        """
+        settings, own = self._settings, self._settings.server
+        if settings.has_certificate:
+            raise not_allowed(url.host)
+        if own is not None and own.scheme == "https" and url.scheme == "http":
+            raise Rejected("the provider named a server without TLS, to which it would be sent in clear text", sent=Sent.REFUSED)
+        guard = _abroad(settings.guard or self._context.guard, own)
+        server = replace(url, path="/", query="")
+        return HttpClient(self._context, replace(settings, server=server, headers={}, guard=guard, guard_path=""))
 
     def unsigned(self, url: Url) -> Url:
         """Return a URL without the credentials that a request to it adds to the query."""

@@ -91,7 +91,8 @@ class HttpErrors:
     """Error map of an HTTP API. Immutable; a connector extends it: ``HTTP_ERRORS.extended({"card_declined": Row(Rejected)})``.
 
     - ``rows``: by status, by the provider's code, or by both.
-    - ``code``, ``message``: JSON Pointers to them in an error's body; by default the usual members are searched.
+    - ``code``, ``message``: JSON Pointers to them in an error's body; by default, or if there is no message, the usual members
+      are searched.
     - ``request_id``: names of the header fields with the provider's request ID.
     - ``failed``: for an API that reports failures with status 200; takes the body as JSON and returns True if it is one. Nothing was
       carried out then, unless the row of its code says otherwise.
@@ -138,7 +139,7 @@ class HttpErrors:
         """Return the provider's code and message."""
         body = refusal.body
         code = find(body, self.code) if self.code is not None else _usual(body, _CODES)
-        message = find(body, self.message) if self.message is not None else _usual(body, _WORDS)
+        message = (find(body, self.message) if self.message is not None else None) or _usual(body, _WORDS)
         return _text(code), _text(message)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jackfield_openapi.composition import Composition
-from jackfield_openapi.contents import Contents, RequestBody, Response
+from jackfield_openapi.contents import FILE, Contents, RequestBody, Response
 from jackfield_openapi.curation import own_examples
 from jackfield_openapi.effects import effect_of, seems_to_read
 from jackfield_openapi.examples import Shown
@@ -163,7 +163,7 @@ class Actions:
         header = operation.extension.get("idempotencyHeader") or parameters.idempotency_header
         if isinstance(header, str) and re.fullmatch(r"[A-Za-z0-9-]{1,100}", header):
             binding["idempotencyHeader"] = header
-        for name in ("failed", "graphql"):
+        for name in ("failed", "graphql", "file", "before"):
             if operation.extension.get(name):
                 binding[name] = operation.extension[name]
         if paging is not None:
@@ -180,8 +180,12 @@ class Actions:
             members[key] = name
             if key != camel(words(name)):
                 self._report.assumed("input renamed", operation.at, f"the body's member '{name[:80]}' is the input '{key}'")
-            parameters.properties[key] = _titled(name, key, schema) if isinstance(schema, dict) else schema
+            drawn_as = {**FILE, "description": schema.get("description", "")} if name in operation.extension.get("files", ()) else schema
+            parameters.properties[key] = _titled(name, key, drawn_as) if isinstance(drawn_as, dict) else drawn_as
+        if encoded := [name for name, way in operation.extension.get("files", {}).items() if way == "base64"]:
+            body.row["base64"] = encoded
         needed = [key for key, name in members.items() if name in body.schema.get("required", ())]
+        body.row["members"] = {key: name for key, name in {**members, **operation.extension.get("place", {})}.items() if name is not None}
         if body.required:
             body.row["required"] = True
             parameters.required += needed

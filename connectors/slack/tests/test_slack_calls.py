@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
-from jackfield.testing import RESET, Answer, Harness
+from jackfield.testing import RESET, Answer, Harness, Provider, Request
 
 CHANNEL = "C012AB3CD"
 
@@ -83,3 +85,83 @@ def test_a_reply_is_sent_in_any_of_its_forms(harness: Harness, reply: dict[str, 
     server = harness.serve(Answer({"ok": True}))
     harness.invoke("postMessage", reply).unwrap()
     assert json.loads(server.requests[0].body) == {**HELLO, "thread_ts": "1.2"}
+
+
+STORED = Answer(content=b"OK - 3", headers={"Content-Type": "text/plain"})
+
+
+class Storage:
+    """A fake of Slack's upload: it gives an address on another server, takes the content there, and shares the file at the end."""
+
+    def __init__(self, harness: Harness, end: Any = None, *stored: Any) -> None:
+        self.end = end or Answer({"ok": True, "files": [{"id": "F1", "title": "Report"}]})
+        self.storage = Provider(stored or [STORED])
+        self.api = harness.serve(self._answered)
+
+    def _answered(self, _number: int, request: Request) -> Any:
+        if request.path == "/files.getUploadURLExternal":
+            return Answer({"ok": True, "upload_url": f"{self.storage.url}/upload/v1/abc?t=1", "file_id": "F1"})
+        return self.end
+
+
+PDF = {"data": "UERG", "contentType": "application/pdf"}
+UPLOAD = {"file": PDF, "filename": "r.pdf", "title": "Report", "channel": CHANNEL, "threadTs": "1.20"}
+
+
+def test_a_file_is_uploaded_in_three_steps(harness: Harness) -> None:
+    """One action asks for the address, sends the content there without credentials, and shares the file."""
+    fake = Storage(harness)
+    with fake.storage:
+        result = harness.invoke("uploadFile", {**UPLOAD, "initialComment": "Here"})
+    assert result.unwrap()["files"] == [{"id": "F1", "title": "Report"}]
+    first, last = fake.api.requests
+    assert dict(parse_qsl(first.body.decode())) == {"filename": "r.pdf", "length": "3"}
+    sent = fake.storage.requests[0]
+    assert (sent.method, sent.path, sent.body) == ("POST", "/upload/v1/abc?t=1", b"PDF")
+    assert "authorization" not in {name.lower() for name in sent.headers}
+    assert json.loads(last.body) == {
+        "files": [{"id": "F1", "title": "Report"}],
+        "channel_id": CHANNEL,
+        "initial_comment": "Here",
+        "thread_ts": "1.20",
+    }
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "completed"),
+    [
+        (RESET, "in_doubt", 1),
+        (Answer({"ok": False, "error": "channel_not_found"}), "failed", 1),
+        (Answer({"ok": False, "error": "fatal_error"}), "in_doubt", 1),
+    ],
+)
+def test_only_the_last_step_of_an_upload_can_be_in_doubt(harness: Harness, end: Any, status: str, completed: int) -> None:
+    """Before the last step nothing can be seen, so a failure there is repeated; the last one is sent once."""
+    fake = Storage(harness, end)
+    with fake.storage:
+        result = harness.invoke("uploadFile", UPLOAD)
+    assert result.status == status
+    assert sum(request.path == "/files.completeUploadExternal" for request in fake.api.requests) == completed
+
+
+def test_an_upload_whose_storage_fails_is_begun_again(harness: Harness) -> None:
+    """The storage breaks once: the upload is repeated from its beginning, and the file is shared once."""
+    fake = Storage(harness, None, RESET, STORED)
+    with fake.storage:
+        assert harness.invoke("uploadFile", UPLOAD).status == "succeeded"
+    assert [request.path for request in fake.api.requests].count("/files.completeUploadExternal") == 1
+    assert fake.storage.requests[-1].body == b"PDF"
+
+
+def test_channels_and_users_are_choices(harness: Harness) -> None:
+    """Forms list channels and users by their names."""
+    harness.serve(
+        Answer({"ok": True, "channels": [{"id": "C1", "name": "general"}], "response_metadata": {"next_cursor": "x"}}),
+        Answer({"ok": True, "channels": [{"id": "C2", "name": "random"}]}),
+    )
+    fields = {action["key"]: action["inputs"]["properties"] for action in harness.manifest.raw["actions"]}
+    assert fields["postMessage"]["channel"]["x-jackfield"]["options"] == "channels"
+    assert fields["getUser"]["user"]["x-jackfield"]["options"] == "users"
+    assert harness.options("channels") == [{"value": "C1", "label": "general"}, {"value": "C2", "label": "random"}]
+    harness.serve(Answer({"ok": True, "members": [{"id": "U1", "name": "ada", "real_name": "Ada Lovelace"}]}))
+    assert harness.options("users") == [{"value": "U1", "label": "Ada Lovelace · ada"}]

@@ -79,3 +79,12 @@ def test_the_form_of_version_0_1_is_sent_as_before(harness: Harness) -> None:
     harness.invoke("createPaymentIntent", old).unwrap()
     first, second = (sorted(parse_qsl(request.body.decode("ascii"))) for request in server.requests)
     assert first == second
+
+
+def test_customers_and_prices_are_choices(harness: Harness) -> None:
+    """Forms list customers by their names, and the prices of the chosen product."""
+    harness.serve(Answer({"data": [{"id": "cus_1", "name": "Ada", "email": "ada@example.com"}, {"id": "cus_2"}], "has_more": False}))
+    assert harness.options("customers") == [{"value": "cus_1", "label": "Ada · ada@example.com"}, {"value": "cus_2", "label": "cus_2"}]
+    server = harness.serve(Answer({"data": [{"id": "price_1", "unit_amount": 500, "currency": "usd"}], "has_more": False}))
+    assert harness.options("prices", product="prod_1") == [{"value": "price_1", "label": "500 · usd"}]
+    assert "product=prod_1" in server.requests[0].path

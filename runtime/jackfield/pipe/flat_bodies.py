@@ -2,7 +2,7 @@
 
 Manifests of version 1 had the whole body as one input, ``body``, with the provider's names. Callers, queued invocations and schedules that
 were made for them keep working: an object in ``body`` is put into the inputs that its members are, and so is an input that has the
-provider's name (``thread_ts``) instead of its own (``threadTs``).
+provider's name (``thread_ts``) instead of its own (``threadTs``). What is a file now was base64 in a body.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def unfolded(action: ActionManifest, inputs: Mapping[str, Any]) -> Mapping[str, 
     if faults:
         count = "1 input is" if len(faults) == 1 else f"{len(faults)} inputs are"
         raise InvalidInput(f"{count} not valid", details=faults, hint="Give the members of 'body' as inputs of their own.")
-    return {**others, **{members[name]: value for name, value in body.items()}}
+    encoded = action.content.row["http"]["body"].get("base64", ())
+    return {**others, **{members[name]: {"data": value} if name in encoded else value for name, value in body.items()}}
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from jackfield_http.bindings.error_rows import errors_of, failing
 from jackfield_http.bindings.options import Listing, choices_of
 from jackfield_http.bindings.requests import Files, Request, request_of
 from jackfield_http.bindings.responses import BoundOutput, body_of, is_address, next_page
+from jackfield_http.bindings.steps import prepared
 from jackfield_http.client import HttpClient
 from jackfield_http.downloads import received
 from jackfield_http.errors import HTTP_ERRORS
@@ -144,9 +145,11 @@ class BoundCall:
             raise InvalidInput("'nextPage' is not an address", hint="Pass the value of 'nextPage' from the output of the page before it.")
         values = {name: value for name, value in given.items() if not (follows and name == self._token)}
         with ExitStack() as opened:
-            request = request_of(binding, values, Files(inputs.sources, opened))
+            files = Files(inputs.sources, opened)
             if client.server is None:
                 raise Unavailable("the connection names no server", repeatable=False)
+            values = prepared(binding, self._key, values, files, client) if "before" in binding else values
+            request = request_of(binding, values, files)
             url = _followed(client, str(address)) if follows else client.server.under(request.path, request.query)
             if binding["response"]["read"] == "bytes":
                 return self._received(client, request, url, opened)

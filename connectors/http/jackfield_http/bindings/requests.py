@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from itertools import pairwise
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -13,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from jackfield.connector import Detail, File, InvalidInput, Sent, StreamedFile, current_call, pointer
 from jackfield.dataclass import dataclass, field
 from jackfield_http.bindings.styles import encoded, header_value, path_value, query_pairs, text, unreserved
-from jackfield_http.bodies import Content, Part
+from jackfield_http.bodies import Content, Part, content_body
 from jackfield_http.urls import climbs
 
 _TEMPLATE = re.compile(r"\{([^{}/]+)\}")
@@ -87,11 +89,34 @@ def request_of(binding: Json, inputs: Json, files: Files | None = None) -> Reque
 def _options(row: Json, inputs: Json, stored: Files) -> dict[str, Any]:
     """Return the body of a request: an input, or an object of several; none if they are all left out."""
     if "members" in row:
-        value = {name: inputs[key] for key, name in row["members"].items() if key in inputs}
+        value: dict[str, Any] = {}
+        for key, name in row["members"].items():
+            if key in inputs:
+                _put(value, name, _in_base64(stored, inputs[key], key) if name in row.get("base64", ()) else inputs[key])
         keys = {name: key for key, name in row["members"].items()}
         return _body(row, value, stored, lambda name: (keys[name],)) if value or row.get("required") else {}
     owner = row["input"]
     return _body(row, inputs[owner], stored, lambda name: (owner, name)) if owner in inputs else {}
+
+
+def _put(body: dict[str, Any], name: str, value: Any) -> None:
+    """Set a member of a body; a name that is a JSON Pointer is that of a member further down, whose lists have one item."""
+    if not name.startswith("/"):
+        body[name] = value
+        return
+    owner: Any = body
+    steps = name.split("/")[1:]
+    for step, below in pairwise(steps):
+        empty: Any = [{}] if below == "0" else {}
+        owner = owner[0] if step == "0" else owner.setdefault(step, empty)
+    owner[steps[-1]] = value
+
+
+def _in_base64(stored: Files, value: Any, key: str) -> str:
+    """Return the content of a file as a member of a JSON body."""
+    content, _, _ = stored.read(value, key)
+    read = b"".join(content_body(content).chunks())
+    return b64encode(read).decode("ascii")
 
 
 @dataclass(slots=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Self
 
 from jackfield.catalog import Catalog
 from jackfield.catalog.discovery import EntryPoint
-from jackfield.errors import InvalidInvocation
+from jackfield.errors import InvalidInvocation, UnknownConnection
 from jackfield.manifest import Manifest
 from jackfield.redaction.marks import confidential_values, secret_values
 from jackfield.redaction.redactor import Redactor
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from jackfield.invocation import Result
     from jackfield.journal import Journal
     from jackfield.journal.entry import Entry
+
+
+_OPTIONS = "options"
+"""Name of the stored connection over which option sources query the provider."""
 
 
 def project_of(file: str) -> Project:
@@ -209,6 +213,16 @@ class Harness:
             self._player = None  # reported here
             raise RecordingMismatch(fault)
         return result
+
+    def options(self, source: str, **inputs: Any) -> list[dict[str, str]]:
+        """List the choices of an option source, over the scripted provider if there is one; ``inputs`` are those that a form has so far."""
+        used = self.connection
+        if used is not None:
+            with suppress(UnknownConnection):
+                self.jackfield.connections.remove(_OPTIONS)
+            self.jackfield.connections.add(_OPTIONS, used["type"], used["values"], test=False)
+        name = None if used is None else _OPTIONS
+        return self.jackfield.options(self.project.key, source, connection=name, inputs=inputs)
 
     @property
     def connection(self) -> Mapping[str, Any] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -104,6 +104,15 @@ def at(body: Any, pointer: str) -> Any:
         return None
 
 
+def _steps(subject: Subject, example: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Iterable[str]]]:
+    """Yield method and path of each step before the request of a bound action, with the places of what later requests need."""
+    key = example.get("invocation", {}).get("action")
+    bindings = (row.get("http", {}) for row in subject.manifest.raw["actions"] if row["key"] == key)
+    for step in (step for binding in bindings for step in binding.get("before", ())):
+        if "path" in step:
+            yield (step["method"], step["path"]), step.get("values", {}).values()
+
+
 def _script(subject: Subject, example: Mapping[str, Any], known: Mapping[str, Any]) -> Script:
     recorded = exchanges_of(subject, example)
     played: Counter[tuple[str, str]] = Counter()
@@ -111,13 +120,18 @@ def _script(subject: Subject, example: Mapping[str, Any], known: Mapping[str, An
     for pointer, value in known.items():
         body = placed(body, pointer, value)
 
+    steps = dict(_steps(subject, example))
+
     def play(_number: int, request: Request) -> Answer:
         asked = (request.method, request.path.partition("?")[0])
         if asked in subject.answers:
             return Answer(subject.answers[asked], headers=subject.headers)
         fitting = [row for row in recorded if (row["request"]["method"], row["request"]["path"].partition("?")[0]) == asked]
         if not fitting:
-            return Answer(body, headers=subject.headers)
+            made = body
+            for pointer in steps.get(asked, ()):
+                made = placed(made, pointer, f"http://{request.headers.get('Host', '')}/step")
+            return Answer(made, headers=subject.headers)
         played[asked] += 1
         answer = answer_of(fitting[min(played[asked], len(fitting)) - 1], f"http://{request.headers.get('Host', '')}")
         return replace(answer, headers={**answer.headers, **subject.headers})
