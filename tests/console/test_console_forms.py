@@ -67,6 +67,8 @@ _POINT = {"type": "object", "properties": {"x": {"type": "integer"}}}
         ({"type": "object", "additionalProperties": {"type": "integer"}}, "pairs"),
         ({"type": "object", "additionalProperties": _POINT}, "entries"),
         ({"anyOf": [_POINT, {"type": "integer"}]}, "union"),
+        ({"anyOf": [FILE, {"type": ["object", "array"]}]}, "union"),
+        ({"anyOf": [{"type": "string"}, {"type": ["object", "array"]}]}, "mixed"),
         ({"oneOf": [_POINT, {"type": "object", "properties": {"y": {}}}, {"type": "null"}]}, "union"),
         ({"oneOf": [_POINT, {"type": "null"}]}, "object"),
         ({"anyOf": [_POINT, {"type": "string", "enum": [""]}]}, "object"),
@@ -196,5 +198,5 @@ def test_no_schema_is_too_much(properties: dict[str, Any]) -> None:
     """Any schema at all makes a form, whose controls the page knows."""
     form = form_schema({"type": "object", "properties": properties})
     known = {"text", "textarea", "password", "integer", "number", "json", "choice", "boolean", "list", "pairs", "files", "file", "object"}
-    assert {item["options"]["kind"] for item in form["properties"].values()} <= known | {"items", "entries", "union", "choices"}
+    assert {item["options"]["kind"] for item in form["properties"].values()} <= known | {"items", "entries", "union", "choices", "mixed"}
     assert form["properties"].keys() == properties.keys()

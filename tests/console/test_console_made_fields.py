@@ -35,6 +35,7 @@ SCHEMA: dict[str, Any] = {
         "either": {"anyOf": [_POINT, {"type": "integer"}, {"type": "array", "items": _POINT}]},
         "colours": {"type": "array", "items": {"enum": ["red", "green", 3]}},
         "labels": {"type": "array", "items": {"anyOf": [{"type": "string"}, _POINT]}},
+        "payload": {"anyOf": [{"type": "string"}, {"type": ["object", "array"]}]},
         "sizes": {"type": "object", "additionalProperties": {"type": "integer"}},
     },
 }
@@ -80,6 +81,8 @@ def form(browser: Browser, console: Console) -> Iterator[Form]:
         {"either": [{"x": 7}, {"label": "z"}]},
         {"either": {"unknown": True}},
         {"colours": ["red", 3]},
+        {"payload": {"a": [1]}},
+        {"payload": "5"},
         {"labels": ["bug", "5", {"x": 1}]},
         {},
     ],

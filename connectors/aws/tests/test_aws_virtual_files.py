@@ -68,5 +68,5 @@ def test_bodies_are_declared_as_streams(service: str, name: str, member: str) ->
     """The schema says where a stored file is streamed; small bytes within a request stay values."""
     properties: dict[str, Any] = describe(service, name, texts=False).inputs["properties"]
     assert properties[member]["x-jackfield"] == {"file": "stream"}
-    item = describe("dynamodb", "PutItem", texts=False).inputs["$defs"]["AttributeValue"]["properties"]["B"]
+    item = describe("dynamodb", "PutItem", texts=False).inputs["$defs"]["AttributeValue"]["then"]["properties"]["B"]
     assert "x-jackfield" not in item

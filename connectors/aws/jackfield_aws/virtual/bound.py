@@ -22,6 +22,7 @@ from jackfield_aws.virtual.inputs import InputModel
 from jackfield_aws.virtual.names import PREFIX, action_key, title_of
 from jackfield_aws.virtual.operations import GLOBAL, OWN, callable_of, pace_by
 from jackfield_aws.virtual.permissions import prefix_of
+from jackfield_aws.virtual.plain_values import JSON_INPUTS
 from jackfield_aws.virtual.recent import Recent
 
 Json = Mapping[str, Any]
@@ -123,7 +124,7 @@ def _action(service: str, row: Json) -> Action:
         description=row["description"],
         effect=row.get("effect", "write"),
         function=function,
-        inputs=cast("type[Inputs]", InputModel(OWN - taken, shape)),
+        inputs=cast("type[Inputs]", InputModel(OWN - taken, shape, JSON_INPUTS.get((service, name)))),
         output=cast("type[Output]", JsonOutput),
         takes_client=True,
         is_async=False,

@@ -16,6 +16,7 @@ from jackfield.dataclass import dataclass
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.json_answers import cleaned
 from jackfield_aws.virtual.inputs import Given
+from jackfield_aws.virtual.plain_values import add_json
 from jackfield_aws.virtual.waits import WAIT_UNTIL, Waiter
 
 REGION = "awsRegion"
@@ -96,6 +97,8 @@ class Operation:
     """True if the answer may hold bytes that do not pass the parser's hooks."""
     sends_body: bool = False
     """True if the request may have a body of any length."""
+    json: tuple[str, ...] = ()
+    """Output members that are JSON as text or bytes."""
 
     def __call__(self, given: Given, aws: AwsClients) -> JsonOutput:
         """Call the operation once.
@@ -119,6 +122,8 @@ class Operation:
             answer[self.stream] = body
         if self.events is not None and self.events in answer:
             answer[self.events] = _events(answer[self.events])
+        if self.json:
+            add_json(answer, self.json)
         return JsonOutput(cleaned(answer) if self.has_bytes else answer)
 
     def _asked(self, method: Callable[..., dict[str, Any]], parameters: Mapping[str, Any], waiter: Waiter | None) -> dict[str, Any] | None:

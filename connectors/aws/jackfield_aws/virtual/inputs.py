@@ -7,6 +7,7 @@ from typing import Any
 
 from jackfield.connector import Detail, StreamedFile, pointer
 from jackfield.connector.models import read_file
+from jackfield_aws.virtual.plain_values import as_text, attribute_reader, is_attribute
 
 Reader = Callable[[Any, tuple[Any, ...]], Any]
 """Converts a value; its second argument is the path to it. It returns the value itself if there is nothing to convert."""
@@ -38,7 +39,10 @@ class Readers:
         if shape.name in self._made:
             return self._made[shape.name]
         self._made[shape.name] = self._later(shape.name)  # for shapes that contain themselves
-        made = self._made[shape.name] = self._compound(kind, shape)
+        made = self._compound(kind, shape)
+        if made is not None and kind == "structure" and is_attribute(shape):
+            made = attribute_reader(made)
+        self._made[shape.name] = made
         return made
 
     def _later(self, name: str) -> Reader:
@@ -126,8 +130,8 @@ class Given:
 class InputModel:
     """Model of an operation's inputs, as the runtime uses one; the schema has judged them."""
 
-    def __init__(self, own: frozenset[str], shape: Any) -> None:
-        self._own, self._shape = own, shape
+    def __init__(self, own: frozenset[str], shape: Any, json: str | None = None) -> None:
+        self._own, self._shape, self._json = own, shape, json
         self._reader = Readers().of(shape) if shape is not None else None
         self._body = shape.serialization.get("payload") if shape is not None else None
 
@@ -139,4 +143,6 @@ class InputModel:
             source = sources.get(body["file"]) if isinstance(body, Mapping) and body.keys() == {"file"} else None
             if source is not None:
                 values = {**values, str(self._body): StreamedFile(source)}
+        if self._json is not None and self._json in values:
+            values = {**values, self._json: as_text(values[self._json])}
         return Given(values, self._own, self._reader, self._shape)

@@ -20,6 +20,7 @@ from jackfield_aws.virtual.effects import effect_of
 from jackfield_aws.virtual.names import PREFIX, title_of
 from jackfield_aws.virtual.pages import FETCH_ALL, pages_of
 from jackfield_aws.virtual.permissions import permissions_of
+from jackfield_aws.virtual.plain_values import JSON_INPUTS, JSON_OUTPUTS
 from jackfield_aws.virtual.recent import Recent
 from jackfield_aws.virtual.schemas import Converter, Json, is_body
 from jackfield_aws.virtual.texts import markdown
@@ -93,7 +94,8 @@ def describe(service: str, name: str, *, texts: bool = True) -> Described:
     """
     operation = _model(service, name)
     paging, tokens = pages_of(service, operation), tuple(operation.idempotent_members)
-    converter = Converter(texts=texts, service=service, path=operation.http.get("requestUri", ""))
+    taken = [found for found in (JSON_INPUTS.get((service, name)),) if found is not None]
+    converter = Converter(texts=texts, service=service, path=operation.http.get("requestUri", ""), json=taken)
     inputs = converter.whole(operation.input_shape, _own_inputs(service, operation, paging), frozenset(tokens))
     _offer_choices(service, inputs["properties"])
     for page, _ in paging.tokens if paging is not None else ():
@@ -107,7 +109,7 @@ def describe(service: str, name: str, *, texts: bool = True) -> Described:
         description=markdown(operation.documentation) if texts else "",
         effect=effect_of(service, operation),
         inputs=inputs,
-        output=Converter(output=True, texts=texts).whole(operation.output_shape),
+        output=Converter(output=True, texts=texts, json=JSON_OUTPUTS.get((service, name), ())).whole(operation.output_shape),
         pagination=paging,
         permissions=permissions_of(service, operation),
         tokens=tokens,
@@ -152,6 +154,7 @@ def callable_of(service: str, name: str) -> tuple[Operation, Any]:
         stream=payload if is_blob and operation.has_streaming_output else None,
         events=next((key for key, shape in output.members.items() if shape.name == events.name), None) if events is not None else None,
         sends_body=_sends_body(operation.input_shape),
+        json=JSON_OUTPUTS.get((service, name), ()),
         has_bytes=is_blob or events is not None or "cbor" in str(operation.service_model.resolved_protocol),
     )
     return made, operation.input_shape

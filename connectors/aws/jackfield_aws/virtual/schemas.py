@@ -8,9 +8,10 @@ docs/decisions/0027-virtual-aws-connectors.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from jackfield_aws.virtual.plain_values import attribute_schema, beside, is_attribute, json_schema, or_json
 from jackfield_aws.virtual.texts import markdown
 
 Json = dict[str, Any]
@@ -107,8 +108,10 @@ class Converter:
     the one to delete the bucket. They are no dot segments either, apart from the keys of S3.
     """
 
-    def __init__(self, *, output: bool = False, texts: bool = True, service: str = "", path: str = "") -> None:
+    def __init__(self, *, output: bool = False, texts: bool = True, service: str = "", path: str = "", json: Collection[str] = ()) -> None:
         self._output = output
+        self._json = json
+        """Members of the input or output that are JSON as text or bytes."""
         self._texts = texts
         self._free_labels = frozenset(("Key",)) if service == "s3" else frozenset[str]()
         """Labels in which AWS allows dot segments."""
@@ -133,6 +136,10 @@ class Converter:
         properties, required = dict(members or {}), [name for name, item in (members or {}).items() if item.pop("required", False)]
         if shape is not None:
             properties |= {name: self._top(shape, name, member) for name, member in shape.members.items()}
+            if self._output:
+                properties |= {beside(name): json_schema(name, properties[name]) for name in self._json}
+            else:
+                properties |= {name: or_json(properties[name]) for name in self._json}
             required += [name for name in shape.required_members if name not in optional]
         schema: Json = {"$schema": DRAFT, "type": "object", "properties": properties}
         if not self._output:
@@ -182,7 +189,11 @@ class Converter:
     def _structure(self, shape: Any) -> Json:
         if self._output and getattr(shape, "is_eventstream", shape.metadata.get("eventstream")):
             return {"type": "array", "items": self._defined(shape, shape.name, self._closed)}
-        return self._defined(shape, shape.name, self._closed)
+        convert = self._attribute if not self._output and is_attribute(shape) else self._closed
+        return self._defined(shape, shape.name, convert)
+
+    def _attribute(self, shape: Any) -> Json:
+        return attribute_schema(self._closed(shape), {"$ref": f"#/$defs/{shape.name}"})
 
     def _closed(self, shape: Any) -> Json:
         properties = {name: self._member(name, member) for name, member in shape.members.items()}

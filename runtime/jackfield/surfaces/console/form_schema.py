@@ -19,12 +19,14 @@ _MOST = 1_000
 _MOST_BRANCHES = 6
 """Levels of branches within branches that are looked at."""
 _RANKS = (
-    "files", "file", "pairs", "list", "choices", "items", "entries", "choice", "text", "textarea", "password", "boolean", "integer", "number",
+    "files", "file", "pairs", "list", "choices", "items", "entries", "choice", "text", "textarea", "password", "mixed", "boolean", "integer", "number",
     "object", "json",
 )  # fmt: skip
 """Kinds of controls by precedence: when a schema allows several scalars, lists or files, the first one is used."""
 _MADE = frozenset({"object", "items", "entries", "union"})
 """Kinds of controls that are made of others."""
+_MADE_OR_FILE = _MADE | {"file"}
+_TEXTS = frozenset({"text", "textarea", "password"})
 _TYPED = frozenset({"type", "$ref", "anyOf", "oneOf", "enum", "const"})
 _SCALARS = {"string": "text", "integer": "integer", "number": "number"}
 
@@ -161,9 +163,11 @@ def _kind(given: Schema, root: Schema, depth: int, within: int = 0) -> tuple[str
     variants = _variants(node, root)
     if variants:
         found = [_kind(branch, root, depth, within + 1) for branch in variants]
-        made = [kind for kind, _ in found if kind in _MADE]
-        if made and len(variants) > 1:
+        kinds = [kind for kind, _ in found]
+        if len(variants) > 1 and not _MADE_OR_FILE.isdisjoint(kinds):
             return ("union" if depth < _DEEPEST else "json"), node
+        if "json" in kinds and not _TEXTS.isdisjoint(kinds):
+            return "mixed", node
         return min(found, key=lambda pair: _RANKS.index(pair[0]))
     return _plain_kind(node, root, depth), node
 

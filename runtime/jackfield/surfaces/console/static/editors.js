@@ -84,7 +84,7 @@
     buildControl() {
       const kind = this.hints.kind;
       const attributes = { ...this.common(), placeholder: this.hints.placeholder, autocomplete: "off", spellcheck: "false" };
-      if (kind === "textarea" || kind === "json") {
+      if (kind === "textarea" || kind === "json" || kind === "mixed") {
         this.input = make("textarea", { ...attributes, rows: kind === "json" ? 4 : 5, spellcheck: kind === "json" ? "false" : "true" });
         if (kind === "json") this.input.classList.add("mono");
       } else {
@@ -110,7 +110,7 @@
       if (trimmed === "") return undefined;
       if (kind === "integer" && /^-?\d{1,15}$/.test(trimmed)) return Number(trimmed);
       if (kind === "number" && /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(trimmed)) return Number(trimmed);
-      if (kind === "json" || (kind === "mixed" && trimmed.startsWith("{"))) {
+      if (kind === "json" || (kind === "mixed" && /^[{[]/.test(trimmed))) {
         try { return JSON.parse(trimmed); } catch { return text; }
       }
       return text;
@@ -439,7 +439,8 @@
   /** A value of one of several forms, or JSON. */
   class UnionField extends MadeField {
     buildControl() {
-      const forms = [...this.hints.forms, { title: "JSON", options: { kind: "json" } }];
+      const forms = [...this.hints.forms];
+      if (!forms.some(({ options }) => options.kind === "json")) forms.push({ title: "JSON", options: { kind: "json" } });
       this.forms = forms.map((form) => ({ ...form, options: { ...form.options, suffix: `${this.hints.suffix ?? ""}-value` } })); // they share its path
       const options = this.forms.map((form, place) => make("option", { value: String(place) }, form.title));
       this.input = make("select", { ...this.common(`${this.id}-form`), "aria-label": `${this.schema.title}: form` }, make("option", { value: "" }, "Not set"), ...options);
@@ -477,7 +478,8 @@
         case "integer": return Number.isInteger(value);
         case "number": return typeof value === "number";
         case "choice": return options.choices.includes(value);
-        case "json": return true;
+        case "file": return typeof value === "object" && ("data" in value || "file" in value);
+        case "json": case "mixed": return true;
         default: return typeof value === "string";
       }
     }
@@ -563,7 +565,7 @@
   }
 
   const editors = {
-    items: ItemsField, entries: ItemsField, union: UnionField, choices: ChoicesField, object: ObjectField, text: TextField, textarea: TextField, password: TextField, integer: TextField, number: TextField, json: TextField, fixed: FixedField,
+    items: ItemsField, entries: ItemsField, union: UnionField, choices: ChoicesField, object: ObjectField, text: TextField, textarea: TextField, mixed: TextField, password: TextField, integer: TextField, number: TextField, json: TextField, fixed: FixedField,
     choice: ChoiceField, boolean: BooleanField, "yes-no": YesNoField, list: ListField, pairs: PairsField, files: FilesField, file: FilesField,
   };
   for (const [kind, editor] of Object.entries(editors)) JSONEditor.defaults.editors[`console-${kind}`] = editor;

@@ -1,0 +1,124 @@
+"""Plain JSON where a service takes JSON as text or bytes, or values under the names of their types.
+
+- Lambda's payload and Step Functions' input are JSON: a value other than text and files is sent as its text, and the output has the JSON of
+  the answer beside its text or bytes, as a member whose name ends in ``Json``.
+- Attributes of DynamoDB are ``{"S": "ada"}``. A map whose only member has the name of a type is such a value, everything else is plain.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_STREAM = "InvokeWithResponseStream"
+JSON_INPUTS: Mapping[tuple[str, str], str] = {
+    ("lambda", "Invoke"): "Payload",
+    ("lambda", _STREAM): "Payload",
+    ("stepfunctions", "StartExecution"): "input",
+    ("stepfunctions", "StartSyncExecution"): "input",
+    ("stepfunctions", "SendTaskSuccess"): "output",
+}
+"""Inputs that are JSON, by service and operation."""
+JSON_OUTPUTS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("lambda", "Invoke"): ("Payload",),
+    ("stepfunctions", "DescribeExecution"): ("input", "output"),
+    ("stepfunctions", "StartSyncExecution"): ("input", "output"),
+}
+"""Members of outputs that are JSON, by service and operation."""
+_FILE = frozenset(("data", "contentType"))
+TYPES = ("S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL")
+"""Names of DynamoDB's types of values."""
+_TYPES = frozenset(TYPES)
+
+Json = dict[str, Any]
+Reader = Callable[[Any, tuple[Any, ...]], Any]
+
+
+def or_json(found: Json) -> Json:
+    """Return the schema of an input that also takes JSON."""
+    hints = found.get("x-jackfield", {})
+    outer: Json = {word: found[word] for word in ("description", "writeOnly") if word in found}
+    inner = {word: value for word, value in found.items() if word not in outer and word != "x-jackfield"}
+    marks = {name: value for name, value in hints.items() if name == "file"}
+    kept = {name: value for name, value in hints.items() if name != "file"}
+    if outer.get("writeOnly"):
+        kept["sensitive"] = True
+    title = "File" if marks or "$ref" in inner else "Text"
+    text = {"title": title, **inner, **({"x-jackfield": marks} if marks else {})}
+    value = {"title": "JSON", "type": ["object", "array", "number", "boolean"]}
+    return {**outer, **({"x-jackfield": kept} if kept else {}), "anyOf": [text, value]}
+
+
+def beside(name: str) -> str:
+    """Return the name of the output member with the JSON of another one."""
+    return f"{name}Json"
+
+
+def json_schema(name: str, found: Json) -> Json:
+    """Return the schema of the output member with the JSON of the member ``name``."""
+    marks: Json = {word: found[word] for word in ("writeOnly", "format", "x-jackfield") if found.get("writeOnly") and word in found}
+    return {"description": f"The value of `{name}`, if that is JSON.", **marks}
+
+
+def add_json(answer: Json, names: tuple[str, ...]) -> None:
+    """Add the JSON of some members to an answer, where they are JSON."""
+    for name in names:
+        given = answer.get(name)
+        text = b64decode(given["data"]) if isinstance(given, Mapping) and "data" in given else given
+        if isinstance(text, str | bytes):
+            try:
+                answer[beside(name)] = json.loads(text, parse_constant=_refuse)
+            except (ValueError, RecursionError):
+                continue
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)
+
+
+def as_text(value: Any) -> Any:
+    """Return JSON as its text; text and files as they are."""
+    if isinstance(value, Mapping):
+        is_file = value.keys() == {"file"} or (isinstance(value.get("data"), str) and value.keys() <= _FILE)
+        return value if is_file else _text(value)
+    return _text(value) if isinstance(value, list | bool | int | float) else value
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def is_attribute(shape: Any) -> bool:
+    """Return whether a structure is a value of DynamoDB under the name of its type."""
+    return shape.name == "AttributeValue" and set(shape.members) == _TYPES
+
+
+def attribute_schema(typed: Json, reference: Json) -> Json:
+    """Return the schema of a value of DynamoDB, typed or plain. ``reference`` refers to it."""
+    is_typed = {"type": "object", "minProperties": 1, "maxProperties": 1, "propertyNames": {"enum": list(TYPES)}}
+    return {"if": is_typed, "then": typed, "else": {"items": reference, "additionalProperties": reference}}
+
+
+def attribute_reader(typed: Reader) -> Reader:
+    """Return the converter of values of DynamoDB, given that of typed ones: plain ones become typed."""
+
+    def read(value: Any, path: tuple[Any, ...]) -> Any:
+        if isinstance(value, Mapping):
+            if len(value) == 1 and _TYPES.issuperset(value):
+                return typed(value, path)
+            return {"M": {name: read(item, (*path, name)) for name, item in value.items()}}
+        if isinstance(value, list):
+            return {"L": [read(item, (*path, index)) for index, item in enumerate(value)]}
+        return _scalar(value)
+
+    return read
+
+
+def _scalar(value: Any) -> Json:
+    if value is None:
+        return {"NULL": True}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    return {"S": value} if isinstance(value, str) else {"N": repr(value)}
