@@ -160,3 +160,24 @@ def test_made_fields_are_accessible(browser: Browser, console: Console) -> None:
     Form(visitor).make(SCHEMA, {"points": [{"x": 1}], "named": {"a": {"x": 1}}, "either": {"x": 1}, "colours": ["red"]})
     visitor.check()
     visitor.close()
+
+
+_FAULTS = """(pointers) => {
+    const shown = document.createElement("div");
+    shown.innerHTML = '<h2 id="result-title">Failed</h2>' + pointers.map((at) =>
+        `<ul><li data-pointer="${at}" data-message="is missing"><span class="pointer">${at}</span></li></ul>`).join("");
+    document.querySelector("main").append(shown);
+    const detail = { ctx: { sourceElement: document.querySelector("#made"), target: shown } };
+    document.dispatchEvent(new CustomEvent("htmx:after:swap", { detail }));
+    return [...document.querySelectorAll("#made [aria-invalid]")].map((control) => control.id);
+}"""
+"""Show faults as a response does, and return the controls that are marked."""
+
+
+def test_a_fault_marks_the_member_and_not_its_neighbours(form: Form) -> None:
+    """A missing member is marked itself, also in an added row; of a group that is at fault no member is."""
+    body = {"type": "object", "required": ["title"], "properties": {"assignee": {"type": "string"}, "title": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"body": body, "group": body, "points": {"type": "array", "items": _POINT}}}
+    form.make(schema, {"points": [{"x": 1}]})
+    assert form.page.evaluate(_FAULTS, ["/body/title", "/group", "/points/0/x"]) == ["made-body-title", "made-points-0-x"]
+    assert form.at("group").locator(".field-error").text_content() == "is missing"
