@@ -56,6 +56,8 @@ _PAGES = {
     "hooks": plugin_pages.hooks,
     "http-library": python_pages.http_library,
     "http-library-connections": python_pages.http_library_connections,
+    "http-library-errors": python_pages.http_library_errors,
+    "http-library-sign-ins": python_pages.http_library_sign_ins,
     "http-operations": http_page.page,
     "http-operations-manage": http_page.managing_page,
     "limits": limits_page.page,

@@ -102,12 +102,12 @@ _CONNECTIONS = {"aws": "acme-aws", "aws-ses": "acme-aws", "github": "acme-github
 _NEEDS_REGION = ("aws.", "aws-ses")
 _HEAD = """# Cookbook: {subject}
 
-Each task is one invocation, shown as a command, in Python and as the body of `POST /v1/invocations`; the console has its form at the address
-below the title. The other pages: {others}.
+Each task is one invocation, shown as a command, in Python and as the body of `POST /v1/invocations`; the console has its form at the
+address below the title. The other pages: {others}.
 
 The connections are in `connections.yaml`, which `JACKFIELD_CONNECTIONS` names, or stored by `jackfield connections add`;
-[Connections](../reference/connections.md) has their types. Over HTTP, send the body with a token of the scope `invoke`, and offer services of
-AWS first ([Call any AWS service](any-aws-service.md)):
+[Connections](../reference/connections.md) has their types. Over HTTP, send the body with a token of the scope `invoke`, and offer
+services of AWS first ([Call any AWS service](any-aws-service.md)):
 
 ```text
 curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" http://127.0.0.1:8080/v1/invocations -d "$BODY"

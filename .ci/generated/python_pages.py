@@ -58,13 +58,25 @@ How a connector reports failures. [What sent means](../tutorial/sent.md) explain
 _HTTP = """# HTTP library
 
 Connectors of HTTP APIs import from `jackfield_http` (the package `jackfield-http`): a client for one attempt, responses, lists in
-pages, jobs and the error map. [Write an HTTP connector](../tutorial/http-connectors.md) introduces them step by step;
-[HTTP library: connection types](http-library-connections.md) has how connections sign in. `VERSION` is the package's version."""
+pages. [Write an HTTP connector](../tutorial/http-connectors.md) introduces them step by step;
+[HTTP library: connection types](http-library-connections.md) has how connections sign in. `VERSION` is the package's version.
+[HTTP library: errors and jobs](http-library-errors.md) has the error map."""
+
+_HTTP_ERRORS = """# HTTP library: errors and jobs
+
+What the responses of an HTTP API mean, and how a job is polled. [HTTP library](http-library.md) has the client and its responses,
+[Connector API: errors](connector-errors.md) the errors that a row of the map names."""
+
+_HTTP_SIGN_INS = """# HTTP library: sign-ins
+
+What a connection type's `sign_in` returns: it adds credentials to the requests to the connection's own server.
+[HTTP library: connection types](http-library-connections.md) has the connection types."""
 
 _HTTP_TYPES = """# HTTP library: connection types
 
-Connection types of `jackfield_http`, and the sign-ins that they return. A connector takes one as it is, or derives from it and sets class
-attributes. [HTTP library](http-library.md) has the client that they open, [OAuth 2.0](../tutorial/oauth2.md) how accounts are connected."""
+Connection types of `jackfield_http`. A connector takes one as it is, or derives from it and sets class attributes.
+[HTTP library](http-library.md) has the client that they open, [HTTP library: sign-ins](http-library-sign-ins.md) what they return,
+[OAuth 2.0](../tutorial/oauth2.md) how accounts are connected."""
 
 _TESTING = """# Testing API
 
@@ -94,10 +106,18 @@ _OF_TYPES = {"Account", "Authorization", "ConnectionType", "DeviceAuthorization"
 """What connection types consist of and return, on a page of their own."""
 
 _OF_HTTP_TYPES = {
-    "ApiKey", "AwsSigV4", "BasicLogin", "BearerToken", "Fixed", "HttpConnection", "LeasedToken", "MutualTls", "OAuth2AuthorizationCode",
-    "OAuth2ClientCredentials", "OpenIdConnect", "SignIn", "Together", "basic", "fetch_token", "in_cookie", "in_header", "in_query",
+    "ApiKey", "AwsSigV4", "BasicLogin", "BearerToken", "HttpConnection", "MutualTls", "OAuth2AuthorizationCode",
+    "OAuth2ClientCredentials", "OpenIdConnect",
 }  # fmt: skip
-"""Connection types of the HTTP library and what they return, on a page of their own."""
+"""Connection types of the HTTP library, on a page of their own."""
+
+_OF_HTTP_SIGN_INS = {
+    "Fixed", "LeasedToken", "SignIn", "Together", "basic", "fetch_token", "in_cookie", "in_header", "in_query",
+}  # fmt: skip
+"""What connection types of the HTTP library return, on a page of their own."""
+
+_OF_HTTP_ERRORS = {"AWS_HTTP_ERRORS", "HTTP_ERRORS", "HttpErrors", "Job", "Refusal", "Row"}
+"""What failures and jobs of an HTTP API are described by, on a page of their own."""
 
 _HIDDEN = {
     "begin", "enqueue", "arun", "cancel_here", "drained", "connections_of", "catalog_of", "journal_of", "acting_as",
@@ -149,13 +169,23 @@ def connector_errors() -> str:
 
 
 def http_library() -> str:
-    """The page of what HTTP connectors use, apart from their connection types."""
-    names = [name for name in jackfield_http.__all__ if name not in _OF_HTTP_TYPES | {"VERSION"}]
-    return _page([NOTICE, _HTTP, *_named(sorted(names, key=str.lower), jackfield_http)])
+    """The page of what HTTP connectors send requests with."""
+    elsewhere = _OF_HTTP_TYPES | _OF_HTTP_SIGN_INS | _OF_HTTP_ERRORS | {"VERSION"}
+    return _page([NOTICE, _HTTP, *_named(sorted({*jackfield_http.__all__} - elsewhere, key=str.lower), jackfield_http)])
+
+
+def http_library_errors() -> str:
+    """The page of the error map and of jobs."""
+    return _page([NOTICE, _HTTP_ERRORS, *_named(sorted(_OF_HTTP_ERRORS, key=str.lower), jackfield_http)])
+
+
+def http_library_sign_ins() -> str:
+    """The page of what connection types return."""
+    return _page([NOTICE, _HTTP_SIGN_INS, *_named(sorted(_OF_HTTP_SIGN_INS, key=str.lower), jackfield_http)])
 
 
 def http_library_connections() -> str:
-    """The page of the connection types of HTTP connectors and their sign-ins."""
+    """The page of the connection types of HTTP connectors."""
     return _page([NOTICE, _HTTP_TYPES, *_named(sorted(_OF_HTTP_TYPES, key=str.lower), jackfield_http)])
 
 

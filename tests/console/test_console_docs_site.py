@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,15 @@ def test_pages_fit_a_phone(site: Path, browser: Browser) -> None:
             found.append((path.name, height, width))
     page.close()
     assert found == []
+
+
+def test_the_changelog_is_in_the_navigation(site: Path) -> None:
+    """Each section of the changelog is a page, which the navigation of every page leads to."""
+    text = (site / "index.html").read_text(encoding="utf-8")
+    for title in re.findall(r"^### (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE):
+        slug = "-".join(re.findall(r"[a-z0-9]+", title.lower()))
+        assert f'href="changelog/{slug}.html"' in text
+        assert f"Changelog: {title}" in (site / "changelog" / f"{slug}.html").read_text(encoding="utf-8")
 
 
 def test_search_works_from_files(site: Path, browser: Browser) -> None:
