@@ -79,7 +79,7 @@ connector = Connector(
 def request(asked: RequestInputs, api: HttpClient) -> Response:
     """Send a request.
 
-    GET, HEAD and OPTIONS are repeated as reads, PUT and DELETE as idempotent, POST and PATCH never once their outcome is unknown. A status
+    GET, HEAD and OPTIONS are repeated as reads, PUT and DELETE as idempotent; POST and PATCH are not if their outcome is unknown. A status
     that is not expected is an error. Redirects of reads are followed; to another server they carry no credentials.
     """
     url = target(api, asked.url)
