@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import urllib.request
@@ -28,7 +29,7 @@ class Session:
         self.module = module
         self.sound = module.read_text(encoding="utf-8")
         self._said = process.stderr
-        self._token = token
+        self.token = token
         self._server = server
 
     def wait(self, *texts: str) -> str:
@@ -52,7 +53,7 @@ class Session:
         """Invoke the sample action over HTTP."""
         connection = {"type": "acmeKey", "values": {"url": self._server, "apiKey": "k-1"}}
         invocation = {"connector": "acme", "action": "createItem", "connection": connection, "inputs": {"name": "Lamp"}}
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"{url}/v1/invocations", json.dumps(invocation).encode(), headers)
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.load(response)
@@ -103,3 +104,25 @@ def test_dev_shows_calls_and_faults_and_recovers(session: Session) -> None:
         session.call(url)
     session.wait("jackfield: acme createItem: in doubt in ")
     session.wait("acme/createItem: KeyError: 'shelf' (at __init__.py:")
+
+
+def test_m6_dev_says_how_to_call_it_and_names_an_import_that_hangs(session: Session, shell: Shell) -> None:
+    """The printed curl and the other terminal's line work. An import that hangs is named, and its repair is noticed."""
+    curl = session.wait("  curl -s ")
+    words = shlex.split(curl)
+    url, token, invocation = words[2], words[4].removeprefix("Authorization: Bearer "), json.loads(words[-1])
+    line = session.wait("  export ")
+    command = session.wait("  jackfield invoke acme createItem ")
+    served = session.listening()
+    assert url == f"{served}/v1/invocations"
+    session.token = token
+    assert session.call(served)["output"] == {"id": "i7"}
+    assert (invocation["connector"], invocation["action"]) == ("acme", "createItem")
+    exported = dict(word.split("=", 1) for word in shlex.split(line)[1:])
+    done = shell.ended(shell.start(*shlex.split(command)[1:], "--dry-run", **exported))
+    assert done.json["error"]["code"] != "unknown_connector"
+
+    session.save(f"{session.sound}\nimport time\ntime.sleep(600)\n")
+    session.wait("has not ended after 10 seconds")
+    session.save(session.sound)
+    assert session.listening() == served

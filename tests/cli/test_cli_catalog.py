@@ -30,9 +30,7 @@ def test_list(shell: Shell) -> None:
     """``connectors list`` is an array of rows, one for each connector, with the number of its actions."""
     answer = shell.run("connectors", "list")
     assert answer.code == 0
-    assert answer.json == [
-        {"key": "echo", "title": "Echo", "version": "1.0.0", "actions": 6, "status": "ok"}
-    ]
+    assert answer.json == [{"key": "echo", "title": "Echo", "version": "1.0.0", "actions": 6, "status": "ok"}]
 
 
 def test_a_broken_connector_breaks_nothing_else(shell: Shell) -> None:

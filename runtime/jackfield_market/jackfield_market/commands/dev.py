@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from jackfield.cli.interrupt import interruptible
@@ -17,6 +18,7 @@ from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import port
 from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield_market.commands.dev_access import Access
 from jackfield_market.testing.project import Project
 
 _POLL = 0.5
@@ -25,6 +27,8 @@ _INVALID = 2
 """Exit code of a server whose arguments are not valid."""
 _CALLS = "jackfield_market.commands.dev_calls"
 _MOST_FILES = 2_000
+_SLOW = 10.0
+"""Seconds after which an import that has not ended is named."""
 _STOP = 10.0
 """Seconds for the server to stop before it is killed."""
 _SKIPPED = frozenset({"__pycache__", "node_modules"})
@@ -39,11 +43,16 @@ def _run(arguments: Namespace, _output: Output) -> int:
     project = Project.read(Path(arguments.path))
     number = arguments.port or _free_port()
     stopped = threading.Event()
-    with tempfile.TemporaryDirectory(prefix="jackfield-dev-") as scratch, interruptible(stopped.set):
-        environment = _environment(project, Path(scratch))
+    with (
+        tempfile.TemporaryDirectory(prefix="jackfield-dev-") as scratch,
+        interruptible(stopped.set),
+        ExitStack() as interrupts,
+    ):
+        environment, access = _environment(project, Path(scratch)), Access()
+        interrupts.callback(access.revoke, environment)
         while not stopped.is_set():
             seen = _seen(project)
-            server = _served(project, number, environment)
+            server = _served(project, number, environment, _Watch(project, seen, stopped), access)
             try:
                 while not stopped.wait(_POLL) and _seen(project) == seen:
                     if server is None or server.poll() is None:
@@ -101,15 +110,37 @@ def _changed(path: str | Path) -> int:
         return 0
 
 
-def _served(project: Project, number: int, environment: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
+class _Watch:
+    """Look at a project that is being imported: names an import that does not end, and ends it at the next change."""
+
+    def __init__(self, project: Project, seen: Mapping[str, int], stopped: threading.Event) -> None:
+        self._project, self._seen, self._stopped = project, seen, stopped
+        self._told = self.changed = False
+
+    def __call__(self, passed: float) -> bool:
+        """Return True once the import is not wanted any more."""
+        if passed > _SLOW and not self._told:
+            self._told = True
+            announce(
+                f"jackfield: importing '{self._project.module}' has not ended after {_SLOW:.0f} seconds: a request, a loop or a sleep"
+                " at import holds it up; waiting for it, or for a change"
+            )
+        self.changed = self._stopped.is_set() or _seen(self._project) != self._seen
+        return self.changed
+
+
+def _served(project: Project, number: int, environment: Mapping[str, str], watch: _Watch, access: Access) -> subprocess.Popen[bytes] | None:
     """Generate the manifest and start the server; None if the code or pyproject.toml has a fault, which is printed."""
     from jackfield_market.testing.grading import write_manifest
 
     try:
-        write_manifest(project.root)
+        write_manifest(project.root, watch)
     except JackfieldError as error:
+        if watch.changed:
+            return None
         announce(f"jackfield: {error.message}\njackfield: waiting for a change that corrects it")
         return None
+    access.announce(project, number, environment)
     command = [sys.executable, "-m", "jackfield", "serve", "--migrate", "--port", str(number), "--console-link", "always"]
     return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 

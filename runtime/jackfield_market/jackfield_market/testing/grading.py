@@ -39,6 +39,10 @@ _LOADS_SAYS = "The connector's code can be imported, and it has a manifest."
 _LOADS_CURE = "Correct the error; 'python -c \"import PACKAGE\"' shows the traceback."
 _TIMEOUT = 600.0
 """Seconds for all rules together."""
+_LOOK = 0.5
+"""Seconds between two looks at whether the child is still wanted."""
+Obsolete = Callable[[float], bool]
+"""Is told for how many seconds the child has run; returns True once nobody wants its answer."""
 Progress = Callable[[int, int, str], object]
 """Is told the number of the rule that is judged, the number of all rules, and its name."""
 _EVIDENCE = 20
@@ -118,42 +122,47 @@ def check(target: str, *, write_manifest: bool = False, only: Sequence[str] = ()
     return Report(found["connector"], found["version"], found["grade"], rules)
 
 
-def write_manifest(folder: Path) -> str:
+def write_manifest(folder: Path, obsolete: Obsolete | None = None) -> str:
     """Write connector.json of a project anew from its code, in a child process; return its path within the folder.
 
-    :raises InvalidInvocation: if the code cannot be imported.
+    :raises InvalidInvocation: if the code cannot be imported, or it has become ``obsolete`` meanwhile.
     """
     project = Project.read(folder)
     path = project.package / "connector.json"
-    code, fault = _ended([sys.executable, "-m", __name__, os.path.abspath(folder), "", "--write-manifest"])
+    code, fault = _ended([sys.executable, "-m", __name__, os.path.abspath(folder), "", "--write-manifest"], obsolete=obsolete)
     if code != 0:
         raise InvalidInvocation(f"the connector cannot be described: {fault}", hint=_LOADS_CURE)
     return path.relative_to(folder).as_posix()
 
 
-def _ended(command: Sequence[str], progress: Progress | None = None) -> tuple[int, str]:
+def _ended(command: Sequence[str], progress: Progress | None = None, obsolete: Obsolete | None = None) -> tuple[int, str]:
     """Run the child, and return its exit code and how it ended, with its last line of stderr."""
     environment = {**plain_environment(), "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    expired = threading.Event()
+    expired, ended, began = threading.Event(), threading.Event(), time.monotonic()
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as process,
         OnFailure(process.kill),
     ):
 
-        def expire() -> None:
-            expired.set()
-            process.kill()
+        def watch() -> None:
+            while not ended.wait(_LOOK):
+                passed = time.monotonic() - began
+                if passed > _TIMEOUT or (obsolete is not None and obsolete(passed)):
+                    expired.set()
+                    process.kill()
+                    return
 
-        limit = threading.Timer(_TIMEOUT, expire)
-        limit.start()
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
         try:
             for line in process.stdout or ():
                 if progress is not None:
                     progress(*json.loads(line))
             code = process.wait()
         finally:
-            limit.cancel()
+            ended.set()
+            watcher.join()
         errors.seek(0)
         lines = errors.read().decode("utf-8", "replace").strip().splitlines()
     if expired.is_set():

@@ -1,0 +1,75 @@
+"""Ways to call a connector that ``jackfield dev`` serves: a token with a ready ``curl``, and the command line in another terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield.cli.logs import announce
+from jackfield_market.testing.project import Project
+
+_PATIENCE = 60.0
+
+
+class Access:
+    """Token of one session, made when the project is first served and revoked at the end."""
+
+    def __init__(self) -> None:
+        self._identifier: str | None = None
+        self._is_told = False
+
+    def announce(self, project: Project, port: int, environment: Mapping[str, str]) -> None:
+        """Print how to call the connector, once."""
+        if self._is_told:
+            return
+        self._is_told = True
+        made = _answer(["tokens", "create", "--scope", "invoke", "--name", f"jackfield dev {project.key}", "--expires", "1d"], environment)
+        self._identifier = made.get("id")
+        sample = _sample(project)
+        if self._identifier is not None:
+            text = shlex.quote(json.dumps(sample, ensure_ascii=False))
+            announce(
+                f"jackfield: the token of this session: {made['token']}\n"
+                f"  curl -s http://127.0.0.1:{port}/v1/invocations -H 'Authorization: Bearer {made['token']}'"
+                f" -H 'Content-Type: application/json' -d {text}"
+            )
+        path = os.pathsep.join(environment["PYTHONPATH"].split(os.pathsep)[:2])  # the project; the rest is this environment's own
+        variables = {"JACKFIELD_HOME": environment["JACKFIELD_HOME"], "PYTHONPATH": path}
+        exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
+        words = [
+            f"{name}={value}" if isinstance(value, str) else f"{name}:={json.dumps(value)}" for name, value in sample["inputs"].items()
+        ]
+        announce(
+            "jackfield: in another terminal of this environment:\n"
+            f"  export {exports}\n  {shlex.join(['jackfield', 'invoke', project.key, sample['action'], *words])}"
+        )
+
+    def revoke(self, environment: Mapping[str, str]) -> None:
+        """Revoke the token: the database may be one that stays."""
+        if self._identifier is not None:
+            _answer(["tokens", "revoke", self._identifier], environment)
+
+
+def _sample(project: Project) -> dict[str, Any]:
+    """Return an invocation from the manifest: the first action with an example, without a connection, for the only one fits."""
+    manifest = json.loads((project.package / "connector.json").read_text(encoding="utf-8"))
+    actions = sorted(manifest.get("actions") or [{"key": "ACTION"}], key=lambda row: not row.get("examples"))
+    example: dict[str, Any] = next(iter(actions[0].get("examples", ())), {})
+    inputs = example.get("invocation", {}).get("inputs", {})
+    return {"connector": project.key, "action": actions[0]["key"], "inputs": inputs}
+
+
+def _answer(words: list[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Run a command of jackfield; return its answer, empty if it is refused: without a database there are no tokens."""
+    command = [sys.executable, "-m", "jackfield", *words, "--json"]
+    try:
+        done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=True, timeout=_PATIENCE)
+        found = json.loads(done.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return {}
+    return found if isinstance(found, dict) else {}
