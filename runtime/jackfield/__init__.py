@@ -14,11 +14,12 @@ __all__ = ["Invocation", "InvocationFailed", "Jackfield", "JackfieldError", "Res
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__ = exports(
-    __name__,
-    {
-        ".errors": ("InvocationFailed", "JackfieldError"),
-        ".invocation": ("Invocation", "Result"),
-        ".runtime": ("Jackfield",),
-    },
-)
+if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
+    __getattr__, __dir__ = exports(
+        __name__,
+        {
+            ".errors": ("InvocationFailed", "JackfieldError"),
+            ".invocation": ("Invocation", "Result"),
+            ".runtime": ("Jackfield",),
+        },
+    )

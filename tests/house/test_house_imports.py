@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 
@@ -25,3 +26,12 @@ def test_the_house_has_few_rows() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
     rows = next(contract["layers"] for contract in contracts if contract["containers"] == ["jackfield"])
     assert len(rows) <= ROWS
+
+
+def test_m13_a_misspelt_import_is_a_mistake_to_type_checkers() -> None:
+    """Packages that find their names on first use hide that from type checkers: a ``__getattr__`` would make every name right."""
+    lazy = [path for package in SHIPPED for path in package.rglob("__init__.py") if " = exports(" in path.read_text(encoding="utf-8")]
+    assert lazy
+    for path in lazy:
+        text = path.read_text(encoding="utf-8")
+        assert re.search(r"^if not TYPE_CHECKING:.*\n    __getattr__, __dir__ = exports\(", text, re.MULTILINE), path

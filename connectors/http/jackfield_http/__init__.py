@@ -61,23 +61,24 @@ __all__ = [
     "parse_url",
 ]
 
-__getattr__, __dir__ = exports(
-    __name__,
-    {
-        ".answers": ("Answer", "StreamedAnswer"),
-        ".aws_errors": ("AWS_HTTP_ERRORS",),
-        ".aws_sig_v4": ("AwsSigV4",),
-        ".bodies": ("Part",),
-        ".client": ("HttpClient",),
-        ".connection_types": ("ApiKey", "BasicLogin", "BearerToken", "HttpConnection", "MutualTls"),
-        ".errors": ("HTTP_ERRORS", "HttpErrors", "Refusal", "Row"),
-        ".headers": ("Headers",),
-        ".jobs": ("Job",),
-        ".oauth2": ("OAuth2ClientCredentials", "fetch_token"),
-        ".oauth2_grants": ("OAuth2AuthorizationCode", "OpenIdConnect"),
-        ".paging": ("Page", "PageInputs", "Pages"),
-        ".sign_in": ("Fixed", "LeasedToken", "SignIn", "Together", "basic", "in_cookie", "in_header", "in_query"),
-        ".urls": ("Url", "parse_url"),
-        ".version": ("VERSION",),
-    },
-)
+if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
+    __getattr__, __dir__ = exports(
+        __name__,
+        {
+            ".answers": ("Answer", "StreamedAnswer"),
+            ".aws_errors": ("AWS_HTTP_ERRORS",),
+            ".aws_sig_v4": ("AwsSigV4",),
+            ".bodies": ("Part",),
+            ".client": ("HttpClient",),
+            ".connection_types": ("ApiKey", "BasicLogin", "BearerToken", "HttpConnection", "MutualTls"),
+            ".errors": ("HTTP_ERRORS", "HttpErrors", "Refusal", "Row"),
+            ".headers": ("Headers",),
+            ".jobs": ("Job",),
+            ".oauth2": ("OAuth2ClientCredentials", "fetch_token"),
+            ".oauth2_grants": ("OAuth2AuthorizationCode", "OpenIdConnect"),
+            ".paging": ("Page", "PageInputs", "Pages"),
+            ".sign_in": ("Fixed", "LeasedToken", "SignIn", "Together", "basic", "in_cookie", "in_header", "in_query"),
+            ".urls": ("Url", "parse_url"),
+            ".version": ("VERSION",),
+        },
+    )

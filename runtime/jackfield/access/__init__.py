@@ -61,29 +61,30 @@ __all__ = [
     "seen_catalog",
 ]
 
-__getattr__, __dir__ = exports(
-    __name__,
-    {
-        ".audit": ("Actor", "Audit", "AuditEntry", "ChainState", "LIBRARY"),
-        ".authorizer": ("UNBOUND", "Authorizer"),
-        ".rules": (
-            "INLINE",
-            "SCOPES",
-            "Decision",
-            "PatternError",
-            "Request",
-            "Rule",
-            "Rules",
-            "Scope",
-            "Source",
-            "Step",
-            "decide",
-            "may",
-            "rule",
-        ),
-        ".visible_catalog": ("SeenCatalog", "seen_catalog"),
-        ".settings": ("RETENTION_DAYS", "Settings"),
-        ".tokens": ("NewToken", "Token", "Tokens", "UnknownToken"),
-        ".workspaces": ("DEFAULT", "UnknownWorkspace", "Workspace", "WorkspaceExists", "Workspaces"),
-    },
-)
+if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
+    __getattr__, __dir__ = exports(
+        __name__,
+        {
+            ".audit": ("Actor", "Audit", "AuditEntry", "ChainState", "LIBRARY"),
+            ".authorizer": ("UNBOUND", "Authorizer"),
+            ".rules": (
+                "INLINE",
+                "SCOPES",
+                "Decision",
+                "PatternError",
+                "Request",
+                "Rule",
+                "Rules",
+                "Scope",
+                "Source",
+                "Step",
+                "decide",
+                "may",
+                "rule",
+            ),
+            ".visible_catalog": ("SeenCatalog", "seen_catalog"),
+            ".settings": ("RETENTION_DAYS", "Settings"),
+            ".tokens": ("NewToken", "Token", "Tokens", "UnknownToken"),
+            ".workspaces": ("DEFAULT", "UnknownWorkspace", "Workspace", "WorkspaceExists", "Workspaces"),
+        },
+    )

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Catalog", "Entry", "EntryPoint", "Found", "entry_points", "search"]
 
-__getattr__, __dir__ = exports(
-    __name__,
-    {
-        ".discovery": ("EntryPoint", "entry_points"),
-        ".installed": ("Catalog", "Entry"),
-        ".found": ("Found",),
-        ".index": ("search",),
-    },
-)
+if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
+    __getattr__, __dir__ = exports(
+        __name__,
+        {
+            ".discovery": ("EntryPoint", "entry_points"),
+            ".installed": ("Catalog", "Entry"),
+            ".found": ("Found",),
+            ".index": ("search",),
+        },
+    )

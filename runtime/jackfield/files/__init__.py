@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = ["FileDamaged", "FileLimits", "FileTooLarge", "Files", "NoRoom", "SealedReader", "StoredFile", "buffered"]
 
-__getattr__, __dir__ = exports(
-    __name__,
-    {
-        ".refusals": ("FileDamaged", "FileTooLarge", "NoRoom"),
-        ".sealing": ("SealedReader", "buffered"),
-        ".store": ("FileLimits", "Files"),
-        ".table": ("StoredFile",),
-    },
-)
+if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
+    __getattr__, __dir__ = exports(
+        __name__,
+        {
+            ".refusals": ("FileDamaged", "FileTooLarge", "NoRoom"),
+            ".sealing": ("SealedReader", "buffered"),
+            ".store": ("FileLimits", "Files"),
+            ".table": ("StoredFile",),
+        },
+    )

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_DETAILS", "Checked", "CompiledSchema", "SchemaError", "compile_schema"]
 
-__getattr__, __dir__ = exports(
-    __name__,
-    {".compiled": ("MAX_DETAILS", "Checked", "CompiledSchema"), ".json_types": ("SchemaError",)},
-)
+if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
+    __getattr__, __dir__ = exports(
+        __name__,
+        {".compiled": ("MAX_DETAILS", "Checked", "CompiledSchema"), ".json_types": ("SchemaError",)},
+    )
 
 
 def compile_schema(schema: Mapping[str, Any], *, noun: str = "input") -> CompiledSchema:
