@@ -145,6 +145,7 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("GET", "/marketplace/{key}"): Case(403),
     ("POST", "/marketplace/{key}/installation"): Case(403, {}),
     ("POST", "/marketplace/{key}/upgrade"): Case(403, {}),
+    ("POST", "/marketplace/{key}/version"): Case(403, {}),
     ("POST", "/marketplace/{key}/removal"): Case(403, {}),
     ("GET", "/connections"): Case(200, shows="hall"),
     ("POST", "/connections"): Case(200, {"name": "{name}", "type": "echo/token", "values": json.dumps(VALUES), "how": "untested"}),

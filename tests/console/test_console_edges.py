@@ -137,6 +137,14 @@ def test_entries_that_are_not_settled(place: Place, client: Client) -> None:
     assert client.post(f"/invocations/{settled}/resolve", {"csrf": csrf, "as": "perhaps"}).status == 400
 
 
+def test_l10_a_cancelled_call_is_called_cancelled(place: Place, client: Client) -> None:
+    """L10: a cancelled call was shown as "failed", while the list's filter calls it "Cancelled"."""
+    identifier = place.host.runtime("default").enqueue(CALL)
+    client.post(f"/invocations/{identifier}/cancel", {"csrf": client.get("/").csrf})
+    for path in (f"/invocations/{identifier}", "/invocations?status=cancelled"):
+        assert ">cancelled</span>" in client.get(path).text
+
+
 def test_what_is_not_installed_any_more(place: Place, client: Client) -> None:
     """An entry of a connector that is gone is shown without a way to run it again."""
     result = place.host.runtime("default").invoke({"connector": "gone", "action": "away", "inputs": {}})

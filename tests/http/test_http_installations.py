@@ -200,6 +200,9 @@ def test_the_console_installs_upgrades_and_removes(place: Place, shop: Storefron
     upgraded = browser.change("/marketplace/acme", "/marketplace/acme/upgrade")
     assert "Acme was upgraded. Version 1.1.0 is used now." in browser.get(upgraded.headers["location"]).words
     assert "1.1.0 (default), 1.0.0" in browser.get("/marketplace/acme").words
+    back = browser.change("/marketplace/acme", "/marketplace/acme/version", version="1.0.0", source=f"file://{shop.site}")
+    assert "Acme was changed. Version 1.0.0 is used now." in browser.get(back.headers["location"]).words
+    assert "1.0.0 (default), 1.1.0" in browser.get("/marketplace/acme").words
     browser.change("/marketplace/acme", "/marketplace/acme/removal")
     assert "Greets." not in browser.get("/connectors").words
 

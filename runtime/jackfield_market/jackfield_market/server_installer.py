@@ -87,8 +87,8 @@ class ServerInstaller:
         with self._told():
             return self._operations().revoked()
 
-    def install(self, name: str, source: str | None) -> dict[str, Any]:
-        """Verify and install a connector.
+    def install(self, name: str, source: str | None, *, pin: bool = False) -> dict[str, Any]:
+        """Verify and install a connector; ``pin`` makes this version the default one.
 
         :raises InvalidInvocation: if ``source`` is not one of the server's catalogues, or is missing although there are several.
         :raises JackfieldError: if it is refused.
@@ -100,7 +100,7 @@ class ServerInstaller:
                 "the catalogue is not one of this server's", hint=f"Give one of these as 'from': {', '.join(self.sources)}."
             )
         with self._told():
-            done = self._operations().install(name, source)
+            done = self._operations().install(name, source, pin=pin)
         return {**_row(done.receipt, _SHOWN), "changed": done.changed}
 
     def upgrade(self, name: str, *, breaking: bool, dry_run: bool) -> dict[str, Any]:

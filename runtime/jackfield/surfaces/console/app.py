@@ -71,6 +71,7 @@ _PAGES: tuple[tuple[str, Endpoint, str], ...] = (
     ("/marketplace/{key}", marketplace.shown, "GET"),
     ("/marketplace/{key}/installation", marketplace.installed, "POST"),
     ("/marketplace/{key}/upgrade", marketplace.upgraded, "POST"),
+    ("/marketplace/{key}/version", marketplace.pinned, "POST"),
     ("/marketplace/{key}/removal", marketplace.removed, "POST"),
     ("/connections", connections.listed, "GET"),
     ("/connections", connection_form.created, "POST"),

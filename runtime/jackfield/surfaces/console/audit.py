@@ -18,6 +18,9 @@ from jackfield.surfaces.shared.problem import Problem
 _FILTERS = (("actor", "Actor", "token:… or cli:…"), ("object", "Object", "connection:*"), ("event", "Event", "connection.created"))
 
 
+_NO_RULES: Mapping[str, list[str]] = {"allow": [], "block": []}
+
+
 def listed(request: PageRequest) -> Response:
     """``GET /audit``."""
     request.require("manage")
@@ -56,8 +59,10 @@ def _row(request: PageRequest, entry: AuditEntry) -> tuple[Node, ...]:
         return "unknown", "unknown", h.strong(f"Entry {entry.sequence} {entry.damage}"), "", ""
     about = entry.about
     moment = datetime.fromisoformat(about["at"]).timestamp()
-    details = h.code(json.dumps(about["details"]), class_="small") if about.get("details") else ""
-    return at(moment, request.now), _actor(about["actor"]), h.code(about["event"]), h.code(about["object"]), details
+    given = {name: value for name, value in (about.get("details") or {}).items() if value not in (None, {}, [], _NO_RULES)}
+    named = [h.strong(given.pop("name")), h.br()] if about["object"].startswith("token:") and given.get("name") else None
+    details = h.code(json.dumps(given), class_="small") if given else ""
+    return at(moment, request.now), _actor(about["actor"]), h.code(about["event"]), [named, h.code(about["object"])], details
 
 
 def _actor(actor: Mapping[str, str]) -> Node:

@@ -73,6 +73,9 @@ def _parts(text: str) -> Iterator[object]:
 _LINKS = 20
 """Maximum number of connectors that the page names."""
 
+_FEW = 12
+"""Permissions up to which they are listed unfolded."""
+
 _DONE = {
     "created": "Connection saved.",
     "changed": "Values saved.",
@@ -206,10 +209,13 @@ def _policies(request: PageRequest, row: Mapping[str, Any], external: str | None
     panels = [(title, code_block(_document(found[key]), title)) for key, title in _DOCUMENTS if key in found]
     if made is not None and not panels:
         return None
-    needed = ["Minimum permissions for this connection's actions: ", codes(found.get("permissions", ()))]
+    names = found.get("permissions", ())
+    needed = h.details(
+        h.summary(f"Minimum permissions for this connection's actions: {len(names):,}"), h.p(codes(names)), open=len(names) <= _FEW
+    )
     return h.section(
         h.h2("Required permissions", id="policies"),
-        h.p(needed) if made else None,
+        needed if made else None,
         [h.h3("External ID"), code_block(external, "External ID", short=True)] if external else None,
         _policy_form(row, principal, connector, trusts="trustPolicy" in found),
         notice(fault.message, tone="bad") if fault else None,

@@ -20,7 +20,7 @@ from jackfield.surfaces.console.revocations import revoked_here, revoked_notices
 from jackfield.surfaces.console.shell import fragment, page
 from jackfield.surfaces.shared.searching import found_actions, listed_connectors
 
-_FOUND = 60
+_FOUND = 30
 """Maximum number of actions in a search result."""
 _CARDS = 200
 """Maximum number of connectors listed without a search; only so many are sorted by category."""
@@ -88,6 +88,7 @@ def _found(request: PageRequest, words: str) -> Markup:
         if actions and not actions[0].exact
         else None,
         matching,
+        class_="stack",
     )
 
 
@@ -148,8 +149,7 @@ def _card(request: PageRequest, entry: Entry, revoked: Collection[str]) -> Marku
 def _source_card(name: str) -> Markup:
     return h.li(
         h.h2(_letters(name), f"{name}.*"),
-        h.p("Every service of ", h.code(name), " is a connector of its own, such as those that a search finds."),
-        h.p("Use the search to find services and their actions.", class_="muted"),
+        h.p("Each service of ", h.code(name), " is a connector of its own. Search for a service, or for what it does."),
         class_="card",
     )
 

@@ -24,6 +24,7 @@ from jackfield.surfaces.console.components import (
     notice,
     span_text,
 )
+from jackfield.surfaces.console.invocations import status_of
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.queue import redrive_done
 from jackfield.surfaces.console.results import error_shown, output_shown
@@ -65,7 +66,7 @@ def shown(request: PageRequest) -> Response:
         return fragment(content, headers=headers)
     again = _again(entry) if _installed(request, entry) and entry.status != "in_doubt" else None
     title = heading(
-        [f"{entry.connector} ", entry.action], badge("dead" if entry.dead_at is not None else entry.status), again,
+        [f"{entry.connector} ", entry.action], badge(status_of(entry)), again,
         lead=[at(entry.created_at, request.now), " · ", h.code(entry.id)],
     )  # fmt: skip
     done = done_notice(request, _DONE, "late", "settled") or redrive_done(request)

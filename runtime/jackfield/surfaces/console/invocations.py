@@ -46,6 +46,13 @@ def listed(request: PageRequest) -> Response:
     return page(request, "invocations", "Invocations", _filters(request), h.div(found, id="found"), lead=lead)
 
 
+def status_of(entry: Entry) -> str:
+    """Return the status as the list's filter has it: dead letters and cancelled calls are failed ones in the journal."""
+    if entry.dead_at is not None:
+        return "dead"
+    return "cancelled" if entry.status == "failed" and entry.error_code == "cancelled" else entry.status
+
+
 def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node) -> Markup:
     """Render journal entries as a table."""
     rows = [
@@ -53,9 +60,9 @@ def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node
             h.a(at(entry.created_at, now), href=f"/invocations/{entry.id}"),
             [f"{entry.connector} ", h.strong(entry.action), " dry run" if entry.dry_run else None],
             [
-                badge("dead" if entry.dead_at is not None else entry.status),
+                badge(status_of(entry)),
                 " ",
-                h.code(entry.error_code) if entry.error_code and entry.error_code != entry.status else None,
+                h.code(entry.error_code) if entry.error_code and entry.error_code != status_of(entry) else None,
             ],
             h.a(entry.connection, href=f"/connections/{entry.connection}") if entry.connection else h.span("none", class_="muted"),
             entry.attempts,

@@ -9,14 +9,14 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.markup import Markup, Node, table, terms
-from jackfield.surfaces.console.components import badge, card, code_block, fault_of, form, h, heading, notice, search
+from jackfield.surfaces.console.components import badge, card, choice_field, code_block, fault_of, form, h, heading, notice, search
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.revocations import revoked_here, revoked_notices
 from jackfield.surfaces.console.shell import page, redirect
 from jackfield.surfaces.shared.installer import Installer, changed, exactly, find_installer
 from jackfield.surfaces.shared.problem import Problem
 
-_DONE = frozenset({"installed", "upgraded", "removed"})
+_DONE = {"installed": "installed", "upgraded": "upgraded", "removed": "removed", "pinned": "changed"}
 _LISTED = 500
 """Maximum number of connectors listed without a search."""
 _MOST_PERMISSIONS = 40
@@ -80,7 +80,7 @@ def shown(request: PageRequest) -> Response:
     )
     parts: list[Node] = [revoked_notices(request, key), facts, h.h2("Permissions"), _permissions(about)]
     parts += [_upgrade(request, installer, key, row, versions)] if versions else [_install(request, about)]
-    parts += [_removal(request, key, versions)] if versions else []
+    parts += [_other_version(request, about, versions), _removal(request, key, versions)] if versions else []
     return page(request, "connectors", str(about.get("title", key)), *parts, head=title)
 
 
@@ -103,6 +103,15 @@ def upgraded(request: PageRequest) -> Response:
     return redirect(request, f"/marketplace?done=upgraded&connector={key}")
 
 
+def pinned(request: PageRequest) -> Response:
+    """``POST /marketplace/{key}/version``: make a version the default one, and install it if it is not."""
+    installer, key, source = _installer(request), exactly(request.path("key")), request.form.get("source") or None
+    name = exactly(key, request.form.get("version", ""))
+    change = partial(installer.install, name, source, pin=True)
+    changed(request.server, request.identity, "connector.installed", key, change, source=source, pin=True)
+    return redirect(request, f"/marketplace?done=pinned&connector={key}")
+
+
 def removed(request: PageRequest) -> Response:
     """``POST /marketplace/{key}/removal``: of one version, or of all."""
     installer, key, version = _installer(request), exactly(request.path("key")), request.form.get("version") or None
@@ -114,14 +123,14 @@ def removed(request: PageRequest) -> Response:
 def _done(request: PageRequest, installer: Installer) -> Markup | None:
     """Say which connector was changed, and to which version. What a link may add is a connector's key and a version at most."""
     done = request.query.get("done")
-    if done not in _DONE or not request.query.get("connector"):
+    if done is None or done not in _DONE or not request.query.get("connector"):
         return None
     key, version = request.query["connector"], request.query.get("version") or None
     exactly(key, version)
     mine = next((row for row in installer.installed() if row["connector"] == key and row.get("default")), None)
     title = next((str(row.get("title", key)) for row in _known(installer) if row["connector"] == key), key)
     used = f"Version {mine['version']} is used now." if mine else "No version of it is installed any more."
-    return notice(f"{title}{f' {version}' if version else ''} was {done}. {used}", tone="good")
+    return notice(f"{title}{f' {version}' if version else ''} was {_DONE[done]}. {used}", tone="good")
 
 
 def _without_catalogue(request: PageRequest) -> Response:
@@ -243,6 +252,19 @@ def _upgrade(request: PageRequest, installer: Installer, key: str, row: Row | No
         changes,
         form(request, f"/marketplace/{key}/upgrade", h.p(consent) if is_breaking else None, button),
     )
+
+
+def _other_version(request: PageRequest, row: Row, versions: Sequence[Row]) -> Markup | None:
+    """Offer the other versions of an installed connector: the way back from an upgrade."""
+    used = next((str(mine["version"]) for mine in versions if mine.get("default")), None)
+    others = [str(version) for version in row.get("versions", ()) if str(version) != used]
+    if not others or not isinstance(row.get("source"), str):
+        return None
+    source = h.input(type="hidden", name="source", value=str(row["source"]))
+    choice = choice_field("version", "Version", [(version, version) for version in others], others[0])
+    change = form(request, f"/marketplace/{row['connector']}/version", source, choice, h.button("Use this version"), class_="inline")
+    text = f"Calls use {used}. Another version, such as an earlier one, stays the default until the next upgrade."
+    return card("Use another version", h.p(text), change)
 
 
 def _removal(request: PageRequest, key: str, versions: Sequence[Row]) -> Markup:

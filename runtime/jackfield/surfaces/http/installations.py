@@ -39,10 +39,11 @@ async def outdated(_request: Request, server: ServerContext, identity: Identity)
 
 async def installed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/installations``: verify and install a connector."""
-    installer, body = find_installer(server, identity), await members_of(request, {"name"}, {"from"})
+    installer, body = find_installer(server, identity), await members_of(request, {"name"}, {"from", "pin"})
     name, source = _text(body, "name"), _text(body, "from") if "from" in body else None
-    key, change = key_of(name), partial(installer.install, name, source)
-    found = await server.slowly(lambda: changed(server, identity, "connector.installed", key, change, source=source))
+    pin = _flag(body, "pin")
+    key, change = key_of(name), partial(installer.install, name, source, pin=pin)
+    found = await server.slowly(lambda: changed(server, identity, "connector.installed", key, change, source=source, pin=pin or None))
     return answer(found, 201 if found["changed"] else 200)
 
 

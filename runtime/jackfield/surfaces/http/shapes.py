@@ -185,6 +185,7 @@ _INSTALLATIONS: dict[str, Json] = {
         {
             "name": {"type": "string", "maxLength": 300, "description": "A connector, with a version if wanted: acme, acme==1.2.0."},
             "from": {"type": "string", "maxLength": 300, "description": "One of the server's catalogues; needed if it has several."},
+            "pin": {"type": "boolean", "default": False, "description": "Make this version the default one, installed or not."},
         },
     ),
     "Installation": _closed(

@@ -45,8 +45,8 @@ class Installer(Protocol):
     def revoked(self) -> list[dict[str, Any]]:
         """Look for revocations of what is installed, log the new ones, and record them for the other processes."""
 
-    def install(self, name: str, source: str | None) -> dict[str, Any]:
-        """Install a connector."""
+    def install(self, name: str, source: str | None, *, pin: bool = False) -> dict[str, Any]:
+        """Install a connector; ``pin`` makes this version the default one, also if it is installed already."""
 
     def upgrade(self, name: str, *, breaking: bool, dry_run: bool) -> dict[str, Any]:
         """Upgrade a connector, and return what changes."""
