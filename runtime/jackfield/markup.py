@@ -22,6 +22,8 @@ _ADDRESSES = frozenset({"action", "data-options", "formaction", "href", "hx-get"
 """Attributes that hold a URL; a leading slash means this server."""
 _EMPTY = frozenset({"br", "hr", "img", "input", "link", "meta"})
 _LOWEST = 6
+_PLAIN = re.compile(r"[^\\`*_\[\]<>&!\n]*")
+"""Text without a sign that means something in Markdown."""
 _CODE = re.compile("(```.*?```|`[^`\\n]*`)", re.DOTALL)
 _TAG = re.compile(r"<(/?)(a|b|blockquote|br|code|div|em|h[1-6]|i|li|ol|p|pre|span|strong|ul)((?:\s[^<>]*)?)/?>", re.IGNORECASE)
 _HREF = re.compile(r"""\shref\s*=\s*["']?([^"'\s]*)""", re.IGNORECASE)
@@ -155,6 +157,8 @@ def document(text: str, level: int, *, new_window: bool = False) -> Markup:
 
 def line(text: str, *, new_window: bool = False) -> Markup:
     """Render inline Markdown without paragraphs, such as the description of a field."""
+    if _PLAIN.fullmatch(text):  # as most are, of which a page shows hundreds
+        return Markup(escape(text.strip(), quote=False))
     return _rendered(reader().parseInline(_markdown(text).strip()), new_window=new_window)
 
 

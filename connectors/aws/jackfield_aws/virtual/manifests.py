@@ -188,7 +188,7 @@ class _Listed:
         """Yield a row for each action, which is not made for it."""
         service = self._actions.service
         handed, listed = HANDS_OUT.get(service, ()), list(self._actions.listed())
-        about = groups(name for name, _, _ in listed)
+        about = groups(tuple(name for name, _, _ in listed))
         for name, summary, effect in listed:
             counted = "write" if name in handed else effect
             yield ActionRow(action_key(name), title_of(name), summary, counted, about[name], KEYWORDS.get((service, name), ""))

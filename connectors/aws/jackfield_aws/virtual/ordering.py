@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from jackfield_aws.virtual.names import title_of
 
@@ -41,6 +42,8 @@ MOST_USED = {
 }
 """Operations that people use most, the most used first, of the services that they use most."""
 _LEAST = 3
+_KEPT_GROUPS = 16
+"""Services whose groups are kept: those of EC2 take 17 ms."""
 _LARGE = 200
 """A service gets one more operation as the least size of a group for each so many."""
 _KEPT = re.compile("(ss|us|is|as|ics|Cors)$")
@@ -53,7 +56,8 @@ def ordered(service: str, rows: Iterable[tuple[str, str, str]]) -> list[tuple[st
     return sorted(rows, key=lambda row: places.get(row[0], len(places)))
 
 
-def groups(names: Iterable[str]) -> Mapping[str, str]:
+@lru_cache(maxsize=_KEPT_GROUPS)
+def groups(names: tuple[str, ...]) -> Mapping[str, str]:
     """Return the resource that each operation is about: "Instance" of ``RunInstances`` and ``DescribeInstances``. Operations about what few
     others are about belong to a part of its name that enough share ("Transit Gateway"), or to none."""
     nouns = {name: tuple(_singular(word) for word in title_of(name).split()[1:]) for name in names}
