@@ -25,6 +25,7 @@ from jackfield.database.migrations import known_migrations
 from jackfield.journal import Journal
 from jackfield.journal.budgets import Budgets
 from jackfield.journal.instance import Instance
+from jackfield.journal.leadership import Leadership
 from jackfield.journal.outbox import Outbox
 from jackfield.journal.queue import Queue
 from jackfield.journal.recovery import Recovery
@@ -68,7 +69,8 @@ EXCEPTIONS = {
 }
 """Statements that may name no workspace, and why. None of them is in reach of a tenant."""
 
-OF_ALL = {Workspaces: "the operator's list of them", PlatformTokens: "the operator's: each manages several workspaces",
+OF_ALL = {Leadership: "a process, which does something for every workspace",
+          Workspaces: "the operator's list of them", PlatformTokens: "the operator's: each manages several workspaces",
           Queue: "what workers take from, for every workspace",
           Upkeep: "what merges the counts of every workspace", Recovery: "what takes over from lost processes",
           Instance: "this process",

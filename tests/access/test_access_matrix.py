@@ -107,6 +107,17 @@ API: Mapping[str, Case] = {
     "listSlots": Case(200, shows="invocationId"),
     "removeSchedule": Case(204),
     "listEvents": Case(200),
+    "createCallback": Case(403, {"url": "https://hooks.example.com/x"}),
+    "listCallbacks": Case(403),
+    "showCallback": Case(403),
+    "changeCallback": Case(403, {}),
+    "removeCallback": Case(403),
+    "rotateCallback": Case(403, {}),
+    "testCallback": Case(403),
+    "recoverCallback": Case(403, {"since": "1h"}),
+    "listDeliveries": Case(403),
+    "showDelivery": Case(403),
+    "resendDelivery": Case(403),
     "showEvent": Case(404),
     "uploadFile": Case(201, b"a file"),
     "listFiles": Case(200),
@@ -128,6 +139,8 @@ PUBLIC = {"health", "readiness", "openapi", "docs", "authorizationCallback", "st
 """Operations that need no token, and so tell the clerk what they tell anybody: what is installed, nothing of a workspace."""
 CALLS = {"invoke", "createConnection", "testDraft", "replaceConnection", "removeConnection", "testConnection", "revokeToken",
     "upgradeConnector", "removeConnector", "batch", "authorizeConnection", "createSchedule",
+    "showCallback", "changeCallback", "removeCallback", "rotateCallback", "testCallback", "recoverCallback",
+    "showDelivery", "resendDelivery",
 }  # fmt: skip
 """Operations that would use or change what they name: refused by its name, be it there or not."""
 
@@ -192,6 +205,7 @@ TOOLS: Mapping[str, Mapping[str, Any]] = {
     "get_action_guide": {"connector": "{key}", "action": "{action}"},
     "list_connections": {"connector": "{key}"},
     "execute_action": INVOCATION,
+    "read_events": {},
 }
 
 
@@ -367,6 +381,8 @@ def test_h1_every_page_of_the_console(scene: Scene) -> None:
     browser = Browser(build_app(scene.stand.host, mounts()))
     assert browser.change("/login", "/login", token=scene.clerk.token or "").status == 200
     csrf = browser.get("/connections/hall").csrf
+    again = {"name": "hall", "invocation": say("say", "hall", text="x"), "every": "24h"}
+    assert scene.admin.post("/v1/schedules", again).status in (201, 409)  # a test of the API removes it
     before, count = scene.state(), scene.count
     last = ("POST", "/connections/{name}/removal")
     for method, path in [*(one for one in PAGES if one != last), last]:

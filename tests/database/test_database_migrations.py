@@ -38,6 +38,7 @@ TABLES = {
     "grants",
     "authorizations",
     "tokens",
+    "platform_tokens",
     "console_sessions",
     "audit_entries",
     "audit_heads",
@@ -218,6 +219,7 @@ def test_every_table_is_keyed_by_workspace(database: Database) -> None:
         "callbacks",
         "deliveries",
         "epoch",
+        "platform_tokens",
     }
     for table in sorted(TABLES - shared):
         with pytest.raises(ConstraintViolation) as caught, database.write() as transaction:

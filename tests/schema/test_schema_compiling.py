@@ -43,7 +43,7 @@ from jackfield.schema import Checked, CompiledSchema, SchemaError, compile_schem
         ({"$ref": "#"}, "", "the schema refers to itself without end"),
         ({"items": {"allOf": [{"$ref": "#/items"}]}}, "/items", "the schema refers to itself without end"),
         ({"minimum": float("nan")}, "/minimum", "must be JSON: NaN and Infinity are not numbers of JSON"),
-        ({"default": b""}, "/default", "must be JSON: bytes are not; give base64 text"),
+        ({"default": b""}, "/default", 'must be JSON: bytes are not; decode text, or give a file as {"data": base64}'),
     ],
     ids=lambda item: str(item)[:50],
 )  # fmt: skip

@@ -94,7 +94,7 @@ class Half(float):
         ({"v": {"k\ud800": 1}}, "/v/k\ufffd", LONE),
         ({"v": float("nan")}, "/v", "must be JSON: NaN and Infinity are not numbers of JSON"),
         ({"v": [float("-inf")]}, "/v/0", "must be JSON: NaN and Infinity are not numbers of JSON"),
-        ({"v": b"x"}, "/v", "must be JSON: bytes are not; give base64 text"),
+        ({"v": b"x"}, "/v", 'must be JSON: bytes are not; decode text, or give a file as {"data": base64}'),
         ({"v": {1}}, "/v", "must be JSON: a set is not; give an array"),
         ({"v": {1: 2}}, "/v", "must be JSON: the names of members are strings"),
         ({"v": dt.date(2026, 1, 31)}, "/v", "must be JSON: a Python object of type 'date' is not"),
@@ -117,7 +117,7 @@ def test_the_rest_is_judged_in_the_same_go() -> None:
     """What is not JSON hides no other fault, and is not reported twice."""
     schema = {"properties": {"a": {"type": "string", "pattern": "^x"}, "b": {"type": "integer"}}, "required": ["c"]}
     assert set(compile_schema(schema).check({"a": b"", "b": "x"}).details) == {
-        Detail("/a", "must be JSON: bytes are not; give base64 text"),
+        Detail("/a", 'must be JSON: bytes are not; decode text, or give a file as {"data": base64}'),
         Detail("/b", "must be a whole number, not a string", "type"),
         Detail("/c", "'c' is missing", "required"),
     }

@@ -17,6 +17,7 @@ from jackfield.access.tokens import NOTED_EVERY
 from jackfield.access.workspace_access import SUSPENDED, Caller
 from jackfield.clock import Clock
 from jackfield.database.epoch import EpochCache
+from jackfield.database.faults import RowDamaged
 from jackfield.resources.storage import Storage
 from jackfield.surfaces.shared.jwts import Jwts
 from jackfield.surfaces.shared.problem import Problem
@@ -202,6 +203,8 @@ class Identities:
             return Workspaces(self._storage.database, self._storage.vault, self._clock).settings(workspace)
         except UnknownWorkspace:
             return None
+        except RowDamaged:  # each operation reads them itself, and refuses in its own form
+            return Settings()
 
     def _by_token(self, text: str) -> _Known | None:
         if not self._storage.enabled:
