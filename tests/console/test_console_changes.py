@@ -23,7 +23,8 @@ CHANGES = [
     "/connections/hall/name", "/connections/hall/removal",
     "/connectors/echo/actions/say/run", "/connectors/echo/actions/say/code", "/invocations/x/cancel", "/invocations/x/resolve",
     "/invocations/x/redrive", "/connections/hall/authorization", "/uploads", "/tokens", "/tokens/x/revocation", "/workspace",
-    "/marketplace/acme/installation", "/marketplace/acme/upgrade", "/marketplace/acme/removal",
+    "/marketplace/acme/installation", "/marketplace/acme/upgrade", "/marketplace/acme/version", "/marketplace/acme/removal",
+    "/schedules/often/pause", "/files/x/removal",
 ]  # fmt: skip
 
 

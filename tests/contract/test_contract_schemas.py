@@ -355,5 +355,6 @@ def test_drift_is_told_and_mended(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     copies = {f"runtime/jackfield/surfaces/http/schemas/{name}.schema.json" for name in ("invocation", "result")}
     pages = {f"docs/reference/{name}.md" for name in ("option-sources", *generate._PAGES)}
     made = {"deploy/grafana/dashboards/jackfield.json", *(f"schemas/{name}.schema.json" for name in NAMES)}
-    assert set(listed) == {*pages, *made, *copies}
+    told = {f"docs/tutorial/{name}.md" for name in generate.cookbook.PAGES}
+    assert set(listed) == {*pages, *told, *made, *copies}
     assert len(listed) == 2 * len(set(listed))
