@@ -104,6 +104,7 @@ def test_the_next_page_is_one_click_away(visitor: Visitor) -> None:
     """The button runs the action again with the token of the next page in its field."""
     page = visitor.page
     visitor.go("/connectors/echo/actions/list")
+    page.get_by_text("More fields").click()
     visitor.field("Total").fill("25")
     visitor.field("Page Size").fill("20")
     assert visitor.run() == "succeeded"
