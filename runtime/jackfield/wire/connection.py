@@ -1,4 +1,4 @@
-"""One connection to a server: opened within a deadline, to an address that a guard has checked. The only module of this package that moves bytes."""
+"""One connection to a server: opened within a deadline, to an address that a guard has checked. No other module here moves bytes."""
 
 from __future__ import annotations
 

@@ -2,10 +2,11 @@
 
 To add a format:
 
-- Write a module here with ``FORMAT`` (the module's own name, by which ``_FORMATS`` finds it) and ``read(documents, around)``. It opens a file that a document names only if
-  ``around.reads_files``: over HTTP that is false, and a document must not read the server's files.
-- Add a test of the content to ``_FORMATS`` under that name (the first that fits wins), and its words to the sentence ``EXPECTED`` and to the hint
-  of ``management/transfer``. ``recognise`` handles documents that are lists. One with ``connections`` at the top is always read as jackfield's own.
+- Write a module here with ``FORMAT`` (the module's own name, by which ``_FORMATS`` finds it) and ``read(documents, around)``. It opens a
+  file that a document names only if ``around.reads_files``: over HTTP that is false, and a document must not read the server's files.
+- Add a test of the content to ``_FORMATS`` under that name (the first that fits wins), and its words to the sentence ``EXPECTED`` and to
+  the hint of ``management/transfer``. ``recognise`` handles documents that are lists. One with ``connections`` at the top is always read
+  as jackfield's own.
 - If its files have suffixes or variables of their own, name them in ``connections/files`` (``_SUFFIXES``, ``_VARIABLES``).
 - Refuse or warn of members that the reader does not know: none may be lost in silence.
 - Give each connector that the format can name its aliases (in the connector's ``aliases.py``; ``make generate`` renews its
