@@ -14,8 +14,11 @@ from jackfield.manifest import Effect
 from jackfield_http.answers import Answer
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors, Refusal
 
-_TOKEN = re.compile(r'"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|#[^\n\r]*|@?[_A-Za-z][_0-9A-Za-z]*|[{}()\[\]]', re.DOTALL)
-"""Strings, comments, names, directives and brackets of a document; all else does not matter here."""
+_TOKEN = re.compile(
+    r'"""(?:[^"\\]|\\"""|\\(?!""")|"(?!""))*+(?:"""|\Z)|"(?:\\[^\n\r]|[^"\\\n\r])*+"?|#[^\n\r]*|@?[_A-Za-z][_0-9A-Za-z]*|[{}()\[\]]'
+)
+"""Strings, comments, names, directives and brackets of a document; all else does not matter here. A string without an end takes what
+is left, or what is left of its line: else each of its quotes would be looked for an end anew."""
 
 
 def effect_of(document: object, name: object = None) -> Effect:

@@ -73,6 +73,9 @@ def test_a_query_is_repeated_and_a_mutation_is_not(harness: Harness) -> None:
         ("garbage", None, "write"),
         ("query A { a", None, "write"),
         ("} query A { a }", None, "write"),
+        ('query { a(s: "no end) }', None, "write"),
+        ('query { a(s: """no end) } \\"""', None, "write"),
+        ('query { a(s: """an "end" \\""" } mutation {""" t: "") }', None, "read"),
     ],
 )
 def test_the_effect_of_a_document(document: str, name: str | None, effect: str) -> None:
