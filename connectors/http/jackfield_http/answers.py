@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -89,7 +90,18 @@ class StreamedAnswer:
         self.status = reply.status
         self.headers = headers
         self.url = url
-        self._chunks = body_of(reply, headers, limit, size)
+        self._chunks: Iterator[bytes] = body_of(reply, headers, limit, size)
+
+    def begin(self, most: int) -> bytes:
+        """Return the decoded body if it has at most ``most`` bytes, else nothing; ``chunks`` yields it from its beginning all the same."""
+        pieces, size = list[bytes](), 0
+        for piece in self._chunks:
+            pieces.append(piece)
+            size += len(piece)
+            if size > most:
+                break
+        self._chunks = chain(pieces, self._chunks)
+        return b"".join(pieces) if size <= most else b""
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the decoded body, once."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.connector import (
     ANYWHERE,
+    MAX_ANSWER,
     Call,
     Guard,
     JackfieldError,
@@ -26,7 +27,7 @@ from jackfield.connector import (
 from jackfield.dataclass import replace
 from jackfield.retry import Backoff, Tries
 from jackfield.secrecy import SecretHolder
-from jackfield_http.answers import Answer, StreamedAnswer, body_of, header_of, noted, parsed
+from jackfield_http.answers import Answer, StreamedAnswer, body_of, header_of, media_type, noted, parsed
 from jackfield_http.bodies import Body, Content, content_body, form_body, json_body, multipart_body
 from jackfield_http.decoding import ACCEPTED
 from jackfield_http.errors import Failed, Refusal
@@ -126,13 +127,17 @@ class HttpClient(SecretHolder):
     ) -> Iterator[StreamedAnswer]:
         """Send a request and read the response's body in chunks, for files of any size; ``largest`` limits it.
 
-        ``options`` are those of ``request``.
+        ``options`` are those of ``request``. ``failed`` judges JSON of up to 32 MiB, which is held in memory; a larger body reports no
+        failure.
 
         :raises JackfieldError: as ``request`` does, and while the chunks are read.
         """
         exchange = self._exchange(method, path, values, **options)
         with self._replied(exchange) as (reply, headers, url):
-            yield StreamedAnswer(reply, headers, url, self._limit, largest)
+            answer = StreamedAnswer(reply, headers, url, self._limit, largest)
+            if self._judge(exchange, headers) is not None:
+                self._refuse_failure(exchange, Answer(reply.status, headers, answer.begin(MAX_ANSWER), url))
+            yield answer
             call = current_call()
             if call is not None and not exchange.safe:
                 call.returned({"status": reply.status})
@@ -312,17 +317,26 @@ class HttpClient(SecretHolder):
 
     def _accept(self, exchange: Exchange, answer: Answer) -> None:
         """Record a success, unless the body reports a failure."""
-        failed = exchange.failed or self._settings.errors.failed
-        if failed is not None and "json" in answer.media_type:
-            try:
-                body = parsed(answer.content)
-            except ValueError:
-                body = None
-            if body is not None and failed(body):
-                raise self._settings.errors.explain(Refusal(exchange.step, answer.status, answer.headers, body, safe=exchange.safe))
+        self._refuse_failure(exchange, answer)
         call = current_call()
         if call is not None and not exchange.safe:
             call.returned(noted(answer))
+
+    def _judge(self, exchange: Exchange, headers: Headers) -> Failed | None:
+        """Return the function that judges a success; None if there is none, or the response is not JSON."""
+        return (exchange.failed or self._settings.errors.failed) if "json" in media_type(headers) else None
+
+    def _refuse_failure(self, exchange: Exchange, answer: Answer) -> None:
+        """Raise the error of a success whose body reports a failure."""
+        failed = self._judge(exchange, answer.headers)
+        if failed is None:
+            return
+        try:
+            body = parsed(answer.content)
+        except ValueError:
+            return
+        if body is not None and failed(body):
+            raise self._settings.errors.explain(Refusal(exchange.step, answer.status, answer.headers, body, safe=exchange.safe))
 
     def _refused(self, exchange: Exchange, reply: Reply, headers: Headers) -> JackfieldError:
         body, content = None, b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from typing import Any
 
 import pytest
@@ -99,3 +100,17 @@ def test_a_request_says_how_an_answer_reports_failure(harness: Harness, body: An
     harness.serve(Answer(body))
     result = harness.invoke("request", {"url": "/x", "failed": rule})
     assert (result.error.code if result.error else None) == code
+
+
+@pytest.mark.parametrize("response", ["auto", "json", "file"])
+def test_a_reported_failure_is_one_however_the_response_is_read(harness: Harness, response: str) -> None:
+    """A response that is read as a stream was a success whatever its body reported; what reports none is returned whole."""
+    rule = {"member": "/ok", "equals": False}
+    harness.serve(Answer({"ok": False, "error": "nope"}), Answer({"ok": True, "n": 7}))
+    error = harness.invoke("request", {"url": "/x", "failed": rule, "response": response}).error
+    assert error is not None
+    assert error.provider is not None
+    assert (error.code, error.provider.message) == ("rejected", "nope")
+    output = harness.invoke("request", {"url": "/x", "failed": rule, "response": response}).unwrap()
+    found = output["body"] if response != "file" else json.loads(b64decode(output["file"]["data"]))
+    assert found == {"ok": True, "n": 7}
