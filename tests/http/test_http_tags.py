@@ -35,7 +35,8 @@ def test_actions_are_found_by_tag(stand: Stand) -> None:
     """``tag`` narrows lists and searches, and pages follow each other."""
     client = stand.client()
     assert _keys(client, "tag=Parcels") == ["findParcels", "getParcels", "listParcels"]
-    assert _keys(client, "tag=Pay+%26+Go&q=get") == ["getPayGo"]
+    assert _keys(client, "tag=Pay+%26+Go&q=find") == ["findPayGo", "getPayGo", "listPayGo"]  # synonyms follow the word itself
+    assert _keys(client, "tag=Pay+%26+Go&q=findpay") == ["findPayGo"]
     assert _keys(client, "tag=Parcels&connector=echo") == _keys(client, "tag=invoices") == []
     first = client.get("/v1/actions?tag=Parcels&limit=2").json
     assert _keys(client, f"tag=Parcels&limit=2&cursor={first['nextCursor']}") == ["listParcels"]

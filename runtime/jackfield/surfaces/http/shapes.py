@@ -157,8 +157,8 @@ _CATALOGUE: dict[str, Json] = {
     ),
     "Connector": _object(
         ("key", "title", "version", "actions", "status"),
-        key=_STRING, title=_STRING, version=_NULLABLE, actions={"type": "array", "items": _STRING}, status={"enum": ["ok", "broken"]},
-        error=_STRING, revoked=_ANY,
+        key=_STRING, title=_STRING, version=_NULLABLE, actions={"type": "integer", "minimum": 0}, status={"enum": ["ok", "broken"]},
+        versions={"type": "array", "items": _STRING}, error=_STRING, revoked=_ANY,
     ),
     "FoundAction": _object(
         ("connector", "action", "title", "description", "effect"),
