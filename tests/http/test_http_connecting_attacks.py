@@ -129,14 +129,14 @@ def test_security_3_a_link_sent_to_another_person_connects_nothing(site: Attacke
 
 
 def test_who_began_finishes(site: Attacked) -> None:
-    """The token that began exchanges the code, once, and is shown as who connected; a token without a name by its id."""
+    """The token that began exchanges the code, once, and is shown as who connected; a token without a name by its time."""
     begun = site.begin()
     assert site.complete(begun).status == 409
     site.callback(begun)
     assert site.complete(begun).json["status"] == "granted"
     assert len(site.authority.exchanged) == 1
     assert site.connected() == "ada"
-    assert site.product.get("/v1/connections/ada").json["authorization"]["grantedBy"].startswith("token:")
+    assert site.product.get("/v1/connections/ada").json["authorization"]["grantedBy"].startswith("token of ")
 
 
 def test_an_answer_is_replayed(site: Attacked) -> None:
