@@ -59,6 +59,7 @@ _PAGES = {
     "http-library-errors": python_pages.http_library_errors,
     "http-library-sign-ins": python_pages.http_library_sign_ins,
     "http-operations": http_page.page,
+    "http-operations-events": http_page.events_page,
     "http-operations-manage": http_page.managing_page,
     "limits": limits_page.page,
     "metrics": metrics_page.page,

@@ -22,6 +22,8 @@ _LONG = 200
 """Characters from which on a repeated policy is left out."""
 _MOST = 4
 """Maximum actions of a page."""
+_MOST_BRIEF = 32
+"""Maximum actions of a page that describes each in a few lines, and about as many as a phone's page holds."""
 _MOST_TYPES = 5
 """Maximum connection types of a page."""
 _PROVIDER_CODES = (
@@ -54,25 +56,54 @@ def pages(manifest: Json, subjects: Mapping[str, str]) -> Iterator[tuple[str, st
 
 
 def summary(manifest: Json) -> Iterator[tuple[str, str]]:
-    """Make the pages of a connector that is generated from its provider's document: the list of its actions, and its connections."""
-    yield manifest["key"], _joined(_listing(manifest))
+    """Make the pages of a connector that is generated from its provider's document: an overview, its actions, and its connections."""
+    sheets = _sheets(manifest)
+    yield manifest["key"], _joined(_listing(manifest, sheets))
+    for page, groups in sheets.items():
+        yield page, _joined(_sheet(manifest, groups))
     yield from _setups(manifest)
 
 
-def _listing(manifest: Json) -> Iterator[str]:
+def _sheets(manifest: Json) -> dict[str, dict[str, list[Json]]]:
+    """Fill pages with groups of actions, in their order; a page has at most ``_MOST_BRIEF`` actions, unless it is a single group."""
+    groups: dict[str, list[Json]] = {}
+    for action in manifest["actions"]:
+        groups.setdefault(action["group"], []).append(action)
+    pages: list[dict[str, list[Json]]] = [{}]
+    for name, actions in groups.items():
+        if pages[-1] and sum(map(len, pages[-1].values())) + len(actions) > _MOST_BRIEF:
+            pages.append({})
+        pages[-1][name] = actions
+    return {f"{manifest['key']}-actions{f'-{number}' if number > 1 else ''}": page for number, page in enumerate(pages, 1)}
+
+
+def _listing(manifest: Json, sheets: Mapping[str, Mapping[str, Iterable[Json]]]) -> Iterator[str]:
     key = manifest["key"]
     yield from (NOTICE, f"# {manifest['title']}", manifest["description"], _about(manifest))
     guide = f"[Connections for {manifest['title']}]({key}-connections.md)"
     yield f"`jackfield schema {key} ACTION` prints what an action takes. {guide} has the setup guide."
     yield "Effects decide what jackfield repeats: see [concepts](../../concepts.md). Lists with `fetchAll` return all pages."
-    groups: dict[str, list[Json]] = {}
-    for action in manifest["actions"]:
-        groups.setdefault(action["group"], []).append(action)
+    yield "## Actions"
+    for page, groups in sheets.items():
+        for name, actions in groups.items():
+            yield f"### {_capital(name)}"
+            yield "\n".join(f"- [{row['title']}]({page}.md#{_slug(row['title'])}), `{row['key']}`" for row in actions)
+    yield from _sources(manifest)
+
+
+def _sheet(manifest: Json, groups: Mapping[str, Iterable[Json]]) -> Iterator[str]:
+    first, *others = groups
+    names = (first, *others[-1:])
+    yield from (NOTICE, f"# {manifest['title']}: {' to '.join(names).lower()}")
+    yield f"Actions of [{manifest['title']}]({manifest['key']}.md), which lists the others."
     for name, actions in groups.items():
-        yield f"## {name[:1].upper()}{name[1:]}"
+        yield f"## {_capital(name)}"
         for row in actions:
             yield from _brief(row)
-    yield from _sources(manifest)
+
+
+def _capital(name: str) -> str:
+    return f"{name[:1].upper()}{name[1:]}"
 
 
 def _brief(action: Json) -> Iterator[str]:
@@ -182,7 +213,8 @@ def _setup(manifest: Json, kinds: list[Json], which: str) -> Iterator[str]:
 
 
 def _slug(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    """Return the anchor of a heading, as Python-Markdown makes it."""
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", title).strip().lower())
 
 
 def _type(manifest: Json, kind: Json) -> str:

@@ -1,4 +1,4 @@
-"""``docs/reference/http-operations.md`` and ``http-operations-manage.md``: each operation of the HTTP API, from the server's table."""
+"""``docs/reference/http-operations.md``, ``-events`` and ``-manage``: each operation of the HTTP API, from the server's table."""
 
 from __future__ import annotations
 
@@ -10,24 +10,38 @@ from jackfield.surfaces.shared.operation import Operation
 
 _TEXT = """# HTTP operations
 
-Operations of `jackfield serve` that callers use, with the scope that the token needs; [HTTP operations,
-managing](http-operations-manage.md) has those on connections, installations, tokens and the audit log. [HTTP API](http.md) describes what
-they have in common: authentication, keys, lists, limits and errors. `GET /openapi.json` describes the operations with their schemas. For
-`/mcp` and `/v1.0` (Dapr), see [MCP](mcp.md) and [Compatibility](../compatibility.md#dapr)."""
+Operations of `jackfield serve` that callers use, with the scope that the token needs; [HTTP operations, events and
+schedules](http-operations-events.md) has those on events, callbacks and schedules, [HTTP operations,
+managing](http-operations-manage.md) those on connections, installations, tokens, workspaces and the audit log. [HTTP API](http.md)
+describes what all have in common: authentication, keys, lists, limits and errors. `GET /openapi.json` describes the operations with
+their schemas. For `/mcp` and `/v1.0` (Dapr), see [MCP](mcp.md) and [Compatibility](../compatibility.md#dapr)."""
+
+_EVENTS_TEXT = """# HTTP operations: events and schedules
+
+Operations of `jackfield serve` on [events](events.md), on the callbacks that get them, and on
+[schedules](../tutorial/schedules.md), with the scope that the token needs. [HTTP operations](http-operations.md) links all others,
+and [HTTP API](http.md) describes what they have in common."""
 
 _MANAGING_TEXT = """# HTTP operations: managing
 
-Operations of `jackfield serve` that manage a workspace, with the scope that the token needs. [HTTP operations](http-operations.md) has all
-others, and [HTTP API](http.md) describes what they have in common."""
+Operations of `jackfield serve` that manage a workspace, or those of a [platform](../tutorial/tenants.md), with the scope that the
+token needs. [HTTP operations](http-operations.md) links all others, and [HTTP API](http.md) describes what they have in common."""
 
 _TITLES = {"server": "Server"}
-_MANAGING = frozenset({"installations", "connections", "authorizations", "audit", "tokens"})
+_EVENTS = frozenset({"events", "callbacks", "deliveries", "schedules"})
+"""Groups of operations on what happens without a caller who waits."""
+_MANAGING = frozenset({"installations", "connections", "authorizations", "audit", "tokens", "workspaces"})
 """Groups of operations that manage a workspace."""
 
 
 def page() -> str:
     """The page of what callers use."""
-    return _page(_TEXT, (operation for operation in OPERATIONS if operation.tag not in _MANAGING))
+    return _page(_TEXT, (operation for operation in OPERATIONS if operation.tag not in _EVENTS | _MANAGING))
+
+
+def events_page() -> str:
+    """The page of events, callbacks and schedules."""
+    return _page(_EVENTS_TEXT, (operation for operation in OPERATIONS if operation.tag in _EVENTS))
 
 
 def managing_page() -> str:
