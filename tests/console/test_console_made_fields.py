@@ -181,3 +181,11 @@ def test_a_fault_marks_the_member_and_not_its_neighbours(form: Form) -> None:
     form.make(schema, {"points": [{"x": 1}]})
     assert form.page.evaluate(_FAULTS, ["/body/title", "/group", "/points/0/x"]) == ["made-body-title", "made-points-0-x"]
     assert form.at("group").locator(".field-error").text_content() == "is missing"
+
+
+def test_an_input_called_title_has_its_label(form: Form) -> None:
+    """No heading of the page has the ID of a field: the label of GitHub's ``title`` is its own, and leads to it."""
+    form.page.goto(form.page.url.replace("/connectors/echo/actions/say", "/connectors/github/actions/createIssue"))
+    field = form.page.locator('[data-schemapath="inputs.title"] input').first
+    field.wait_for()
+    assert field.evaluate("input => [input.labels.length, document.querySelectorAll(`#${input.id}`).length]") == [1, 1]

@@ -85,12 +85,12 @@ def action_form(
         h.input(type="hidden", name="invocation", id="invocation", value="{}"),
         _connection_field(request, choices, str(begin.get("connection") or "")),
         h.div(
-            h.h2("Inputs", id="inputs-title"),
+            h.h2("Inputs", id="heading-of-inputs"),
             h.a("Fill in example values", href=f"{address}?example=1", class_="small") if has_example and not begin else None,
             class_="row",
         ),
         h.div(
-            id="inputs", class_="editor", role="group", aria_labelledby="inputs-title", data_form="inputs", data_schema=json.dumps(schema),
+            id="inputs", class_="editor", role="group", aria_labelledby="heading-of-inputs", data_form="inputs", data_schema=json.dumps(schema),
             data_value=json.dumps(begin.get("inputs", {})), data_options=f"/connectors/{request.path('key')}/options/",
             data_depends=json.dumps(depends),
         ),
