@@ -54,6 +54,19 @@ def test_refusals(operator: Shell, words: tuple[str, ...], said: str) -> None:
     assert [row["name"] for row in operator.run("workspaces", "list").json] == ["default"]
 
 
+def test_suspend_and_resume_are_events(operator: Shell) -> None:
+    """What changes ``suspended`` is told in the workspace's events, which the operator reads while it is suspended, too."""
+    operator.run("workspaces", "create", "acme")
+    for words in (("suspend",), ("suspend",), ("resume",), ("resume",), ("set", "--keep-inputs", "yes"), ("delete",)):
+        assert operator.run("workspaces", words[0], "acme", *words[1:]).code == 0
+    rows = operator.run("events", "list", "--workspace", "acme", "--types", "workspace.*").json
+    assert [(row["type"], row["subject"], row["data"]) for row in rows] == [
+        (f"workspace.{kind}", "acme", {"workspace": "acme"}) for kind in ("suspended", "resumed", "suspended")
+    ]
+    assert operator.run("events", "list", "--types", "workspace.*").json == []
+    assert "'workspace.suspended'" in operator.run("events", "list", "--types", "workspace.suspend").json["error"]["message"]
+
+
 def test_a_table(operator: Shell) -> None:
     """The list is a table on a terminal."""
     operator.set(NO_COLOR="1", COLUMNS="120")

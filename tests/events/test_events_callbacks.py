@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from fake_aws import FakeAws
 from jackfield import Jackfield
-from jackfield.access import Actor, Audit
+from jackfield.access import Actor, Audit, Workspaces
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.database.outbox import record
@@ -171,6 +171,19 @@ def test_what_a_callback_wants(place: Place, receiver: Receiver) -> None:
     place.dispatch()
     assert sorted(got.json["data"]["subject"] for got in receiver.got) == ["a", "a", "a", "b", "b", "b", "c"]
     assert sorted("payload" in got.json["data"] for got in receiver.got if got.json["data"]["subject"] == "b") == [False, True, True]
+
+
+def test_a_suspended_workspace_is_told_at_once(place: Place, receiver: Receiver) -> None:
+    """Callbacks go on while the workspace is suspended, so that their owner hears why its calls are refused."""
+    place.add(receiver.url, types=["workspace.*"])
+    workspaces = Workspaces(place.database, place.vault, SystemClock())
+    for suspended in (True, False):
+        workspaces.set("default", {"suspended": suspended})
+        place.dispatch()
+        got = receiver.got[-1].json
+        kind = "workspace.suspended" if suspended else "workspace.resumed"
+        assert (got["type"], got["data"]["subject"], got["data"]["payload"]) == (kind, "default", {"workspace": "default"})
+    assert [delivery.state for delivery in place.all()] == ["delivered"] * 2
 
 
 def test_the_output_comes_if_it_is_asked_for(place: Place, receiver: Receiver) -> None:

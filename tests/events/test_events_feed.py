@@ -7,7 +7,8 @@ import json
 import random
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from dead_letters import give_up
 from fake_aws import FakeAws
 from jackfield import Jackfield
-from jackfield.access import Actor, Audit, Rules
+from jackfield.access import Actor, Audit, Rules, Workspaces
 from jackfield.access.workspace_access import Caller
 from jackfield.clock import SystemClock
 from jackfield.database import open_database
@@ -140,6 +141,35 @@ def test_connections_are_told(place: SimpleNamespace) -> None:
         place.database.record(lambda transaction, status=status, change=change: transaction.change(change, {"status": status}))
     found = [(event.type, event.subject, event.data["connection"]) for event in told(place, "connection.*")]
     assert found == [(f"connection.{kind}", "billing", "billing") for kind in ("failing", "recovered", "expired")]
+
+
+def test_workspaces_that_are_suspended_and_resumed_are_told(place: SimpleNamespace) -> None:
+    """Each change of ``suspended`` is an event of that workspace; what was so already, other settings and a refused change are none."""
+    workspaces = Workspaces(place.database, place.vault, SystemClock())
+    workspaces.create("acme", {"suspended": True})
+    changes: list[dict[str, Any]] = [
+        {"suspended": True}, {"keepInputs": True}, {"suspended": False}, {"suspended": False}, {"suspended": True, "retentionDays": 7},
+        {"keepInputs": False}, {"suspended": "no"}, {"suspended": False, "retentionDays": 0}, {"suspended": False},
+    ]  # fmt: skip
+    for change in changes:
+        with suppress(InvalidInvocation):
+            workspaces.set("acme", change)
+    events = Feed(place.database, place.vault, "acme").page(types=["workspace.*"]).events
+    assert [event.type for event in events] == ["workspace.resumed", "workspace.suspended", "workspace.resumed"]
+    assert {(event.subject, *event.data.items()) for event in events} == {("acme", ("workspace", "acme"))}
+    assert abs(events[0].at - SystemClock().time()) < 600
+    assert told(place, "workspace.*") == []
+
+
+def test_suspensions_at_the_same_time_are_told_once(place: SimpleNamespace) -> None:
+    """Of many that suspend a workspace at once, one changes something; the workspace ``default`` is told of like any other."""
+    workspaces = Workspaces(place.database, place.vault, SystemClock())
+    for suspended in (True, False):
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda _, suspended=suspended: workspaces.set("default", {"suspended": suspended}), range(16)))
+    assert [(event.type, event.subject) for event in told(place, "workspace.*")] == [
+        ("workspace.suspended", "default"), ("workspace.resumed", "default"),
+    ]  # fmt: skip
 
 
 def test_pages_go_on_at_the_cursor(place: SimpleNamespace) -> None:

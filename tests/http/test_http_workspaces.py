@@ -114,6 +114,23 @@ def test_a_suspended_workspace_refuses_everything_at_once(stand: Stand, platform
     assert tenant.invoke("say", text="x").status == 200
 
 
+def test_a_tenant_reads_that_it_was_suspended(stand: Stand, platform: Client) -> None:
+    """Both events are in its feed once it is resumed, for each token without rules; its neighbour, and a token with rules, see none."""
+    tenant, neighbour = _tenant(stand, platform, "acme-7", "read"), _tenant(stand, platform, "acme-8")
+    bound = platform.post("/v1/workspaces/acme-7/tokens", {"scope": "manage", "name": "bound", "rules": {"block": ["effect:write"]}})
+    platform.call("PATCH", "/v1/workspaces/acme-7", {"suspended": True})
+    platform.call("PUT", "/v1/workspaces/acme-7", {"suspended": True})
+    assert tenant.get("/v1/events?types=workspace.*").status == 403
+    platform.call("PUT", "/v1/workspaces/acme-7", {"suspended": False, "retentionDays": 9})
+    page = tenant.get("/v1/events?types=workspace.suspended,workspace.resumed").json
+    assert [(item["type"], item["subject"], item["data"]) for item in page["items"]] == [
+        ("workspace.suspended", "acme-7", {"workspace": "acme-7"}), ("workspace.resumed", "acme-7", {"workspace": "acme-7"}),
+    ]  # fmt: skip
+    assert tenant.get(f"/v1/events/{page['items'][0]['id']}").json == page["items"][0]
+    assert Client(stand.port, bound.json["token"]).get("/v1/events").json["items"] == []
+    assert neighbour.get("/v1/events?types=workspace.*").json["items"] == []
+
+
 def test_deletion_suspends_and_then_leaves_nothing(stand: Stand, platform: Client) -> None:
     """The first DELETE suspends and revokes, the second deletes each row of the workspace; the audit log of the operator tells it."""
     tenant = _tenant(stand, platform, "acme-5")

@@ -159,7 +159,8 @@ class Workspaces:
         raise InvalidInvocation(f"the workspace '{name}' is being changed by too many others at once", hint="Try again.")
 
     def _try_to_set(self, name: str, changes: Mapping[str, Any]) -> bool:
-        """Change settings; return False if another process changed them meanwhile."""
+        """Change settings, with an entry in the audit log and, if ``suspended`` is another one now, an event; return False if another
+        process changed them meanwhile."""
         with self._database.write() as transaction:
             if name == DEFAULT:
                 empty = {"name": name, "now": self._clock.time(), "settings": "{}", "seal": settings_seal(self._vault, name, "{}")}
@@ -168,12 +169,18 @@ class Workspaces:
             if row is None:
                 raise _unknown(self._database, name)
             settings, before = read_settings(self._vault, name, row), json.loads(row.settings)
-            after = {**before, **changed_settings(settings, changes).to_json()}
+            wanted = changed_settings(settings, changes)
+            after = {**before, **wanted.to_json()}
             text = json.dumps(after)
             values = {"name": name, "after": text, "before": row.settings, "seal": settings_seal(self._vault, name, text)}
             changed = bool(transaction.change(_UPDATE, values))
             if changed:
                 self._audit(name).append(transaction, "workspace.changed", f"workspace:{name}", _difference(before, after))
+                if wanted.suspended != settings.suspended:
+                    from jackfield.database.outbox import record
+
+                    kind = "workspace.suspended" if wanted.suspended else "workspace.resumed"
+                    record(transaction, name, kind, name, self._clock.time(), {"workspace": name})
             return changed
 
     def _stored(self, name: str) -> Settings | None:

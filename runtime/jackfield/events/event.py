@@ -18,6 +18,7 @@ TYPES = (
     "quota.low",
     "callback.failing", "callback.exhausted", "callback.paused", "callback.resumed",
     "schedule.missed", "schedule.stopped",
+    "workspace.suspended", "workspace.resumed",
 )  # fmt: skip
 """Types of jackfield's own events, beside ``audit.`` and the name of each event of the audit log."""
 _FAMILIES = frozenset(name.partition(".")[0] for name in TYPES)
