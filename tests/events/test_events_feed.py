@@ -23,7 +23,7 @@ from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.database.outbox import record
 from jackfield.errors import InvalidInvocation
-from jackfield.events import CursorExpired, Event, Feed
+from jackfield.events import CursorExpired, Event, Feed, check_types
 from jackfield.invocation import Meta, Result
 from jackfield.journal import Queue
 from jackfield.journal.instance import Instance
@@ -339,3 +339,10 @@ def test_facts_that_somebody_has_damaged_are_left_out(place: SimpleNamespace) ->
         statement = "INSERT INTO outbox (workspace, type, subject, at, facts) VALUES ('default', 'invocation.finished', 'x', 1, :facts)"
         place.database.record(lambda transaction, statement=statement, values=values: transaction.change(statement, values))
     assert [dict(event.data) for event in place.feed.page("1").events] == [{}, {}, {"invocationId": "x"}]
+
+
+@pytest.mark.parametrize("text", ["workspce.suspended", "invocation.finishd", "callbacks.*", "invocation.*.x"])
+def test_types_that_no_event_has_are_refused(text: str) -> None:
+    """A typo would wait for ever: the family, too, must be one that there is."""
+    with pytest.raises(InvalidInvocation):
+        check_types([text])

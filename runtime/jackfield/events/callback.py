@@ -64,8 +64,8 @@ class Options:
         }  # fmt: skip
 
     @classmethod
-    def checked(cls, given: Mapping[str, Any], present: Options | None = None) -> Options:
-        """Read the options that a caller gives, over those that there are.
+    def checked(cls, given: Mapping[str, Any], present: Options | None = None, *, stored: bool = False) -> Options:
+        """Read the options that a caller gives, over those that there are. Types of ``stored`` ones may be those of another version.
 
         :raises InvalidInvocation: with all faults at once.
         """
@@ -73,8 +73,9 @@ class Options:
         faults = list(_faults(merged))
         if faults:
             raise invalid(faults)
+        types = check_types(merged["types"]) if "types" in given and not stored else tuple(merged["types"])
         return cls(
-            check_types(merged["types"]), merged["filter"] or None, tuple(dict.fromkeys(merged["include"])), merged["thin"],
+            types, merged["filter"] or None, tuple(dict.fromkeys(merged["include"])), merged["thin"],
             merged["signing"], merged["description"],
         )  # fmt: skip
 
@@ -109,7 +110,7 @@ class Callback:
 def read_callback(row: Row) -> Callback:
     """Read a row of the table ``callbacks``. Options that somebody has damaged want nothing."""
     try:
-        options = Options.checked(parsed_object(row.options))
+        options = Options.checked(parsed_object(row.options), stored=True)
     except (InvalidInvocation, ValueError, TypeError):
         options = Options(types=("damaged",), description="its row in the database is damaged")
     return Callback(

@@ -21,7 +21,7 @@ TYPES = (
     "workspace.suspended", "workspace.resumed",
 )  # fmt: skip
 """Types of jackfield's own events, beside ``audit.`` and the name of each event of the audit log."""
-_FAMILIES = frozenset(name.partition(".")[0] for name in TYPES)
+_PATTERNS = tuple(dict.fromkeys(f"{name.partition('.')[0]}.*" for name in TYPES))
 _TYPE = re.compile(r"\*|[A-Za-z0-9_]{1,60}(\.[A-Za-z0-9_]{1,60}){0,5}(\.\*)?")
 _MOST_TYPES = 50
 _TIMES = ("created_at", "settled_at")
@@ -78,10 +78,9 @@ def check_types(types: Iterable[str], path: str = "/types") -> tuple[str, ...]:
 def _fault(path: str, text: object) -> Detail | None:
     if not isinstance(text, str) or not _TYPE.fullmatch(text):
         return Detail(path, f"'{str(text)[:80]}' is neither a type nor a pattern such as invocation.*", "pattern")
-    family, _, rest = text.partition(".")
-    if family in _FAMILIES and rest != "*" and text not in TYPES:
-        return Detail(path, f"no event has the type '{text}'{did_you_mean(text, TYPES)}", "enum")
-    return None
+    if text == "*" or text.startswith("audit.") or text in TYPES or text in _PATTERNS:
+        return None
+    return Detail(path, f"no event has the type '{text}'{did_you_mean(text, (*TYPES, *_PATTERNS))}", "enum")
 
 
 def fits(type: str, patterns: Iterable[str]) -> bool:
