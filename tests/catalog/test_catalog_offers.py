@@ -133,6 +133,18 @@ def test_search_finds_what_is_offered_and_nothing_else(tmp_path: Path) -> None:
     assert not any("." in row.connector for row in plain)
 
 
+def test_what_others_are_offered_does_not_empty_a_search(tmp_path: Path) -> None:
+    """An offer to the operator alone made MCP's search say that no action matches; it finds what it found before the offer."""
+    found = []
+    for offers in ({"default": {"services": ["sqs"], "mcp": False}}, {"default": {"services": ["s3"], "mcp": False}}):
+        whole = Catalog.installed(environment=offer(tmp_path, offers))
+        rows, _ = found_actions(ActionIndex(whole), of_workspace(whole, "default").for_audience("mcp"), "list buckets", None, None, 0, 50)
+        assert rows
+        assert {("." in row.connector, row.exact) for row in rows} == {(False, False)}
+        found.append({(row.connector, row.action) for row in rows})
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("text", ["[]", "{", '{"default": {"azure": {}}}', '{"default": {"aws": {"services": "s3"}}}'])
 def test_a_broken_file_of_offers_says_what_is_wrong(tmp_path: Path, text: str) -> None:
     """A file that cannot be read, or names an unknown source or member, stops the start with its path."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jackfield.catalog import search
+from jackfield.catalog.words import Words
 from jackfield.manifest import Manifest
 
 
@@ -91,6 +92,64 @@ def test_h31_a_sentence_is_not_hidden_by_a_row_that_has_its_words_by_chance() ->
         ("sendEmail", True), ("listIdentities", False), ("listNotes", False),
     ]  # fmt: skip
     assert found("list notes") == ["listNotes"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "send note",
+        "send",
+        "sned",
+        "sedn notes",
+        "down the note",
+        "write a note down today",
+        "list verified",
+        "list mail down",
+        "lits down",
+        "zebra",
+    ],
+)
+def test_rows_that_are_hidden_count_for_nothing(words: str) -> None:
+    """Whoever may see the notes alone finds what there would be if nothing else was installed, marked as exact or near in the same way,
+    also if a hidden connector has every word, or the very typing error."""
+    hidden = [
+        MANIFESTS[0],
+        manifest(
+            "sned", "Sned", ("sendNote", "Send Note", "Send a note; write it down today.", "write"), ("sedn", "Sedn", "Lits.", "read")
+        ),
+    ]
+    whole, alone = Words(), Words()
+    for one in (*hidden, MANIFESTS[1]):
+        whole.add(one)
+    alone.add(MANIFESTS[1])
+    expected = {(row.action, row.exact) for row in alone.find(words, limit=20)[0]}
+    rows, more = whole.find(words, limit=20, keep=lambda connector, _action, _effect: connector == "notes")
+    assert ({(row.action, row.exact) for row in rows}, more) == (expected, False)
+
+
+def test_nearest_rows_are_looked_for_behind_hidden_ones() -> None:
+    """Neither the number of near matches nor the rows with rarer words are used up by rows that the caller may not see."""
+    index = Words()
+    index.add(manifest("many", "Many", *((f"payFee{number}", "Pay", "Pay a fee.", "write") for number in range(3_000))))
+    index.add(manifest("shop", "Shop", ("listGoods", "List Goods", "List the goods.", "read")))
+    for number in range(4):
+        index.add(manifest(f"more-{number}", "More", *((f"listItem{item}", "List", "List one.", "read") for item in range(1_000))))
+    rows, _ = index.find("pay list", limit=5, keep=lambda connector, _action, _effect: connector == "shop")
+    assert [(row.action, row.exact) for row in rows] == [("listGoods", False)]
+
+
+def test_near_matches_cost_nothing_where_the_caller_sees_exact_ones() -> None:
+    """Whether a row may be seen is asked about the rows of the page only, however many match."""
+    index, asked = Words(), list[str]()
+    index.add(manifest("many", "Many", *((f"payFee{number}", "Pay", "Pay a fee.", "write") for number in range(3_000))))
+
+    def keep(_connector: str, action: str, _effect: str) -> bool:
+        asked.append(action)
+        return True
+
+    rows, more = index.find("pay fee", limit=5, keep=keep)
+    assert ([row.exact for row in rows], more, len(asked)) == ([True] * 5, True, 6)
 
 
 def test_effects_narrow_the_search() -> None:

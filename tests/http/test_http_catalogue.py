@@ -67,6 +67,18 @@ def test_actions_are_found_best_first(client: Client) -> None:
         assert client.get(f"/v1/actions?{wrong}").status == 400
 
 
+def test_what_a_token_may_not_see_does_not_empty_its_search(stand: Stand) -> None:
+    """A user's token for GitHub got no answer to "create payment", as actions of Stripe have both words; it gets the nearest of GitHub."""
+    ruled = stand.client("read", rules=Rules(allow=("github/*",)))
+    near = ruled.get("/v1/actions?q=create+payment&limit=200").json["items"]
+    assert {(item["connector"], item.get("exact")) for item in near} == {("github", False)}
+    assert near == ruled.get("/v1/actions?q=create+payment&connector=github&limit=200").json["items"]
+    assert stand.client("read").get("/v1/actions?q=create+payment").json["items"][0]["connector"] == "stripe"
+    first = ruled.get("/v1/actions?q=create+payment&limit=3").json
+    second = ruled.get(f"/v1/actions?q=create+payment&limit=200&cursor={first['nextCursor']}").json
+    assert first["items"] + second["items"] == near
+
+
 def test_fifteen_thousand_actions_are_searched_in_few_steps() -> None:
     """The index finds what the plain words say among 15,000 actions, and gives the page that is asked for only."""
     index = Words()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from heapq import heapify, heappop, nsmallest
 from itertools import chain, islice
 from math import log
@@ -150,8 +151,9 @@ class Words:
     ) -> tuple[list[Found], bool]:
         """Return at most ``limit`` rows from ``start`` on, best first, and whether there are more. ``keep`` chooses among them.
 
-        A row matches if it contains every word of the query, apart from stop words. If none does, the nearest few are returned, ranked by
-        the share of words that occur; for a sentence they also follow the matching rows. Their ``exact`` is False.
+        A row matches if it contains every word of the query, apart from stop words. If none that ``keep`` lets through does, the nearest
+        few of those are returned, ranked by the share of words that occur; for a sentence they also follow the matching rows. Their
+        ``exact`` is False.
         """
         return _Query(self.table, words, connector, effect, tag).page(start, limit, keep)
 
@@ -176,45 +178,75 @@ class _Query:
             numbers: Iterator[int] = iter(self._limited(range(len(table)) if self._range is None else self._range))
             some = list(islice(_kept(table, numbers, keep), start, None if limit is None else start + limit + 1))
             return [table.row(number, 0, exact=True) for number in some[:limit]], limit is not None and len(some) > limit
-        keys: list[int] = []
         end = None if limit is None else start + limit
-        for group in self._groups():
-            keys += _best(table, group, None if end is None else end + 1 - len(keys), keep)
-            if end is not None and len(keys) > end:
-                break
+        keys = self._ranked(None if end is None else end + 1, keep)
         found = ((-(key // width), key % width) for key in keys[start:end])
         return [table.row(row, rank // STEP, exact=row not in self._partial) for rank, row in found], end is not None and len(keys) > end
 
-    def _groups(self) -> Iterator[list[int]]:
-        """Yield groups of sort keys, each made of a row's rank and number; all keys of a group come before those of the next."""
-        hits = [self._hits(term) for term in self._wanted]
-        if len(hits) == 1 and hits[0]:
-            for tier in hits[0].tiers():
-                yield self._keys(self._limited(tier), [tier], 1)
-            return
-        every, found = self._common(hits)
-        keys = self._keys(every, found, _PER_WORD)
-        if not every or (len(hits) >= _SENTENCE and len(every) < _NEAREST):
-            hits = [hit or self._typo(term.word) for hit, term in zip(hits, self._wanted, strict=True)]
-            keys += self._near(hits, every)
-        yield keys
+    def _ranked(self, count: int | None, keep: Keep | None) -> list[int]:
+        """Return the sort keys, made of a row's rank and number, of the first ``count`` rows, all if it is None.
 
-    def _near(self, hits: Sequence[Hits], every: set[int]) -> list[int]:
-        """Return the sort keys of the nearest rows. Rows with nothing but verbs or the commonest word are not among them if there are
-        others."""
-        known = sorted(filter(None, hits), key=lambda hit: hit.size)
-        rarest = [hit for hit in known if not hit.is_verb] or known[:-1] or known
-        some: set[int] = set()
-        for hit in rarest:
-            if len(some) > _ENOUGH:
+        Whether near matches are needed is decided by what ``keep`` lets through: rows that a caller may not see count for nothing.
+        """
+        hits = [self._hits(term) for term in self._wanted]
+        is_sentence = len(hits) >= _SENTENCE
+        if len(hits) == 1:
+            every, keys = set[int](), self._of_one(hits[0], count, keep)
+        else:
+            every, found = self._common(hits)
+            most = max(count, _NEAREST) if is_sentence and count is not None else count
+            keys = _best(self._table, self._keys(every, found, _PER_WORD), most, keep)
+        if not keys or (is_sentence and len(keys) < _NEAREST):
+            keep = None if keep is None else cache(keep)  # rows may be asked about twice
+            known = [hit or self._typo(term.word) for hit, term in zip(hits, self._wanted, strict=True)]
+            near = self._near(known, every, _NEAREST - len(keys), keep)
+            if not keys and len(near) < _NEAREST:
+                near = self._near(self._without_lost(known, near), every, _NEAREST, keep)
+            keys = sorted(keys + near)
+        return keys[:count]
+
+    def _without_lost(self, hits: Sequence[Hits], near: Sequence[int]) -> list[Hits]:
+        """Return ``hits`` with those of typing errors for each word that occurs only in rows that are not to be found."""
+        found = self._found(hits, {key % max(1, len(self._table)) for key in near})
+        is_lost = [not rows and not (hit.is_verb and near) for hit, rows in zip(hits, found, strict=True)]
+        return [self._typo(term.word) if lost else hit for hit, term, lost in zip(hits, self._wanted, is_lost, strict=True)]
+
+    def _of_one(self, hits: Hits, count: int | None, keep: Keep | None) -> list[int]:
+        """Return the first ``count`` sort keys of the rows that the only word matches."""
+        keys: list[int] = []
+        for tier in hits.tiers():
+            rest = None if count is None else count - len(keys)
+            keys += _best(self._table, self._keys(self._limited(tier), [tier], 1), rest, keep)
+            if count is not None and len(keys) >= count:
                 break
-            some.update(hit.all())
-        rows = {*self._limited(some)} - every
-        if len(rows) + len(every) < _NEAREST and len(known) > 1:
-            rows.update(row for row in self._limited(known[-1].all()) if row not in every)
-        keys = nsmallest(_NEAREST - len(every), self._keys(rows, self._found(hits, rows), _PER_WORD))
+        return keys
+
+    def _near(self, hits: Sequence[Hits], every: set[int], count: int, keep: Keep | None) -> list[int]:
+        """Return the sort keys of the ``count`` nearest rows that are not in ``every``. Rows with nothing but verbs or the commonest word
+        are not among them if there are others."""
+        keys: list[int] = []
+        asked = set(every)
+        for some in self._candidates(hits):
+            rows = some - asked
+            asked |= rows
+            keys += _best(self._table, self._keys(rows, self._found(hits, rows), _PER_WORD), count - len(keys), keep)
+            if len(keys) >= count:
+                break
         self._partial.update(key % max(1, len(self._table)) for key in keys)
         return keys
+
+    def _candidates(self, hits: Sequence[Hits]) -> Iterator[set[int]]:
+        """Yield rows that match any of the words, those with rarer words first. The later sets are only for want of rows."""
+        known = sorted(filter(None, hits), key=lambda hit: hit.size)
+        some: set[int] = set()
+        for hit in [hit for hit in known if not hit.is_verb] or known[:-1] or known:
+            if len(some) > _ENOUGH:
+                yield some
+                some = set()
+            some.update(self._limited(hit.all()))
+        yield some
+        if len(known) > 1:
+            yield {*self._limited(known[-1].all())}
 
     def _common(self, hits: Sequence[Hits]) -> tuple[set[int], list[dict[int, int]]]:
         """Return the rows that every word matches, and the ranks of each word's matches."""
