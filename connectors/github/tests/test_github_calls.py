@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -140,6 +141,16 @@ def test_graphql(harness: Harness, query: str, effect: str) -> None:
         "read": ("succeeded", 2),
         "write": ("in_doubt", 1),
     }[effect]
+
+
+@pytest.mark.parametrize(("query", "status"), [("{ viewer { login } }", "failed"), ("mutation { close { id } }", "in_doubt")])
+@pytest.mark.parametrize("body", [{"message": "deprecated"}, {"errors": []}, None])
+def test_what_is_no_graphql_answer_is_no_success(harness: Harness, body: Any, query: str, status: str) -> None:
+    """An answer without data and errors tells nothing about a mutation; null data is a result."""
+    harness.serve(Answer(content=json.dumps(body).encode(), headers={"Content-Type": "application/json"}))
+    assert harness.invoke("graphql", {"query": query}).status == status
+    harness.serve(Answer({"data": None}))
+    assert harness.invoke("graphql", {"query": query}).unwrap() == {"data": None}
 
 
 def test_repositories_labels_and_branches_are_choices(harness: Harness) -> None:

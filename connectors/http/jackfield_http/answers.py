@@ -25,6 +25,8 @@ MAX_FIELDS = 200
 """Maximum number of header fields of a response; their size is limited to 64 KiB."""
 MAX_DEPTH = 200
 """Maximum number of levels of JSON in a response."""
+NOT_THE_API = "Check the server's URL: a proxy, or something other than the provider's API, may have responded."
+"""Hint for a response that the provider's API cannot have sent."""
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _CONTAINERS = frozenset({dict, list})
 _HALF = re.compile("[\ud800-\udfff]")
@@ -60,8 +62,7 @@ class Answer:
             return find(self._parsed[0], pointer)
         except ValueError:
             text = f"the response is not JSON (status {self.status}, {self.media_type or 'no media type'})"
-            hint = "Check the server's URL: a proxy, or something other than the provider's API, may have responded."
-            raise Unavailable(text, hint=hint, sent=Sent.UNKNOWN) from None
+            raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN) from None
 
     def into(self, model: type[T], pointer: str = "") -> T:
         """Return the body, or its member at a JSON Pointer, as an output; members that the model does not declare are ignored.

@@ -11,7 +11,7 @@ from typing import Any
 
 from jackfield.connector import Provider, Rejected, Sent, Unavailable
 from jackfield.manifest import Effect
-from jackfield_http.answers import Answer
+from jackfield_http.answers import NOT_THE_API, Answer
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors, Refusal
 
 _TOKEN = re.compile(
@@ -53,9 +53,13 @@ def judge(answer: Answer, step: str, effect: Effect, errors: HttpErrors = HTTP_E
     """Return the body of an answer, which may have ``errors`` beside its data if a caller ``accepts_partial`` data.
 
     :raises Rejected: if a query has errors.
-    :raises Unavailable: if a mutation has errors and data: a part of it was carried out, which puts a write in doubt.
+    :raises Unavailable: if the answer is not of GraphQL, or a mutation has errors and data: a part of it was carried out. Either puts a
+        write in doubt.
     """
     body = answer.json()
+    if not _is_response(body):
+        text = f"the response to '{step}' is not of GraphQL: it has no 'errors', and no 'data' that is an object or null"
+        raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN, repeatable=False)
     if not _has_errors(body) or (accepts_partial and _has_data(body)):
         return body
     known = errors.explain(Refusal(step, answer.status, answer.headers, body, safe=effect == "read"))
@@ -66,6 +70,11 @@ def judge(answer: Answer, step: str, effect: Effect, errors: HttpErrors = HTTP_E
     text = f"the answer to '{step}' has data and errors, so a part of the mutation was carried out"
     hint = "Look what has changed before you send it again."
     raise Unavailable(f"{text}: {said.message}" if said.message else text, hint=hint, provider=said, sent=Sent.UNKNOWN, repeatable=False)
+
+
+def _is_response(body: Any) -> bool:
+    """Return whether a body is a response of GraphQL, section 7.1: it has errors, or data."""
+    return _has_errors(body) or (isinstance(body, Mapping) and isinstance(body.get("data", ""), Mapping | None))
 
 
 def _has_errors(body: Any) -> bool:

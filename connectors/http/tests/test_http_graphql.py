@@ -52,6 +52,25 @@ def test_a_mutation_carried_out_in_part_is_in_doubt(harness: Harness, data: Any,
     assert "Could not resolve to a node" in result.error.message  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(("document", "status"), [(QUERY, "failed"), (MUTATION, "in_doubt")])
+@pytest.mark.parametrize("content", [
+    b'{"message": "deprecated"}', b"{}", b'{"errors": []}', b'{"errors": null}', b'{"data": 7}', b"[]", b"null", b"<html></html>",
+])  # fmt: skip
+def test_an_answer_that_is_no_graphql_answer_is_no_success(harness: Harness, content: bytes, document: str, status: str) -> None:
+    """An answer without data and errors was a success with an empty output; nobody knows what became of a mutation."""
+    harness.serve(lambda _number, _request: Answer(content=content, headers={"Content-Type": "application/json"}))
+    result = harness.invoke("graphql", {"query": document})
+    assert result.error is not None
+    assert (result.status, result.error.code) == (status, "unavailable" if status == "failed" else "in_doubt")
+
+
+@pytest.mark.parametrize("document", [QUERY, MUTATION])
+def test_data_that_are_null_are_returned(harness: Harness, document: str) -> None:
+    """Null without errors is a result: the output has it, where it was empty."""
+    harness.serve(Answer({"data": None, "extensions": {"cost": 1}}))
+    assert harness.invoke("graphql", {"query": document}).unwrap() == {"data": None, "extensions": {"cost": 1}}
+
+
 def test_a_query_is_repeated_and_a_mutation_is_not(harness: Harness) -> None:
     """After a reset a query is sent again, and a mutation is in doubt."""
     server = harness.serve(RESET, Answer({"data": {"node": None}}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 from pydantic.alias_generators import to_camel
 
 from jackfield.connector import Detail, Field, Inputs, InvalidInput, Output, StreamedFile, pointer
@@ -205,9 +205,16 @@ class GraphqlInputs(Inputs):
 class GraphqlAnswer(Output):
     """Answer of a GraphQL server."""
 
-    data: dict[str, Any] | None = Field(None, title="Data", description="The result of the operation.")
+    data: dict[str, Any] | None = Field(
+        None, title="Data", description="The result of the operation: an object, or null.", schema={"type": ["object", "null"]}
+    )
     errors: list[Any] | None = Field(None, title="Errors", description="The errors beside partial data.")
     extensions: dict[str, Any] | None = Field(None, title="Extensions", description="What the server adds.")
+
+    @model_serializer(mode="wrap")
+    def _with_null_data(self, others: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keep data that are null, which is a result; other members that are null are left out."""
+        return {**({"data": None} if "data" in self.model_fields_set else {}), **others(self)}
 
 
 class Response(Output):
