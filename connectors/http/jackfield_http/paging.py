@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Literal, NoReturn
 
-from jackfield.connector import Detail, Field, Inputs, InvalidInput, Pagination, Sent, Unavailable
+from jackfield.connector import Detail, Field, Inputs, InvalidInput, Pagination, Sent, Unavailable, pointer
 from jackfield.dataclass import dataclass
 from jackfield_http.answers import Answer
 from jackfield_http.client import HttpClient
@@ -17,6 +18,8 @@ _FOLLOWED = ("http://", "https://", "/", "?")
 """Beginnings of a next page that is a URL, also where a token is declared."""
 _NO_VALUES: Mapping[str, Any] = {}
 _LONGEST = 8_000
+_LONGEST_PLACE = 200
+"""Limit in characters for the place of a list that an error names."""
 Kind = Literal["token", "page", "offset", "linkHeader", "url", "lastId"]
 """Kinds of pages, as manifests and overlays name them, too."""
 
@@ -28,6 +31,15 @@ class PageInputs(Inputs):
         None, title="Next Token", description="Where to continue: 'nextToken' of the last page.", schema={"maxLength": _LONGEST}
     )
     fetch_all: bool = Field(False, title="Fetch All", description="True to fetch every page.")
+
+
+class NoList(Unavailable):
+    """A response has something else than a list where its items should be; ``lists`` are JSON Pointers of lists in it, None if it is no
+    object."""
+
+    def __init__(self, items: str, body: Any) -> None:
+        super().__init__(f"the response has no list at '{items}'", sent=Sent.UNKNOWN, repeatable=False)
+        self.lists = tuple(islice(_lists(body, ""), 5)) if isinstance(body, Mapping) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +142,7 @@ class Pages:
             answer = api.request("GET", url, query={**(query or {}), **self._query(asked)}, **options)
         items = answer.json(self.items)
         if items is not None and not isinstance(items, list):
-            raise Unavailable(f"the response has no list at '{self.items}'", sent=Sent.UNKNOWN, repeatable=False)
+            raise NoList(self.items, answer.json())
         found = items or []
         return Page(found, self._next(api, answer, found, token), answer)
 
@@ -202,6 +214,16 @@ def last_id(value: Any) -> str:
     if found is None:
         raise _endless("the last item has no ID")
     return found
+
+
+def _lists(body: Any, place: str) -> Iterator[str]:
+    """Yield the JSON Pointers of the lists among the members of an object, and among theirs."""
+    for name, value in body.items() if isinstance(body, Mapping) else ():
+        own = place + pointer(name)
+        if isinstance(value, list) and len(own) <= _LONGEST_PLACE:
+            yield own
+        elif not place:
+            yield from _lists(value, own)
 
 
 def _endless(text: str) -> Unavailable:

@@ -214,6 +214,23 @@ def test_pages(harness: Harness) -> None:
     assert harness.invoke("request", inputs).meta.next == {"nextToken": "2"}
 
 
+@pytest.mark.parametrize(("body", "members"), [
+    ({"data": [1], "total": 1}, "'/data'"), ({"page": {"rows": [1], "tags": []}}, "'/page/rows', '/page/tags'"), ({"total": 1}, None),
+])  # fmt: skip
+def test_a_list_that_is_looked_for_in_the_wrong_place(harness: Harness, body: Any, members: str | None) -> None:
+    """Without 'items', an object was 'unavailable', to be sent again: it is the caller who says where its list is."""
+    server = harness.serve(Answer(body))
+    inputs = {"url": "/x", "pages": {"kind": "page", "parameter": "page"}, "fetchAll": True}
+    error = harness.invoke("request", inputs).error
+    assert error is not None
+    assert (error.code, error.retryable, len(server.requests)) == ("invalid_input", False, 1)
+    assert [detail.path for detail in error.details] == ["/pages/items"]
+    assert (members or "no member that is a list") in error.details[0].message
+    assert "pages.items" in (error.hint or "")
+    harness.serve(Answer(body))
+    assert harness.invoke("request", {**inputs, "effect": "write"}).status == "in_doubt"
+
+
 ITEMS = [{"id": f"i{number}"} for number in range(8)]
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from jackfield.connector import MAX_ANSWER, Connector, StreamedFile
+from jackfield.connector import MAX_ANSWER, Connector, Detail, InvalidInput, Sent, StreamedFile
 from jackfield_http.answers import Answer, media_type
 from jackfield_http.bodies import Part
 from jackfield_http.client import HttpClient
 from jackfield_http.downloads import INLINE, Download, fetched, inline
 from jackfield_http.graphql import effect_of, is_refused, judge
 from jackfield_http.headers import Headers
-from jackfield_http.paging import Pages
+from jackfield_http.paging import NoList, Pages
 from jackfield_http.request.connections import (
     Anonymous,
     AnyApiKey,
@@ -153,7 +153,15 @@ def _part(part: FormPart, file: StreamedFile, opened: ExitStack) -> Part:
 
 
 def _page(asked: RequestInputs, wanted: Paging, api: HttpClient, options: dict[str, Any]) -> Response:
-    page = wanted.declared().fetch_url(api, target(api, asked.url), asked, asked.query, **options)
+    try:
+        page = wanted.declared().fetch_url(api, target(api, asked.url), asked, asked.query, **options)
+    except NoList as error:
+        if error.lists is None or asked.real_effect != "read" or asked.next_token is not None:
+            raise
+        found = ", ".join(f"'{place}'" for place in error.lists)
+        text = f"{error.message}; it has {f'lists at {found}' if found else 'no member that is a list'}"
+        hint = f"Set pages.items, such as {error.lists[0] if found else '/items'}."
+        raise InvalidInput("1 input is not valid", details=[Detail("/pages/items", text)], hint=hint, sent=Sent.REFUSED) from None
     return Response(status=page.answer.status, headers=_shown(page.answer.headers), items=page.items, next_token=page.next)
 
 
