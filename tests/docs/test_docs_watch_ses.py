@@ -18,15 +18,15 @@ CONNECTION = {
     "type": "aws/apiKeySecret",
     "values": {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret/of+acme", "region": "eu-west-1"},
 }
-COMMANDS = [line for block in blocks(PAGE) if block.language == "sh" for line in block.body.splitlines()]
+LINES = [line for block in blocks(PAGE) if block.language == "sh" for line in block.body.splitlines()]
+COMMANDS = [line for line in LINES if not line.startswith("jackfield connections test")]
+"""All but the test of a connection, which asks AWS."""
 
 
 @pytest.mark.parametrize("line", COMMANDS, ids=lambda line: " ".join(line.split()[1:4]))
 def test_a_command_of_the_page_is_valid(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call passes every check of a dry run, and other commands succeed; the test of a connection needs AWS, and is left out."""
+    """A call passes every check of a dry run, and other commands succeed."""
     words = shlex.split(line)[1:]
-    if words[:2] == ["connections", "test"]:
-        pytest.skip("it asks AWS")
     path = tmp_path / "connections.json"
     path.write_text(json.dumps({"connections": {"acme-ses": CONNECTION}}), encoding="utf-8")
     for name, value in {"CONNECTIONS": str(path), "HOME": str(tmp_path / "home"), "DATABASE_URL": "none"}.items():

@@ -264,6 +264,8 @@ _ATTEMPTS = re.compile(r", \d+ attempts(?=\")")
 """Attempts until a deadline: as many as the machine has time for."""
 _SLOW = re.compile(r"(?<=before the provider responded): [^\"]* did not answer in time")
 """What a deadline ended, as far as it is known: the wait for an answer's head, or for its body, or that of a caller for a late action."""
+_REACHED = re.compile(r"(?<= passed before )(anything was sent: [^\"]* could not be reached in time|the provider responded)")
+"""How far the last attempt had come when the deadline ended it: as far as the machine had time for."""
 
 
 def comparable(result: Json) -> Json:
@@ -272,7 +274,8 @@ def comparable(result: Json) -> Json:
     if result.get("error", {}).get("code") == "timeout":
         del meta["attempts"]  # as many as the machine has time for
     text = json.dumps({**result, "meta": {**meta, "answered": "requestId" in result["meta"]}})
-    shown: Json = json.loads(_SLOW.sub("", _ATTEMPTS.sub("", _ID.sub("<id>", text))))
+    text = _SLOW.sub("", _ATTEMPTS.sub("", _ID.sub("<id>", text)))
+    shown: Json = json.loads(_REACHED.sub("it ended", text) if result.get("error", {}).get("code") == "timeout" else text)
     for place, name in ((shown.get("output"), "MessageId"), (shown.get("error", {}).get("provider"), "requestId")):
         if place and name in place:
             place[name] = "<id>"
