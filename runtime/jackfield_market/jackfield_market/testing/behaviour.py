@@ -222,9 +222,9 @@ def _failures_are_explained(subject: Subject, action: Action, example: Mapping[s
 
 def _broken_connections_are_explained(subject: Subject, action: Action, example: Mapping[str, Any]) -> Iterator[str]:
     yield from _explained(_reset(subject, action, example), "a reset", {Sent.UNKNOWN})
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    refused = drive(subject, action, example, _constant(RESET), port=url)
+    with socket.socket() as deaf:  # bound and not listening: refuses, and no other process can get its port
+        deaf.bind(("127.0.0.1", 0))
+        refused = drive(subject, action, example, _constant(RESET), port=f"http://127.0.0.1:{deaf.getsockname()[1]}")
     yield from _explained(refused, "a refused connection", {Sent.NOTHING})
 
 
