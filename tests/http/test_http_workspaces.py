@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -171,6 +172,31 @@ def test_settings_that_are_none_are_400(platform: Client, path: str, body: objec
     """Each fault is named, and nothing is made."""
     assert platform.call("PUT", path, body).status == 400
     assert platform.get(path).status == 404
+
+
+@pytest.mark.parametrize(
+    "change", [{"rules": {"deny": []}}, {"expiresAt": "1h", "expiresIn": 60}, {"expiresIn": 0}, {"colour": 1}, {"name": 1}]
+)
+def test_what_is_no_token_of_a_tenant_is_400(stand: Stand, platform: Client, change: dict[str, Any]) -> None:
+    """A platform's request is judged as one of the workspace itself: a member of its rules that means nothing is refused, too."""
+    tenant = _tenant(stand, platform, "acme-t", "manage")
+    body = {"scope": "read", **change}
+    assert [client.post(path, body).status for client, path in _both(platform, tenant, "acme-t")] == [400, 400]
+
+
+def test_a_token_may_last_for_a_number_of_seconds(stand: Stand, platform: Client) -> None:
+    """``expiresIn`` counts from now, for a platform and in the workspace itself."""
+    tenant = _tenant(stand, platform, "acme-t", "manage")
+    made = [client.post(path, {"scope": "read", "expiresIn": 60}).json for client, path in _both(platform, tenant, "acme-t")]
+    assert {round(_at(one["expiresAt"]) - _at(one["createdAt"])) for one in made} == {60}
+
+
+def _at(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _both(platform: Client, tenant: Client, workspace: str) -> tuple[tuple[Client, str], tuple[Client, str]]:
+    return (platform, f"/v1/workspaces/{workspace}/tokens"), (tenant, "/v1/tokens")
 
 
 @pytest.mark.parametrize(("limit", "most"), [("connections", 1), ("storageBytes", 4), ("queued", 1), ("concurrent", 0)])

@@ -9,16 +9,16 @@ import hmac
 import json
 import logging
 import re
-from typing import Any, Literal
+from typing import Any
 
 from jackfield.access.audit import LIBRARY, Actor, Audit
-from jackfield.access.tokens import NOTED_EVERY, UnknownToken, digest, is_well_formed, named, new_text
+from jackfield.access.tokens import TokenTimes, UnknownToken, digest, is_well_formed, named, new_text, note_use
 from jackfield.access.workspaces import DEFAULT
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.faults import RowDamaged
 from jackfield.dataclass import dataclass
-from jackfield.errors import Detail, InvalidInvocation, Unavailable
+from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import new_invocation_id
 from jackfield.secrecy import SecretHolder
 
@@ -38,7 +38,7 @@ _NOTE_USE = "UPDATE platform_tokens SET last_used_at = :now WHERE id = :id AND (
 
 
 @dataclass(frozen=True, slots=True)
-class PlatformToken:
+class PlatformToken(TokenTimes):
     """Token of a platform. ``workspaces`` is the pattern of the names that it manages; times are seconds since 1970."""
 
     id: str
@@ -49,12 +49,6 @@ class PlatformToken:
     revoked_at: float | None = None
     last_used_at: float | None = None
 
-    def status(self, now: float) -> Literal["active", "expired", "revoked"]:
-        """Return the status at the time ``now``."""
-        if self.revoked_at is not None:
-            return "revoked"
-        return "expired" if self.expires_at is not None and self.expires_at <= now else "active"
-
     def to_json(self, now: float) -> dict[str, Any]:
         """Return the token as a JSON object."""
         return {
@@ -63,10 +57,7 @@ class PlatformToken:
             "kind": "platform",
             "workspaces": self.workspaces,
             "status": self.status(now),
-            "createdAt": iso(self.created_at),
-            "expiresAt": iso(self.expires_at),
-            "revokedAt": iso(self.revoked_at),
-            "lastUsedAt": iso(self.last_used_at),
+            **self.times_to_json(),
         }
 
 
@@ -165,7 +156,7 @@ class PlatformTokens:
         if token.status(now) != "active":
             _LOG.warning("the platform's token %s was refused: it is %s", token.id, token.status(now))
             return None
-        _note_use(database, token, now)
+        note_use(database, _NOTE_USE, {"id": token.id}, token.last_used_at, now, f"the platform's token {token.id}")
         return token
 
 
@@ -179,13 +170,3 @@ def _place(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _is_sealed(vault: Vault, row: Row) -> bool:
     return vault.attests(DEFAULT, _place(row.as_dict()), row.seal)
-
-
-def _note_use(database: Database, token: PlatformToken, now: float) -> None:
-    before = now - NOTED_EVERY
-    if token.last_used_at is not None and token.last_used_at > before:
-        return
-    try:
-        database.record(lambda transaction: transaction.change(_NOTE_USE, {"id": token.id, "now": now, "before": before}))
-    except Unavailable as fault:  # a read-only database must not lock the platform out
-        _LOG.warning("the last use of the platform's token %s could not be recorded: %s", token.id, fault.message)

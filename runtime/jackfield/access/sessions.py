@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.database import Row, Vault
+from jackfield.database import Row, Transaction, Vault
 from jackfield.dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ _SPEND = "DELETE FROM console_sessions WHERE workspace = :workspace AND digest =
 _SEEN = "UPDATE console_sessions SET seen_at = :now WHERE workspace = :workspace AND digest = :digest"
 _END = "DELETE FROM console_sessions WHERE workspace = :workspace AND digest = :digest"
 _PURGE = "DELETE FROM console_sessions WHERE workspace = :workspace AND (expires_at <= :now OR (kind = 'session' AND seen_at <= :idle))"
+_END_ALL = "DELETE FROM console_sessions WHERE workspace = :workspace"
+
+
+def end_sessions(transaction: Transaction, workspace: str) -> int:
+    """Sign everybody out of a workspace, in a change of it, and end its one-time links; return how many there were."""
+    return transaction.change(_END_ALL, {"workspace": workspace})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import json
 import logging
 import secrets
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Literal, cast
 
@@ -35,8 +35,33 @@ class UnknownToken(InvalidInvocation):
     http_status = 404
 
 
+class TokenTimes:
+    """The times of a token in seconds since 1970, and its status, which follows from them."""
+
+    __slots__ = ()
+    created_at: float
+    expires_at: float | None
+    revoked_at: float | None
+    last_used_at: float | None
+
+    def status(self, now: float) -> Literal["active", "expired", "revoked"]:
+        """Return the status at the time ``now``."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= now else "active"
+
+    def times_to_json(self) -> dict[str, str | None]:
+        """Return the times as members of a JSON object."""
+        return {
+            "createdAt": iso(self.created_at),
+            "expiresAt": iso(self.expires_at),
+            "revokedAt": iso(self.revoked_at),
+            "lastUsedAt": iso(self.last_used_at),
+        }
+
+
 @dataclass(frozen=True, slots=True)
-class Token:
+class Token(TokenTimes):
     """Token of one workspace, with its scope and rules. Times are seconds since 1970; ``last_used_at`` is exact to a minute."""
 
     workspace: str
@@ -53,12 +78,6 @@ class Token:
     unreadable: bool = False
     """True if its rules cannot be read: nobody may use it then."""
 
-    def status(self, now: float) -> Literal["active", "expired", "revoked"]:
-        """Return the status at the time ``now``."""
-        if self.revoked_at is not None:
-            return "revoked"
-        return "expired" if self.expires_at is not None and self.expires_at <= now else "active"
-
     def to_json(self, now: float) -> dict[str, Any]:
         """Return the token as a JSON object."""
         return {
@@ -67,10 +86,7 @@ class Token:
             "scope": self.scope,
             "status": self.status(now),
             "rules": self.rules.to_json(),
-            "createdAt": iso(self.created_at),
-            "expiresAt": iso(self.expires_at),
-            "revokedAt": iso(self.revoked_at),
-            "lastUsedAt": iso(self.last_used_at),
+            **self.times_to_json(),
             **({"problem": self.damage} if self.damage is not None else {}),
         }
 
@@ -336,7 +352,8 @@ class Tokens:
         if reason is not None:
             _LOG.warning("the token %s of the workspace '%s' was refused: it %s", token.id, token.workspace, reason)
             return None
-        _note_use(database, token, now)
+        key = {"workspace": token.workspace, "id": token.id}
+        note_use(database, _NOTE_USE, key, token.last_used_at, now, f"the token {token.id}")
         return token
 
     def _found(self, transaction: Transaction, identifier: str) -> Token:
@@ -346,15 +363,15 @@ class Tokens:
         return read_token(row, self._vault)
 
 
-def _note_use(database: Database, token: Token, now: float) -> None:
+def note_use(database: Database, statement: str, key: Mapping[str, str], last: float | None, now: float, whose: str) -> None:
+    """Record the use of a token, last used at ``last``, at most every ``NOTED_EVERY`` seconds."""
     before = now - NOTED_EVERY
-    if token.last_used_at is not None and token.last_used_at > before:
+    if last is not None and last > before:
         return
-    values = {"workspace": token.workspace, "id": token.id, "now": now, "before": before}
     try:
-        database.record(lambda transaction: transaction.change(_NOTE_USE, values))
+        database.record(lambda transaction: transaction.change(statement, {**key, "now": now, "before": before}))
     except Unavailable as fault:  # a read-only database must not lock readers out
-        _LOG.warning("the last use of the token %s could not be recorded: %s", token.id, fault.message)
+        _LOG.warning("the last use of %s could not be recorded: %s", whose, fault.message)
 
 
 def _reason(token: Token, now: float) -> str | None:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from jackfield.tenants.tenants import Tenants
-from jackfield.tenants.usage import usage
+from jackfield.tenants.usage import in_use, usage
 
-__all__ = ["Tenants", "usage"]
+__all__ = ["Tenants", "in_use", "usage"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SLICE = 500
 """Rows that one transaction deletes, so that no other writer waits for long."""
-_COUNTED = {"connections": "connections", "grants": "grants", "files": "files", "invocations": "invocations", "tokens": "tokens"}
+_COUNTED = ("connections", "grants", "files", "invocations", "tokens")
 _LATE = (
     "events", "event_heads", "invocation_counts", "invocation_kinds", "invocation_terms", "file_usage", "audit_entries", "audit_heads",
     "data_keys",
@@ -29,8 +29,7 @@ def kept_by(database: Database, workspace: str) -> dict[str, int]:
     """Count what a workspace has: connections, grants, files, invocations (those that run apart) and tokens."""
     with database.read() as transaction:
         counts = {
-            name: _count(transaction, f"SELECT COUNT(*) AS n FROM {table} WHERE workspace = :workspace", workspace)
-            for name, table in _COUNTED.items()
+            table: _count(transaction, f"SELECT COUNT(*) AS n FROM {table} WHERE workspace = :workspace", workspace) for table in _COUNTED
         }
         running = "SELECT COUNT(*) AS n FROM invocations WHERE workspace = :workspace AND status = 'running'"
         return {**counts, "running": _count(transaction, running, workspace)}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.access import Tokens, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
 from jackfield.access.platform_tokens import manages
+from jackfield.access.sessions import end_sessions
 from jackfield.errors import InvalidInvocation
 from jackfield.tenants.purge import kept_by, purge
 
@@ -96,7 +97,7 @@ class Tenants:
         self._workspaces.set(name, {"suspended": True})
         with self._storage.database.write() as transaction:
             revoked = tokens.revoke_all(transaction)
-            sessions = transaction.change("DELETE FROM console_sessions WHERE workspace = :name", {"name": name})
+            sessions = end_sessions(transaction, name)
         kept = kept_by(self._storage.database, name)
         return {"name": name, "status": "suspended", "revoked": {"tokens": revoked, "sessions": sessions}, "kept": kept}
 

@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
+from jackfield.files.table import FileTable
+from jackfield.journal.counts import open_now
 
 if TYPE_CHECKING:
     from jackfield.database import Database
@@ -19,6 +21,7 @@ SELECT {_COLUMNS} FROM invocation_counts
 WHERE workspace = :workspace AND width IN (60, 3600, 86400) AND bucket = -1 AND slot >= :since AND slot < :until
 """
 _BYTES = "SELECT COALESCE(SUM(size), 0) AS bytes FROM files WHERE workspace = :workspace AND created_at >= :since AND created_at < :until"
+_CONNECTIONS = "SELECT COUNT(*) AS n FROM connections WHERE workspace = :workspace"
 _ENDED = ("succeeded", "failed", "in_doubt", "cancelled")
 
 
@@ -50,3 +53,13 @@ def usage(database: Database, workspace: str, since: float, until: float, by: st
 
 def _empty() -> dict[str, int]:
     return {"calls": 0, "attempts": 0, "failures": 0}
+
+
+def in_use(database: Database, workspace: str, limit: str) -> int:
+    """Return how much of the limit ``queued``, ``connections`` or ``storageBytes`` a workspace uses now."""
+    if limit == "queued":
+        return open_now(database, workspace)["queued"]
+    if limit == "storageBytes":
+        return FileTable(database).usage(workspace)[1]
+    with database.read() as transaction:
+        return int(transaction.execute(_CONNECTIONS, {"workspace": workspace})[0].n)

@@ -300,13 +300,10 @@ _OTHERS: dict[str, Json] = {
     "NewToken": _object(
         ("scope",), scope=_SCOPE, name={"type": "string", "maxLength": 200}, rules=_RULES,
         expiresAt={**_NULLABLE, "maxLength": 40, "description": "An RFC 3339 time, a date, or a duration from now, such as 90d."},
+        expiresIn={"type": "integer", "minimum": 1, "description": "Seconds, in place of 'expiresAt'."},
     ),
     "Token": _closed(tuple(_TOKEN), {**_TOKEN, "problem": _STRING}),
     "CreatedToken": _closed(("token", *_TOKEN), {"token": {"type": "string", "description": "Shown once."}, **_TOKEN}),
-    "NewWorkspaceToken": _object(
-        ("scope",), scope={"enum": ["read", "invoke", "manage"]}, name={"type": "string", "maxLength": 200}, rules=_ANY,
-        expiresAt={"type": "string", "maxLength": 40}, expiresIn={"type": "integer", "minimum": 1, "description": "Seconds."},
-    ),
     "WorkspaceSettings": _closed((), _SETTINGS),
     "Workspace": _closed(
         ("name", "createdAt"), {"name": _NAME, "createdAt": {**_MOMENT, "type": ["string", "null"]}, "problem": _STRING, **_SETTINGS}

@@ -385,7 +385,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "POST", "/v1/workspaces/{w}/tokens", workspaces.token_created, "platform", "createWorkspaceToken",
         "Create a token of a workspace. Only this response contains its text.",
-        {201: "CreatedToken"}, headers=(_BEHALF,), body="NewWorkspaceToken", problems=(404, 413, 415, 503),
+        {201: "CreatedToken"}, headers=(_BEHALF,), body="NewToken", problems=(404, 413, 415, 503),
     ),
     Operation(
         "DELETE", "/v1/workspaces/{w}/tokens/{id}", workspaces.token_revoked, "platform", "revokeWorkspaceToken",

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.access import Rules, Tokens, UnknownToken
+from jackfield.access import Rules, Token, Tokens, UnknownToken
 from jackfield.clock import moment
 from jackfield.errors import JackfieldError
 from jackfield.surfaces.http.parameters import limit_of
@@ -24,27 +24,41 @@ _LONGEST_MOMENT = 40
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/tokens``: newest first, including revoked and expired ones."""
     cursor, limit = request.query_params.get("cursor"), limit_of(request)
-    found, after = await _done(server, identity, lambda tokens: tokens.list(cursor=cursor, limit=limit))
-    now = server.clock.time()
-    return answer({"items": [token.to_json(now) for token in found], "nextCursor": after})
+    return page(await _done(server, identity, lambda tokens: tokens.list(cursor=cursor, limit=limit)), server.clock.time())
 
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/tokens``: create a token. Only this response contains its text."""
-    body = await members_of(request, {"scope"}, {"name", "rules", "expiresAt"})
-    scope, name, expires = body["scope"], body.get("name", ""), body.get("expiresAt")
+    step = await creation(request)
+    return answer(await _done(server, identity, lambda tokens: step(tokens, server.clock.time())), 201, {"Cache-Control": "no-store"})
+
+
+async def creation(request: Request) -> Callable[[Tokens, float], dict[str, Any]]:
+    """Read a body that asks for a token, and return the step that creates it at the time ``now`` and shows its text once.
+
+    :raises Problem: 400 if a member is unknown or has another type.
+    """
+    body = await members_of(request, {"scope"}, {"name", "rules", "expiresAt", "expiresIn"})
+    scope, name, expires, lasts = body["scope"], body.get("name", ""), body.get("expiresAt"), body.get("expiresIn")
     if not isinstance(scope, str) or not isinstance(name, str) or not isinstance(expires, str | None):
         raise Problem(400, "'scope', 'name' and 'expiresAt' must be strings")
-    allow, block = _patterns(body.get("rules", {}))
+    if lasts is not None and (isinstance(lasts, bool) or not isinstance(lasts, int) or lasts < 1 or expires is not None):
+        raise Problem(400, "'expiresIn' must be a number of seconds, and cannot be combined with 'expiresAt'")
     if len(expires or "") > _LONGEST_MOMENT:
         raise Problem(400, f"'expiresAt' must have at most {_LONGEST_MOMENT} characters")
+    allow, block = _patterns(body.get("rules", {}))
 
-    def step(tokens: Tokens) -> dict[str, Any]:
-        at = moment(expires, server.clock.time(), 1, "'expiresAt'") if expires is not None else None
+    def step(tokens: Tokens, now: float) -> dict[str, Any]:
+        at = now + lasts if lasts is not None else moment(expires, now, 1, "'expiresAt'") if expires is not None else None
         made = tokens.create(scope, name, Rules.checked(allow, block), at)
-        return {"token": made.text, **made.token.to_json(server.clock.time())}
+        return {"token": made.text, **made.token.to_json(now)}
 
-    return answer(await _done(server, identity, step), 201, {"Cache-Control": "no-store"})
+    return step
+
+
+def page(found: tuple[list[Token], str | None], now: float) -> Response:
+    """Return a page of tokens, without their texts."""
+    return answer({"items": [token.to_json(now) for token in found[0]], "nextCursor": found[1]})
 
 
 async def revoked(request: Request, server: ServerContext, identity: Identity) -> Response:

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.access import Actor, Rules
+from jackfield.access import Actor, Token
 from jackfield.clock import moment
 from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.surfaces.http.parameters import flag, limit_of
+from jackfield.surfaces.http.tokens import creation, page
 from jackfield.surfaces.shared.body import decoded, read_body
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
@@ -24,8 +25,6 @@ T = TypeVar("T")
 
 _LARGEST = 1024 * 1024
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,200}")
-_TOKEN_MEMBERS = {"scope", "name", "rules", "expiresAt", "expiresIn"}
-_LONGEST_MOMENT = 40
 _SHOWN = ("name", "type", "status", "since", "account", "hint")
 
 
@@ -70,34 +69,19 @@ async def deleted(request: Request, server: ServerContext, identity: Identity) -
 
 async def token_created(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/workspaces/{w}/tokens``. Only this response contains the token's text."""
-    body = await _object(request)
-    scope, name, expires, lasts = (body.get(member) for member in ("scope", "name", "expiresAt", "expiresIn"))
-    if "scope" not in body or body.keys() - _TOKEN_MEMBERS:
-        raise Problem(400, "the body must be a JSON object with 'scope', and perhaps 'name', 'rules', 'expiresAt' or 'expiresIn'")
-    if not isinstance(scope, str) or not isinstance(name, str | None) or not isinstance(expires, str | None):
-        raise Problem(400, "'scope', 'name' and 'expiresAt' must be strings")
-    if lasts is not None and (isinstance(lasts, bool) or not isinstance(lasts, int) or lasts < 1 or expires is not None):
-        raise Problem(400, "'expiresIn' must be a number of seconds, and cannot be combined with 'expiresAt'")
-    if len(expires or "") > _LONGEST_MOMENT:
-        raise Problem(400, f"'expiresAt' must have at most {_LONGEST_MOMENT} characters")
-
-    def step(tenants: Tenants) -> dict[str, Any]:
-        now = server.clock.time()
-        at = now + lasts if lasts is not None else moment(expires, now, 1, "'expiresAt'") if expires is not None else None
-        made = tenants.tokens(request.path_params["w"]).create(scope, name or "", _rules(body.get("rules")), at)
-        return {"token": made.text, **made.token.to_json(now)}
-
-    return answer(await _done(request, server, identity, step), 201, {"Cache-Control": "no-store"})
+    step, now = await creation(request), server.clock.time()
+    made = await _done(request, server, identity, lambda tenants: step(tenants.tokens(request.path_params["w"]), now))
+    return answer(made, 201, {"Cache-Control": "no-store"})
 
 
 async def tokens(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/workspaces/{w}/tokens``: newest first, without their texts."""
     cursor, limit = request.query_params.get("cursor"), limit_of(request)
-    found, after = await _done(
-        request, server, identity, lambda tenants: tenants.tokens(request.path_params["w"]).list(cursor=cursor, limit=limit)
-    )
-    now = server.clock.time()
-    return answer({"items": [token.to_json(now) for token in found], "nextCursor": after})
+
+    def step(tenants: Tenants) -> tuple[list[Token], str | None]:
+        return tenants.tokens(request.path_params["w"]).list(cursor=cursor, limit=limit)
+
+    return page(await _done(request, server, identity, step), server.clock.time())
 
 
 async def token_revoked(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -157,14 +141,6 @@ async def _object(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Problem(400, "the body must be a JSON object")
     return body
-
-
-def _rules(given: Any) -> Rules:
-    try:
-        rules = Rules.from_json(given if given is not None else {})
-    except TypeError:
-        raise InvalidInvocation('\'rules\' must be {"allow": [patterns], "block": [patterns]}') from None
-    return Rules.checked(rules.allow, rules.block)
 
 
 def _health(row: dict[str, Any]) -> dict[str, Any]:

@@ -5,21 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from functools import partial
 
 from starlette.requests import Request
 
 from jackfield.database import Database
 from jackfield.surfaces.shared.problem import Problem
+from jackfield.tenants import in_use
 
 Run = Callable[[Callable[[], int]], Awaitable[int]]
 """Runs a step that waits for the database in a thread."""
 
-_COUNTS = {
-    "queued": "SELECT COUNT(*) AS n FROM invocations WHERE workspace = :workspace AND status = 'queued'",
-    "connections": "SELECT COUNT(*) AS n FROM connections WHERE workspace = :workspace",
-    "storageBytes": "SELECT COALESCE(SUM(size), 0) AS n FROM files WHERE workspace = :workspace",
-}
 _ADDS = {"createConnection": "connections", "uploadFile": "storageBytes", "batch": "queued", "invoke": "queued"}
 """Operations that add to what a limit counts."""
 
@@ -40,7 +35,7 @@ class TenantLimits:
         name = _ADDS.get(operation, "")
         if name not in limits or (operation == "invoke" and "respond-async" not in request.headers.get("prefer", "")):
             return
-        if await run(partial(_count, database, workspace, name)) >= limits[name]:
+        if await run(lambda: in_use(database(), workspace, name)) >= limits[name]:
             raise reached(name, limits[name])
 
     @contextlib.contextmanager
@@ -65,8 +60,3 @@ def reached(name: str, limit: float) -> Problem:
     """Return the refusal of a request beyond a limit."""
     text = f"the workspace's limit '{name}' of {limit:,.0f} is reached"
     return Problem(429, text, {"Retry-After": "1"}, code="rate_limited", limit=name)
-
-
-def _count(database: Callable[[], Database], workspace: str, name: str) -> int:
-    with database().read() as transaction:
-        return int(transaction.execute(_COUNTS[name], {"workspace": workspace})[0].n)
