@@ -187,6 +187,7 @@ def test_actions_are_found(visitor: Visitor) -> None:
     page.get_by_role("link", name="Post a Note").wait_for()
     assert page.get_by_role("link", name="Send Email").count() == 0
     visitor.go("/connectors?q=email")
+    assert page.locator(".card").first.inner_text().startswith("Amazon SES")  # its name lacks the word; its action is the best match
     page.get_by_role("link", name="Send Email").first.click()  # services of AWS that send email follow
     page.wait_for_url("**/connectors/aws-ses/actions/sendEmail")
     visitor.settle()

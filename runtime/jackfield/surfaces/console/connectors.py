@@ -65,15 +65,17 @@ def _found(request: PageRequest, words: str) -> Markup:
     if not words:
         return _all(request, entries, revoked)
     wanted = words.casefold().split()
-    connectors = [entry for entry in entries if all(word in f"{entry.key} {entry.title}".casefold() for word in wanted)]
     actions, _ = found_actions(request.search, request.catalog, words, None, None, 0, _FOUND)
+    best = actions[0].connector if actions and actions[0].exact else None
+    named = [entry for entry in entries if entry.key == best or all(word in f"{entry.key} {entry.title}".casefold() for word in wanted)]
+    connectors = sorted(named, key=lambda entry: entry.key != best)
     matching = table(
         "Matching actions",
         ("Action", "Connector", "Effect", "Description"),
         [
             (
                 h.a(row.title, href=f"/connectors/{row.connector}/actions/{row.action}"),
-                row.connector,
+                h.code(row.connector),
                 badge(row.effect),
                 summary(row.description),
             )
@@ -140,7 +142,7 @@ def _card(request: PageRequest, entry: Entry, revoked: Collection[str]) -> Marku
     return h.li(
         h.h2(icon_of(manifest), h.a(manifest.title, href=f"/connectors/{manifest.key}", class_="whole")),
         h.p(summary(manifest.description)),
-        h.p(count, " · ", manifest.version, class_="muted"),
+        h.p(h.code(manifest.key), " · ", count, " · ", manifest.version, class_="muted"),
         badge("revoked") if entry.key in revoked else None,
         class_="card",
     )
