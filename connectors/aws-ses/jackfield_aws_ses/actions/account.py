@@ -108,6 +108,7 @@ _ACCOUNT = {
     examples=one_example("getAccount", "Quota and sandbox", {}, _ACCOUNT),
     keywords=(
         "sending limits",
+        "how many emails can be sent today",
         "quota",
         "sandbox",
         "check the account",

@@ -178,6 +178,7 @@ def delete_template(template: NamedTemplate, aws: AwsClients) -> Done:
         {"TemplatesMetadata": [{"TemplateName": "welcome", "CreatedTimestamp": "2026-11-20T10:15:00Z"}]},
         complete=True,
     ),
+    keywords=("email templates",),
 )
 def list_templates(query: TemplateQuery, aws: AwsClients) -> TemplateList:
     """List the email templates of a region."""

@@ -14,8 +14,8 @@ EVERYDAY = _EVERYDAY_NAMES.split()
 
 
 _KEYWORDS = """
-s3 PutObject: upload object file store save
-s3 GetObject: download read object file content
+s3 PutObject: upload object file store save bucket
+s3 GetObject: download read object file content bucket
 s3 DeleteObject: remove file
 s3 ListObjectsV2: list files bucket folder
 s3 ListBuckets: show
@@ -105,7 +105,7 @@ logs PutRetentionPolicy: set keep logs days expire
 logs PutLogEvents: write
 cloudwatch PutMetricAlarm: create alarm alert
 cloudwatch DescribeAlarms: list show
-cloudwatch PutMetricData: send publish custom metric
+cloudwatch PutMetricData: put send publish custom metric value
 cloudwatch GetMetricStatistics: read metric usage cpu memory graph
 cloudwatch GetMetricData: read metric usage cpu graph
 cloudwatch PutDashboard: create
@@ -114,8 +114,8 @@ sts AssumeRole: switch
 iam CreateUser: new account
 iam AttachRolePolicy: add permission
 iam AttachUserPolicy: add permission
-iam CreateAccessKey: credential
-iam UpdateAccessKey: deactivate disable activate
+iam CreateAccessKey: credential rotate
+iam UpdateAccessKey: rotate deactivate disable activate
 iam DeleteAccessKey: remove revoke
 iam AddUserToGroup: member
 iam ListUsers: show
@@ -123,7 +123,7 @@ iam SimulatePrincipalPolicy: check permission test
 stepfunctions StartExecution: run state machine workflow
 stepfunctions DescribeExecution: status state machine workflow check
 stepfunctions StopExecution: cancel workflow state machine
-events PutEvents: send emit custom publish
+events PutEvents: send emit custom publish event bus
 events PutRule: create schedule cron
 scheduler CreateSchedule: cron timer recurring
 rds CreateDBInstance: database postgres mysql new
@@ -166,7 +166,7 @@ cloudformation UpdateStack: deploy change template
 cloudformation DeleteStack: remove
 cloudformation DescribeStacks: list status
 cloudformation ListStacks: show
-ce GetCostAndUsage: spend spending bill expenses month
+ce GetCostAndUsage: how much spend spending bill expenses month aws account
 ce GetCostForecast: predict bill spending
 budgets CreateBudget: spending limit
 budgets DescribeBudgets: list
@@ -175,10 +175,10 @@ polly SynthesizeSpeech: text speech voice audio read aloud
 transcribe StartTranscriptionJob: audio speech text video
 textract DetectDocumentText: extract read ocr scan pdf image
 textract AnalyzeDocument: extract read ocr form table scan
-rekognition DetectFaces: photo picture image
+rekognition DetectFaces: recognize photo picture image
 rekognition DetectLabels: photo picture image objects recognize
 rekognition DetectText: photo picture image ocr
-rekognition CompareFaces: photo picture image
+rekognition CompareFaces: recognize photo picture image
 rekognition DetectModerationLabels: photo picture image unsafe
 comprehend DetectSentiment: text mood opinion
 comprehend DetectEntities: text names
