@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackfield.cli.arguments import kind_of, read_inputs, takes_list_only
+from jackfield.cli.arguments import item_types_of, read_inputs, takes_list_only
 from jackfield.cli.local_files import Files
 from jackfield.errors import InvalidInvocation
 from jackfield.files.given import GivenFile
 from jackfield.files.media_types import media_type_of
+from jackfield.files.references import form_of_files
 from jackfield.invocation import MAX_BYTES
 
 FILE: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "object", "properties": {"data": {}, "contentType": {}}}]}
@@ -100,6 +101,57 @@ def test_any_word_is_read_or_refused(word: str) -> None:
 def test_forms(words: list[str], inputs: dict[str, Any]) -> None:
     """Each form means what the contract says; one value for a list is a list of one."""
     assert read(*words) == inputs
+
+
+JSON_SCHEMA: dict[str, Any] = {
+    "properties": {
+        "object": {"type": ["object", "null"]},
+        "rows": {"$ref": "#/$defs/Rows"},
+        "words": {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}]},
+        "both": {"type": ["string", "object"]},
+        "any": {"title": "Any"},
+        "documents": {"type": "array", "items": FILE["anyOf"][1]},
+    },
+    "$defs": {"Rows": {"type": "array", "items": {"type": "object"}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "inputs"),
+    [
+        (['object={"a": 1}'], {"object": {"a": 1}}),
+        (["object={a}"], {"object": "{a}"}),
+        (['rows={"a": 1}', 'rows={"b": 2}'], {"rows": [{"a": 1}, {"b": 2}]}),
+        (['rows={"a": 1}'], {"rows": [{"a": 1}]}),
+        (['rows=[{"a": 1}]'], {"rows": [{"a": 1}]}),
+        (["words=a"], {"words": ["a"]}),
+        (["words=[a]"], {"words": ["[a]"]}),
+        (['both={"a": 1}'], {"both": '{"a": 1}'}),
+        (['words:=["a"]'], {"words": ["a"]}),
+    ],
+)
+def test_text_that_is_an_object_or_array_is_taken_as_such_where_no_text_is(words: list[str], inputs: dict[str, Any]) -> None:
+    """`tags={"a": 1}` needs no colon where the schema takes an object and no text; else it stays text."""
+    assert read(*words, schema=JSON_SCHEMA) == inputs
+
+
+@pytest.mark.parametrize("word", ['any={"a": 1}', "any=[1]", 'words=["a"]'])
+def test_text_that_may_be_meant_as_json_is_refused_with_both_forms(word: str) -> None:
+    """Where the schema takes text and JSON alike, nobody is to send the text of JSON unawares."""
+    with pytest.raises(InvalidInvocation, match="may be meant as JSON") as caught:
+        read(word, schema=JSON_SCHEMA)
+    name = word.partition("=")[0]
+    assert f"{name}:=JSON" in str(caught.value.hint)
+    assert f"{name}:='\"…\"'" in str(caught.value.hint)
+
+
+def test_several_files_for_a_list(tmp_path: Path) -> None:
+    """A list of files takes one or more of them."""
+    for name in ("a.bin", "b.bin"):
+        (tmp_path / name).write_bytes(b"x")
+    words = [f"documents=@{tmp_path}/a.bin", f"documents=@{tmp_path}/b.bin"]
+    for many in (1, 2):
+        assert [as_value(file)["data"] for file in read(*words[:many], schema=JSON_SCHEMA)["documents"]] == ["eA=="] * many
 
 
 @pytest.mark.parametrize(
@@ -280,5 +332,6 @@ def test_files_together_are_bounded(tmp_path: Path) -> None:
 def test_any_schema_can_be_looked_at(schema: Any) -> None:
     """What a schema says of files can be asked of every schema, broken ones too."""
     if isinstance(schema, dict):
-        assert kind_of(schema) in {"map", "array", "file", "text"}
-        assert takes_list_only(schema) in {True, False}
+        assert form_of_files({}, [schema]) in {"map", "pairs", "pair", "array", "file", "text"}
+        assert takes_list_only(schema, schema) in {True, False}
+        assert item_types_of(schema, schema) is None or "x" not in (item_types_of(schema, schema) or ())

@@ -32,6 +32,7 @@ def test_add(shell: Shell) -> None:
 def test_add_from_stdin(shell: Shell) -> None:
     """Values may come through a pipe, as YAML as well."""
     assert shell.run("connections", "add", "room", "--type", "token", "--values", "-", stdin="token: t\n").code == 0
+    assert shell.run("connections", "add", "yard", "--type", "token", "--values", "-", stdin="{token: t}").code == 0
     assert shell.run("connections", "show", "room").json["type"] == "echo/token"
 
 

@@ -62,6 +62,8 @@ def test_a_file_as_attachment_or_text(shell: Shell) -> None:
         ("inputs.yaml", "text: filed\ntimes: 2\n"),
         ("inputs", "text: filed\ntimes: 2\n"),
         ("inputs.txt", '\ufeff{"text": "filed", "times": 2}'),
+        ("inputs.txt", "{text: filed, times: 2}"),
+        ("inputs.yaml", "{text: 'filed', times: 2}"),
     ],
 )
 def test_inputs_from_a_file(shell: Shell, name: str, content: str) -> None:
@@ -69,6 +71,16 @@ def test_inputs_from_a_file(shell: Shell, name: str, content: str) -> None:
     shell.write(name, content)
     assert shell.run("invoke", "echo", "say", "--inputs", name).json["output"]["text"] == "filed filed"
     assert shell.run("invoke", "echo", "say", "--inputs", name, "text=worded").json["output"]["text"] == "worded worded"
+
+
+def test_text_of_the_wrong_type_is_refused_with_the_way_to_write_it(shell: Shell) -> None:
+    """`times=ten` names what the input takes; a value given as JSON, and one that is right, need no such hint."""
+    answer = shell.run("invoke", "echo", "say", "text=x", "times=ten", "loud=maybe", "names:=[{}]")
+    hint = error_of(answer, "invalid_input")["hint"]
+    assert hint.startswith("Write times=5; loud=true or loud=false. ")
+    assert "names" not in hint
+    for words in (("text=x", "times=1000"), ("text=x", "times:=[]")):
+        assert not error_of(shell.run("invoke", "echo", "say", *words), "invalid_input")["hint"].startswith("Write")
 
 
 def test_inputs_from_stdin(shell: Shell) -> None:

@@ -144,6 +144,62 @@ def test_n8_bytes_where_no_file_is_taken_are_refused_without_advice_that_stores_
     assert "a path is not" in error.details[0].message
 
 
+FOLDERS = '''
+"""Takes files by name."""
+
+from jackfield.connector import Connector, Field, File, Inputs, Output
+
+connector = Connector("folders", title="Folders", version="1.0.0", description="Takes files by name.")
+
+
+class Named(Inputs):
+    """One file."""
+
+    key: str = Field(title="Name")
+    value: File = Field(title="File")
+
+
+class Contents(Inputs):
+    """What to put into it."""
+
+    attachments: dict[str, File] | list[Named] | None = Field(None, title="Attachments")
+    documents: list[File] = Field([], title="Documents")
+
+
+class Listed(Output):
+    """What is in it."""
+
+    names: list[str] = Field(title="Names")
+
+
+@connector.action("list", effect="read", needs_connection=False, title="List")
+def listed(contents: Contents) -> Listed:
+    """List the names."""
+    given = contents.attachments or []
+    names = list(given) if isinstance(given, dict) else [one.key for one in given]
+    return Listed(names=names + ["" for _ in contents.documents])
+'''
+
+
+def test_files_given_by_name_take_their_own_names(big: Path, tmp_path: Path) -> None:
+    """`attachments=Path(…)`, a list of paths, and pairs: each file is attached under the name that it has. Bytes have none: they are
+    refused with the way to write them."""
+    make_connector(tmp_path / "folders", "folders", FOLDERS)
+    with plugged(tmp_path / "folders"), Jackfield(database_url="none", environment=clean(tmp_path / "home")) as jackfield:
+
+        def listed(**inputs: object) -> Result:
+            return jackfield.invoke({"connector": "folders", "action": "list", "inputs": inputs})
+
+        name = "report.pdf"
+        for given, names in ((big, [name]), ([big, big], [name, name]), ([{"key": "other", "value": big}], ["other"]), ({"a": big}, ["a"])):
+            assert listed(attachments=given).unwrap()["names"] == names
+        assert (listed(documents=big).unwrap()["names"], listed(documents=[big, b"x"]).unwrap()["names"]) == ([""], ["", ""])
+        for nameless in (b"content", [b"content"]):
+            error = listed(attachments=nameless).error
+            assert error is not None
+            assert "{'report.pdf': content}" in error.details[0].message
+
+
 def test_a_file_that_shrinks_is_not_sent_short(jackfield: Jackfield, big: Path) -> None:
     """A file that becomes shorter while it is read fails the call; one that grows is sent as it was."""
     from jackfield.files import FileDamaged

@@ -1,20 +1,22 @@
 """Inputs on the command line: ``key=value``, ``key:=JSON``, ``key=@file``, ``key:=@file.json``; repeated for lists, with dots for members.
 
-A value that starts with ``@`` itself is written ``@@…``; ``@-`` is stdin.
+A value that starts with ``@`` itself is written ``@@…``; ``@-`` is stdin. ``key=value`` is text. Only where the schema takes no text is an
+object or array that is written there read as JSON; where it takes both without naming either, such text is refused.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from jackfield.cli.input_paths import Path, combined, path_of, schema_at
 from jackfield.cli.local_files import STDIN, Files
 from jackfield.errors import Detail, InvalidInvocation
+from jackfield.files.references import form_of_files
 from jackfield.invocation import decode
 from jackfield.json_tools.pointers import pointer
-from jackfield.json_tools.walk import nodes
+from jackfield.json_tools.walk import nodes, target
 
 _FORMS = "Write key=value, key:=JSON or key=@file."
 _NONE: Mapping[str, Any] = {}
@@ -31,7 +33,7 @@ def read_inputs(words: Iterable[str], schema: Mapping[str, Any], files: Files, b
     for word in words:
         path, value = _read(word, schema, files)
         given.setdefault(path, []).append(value)
-    return combined({path: _joined(".".join(path), values, schema_at(path, schema)) for path, values in given.items()}, base)
+    return combined({path: _joined(".".join(path), values, schema_at(path, schema), schema) for path, values in given.items()}, base)
 
 
 def _read(word: str, schema: Mapping[str, Any], files: Files) -> tuple[Path, Any]:
@@ -44,9 +46,63 @@ def _read(word: str, schema: Mapping[str, Any], files: Files) -> tuple[Path, Any
     at = pointer("inputs", *path)
     if as_json:
         return path, _json(value, name, at, files)
-    if value.startswith("@@") or not value.startswith("@"):
-        return path, value.removeprefix("@") if value.startswith("@@") else value
-    return path, _file(value[1:], name, at, schema_at(path, schema), files)
+    if value.startswith("@@"):
+        return path, value[1:]
+    found = schema_at(path, schema)
+    return path, _file(value[1:], name, at, found, files) if value.startswith("@") else _text(value, name, at, found, schema)
+
+
+def _text(value: str, name: str, at: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+    """Return a value as it is written, or the object or array that it is in JSON, by the types that the schema takes.
+
+    :raises InvalidInvocation: if it may be meant as either.
+    """
+    if not value.lstrip().startswith(("{", "[")) or not schema:
+        return value
+    try:
+        found = decode(value)
+    except InvalidInvocation:
+        return value
+    types, items = types_of(schema, root), item_types_of(schema, root)
+    kind = "array" if isinstance(found, list) else "object"
+    if types is not None and "string" in types:
+        return value
+    if types is None or (kind == "array" and kind in types and (items is None or "string" in items)):
+        reason = f"the text of '{name[:80]}' may be meant as JSON"
+        hint = f"Write {name[:80]}:=JSON; for text that looks like JSON, a JSON string: {name[:80]}:='\"…\"'."
+        raise InvalidInvocation(reason, details=[Detail(at, reason)], hint=hint)
+    return found if kind in types or ("array" in types and (items is None or kind in items)) else value
+
+
+def with_forms(body: dict[str, Any], words: Iterable[str], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Result as JSON whose hint, if texts among ``words`` are of the wrong type, says how to write these inputs."""
+    error = body.get("error", _NONE)
+    wrong = [detail["path"] for detail in error.get("details", ()) if detail.get("keyword") in _TYPED]
+    if error.get("code") != "invalid_input" or not wrong:
+        return body
+    found: dict[str, str] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        path = path_of(name.removesuffix(":"), schema)
+        at = pointer(*path)
+        if not name.endswith(":") and not value.startswith("@") and any(one == at or one.startswith(f"{at}/") for one in wrong):
+            found[name] = _form(name[:80], schema_at(path, schema), schema)
+    hint = "; ".join(list(found.values())[:_MOST_FORMS])
+    return {**body, "error": {**error, "hint": f"Write {hint}. {error.get('hint', '')}".strip()}} if hint else body
+
+
+_TYPED = ("type", "anyOf", "oneOf")
+_MOST_FORMS = 3
+_VALUES = {"boolean": "true or {0}=false", "integer": "5", "number": "1.5"}
+
+
+def _form(name: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
+    """Return how to write a value of one of the types that an input takes."""
+    if form_of_files({}, [schema]) != "text":
+        return f"{name}=@FILE"
+    types = types_of(schema, root) or frozenset()
+    plain = next((f"{name}={text.format(name)}" for kind, text in _VALUES.items() if kind in types), None)
+    return plain or f"{name}:=JSON or {name}:=@FILE.json"
 
 
 def _json(value: str, name: str, at: str, files: Files) -> Any:
@@ -62,25 +118,25 @@ def _json(value: str, name: str, at: str, files: Files) -> Any:
 def _file(path: str, name: str, at: str, schema: Mapping[str, Any], files: Files) -> Any:
     if not path:
         raise InvalidInvocation(f"'{name[:80]}=@' has no file name", hint=f"{_FORMS} A value that starts with @ is written @@….")
-    kind = kind_of(schema)
-    if kind == "text":
+    form = form_of_files({}, [schema])
+    if form in ("text", "pair"):
         return files.read_text(path, at)
     content = files.whole(path, at)
-    if kind == "file":
-        return content
+    if form in ("file", "array"):
+        return content if form == "file" else [content]
     if path == STDIN:
         raise InvalidInvocation(f"'{name[:80]}' takes files by name, and stdin has none", hint="Give the path of a file.")
     key = os.path.basename(path)
-    return {key: content} if kind == "map" else [{"key": key, "value": content}]
+    return {key: content} if form == "map" else [{"key": key, "value": content}]
 
 
-def _joined(name: str, values: list[Any], schema: Mapping[str, Any]) -> Any:
-    kind = kind_of(schema)
-    if kind == "map" and len(values) > 1 and all(isinstance(value, dict) for value in values):
+def _joined(name: str, values: list[Any], schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+    form = form_of_files({}, [schema])
+    if form == "map" and len(values) > 1 and all(isinstance(value, dict) for value in values):
         return _merged(name, values)
-    if kind == "array" and all(isinstance(value, list) for value in values):
+    if form in ("pairs", "array") and all(isinstance(value, list) for value in values):
         return [item for value in values for item in value]
-    if len(values) > 1 or (isinstance(values[0], str) and takes_list_only(schema)):
+    if len(values) > 1 or (not isinstance(values[0], list) and values[0] is not None and takes_list_only(schema, root)):
         return values
     return values[0]
 
@@ -96,34 +152,49 @@ def _merged(name: str, values: list[dict[str, Any]]) -> dict[str, Any]:
     return merged
 
 
-Kind = Literal["map", "array", "file", "text"]
-"""Form in which an input takes files: by name (``{"a.pdf": FILE}``), as ``[{"key", "value": FILE}]``, as one FILE, or as text."""
+def takes_list_only(schema: Mapping[str, Any], root: Mapping[str, Any]) -> bool:
+    """Return whether an input is always a list, or null, so that a single value means a list of one."""
+    found = types_of(schema, root)
+    return found is not None and found - {"null"} == {"array"}
 
 
-def kind_of(schema: Mapping[str, Any]) -> Kind:
-    """Determine from its schema how an input takes files; a FILE is an object with ``data`` and ``contentType``."""
-    branches = nodes({}, schema)
-    if any(_is_file(branch.get("additionalProperties")) for branch in branches):
-        return "map"
-    if any(_is_pair(branch.get("items")) for branch in branches):
-        return "array"
-    return "file" if _is_file(schema) else "text"
+Types = frozenset[str] | None
+"""Names of JSON types; None for all."""
+_DEEPEST = 20
 
 
-def takes_list_only(schema: Mapping[str, Any]) -> bool:
-    """Return whether an input is always a list, so that a single value means a list of one."""
-    alternatives = [branch for branch in nodes({}, schema) if "anyOf" not in branch and "oneOf" not in branch]
-    return bool(alternatives) and all(branch.get("type") == "array" for branch in alternatives)
+def types_of(schema: object, root: Mapping[str, Any], depth: int = _DEEPEST) -> Types:
+    """Return the types that a schema takes, as far as its keywords say."""
+    if not isinstance(schema, Mapping) or not depth:
+        return None
+    named = schema.get("type")
+    found: Types = None
+    if isinstance(named, str | list):
+        found = frozenset(one for one in ([named] if isinstance(named, str) else named) if isinstance(one, str))
+    for keyword in ("anyOf", "oneOf"):
+        if isinstance(schema.get(keyword), list):
+            found = _both(found, _any(types_of(branch, root, depth - 1) for branch in schema[keyword]))
+    parts = [target(root, schema["$ref"])] if isinstance(schema.get("$ref"), str) else []
+    parts += schema["allOf"] if isinstance(schema.get("allOf"), list) else []
+    for part in parts:
+        found = _both(found, types_of(part, root, depth - 1))
+    return found
 
 
-def _properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = schema.get("properties")
-    return found if isinstance(found, dict) else {}
+def item_types_of(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Types:
+    """Return the types of the items that a schema takes in arrays."""
+    branches = [node for node in nodes(root, schema) if "items" in node]
+    return _any(types_of(node["items"], root) for node in branches) if branches else None
 
 
-def _is_file(schema: object) -> bool:
-    return any({"data", "contentType"} <= _properties(branch).keys() for branch in nodes({}, schema))
+def _both(one: Types, other: Types) -> Types:
+    return other if one is None else one if other is None else one & other
 
 
-def _is_pair(schema: object) -> bool:
-    return any(_is_file(_properties(branch).get("value")) for branch in nodes({}, schema))
+def _any(found: Iterable[Types]) -> Types:
+    united = frozenset[str]()
+    for types in found:
+        if types is None:
+            return None
+        united |= types
+    return united

@@ -123,12 +123,12 @@ def _run_words(arguments: Namespace, output: Output) -> int:
         raise UsageError(f"missing: {' and '.join(missing)}", usage=arguments.usage, hint="Or give a whole invocation with --file.")
     collect_seldom()
     with open_jackfield(migrates=True) as jackfield:
-        return _run_single(jackfield, _invocation(arguments, jackfield.catalog), arguments, output)
+        schema = _inputs_schema(jackfield.catalog, arguments)
+        return _run_single(jackfield, _invocation(arguments, schema), arguments, output, schema)
 
 
-def _invocation(arguments: Namespace, catalog: Catalog) -> dict[str, Any]:
+def _invocation(arguments: Namespace, schema: Mapping[str, Any] | None) -> dict[str, Any]:
     invocation: dict[str, Any] = {"connector": arguments.connector, "action": arguments.action}
-    schema = _inputs_schema(catalog, arguments)
     if schema is not None:  # otherwise the pipeline reports the unknown connector or action; inputs do not matter
         from jackfield.cli.arguments import read_inputs
 
@@ -152,30 +152,51 @@ def _inputs_schema(catalog: Catalog, arguments: Namespace) -> Mapping[str, Any] 
     return None if found is None else found.inputs
 
 
-def _run_single(jackfield: Jackfield, invocation: Mapping[str, Any] | bytes, arguments: Namespace, output: Output) -> int:
+def _run_single(
+    jackfield: Jackfield,
+    invocation: Mapping[str, Any] | bytes,
+    arguments: Namespace,
+    output: Output,
+    schema: Mapping[str, Any] | None = None,
+) -> int:
     if arguments.queue:
-        return _queue_single(jackfield, invocation, output)
+        return _queue_single(jackfield, invocation, arguments, output, schema)
     cancelled, invoker = threading.Event(), caller()
     with interruptible(cancelled.set):
         result = run_one(
             lambda left: jackfield.invoke(invocation, wait=arguments.wait, cancelled=left, caller=invoker, on_time=True), cancelled
         )
-        if arguments.save_to is not None:
+        if arguments.save_to is not None and result.output is not None:
             from jackfield.cli.saving import saved
 
             body, code = saved(result, arguments.save_to)
             output.value(body)
             return code
-        output.value(result.to_json("cli"))
+        output.value(_shown(result, arguments, schema))
     return result.exit_code
 
 
-def _queue_single(jackfield: Jackfield, invocation: Mapping[str, Any] | bytes, output: Output) -> int:
+def _queue_single(
+    jackfield: Jackfield,
+    invocation: Mapping[str, Any] | bytes,
+    arguments: Namespace,
+    output: Output,
+    schema: Mapping[str, Any] | None,
+) -> int:
     from jackfield.pipe.enqueue import Enqueued
 
     found = jackfield.enqueue(invocation, caller=caller())
-    output.value(found.to_json("cli") if isinstance(found, Result) else Enqueued(found).to_json())
+    output.value(_shown(found, arguments, schema) if isinstance(found, Result) else Enqueued(found).to_json())
     return found.exit_code if isinstance(found, Result) else 0
+
+
+def _shown(result: Result, arguments: Namespace, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    body = result.to_json("cli")
+    if schema is None or result.error is None:
+        return body
+    from jackfield.cli.arguments import with_forms
+
+    return with_forms(body, arguments.words, schema)
 
 
 VERBS = {"": Verb("Run an action and print its Result.", _declare, _run)}

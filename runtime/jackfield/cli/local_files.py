@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
-from jackfield.connections.documents import DocumentError, documents
+from jackfield.connections.documents import DocumentError, documents, is_json
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import MAX_BYTES, decode
 
@@ -180,7 +180,7 @@ def read_inputs_file(path: str, files: Files) -> dict[str, Any]:
     """
     text = files.read_text(path, "/inputs")
     name = _named(path)
-    if path.lower().endswith(".json") or text.lstrip().startswith(("{", "[")):
+    if is_json(text, path):
         try:
             found = decode(text)
         except InvalidInvocation as error:

@@ -35,8 +35,6 @@ def saved(result: Result, target: str) -> tuple[dict[str, Any], int]:
     What cannot be saved is reported on stderr, and the exit code is 1: the action has run.
     """
     body = result.to_json("cli")
-    if result.output is None:
-        return body, result.exit_code
     files = result.files
     try:
         paths = _write(files, target)

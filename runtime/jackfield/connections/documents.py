@@ -11,13 +11,14 @@ from typing import Any
 
 from jackfield.connections.document_limits import MAX_DEPTH, MAX_DOCUMENTS, MAX_VALUES, DocumentError, Repeated
 
-__all__ = ["MAX_FILE", "DocumentError", "documents", "read_text", "split_documents"]
+__all__ = ["MAX_FILE", "DocumentError", "documents", "is_json", "read_text", "split_documents"]
 
 MAX_FILE = 8 * 1024 * 1024
 """Maximum size of a connection file in bytes."""
 _MAX_FAULTS = 10
 _BOUNDARY = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _NOTHING = re.compile(r"(?:[ \t]*(?:[#%].*)?(?:\r?\n|\Z))*\Z")
+_FLOW = re.compile(r"\s*(?:\[\s*)?\{\s*['\w$]")
 _ENTRIES = ("connections", "providers", "workflows")
 """Members of a document that contain independent entries: a duplicate entry does not invalidate the others."""
 
@@ -46,7 +47,7 @@ def documents(text: str, name: str) -> Iterator[Any]:
     :raises DocumentError: if a document is broken, has a duplicate member, or contains more than 200,000 values after its aliases are
         expanded.
     """
-    for document, _, faults in _read(text, _is_json(text, name)):
+    for document, _, faults in _read(text, is_json(text, name)):
         if faults:
             raise faults[0]
         yield document
@@ -58,14 +59,14 @@ def split_documents(text: str, name: str) -> Iterator[tuple[str, Any]]:
     A broken document is replaced by a DocumentError, so that the others can be used. A duplicate entry is removed, and a DocumentError
     for it follows its document. The limits of a file apply to all its documents together.
     """
-    is_json = _is_json(text, name)
-    pieces = [(0, text)] if is_json else list(islice(_pieces(text), MAX_DOCUMENTS + 1))
+    as_json = is_json(text, name)
+    pieces = [(0, text)] if as_json else list(islice(_pieces(text), MAX_DOCUMENTS + 1))
     values = broken = 0
     for number, (line, piece) in enumerate(pieces[:MAX_DOCUMENTS], start=1):
         place = f", document {number}" if len(pieces) > 1 else ""
         faults: list[DocumentError] = []
         try:
-            for document, size, repeated in _read(piece, is_json, line, values):
+            for document, size, repeated in _read(piece, as_json, line, values):
                 values += size
                 faults += repeated
                 yield place, document
@@ -80,16 +81,16 @@ def split_documents(text: str, name: str) -> Iterator[tuple[str, Any]]:
         yield "", DocumentError(f"it has more than {MAX_DOCUMENTS:,} documents; the rest is not read")
 
 
-def _read(text: str, is_json: bool, line: int = 0, before: int = 0) -> Iterator[tuple[Any, int, list[DocumentError]]]:
+def _read(text: str, as_json: bool, line: int = 0, before: int = 0) -> Iterator[tuple[Any, int, list[DocumentError]]]:
     """Yield each document without its duplicate entries, its number of values, and a fault for each of those entries."""
-    if is_json:
+    if as_json:
         found = iter([_json_document(text)])
     else:
         from jackfield.connections.yaml_documents import yaml_documents
 
         found = yaml_documents(text, line, before)
     for document, repeats in found:
-        size = _size(document, before, "has" if is_json else "expands to")
+        size = _size(document, before, "has" if as_json else "expands to")
         faults = list(_without_repeated(document)) if repeats else []
         more = [DocumentError(f"{len(faults) - _MAX_FAULTS:,} more of its entries occur twice")] if len(faults) > _MAX_FAULTS else []
         yield document, size, [*faults[:_MAX_FAULTS], *more]
@@ -155,9 +156,10 @@ def _written(path: tuple[str | int, ...]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part[:80]}" for part in path).removeprefix(".")
 
 
-def _is_json(text: str, name: str) -> bool:
+def is_json(text: str, name: str) -> bool:
+    """Return whether a file is JSON, by its name or else by how it begins; ``{name: …}`` without quotes is YAML in flow style."""
     suffix = os.path.splitext(name)[1].lower()
-    return suffix == ".json" or (suffix not in (".yaml", ".yml") and text.lstrip().startswith(("{", "[")))
+    return suffix == ".json" or (suffix not in (".yaml", ".yml") and text.lstrip().startswith(("{", "[")) and not _FLOW.match(text))
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInput
@@ -78,6 +78,37 @@ def file_places(inputs: object, schema: Schema) -> list[Place]:
 def named_files(inputs: object) -> set[str]:
     """Return the ids of all references, wherever they are."""
     return {place.identifier for place in _candidates(inputs, ())} if names_files(inputs) else set()
+
+
+Form = Literal["map", "pairs", "pair", "array", "file", "text"]
+"""Form in which a value takes files: ``{"a.pdf": FILE}``, ``[{"key", "value": FILE}]``, an item of that, ``[FILE]``, FILE, or as text."""
+
+
+def form_of_files(root: Schema, applying: Iterable[Schema]) -> Form:
+    """Determine how a value takes files from the parts of a schema that judge it."""
+    branches = nodes(root, *applying)
+    if any(_is_file(root, branch.get("additionalProperties")) for branch in branches):
+        return "map"
+    if any(_is_pair(root, branch.get("items")) for branch in branches):
+        return "pairs"
+    if any(_is_file(root, branch.get("items")) for branch in branches):
+        return "array"
+    if any(_is_pair(root, branch) for branch in branches):
+        return "pair"
+    return "file" if any(_is_file(root, branch) for branch in branches) else "text"
+
+
+def _is_file(root: Schema, schema: object) -> bool:
+    return any({"data", "contentType"} <= _properties(branch).keys() for branch in nodes(root, schema))
+
+
+def _is_pair(root: Schema, schema: object) -> bool:
+    return any("key" in _properties(branch) and _is_file(root, _properties(branch).get("value")) for branch in nodes(root, schema))
+
+
+def _properties(schema: Schema) -> Mapping[str, Any]:
+    found = schema.get("properties")
+    return found if isinstance(found, dict) else {}
 
 
 def large_contents(inputs: object, schema: Schema, least: int) -> list[tuple[str | int, ...]]:
@@ -189,15 +220,32 @@ class GivenFiles(dict[str, "GivenFile"]):
         """Return those of some places that refer to these files."""
         return [place for place in places if place.identifier in self]
 
-    def put_back(self, inputs: Mapping[str, Any], places: Iterable[Place]) -> Mapping[str, Any]:
-        """Return the inputs with the caller's objects wherever the schema takes no file, so that it refuses them; ``places`` are where it
-        takes files."""
-        if not self:
-            return inputs
+    def put(self, inputs: Mapping[str, Any], schema: Schema) -> tuple[Mapping[str, Any], list[Place]]:
+        """Return the inputs and the places of all files in them. A file where the schema takes files by name is put below its own name;
+        where it takes none, the caller's object stands, so that the schema refuses it.
+
+        :raises InvalidInput: for content without a name where the schema takes files by name.
+        """
+        places = file_places(inputs, schema)
         taken = {place.steps for place in places}
         strays = [place for place in self.places(_candidates(inputs, ())) if place.steps not in taken]
-        found: Mapping[str, Any] = replaced(inputs, [(place.steps, self[place.identifier].original) for place in strays])
-        return found
+        if not strays:
+            return inputs, places
+        found: Mapping[str, Any] = replaced(inputs, [(place.steps, self._named(place, schema)) for place in strays])
+        return found, file_places(found, schema)
+
+    def _named(self, place: Place, schema: Schema) -> Any:
+        file, form = self[place.identifier], form_of_files(schema, _applying(schema, place.steps))
+        if form in ("text", "file"):
+            return file.original
+        if file.name is None:
+            text = "files need names here: pass {'report.pdf': content}"
+            raise InvalidInput("1 input is not valid", details=[Detail(place.path, text)], hint="Pass a path, or the content by its name.")
+        reference = {"file": place.identifier}
+        if form == "map":
+            return {file.name: reference}
+        pair = {"key": file.name, "value": reference}
+        return pair if form == "pair" else [pair if form == "pairs" else reference]
 
     def check(self, inputs: Mapping[str, Any]) -> None:
         """Check that the files which the inputs refer to can be read.

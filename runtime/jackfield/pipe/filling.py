@@ -112,8 +112,7 @@ async def fill(
     :raises InvalidInput: for ids that are unknown, expired or another owner's, for files that are too large together, and for those of
         the caller that cannot be read.
     """
-    places = file_places(inputs, schema)
-    inputs = given.put_back(inputs, places)
+    inputs, places = given.put(inputs, schema)
     if not places:
         return inputs, {}
 
@@ -153,8 +152,7 @@ async def kept(
 
     :raises InvalidInput: if one cannot be read.
     """
-    places = file_places(inputs, schema)
-    inputs = given.put_back(inputs, places)
+    inputs, places = given.put(inputs, schema)
 
     def step() -> Mapping[str, Any]:
         given.check(inputs)
