@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
+from file_places import KEYS, bucket, s3_server
+from jackfield.clock import SystemClock
 from jackfield.database import open_database
+from jackfield.errors import Unavailable
+from jackfield.files import FileLimits, Files, StoredFile
+from jackfield.files.blobs import Blobs
+from jackfield.resources.storage import Storage
 from operating import journalled
 from shell import Answer, Shell
 
@@ -64,6 +72,89 @@ LISTS = (
     ("audit", "list"),
     ("queue", "stats"),
 )
+
+
+CONTENTS = (b"", b"invoice 4711", bytes(range(256)) * 20_000)
+"""Contents of files: an empty one, a small one, and one of two segments."""
+
+
+def uploaded(url: str) -> list[str]:
+    """Store files in a database, and give their IDs."""
+    with Storage(url, os.environ, SystemClock()) as storage:
+        files = Files(storage, FileLimits(), SystemClock())
+        return [files.store("default", [content], "text/plain", name=f"{len(content)}.txt").id for content in CONTENTS]
+
+
+def read(url: str, identifiers: list[str]) -> tuple[bytes, ...]:
+    """The contents of files, as one who downloads them gets them."""
+    with Storage(url, os.environ, SystemClock()) as storage:
+        files = Files(storage, FileLimits(), SystemClock())
+        found = []
+        for identifier in identifiers:
+            with files.open_by_id("default", identifier) as stream:
+                found.append(stream.read())
+        return tuple(found)
+
+
+def test_the_content_of_files_moves_to_s3_and_back(shell: Shell, one_machine: str, postgres_url: str, tmp_path: Path) -> None:
+    """What lies in the data folder of one machine is in the store that many share, and read there; then in a folder again."""
+    identifiers = uploaded(one_machine)
+    back = f"sqlite:///{tmp_path / 'back.db'}"
+    with s3_server() as port:
+        shell.set(**{**KEYS, "JACKFIELD_FILES_URL": ""})
+        bucket_url = bucket(port, "moved").environment["JACKFIELD_FILES_URL"]
+        there = shell.run("db", "move", one_machine, postgres_url, "--files-to", bucket_url)
+        assert there.code == 0, there.out + there.err
+        about = {"files": 3, "bytes": sum(map(len, CONTENTS)), "copied": 3}
+        assert there.json["files"] == {"location": "s3://shelf/moved", **about}
+        rmtree(tmp_path / "home" / "files")
+        shell.set(JACKFIELD_FILES_URL=bucket_url)
+        assert read(postgres_url, identifiers) == CONTENTS
+        returned = shell.run("db", "move", postgres_url, back, "--files-to", f"file://{tmp_path / 'other'}")
+        assert returned.json["files"] == {"location": str(tmp_path / "other"), **about}
+    shell.set(JACKFIELD_FILES_URL=f"file://{tmp_path / 'other'}")
+    assert read(back, identifiers) == CONTENTS
+
+
+def test_a_file_that_is_damaged_is_named(shell: Shell, one_machine: str, tmp_path: Path) -> None:
+    """Without another store files stay where they are, and are read: what is missing or changed is a problem, and all else has moved."""
+    missing, changed, whole = uploaded(one_machine)
+    folder = tmp_path / "home" / "files" / "default"
+    (folder / missing).unlink()
+    (folder / changed).write_bytes(b"x" * 28)
+    moved = shell.run("db", "move", one_machine, f"sqlite:///{tmp_path / 'two.db'}")
+    assert (moved.code, moved.json["ok"], moved.json["files"]["copied"]) == (1, False, 0)
+    damaged = {
+        f"damaged: the content of the file {name} of the workspace 'default' is missing or was changed" for name in (missing, changed)
+    }
+    assert set(moved.json["problems"]) == damaged
+    assert read(f"sqlite:///{tmp_path / 'two.db'}", [whole]) == (CONTENTS[2],)
+
+
+def test_an_interrupted_move_of_files_goes_on(shell: Shell, one_machine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that goes away in between, or a half-written file, is no reason to begin anew; until then the new database is refused."""
+    identifiers = uploaded(one_machine)
+    target, other = f"sqlite:///{tmp_path / 'two.db'}", tmp_path / "other"
+    copy = Files.copy
+
+    def some(files: Files, file: StoredFile, blobs: Blobs) -> None:
+        if file.id == identifiers[1]:
+            (other / "default").mkdir(parents=True, exist_ok=True)
+            (other / "default" / f"{file.id}.part").write_bytes(b"half")
+            raise Unavailable("the store is away")
+        copy(files, file, blobs)
+
+    words = ("db", "move", one_machine, target, "--files-to", f"file://{other}")
+    with monkeypatch.context() as patch:
+        patch.setattr(Files, "copy", some)
+        assert shell.run(*words).json["error"]["code"] == "unavailable"
+    shell.set(JACKFIELD_DATABASE_URL=target)
+    assert "incomplete" in shell.run("connections", "list").json["error"]["message"]
+    went_on = shell.run(*words)
+    assert (went_on.code, went_on.json["resumed"], went_on.json["files"]["copied"] < 3) == (0, True, True), went_on.out
+    shell.set(JACKFIELD_FILES_URL=f"file://{other}")
+    assert read(target, identifiers) == CONTENTS
+    assert sorted(path.name for path in (other / "default").iterdir()) == sorted(identifiers)
 
 
 def test_a_database_in_use_is_not_moved(shell: Shell, one_machine: str, tmp_path: Path) -> None:

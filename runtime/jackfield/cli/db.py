@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,12 +77,16 @@ def _restore(arguments: Namespace, output: Output) -> int:
 def _declare_move(parser: Parser) -> None:
     parser.add_argument("source", metavar="FROM", help="the database's URL, or @FILE for a file that contains it")
     parser.add_argument("target", metavar="TO", help="the URL of a new database, or @FILE")
+    text = "copy the content of stored files from JACKFIELD_FILES_URL to this store: file:///path or s3://bucket/prefix"
+    parser.add_argument("--files-to", metavar="URL", help=text)
 
 
 def _move(arguments: Namespace, output: Output) -> int:
+    from jackfield.files.moving import FileMove
     from jackfield.resources.move import move
 
-    moved = move(_url(arguments.source), _url(arguments.target), lambda text: sys.stderr.write(f"jackfield: {text}\n"))
+    move_files = FileMove(os.environ, arguments.files_to)
+    moved = move(_url(arguments.source), _url(arguments.target), lambda text: sys.stderr.write(f"jackfield: {text}\n"), move_files)
     output.value(moved.to_json())
     return 0 if moved.report.sound else _FAILED
 

@@ -56,10 +56,11 @@ def moved_tables() -> list[str]:
     return [name for name in declared("TABLE", known_migrations()) if name not in NOT_MOVED]
 
 
-def move(source: Database, target: Database, progress: Progress) -> Moved:
+def move(source: Database, target: Database, progress: Progress, finish: Callable[[], object] = lambda: None) -> Moved:
     """Copy all rows of ``source`` to ``target``, verify them, and open ``target`` for use. Nothing can be written to ``source`` meanwhile.
 
-    After an interruption, call it again with the same databases. A table of which rows have changed since is copied anew.
+    After an interruption, call it again with the same databases. A table of which rows have changed since is copied anew. ``finish`` moves
+    what lies outside the database; if it is interrupted, so is the move.
 
     :raises UsageFault: if ``target`` is in use, or holds a part of another database.
     :raises DatabaseUnfit: if the databases have other versions, or a row cannot be stored in ``target``.
@@ -76,6 +77,7 @@ def move(source: Database, target: Database, progress: Progress) -> Moved:
             count = _count(reading, shape)
             _copy(reading, target, shape, lambda done, shape=shape, count=count: progress(shape.name, done, count))  # type: ignore[misc]
             tables[shape.name] = _verified(reading, target, shape)
+        finish()
         with target.write() as writing:
             writing.change(f"DROP TABLE {UNFINISHED}")
             writing.change(RAISE)

@@ -157,6 +157,11 @@ class SealedReader(SecretHolder, SizedReader):
         return self._ahead.pop(number)
 
 
+def sealed_size(size: int) -> int:
+    """Return the number of bytes that ``size`` bytes of content have when they are encrypted."""
+    return size + max(1, -(-size // CHUNK)) * _TAG
+
+
 def buffered(reader: SealedReader) -> io.BufferedReader:
     """Return a reader whose ``read(n)`` returns ``n`` bytes except at the end."""
     return io.BufferedReader(reader, 64 * 1024)

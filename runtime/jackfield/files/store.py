@@ -170,10 +170,39 @@ class Files:
         """
         from jackfield.files.sealing import SealedReader
 
-        found = self._opened(file)
-        if found is None:
-            raise FileDamaged(None, "the stored file was changed")
-        return SealedReader(self.blobs, _key(file.workspace, file.id), found[0], file.size)
+        return SealedReader(self.blobs, _key(file.workspace, file.id), self._secrets(file)[0], file.size)
+
+    def is_whole(self, file: StoredFile, blobs: Blobs) -> bool:
+        """Read all of a file's content in a store; return True if it is what was stored.
+
+        :raises FileDamaged: if the file's row was changed.
+        """
+        from jackfield.files.sealing import CHUNK, SealedReader
+
+        secret, expected = self._secrets(file)
+        found = hashlib.sha256()
+        try:
+            with SealedReader(blobs, _key(file.workspace, file.id), secret, file.size) as reader:
+                while piece := reader.read(CHUNK):
+                    found.update(piece)
+        except FileDamaged:
+            return False
+        return found.digest() == expected
+
+    def copy(self, file: StoredFile, blobs: Blobs) -> None:
+        """Copy a file's content to another store, encrypted as it is. What an earlier copy has left there is replaced.
+
+        :raises FileDamaged: if a part of it is missing.
+        """
+        from jackfield.files.sealing import SEALED_SEGMENT, sealed_size
+
+        key, total = _key(file.workspace, file.id), sealed_size(file.size)
+        blobs.delete(key)
+        target = blobs.writer(key, SEALED_SEGMENT)
+        with OnFailure(target.abort):
+            for start in range(0, total, SEALED_SEGMENT):
+                target.write(memoryview(self.blobs.read(key, start, min(SEALED_SEGMENT, total - start), SEALED_SEGMENT)))
+            target.finish()
 
     def open(self, file: StoredFile) -> BinaryIO:
         """Return a new reader of a file's content, whose ``read(n)`` returns ``n`` bytes except at the end.
@@ -193,6 +222,16 @@ class Files:
         if file is None:
             raise NotFound(f"no file has the ID '{identifier[:80]}', or it has expired", hint="Run the action again.")
         return self.open(file)
+
+    def _secrets(self, file: StoredFile) -> tuple[bytes, bytes]:
+        """Return key and digest of a file's content.
+
+        :raises FileDamaged: if its row is not as it was stored.
+        """
+        found = self._opened(file)
+        if found is None:
+            raise FileDamaged(None, "the stored file was changed")
+        return found
 
     def _opened(self, file: StoredFile) -> tuple[bytes, bytes] | None:
         """Return key and digest of a file's content; None if its row is not as it was stored."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from jackfield.clock import iso
@@ -35,6 +35,9 @@ _DROP = f"DELETE FROM files WHERE {_ONE} AND sealed IS NULL RETURNING size"
 _FORGET = "DELETE FROM file_holds WHERE workspace = :workspace AND file_id = :id"
 _EXPIRED = f"""SELECT workspace, id, CASE WHEN sealed IS NULL THEN 0 ELSE 1 END AS finished FROM files
     WHERE expires_at < :now AND NOT {_HELD} ORDER BY expires_at LIMIT :limit"""
+_PAGE = f"""SELECT {_COLUMNS} FROM files WHERE (workspace, id) > (:workspace, :id) AND sealed IS NOT NULL
+    ORDER BY workspace, id LIMIT :limit"""
+_ROWS = 500
 _FOREVER = 1e18
 
 
@@ -112,6 +115,17 @@ class FileTable:
                 transaction.change(_RENEW, {"workspace": workspace, "id": identifier, "until": until})
 
         self.database.record(unit)
+
+    def pages(self) -> Iterator[list[StoredFile]]:
+        """Generate the complete files of all workspaces, some hundred at a time, so that no read transaction takes long."""
+        workspace = identifier = ""
+        while True:
+            with self.database.read(flush=False) as transaction:
+                rows = transaction.execute(_PAGE, {"workspace": workspace, "id": identifier, "limit": _ROWS})
+            yield [StoredFile(*row) for row in rows]
+            if len(rows) < _ROWS:
+                return
+            workspace, identifier = rows[-1].workspace, rows[-1].id
 
     def expired(self, now: float, limit: int) -> list[tuple[str, str, bool]]:
         """Return workspace, id, and whether it was complete, of files that may be deleted."""

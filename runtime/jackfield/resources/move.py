@@ -27,12 +27,29 @@ _FILE = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True)
+class MovedFiles:
+    """Content of stored files: where it is now, the number of files and their bytes, how many of them this move has copied there, and a
+    sentence for each that is damaged or missing."""
+
+    location: str
+    files: int
+    size: int
+    copied: int
+    problems: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {"location": self.location, "files": self.files, "bytes": self.size, "copied": self.copied}
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     """Completed move: locations without passwords, what was moved, and the check of the target."""
 
     source: str
     target: str
     moved: Moved
+    files: MovedFiles
     report: Report
 
     def to_json(self) -> dict[str, Any]:
@@ -45,6 +62,7 @@ class Move:
             "resumed": self.moved.resumed,
             "rows": sum(table.rows for table in tables.values()),
             "tables": {name: {"rows": table.rows, "sha256": table.digest} for name, table in tables.items()},
+            "files": self.files.to_json(),
             "notMoved": list(NOT_MOVED),
             "ok": self.report.sound,
             "problems": list(self.report.problems),
@@ -52,10 +70,13 @@ class Move:
         }
 
 
-def move(source_url: str, target_url: str, say: Callable[[str], object]) -> Move:
+def move(
+    source_url: str, target_url: str, say: Callable[[str], object], move_files: Callable[[Storage, Callable[[str], object]], MovedFiles]
+) -> Move:
     """Copy all rows from one database to a new one, verify and check it. ``say`` gets sentences on the progress.
 
-    What is sealed stays sealed by the same data keys, which the same master key decrypts. An interrupted move is continued.
+    What is sealed stays sealed by the same data keys, which the same master key decrypts. An interrupted move is continued. ``move_files``
+    gets the source, and moves or verifies the content of its stored files before the new database can be used.
 
     :raises UsageFault: if there is nothing to move, the target is in use, or a process uses either database.
     :raises WrongMasterKey: if the master key does not decrypt the data keys.
@@ -74,9 +95,11 @@ def move(source_url: str, target_url: str, say: Callable[[str], object]) -> Move
             _require_unused(database)
         source.migrates = False
         source.vault.verify()
-        moved = move_rows(reading, writing, _Progress(say))
+        found: list[MovedFiles] = []
+        moved = move_rows(reading, writing, _Progress(say), lambda: found.append(move_files(source, say)))
         say(f"checking {writing.location}")
-        return Move(reading.location, writing.location, moved, with_contents(target, check(writing)))
+        report = with_contents(target, check(writing)).and_more(found[0].problems)
+        return Move(reading.location, writing.location, moved, found[0], report)
 
 
 def _require_file(url: str) -> None:
