@@ -6,22 +6,15 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from jackfield.cli.callbacks import require_events
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import declare_pages, declare_workspace, open_storage, pages, selected_workspace
+from jackfield.cli.session import declare_one, declare_pages, declare_workspace, open_events, pages
 from jackfield.events.deliveries import STATES, Deliveries
 
 if TYPE_CHECKING:
     from jackfield.cli.output import Output
-    from jackfield.resources.storage import Storage
 
 _COLUMNS = ("id", "type", "status", "attempts", "lastStatus", "lastError", "url", "createdAt", "nextAt")
 _PAGE = 200
-
-
-def _deliveries(arguments: Namespace, storage: Storage) -> Deliveries:
-    require_events(storage)
-    return Deliveries(storage.database, storage.vault, selected_workspace(arguments, storage))
 
 
 def _declare_list(parser: Parser) -> None:
@@ -32,22 +25,16 @@ def _declare_list(parser: Parser) -> None:
 
 
 def _list(arguments: Namespace, output: Output) -> int:
-    with open_storage() as storage:
-        deliveries = _deliveries(arguments, storage)
-        wanted = {"callback": arguments.callback, "state": arguments.status}
-        found = pages(arguments, lambda cursor, limit: deliveries.page(**wanted, cursor=cursor, limit=limit))
+    wanted = {"callback": arguments.callback, "state": arguments.status}
+    with open_events(arguments) as place:
+        found = pages(arguments, lambda cursor, limit: Deliveries(*place).page(**wanted, cursor=cursor, limit=limit))
     output.rows([item.to_json() for item in found], _COLUMNS)
     return 0
 
 
-def _declare_show(parser: Parser) -> None:
-    parser.add_argument("id", metavar="ID")
-    declare_workspace(parser)
-
-
 def _show(arguments: Namespace, output: Output) -> int:
-    with open_storage() as storage:
-        output.value(_deliveries(arguments, storage).find(arguments.id).to_json())
+    with open_events(arguments) as place:
+        output.value(Deliveries(*place).find(arguments.id).to_json())
     return 0
 
 
@@ -62,8 +49,8 @@ def _resend(arguments: Namespace, output: Output) -> int:
     if bool(arguments.ids) == arguments.dead:
         raise UsageError("give the IDs of deliveries, or --dead", usage=arguments.usage, hint="'jackfield deliveries list' lists them.")
     now = time.time()
-    with open_storage() as storage:
-        deliveries = _deliveries(arguments, storage)
+    with open_events(arguments) as place:
+        deliveries = Deliveries(*place)
         wanted = list(_dead(deliveries, arguments.callback)) if arguments.dead else arguments.ids
         resent = [deliveries.resend(identifier, now).id for identifier in wanted]
     output.value({"resent": resent})
@@ -81,6 +68,6 @@ def _dead(deliveries: Deliveries, callback: str | None) -> Iterator[str]:
 
 VERBS = {
     "list": Verb("List deliveries, newest first.", _declare_list, _list),
-    "show": Verb("Print a delivery with its last attempts.", _declare_show, _show),
+    "show": Verb("Print a delivery with its last attempts.", declare_one, _show),
     "resend": Verb("Send deliveries again, with a fresh count of attempts.", _declare_resend, _resend),
 }

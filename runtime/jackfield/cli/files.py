@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import declare_pages, declare_workspace, open_storage, pages, person, selected_workspace
+from jackfield.cli.session import declare_one, declare_pages, declare_workspace, open_storage, pages, person, selected_workspace
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation, NotFound, Unavailable
 from jackfield.failures import OnFailure
@@ -117,11 +117,6 @@ def _list(arguments: Namespace, output: Output) -> int:
     return 0
 
 
-def _declare_rm(parser: Parser) -> None:
-    parser.add_argument("id", metavar="ID")
-    declare_workspace(parser)
-
-
 def _rm(arguments: Namespace, output: Output) -> int:
     with open_storage() as storage:
         if not _files(storage).delete(selected_workspace(arguments, storage), arguments.id):
@@ -139,5 +134,5 @@ VERBS = {
     "put": Verb("Store a file; inputs refer to it by its ID.", _declare_put, _put),
     "get": Verb("Write the content of a file to stdout or to a new file.", _declare_get, _get),
     "list": Verb("List the stored files, newest first.", _declare_list, _list),
-    "rm": Verb("Delete a file.", _declare_rm, _rm),
+    "rm": Verb("Delete a file.", declare_one, _rm),
 }

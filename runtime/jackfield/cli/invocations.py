@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 from jackfield.access.workspace_access import WorkspaceAccess
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
-from jackfield.cli.session import declare_pages, declare_workspace, open_storage, pages, person, read_moment, selected_workspace
+from jackfield.cli.session import (
+    declare_one,
+    declare_pages,
+    declare_workspace,
+    open_storage,
+    pages,
+    person,
+    read_moment,
+    selected_workspace,
+)
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
 from jackfield.journal import Journal
@@ -89,11 +98,6 @@ def _identified(journal: Journal, text: str) -> str:
     return ids[0] if ids else text
 
 
-def _declare_show(parser: Parser) -> None:
-    parser.add_argument("id", metavar="ID")
-    declare_workspace(parser)
-
-
 def _show(arguments: Namespace, output: Output) -> int:
     with open_storage() as storage:
         journal = _journal(arguments, storage)
@@ -141,7 +145,7 @@ def _purge(arguments: Namespace, output: Output) -> int:
 
 VERBS = {
     "list": Verb("List invocations, newest first.", _declare_list, _list),
-    "show": Verb("Print an invocation and its Result.", _declare_show, _show),
+    "show": Verb("Print an invocation and its Result.", declare_one, _show),
     "stats": Verb("Count invocations by connector, action and status.", _declare_stats, _stats),
     "resolve": Verb("Resolve an invocation in doubt.", _declare_resolve, _resolve),
     "purge": Verb("Delete invocations past their retention; the runtime also does so automatically.", _declare_purge, _purge),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from jackfield.cli.parsing import Namespace, Parser, UsageError
@@ -15,6 +16,7 @@ from jackfield.errors import InvalidInvocation
 if TYPE_CHECKING:
     from jackfield.access import Actor, Workspaces
     from jackfield.access.workspace_access import Caller
+    from jackfield.database import Database, Vault
     from jackfield.resources.storage import Storage
     from jackfield.runtime import Jackfield
 
@@ -93,6 +95,12 @@ def declare_workspace(parser: Parser) -> None:
     parser.add_argument("--workspace", metavar="WORKSPACE", help="the workspace (default: JACKFIELD_WORKSPACE, else 'default')")
 
 
+def declare_one(parser: Parser) -> None:
+    """Add the ID of an item of the selected workspace."""
+    parser.add_argument("id", metavar="ID")
+    declare_workspace(parser)
+
+
 def workspaces_of(storage: Storage) -> Workspaces:
     """Return the workspaces of the database."""
     from jackfield.access import Workspaces
@@ -109,6 +117,19 @@ def selected_workspace(arguments: Namespace, storage: Storage) -> str:
     name: str = arguments.workspace or os.environ.get("JACKFIELD_WORKSPACE") or "default"
     storage.require(name)
     return name
+
+
+@contextmanager
+def open_events(arguments: Namespace) -> Iterator[tuple[Database, Vault, str]]:
+    """Open the database for the events of the selected workspace.
+
+    :raises InvalidInvocation: if there is no database.
+    """
+    with open_storage() as storage:
+        if not storage.enabled:
+            text = "events need a database, and there is none: JACKFIELD_DATABASE_URL is 'none'"
+            raise InvalidInvocation(text, hint="Unset it, or set it to a database URL.")
+        yield storage.database, storage.vault, selected_workspace(arguments, storage)
 
 
 def declare_pages(parser: Parser) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
-from jackfield.cli.session import actor, declare_pages, declare_workspace, open_storage, pages, read_moment, selected_workspace
+from jackfield.cli.session import actor, declare_one, declare_pages, declare_workspace, open_storage, pages, read_moment, selected_workspace
 from jackfield.clock import SystemClock
 from jackfield.errors import UnknownConnection
 
@@ -106,11 +106,6 @@ def _list(arguments: Namespace, output: Output) -> int:
     return 0
 
 
-def _declare_revoke(parser: Parser) -> None:
-    parser.add_argument("id", metavar="ID")
-    declare_workspace(parser)
-
-
 def _revoke(arguments: Namespace, output: Output) -> int:
     from jackfield.access import Tokens, UnknownToken
     from jackfield.access.platform_tokens import PlatformTokens
@@ -171,6 +166,6 @@ def _missing(storage: Storage, workspace: str, name: str | None) -> str | None:
 VERBS = {
     "create": Verb("Create a token, which is shown only once.", _declare_create, _create),
     "list": Verb("List tokens, newest first, without their text.", _declare_list, _list),
-    "revoke": Verb("Revoke a token.", _declare_revoke, _revoke),
+    "revoke": Verb("Revoke a token.", declare_one, _revoke),
     "explain": Verb("Check whether a token may run an action and which rule decides; exit code 1 if not.", _declare_explain, _explain),
 }

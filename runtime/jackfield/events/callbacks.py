@@ -57,13 +57,16 @@ class Created(NamedTuple):
         return {"publicKey": public_key(self.secret)} if self.secret.startswith(PRIVATE) else {"secret": self.secret}
 
 
-def opened_secrets(vault: Vault, workspace: str, row: Row, now: float) -> list[str]:
-    """Return the secrets of a callback's row that are valid now, the newest first.
+def opened_secrets(vault: Vault, workspace: str, row: Row, now: float) -> list[dict[str, Any]]:
+    """Return the secrets of a callback's row that are valid now, each with the time ``until`` which it is, the newest first.
 
-    :raises SealBroken: if its id, URL or origin was changed in the database.
+    :raises InvalidInvocation: if its id, URL or origin was changed in the database.
     """
-    found = json.loads(vault.open(workspace, _place(row.id, row.url, row.origin), row.secrets))
-    return [item["secret"] for item in found if item["until"] is None or item["until"] > now]
+    try:
+        found = json.loads(vault.open(workspace, _place(row.id, row.url, row.origin), row.secrets))
+    except SealBroken:
+        raise damaged_callback(row.id) from None
+    return [item for item in found if item["until"] is None or item["until"] > now]
 
 
 class Callbacks:
@@ -135,7 +138,8 @@ class Callbacks:
             options = Options.checked(given, present.options)
             if options.signing != present.options.signing:
                 raise invalid([Detail("/signing", "cannot be changed: make another callback", "const")])
-            secrets, origin = self._secrets(row), present.origin if url is None else self._origin
+            secrets = opened_secrets(self._vault, self._workspace, row, now)
+            origin = present.origin if url is None else self._origin
             status = given.get("status", present.status)
             resumed = status == "active" and present.status == "paused"
             reason = None if status == "active" else present.reason if present.status == "paused" else "a person has paused it"
@@ -162,7 +166,7 @@ class Callbacks:
             row = self._row(transaction, identifier, locks=True)
             present = read_callback(row)
             secret, until = new_secret(present.options.signing), now + overlap
-            older = [item for item in self._secrets(row) if item["until"] is None or item["until"] > now]
+            older = opened_secrets(self._vault, self._workspace, row, now)
             kept = [{**item, "until": min(until, item["until"] or until)} for item in older[:1]]
             secrets = self._sealed(identifier, row.url, row.origin, [{"secret": secret, "until": None}, *kept])
             statement = "UPDATE callbacks SET secrets = :secrets, updated_at = :now WHERE workspace = :workspace AND id = :id"
@@ -191,7 +195,7 @@ class Callbacks:
             row = self._row(transaction, identifier)
         now = self._clock.time()
         event = Event(new_invocation_id(), 0, "callback.test", identifier, now, {"callback": identifier})
-        fields, body = request_of(event, self._opened(row, now), now)
+        fields, body = request_of(event, opened_secrets(self._vault, self._workspace, row, now), now)
         return (sender or Sender(self._guard)).send(row.url, row.origin, fields, body, now)
 
     def _row(self, transaction: Transaction, identifier: str, *, locks: bool = False) -> Row:
@@ -200,19 +204,6 @@ class Callbacks:
         if row is None:
             raise unknown_callback(identifier)
         return row
-
-    def _secrets(self, row: Row) -> list[dict[str, Any]]:
-        try:
-            found: Any = json.loads(self._vault.open(self._workspace, _place(row.id, row.url, row.origin), row.secrets))
-        except SealBroken:
-            raise damaged_callback(row.id) from None
-        return list(found)
-
-    def _opened(self, row: Row, now: float) -> Any:
-        try:
-            return opened_secrets(self._vault, self._workspace, row, now)
-        except SealBroken:
-            raise damaged_callback(row.id) from None
 
     def _sealed(self, identifier: str, url: str, origin: str, secrets: object) -> bytes:
         return self._vault.seal(self._workspace, _place(identifier, url, origin), json.dumps(secrets).encode())

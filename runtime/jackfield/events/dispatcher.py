@@ -14,10 +14,10 @@ from contextlib import suppress
 from functools import partial
 
 from jackfield.clock import Clock, within
-from jackfield.database import Database, Row, SealBroken, Transaction, Vault
+from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import dataclass
-from jackfield.errors import JackfieldError
+from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.events import claims
 from jackfield.events.callback import Callback, read_callback
 from jackfield.events.callbacks import opened_secrets
@@ -283,8 +283,8 @@ class Dispatcher:
         event, options = read_event(self._vault, lane.workspace, found), lane.callback.options
         try:
             secrets = opened_secrets(self._vault, lane.workspace, lane.row, now)
-        except SealBroken:
-            return Attempt(now, 0.0, error="its URL or its secrets were changed in the database")
+        except InvalidInvocation as damaged:
+            return Attempt(now, 0.0, error=damaged.message)
         more = self._more(lane, event) if "output" in options.include else None
         fields, body = request_of(event, secrets, now, thin=options.thin, more=more)
         return self._sender.send(lane.row.url, lane.row.origin, fields, body, now)

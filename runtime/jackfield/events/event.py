@@ -57,6 +57,11 @@ class Event:
         }  # fmt: skip
 
 
+def listed_types(text: str | None) -> list[str]:
+    """Return the types in a list that is separated by commas, as options and query parameters have it."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
 def check_types(types: Iterable[str], path: str = "/types") -> tuple[str, ...]:
     """Check patterns of types: a type, or a beginning of types and ``.*``; ``*`` is all of them. Return each once.
 

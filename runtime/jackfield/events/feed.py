@@ -116,16 +116,6 @@ class Feed:
         row = self._database.look_up(_HEAD, {"workspace": self._workspace})
         return row is not None and row.last > int(cursor)
 
-    def waited(self, after: str | None, types: Sequence[str], limit: int, wait: float) -> Page:
-        """Return a page, which is empty only if no event has come within ``wait`` seconds."""
-        until = time.monotonic() + wait
-        page = self.page(after, types, limit)
-        while not page.events and time.monotonic() < until:
-            time.sleep(min(PAUSE, max(0.0, until - time.monotonic())))
-            if self.has_after(page.cursor):
-                page = self.page(page.cursor, types, limit)
-        return page
-
     def _head(self, transaction: Transaction) -> Head:
         row = transaction.find(_HEAD, {"workspace": self._workspace})
         return Head(0, 0) if row is None else Head(row.last, row.purged)
@@ -148,33 +138,34 @@ class Events:
         self._feed, self._after, self._types, self._wait = feed, after, types, wait
 
     def __iter__(self) -> Iterator[Event]:
-        cursor, until = self._after, time.monotonic() + self._wait
-        while True:
-            page = self._feed.page(cursor, self._types, LIMIT)
-            cursor = page.cursor
-            if page.events:
-                yield from page.events
-                until = time.monotonic() + self._wait
-            elif not self._feed.has_after(cursor):  # else it was a page of other types
-                if time.monotonic() >= until:
-                    return
+        for events in self.pages():
+            yield from events
+            if not events:
                 time.sleep(PAUSE)
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         import asyncio
 
+        pages = self.pages()
+        while (events := await asyncio.to_thread(next, pages, None)) is not None:
+            for event in events:
+                yield event
+            if not events:
+                await asyncio.sleep(PAUSE)
+
+    def pages(self) -> Iterator[tuple[Event, ...]]:
+        """Yield the events page by page, and no events when there are none yet: the reader then waits for ``PAUSE`` seconds."""
         cursor, until = self._after, time.monotonic() + self._wait
         while True:
-            page = await asyncio.to_thread(self._feed.page, cursor, self._types, LIMIT)
+            page = self._feed.page(cursor, self._types, LIMIT)
             cursor = page.cursor
-            for event in page.events:
-                yield event
             if page.events:
+                yield page.events
                 until = time.monotonic() + self._wait
-            elif not self._feed.has_after(cursor):
+            elif not self._feed.has_after(cursor):  # else it was a page of other types
                 if time.monotonic() >= until:
                     return
-                await asyncio.sleep(PAUSE)
+                yield ()
 
 
 def _checked(start: int, head: Head) -> int:

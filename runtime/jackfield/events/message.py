@@ -14,7 +14,7 @@ Fields = list[tuple[bytes, bytes]]
 
 
 def request_of(
-    event: Event, secrets: Iterable[str], now: float, *, thin: bool = False, more: Mapping[str, Any] | None = None
+    event: Event, secrets: Iterable[Mapping[str, Any]], now: float, *, thin: bool = False, more: Mapping[str, Any] | None = None
 ) -> tuple[Fields, bytes]:
     """Return the header fields and the body of a delivery that is attempted ``now``.
 
@@ -26,7 +26,7 @@ def request_of(
         data["payload"] = {**event.data, **(more or {})}
     text = json.dumps({"type": event.type, "timestamp": iso(event.at), "data": data}, ensure_ascii=False, separators=(",", ":"))
     body, timestamp = text.encode("utf-8", "replace"), int(now)
-    signed = signatures(secrets, event.id, timestamp, body)
+    signed = signatures([one["secret"] for one in secrets], event.id, timestamp, body)
     fields = [
         (b"webhook-id", event.id.encode()), (b"webhook-timestamp", str(timestamp).encode()), (b"webhook-signature", signed.encode()),
     ]  # fmt: skip

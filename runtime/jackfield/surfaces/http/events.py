@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from jackfield.errors import InvalidInvocation
 from jackfield.events import CursorExpired, Feed, Page
+from jackfield.events.event import listed_types
 from jackfield.events.feed import PAUSE
 from jackfield.management.visible_events import feed_of
 from jackfield.surfaces.http.parameters import limit_of
@@ -26,7 +27,7 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
     :raises Problem: 410 for a cursor whose events are gone; 400 for an unknown type.
     """
     feed, given = await _feed(server, identity), request.query_params
-    types = [text.strip() for text in given.get("types", "").split(",") if text.strip()]
+    types = listed_types(given.get("types"))
     try:
         page = await server.briefly(lambda: feed.page(given.get("after"), types, limit_of(request)))
         if not page.events and int(given.get("wait", 0)):
