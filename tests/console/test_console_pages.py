@@ -10,8 +10,12 @@ from playwright.sync_api import Browser
 
 from browsing import LOOKS, Visitor
 from console_rig import Console
-from jackfield.access import Rules
+from jackfield.access import Actor, Rules
 from jackfield.errors import RateLimited
+from jackfield.events.callbacks import Callbacks
+from jackfield.events.deliveries import Deliveries, Delivery
+from jackfield.events.dispatcher import Dispatcher
+from jackfield.events.sending import Sender
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.journal import Draft
 
@@ -75,10 +79,24 @@ def a_day(console: Console) -> None:
             transaction.change("UPDATE invocations SET settled_at = :at WHERE workspace = :workspace AND id = :id", values)
 
 
+def a_dead_receiver(console: Console) -> Delivery:
+    """Make a callback to where nobody listens, and attempt a delivery."""
+    storage = console.host.storage
+    callbacks = Callbacks(storage.database, storage.vault, "default", console.host.clock, Actor("library"), origin="operator")
+    made = callbacks.create({"url": "http://127.0.0.1:9/jackfield", "types": ["audit.*"], "description": "The shop"}).callback
+    console.token("read", name="Ada")
+    dispatcher = Dispatcher(lambda: storage.database, lambda: storage.vault, console.host.clock, Sender())
+    dispatcher.turn()
+    dispatcher.stop(60.0)
+    (delivery,), _ = Deliveries(storage.database, storage.vault, "default").page(callback=made.id)
+    return delivery
+
+
 def pages(console: Console) -> dict[str, str]:
     """Every kind of page, by the name of its picture."""
     journal = console.host.runtime("default").journal
     assert journal is not None
+    delivery = a_dead_receiver(console)
     doubt = journal.entries(status="in_doubt")[0][0].id
     retried = next(entry.id for entry in journal.entries()[0] if entry.attempts > 1)
     return {
@@ -97,6 +115,10 @@ def pages(console: Console) -> dict[str, str]:
         "invocations": "/invocations",
         "in-doubt": f"/invocations/{doubt}",
         "tries": f"/invocations/{retried}",
+        "callbacks": "/callbacks",
+        "callback": f"/callbacks/{delivery.callback}",
+        "deliveries": "/deliveries",
+        "delivery": f"/deliveries/{delivery.id}",
         "tokens": "/tokens",
         "workspace": "/workspace",
         "verdict": "/workspace/verdict?call=echo/say&token=&connection=hall",

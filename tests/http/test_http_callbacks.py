@@ -58,6 +58,8 @@ def test_the_end_of_a_queued_call_arrives(client: Client, receiver: Receiver) ->
         pass
     shown = client.get(f"/v1/deliveries/{items[0]['id']}").json
     assert (shown["eventId"], shown["status"], shown["attempts"], shown["url"]) == (got.id, "delivered", 1, receiver.url)
+    assert shown["request"]["body"] == got.json
+    assert {name: got.headers[name] for name in ("webhook-id", "webhook-timestamp")} == shown["request"]["headers"]
     assert client.post(f"/v1/deliveries/{shown['id']}:resend").status == 202
     assert {one.id for one in receiver.wait(2)} == {got.id}
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from jackfield.clock import iso
 from jackfield.database import Database, Row, SealBroken, Transaction, Vault
-from jackfield.dataclass import dataclass
+from jackfield.dataclass import dataclass, replace
 from jackfield.errors import InvalidInvocation
 from jackfield.events.callback import COLUMNS as CALLBACK_COLUMNS
 from jackfield.events.callback import Callback, read_callback
 from jackfield.events.callbacks import unknown_callback
+from jackfield.events.claims import EVENT
 from jackfield.events.event import Event
-from jackfield.events.feed import Feed
+from jackfield.events.feed import Feed, read_event
+from jackfield.events.message import request_to
 from jackfield.events.sending import Attempt
 from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
@@ -67,6 +70,8 @@ class Delivery:
     ended_at: float | None
     created_at: float
     log: tuple[Mapping[str, Any], ...]
+    request: Mapping[str, Any] | None = None
+    """The request of its last attempt, made again without its signature; only of a delivery that was looked up."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the delivery as the HTTP API shows it."""
@@ -75,7 +80,7 @@ class Delivery:
             "id": self.id, "callback": self.callback, "url": self.url, "eventId": self.event, "sequence": self.sequence, "type": self.type,
             "status": self.state, "attempts": self.attempts, "nextAt": iso(self.next_at), "endedAt": iso(self.ended_at),
             "createdAt": iso(self.created_at), "lastStatus": last.get("status"), "lastError": last.get("error"),
-            "log": list(self.log) or None,
+            "log": list(self.log) or None, "request": self.request,
         }  # fmt: skip
         return {name: value for name, value in members.items() if value is not None}
 
@@ -109,7 +114,8 @@ class Deliveries:
             row = transaction.find(_ONE, {"workspace": self._workspace, "id": identifier})
         if row is None:
             raise InvalidInvocation(f"no delivery has the ID '{identifier[:80]}'", hint=NextStep("deliveries"))
-        return self._read(row)
+        found = self._read(row)
+        return replace(found, request=self._request(found))
 
     def resend(self, identifier: str, now: float) -> Delivery:
         """Send a delivery again, with a fresh count of attempts, whatever became of it.
@@ -144,6 +150,18 @@ class Deliveries:
         place = {"workspace": self._workspace, "callback": callback.id}
         lost = [event for event in events if transaction.find(_DELIVERED, {**place, "sequence": event.sequence}) is None]
         return insert(transaction, self._workspace, callback.id, lost, now, again=True)
+
+    def _request(self, delivery: Delivery) -> dict[str, Any] | None:
+        """Return the request of the last attempt, as the event and the callback make it now; None if one of them is gone."""
+        place = {"workspace": self._workspace, "callback": delivery.callback, "sequence": delivery.sequence}
+        with self._database.read() as transaction:
+            callback, event = transaction.find(_CALLBACK, place), transaction.find(EVENT, place)
+        if callback is None or event is None or not delivery.log:
+            return None
+        options, told = read_callback(callback).options, read_event(self._vault, self._workspace, event)
+        at = datetime.fromisoformat(delivery.log[-1]["at"]).timestamp()
+        fields, body = request_to(options, told, (), at, self._database, self._vault, self._workspace)
+        return {"headers": {name.decode(): value.decode() for name, value in fields if value}, "body": json.loads(body)}
 
     def _read(self, row: Row) -> Delivery:
         waits = row.state == "pending"

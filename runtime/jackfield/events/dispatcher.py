@@ -22,11 +22,9 @@ from jackfield.events import claims
 from jackfield.events.callback import Callback, read_callback
 from jackfield.events.callbacks import opened_secrets
 from jackfield.events.deliveries import insert, sealed_log, wants
-from jackfield.events.event import Event
 from jackfield.events.feed import read_event
-from jackfield.events.message import request_of
+from jackfield.events.message import request_to
 from jackfield.events.numbering import Numbering
-from jackfield.events.outputs import output_of
 from jackfield.events.retention import Retention
 from jackfield.events.retries import Outcome, note_delivered, note_failed
 from jackfield.events.sending import Attempt, Sender
@@ -285,12 +283,8 @@ class Dispatcher:
             secrets = opened_secrets(self._vault, lane.workspace, lane.row, now)
         except InvalidInvocation as damaged:
             return Attempt(now, 0.0, error=damaged.message)
-        more = self._more(lane, event) if "output" in options.include else None
-        fields, body = request_of(event, secrets, now, thin=options.thin, more=more)
+        fields, body = request_to(options, event, secrets, now, self._database, self._vault, lane.workspace)
         return self._sender.send(lane.row.url, lane.row.origin, fields, body, now)
-
-    def _more(self, lane: _Lane, event: Event) -> dict[str, object] | None:
-        return output_of(self._database, self._vault, lane.workspace, event) if event.type.startswith("invocation.") else None
 
     def _log_fault(self, error: BaseException) -> None:
         """Log why nothing can be dispatched, once a minute."""

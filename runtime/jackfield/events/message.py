@@ -7,10 +7,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jackfield.clock import iso
+from jackfield.database import Database, Vault
+from jackfield.events.callback import Options
 from jackfield.events.event import Event
+from jackfield.events.outputs import output_of
 from jackfield.events.signing import signatures
 
 Fields = list[tuple[bytes, bytes]]
+
+
+def request_to(
+    options: Options, event: Event, secrets: Iterable[Mapping[str, Any]], now: float, database: Database, vault: Vault, workspace: str
+) -> tuple[Fields, bytes]:
+    """Return the request that tells a callback with these options of an event, as ``request_of`` does."""
+    wants_output = "output" in options.include and event.type.startswith("invocation.")
+    more = output_of(database, vault, workspace, event) if wants_output else None
+    return request_of(event, secrets, now, thin=options.thin, more=more)
 
 
 def request_of(

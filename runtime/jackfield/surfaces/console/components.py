@@ -23,9 +23,9 @@ h = Tags(below_prefix)
 """Elements whose addresses are right below a path of another host, too."""
 
 _TONES = {
-    "succeeded": "good", "connected": "good", "ok": "good", "active": "good", "passed": "good", "allowed": "good",
+    "succeeded": "good", "connected": "good", "delivered": "good", "ok": "good", "active": "good", "passed": "good", "allowed": "good",
     "error": "bad", "failed": "bad", "failing": "bad", "expired": "bad", "broken": "bad", "refused": "bad",
-    "dead": "bad", "must be reconnected": "bad", "not connected": "warn", "in_doubt": "warn", "warning": "warn", "revoked": "warn", "write": "warn",
+    "dead": "bad", "must be reconnected": "bad", "not connected": "warn", "in_doubt": "warn", "warning": "warn", "paused": "warn", "revoked": "warn", "write": "warn",
     "running": "busy", "queued": "busy",
 }  # fmt: skip
 _WORDS = {"in_doubt": "in doubt", "ok": "working", "dead": "dead letter"}

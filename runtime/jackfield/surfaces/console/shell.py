@@ -22,12 +22,15 @@ _SECTIONS = (
     ("connections", "/connections", "Connections"),
     ("invocations", "/invocations", "Invocations"),
     ("schedules", "/schedules", "Schedules"),
+    ("callbacks", "/callbacks", "Callbacks"),
     ("queue", "/queue", "Queue"),
     ("files", "/files", "Files"),
     ("tokens", "/tokens", "Tokens"),
     ("workspace", "/workspace", "Workspace"),
     ("audit", "/audit", "Audit log"),
 )
+_OF_MANAGERS = ("callbacks", "audit")
+"""Sections that show what happens in the whole workspace."""
 LOGO = Markup(
     '<svg class="logo" viewBox="0 0 28 28" aria-hidden="true"><rect x="1" y="1" width="26" height="26" rx="6"/>'
     '<circle cx="8.5" cy="9" r="2.6"/><circle cx="19.5" cy="9" r="2.6"/><circle cx="8.5" cy="19" r="2.6"/><circle cx="19.5" cy="19" r="2.6"/>'
@@ -94,7 +97,7 @@ def _navigation(request: PageRequest, section: str) -> Markup:
     links = [
         h.li(h.a(title, href=address, aria_current="page" if key == section else None))
         for key, address, title in _SECTIONS
-        if key != "audit" or (request.may("manage") and not request.identity.rules)
+        if key not in _OF_MANAGERS or (request.may("manage") and not request.identity.rules)
     ]  # fmt: skip
     who = request.identity.name or request.identity.id
     inner = h.div(

@@ -11,15 +11,14 @@ from starlette.responses import Response
 from jackfield.clock import moment
 from jackfield.errors import InvalidInvocation
 from jackfield.events.callback import MEMBERS
-from jackfield.events.callbacks import OVERLAP, Callbacks
-from jackfield.events.deliveries import Deliveries
+from jackfield.events.callbacks import OVERLAP
 from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.shared.body import members_of
+from jackfield.surfaces.shared.callbacks import callbacks_of, deliveries_of
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
-from jackfield.wire.guard import Guard
 
 T = TypeVar("T")
 
@@ -28,14 +27,14 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/callbacks``: the oldest first, without secrets."""
-    callbacks, cursor, limit = _callbacks(server, identity), request.query_params.get("cursor"), limit_of(request)
+    callbacks, cursor, limit = callbacks_of(server, identity), request.query_params.get("cursor"), limit_of(request)
     found, after = await _done(server, lambda: callbacks.page(cursor=cursor, limit=limit))
     return answer({"items": [item.to_json() for item in found], "nextCursor": after})
 
 
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/callbacks``. Only this response contains the secret."""
-    callbacks = _callbacks(server, identity)
+    callbacks = callbacks_of(server, identity)
     body = await members_of(request, {"url"}, MEMBERS)
     made = await _done(server, lambda: callbacks.create(body))
     headers = {"Location": f"/v1/callbacks/{made.callback.id}", **_NO_STORE}
@@ -44,13 +43,13 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/callbacks/{id}``."""
-    callbacks = _callbacks(server, identity)
+    callbacks = callbacks_of(server, identity)
     return answer((await _found(server, lambda: callbacks.find(request.path_params["id"]))).to_json())
 
 
 async def changed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``PATCH /v1/callbacks/{id}``: change the members given."""
-    callbacks, identifier = _callbacks(server, identity), request.path_params["id"]
+    callbacks, identifier = callbacks_of(server, identity), request.path_params["id"]
     body = await members_of(request, set(), MEMBERS | {"status"})
     await _found(server, lambda: callbacks.find(identifier))
     return answer((await _done(server, lambda: callbacks.change(identifier, body))).to_json())
@@ -58,14 +57,14 @@ async def changed(request: Request, server: ServerContext, identity: Identity) -
 
 async def removed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``DELETE /v1/callbacks/{id}``."""
-    callbacks = _callbacks(server, identity)
+    callbacks = callbacks_of(server, identity)
     await _found(server, lambda: callbacks.remove(request.path_params["id"]))
     return Response(status_code=204)
 
 
 async def rotated(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/callbacks/{id}:rotate``: a new secret, beside which the present one stays valid for a while."""
-    callbacks, identifier = _callbacks(server, identity), request.path_params["id"]
+    callbacks, identifier = callbacks_of(server, identity), request.path_params["id"]
     overlap = (await _optional(request, {"overlapSeconds"})).get("overlapSeconds", OVERLAP)
     if isinstance(overlap, bool) or not isinstance(overlap, int | float):
         raise Problem(400, "'overlapSeconds' must be a number")
@@ -76,7 +75,7 @@ async def rotated(request: Request, server: ServerContext, identity: Identity) -
 
 async def tested(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/callbacks/{id}:test``: send an event now, once, and return what became of it."""
-    callbacks, identifier = _callbacks(server, identity), request.path_params["id"]
+    callbacks, identifier = callbacks_of(server, identity), request.path_params["id"]
     await _found(server, lambda: callbacks.find(identifier))
     try:
         attempt = await server.slowly(lambda: callbacks.test(identifier))
@@ -87,19 +86,19 @@ async def tested(request: Request, server: ServerContext, identity: Identity) ->
 
 async def recovered(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/callbacks/{id}:recover``: send what was not delivered since a time."""
-    callbacks, identifier = _callbacks(server, identity), request.path_params["id"]
+    callbacks, identifier = callbacks_of(server, identity), request.path_params["id"]
     since = (await members_of(request, {"since"}))["since"]
     if not isinstance(since, str):
         raise Problem(400, "'since' must be a string: an RFC 3339 time, a date, or a duration before now")
     await _found(server, lambda: callbacks.find(identifier))
-    deliveries, now = _deliveries(server, identity), server.clock.time()
+    deliveries, now = deliveries_of(server, identity), server.clock.time()
     at = await _done(server, lambda: moment(since, now, -1, "'since'"))
     return answer({"recovered": await _done(server, lambda: deliveries.recover(identifier, at, now))}, 202)
 
 
 async def listed_deliveries(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/deliveries``: the newest first."""
-    given, deliveries, limit = request.query_params, _deliveries(server, identity), limit_of(request)
+    given, deliveries, limit = request.query_params, deliveries_of(server, identity), limit_of(request)
     wanted = {"callback": given.get("callback"), "state": given.get("status"), "cursor": given.get("cursor")}
     found, after = await _done(server, lambda: deliveries.page(**wanted, limit=limit))
     return answer({"items": [item.to_json() for item in found], "nextCursor": after})
@@ -107,34 +106,14 @@ async def listed_deliveries(request: Request, server: ServerContext, identity: I
 
 async def shown_delivery(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/deliveries/{id}``: with its last attempts."""
-    deliveries = _deliveries(server, identity)
+    deliveries = deliveries_of(server, identity)
     return answer((await _found(server, lambda: deliveries.find(request.path_params["id"]))).to_json())
 
 
 async def resent(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/deliveries/{id}:resend``: send it again, with a fresh count of attempts."""
-    deliveries, now = _deliveries(server, identity), server.clock.time()
+    deliveries, now = deliveries_of(server, identity), server.clock.time()
     return answer((await _found(server, lambda: deliveries.resend(request.path_params["id"], now))).to_json(), 202)
-
-
-def _callbacks(server: ServerContext, identity: Identity) -> Callbacks:
-    _check(server, identity)
-    guard = Guard(allowed=server.settings.allowed_hosts)  # not even loopback: what listens there trusts whoever reaches it
-    return Callbacks(
-        server.storage.database, server.storage.vault, identity.workspace, server.clock, identity.actor, origin="remote", guard=guard
-    )
-
-
-def _deliveries(server: ServerContext, identity: Identity) -> Deliveries:
-    _check(server, identity)
-    return Deliveries(server.storage.database, server.storage.vault, identity.workspace)
-
-
-def _check(server: ServerContext, identity: Identity) -> None:
-    if identity.rules:
-        raise Problem(403, "a token with rules cannot manage callbacks, which get events of the whole workspace", code="not_allowed")
-    if not server.storage.enabled:
-        raise Problem(503, "this server has no callbacks, because no database is configured")
 
 
 async def _optional(request: Request, known: set[str]) -> dict[str, Any]:

@@ -370,6 +370,10 @@ _OTHERS: dict[str, Json] = {
         status={"enum": ["pending", "delivered", "dead"]}, attempts={"type": "integer"}, nextAt=_MOMENT, endedAt=_MOMENT, createdAt=_MOMENT,
         lastStatus={"type": "integer"}, lastError=_STRING,
         log={"type": "array", "items": _closed(("at", "durationMs"), _ATTEMPT), "description": "The last ten attempts, the newest last."},
+        request={
+            **_closed(("headers", "body"), {"headers": {"type": "object", "additionalProperties": _STRING}, "body": {"type": "object"}}),
+            "description": "Of a single delivery: the request of its last attempt without its signature, as event and callback make it.",
+        },
     ),
     "Healthy": _object(("status",), status={"const": "ok"}, warnings={"type": "array", "items": _STRING}),
     "Problem": _object(

@@ -1,0 +1,38 @@
+"""The callbacks and deliveries of a workspace, as a caller of the server manages them."""
+
+from __future__ import annotations
+
+from jackfield.events.callback import Origin
+from jackfield.events.callbacks import Callbacks
+from jackfield.events.deliveries import Deliveries
+from jackfield.surfaces.shared.identity import Identity
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.wire.guard import Guard
+
+
+def callbacks_of(server: ServerContext, identity: Identity, origin: Origin = "remote") -> Callbacks:
+    """Return the callbacks of the caller's workspace; what it changes is audited in the caller's name.
+
+    :raises Problem: 403 for a token with rules, since callbacks get events of the whole workspace; 503 without a database.
+    """
+    _check(server, identity)
+    guard = Guard(allowed=server.settings.allowed_hosts)  # not even loopback: what listens there trusts whoever reaches it
+    database, vault = server.storage.database, server.storage.vault
+    return Callbacks(database, vault, identity.workspace, server.clock, identity.actor, origin=origin, guard=guard)
+
+
+def deliveries_of(server: ServerContext, identity: Identity) -> Deliveries:
+    """Return the deliveries of the caller's workspace.
+
+    :raises Problem: as ``callbacks_of`` does.
+    """
+    _check(server, identity)
+    return Deliveries(server.storage.database, server.storage.vault, identity.workspace)
+
+
+def _check(server: ServerContext, identity: Identity) -> None:
+    if identity.rules:
+        raise Problem(403, "a token with rules cannot manage callbacks, which get events of the whole workspace", code="not_allowed")
+    if not server.storage.enabled:
+        raise Problem(503, "this server has no callbacks, because no database is configured")

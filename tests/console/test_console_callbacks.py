@@ -1,0 +1,107 @@
+"""Callbacks in the console: made, tried, paused, rotated and removed; what was sent, and sending it again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import standardwebhooks
+
+from console_client import Client, Place, placed, token
+from jackfield.access import Rules
+from jackfield.clock import SystemClock
+from jackfield.database.outbox import record
+from jackfield.events.dispatcher import Dispatcher
+from jackfield.events.sending import Sender
+from receiver import Receiver, receiving
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A console where nobody dispatches."""
+    with placed(tmp_path, queue_workers=0) as found:
+        yield found
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver on loopback."""
+    with receiving() as made:
+        yield made
+
+
+def made(person: Client, url: str) -> tuple[str, str]:
+    """Create a callback in the console; return the address of its page and its secret."""
+    page = person.change("/callbacks", "/callbacks", url=url, types="quota.low\ninvocation.*", description="The shop")
+    assert page.status == 200, page.words
+    return re.findall(r'"(/callbacks/cb_[^"?]+)"', page.text)[0], re.findall(r"whsec_[^<]+", page.text)[0]
+
+
+def told(place: Place, receiver: Receiver) -> None:
+    """Let an event happen, and dispatch until it is told."""
+    storage, count = place.host.storage, len(receiver.got)
+    with storage.database.write() as transaction:
+        record(transaction, "default", "quota.low", "acme-ses", 1.5, {"connection": "acme-ses"})
+    dispatcher = Dispatcher(lambda: storage.database, lambda: storage.vault, SystemClock(), Sender())
+    dispatcher.start()
+    receiver.wait(count + 1)
+    dispatcher.stop(30.0)
+
+
+def test_a_callback_is_made_tried_and_rotated(place: Place, receiver: Receiver) -> None:
+    """Its secret is shown once; a test event says what the receiver answered; a new secret signs beside the old one."""
+    person = place.signed_in()
+    shown, secret = made(person, receiver.url)
+    assert ("The shop" in person.get("/callbacks").words, secret in person.get(shown).text) == (True, False)
+    assert "It answered 204 after" in person.change(shown, f"{shown}/test").words
+    receiver.says(500, b"<b>out of order</b>")
+    failed = person.change(shown, f"{shown}/test").text
+    assert ("it answered 500" in failed, "&lt;b&gt;out of order" in failed, "<b>out" in failed) == (True, True, False)
+    new = re.findall(r"whsec_[^<]+", person.change(shown, f"{shown}/rotation").text)[0]
+    receiver.says(204)
+    person.change(shown, f"{shown}/test")
+    for valid in (secret, new):
+        standardwebhooks.Webhook(valid).verify(receiver.got[-1].body, dict(receiver.got[-1].headers))
+    for step, says in (("pause", "Paused: nothing is sent"), ("resume", "Resumed: what has waited"), ("removal", "Callback removed")):
+        answer = person.change(shown, f"{shown}/{step}")
+        assert (answer.status, says in person.get(answer.headers["location"]).words) == (303, True)
+    assert (person.get(shown).status, "No callbacks yet" in person.get("/callbacks").words) == (404, True)
+
+
+def test_what_was_sent_is_shown_and_sent_again(place: Place, receiver: Receiver) -> None:
+    """The callback leads to its deliveries, and each to its attempts, the request as the receiver got it, and a button."""
+    person = place.signed_in()
+    shown, _ = made(person, receiver.url)
+    receiver.says(410)
+    told(place, receiver)
+    page = person.get(shown)
+    assert "it answered 410: it wants no more events" in page.words
+    delivery = re.findall(r'"(/deliveries/dlv_[^"/]+)"', page.text)[0]
+    assert delivery in person.get("/deliveries?status=pending").text
+    assert delivery not in person.get("/deliveries?status=dead").text
+    found = person.get(delivery)
+    got = receiver.got[0]
+    assert "it answered 410" in found.words
+    for part in (f"webhook-id: {got.id}", f"webhook-timestamp: {got.headers['webhook-timestamp']}", '"subject": "acme-ses"'):
+        assert part in found.words
+    assert "v1," not in found.words
+    answer = person.change(delivery, f"{delivery}/resend")
+    assert "Sent again now" in person.get(answer.headers["location"]).words
+    for since, status in (("2d", 303), ("soon", 400)):
+        assert person.change(shown, f"{shown}/recovery", since=since).status == status
+    assert person.change(shown, f"{shown}/nonsense").status == 404
+    assert person.get("/deliveries/dlv_none").status == 404
+
+
+def test_callbacks_are_for_managers_without_rules(place: Place) -> None:
+    """Others get neither the pages nor the link to them. A token's callbacks reach public hosts only, the operator's all."""
+    for scope, rules in (("invoke", None), ("manage", Rules(allow=("echo/*",)))):
+        other = place.signed_in(token(place, scope, rules=rules))
+        assert [other.get(address).status for address in ("/callbacks", "/deliveries")] == [403, 403]
+        assert "Callbacks" not in other.get("/").words
+    refused = place.signed_in(token(place, "manage")).change("/callbacks", "/callbacks", url="http://127.0.0.1:9/", types="quota.lwo")
+    assert "quota.lwo" in refused.words
+    refused = place.signed_in(token(place, "manage")).change("/callbacks", "/callbacks", url="http://127.0.0.1:9/")
+    assert "not allowed to reach this host" in refused.words
