@@ -28,6 +28,13 @@ _VARIABLES = {
         "`jackfield.db` (SQLite) in the data folder",
     ),
     "JACKFIELD_DATABASE_URL_FILE": ("A file that contains the database's URL, read if `JACKFIELD_DATABASE_URL` is not set.", "none"),
+    "JACKFIELD_PUBLIC_URL": (
+        (
+            "The address under which browsers reach `jackfield serve`, such as `https://jackfield.example.com`: it decides redirect URIs"
+            " and links, and no request's `Host` does. `--public-url` is the same."
+        ),
+        "none: each request's own address",
+    ),
     "JACKFIELD_DURABILITY": (
         (
             "`disk`: what the journal says is on the disk before a request is sent. `process`: its commits do not wait for the disk, which"

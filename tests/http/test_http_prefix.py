@@ -18,6 +18,8 @@ from urllib.parse import urlencode
 import pytest
 
 from http_stand import SETTINGS, Client, Stand, say, standing
+from jackfield.errors import InvalidInvocation
+from jackfield.surfaces.shared.origins import checked_public_url
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]
@@ -161,3 +163,21 @@ def test_m42_a_root_path_that_is_none(shell: Shell, path: str) -> None:
     """M42: what is not a path is refused before anything is served."""
     answer = shell.run("serve", "--port", "0", "--root-path", path)
     assert (answer.code, "is not a path" in answer.json["error"]["message"]) == (2, True)
+
+
+def test_the_public_url_decides_links(tmp_path: Path) -> None:
+    """Links begin with the operator's public URL, whatever ``Host`` a request has; without one, with the address of the request."""
+    path = "/v1/connectors/echo/actions/say"
+    for public in ("https://jackfield.example.com", ""):
+        with standing(tmp_path / (public and "public"), replace(SETTINGS, public_url=public)) as stand:
+            guide = stand.client().get(path, Accept="text/markdown", Host="evil.example").body.decode()
+        assert ("http://evil.example" in guide) is not bool(public)
+        assert (f"{public}/v1/" in guide) is True
+
+
+@pytest.mark.parametrize("url", ["jackfield.example", "ftp://x.example", "https://x.example/?a=b", "https://ada:pw@x.example", "https://[::1"])
+def test_a_public_url_that_is_none(url: str) -> None:
+    """What is not the address of a server is refused before anything is served; a slash at its end is no part of it."""
+    assert checked_public_url("https://x.example/jackfield/") == "https://x.example/jackfield"
+    with pytest.raises(InvalidInvocation, match="is not the address of a server"):
+        checked_public_url(url)

@@ -45,6 +45,11 @@ def _declare(parser: Parser) -> None:
     parser.add_argument(
         "--root-path", default="", metavar="PATH", help="the path prefix under which a proxy serves jackfield, such as /jackfield"
     )
+    parser.add_argument(
+        "--public-url", metavar="URL",
+        help="the address under which browsers reach this server, for links and redirect URIs (default: JACKFIELD_PUBLIC_URL, else each "
+        "request's own)",
+    )  # fmt: skip
     parser.add_argument("--certificate", metavar="FILE", help="serve TLS with this certificate (PEM)")
     parser.add_argument("--key", metavar="FILE", help="the certificate's private key (PEM)")
     parser.add_argument(
@@ -121,6 +126,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         workers=arguments.workers,
         behind_proxy=arguments.behind_proxy,
         root_path=_root_path(arguments),
+        public_url=_public_url(arguments),
         certificate=arguments.certificate,
         key=arguments.key,
         origins=tuple(arguments.origin),
@@ -144,7 +150,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
     # the user of this terminal has full access anyway, but others may read a JSON log
     local = settings.loopback and not settings.behind_proxy and not writes_json()
     link = arguments.console_link == "always" or (arguments.console_link == "auto" and local)
-    ready = functools.partial(_announce, link=link, root_path=settings.root_path)
+    ready = functools.partial(_announce, link=link, root_path=settings.root_path, public_url=settings.public_url)
     return run(settings, prepare_process, ready, mounts(*bindings))
 
 
@@ -190,7 +196,14 @@ def _root_path(arguments: Namespace) -> str:
     return found
 
 
-def _announce(origin: str, *, link: bool, root_path: str = "") -> None:
+def _public_url(arguments: Namespace) -> str:
+    from jackfield.surfaces.shared.origins import checked_public_url
+
+    given: str | None = arguments.public_url
+    return checked_public_url(os.environ.get("JACKFIELD_PUBLIC_URL", "") if given is None else given)
+
+
+def _announce(origin: str, *, link: bool, root_path: str = "", public_url: str = "") -> None:
     origin += root_path
     announce(f"jackfield listens on {origin}", origin=origin)
     check_connection_files(os.environ, installed_here(os.environ))
@@ -202,7 +215,7 @@ def _announce(origin: str, *, link: bool, root_path: str = "") -> None:
             announce(f"jackfield is not ready: {error.message}. {error.hint or ''}".rstrip())
             return
         if link:
-            announce(_invitation(storage, origin))
+            announce(_invitation(storage, public_url or origin))
 
 
 def _storage() -> Storage:

@@ -91,7 +91,7 @@ class PageRequest:
     @property
     def origin(self) -> str:
         """Base URL of the server as the browser sees it: ``https://jackfield.example.com``."""
-        return str(self.http.base_url).rstrip("/")
+        return self.server.base(self.http)
 
     @property
     def partial(self) -> bool:

@@ -41,12 +41,12 @@ async def authorize(request: Request, server: ServerContext, identity: Identity)
     try:
         if body.get("flow") == "device":
             return answer(await server.slowly(lambda: authorizing.begin_device(name)))
-        own = f"{_base(request)}{CALLBACK}"
+        own = f"{server.base(request)}{CALLBACK}"
         redirect_uri = body.get("redirectUri", own)
         return_to = _checked_return(body.get("returnTo", ""), server)
         begun = await server.slowly(lambda: authorizing.begin(name, redirect_uri, return_to=return_to))
         link = begun.pop("link")
-        return answer({**begun, "startUrl": f"{_base(request)}{START}/{link}"} if redirect_uri == own else begun)
+        return answer({**begun, "startUrl": f"{server.base(request)}{START}/{link}"} if redirect_uri == own else begun)
     except InvalidConnection as error:
         raise of_error(error, 422) from None
     except JackfieldError as error:
@@ -134,11 +134,6 @@ async def _authorizing(server: ServerContext, identity: Identity) -> Authorizing
     return await server.slowly(
         lambda: server.runtime(identity.workspace).connections_of(identity.caller).acting_as(identity.actor).authorizing()
     )
-
-
-def _base(request: Request) -> str:
-    """Return the server's own address as the caller sees it."""
-    return str(request.base_url).rstrip("/")
 
 
 def _checked_return(text: str, server: ServerContext) -> str:

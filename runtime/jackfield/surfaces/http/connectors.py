@@ -124,8 +124,7 @@ async def action_guide(request: Request, server: ServerContext, identity: Identi
     wish = Wish(manifest.key, action.key, action.rule_effect, request.query_params.get("connection"))
     verdict = await server.briefly(lambda: verdict_of(runtime, identity.caller, manifest, wish))
     if _wants_markdown(request.headers.get("accept", "")):
-        origin = str(request.base_url).rstrip("/")
-        text = guide(manifest, action, verdict, origin)
+        text = guide(manifest, action, verdict, server.base(request))
         return Response(text, 200, {"Vary": "Accept"}, "text/markdown; charset=utf-8")
     raw = await server.briefly(lambda: action.content.row)
     about = {"connector": manifest.key, "connectorVersion": manifest.version, "verdict": verdict.to_json()}

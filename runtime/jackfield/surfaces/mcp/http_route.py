@@ -137,7 +137,7 @@ class _Call:
         server = self._server
 
         def origin() -> str:
-            return str(self._request.base_url).rstrip("/")
+            return server.base(self._request)
 
         call = CallContext(self._runtime, self._caller, server.search, self._run, server.briefly, server.settings.mcp_tools, origin)
         headers = self._request.scope["headers"]

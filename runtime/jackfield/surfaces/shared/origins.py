@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
@@ -24,7 +25,7 @@ def check_origin(request: Request, settings: Settings) -> None:
     :raises Problem: 403.
     """
     given, headers = request.headers.getlist("origin"), request.headers
-    allowed = {*settings.origins, *_own(request, settings)} if given else ()
+    allowed = {*settings.origins, *_own(request, settings), *_public(settings)} if given else ()
     local = settings.loopback and not settings.behind_proxy
     fault = page_fault(given, headers.get("sec-fetch-site", ""), headers.get("host", ""), allowed=allowed, local=local)
     if fault is not None:
@@ -51,6 +52,29 @@ def foreign_host(headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> 
     """
     host = next((value.decode("latin-1") for name, value in headers if name == b"host"), "")
     return page_fault((), "", host, allowed=(), local=settings.loopback and not settings.behind_proxy)
+
+
+def checked_public_url(text: str) -> str:
+    """Return the operator's public URL without a slash at its end.
+
+    :raises InvalidInvocation: if it is not the address of a server, with a path at most.
+    """
+    bare = text.strip().rstrip("/")
+    try:
+        parts = urlsplit(bare)
+        fits = parts.scheme in _DEFAULT and bool(parts.hostname) and not (parts.query or parts.fragment or parts.username is not None)
+    except ValueError:
+        fits = False
+    if bare and (not fits or not bare.isascii() or not bare.isprintable() or " " in bare):
+        raise InvalidInvocation(
+            f"the public URL '{text[:200]}' is not the address of a server", hint="Write it as https://jackfield.example.com."
+        )
+    return bare
+
+
+def _public(settings: Settings) -> set[str]:
+    parts = urlsplit(settings.public_url)
+    return {f"{parts.scheme}://{parts.netloc}".lower()} if settings.public_url else set()
 
 
 def _own(request: Request, settings: Settings) -> set[str]:

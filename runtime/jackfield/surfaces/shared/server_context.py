@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TypeVar
 
+from starlette.requests import Request
+
 from jackfield.catalog.index import ActionIndex
 from jackfield.clock import Clock
 from jackfield.errors import JackfieldError
@@ -113,6 +115,10 @@ class ServerContext:
     def runtime(self, workspace: str) -> Jackfield:
         """Return the runtime of one workspace."""
         return self.runtimes.find(workspace)
+
+    def base(self, request: Request) -> str:
+        """Return the server's own address for links and redirect URIs: the operator's public URL, else the one that the request names."""
+        return self.settings.public_url or str(request.base_url).rstrip("/")
 
     def pace(self, identity: Identity) -> None:
         """Take one request from the caller's rate budget. All requests of a token share it, including those of sessions started with it.
