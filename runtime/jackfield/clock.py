@@ -135,16 +135,27 @@ def iso(at: float | None) -> str | None:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-_SPAN = re.compile(r"(\d{1,9})([smhdw])\Z")
+_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_SPAN = re.compile(r"(?a:(\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(ms|[smhdw]?))\Z")
+_NUMBER = r"(?:(\d{1,9}(?:\.\d{1,9})?)%s)?"
+_ISO_SPAN = re.compile(
+    "p(?=.)" + _NUMBER % "w" + _NUMBER % "d" + "(?:t(?=.)" + "".join(_NUMBER % unit for unit in "hms") + r")?\Z", re.ASCII
+)
+_BARE = re.compile(r"[\s\d.]*\Z")
 _LONGEST = 100 * 365 * 86_400.0
 
 
 def seconds(text: str) -> float | None:
-    """Parse a duration such as ``30d``, ``12h`` or ``90m`` into seconds; None if it is not one or exceeds 100 years."""
-    found = _SPAN.match(text.strip().lower())
-    span = int(found[1]) * _UNITS[found[2]] if found else None
-    return span if span is not None and span <= _LONGEST else None
+    """Parse a duration into seconds: a number of seconds, one with a unit (``500ms``, ``15s``, ``90m``, ``12h``, ``30d``, ``2w``), ISO 8601
+    (``PT15S``, ``P1DT12H``; months and years have no fixed length). None if it is none of these or exceeds 100 years."""
+    plain = text.strip().lower()
+    if found := _SPAN.match(plain):
+        span = float(found[1]) * _UNITS[found[2]]
+    elif found := _ISO_SPAN.match(plain):
+        span = sum(float(number or 0) * _UNITS[unit] for number, unit in zip(found.groups(), "wdhms", strict=True))
+    else:
+        return None
+    return span if span <= _LONGEST else None
 
 
 def moment(text: str, now: float, direction: int, name: str) -> float:
@@ -155,7 +166,7 @@ def moment(text: str, now: float, direction: int, name: str) -> float:
 
     :raises InvalidInvocation: if the text is neither.
     """
-    span = seconds(text)
+    span = None if _BARE.match(text) else seconds(text)  # 20310131 is a date
     if span is not None:
         return now + direction * span
     try:

@@ -59,6 +59,13 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "Tell the person that jackfield's operator has not offered it.",
         "console": "Offer it with the server's command line: 'offers add {pattern}'.",
     },
+    "option_inputs": {
+        "library": "Pass connection=NAME and inputs={{inputs}}.",
+        "cli": "Write jackfield options {connector} {source} {words} --connection NAME.",
+        "http": 'POST {"connection": NAME, "inputs": {{inputs}}}.',
+        "mcp": "Ask the person for {names}.",
+        "console": "Choose {names} first.",
+    },
     "narrow_policy": {
         "library": "Name a connector (connector='aws.s3') or the actions in use (actions=['aws.s3/getObject']).",
         "cli": "Name a connector ('--connector aws.s3') or the actions in use ('--actions aws.s3/getObject,aws.sqs/sendMessage').",

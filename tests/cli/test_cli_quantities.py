@@ -33,11 +33,32 @@ def test_b7_nobody_works_where_zero_work(shell: Shell, command: str, option: str
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("5", 5.0), ("5s", 5.0), ("2m", 120.0), ("1h", 3600.0), ("1d", 86400.0), ("500ms", 0.5), (".5", 0.5), ("0", 0.0)]
+    ("text", "seconds"),
+    [
+        ("5", 5.0),
+        ("5s", 5.0),
+        ("PT15S", 15.0),
+        ("P1D", 86400.0),
+        ("PT1H30M", 5400.0),
+        ("0.25h", 900.0),
+        ("2m", 120.0),
+        ("1h", 3600.0),
+        ("1d", 86400.0),
+        ("500ms", 0.5),
+        (".5", 0.5),
+        ("0", 0.0),
+    ],
 )
 def test_durations(text: str, seconds: float) -> None:
     """A duration is a number of seconds, or has a unit."""
     assert duration(86400.0)(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["P", "PT", "P1M", "P1Y", "5 s", "1h30m", "P-1D", "PT1S1H", "1e3", "x"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    """Months and years have no fixed length, and one number has one unit."""
+    with pytest.raises(argparse.ArgumentTypeError, match="must be a duration"):
+        duration(86400.0)(text)
 
 
 def test_limits() -> None:

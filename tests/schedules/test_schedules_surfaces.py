@@ -127,6 +127,37 @@ def test_a_schedule_on_the_command_line(operator: Shell) -> None:
     assert operator.run("schedules", "show", "other").code == 2
 
 
+def test_one_notation_for_durations(operator: Shell) -> None:
+    """An interval, a time from now and a time back take the same durations in every command; a time may be a date, and 20310131 is one."""
+    operator.write("say.json", json.dumps(SAY))
+    for number, every in enumerate(("10", "10s", "PT10S", "1w")):
+        added = operator.run("schedules", "add", f"s{number}", "--file", "say.json", "--every", every)
+        assert added.json["every"] == ("604800s" if every == "1w" else "10s"), added.out
+    assert operator.run("schedules", "add", "half", "--file", "say.json", "--every", "1.5s").code == 2
+    for since in ("15s", "PT15S", "20310131", "2031-01-31"):
+        assert operator.run("invocations", "list", "--since", since).code == 0
+    words = ("invoke", "echo", "say", "--connection", "hall", "text=a", "--queue", "--not-before")
+    for when in ("15s", "PT15S", "2031-01-31T08:30:00+01:00"):
+        queued = operator.run(*words, when, "--not-after", "2099-01-01")
+        assert queued.json["status"] == "queued", queued.out
+    answer = operator.run(*words, "soon")
+    assert (answer.code, "--not-before 'soon' is neither a duration nor a date" in answer.json["error"]["message"]) == (2, True)
+
+
+def test_commands_about_a_workspace_take_its_name(operator: Shell) -> None:
+    """`--workspace` goes before JACKFIELD_WORKSPACE in every command that runs in a workspace."""
+    operator.write("say.json", json.dumps(SAY))
+    assert operator.run("workspaces", "create", "acme").code == 0
+    added = operator.run("connections", "add", "room", "--type", "echo/token", "--values", "-", "--workspace", "acme", stdin="token: t")
+    assert added.code == 0, added.out
+    operator.set(JACKFIELD_WORKSPACE="default")
+    assert [row["name"] for row in operator.run("connections", "list", "--workspace", "acme").json] == ["room"]
+    words = ("invoke", "echo", "say", "--connection", "room", "text=a", "--dry-run")
+    assert (operator.run(*words, "--workspace", "acme").code, operator.run(*words).code) == (0, 2)
+    assert operator.run("schedules", "list", "--workspace", "acme").json == []
+    assert operator.run("search", "say", "--workspace", "acme").code == 0
+
+
 def test_without_a_database_there_are_no_schedules(operator: Shell) -> None:
     """The error says what is missing."""
     operator.set(JACKFIELD_DATABASE_URL="none")

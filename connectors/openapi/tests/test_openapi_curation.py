@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from jackfield.connector import InvalidInput
+from jackfield.errors import InvalidInvocation
+from jackfield.hints import worded
 from jackfield.testing import Answer, Provider
 from openapi_rig import document, generate, installed, operation
 
@@ -140,6 +142,10 @@ def test_the_choices_of_a_field_are_a_list_of_the_provider(tmp_path: Path) -> No
         with pytest.raises(InvalidInput) as refused:
             asked(title="x")
         assert [detail.path for detail in refused.value.details] == ["/board"]
+        assert worded(refused.value.hint, "cli") == "Write jackfield options acme people board=… --connection NAME."
+        with pytest.raises(InvalidInvocation) as nothing:  # everything that is missing is named at once
+            jackfield.options("acme", "people")
+        assert [detail.path for detail in nothing.value.details] == ["/connection", "/inputs/board"]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from jackfield.cli.local_files import STDIN, Files
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.session import actor, caller, declare_pages, open_jackfield, pages
+from jackfield.cli.session import actor, caller, declare_pages, in_workspace, open_jackfield, pages
 from jackfield.connections.authorizations import UnknownAuthorizationError
 from jackfield.connections.documents import DocumentError, documents
 from jackfield.errors import Cancelled, Detail, InvalidConnection, InvalidInvocation, TimedOut
@@ -50,7 +50,7 @@ def _declare_list(parser: Parser) -> None:
 
 
 def _list(arguments: Namespace, output: Output) -> int:
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         connections = jackfield.connections
         found = pages(arguments, lambda cursor, limit: _page(connections, arguments, cursor, limit))
         rows = [{name: item[name] for name in _MEMBERS if name in item} for item in found]
@@ -76,13 +76,13 @@ def _declare_name(parser: Parser) -> None:
 
 
 def _show(arguments: Namespace, output: Output) -> int:
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         output.value(jackfield.connections.show(arguments.name))
     return 0
 
 
 def _test(arguments: Namespace, output: Output) -> int:
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         found = jackfield.connections.acting_as(actor()).test(arguments.name)
     output.value(found)
     return 0 if found["status"] == "ok" else _FAILED
@@ -101,7 +101,7 @@ def _declare_add(parser: Parser) -> None:
 
 
 def _add(arguments: Namespace, output: Output) -> int:
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         if arguments.values is None:
             values, provenance = _asked(jackfield, arguments), _provenance(".")
         else:
@@ -120,7 +120,7 @@ def _declare_replace(parser: Parser) -> None:
 
 
 def _replace(arguments: Namespace, output: Output) -> int:
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         values, provenance = _from_file(arguments.values)
         found = jackfield.connections.acting_as(actor()).replace(
             arguments.name, values, arguments.version, test=not arguments.no_test, force=arguments.force, provenance=provenance
@@ -147,7 +147,7 @@ def _import(arguments: Namespace, output: Output) -> int:
     values = _from_file(arguments.values)[0] if arguments.values is not None else None
     if document == STDIN:
         document = Files().read_text(STDIN) + "\n"
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         rows = jackfield.connections.acting_as(actor()).import_document(
             document, values=values, replace=arguments.replace, test=not arguments.no_test, force=arguments.force
         )
@@ -200,7 +200,7 @@ def _declare_connect(parser: Parser) -> None:
 
 
 def _connect(arguments: Namespace, output: Output) -> int:
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         connections = jackfield.connections.acting_as(actor())
         authorizing = connections.authorizing()
         if arguments.device:
@@ -246,13 +246,13 @@ def _declare_rename(parser: Parser) -> None:
 
 
 def _rename(arguments: Namespace, output: Output) -> int:
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         output.value(jackfield.connections.acting_as(actor()).rename(arguments.name, arguments.new_name))
     return 0
 
 
 def _remove(arguments: Namespace, output: Output) -> int:
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         jackfield.connections.acting_as(actor()).remove(arguments.name)
     output.value({"removed": arguments.name})
     return 0
@@ -264,7 +264,7 @@ def _declare_export(parser: Parser) -> None:
 
 
 def _export(arguments: Namespace, output: Output) -> int:
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         output.value(jackfield.connections.acting_as(actor()).export(arguments.names or None, secrets=arguments.secrets))
     return 0
 
@@ -282,7 +282,7 @@ def _declare_policy(parser: Parser) -> None:
 
 def _policy(arguments: Namespace, output: Output) -> int:
     actions = [word.strip() for word in arguments.actions.split(",") if word.strip()] if arguments.actions is not None else None
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         found = jackfield.connections.policy(arguments.name, actions, arguments.principal, arguments.sender, arguments.connector)
     document = found if arguments.format == "all" else _document(found, arguments.format)
     if isinstance(document, str):
@@ -311,7 +311,7 @@ def _declare_doctor(parser: Parser) -> None:
 def _doctor(arguments: Namespace, output: Output) -> int:
     from jackfield.cli.arguments import read_inputs
 
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         if arguments.connection is None:
             output.value({"healthy": True, "warnings": jackfield.plugins.warn()})
             return 0
@@ -320,19 +320,23 @@ def _doctor(arguments: Namespace, output: Output) -> int:
     return 0 if found["healthy"] else _FAILED
 
 
-VERBS = {
-    "list": Verb("List the connections.", _declare_list, _list),
-    "show": Verb("Print a connection with masked secrets.", _declare_name, _show),
-    "test": Verb("Test a connection without changing anything; exit code 1 if it fails.", _declare_name, _test),
-    "add": Verb("Test and store a connection.", _declare_add, _add),
-    "replace": Verb("Replace the values of a stored connection; omitted secrets are kept.", _declare_replace, _replace),
-    "import": Verb("Store the connections of a file or a folder.", _declare_import, _import),
-    "connect": Verb(
-        "Connect a connection: a person approves it at the provider, in the browser or on another device.", _declare_connect, _connect
-    ),
-    "rename": Verb("Rename a stored connection.", _declare_rename, _rename),
-    "remove": Verb("Remove a stored connection and its secrets.", _declare_name, _remove),
-    "export": Verb("Print connections in the format of a connection file.", _declare_export, _export),
-    "policy": Verb("Print least-privilege policies for the connection, and templates that set them up.", _declare_policy, _policy),
-}
-DOCTOR = {"": Verb("Test a connection and examine its setup; exit code 1 if a finding is an error.", _declare_doctor, _doctor)}
+VERBS = in_workspace(
+    {
+        "list": Verb("List the connections.", _declare_list, _list),
+        "show": Verb("Print a connection with masked secrets.", _declare_name, _show),
+        "test": Verb("Test a connection without changing anything; exit code 1 if it fails.", _declare_name, _test),
+        "add": Verb("Test and store a connection.", _declare_add, _add),
+        "replace": Verb("Replace the values of a stored connection; omitted secrets are kept.", _declare_replace, _replace),
+        "import": Verb("Store the connections of a file or a folder.", _declare_import, _import),
+        "connect": Verb(
+            "Connect a connection: a person approves it at the provider, in the browser or on another device.", _declare_connect, _connect
+        ),
+        "rename": Verb("Rename a stored connection.", _declare_rename, _rename),
+        "remove": Verb("Remove a stored connection and its secrets.", _declare_name, _remove),
+        "export": Verb("Print connections in the format of a connection file.", _declare_export, _export),
+        "policy": Verb("Print least-privilege policies for the connection, and templates that set them up.", _declare_policy, _policy),
+    }
+)
+DOCTOR = in_workspace(
+    {"": Verb("Test a connection and examine its setup; exit code 1 if a finding is an error.", _declare_doctor, _doctor)}
+)

@@ -154,8 +154,9 @@ def _connection_schema(manifest: Manifest, name: str) -> object:
 
 def _declare_search(parser: Parser) -> None:
     from jackfield.cli.quantities import count
-    from jackfield.cli.session import LARGEST_LIMIT, LIMIT
+    from jackfield.cli.session import LARGEST_LIMIT, LIMIT, declare_workspace
 
+    declare_workspace(parser)
     parser.add_argument("words", nargs="*", metavar="WORDS", help="such as: send email; may be left out with --connector or --tag")
     parser.add_argument("--connector", metavar="CONNECTOR", help="only this connector's actions")
     parser.add_argument("--effect", choices=("read", "idempotent", "write"), help="only actions with this effect")
@@ -174,7 +175,7 @@ def _search(arguments: Namespace, output: Output) -> int:
     if not (arguments.words or arguments.connector or arguments.tag):
         missing = "the following arguments are required: WORDS"
         raise UsageError(missing, usage=arguments.usage, hint="See 'jackfield search --help'.")
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         words = " ".join(arguments.words)
         found = jackfield.search(words, connector=arguments.connector, effect=arguments.effect, tag=arguments.tag)
     if found and not any(row.get("exact", True) for row in found):
@@ -190,6 +191,9 @@ def _search(arguments: Namespace, output: Output) -> int:
 
 
 def _declare_options(parser: Parser) -> None:
+    from jackfield.cli.session import declare_workspace
+
+    declare_workspace(parser)
     parser.add_argument("connector", metavar="CONNECTOR")
     parser.add_argument("source", metavar="SOURCE", help="the option source, such as awsRegions")
     parser.add_argument("words", nargs="*", metavar="key=value", help="an input that the choices depend on")
@@ -201,7 +205,7 @@ def _options(arguments: Namespace, output: Output) -> int:
     from jackfield.cli.local_files import Files
     from jackfield.cli.session import open_jackfield
 
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         inputs = read_inputs(arguments.words, {}, Files())
         found = jackfield.options(arguments.connector, arguments.source, connection=arguments.connection, inputs=inputs)
     output.rows(found, ("value", "label"))

@@ -12,7 +12,8 @@ from jackfield.cli.local_files import STDIN, Files, changed, is_lines, read_inpu
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, collect_seldom
 from jackfield.cli.quantities import count, duration
-from jackfield.cli.session import caller, open_jackfield
+from jackfield.cli.session import caller, in_workspace, open_jackfield, read_moment
+from jackfield.clock import iso
 from jackfield.errors import UnknownConnector
 from jackfield.invocation import MAX_TIMEOUT, Result
 
@@ -27,8 +28,6 @@ _MEMBERS = {
     "on_doubt": "onDoubt",
     "connector_version": "connectorVersion",
     "priority": "priority",
-    "not_before": "notBefore",
-    "not_after": "notAfter",
 }
 """Options that set a member of the invocation."""
 _MAX_CONCURRENCY = 256
@@ -54,7 +53,7 @@ def _declare(parser: Parser) -> None:
     parser.add_argument("--queue", action="store_true", help="queue it for the workers (jackfield serve, jackfield worker) instead")
     parser.add_argument("--priority", metavar="N", type=count(0, 9), help="with --queue: 0 to 9, higher ones are begun first (default 5)")
     parser.add_argument(
-        "--not-before", metavar="TIME", help="with --queue: do not begin it earlier (RFC 3339, such as 2026-01-31T08:30:00Z)"
+        "--not-before", metavar="TIME", help="with --queue: do not begin it earlier: a time (RFC 3339), or a duration from now such as 15s"
     )
     parser.add_argument("--not-after", metavar="TIME", help="with --queue: do not begin it later; it then ends as 'timeout'")
     parser.add_argument("--save-to", metavar="FILE", help="save the output's file there; several files into this folder")
@@ -100,7 +99,7 @@ def _run(arguments: Namespace, output: Output) -> int:
     content = Files().read_invocation(path)
     invocation = changed(content, changes)
     collect_seldom()
-    with open_jackfield(migrates=True) as jackfield:
+    with open_jackfield(arguments, migrates=True) as jackfield:
         return _run_single(jackfield, invocation, arguments, output)
 
 
@@ -122,7 +121,7 @@ def _run_words(arguments: Namespace, output: Output) -> int:
     if missing:
         raise UsageError(f"missing: {' and '.join(missing)}", usage=arguments.usage, hint="Or give a whole invocation with --file.")
     collect_seldom()
-    with open_jackfield(migrates=True) as jackfield:
+    with open_jackfield(arguments, migrates=True) as jackfield:
         schema = _inputs_schema(jackfield.catalog, arguments)
         return _run_single(jackfield, _invocation(arguments, schema), arguments, output, schema)
 
@@ -141,6 +140,10 @@ def _invocation(arguments: Namespace, schema: Mapping[str, Any] | None) -> dict[
 def _changes(arguments: Namespace) -> dict[str, Any]:
     """Return the members of the invocation that options set."""
     found = {member: value for name, member in _MEMBERS.items() if (value := getattr(arguments, name)) is not None}
+    for name, member in (("not_before", "notBefore"), ("not_after", "notAfter")):
+        at = read_moment(arguments, name, 1)
+        if at is not None:
+            found[member] = iso(at)
     return {**found, "dryRun": True} if arguments.dry_run else found
 
 
@@ -199,4 +202,4 @@ def _shown(result: Result, arguments: Namespace, schema: Mapping[str, Any] | Non
     return with_forms(body, arguments.words, schema)
 
 
-VERBS = {"": Verb("Run an action and print its Result.", _declare, _run)}
+VERBS = in_workspace({"": Verb("Run an action and print its Result.", _declare, _run)})

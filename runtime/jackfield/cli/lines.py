@@ -159,7 +159,7 @@ def run_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, outpu
     numbered = Files().numbered(path)
     invoker, tally = caller(), _Tally()
     total = count_lines(path) if sys.stderr.isatty() and arguments.resume is None else None
-    with open_jackfield(migrates=True) as jackfield, progress(output.stream, total) as tell:
+    with open_jackfield(arguments, migrates=True) as jackfield, progress(output.stream, total) as tell:
         keys = LineKeys.of(jackfield, changes, wanted=not arguments.no_line_keys)
         if skip.unknown_after is not None and keys is None:
             sys.stderr.write(
@@ -343,7 +343,7 @@ def queue_lines(path: str, changes: Mapping[str, Any], arguments: Namespace, out
     """
     worst = replayed = 0
     numbered, start = Files().numbered(path), int(arguments.resume or 1)
-    with open_jackfield(migrates=True) as jackfield:
+    with open_jackfield(arguments, migrates=True) as jackfield:
         keys = LineKeys.of(jackfield, changes, wanted=not arguments.no_line_keys)
         lines = (line for line in _keyed(numbered, keys) if line.number >= start)
         for part in iter(lambda: list(islice(lines, _AT_ONCE)), []):

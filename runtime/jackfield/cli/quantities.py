@@ -13,8 +13,7 @@ DAY = 86_400.0
 MOST_AT_ONCE = 1000
 """Maximum number of queued invocations that one process runs at once."""
 _COUNT = re.compile(r"[0-9]{1,18}\Z")
-_NUMBER = re.compile(r"((?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:e-?[0-9]{1,2})?)(ms|[smhd]?)\Z")
-_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
+_NUMBER = re.compile(r"(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:e-?[0-9]{1,2})?\Z")
 _HIGHEST_PORT = 65_535
 _FASTEST = 1_000_000
 
@@ -31,15 +30,16 @@ def count(least: int, most: int) -> Callable[[str], int]:
 
 
 def duration(most: float, *, zero: bool = True) -> Callable[[str], float]:
-    """Return a parser of durations of at most ``most`` seconds: ``5``, ``5s``, ``500ms``, ``2m``, ``1h``, ``1d``."""
+    """Return a parser of durations of at most ``most`` seconds, as ``jackfield.clock.seconds`` reads them."""
 
     def parse(text: str) -> float:
-        found = _NUMBER.match(text.strip().lower())
-        seconds = float(found[1]) * _UNITS[found[2]] if found else None
-        if seconds is None or seconds > most or (seconds == 0 and not zero):
+        from jackfield.clock import seconds
+
+        span = seconds(text)
+        if span is None or span > most or (span == 0 and not zero):
             least = "at least 0" if zero else "above 0"
             raise argparse.ArgumentTypeError(f"must be a duration such as 5, 5s or 2m, {least} and at most {most:g}s, not '{text[:80]}'")
-        return seconds
+        return span
 
     return parse
 
@@ -51,7 +51,6 @@ def port(text: str) -> int:
 
 def rate(text: str) -> float:
     """Parse a rate in requests per second; 0 means no limit."""
-    found = _NUMBER.match(text)
-    if found is None or found[2] or float(found[1]) > _FASTEST:
+    if not _NUMBER.match(text) or float(text) > _FASTEST:
         raise argparse.ArgumentTypeError(f"must be a number of requests per second from 0 to {_FASTEST:,}, not '{text[:80]}'")
-    return float(found[1])
+    return float(text)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.quantities import count
-from jackfield.cli.session import actor, caller, declare_pages, open_jackfield, pages
+from jackfield.cli.session import actor, caller, declare_pages, in_workspace, open_jackfield, pages
 from jackfield.errors import InvalidInvocation
 from jackfield.invocation import Result, decode
 from jackfield.schedules.policy import MISSED, OVERLAP
@@ -56,7 +56,7 @@ def _add(arguments: Namespace, output: Output) -> int:
     document = {
         "name": arguments.name, "invocation": _invocation(arguments), **{name: value for name, value in given.items() if value is not None},
     }  # fmt: skip
-    return _with(output, lambda schedules: schedules.add(document))
+    return _with(arguments, output, lambda schedules: schedules.add(document))
 
 
 def _invocation(arguments: Namespace) -> Any:
@@ -74,7 +74,7 @@ def _invocation(arguments: Namespace) -> Any:
 
 
 def _list(arguments: Namespace, output: Output) -> int:
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         schedules = _opened(jackfield)
         found = pages(arguments, schedules.page)
     output.rows([*found], _COLUMNS)
@@ -82,13 +82,13 @@ def _list(arguments: Namespace, output: Output) -> int:
 
 
 def _next(arguments: Namespace, output: Output) -> int:
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         output.rows(_opened(jackfield).next(arguments.name, arguments.count), _NEXT)
     return 0
 
 
 def _run(arguments: Namespace, output: Output) -> int:
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         found = _opened(jackfield).run(arguments.name)
     if isinstance(found, Result):
         raise InvalidInvocation("the invocation was run before", hint="Try again.")
@@ -97,14 +97,14 @@ def _run(arguments: Namespace, output: Output) -> int:
 
 
 def _remove(arguments: Namespace, output: Output) -> int:
-    with open_jackfield() as jackfield:
+    with open_jackfield(arguments) as jackfield:
         _opened(jackfield).remove(arguments.name)
     output.value({"name": arguments.name, "removed": True})
     return 0
 
 
-def _with(output: Output, step: Callable[[WorkspaceSchedules], dict[str, Any]]) -> int:
-    with open_jackfield() as jackfield:
+def _with(arguments: Namespace, output: Output, step: Callable[[WorkspaceSchedules], dict[str, Any]]) -> int:
+    with open_jackfield(arguments) as jackfield:
         output.value(step(_opened(jackfield)))
     return 0
 
@@ -115,17 +115,25 @@ def _opened(jackfield: Any) -> WorkspaceSchedules:
     return WorkspaceSchedules(jackfield, caller(), actor())
 
 
-VERBS = {
-    "add": Verb("Run an invocation at given times; servers and workers queue it.", _declare_add, _add),
-    "list": Verb("List the schedules.", declare_pages, _list),
-    "show": Verb(
-        "Show a schedule and its last slots.", _declare_name, lambda given, output: _with(output, lambda all_: all_.show(given.name))
-    ),
-    "pause": Verb(
-        "Run no slots until it is resumed.", _declare_name, lambda given, output: _with(output, lambda all_: all_.pause(given.name))
-    ),
-    "resume": Verb("Run the slots that follow.", _declare_name, lambda given, output: _with(output, lambda all_: all_.resume(given.name))),
-    "remove": Verb("Delete a schedule.", _declare_name, _remove),
-    "next": Verb("Show the next slots.", _declare_next, _next),
-    "run": Verb("Queue its invocation now.", _declare_name, _run),
-}
+VERBS = in_workspace(
+    {
+        "add": Verb("Run an invocation at given times; servers and workers queue it.", _declare_add, _add),
+        "list": Verb("List the schedules.", declare_pages, _list),
+        "show": Verb(
+            "Show a schedule and its last slots.",
+            _declare_name,
+            lambda given, output: _with(given, output, lambda all_: all_.show(given.name)),
+        ),
+        "pause": Verb(
+            "Run no slots until it is resumed.",
+            _declare_name,
+            lambda given, output: _with(given, output, lambda all_: all_.pause(given.name)),
+        ),
+        "resume": Verb(
+            "Run the slots that follow.", _declare_name, lambda given, output: _with(given, output, lambda all_: all_.resume(given.name))
+        ),
+        "remove": Verb("Delete a schedule.", _declare_name, _remove),
+        "next": Verb("Show the next slots.", _declare_next, _next),
+        "run": Verb("Queue its invocation now.", _declare_name, _run),
+    }
+)

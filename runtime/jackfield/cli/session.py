@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from jackfield.cli.parsing import Namespace, Parser, UsageError
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, Verbs
 from jackfield.cli.quantities import count
 from jackfield.errors import InvalidInvocation
 
@@ -57,8 +57,9 @@ def _sudo_account() -> str:
     return os.environ.get("SUDO_USER", "") if sys.platform != "win32" and os.getuid() == 0 else ""
 
 
-def open_jackfield(*, migrates: bool = False) -> Jackfield:
-    """Open the runtime for the workspace in JACKFIELD_WORKSPACE and configure logging. ``migrates``: upgrade an older SQLite database, too.
+def open_jackfield(arguments: Namespace | None = None, *, migrates: bool = False) -> Jackfield:
+    """Open the runtime for the workspace in ``--workspace`` or JACKFIELD_WORKSPACE and configure logging. ``migrates``: upgrade an older
+    SQLite database, too.
 
     :raises JackfieldError: if the environment names something that cannot be used.
     """
@@ -66,7 +67,8 @@ def open_jackfield(*, migrates: bool = False) -> Jackfield:
     from jackfield.runtime import Jackfield
 
     logs.configure()
-    jackfield = Jackfield(os.environ.get("JACKFIELD_WORKSPACE") or "default")
+    named = arguments.workspace if arguments is not None else None
+    jackfield = Jackfield(named or os.environ.get("JACKFIELD_WORKSPACE") or "default")
     jackfield.storage.migrates = migrates
     return jackfield
 
@@ -99,6 +101,19 @@ def declare_one(parser: Parser) -> None:
     """Add the ID of an item of the selected workspace."""
     parser.add_argument("id", metavar="ID")
     declare_workspace(parser)
+
+
+def in_workspace(verbs: Verbs) -> Verbs:
+    """Add ``--workspace`` to all commands of a noun."""
+
+    def also(declare: Callable[[Parser], None]) -> Callable[[Parser], None]:
+        def both(parser: Parser) -> None:
+            declare(parser)
+            declare_workspace(parser)
+
+        return both
+
+    return {name: Verb(verb.summary, also(verb.declare), verb.run) for name, verb in verbs.items()}
 
 
 def workspaces_of(storage: Storage) -> Workspaces:
@@ -171,6 +186,6 @@ def read_moment(arguments: Namespace, option: str, direction: int) -> float | No
     if text is None:
         return None
     try:
-        return moment(text, time.time(), direction, f"--{option}")
+        return moment(text, time.time(), direction, f"--{option.replace('_', '-')}")
     except InvalidInvocation as fault:
         raise UsageError(fault.message, usage=arguments.usage, hint=fault.hint) from None

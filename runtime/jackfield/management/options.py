@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.access import seen_catalog
 from jackfield.clock import Deadline
 from jackfield.connector.context import Call, entered
-from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, UnknownAction, did_you_mean
+from jackfield.errors import Detail, InvalidInput, InvalidInvocation, JackfieldError, Unavailable, UnknownAction, did_you_mean
 from jackfield.failures import Raised, attempt_foreign
+from jackfield.hints import NextStep
+from jackfield.json_tools.pointers import pointer
 from jackfield.pipe.call_rules import seen_connection
 from jackfield.pipe.errors_map import recognised
 from jackfield.redaction.logs import reason
@@ -52,16 +54,40 @@ def choices(
     found = _source(connector, manifest, source)
     if found.action is not None:
         wish = Wish(connector_key, found.action, "read", connection)
+    missing = _missing(manifest, source, inputs)
+    if found.takes_client and connection is None:
+        _refuse(connector_key, source, missing, needs_connection=True)
+    if missing:
+        _refuse(connector_key, source, missing)
     if not found.takes_client:
         with entered(_call(stages)):
             return [option.to_json() for option in found.choices(inputs=inputs)]
-    if connection is None:
-        fault = Detail("/connection", f"the option source '{source}' queries the provider and needs a connection", "required")
-        raise InvalidInvocation(fault.message, details=[fault], hint="Name a connection.")
     authorizer.require(wish)
     known = stages.known
-    stored = seen_connection(known, connection, manifest, authorizer)
+    stored = seen_connection(known, connection or "", manifest, authorizer)
     return _live(stages, manifest, connector, stored, lambda client: [option.to_json() for option in found.choices(client, inputs)])
+
+
+def _missing(manifest: Manifest, source: str, inputs: Mapping[str, Any]) -> list[str]:
+    """Return the inputs that are not given and without which the action of the source cannot be called."""
+    binding = next((row.get("http") for row in manifest.raw.get("optionSources", ()) if row["key"] == source), None) or {}
+    action = manifest.actions.get(binding.get("action", ""))
+    needed = action.inputs.get("required", ()) if action is not None else ()
+    return [name for name in needed if name not in binding.get("inputs", {}) and inputs.get(name) in (None, "")]
+
+
+def _refuse(connector: str, source: str, missing: Sequence[str], *, needs_connection: bool = False) -> NoReturn:
+    """Name all that the source lacks, and how to give it."""
+    listed = " and ".join(f"'{name}'" for name in missing)
+    inputs, words = ", ".join(f'"{name}": …' for name in missing), " ".join(f"{name}=…" for name in missing)
+    hint = NextStep("option_inputs", connector=connector, source=source, inputs=inputs, words=words, names=listed) if missing else None
+    details = [Detail(pointer(name), f"'{name}' is missing: the choices depend on it", "required") for name in missing]
+    if not needs_connection:
+        raise InvalidInput(f"the option source '{source}' needs {listed}", details=details, hint=hint)
+    text = f"the option source '{source}' queries the provider and needs a connection{f', {listed}' if missing else ''}"
+    details = [Detail(f"/inputs{one.path}", one.message, one.keyword) for one in details]
+    details = [Detail("/connection", "'connection' is missing", "required"), *details]
+    raise InvalidInvocation(text, details=details, hint=hint or "Name a connection.")
 
 
 def _source(connector: LoadedConnector, manifest: Manifest, source: str) -> OptionSource:

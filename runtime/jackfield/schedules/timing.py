@@ -96,7 +96,7 @@ class Timing:
             return {"cron": self.cron, "timezone": self.timezone}
         zoned = {} if self.timezone == "UTC" else {"timezone": self.timezone}
         if self.every is not None:
-            return {"every": f"{self.every:g}s", "anchor": iso(self.anchor), **zoned}
+            return {"every": f"{self.every:.0f}s", "anchor": iso(self.anchor), **zoned}
         return {"at": iso(self.at), **zoned}
 
 
@@ -150,8 +150,8 @@ def _span(given: object) -> float:
     span = seconds(given) if isinstance(given, str) else None
     if isinstance(given, int) and not isinstance(given, bool):
         span = float(given)
-    if span is None or not _SHORTEST <= span <= _LONGEST:
-        raise _invalid("/every", "must be a duration from 1s to 366d, such as 10s, 5m or 12h")
+    if span is None or not _SHORTEST <= span <= _LONGEST or not span.is_integer():
+        raise _invalid("/every", "must be a duration of whole seconds from 1s to 366d, such as 10s, 5m, 12h or PT1H")
     return span
 
 

@@ -156,7 +156,8 @@ def _in_path(value: Any, key: str, name: str, style: str, *, explode: bool) -> s
 
 
 def _missing(name: str) -> str:
-    raise InvalidInput("an input is missing", details=[Detail(pointer(name), "is part of the URL's path")], sent=Sent.NOTHING)
+    reason = f"'{name}' is missing: it is part of the URL's path"
+    raise InvalidInput(reason, details=[Detail(pointer(name), reason)], sent=Sent.NOTHING)
 
 
 def _body(row: Json, value: Any, stored: Files, place: Callable[[str], tuple[str, ...]]) -> dict[str, Any]:
