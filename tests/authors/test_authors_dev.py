@@ -107,7 +107,8 @@ def test_dev_shows_calls_and_faults_and_recovers(session: Session) -> None:
 
 
 def test_m6_dev_says_how_to_call_it_and_names_an_import_that_hangs(session: Session, shell: Shell) -> None:
-    """The printed curl and the other terminal's line work. An import that hangs is named, and its repair is noticed."""
+    """The printed curl and the other terminal's line work. An import that hangs is named, and its repair is noticed. A session that is
+    terminated, as by an editor or a closed terminal, leaves no server on its port and no token that can be used."""
     curl = session.wait("  curl -s ")
     words = shlex.split(curl)
     url, token, invocation = words[2], words[4].removeprefix("Authorization: Bearer "), json.loads(words[-1])
@@ -126,3 +127,9 @@ def test_m6_dev_says_how_to_call_it_and_names_an_import_that_hangs(session: Sess
     session.wait("has not ended after 10 seconds")
     session.save(session.sound)
     assert session.listening() == served
+
+    session.process.terminate()
+    assert session.process.wait(60) == 0
+    with pytest.raises(OSError, match="refused"):
+        session.call(served)
+    assert next(row for row in shell.run("tokens", "list").json if row["name"] == "jackfield dev acme")["status"] == "revoked"

@@ -1,4 +1,4 @@
-"""Ctrl-C: the first one stops gracefully, the second one exits at once."""
+"""Ctrl-C: the first one stops gracefully, the second one exits at once. So do other signals, for commands that ask for them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from types import FrameType
 
 
 @contextmanager
-def interruptible(stop: Callable[[], None]) -> Iterator[None]:
-    """Call ``stop`` on the first SIGINT and raise KeyboardInterrupt on the second.
+def interruptible(stop: Callable[[], None], *further: signal.Signals) -> Iterator[None]:
+    """Call ``stop`` on the first SIGINT, or one of ``further`` signals, and raise KeyboardInterrupt on the second.
 
     ``stop`` runs in a signal handler on the main thread, so it must not take a non-reentrant lock that this thread may hold. No handler
-    is installed outside the main thread, where Python delivers no signals, or if SIGINT is ignored, as for background jobs of shells.
+    is installed outside the main thread, where Python delivers no signals, or for a signal that is ignored, as SIGINT is in background jobs
+    of shells.
     """
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     pressed = False
@@ -30,8 +31,10 @@ def interruptible(stop: Callable[[], None]) -> Iterator[None]:
         stop()
         sys.stderr.write("jackfield: stopping; waiting for requests that were sent (press Ctrl-C again to quit at once)\n")
 
-    previous = signal.signal(signal.SIGINT, handle)
+    heard = [number for number in (signal.SIGINT, *further) if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, handle) for number in heard}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

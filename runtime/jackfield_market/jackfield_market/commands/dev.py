@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +32,8 @@ _SLOW = 10.0
 """Seconds after which an import that has not ended is named."""
 _STOP = 10.0
 """Seconds for the server to stop before it is killed."""
+_ENDS = (signal.SIGTERM, signal.SIGHUP) if os.name == "posix" else (signal.SIGTERM,)
+"""Signals other than Ctrl-C that end a session in order: an editor or a closed terminal must leave no server on the port."""
 _SKIPPED = frozenset({"__pycache__", "node_modules"})
 
 
@@ -45,7 +48,7 @@ def _run(arguments: Namespace, _output: Output) -> int:
     stopped = threading.Event()
     with (
         tempfile.TemporaryDirectory(prefix="jackfield-dev-") as scratch,
-        interruptible(stopped.set),
+        interruptible(stopped.set, *_ENDS),
         ExitStack() as interrupts,
     ):
         environment, access = _environment(project, Path(scratch)), Access()
