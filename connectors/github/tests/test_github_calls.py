@@ -56,6 +56,17 @@ def test_refusals_are_told_apart(harness: Harness, step: Answer, code: str) -> N
         assert result.error.provider.message == step.body["message"]
 
 
+def test_a_refused_value_has_its_field(harness: Harness) -> None:
+    """GitHub's 'Validation Failed' says what is wrong in 'errors' only: the Result has it, and the hint says where."""
+    errors = [{"resource": "Issue", "field": "milestone", "code": "invalid", "value": 99}]
+    harness.serve(Answer({"message": "Validation Failed", "errors": errors, "documentation_url": "https://docs.github.com/rest"}, 422))
+    error = harness.invoke("createIssue", {**REPO, "title": "x", "milestone": 99}).error
+    assert error is not None
+    assert error.provider is not None
+    assert error.provider.details == {"errors": errors, "documentation_url": "https://docs.github.com/rest"}
+    assert "'errors' in the provider's details" in str(error.hint)
+
+
 def test_effects_decide_what_is_repeated(harness: Harness) -> None:
     """An edit that sets values is repeated after a reset; a merge, which is a PUT, and a comment are in doubt."""
     server = harness.serve(RESET, Answer({"number": 7}))

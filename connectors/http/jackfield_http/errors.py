@@ -24,6 +24,8 @@ from jackfield_http.pointers import find
 
 _LONGEST = 1000
 """Maximum number of characters kept of a provider's message."""
+_PLACES = ("error", "fault")
+"""Members of a body that may be the error."""
 _WORDS = ("message", "detail", "error_description", "title", "description", "error", "reason")
 _CODES = ("code", "type", "error", "errorCode", "error_code", "status")
 _REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
@@ -96,6 +98,7 @@ class HttpErrors:
     - ``request_id``: names of the header fields with the provider's request ID.
     - ``failed``: for an API that reports failures with status 200; takes the body as JSON and returns True if it is one. Nothing was
       carried out then, unless the row of its code says otherwise.
+    - ``details``: whether the further members of an error are part of a Result. Not those of an endpoint that answers with credentials.
     """
 
     rows: Mapping[Key, Row] = field(default_factory=lambda: ROWS)
@@ -103,6 +106,7 @@ class HttpErrors:
     message: str | None = None
     request_id: tuple[str, ...] = _REQUEST_IDS
     failed: Failed | None = None
+    details: bool = True
 
     def extended(self, rows: Mapping[Key, Row], **changes: Any) -> HttpErrors:
         """Return this map with more rows, which replace those with the same key, and other ``changes`` of its fields."""
@@ -112,7 +116,8 @@ class HttpErrors:
         """Return the error for a refusal."""
         code, message = self._words(refusal)
         row = self._row(refusal, code)
-        said = Provider(code, message, refusal.status, refusal.headers.first(*self.request_id))
+        more = _further(refusal, code, message) if self.details else None
+        said = Provider(code, message, refusal.status, refusal.headers.first(*self.request_id), more)
         text = f"the provider refused '{refusal.step}' with status {refusal.status}"
         if row.kind is Unavailable:
             text = f"the provider failed to carry out '{refusal.step}' (status {refusal.status})"
@@ -165,6 +170,19 @@ def _usual(body: Any, names: tuple[str, ...]) -> Any:
                 if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
                     return value
     return next((place for place in places if isinstance(place, str)), None)
+
+
+def _further(refusal: Refusal, *told: str | None) -> Mapping[str, Any] | None:
+    """Return the members of an error besides those that are ``told`` as its code and its message: the field at fault, a missing scope."""
+    body = refusal.body
+    if not isinstance(body, Mapping):
+        return None
+    error = next((body[name] for name in _PLACES if isinstance(body.get(name), Mapping)), body)
+    verdict = bool if refusal.status < 300 else ()  # of a success that says by a boolean that it is none
+    known = {word for word in told if word is not None}
+    return {
+        name: value for name, value in error.items() if value is not None and not isinstance(value, verdict) and _text(value) not in known
+    }
 
 
 def _text(value: Any) -> str | None:

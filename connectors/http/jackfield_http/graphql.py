@@ -62,7 +62,8 @@ def judge(answer: Answer, step: str, effect: Effect, errors: HttpErrors = HTTP_E
         raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN, repeatable=False)
     if not _has_errors(body) or (accepts_partial and _has_data(body)):
         return body
-    known = errors.explain(Refusal(step, answer.status, answer.headers, body, safe=effect == "read"))
+    failure = {name: value for name, value in body.items() if name != "data"}
+    known = errors.explain(Refusal(step, answer.status, answer.headers, failure, safe=effect == "read"))
     said = known.provider or Provider(None, None, answer.status)
     if effect == "read":
         hint = "Correct the query, or accept partial data."

@@ -46,6 +46,7 @@ TOKEN_ERRORS = HTTP_ERRORS.extended(
     code="/error",
     message="/error_description",
     failed=_is_error,
+    details=False,
 )
 """Meaning of a token endpoint's errors (RFC 6749 §5.2)."""
 _BEARER = frozenset({"bearer", "bearertoken", "bot", "user"})

@@ -45,11 +45,15 @@ def test_partial_data_is_returned_where_it_is_accepted(harness: Harness) -> None
     ],
 )
 def test_a_mutation_carried_out_in_part_is_in_doubt(harness: Harness, data: Any, status: str) -> None:
-    """Data beside the errors of a mutation says that something has changed; without data nothing has."""
+    """Data beside the errors of a mutation says that something has changed; without data nothing has. The error has all errors only."""
     server = harness.serve(Answer({"data": data, "errors": ERRORS}))
     result = harness.invoke("graphql", {"query": MUTATION})
     assert (result.status, len(server.requests)) == (status, 1)
-    assert "Could not resolve to a node" in result.error.message  # type: ignore[union-attr]
+    assert result.error is not None
+    assert result.error.provider is not None
+    assert "Could not resolve to a node" in result.error.message
+    assert (result.error.provider.details or {}).get("errors") == ERRORS
+    assert not ((result.error.provider.details or {}).get("data") or {}).get("close")
 
 
 @pytest.mark.parametrize(("document", "status"), [(QUERY, "failed"), (MUTATION, "in_doubt")])

@@ -115,18 +115,19 @@ def test_a_secret_in_the_body(server: Provider, authority: Authority) -> None:
 
 
 @pytest.mark.parametrize(("answer", "code"), [
-    (Answer({"error": "invalid_client", "error_description": "no"}, 401), "unauthenticated"), (refused(503), "unavailable"),
+    (Answer({"error": "invalid_client", "refresh_token": "r"}, 401), "unauthenticated"), (refused(503), "unavailable"),
     (Answer({"error": "invalid_scope"}, 400), "unauthenticated"), (Answer({"access_token": 7}), "unavailable"), (Answer([]), "unavailable"),
     (Answer({"access_token": "t", "token_type": "mac"}), "unavailable"), (Answer(content=b"<html>"), "unavailable"),
     (Answer({"error": "incorrect_client_credentials", "error_description": "no"}), "unauthenticated"), (Answer({"error": "x"}), "rejected"),
 ])  # fmt: skip
 def test_no_token(server: Provider, authority: Authority, answer: Answer, code: str) -> None:
-    """Without a token nothing is sent to the server."""
+    """Without a token nothing is sent to the server, and no error has what else a token endpoint says."""
     authority.answer = answer
     with pytest.raises(JackfieldError) as found, attempt(server.url, OAuth2ClientCredentials, values=values(server)):
         pass
     assert (found.value.code, authority.calls) == (code, 0)
     assert SECRET not in str(found.value)
+    assert found.value.provider is None or found.value.provider.details is None
 
 
 @pytest.mark.parametrize("name", ["bot", "BearerToken"])

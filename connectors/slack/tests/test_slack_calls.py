@@ -46,6 +46,15 @@ def test_a_failure_with_status_200_is_one(harness: Harness, error: str, code: st
         assert result.error.provider.code == error
 
 
+def test_a_missing_scope_is_named(harness: Harness) -> None:
+    """Slack names the scope beside its error; the Result has it, without what only repeats that the call failed."""
+    harness.serve(Answer({"ok": False, "error": "missing_scope", "needed": "chat:write", "provided": "users:read"}))
+    error = harness.invoke("postMessage", {"channel": CHANNEL, "text": "Hello"}).error
+    assert error is not None
+    assert error.provider is not None
+    assert error.provider.details == {"needed": "chat:write", "provided": "users:read"}
+
+
 def test_pages_are_followed_by_the_cursor(harness: Harness) -> None:
     """Messages of all pages come together; the empty cursor of the last page ends the list."""
     first = {"ok": True, "messages": [{"ts": "2.0"}], "response_metadata": {"next_cursor": "bmV4dA=="}}

@@ -34,19 +34,26 @@ def test_nested_members_are_in_brackets(harness: Harness) -> None:
 @pytest.mark.parametrize(
     ("status", "error", "code"),
     [
-        (402, {"type": "card_error", "code": "card_declined", "message": "Your card was declined."}, "rejected"),
+        (
+            402,
+            {"type": "card_error", "code": "card_declined", "decline_code": "do_not_honor", "message": "Your card was declined."},
+            "rejected",
+        ),
+        (400, {"type": "invalid_request_error", "param": "currency", "message": "Invalid currency: xxx"}, "rejected"),
         (404, {"type": "invalid_request_error", "code": "resource_missing", "message": "No such customer"}, "not_found"),
         (400, {"type": "invalid_request_error", "code": "resource_missing", "message": "No such price"}, "not_found"),
         (401, {"type": "invalid_request_error", "message": "Invalid API Key provided"}, "unauthenticated"),
     ],
 )
 def test_refusals_have_the_words_of_stripe(harness: Harness, status: int, error: dict[str, str], code: str) -> None:
-    """A declined card is no unpaid account; codes and messages are kept."""
+    """A declined card is no unpaid account; code and message are kept, and details have the parameter at fault or why it was declined."""
     server = harness.serve(Answer({"error": error}, status))
     result = harness.invoke("createPaymentIntent", PAYMENT)
     assert result.error is not None
     assert result.error.provider is not None
     assert (result.error.code, result.error.provider.message, len(server.requests)) == (code, error["message"], 1)
+    further = {name: error[name] for name in error if error[name] not in (error["message"], result.error.provider.code)}
+    assert result.error.provider.details == (further or None)
 
 
 def test_a_call_that_still_runs_is_waited_for(harness: Harness) -> None:
