@@ -136,12 +136,13 @@ class JackfieldError(Exception):
 
     ``message`` says what happened, ``details`` where, ``hint`` what to do next. ``sent`` is the state of the provider's operation (if
     omitted, the runtime derives it from the code once the operation has begun). ``retry_after`` is the wait in seconds that the provider
-    requested. ``stale_credentials``: new credentials may help. ``repeatable``: a retry may help (it does not help with a certificate
-    that cannot be verified).
+    requested. ``stale_credentials``: new credentials may help. ``expired``: the connection's own credentials have expired, so that a person
+    must replace them. ``repeatable``: a retry may help (it does not help with a certificate that cannot be verified).
     """
 
     code: ClassVar[str] = "internal"
     retryable: bool = False
+    expired: bool = False
     http_status: int = 500
     exit_code: ClassVar[int] = 1
 

@@ -86,7 +86,7 @@ class AwsErrors:
         fields = _fields(answer, region, operation, tuple(permissions))
         said = (row.says or "AWS refused {operation}").format_map(fields)
         reason = answer.message or answer.code or f"HTTP status {answer.status}"
-        return row.kind(
+        found = row.kind(
             f"{said}: {reason}",
             details=[] if row.path is None else [Detail(row.path, reason)],
             hint=row.hint.format_map(fields) if row.hint else None,
@@ -96,6 +96,8 @@ class AwsErrors:
             stale_credentials=row.stale and renewable,
             repeatable=row.repeatable,
         )
+        found.expired = row.stale and not renewable
+        return found
 
     def find(self, answer: Answer) -> Row:
         """Return the row for an answer.

@@ -73,6 +73,7 @@ def explain_sts(
     found = found or Unavailable("STS could not be reached")
     if found.sent is Sent.UNKNOWN:
         found.sent = Sent.NOTHING
+    found.expired = found.expired and isinstance(identity, Keys)  # the server's own identity is renewed by itself
     if request is not None:
         _name_stage(found, request)
     _hide(found, _secrets(identity, request))

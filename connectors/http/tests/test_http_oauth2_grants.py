@@ -153,8 +153,10 @@ def test_a_grant_that_has_ended_asks_for_a_new_one(runtime: Jackfield, provider:
     assert error["code"] == "invalid_connection"
     assert "no longer accepts it" in error["message"]
     assert (status(runtime)["status"], status(runtime)["reason"]) == ("ended", "the provider no longer accepts it")
+    assert runtime.connections.show("ada")["status"] == "expired"
     connect(runtime, provider)
     assert ask(runtime)["status"] == "succeeded"
+    assert [event.type for event in runtime.events(types=["connection.*"])] == ["connection.expired", "connection.recovered"]
 
 
 def test_removing_a_connection_revokes_its_grant(runtime: Jackfield, provider: AuthorizationServer) -> None:

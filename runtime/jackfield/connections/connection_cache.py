@@ -144,6 +144,11 @@ class ConnectionCache(SecretHolder):
                     self._objects.popitem(last=False)
         return found
 
+    def forget(self, key: object) -> None:
+        """Remove the object cached under ``key``, if there is one."""
+        with self._lock:
+            self._objects.pop(key, None)
+
     def _join(self, key: str) -> tuple[_Flight, bool]:
         with self._lock:
             flight = self._flights.get(key)

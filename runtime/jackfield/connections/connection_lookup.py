@@ -180,6 +180,12 @@ class Connections:
             return store is not None
         return False
 
+    def note_expired(self, identifier: str, version: int) -> None:
+        """Mark a stored connection as expired, since the provider said so; written with the next commit. A failure changes no Result."""
+        with suppress(JackfieldError, MemoryError, RuntimeError):
+            if self.store is not None:
+                self.store.note_expired(identifier, version)
+
     def asks_store(self, connection: object) -> bool:
         """Return whether resolving an invocation's ``connection`` needs the database now."""
         if self._open_store is None or not (connection is None or isinstance(connection, str)):

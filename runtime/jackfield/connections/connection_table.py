@@ -61,7 +61,8 @@ UPDATE connections
 SET type = :type, version = version + 1, public_values = :public_values, seal = :seal, {_OUTCOME}, updated_at = :now {_BY_VERSION}
 """
 _TESTED = f"UPDATE connections SET {_OUTCOME} {_BY_VERSION}"
-_USED = f"UPDATE connections SET status = 'ok' {_BY_VERSION} AND status = 'untested'"
+_USED = f"UPDATE connections SET status = 'ok' {_BY_VERSION} AND status IN ('untested', 'expired')"
+_EXPIRED = f"UPDATE connections SET status = 'expired' {_BY_VERSION} AND status <> 'expired'"
 _SEAL = """
 INSERT INTO connection_secrets (workspace, connection_id, field, version, sealed) VALUES (:workspace, :id, :field, :version, :sealed)
 """
@@ -293,8 +294,15 @@ class ConnectionTable(ProcessLocal, SecretHolder):
 
     def note_used(self, identifier: str, version: int) -> None:
         """Mark a connection as working at the next commit, unless this version of it was tested."""
+        self._note(_USED, identifier, version)
+
+    def note_expired(self, identifier: str, version: int) -> None:
+        """Mark a connection as expired at the next commit, if it still has this version."""
+        self._note(_EXPIRED, identifier, version)
+
+    def _note(self, statement: str, identifier: str, version: int) -> None:
         place = {"workspace": self.workspace, "id": identifier, "version": version}
-        self._database.defer(lambda transaction: transaction.change(_USED, place))
+        self._database.defer(lambda transaction: transaction.change(statement, place))
 
     def _named_of(self, type_: str, limit: int) -> Sequence[str]:
         with self._database.read(flush=False) as transaction:

@@ -37,6 +37,7 @@ UPDATE grants SET sealed = :sealed, scopes = :scopes, reason = NULL, renewed_at 
     AND grant_id = :grant AND sealed = :before
 """
 _END = f"UPDATE grants SET reason = :reason {_PLACE} AND grant_id = :grant AND sealed = :before"
+_STATUS = "UPDATE connections SET status = :status WHERE workspace = :workspace AND id = :id AND status {instead}"
 _FORGET = (
     "DELETE FROM grants WHERE workspace = :workspace AND connection_id = :id",
     "DELETE FROM authorizations WHERE workspace = :workspace AND connection_id = :id",
@@ -124,6 +125,7 @@ class GrantTable:
             if _digest(connection) != over:
                 raise changed(connection.name)
             transaction.change(_PUT, {**self._row(identifier, connection, fresh), "by": by})
+            transaction.change(_STATUS.format(instead="= 'expired'"), {**self._place(identifier), "status": "ok"})
             also(transaction)
         return fresh
 
@@ -151,17 +153,21 @@ class GrantTable:
                 return
 
     def end(self, identifier: str, used: Grant, reason: str) -> None:
-        """Record that ``used`` has ended, unless its tokens were rotated or replaced meanwhile."""
-        self._change(_END, identifier, used, lambda _connection: {"reason": reason})
+        """Record that ``used`` has ended, and its connection has expired, unless its tokens were rotated or replaced meanwhile."""
+        self._change(_END, identifier, used, lambda _connection: {"reason": reason}, "expired")
 
-    def _change(self, statement: str, identifier: str, used: Grant, values: Callable[[ConnectionRow], Mapping[str, Any]]) -> None:
-        """Change the row of ``used``, unless another process has replaced its tokens meanwhile."""
+    def _change(
+        self, statement: str, identifier: str, used: Grant, values: Callable[[ConnectionRow], Mapping[str, Any]], status: str | None = None
+    ) -> None:
+        """Change the row of ``used``, unless another process has replaced its tokens meanwhile, and set the connection's status."""
         with self._database.write() as transaction:
             connection, row = self._rows(transaction, identifier)
             if connection is None or row is None or row.grant_id != used.id or not self._is(used, identifier, connection, row):
                 return
             place = {**self._place(identifier), "grant": used.id, "before": row.sealed}
-            transaction.change(statement, {**place, **values(connection)})
+            changed = transaction.change(statement, {**place, **values(connection)})
+            if changed and status is not None:
+                transaction.change(_STATUS.format(instead="<> :status"), {**self._place(identifier), "status": status})
 
     def _read(self, identifier: str) -> tuple[ConnectionRow | None, Row | None]:
         with self._database.read() as transaction:

@@ -48,6 +48,8 @@ class Pace(ProcessLocal):
         self._clock = clock
         self.is_fast = is_fast
         """True if a change is faster than a switch to a thread."""
+        self.connection: str | None = None
+        """Name of the connection that used it last; None if that has no name."""
         self._line: tuple[float, float, float | None] = (0.0, 0.0, None)
         self._ahead = 0.0
         self._seen_at = float("-inf")
@@ -254,8 +256,14 @@ class Paces(ProcessLocal):
         database = self._database()
         if database is None:
             return Pace(MemoryRow(self._clock), self._clock, is_fast=True)
-        row = DatabaseRow(database, self._clock, self._workspace, pace_key(*key))
-        return Pace(row, self._clock, is_fast=False)
+        connector, budget, _ = key
+
+        def about() -> dict[str, str]:
+            named = {} if pace.connection is None else {"connection": pace.connection}
+            return {"connector": connector, **named, "budget": budget}
+
+        pace = Pace(DatabaseRow(database, self._clock, self._workspace, pace_key(*key), about), self._clock, is_fast=False)
+        return pace
 
 
 class _Parts(ProcessLocal):

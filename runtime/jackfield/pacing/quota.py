@@ -27,6 +27,8 @@ _READING = 5.0
 _LEASED = 0.01
 """Part of what a quota leaves that a process leases at most, so that the last calls of a quota are counted one by one."""
 _HOUR = 3600
+_LOW = 0.9
+"""Part of a quota that is used when it is told that it runs low."""
 
 
 @dataclass(slots=True)
@@ -43,6 +45,8 @@ class Quota:
     recent: float = 0.0
     recent_at: float = 0.0
     hours: dict[str, float] = field(default_factory=dict)
+    told_at: float | None = None
+    """Time at which it was told last that the quota runs low."""
 
     def needs(self, cost: float, now: float) -> Literal["read", "wait"] | None:
         """Return whether a caller is to read the limits, or to wait until another one has read them."""
@@ -61,6 +65,14 @@ class Quota:
     def is_used_up(self, cost: float) -> bool:
         """Return whether the quota leaves no room for ``cost``."""
         return self.per_day is not None and self.used + self.since + cost > self.per_day
+
+    def falls_low(self, now: float) -> bool:
+        """Return whether to tell that a tenth of the quota is left, or that the provider refuses calls for it: at most once a day."""
+        is_low = self.refused or (self.per_day is not None and self.used + self.since >= _LOW * self.per_day)
+        if not is_low or (self.told_at is not None and now - self.told_at < DAY):
+            return False
+        self.told_at = now
+        return True
 
     def leasable(self) -> float:
         """Return the number of calls that a process may count in advance; 0 before the limits were read."""

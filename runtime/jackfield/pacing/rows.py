@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from jackfield.errors import Unavailable
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.database import Database, Transaction
     from jackfield.database.shared_clock import SharedClock
+    from jackfield.pacing.quota import Quota
 
 T = TypeVar("T")
 
@@ -82,10 +83,12 @@ class DatabaseRow:
     The time is the database server's own; on SQLite, the one that its processes share.
     """
 
-    def __init__(self, database: Database, clock: Clock, workspace: str, key: str) -> None:
+    def __init__(self, database: Database, clock: Clock, workspace: str, key: str, about: Callable[[], Mapping[str, str]] = dict) -> None:
+        """``about`` returns the connector and what else the event ``quota.low`` says about the account."""
         self._database = database
         self._clock = clock
         self._key = {"workspace": workspace, "key": key}
+        self._about = about
         self._alone: MemoryRow | None = None
         self._alone_until = 0.0
         self._seen = PaceState()
@@ -128,5 +131,16 @@ class DatabaseRow:
             rows = transaction.execute(self._lock_row, values)
         state, now_at = PaceState.from_json(rows[0].state), float(rows[0].now)
         value = change(state, now_at)
+        if state.quota.falls_low(now_at):
+            self._tell(transaction, state.quota, now_at)
         transaction.change(_STORE, {**self._key, "state": state.to_json()})
         return value, state, now_at
+
+    def _tell(self, transaction: Transaction, quota: Quota, now: float) -> None:
+        """Record the event that the quota runs low, in the transaction that used it up so far."""
+        from jackfield.database.outbox import record
+
+        facts: dict[str, object] = {**self._about()}
+        if quota.per_day is not None:
+            facts |= {"perDay": quota.per_day, "used": quota.used + quota.since}
+        record(transaction, str(self._key["workspace"]), "quota.low", str(facts.get("connection", facts.get("connector"))), now, facts)

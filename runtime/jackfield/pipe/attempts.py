@@ -147,6 +147,8 @@ class Attempts:
         if budget is not None and self.opening is not None:
             client = await self.next_client()
             await self.turn.find_account(budget, self.values, client, self.opening.cache)
+            if self.turn.account is not None:
+                self.turn.account.connection = self.opening.connection
         is_fresh = await self.turn.take(self.values, client, last, again=last is not None or self.count > 0, always=always)
         if client is not None and is_fresh:
             self.client = client
@@ -300,6 +302,11 @@ class Attempts:
         if self.evidence.doubtful and output is not None:
             judged.details = (*judged.details, Detail("", f"the action returned {quoted(output)}"))
         return judged
+
+    def lost_credentials(self, error: JackfieldError) -> bool:
+        """Return whether the provider calls the credentials expired, and only a person can replace them."""
+        approved = self.opening is not None and self.opening.grants is not None
+        return error.expired or (approved and self.renewed and error.stale_credentials)
 
     @property
     def _has_derived_key(self) -> bool:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from jackfield.clock import Deadline, within
 from jackfield.dataclass import dataclass, field
+from jackfield.errors import JackfieldError
 from jackfield.pacing.turn import PostponedError
 from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
@@ -100,6 +101,7 @@ class Pipeline:
             if isinstance(error, PostponedError):
                 raise
             result = endings.ended(run, error, workspace)
+            self._note_expired(run, error)
         finally:
             self.live.pop(identifier, None)
             if was_interrupted:
@@ -166,6 +168,16 @@ class Pipeline:
         if record.keeps:  # again, now that the connection is open and its secrets can be masked
             record.keep_inputs()
         return await record.start()
+
+    def _note_expired(self, run: Run, error: Exception) -> None:
+        """Mark the stored connection of a call whose credentials have expired, and note the next success over it again."""
+        attempts = run.attempts
+        if attempts is None or not isinstance(error, JackfieldError) or not attempts.lost_credentials(error):
+            return
+        target = attempts.plan.target
+        if target is not None and target.id is not None and attempts.opening is not None:
+            self.known.note_expired(target.id, target.version)
+            attempts.opening.cache.forget(("used",))
 
     def _settled(self, attempts: Attempts, output: Mapping[str, Any]) -> Result:
         """Judge and mask the output; note that a named connection works, once per process and version of the connection."""

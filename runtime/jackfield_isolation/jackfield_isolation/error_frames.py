@@ -63,6 +63,7 @@ class _Failure:
     retryable: bool = False
     repeatable: bool = True
     stale: bool = False
+    expired: bool = False
     details: Annotated[tuple[Annotated[Detail, _trimmed(_LONGEST_DETAIL)], ...], BeforeValidator(_few)] = ()
     hint: str | None = None
     next: Annotated[_Next, _trimmed(_LONGEST)] | None = None
@@ -86,6 +87,7 @@ def dump_error(error: JackfieldError) -> Mapping[str, Any]:
         "retryable": error.retryable,
         "repeatable": error.repeatable,
         "stale": error.stale_credentials,
+        "expired": error.expired,
         "details": error.details[:_MOST_DETAILS],
         "hint": hint[:_LONGEST] if hint and step is None else None,
         "next": step and {"kind": step.kind, "more": step.more, "facts": step.facts},
@@ -117,7 +119,7 @@ def load_error(data: object) -> JackfieldError:
     if said.within is not None:
         return NotYet(said.message, within=said.within, **more)
     error = kind(said.message, **more)
-    error.retryable = said.retryable
+    error.retryable, error.expired = said.retryable, said.expired
     if isinstance(error, TimedOut):
         error.unexplained = said.unexplained
     return error
