@@ -18,6 +18,7 @@ import jackfield.access
 import jackfield.connections
 import jackfield.database
 import jackfield.journal
+import jackfield.tenants
 from jackfield.access import Tokens, Workspaces
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.database import open_database
@@ -31,7 +32,7 @@ from jackfield.journal.queue import Queue
 from jackfield.journal.recovery import Recovery
 from jackfield.journal.upkeep import Upkeep
 
-STORES = (jackfield.access, jackfield.connections, jackfield.journal)
+STORES = (jackfield.access, jackfield.connections, jackfield.journal, jackfield.tenants)
 _TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\) ", re.DOTALL)
 _USED = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+(\w+)")
 _CONDITION = re.compile(r"\bWHERE\b.*\bworkspace = :workspace\b", re.DOTALL)
@@ -40,6 +41,7 @@ _INSERT = re.compile(r"INSERT INTO \w+ \((?P<columns>[^)]*)\)\s*VALUES \((?P<val
 EXCEPTIONS = {
     r"FROM tokens WHERE digest = :digest": "a bearer token says which workspace its caller belongs to",
     r"FROM authorizations WHERE digest = :digest": "the secret state of a provider's answer says which workspace it is for",
+    r"FROM connect_sessions WHERE (digest = :digest|id = :id)": "the secret of a session's link, or its random ID, says whose it is",
     r"FROM external_ids WHERE digest = :digest": "an External ID that another workspace uses is what must be found",
     r"SELECT 1 AS one FROM external_ids LIMIT 1": "is there any External ID at all?",
     r"SELECT digest FROM external_ids ORDER BY digest|UPDATE external_ids SET digest = :keyed": "an upgrade's: it keys all digests",

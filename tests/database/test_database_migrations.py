@@ -37,6 +37,7 @@ TABLES = {
     "files",
     "grants",
     "authorizations",
+    "connect_sessions",
     "tokens",
     "platform_tokens",
     "console_sessions",

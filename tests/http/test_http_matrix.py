@@ -38,6 +38,8 @@ BODIES = {
     "ScheduleChange": {"every": "12h"},
     "NewToken": {"scope": "read"},
     "NewWorkspaceToken": {"scope": "read"},
+    "NewConnectSession": {"user": "ada", "returnTo": "https://shop.example/"},
+    "ConnectConfirmation": {"proof": "made-up", "user": "ada"},
     "WorkspaceSettings": {"keepInputs": True},
     "NewInstallation": {"name": "acme"},
     "UpgradeOptions": {},

@@ -175,7 +175,9 @@ def test_the_public_url_decides_links(tmp_path: Path) -> None:
         assert (f"{public}/v1/" in guide) is True
 
 
-@pytest.mark.parametrize("url", ["jackfield.example", "ftp://x.example", "https://x.example/?a=b", "https://ada:pw@x.example", "https://[::1"])
+@pytest.mark.parametrize(
+    "url", ["jackfield.example", "ftp://x.example", "https://x.example/?a=b", "https://ada:pw@x.example", "https://[::1"]
+)
 def test_a_public_url_that_is_none(url: str) -> None:
     """What is not the address of a server is refused before anything is served; a slash at its end is no part of it."""
     assert checked_public_url("https://x.example/jackfield/") == "https://x.example/jackfield"

@@ -130,6 +130,12 @@ class PlatformTokens:
                 self._audit.append(transaction, "token.revoked", f"token:{identifier}", {"name": row.name})
             return _read(self._row(transaction, identifier))
 
+    def stands(self, identifier: str) -> bool:
+        """Return whether a token is active and intact."""
+        with self._database.read(flush=False) as transaction:
+            row = transaction.find(_FIND, {"id": identifier})
+        return row is not None and _is_sealed(self._vault, row) and _read(row).status(self._clock.time()) == "active"
+
     @staticmethod
     def _row(transaction: Transaction, identifier: str) -> Row:
         row = transaction.find(_FIND, {"id": identifier})

@@ -272,6 +272,12 @@ class ConnectionType(SecretHolder, BaseModel):
         """JSON Pointer to the value that decides ``reads_host``."""
         return ""
 
+    @classmethod
+    def foreseen(cls, name: str) -> Mapping[str, Any]:  # noqa: ARG003 (types that need no policies foresee nothing)
+        """Return values of a connection ``name`` that exist only once its policies were put into place, such as the name of a role, so
+        that the policies can be shown before."""
+        return {}
+
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
         """Return the subset of the actions' permissions that this connection needs; by default all of them."""
         return permissions

@@ -18,6 +18,7 @@ TYPES = (
     "quota.low",
     "callback.failing", "callback.exhausted", "callback.paused", "callback.resumed",
     "schedule.missed", "schedule.stopped",
+    "connect.completed", "connect.failed",
     "workspace.suspended", "workspace.resumed",
 )  # fmt: skip
 """Types of jackfield's own events, beside ``audit.`` and the name of each event of the audit log."""

@@ -20,7 +20,7 @@ from jackfield.pipe.errors_map import recognised
 from jackfield.pipe.settle import masked_error
 
 if TYPE_CHECKING:
-    from jackfield.access import Actor, Audit
+    from jackfield.access import Actor
     from jackfield.catalog import Catalog
     from jackfield.clock import Clock
     from jackfield.connections.named_connection import NamedConnection
@@ -51,7 +51,7 @@ class Completed:
 
 class Authorizing:
     """Authorizations of one workspace's stored connections. ``finders`` find a connection that the caller may use by its name, and any by
-    its id. Only the ``actor`` that began an authorization completes it."""
+    its id; ``audited`` makes the unit that records an event. Only the ``actor`` that began an authorization completes it."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Authorizing:
         clock: Clock,
         tables: tuple[GrantTable, Authorizations],
         finders: tuple[Callable[[str], NamedConnection], Callable[[str], NamedConnection]],
-        audit: Audit | None,
+        audited: Callable[..., Callable[[Transaction], None]],
         actor: Actor,
     ) -> None:
         self._catalog = catalog
@@ -70,7 +70,7 @@ class Authorizing:
         self._clock = clock
         self._grants, self._pending = tables
         self._named, self._by_id = finders
-        self._audit = audit
+        self._audited = audited
         self._owner, self._by = actor.key, actor.name or actor.key
 
     def begin(self, name: str, redirect_uri: str, *, return_to: str = "", browser: str = "") -> dict[str, Any]:
@@ -216,12 +216,12 @@ class Authorizing:
             raise changed(stored.name)
 
     def _keep(self, stored: NamedConnection, found: Pending, grant: Grant) -> None:
-        settle, audit = self._pending.settling(found.id, "granted"), self._audit
+        settle = self._pending.settling(found.id, "granted")
+        audited = self._audited("connection.granted", stored.name, by=found.by, scopes=list(grant.scopes))
 
         def also(transaction: Transaction) -> None:
             settle(transaction)
-            if audit is not None:
-                audit.append(transaction, "connection.granted", f"connection:{stored.name}", {"by": found.by, "scopes": list(grant.scopes)})
+            audited(transaction)
 
         self._grants.put(found.connection, grant, found.by, found.over, also)
 

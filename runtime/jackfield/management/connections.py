@@ -73,11 +73,12 @@ class ManagedConnections:
         self._drafter = Drafter(targets.schemas, self.access, opening.check_references)
         self._open_audit = audit
         self._actor = LIBRARY
+        self._also: Callable[[Transaction], None] = _nothing
 
-    def acting_as(self, actor: Actor) -> ManagedConnections:
-        """Return a copy whose changes and tests the audit log attributes to ``actor``."""
+    def acting_as(self, actor: Actor, also: Callable[[Transaction], None] | None = None) -> ManagedConnections:
+        """Return a copy whose changes and tests the audit log attributes to ``actor``; ``also`` runs in the transaction of each change."""
         bound = copy.copy(self)
-        bound._actor = actor  # noqa: SLF001 (a copy of this class)
+        vars(bound).update(_actor=actor, _also=also or _nothing)
         return bound
 
     @property
@@ -242,9 +243,8 @@ class ManagedConnections:
         :raises InvalidInvocation: if there is no database.
         """
         tables = self._store().approvals
-        audit = self._open_audit(self._actor) if self._open_audit is not None else None
         finders = (self._approvable, self._by_id)
-        return Authorizing(self._catalog, self._opening, self._targets, self._clock, tables, finders, audit, self._actor)
+        return Authorizing(self._catalog, self._opening, self._targets, self._clock, tables, finders, self._audited, self._actor)
 
     def remove(self, name: str) -> None:
         """Delete a stored connection and its secrets, and tell the provider that its grant is no longer needed.
@@ -355,6 +355,19 @@ class ManagedConnections:
         with entered(Call(Deadline.after(DEFAULT_TIMEOUT, self._clock), workspace=self._opening.workspace)):
             return policies(stored, self._visible.catalog_for(name), self._opening, self._targets, wanted)
 
+    def draft_policy(
+        self, type: str, values: Mapping[str, Any], name: str, wanted: PolicyRequest, provenance: Provenance = _OPERATOR
+    ) -> dict[str, Any]:
+        """Return the policies as ``policy`` does, for a connection that does not exist yet; its type foresees values that are missing.
+
+        :raises JackfieldError: as ``policy`` does, or if values are not valid.
+        """
+        kind = self.kinds.find(type)
+        model = self._catalog.load(kind.manifests[0].key).connections[kind.about.key]
+        drafted = self._drafter.draft(kind, {**model.foreseen(name), **values}, provenance)
+        with entered(Call(Deadline.after(DEFAULT_TIMEOUT, self._clock), workspace=self._opening.workspace)):
+            return policies(_stored(name, drafted), self._visible.catalog_for(name), self._opening, drafted, wanted)
+
     def external_id(self, name: str) -> str | None:
         """Return the connection's External ID, with a reference resolved; None if it has none.
 
@@ -393,11 +406,12 @@ class ManagedConnections:
 
     def _audited(self, event: str, name: str, **details: Any) -> Callable[[Transaction], None]:
         """Return a callback that audits an event of the connection ``name`` in the transaction of the change."""
-        open_audit, actor = self._open_audit, self._actor
+        open_audit, actor, further = self._open_audit, self._actor, self._also
 
         def also(transaction: Transaction) -> None:
             if open_audit is not None:
                 open_audit(actor).append(transaction, event, f"connection:{name}", details)
+            further(transaction)
 
         return also
 
@@ -468,6 +482,10 @@ class ManagedConnections:
     def _trial(self, drafted: ConnectionDraft, name: str, timeout_seconds: float) -> Trial:
         deadline, stored = Deadline.after(timeout_seconds, self._clock), _stored(name, drafted)
         return try_connection(stored, self._visible.catalog_for(name), self._opening, drafted, deadline)
+
+
+def _nothing(_transaction: Transaction) -> None:
+    pass
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector import ConnectionType
     from jackfield.connector.loaded import LoadedConnector
+    from jackfield.management.connection_test import TargetSource
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import Opener
@@ -50,7 +51,7 @@ class PolicyRequest:
     sender: str | None = None
 
 
-def policies(stored: NamedConnection, catalog: Catalog, opening: Opener, targets: Targets, wanted: PolicyRequest) -> dict[str, Any]:
+def policies(stored: NamedConnection, catalog: Catalog, opening: Opener, targets: TargetSource, wanted: PolicyRequest) -> dict[str, Any]:
     """Return ``{"connection", "actions", "permissions"}`` and the policy documents that the connection's type derives from them.
 
     ``permissions`` are those of the actions; the documents also allow what the connection's test needs.

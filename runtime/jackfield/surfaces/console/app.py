@@ -18,6 +18,7 @@ from jackfield.surfaces.console import (
     audit,
     authorization,
     callbacks,
+    connect,
     connection,
     connection_form,
     connections,
@@ -129,7 +130,7 @@ def routes(server: ServerContext) -> list[Route]:
     """Return the routes of the console, to be mounted at ``/``."""
     sessions = ConsoleSessions(server)
     pages = [Route(path, _page(server, sessions, function), methods=[method]) for path, function, method in _PAGES]
-    return [*pages, *sign_in.routes(server, sessions), assets_route()]
+    return [*pages, *sign_in.routes(server, sessions), *connect.routes(server), assets_route()]
 
 
 def _page(server: ServerContext, sessions: ConsoleSessions, function: Endpoint) -> Callable[[Request], Awaitable[Response]]:

@@ -12,6 +12,7 @@ from jackfield.connections.authorizations import find_workspace, new_state, stat
 from jackfield.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
 from jackfield.management.authorizing import Authorizing, Completed
 from jackfield.surfaces.shared.body import members_of
+from jackfield.surfaces.shared.connect import SESSION
 from jackfield.surfaces.shared.cookies import CookieJar
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
@@ -99,7 +100,7 @@ async def answered(request: Request, server: ServerContext, _identity: Identity)
     except JackfieldError as error:
         return _page("Not connected", error.message, 400)
     if isinstance(found, str):
-        return _handed_over(f"{below_prefix(found)}?{urlencode(given)}")
+        return _handed_over(below_prefix(found) if found.startswith(SESSION) else f"{below_prefix(found)}?{urlencode(given)}")
     if not found.return_to:
         return _page("Almost connected", f"Return to where you began to connect {found.connection}: it is finished there.")
     parts = urlsplit(found.return_to)
@@ -116,6 +117,8 @@ def _answered(server: ServerContext, given: dict[str, str], visitor: str) -> Com
     """Store the answer; or return the page of this server that completes, since it knows the session that began."""
     authorizing, identifier = _begun(server, given.get("state", ""))
     own = authorizing.page_of(identifier)
+    if own.startswith(SESSION):
+        authorizing.note_answer(identifier, given, visitor)
     return own if own.startswith("/") else authorizing.note_answer(identifier, given, visitor)
 
 

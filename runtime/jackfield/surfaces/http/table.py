@@ -10,6 +10,7 @@ from jackfield.surfaces.http import (
     authorizations,
     batches,
     callbacks,
+    connect_sessions,
     connections,
     connectors,
     events,
@@ -396,6 +397,24 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET", "/v1/workspaces/{w}/connections", workspaces.connections, "platform", "listWorkspaceConnections",
         "List a workspace's connections with their status, and the cure of those that fail.",
         {200: "ConnectionHealthList"}, query=_page(_BY_KEY), problems=(404, 503),
+    ),
+    Operation(
+        "POST", "/v1/workspaces/{w}/connect-sessions", connect_sessions.created, "platform", "createConnectSession",
+        "Begin a connect session: a user of the platform opens its link and connects an account. Only this response contains the link.",
+        {201: "CreatedConnectSession"}, headers=(_BEHALF,), body="NewConnectSession", problems=(404, 409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "GET", "/v1/workspaces/{w}/connect-sessions/{id}", connect_sessions.shown, "platform", "showConnectSession",
+        "Show how far a connect session has come.", {200: "ConnectSession"}, problems=(404, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/workspaces/{w}/connect-sessions/{id}", connect_sessions.cancelled, "platform", "cancelConnectSession",
+        "End a connect session.", {204: ""}, headers=(_BEHALF,), problems=(404, 409, 503),
+    ),
+    Operation(
+        "POST", "/v1/workspaces/{w}/connect-sessions/{id}:confirm", connect_sessions.confirmed, "platform", "confirmConnectSession",
+        "Confirm which user came back with a session's proof. Only now the connection is made, and a provider's code is exchanged.",
+        {200: "ConnectSession"}, headers=(_BEHALF,), body="ConnectConfirmation", problems=(404, 409, 413, 415, 422, 502, 503, 504),
     ),
     Operation(
         "GET", "/v1/workspaces/{w}/usage", workspaces.used, "platform", "showWorkspaceUsage",

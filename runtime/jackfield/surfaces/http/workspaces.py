@@ -31,7 +31,7 @@ _SHOWN = ("name", "type", "status", "since", "account", "hint")
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/workspaces``: by name."""
     given, limit = request.query_params, limit_of(request)
-    found, after = await _done(
+    found, after = await done(
         request, server, identity, lambda tenants: tenants.list(given.get("prefix", ""), given.get("cursor", ""), limit)
     )
     return answer({"items": [workspace.to_json() for workspace in found], "nextCursor": after})
@@ -39,21 +39,21 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
 
 async def put(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``PUT /v1/workspaces/{w}``: create a workspace, or change the given settings of one that exists."""
-    changes, name = await _object(request), request.path_params["w"]
-    found, is_new = await _done(request, server, identity, lambda tenants: tenants.put(name, changes))
+    changes, name = await object_of(request), request.path_params["w"]
+    found, is_new = await done(request, server, identity, lambda tenants: tenants.put(name, changes))
     return answer(found.to_json(), 201 if is_new else 200, {"Location": f"/v1/workspaces/{name}"} if is_new else {})
 
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/workspaces/{w}``."""
-    found = await _done(request, server, identity, lambda tenants: tenants.find(request.path_params["w"]))
+    found = await done(request, server, identity, lambda tenants: tenants.find(request.path_params["w"]))
     return answer(found.to_json())
 
 
 async def changed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``PATCH /v1/workspaces/{w}``: change the given settings."""
-    changes = await _object(request)
-    found = await _done(request, server, identity, lambda tenants: tenants.change(request.path_params["w"], changes))
+    changes = await object_of(request)
+    found = await done(request, server, identity, lambda tenants: tenants.change(request.path_params["w"], changes))
     return answer(found.to_json())
 
 
@@ -64,13 +64,13 @@ async def deleted(request: Request, server: ServerContext, identity: Identity) -
     def step(tenants: Tenants) -> dict[str, Any]:
         return tenants.purge(name) if flag(request, "purge") else tenants.suspend(name)
 
-    return answer(await _done(request, server, identity, step))
+    return answer(await done(request, server, identity, step))
 
 
 async def token_created(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/workspaces/{w}/tokens``. Only this response contains the token's text."""
     step, now = await creation(request), server.clock.time()
-    made = await _done(request, server, identity, lambda tenants: step(tenants.tokens(request.path_params["w"]), now))
+    made = await done(request, server, identity, lambda tenants: step(tenants.tokens(request.path_params["w"]), now))
     return answer(made, 201, {"Cache-Control": "no-store"})
 
 
@@ -81,20 +81,20 @@ async def tokens(request: Request, server: ServerContext, identity: Identity) ->
     def step(tenants: Tenants) -> tuple[list[Token], str | None]:
         return tenants.tokens(request.path_params["w"]).list(cursor=cursor, limit=limit)
 
-    return page(await _done(request, server, identity, step), server.clock.time())
+    return page(await done(request, server, identity, step), server.clock.time())
 
 
 async def token_revoked(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``DELETE /v1/workspaces/{w}/tokens/{id}``."""
     params = request.path_params
-    await _done(request, server, identity, lambda tenants: tenants.tokens(params["w"]).revoke(params["id"]))
+    await done(request, server, identity, lambda tenants: tenants.tokens(params["w"]).revoke(params["id"]))
     return Response(status_code=204)
 
 
 async def connections(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/workspaces/{w}/connections``: names, types, accounts and status, with the cure of one that fails. No values."""
     name, cursor, limit = request.path_params["w"], request.query_params.get("cursor"), limit_of(request)
-    await _done(request, server, identity, lambda tenants: tenants.find(name))
+    await done(request, server, identity, lambda tenants: tenants.find(name))
     page = await server.briefly(lambda: server.runtime(name).connections.list(cursor, limit).to_json())
     return answer({**page, "items": [_health(row) for row in page["items"]]})
 
@@ -113,10 +113,10 @@ async def used(request: Request, server: ServerContext, identity: Identity) -> R
             raise InvalidInvocation("'from' is not before 'to'")
         return usage(server.storage.database, name, since, until, given.get("by"))
 
-    return answer(await _done(request, server, identity, step))
+    return answer(await done(request, server, identity, step))
 
 
-async def _done(request: Request, server: ServerContext, identity: Identity, step: Callable[[Tenants], T]) -> T:
+async def done(request: Request, server: ServerContext, identity: Identity, step: Callable[[Tenants], T]) -> T:
     """Run a step in a thread, in the name of the platform and of the user whom it names.
 
     :raises Problem: for errors of the step.
@@ -134,7 +134,7 @@ async def _done(request: Request, server: ServerContext, identity: Identity, ste
         raise of_error(error) from None
 
 
-async def _object(request: Request) -> dict[str, Any]:
+async def object_of(request: Request) -> dict[str, Any]:
     """Read a body that is an object; none is an empty one."""
     raw = await read_body(request, _LARGEST)
     body = await decoded(raw, request) if raw else {}

@@ -13,6 +13,8 @@ from jackfield.surfaces.shared.prefix import current_prefix
 from jackfield.surfaces.shared.settings import Settings
 
 _LONGEST = 1000
+_CONNECTS = 86_400
+"""Seconds for which a browser on the page of a connect session is recognised: as long as a session may last."""
 _APPROVES = 3600
 """Seconds for which a browser that has opened a start link is recognised."""
 
@@ -37,6 +39,10 @@ class CookieJar:
     @property
     def _approver(self) -> str:
         return f"{self._bound}jackfield_approver{self._suffix}"
+
+    @property
+    def _connect(self) -> str:
+        return f"{self._bound}jackfield_connect{self._suffix}"
 
     @property
     def _bound(self) -> str:
@@ -82,6 +88,18 @@ class CookieJar:
         response.set_cookie(
             self._approver, approver, max_age=_APPROVES, path=current_prefix() or "/", secure=self._secure, httponly=True, samesite="lax"
         )
+
+    def connecting(self, request: Request) -> str:
+        """Return the secret of a browser on the page of a connect session; an empty string if it has none."""
+        return request.cookies.get(self._connect, "")[:_LONGEST]
+
+    def note_connecting(self, response: Response, secret: str, *, framed: bool) -> None:
+        """Set the secret of a browser on the page of a connect session. A page that other sites may frame needs it there, too: Secure, and
+        apart for each of these sites (CHIPS)."""
+        own = f"{self._connect}={secret}; Path={current_prefix() or '/'}; HttpOnly; Max-Age={_CONNECTS}"
+        secure = "; Secure" if self._secure else ""
+        across = "; SameSite=None; Partitioned" if framed and self._secure else "; SameSite=Lax"
+        response.headers.append("set-cookie", f"{own}{secure}{across}")
 
     def _set(self, response: Response, name: str, value: str) -> None:
         response.set_cookie(name, value, path=current_prefix() or "/", secure=self._secure, httponly=True, samesite="strict")

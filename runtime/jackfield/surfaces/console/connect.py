@@ -1,0 +1,187 @@
+"""``/connect``: the page of a connect session. Opening its link changes nothing; the browser that begins is the only one that gets in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from jackfield.errors import JackfieldError
+from jackfield.surfaces.console.connect_view import View, locale_of
+from jackfield.surfaces.console.plain_form import read
+from jackfield.surfaces.shared.body import TooLarge, read_form
+from jackfield.surfaces.shared.connect import PAGE, SESSION, session_of
+from jackfield.surfaces.shared.cookies import CookieJar, csrf_token, same_token
+from jackfield.surfaces.shared.prefix import CALLBACK
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.tenants.connect_session import ConnectSession
+from jackfield.tenants.connect_table import SessionMoved, UnknownSession, new_secret, same
+from jackfield.tenants.connecting import Connecting
+
+_LARGEST = 256 * 1024
+_MOST_FIELDS = 500
+Endpoint = Callable[[Request], Response]
+
+
+def routes(server: ServerContext) -> list[Route]:
+    """Return the routes of the page."""
+    pages = _ConnectPages(server)
+    return [
+        Route(f"{PAGE}/{{link}}", pages.served(pages.linked), methods=["GET"]),
+        Route(f"{PAGE}/{{link}}", pages.served(pages.begun, _LARGEST), methods=["POST"]),
+        Route(f"{SESSION}/{{id}}", pages.served(pages.shown), methods=["GET"]),
+        Route(f"{SESSION}/{{id}}", pages.served(pages.changed, _LARGEST), methods=["POST"]),
+        Route(f"{SESSION}/{{id}}/template", pages.served(pages.template), methods=["GET"]),
+    ]
+
+
+class _ConnectPages:
+    def __init__(self, server: ServerContext) -> None:
+        self._server = server
+        self._jar = CookieJar(server.settings)
+
+    def served(self, endpoint: Endpoint, form: int = 0) -> Callable[[Request], Awaitable[Response]]:
+        """Serve an endpoint in a thread, with the form of a request that has one."""
+
+        async def serve(request: Request) -> Response:
+            if form:
+                try:
+                    request.state.form = await read_form(request, form, _MOST_FIELDS)
+                except TooLarge as error:
+                    raise Problem(413, str(error), {"Connection": "close"}) from None
+                except ValueError:
+                    raise Problem(400, "the form cannot be read") from None
+            await self._server.indexed()
+            return await self._server.slowly(lambda: self._answered(request, endpoint))
+
+        return serve
+
+    def _answered(self, request: Request, endpoint: Endpoint) -> Response:
+        try:
+            return endpoint(request)
+        except UnknownSession:
+            return View(locale_of(request, "")).refusal("gone", 404)
+        except Problem as problem:
+            return View(locale_of(request, "")).refusal("gone", problem.status)
+
+    def linked(self, request: Request) -> Response:
+        """``GET /connect/{link}``: mail scanners and previews may open it as often as they like."""
+        sessions, found = session_of(self._server, link=request.path_params["link"])
+        secret = self._jar.connecting(request) or new_secret()
+        view = self._view(request, sessions, found, secret)
+        if found.browser or found.is_over:
+            return _to(found) if same(found.browser, secret) else view.refusal("other_browser" if found.browser else "gone", 403)
+        if found.wanted.verify == "browser" and not _came_from(request, found.wanted.pages):
+            return view.refusal("elsewhere", 403)
+        response = view.begin(found, f"{PAGE}/{request.path_params['link']}")
+        self._jar.note_connecting(response, secret, framed=bool(found.wanted.origins))
+        return response
+
+    def begun(self, request: Request) -> Response:
+        """``POST /connect/{link}``: bind the session to this browser."""
+        sessions, found = session_of(self._server, link=request.path_params["link"])
+        secret = self._jar.connecting(request)
+        view = self._view(request, sessions, found, secret)
+        if not self._is_own(request, found, secret):
+            return view.refusal("foreign", 403)
+        if found.is_over:
+            return view.refusal("gone", 403)
+        try:
+            opened = sessions.open(found, secret)
+        except SessionMoved:
+            return view.refusal("other_browser", 409)
+        try:
+            return _to(self._authorized(request, sessions, opened, only_if_empty=True) if opened.task else opened)
+        except JackfieldError as error:
+            return view.shown(sessions, sessions.find(found.id), error=error)
+
+    def shown(self, request: Request) -> Response:
+        """``GET /connect/session/{id}``."""
+        sessions, found, view = self._entered(request)
+        return view.shown(sessions, found, request.query_params.get("q", "")[:100])
+
+    def changed(self, request: Request) -> Response:
+        """``POST /connect/session/{id}``: take one step."""
+        sessions, found, view = self._entered(request)
+        if not self._is_own(request, found, self._jar.connecting(request)):
+            return view.refusal("foreign", 403)
+        if found.is_over:
+            return view.shown(sessions, found)
+        try:
+            return self._stepped(request, sessions, found, view)
+        except JackfieldError as error:
+            now = sessions.find(found.id)
+            return view.shown(sessions, now, error=error)
+
+    def template(self, request: Request) -> Response:
+        """``GET /connect/session/{id}/template``: the CloudFormation template that creates the role."""
+        sessions, found, view = self._entered(request)
+        made = sessions.documents(found) if found.task == "add" and not found.is_over else {}
+        if "cloudFormation" not in made:
+            return view.refusal("gone", 404)
+        headers = {"Content-Disposition": f'attachment; filename="jackfield-{found.connection}.json"', "Cache-Control": "no-store"}
+        return Response(json.dumps(made["cloudFormation"], indent=2), headers=headers, media_type="application/json")
+
+    def _stepped(self, request: Request, sessions: Connecting, found: ConnectSession, view: View) -> Response:
+        form, step = request.state.form, request.state.form.get("step", "")
+        if step == "choose":
+            found = self._authorized(request, sessions, sessions.choose(found, form.get("type", "")), only_if_empty=True)
+        elif step in ("again", "remove"):
+            found = sessions.begin(found, form.get("connection", ""), remove=step == "remove")
+        elif step == "submit":
+            submitted = sessions.submit(found, read(sessions.form(found)[0], form))
+            found = self._authorized(request, sessions, submitted) if sessions.kind(found).about.authorizes else submitted
+        elif step == "approve":
+            found = self._authorized(request, sessions, found)
+        elif step == "change":
+            found = sessions.reopened(found)
+        elif step == "back":
+            found = sessions.reopened(found, choose=True)
+        elif step == "cancel":
+            sessions.cancel(found.id, "the person has cancelled it")
+        elif step == "finish":
+            return view.leaving(*sessions.finish(found))
+        return _to(found)
+
+    def _authorized(self, request: Request, sessions: Connecting, found: ConnectSession, *, only_if_empty: bool = False) -> ConnectSession:
+        """Begin the approval at the provider, if the type has one; ``only_if_empty`` if the person has nothing to enter before."""
+        if only_if_empty:
+            if not sessions.kind(found).about.authorizes or (found.task == "add" and sessions.form(found)[0]["properties"]):
+                return found
+            found = sessions.submit(found, {}) if found.task == "add" else found
+        return sessions.authorize(found, f"{self._server.base(request)}{CALLBACK}", f"{SESSION}/{found.id}")
+
+    def _entered(self, request: Request) -> tuple[Connecting, ConnectSession, View]:
+        """Return the session of a browser that has begun it.
+
+        :raises UnknownSession: if it has begun another one, or none; it is not said which.
+        """
+        sessions, found = session_of(self._server, identifier=request.path_params["id"])
+        secret = self._jar.connecting(request)
+        if not same(found.browser, secret):
+            raise UnknownSession("no such page")
+        return sessions, found, self._view(request, sessions, found, secret)
+
+    def _view(self, request: Request, sessions: Connecting, found: ConnectSession, secret: str) -> View:
+        return View(locale_of(request, found.wanted.locale), sessions, found, csrf_token(f"{secret}.{found.id}"))
+
+    @staticmethod
+    def _is_own(request: Request, found: ConnectSession, secret: str) -> bool:
+        """Return whether a form is one of this browser's own pages."""
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        return site in ("same-origin", "none") and bool(secret) and same_token(request.state.form.get("csrf", ""), f"{secret}.{found.id}")
+
+
+def _to(found: ConnectSession) -> Response:
+    return RedirectResponse(f"{SESSION}/{found.id}", 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+
+
+def _came_from(request: Request, pages: tuple[str, ...]) -> bool:
+    """Return whether a page of the platform has led the browser here."""
+    parts = urlsplit(request.headers.get("referer", ""))
+    return f"{parts.scheme}://{parts.netloc}".lower() in pages

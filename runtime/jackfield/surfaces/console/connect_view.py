@@ -1,0 +1,301 @@
+"""The pages of a connect session in one language, without scripts: what a person sees at each step, and where the steps lead."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from jackfield.errors import InvalidConnection, JackfieldError
+from jackfield.markup import Markup, Node
+from jackfield.surfaces.console.assets import asset
+from jackfield.surfaces.console.components import badge, csrf_field, fault_of, guide, h, json_text, line
+from jackfield.surfaces.console.connection import cure
+from jackfield.surfaces.console.plain_form import fields
+from jackfield.surfaces.shared.connect import SESSION
+from jackfield.surfaces.shared.prefix import START
+from jackfield.tenants.connect_session import ConnectSession
+from jackfield.tenants.connecting import Connecting
+
+Say = Callable[..., str]
+
+_LOCALES = ("en", "de")
+_MOST = 60
+"""Types that are offered at once."""
+_POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors {frames}"
+
+
+@cache
+def _texts(locale: str) -> Mapping[str, str]:
+    found: dict[str, str] = json.loads((Path(__file__).parent / "texts" / f"{locale}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def locale_of(request: Request, wanted: str) -> str:
+    """Return the session's language: the platform's choice, or the first one of the browser's that there is."""
+    accepted = [part.partition(";")[0].strip().lower()[:2] for part in request.headers.get("accept-language", "").split(",")]
+    return next((one for one in (wanted, *accepted) if one in _LOCALES), _LOCALES[0])
+
+
+def saying(locale: str) -> Say:
+    """Return what looks texts of a language up by their keys, and fills them in."""
+
+    def say(key: str, **values: object) -> str:
+        return _texts(locale)[key].format(**values)
+
+    return say
+
+
+def returning(found: ConnectSession, **members: str) -> str:
+    """Return the address of the platform's page to which the browser goes."""
+    parts = urlsplit(found.wanted.return_to)
+    query = "&".join(filter(None, (parts.query, urlencode({"session": found.id, **members}))))
+    return urlunsplit(parts._replace(query=query))
+
+
+class View:
+    """Pages of one session for one browser, whose forms carry ``csrf``."""
+
+    def __init__(self, locale: str, sessions: Connecting | None = None, found: ConnectSession | None = None, csrf: str = "") -> None:
+        self.say = saying(locale)
+        self._locale = locale
+        self._sessions = sessions
+        self._found = found
+        self._csrf = csrf
+
+    def page(self, title: str, *content: Node, status: int = 200, onward: str = "") -> Response:
+        """Render a page, which leads to the address ``onward`` by itself. Only the session's own origins may frame it."""
+        wanted = self._found.wanted if self._found is not None else None
+        frames = " ".join(wanted.origins) if wanted is not None and wanted.origins else "'none'"
+        metas = [h.meta(charset="utf-8"), h.meta(name="viewport", content="width=device-width, initial-scale=1")]
+        metas += [h.meta(name="color-scheme", content="light dark")]
+        metas += [h.meta(http_equiv="refresh", content=f"0;url={onward}")] if onward else []
+        head = h.head(metas, h.title(title), h.link(rel="stylesheet", href=asset("console.css")))
+        body = h.body(h.main(h.h1(title), *content, class_="alone connect stack", id="content"))
+        response = HTMLResponse(h.join([Markup("<!doctype html>"), h.html(head, body, lang=self._locale)]), status)
+        response.headers.update(
+            {"Content-Security-Policy": _POLICY.format(frames=frames), "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+        )
+        if frames == "'none'":
+            response.headers["X-Frame-Options"] = "DENY"
+        return response
+
+    def refusal(self, key: str, status: int) -> Response:
+        """Render why there is nothing to do here."""
+        return self.page(self.say("over_title"), h.p(self.say(key), role="alert", class_="notice bad"), status=status)
+
+    def begin(self, found: ConnectSession, address: str) -> Response:
+        """Render what a link shows: opening it changes nothing, a press on the button does."""
+        platform, user = found.asked_by.get("name", ""), found.wanted.user
+        asked = h.p(self.say("begin_asked", platform=platform)) if platform else None
+        who = h.p(self.say("begin_user", user=user), class_="muted") if user and found.wanted.verify == "link" else None
+        button = h.button(self.say("begin"), class_="primary")
+        return self.page(
+            self.say("title"), asked, who, h.p(self.say("begin_lead")),
+            h.form(csrf_field(self._csrf), h.div(button, class_="actions"), method="post", action=address),
+        )  # fmt: skip
+
+    def shown(self, sessions: Connecting, found: ConnectSession, words: str = "", error: JackfieldError | None = None) -> Response:
+        """Render where the session is."""
+        if found.is_over:
+            return self._over(found)
+        if found.status == "saved":
+            return self.page(self.say("return_title"), h.p(self.say("return_lead")), self._step("finish", self.say("return")))
+        if not found.task:
+            return self._manage(sessions, found) if found.wanted.mode == "manage" else self._choose(sessions, found, words)
+        return self._at_task(sessions, found, error)
+
+    def _at_task(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None) -> Response:
+        if found.task == "remove":
+            title = self.say("remove_title", name=found.connection)
+            return self.page(title, h.p(self.say("remove_lead")), self._step("finish", self.say("remove"), danger=True), self._cancel())
+        if found.task == "authorize":
+            return self._approve(sessions, found, error)
+        if found.passed and error is None:
+            return self._account(found)
+        return self._form(sessions, found, error)
+
+    def leaving(self, found: ConnectSession, proof: str) -> Response:
+        """Render the last page, which leads back to the platform."""
+        members = {"proof": proof} if proof else {}
+        address = returning(found, **members) if found.wanted.return_to else ""
+        if not address:
+            return self._over(found)
+        back = h.p(h.a(self.say("return"), href=address, class_="button primary"))
+        return self.page(self.say("return_title"), h.p(self.say("return_lead")), back, onward=address)
+
+    def _over(self, found: ConnectSession) -> Response:
+        back = h.p(h.a(self.say("return"), href=returning(found), class_="button")) if found.wanted.return_to else None
+        if found.status == "granted":
+            key = "removed" if found.task == "remove" else "done"
+            return self.page(self.say(f"{key}_title"), h.p(self.say(f"{key}_lead", name=found.connection)), back)
+        reason = self.say("over_expired") if found.status == "expired" else found.reason
+        return self.page(self.say("over_title"), h.p(self.say("over_lead", reason=reason), class_="notice bad", role="alert"), back)
+
+    def _choose(self, sessions: Connecting, found: ConnectSession, words: str) -> Response:
+        offered = sessions.offered(found)
+        wanted = words.casefold().split()
+        fitting = [
+            (name, kind) for name, kind in offered if all(word in f"{kind.full_name} {_title(name, kind)}".casefold() for word in wanted)
+        ]
+        cards = [
+            h.li(
+                h.h2(h.button(_title(name, kind), name="type", value=name, class_="whole")),
+                h.p(line(kind.about.description)),
+                class_="card",
+            )
+            for name, kind in fitting[:_MOST]
+        ]
+        box = h.form(
+            h.label(self.say("choose_search"), for_="q"), h.input(type="search", id="q", name="q", value=words),
+            h.button(self.say("choose_search")), action=f"{SESSION}/{found.id}", class_="searching",
+        ) if len(offered) > 8 else None  # fmt: skip
+        rest = len(fitting) - _MOST
+        more = h.p(self.say("choose_more", count=rest), class_="muted") if rest > 0 else None
+        listed = self._formed("choose", h.ul(cards, class_="cards")) if cards else h.p(self.say("choose_none"), class_="empty")
+        return self.page(self.say("choose_title"), h.p(self.say("choose_lead")), box, listed, more, self._cancel())
+
+    def _manage(self, sessions: Connecting, found: ConnectSession) -> Response:
+        rows = []
+        for row in sessions.managed(found):
+            name, account = str(row["name"]), _account(row.get("account"))
+            again = h.button(self.say("again"), name="step", value="again", aria_label=f"{self.say('again')}: {name}")
+            remove = h.button(self.say("remove"), name="step", value="remove", class_="danger", aria_label=f"{self.say('remove')}: {name}")
+            form = self._formed("", h.input(type="hidden", name="connection", value=name), h.div(again, remove, class_="actions"))
+            rows.append(
+                h.li(h.h2(name, " ", badge(str(row.get("status", "untested")))), h.p(account) if account else None, form, class_="card")
+            )
+        listed = h.ul(rows, class_="cards") if rows else h.p(self.say("manage_none"), class_="empty")
+        return self.page(self.say("manage_title"), listed, self._cancel())
+
+    def _form(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None) -> Response:
+        kind = sessions.kind(found)
+        schema, values, stored = sessions.form(found)
+        faults = {item.path: item.message for item in error.details if item.path} if isinstance(error, InvalidConnection) else {}
+        again = found.task == "replace"
+        title = self.say("again_title", name=found.connection) if again else self.say("form_title", type=_title(found.type, kind))
+        button = self.say("test_again" if found.trial else "test") if not kind.about.authorizes else self.say("approve_begin")
+        form = self._formed(
+            "submit", fields(schema, values, stored, faults, self.say), h.div(h.button(button, class_="primary"), class_="actions")
+        )
+        before = self._external(sessions, found)
+        then = h.h2(self.say("external_then")) if before is not None else None
+        setup = h.details(h.summary(self.say("guide")), guide(kind.about.setup)) if kind.about.setup else None
+        several = not again and not found.wanted.connection and len(sessions.offered(found)) > 1
+        back = self._step("back", self.say("back"), plain=True) if several else None
+        external = sessions.external_id(found)
+        return self.page(
+            title, h.p(line(kind.about.description)), self._faults(error, faults), self._trial(found, external), before, then, form, setup,
+            back, self._cancel(),
+        )  # fmt: skip
+
+    def _faults(self, error: JackfieldError | None, faults: Mapping[str, str]) -> Node:
+        if error is None:
+            return None
+        return h.p(self.say("wrong"), class_="notice bad", role="alert") if faults else fault_of(error.message, error.hint)
+
+    def _external(self, sessions: Connecting, found: ConnectSession) -> Markup | None:
+        """Render what the owner of an account does first: the External ID, and the documents that create the role."""
+        external = sessions.external_id(found)
+        if external is None:
+            return None
+        made = sessions.documents(found) if found.task == "add" else {}
+        stack = f"jackfield-{found.connection}"
+        command = (
+            f"aws cloudformation deploy --stack-name {stack.replace('.', '-').replace('_', '-')} --template-file {stack}.json "
+            "--capabilities CAPABILITY_NAMED_IAM"
+        )
+        template = [
+            h.p(h.a(self.say("external_template"), href=f"{SESSION}/{found.id}/template", class_="button", download=f"{stack}.json")),
+            h.p(self.say("external_command")), _code(command, "AWS CLI"),
+        ] if "cloudFormation" in made else []  # fmt: skip
+        policies = [
+            h.details(h.summary(self.say(key)), _code(json_text(made[name]), self.say(key)))
+            for name, key in (("trustPolicy", "external_trust"), ("identityPolicy", "external_permissions"))
+            if name in made
+        ]
+        return h.section(
+            h.h2(self.say("external_title")), h.p(self.say("external_lead")), _code(external, self.say("external_id")), template, policies,
+            class_="card stack",
+        )  # fmt: skip
+
+    def _trial(self, found: ConnectSession, external: str | None) -> Markup | None:
+        steps: Iterable[Mapping[str, Any]] = (found.trial.get("lastTest") or {}).get("steps", ())
+        if not found.trial:
+            return None
+        rows = [
+            h.li(
+                h.p(h.strong(str(item["title"])), ": ", self.say("passed" if item["passed"] else "not_passed")),
+                h.p(str(item["message"])),
+                cure(str(item["hint"]), external) if item.get("hint") and not item["passed"] else None,
+            )
+            for item in steps
+        ]
+        lead = None if found.passed else h.p(self.say("failed_lead"), class_="notice bad", role="alert")
+        return h.section(h.h2(self.say("tested_title")), lead, h.ul(rows, class_="stack"), class_="card stack")
+
+    def _account(self, found: ConnectSession) -> Response:
+        account = _account(found.trial.get("account"))
+        told = h.p(self.say("account", account=account) if account else self.say("no_account"), class_="notice good", role="status")
+        again = self._step("change", self.say("change"), plain=True)
+        return self.page(
+            self.say("title"), told, h.p(self.say("account_as", name=found.connection)), self._step("finish", self.say("connect")),
+            self._trial(found, None), again, self._cancel(),
+        )  # fmt: skip
+
+    def _approve(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None) -> Response:
+        state = sessions.approval(found)
+        if state["status"] == "answered":
+            return self.page(
+                self.say("approved_title"), h.p(self.say("approved_lead")), self._step("finish", self.say("finish")), self._cancel()
+            )
+        failed = fault_of(error.message, error.hint) if error is not None else None
+        if state["status"] == "failed":
+            failed = h.p(self.say("approve_failed", reason=state.get("reason", "")), class_="notice bad", role="alert")
+        host = urlsplit(found.host).hostname or ""
+        title = self.say("approve_title", host=host) if host else self.say("again_title", name=found.connection)
+        if failed is not None or not found.start:
+            again = self.say("approve_again" if found.start else "approve_begin")
+            return self.page(title, failed, self._step("approve", again), self._cancel())
+        link = h.a(
+            self.say("approve", host=host), href=f"{START}/{found.start}", class_="button primary",
+            target="_blank" if found.wanted.origins else None, rel="noopener" if found.wanted.origins else None,
+        )  # fmt: skip
+        again = self._step("approve", self.say("approve_again"), plain=True)
+        return self.page(title, h.p(self.say("approve_lead", host=host)), h.p(link), again, self._cancel())
+
+    def _formed(self, step: str, *content: Node) -> Markup:
+        own = h.input(type="hidden", name="step", value=step) if step else None
+        address = f"{SESSION}/{self._found.id}" if self._found is not None else ""
+        return h.form(csrf_field(self._csrf), own, *content, method="post", action=address, novalidate=True, class_="stack")
+
+    def _step(self, step: str, label: str, *, plain: bool = False, danger: bool = False) -> Markup:
+        button = h.button(label, class_="quiet" if plain else "danger" if danger else "primary")
+        return self._formed(step, h.div(button, class_="actions"))
+
+    def _cancel(self) -> Markup:
+        return self._step("cancel", self.say("cancel"), plain=True)
+
+
+def _title(name: str, kind: Any) -> str:
+    """Name a type with its connector: the one that the platform named, since a family serves several."""
+    key = name.partition("/")[0]
+    connector = next((one for one in kind.manifests if one.key == key), kind.manifests[0])
+    title: str = kind.about.title
+    return title if connector.title.casefold() in title.casefold() else f"{connector.title}: {title}"
+
+
+def _account(account: Mapping[str, Any] | None) -> str:
+    """Name an account by its ID and label."""
+    known = account or {}
+    return ", ".join(dict.fromkeys(str(part) for part in (known.get("id"), known.get("label")) if part))
+
+
+def _code(text: str, label: str) -> Markup:
+    return h.div(h.pre(h.code(text), tabindex="0", role="region", aria_label=label), class_="code")

@@ -1,0 +1,76 @@
+"""``/v1/workspaces/{w}/connect-sessions``: a platform has its user connect an account on this server's page, and confirms who it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jackfield.access import Actor
+from jackfield.clock import iso
+from jackfield.errors import InvalidConnection, JackfieldError
+from jackfield.surfaces.http.workspaces import done, object_of
+from jackfield.surfaces.shared.connect import PAGE, connecting
+from jackfield.surfaces.shared.identity import Identity
+from jackfield.surfaces.shared.json_response import answer
+from jackfield.surfaces.shared.problem import Problem, of_error
+from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.tenants.connecting import Connecting
+
+T = TypeVar("T")
+
+
+async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/workspaces/{w}/connect-sessions``. Only this response contains the link."""
+    body, actor = await object_of(request), _actor(request, identity)
+    name = request.path_params["w"]
+    found = await done(request, server, identity, lambda tenants: tenants.find(name))
+    if body.get("mode", "connect") == "connect":
+        limits, database = found.settings.limits, lambda: server.storage.database
+        await server.tenant_limits.judge(request, "createConnection", name, limits, server.briefly, database)
+    session, link = await _run(request, server, identity, lambda sessions: sessions.create(body, actor))
+    url = f"{server.base(request)}{PAGE}/{link}"
+    return answer({"id": session.id, "url": url, "expiresAt": iso(session.expires_at)}, 201, {"Cache-Control": "no-store"})
+
+
+async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/workspaces/{w}/connect-sessions/{id}``."""
+    return answer(await _run(request, server, identity, lambda sessions: sessions.show(request.path_params["id"])))
+
+
+async def cancelled(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``DELETE /v1/workspaces/{w}/connect-sessions/{id}``."""
+    await _run(request, server, identity, lambda sessions: sessions.cancel(request.path_params["id"]))
+    return Response(status_code=204)
+
+
+async def confirmed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/workspaces/{w}/connect-sessions/{id}:confirm``."""
+    body, actor = await object_of(request), _actor(request, identity)
+    proof, user = body.get("proof"), body.get("user")
+    if body.keys() - {"proof", "user"} or not isinstance(proof, str) or not isinstance(user, str):
+        raise Problem(400, "the body must be a JSON object with the strings 'proof' and 'user'")
+    identifier = request.path_params["id"]
+    return answer(await _run(request, server, identity, lambda sessions: sessions.confirm(identifier, proof, user, actor)))
+
+
+async def _run(request: Request, server: ServerContext, identity: Identity, step: Callable[[Connecting], T]) -> T:
+    """Run a step that may call a provider, in a workspace that the platform manages.
+
+    :raises Problem: for errors of the step.
+    """
+    name = request.path_params["w"]
+    await done(request, server, identity, lambda tenants: tenants.find(name))
+    await server.indexed()
+    try:
+        return await server.slowly(lambda: step(connecting(server, name)))
+    except InvalidConnection as error:
+        raise of_error(error, 422) from None
+    except JackfieldError as error:
+        raise of_error(error) from None
+
+
+def _actor(request: Request, identity: Identity) -> Actor:
+    return Actor("platform", identity.id, identity.name, request.headers.get("jackfield-on-behalf-of", ""))

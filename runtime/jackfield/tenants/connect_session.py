@@ -1,0 +1,266 @@
+"""A connect session: what a platform asks for, and how far its user has come with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from jackfield.clock import iso
+from jackfield.connections.named_connection import NAME, NAME_EXPECTED
+from jackfield.dataclass import dataclass, field
+from jackfield.errors import Detail, InvalidInvocation
+from jackfield.secrecy import SecretHolder
+
+Mode = Literal["connect", "reauth", "manage"]
+Verify = Literal["confirm", "browser", "link"]
+Status = Literal["pending", "opened", "testing", "saved", "granted", "failed", "expired"]
+Task = Literal["", "add", "replace", "authorize", "remove"]
+
+OVER: tuple[Status, ...] = ("granted", "failed", "expired")
+"""States that nothing changes any more."""
+LONGEST = 86_400
+"""Seconds that a session lasts at most."""
+_USUAL = 1800
+_MODES = ("connect", "reauth", "manage")
+_WAYS = ("confirm", "browser", "link")
+_LOCALES = ("en", "de")
+_MOST = 50
+_LONGEST_TEXT = 200
+_LONGEST_ADDRESS = 2000
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z")
+_MEMBERS = frozenset(
+    {
+        "mode", "user", "verify", "types", "connection", "defaults", "returnTo", "origins", "locale", "expiresIn", "principal",
+        "allowOtherAccount",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Wanted(SecretHolder):
+    """Request of a platform. ``values`` are the platform's own for the connection's form, of which the person changes none that
+    is ``locked``; ``principal`` is who assumes a role of the person's account, for the documents that describe the role."""
+
+    mode: Mode = "connect"
+    user: str = ""
+    verify: Verify = "confirm"
+    types: tuple[str, ...] = ()
+    connection: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    locked: tuple[str, ...] = ()
+    return_to: str = ""
+    origins: tuple[str, ...] = ()
+    locale: str = ""
+    principal: str = ""
+    other_account: bool = False
+    lasts: int = _USUAL
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Wanted:
+        """Read the body of a request.
+
+        :raises InvalidInvocation: with all faults at once.
+        """
+        reading = _Reading(body)
+        found = cls(
+            mode=reading.one("mode", _MODES, "connect"),
+            user=reading.text("user"),
+            verify=reading.one("verify", _WAYS, "confirm"),
+            types=reading.texts("types", _MOST),
+            connection=reading.name("connection"),
+            **reading.defaults(),
+            return_to=reading.address("returnTo"),
+            origins=reading.origins("origins"),
+            locale=reading.one("locale", _LOCALES, ""),
+            principal=reading.text("principal"),
+            other_account=reading.flag("allowOtherAccount"),
+            lasts=reading.seconds("expiresIn"),
+        )
+        if found.verify == "confirm":
+            reading.require("user", "is required: the confirmation names the user again")
+            reading.require("returnTo", "is required: the person comes back there, with the proof that the confirmation needs")
+        if found.mode == "reauth":
+            reading.require("connection", "is required: it names the connection to connect again")
+        if found.verify == "browser" and not (found.return_to or found.origins):
+            reading.fault("returnTo", "or 'origins' is required: only a page of these leads a browser here")
+        reading.check()
+        return found
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """Origins of the platform's own pages."""
+        parts = urlsplit(self.return_to)
+        return (*self.origins, f"{parts.scheme}://{parts.netloc}".lower()) if self.return_to else self.origins
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ConnectSession(SecretHolder):
+    """Session as it is stored. ``owner`` and ``asked_by`` are the platform's token that began it, ``browser`` is the digest of the secret
+    of the browser that opened it, ``proof`` that of what the browser takes back to the platform, and ``key`` is a secret of its own, which
+    completes the authorization that it began. ``values`` are those that the person has entered for ``task``; ``created`` is true if the
+    connection was stored for an approval that nobody may give in the end, ``start`` is the link to that approval, and ``host`` the address
+    at the provider to which it leads."""
+
+    id: str
+    digest: str
+    status: Status
+    expires_at: float
+    wanted: Wanted
+    revision: int = 0
+    owner: str = ""
+    asked_by: Mapping[str, str] = field(default_factory=dict)
+    created_at: float = 0.0
+    reason: str = ""
+    browser: str = ""
+    key: str = ""
+    task: Task = ""
+    type: str = ""
+    connection: str = ""
+    generated: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+    trial: Mapping[str, Any] = field(default_factory=dict)
+    authorization: str = ""
+    start: str = ""
+    host: str = ""
+    created: bool = False
+    proof: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """True if nothing changes it any more."""
+        return self.status in OVER
+
+    @property
+    def passed(self) -> bool:
+        """True if what the person entered was tested, and the test passed."""
+        return self.trial.get("status") == "ok"
+
+    def facts(self) -> dict[str, Any]:
+        """Return the data of its events: nothing that the person entered."""
+        wanted = self.wanted
+        about = {"session": self.id, "mode": wanted.mode, "verify": wanted.verify, "user": wanted.user, "connection": self.connection,
+                 "connectionType": self.type, "reason": self.reason}  # fmt: skip
+        return {name: value for name, value in about.items() if value}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the session as its platform sees it."""
+        wanted = self.wanted
+        about = {
+            "id": self.id, "status": self.status, "reason": self.reason, "mode": wanted.mode, "verify": wanted.verify, "user": wanted.user,
+            "types": list(wanted.types), "connection": self.connection, "type": self.type, "account": self.trial.get("account"),
+            "returnTo": wanted.return_to, "origins": list(wanted.origins), "locale": wanted.locale,
+        }  # fmt: skip
+        shown = {name: value for name, value in about.items() if value}
+        return {**shown, "createdAt": iso(self.created_at), "expiresAt": iso(self.expires_at)}
+
+
+class _Reading:
+    """Reader of a request's body that collects all faults."""
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        self._body = body
+        self._faults = [Detail(f"/{name}", "is not a member of a connect session") for name in sorted(body.keys() - _MEMBERS)]
+
+    def fault(self, name: str, text: str) -> None:
+        """Note a fault of a member."""
+        self._faults.append(Detail(f"/{name}", text))
+
+    def check(self) -> None:
+        """Raise what was noted.
+
+        :raises InvalidInvocation: if there is anything.
+        """
+        if self._faults:
+            text = "; ".join(f"{fault.path[1:]} {fault.message}" for fault in self._faults[:3])
+            raise InvalidInvocation(f"the connect session is not valid: {text}", details=self._faults)
+
+    def require(self, name: str, text: str) -> None:
+        """Note a fault unless the member is there."""
+        if not self._body.get(name):
+            self.fault(name, text)
+
+    def one(self, name: str, allowed: Iterable[str], usual: str) -> Any:
+        """Read one of several words."""
+        value = self._body.get(name, usual)
+        if value != usual and value not in allowed:
+            self.fault(name, f"must be {', '.join(allowed)}")
+        return value
+
+    def text(self, name: str) -> str:
+        """Read a short text."""
+        return self._short(name, self._body.get(name, ""))
+
+    def _short(self, name: str, value: Any) -> str:
+        if isinstance(value, str) and len(value) <= _LONGEST_TEXT and value.isprintable():
+            return value
+        self.fault(name, f"must be a printable text of at most {_LONGEST_TEXT} characters")
+        return ""
+
+    def texts(self, name: str, most: int) -> tuple[str, ...]:
+        """Read an array of short texts."""
+        value = self._body.get(name, [])
+        if not isinstance(value, list) or len(value) > most:
+            self.fault(name, f"must be an array of at most {most}")
+            return ()
+        return tuple(dict.fromkeys(self._short(f"{name}/{place}", item) for place, item in enumerate(value)))
+
+    def name(self, name: str) -> str:
+        """Read the name of a connection."""
+        value = self.text(name)
+        if value and not NAME.match(value):
+            self.fault(name, NAME_EXPECTED)
+        return value
+
+    def flag(self, name: str) -> bool:
+        """Read true or false."""
+        value = self._body.get(name, False)
+        if not isinstance(value, bool):
+            self.fault(name, "must be true or false")
+        return value is True
+
+    def seconds(self, name: str) -> int:
+        """Read how long the session lasts."""
+        value = self._body.get(name, _USUAL)
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LONGEST:
+            self.fault(name, f"must be a number of seconds from 1 to {LONGEST:,}")
+            return _USUAL
+        return value
+
+    def defaults(self) -> dict[str, Any]:
+        """Read the platform's own values, and which of them are locked."""
+        value = self._body.get("defaults", {})
+        if not isinstance(value, dict) or value.keys() - {"values", "locked"} or not isinstance(value.get("values", {}), dict):
+            self.fault("defaults", 'must be {"values": {…}, "locked": [names]}')
+            return {}
+        values, locked = value.get("values", {}), value.get("locked", [])
+        if not isinstance(locked, list) or not all(isinstance(item, str) for item in locked):
+            self.fault("defaults/locked", "must be an array of the names of values")
+            return {}
+        return {"values": values, "locked": tuple(locked)}
+
+    def address(self, name: str) -> str:
+        """Read the address of a page of the platform: over TLS, or on this machine."""
+        value = self._body.get(name, "")
+        if not value:
+            return ""
+        try:
+            parts = urlsplit(value)
+            fits = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+            fits = fits and bool(parts.hostname) and parts.username is None and len(value) <= _LONGEST_ADDRESS
+        except (ValueError, AttributeError, TypeError):
+            fits = False
+        if not fits or not (value.isascii() and value.isprintable()) or " " in value or "\\" in value:
+            self.fault(name, "must be the address of a page, https:// unless it is on this machine")
+            return ""
+        return str(value)
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        """Read the origins whose pages may frame the session's."""
+        found = self.texts(name, _MOST)
+        for place, origin in enumerate(found):
+            if not _ORIGIN.match(origin):
+                self.fault(f"{name}/{place}", "must be an origin as browsers send it: https://app.example")
+        return found

@@ -1,0 +1,195 @@
+"""Connect sessions in the database: sealed, each changed by compare-and-set, so that of two requests at once one counts."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.database import SealBroken
+from jackfield.database.outbox import record
+from jackfield.dataclass import replace
+from jackfield.errors import InvalidInvocation
+from jackfield.tenants.connect_session import ConnectSession, Wanted
+
+if TYPE_CHECKING:
+    from jackfield.clock import Clock
+    from jackfield.database import Database, Row, Transaction, Vault
+
+_KEPT = 7 * 86_400.0
+"""Seconds for which a session that has ended can be read."""
+_MOST = 1000
+"""Limit of open sessions of one workspace."""
+_COLUMNS = "workspace, id, digest, status, sealed, expires_at"
+_INSERT = """
+INSERT INTO connect_sessions (workspace, id, digest, status, sealed, expires_at)
+VALUES (:workspace, :id, :digest, :status, :sealed, :until)
+"""
+_FIND = f"SELECT {_COLUMNS} FROM connect_sessions WHERE workspace = :workspace AND id = :id"
+_BY_LINK = "SELECT workspace, id FROM connect_sessions WHERE digest = :digest"
+_BY_ID = "SELECT workspace, id FROM connect_sessions WHERE id = :id"
+_CHANGE = """
+UPDATE connect_sessions SET status = :status, sealed = :sealed WHERE workspace = :workspace AND id = :id AND sealed = :before
+"""
+_OPEN = "status NOT IN ('granted', 'failed', 'expired')"
+_COUNT = f"SELECT COUNT(*) AS n FROM connect_sessions WHERE workspace = :workspace AND {_OPEN}"
+_LATE = f"SELECT {_COLUMNS} FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} AND expires_at <= :now LIMIT 100"
+_PURGE = "DELETE FROM connect_sessions WHERE workspace = :workspace AND expires_at < :before"
+_SEALED = (
+    "revision", "owner", "asked_by", "created_at", "reason", "browser", "key", "task", "type", "connection", "generated", "values", "trial",
+    "authorization", "start", "host", "created", "proof",
+)  # fmt: skip
+_WANTED = (
+    "mode", "user", "verify", "types", "connection", "values", "locked", "return_to", "origins", "locale", "principal", "other_account",
+    "lasts",
+)  # fmt: skip
+_LISTS = ("types", "locked", "origins")
+
+
+class UnknownSession(InvalidInvocation):
+    """There is no such connect session for the caller."""
+
+    http_status = 404
+
+
+class SessionMoved(InvalidInvocation):
+    """Another request has changed the session meanwhile, or what is asked does not fit its state."""
+
+    http_status = 409
+
+
+def unknown() -> UnknownSession:
+    """Return the error for a session that does not exist for the caller."""
+    return UnknownSession("there is no such connect session: it has ended long ago, or never was", hint="Create another one.")
+
+
+def digest(secret: str) -> str:
+    """Return what is stored of a secret."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def same(stored: str, secret: str) -> bool:
+    """Return whether a secret is the one whose digest is stored; none is stored as an empty text."""
+    return bool(stored) and hmac.compare_digest(stored, digest(secret))
+
+
+def new_secret() -> str:
+    """Return 256 random bits as text."""
+    return secrets.token_urlsafe(32)
+
+
+def workspace_of(database: Database, *, link: str = "", identifier: str = "") -> tuple[str, str] | None:
+    """Return the workspace and the id of the session with this link, or with this id; None if there is none."""
+    with database.read(flush=False) as transaction:
+        row = transaction.find(_BY_LINK, {"digest": digest(link)}) if link else transaction.find(_BY_ID, {"id": identifier})
+    return None if row is None else (row.workspace, row.id)
+
+
+class ConnectTable:
+    """Connect sessions of one workspace. Thread-safe."""
+
+    def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock) -> None:
+        self._database = database
+        self._vault = vault
+        self._workspace = workspace
+        self._clock = clock
+
+    def create(self, wanted: Wanted, about: Mapping[str, Any], also: Callable[[Transaction, ConnectSession], None]) -> tuple[str, str]:
+        """Store a new session; return its id and the secret of its link. ``about`` are further members, ``also`` runs in the transaction.
+
+        :raises SessionMoved: if too many sessions of the workspace are open.
+        """
+        now, link, identifier = self._clock.time(), new_secret(), str(uuid.uuid4())
+        made = ConnectSession(identifier, digest(link), "pending", now + wanted.lasts, wanted, created_at=now, key=new_secret(), **about)
+        row = {"digest": made.digest, "until": made.expires_at, **self._values(made)}
+        with self._database.write() as transaction:
+            self._expire(transaction, now)
+            transaction.change(_PURGE, {"workspace": self._workspace, "before": now - _KEPT})
+            if int(transaction.execute(_COUNT, {"workspace": self._workspace})[0].n) >= _MOST:
+                raise SessionMoved("too many connect sessions of this workspace are open", hint="Delete some, or wait until they expire.")
+            transaction.change(_INSERT, row)
+            also(transaction, made)
+        return identifier, link
+
+    def find(self, identifier: str) -> ConnectSession:
+        """Return a session; one whose time is over is ``expired``.
+
+        :raises UnknownSession: if there is none.
+        """
+        with self._database.read(flush=False) as transaction:
+            row = transaction.find(_FIND, {"workspace": self._workspace, "id": identifier})
+        if row is None:
+            raise unknown()
+        found = self._read(row)
+        if found.is_over or found.expires_at > self._clock.time():
+            return found
+        with self._database.write() as transaction:
+            self._expire(transaction, self._clock.time())
+        return replace(found, status="expired")
+
+    def change(self, before: ConnectSession, also: Callable[[Transaction], None] | None = None, /, **members: Any) -> ConnectSession:
+        """Store changed members of a session, and the event of its end.
+
+        :raises SessionMoved: if it has changed since ``before`` was read.
+        """
+        with self._database.write() as transaction:
+            after = self.changed_in(transaction, before, **members)
+            if also is not None:
+                also(transaction)
+        return after
+
+    def changed_in(self, transaction: Transaction, before: ConnectSession, /, **members: Any) -> ConnectSession:
+        """Change a session as ``change`` does, within a transaction.
+
+        :raises SessionMoved: if it has changed since ``before`` was read.
+        """
+        place = {"workspace": self._workspace, "id": before.id}
+        row = transaction.find(_FIND, place)
+        now = self._read(row) if row is not None else None
+        if row is None or now is None or (now.revision, now.status) != (before.revision, before.status):
+            raise _moved()
+        after = replace(before, revision=before.revision + 1, **members)
+        if not transaction.change(_CHANGE, {**self._values(after), "before": row.sealed}):
+            raise _moved()
+        self._tell(transaction, after)
+        return after
+
+    def _expire(self, transaction: Transaction, now: float) -> None:
+        for row in transaction.execute(_LATE, {"workspace": self._workspace, "now": now}):
+            late = replace(self._read(row), status="expired", values={}, proof="", reason="nobody finished it in time")
+            if transaction.change(_CHANGE, {**self._values(late), "before": row.sealed}):
+                self._tell(transaction, late)
+
+    def _tell(self, transaction: Transaction, found: ConnectSession) -> None:
+        if found.is_over:
+            type_ = "connect.completed" if found.status == "granted" else "connect.failed"
+            record(transaction, self._workspace, type_, found.connection or found.id, self._clock.time(), found.facts())
+
+    def _values(self, found: ConnectSession) -> dict[str, Any]:
+        wanted = {name: getattr(found.wanted, name) for name in _WANTED}
+        text = json.dumps({**{name: getattr(found, name) for name in _SEALED}, "wanted": wanted}, separators=(",", ":"))
+        sealed = self._vault().seal(self._workspace, _place(found.id, found.digest, found.status, found.expires_at), text.encode())
+        return {"workspace": self._workspace, "id": found.id, "status": found.status, "sealed": sealed}
+
+    def _read(self, row: Row) -> ConnectSession:
+        try:
+            place = _place(row.id, row.digest, row.status, row.expires_at)
+            members = json.loads(self._vault().open(self._workspace, place, row.sealed))
+        except SealBroken:
+            return ConnectSession(row.id, row.digest, "failed", row.expires_at, Wanted(), reason="its row in the database was changed")
+        given: dict[str, Any] = members.pop("wanted")
+        given.update({name: tuple(given[name]) for name in _LISTS})
+        wanted = Wanted(**given)
+        return ConnectSession(row.id, row.digest, row.status, row.expires_at, wanted, **members)
+
+
+def _moved() -> SessionMoved:
+    return SessionMoved("the connect session has changed meanwhile, perhaps in another tab", hint="Reload the page.")
+
+
+def _place(identifier: str, digest: str, status: str, expires_at: float) -> tuple[str, ...]:
+    return ("connect session", identifier, digest, status, json.dumps(expires_at))

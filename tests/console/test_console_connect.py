@@ -1,0 +1,101 @@
+"""The page of a connect session in a browser: a person connects an AWS role without reading anything else, in few clicks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser
+
+from browsing import LOOKS, Visitor
+from console_rig import Console
+from http_stand import Client
+from jackfield.access.platform_tokens import PlatformTokens
+from jackfield_aws_ses.demo.embedded import EmbeddedAws
+from jackfield_aws_ses.demo.serving import GENERATED
+
+pytest_plugins = ["browser"]
+
+USER = "arn:aws:iam::123456789012:user/jackfield"
+BASE = "/v1/workspaces/acme-1/connect-sessions"
+
+
+@pytest.fixture
+def platform(console: Console) -> Client:
+    """A platform with the tenant ``acme-1``."""
+    storage = console.host.storage
+    made = PlatformTokens(storage.database, storage.vault, console.host.clock).create("acme-*", "The Shop")
+    client = Client(urlsplit(console.origin).port or 0, made.text)
+    assert client.call("PUT", "/v1/workspaces/acme-1", {}).status == 201
+    return client
+
+
+def begin(console: Console, platform: Client, **body: Any) -> dict[str, Any]:
+    """Begin a session that returns to a page of the same server, which stands for the platform's."""
+    answer = platform.post(BASE, {"user": "ada", "returnTo": f"{console.origin}/docs", **body})
+    assert answer.status == 201, answer.body
+    found: dict[str, Any] = answer.json
+    return found
+
+
+def judged(visitor: Visitor, name: str, *, once: bool = False) -> None:
+    """Fail where the page that is shown has a fault of axe, in any way in which people look at it, or in one if it has what others have."""
+    for scheme, phone in LOOKS[:1] if once else LOOKS:
+        visitor.look(scheme, phone=phone)
+        visitor.picture(f"connect-{name}-{scheme}{'-phone' if phone else ''}", whole=True)
+        visitor.check()
+        assert visitor.axe() == [], name
+    visitor.look("light")
+
+
+def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platform: Client, tmp_path: Path) -> None:
+    """The External ID comes first, with a template that creates the role; a role that does not trust it says what to change; the account is
+    shown before it is connected. Every page passes axe, light and dark and on a phone."""
+    visitor = Visitor(browser, console)
+    page = visitor.page
+    with EmbeddedAws(trusted_ids=GENERATED) as aws:
+        keys = {"accessKeyId": aws.access_key_id, "secretAccessKey": aws.secret_access_key}
+        values = {**keys, "region": aws.region, "endpoint": aws.url, "stsEndpoint": aws.url}
+        defaults = {"values": values, "locked": [*values, "sessionToken", "sender", "sessionPolicy", "durationSeconds", "warmup"]}
+        begun = begin(console, platform, types=["aws-ses/awsAssumeRole", "echo/token"], defaults=defaults, principal=USER)
+        page.goto(begun["url"])
+        judged(visitor, "begin", once=True)
+        page.get_by_role("button", name="Begin").click()
+        judged(visitor, "choice", once=True)
+        page.get_by_role("button", name="Amazon SES: AWS Role ARN").click()
+        judged(visitor, "role")
+        text = page.locator("main").inner_text()
+        assert text.index("External ID") < text.index("Role ARN", text.index("2. Enter the role"))
+        external = page.get_by_role("region", name="External ID").inner_text()
+        page.get_by_text("Trust policy", exact=True).click()
+        trust = json.loads(page.get_by_role("region", name="Trust policy").inner_text())["Statement"][0]
+        assert (trust["Principal"], trust["Condition"]) == ({"AWS": USER}, {"StringEquals": {"sts:ExternalId": external}})
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download the CloudFormation template").click()
+        download.value.save_as(tmp_path / "template.json")
+        template = json.loads((tmp_path / "template.json").read_text(encoding="utf-8"))
+        assert template["Resources"]["Role"]["Properties"]["RoleName"] == "jackfield-aws-ses"
+        assert external in json.dumps(template)
+        assert aws.secret_access_key not in page.content()
+        page.get_by_label("Role ARN").fill("arn:aws:iam::123456789012:role/another")
+        page.get_by_role("button", name="Test").click()
+        page.get_by_text("The test failed").wait_for()
+        judged(visitor, "failed")
+        assert page.get_by_text("What to do").count() > 0
+        page.get_by_label("Role ARN").fill(aws.role_arn)
+        page.get_by_role("button", name="Test again").click()
+        page.get_by_text("You are connecting 123456789012").wait_for()
+        judged(visitor, "account")
+        page.get_by_role("button", name="Connect", exact=True).click()
+        page.wait_for_url("**/docs?session=*")
+        proof = parse_qs(urlsplit(page.url).query)["proof"][0]
+        done = platform.post(f"{BASE}/{begun['id']}:confirm", {"proof": proof, "user": "ada"})
+        assert (done.status, done.json["account"]["id"]) == (200, "123456789012")
+        assert (done.json["connection"], done.json["status"]) == ("aws-ses", "granted")
+        page.goto(begun["url"])
+        page.get_by_role("heading", name="Connected").wait_for()
+        judged(visitor, "done", once=True)
+    visitor.close()

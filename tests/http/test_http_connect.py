@@ -1,0 +1,280 @@
+"""Connect sessions: a platform's user connects an account on the server's page, and the platform confirms who that was."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from clocks import FakeClock
+from connect_browser import Person
+from http_stand import SETTINGS, Client, Stand, standing
+from jackfield.access import Actor, Audit
+from jackfield.access.platform_tokens import PlatformTokens
+from replies import Reply
+
+BACK = "https://shop.example/settings/connections"
+BASE = "/v1/workspaces/acme-1/connect-sessions"
+
+
+@dataclass
+class Shop:
+    """A platform with one tenant, and the server."""
+
+    stand: Stand
+    platform: Client
+    clock: FakeClock
+
+    def begin(self, **body: Any) -> dict[str, Any]:
+        """Begin a session for the user ``ada``."""
+        answer = self.platform.post(BASE, {"user": "ada", "returnTo": BACK, "types": ["echo/token"], "connection": "main", **body})
+        assert answer.status == 201, answer.body
+        found: dict[str, Any] = answer.json
+        assert found.keys() == {"id", "url", "expiresAt"}
+        return found
+
+    def person(self, begun: dict[str, Any] | None = None, **headers: str) -> Person:
+        """Somebody, who opens a session's link."""
+        somebody = Person(self.stand.port)
+        return somebody.go(begun["url"], **headers) if begun is not None else somebody
+
+    def confirm(self, begun: dict[str, Any], proof: str, user: str = "ada", client: Client | None = None) -> Reply:
+        """What the platform's server does when somebody comes back."""
+        return (client or self.platform).post(f"{BASE}/{begun['id']}:confirm", {"proof": proof, "user": user})
+
+    def status(self, begun: dict[str, Any]) -> str:
+        """State of a session."""
+        return str(self.platform.get(f"{BASE}/{begun['id']}").json["status"])
+
+    def connections(self) -> dict[str, Any]:
+        """The tenant's connections, by name."""
+        return {row["name"]: row for row in self.platform.get("/v1/workspaces/acme-1/connections").json["items"]}
+
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        """The tenant's events of connect sessions."""
+        token = self.platform.post("/v1/workspaces/acme-1/tokens", {"scope": "read", "name": "reader"}).json["token"]
+        found = Client(self.stand.port, token).get("/v1/events?types=connect.*").json["items"]
+        return [(item["type"], item["data"]) for item in found]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One server for all tests."""
+    clock = FakeClock()
+    with standing(tmp_path_factory.mktemp("connect"), SETTINGS, clock=clock) as stand:
+        storage = stand.host.storage
+        made = PlatformTokens(storage.database, storage.vault, clock, Actor("cli", "ada")).create("acme-*", "The Shop")
+        shop = Shop(stand, Client(stand.port, made.text), clock)
+        assert shop.platform.call("PUT", "/v1/workspaces/acme-1", {}).status == 201
+        yield shop
+
+
+@pytest.fixture
+def shop(place: Shop) -> Shop:
+    """The platform, whose tenant has no connection yet."""
+    place.platform.call("PATCH", "/v1/workspaces/acme-1", {"suspended": False, "limits": {"connections": None}})
+    connections = place.stand.host.runtime("acme-1").connections
+    for name in place.connections():
+        connections.remove(name)
+    return place
+
+
+def proof_of(address: str) -> str:
+    """The proof in the address to which a browser returns."""
+    return parse_qs(urlsplit(address).query)["proof"][0]
+
+
+def test_a_person_connects_with_a_key(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    """Begin, the values, the account, and back to the platform, whose server confirms: only then there is a connection. Nothing that
+    the person entered is in an event, a log, the audit log or an address."""
+    caplog.set_level(logging.DEBUG)
+    begun = shop.begin(types=["echo/token", "echo/token"])
+    ada = shop.person(begun)
+    assert "The Shop asks you" in ada.said
+    assert shop.status(begun) == "pending"
+    ada.press("Begin")
+    assert shop.status(begun) == "opened"
+    ada.press("Test", token="a-very-secret-token")
+    assert "You are connecting echo-1, The echo in the hall." in ada.said
+    assert (shop.status(begun), shop.connections()) == ("testing", {})
+    ada.press("Connect")
+    address = ada.onward()
+    assert address.startswith(f"{BACK}?session={begun['id']}&proof=")
+    assert (shop.status(begun), shop.connections(), ada.clicks) == ("saved", {}, 3)
+    done = shop.confirm(begun, proof_of(address))
+    assert (done.status, done.json["status"], done.json["account"]["id"]) == (200, "granted", "echo-1")
+    assert shop.connections()["main"]["status"] == "ok"
+    kind, data = shop.events()[-1]
+    assert (kind, data["connection"], data["user"], data["session"]) == ("connect.completed", "main", "ada", begun["id"])
+    storage = shop.stand.host.storage
+    entries, _ = Audit(storage.database, "acme-1", shop.clock).list(limit=50)
+    told = str([entry.to_json() for entry in entries]) + str(shop.events()) + caplog.text + str(ada.visited) + str(done.json)
+    assert "a-very-secret-token" not in told
+    assert proof_of(address) not in str([entry.to_json() for entry in entries]) + str(shop.events()) + caplog.text
+    created = next(entry.about for entry in entries if entry.about["event"] == "connection.created")
+    assert (created["actor"]["kind"], created["actor"]["onBehalfOf"]) == ("platform", "ada")
+
+
+def test_a_test_that_fails_says_what_to_do(shop: Shop) -> None:
+    """The step that failed is shown with its cure, and the values can be corrected; a fault of a value stands at its field."""
+    begun = shop.begin()
+    ada = shop.person(begun).press("Begin").press("Test")
+    assert 'aria-invalid="true"' in ada.text
+    ada.press("Test", token="bad")
+    assert "The echo does not know the token." in ada.said
+    assert "Make up another one." in ada.said
+    ada.press("Test again", token="good", greeting="Hello")
+    assert "You are connecting" in ada.said
+    ada.press("Change the values").press("Test")
+    assert "You are connecting" in ada.said, "the secret that was entered is kept"
+    assert 'value="good"' not in ada.text
+
+
+def test_the_person_chooses_a_system(shop: Shop) -> None:
+    """Several types are offered by name; without a name from the platform the connection gets one that is free."""
+    begun = shop.begin(types=[], connection="")
+    ada = shop.person(begun).press("Begin")
+    assert "Choose a system" in ada.said
+    ada.press("Echo: Token").press("Test", token="x").press("Connect")
+    assert ada.clicks <= 6
+    assert shop.confirm(begun, proof_of(ada.onward())).json["connection"] == "echo"
+
+
+@pytest.mark.parametrize(("verify", "refused"), [("link", False), ("browser", True)])
+def test_a_session_without_a_confirmation(shop: Shop, verify: str, refused: bool) -> None:
+    """``link`` is for whoever has the link, and says so in the audit log; ``browser`` opens for a browser that comes from the platform."""
+    begun = shop.begin(verify=verify)
+    ada = shop.person(begun)
+    assert ("does not work here" in ada.said) is refused
+    assert ("for the user ada" in ada.said) is not refused
+    ada.go(begun["url"], Referer="https://shop.example/").press("Begin").press("Test", token="x").press("Connect")
+    assert "proof" not in ada.onward()
+    assert shop.status(begun) == "granted"
+    assert shop.connections()["main"]["status"] == "ok"
+    assert shop.confirm(begun, "made-up").status == 409
+
+
+def test_values_of_the_platform(shop: Shop) -> None:
+    """Its own values fill the form; those that are locked are not shown and cannot be sent."""
+    begun = shop.begin(defaults={"values": {"token": "the-platforms-own", "greeting": "Hello"}, "locked": ["token"]})
+    ada = shop.person(begun).press("Begin")
+    assert "the-platforms-own" not in ada.text
+    assert 'value="Hello"' in ada.text
+    assert "value.token" not in ada.text
+    ada.press("Test").press("Connect")
+    assert shop.confirm(begun, proof_of(ada.onward())).status == 200
+    token = shop.platform.post("/v1/workspaces/acme-1/tokens", {"scope": "read", "name": "reader"}).json["token"]
+    assert Client(shop.stand.port, token).get("/v1/connections/main").json["values"]["greeting"] == "Hello"
+
+
+def test_a_connection_is_connected_again(shop: Shop) -> None:
+    """``reauth`` replaces the values of the connection under its name; a session about one that is not there is refused."""
+    assert shop.platform.post(BASE, {"mode": "reauth", "user": "ada", "returnTo": BACK, "connection": "main"}).status == 404
+    first = shop.begin()
+    ada = shop.person(first).press("Begin").press("Test", token="old").press("Connect")
+    assert shop.confirm(first, proof_of(ada.onward())).status == 200
+    assert shop.platform.post(BASE, {"user": "ada", "returnTo": BACK, "connection": "main"}).status == 409
+    again = shop.begin(mode="reauth", types=[])
+    ada = shop.person(again).press("Begin")
+    assert "Connect main again" in ada.said
+    ada.press("Test", token="new").press("Connect")
+    assert shop.confirm(again, proof_of(ada.onward())).json["status"] == "granted"
+    assert list(shop.connections()) == ["main"]
+
+
+def test_connections_are_managed(shop: Shop) -> None:
+    """``manage`` lists the workspace's connections; one is disconnected when the platform has confirmed who asked for that."""
+    first = shop.begin()
+    ada = shop.person(first).press("Begin").press("Test", token="old").press("Connect")
+    assert shop.confirm(first, proof_of(ada.onward())).status == 200
+    begun = shop.begin(mode="manage", types=[], connection="")
+    ada = shop.person(begun).press("Begin")
+    assert "echo-1, The echo in the hall" in ada.said
+    ada.press("Disconnect")
+    assert "Disconnect main?" in ada.said
+    ada.press("Disconnect")
+    assert list(shop.connections()) == ["main"]
+    assert shop.confirm(begun, proof_of(ada.onward())).status == 200
+    assert shop.connections() == {}
+
+
+def test_a_scanner_spends_nothing(shop: Shop) -> None:
+    """A mail scanner, a preview and a prefetching browser may open the link; the person's browser still is the first."""
+    begun = shop.begin()
+    path = urlsplit(begun["url"]).path
+    for method, headers in (("HEAD", {}), ("GET", {}), ("GET", {"Sec_Purpose": "prefetch"})):
+        assert Client(shop.stand.port).call(method, path, **headers).status == 200
+    assert shop.status(begun) == "pending"
+    assert "Test" in shop.person(begun).press("Begin").said
+    assert Client(shop.stand.port).get(path).status == 403
+
+
+def test_what_frames_and_remembers_the_page(shop: Shop) -> None:
+    """Only the session's own origins may frame it; its address is sent to nobody; no cache keeps it, and scripts do not run."""
+    for origins, frames in (([], "'none'"), (["https://shop.example"], "https://shop.example")):
+        page = shop.person(shop.begin(origins=origins)).page
+        assert page is not None
+        policy = page.headers["content-security-policy"]
+        assert f"frame-ancestors {frames}" in policy
+        assert "script-src" not in policy
+        assert "default-src 'none'" in policy
+        assert ("x-frame-options" in page.headers) is not bool(origins)
+        assert (page.headers["referrer-policy"], page.headers["cache-control"]) == ("no-referrer", "no-store")
+        assert {"HttpOnly", "SameSite=Lax"} <= set(page.headers["set-cookie"].split("; "))
+
+
+def test_the_page_is_small_and_speaks_two_languages(shop: Shop) -> None:
+    """With its style sheet a page has at most 60 kB; its language is the platform's choice, or the browser's."""
+    begun = shop.begin()
+    ada = shop.person(begun, Accept_Language="de-DE,de;q=0.9")
+    assert ("Beginnen" in ada.said, 'lang="de"' in ada.text) == (True, True)
+    sheet = re.search(r'href="(/assets/[^"]+)"', ada.text)
+    assert sheet is not None
+    ada.press("Beginnen")
+    assert len(ada.text) + len(Client(shop.stand.port).get(sheet[1]).body) < 60_000
+    assert "Beginnen" in shop.person(shop.begin(locale="de")).said
+
+
+def test_a_session_is_cancelled(shop: Shop) -> None:
+    """By the platform or by the person; then nothing is left to do, and the event says why."""
+    begun = shop.begin()
+    assert shop.platform.call("DELETE", f"{BASE}/{begun['id']}").status == 204
+    assert "session has ended" in shop.person(begun).said or "no such page" in shop.person(begun).said
+    other = shop.begin()
+    ada = shop.person(other).press("Begin").press("Cancel")
+    assert "the person has cancelled it" in ada.said
+    assert shop.events()[-1][1]["reason"] == "the person has cancelled it"
+
+
+def test_limits_and_suspension(shop: Shop) -> None:
+    """A workspace whose limit of connections is reached begins no session for another one; a suspended one has no page."""
+    begun = shop.begin()
+    ada = shop.person(begun).press("Begin")
+    shop.platform.call("PATCH", "/v1/workspaces/acme-1", {"limits": {"connections": 0}})
+    answer = shop.platform.post(BASE, {"user": "ada", "returnTo": BACK})
+    assert (answer.status, answer.json["limit"]) == (429, "connections")
+    shop.platform.call("PATCH", "/v1/workspaces/acme-1", {"suspended": True})
+    assert ada.go(f"/connect/session/{begun['id']}").page.status == 403  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"returnTo": BACK}, "/user"), ({"user": "ada"}, "/returnTo"), ({"user": "ada", "returnTo": "http://shop.example/"}, "/returnTo"),
+        ({"user": "ada", "returnTo": "javascript:alert(1)"}, "/returnTo"), ({"mode": "other"}, "/mode"),
+        ({"expiresIn": 86_401}, "/expiresIn"), ({"verify": "none"}, "/verify"),
+        ({"types": ["echo/nothing"], "user": "ada", "returnTo": BACK}, "/types/0"),
+        ({"origins": ["https://shop.example/path"]}, "/origins/0"), ({"extra": 1}, "/extra"), ({"defaults": []}, "/defaults"),
+        ({"user": "ada", "returnTo": BACK, "types": ["echo/token"], "defaults": {"locked": ["nothing"]}}, "/defaults/locked/nothing"),
+    ],
+)  # fmt: skip
+def test_what_is_no_session(shop: Shop, body: dict[str, Any], path: str) -> None:
+    """What is wrong is named, with its place."""
+    answer = shop.platform.post(BASE, body)
+    assert answer.status == 400
+    assert path in [item["path"] for item in answer.json["details"]]

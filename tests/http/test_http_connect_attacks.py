@@ -1,0 +1,321 @@
+"""Attacks on who is asking in a connect session: no foreign grant, and no request to the token endpoint before the confirmation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from clocks import FakeClock
+from connect_browser import Person
+from http_stand import SETTINGS, Client, Stand, clean, standing
+from jackfield.access import Actor
+from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.surfaces.shared.connect import connecting
+from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.testing import Provider
+from oauth2_authority import Codes
+from oauth2_site import make_people
+from plugboard import plugged
+from replies import Reply
+
+BACK = "https://shop.example/back"
+TYPE = "people/oauth2AuthorizationCode"
+BASE = "/v1/workspaces/acme-1/connect-sessions"
+
+
+@dataclass
+class Attacked:
+    """A server with a platform's tenant, and a provider whose accounts are connected by approval."""
+
+    stand: Stand
+    platform: Client
+    provider: Provider
+    authority: Codes
+    clock: FakeClock
+    connection: str = "main"
+    made: list[str] = field(default_factory=list)
+
+    def begin(self, **body: Any) -> dict[str, Any]:
+        """Begin a session for ``ada``; the platform gives all values, so that the person only approves."""
+        url = self.provider.url
+        values = {"server": url, "authorizationUrl": f"{url}/authorize", "tokenUrl": f"{url}/token", "clientId": "c", "issuer": url}
+        types = self.stand.host.runtime("acme-1").connections.kinds.find(TYPE).schema["properties"]
+        defaults = {"values": values, "locked": [*types]}
+        asked = {"user": "ada", "returnTo": BACK, "types": [TYPE], "connection": self.connection, "defaults": defaults, **body}
+        answer = self.platform.post(BASE, asked)
+        assert answer.status == 201, answer.body
+        found: dict[str, Any] = answer.json
+        return found
+
+    def at_provider(self, begun: dict[str, Any], person: Person | None = None) -> tuple[Person, str]:
+        """Open a session and go to the provider; return the browser and the state that the provider gets."""
+        browser = (person or Person(self.stand.port)).go(begun["url"]).press("Begin")
+        link = next(part for part in browser.text.split('"') if part.startswith("/oauth2/start/"))
+        browser.clicks += 1
+        assert browser.go(link).page is not None
+        address = browser.page.headers["location"]  # type: ignore[union-attr]
+        return browser, parse_qs(urlsplit(address).query)["state"][0]
+
+    def answered(self, browser: Person, state: str, code: str) -> Person:
+        """Come back from the provider with a code, and go where the page leads."""
+        return browser.go(f"/oauth2/callback?{urlencode({'state': state, 'code': code})}")
+
+    def approved(self, begun: dict[str, Any], code: str = "adas-code", person: Person | None = None) -> tuple[Person, str]:
+        """Approve with an account, and finish; return the browser and the proof."""
+        browser, state = self.at_provider(begun, person)
+        browser = self.answered(browser, state, code)
+        browser.go(browser.onward()).press("Finish")
+        return browser, parse_qs(urlsplit(browser.onward()).query)["proof"][0]
+
+    def confirm(self, begun: dict[str, Any], proof: str, user: str = "ada", client: Client | None = None, base: str = BASE) -> Reply:
+        """What the platform's server does with a proof."""
+        return (client or self.platform).post(f"{base}/{begun['id']}:confirm", {"proof": proof, "user": user})
+
+    def status(self, begun: dict[str, Any]) -> str:
+        """State of a session."""
+        return str(self.platform.get(f"{BASE}/{begun['id']}").json["status"])
+
+    def untouched(self) -> bool:
+        """True if nobody is connected, and the token endpoint was never asked."""
+        connections = self.stand.host.runtime("acme-1").connections
+        rows = [connections.show(str(row["name"])) for row in connections.list().items]
+        return self.authority.exchanged == [] and all(row["authorization"] == {"status": "none"} for row in rows)
+
+    def codes(self) -> int:
+        """How many codes were exchanged."""
+        return sum("code" in form for form in self.authority.exchanged)
+
+    def connected(self) -> str:
+        """Whose account the connection uses."""
+        token = self.platform.post("/v1/workspaces/acme-1/tokens", {"scope": "invoke", "name": "shop"}).json["token"]
+        ask = {"connector": "people", "action": "whoAmI", "connection": self.connection, "inputs": {}}
+        return str(Client(self.stand.port, token).post("/v1/invocations", ask).json["output"]["sub"])
+
+    def other_platform(self, pattern: str = "acme-*") -> Client:
+        """Another platform's token."""
+        storage = self.stand.host.storage
+        made = PlatformTokens(storage.database, storage.vault, self.clock, Actor("cli", "eve")).create(pattern, "another")
+        return Client(self.stand.port, made.text)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+    """One server and one provider for all attacks."""
+    folder = tmp_path_factory.mktemp("attacks")
+    make_people(folder / "packages")
+    clock, authority = FakeClock(), Codes()
+    with plugged(folder / "packages"), Provider(authority) as provider, standing(folder, SETTINGS, clock=clock) as stand:
+        storage = stand.host.storage
+        made = PlatformTokens(storage.database, storage.vault, clock, Actor("cli", "ada")).create("acme-*", "The Shop")
+        found = Attacked(stand, Client(stand.port, made.text), provider, authority, clock)
+        for name in ("acme-1", "acme-2"):
+            assert found.platform.call("PUT", f"/v1/workspaces/{name}", {}).status == 201
+        yield found
+
+
+@pytest.fixture
+def site(place: Attacked) -> Attacked:
+    """The place, with nothing connected."""
+    place.authority.exchanged.clear()
+    connections = place.stand.host.runtime("acme-1").connections
+    for row in connections.list().items:
+        connections.remove(str(row["name"]))
+    return place
+
+
+def test_a_person_approves_and_is_confirmed(site: Attacked) -> None:
+    """The code is exchanged by the confirmation, once; the connection is then the account of who approved, in at most six clicks."""
+    begun = site.begin()
+    ada, proof = site.approved(begun)
+    assert (site.status(begun), site.untouched(), ada.clicks <= 6) == ("saved", True, True)
+    done = site.confirm(begun, proof)
+    assert (done.status, done.json["status"]) == (200, "granted")
+    assert (site.codes(), site.connected()) == (1, "ada")
+
+
+def test_a_link_is_sent_to_another_person(site: Attacked) -> None:
+    """Bob opens the link that Ada began and approves with his account; his browser brings the proof as Bob, and the session ends. Ada
+    cannot confirm it either, and nothing of it is left."""
+    begun = site.begin()
+    _, proof = site.approved(begun, "bobs-code")
+    assert site.confirm(begun, proof, "bob").status == 403
+    assert (site.status(begun), site.untouched()) == ("failed", True)
+    assert site.confirm(begun, proof, "ada").status == 409
+    assert site.stand.host.runtime("acme-1").connections.list().items == ()
+    assert site.untouched()
+
+
+def test_the_callback_is_moved_to_another_browser(site: Attacked) -> None:
+    """An answer that another browser brings, with the state or with the whole address, is refused; the first browser's counts."""
+    begun = site.begin()
+    ada, state = site.at_provider(begun)
+    eve = site.answered(Person(site.stand.port), state, "eves-code")
+    assert eve.page is not None
+    assert eve.page.status == 400
+    back = site.answered(ada, state, "adas-code")
+    back.go(back.onward()).press("Finish")
+    assert site.confirm(begun, parse_qs(urlsplit(back.onward()).query)["proof"][0]).status == 200
+    assert site.connected() == "ada"
+
+
+def test_a_session_is_entered_by_another_browser(site: Attacked) -> None:
+    """Neither its link nor its own address lets a second browser in, and a form of another session or site changes nothing."""
+    begun = site.begin()
+    ada = Person(site.stand.port).go(begun["url"]).press("Begin")
+    address = f"/connect/session/{begun['id']}"
+    eve = Person(site.stand.port, dict.fromkeys(ada.cookies, "made-up"))
+    for path in (urlsplit(begun["url"]).path, address, f"{address}/template"):
+        assert eve.go(path).page.status in (403, 404)  # type: ignore[union-attr]
+    form = urlencode({"step": "cancel", "csrf": "0" * 64}).encode()
+    kind = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": "; ".join(f"{k}={v}" for k, v in ada.cookies.items())}
+    assert Client(site.stand.port).call("POST", address, form, **kind).status == 403
+    csrf = ada.text.split('name="csrf" value="')[1].split('"')[0]
+    own = urlencode({"step": "cancel", "csrf": csrf}).encode()
+    assert Client(site.stand.port).call("POST", address, own, **kind, Sec_Fetch_Site="cross-site").status == 403
+    assert site.status(begun) in ("opened", "testing")
+
+
+def test_two_tabs_of_one_browser(site: Attacked) -> None:
+    """Two sessions in one browser do not disturb each other; the proof of one confirms no other."""
+    first, second = site.begin(), site.begin(connection="second")
+    ada, proof = site.approved(first)
+    _, other = site.approved(second, person=ada)
+    assert site.confirm(first, other).status == 403
+    assert site.untouched()
+    assert site.confirm(first, proof).status == 200
+    assert site.confirm(second, other).status == 200
+    assert site.connected() == "ada"
+
+
+def test_another_user_workspace_or_token_confirms(site: Attacked) -> None:
+    """A session is confirmed by the token that began it, in its workspace: for all others it does not exist."""
+    begun = site.begin()
+    _, proof = site.approved(begun)
+    assert site.confirm(begun, proof, base="/v1/workspaces/acme-2/connect-sessions").status == 404
+    for client in (site.other_platform(), site.other_platform("other-*")):
+        assert site.confirm(begun, proof, client=client).status == 404
+    token = site.platform.post("/v1/workspaces/acme-1/tokens", {"scope": "manage", "name": "tenant"}).json["token"]
+    assert site.confirm(begun, proof, client=Client(site.stand.port, token)).status == 403
+    assert site.untouched()
+    assert site.confirm(begun, proof).status == 200
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_proof_is_used_twice(site: Attacked, *, at_once: bool) -> None:
+    """One after the other or at once: the code is exchanged once, and one confirmation succeeds."""
+    begun = site.begin()
+    _, proof = site.approved(begun)
+    with ThreadPoolExecutor(4 if at_once else 1) as pool:
+        found = sorted(answer.status for answer in pool.map(lambda _: site.confirm(begun, proof), range(4)))
+    assert found == [200, 409, 409, 409]
+    assert site.codes() == 1
+
+
+def test_a_proof_is_guessed_or_old(site: Attacked) -> None:
+    """A wrong proof changes nothing; a proof that a later return has replaced confirms nothing any more."""
+    begun = site.begin()
+    ada, proof = site.approved(begun)
+    assert site.confirm(begun, "made-up").status == 403
+    ada.go(f"/connect/session/{begun['id']}").press("Return")
+    assert site.confirm(begun, proof).status == 403
+    assert site.untouched()
+    assert site.confirm(begun, parse_qs(urlsplit(ada.onward()).query)["proof"][0]).status == 200
+
+
+@pytest.mark.parametrize("seconds", [601, 1801])
+def test_a_session_expires(site: Attacked, seconds: float) -> None:
+    """A provider's answer is held for ten minutes, a session for half an hour; afterwards a proof confirms nothing."""
+    begun = site.begin()
+    _, proof = site.approved(begun)
+    site.clock.advance(seconds)
+    assert site.confirm(begun, proof).status in (404, 409)
+    assert site.status(begun) in ("failed", "expired")
+    assert site.untouched()
+    assert Person(site.stand.port).go(begun["url"]).page.status in (403, 404)  # type: ignore[union-attr]
+
+
+def test_a_confirmation_comes_too_early(site: Attacked) -> None:
+    """Before the person has finished there is nothing to confirm, and without the provider's answer nothing to finish."""
+    begun = site.begin()
+    assert site.confirm(begun, "made-up").status == 409
+    ada, _ = site.at_provider(begun)
+    address = f"/connect/session/{begun['id']}"
+    csrf = ada.go(address).text.split('name="csrf" value="')[1].split('"')[0]
+    ada._follow("POST", address, {"step": "finish", "csrf": csrf}, {})
+    assert "proof" not in ada.text
+    assert (site.status(begun), site.untouched()) == ("testing", True)
+
+
+def test_a_row_is_changed_in_the_database(site: Attacked) -> None:
+    """Who can write to the database, without the master key, can neither lead a session on nor move one's content to another."""
+    begun, other = site.begin(), site.begin(connection="second")
+    _, proof = site.approved(begun)
+    database = site.stand.host.storage.database
+    with database.write() as transaction:
+        place = {"id": begun["id"], "other": other["id"]}
+        found = "SELECT sealed FROM connect_sessions WHERE id = :id"
+        transaction.change(f"UPDATE connect_sessions SET sealed = ({found}) WHERE id = :other", place)
+    assert site.status(other) == "failed"
+    assert site.confirm(other, proof).status == 404
+    with database.write() as transaction:
+        transaction.change("UPDATE connect_sessions SET status = 'opened' WHERE id = :id", {"id": begun["id"]})
+    assert site.confirm(begun, proof).status == 404
+    assert site.untouched()
+
+
+def test_the_server_ends_between_callback_and_confirmation(site: Attacked) -> None:
+    """The answer is in the database, sealed: another process confirms, and a copy of the database shows no code and no proof."""
+    begun = site.begin()
+    _, proof = site.approved(begun)
+    token = site.stand.host.identities.find(site.platform.token or "")
+    assert token is not None
+    again = ServerContext(SETTINGS, clean(site.stand.folder / "home"), site.clock)
+    with again.storage.database.read() as transaction:
+        rows = transaction.execute("SELECT sealed FROM authorizations UNION ALL SELECT sealed FROM connect_sessions", {})
+    assert not any(secret in (row.sealed or b"") for row in rows for secret in (b"adas-code", proof.encode()))
+    assert connecting(again, "acme-1").confirm(begun["id"], proof, "ada", token.actor)["status"] == "granted"
+    asyncio.run(again.stop())
+    assert (site.codes(), site.status(begun)) == (1, "granted")
+
+
+def test_a_device_code_cannot_be_sent_on(site: Attacked) -> None:
+    """A session offers no approval by a code, which anybody could be asked to enter."""
+    begun = site.begin()
+    ada = Person(site.stand.port).go(begun["url"]).press("Begin")
+    assert "Continue to 127.0.0.1" in ada.said
+    assert "flow" not in ada.text
+    assert site.stand.host.runtime("acme-1").connections.kinds.find(TYPE).about.authorizes == ("redirect", "device")
+
+
+def test_a_token_is_revoked(site: Attacked) -> None:
+    """With the platform's token its sessions end: their pages are gone."""
+    other = site.other_platform()
+    answer = other.post(BASE, {"user": "ada", "returnTo": BACK, "types": [TYPE]})
+    path = urlsplit(answer.json["url"]).path
+    assert Client(site.stand.port).get(path).status == 200
+    storage, found = site.stand.host.storage, site.stand.host.identities.find(other.token or "")
+    assert found is not None
+    PlatformTokens(storage.database, storage.vault, site.clock).revoke(found.id)
+    assert Client(site.stand.port).get(path).status == 404
+
+
+def test_another_account_approves_again(site: Attacked) -> None:
+    """``reauth`` keeps the connection, its name and its rules; who approves for another account than before is told so at the confirmation
+    of the session, which then changes nothing."""
+    begun = site.begin()
+    _, proof = site.approved(begun)
+    assert site.confirm(begun, proof).status == 200
+    again = site.begin(mode="reauth", types=[], defaults={})
+    ada = Person(site.stand.port).go(again["url"]).press("Begin")
+    link = next(part for part in ada.text.split('"') if part.startswith("/oauth2/start/"))
+    state = parse_qs(urlsplit(ada.go(link).page.headers["location"]).query)["state"][0]  # type: ignore[union-attr]
+    back = site.answered(ada, state, "adas-code")
+    back.go(back.onward()).press("Finish")
+    assert site.confirm(again, parse_qs(urlsplit(back.onward()).query)["proof"][0]).status == 200
+    assert (site.connected(), site.codes()) == ("ada", 2)

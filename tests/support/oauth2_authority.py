@@ -1,0 +1,27 @@
+"""An authorization server whose tokens carry the owner of the code, and that notes what was exchanged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs
+
+from jackfield.testing import Answer, Request
+
+
+@dataclass
+class Codes:
+    """Answers the token endpoint, and ``/me`` with whose token asks."""
+
+    exchanged: list[dict[str, str]] = field(default_factory=list)
+
+    def __call__(self, _number: int, request: Request) -> Answer:
+        """Answer a request."""
+        if request.path == "/token":
+            form = {name: value[0] for name, value in parse_qs(request.body.decode()).items()}
+            self.exchanged.append(form)
+            owner = form.get("code", "ada").removesuffix("s-code")
+            return Answer({"access_token": f"{owner}-token", "token_type": "Bearer", "refresh_token": f"{owner}-refresh"})
+        if request.path.startswith("/.well-known/"):
+            return Answer({}, 404)
+        bearer = next(value for name, value in request.headers.items() if name.lower() == "authorization")
+        return Answer({"sub": bearer.removeprefix("Bearer ").removesuffix("-token")})
