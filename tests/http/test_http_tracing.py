@@ -124,7 +124,7 @@ def test_tracing_is_off_unless_a_collector_is_named() -> None:
 
 
 def test_requests_are_logged_as_json_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A line for each request: id, workspace, invocation, status, and nothing of its content."""
+    """A line for each request: id, workspace, invocation, status, and nothing of its content, nor of a link whose address is a secret."""
     with caplog.at_level(logging.INFO, "jackfield.http"), standing(tmp_path, SETTINGS) as stand:
         result = stand.client().post(
             "/v1/invocations",
@@ -136,9 +136,12 @@ def test_requests_are_logged_as_json_lines(tmp_path: Path, caplog: pytest.LogCap
             },
             X_Request_Id="request-1",
         ).json  # fmt: skip
+        statuses = [stand.client().get(f"/{page}/private-link").status for page in ("oauth2/start", "connect", "hooks")]
+    assert max(statuses) < 500
     lines = [json.loads(JsonLines().format(record)) for record in caplog.records if record.name == "jackfield.http"]
     line = next(item for item in lines if item.get("requestId") == "request-1")
     about = {"status": 200, "method": "POST", "path": "/v1/invocations"}
     wanted = {"workspace": "default", "invocationId": result["meta"]["invocationId"], **about}
     assert line.items() >= wanted.items()
+    assert {"/oauth2/start/***", "/connect/***", "/hooks/***"} <= {item["path"] for item in lines}
     assert "private" not in json.dumps(lines)

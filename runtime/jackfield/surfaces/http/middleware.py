@@ -29,6 +29,8 @@ _STOPPED = "the server stopped before the response was ready: the journal has th
 _PAGES = ("/login", "/docs", "/openapi.json", "/connectors", "/connections", "/invocations", "/tokens", "/workspace")
 """Paths of browser pages. The API requires bearer tokens; Dapr's and MCP's routes check the host themselves."""
 _PROBES = ("/healthz", "/readyz")
+_LINKS = re.compile(r"(/(?:oauth2/start|connect|hooks)/).+")
+"""Paths whose last part is a secret: whoever reads a log must not be able to open one."""
 
 
 class Limits:
@@ -121,12 +123,13 @@ def note_response(
     """Count a response, and log it. ``started`` is when its request began, on the server's monotonic clock."""
     server.metrics.note_request(method if method in _METHODS else "other", status)
     if _LOG.isEnabledFor(logging.INFO) and path not in _PROBES:
+        shown = _LINKS.sub(r"\1***", path[:200])
         about = {
-            "requestId": identifier.decode(), "method": method, "path": path[:200], "status": status, "workspace": workspace or None,
+            "requestId": identifier.decode(), "method": method, "path": shown, "status": status, "workspace": workspace or None,
             "invocationId": invocation, "durationMs": round((server.clock.monotonic() - started) * 1000, 1),
         }  # fmt: skip
         fields = {name: value for name, value in about.items() if value is not None}
-        _LOG.info("%s %s %d", method, path[:200], status, extra=fields)
+        _LOG.info("%s %s %d", method, shown, status, extra=fields)
 
 
 COMPRESS_FROM = 1024
