@@ -66,6 +66,13 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "Ask the person for {names}.",
         "console": "Choose {names} first.",
     },
+    "save_anyway": {
+        "library": "{before}To save it anyway, pass force=True; to save it without a test, test=False.",
+        "cli": "{before}To save it anyway, add --force; to save it without a test, --no-test.",
+        "http": "{before}To save it anyway, add ?force=true; to save it without a test, ?test=false.",
+        "mcp": "{before}The person can save it anyway, or without a test.",
+        "console": "{before}Save it anyway, or without a test.",
+    },
     "narrow_policy": {
         "library": "Name a connector (connector='aws.s3') or the actions in use (actions=['aws.s3/getObject']).",
         "cli": "Name a connector ('--connector aws.s3') or the actions in use ('--actions aws.s3/getObject,aws.sqs/sendMessage').",

@@ -140,7 +140,7 @@ def codes(names: Iterable[object]) -> list[Node]:
 
 def document(text: str, level: int, *, new_window: bool = False) -> Markup:
     """Render a Markdown document. Its headings begin at ``level``, and none skips a level."""
-    tokens = reader().parse(_markdown(text))
+    tokens = reader().parse(markdown(text))
     above: list[int] = []
     for token in tokens:
         if token.type == "heading_open":
@@ -159,11 +159,11 @@ def line(text: str, *, new_window: bool = False) -> Markup:
     """Render inline Markdown without paragraphs, such as the description of a field."""
     if _PLAIN.fullmatch(text):  # as most are, of which a page shows hundreds
         return Markup(escape(text.strip(), quote=False))
-    return _rendered(reader().parseInline(_markdown(text).strip()), new_window=new_window)
+    return _rendered(reader().parseInline(markdown(text).strip()), new_window=new_window)
 
 
-def _markdown(text: str) -> str:
-    """Translate the HTML elements of a description, outside of code, to Markdown."""
+def markdown(text: str) -> str:
+    """Translate the HTML elements of a description, outside of code, to Markdown; without any, the text stays as it is."""
     if "<" not in text:
         return text
     return "".join(part if place % 2 else _translated(part) for place, part in enumerate(_CODE.split(text)))

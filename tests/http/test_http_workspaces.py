@@ -66,6 +66,9 @@ def test_a_platform_knows_its_own_workspaces_only(stand: Stand, platform: Client
         for name in ("other-1", "default", "acme"):
             assert platform.call(method, f"/v1/workspaces/{name}{path}", body).status == 404, (method, path, name)
     assert "other-1" not in str(platform.get("/v1/workspaces").json)
+    hidden, missing = (str(platform.get(f"/v1/workspaces/{name}").json) for name in ("other-1", "acme-2"))
+    assert hidden.replace("other-1", "acme-2") == missing
+    assert "jackfield workspaces" not in missing
     for path in ("/v1/connections", "/v1/invocations", "/v1/audit", "/v1/tokens", "/v1/connectors", "/metrics", "/v1/files"):
         assert platform.get(path).status == 403, path
     assert platform.invoke("say", text="x").status == 403

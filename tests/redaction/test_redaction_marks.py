@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 
 from growth import calls
-from jackfield.redaction.marks import confidential_values, masked, secret_values
+from jackfield.redaction.marks import confidential_values, hidden_values, masked, secret_values
+from jackfield.redaction.redactor import Redactor
 
 PASSWORD = {"type": "string", "writeOnly": True, "format": "password"}
 CONNECTION: dict[str, Any] = {
@@ -55,6 +57,16 @@ CONNECTION: dict[str, Any] = {
 def test_secret_values(values: dict[str, Any], secrets: set[str]) -> None:
     """The texts and numbers below secret marks are found through all parts of the schema, and no others."""
     assert secret_values(CONNECTION, values) == secrets
+
+
+@pytest.mark.parametrize("password", ["x", "x1", "\u00e4\u00f6", "x1y2", "long enough"])
+def test_the_credentials_of_basic_are_masked_however_short_the_password(password: str) -> None:
+    """A password of one character is not searched for in Base64; the header value that it makes is."""
+    schema = {"properties": {"username": {"type": "string"}, "password": {"type": "string", "writeOnly": True}}}
+    for user in ("a", "ada", "ada@example.com"):
+        header = base64.b64encode(f"{user}:{password}".encode()).decode()
+        found = Redactor(hidden_values(schema, {"username": user, "password": password})).clean(f'{{"authorization": "Basic {header}"}}')
+        assert header.rstrip("=")[-4:] not in found
 
 
 def test_confidential_values() -> None:

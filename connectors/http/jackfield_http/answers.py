@@ -39,13 +39,15 @@ _PREFIX = 65_536
 
 
 class Answer:
-    """Response with its whole body: ``status``, ``headers``, ``content`` as bytes, and ``url``, from which it came."""
+    """Response with its whole body: ``status``, ``headers``, ``content`` as bytes, and ``url``, from which it came; ``step`` names the
+    request in errors."""
 
-    def __init__(self, status: int, headers: Headers, content: bytes, url: Url) -> None:
+    def __init__(self, status: int, headers: Headers, content: bytes, url: Url, step: str = "") -> None:
         self.status = status
         self.headers = headers
         self.content = content
         self.url = url
+        self._step = step
         self._parsed: list[Any] = []
 
     def __repr__(self) -> str:  # bodies stay out of logs
@@ -61,7 +63,8 @@ class Answer:
                 self._parsed.append(parsed(self.content))
             return find(self._parsed[0], pointer)
         except ValueError:
-            text = f"the response is not JSON (status {self.status}, {self.media_type or 'no media type'})"
+            to = f" to '{self._step}'" if self._step else ""
+            text = f"the response{to} is not JSON (status {self.status}, {self.media_type or 'no media type'})"
             raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN) from None
 
     def into(self, model: type[T], pointer: str = "") -> T:

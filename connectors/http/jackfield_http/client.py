@@ -115,7 +115,7 @@ class HttpClient(SecretHolder):
         def once() -> Answer:
             with self._replied(exchange) as (reply, headers, url):
                 content = b"".join(body_of(reply, headers, self._limit, self._settings.largest))
-                answer = Answer(reply.status, headers, content, url)
+                answer = Answer(reply.status, headers, content, url, exchange.step)
             self._accept(exchange, answer)
             return answer
 

@@ -216,6 +216,17 @@ def last_id(value: Any) -> str:
     return found
 
 
+def is_absent(items: str, body: Any) -> bool:
+    """Return whether a response has no member at a JSON Pointer; a null stands for an empty list."""
+    parent, _, name = items.rpartition("/")
+    found = find(body, parent)
+    return (
+        bool(items)
+        and find(body, items) is None
+        and not (isinstance(found, Mapping) and name.replace("~1", "/").replace("~0", "~") in found)
+    )
+
+
 def _lists(body: Any, place: str) -> Iterator[str]:
     """Yield the JSON Pointers of the lists among the members of an object, and among theirs."""
     for name, value in body.items() if isinstance(body, Mapping) else ():

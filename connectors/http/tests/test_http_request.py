@@ -214,6 +214,28 @@ def test_pages(harness: Harness) -> None:
     assert harness.invoke("request", inputs).meta.next == {"nextToken": "2"}
 
 
+@pytest.mark.parametrize(("body", "code"), [
+    ({"data": [1]}, "invalid_input"), ({"data": [1], "items": None}, None), ({"total": 0}, None), ({"items": [], "tags": []}, None),
+])  # fmt: skip
+def test_a_pointer_that_names_nothing_is_no_empty_list(harness: Harness, body: Any, code: str | None) -> None:
+    """A misspelt 'pages.items' was an empty list, in silence. A provider may leave an empty list out, or send null."""
+    harness.serve(Answer(body))
+    result = harness.invoke("request", {"url": "/x", "pages": {"kind": "token", "items": "/items", "parameter": "p", "next": "/next"}})
+    assert (result.error.code if result.error else None) == code
+    assert code is None or "'/data'" in str(result.error and result.error.details[0].message)
+
+
+def test_errors_name_the_path_of_a_request(harness: Harness) -> None:
+    """A path on the connection's server says which request failed; of a whole URL, as those of webhooks, only the host is told."""
+    server = harness.serve(Answer({}, 404), Answer({}, 404), Answer(content=b"<p>", headers={"Content-Type": "text/html"}))
+    for url, told in (("/parcels/7?key=hidden", "'GET /parcels/7'"), (f"{server.url}/services/hidden", "'GET 127.0.0.1'")):
+        error = harness.invoke("request", {"url": url}).error
+        assert error is not None
+        assert (told in error.message, "hidden" in error.message) == (True, False)
+    garbled = harness.invoke("request", {"url": "/page", "response": "json", "method": "POST"}).error
+    assert "the response to 'POST /page' is not JSON" in str(garbled)
+
+
 @pytest.mark.parametrize(("body", "members"), [
     ({"data": [1], "total": 1}, "'/data'"), ({"page": {"rows": [1], "tags": []}}, "'/page/rows', '/page/tags'"), ({"total": 1}, None),
 ])  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+from jackfield.markup import markdown
 from jackfield_openapi.composition import Composition
 from jackfield_openapi.contents import FILE, Contents, RequestBody, Response
 from jackfield_openapi.curation import own_examples
@@ -85,7 +86,7 @@ class Actions:
         action: Json = {
             "key": key,
             "title": own["title"] if isinstance(own.get("title"), str) and own["title"] else title_of(key, raw, _AGED if is_aged else ""),
-            "description": (about.strip() if isinstance(about, str) else "") or f"{operation.name}.",
+            "description": (markdown(about).strip() if isinstance(about, str) else "") or f"{operation.name}.",
             "group": self._group(operation),
             "effect": effect_of(operation, self._report),
         }

@@ -17,7 +17,7 @@ from jackfield.hints import NextStep
 from jackfield.invocation import Invocation
 from jackfield.manifest import ActionManifest, ConnectionTypeManifest, Manifest
 from jackfield.pipe.call_rules import permitted, seen_connection
-from jackfield.redaction.marks import confidential_values, secret_values
+from jackfield.redaction.marks import hidden_values
 from jackfield.redaction.redactor import Redactor
 from jackfield.schema.cache import Schemas
 from jackfield.secrecy import SecretHolder
@@ -204,7 +204,7 @@ def check_values(
     faults = [fault for fault in checked.details if not f"{fault.path}/".startswith(references)] if references else checked.details
     if not faults:
         return values
-    secrets = secret_values(kind.schema, values) | confidential_values(kind.schema, values)
+    secrets = hidden_values(kind.schema, values)
     faults = _cleaned(faults, secrets)
     number = checked.count - (len(checked.details) - len(faults))
     count = "1 value" if number == 1 else f"{number} values"

@@ -22,7 +22,7 @@ from jackfield.errors import Detail, InvalidConnection
 from jackfield.json_tools.pointers import child
 from jackfield.json_tools.walk import Nodes, Schema, extension, members, nodes
 from jackfield.pipe.admit import Target, check_values
-from jackfield.redaction.marks import confidential_values, secret_values
+from jackfield.redaction.marks import hidden_values
 from jackfield.schema.cache import Schemas
 from jackfield.secrecy import SecretHolder
 from jackfield.wire.guard import ANYWHERE, Guard
@@ -199,7 +199,7 @@ class Opener:
         schema = target.kind.schema
 
         def hidden() -> frozenset[str]:
-            return secret_values(schema, values) | confidential_values(schema, values)
+            return hidden_values(schema, values)
 
         full_name, name = manifest.full_name(target.kind), target.name
         model = connector.connections[target.kind.key]  # of the cache's key: versions side by side have models and clients of their own

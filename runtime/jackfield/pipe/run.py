@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.files.references import GivenFiles
 from jackfield.invocation import Invocation, Meta, Result, new_invocation_id
 from jackfield.pipe.settle import covering
-from jackfield.redaction.marks import confidential_values, leaves, secret_values
+from jackfield.redaction.marks import hidden_values, leaves
 from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Run:
         if target is None:
             return Redactor(leaves(self.inline))
         schema, values = target.kind.schema, target.values
-        return Redactor(secret_values(schema, values) | confidential_values(schema, values))
+        return Redactor(hidden_values(schema, values))
 
     def release(self) -> None:
         """Release what refers back to this call once it has ended: cycles would keep its inputs and output until a garbage collection."""

@@ -18,7 +18,7 @@ from jackfield.invocation import Invocation, Meta, Result
 from jackfield.json_tools.pointers import shown
 from jackfield.pipe.check import wants_preview
 from jackfield.pipe.paging import next_inputs
-from jackfield.redaction.marks import MASK, Concealed, confidential_values, leaves, masked, secret_values
+from jackfield.redaction.marks import MASK, Concealed, hidden_values, leaves, masked
 from jackfield.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ def stored_secrets(invocation: Invocation, known: Connections, catalog: Catalog)
     kind = Kinds(catalog).known(stored.type)
     if kind is None:
         return None
-    return Redactor(secret_values(kind.schema, stored.values) | confidential_values(kind.schema, stored.values))
+    return Redactor(hidden_values(kind.schema, stored.values))
 
 
 def covering(redactor: Redactor, invocation: Invocation) -> Redactor:

@@ -162,8 +162,14 @@ class WorkspaceSchedules:
             raise _invalid("/invocation", "must be an object: an invocation")
         faults = [Detail(f"/invocation/{name}", f"must be left out: {why}") for name, why in _NOT_HERE.items() if name in invocation]
         if faults:
+            number = (
+                "1 member of the schedule's invocation is"
+                if len(faults) == 1
+                else f"{len(faults)} members of the schedule's invocation are"
+            )
             raise InvalidInvocation(
-                f"{len(faults)} member{'s' if len(faults) > 1 else ''} of the schedule's invocation not allowed", details=faults,
+                f"{number} not allowed",
+                details=faults,
                 hint="Leave them out.",
             )  # fmt: skip
         given, now = invocation.get("inputs"), self._table.time.now()

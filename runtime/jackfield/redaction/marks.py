@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from jackfield.errors import without_password
@@ -12,6 +13,9 @@ from jackfield.json_tools.walk import is_secret as marks_secret
 
 MASK = "***"
 """Replacement for a secret."""
+_SMALL = 8
+"""Characters from which a secret is found in any Base64, in either Unicode normal form; half as many in ASCII."""
+_MOST_BESIDE = 20
 
 
 def is_reference(value: object) -> bool:
@@ -31,6 +35,22 @@ def secret_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
 def confidential_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
     """Return the texts below nodes marked ``"x-jackfield": {"sensitive": true}``: message texts, recipients, external ids."""
     return frozenset(_marked(schema, nodes(schema, schema), values, _is_sensitive))
+
+
+def hidden_values(schema: Schema, values: Mapping[str, Any]) -> frozenset[str]:
+    """Return all texts of a connection that no message may show: its secret and confidential values, and the credentials of HTTP Basic
+    (RFC 7617) that a short secret makes with another value. In Base64, a search for the secret itself does not find it."""
+    secrets = secret_values(schema, values)
+    short = [secret for secret in secrets if len(secret) < _SMALL]
+    return secrets | confidential_values(schema, values) | frozenset(chain.from_iterable(_basic(secret, values) for secret in short))
+
+
+def _basic(secret: str, values: Mapping[str, Any]) -> Iterator[str]:
+    from base64 import b64encode
+
+    for value in [one for one in values.values() if isinstance(one, str) and one][:_MOST_BESIDE]:
+        for pair in (f"{value}:{secret}", f"{secret}:{value}"):
+            yield b64encode(pair.encode(errors="surrogatepass")).decode().rstrip("=")
 
 
 def is_secret(applying: Nodes) -> bool:

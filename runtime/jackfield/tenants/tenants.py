@@ -68,7 +68,10 @@ class Tenants:
         :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
         """
         self._require(name)
-        return self._workspaces.find(name)
+        try:
+            return self._workspaces.find(name)
+        except UnknownWorkspace:  # its message would suggest names of other platforms' workspaces
+            raise _unknown(name) from None
 
     def change(self, name: str, changes: Mapping[str, Any]) -> Workspace:
         """Change the given settings of a workspace; ``suspended`` refuses all calls at once.
@@ -76,7 +79,7 @@ class Tenants:
         :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
         :raises InvalidInvocation: if a setting is not valid.
         """
-        self._require(name)
+        self.find(name)
         return self._workspaces.set(name, changes)
 
     def tokens(self, name: str) -> Tokens:
@@ -120,5 +123,12 @@ class Tenants:
 
     def _require(self, name: str) -> None:
         if not manages(self._pattern, name):
-            hint = "The platform's token manages the workspaces that 'workspaces' of the token names."
-            raise UnknownWorkspace(f"no workspace is named '{name[:100]}'", hint=hint)
+            raise _unknown(name)
+
+
+def _unknown(name: str) -> UnknownWorkspace:
+    """Return one error for workspaces that do not exist and for those of others."""
+    hint = (
+        "GET /v1/workspaces lists those that the platform's token manages; PUT /v1/workspaces/{name} creates one whose name fits the token."
+    )
+    return UnknownWorkspace(f"no workspace is named '{name[:100]}'", hint=hint)

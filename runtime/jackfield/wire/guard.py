@@ -74,7 +74,7 @@ class Guard:
         :raises InvalidConnection: if the address is not permitted.
         """
         if not self.internal and not self._permits(host.strip("[]").rstrip(".").lower(), _effective_address(address)):
-            text = f"'{host[:200]}' is inside the operator's network, which this connection is not allowed to reach"
+            text = f"'{host[:200]}' is inside the operator's network, which is out of reach from here"
             raise InvalidConnection(
                 "the connection is not allowed to reach this host",
                 details=[Detail(path, text)],

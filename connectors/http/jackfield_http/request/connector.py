@@ -12,7 +12,7 @@ from jackfield_http.client import HttpClient
 from jackfield_http.downloads import INLINE, Download, fetched, inline
 from jackfield_http.graphql import effect_of, is_refused, judge
 from jackfield_http.headers import Headers
-from jackfield_http.paging import NoList, Pages
+from jackfield_http.paging import NoList, Pages, is_absent
 from jackfield_http.request.connections import (
     Anonymous,
     AnyApiKey,
@@ -26,6 +26,7 @@ from jackfield_http.request.connections import (
     target,
 )
 from jackfield_http.request.models import FormPart, GraphqlAnswer, GraphqlInputs, Paging, RequestInputs, Response
+from jackfield_http.urls import Url
 
 _HIDDEN = frozenset({"set-cookie", "www-authenticate", "authorization"})
 """Header fields of a response that may hold credentials."""
@@ -86,7 +87,7 @@ def request(asked: RequestInputs, api: HttpClient) -> Response:
     options: dict[str, Any] = {
         "headers": dict(asked.headers),
         "expect": asked.expect or None,
-        "step": f"{asked.method} {url.host}",
+        "step": _step(asked.method, asked.url, url),
         "safe": asked.real_effect == "read",
     }
     if asked.failed is not None:
@@ -105,7 +106,7 @@ def request(asked: RequestInputs, api: HttpClient) -> Response:
         if isinstance(found, Download):
             return Response(status=streamed.status, headers=_shown(streamed.headers), file=found)
     kind = kind if found or asked.response == "file" else "none"
-    return _response(kind, Answer(streamed.status, streamed.headers, found, streamed.url))
+    return _response(kind, Answer(streamed.status, streamed.headers, found, streamed.url, str(options["step"])))
 
 
 @connector.action(
@@ -123,7 +124,7 @@ def graphql(asked: GraphqlInputs, api: HttpClient) -> GraphqlAnswer:
     Data beside the errors of a query is returned if partial data is accepted. A mutation with both is in doubt: a part was carried out.
     """
     url, effect = target(api, asked.url), effect_of(asked.query, asked.operation_name)
-    step = f"POST {url.host}"
+    step = _step("POST", asked.url, url)
     body = {"query": asked.query, "variables": asked.variables, "operationName": asked.operation_name}
     sent = {name: value for name, value in body.items() if value is not None}
     answer = api.request("POST", url, json=sent, step=step, safe=effect == "read", failed=is_refused, headers=_GRAPHQL)
@@ -155,6 +156,9 @@ def _part(part: FormPart, file: StreamedFile, opened: ExitStack) -> Part:
 def _page(asked: RequestInputs, wanted: Paging, api: HttpClient, options: dict[str, Any]) -> Response:
     try:
         page = wanted.declared().fetch_url(api, target(api, asked.url), asked, asked.query, **options)
+        body = page.answer.json()
+        if asked.next_token is None and is_absent(wanted.items, body) and (nothing := NoList(wanted.items, body)).lists:
+            raise nothing
     except NoList as error:
         if error.lists is None or asked.real_effect != "read" or asked.next_token is not None:
             raise
@@ -184,3 +188,9 @@ def _kind(headers: Headers) -> str:
 
 def _shown(headers: Headers) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name not in _HIDDEN}
+
+
+def _step(method: str, given: str, url: Url) -> str:
+    """Name a request in errors: by its path on the connection's server, without the query; of a whole URL, whose path may be a secret as
+    those of webhooks are, by the host."""
+    return f"{method} {given.partition('?')[0][:200] if given.startswith('/') else url.host}"

@@ -50,7 +50,12 @@ class Paging(_Closed):
         description="How the next page is asked for: by the 'token' or the 'url' that a response names, the number of a 'page', an "
         "'offset', the 'linkHeader' of a response, or the 'lastId' of its items. Formerly: 'number' for 'page', 'link' for 'linkHeader'.",
     )
-    items: str = Field("", title="Items", description="JSON Pointer of the list in a response; empty if the response is the list.")
+    items: str = Field(
+        "",
+        title="Items",
+        description="JSON Pointer of the list in a response; empty if the response is the list. A first page that lacks it and has other "
+        "lists is an error, which names these.",
+    )
     parameter: str = Field("", title="Parameter", description="The query parameter for the token, number, offset or ID.")
     next: str = Field("", title="Next", description="JSON Pointer of the next token or URL in a response, or of the ID in an item.")
     more: str | None = Field(None, title="More", description="JSON Pointer of a member that is false on the last page.")

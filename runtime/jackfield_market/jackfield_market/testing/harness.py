@@ -14,7 +14,7 @@ from jackfield.catalog import Catalog
 from jackfield.catalog.discovery import EntryPoint
 from jackfield.errors import InvalidInvocation, UnknownConnection
 from jackfield.manifest import Manifest
-from jackfield.redaction.marks import confidential_values, secret_values
+from jackfield.redaction.marks import hidden_values
 from jackfield.redaction.redactor import Redactor
 from jackfield.runtime import Jackfield
 from jackfield_market.testing.driving import server_names, server_type, server_values
@@ -255,4 +255,4 @@ class Harness:
         self._redactor = self._redactor.extended([text])
 
     def _hide(self, schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        self._redactor = self._redactor.extended(secret_values(schema, values) | confidential_values(schema, values))
+        self._redactor = self._redactor.extended(hidden_values(schema, values))
