@@ -135,7 +135,7 @@ API: Mapping[str, Case] = {
     "revokeToken": Case(403),
     "metrics": Case(403),
 }
-PUBLIC = {"health", "readiness", "openapi", "docs", "authorizationCallback", "startAuthorization"}
+PUBLIC = {"health", "readiness", "openapi", "asyncapi", "docs", "authorizationCallback", "startAuthorization"}
 """Operations that need no token, and so tell the clerk what they tell anybody: what is installed, nothing of a workspace."""
 CALLS = {"invoke", "createConnection", "testDraft", "replaceConnection", "removeConnection", "testConnection", "revokeToken",
     "upgradeConnector", "removeConnector", "batch", "authorizeConnection", "createSchedule",

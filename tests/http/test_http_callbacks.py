@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import standardwebhooks
 
@@ -39,6 +40,12 @@ def receiver() -> Iterator[Receiver]:
         yield made
 
 
+def judge(document: Any, message: str) -> Any:
+    """Return the validator of a message's payload in an AsyncAPI document."""
+    schema = {**document["components"]["messages"][message]["payload"], "components": document["components"]}
+    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+
+
 def made(client: Client, url: str, **more: Any) -> Any:
     """Make a callback; the answer."""
     answer = client.post("/v1/callbacks", {"url": url, **more})
@@ -51,6 +58,7 @@ def test_the_end_of_a_queued_call_arrives(client: Client, receiver: Receiver) ->
     callback = made(client, receiver.url, types=["invocation.finished"], include=["output"])
     identifier = client.post("/v1/invocations", SAY, Prefer="respond-async").json["invocationId"]
     (got,) = receiver.wait(1)
+    judge(client.get("/asyncapi.json").json, "invocationFinished").validate(got.json)
     payload = standardwebhooks.Webhook(callback["secret"]).verify(got.body, dict(got.headers))
     assert (payload["data"]["subject"], payload["data"]["payload"]["status"]) == (identifier, "succeeded")
     assert payload["data"]["payload"]["output"] == client.get(f"/v1/invocations/{identifier}").json["output"]

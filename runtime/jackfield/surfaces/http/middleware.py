@@ -26,7 +26,10 @@ _LOG = logging.getLogger("jackfield.http")
 SAFE = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _STOPPED = "the server stopped before the response was ready: the journal has the outcome"
-_PAGES = ("/login", "/docs", "/openapi.json", "/connectors", "/connections", "/invocations", "/tokens", "/workspace")
+_PAGES = (
+    "/login", "/docs", "/openapi.json", "/asyncapi.json", "/connectors", "/marketplace", "/connections", "/invocations", "/schedules",
+    "/callbacks", "/deliveries", "/queue", "/files", "/tokens", "/workspace", "/audit",
+)  # fmt: skip
 """Paths of browser pages. The API requires bearer tokens; Dapr's and MCP's routes check the host themselves."""
 _PROBES = ("/healthz", "/readyz")
 _LINKS = re.compile(r"(/(?:oauth2/start|connect|hooks)/).+")

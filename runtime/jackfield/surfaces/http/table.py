@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jackfield.surfaces.http import (
+    asyncapi,
     audit,
     authorizations,
     batches,
@@ -427,6 +428,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/openapi.json", openapi.served, None, "openapi", "Show this document.", {200: "Schema", 304: ""},
         query={"connector": _TEXT}, headers=("If-None-Match",), problems=(404,),
+    ),
+    Operation(
+        "GET", "/asyncapi.json", asyncapi.served, None, "asyncapi", "Show the AsyncAPI document of what callbacks get.",
+        {200: "Schema", 304: ""}, headers=("If-None-Match",),
     ),
     Operation(
         "GET", "/docs", openapi.docs, None, "docs", "Show this document as a web page.", {200: "text/html"},

@@ -1,0 +1,82 @@
+"""JSON Schemas of the data of each type of event, for readers and receivers. Members are only added, so the objects are open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Json = dict[str, Any]
+
+_TEXT: Json = {"type": "string"}
+_COUNT: Json = {"type": "integer"}
+_MOMENT: Json = {"type": "string", "format": "date-time"}
+_ENDS: Json = {"enum": ["succeeded", "failed", "in_doubt"]}
+
+
+def _data(required: Iterable[str], **members: Json) -> Json:
+    return {"type": "object", "required": list(required), "properties": members}
+
+
+_CALL: Mapping[str, Json] = {
+    "connector": _TEXT, "action": _TEXT, "effect": {"enum": ["read", "idempotent", "write"]}, "connection": _TEXT,
+}  # fmt: skip
+_INVOCATION: Mapping[str, Json] = {
+    "invocationId": _TEXT, "status": _ENDS, "errorCode": _TEXT, **_CALL, "connectorVersion": _TEXT, "attempts": _COUNT,
+    "idempotencyKey": _TEXT, "requestId": _TEXT, "dryRun": {"enum": [True]}, "createdAt": _MOMENT, "settledAt": _MOMENT,
+    "correlationId": _TEXT, "labels": {"type": "object", "additionalProperties": _TEXT},
+    "output": {"description": "Only for callbacks that include it."}, "outputOmitted": {"enum": [True]},
+}  # fmt: skip
+_CONNECTION: Mapping[str, Json] = {
+    "connection": _TEXT, "type": _TEXT, "version": _COUNT, "status": {"enum": ["untested", "ok", "failing", "expired"]},
+    "previousStatus": _TEXT, "accountId": _TEXT, "accountLabel": _TEXT,
+}  # fmt: skip
+_HEALTH = _data(("connection", "type", "version", "status", "previousStatus"), **_CONNECTION)
+_ENDED = ("invocationId", "status", "connector", "action")
+_ATTEMPT: Mapping[str, Json] = {"callback": _TEXT, "error": _TEXT}
+_REASON = _data(("callback",), callback=_TEXT, reason=_TEXT)
+_WORKSPACE = _data(("workspace",), workspace=_TEXT)
+
+DATA: Mapping[str, tuple[str, Json]] = {
+    "invocation.finished": ("A queued invocation, or one with 'notify', has ended for the first time.", _data(_ENDED, **_INVOCATION)),
+    "invocation.resolved": (
+        "The outcome of an invocation that had ended was decided or corrected.",
+        _data(_ENDED, **_INVOCATION, previousStatus=_TEXT, resolvedBy=_TEXT),
+    ),
+    "connection.failing": ("A test of a connection has failed.", _HEALTH),
+    "connection.recovered": ("A connection that failed or had expired works again.", _HEALTH),
+    "connection.expired": ("The provider no longer accepts an approval or credentials that only a person can renew.", _HEALTH),
+    "connection.changed": (
+        "Values, name or account of a connection have changed.",
+        _data(("connection", "type", "version"), **_CONNECTION, previousAccountId=_TEXT, previousName=_TEXT),
+    ),
+    "quota.low": (
+        "A tenth of a provider's daily quota is left, or it refuses calls for it.",
+        _data(("connector", "budget"), connector=_TEXT, connection=_TEXT, budget=_TEXT, perDay={"type": "number"}, used={"type": "number"}),
+    ),
+    "callback.failing": (
+        "A callback has failed for four days, and will be paused a day later.",
+        _data(("callback", "error", "failingSince", "pausesAt"), **_ATTEMPT, failingSince=_MOMENT, pausesAt=_MOMENT),
+    ),
+    "callback.exhausted": (
+        "The last attempt of a delivery has failed.",
+        _data(("callback", "delivery", "eventId"), **_ATTEMPT, delivery=_TEXT, eventId=_TEXT, eventType=_TEXT, attempts=_COUNT),
+    ),
+    "callback.paused": ("A callback was paused for its failures, or for a 410.", _REASON),
+    "callback.resumed": ("A callback that was paused for its failures answers again.", _REASON),
+    "schedule.missed": (
+        "Slots of a schedule did not run.",
+        _data(("schedule", "slots", "reason"), schedule=_TEXT, **_CALL, firstSlot=_MOMENT, lastSlot=_MOMENT, slots=_COUNT, reason=_TEXT),
+    ),
+    "schedule.stopped": (
+        "The token whose rights a schedule runs with was revoked or has expired.",
+        _data(("schedule", "reason"), schedule=_TEXT, **_CALL, reason=_TEXT),
+    ),
+    "workspace.suspended": ("The workspace was suspended.", _WORKSPACE),
+    "workspace.resumed": ("The workspace was resumed.", _WORKSPACE),
+    "audit.*": (
+        "An entry of the audit log; the type ends with the entry's event.",
+        _data((), event=_TEXT, object=_TEXT, actor={"type": "object"}, details={"type": "object"}),
+    ),
+    "callback.test": ("A test of this callback, which is in no feed.", _data(("callback",), callback=_TEXT)),
+}
+"""What has happened, and the schema of the data, by type."""
