@@ -1,0 +1,137 @@
+"""The sample platform in ``examples/platform``, in a browser, from the customer's first visit to the last."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import uvicorn
+from playwright.sync_api import Browser, Page, Route
+
+from console_rig import Console, served
+from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.testing import Provider
+from jackfield_aws_ses.demo.embedded import EmbeddedAws
+from jackfield_aws_ses.demo.serving import GENERATED
+from oauth2_authority import Codes
+from oauth2_site import make_people
+from plugboard import plugged
+
+pytest_plugins = ["browser"]
+
+SHOP = Path(__file__).parents[2] / "examples" / "platform" / "shop.py"
+USER = "arn:aws:iam::123456789012:user/jackfield"
+
+
+def systems(console: Console, aws: EmbeddedAws, provider: str) -> dict[str, Any]:
+    """What the shop's customers can connect: a role of AWS, and an account that a provider approves."""
+    keys = {"accessKeyId": aws.access_key_id, "secretAccessKey": aws.secret_access_key}
+    role = {**keys, "region": aws.region, "endpoint": aws.url, "stsEndpoint": aws.url}
+    urls = {"authorizationUrl": f"{provider}/authorize", "tokenUrl": f"{provider}/token", "clientId": "c", "issuer": provider}
+    urls |= {"server": provider}
+    known = console.host.catalog.find("people").connection_types["oauth2AuthorizationCode"].schema["properties"]
+    return {
+        "mail": {
+            "title": "Amazon SES",
+            "types": ["aws-ses/awsAssumeRole"],
+            "principal": USER,
+            "defaults": {"values": role, "locked": [*role]},
+        },
+        "code": {"title": "People", "types": ["people/oauth2AuthorizationCode"], "defaults": {"values": urls, "locked": [*known]}},
+    }
+
+
+@contextlib.contextmanager
+def shop(console: Console, folder: Path, offered: dict[str, Any]) -> Iterator[str]:
+    """Serve the shop beside the server."""
+    storage = console.host.storage
+    token = PlatformTokens(storage.database, storage.vault, console.host.clock).create("shop-*", "The Shop").text
+    (folder / "systems.json").write_text(json.dumps(offered), encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        known = {"JACKFIELD_URL": console.origin, "JACKFIELD_TOKEN": token, "SHOP_URL": url, "SHOP_SYSTEMS": str(folder / "systems.json")}
+        with mock.patch.dict(os.environ, known):
+            spec = importlib.util.spec_from_file_location("shop", SHOP)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        server = uvicorn.Server(uvicorn.Config(module.app, log_config=None, timeout_graceful_shutdown=2))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="shop", daemon=True)
+        thread.start()
+        try:
+            yield url
+        finally:
+            server.should_exit = True
+            thread.join(60)
+
+
+def approve(route: Route) -> None:
+    """The provider's page: the person is signed in there, and approves at once."""
+    given = {name: value[0] for name, value in parse_qs(urlsplit(route.request.url).query).items()}
+    route.fulfill(status=303, headers={"Location": f"{given['redirect_uri']}?{urlencode({'state': given['state'], 'code': 'adas-code'})}"})
+
+
+def until(page: Page, text: str) -> None:
+    """Reload the shop's page until an event has arrived there."""
+    for _ in range(300):
+        if text in page.locator("#events").inner_text():
+            return
+        page.wait_for_timeout(100)
+        page.reload()
+    raise AssertionError(page.locator("#events").inner_text())
+
+
+def test_a_customer_of_the_sample_platform(browser: Browser, tmp_path: Path) -> None:
+    """Sign up, connect a role of AWS and an account by approval, send a mail, see what the callbacks tell, disconnect, and leave: nothing
+    is left of the tenant."""
+    make_people(tmp_path / "packages")
+    authority = Codes()
+    with (
+        plugged(tmp_path / "packages"), EmbeddedAws(trusted_ids=GENERATED) as aws, Provider(authority) as provider,
+        served(tmp_path, queue_workers=0, allowed_hosts=("127.0.0.1",)) as console,
+        shop(console, tmp_path, systems(console, aws, provider.url)) as url,
+    ):  # fmt: skip
+        context = browser.new_context(reduced_motion="reduce")
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.route("**/authorize?*", approve)
+        page.goto(url)
+        page.get_by_label("Your name").fill("ada")
+        page.get_by_role("button", name="Sign up").click()
+        page.get_by_role("button", name="Connect Amazon SES").click()
+        page.get_by_role("button", name="Begin").click()
+        page.get_by_label("Role ARN").fill(aws.role_arn)
+        page.get_by_role("button", name="Test", exact=True).click()
+        page.get_by_role("button", name="Connect", exact=True).click()
+        page.wait_for_url(f"{url}/")
+        assert "mail ok 123456789012" in page.locator("#accounts").inner_text()
+        page.get_by_role("button", name="Connect People").click()
+        page.get_by_role("button", name="Begin").click()
+        assert authority.exchanged == []
+        page.get_by_role("link", name="Continue to 127.0.0.1").click()
+        page.get_by_role("button", name="Finish").click()
+        page.wait_for_url(f"{url}/")
+        assert "code" in page.locator("#accounts").inner_text()
+        page.get_by_label("From").fill("noreply@example.com")
+        page.get_by_label("To").fill("bob@example.com")
+        page.get_by_role("button", name="Send").click()
+        page.get_by_text("The mail: succeeded").wait_for()
+        until(page, "connect.completed mail")
+        until(page, "succeeded")
+        page.get_by_role("button", name="Disconnect mail").click()
+        page.get_by_role("button", name="Disconnect mail").wait_for(state="detached")
+        page.get_by_role("button", name="Leave the shop").click()
+        page.get_by_role("button", name="Sign up").wait_for()
+        context.close()
+        with console.host.storage.database.read() as transaction:
+            assert transaction.execute("SELECT name FROM workspaces WHERE name LIKE 'shop-%'", {}) == []
