@@ -66,3 +66,10 @@ def test_an_allowed_call_without_a_connection_runs(tmp_path: Path) -> None:
     """Rules that allow the action let it run without a connection."""
     result, ran = asked(tmp_path, Caller("clerk", scope="invoke", rules=RULES))
     assert (result.status, ran) == ("succeeded", 1)
+
+
+def test_a_refusal_speaks_of_no_connection_that_the_caller_did_not_give(tmp_path: Path) -> None:
+    """A call that names no connection was refused "with an inline connection", and sent readers to a mistake that they had not made."""
+    result, ran = asked(tmp_path, Caller("clerk", scope="invoke", rules=Rules(allow=("sums/* & effect:read",))))
+    assert result.error is not None
+    assert (result.error.message, ran) == ("not allowed: the rules of the token forbid sums/count", 0)

@@ -127,6 +127,11 @@ MEMBERS: list[tuple[Any, Any, list[tuple[str, str, str | None]]]] = [
     ({"anyOf": [{"type": "boolean"}, {"type": "string", "format": "uuid"}, {"const": 7}]}, [], [
         ("", "must be true or false, a UUID, or 7, not an array", "anyOf"),
     ]),
+    ({"anyOf": [{"type": "object"}, {"type": "string", "enum": [""]}]}, "4711", [("", "must be an object or '', not '4711'", "anyOf")]),
+    ({"anyOf": [{"type": "integer"}, {"const": "auto"}]}, "x", [("", "must be a whole number or 'auto', not 'x'", "anyOf")]),
+    ({"anyOf": [{"type": "integer"}, {"enum": ["off", "on"]}]}, "onn", [
+        ("", "'onn' is not one of 'off' or 'on'; did you mean 'on'?", "enum"),
+    ]),
     ({"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]}, "x", [
         ("", "must be an IPv4 address or an IPv6 address", "anyOf"),
     ]),

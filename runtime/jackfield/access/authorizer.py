@@ -104,6 +104,7 @@ class Authorizer:
             connections = [INLINE, *(name for name, _ in self._samples)]
         wishes = [Request(request.connector, request.action, effect, name) for effect in effects for name in connections]
         if not any(self.decide(wish).allowed for wish in wishes):
+            self.require(Request(request.connector, request.action, effects[-1], request.connection), note)  # as the caller put it
             self.require(Request(request.connector, request.action, effects[-1], connections[0]), note)
 
     def permits(self, manifest: Manifest, action: ActionManifest, connection: str | None) -> bool:

@@ -33,10 +33,13 @@ def any_of(scope: Explainer, fault: Fault) -> Iterator[Detail]:
         yield from _missing_names(scope, branches, fault)
         return
     likely = _likely(scope.facts, branches, fault.value)
-    if len(likely) == 1 and scope.affords(fault.value):
+    other = len(likely) == 1 < len(branches) and _is_one_value(branches[likely[0]])  # whoever gives another value meant another branch
+    if len(likely) == 1 and not other and scope.affords(fault.value):
         yield from scope.below(_branch(fault, likely[0]), fault.value, fault.path)
         return
-    actual = "" if likely else f", not {value_word(fault.value)}"
+    text = scope.shown_value(fault) if other else "" if likely else value_word(fault.value)
+    actual = f", not {text}" if text else ""
+    likely = [] if other else likely
     nodes = [branches[index] for index in likely] or list(branches)
     yield fault.detail(f"must be {described_each(scope.facts, nodes)}{actual}")
 
@@ -89,6 +92,10 @@ def _names(branches: Sequence[Node]) -> list[str]:
 def _name_list(branches: Sequence[Node]) -> str:
     groups = [" with ".join(map(name_of, _required_names(sub))) for sub in branches]
     return listed(list(dict.fromkeys(groups)), "and")
+
+
+def _is_one_value(node: Node) -> bool:
+    return not isinstance(node, bool) and ("const" in node or len(node.get("enum", ())) == 1)
 
 
 def _likely(facts: SchemaFacts, branches: Sequence[Node], value: Json) -> list[int]:
