@@ -66,13 +66,6 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "Ask the person for {names}.",
         "console": "Choose {names} first.",
     },
-    "save_anyway": {
-        "library": "{before}To save it anyway, pass force=True; to save it without a test, test=False.",
-        "cli": "{before}To save it anyway, add --force; to save it without a test, --no-test.",
-        "http": "{before}To save it anyway, add ?force=true; to save it without a test, ?test=false.",
-        "mcp": "{before}The person can save it anyway, or without a test.",
-        "console": "{before}Save it anyway, or without a test.",
-    },
     "narrow_policy": {
         "library": "Name a connector (connector='aws.s3') or the actions in use (actions=['aws.s3/getObject']).",
         "cli": "Name a connector ('--connector aws.s3') or the actions in use ('--actions aws.s3/getObject,aws.sqs/sendMessage').",
@@ -82,7 +75,7 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
     },
     "connections": {
         "library": "The list of connections has their names; connection files are set in JACKFIELD_CONNECTIONS.",
-        "cli": "'jackfield connections list' shows the connections; connection files are set in JACKFIELD_CONNECTIONS.",
+        "cli": "'jackfield connections list' shows the connections of the workspace; connection files are set in JACKFIELD_CONNECTIONS.",
         "http": "GET /v1/connections lists the connections.",
         "mcp": "Call list_connections for the names of the connections.",
         "console": "The Connections page lists them.",
@@ -113,28 +106,49 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
     },
     "invocations": {
         "library": "The journal lists the invocations of this workspace.",
-        "cli": "'jackfield invocations list' shows them.",
+        "cli": "'jackfield invocations list' shows those of the workspace; '--workspace' selects another.",
         "http": "GET /v1/invocations lists them.",
         "mcp": "The meta of each Result has its invocationId.",
         "console": "The Invocations page lists them.",
     },
+    "save_anyway": {
+        "library": "{first}To save it anyway, pass force=True; to save it without a test, test=False.",
+        "cli": "{first}To save it anyway, add '--force'; to save it without a test, '--no-test'.",
+        "http": "{first}To save it anyway, add '?force=true' to the URL; to save it without a test, '?test=false'.",
+        "mcp": "{first}Tell the person that the connection was not saved.",
+        "console": "{first}Correct it, or save it anyway.",
+    },
+    "tokens": {
+        "library": "The list of tokens has their IDs.",
+        "cli": "'jackfield tokens list' shows the tokens of the workspace and their IDs; '--workspace' selects another.",
+        "http": "GET /v1/tokens lists the tokens and their IDs.",
+        "mcp": "Ask the operator for the tokens of the workspace.",
+        "console": "The Tokens page lists them.",
+    },
+    "schedules": {
+        "library": "The list of schedules has their names.",
+        "cli": "'jackfield schedules list' shows the schedules of the workspace; '--workspace' selects another.",
+        "http": "GET /v1/schedules lists the schedules.",
+        "mcp": "Ask the operator for the schedules of the workspace.",
+        "console": "The Schedules page lists them.",
+    },
     "events": {
         "library": "'Jackfield.events' goes through the events kept.",
-        "cli": "'jackfield events list' shows the events kept.",
+        "cli": "'jackfield events list' shows the events kept of the workspace; '--workspace' selects another.",
         "http": "GET /v1/events lists the events kept.",
         "mcp": "read_events lists the events kept.",
         "console": "The journal shows what happened.",
     },
     "callbacks": {
         "library": "Ask the operator for the callbacks of the workspace.",
-        "cli": "'jackfield callbacks list' shows the callbacks.",
+        "cli": "'jackfield callbacks list' shows the callbacks of the workspace; '--workspace' selects another.",
         "http": "GET /v1/callbacks lists the callbacks.",
         "mcp": "Ask the operator for the callbacks of the workspace.",
         "console": "The Callbacks page lists them.",
     },
     "deliveries": {
         "library": "Ask the operator for the deliveries of the workspace.",
-        "cli": "'jackfield deliveries list' shows the deliveries.",
+        "cli": "'jackfield deliveries list' shows the deliveries of the workspace; '--workspace' selects another.",
         "http": "GET /v1/deliveries lists the deliveries.",
         "mcp": "Ask the operator for the deliveries of the workspace.",
         "console": "The Callbacks page lists them.",
@@ -192,6 +206,15 @@ class NextStep(str):
 def worded(hint: str | None, surface: str) -> str | None:
     """Return the hint as worded for ``surface``; plain text stays unchanged."""
     return _words(hint.kind, surface, hint.more, hint.facts) if isinstance(hint, NextStep) else hint
+
+
+def restored(hint: str | None) -> str | None:
+    """Return a hint that the journal kept as the step that it was, if it was one without facts: then each surface words it again."""
+    for kind, words in _STEPS.items():
+        kept = words["library"]
+        if hint is not None and "{" not in kept and (hint == kept or hint.startswith(f"{kept} ")):
+            return NextStep(kind, more=hint[len(kept) + 1 :])
+    return hint
 
 
 def _words(kind: str, surface: str, more: str, facts: Mapping[str, str]) -> str:

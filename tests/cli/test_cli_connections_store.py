@@ -29,6 +29,14 @@ def test_add(shell: Shell) -> None:
     assert shell.run("invoke", "echo", "say", "--connection", "room", "text=Hi").json["status"] == "succeeded"
 
 
+def test_what_is_not_found_may_be_in_another_workspace(shell: Shell) -> None:
+    """The hint for a name or an ID that the workspace does not have names the option that selects another."""
+    for words in (("schedules", "show", "x"), ("invocations", "show", "x"), ("callbacks", "show", "x"), ("tokens", "revoke", "x")):
+        error = shell.run(*words).json["error"]
+        assert f"'jackfield {words[0]} list' shows" in error["hint"]
+        assert error["hint"].endswith("'--workspace' selects another.")
+
+
 def test_add_from_stdin(shell: Shell) -> None:
     """Values may come through a pipe, as YAML as well."""
     assert shell.run("connections", "add", "room", "--type", "token", "--values", "-", stdin="token: t\n").code == 0
@@ -42,6 +50,7 @@ def test_a_failing_test(shell: Shell) -> None:
     answer = shell.run(*words, stdin='{"token": "bad"}')
     assert answer.code == 2
     assert "its test failed: The echo does not know the token" in answer.json["error"]["message"]
+    assert "add '--force'; to save it without a test, '--no-test'" in answer.json["error"]["hint"]
     assert shell.run("connections", "show", "room").json["error"]["code"] == "unknown_connection"
     assert shell.run(*words, "--force", stdin='{"token": "bad"}').json["status"] == "failing"
     shell.run("connections", "remove", "room")

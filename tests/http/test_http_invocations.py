@@ -223,11 +223,21 @@ def test_a_doubt_is_resolved_once(client: Client) -> None:
     """A person's word settles a doubt; it is no doubt any more then."""
     doubt = client.invoke("post", text="x", fault={"kind": "reset"})
     assert (doubt.status, doubt.json["status"]) == (504, "in_doubt")
+    assert "POST /v1/invocations/{id}/resolve" in doubt.json["error"]["hint"]
     path = f"/v1/invocations/{doubt.json['meta']['invocationId']}/resolve"
     assert client.post(path, {"as": "maybe"}).status == 400
     resolved = client.post(path, {"as": "succeeded"})
     assert (resolved.status, resolved.json["status"]) == (200, "succeeded")
     assert client.post(path, {"as": "failed"}).status == 409
+
+
+def test_a_replayed_doubt_says_how_it_is_resolved(client: Client) -> None:
+    """Who repeats a call in doubt under its key reads the same hint as the first time, worded for HTTP."""
+    call = {**say("post", text="x", fault={"kind": "reset"}), "idempotencyKey": "doubt-1"}
+    first, second = (client.post("/v1/invocations", call).json for _ in range(2))
+    assert (second["meta"]["replayed"], second["status"]) == (True, "in_doubt")
+    assert second["error"]["hint"] == first["error"]["hint"]
+    assert "/resolve" in second["error"]["hint"]
 
 
 def test_the_journal_is_paged_and_filtered(client: Client) -> None:

@@ -23,6 +23,7 @@ from jackfield.database.faults import RowDamaged
 from jackfield.database.stored_values import nearest_time, parsed, possible_time
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation, Unavailable, did_you_mean
+from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
 from jackfield.secrecy import SecretHolder
 
@@ -359,7 +360,7 @@ class Tokens:
     def _found(self, transaction: Transaction, identifier: str) -> Token:
         row = transaction.find(_FIND, {"workspace": self._workspace, "id": identifier})
         if row is None:
-            raise UnknownToken(f"no token has the ID '{identifier[:80]}'", hint="'jackfield tokens list' shows the tokens and their IDs.")
+            raise UnknownToken(f"no token has the ID '{identifier[:80]}'", hint=NextStep("tokens"))
         return read_token(row, self._vault)
 
 

@@ -72,7 +72,7 @@ def not_saved(trial: Trial, *, generated: bool) -> InvalidConnection:
     return InvalidConnection(
         f"the connection was not saved because its test failed: {failed[0].message}",
         details=trial.faults or [Detail("", f"{step.title}: {step.message}") for step in failed],
-        hint=NextStep("save_anyway", before=hint),
+        hint=NextStep("save_anyway", first=hint),
     )
 
 

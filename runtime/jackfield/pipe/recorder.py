@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jackfield.clock import within
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, IdempotencyConflict, InvalidInvocation, JackfieldError, NotYet, Unavailable
-from jackfield.hints import NextStep
+from jackfield.hints import NextStep, restored
 from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.request import DEFAULT_PRIORITY
 from jackfield.pipe.filling import compared
@@ -468,4 +468,6 @@ def replay_of(entry: Entry) -> Result:
     """Return the recorded Result of an entry that has ended, marked as replayed."""
     result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
     result.meta.replayed = True
+    if result.error is not None:
+        result.error.hint = restored(result.error.hint)
     return result

@@ -15,6 +15,7 @@ from jackfield.database.shared_clock import SharedClock
 from jackfield.database.stored_values import parsed_object
 from jackfield.dataclass import dataclass
 from jackfield.errors import Detail, InvalidInvocation
+from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
 from jackfield.schedules.policy import Missed, Overlap, counted
 from jackfield.schedules.timing import Timing
@@ -364,7 +365,7 @@ class ScheduleTable:
 
 def unknown_schedule(name: str) -> UnknownSchedule:
     """Build the error for a schedule that does not exist or is hidden from the caller."""
-    return UnknownSchedule(f"no schedule has the name '{name[:100]}'", hint="The list of schedules has their names.")
+    return UnknownSchedule(f"no schedule has the name '{name[:100]}'", hint=NextStep("schedules"))
 
 
 def _text(timing: Timing) -> str:

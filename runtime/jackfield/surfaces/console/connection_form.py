@@ -247,7 +247,7 @@ def _refused(error: InvalidConnection) -> list[Node]:
     if not test_failed:
         return [fault_of(error.message, error.hint, details)]
     failed = h.ul([h.li(item["message"]) for item in details], class_="faults")
-    hint = (worded(error.hint, "console") or "").partition("To save it all the same")[0].strip()
+    hint = (worded(error.hint, "console") or "").strip()
     force = h.button("Save anyway", name="how", value="force")
     return [h.div(h.p("The test failed, so the connection was not saved.", class_="message"), failed,
                   h.p("What to do: ", hint, class_="hint-next") if hint else None, h.p(force), class_="notice bad", role="alert")]  # fmt: skip
