@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from jackfield.access.audit import LIBRARY, Actor, Audit
-from jackfield.access.tokens import TokenTimes, UnknownToken, digest, is_well_formed, named, new_text, note_use
+from jackfield.access.tokens import TokenTimes, digest, is_well_formed, named, new_text, note_use, unknown_token
 from jackfield.access.workspaces import DEFAULT
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Transaction, Vault
@@ -140,7 +140,7 @@ class PlatformTokens:
     def _row(transaction: Transaction, identifier: str) -> Row:
         row = transaction.find(_FIND, {"id": identifier})
         if row is None:
-            raise UnknownToken(f"no token has the ID '{identifier[:80]}'", hint="'jackfield tokens list' shows the tokens and their IDs.")
+            raise unknown_token(identifier)
         return row
 
     @classmethod

@@ -61,6 +61,11 @@ class TokenTimes:
         }
 
 
+def unknown_token(identifier: str) -> UnknownToken:
+    """Return the error for an ID that no token has."""
+    return UnknownToken(f"no token has the ID '{identifier[:80]}'", hint=NextStep("tokens"))
+
+
 @dataclass(frozen=True, slots=True)
 class Token(TokenTimes):
     """Token of one workspace, with its scope and rules. Times are seconds since 1970; ``last_used_at`` is exact to a minute."""
@@ -360,7 +365,7 @@ class Tokens:
     def _found(self, transaction: Transaction, identifier: str) -> Token:
         row = transaction.find(_FIND, {"workspace": self._workspace, "id": identifier})
         if row is None:
-            raise UnknownToken(f"no token has the ID '{identifier[:80]}'", hint=NextStep("tokens"))
+            raise unknown_token(identifier)
         return read_token(row, self._vault)
 
 
