@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -153,6 +152,8 @@ def _shown(site: Path, rows: list[dict[str, Any]], url: str) -> bool:
     """Open the page of each connector, and search for some of them in a browser as people do; return True if all are found."""
     from playwright.sync_api import sync_playwright
 
+    from browser import browser_path
+
     sizes, missing = [], []
     for row in rows:
         page = site / "connectors" / row["key"] / "index.html"
@@ -163,7 +164,7 @@ def _shown(site: Path, rows: list[dict[str, Any]], url: str) -> bool:
     print(f"pages: {len(rows) - len(missing)} of {len(rows)}, median {sorted(sizes)[len(sizes) // 2]:,} characters, most {max(sizes):,}")
     faults: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
         page = browser.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
