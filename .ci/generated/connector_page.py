@@ -26,6 +26,8 @@ _MOST_BRIEF = 32
 """Maximum actions of a page that describes each in a few lines, and about as many as a phone's page holds."""
 _MOST_TYPES = 5
 """Maximum connection types of a page."""
+_LONGEST_GUIDES = 9_000
+"""Maximum characters of all setup guides of a page, on average: a page has a maximum height on a phone."""
 _PROVIDER_CODES = (
     "unauthenticated",
     "forbidden",
@@ -187,9 +189,10 @@ def _linked(manifest: Json, kind: Json) -> str:
 
 
 def _setup_pages(manifest: Json) -> list[tuple[str, list[Json]]]:
-    """Split the connection types evenly into pages of at most ``_MOST_TYPES``; the second page is ``KEY-connections-2``."""
+    """Split the connection types evenly into pages of at most ``_MOST_TYPES`` or their guides' length; the second page is
+    ``KEY-connections-2``."""
     kinds = manifest["connectionTypes"]
-    pages = -(-len(kinds) // _MOST_TYPES)
+    pages = max(-(-len(kinds) // _MOST_TYPES), -(-sum(len(kind.get("setup", "")) for kind in kinds) // _LONGEST_GUIDES))
     size = -(-len(kinds) // pages) if pages else 0
     names = [f"{manifest['key']}-connections{f'-{number + 1}' if number else ''}" for number in range(pages)]
     return [(name, kinds[number * size : (number + 1) * size]) for number, name in enumerate(names)]

@@ -111,7 +111,8 @@ def test_values_may_be_any_scalar(folder: Path) -> None:
 @pytest.mark.parametrize("field", ["trustAnchorArn", "trustProfileArn"])
 def test_roles_anywhere_are_refused_by_name(folder: Path, field: str) -> None:
     """What cannot be done is said, and the component is not half configured."""
-    assert f"'{field}': IAM Roles Anywhere is not supported" in problem(write(folder, "a.yaml", component(**{field: "arn:x"})))
+    told = problem(write(folder, "a.yaml", component(**{field: "arn:x"})))
+    assert f"'{field}': Dapr signs in to IAM Roles Anywhere by its own SPIFFE identity" in told
 
 
 # References

@@ -13,7 +13,10 @@ _ROLE, _KEYS, _AMBIENT, _SMTP = "aws/awsAssumeRole", "aws/apiKeySecret", "aws/aw
 _DAPR_PLACE = {"emailFrom": "sender", "region": "region", "endpoint": "endpoint"}
 _DAPR_KEYS = {"accessKey": "accessKeyId", "secretKey": "secretAccessKey", "sessionToken": "sessionToken"}
 _DAPR_ROLE = {"assumeRoleArn": "roleARN", "externalId": "externalId", "stsEndpoint": "stsEndpoint"}
-_ANYWHERE = "IAM Roles Anywhere is not supported; give an access key or assumeRoleArn, or run on a machine with its own AWS identity"
+_ANYWHERE = (
+    "Dapr signs in to IAM Roles Anywhere by its own SPIFFE identity, which jackfield does not have; store a connection of the type "
+    "aws/awsRolesAnywhere with a certificate, or give an access key or assumeRoleArn"
+)
 _DAPR = {
     "operations": {"create": "sendEmail"},
     "connections": [

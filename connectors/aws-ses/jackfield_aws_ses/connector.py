@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jackfield.connector import ConnectionType, Connector, OpenContext, Option, Step
-from jackfield_aws import ApiKeySecret, AwsAssumeRole, AwsClients, AwsDefault, regions_for
+from jackfield_aws import ApiKeySecret, AwsAssumeRole, AwsClients, AwsDefault, AwsRolesAnywhere, regions_for
 from jackfield_aws_ses.account import account_steps
 from jackfield_aws_ses.aliases import ALIASES
 from jackfield_aws_ses.errors import explain
@@ -59,7 +59,7 @@ connector = Connector(
     title="Amazon SES",
     version=VERSION,
     description="Send Emails through Amazon (AWS) SES",
-    connections=[AwsAssumeRole, ApiKeySecret, AwsDefault, Smtp],
+    connections=[AwsAssumeRole, ApiKeySecret, AwsDefault, AwsRolesAnywhere, Smtp],
     explain=explain,
     icon=_ICON,
     categories=["email", "aws"],

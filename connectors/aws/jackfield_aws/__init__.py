@@ -11,6 +11,7 @@ from jackfield.exports import exports
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jackfield_aws.accounts import account_of_key
+    from jackfield_aws.certificate_connection import AwsRolesAnywhere
     from jackfield_aws.clients import AwsClients
     from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault
     from jackfield_aws.errors import AWS_ERRORS, AwsErrors
@@ -29,6 +30,7 @@ __all__ = [
     "AwsClients",
     "AwsDefault",
     "AwsErrors",
+    "AwsRolesAnywhere",
     "Row",
     "account_of_key",
     "identity_policy",
@@ -46,6 +48,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
         {
             ".accounts": ("account_of_key",),
             ".clients": ("AwsClients",),
+            ".certificate_connection": ("AwsRolesAnywhere",),
             ".connection_types": ("ApiKeySecret", "AwsAssumeRole", "AwsDefault"),
             ".errors": ("AWS_ERRORS", "AwsErrors"),
             ".policies": ("identity_policy", "sender_address", "session_policy", "trust_policy"),

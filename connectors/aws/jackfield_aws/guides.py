@@ -96,3 +96,37 @@ the instance's role (EC2).
 2. To use a profile from `~/.aws/config`, enter its name in *Profile*.
 3. On a machine outside EC2, select *Skip the Instance Metadata Service* to avoid waiting for it.
 """.replace("<least>", _LEAST)
+
+ANYWHERE_GUIDE = """
+Sign in with an X.509 certificate of your own authority and a role: [IAM Roles
+Anywhere](https://docs.aws.amazon.com/rolesanywhere/latest/userguide/introduction.html) needs no access key that lives for ever. jackfield
+signs with the certificate's private key, gets a session of the role, and renews it before it expires.
+
+1. In the IAM Roles Anywhere console, create a **trust anchor** from the authority that issues your certificates, and copy its ARN.
+2. Create the role with this trust policy. The page of a saved connection, and `jackfield connections policy NAME`, show it with your trust
+   anchor and with the common name of your certificate.
+
+```json
+{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Effect": "Allow",
+      "Principal": {"Service": "rolesanywhere.amazonaws.com"},
+      "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
+      "Condition": {
+        "ArnEquals": {"aws:SourceArn": "YOUR-TRUST-ANCHOR-ARN"},
+        "StringEquals": {"aws:PrincipalTag/x509Subject/CN": "YOUR-COMMON-NAME"}
+      }
+    }
+  ]
+}
+```
+
+3. Attach this inline policy to the role.
+<least>
+4. Create a **profile** that lists the role, in the same region, and copy its ARN.
+5. Paste the certificate and its private key in PEM form, the key without a passphrase. Certificates between yours and the trust anchor
+   follow it in *Certificate*.
+6. Replace the values before the certificate expires: the connection test tells the day.
+""".replace("<least>", _LEAST)

@@ -70,6 +70,15 @@ def trust_policy(principal_arn: str, external_id: str | None = None) -> dict[str
     return _policy(statement)
 
 
+def anywhere_trust_policy(trust_anchor: str, common_name: str | None) -> dict[str, Any]:
+    """Build the trust policy of a role for IAM Roles Anywhere: for one trust anchor, and certificates with one common name."""
+    condition: dict[str, Any] = {"ArnEquals": {"aws:SourceArn": trust_anchor}}
+    if common_name is not None:
+        condition["StringEquals"] = {"aws:PrincipalTag/x509Subject/CN": common_name}
+    actions = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
+    return _policy({"Effect": "Allow", "Principal": {"Service": "rolesanywhere.amazonaws.com"}, "Action": actions, "Condition": condition})
+
+
 def assume_policy(role_arn: str) -> dict[str, Any]:
     """Build the policy that lets a user assume the role and nothing else."""
     return _policy({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role_arn})

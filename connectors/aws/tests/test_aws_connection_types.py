@@ -10,7 +10,7 @@ import pytest
 
 from aws_opening import EXTERNAL_ID, KEY_ID, ROLE_ARN, SECRET, TOKEN
 from jackfield.connector import ConnectionType, Connector, describe
-from jackfield_aws import ApiKeySecret, AwsAssumeRole, AwsDefault
+from jackfield_aws import ApiKeySecret, AwsAssumeRole, AwsDefault, AwsRolesAnywhere
 
 ROLE = {"roleARN": ROLE_ARN}
 PAIR = {"accessKeyId": KEY_ID, "secretAccessKey": SECRET}
@@ -36,13 +36,18 @@ def _faults(kind: type[ConnectionType], values: dict[str, Any]) -> int:
         ),
         (ApiKeySecret, "apiKeySecret", {"accessKeyId", "secretAccessKey"}, ["accessKeyId", "secretAccessKey"]),
         (AwsDefault, "awsDefault", {"profile", "disableImds", "preferRole"}, []),
+        (
+            AwsRolesAnywhere, "awsRolesAnywhere",
+            {"certificate", "privateKey", "trustAnchorArn", "profileArn", "roleARN", "durationSeconds", "rolesAnywhereEndpoint"},
+            ["certificate", "privateKey", "trustAnchorArn", "profileArn", "roleARN"],
+        ),
     ],
 )  # fmt: skip
 def test_types_have_the_contracts_names(kind: type[ConnectionType], key: str, fields: set[str], required: list[str]) -> None:
     """Key, family, members and required members are those of the contract, and no more."""
     row = _described(kind)
     assert (row["key"], row["family"], row["auth"]) == (key, "aws", "aws")
-    assert set(row["schema"]["properties"]) == fields | COMMON
+    assert set(row["schema"]["properties"]) == fields | (COMMON - {"sessionToken"} if kind is AwsRolesAnywhere else COMMON)
     assert row["schema"].get("required", []) == required
     assert row["schema"]["additionalProperties"] is False
     assert kind.reports_begin
@@ -66,8 +71,8 @@ def test_titles_are_what_people_know() -> None:
         "Role ARN", "Access Key ID", "Secret Access Key", "External ID",
     ]  # fmt: skip
     assert _described(AwsAssumeRole)["title"] == "AWS Role ARN"
-    assert all(member["title"] and member["description"] for kind in (AwsAssumeRole, ApiKeySecret, AwsDefault) for member in
-               _described(kind)["schema"]["properties"].values())  # fmt: skip
+    kinds = (AwsAssumeRole, ApiKeySecret, AwsDefault, AwsRolesAnywhere)
+    assert all(member["title"] and member["description"] for kind in kinds for member in _described(kind)["schema"]["properties"].values())
 
 
 @pytest.mark.parametrize(
@@ -125,7 +130,7 @@ def test_bad_values_fail(values: dict[str, Any]) -> None:
 
 def test_guides_explain_the_setup() -> None:
     """Each type brings a guide; the role's shows trust policy, External ID condition and least privilege."""
-    guides = {kind.key: _described(kind)["setup"] for kind in (AwsAssumeRole, ApiKeySecret, AwsDefault)}
+    guides = {kind.key: _described(kind)["setup"] for kind in (AwsAssumeRole, ApiKeySecret, AwsDefault, AwsRolesAnywhere)}
     assert all("ses:SendEmail" in guide and '"Version": "2012-10-17"' in guide for guide in guides.values())
     assert '"sts:ExternalId"' in guides["awsAssumeRole"]
     assert guides["awsAssumeRole"].startswith("Sign in")

@@ -21,6 +21,7 @@ from botocore.regions import EndpointRulesetResolver
 from botocore.serialize import create_serializer
 from botocore.utils import get_environ_proxies, is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 
+from jackfield.connector import Guard
 from jackfield_aws.direct.parts import Service
 from jackfield_aws.direct.qualify import judge
 from jackfield_aws.direct.signing import Scope
@@ -87,8 +88,7 @@ def light_service(spec: ClientSpec, read_timeout: float) -> tuple[Service, froze
     if spec.as_json:
         parse_as_json(parsers)
     hush()
-    bundle = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
-    reach = Reach(_Proxies(), bundle, spec.guard, pointer_to_endpoint(spec), read_timeout)
+    reach = reach_by_environment(spec.guard, pointer_to_endpoint(spec), read_timeout)
     fixed = _Fixed(identity.access_key_id, identity.secret_access_key, identity.session_token)
     service = Service(
         model=model,
@@ -104,6 +104,11 @@ def light_service(spec: ClientSpec, read_timeout: float) -> tuple[Service, froze
         reach=reach,
     )
     return service, without
+
+
+def reach_by_environment(guard: Guard, guard_path: str, read_timeout: float) -> Reach:
+    """Return how requests reach AWS by this machine's variables for proxies and certificate authorities alone."""
+    return Reach(_Proxies(), os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE"), guard, guard_path, read_timeout)
 
 
 def _rules(model: Any, spec: ClientSpec) -> Any:

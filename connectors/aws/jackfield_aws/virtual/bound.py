@@ -9,6 +9,7 @@ from jackfield.connector import Action, Connector, DeclarationError, Inputs, Opt
 from jackfield.connector.declare import OptionSource
 from jackfield.connector.described import DescribedConnector
 from jackfield.manifest import EFFECTS, Manifest
+from jackfield_aws.certificate_connection import AwsRolesAnywhere
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault
 from jackfield_aws.regions import regions_for
@@ -27,7 +28,7 @@ from jackfield_aws.virtual.recent import Recent
 
 Json = Mapping[str, Any]
 
-CONNECTION_TYPES = (AwsAssumeRole, ApiKeySecret, AwsDefault)
+CONNECTION_TYPES = (AwsAssumeRole, ApiKeySecret, AwsDefault, AwsRolesAnywhere)
 """Connection types that all services share."""
 _ACTIONS = Recent(500)
 """Actions of virtual connectors that were called last."""
