@@ -172,6 +172,22 @@ def test_values_of_the_platform(shop: Shop) -> None:
     assert Client(shop.stand.port, token).get("/v1/connections/main").json["values"]["greeting"] == "Hello"
 
 
+def test_a_platform_gives_an_external_id(shop: Shop) -> None:
+    """A customer whose role demands an External ID already keeps it: the platform, which knows whose it is, gives it for a new connection.
+    Neither the person nor another workspace can choose it, and the refusal is that of any other."""
+    role = {"types": ["aws/awsAssumeRole"], "connection": "role"}
+    ada = shop.person(shop.begin(**role, defaults={"values": {"externalId": "jf-HUT-4711"}})).press("Begin")
+    assert "jf-HUT-4711" in ada.text
+    assert "value.externalId" not in ada.text
+    eve = shop.person(shop.begin(**role)).press("Begin")
+    assert "jf-HUT-4711" not in eve.text
+    answer = shop.platform.post(BASE, {"user": "ada", "returnTo": BACK, **role, "defaults": {"values": {"externalId": 1}}})
+    assert (answer.status, answer.json["details"][0]["path"]) == (400, "/defaults/values/externalId")
+    settings = {"allowOwnExternalId": True}
+    assert shop.platform.call("PATCH", "/v1/workspaces/acme-1", settings).json["allowOwnExternalId"] is True
+    shop.platform.call("PATCH", "/v1/workspaces/acme-1", {"allowOwnExternalId": False})
+
+
 def test_a_connection_is_connected_again(shop: Shop) -> None:
     """``reauth`` replaces the values of the connection under its name; a session about one that is not there is refused."""
     assert shop.platform.post(BASE, {"mode": "reauth", "user": "ada", "returnTo": BACK, "connection": "main"}).status == 404

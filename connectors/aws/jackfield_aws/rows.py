@@ -68,11 +68,14 @@ BY_STATUS: Mapping[int, Row] = {
     401: Row(Unauthenticated, "AWS, or what stands before it, refused the credentials: check the key of the connection."),
     403: Row(Forbidden, _DENIED),
     404: Row(NotFound, "Check the name or ID, the account and the region: {region} is the one that was asked."),
+    407: Row(
+        Unavailable, "Check HTTP_PROXY, with its user name and password, and NO_PROXY.", "the proxy refused {operation}", Sent.NOTHING
+    ),
     408: Row(Unavailable, "AWS did not receive the whole request in time: check the network.", repeatable=False),
     409: Row(Conflict, "AWS's message says what is in the way: read the resource's state, then send the request again."),
     429: THROTTLED,
 }
-"""Meaning of a status with an unknown code."""
+"""Meaning of a status with an unknown code; 407 is the word of a proxy, which has passed nothing on."""
 
 CONTENT = Row(Rejected, "AWS refused this request as it is: change what its message names, then send it again.")
 """Any other 4xx."""

@@ -59,6 +59,17 @@ def test_every_row_is_found(key: Key, suffix: str) -> None:
     assert "{" not in (error.hint or "")
 
 
+def test_a_plain_proxys_refusal_is_not_awss() -> None:
+    """An endpoint over http is asked for through the proxy itself, whose 407 has the form of an answer."""
+    error = _explained(client_error("", "", 407))
+    assert (error.code, error.sent, "the proxy refused" in error.message, "AWS" in error.message) == (
+        "unavailable",
+        Sent.NOTHING,
+        True,
+        False,
+    )
+
+
 @pytest.mark.parametrize(
     ("code", "status", "kind", "sent"),
     [

@@ -29,7 +29,7 @@ from jackfield.retry import Backoff, Tries
 from jackfield.secrecy import SecretHolder
 from jackfield_http.answers import Answer, StreamedAnswer, body_of, header_of, media_type, noted, parsed
 from jackfield_http.bodies import Body, Content, content_body, form_body, json_body, multipart_body
-from jackfield_http.decoding import ACCEPTED
+from jackfield_http.decoding import ACCEPTED, acceptable
 from jackfield_http.errors import Failed, Refusal
 from jackfield_http.exchange import MOST_HOPS, SAFE, Exchange
 from jackfield_http.faults import not_allowed
@@ -285,6 +285,7 @@ class HttpClient(SecretHolder):
         body = exchange.body
         if body is not None and body.content_type is not None and not any(name.lower() == "content-type" for name in given):
             given["Content-Type"] = body.content_type
+        given |= {name: acceptable(value) for name, value in given.items() if folded(name) == "accept-encoding"}
         fields += [field(name, value) for name, value in given.items() if folded(name) not in FRAMING]
         if body is not None and body.length is None:
             fields.append((b"Transfer-Encoding", b"chunked"))

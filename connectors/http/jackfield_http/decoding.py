@@ -9,11 +9,19 @@ from itertools import chain
 from jackfield.connector import Sent, Unavailable
 
 ACCEPTED = "gzip, deflate"
+_READ = frozenset({"gzip", "x-gzip", "deflate", "identity"})
 _PIECE = 1 << 18
 _ZLIB = 8
 """Method in the first byte of a zlib header."""
 _AUTOMATIC = 32 + zlib.MAX_WBITS
 """Window bits by which zlib recognises gzip and zlib headers."""
+
+
+def acceptable(value: str) -> str:
+    """Return an ``Accept-Encoding`` without codings that cannot be decoded here: a response in one of these could not be read, after its
+    request has taken effect."""
+    kept = [part.strip() for part in value.split(",") if part.partition(";")[0].strip().lower() in _READ]
+    return ", ".join(kept) or "identity"
 
 
 def decoded(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
@@ -25,7 +33,7 @@ def decoded(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
     if coding in {"", "identity"}:
         yield from chunks
         return
-    if coding not in {"gzip", "x-gzip", "deflate"}:
+    if coding not in _READ:
         raise _garbled(f"the response is encoded as '{coding[:40]}', which was not asked for")
     chunks = iter(chunks)
     first = next(filter(None, chunks), b"")

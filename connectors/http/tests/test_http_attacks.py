@@ -209,6 +209,16 @@ def test_framing_is_the_clients() -> None:
     assert not {"transfer-encoding", "transfer_encoding", "content_length", "connection", "upgrade"} & seen.keys()
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"), [("br", "identity"), ("gzip;q=0.5, br", "gzip;q=0.5"), ("*", "identity"), ("Deflate, identity", "Deflate, identity")]
+)
+def test_a_coding_that_cannot_be_read_is_not_asked_for(given: str, sent: str) -> None:
+    """A caller's 'Accept-Encoding: br' got a POST an answer that nobody could read, so that it ended in doubt."""
+    with Provider([Answer()]) as provider, attempt(provider.url) as (api, _):
+        api.post("/x", json={}, headers={"accept-encoding": given})
+        assert lower(provider.requests[0])["accept-encoding"] == sent
+
+
 def test_a_token_with_a_line_break() -> None:
     """A credential that a header cannot carry is refused at the connection's value."""
     with pytest.raises(InvalidConnection) as found, attempt("http://127.0.0.1:9", values={"token": "a\r\nX: y"}):

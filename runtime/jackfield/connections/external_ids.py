@@ -44,8 +44,7 @@ def refused(fields: Iterable[str]) -> InvalidConnection:
         "the External ID cannot be used",
         details=[Detail(f"/{field}", "is not one that this workspace may use") for field in fields],
         hint="Store the connection without it: jackfield generates one and shows it. To keep the one that a role demands already, ask "
-        "the operator, who can store the connection with it ('jackfield connections add') or let the workspace choose "
-        "('allowOwnExternalId').",
+        "the operator or the platform, who can store the connection with it or let the workspace choose ('allowOwnExternalId').",
     )
 
 

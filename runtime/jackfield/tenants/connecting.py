@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jackfield.management.connections import ManagedConnections
 
 _REMOTE = Provenance("remote", own_external_id=True)
-"""Values of a session: a person's, with the External ID that the session has generated."""
+"""Values of a session: a person's, with the External ID that the session has generated or the platform has given."""
 _SECONDS = 30.0
 """Deadline of a connection's test."""
 _NAMES = 100
@@ -165,7 +165,7 @@ class Connecting:
         if kind is None:
             raise InvalidConnection("this system is not offered here", hint="Choose one of the list.")
         self._discard(found)
-        generated = {field: generate() for field in generated_fields(kind.schema)}
+        generated = {field: found.wanted.values.get(field) or generate() for field in generated_fields(kind.schema)}
         connection = found.wanted.connection or self._free(name.partition("/")[0])
         _check_defaults(found.wanted, kind)
         fresh: dict[str, Any] = {"values": {}, "trial": {}, "authorization": "", "start": "", "created": False, "status": "opened"}
@@ -356,7 +356,7 @@ class Connecting:
         return {**merged, **found.generated}
 
     def _given_by_platform(self, found: ConnectSession, kind: Kind) -> dict[str, Any]:
-        known = kind.schema.get("properties", {})
+        known = kind.schema.get("properties", {}).keys() - set(generated_fields(kind.schema))
         return {name: value for name, value in found.wanted.values.items() if name in known}
 
     def _require_account(self, found: ConnectSession, account: Mapping[str, Any] | None) -> None:
@@ -411,12 +411,12 @@ def _actor(found: ConnectSession) -> Actor:
 def _check_defaults(wanted: Wanted, kind: Kind) -> None:
     """Check the platform's values against the type, as far as that is known.
 
-    :raises InvalidInvocation: if one is not a value of it, or is generated.
+    :raises InvalidInvocation: if one is not a value of it, or an External ID is not a text.
     """
     known = kind.schema.get("properties", {})
     made = generated_fields(kind.schema)
-    given = [name for name in made if name in wanted.values]
-    faults = [Detail(f"/defaults/values/{name}", "is generated for each connection: leave it out") for name in given]
+    given = [name for name in made if not isinstance(wanted.values.get(name, ""), str)]
+    faults = [Detail(f"/defaults/values/{name}", "must be a string") for name in given]
     if len(wanted.types) == 1:
         names = {**dict.fromkeys(wanted.values, "values"), **dict.fromkeys(wanted.locked, "locked")}
         faults += [
