@@ -11,6 +11,7 @@ import pytest
 from jackfield import Jackfield
 from jackfield.clock import SystemClock
 from jackfield.database import Transaction, open_database
+from jackfield.dataclass import replace
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.journal import Draft, Journal, Queue
 from jackfield.journal.outbox import Outbox
@@ -63,6 +64,28 @@ def test_an_entry_is_found_by_its_primary_key(postgres_url: str, monkeypatch: py
 
 
 _CHANGE = Transaction.change
+
+
+def test_a_label_is_filtered_by_entry_before_there_are_statistics(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries of a label are looked up one by one: joined without statistics, a page of 20 read all 500,000 entries of a journal."""
+    open_database(postgres_url, migrate=True).close()
+    with Jackfield(connections=[], database_url=postgres_url) as jackfield:
+        journal = jackfield.journal
+        assert journal is not None
+        journal.queue_many([replace(drafted(), context={"labels": {"team": "red"}}) for _ in range(600)])
+        plans, session = list[str](), Transaction.execute
+
+        def explained(transaction: Transaction, statement: str, values: Mapping[str, Any] | None = None) -> Any:
+            if "invocation_terms" in statement:
+                plans.append("\n".join(row.as_dict()["QUERY PLAN"] for row in session(transaction, f"EXPLAIN {statement}", values or {})))
+            return session(transaction, statement, values or {})
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Transaction, "execute", explained)
+            assert len(journal.entries(limit=20, label="team=red")[0]) == 20
+        (plan,) = plans
+        assert "Nested Loop" in plan
+        assert "invocations_pkey" in plan
 
 
 def test_the_counts_are_not_planned_for_each_entry(postgres_url: str) -> None:

@@ -72,9 +72,11 @@ WHERE i.workspace = :workspace AND {_OF_KIND.replace("k.", ":")}{{bounds}} AND c
 _BY_TERM = f"""
 SELECT {", ".join(f"i.{name}" for name in _COLUMNS)} FROM (
     SELECT id, created_at FROM invocation_terms WHERE workspace = :workspace AND term = :term{{bounds}} {_ORDER} LIMIT :limit
-) t CROSS JOIN invocations i WHERE i.workspace = :workspace AND i.id = t.id
+) t CROSS JOIN {{entries}} i WHERE i.workspace = :workspace AND i.id = t.id
 ORDER BY i.created_at DESC, i.id DESC
 """
+# Each entry by its key: as long as PostgreSQL has no statistics, it would read the whole journal to join it.
+_BY_KEY = "LATERAL (SELECT * FROM invocations WHERE workspace = :workspace AND id = t.id LIMIT 1)"
 _TERMS = "SELECT id FROM invocation_terms WHERE workspace = :workspace AND term >= :low AND term < :high LIMIT :limit"
 _FLOOR = f"SELECT created_at, id FROM invocations WHERE workspace = :workspace{{bounds}} {_ORDER} LIMIT 1 OFFSET :skipped"
 _OLDEST = "SELECT created_at FROM invocations WHERE workspace = :workspace ORDER BY created_at, id LIMIT 1"
@@ -233,7 +235,8 @@ class _Search:
         return self._filtered(self._rows(statement, {**values, "limit": LOOKED_AT}))
 
     def _by_term(self, term: str) -> Found:
-        rows = self._rows(_BY_TERM.format(bounds=self._bounds), {"term": term, "limit": LOOKED_AT})
+        entries = _BY_KEY if self._dialect.lateral else "invocations"
+        rows = self._rows(_BY_TERM.format(bounds=self._bounds, entries=entries), {"term": term, "limit": LOOKED_AT})
         found = self._filtered(rows)
         if len(found.places) >= self._limit or found.cut is not None:
             return found
