@@ -29,12 +29,14 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "hostile": ("inputs of 1 MiB against hostile schemas, with probes beside", (*_PYTHON, "benchmarks.hostile_inputs")),
     "hostile-bodies": ("bodies of 1 MiB for each operation of the HTTP API", (*_PYTHON, "benchmarks.hostile_bodies")),
     "hostile-wheels": ("'verify' of hostile wheels of 10 kB", (*_PYTHON, "benchmarks.hostile_wheels")),
+    "moves": ("'db move' of 500,000 invocations to PostgreSQL and back, killed twice on each way", (*_PYTHON, "benchmarks.moving")),
     "corpus": ("2,639 public OpenAPI documents become connectors", ("make", "corpus")),
     "mocks": ("25 generated connectors against mock servers", ("make", "mocks")),
     **{
         f"aws-{part}": (f"all of AWS: {part}", (*_PYTHON, "benchmarks.aws_campaign", part))
         for part in ("schemas", "scenarios", "pages", "moto")
     },
+    "slack-files": ("2 GB to Slack, and to an HTTP service and back", (*_PYTHON, "benchmarks.slack_files")),
     "aws-files": ("2 GB to S3 and back", (*_PYTHON, "benchmarks.aws_files")),
     "thousand": ("1,000 generated connectors", (*_PYTHON, "benchmarks.thousand", str(_LOGS / "thousand"))),
     "market": ("these as a signed marketplace", (*_PYTHON, "benchmarks.generated_market", str(_LOGS / "thousand"))),

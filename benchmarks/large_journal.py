@@ -1,7 +1,8 @@
 """A journal of any size, made in bulk: ``python -m benchmarks.large_journal URL ROWS`` adds that many invocations of the last 30 days.
 
 They are spread over 50 workspaces, the largest with a third of all, and over connectors, actions, connections, callers, statuses and times.
-One in a thousand has a Result that its workspace's key has sealed and the journal can open; the others have as many random bytes.
+One in a thousand has a Result that its workspace's key has sealed and the journal can open; the others have as many random bytes, and the
+workspaces' settings have no seals: ``jackfield db check`` reports both, rightly. ``benchmarks.moving`` makes a journal with every seal.
 """
 
 from __future__ import annotations

@@ -107,9 +107,9 @@ def connect(runtime: Jackfield, server: Provider) -> None:
     approve(runtime)
 
 
-def approve(runtime: Jackfield) -> None:
+def approve(runtime: Jackfield, name: str = "ada") -> None:
     """Have the connection approved, at first or again."""
-    begun = runtime.connections.authorizing().begin("ada", "https://jackfield.example/oauth2/callback")
+    begun = runtime.connections.authorizing().begin(name, "https://jackfield.example/oauth2/callback")
     state = dict(parse_qsl(urlsplit(begun["url"]).query))["state"]
     runtime.connections.authorizing().complete(begun["id"], {"state": state, "code": "a-code"})
 
