@@ -82,6 +82,11 @@ _POINT = {"type": "object", "properties": {"x": {"type": "integer"}}}
         ({"type": "array", "items": {"type": "object", "properties": {"key": {"type": "string"}, "value": {"type": "string"}}}}, "pairs"),
         (FILE, "file"),
         ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "text"),
+        ({"anyOf": [{"enum": ["now"]}, {"type": "integer"}]}, "integer"),
+        ({"anyOf": [{"enum": ["small", "large"]}, {"type": "string"}]}, "text"),
+        ({"anyOf": [{"enum": ["auto"]}, {"type": "boolean"}]}, "choice"),
+        ({"anyOf": [{"enum": ["auto"]}, {"type": "object"}]}, "mixed"),
+        ({"type": "string", "properties": {"x": {"type": "string"}}}, "text"),
         ({"oneOf": [{"type": "object"}, {"type": "boolean"}]}, "boolean"),
         ({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}, "list"),
         ({}, "json"),
@@ -93,6 +98,20 @@ _POINT = {"type": "object", "properties": {"x": {"type": "integer"}}}
 def test_each_schema_has_a_control(schema: Any, kind: str) -> None:
     """A member's control follows from its schema; what has no control of its own is written as JSON."""
     assert member(schema)["options"]["kind"] == kind
+
+
+def test_choices_beside_other_values_leave_these() -> None:
+    """The end of a trial is 'now', which is suggested, or a time; 'public' is yes or no, however the API writes it."""
+    end = member({"anyOf": [{"type": "string", "enum": ["now"]}, {"type": "integer"}]})["options"]
+    assert (end["kind"], end["suggested"]) == ("integer", ["now"])
+    public = member({"oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["true", "false"]}]})["options"]
+    assert (public["kind"], public["choices"]) == ("choice", [True, False])
+    assert member({"anyOf": [{"enum": ["auto"]}, {"type": "boolean"}, {"const": "off"}]})["options"]["choices"] == [
+        True,
+        False,
+        "auto",
+        "off",
+    ]
 
 
 def test_required_fields_come_first_and_seldom_ones_last() -> None:

@@ -95,7 +95,7 @@ class _Drawing:
     def _control(self, kind: str, node: Schema, title: str, depth: int) -> dict[str, Any]:
         """Return the options that this kind of control takes from its schema."""
         if kind == "choice":
-            return {"choices": node["enum"] if "enum" in node else [node["const"]]}
+            return {"choices": _values(node)}
         if kind in ("list", "choices"):
             items = _resolved(node["items"], self._root)
             usual = "mixed" if _variants(items, self._root) else "text"  # text, or an object as JSON
@@ -168,8 +168,31 @@ def _kind(given: Schema, root: Schema, depth: int, within: int = 0) -> tuple[str
             return ("union" if depth < _DEEPEST else "json"), node
         if "json" in kinds and not _TEXTS.isdisjoint(kinds):
             return "mixed", node
-        return min(found, key=lambda pair: _RANKS.index(pair[0]))
+        return _one_of([pair for pair in found if pair[0] == "choice"], [pair for pair in found if pair[0] != "choice"], node)
     return _plain_kind(node, root, depth), node
+
+
+def _one_of(choices: list[tuple[str, Schema]], others: list[tuple[str, Schema]], node: Schema) -> tuple[str, Schema]:
+    """Choose the kind of control for a value that has one of several simple forms: what takes them all comes first.
+
+    Choices beside a text or a number are suggestions for it, and beside yes and no they are further choices.
+    """
+    values = [value for _, branch in choices for value in _values(branch)]
+    kind, branch = min(others, key=lambda pair: _RANKS.index(pair[0]), default=("choice", node))
+    if not choices:
+        return kind, branch
+    if kind == "boolean":
+        values = [True, False, *(value for value in values if str(value).lower() not in ("true", "false"))]
+    if kind in ("choice", "boolean"):
+        return "choice", {**node, "enum": values}
+    if kind == "json":
+        return "mixed", node
+    return kind, {**branch, "x-jackfield": {**extension(branch), "values": values}}
+
+
+def _values(node: Schema) -> list[Any]:
+    """Return the values of a node that is a choice."""
+    return list(node["enum"]) if "enum" in node else [node["const"]]
 
 
 def _variants(node: Schema, root: Schema) -> list[Schema]:
@@ -185,7 +208,7 @@ def _plain_kind(node: Schema, root: Schema, depth: int) -> str:
         return "choice"
     if kind == "array":
         return _array_kind(node, root, depth)
-    if kind == "object" or "properties" in node:
+    if kind == "object" or (not kind and "properties" in node):
         return _object_kind(node, root, depth)
     if kind == "string":
         return _text_kind(node)

@@ -90,8 +90,9 @@
       } else {
         this.input = make("input", { ...attributes, type: kind === "password" ? "password" : "text" });
         if (kind === "password") this.input.setAttribute("autocomplete", "new-password");
-        if (kind === "integer") this.input.setAttribute("inputmode", "numeric");
-        if (kind === "number") this.input.setAttribute("inputmode", "decimal");
+        const words = this.hints.suggested?.some((value) => typeof value === "string"); // 'now' in place of a number needs letters
+        if (kind === "integer" && !words) this.input.setAttribute("inputmode", "numeric");
+        if (kind === "number" && !words) this.input.setAttribute("inputmode", "decimal");
       }
       this.suggest(this.input);
       this.input.addEventListener("input", () => this.changed());
