@@ -8,7 +8,7 @@ from jackfield_market.testing.subject import TIERS
 
 _HEAD = """# Conformance rules
 
-[`jackfield check PATH`](cli.md#check) judges a connector by these rules and computes its grade: the highest tier for which no rule
+[`jackfield check PATH`](cli-make.md#check) judges a connector by these rules and computes its grade: the highest tier for which no rule
 of that tier or a lower one failed. A rule that does not apply is not counted, and the report gives the reason. Names are stable.
 
 | tier | stands for |
