@@ -321,7 +321,7 @@ class Jackfield(ProcessLocal, SecretHolder):
         return self._queued(lambda run: enqueue(self._pipeline, invocation, run, beside), caller)
 
     def prepare(self, invocation: Given, *, caller: Caller = LIBRARY) -> Draft:
-        """Admit and check an invocation as ``enqueue`` does, queue nothing, and return the entry that it would have.
+        """Admit and check an invocation as ``enqueue_many`` does, queue nothing, and return the entry that it would have.
 
         :raises JackfieldError: if it is refused.
         """
