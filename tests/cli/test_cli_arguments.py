@@ -157,9 +157,9 @@ def test_several_files_for_a_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("text", "'text' is not an input"),
-        ("=a", "'=a' is not an input"),
-        (":=1", "':=1' is not an input"),
+        ("text", "'text' is not of the form key=value"),
+        ("=a", "'=a' is not of the form key=value"),
+        (":=1", "':=1' is not of the form key=value"),
         ("text=@", "'text=@' has no file name"),
         ("data:={", "the input 'data' is not JSON: expected property name enclosed in double quotes at line 1, column 2"),
         ("data:=NaN", "the input 'data' is not JSON: NaN is not a JSON number"),

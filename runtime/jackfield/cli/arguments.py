@@ -41,7 +41,7 @@ def _read(word: str, schema: Mapping[str, Any], files: Files) -> tuple[Path, Any
     as_json = left.endswith(":")
     name = left.removesuffix(":")
     if not equals or not name:
-        raise InvalidInvocation(f"'{word[:80]}' is not an input", hint=_FORMS)
+        raise InvalidInvocation(f"'{word[:80]}' is not of the form key=value", hint=_FORMS)
     path = path_of(name, schema)
     at = pointer("inputs", *path)
     if as_json:
