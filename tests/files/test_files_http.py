@@ -70,6 +70,19 @@ def test_a_file_goes_up_through_an_action_and_down_again(place: Place, tmp_path:
         assert all(item["size"] in (5, len(content)) for item in client.get("/v1/files").json["items"])
 
 
+def test_a_content_type_that_is_none_is_no_header_field(tmp_path: Path) -> None:
+    """A type that a caller or a provider makes up neither ends the response nor adds fields to it: the file is octets."""
+    kinds = {"text/plain; charset=utf-8": True, 'a/b; title="x y"': True, "text/plain\r\nX-Evil: 1": False, "文/本": False, "none": False}
+    with posting(Place({}), tmp_path) as stand:
+        client = stand.client()
+        for kind, kept in kinds.items():
+            document = {"data": base64.b64encode(b"hello").decode(), "contentType": kind}
+            copy = client.post("/v1/invocations", carrying(document=document)).json["output"]["copies"][0]
+            answer = download(client, copy["file"])
+            assert (answer.status, answer.body, answer.headers.get("x-evil")) == (200, b"hello", None)
+            assert answer.headers["content-type"] == copy["contentType"] == (kind if kept else "application/octet-stream")
+
+
 def test_ranges(place: Place, tmp_path: Path) -> None:
     """A range, an open one, a suffix; what is outside is 416, several ranges or another ETag mean the whole file.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import re
 
 OCTETS = "application/octet-stream"
 _ENCODED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz", "compress": "application/x-compress"}
@@ -15,6 +16,16 @@ _OFFICE = {
         (".pptx", "presentationml.presentation"),
     )
 }
+
+_WORD = r"[A-Za-z0-9!#$&^_.+-]"
+_TYPE = re.compile(rf'{_WORD}{{1,60}}/{_WORD}{{1,100}}(?:; ?{_WORD}{{1,60}}=(?:{_WORD}{{1,100}}|"[ !#-\[\]-~]{{0,100}}")){{0,4}}\Z')
+"""Type, subtype and a few parameters: RFC 6838 and 9110 without escapes in quotes."""
+
+
+def media_type(given: str) -> str:
+    """Return a media type that a caller, a connector or a provider gave; ``application/octet-stream`` if it is none and cannot be a header
+    field."""
+    return given if _TYPE.match(given) else OCTETS
 
 
 def media_type_of(name: str | None) -> str:

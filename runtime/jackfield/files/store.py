@@ -14,6 +14,7 @@ from jackfield.clock import Clock
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import JackfieldError, NotFound
 from jackfield.failures import OnFailure
+from jackfield.files.media_types import media_type
 from jackfield.files.references import check_there, file_places, too_large_together
 from jackfield.files.refusals import FileDamaged, FileTooLarge
 from jackfield.invocation import MAX_BYTES
@@ -137,13 +138,13 @@ class Files:
             return incoming.finish()
 
     def incoming(self, workspace: str, content_type: str, *, name: str | None = None, caller: str | None = None) -> Incoming:
-        """Begin to store a file."""
-        identifier, now = f"file_{secrets.token_urlsafe(16)}", self.time.stamp()
+        """Begin to store a file. Its content type becomes a header field of downloads: what is no media type is stored as octets."""
         from jackfield.files.table import StoredFile
 
-        about = {"name": name, "content_type": content_type, "caller": caller, "now": now, "until": now + _UNFINISHED_KEPT}
+        identifier, now, kind = f"file_{secrets.token_urlsafe(16)}", self.time.stamp(), media_type(content_type)
+        about = {"name": name, "content_type": kind, "caller": caller, "now": now, "until": now + _UNFINISHED_KEPT}
         self.table.begin(workspace, identifier, about, self.limits.count)
-        file = StoredFile(workspace, identifier, name, content_type, 0, b"", caller, now, now + self.limits.kept)
+        file = StoredFile(workspace, identifier, name, kind, 0, b"", caller, now, now + self.limits.kept)
         with OnFailure(self.discard, workspace, identifier):
             return Incoming(self, file)
 

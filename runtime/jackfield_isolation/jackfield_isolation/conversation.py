@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.connector.context import Minted
 from jackfield.connector.grants import Grant
-from jackfield.connector.models import OCTETS
 from jackfield.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
+from jackfield.files.media_types import media_type
 from jackfield.pipe.errors_map import Unmapped
 from jackfield.schema.wording import escaped
 from jackfield_isolation.error_frames import dump_error, load_error
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 GRACE = 0.15
 """Seconds after the deadline in which a child may still say what it knows."""
-_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,100}(; ?[A-Za-z0-9=_.-]{1,100})?\Z")
 _FAULTS = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
 """Exceptions at reading what a child says that has another form than it should."""
 _ANSWERS = ("end", "failed", "fault")
@@ -234,7 +232,7 @@ class Conversation:
         """Store a file that the child sends piece by piece."""
         if self._call is None or self._call.files is None or self._is_storing:
             raise KeyError("file")
-        kind = content_type if _TYPE.match(content_type) else OCTETS
+        kind = media_type(content_type)
         self._is_storing = True
         try:
             return self._call.files.store(self._pieces(), kind, None if name is None else escaped(_text(name)[:_LONGEST_NAME]))

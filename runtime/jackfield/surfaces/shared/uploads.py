@@ -14,13 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.files import FileTooLarge, NoRoom, StoredFile
+from jackfield.files.media_types import media_type
 from jackfield.surfaces.shared.body import TooLarge, bounded
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 
-_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,100}\Z")
 _FORM = 64 * 1024
 """Bytes allowed for a form's overhead around its file."""
 _MOST_FIELDS = 10
@@ -62,8 +62,7 @@ def _name(given: str | None) -> str | None:
 
 
 def _content_type(given: str) -> str:
-    kind = given.partition(";")[0].strip()
-    return kind if _TYPE.match(kind) else "application/octet-stream"
+    return media_type(given.partition(";")[0].strip())
 
 
 class FormFile:
