@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.access import Actor, Audit
 from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.surfaces.console.theme import ENOUGH, accents, backgrounds, contrast, source_of
 from replies import Reply
 
 BACK = "https://shop.example/settings/connections"
@@ -294,3 +296,27 @@ def test_what_is_no_session(shop: Shop, body: dict[str, Any], path: str) -> None
     answer = shop.platform.post(BASE, body)
     assert answer.status == 400
     assert path in [item["path"] for item in answer.json["details"]]
+
+
+def test_a_theme_is_shown(shop: Shop) -> None:
+    """The platform's name, logo and colour; the policy allows exactly this style sheet, and the image of a data: URL."""
+    logo = "data:image/png;base64,iVBORw0KGgo="
+    ada = shop.person(shop.begin(theme={"name": "The <Shop>", "logo": logo, "color": "#FFEE00", "scheme": "dark"}))
+    assert ada.page is not None
+    assert ("The &lt;Shop&gt;" in ada.text, f'src="{logo}"' in ada.text, "color-scheme: dark" in ada.text) == (True, True, True)
+    style = ada.text.partition("<style>")[2].partition("</style>")[0]
+    assert source_of(style) in ada.page.headers["content-security-policy"]
+    for theme in ({"color": "red"}, {"color": "#fff;}"}, {"logo": "https://shop.example/logo.png"}, {"scheme": "both"}, {"font": "x"}):
+        assert shop.platform.post(BASE, {"user": "ada", "returnTo": BACK, "theme": theme}).status == 400
+
+
+def test_every_colour_can_be_read() -> None:
+    """Of 1,000 random colours, text in the colour and text on it have a contrast of 4.5 at least, in light and dark."""
+    chosen = random.Random(4711)
+    for _ in range(1000):
+        colour = f"#{chosen.randrange(256**3):06x}"
+        for dark in (False, True):
+            behind = backgrounds(dark)
+            accent, text = accents(colour, behind)
+            assert min(contrast(accent, ground) for ground in behind.values()) >= ENOUGH, colour
+            assert contrast(accent, text) >= ENOUGH, colour

@@ -21,12 +21,44 @@ from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.testing import Provider
 from oauth2_authority import Codes
 from oauth2_site import make_people
-from plugboard import plugged
+from plugboard import make_connector, plugged
 from replies import Reply
 
 BACK = "https://shop.example/back"
 TYPE = "people/oauth2AuthorizationCode"
 BASE = "/v1/workspaces/acme-1/connect-sessions"
+OWNERS = '''
+from typing import ClassVar
+
+from jackfield.connector import Account, Connector, Inputs, Output, Step
+from jackfield_http import OAuth2AuthorizationCode
+
+class Approved(OAuth2AuthorizationCode):
+    """An account whose owner the test finds out."""
+
+    key: ClassVar[str] = "approved"
+
+    def test(self, context):
+        """Ask who has approved."""
+        owner = self.open(context).get("/me").json("/sub")
+        yield Step("me", "Ask whose it is", passed=True, message="The provider knows the account.")
+        yield Account(owner, owner)
+
+connector = Connector("owners", title="Owners", version="1.0.0", connections=[Approved])
+
+class Nothing(Inputs):
+    """Nothing."""
+
+class Person(Output):
+    """Who has approved."""
+
+    sub: str
+
+@connector.action("whoAmI", effect="read")
+def who_am_i(inputs: Nothing, api) -> Person:
+    """Ask."""
+    return Person(sub=api.get("/me").json("/sub"))
+'''
 
 
 @dataclass
@@ -91,10 +123,10 @@ class Attacked:
         """How many codes were exchanged."""
         return sum("code" in form for form in self.authority.exchanged)
 
-    def connected(self) -> str:
+    def connected(self, connector: str = "people") -> str:
         """Whose account the connection uses."""
         token = self.platform.post("/v1/workspaces/acme-1/tokens", {"scope": "invoke", "name": "shop"}).json["token"]
-        ask = {"connector": "people", "action": "whoAmI", "connection": self.connection, "inputs": {}}
+        ask = {"connector": connector, "action": "whoAmI", "connection": self.connection, "inputs": {}}
         return str(Client(self.stand.port, token).post("/v1/invocations", ask).json["output"]["sub"])
 
     def other_platform(self, pattern: str = "acme-*") -> Client:
@@ -109,6 +141,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     """One server and one provider for all attacks."""
     folder = tmp_path_factory.mktemp("attacks")
     make_people(folder / "packages")
+    make_connector(folder / "packages", "owners", OWNERS)
     clock, authority = FakeClock(), Codes()
     with plugged(folder / "packages"), Provider(authority) as provider, standing(folder, SETTINGS, clock=clock) as stand:
         storage = stand.host.storage
@@ -305,17 +338,19 @@ def test_a_token_is_revoked(site: Attacked) -> None:
     assert Client(site.stand.port).get(path).status == 404
 
 
-def test_another_account_approves_again(site: Attacked) -> None:
-    """``reauth`` keeps the connection, its name and its rules; who approves for another account than before is told so at the confirmation
-    of the session, which then changes nothing."""
-    begun = site.begin()
+@pytest.mark.parametrize("allowed", [False, True])
+def test_another_account_approves_again(site: Attacked, *, allowed: bool) -> None:
+    """``reauth`` keeps the connection and its name. An approval for another account than before is refused at the confirmation, before it
+    is stored, and the connection goes on with the one that it has; unless the platform allows it."""
+    begun = site.begin(types=["owners/approved"])
     _, proof = site.approved(begun)
-    assert site.confirm(begun, proof).status == 200
-    again = site.begin(mode="reauth", types=[], defaults={})
-    ada = Person(site.stand.port).go(again["url"]).press("Begin")
-    link = next(part for part in ada.text.split('"') if part.startswith("/oauth2/start/"))
-    state = parse_qs(urlsplit(ada.go(link).page.headers["location"]).query)["state"][0]  # type: ignore[union-attr]
-    back = site.answered(ada, state, "adas-code")
-    back.go(back.onward()).press("Finish")
-    assert site.confirm(again, parse_qs(urlsplit(back.onward()).query)["proof"][0]).status == 200
-    assert (site.connected(), site.codes()) == ("ada", 2)
+    assert site.confirm(begun, proof).json["account"]["id"] == "ada"
+    again = site.begin(mode="reauth", types=[], defaults={}, allowOtherAccount=allowed)
+    _, proof = site.approved(again, "bobs-code")
+    answer = site.confirm(again, proof)
+    assert (answer.status, site.status(again)) == ((200, "granted") if allowed else (422, "failed"))
+    assert site.connected("owners") == ("bob" if allowed else "ada")
+    same = site.begin(mode="reauth", types=[], defaults={}, allowOtherAccount=allowed)
+    _, proof = site.approved(same, "adas-code")
+    assert site.confirm(same, proof).json["account"]["id"] == "ada"
+    assert site.connected("owners") == "ada"

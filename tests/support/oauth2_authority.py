@@ -19,7 +19,7 @@ class Codes:
         if request.path == "/token":
             form = {name: value[0] for name, value in parse_qs(request.body.decode()).items()}
             self.exchanged.append(form)
-            owner = form.get("code", "ada").removesuffix("s-code")
+            owner = form["code"].removesuffix("s-code") if "code" in form else form["refresh_token"].removesuffix("-refresh")
             return Answer({"access_token": f"{owner}-token", "token_type": "Bearer", "refresh_token": f"{owner}-refresh"})
         if request.path.startswith("/.well-known/"):
             return Answer({}, 404)

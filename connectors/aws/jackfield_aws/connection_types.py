@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from jackfield_aws.leases import Assumption
 
 _ROLE_ARN = {"minLength": 20, "maxLength": 2048, "pattern": ROLE_ARN_PATTERN}
-_LONGEST_ROLE = 64
-"""Characters of a role's name (IAM API reference, CreateRole)."""
 _EXTERNAL_ID = {"minLength": 2, "maxLength": 1224, "pattern": "^[A-Za-z0-9_+=,.@:/-]+$"}
 _EXTERNAL_ID_DOCS = (
     "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html#id_roles_third-party_external-id"
@@ -37,6 +35,8 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
     setup: ClassVar[str] = guides.ROLE_GUIDE
     reports_begin: ClassVar[bool] = True
     permission_system: ClassVar[str | None] = "aws:iam"
+    foreseen: ClassVar[Mapping[str, str]] = {"roleARN": "arn:aws:iam::000000000000:role/jackfield-{name:.54}"}
+    """A role named after the connection, by 64 characters at most (IAM API reference, CreateRole); its account is not known yet."""
 
     role_arn: str = Field(
         alias="roleARN",
@@ -88,11 +88,6 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
     )
     sender: str | None = fields.sender()
     warmup: dict[str, Any] | None = fields.warmup()
-
-    @classmethod
-    def foreseen(cls, name: str) -> Mapping[str, Any]:
-        """Return the ARN of a role named after the connection; its account is not known yet."""
-        return {"roleARN": f"arn:aws:iam::000000000000:role/{f'jackfield-{name}'[:_LONGEST_ROLE]}"}
 
     @property
     def reads_host(self) -> bool:

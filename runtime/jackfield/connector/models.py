@@ -240,6 +240,8 @@ class ConnectionType(SecretHolder, BaseModel):
     - ``permission_system``: the system of the actions' permissions (``aws:iam``) for which the type can generate policies. It then has a
       method ``policies(permissions, principal_arn=None, *, sender=None, testing=())`` that returns documents by name: ``sender`` is
       passed to types with a field of that name, ``testing`` are the permissions of the connectors' connection tests, if any.
+    - ``foreseen``: values that exist only once the policies are in place, such as the name of a role, so that the policies can be shown
+      before; ``{name}`` in them is the connection's name.
     - ``serves``: restricts the type to some actions and states the reason.
     - ``waives``: inputs (in JSON spelling) that actions do not require with this type. They are then None, so the models of these actions
       declare them as ``X | None`` without a default.
@@ -256,6 +258,7 @@ class ConnectionType(SecretHolder, BaseModel):
     setup: ClassVar[str] = ""
     reports_begin: ClassVar[bool] = False
     permission_system: ClassVar[str | None] = None
+    foreseen: ClassVar[Mapping[str, str]] = {}
     serves: ClassVar[Serves | None] = None
     waives: ClassVar[tuple[str, ...]] = ()
     authorizes: ClassVar[tuple[Authorizes, ...]] = ()
@@ -271,12 +274,6 @@ class ConnectionType(SecretHolder, BaseModel):
     def reads_host_at(self) -> str:
         """JSON Pointer to the value that decides ``reads_host``."""
         return ""
-
-    @classmethod
-    def foreseen(cls, name: str) -> Mapping[str, Any]:  # noqa: ARG003 (types that need no policies foresee nothing)
-        """Return values of a connection ``name`` that exist only once its policies were put into place, such as the name of a role, so
-        that the policies can be shown before."""
-        return {}
 
     def needed_permissions(self, permissions: Collection[str]) -> Collection[str]:
         """Return the subset of the actions' permissions that this connection needs; by default all of them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,8 +12,8 @@ from urllib.parse import urlsplit
 from jackfield.clock import Deadline, iso
 from jackfield.connections.authorizations import Authorizations, Pending, new_state, state_of
 from jackfield.connections.grants import GrantTable, changed
-from jackfield.connector.context import Call, OpenContext, entered
-from jackfield.dataclass import dataclass
+from jackfield.connector.context import Account, Call, OpenContext, entered
+from jackfield.dataclass import dataclass, replace
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt, attempt_foreign
 from jackfield.management.connection_test import serving
@@ -113,9 +114,18 @@ class Authorizing:
         found = self._pending.note_answer(identifier, answer, visitor)
         return Completed(self._by_id(found.connection).name, found.return_to)
 
-    def complete(self, identifier: str, answer: Mapping[str, str] | None = None, *, browser: str = "") -> Completed:
+    def complete(
+        self,
+        identifier: str,
+        answer: Mapping[str, str] | None = None,
+        *,
+        browser: str = "",
+        accept: Callable[[Account], None] | None = None,
+    ) -> Completed:
         """Complete an authorization with the parameters that the provider added to the redirect URI (``code``, ``state``, ``iss`` …), or
         with those that ``note_answer`` has stored.
+
+        ``accept`` is called with the account, if the connection's test finds one, before anything is stored; it raises to refuse.
 
         :raises NotAnsweredError: if none are stored yet.
         :raises UnknownAuthorizationError: if it was completed before, has expired, or was begun by another actor or browser.
@@ -134,6 +144,8 @@ class Authorizing:
                 lambda context: opening.kind.authorized(context, pending.kept, pending.redirect_uri, given),
                 [given.get("code", ""), *_texts(pending.kept)],
             )
+            if accept is not None:
+                grant = self._accepted(connector, opening, grant, accept)
             self._keep(stored, pending, grant)
         except JackfieldError as error:
             self._pending.fail(pending.id, error.message)
@@ -194,6 +206,19 @@ class Authorizing:
     def _revoke(self, stored: NamedConnection) -> None:
         _, opening, connector = self._opened(stored, None)
         self._attempted(connector, opening, opening.kind.revoke)
+
+    def _accepted(self, connector: LoadedConnector, opening: OpenConnection, grant: Grant, accept: Callable[[Account], None]) -> Grant:
+        """Test the connection with a grant that is not stored, and return the grant with the tokens that it has then.
+
+        :raises JackfieldError: if the account is not accepted. A test that fails for another reason does not decide.
+        """
+        candidate = _Candidate(replace(grant, id=uuid.uuid4().hex))
+        trying = replace(opening, grants=candidate)
+        found = attempt(self._attempted, connector, trying, lambda context: list(opening.kind.test(context)), grant.secrets)
+        for item in found if isinstance(found, list) else ():
+            if isinstance(item, Account):
+                accept(item)
+        return candidate.grant
 
     def _ask(self, found: Pending, stored: NamedConnection) -> None:
         try:
@@ -260,6 +285,27 @@ class Authorizing:
             name = type(found.error).__name__
             raise Internal(f"the connection could not be authorized: {connector.title} failed with {name}", hint="See the server's log.")
         raise masked_error(error, opening.cache.redactor.extended(secrets)) from None
+
+
+class _Candidate:
+    """Grant that is tried before it is stored: nobody else knows it, so its tokens are rotated here."""
+
+    def __init__(self, grant: Grant) -> None:
+        self.grant = grant
+
+    def find(self) -> Grant:
+        """Return the grant with its present tokens."""
+        return self.grant
+
+    def begin(self, used: Grant) -> None:
+        """Record nothing: if this process ends, so does the grant."""
+
+    def replace(self, used: Grant, rotated: Grant) -> None:
+        """Go on with the rotated tokens."""
+        self.grant = rotated if self.grant == used else self.grant
+
+    def end(self, used: Grant, reason: str) -> None:
+        """Record nothing: the grant is not stored."""
 
 
 def _texts(kept: Mapping[str, Any]) -> list[str]:

@@ -364,7 +364,8 @@ class ManagedConnections:
         """
         kind = self.kinds.find(type)
         model = self._catalog.load(kind.manifests[0].key).connections[kind.about.key]
-        drafted = self._drafter.draft(kind, {**model.foreseen(name), **values}, provenance)
+        foreseen = {field: text.format(name=name) for field, text in model.foreseen.items()}
+        drafted = self._drafter.draft(kind, {**foreseen, **values}, provenance)
         with entered(Call(Deadline.after(DEFAULT_TIMEOUT, self._clock), workspace=self._opening.workspace)):
             return policies(_stored(name, drafted), self._visible.catalog_for(name), self._opening, drafted, wanted)
 

@@ -44,8 +44,8 @@ _SEALED = (
     "authorization", "start", "host", "created", "proof",
 )  # fmt: skip
 _WANTED = (
-    "mode", "user", "verify", "types", "connection", "values", "locked", "return_to", "origins", "locale", "principal", "other_account",
-    "lasts",
+    "mode", "user", "verify", "types", "connection", "values", "locked", "return_to", "origins", "locale", "theme", "principal",
+    "other_account", "lasts",
 )  # fmt: skip
 _LISTS = ("types", "locked", "origins")
 

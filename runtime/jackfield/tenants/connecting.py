@@ -321,7 +321,8 @@ class Connecting:
             elif found.task == "remove":
                 acting.remove(found.connection)
             else:
-                self._authorizing(found, also).complete(found.authorization, browser=found.key)
+                accept = None if found.created else lambda account: self._require_account(found, {"id": account.id})
+                self._authorizing(found, also).complete(found.authorization, browser=found.key, accept=accept)
         except JackfieldError as error:
             self._fail(found, error.message)
             raise

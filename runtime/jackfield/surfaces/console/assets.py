@@ -49,6 +49,11 @@ def asset(name: str) -> str:
     return f"/assets/{_assets()[name].digest}/{name}"
 
 
+def content_of(name: str) -> bytes:
+    """Return the content of a file."""
+    return _assets()[name].content
+
+
 def assets_route() -> Route:
     """Serve the files, without a session."""
     return Route("/assets/{digest}/{name:path}", _serve, methods=["GET"])

@@ -101,8 +101,13 @@ class _ConnectPages:
             return view.shown(sessions, sessions.find(found.id), error=error)
 
     def shown(self, request: Request) -> Response:
-        """``GET /connect/session/{id}``."""
-        sessions, found, view = self._entered(request)
+        """``GET /connect/session/{id}``; ``?approved=1`` is for a window that a frame has opened, which has no cookie of the session."""
+        try:
+            sessions, found, view = self._entered(request)
+        except UnknownSession:
+            if request.query_params.get("approved") != "1":
+                raise
+            return View(locale_of(request, "")).approved_elsewhere()
         return view.shown(sessions, found, request.query_params.get("q", "")[:100])
 
     def changed(self, request: Request) -> Response:

@@ -18,6 +18,7 @@ from jackfield.surfaces.console.assets import asset
 from jackfield.surfaces.console.components import badge, csrf_field, fault_of, guide, h, json_text, line
 from jackfield.surfaces.console.connection import cure
 from jackfield.surfaces.console.plain_form import fields
+from jackfield.surfaces.console.theme import source_of, style_of
 from jackfield.surfaces.shared.connect import SESSION
 from jackfield.surfaces.shared.prefix import START
 from jackfield.tenants.connect_session import ConnectSession
@@ -28,7 +29,9 @@ Say = Callable[..., str]
 _LOCALES = ("en", "de")
 _MOST = 60
 """Types that are offered at once."""
-_POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors {frames}"
+_POLICY = (
+    "default-src 'none'; style-src 'self' {style}; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors {frames}"
+)
 
 
 @cache
@@ -76,12 +79,20 @@ class View:
         metas = [h.meta(charset="utf-8"), h.meta(name="viewport", content="width=device-width, initial-scale=1")]
         metas += [h.meta(name="color-scheme", content="light dark")]
         metas += [h.meta(http_equiv="refresh", content=f"0;url={onward}")] if onward else []
-        head = h.head(metas, h.title(title), h.link(rel="stylesheet", href=asset("console.css")))
-        body = h.body(h.main(h.h1(title), *content, class_="alone connect stack", id="content"))
+        theme: Mapping[str, str] = wanted.theme if wanted is not None else {}
+        style = style_of(theme.get("color", "").lower(), theme.get("scheme", ""))
+        links = [h.link(rel="stylesheet", href=asset("console.css")), h.style(Markup(style)) if style else None]
+        brand = [h.img(src=theme["logo"], alt="", class_="theirs") if "logo" in theme else None, theme.get("name")]
+        head = h.head(metas, h.title(title), links)
+        above = h.p(brand, class_="brand") if any(brand) else None
+        body = h.body(h.main(above, h.h1(title), *content, class_="alone connect stack", id="content"))
         response = HTMLResponse(h.join([Markup("<!doctype html>"), h.html(head, body, lang=self._locale)]), status)
         response.headers.update(
-            {"Content-Security-Policy": _POLICY.format(frames=frames), "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
-        )
+            {
+                "Content-Security-Policy": _POLICY.format(frames=frames, style=source_of(style) if style else "").replace(" ;", ";"),
+                "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+            }
+        )  # fmt: skip
         if frames == "'none'":
             response.headers["X-Frame-Options"] = "DENY"
         return response
@@ -89,6 +100,10 @@ class View:
     def refusal(self, key: str, status: int) -> Response:
         """Render why there is nothing to do here."""
         return self.page(self.say("over_title"), h.p(self.say(key), role="alert", class_="notice bad"), status=status)
+
+    def approved_elsewhere(self) -> Response:
+        """Render what a window shows in which the person has approved, while the session is in another one."""
+        return self.page(self.say("approved_title"), h.p(self.say("approved_elsewhere")))
 
     def begin(self, found: ConnectSession, address: str) -> Response:
         """Render what a link shows: opening it changes nothing, a press on the button does."""
@@ -268,7 +283,8 @@ class View:
             target="_blank" if found.wanted.origins else None, rel="noopener" if found.wanted.origins else None,
         )  # fmt: skip
         again = self._step("approve", self.say("approve_again"), plain=True)
-        return self.page(title, h.p(self.say("approve_lead", host=host)), h.p(link), again, self._cancel())
+        check = h.p(h.a(self.say("approve_check"), href=f"{SESSION}/{found.id}")) if found.wanted.origins else None
+        return self.page(title, h.p(self.say("approve_lead", host=host)), h.p(link), check, again, self._cancel())
 
     def _formed(self, step: str, *content: Node) -> Markup:
         own = h.input(type="hidden", name="step", value=step) if step else None

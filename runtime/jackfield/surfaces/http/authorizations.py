@@ -100,7 +100,7 @@ async def answered(request: Request, server: ServerContext, _identity: Identity)
     except JackfieldError as error:
         return _page("Not connected", error.message, 400)
     if isinstance(found, str):
-        return _handed_over(below_prefix(found) if found.startswith(SESSION) else f"{below_prefix(found)}?{urlencode(given)}")
+        return _handed_over(f"{below_prefix(found)}?{'approved=1' if found.startswith(SESSION) else urlencode(given)}")
     if not found.return_to:
         return _page("Almost connected", f"Return to where you began to connect {found.connection}: it is finished there.")
     parts = urlsplit(found.return_to)

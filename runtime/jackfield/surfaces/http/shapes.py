@@ -323,6 +323,8 @@ _OTHERS: dict[str, Json] = {
         defaults=_closed((), {"values": {"type": "object"}, "locked": {"type": "array", "items": _STRING}}),
         returnTo={"type": "string", "maxLength": 2000, "description": "Your page to which the browser goes at the end."},
         origins={"type": "array", "items": _STRING, "maxItems": 50, "description": "Origins whose pages may frame the session's."},
+        theme=_closed((), {"name": _STRING, "logo": {"type": "string", "maxLength": 24_000, "description": "A data: URL."},
+                           "color": {"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"}, "scheme": {"enum": ["light", "dark"]}}),
         locale={"enum": ["en", "de"]}, expiresIn={"type": "integer", "minimum": 1, "maximum": 86_400, "description": "Seconds."},
         principal={"type": "string", "maxLength": 200, "description": "Who assumes a role of the user's account: your IAM user's ARN."},
         allowOtherAccount={"type": "boolean", "description": "A connection that is connected again may become another account's."},
