@@ -25,6 +25,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         (*_PYTHON, "pytest", "-m", "campaign", "-q"),
     ),
     "properties": ("property tests with 1,000 examples instead of 50", (*_PYTHON, "pytest", "-m", "hypothesis and not campaign", "-q")),
+    "events": (
+        "100,000 events to 50 callbacks, 20 of them bad, with kills; then the latency",
+        (sys.executable, "tests/support/events_campaign.py"),
+    ),
     "mutations": ("mistakes put into the pipe: the tests notice each", (*_PYTHON, "benchmarks.pipe_mutations")),
     "hostile": ("inputs of 1 MiB against hostile schemas, with probes beside", (*_PYTHON, "benchmarks.hostile_inputs")),
     "hostile-bodies": ("bodies of 1 MiB for each operation of the HTTP API", (*_PYTHON, "benchmarks.hostile_bodies")),

@@ -14,6 +14,7 @@ from jackfield.access import Actor
 from jackfield.clock import SystemClock
 from jackfield.database.outbox import record
 from jackfield.events.callbacks import Callbacks
+from jackfield.events.dispatcher import IN_FLIGHT
 from jackfield.resources.storage import Storage
 from receiver import receiving
 
@@ -32,8 +33,8 @@ _ROUNDS, _EACH = 4, 150
 
 
 def test_nothing_is_lost_when_the_dispatcher_is_killed(database_url: str, tmp_path: Path) -> None:
-    """Two processes dispatch; the one that leads is killed again and again while events come: each event arrives under one id, and few of
-    them twice."""
+    """Two processes dispatch; the one that leads is killed again and again while events come: each event arrives under one id, and twice
+    little more than what was in flight: a thread records a delivery before it begins the next one."""
     environment = {**os.environ, "JACKFIELD_HOME": str(tmp_path)}
     with ExitStack() as stack:
         storage = stack.enter_context(Storage(database_url, environment, SystemClock()))
@@ -66,4 +67,4 @@ def test_nothing_is_lost_when_the_dispatcher_is_killed(database_url: str, tmp_pa
             receiver.wait(len(receiver.got) + 1)
         often = Counter(got.id for got in receiver.got)
         assert len(often) == _ROUNDS * _EACH
-        assert sum(often.values()) - len(often) <= _ROUNDS * 80
+        assert sum(often.values()) - len(often) <= _ROUNDS * 2 * IN_FLIGHT

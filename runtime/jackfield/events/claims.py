@@ -51,17 +51,19 @@ def due_in(database: Database, workspace: str, callback: Callback, now: float, f
     return _NEVER if row is None or row.next_at is None else max(0.2, row.next_at - now)
 
 
-def claim(database: Database, workspace: str, callback: Callback, limit: int, now: float, free: float) -> list[Row]:
-    """Claim up to ``limit`` due deliveries, the ones that are due longest first."""
-    place, until = {"workspace": workspace, "callback": callback.id}, _until(callback, now)
+def claim(database: Database, asked: Sequence[tuple[Callback, str, int]], now: float, free: float) -> list[list[Row]]:
+    """Claim due deliveries to callbacks of workspaces, up to a number for each, the ones that are due longest first; in one commit."""
 
-    def unit(transaction: Transaction) -> list[Row]:
-        rows = transaction.execute(_DUE, {**place, "until": until, "free": free, "limit": limit})
-        return [
-            row for row in rows if transaction.change(_HELD, {**place, "sequence": row.sequence, "held_until": now + HOLD, "free": free})
-        ]
+    def unit(transaction: Transaction) -> list[list[Row]]:
+        return [_claimed(transaction, callback, workspace, limit, now, free) for callback, workspace, limit in asked]
 
     return database.record(unit)
+
+
+def _claimed(transaction: Transaction, callback: Callback, workspace: str, limit: int, now: float, free: float) -> list[Row]:
+    place = {"workspace": workspace, "callback": callback.id, "free": free}
+    rows = transaction.execute(_DUE, {**place, "until": _until(callback, now), "limit": limit})
+    return [row for row in rows if transaction.change(_HELD, {**place, "sequence": row.sequence, "held_until": now + HOLD})]
 
 
 def _until(callback: Callback, now: float) -> float | None:

@@ -44,7 +44,8 @@ _BATCH = 16
 _BATCH_SECONDS = 15.0
 _SLOW = 2.0
 """Seconds of an attempt from which on a callback is slow."""
-_FAN_OUT = 500
+_FAN_OUT = 2000
+"""Deliveries that one commit makes at most."""
 _LOG_EVERY = 60.0
 _MOMENT = 0.001
 _TIDY, _TIDY_WITHIN = 60.0, 0.2
@@ -137,14 +138,12 @@ class Dispatcher:
             self._tidy_at = moment + (0.0 if self._tidy(moment) else _TIDY)
         if not self._lanes:
             return _IDLE
+        if self._running:
+            self._leads()  # renewed for as long as requests are in flight
         fresh = self._fresh()
-        due = [lane for lane in self._lanes.values() if lane.due_at <= moment and lane.room > 0]
         if fresh and self._leads():
-            for lane in fresh:
-                self._fan_out(lane)
-            due = [lane for lane in self._lanes.values() if lane.due_at <= moment and lane.room > 0]
-        for lane in due:
-            self._dispatch(lane)
+            self._fan_out(fresh)
+        self._dispatch([lane for lane in self._lanes.values() if lane.due_at <= moment and lane.room > 0])
         return 0.01 if any(lane.callback.position < self._heads.get(lane.workspace, 0) for lane in fresh) else _PAUSE
 
     def _tidy(self, moment: float) -> bool:
@@ -204,50 +203,74 @@ class Dispatcher:
             self._heads = {row.workspace: row.last for row in transaction.execute(claims.HEADS)}
         return [lane for lane in self._lanes.values() if lane.callback.position < self._heads.get(lane.workspace, 0)]
 
-    def _fan_out(self, lane: _Lane) -> None:
-        """Make the deliveries of the next events to a callback, and move its position, in one commit."""
-        position, now = lane.callback.position, self._now()
+    def _fan_out(self, fresh: Sequence[_Lane]) -> None:
+        """Make the deliveries of the next events, and move the positions of their callbacks: one reading and one commit for all callbacks
+        of a workspace with the same position, which mostly are all of them."""
+        together: dict[tuple[str, int], list[_Lane]] = {}
+        for lane in fresh:
+            together.setdefault((lane.workspace, lane.callback.position), []).append(lane)
+        for (workspace, position), lanes in together.items():
+            self._fan_out_to(workspace, position, lanes)
+
+    def _fan_out_to(self, workspace: str, position: int, lanes: Sequence[_Lane]) -> None:
+        now, limit = self._now(), max(1, _FAN_OUT // len(lanes))
         with self._database.read(flush=False) as transaction:
-            rows = transaction.execute(claims.NEXT, {"workspace": lane.workspace, "after": position, "limit": _FAN_OUT})
-        reached = rows[-1].sequence if rows else self._heads[lane.workspace]  # none: deleted before they were looked at
-        events = [event for row in rows if wants(lane.callback, event := read_event(self._vault, lane.workspace, row))]
+            rows = transaction.execute(claims.NEXT, {"workspace": workspace, "after": position, "limit": limit})
+        reached = rows[-1].sequence if rows else self._heads[workspace]  # none: deleted before they were looked at
+        events = [read_event(self._vault, workspace, row) for row in rows]
 
-        def unit(transaction: Transaction) -> int:
-            moved = {"workspace": lane.workspace, "callback": lane.callback.id, "from": position, "to": reached}
-            if not transaction.change(claims.MOVE, moved):
-                return 0
-            return insert(transaction, lane.workspace, lane.callback.id, events, now) or 0
+        def unit(transaction: Transaction) -> None:
+            for lane in lanes:
+                moved = {"workspace": workspace, "callback": lane.callback.id, "from": position, "to": reached}
+                if transaction.change(claims.MOVE, moved):
+                    insert(transaction, workspace, lane.callback.id, [event for event in events if wants(lane.callback, event)], now)
 
-        if self._database.record(unit):
-            lane.due_at = 0.0
-        lane.callback = claims.moved(lane.callback, reached)
-        lane.row = claims.moved_row(self._database, lane.row)
+        self._database.record(unit)
+        for lane in lanes:
+            lane.callback, lane.due_at = claims.moved(lane.callback, reached), 0.0
+            lane.row = claims.moved_row(self._database, lane.row)
 
-    def _dispatch(self, lane: _Lane) -> None:
-        """Claim what is due to a callback, and send it in threads."""
-        while lane.room > 0 and not self._stopped.is_set():
-            if self._running >= _THREADS or (lane.suspect and self._suspects >= _THREADS // 2):
-                return
-            limit, now = 1 if lane.suspect or lane.callback.status == "paused" else _BATCH, self._now()
+    def _dispatch(self, due: Sequence[_Lane]) -> None:
+        """Claim what is due to callbacks, in one commit, and send it in threads."""
+        now, wanted, threads, suspects = self._now(), list[tuple[_Lane, int]](), _THREADS - self._running, _THREADS // 2 - self._suspects
+        for lane in due:
+            room = min(lane.room, threads, suspects if lane.suspect else threads)
+            if room <= 0 or self._stopped.is_set():
+                continue
             pause = claims.due_in(self._database, lane.workspace, lane.callback, now, self._free(now))
-            rows: Sequence[Row] = ()
-            if not pause and self._leads():
-                rows = claims.claim(self._database, lane.workspace, lane.callback, limit, now, self._free(now))
-            if not rows:
+            if pause or not self._leads():
                 lane.due_at = time.monotonic() + min(_LOOK, max(_PAUSE, pause))
-                return
-            with self._lock:
-                lane.in_flight += 1
-                self._running += 1
-                self._suspects += lane.suspect
-            if self._pool is None:
-                self._pool = Threads(_THREADS, "jackfield-delivery")
-            self._pool.submit(partial(self._send_all, lane, rows, suspect=lane.suspect))
+                continue
+            wanted.append((lane, room))
+            threads, suspects = threads - room, suspects - room * lane.suspect
+        if not wanted:
+            return
+        asked = [(lane.callback, lane.workspace, room * self._batch(lane)) for lane, room in wanted]
+        for (lane, _), rows in zip(wanted, claims.claim(self._database, asked, now, self._free(now)), strict=True):
+            if not rows:
+                lane.due_at = time.monotonic() + _PAUSE
+            for begin in range(0, len(rows), self._batch(lane)):
+                self._submit(lane, rows[begin : begin + self._batch(lane)])
+
+    def _batch(self, lane: _Lane) -> int:
+        """Return how many deliveries one thread sends, one after the other."""
+        return 1 if lane.suspect or lane.callback.status == "paused" else _BATCH
+
+    def _submit(self, lane: _Lane, rows: Sequence[Row]) -> None:
+        with self._lock:
+            lane.in_flight += 1
+            self._running += 1
+            self._suspects += lane.suspect
+        if self._pool is None:
+            self._pool = Threads(_THREADS, "jackfield-delivery")
+        self._pool.submit(partial(self._send_all, lane, rows, suspect=lane.suspect))
 
     def _send_all(self, lane: _Lane, rows: Sequence[Row], *, suspect: bool) -> None:
         try:
             begun = time.monotonic()
             for place, row in enumerate(rows):
+                if time.monotonic() - self._led_at >= LEAD:  # another process may lead now, and send what this one has claimed
+                    break
                 if time.monotonic() - begun > _BATCH_SECONDS or self._stopped.is_set() or (place and lane.suspect):
                     claims.release(self._database, lane.workspace, rows[place:])
                     break
@@ -270,7 +293,7 @@ class Dispatcher:
         lane.suspect = not attempt.succeeded or attempt.seconds > _SLOW
         outcome = Outcome(lane.workspace, row, attempt, sealed_log(self._vault, lane.workspace, row, attempt))
         if attempt.succeeded:
-            self._database.defer(lambda transaction: note_delivered(transaction, outcome, now))
+            self._database.record(lambda transaction: note_delivered(transaction, outcome, now))
         else:
             self._database.record(lambda transaction: note_failed(transaction, outcome, self._now()))
 
