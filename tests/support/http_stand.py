@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -256,3 +257,15 @@ def _wait_until_ready(started: Process) -> None:
     while (found := client.get("/readyz")).status != 200:
         assert time.monotonic() < until, found.json
         pause.wait(0.1)
+
+
+def ends_told(client: Client) -> Counter[str]:
+    """Count the events ``invocation.finished`` by invocation."""
+    found: Counter[str] = Counter()
+    after = ""
+    while True:
+        page = client.get(f"/v1/events?types=invocation.finished&limit=200{after}").json
+        found.update(item["subject"] for item in page["items"])
+        after = f"&after={page['nextCursor']}"
+        if not page["items"]:
+            return found

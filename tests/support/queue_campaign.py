@@ -31,7 +31,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from http_stand import Client, clean, mint
+from http_stand import Client, clean, ends_told, mint
 from plugboard import make_connector
 
 _LEDGER = '''
@@ -398,21 +398,9 @@ def _judge(client: Client, accepted: dict[str, tuple[str, str]], ledger: _Ledger
     figures.wrong += [
         f"{subject} was sent {count} times" for (action, subject), count in ledger.accepted.items() if action == "write" and count > 1
     ]
-    ends = _ends(client)
+    ends = ends_told(client)
     figures.wrong += [f"{identifier} has {ends[identifier]} events of its end" for identifier in accepted if ends[identifier] != 1]
     figures.outcomes = dict(sorted(outcomes.items()))
-
-
-def _ends(client: Client) -> Counter[str]:
-    """Count the events ``invocation.finished`` by invocation."""
-    found: Counter[str] = Counter()
-    after = ""
-    while True:
-        page = client.get(f"/v1/events?types=invocation.finished&limit=200{after}").json
-        found.update(item["subject"] for item in page["items"])
-        after = f"&after={page['nextCursor']}"
-        if not page["items"]:
-            return found
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from random import SystemRandom
 from typing import NamedTuple
 
 from jackfield.clock import iso
@@ -67,7 +67,7 @@ def pause_before(attempts: int, wait: float | None, chance: float | None = None)
     """Return the seconds until the next attempt after so many, at least those that the receiver asked for; None after the last one."""
     if attempts > len(PAUSES):
         return None
-    spread = 1 + _JITTER * (2 * (random.random() if chance is None else chance) - 1)  # noqa: S311 (no secret)
+    spread = 1 + _JITTER * (2 * (SystemRandom().random() if chance is None else chance) - 1)
     return max(PAUSES[attempts - 1] * spread, wait or 0.0)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from jackfield import Jackfield, JackfieldError
 from jackfield_aws_ses.demo.aws.messages import SentMessage
+from jackfield_aws_ses.demo.callback import told
 from jackfield_aws_ses.demo.embedded import EmbeddedAws
 from jackfield_aws_ses.demo.show import Show
 from jackfield_aws_ses.demo.stage import EXAMPLES, Played, Report, Stage, Step, faults, message_json
@@ -175,6 +176,7 @@ STEPS = (
     Step("externalId", "Someone else's External ID: AWS refuses the role", _unauthenticated, "wrong-external-id.json"),
     Step("rejected", "An unverified sender: AWS rejects the message", _rejected, "unverified-sender.json"),
     Step("summary", "What AWS saw", _summed_up),
+    Step("callback", "Queue a call for a worker: its end arrives at a callback, signed", told),
 )
 """In the order of the tour."""
 
