@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generated.words import Json, closed, document
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_BYTES, MAX_DEPTH, MAX_TIMEOUT, MAX_VALUES
-from jackfield.invocation.request import DEFAULT_PRIORITY, MAX_LABELS, MAX_PRIORITY
+from jackfield.invocation.request import DEFAULT_JOB_TIMEOUT, DEFAULT_PRIORITY, MAX_JOB_TIMEOUT, MAX_LABELS, MAX_PRIORITY
 
 _MAX_KEY = 255
 _NAME: Json = {"type": "string", "minLength": 1, "not": {"pattern": r"[\x00-\x1f\x7f]"}}
@@ -77,6 +77,13 @@ def _options() -> Json:
             "exclusiveMinimum": 0,
             "maximum": _number(MAX_TIMEOUT),
             "default": _number(DEFAULT_TIMEOUT),
+        },
+        "jobTimeoutSeconds": {
+            "type": "number",
+            "description": "Jobs only: how long the job may take in all, while 'timeoutSeconds' limits each of its steps.",
+            "exclusiveMinimum": 0,
+            "maximum": _number(MAX_JOB_TIMEOUT),
+            "default": _number(DEFAULT_JOB_TIMEOUT),
         },
         "notBefore": {
             "type": "string",

@@ -197,6 +197,11 @@ def _action() -> Json:
             "deprecated": {"const": True, "description": "The provider intends to remove it."},
             "http": binding.action(),
             "preview": {**_OBJECT, "description": "Output of a dry run whose input 'preview' is true."},
+            "kind": {
+                "const": "job",
+                "description": "The action starts a job, which outlasts its call and is polled until it ends.",
+            },
+            "cancellable": {"const": True, "description": "The provider can be asked to cancel the job."},
             "handsOutCredentials": {
                 "type": "boolean",
                 "default": False,

@@ -16,6 +16,7 @@
     ├── NotFound               not_found               the provider reports that the resource does not exist
     ├── Conflict               conflict                the provider reports a conflicting state
     ├── Rejected               rejected                the provider refused this request for its content
+    │   └── JobFailed          rejected                the provider has ended a job without success
     ├── RateLimited            rate_limited            throttled even after jackfield's retries
     ├── QuotaExceeded          quota_exceeded          a daily or account quota is used up
     ├── Unavailable            unavailable             not reached or verified, or no clear response but safe to repeat
@@ -340,6 +341,10 @@ class NotYet(TimedOut):
         self.until: Mapping[str, Any] = until or {}
 
 
+class JobFailed(Rejected):
+    """The provider has ended a job without success. Raised by a job's ``poll``: nothing else that it raises ends the job."""
+
+
 class InDoubt(JackfieldError):
     """The request was sent, no clear response was received, and a retry could repeat its effect."""
 
@@ -399,7 +404,8 @@ class InvocationFailed(Exception):
         self.result = result
 
     def __str__(self) -> str:
-        return f"{self.result.error.code}: {self.result.error}"
+        error = self.result.error
+        return f"{error.code}: {error}" if error is not None else f"the invocation {self.result.meta.invocation_id} still runs"
 
 
 _NEAR = 10

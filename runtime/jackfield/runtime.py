@@ -17,14 +17,15 @@ from jackfield.clock import Clock, SystemClock
 from jackfield.clock import within as within_seconds
 from jackfield.connections.connection_lookup import sources_from
 from jackfield.connections.secret_references import Secrets
-from jackfield.errors import Cancelled, JackfieldError
+from jackfield.errors import JackfieldError
 from jackfield.files.store import FileLimits, Files
 from jackfield.fork import ProcessLocal
 from jackfield.hooks import Plugins
-from jackfield.invocation import DEFAULT_TIMEOUT, Meta, Result
+from jackfield.invocation import DEFAULT_TIMEOUT, Result
 from jackfield.management.options import choices
 from jackfield.pacing.pace import Paces
 from jackfield.pipe.admit import Targets
+from jackfield.pipe.begun import Begun
 from jackfield.pipe.enqueue import Beside, Enqueued, enqueue, enqueue_many, prepared
 from jackfield.pipe.evidence import Means
 from jackfield.pipe.invoke import Given, Pipeline
@@ -33,7 +34,7 @@ from jackfield.pipe.open import Opener
 from jackfield.pipe.plan import Plans
 from jackfield.pipe.recorder import required
 from jackfield.pipe.run import Run
-from jackfield.pipe.settle import failed, masked_error
+from jackfield.pipe.settle import masked_error
 from jackfield.pipe.waiter import InThread, LoopThread, OnLoop, run_in_thread
 from jackfield.pipe.wrapping import observing
 from jackfield.resources.opening import Opening
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from jackfield.journal import Claimed, Draft, Journal
     from jackfield.management.connections import ManagedConnections
     from jackfield.management.visible_journal import SeenJournal
+    from jackfield.pipe.run import Follow
     from jackfield.resources.turns import Turns
 
 T = TypeVar("T")
@@ -62,7 +64,7 @@ _WORKERS = 64
 _OUTSTANDING_WAIT = 2.0  # seconds to wait at the end for a locked database, to record outstanding outcomes
 
 
-class Jackfield(ProcessLocal, SecretHolder):
+class Jackfield(ProcessLocal, SecretHolder, Begun):
     """Runtime of one workspace. Thread-safe; one instance serves a whole process.
 
     With a database, the workspace must exist; ``default`` always exists.
@@ -124,7 +126,7 @@ class Jackfield(ProcessLocal, SecretHolder):
         means = Means(workspace, self.clock, self.files, paces, observing(self.plugins))
         epoch = self.storage.epoch if self.storage.enabled else None
         plans = Plans(self.access, self.catalog, self._known, self._targets, self.open_connections, epoch)
-        self._pipeline = Pipeline(self.catalog, self._known, plans, self.plugins, self.access, lambda: self.journal, means)
+        self._pipeline = Pipeline(self.catalog, self._known, plans, self.plugins, self.access, lambda: self.journal, means, self.wait)
         self._loop, self._on_time, self._turn = LoopThread(), OnTime(), None if turns is None else partial(turns.turn, workspace)
         self._in_thread, self._in_time = InThread(self.clock, self._loop), InThread(self.clock, self._loop, self._on_time, self._turn)
         self._begin_anew()
@@ -263,6 +265,7 @@ class Jackfield(ProcessLocal, SecretHolder):
         caller: Caller = LIBRARY,
         named: Callable[[str], None] | None = None,
         on_time: bool = False,
+        follow: Follow | None = None,
     ) -> Result:
         """Run one invocation, JSON text or the object that it describes, in this thread. Bad input is a failed Result, never an exception.
 
@@ -272,8 +275,12 @@ class Jackfield(ProcessLocal, SecretHolder):
         ``wait``: if an invocation with the same idempotency key still runs, wait for it instead of refusing, up to the deadline (True) or
         for that many seconds. Another thread may set ``cancelled``: then nothing more is sent. ``caller`` is recorded in the journal and
         checked against the rules. ``named`` is called with the invocation's ID before the run begins.
+
+        A job that has not ended by the deadline is a Result of status ``running``: ``Result.wait`` waits for its end. ``follow`` is told
+        its progress meanwhile: ``fraction``, from 0 to 1, and ``text``.
         """
-        run = Run(self._in_time if on_time else self._in_thread, cancelled or self._never_cancelled, caller, wait=wait)
+        waiter = self._in_time if on_time else self._in_thread
+        run = Run(waiter, cancelled or self._never_cancelled, caller, wait=wait, follow=follow)
         if named is not None:
             named(run.meta.invocation_id)
         if self.storage.is_near:
@@ -288,12 +295,13 @@ class Jackfield(ProcessLocal, SecretHolder):
         wait: bool | float = False,
         cancelled: threading.Event | None = None,
         caller: Caller = LIBRARY,
+        follow: Follow | None = None,
     ) -> Result:
         """Run one invocation in asyncio, as ``invoke`` does. ``async def`` actions run in this loop, others in worker threads.
 
         If the caller is cancelled, a request not yet sent is cancelled too; one already sent runs to completion.
         """
-        run = Run(self._looping(), cancelled, caller, wait=wait)
+        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow)
         return await self._shielded(self._started(partial(self._pipeline.run, invocation, run)), run)
 
     def begin(
@@ -360,31 +368,6 @@ class Jackfield(ProcessLocal, SecretHolder):
         run = Run(self._looping(), None, caller, wait=False, claimed=claimed.of(stored))
         return await self._shielded(self._started(partial(self._pipeline.run, stored["invocation"], run)), run)
 
-    def cancel(self, identifier: str) -> bool:
-        """Cancel an invocation that has not been sent, whether queued or running. Return False if it is too late.
-
-        An invocation in another process is asked to stop: servers check each second, commands and programs that use the library never do.
-
-        :raises InvalidInvocation: if the workspace has no such invocation.
-        """
-        journal = required(self.journal)
-        entry = journal.find(identifier)
-        if self.cancel_here(identifier):
-            journal.note_cancel(identifier)
-            return True
-        if entry.status == "queued":
-            meta = Meta(entry.id, connector=entry.connector, connector_version=entry.connector_version, action=entry.action)
-            if journal.end_queued(identifier, failed(meta, Cancelled("the invocation was cancelled before it was started"))):
-                return True
-        return journal.ask_to_cancel(identifier)
-
-    def cancel_here(self, identifier: str) -> bool:
-        """Cancel an invocation that runs here and has not been sent; return False if it does not run here."""
-        event = self._pipeline.live.get(identifier)
-        if event is not None:
-            event.set()
-        return event is not None
-
     async def drained(self, within: float) -> int:
         """Wait up to ``within`` seconds for tasks of ``ainvoke``, ``begin`` and ``arun``, then cancel the rest and record their state.
 
@@ -448,13 +431,11 @@ class Jackfield(ProcessLocal, SecretHolder):
         :raises UnknownConnection: if there is none with that name.
         :raises JackfieldError: if its values, the inputs or the rules do not allow the examination.
         """
-        from jackfield.management.diagnosis import DOCTOR, diagnosis, doctors
+        from jackfield.management.diagnosis import diagnosed
 
         connections = self.connections_of(caller)
         tested = (connections if actor is None else connections.acting_as(actor)).test(name)
-        keys = doctors(self.catalog_of(caller), tested["type"])
-        about = {"action": DOCTOR, "connection": name, "inputs": dict(inputs or {})}
-        return diagnosis(tested, [self.invoke({"connector": key, **about}, caller=caller) for key in keys])
+        return diagnosed(self.catalog_of(caller), tested, inputs or {}, partial(self.invoke, caller=caller))
 
     def options(
         self,

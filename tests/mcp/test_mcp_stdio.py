@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +17,7 @@ from jackfield import Jackfield
 from jackfield.cli.main import main
 from jackfield.journal import Entry
 from jackfield.surfaces.mcp import sdk_server
-from mcp_talk import MODES, Conversation, Lines, call_of, called, local, message, refusal, talked, tool_names, trying
+from mcp_talk import MODES, Conversation, Lines, Pipes, call_of, called, local, message, refusal, talked, tool_names, trying
 from plugboard import make_connector, make_echo, plugged
 
 pytest_plugins = ["warm"]
@@ -320,41 +318,6 @@ def test_it_needs_no_server(tmp_path: Path) -> None:
         assert not conversation.call("execute_action", **say("say", text="x")).is_error
         refused = conversation.call("execute_action", **say("say", text="x", picture={"file": "file_none"}))
     assert refused.structured_content["error"]["code"] == "invalid_input"
-
-
-class Pipes:
-    """Stdin and stdout of this process as a client sees them; it reads and writes from a thread."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        theirs, ours = os.pipe(), os.pipe()
-        monkeypatch.setattr("sys.stdin", os.fdopen(theirs[0], "r"))
-        monkeypatch.setattr("sys.stdout", os.fdopen(ours[1], "w"))
-        self._to = os.fdopen(theirs[1], "w")
-        self._from = os.fdopen(ours[0], "r")
-
-    def ask(self, request: dict[str, Any]) -> Any:
-        """One request and its answer."""
-        self.say(request)
-        return self.hear()
-
-    def say(self, request: dict[str, Any]) -> None:
-        """Write a request."""
-        self._to.write(json.dumps(request) + "\n")
-        self._to.flush()
-
-    def hear(self) -> Any:
-        """Read the next line."""
-        return json.loads(self._from.readline())
-
-    def close(self) -> None:
-        """Close the process's stdin."""
-        self._to.close()
-
-    def closed(self) -> None:
-        """Close the rest."""
-        sys.stdout.close()
-        sys.stdin.close()
-        self._from.close()
 
 
 def test_the_command_runs_in_a_process_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

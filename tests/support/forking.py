@@ -110,6 +110,13 @@ class Child:
         assert status == 0, f"the child ended with {status}"
         return json.loads(b"".join(chunks))
 
+    def dies(self) -> int:
+        """Wait for a child that ends itself without an answer, and return its exit code."""
+        assert select.select([self._reading], [], [], _CHILD_PATIENCE)[0], "it did not end"
+        assert os.read(self._reading, 1) == b"", "it has answered"
+        os.close(self._reading)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
 
 def fork(work: Callable[[], Any]) -> Child:
     """Fork this process; the child runs ``work`` and ends."""

@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import pytest
 from httpx2 import AsyncClient
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
@@ -232,3 +233,38 @@ def message(method: str, identifier: str | int | None = 1, /, **params: Any) -> 
 def call_of(tool: str, identifier: str | int = 1, /, **arguments: Any) -> dict[str, Any]:
     """A call of a tool as it crosses the wire."""
     return message("tools/call", identifier, name=tool, arguments=arguments)
+
+
+class Pipes:
+    """Stdin and stdout of this process as a client sees them; it reads and writes from a thread."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        theirs, ours = os.pipe(), os.pipe()
+        monkeypatch.setattr("sys.stdin", os.fdopen(theirs[0], "r"))
+        monkeypatch.setattr("sys.stdout", os.fdopen(ours[1], "w"))
+        self._to = os.fdopen(theirs[1], "w")
+        self._from = os.fdopen(ours[0], "r")
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        """One request and its answer."""
+        self.say(request)
+        return self.hear()
+
+    def say(self, request: dict[str, Any]) -> None:
+        """Write a request."""
+        self._to.write(json.dumps(request) + "\n")
+        self._to.flush()
+
+    def hear(self) -> Any:
+        """Read the next line."""
+        return json.loads(self._from.readline())
+
+    def close(self) -> None:
+        """Close the process's stdin."""
+        self._to.close()
+
+    def closed(self) -> None:
+        """Close the rest."""
+        sys.stdout.close()
+        sys.stdin.close()
+        self._from.close()

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access.workspace_access import WorkspaceAccess
+from jackfield.cli.batch import run_one
+from jackfield.cli.following import Following
+from jackfield.cli.interrupt import interruptible
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.quantities import duration
 from jackfield.cli.session import (
     declare_one,
     declare_pages,
     declare_workspace,
+    open_jackfield,
     open_storage,
     pages,
     person,
@@ -21,7 +28,9 @@ from jackfield.cli.session import (
 )
 from jackfield.clock import SystemClock
 from jackfield.errors import InvalidInvocation
+from jackfield.invocation.request import MAX_JOB_TIMEOUT
 from jackfield.journal import Journal
+from jackfield.pipe.recorder import required
 
 if TYPE_CHECKING:
     from jackfield.resources.storage import Storage
@@ -105,6 +114,35 @@ def _show(arguments: Namespace, output: Output) -> int:
     return 0
 
 
+def _declare_wait(parser: Parser) -> None:
+    parser.add_argument("id", metavar="ID")
+    parser.add_argument("--timeout", metavar="DURATION", type=duration(MAX_JOB_TIMEOUT), help="wait no longer (default: until it ends)")
+    declare_workspace(parser)
+
+
+def _wait(arguments: Namespace, output: Output) -> int:
+    cancelled, follow = threading.Event(), Following()
+    with open_storage() as storage:
+        identifier = _identified(_journal(arguments, storage), arguments.id)
+    with open_jackfield(arguments) as jackfield, interruptible(cancelled.set):
+        waited = partial(jackfield.wait, identifier, arguments.timeout, follow=follow)
+        result = run_one(lambda left: waited(cancelled=left), cancelled)
+        output.value(result.to_json("cli"))
+    return result.exit_code
+
+
+def _cancel(arguments: Namespace, output: Output) -> int:
+    with open_storage() as storage:
+        identifier = _identified(_journal(arguments, storage), arguments.id)
+    with open_jackfield(arguments) as jackfield:
+        if not jackfield.cancel(identifier):
+            status = required(jackfield.journal).find(identifier).status
+            hint = "A request that was sent is not interrupted." if status == "running" else None
+            raise InvalidInvocation(f"it is too late to cancel: the invocation is {status}", hint=hint)
+        output.value(required(jackfield.journal).find(identifier).to_json())
+    return 0
+
+
 def _declare_stats(parser: Parser) -> None:
     parser.add_argument("--since", metavar="WHEN", help="from a duration ago, such as 7d, or from a date (default: the whole journal)")
     declare_workspace(parser)
@@ -146,6 +184,8 @@ def _purge(arguments: Namespace, output: Output) -> int:
 VERBS = {
     "list": Verb("List invocations, newest first.", _declare_list, _list),
     "show": Verb("Print an invocation and its Result.", declare_one, _show),
+    "wait": Verb("Wait for the end of an invocation, and print its Result; poll its job meanwhile.", _declare_wait, _wait),
+    "cancel": Verb("Cancel an invocation that was not sent, or a job that its provider can cancel.", declare_one, _cancel),
     "stats": Verb("Count invocations by connector, action and status.", _declare_stats, _stats),
     "resolve": Verb("Resolve an invocation in doubt.", _declare_resolve, _resolve),
     "purge": Verb("Delete invocations past their retention; the runtime also does so automatically.", _declare_purge, _purge),

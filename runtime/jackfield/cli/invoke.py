@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.cli.batch import run_one
@@ -16,6 +16,7 @@ from jackfield.cli.session import caller, in_workspace, open_jackfield, read_mom
 from jackfield.clock import iso
 from jackfield.errors import UnknownConnector
 from jackfield.invocation import MAX_TIMEOUT, Result
+from jackfield.invocation.request import MAX_JOB_TIMEOUT
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -25,6 +26,7 @@ _MEMBERS = {
     "connection": "connection",
     "idempotency_key": "idempotencyKey",
     "timeout": "timeoutSeconds",
+    "job_timeout": "jobTimeoutSeconds",
     "on_doubt": "onDoubt",
     "connector_version": "connectorVersion",
     "priority": "priority",
@@ -47,6 +49,13 @@ def _declare(parser: Parser) -> None:
         type=duration(MAX_TIMEOUT, zero=False),
         help="the deadline for the whole call (default 60s, at most 15m)",
     )
+    parser.add_argument(
+        "--job-timeout",
+        metavar="DURATION",
+        type=duration(MAX_JOB_TIMEOUT, zero=False),
+        help="of a job: when it counts as lost (default 1d)",
+    )
+    parser.add_argument("--follow", action="store_true", help="of a job: show its progress, and wait for its end")
     parser.add_argument("--dry-run", action="store_true", help="validate and connect, but do not run the action")
     parser.add_argument("--on-doubt", choices=("report", "retry"), help="what to do if a write may have taken effect (default report)")
     parser.add_argument("--connector-version", metavar="SPEC", help="the required versions, such as '>=1.2,<2'")
@@ -166,9 +175,12 @@ def _run_single(
         return _queue_single(jackfield, invocation, arguments, output, schema)
     cancelled, invoker = threading.Event(), caller()
     with interruptible(cancelled.set):
-        result = run_one(
-            lambda left: jackfield.invoke(invocation, wait=arguments.wait, cancelled=left, caller=invoker, on_time=True), cancelled
-        )
+        how: dict[str, Any] = {"wait": arguments.wait, "caller": invoker, "on_time": True}
+        follow = _following() if arguments.follow else None
+        result = run_one(lambda left: jackfield.invoke(invocation, cancelled=left, follow=follow, **how), cancelled)
+        if follow is not None and result.status == "running":
+            identifier = result.meta.invocation_id
+            result = run_one(lambda left: jackfield.wait(identifier, cancelled=left, follow=follow), cancelled)
         if arguments.save_to is not None and result.output is not None:
             from jackfield.cli.saving import saved
 
@@ -177,6 +189,12 @@ def _run_single(
             return code
         output.value(_shown(result, arguments, schema))
     return result.exit_code
+
+
+def _following() -> Callable[[Mapping[str, Any]], None]:
+    from jackfield.cli.following import Following
+
+    return Following()
 
 
 def _queue_single(

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from jackfield.runtime import Jackfield
 
 _FAILED = 1
-_STATUSES = frozenset({"succeeded", "failed", "in_doubt"})
+_STATUSES = frozenset({"succeeded", "failed", "in_doubt", "running"})
 _START = b'{"status":'
 """First bytes of every Result that this command prints."""
-_FINAL = frozenset({"succeeded", "in_doubt"})
+_FINAL = frozenset({"succeeded", "in_doubt", "running"})
 """Statuses of lines that must not run again: done, or possibly done."""
 _MOST_KEYS = 1_000_000
 """Different lines whose occurrences are counted, in about 100 MB. Later ones get no key, and stderr says so."""
@@ -200,7 +200,7 @@ def _until_closed(batch: Batch[_Line, tuple[_Line, Result]], output: Output) -> 
 def _row(line: _Line, result: Result) -> dict[str, Any]:
     """Return the Result with its line number and, unless it succeeded, the caller's own ids of the invocation."""
     row = result.to_json("cli")
-    row["meta"]["line"] = line.number
+    row.setdefault("meta", {})["line"] = line.number
     if result.status != "succeeded":
         row["meta"] |= _own_ids(line.content)
     return row

@@ -169,7 +169,7 @@ async def _run_until_signal(
     """Run the queue's engine until SIGTERM or Ctrl-C. A second signal ends a process at once that was not forked by a master."""
     import asyncio
 
-    from jackfield.queue import Scheduler, open_engine, run
+    from jackfield.queue import Poller, Scheduler, open_engine, run
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))
@@ -183,10 +183,13 @@ async def _run_until_signal(
         loop.add_signal_handler(number, on_signal, number)
     engine, dispatcher = open_engine(runtimes, concurrency, ended), runtimes.dispatcher(runtimes.guard or Guard())
     scheduler = Scheduler(runtimes, engine.submit, stop.is_set)
+    poller = Poller(runtimes, ended, stop.is_set)
     scheduler.start()
+    poller.start()
     ready()
     await run(engine, stop, within)
     await scheduler.stop()
+    await poller.stop()
     if dispatcher is not None:
         await asyncio.to_thread(dispatcher.stop)
     await runtimes.drained(0.0)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jackfield.connector.context import MAX_ANSWER, Account, Answered, Call, Minted, OpenContext, Step, bounded_answer, current_call
     from jackfield.connector.declare import Action, Connector, Option
     from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant, Grants
+    from jackfield.connector.jobs import Progress
     from jackfield.connector.manifests import describe
     from jackfield.connector.models import ConnectionType, DeclarationError, Field, File, Inputs, Output
     from jackfield.connector.streamed import OutputFile, StreamedFile
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         InvalidConnection,
         InvalidInput,
         JackfieldError,
+        JobFailed,
         NotFound,
         NotYet,
         Provider,
@@ -77,6 +79,7 @@ __all__ = [
     "InvalidConnection",
     "InvalidInput",
     "JackfieldError",
+    "JobFailed",
     "Limits",
     "Minted",
     "NotFound",
@@ -86,6 +89,7 @@ __all__ = [
     "Output",
     "OutputFile",
     "Pagination",
+    "Progress",
     "Provider",
     "QuotaExceeded",
     "RateLimit",
@@ -120,6 +124,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".context": ("MAX_ANSWER", "Account", "Answered", "Call", "Minted", "OpenContext", "Step", "bounded_answer", "current_call"),
             ".declare": ("Action", "Connector", "Option"),
             ".grants": ("Authorization", "DeviceAuthorization", "Grant", "Grants"),
+            ".jobs": ("Progress",),
             ".manifests": ("describe",),
             ".models": ("ConnectionType", "DeclarationError", "Field", "File", "Inputs", "Output"),
             ".streamed": ("OutputFile", "StreamedFile"),
@@ -132,6 +137,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
                 "InvalidConnection",
                 "InvalidInput",
                 "JackfieldError",
+                "JobFailed",
                 "NotFound",
                 "NotYet",
                 "Provider",

@@ -6,13 +6,13 @@ import importlib
 import inspect
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from jackfield.connector.budget import Budget
 from jackfield.connector.context import OpenContext, Step
 from jackfield.connector.models import ConnectionType, DeclarationError, Inputs, Output, spelt_out
 from jackfield.connector.streamed import returns_files
-from jackfield.dataclass import dataclass, field
+from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import JackfieldError
 from jackfield.manifest import Effect, IdempotentBy, RateLimit, RepeatOk
 from jackfield.manifest_parts import example
@@ -80,6 +80,17 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
+class JobSteps:
+    """Steps of a job after its start, as actions whose inputs are the handle (as JSON). ``cancel`` is None if the job has none.
+
+    ``poll`` returns a ``jackfield.connector.jobs.Polled``; what it raises, but for ``JobFailed``, does not end the job.
+    """
+
+    poll: Action
+    cancel: Action | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """Declared action: its function, its models, and the properties that the runtime needs."""
 
@@ -116,6 +127,8 @@ class Action:
     """True if its output hands out credentials."""
     keywords: tuple[str, ...] = ()
     """What people search for when they mean it, besides the words of its key, title and description."""
+    job: JobSteps | None = None
+    """Steps of a job after its start, which ``function`` is; None for an action that ends with its call."""
     takes_streams: bool = True
     """False if stored files must be passed by value, because the action runs in another process."""
 
@@ -247,6 +260,7 @@ class Connector:
         pace_by: Sequence[str] = (),
         hands_out_credentials: bool = False,
         keywords: Sequence[str] = (),
+        kind: Literal["call", "job"] = "call",
     ) -> Callable[[F], F]:
         """Declare the decorated function as an action. The function itself is returned unchanged.
 
@@ -279,6 +293,9 @@ class Connector:
 
         ``keywords`` are phrases by which people look for the action and that its texts lack, such as "charge a card".
 
+        ``kind="job"`` declares a class with the methods ``start``, ``poll`` and ``cancel`` (``jackfield.connector.jobs``) as an action that
+        outlasts its call. The effect is that of ``start``.
+
         ``needs_connection=False`` declares an action that takes no client and sends no requests: invocations may omit
         ``connection``.
 
@@ -293,23 +310,32 @@ class Connector:
                 raise DeclarationError(f"action '{key}': 'modules' of the connector does not list it under '{function.__module__}'")
             if effect not in typing.get_args(Effect):
                 raise DeclarationError(f"action '{key}': effect must be one of {', '.join(typing.get_args(Effect))}")
-            inputs, output, takes_client = _signature(function, key)
+            steps, started, handle = None, function, None
+            if kind == "job":
+                from jackfield.connector.jobs import declared_steps
+
+                _check_job(key, pagination, repeat_ok, hands_out=hands_out_credentials)
+                steps = function()
+                started = steps.start
+                inputs, handle, output, takes_client = declared_steps(steps, key)
+            else:
+                inputs, output, takes_client = _signature(function, key)
             _check_repeats(key, effect, output, idempotent_by, repeat_ok)
             if effect_of is not None and effect != "write":
                 raise DeclarationError(f"action '{key}': 'effect_of' needs the effect write, the most cautious one")
             _check_pace_by(key, inputs, pace_by)
             if takes_client and not needs_connection:
                 raise DeclarationError(f"action '{key}' takes a client, so it needs a connection")
-            self._declared[key] = Action(
+            action = Action(
                 key=key,
                 title=title or spelt_out(key),
                 description=inspect.getdoc(function) or "",
                 effect=effect,
-                function=function,
+                function=started,
                 inputs=inputs,
                 output=output,
                 takes_client=takes_client,
-                is_async=inspect.iscoroutinefunction(function),
+                is_async=inspect.iscoroutinefunction(started),
                 permissions={system: tuple(names) for system, names in (permissions or {}).items()},
                 pagination=pagination,
                 rate_limit=rate_limit,
@@ -326,10 +352,15 @@ class Connector:
                 needs_connection=needs_connection,
                 effect_of=effect_of,
                 pace_by=tuple(pace_by),
-                returns_files=returns_files(output),
+                returns_files=handle is None and returns_files(output),
                 hands_out=hands_out_credentials,
                 keywords=tuple(keywords),
             )
+            if handle is not None:
+                from jackfield.connector.jobs import steps_of
+
+                action = replace(action, job=JobSteps(*steps_of(action, steps, handle, output)))
+            self._declared[key] = action
             return function
 
         return declare
@@ -416,6 +447,13 @@ def _check_repeats(key: str, effect: Effect, output: type[Output], by: Idempoten
     needed = [name for name, field in output.model_fields.items() if field.is_required()] if repeat_ok else []
     if needed:
         raise DeclarationError(f"action '{key}': repeat_ok needs a default for each output field, and '{needed[0]}' has none")
+
+
+def _check_job(key: str, pagination: Pagination | None, repeat_ok: Sequence[RepeatOk], *, hands_out: bool) -> None:
+    unfit = {"pagination": pagination is not None, "repeat_ok": bool(repeat_ok), "hands_out_credentials": hands_out}
+    wrong = next((name for name, given in unfit.items() if given), None)
+    if wrong is not None:
+        raise DeclarationError(f"job '{key}': a job cannot have '{wrong}'")
 
 
 def _check_pace_by(key: str, inputs: type[Inputs], names: Sequence[str]) -> None:

@@ -125,6 +125,8 @@ def _action(action: Action) -> dict[str, Any]:
         "title": action.title,
         "description": action.description,
         "effect": action.effect,
+        **({"kind": "job"} if action.job is not None else {}),
+        **({"cancellable": True} if action.job is not None and action.job.cancel is not None else {}),
         "inputs": model_schema(action.inputs, action.schema),
         "output": model_schema(action.output),
     }

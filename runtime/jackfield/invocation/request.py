@@ -18,10 +18,12 @@ DEFAULT_TIMEOUT = 60.0
 """Default deadline in seconds, for waiting, STS, retries and pages together."""
 MAX_TIMEOUT = 900.0
 """Maximum deadline in seconds."""
+DEFAULT_JOB_TIMEOUT, MAX_JOB_TIMEOUT = 86_400.0, 30 * 86_400.0
+"""Seconds within which a job ends, from its start, by default and at most."""
 
 _MEMBERS = (
     "connector", "action", "connection", "inputs", "idempotencyKey", "timeoutSeconds", "dryRun",
-    "connectorVersion", "onDoubt", "context", "notBefore", "notAfter", "priority",
+    "connectorVersion", "onDoubt", "context", "notBefore", "notAfter", "priority", "jobTimeoutSeconds",
 )  # fmt: skip
 MAX_LABELS = 100
 DEFAULT_PRIORITY, MAX_PRIORITY = 5, 9
@@ -58,6 +60,8 @@ class Invocation(SecretHolder):
     """Seconds since 1970 from which on a queued invocation does not start any more."""
     priority: int | None = None
     """Priority in the queue, 0 to 9; None if not given."""
+    job_timeout_seconds: float | None = None
+    """Seconds within which a job ends; None if not given."""
 
     def __repr__(self) -> str:  # inputs and inline values stay out of logs
         return f"Invocation({self.connector!r}, {self.action!r})"
@@ -95,6 +99,7 @@ class Invocation(SecretHolder):
             not_before=_moment(data.get("notBefore")),
             not_after=_moment(data.get("notAfter")),
             priority=data.get("priority"),
+            job_timeout_seconds=data.get("jobTimeoutSeconds"),
         )
 
 
@@ -177,11 +182,11 @@ def _option_faults(data: Mapping[str, Any]) -> Iterator[Detail]:
         key = data["idempotencyKey"]
         if not isinstance(key, str) or not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
             yield Detail("/idempotencyKey", "must be 1 to 255 printable ASCII characters", "pattern")
-    if "timeoutSeconds" in data:
-        limit = data["timeoutSeconds"]
+    for name, most in (("timeoutSeconds", MAX_TIMEOUT), ("jobTimeoutSeconds", MAX_JOB_TIMEOUT)):
+        limit = data.get(name, most)
         number = isinstance(limit, int | float) and not isinstance(limit, bool)
-        if not number or not 0 < limit <= MAX_TIMEOUT:
-            yield Detail("/timeoutSeconds", f"must be a number above 0 and at most {MAX_TIMEOUT:g}", "maximum")
+        if not number or not 0 < limit <= most:
+            yield Detail(f"/{name}", f"must be a number above 0 and at most {most:,.0f}", "maximum")
     if not isinstance(data.get("dryRun", False), bool):
         yield Detail("/dryRun", "must be true or false", "type")
     version = data.get("connectorVersion", ">=0")

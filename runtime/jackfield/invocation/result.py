@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Status = Literal["succeeded", "failed", "in_doubt"]
 
+NO_PROGRESS: Mapping[str, Any] = {"fraction": 0.0, "text": ""}
+"""Progress of a job that has told none."""
+
 
 def new_invocation_id() -> str:
     """Generate a UUIDv7 (RFC 9562 §5.7): the time in milliseconds, then 74 random bits."""
@@ -86,12 +89,18 @@ class Meta:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Result:
-    """Outcome of an invocation. ``output`` is set on success (after a dry run only if the action has a preview), ``error`` otherwise."""
+    """Outcome of an invocation. ``output`` is set on success (after a dry run only if the action has a preview), ``error`` otherwise.
 
-    status: Status
+    That of a job that still runs has neither, but ``progress``: ``fraction``, from 0 to 1, and ``text``; ``wait`` waits for its end.
+    """
+
+    status: Status | Literal["running"]
     meta: Meta
     output: Mapping[str, Any] | None = None
     error: JackfieldError | None = None
+    progress: Mapping[str, Any] | None = None
+    waiter: Callable[[str, float | None], Result] | None = field(default=None, init=False, repr=False, compare=False)
+    """Function that waits for the end of an invocation; None where the Result came without a runtime."""
     opener: Callable[[str], BinaryIO] | None = field(default=None, init=False, repr=False, compare=False)
     """Function that opens a stored file by its ID; None where the Result came without a runtime."""
 
@@ -101,6 +110,8 @@ class Result:
 
     def to_json(self, surface: str = "library") -> dict[str, Any]:
         """Return the Result as JSON (docs/reference/result.md), with hints worded for ``surface``."""
+        if self.status == "running":
+            return {"invocationId": self.meta.invocation_id, "status": self.status, "progress": dict(self.progress or NO_PROGRESS)}
         body: dict[str, Any] = {"status": self.status}
         if self.output is not None:
             body["output"] = dict(self.output)
@@ -110,10 +121,24 @@ class Result:
         return body
 
     def __getstate__(self) -> tuple[object, ...]:
-        return self.status, self.meta, self.output, self.error  # what opens files stays with its process
+        return self.status, self.meta, self.output, self.error, self.progress  # what opens files stays with its process
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         Result.__init__(self, *state)
+
+    def wait(self, timeout: float | None = None) -> Result:
+        """Wait for the end of a job, for at most ``timeout`` seconds (default: until it ends), and return its Result; any other Result is
+        returned at once. If the time passes first, that is again one of status ``running``.
+
+        This thread polls the provider while no ``jackfield serve`` or ``worker`` does. In asyncio, await ``Jackfield.await_``.
+
+        :raises ValueError: if the Result came without a runtime (unpickled, for instance): call ``Jackfield.wait`` with its ID.
+        """
+        if self.status != "running":
+            return self
+        if self.waiter is None:
+            raise ValueError(f"this Result has no runtime: call Jackfield.wait('{self.meta.invocation_id}')")
+        return self.waiter(self.meta.invocation_id, timeout)
 
     @property
     def files(self) -> tuple[ReturnedFile, ...]:
@@ -136,7 +161,7 @@ class Result:
     def unwrap(self) -> Mapping[str, Any]:
         """Return the output of a success.
 
-        :raises InvocationFailed: if the invocation failed or is in doubt; it holds this Result.
+        :raises InvocationFailed: if the invocation failed, is in doubt or still runs; it holds this Result.
         """
         if self.status != "succeeded":
             raise InvocationFailed(self)
@@ -144,5 +169,5 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        """Exit code: 0 succeeded, 1 failed, 2 invalid, 3 in doubt (docs/reference/cli.md)."""
+        """Exit code: 0 succeeded (or a job that still runs), 1 failed, 2 invalid, 3 in doubt (docs/reference/cli.md)."""
         return 0 if self.error is None else self.error.exit_code

@@ -31,13 +31,13 @@ _BUSY = "SELECT connection, COUNT(*) AS busy FROM invocations WHERE {condition} 
 _RUNNING = tuple(
     _BUSY.format(condition=condition)
     for condition in (
-        "workspace = :workspace AND status = 'running' AND delivery > 0",
+        "workspace = :workspace AND status = 'running' AND delivery > 0 AND owner IS NOT NULL",
         "workspace || '' = :workspace AND status = 'queued' AND owner IS NOT NULL",
         "workspace || '' = :workspace AND status = 'queued' AND released_at IS NOT NULL",
     )
 )
-"""Running, claimed, and on their way through a broker. The concatenation keeps the databases from reading all that waits: the partial
-indexes of the two conditions hold few rows."""
+"""Running (no jobs that wait for a poll), claimed, and on their way through a broker. The concatenation keeps the databases from reading
+all that waits: the partial indexes of the two conditions hold few rows."""
 
 
 @dataclass(frozen=True, slots=True)

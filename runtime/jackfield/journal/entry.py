@@ -19,6 +19,7 @@ COLUMNS = (
     "fingerprint", "dry_run", "error_code", "attempts", "attempt_log", "request_id", "created_at", "started_at", "settled_at",
     "expires_at", "owner", "result", "context", "rule", "resolved_by",
     "delivery", "deliveries", "available_at", "not_after", "corrected_at", "cancel_requested_at", "priority", "dead_at",
+    "job_until", "progress_fraction", "progress_text",
 )  # fmt: skip
 
 
@@ -95,6 +96,10 @@ class Entry:
     cancel_requested_at: float | None
     priority: int
     dead_at: float | None
+    job_until: float | None
+    """When the job counts as lost; None until its handle is stored, and for what is no job."""
+    progress_fraction: float | None
+    progress_text: str | None
     inputs: Mapping[str, Any] | None = None
     damage: str | None = None
     """Description of the damage if the row cannot be read in full; what is damaged is left out."""
@@ -106,6 +111,13 @@ class Entry:
     def is_open(self) -> bool:
         """True while the invocation is queued or running."""
         return self.status in ("queued", "running")
+
+    @property
+    def progress(self) -> Mapping[str, Any] | None:
+        """Progress of a job that runs: ``fraction``, from 0 to 1, and ``text``; None if it is none, or does not run."""
+        if self.job_until is None or not self.is_open:
+            return None
+        return {"fraction": self.progress_fraction or 0.0, "text": self.progress_text or ""}
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as the CLI and the HTTP API show it, with the members of its Result, if any, at the top level."""
@@ -125,6 +137,7 @@ class Entry:
             "startedAt": iso(self.started_at),
             "settledAt": iso(self.settled_at),
             "attempts": [_try(item) for item in self.attempt_log] or None,
+            "progress": self.progress,
             "context": dict(self.context) or None,
             "rule": self.rule,
             "resolvedBy": self.resolved_by,
@@ -217,7 +230,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "attempt_log": _tries, "deliveries": _tries, "context": _context, "key_held": bool, "dry_run": bool,
     **dict.fromkeys(
         ("created_at", "started_at", "settled_at", "expires_at", "available_at", "not_after", "corrected_at", "cancel_requested_at",
-         "dead_at"), _time
+         "dead_at", "job_until"), _time
     ),
 }  # fmt: skip
 """Readers of columns that somebody may have changed to values of another shape."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jackfield.database import Database, Row, Transaction, Vault
     from jackfield.errors import JackfieldError, NotYet
     from jackfield.invocation import Result
+    from jackfield.journal.jobs import JobUnits
     from jackfield.journal.queue import Claimed
     from jackfield.journal.recovery import Recovery
 
@@ -120,14 +121,21 @@ class Journal(ProcessLocal):
             return RowUnit(sql.INSERT_ONCE, sql.FINISH, row)
         return lambda transaction: terms.insert(transaction, sql.INSERT_ONCE, row, draft) or transaction.change(sql.FINISH, row)
 
-    def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any]) -> bytes:
-        """Encrypt inputs for the workspace, bound to their entry."""
+    def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any], column: str = "inputs") -> bytes:
+        """Encrypt inputs for the workspace, bound to their entry; or what another ``column`` has."""
         text = _JSON.encode(inputs).encode("utf-8", "surrogatepass")
-        return self._vault.seal(self._workspace, ("invocation", identifier, "inputs"), text)
+        return self._vault.seal(self._workspace, ("invocation", identifier, column), text)
 
-    def opened_inputs(self, identifier: str, sealed: bytes) -> Any:
-        """Decrypt inputs that ``sealed_inputs`` encrypted."""
-        return json.loads(self._vault.open(self._workspace, ("invocation", identifier, "inputs"), sealed))
+    def opened_inputs(self, identifier: str, sealed: bytes, column: str = "inputs") -> Any:
+        """Decrypt what ``sealed_inputs`` encrypted."""
+        return json.loads(self._vault.open(self._workspace, ("invocation", identifier, column), sealed))
+
+    @property
+    def jobs(self) -> JobUnits:
+        """Statements about the workspace's jobs."""
+        from jackfield.journal.jobs import JobUnits
+
+        return JobUnits(self.database, self._workspace, self.time, self.owner)
 
     def queueing(self, draft: Draft) -> Unit:
         """Return the unit that records an invocation as queued; ``draft.inputs`` is the whole invocation, encrypted."""

@@ -25,6 +25,7 @@ from jackfield.journal import statements as sql
 from jackfield.journal.abandoned import expired, given_up, left_behind, tries_left
 from jackfield.journal.entry import Entry, bound_result, read_entry
 from jackfield.journal.instance import LEASE, Instance
+from jackfield.journal.jobs import RETURNED
 
 DELIVERIES = 5
 """Limit of deliveries of a queued invocation that were begun and lost with their worker; then it fails."""
@@ -156,6 +157,8 @@ class Recovery:
     def _recovered(self, transaction: Transaction, workspace: str, entry: Entry, host: str | None) -> int:
         """Finish one entry by its effect, or return it to the queue."""
         about = {"workspace": workspace, "id": entry.id, "owner": entry.owner, "delivery": entry.delivery, "was": entry.status}
+        if entry.job_until is not None:  # the provider works on, and a poll may always be repeated
+            return transaction.change(RETURNED, {**about, "now": self._time.now()})
         if entry.delivery == 0:
             return transaction.change(
                 sql.RECOVERED, {**about, **self._outcome(workspace, entry, left_behind(entry)), "deliveries": None, "dead": 0}

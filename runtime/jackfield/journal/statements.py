@@ -101,6 +101,7 @@ ORDER BY available_at, id LIMIT :limit OFFSET :skipped
 """
 SUSPECT_AT_WORK = """
 SELECT id FROM invocations WHERE workspace = :workspace AND status = 'running' AND delivery > :deliveries AND deliveries IS NOT NULL
+    AND job_until IS NULL
 UNION ALL
 SELECT id FROM invocations
 WHERE workspace = :workspace AND status = 'queued' AND owner IS NOT NULL AND delivery > :deliveries AND deliveries IS NOT NULL
@@ -173,8 +174,9 @@ UPDATE invocations SET cancel_at = :now, cancel_requested_at = :now
 WHERE workspace = :workspace AND id = :id AND status = 'running' AND owner <> :owner
 """
 NOTE_CANCEL = "UPDATE invocations SET cancel_requested_at = :now WHERE workspace = :workspace AND id = :id AND status = 'running'"
-ASKED_TO_CANCEL = "SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at IS NOT NULL"
-CANCEL_REPORTED = "UPDATE invocations SET cancel_at = NULL WHERE workspace = :workspace AND id = :id"
+ASKED_TO_CANCEL = "SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at IS NOT NULL AND job_until IS NULL"
+"""A job's next poll sees such a request."""
+CANCEL_REPORTED = "UPDATE invocations SET cancel_at = NULL WHERE workspace = :workspace AND id = :id AND job_until IS NULL"
 _WORKSPACES = "(SELECT name FROM workspaces UNION SELECT 'default' AS name) AS known"
 _EACH = f"SELECT invocations.workspace, {', '.join(f'invocations.{name}' for name in COLUMNS)}"
 LEFT_RUNNING = f"""{_EACH} FROM {_WORKSPACES} CROSS JOIN invocations

@@ -7,7 +7,7 @@ and ``checked``: the keys of the test's steps that the action examines more clos
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.errors import JackfieldError
@@ -29,6 +29,14 @@ def doctors(catalog: Catalog, kind: str) -> list[str]:
     """Return the keys of the connectors that take connections of a type and have an action ``doctor`` that reads."""
     found = unasked(catalog, kind)
     return [manifest.key for manifest in found if DOCTOR in manifest.actions and manifest.actions[DOCTOR].rule_effect == "read"]
+
+
+def diagnosed(
+    catalog: Catalog, tested: Mapping[str, Any], inputs: Mapping[str, Any], invoke: Callable[[Mapping[str, Any]], Result]
+) -> dict[str, Any]:
+    """Run the doctors of a connection that was ``tested``, and return its ``diagnosis``."""
+    about = {"action": DOCTOR, "connection": tested["name"], "inputs": dict(inputs)}
+    return diagnosis(tested, [invoke({"connector": key, **about}) for key in doctors(catalog, tested["type"])])
 
 
 def diagnosis(tested: Mapping[str, Any], results: Iterable[Result]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from jackfield.manifest import WHOLE_BODY
 from jackfield.pipe.check import checked
 from jackfield.pipe.filling import holding, kept, reserve, stow
 from jackfield.pipe.invoke import Given, Pipeline
+from jackfield.pipe.plan import refuse_job_timeout
 from jackfield.pipe.recorder import Record, drafted, replay_of, required
 from jackfield.pipe.run import Run
 from jackfield.pipe.settle import failed, masked_error
@@ -109,6 +110,8 @@ async def _prepared(
         if replayed is not None:
             return replayed
         _refuse_credentials(plan)
+        if invocation.job_timeout_seconds is not None:
+            refuse_job_timeout(plan.action)
         schema = plan.action.inputs
         inputs, place = _own_form(plan, run.inputs) if WHOLE_BODY in run.inputs else (run.inputs, nullcontext())
         with place:

@@ -35,7 +35,7 @@ from jackfield.pipe import endings
 from jackfield.pipe.attempts import Attempts
 from jackfield.pipe.check import checked_inputs, typed_inputs
 from jackfield.pipe.paging import run_attempts
-from jackfield.pipe.plan import refuse_queue_members
+from jackfield.pipe.plan import refuse_job_timeout, refuse_queue_members
 from jackfield.pipe.recorder import Record, drafted
 from jackfield.pipe.settle import rehearsed, settled
 from jackfield.pipe.wrapping import Wrapping
@@ -65,6 +65,8 @@ class Pipeline:
     access: WorkspaceAccess
     journal: Callable[[], Journal | None]
     means: Means
+    waits: Callable[[str, float | None], Result]
+    """Waits for the end of an invocation, for ``Result.wait``."""
     live: dict[str, threading.Event] = field(default_factory=dict)
     wraps: bool = field(init=False)
     """True if a plugin wraps calls."""
@@ -141,6 +143,8 @@ class Pipeline:
             await plan.load(self.catalog, waiter)
         values, inputs = await typed_inputs(plan, inputs, run, self.means)
         attempts = run.attempts = Attempts(run, plan, values, inputs, None if plan.target is None else plan.opening(), self.means)
+        if invocation.job_timeout_seconds is not None:
+            refuse_job_timeout(plan.action)
         if invocation.dry_run:
             return await rehearsed(attempts)
         if attempts.opening is not None:
@@ -149,6 +153,10 @@ class Pipeline:
             return replayed
         enter("run")
         output = await run_attempts(attempts)
+        if plan.code.job is not None:
+            from jackfield.pipe.jobs import followed
+
+            return await followed(self, attempts, output)
         enter("settle")
         settle = partial(self._settled, attempts, output)
         return await waiter.compute(settle) if waiter.suspends and plan.settles_long(output) else settle()

@@ -149,6 +149,13 @@ class Plan(SecretHolder):
         self.reports = kind is not None and kind.reports_begin and self.code.takes_client
         self.is_loaded = True
 
+    def with_code(self, code: Action) -> Plan:
+        """Return the plan of another step of the action: a job's poll, which has no rate limit."""
+        made = Plan(self.manifest, replace(self.action, rate_limit=None), self.target, self._schemas, self._opener)
+        made.connector, made.code, made.reports, made.is_loaded = self.connector, code, self.reports, True
+        made._opening = self._opening
+        return made
+
     def opening(self) -> OpenConnection | None:
         """Return the connection with its secrets resolved; None if the action is called without one.
 
@@ -172,6 +179,18 @@ def refuse_queue_members(invocation: Invocation) -> None:
     if details:
         count = "1 member of the invocation is" if len(details) == 1 else f"{len(details)} members of the invocation are"
         raise InvalidInvocation(f"{count} not valid", details=details, hint="Queue it ('Prefer: respond-async'), or omit them.")
+
+
+def refuse_job_timeout(action: ActionManifest) -> None:
+    """Refuse ``jobTimeoutSeconds`` for an action that is no job.
+
+    :raises InvalidInvocation: if it is none.
+    """
+    if not action.is_job:
+        detail = Detail("/jobTimeoutSeconds", f"'jobTimeoutSeconds' is for jobs only, and '{action.key}' ends with its call")
+        raise InvalidInvocation(
+            "1 member of the invocation is not valid", details=[detail], hint="Omit it; 'timeoutSeconds' limits the call."
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import time
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("jackfield.journal")
 _LARGEST_STORED = 256 * 1024
 """Limit in bytes for inputs stored in the journal: larger ones contain attachments, which do not belong there."""
+FIRST_POLL = 1.0
+"""Seconds after its start at which a job is polled first."""
 _FIRST_POLL = 0.01
 _LONGEST_POLL = 0.25
 _OUTCOME_WAIT = 5.0
@@ -63,7 +66,8 @@ class Record:
         """Its start, if that goes with the next commit."""
         self._unbegun = False
         """True if recording the start failed: a claimed invocation returns to the queue; for another one an entry may still exist."""
-        self.replayed = False
+        self.is_left = False
+        """True once the outcome is another entry's, or is left to whoever polls the job."""
         self.sees: Callable[[Entry], bool]
 
     async def replay(self) -> Result | None:
@@ -79,7 +83,7 @@ class Record:
             if entry is None:
                 return None
             if not entry.is_open:
-                self.replayed = True
+                self.is_left = True
                 return replay_of(entry)
             left = self._wait_until - self._clock.monotonic()
             if left <= 0:
@@ -198,9 +202,24 @@ class Record:
             return False
         return await self.replay()
 
+    async def store_job(self, job: Mapping[str, Any], seconds: float) -> bool:
+        """Record what the start of a job has returned, and what polls it; it waits for its first poll, and counts as lost in ``seconds``.
+
+        Return False if another process has taken the invocation over.
+        """
+        run, draft, journal = self._run, self._draft, self._journal
+        sealed = journal.sealed_inputs(draft.id, {**job, **run.caller.to_json()}, "job")
+        now, log = journal.time.now(), self._log
+        facts = {
+            "until": now + seconds, "due": now + FIRST_POLL, "inputs": draft.inputs, "attempts": job["attempts"],
+            "attempt_log": json.dumps(log) if log else None, "request_id": run.meta.request_id,
+        }  # fmt: skip
+        self.is_left = bool(await run.waiter.record(journal.database, journal.jobs.storing(draft.id, draft.delivery, sealed, facts)))
+        return self.is_left
+
     async def end(self, result: Result) -> None:
         """Record the invocation's outcome. A failure to do so is logged, since the Result stands."""
-        if self.replayed:
+        if self.is_left:
             return
         if result.meta.dry_run and result.output is not None:
             result = replace(result, output=None)
@@ -247,7 +266,7 @@ class Record:
 
         The Result stands: a run that has begun must neither return to the queue nor stay open.
         """
-        if self.replayed:
+        if self.is_left:
             return
 
         def unit(transaction: Transaction) -> int:
@@ -266,7 +285,7 @@ class Record:
 
     def finish_now(self, result: Result) -> None:
         """Record the outcome at once, when the caller is being interrupted and no further step can run."""
-        if self.replayed:
+        if self.is_left:
             return
         try:
             with within(0.0 if self._journal.owes else _INTERRUPTED_WAIT):  # only the first one waits for a lock, not each in turn

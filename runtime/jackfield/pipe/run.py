@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from jackfield.pipe.recorder import Record
     from jackfield.pipe.waiter import Waiter
 
+Follow = Callable[[Mapping[str, Any]], object]
+"""Takes a job's progress: ``fraction``, from 0 to 1, and ``text``."""
+
 
 class Run:
     """One call. Its stages fill it in; whoever ends it, at any stage, reads it.
@@ -30,6 +33,7 @@ class Run:
     - ``wait``: if a call with the same idempotency key runs, wait for it up to the deadline (True) or for that many seconds.
     - ``claimed``: the delivery of a queued call.
     - ``inputs``: those of the invocation, with stored files once these have been read.
+    - ``follow``: is told the progress of a job while the caller waits.
     - ``given``: files that the caller passed as objects of Python, by the ids that stand for them in ``inputs``.
     - ``sources``: files that the action reads as streams, by id.
     - ``recorded``: the Result for the journal, where that differs from what the caller is shown.
@@ -37,16 +41,23 @@ class Run:
     """
 
     __slots__ = (
-        "attempts", "caller", "cancelled", "claimed", "deadline", "given", "inputs", "invocation", "meta", "plan", "record", "recorded",
-        "sources", "started", "unfound", "wait", "waiter",
+        "attempts", "caller", "cancelled", "claimed", "deadline", "follow", "given", "inputs", "invocation", "meta", "plan", "record",
+        "recorded", "sources", "started", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
 
     def __init__(
-        self, waiter: Waiter, cancelled: threading.Event | None, caller: Caller, *, wait: bool | float, claimed: Claimed | None = None
+        self,
+        waiter: Waiter,
+        cancelled: threading.Event | None,
+        caller: Caller,
+        *,
+        wait: bool | float,
+        claimed: Claimed | None = None,
+        follow: Follow | None = None,
     ) -> None:
-        self.waiter, self.caller, self.wait, self.claimed = waiter, caller, wait, claimed
+        self.waiter, self.caller, self.wait, self.claimed, self.follow = waiter, caller, wait, claimed, follow
         self.meta = Meta(claimed.id if claimed is not None else new_invocation_id())
         self.cancelled = cancelled or threading.Event()
         self.started = time.perf_counter()

@@ -27,7 +27,7 @@ from jackfield.surfaces.console.components import (
 from jackfield.surfaces.console.invocations import status_of
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.queue import redrive_done
-from jackfield.surfaces.console.results import error_shown, output_shown
+from jackfield.surfaces.console.results import error_shown, output_shown, progress_shown
 from jackfield.surfaces.console.shell import fragment, page, redirect
 from jackfield.surfaces.console.timeline import timeline, timeline_title
 from jackfield.surfaces.shared.problem import Problem
@@ -51,6 +51,7 @@ _EVERY = 2
 _DONE = {
     "resolved": "Marked as resolved.",
     "cancelled": "Cancelled. Nothing was sent.",
+    "cancelling": "The provider is being told to cancel the job.",
     "late": "Too late to cancel.",
     "settled": "It was no longer in doubt, so nothing was changed.",
 }
@@ -83,7 +84,8 @@ def cancelled(request: PageRequest) -> Response:
     request.require("invoke")
     entry = request.entry()
     done = request.runtime.cancel(entry.id)
-    return redirect(request, f"/invocations/{entry.id}?done={'cancelled' if done else 'late'}")
+    word = "cancelled" if entry.progress is None else "cancelling"
+    return redirect(request, f"/invocations/{entry.id}?done={word if done else 'late'}")
 
 
 def resolved(request: PageRequest) -> Response:
@@ -246,4 +248,5 @@ def _waiting(request: PageRequest, entry: Entry) -> Markup | None:
         return None
     word = "Waiting for a worker." if entry.status == "queued" else "Running."
     button = h.button("Cancel", disabled=not request.may("invoke"))
-    return notice(h.p(word), form(request, f"/invocations/{entry.id}/cancel", button))
+    bar = None if entry.progress is None else progress_shown(entry.progress)
+    return notice(h.p(word), bar, form(request, f"/invocations/{entry.id}/cancel", button))

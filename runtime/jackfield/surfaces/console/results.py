@@ -26,6 +26,8 @@ _WORDS = {"succeeded": "Succeeded", "failed": "Failed", "in_doubt": "In doubt"}
 
 def result_shown(result: Mapping[str, Any], action: ActionManifest) -> Markup:
     """Render the Result of a run, with a link to its journal entry."""
+    if result["status"] == "running":
+        return _running(result)
     meta, status = result["meta"], str(result["status"])
     word = "Dry run passed" if meta.get("dryRun") and status == "succeeded" else _WORDS[status]
     entry = h.a("View invocation", href=f"/invocations/{meta['invocationId']}")
@@ -47,6 +49,24 @@ def result_shown(result: Mapping[str, Any], action: ActionManifest) -> Markup:
         class_="result",
         data_status=status,
     )
+
+
+def _running(result: Mapping[str, Any]) -> Markup:
+    """Render a job that outlasts its call, with a link to the page that follows it."""
+    return h.div(
+        h.div(h.h3("Running", tabindex="-1", id="result-title"), badge("running"), class_="row"),
+        progress_shown(result["progress"]),
+        h.p(h.a("Follow this invocation", href=f"/invocations/{result['invocationId']}")),
+        class_="result",
+        data_status="running",
+    )
+
+
+def progress_shown(progress: Mapping[str, Any]) -> Markup:
+    """Render a job's progress as a bar, with its text."""
+    share = round(progress["fraction"] * 100)
+    bar = h.progress(f"{share} %", value=str(share), max="100", aria_label="Progress of the job")
+    return h.p(bar, f" {share} % ", h.span(progress["text"], class_="muted"))
 
 
 def _next_page(result: Mapping[str, Any], action: ActionManifest) -> Markup | None:

@@ -43,6 +43,8 @@ def to_answer(result: Result, headers: dict[str, str] | None = None) -> Response
 def outcome(result: Result) -> tuple[int, dict[str, str], bytes]:
     """Return the HTTP status of a Result, its headers, and its JSON."""
     error, headers = result.error, {}
+    if result.status == "running":
+        return 202, {"Location": f"/v1/invocations/{result.meta.invocation_id}"}, dumps(result.to_json("http"))
     if result.meta.replayed:
         headers["Idempotency-Replayed"] = "true"
     if error is not None and error.retryable and error.http_status in (409, 503, 504):

@@ -60,6 +60,15 @@ def _list(*items: str) -> Json:
     return _object(("items", "nextCursor"), items={"type": "array", "items": kind}, nextCursor=_NULLABLE)
 
 
+_PROGRESS: Json = {
+    **_object(
+        ("fraction", "text"),
+        fraction={"type": "number", "minimum": 0, "maximum": 1, "description": "How much is done; it never falls."}, text=_STRING,
+    ),
+    "description": "How far a job is that still runs.",
+}  # fmt: skip
+
+
 def _published(name: str) -> Json:
     found: Json = json.loads((_FOLDER / f"{name}.schema.json").read_text(encoding="utf-8"))
     return {member: value for member, value in found.items() if member not in ("$schema", "$id")}
@@ -89,6 +98,7 @@ def _entry(result: Mapping[str, Any]) -> Json:
         notAfter=_MOMENT,
         priority={"type": "integer", "minimum": 0, "maximum": 9},
         deadAt={**_MOMENT, "description": "When its deliveries were given up. It can be redriven."},
+        progress=_PROGRESS,
         deliveries={"type": "array", "items": _ANY},
         problem=_STRING,
         inputs=_ANY,
@@ -355,7 +365,7 @@ _OTHERS: dict[str, Json] = {
         replayed={"type": "boolean", "description": "True if an earlier request with its idempotency key had queued it."},
         error=_ANY, meta=_ANY,
     ),
-    "Queued": _object(("invocationId", "status"), invocationId=_STRING, status={"const": "queued"}),
+    "Queued": _object(("invocationId", "status"), invocationId=_STRING, status={"enum": ["queued", "running"]}, progress=_PROGRESS),
     "Resolution": _closed(("as",), {"as": {"enum": ["succeeded", "failed"]}}),
     "StoredFile": _object(  # generators of clients have a type File of their own
         ("file", "size", "contentType", "expiresAt"),

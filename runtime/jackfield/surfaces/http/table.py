@@ -99,7 +99,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "POST", "/v1/invocations/{id}/cancel", invocations.cancel, "invoke", "cancelInvocation",
-        "Cancel an invocation that was not sent yet.",
+        "Cancel an invocation that was not sent yet, or a job that its provider can cancel.",
         {202: "Entry"}, problems=(404, 409),
     ),
     Operation(

@@ -44,7 +44,20 @@ def result_schema() -> Json:
     """Return the output schema of ``execute_action``: a Result (docs/reference/result.md)."""
     found = _shown("result")
     del found["properties"]["error"]["allOf"]
-    return found
+    return _or_running(found)
+
+
+def _or_running(schema: Json) -> Json:
+    """Extend the schema of a Result to a job that still runs."""
+    own = schema["properties"]
+    status = {**own["status"], "enum": [*own["status"]["enum"], "running"]}
+    return {**schema, "required": ["status"], "properties": {**own, "status": status, **_RUNNING}}
+
+
+_RUNNING: Json = {
+    "invocationId": {"type": "string", "description": "Of a job that still runs."},
+    "progress": {"type": "object", "description": "How far a job is: 'fraction', from 0 to 1, and 'text'."},
+}
 
 
 def result_of(output: Mapping[str, Any]) -> Json:
@@ -103,7 +116,7 @@ def _tool(name: str, manifest: Manifest, action: ActionManifest) -> Tool:
         title=f"{manifest.title}: {action.title}",
         description=action.description or f"{manifest.title}: {action.title}",
         input_schema=_inputs(manifest, action),
-        output_schema=result_of(action.output),
+        output_schema=_or_running(result_of(action.output)) if action.is_job else result_of(action.output),
         annotations=annotated(action.rule_effect),
     )
 

@@ -10,13 +10,15 @@ from jackfield.access.workspace_access import Caller
 from jackfield.catalog import Catalog
 from jackfield.catalog.index import ActionIndex
 from jackfield.invocation import Result
+from jackfield.pipe.run import Follow
 from jackfield.runtime import Jackfield
 from jackfield.surfaces.shared.settings import McpTools
 
 Briefly = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a step that waits for the database in a thread."""
-Run = Callable[[Mapping[str, Any], str | int | None], Awaitable["Result"]]
-"""Runs an invocation. The second argument is the id of the request, by which the client may cancel it. Cancelling the awaiting task means
+Run = Callable[[Mapping[str, Any], str | int | None, Follow | None], Awaitable["Result"]]
+"""Runs an invocation. The second argument is the id of the request, by which the client may cancel it; the third is told the progress of a
+job. Cancelling the awaiting task means
 that the client has left: what was not sent is then not sent (docs/concepts.md)."""
 
 

@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 from jackfield.errors import Unavailable
 from jackfield.invocation import Result, check_values
+from jackfield.pipe.run import Follow
 from jackfield.runtime import Jackfield
 from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.shared.body import LARGE, computed, crowded, read_body, take_room
@@ -145,7 +146,7 @@ class _Call:
             return await asyncio.shield(server.slowly(lambda: asyncio.run(exchange.answer(call, headers, body))))
         return await exchange.answer(call, headers, body)
 
-    async def _run(self, invocation: Mapping[str, Any], identifier: str | int | None) -> Result:
+    async def _run(self, invocation: Mapping[str, Any], identifier: str | int | None, _follow: Follow | None) -> Result:
         server, identity = self._server, self._identity
         given = traced(invocation, self._request.headers.get("traceparent"))
         has_many = not self._large and crowded(given)  # a thread of its own handles a large request

@@ -18,6 +18,7 @@ from jackfield import __version__
 from jackfield.access import may
 from jackfield.errors import JackfieldError, did_you_mean
 from jackfield.invocation import check_depth, decode
+from jackfield.pipe.run import Follow
 from jackfield.surfaces.mcp.action_tools import action_tools, invocation_of
 from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.mcp.discovery_tools import DISCOVERY, EXECUTE, look
@@ -34,6 +35,7 @@ _OBJECTS = ("inputs", "connection", "context")
 """Members of an invocation that may arrive as JSON text."""
 _EVERY = 5.0
 """Seconds between two progress reports."""
+_LEAST = 1e-6
 _STRUCTURED_SINCE = "2025-06-18"
 """Protocol version that introduced structured content."""
 Find = Callable[[Any], "CallContext"]
@@ -134,8 +136,8 @@ async def _called(call: CallContext, context: ToolContext, params: CallToolReque
     except JackfieldError as error:
         return answered(refused(error, None), structured=structured)
     try:
-        async with _progress(call, context):
-            result = await call.run(invocation, context.request_id)
+        async with _progress(call, context) as follow:
+            result = await call.run(invocation, context.request_id, follow)
     except JackfieldError as error:
         result = refused(error, invocation)
     return answered(result, structured=structured)
@@ -165,20 +167,26 @@ def _unpacked(value: object) -> object:
 
 
 @contextlib.asynccontextmanager
-async def _progress(call: CallContext, context: Any) -> AsyncIterator[None]:
-    """Report progress every few seconds to a stdio client that asks for it, so that it does not time out while the action runs."""
+async def _progress(call: CallContext, context: Any) -> AsyncIterator[Follow | None]:
+    """Report progress every few seconds to a stdio client that asks for it, so that it does not time out while the action runs; of a job,
+    how much of it is done."""
     if call.origin is not None or "progress_token" not in (context.meta or {}):
-        yield  # over HTTP there is one response and no stream
+        yield None  # over HTTP there is one response and no stream
         return
+    job: dict[str, Any] = {}
 
     async def report() -> None:
+        done, elapsed = 0.0, False
         for number in itertools.count(1):
             await asyncio.sleep(_EVERY)
-            await context.session.report_progress(number * _EVERY, message="The action is running.")
+            elapsed = elapsed or not job
+            done = number * _EVERY if elapsed else max(job["fraction"], done + _LEAST)  # each has to be more than the one before
+            text = job.get("text") or "The action is running."
+            await context.session.report_progress(done, total=None if elapsed else max(1.0, done), message=text)
 
     reporting = asyncio.ensure_future(report())
     try:
-        yield
+        yield job.update
     finally:
         reporting.cancel()
         with contextlib.suppress(asyncio.CancelledError):

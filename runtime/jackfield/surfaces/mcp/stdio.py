@@ -23,6 +23,7 @@ from jackfield.access.workspace_access import Caller
 from jackfield.catalog.index import ActionIndex
 from jackfield.invocation import Result
 from jackfield.invocation.wire import MAX_BYTES
+from jackfield.pipe.run import Follow
 from jackfield.runtime import Jackfield
 from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.mcp.instructions import instructions
@@ -198,12 +199,12 @@ class _Calls:
         self._runtime = runtime
         self._running: set[threading.Event] = set()
 
-    async def run(self, invocation: Mapping[str, Any], _request: str | int | None) -> Result:
+    async def run(self, invocation: Mapping[str, Any], _request: str | int | None, follow: Follow | None) -> Result:
         """Run one invocation."""
         cancelled = threading.Event()
         self._running.add(cancelled)
         try:
-            return await self._runtime.ainvoke(invocation, cancelled=cancelled, caller=_CLIENT)
+            return await self._runtime.ainvoke(invocation, cancelled=cancelled, caller=_CLIENT, follow=follow)
         finally:
             self._running.discard(cancelled)
 

@@ -59,6 +59,8 @@ def _in_words(result: Result) -> str:
     if result.error is not None:
         state = "is in doubt" if result.status == "in_doubt" else f"failed ({result.error.code})"
         return _plain(f"{name} {state}: {_failure(result.error)}")
+    if result.status == "running":
+        return f"{name} still runs, as invocation {result.meta.invocation_id}. Its end is an event: see read_events."
     if result.meta.dry_run:
         return f"{name}: the dry run succeeded. Nothing was done."
     again = " This is the recorded Result of an earlier call with the same key." if result.meta.replayed else ""

@@ -104,7 +104,9 @@ class Metrics:
 
     def note(self, result: Result) -> None:
         """Count a finished invocation. Names that are not installed are not used as labels, since callers could invent any number of
-        them."""
+        them. A job that still runs is counted at its end."""
+        if result.status == "running":
+            return
         connector, action = self._labels(result)
         self._child(self.invocations, (connector, action, result.status)).inc()
         self._child(self.seconds, (connector, action)).observe(result.meta.duration_ms / 1000)

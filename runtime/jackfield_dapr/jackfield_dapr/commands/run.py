@@ -54,7 +54,7 @@ def _run(arguments: Namespace, output: Output) -> int:
         caller = Caller(person(), audience="operator")
 
         def invoke(invocation: Mapping[str, Any]) -> Result:
-            return jackfield.invoke({**invocation, **extra}, cancelled=cancelled, caller=caller, on_time=True)
+            return jackfield.invoke({**invocation, **extra}, cancelled=cancelled, caller=caller, on_time=True).wait()
 
         prepared = prepare(workflow, jackfield, given, os.environ, invoke=invoke, strict=arguments.compat == "strict")
         with interruptible(cancelled.set):

@@ -64,12 +64,14 @@ class Binding:
         return {**made, "context": {"traceparent": request.traceparent}} if request.traceparent else made
 
     def answer(self, result: Result) -> dict[str, str]:
-        """Return the response's metadata for a success.
+        """Return the response's metadata for a success, or for a job that still runs.
 
         :raises BindingError: for any other outcome.
         """
         if result.error is not None:
             raise BindingError(self.alias.message("failed", "{reason}", reason=_reason(result)), result)
+        if result.status == "running":
+            return {"invocationId": result.meta.invocation_id, "status": result.status}
         output, named = result.output or {}, self.alias.raw.get("result")
         wanted = named.items() if isinstance(named, Mapping) else ()
         return {name: str(output[member]) for name, member in wanted if member in output}

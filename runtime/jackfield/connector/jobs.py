@@ -1,0 +1,148 @@
+"""Jobs: actions of which the provider's work outlasts a call. An author writes three steps, and the runtime decides when they run.
+
+A class with the methods ``start``, ``poll`` and (if the provider has it) ``cancel`` is declared as an action with ``kind="job"``. ``start``
+returns a handle, an Output; the other two take that in place of the inputs. One object of the class serves all calls, in any process, so
+it has no state.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, TypeVar
+
+from jackfield.connector.context import current_call
+from jackfield.connector.conversion import dumped
+from jackfield.connector.models import DeclarationError, Inputs, Output
+from jackfield.connector.streamed import returns_files, store_files
+from jackfield.dataclass import dataclass, replace
+
+A = TypeVar("A")
+_STEPS = ("start", "poll", "cancel")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Answer of a poll that finds the job still running.
+
+    - ``fraction``: how much is done, from 0 to 1; None if unknown. What callers are shown never falls.
+    - ``text``: what the job does at present; at most 200 characters are shown.
+    - ``retry_after``: seconds until the next poll; None leaves that to the runtime: a tenth of the job's age, from 1 s to 60 s.
+    """
+
+    fraction: float | None = None
+    text: str = ""
+    retry_after: float | None = None
+
+
+class Polled(Output):
+    """Answer of a poll as the runtime reads it: ``output`` once the job has succeeded, else ``progress``."""
+
+    progress: dict[str, Any] | None = None
+    output: dict[str, Any] | None = None
+
+
+class Told(Output):
+    """Answer of ``cancel``, which has none."""
+
+
+def steps_of(action: A, steps: Any, handle: type[Output], output: type[Output]) -> tuple[A, A | None]:
+    """Return the steps of a declared job after its start: ``poll`` and ``cancel``, as actions."""
+    polls = _given(steps.poll, handle, _stored if returns_files(output) else polled)
+    return steps_with(action, polls, _given(steps.cancel, handle, _told) if hasattr(steps, "cancel") else None)
+
+
+def steps_with(action: A, poll: Callable[..., Any], cancel: Callable[..., Any] | None) -> tuple[A, A | None]:
+    """Return ``poll`` and ``cancel`` of a job as actions, from functions that take the handle as JSON and return a ``Polled`` and a
+    ``Told``."""
+    found: Any = action  # an Action, whose module imports this one
+    plain = replace(
+        found, inputs=Inputs, output=Polled, pagination=None, rate_limit=None, idempotent_by=None, repeat_ok=(), budget=None,
+        preview=None, verify=None, effect_of=None, pace_by=(), job=None, hands_out=False, returns_files=False,
+    )  # fmt: skip
+    is_async = inspect.iscoroutinefunction
+    polls = replace(plain, key=f"{found.key} (poll)", effect="read", function=poll, is_async=is_async(poll))
+    if cancel is None:
+        return polls, None
+    return polls, replace(plain, key=f"{found.key} (cancel)", effect="idempotent", function=cancel, is_async=is_async(cancel))
+
+
+def polled(found: Progress | Output) -> Polled:
+    """Return the answer of an author's poll as the runtime reads it."""
+    if not isinstance(found, Progress):
+        return Polled(output=dict(dumped(found)))
+    told = {"fraction": found.fraction, "text": found.text, "retryAfter": found.retry_after}
+    return Polled(progress={name: value for name, value in told.items() if value is not None})
+
+
+def _stored(found: Progress | Output) -> Polled:
+    """Return the answer of a poll whose output has files, which are stored first."""
+    call = current_call()
+    if not isinstance(found, Progress) and call is not None:
+        store_files(found, call.files)
+    return polled(found)
+
+
+def _told(_nothing: object) -> Told:
+    return Told()
+
+
+def _given(function: Callable[..., Any], handle: type[Output], answer: Callable[[Any], Output]) -> Callable[..., Any]:
+    """Return a step that takes the handle as JSON, as the runtime has stored it."""
+    if inspect.iscoroutinefunction(function):
+
+        @wraps(function)
+        async def awaited(given: Mapping[str, Any], *client: Any) -> Output:
+            return answer(await function(handle.model_validate(given), *client))
+
+        return awaited
+
+    @wraps(function)
+    def called(given: Mapping[str, Any], *client: Any) -> Output:
+        return answer(function(handle.model_validate(given), *client))
+
+    return called
+
+
+def declared_steps(steps: Any, key: str) -> tuple[type[Inputs], type[Output], type[Output], bool]:
+    """Return the types of a job's inputs, handle and output, and whether its steps take the open client.
+
+    :raises DeclarationError: if its methods do not fit together.
+    """
+    missing = [name for name in _STEPS[:2] if not callable(getattr(steps, name, None))]
+    if missing:
+        raise DeclarationError(f"job '{key}': its class has no method '{missing[0]}'")
+    found = {name: _annotated(getattr(steps, name), f"{key}' in '{name}") for name in _STEPS if hasattr(steps, name)}
+    inputs, handle = found["start"][0], found["start"][1]
+    if not _is_a(inputs, Inputs):
+        raise DeclarationError(f"job '{key}': the first parameter of 'start' must be annotated with an Inputs model")
+    if not _is_a(handle, Output):
+        raise DeclarationError(f"job '{key}': 'start' must return a handle, and be annotated with its Output model")
+    outputs = [kind for kind in typing.get_args(found["poll"][1]) if _is_a(kind, Output)]
+    if len(outputs) != 1 or Progress not in typing.get_args(found["poll"][1]):
+        raise DeclarationError(f"job '{key}': 'poll' must be annotated to return 'Progress | Done', with Done as its Output model")
+    for name in _STEPS[1:]:
+        if name in found and found[name][0] is not handle:
+            raise DeclarationError(f"job '{key}': '{name}' must take the handle that 'start' returns")
+    takes = {taken for _first, _returned, taken in found.values()}
+    if len(takes) > 1:
+        raise DeclarationError(f"job '{key}': either all of its methods take the client, or none")
+    return inputs, handle, outputs[0], takes.pop()
+
+
+def _is_a(kind: Any, base: type) -> bool:
+    return isinstance(kind, type) and issubclass(kind, base)
+
+
+def _annotated(function: Callable[..., Any], where: str) -> tuple[Any, Any, bool]:
+    """Return what a method takes first and what it returns, as annotated, and whether it takes a second parameter."""
+    parameters = list(inspect.signature(function).parameters)
+    if not 1 <= len(parameters) <= 2:
+        raise DeclarationError(f"job '{where}' must take one value, and the client if it needs one")
+    try:
+        hints = typing.get_type_hints(function)
+    except NameError as error:
+        raise DeclarationError(f"job '{where}': the annotation '{error.name}' is not defined in its module") from None
+    return hints.get(parameters[0]), hints.get("return"), len(parameters) == 2

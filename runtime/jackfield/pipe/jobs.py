@@ -1,0 +1,403 @@
+"""Jobs from their start to their end: the handle is stored, polls follow one another, and one of them finds the end.
+
+The start is a call like any other, so it is retried, paced and in doubt by the action's effect. Once its handle is in the journal, nothing
+starts the job again. From then on each poll is a claim of its own (``journal/jobs``), by whoever is there: a caller that waits, ``serve``,
+``worker``. A poll that fails ends nothing; only the provider's word does, or the end of the job's time.
+
+Without a journal, and over an inline connection, nothing can be stored: the call polls itself, and is in doubt at its deadline.
+
+Rules are asked when a job starts. What was allowed then is polled to its end with the runtime's own rights: a token that expires meanwhile
+does not leave the provider's work without an owner.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
+
+from jackfield.access.workspace_access import LIBRARY
+from jackfield.clock import Deadline, within
+from jackfield.dataclass import dataclass, field, replace
+from jackfield.errors import Cancelled, Detail, InDoubt, InvalidOutput, JackfieldError, JobFailed, NotYet, Sent, TimedOut, UnknownAction
+from jackfield.failures import contained
+from jackfield.hints import NextStep
+from jackfield.invocation import Invocation, Meta, Result
+from jackfield.invocation.request import DEFAULT_JOB_TIMEOUT
+from jackfield.invocation.result import NO_PROGRESS
+from jackfield.journal.jobs import ClaimedJob, DueJobs
+from jackfield.pacing.turn import PostponedError
+from jackfield.pipe import endings
+from jackfield.pipe.attempts import Attempts
+from jackfield.pipe.errors_map import in_doubt, quoted
+from jackfield.pipe.recorder import FIRST_POLL, required
+from jackfield.pipe.run import Run
+from jackfield.pipe.settle import recorded, settled
+
+if TYPE_CHECKING:
+    import threading
+
+    from jackfield.catalog import Catalog
+    from jackfield.connector import Action
+    from jackfield.journal import Entry, Journal
+    from jackfield.journal.journal import Unit
+    from jackfield.pipe.evidence import Means
+    from jackfield.pipe.plan import Plan, Plans
+    from jackfield.pipe.run import Follow
+    from jackfield.pipe.waiter import Waiter
+
+_LEAST, _MOST = 1.0, 60.0
+"""Bounds in seconds of the time to the next poll where the author says none: a tenth of the job's age in between."""
+_SOONEST, _LATEST = 0.1, 3600.0
+"""Bounds of what the author says."""
+_MISSED = 5.0
+"""Seconds at least after a poll that failed."""
+_LOOK = 1.0
+"""Seconds between two looks of a caller that waits, so that it sees what other processes have found."""
+_MAX_TEXT = 200
+_MAX_INPUT = 2048
+"""Characters of an input, as JSON, that polls get to open the connection with: regions, not attachments."""
+
+
+class Pipe(Protocol):
+    """Part of a workspace's pipe that polls need."""
+
+    @property
+    def workspace(self) -> str:
+        """Workspace whose calls it runs."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """Source of connectors."""
+
+    @property
+    def plans(self) -> Plans:
+        """Plans of calls."""
+
+    @property
+    def journal(self) -> Callable[[], Journal | None]:
+        """Returns the journal."""
+
+    @property
+    def means(self) -> Means:
+        """Clock, files and paces."""
+
+    @property
+    def opener(self) -> Callable[[str], BinaryIO]:
+        """Opens a stored file, for ``Result.files``."""
+
+    @property
+    def waits(self) -> Callable[[str, float | None], Result]:
+        """Waits for the end of an invocation, for ``Result.wait``."""
+
+
+async def followed(pipeline: Pipe, attempts: Attempts, handle: Mapping[str, Any]) -> Result:
+    """Store the handle of a job that has started, then wait for the end of the job until the call's deadline.
+
+    A queued call does not wait. Return the job's Result, or one of status ``running``.
+
+    :raises JackfieldError: if the handle can be stored nowhere and the job has not ended in time; a ``write`` is in doubt then.
+    """
+    run = attempts.run
+    if run.record is None or run.inline is not None:
+        return await _followed_here(attempts, handle)
+    invocation, plan = run.invocation, attempts.plan
+    job = {"handle": handle, "invocation": _remembered(invocation, plan, attempts.inputs), "attempts": attempts.count}
+    try:
+        stored = await run.record.store_job(job, invocation.job_timeout_seconds or DEFAULT_JOB_TIMEOUT)
+    except JackfieldError as error:
+        raise _unended(attempts, handle, f"its handle could not be recorded: {error.message}") from None
+    if not stored:
+        raise _unended(attempts, handle, "another process took the invocation over while it started")
+    if run.claimed is not None:
+        return _running(pipeline, run.ended(), None)
+    return await awaited(pipeline, run.meta.invocation_id, run.waiter, run.deadline.remaining(), run.cancelled, run.follow)
+
+
+def _remembered(invocation: Invocation, plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the invocation by which polls find connector and connection, with the small ones of its inputs."""
+    target = plan.target
+    members = {
+        "connector": invocation.connector, "action": invocation.action, "connection": None if target is None else target.name,
+        "connectorVersion": invocation.connector_version, "timeoutSeconds": invocation.timeout_seconds,
+        "inputs": {name: value for name, value in inputs.items() if len(json.dumps(value, default=str)) <= _MAX_INPUT},
+    }  # fmt: skip
+    return {name: value for name, value in members.items() if value is not None}
+
+
+async def awaited(
+    pipeline: Pipe,
+    identifier: str,
+    waiter: Waiter,
+    seconds: float | None,
+    cancelled: threading.Event | None = None,
+    follow: Follow | None = None,
+) -> Result:
+    """Wait for the end of an invocation, at most for ``seconds`` if given, or until ``cancelled`` is set, and poll its job when it is due.
+
+    Return its Result, or one of status ``running``. ``follow`` gets the job's progress at each look.
+    """
+    journal, clock = required(pipeline.journal()), pipeline.means.clock
+    due, until = DueJobs(journal.database, clock), clock.monotonic() + (math.inf if seconds is None else seconds)
+    while True:
+        entry: Entry = await waiter.call(partial(journal.find, identifier))
+        if not entry.is_open:
+            result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
+            object.__setattr__(result, "opener", pipeline.opener)
+            return result
+        if follow is not None and entry.progress is not None:
+            follow(entry.progress)
+        left = until - clock.monotonic()
+        if left <= 0 or (cancelled is not None and cancelled.is_set()):
+            return _running(pipeline, _meta(entry), entry)
+        claimed = None
+        if entry.job_until is not None and entry.owner is None:
+            claimed = await waiter.call(partial(due.claim_one, pipeline.workspace, identifier))
+        if claimed is not None:
+            await polled(pipeline, claimed, waiter, max(left, _LOOK))
+        else:
+            soon = (entry.available_at or 0.0) - journal.time.now() if entry.owner is None else _LOOK
+            await waiter.pause(max(0.01, min(left, soon, _LOOK)), cancelled)
+
+
+def _running(pipeline: Pipe, meta: Meta, entry: Entry | None) -> Result:
+    result = Result("running", meta, progress=None if entry is None else entry.progress)
+    object.__setattr__(result, "waiter", pipeline.waits)
+    return result
+
+
+def _meta(entry: Entry) -> Meta:
+    return Meta(entry.id, entry.connector, entry.connector_version, entry.action, entry.attempts, request_id=entry.request_id)
+
+
+async def polled(pipeline: Pipe, claimed: ClaimedJob, waiter: Waiter, seconds: float = math.inf) -> Result | None:
+    """Poll a claimed job, after telling the provider to cancel it if somebody has asked for that, and record what was found.
+
+    Return the Result if the job has ended; else it waits for its next poll. This takes its ``timeoutSeconds``, at most ``seconds``.
+    """
+    journal, run = required(pipeline.journal()), Run(waiter, None, LIBRARY, wait=False, claimed=claimed)
+    found = None
+    try:
+        entry: Entry = await waiter.call(partial(journal.find, claimed.id))
+        found = await _Poll(pipeline, journal, claimed, entry, run, seconds).made()
+    finally:
+        if found is None:  # the process stops, or the database is gone
+            journal.owe(journal.jobs.giving_back(claimed, _MISSED, None, None, told=False, tried=False))
+    try:
+        await waiter.record(journal.database, found.unit)
+    except JackfieldError:
+        journal.owe(found.unit)
+    return found.result
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Findings of a poll: the unit that records it, and the Result if the job has ended."""
+
+    unit: Unit
+    result: Result | None = None
+
+
+@dataclass(slots=True)
+class _Poll:
+    """One poll of a job that this process has claimed."""
+
+    pipeline: Pipe
+    journal: Journal
+    claimed: ClaimedJob
+    entry: Entry
+    run: Run
+    seconds: float
+    fraction: float | None = None
+    text: str | None = None
+    told: bool = False
+    """True once the provider knows that the job is to be cancelled."""
+    tried: bool = False
+    handle: Mapping[str, Any] = field(default_factory=dict)
+
+    async def made(self) -> _Found:
+        """Poll, and judge what happened."""
+        ended, error, seconds = None, None, self._pause()
+        try:
+            asked = await self._asked()
+            if isinstance(asked, Result):
+                ended = asked
+            else:
+                seconds = self._noted(asked)
+        except JobFailed as failure:
+            ended = self._failed(failure)
+        except PostponedError as later:
+            seconds = max(_SOONEST, later.at - self.journal.time.now())
+        except NotYet as waits:
+            seconds = _bounded(waits.retry_after) or seconds
+        except JackfieldError as fault:  # whatever goes wrong in a poll, the provider works on, and the next poll may succeed
+            error = fault
+            seconds = max(_MISSED, seconds, fault.retry_after or 0.0)
+            endings.log(self.run, fault, self.pipeline.workspace)
+        left = (self.entry.job_until or 0.0) - self.journal.time.now()
+        if ended is None and left <= 0:
+            ended = self._lost(error)
+        if ended is None:
+            return _Found(self._given_back(seconds if self.claimed.cancel_at is None else min(seconds, _MISSED), left))
+        return _Found(self._finishing(self._dated(ended)), ended)
+
+    async def _asked(self) -> Mapping[str, Any] | Result:
+        """Ask the provider; return the progress, or the Result of a success."""
+        run, pipeline, journal = self.run, self.pipeline, self.journal
+        stored = journal.opened_inputs(self.claimed.id, self.claimed.sealed, "job")
+        self.handle = stored["handle"]
+        run.caller = replace(run.caller, name=stored["caller"])
+        run.meta.connector, run.meta.action = self.entry.connector, self.entry.action
+        invocation = pipeline.plans.parsed(stored["invocation"], run)
+        seconds = min(invocation.timeout_seconds, self.seconds)
+        run.deadline = Deadline.after(seconds, pipeline.means.clock)
+        with within(seconds):
+            plan = await pipeline.plans.find(invocation, run)
+            if not plan.is_loaded:
+                await plan.load(pipeline.catalog, run.waiter)
+            steps = plan.code.job
+            if steps is None:
+                raise UnknownAction(f"'{plan.code.key}' is no job any more")
+            if self.claimed.cancel_at is not None:
+                await self._cancel(plan, steps.cancel)
+            attempts = run.attempts = _step(run, plan, steps.poll, self.handle, pipeline.means)
+            answer = await attempts.page(cast("Any", self.handle))
+        if "output" not in answer:
+            return cast("Mapping[str, Any]", answer.get("progress", {}))
+        try:
+            return recorded(settled(attempts, answer["output"]), plan, queued=True)
+        except InvalidOutput as fault:
+            return self._judged(fault)
+
+    async def _cancel(self, plan: Plan, cancel: Action | None) -> None:
+        """Tell the provider. What refuses it is not asked again, and the poll shows what became of the job."""
+        run = self.run
+        if cancel is not None:
+            attempts = run.attempts = _step(run, plan, cancel, self.handle, self.pipeline.means)
+            try:
+                await attempts.page(cast("Any", self.handle))
+            except JackfieldError as error:
+                endings.log(run, error, self.pipeline.workspace)
+                self.tried = True
+                self.told = not error.retryable
+                return
+        self.told = True
+
+    def _noted(self, progress: Mapping[str, Any]) -> float:
+        """Note the progress, and return the seconds to the next poll."""
+        fraction, text, redactor = progress.get("fraction"), progress.get("text"), self.run.redactor
+        if isinstance(fraction, int | float) and math.isfinite(fraction):
+            self.fraction = min(1.0, max(0.0, fraction))
+        if text:
+            self.text = (str(text) if redactor is None else redactor.clean(str(text)))[:_MAX_TEXT]
+        return _bounded(progress.get("retryAfter")) or self._pause()
+
+    def _pause(self) -> float:
+        age = self.journal.time.now() - (self.entry.started_at or self.entry.created_at)
+        return min(_MOST, max(_LEAST, age / 10))
+
+    def _given_back(self, seconds: float, left: float) -> Unit:
+        seconds = min(seconds, max(_SOONEST, left))
+        return self.journal.jobs.giving_back(self.claimed, seconds, self.fraction, self.text, told=self.told, tried=self.tried)
+
+    def _failed(self, failure: JobFailed) -> Result:
+        """End a job that the provider has ended without success."""
+        if not self.told and self.entry.cancel_requested_at is None:
+            return endings.refused(self.run, failure, self.pipeline.workspace)
+        stopped = Cancelled(
+            f"the job was cancelled: {failure.message}",
+            details=failure.details,
+            hint=failure.hint,
+            provider=failure.provider,
+            sent=Sent.REFUSED,
+        )
+        return endings.refused(self.run, stopped, self.pipeline.workspace)
+
+    def _judged(self, fault: InvalidOutput) -> Result:
+        """End a job that has succeeded with an output that cannot be used."""
+        error = fault if self.entry.effect == "read" else in_doubt(self.entry.action, fault, (), answered=True)
+        return endings.refused(self.run, error, self.pipeline.workspace)
+
+    def _lost(self, fault: JackfieldError | None) -> Result:
+        """End a job whose time is over; the provider may still work on it."""
+        reason = f"; the last poll failed: {fault.message}" if fault is not None else ""
+        doubt = _still(self.entry.action, self.entry.effect, f"it had not ended within its 'jobTimeoutSeconds'{reason}")
+        doubt.hint = NextStep("resolve", id=self.entry.id) if isinstance(doubt, InDoubt) else doubt.hint
+        return endings.refused(self.run, doubt, self.pipeline.workspace)
+
+    def _dated(self, result: Result) -> Result:
+        """Set the meta to that of the whole job: attempts are those of its start."""
+        entry, meta = self.entry, result.meta
+        meta.connector_version = meta.connector_version or entry.connector_version
+        meta.attempts, meta.request_id = entry.attempts, meta.request_id or entry.request_id
+        meta.duration_ms = round((self.journal.time.now() - (entry.started_at or entry.created_at)) * 1000, 3)
+        object.__setattr__(result, "opener", self.pipeline.opener)
+        return result
+
+    def _finishing(self, result: Result) -> Unit:
+        unit: Any = self.journal.finishing(self.entry, result, (), None, self.claimed.delivery)
+        return self.journal.jobs.finishing(unit)
+
+
+async def _followed_here(attempts: Attempts, handle: Mapping[str, Any]) -> Result:
+    """Poll a job whose handle cannot be stored, until the call's deadline."""
+    run, steps = attempts.run, attempts.plan.code.job
+    if steps is None:
+        raise TypeError("this action is no job")
+    started, pause, clock = attempts.means.clock.monotonic(), FIRST_POLL, attempts.means.clock
+    while pause < run.deadline.remaining() and not run.cancelled.is_set():
+        await run.waiter.pause(pause, run.cancelled)
+        if run.cancelled.is_set():
+            break
+        pause = min(_MOST, max(_LEAST, (clock.monotonic() - started) / 10))
+        polling = _step(run, attempts.plan, steps.poll, handle, attempts.means)
+        try:
+            answer = await polling.page(cast("Any", handle))
+        except JobFailed:
+            raise
+        except JackfieldError as error:
+            pause = max(pause, error.retry_after or 0.0)
+            continue
+        if "output" in answer:
+            return contained(partial(_settled_here, attempts, polling, answer["output"]))
+        told = answer.get("progress", {})
+        pause = _bounded(told.get("retryAfter")) or pause
+        if run.follow is not None:
+            run.follow({**NO_PROGRESS, **{name: told[name] for name in NO_PROGRESS if name in told}})
+    raise _unended(attempts, handle, "it had not ended by the deadline of its call, and its handle could not be kept for later")
+
+
+def _settled_here(attempts: Attempts, polling: Attempts, output: Mapping[str, Any]) -> Result:
+    try:
+        return settled(polling, output)
+    except InvalidOutput as fault:
+        raise attempts.unusable(fault) from None
+
+
+def _step(run: Run, plan: Plan, code: Action, handle: Mapping[str, Any], means: Means) -> Attempts:
+    opening = None if plan.target is None else plan.opening()
+    return Attempts(run, plan.with_code(code), cast("Any", handle), run.inputs, opening, means)
+
+
+def _bounded(seconds: object) -> float | None:
+    """Return the seconds that an author wants to pass, within bounds; None if that is no number."""
+    if not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        return None
+    return min(_LATEST, max(_SOONEST, seconds))
+
+
+def _still(action: str, effect: str | None, reason: str) -> JackfieldError:
+    """Build the error for a job that was started, and of which nobody knows how it ends."""
+    text = f"the job '{action}' was started, and {reason}"
+    if effect == "write":
+        return InDoubt(text, hint="Check with the provider whether it has ended before you start it again.", sent=Sent.UNKNOWN)
+    return TimedOut(text, hint="Start it again, or check with the provider.", sent=Sent.UNKNOWN)
+
+
+def _unended(attempts: Attempts, handle: Mapping[str, Any], reason: str) -> JackfieldError:
+    effect = "write" if attempts.ends_in_doubt else attempts.declared
+    error = _still(attempts.plan.code.key, effect, reason)
+    error.details = (Detail("", f"the job's handle is {quoted(handle)}"),)
+    return error

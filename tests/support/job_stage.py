@@ -1,0 +1,217 @@
+"""Processes over one database with a connector of jobs, whose provider is a folder: it outlives processes, and tells what reached it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from clocks import StillClock, time_passes
+from forking import fork
+from jackfield import Jackfield, Result
+from jackfield.database import open_database
+from jackfield.journal import Entry, Journal, Queue
+from jackfield.journal.recovery import Recovery
+from jackfield.queue import Poller, RuntimePool
+from plugboard import make_connector, plugged
+
+_FURNACE = '''
+"""Starts jobs at a provider that is a folder."""
+import json, os
+from pathlib import Path
+from jackfield.connector import Connector, Field, Inputs, JobFailed, Output, Progress, Unavailable, current_call
+
+class Load(Inputs):
+    """What to melt."""
+    metal: str = Field("tin", title="Metal")
+
+class Melt(Output):
+    """Handle of a job."""
+    id: str
+
+class Ingot(Output):
+    """What came out."""
+    weight: int = Field(title="Weight", schema={"minimum": 0})
+
+connector = Connector("furnace", title="Furnace", version="1.0.0")
+
+def note(what, text):
+    folder = Path(os.environ["FURNACE"])
+    with open(folder / what, "a") as log:
+        log.write(text + "\\n")
+    died = folder / f"dies-{what}"
+    if died.exists():
+        died.unlink()
+        os._exit(9)
+    return len((folder / what).read_text().splitlines())
+
+class Steps:
+    def start(self, load: Load) -> Melt:
+        number = note("start", f"{load.metal} {current_call().idempotency_key}")
+        return Melt(id=f"melt-{number}")
+
+    def poll(self, melt: Melt) -> Progress | Ingot:
+        number = note("poll", melt.id)
+        answers = json.loads((Path(os.environ["FURNACE"]) / "answers").read_text())
+        answer = answers[min(number, len(answers)) - 1]
+        if "weight" in answer:
+            return Ingot(**answer)
+        if "failed" in answer:
+            raise JobFailed(answer["failed"])
+        if "unavailable" in answer:
+            raise Unavailable(answer["unavailable"], repeatable=False)
+        return Progress(**answer)
+
+@connector.action("melt", kind="job", effect="write", needs_connection=False)
+class Writes(Steps):
+    """Melt metal."""
+    def cancel(self, melt: Melt) -> None:
+        note("cancel", melt.id)
+
+@connector.action("look", kind="job", effect="read", needs_connection=False)
+class Reads(Steps):
+    """Look how metal melts."""
+
+@connector.action("meltOnce", kind="job", effect="idempotent", idempotent_by="key", needs_connection=False)
+class Once(Steps):
+    """Melt metal once for a key."""
+
+@connector.action("weigh", effect="read", needs_connection=False)
+def weigh(_load: Load) -> Ingot:
+    """Weigh metal."""
+    return Ingot(weight=1)
+'''
+
+
+class Folder:
+    """The provider: what reached it, and what polls are answered: one after the other, the last one again and again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self.answers({"fraction": 0.5, "text": "melting"})
+
+    def answers(self, *answers: Mapping[str, Any]) -> None:
+        """Answer further polls so; the first of them is the one after those that were made."""
+        past: list[Mapping[str, Any]] = [{}] * len(self.reached("poll"))
+        (self.folder / "answers").write_text(json.dumps([*past, *answers]))
+
+    def reached(self, what: str) -> list[str]:
+        """A line for each ``start``, ``poll`` or ``cancel``."""
+        log = self.folder / what
+        return log.read_text().splitlines() if log.exists() else []
+
+    def kills(self, what: str) -> None:
+        """Let the next process die that has told the provider to ``start``, ``poll`` or ``cancel``, before it hears the answer."""
+        (self.folder / f"dies-{what}").touch()
+
+
+class JobStage:
+    """One database, and processes on it. ``clock`` is the time of all; it moves where a call waits."""
+
+    def __init__(self, environment: dict[str, str], provider: Folder) -> None:
+        self.environment, self.provider, self.clock = environment, provider, StillClock()
+        self.pools: list[RuntimePool] = []
+        self.begin()
+
+    def begin(self) -> Jackfield:
+        """Begin another process, which is the present one from now on."""
+        self.pools.append(RuntimePool(self.environment, self.clock))
+        self.move(0.0)
+        return self.runtime
+
+    @property
+    def runtime(self) -> Jackfield:
+        """The runtime of the present process."""
+        return self.pools[-1].find("default")
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of the present process."""
+        found = self.runtime.journal
+        assert found is not None
+        return found
+
+    def move(self, seconds: float) -> None:
+        """Let time pass for all processes and the database."""
+        self.clock.advance(seconds)
+        for pool in self.pools:
+            time_passes(0.0, self.clock, pool.storage.database)
+
+    def invoke(self, action: str = "melt", **more: Any) -> Result:
+        """Start a job and wait for it as a caller does."""
+        return self.runtime.invoke({"connector": "furnace", "action": action, "inputs": {}, **more})
+
+    def queue(self, action: str = "melt", **more: Any) -> str:
+        """Queue a job, and return its ID."""
+        found = self.runtime.enqueue({"connector": "furnace", "action": action, "inputs": {}, **more})
+        assert isinstance(found, str)
+        return found
+
+    def work(self) -> list[Result]:
+        """Run everything that is queued, and poll no job."""
+        queue = Queue(self.pools[-1].storage.database, self.clock)
+        return [self.runtime.run(claimed) for claimed in queue.claim(10_000)]
+
+    def poll(self, seconds: float = 0.0) -> int:
+        """Let time pass, then poll all jobs that are due; return how many there were."""
+        self.move(seconds)
+        poller = Poller(self.pools[-1], lambda _result: None)
+        claimed = poller.claim()
+        jobs = [] if isinstance(claimed, float) else claimed
+
+        async def all_at_once() -> None:
+            await asyncio.gather(*map(poller.poll, jobs))
+
+        asyncio.run(all_at_once())
+        return len(jobs)
+
+    def entry(self, identifier: str) -> Entry:
+        """The invocation as the journal has it."""
+        return self.journal.find(identifier)
+
+    def dies(self, step: str) -> None:
+        """Fork a process that does ``step`` (``work`` or ``poll``) and dies as the provider's folder says; then recover."""
+
+        def killed() -> None:
+            self.begin()
+            getattr(self, step)()
+
+        assert fork(killed).dies() == 9
+        self.recover()
+
+    def recover(self) -> None:
+        """Let the present process take over what dead ones have left."""
+        Recovery(self.pools[-1].storage.database, self.pools[-1].storage.vault, self.clock).look()
+
+
+@contextmanager
+def furnace(folder: Path) -> Iterator[Folder]:
+    """Install the connector, and open its provider. Its folder is for the variable ``FURNACE``."""
+    make_connector(folder / "plugs", "furnace", _FURNACE)
+    with plugged(folder / "plugs"):
+        yield Folder(folder / "furnace")
+
+
+@contextmanager
+def job_stage(folder: Path, database_url: str) -> Iterator[JobStage]:
+    """Make the connector and its provider, and open the stage."""
+    open_database(database_url, migrate=True).close()
+    environment = {
+        **os.environ, "JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": database_url, "FURNACE": str(folder / "furnace"),
+    }  # fmt: skip
+    with mock.patch.dict(os.environ, environment, clear=True), furnace(folder) as provider:
+        stage = JobStage(environment, provider)
+        try:
+            yield stage
+        finally:
+            for pool in stage.pools:
+                pool.close()
+
+
+__all__ = ["Folder", "JobStage", "furnace", "job_stage"]
