@@ -26,6 +26,7 @@ from jackfield.database.migrations import known_migrations
 from jackfield.journal import Journal
 from jackfield.journal.budgets import Budgets
 from jackfield.journal.instance import Instance
+from jackfield.journal.jobs import DueJobs
 from jackfield.journal.leadership import Leadership
 from jackfield.journal.outbox import Outbox
 from jackfield.journal.queue import Queue
@@ -50,6 +51,7 @@ EXCEPTIONS = {
     r"FROM data_keys WHERE master_key_id <> :id": "the operator's: a new master key wraps the keys of all workspaces",
     r"FROM data_keys WHERE master_key_id = :id": "a rotation's, too: it wraps what was wrapped with the old master key meanwhile",
     r"FROM data_keys ORDER BY workspace, key_id": "the operator's: 'db check' tries the keys of all workspaces",
+    r"FROM invocations WHERE status = 'running' AND job IS NOT NULL AND owner IS NULL": "a worker's: it polls the jobs of every workspace",
     r"WITH RECURSIVE queued\(workspace\) AS": "a worker's: it serves every workspace",
     r"SELECT workspace, id, delivery FROM invocations WHERE status = 'queued' AND owner = :owner": "a worker's: what its process holds",
     r"UPDATE invocations SET owner = NULL WHERE status = 'queued' AND owner = :owner": "a worker's: its end gives back what it holds",
@@ -77,7 +79,7 @@ OF_ALL = {Leadership: "a process, which does something for every workspace",
           Upkeep: "what merges the counts of every workspace", Recovery: "what takes over from lost processes",
           Instance: "this process",
           Outbox: "what the dispatcher hands over, for every workspace",
-          Budgets: "what workers ask, for every workspace"}  # fmt: skip
+          DueJobs: "what workers poll, for every workspace", Budgets: "what workers ask, for every workspace"}  # fmt: skip
 """Classes that stand above workspaces, and what they are."""
 
 

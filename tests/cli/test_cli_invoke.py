@@ -43,7 +43,8 @@ def test_options_and_words_may_be_mixed(shell: Shell) -> None:
     """Options may stand before, between and after the words, and after ``--`` all are words."""
     assert shell.run("invoke", "--connection=hall", "echo", "--timeout", "5", "say", "text=a", "--json").json["output"]["text"] == "a"
     assert shell.run("invoke", "echo", "say", "--", "text=--b").json["output"]["text"] == "--b"
-    assert "'--json' is not of the form key=value" in error_of(shell.run("invoke", "echo", "say", "--", "--json"), "invalid_invocation")["message"]
+    refused = error_of(shell.run("invoke", "echo", "say", "--", "--json"), "invalid_invocation")
+    assert "'--json' is not of the form key=value" in refused["message"]
 
 
 def test_a_file_as_attachment_or_text(shell: Shell) -> None:
