@@ -30,7 +30,7 @@ class Session:
         self.sound = module.read_text(encoding="utf-8")
         self._said = process.stderr
         self.token = token
-        self._server = server
+        self.server = server
 
     def wait(self, *texts: str) -> str:
         """Read up to the line that has one of the texts."""
@@ -51,7 +51,7 @@ class Session:
 
     def call(self, url: str) -> Any:
         """Invoke the sample action over HTTP."""
-        connection = {"type": "acmeKey", "values": {"url": self._server, "apiKey": "k-1"}}
+        connection = {"type": "acmeKey", "values": {"url": self.server, "apiKey": "k-1"}}
         invocation = {"connector": "acme", "action": "createItem", "connection": connection, "inputs": {"name": "Lamp"}}
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"{url}/v1/invocations", json.dumps(invocation).encode(), headers)
@@ -113,15 +113,18 @@ def test_m6_dev_says_how_to_call_it_and_names_an_import_that_hangs(session: Sess
     words = shlex.split(curl)
     url, token, invocation = words[2], words[4].removeprefix("Authorization: Bearer "), json.loads(words[-1])
     line = session.wait("  export ")
+    added = session.wait("  jackfield connections add acme --type acme/acmeKey")
     command = session.wait("  jackfield invoke acme createItem ")
     served = session.listening()
     assert url == f"{served}/v1/invocations"
     session.token = token
     assert session.call(served)["output"] == {"id": "i7"}
     assert (invocation["connector"], invocation["action"]) == ("acme", "createItem")
+    assert invocation["connection"] == {"type": "acmeKey", "values": {"url": "URL", "apiKey": "APIKEY"}}
     exported = dict(word.split("=", 1) for word in shlex.split(line)[1:])
-    done = shell.ended(shell.start(*shlex.split(command)[1:], "--dry-run", **exported))
-    assert done.json["error"]["code"] != "unknown_connector"
+    values = shell.write("values.json", json.dumps({"url": session.server, "apiKey": "k-1"}))
+    assert shell.ended(shell.start(*shlex.split(added)[1:], "--values", str(values), "--no-test", **exported)).code == 0
+    assert shell.ended(shell.start(*shlex.split(command)[1:], "--dry-run", **exported)).json["status"] == "succeeded"
 
     session.save(f"{session.sound}\nimport time\ntime.sleep(600)\n")
     session.wait("has not ended after 10 seconds")

@@ -44,10 +44,10 @@ class Access:
         words = [
             f"{name}={value}" if isinstance(value, str) else f"{name}:={json.dumps(value)}" for name, value in sample["inputs"].items()
         ]
-        announce(
-            "jackfield: in another terminal of this environment:\n"
-            f"  export {exports}\n  {shlex.join(['jackfield', 'invoke', project.key, sample['action'], *words])}"
-        )
+        kind = sample.get("connection", {}).get("type")
+        add = [["jackfield", "connections", "add", project.key, "--type", f"{project.key}/{kind}"]] if kind else []
+        lines = [*add, ["jackfield", "invoke", project.key, sample["action"], *words]]
+        announce("\n  ".join(("jackfield: in another terminal of this environment:", f"export {exports}", *map(shlex.join, lines))))
 
     def revoke(self, environment: Mapping[str, str]) -> None:
         """Revoke the token: the database may be one that stays."""
@@ -56,12 +56,17 @@ class Access:
 
 
 def _sample(project: Project) -> dict[str, Any]:
-    """Return an invocation from the manifest: the first action with an example, without a connection, for the only one fits."""
+    """Return an invocation from the manifest: the first action with an example, over a connection of the first type, to be filled in."""
     manifest = json.loads((project.package / "connector.json").read_text(encoding="utf-8"))
     actions = sorted(manifest.get("actions") or [{"key": "ACTION"}], key=lambda row: not row.get("examples"))
     example: dict[str, Any] = next(iter(actions[0].get("examples", ())), {})
     inputs = example.get("invocation", {}).get("inputs", {})
-    return {"connector": project.key, "action": actions[0]["key"], "inputs": inputs}
+    sample = {"connector": project.key, "action": actions[0]["key"], "inputs": inputs}
+    types = manifest.get("connectionTypes")
+    if not types:
+        return sample
+    values = {name: name.upper() for name in types[0]["schema"].get("required", ())}
+    return {**sample, "connection": {"type": types[0]["key"], "values": values}}
 
 
 def _answer(words: list[str], environment: Mapping[str, str]) -> dict[str, Any]:
