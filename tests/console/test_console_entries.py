@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from console_client import Client, Place, placed, token
+from courier import SOURCE
 from jackfield.access import Tokens
 from jackfield.access.workspace_access import LIBRARY, Caller
 from jackfield.errors import InDoubt
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.journal import Draft, Journal
 from jackfield.surfaces.console.results import error_shown
+from plugboard import make_connector, plugged
 
 POST = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": "Hello"}}
 
@@ -109,6 +111,22 @@ def test_a_doubt_can_be_looked_up_and_is_not_run_again_by_accident(client: Clien
     assert "Run again" not in text.partition('id="heading"')[2].partition("</section>")[0].partition("<section")[0]
     assert "running it again repeats it" in page
     assert "running it again repeats it" in client.get(f"/connectors/echo/actions/post?again={identifier}").words
+
+
+def test_a_file_that_was_given_by_path_is_chosen_again(tmp_path: Path) -> None:
+    """Its name in the record means nothing any more: filled into the form, it was a file that does not exist. The rest is filled in."""
+    make_connector(tmp_path / "couriers", "courier", SOURCE)
+    (tmp_path / "photo.png").write_bytes(b"x")
+    with plugged(tmp_path / "couriers"), placed(tmp_path) as found:
+        runtime = found.host.runtime("default")
+        runtime.access.workspaces.set("default", {"keepInputs": True})
+        inputs = {"document": tmp_path / "photo.png", "fault": "none"}
+        kept = runtime.invoke({"connector": "courier", "action": "carry", "inputs": inputs}).meta.invocation_id
+        page = found.signed_in().get(f"/connectors/courier/actions/carry?again={kept}")
+        assert runtime.journal is not None
+        assert runtime.journal.find(kept).inputs == {"document": {"file": "given-1"}, "fault": "none"}
+    assert "passed by path are not kept" in page.words
+    assert "given-1" not in page.text
 
 
 def test_callers_have_names(place: Place) -> None:

@@ -199,6 +199,20 @@ def too_large_together(places: Sequence[Place], weight: int, limit: int) -> Inva
     return InvalidInput(text, details=details, hint="Use fewer or smaller files.")
 
 
+_GIVEN = "given-"
+
+
+def without_given(value: Any) -> Any:
+    """Return recorded inputs without the files that their caller passed as such: their ids meant something in that call only."""
+    if isinstance(value, dict):
+        return {name: without_given(item) for name, item in value.items() if not _is_given(item)}
+    return [without_given(item) for item in value if not _is_given(item)] if isinstance(value, list) else value
+
+
+def _is_given(value: object) -> bool:
+    return isinstance(value, dict) and value.keys() == {"file"} and str(value["file"]).startswith(_GIVEN)
+
+
 class GivenFiles(dict[str, "GivenFile"]):
     """Files of one call by the ids that stand for them in its inputs."""
 
@@ -212,7 +226,7 @@ class GivenFiles(dict[str, "GivenFile"]):
             return value
         from jackfield.files.given import GivenFile
 
-        identifier = f"given-{len(self) + 1}"
+        identifier = f"{_GIVEN}{len(self) + 1}"
         self[identifier] = GivenFile(value)
         return {"file": identifier}
 

@@ -11,6 +11,7 @@ from typing import Any
 from starlette.responses import Response
 
 from jackfield.errors import JackfieldError
+from jackfield.files.references import without_given
 from jackfield.invocation import DEFAULT_TIMEOUT, MAX_TIMEOUT, Result, decode
 from jackfield.manifest import ActionManifest, Manifest
 from jackfield.markup import Attribute, Markup, Node, terms
@@ -167,7 +168,7 @@ def kept_inputs(request: PageRequest, identifier: str) -> Mapping[str, Any]:
     except JackfieldError:
         return {}
     found: dict[str, Any] = {} if entry.connection is None else {"connection": entry.connection}
-    return found if entry.inputs is None else {**found, "inputs": entry.inputs}
+    return found if entry.inputs is None else {**found, "inputs": without_given(entry.inputs)}
 
 
 FORM_SCRIPTS = ("vendor/jsoneditor-2.17.2.js", "editors.js", "form.js")
@@ -283,7 +284,9 @@ def _again_notice(request: PageRequest, again: Mapping[str, Any] | None) -> Mark
     if still_in_doubt(request, request.query["again"]):
         return notice("It is not known whether ", entry, " took effect. If it did, running it again repeats it.", tone="warn")
     if "inputs" in again:
-        return notice("The form is filled with the inputs of ", entry, ". Secrets are masked; enter them again.")
+        lacks_files = request.journal.find(request.query["again"]).inputs != again["inputs"]
+        files = " Files that its caller passed by path are not kept; choose them again." if lacks_files else ""
+        return notice("The form is filled with the inputs of ", entry, f". Secrets are masked; enter them again.{files}")
     setting = h.a("the workspace's settings", href="/workspace")
     return notice("The inputs of ", entry, " were not recorded, so the form is empty. To record inputs, change ", setting, ".")
 
