@@ -14,7 +14,6 @@ from jackfield.clock import Clock
 from jackfield.dataclass import dataclass, replace
 from jackfield.errors import JackfieldError, NotFound
 from jackfield.failures import OnFailure
-from jackfield.files.media_types import media_type
 from jackfield.files.references import check_there, file_places, too_large_together
 from jackfield.files.refusals import FileDamaged, FileTooLarge
 from jackfield.invocation import MAX_BYTES
@@ -139,6 +138,7 @@ class Files:
 
     def incoming(self, workspace: str, content_type: str, *, name: str | None = None, caller: str | None = None) -> Incoming:
         """Begin to store a file. Its content type becomes a header field of downloads: what is no media type is stored as octets."""
+        from jackfield.files.media_types import media_type
         from jackfield.files.table import StoredFile
 
         identifier, now, kind = f"file_{secrets.token_urlsafe(16)}", self.time.stamp(), media_type(content_type)
