@@ -95,6 +95,7 @@ class StreamedAnswer:
         self.headers = headers
         self.url = url
         self._chunks: Iterator[bytes] = body_of(reply, headers, limit, size)
+        self._is_closed = False
 
     def begin(self, most: int) -> bytes:
         """Return the decoded body if it has at most ``most`` bytes, else nothing; ``chunks`` yields it from its beginning all the same."""
@@ -108,8 +109,21 @@ class StreamedAnswer:
         return b"".join(pieces) if size <= most else b""
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the decoded body, once."""
-        return self._chunks
+        """Yield the decoded body, once, inside of the ``with`` block of ``stream``.
+
+        :raises ValueError: if the block has ended: what is left of the body cannot be read any more, and would pass for its end.
+        """
+        while True:
+            if self._is_closed:
+                raise ValueError("the response is closed: read its chunks inside of 'with api.stream(…)', in a generator for an OutputFile")
+            piece = next(self._chunks, None)
+            if piece is None:
+                return
+            yield piece
+
+    def close(self) -> None:
+        """End the response: what is left of its body cannot be read any more."""
+        self._is_closed = True
 
 
 def media_type(headers: Headers) -> str:

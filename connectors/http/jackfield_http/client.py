@@ -137,7 +137,10 @@ class HttpClient(SecretHolder):
             answer = StreamedAnswer(reply, headers, url, self._limit, largest)
             if self._judge(exchange, headers) is not None:
                 self._refuse_failure(exchange, Answer(reply.status, headers, answer.begin(MAX_ANSWER), url))
-            yield answer
+            try:
+                yield answer
+            finally:
+                answer.close()
             call = current_call()
             if call is not None and not exchange.safe:
                 call.returned({"status": reply.status})

@@ -115,6 +115,17 @@ def test_streams_both_ways() -> None:
         assert len(provider.requests[0].body) == 2_000_000
 
 
+def test_a_stream_is_not_read_after_its_end() -> None:
+    """Chunks that outlive the block of their stream were an empty file, or a part of one, with success; they are an author's mistake."""
+    with Provider([Answer(content=b"x" * 1_000_000)]) as provider, attempt(provider.url, values={"token": "t"}) as (api, _):
+        with api.stream("GET", "/large") as answer:
+            chunks = answer.chunks()
+            first = next(chunks)
+        with pytest.raises(ValueError, match="the response is closed"):
+            next(chunks)
+        assert 0 < len(first) < 1_000_000
+
+
 def test_a_connection_is_used_again() -> None:
     """Requests of all attempts over a connection share its pool."""
     cache = Cache()
