@@ -14,7 +14,7 @@ from two_ways import WAYS, going
 
 __all__ = ["postgres_server"]
 ENGINES = ("SQLite", "PostgreSQL")
-ON_BOTH = ("invocations", "two_ways", "workspaces")
+ON_BOTH = ("connect_attacks", "invocations", "two_ways", "workspaces")
 """Modules whose tests of ``stand`` run once for each engine."""
 TWICE = ("invocations", "shortage", "stopping", "tracing")
 """Modules whose tests run once for each way into ``POST /v1/invocations``."""

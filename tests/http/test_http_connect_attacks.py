@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -16,12 +18,13 @@ from connect_browser import Person
 from http_stand import SETTINGS, Client, Stand, clean, standing
 from jackfield.access import Actor
 from jackfield.access.platform_tokens import PlatformTokens
-from jackfield.surfaces.shared.connect import connecting
+from jackfield.surfaces.shared.connect import connecting, sweep
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.testing import Provider
 from oauth2_authority import Codes
 from oauth2_site import make_people
 from plugboard import make_connector, plugged
+from postgres import Server
 from replies import Reply
 
 BACK = "https://shop.example/back"
@@ -70,8 +73,8 @@ class Attacked:
     provider: Provider
     authority: Codes
     clock: FakeClock
+    environment: dict[str, Any]
     connection: str = "main"
-    made: list[str] = field(default_factory=list)
 
     def begin(self, **body: Any) -> dict[str, Any]:
         """Begin a session for ``ada``; the platform gives all values, so that the person only approves."""
@@ -137,16 +140,27 @@ class Attacked:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
-    """One server and one provider for all attacks."""
-    folder = tmp_path_factory.mktemp("attacks")
+def place(request: pytest.FixtureRequest, engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+    """One server and one provider for all attacks, for each engine."""
+    with contextlib.ExitStack() as stack:
+        environment: dict[str, Any] = {}
+        if engine == "PostgreSQL":
+            server: Server = request.getfixturevalue("postgres_server")
+            environment["JACKFIELD_DATABASE_URL"] = url = server.create(server.template())
+            stack.callback(server.drop, url)
+        yield stack.enter_context(attacked(tmp_path_factory.mktemp("attacks"), environment))
+
+
+@contextlib.contextmanager
+def attacked(folder: Path, environment: dict[str, Any]) -> Iterator[Attacked]:
+    """Serve a platform, its tenant and a provider."""
     make_people(folder / "packages")
     make_connector(folder / "packages", "owners", OWNERS)
     clock, authority = FakeClock(), Codes()
-    with plugged(folder / "packages"), Provider(authority) as provider, standing(folder, SETTINGS, clock=clock) as stand:
+    with plugged(folder / "packages"), Provider(authority) as provider, standing(folder, SETTINGS, clock=clock, **environment) as stand:
         storage = stand.host.storage
         made = PlatformTokens(storage.database, storage.vault, clock, Actor("cli", "ada")).create("acme-*", "The Shop")
-        found = Attacked(stand, Client(stand.port, made.text), provider, authority, clock)
+        found = Attacked(stand, Client(stand.port, made.text), provider, authority, clock, environment)
         for name in ("acme-1", "acme-2"):
             assert found.platform.call("PUT", f"/v1/workspaces/{name}", {}).status == 201
         yield found
@@ -273,6 +287,21 @@ def test_a_session_expires(site: Attacked, seconds: float) -> None:
     assert Person(site.stand.port).go(begun["url"]).page.status in (403, 404)  # type: ignore[union-attr]
 
 
+def test_a_session_ends_by_itself(site: Attacked) -> None:
+    """Nobody comes back: the server ends the session, tells of it once, and removes the connection that waited for the approval."""
+    begun = site.begin()
+    site.at_provider(begun)
+    connections = site.stand.host.runtime("acme-1").connections
+    assert [row["name"] for row in connections.list().items] == ["main"]
+    site.clock.advance(1801)
+    sweep(site.stand.host)
+    sweep(site.stand.host)
+    assert connections.list().items == ()
+    token = site.platform.post("/v1/workspaces/acme-1/tokens", {"scope": "read", "name": "reader"}).json["token"]
+    events = Client(site.stand.port, token).get("/v1/events?types=connect.failed").json["items"]
+    assert [item["data"]["reason"] for item in events if item["data"]["session"] == begun["id"]] == ["nobody finished it in time"]
+
+
 def test_a_confirmation_comes_too_early(site: Attacked) -> None:
     """Before the person has finished there is nothing to confirm, and without the provider's answer nothing to finish."""
     begun = site.begin()
@@ -308,7 +337,7 @@ def test_the_server_ends_between_callback_and_confirmation(site: Attacked) -> No
     _, proof = site.approved(begun)
     token = site.stand.host.identities.find(site.platform.token or "")
     assert token is not None
-    again = ServerContext(SETTINGS, clean(site.stand.folder / "home"), site.clock)
+    again = ServerContext(SETTINGS, clean(site.stand.folder / "home", **site.environment), site.clock)
     with again.storage.database.read() as transaction:
         rows = transaction.execute("SELECT sealed FROM authorizations UNION ALL SELECT sealed FROM connect_sessions", {})
     assert not any(secret in (row.sealed or b"") for row in rows for secret in (b"adas-code", proof.encode()))

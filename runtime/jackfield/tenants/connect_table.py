@@ -38,6 +38,7 @@ UPDATE connect_sessions SET status = :status, sealed = :sealed WHERE workspace =
 _OPEN = "status NOT IN ('granted', 'failed', 'expired')"
 _COUNT = f"SELECT COUNT(*) AS n FROM connect_sessions WHERE workspace = :workspace AND {_OPEN}"
 _LATE = f"SELECT {_COLUMNS} FROM connect_sessions WHERE workspace = :workspace AND {_OPEN} AND expires_at <= :now LIMIT 100"
+_LATE_OF_ALL = f"SELECT DISTINCT workspace FROM connect_sessions WHERE {_OPEN} AND expires_at <= :now LIMIT 1000"
 _PURGE = "DELETE FROM connect_sessions WHERE workspace = :workspace AND expires_at < :before"
 _SEALED = (
     "revision", "owner", "asked_by", "created_at", "reason", "browser", "key", "task", "type", "connection", "generated", "values", "trial",
@@ -80,6 +81,12 @@ def same(stored: str, secret: str) -> bool:
 def new_secret() -> str:
     """Return 256 random bits as text."""
     return secrets.token_urlsafe(32)
+
+
+def late_workspaces(database: Database, now: float) -> list[str]:
+    """Return workspaces with sessions whose time is over, and that nobody has read since."""
+    with database.read(flush=False) as transaction:
+        return [str(row.workspace) for row in transaction.execute(_LATE_OF_ALL, {"now": now})]
 
 
 def workspace_of(database: Database, *, link: str = "", identifier: str = "") -> tuple[str, str] | None:
@@ -131,6 +138,12 @@ class ConnectTable:
             self._expire(transaction, self._clock.time())
         return replace(found, status="expired")
 
+    def expire(self) -> list[ConnectSession]:
+        """End the sessions whose time is over, up to 100 of them; return them as they are then."""
+        now = self._clock.time()
+        with self._database.write() as transaction:
+            return self._expire(transaction, now)
+
     def change(self, before: ConnectSession, also: Callable[[Transaction], None] | None = None, /, **members: Any) -> ConnectSession:
         """Store changed members of a session, and the event of its end.
 
@@ -158,11 +171,14 @@ class ConnectTable:
         self._tell(transaction, after)
         return after
 
-    def _expire(self, transaction: Transaction, now: float) -> None:
+    def _expire(self, transaction: Transaction, now: float) -> list[ConnectSession]:
+        ended = []
         for row in transaction.execute(_LATE, {"workspace": self._workspace, "now": now}):
             late = replace(self._read(row), status="expired", values={}, proof="", reason="nobody finished it in time")
             if transaction.change(_CHANGE, {**self._values(late), "before": row.sealed}):
                 self._tell(transaction, late)
+                ended.append(late)
+        return ended
 
     def _tell(self, transaction: Transaction, found: ConnectSession) -> None:
         if found.is_over:

@@ -14,7 +14,7 @@ from jackfield.errors import JackfieldError
 from jackfield.surfaces.console.connect_view import View, locale_of
 from jackfield.surfaces.console.plain_form import read
 from jackfield.surfaces.shared.body import TooLarge, read_form
-from jackfield.surfaces.shared.connect import PAGE, SESSION, session_of
+from jackfield.surfaces.shared.connect import PAGE, SESSION, session_of, sweep
 from jackfield.surfaces.shared.cookies import CookieJar, csrf_token, same_token
 from jackfield.surfaces.shared.prefix import CALLBACK
 from jackfield.surfaces.shared.problem import Problem
@@ -31,6 +31,8 @@ Endpoint = Callable[[Request], Response]
 def routes(server: ServerContext) -> list[Route]:
     """Return the routes of the page."""
     pages = _ConnectPages(server)
+    if server.storage.enabled:
+        server.sweeps["connect sessions cannot be ended"] = lambda: sweep(server)
     return [
         Route(f"{PAGE}/{{link}}", pages.served(pages.linked), methods=["GET"]),
         Route(f"{PAGE}/{{link}}", pages.served(pages.begun, _LARGEST), methods=["POST"]),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from jackfield.access import Actor, Audit, Rules
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.access.workspace_access import SUSPENDED, Caller
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.tenants.connect_session import ConnectSession
-from jackfield.tenants.connect_table import ConnectTable, unknown, workspace_of
+from jackfield.tenants.connect_table import ConnectTable, late_workspaces, unknown, workspace_of
 from jackfield.tenants.connecting import Connecting
 
 PAGE = "/connect"
@@ -27,6 +29,13 @@ def connecting(server: ServerContext, workspace: str) -> Connecting:
     table = ConnectTable(storage.database, lambda: storage.vault, workspace, server.clock)
     caller = Caller("connect session", "manage", Rules(), remote=True)
     return Connecting(table, runtime.connections_of(caller), lambda actor: Audit(storage.database, workspace, server.clock, actor))
+
+
+def sweep(server: ServerContext) -> None:
+    """End the sessions of all workspaces whose time is over."""
+    for workspace in late_workspaces(server.storage.database, server.clock.time()):
+        with contextlib.suppress(Problem):  # a suspended workspace's wait until it is resumed
+            connecting(server, workspace).sweep()
 
 
 def session_of(server: ServerContext, *, link: str = "", identifier: str = "") -> tuple[Connecting, ConnectSession]:

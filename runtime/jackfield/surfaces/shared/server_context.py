@@ -99,6 +99,12 @@ class ServerContext:
         self.installer = settings.installer() if settings.installer is not None else None
         self.document: bytes | None = None
         """The OpenAPI document, cached by the endpoint that builds it."""
+        self.sweeps: dict[str, Callable[[], object]] = {}
+        """Steps that are repeated every ten minutes, by what is said if one fails. Surfaces add theirs."""
+        if self.storage.enabled:
+            self.sweeps["expired files cannot be deleted"] = self.files.sweep
+        if self.installer is not None:
+            self.sweeps["revocations of installed connectors cannot be looked for"] = self.installer.revoked
         self._engine: Engine | None = None
         self._scheduler = Scheduler(self.runtimes, self.wake, lambda: self.stopping)
         self._poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
@@ -226,16 +232,11 @@ class ServerContext:
 
     async def _sweep(self) -> None:
         while True:
-            try:
-                if self.storage.enabled:
-                    await self.slowly(self.files.sweep)
-            except JackfieldError as error:
-                _LOG.warning("expired files cannot be deleted: %s", error.message)
-            try:
-                if self.installer is not None:
-                    await self.slowly(self.installer.revoked)
-            except JackfieldError as error:
-                _LOG.warning("revocations of installed connectors cannot be looked for: %s", error.message)
+            for what, step in self.sweeps.items():
+                try:
+                    await self.slowly(step)
+                except JackfieldError as error:
+                    _LOG.warning("%s: %s", what, error.message)
             await asyncio.sleep(_SWEEP_EVERY)
 
 
