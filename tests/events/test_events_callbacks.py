@@ -24,7 +24,7 @@ from jackfield.events.callbacks import Callbacks, Created, failing_callbacks
 from jackfield.events.deliveries import Deliveries, Delivery
 from jackfield.events.dispatcher import Dispatcher
 from jackfield.events.retries import PAUSES, pause_before
-from jackfield.events.sending import Sender, target_of
+from jackfield.events.sending import Attempt, Sender, target_of
 from jackfield.journal import Queue
 from jackfield.wire.guard import Guard
 from nursery import connection
@@ -65,7 +65,7 @@ class Place(SimpleNamespace):
         for _ in range(200):
             self.dispatcher._reload_at = 0.0
             for lane in self.dispatcher._lanes.values():
-                lane.due_at = 0.0
+                lane.due_at = lane.rests_until = 0.0
             self.dispatcher.turn()
             while self.dispatcher._running:
                 threading.Event().wait(0.002)
@@ -327,6 +327,18 @@ def test_a_dead_receiver_does_not_keep_others_waiting(place: Place, receiver: Re
         place.happens(count=100)
         place.dispatch()
         assert len({got.id for got in healthy.got}) == len(healthy.got) == 100
+
+
+def test_a_receiver_that_refuses_connections_is_not_hammered(place: Place) -> None:
+    """After each failure in a row it has a longer rest, up to two seconds, however many deliveries are due to it; a success ends that."""
+    place.add("http://127.0.0.1:9/")
+    place.dispatcher.turn()
+    (lane,) = place.dispatcher._lanes.values()
+    rests = []
+    for status in (None,) * 7 + (204,):
+        lane.note(Attempt(1.0, 0.1, status=status), 0.0)
+        rests.append(lane.rests_until)
+    assert rests == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 0.0]
 
 
 def test_what_a_crash_left_is_sent_by_another(place: Place, receiver: Receiver) -> None:

@@ -249,7 +249,7 @@ def _main(arguments: list[str]) -> int:
     events, kind = int(arguments[0]) if arguments else 100_000, arguments[1] if arguments[1:] else "postgresql"
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = stack.enter_context(running_server()).create("events") if kind == "postgresql" else f"sqlite:///{folder / 'jackfield.db'}"
+        url = stack.enter_context(running_server()).create() if kind == "postgresql" else f"sqlite:///{folder / 'jackfield.db'}"
         first, second = run(events, url, folder)
     return int(first["lost"] > 0 or first["duplicates"] > 0.01 or second["p99"] > 2.0)
 

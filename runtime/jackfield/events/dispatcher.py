@@ -44,6 +44,9 @@ _BATCH = 16
 _BATCH_SECONDS = 15.0
 _SLOW = 2.0
 """Seconds of an attempt from which on a callback is slow."""
+_REST, _LONGEST_REST = 0.05, 2.0
+"""Seconds, doubled by each failure, for which nothing is sent to a callback that fails: one that refuses connections would take as many
+attempts as the processor can make."""
 _FAN_OUT = 2000
 """Deliveries that one commit makes at most."""
 _LOG_EVERY = 60.0
@@ -64,6 +67,15 @@ class _Lane:
     in_flight: int = 0
     due_at: float = 0.0
     suspect: bool = False
+    failures: int = 0
+    rests_until: float = 0.0
+    """Time until which nothing is sent, since the last attempts have failed."""
+
+    def note(self, attempt: Attempt, moment: float) -> None:
+        """Judge the callback by an attempt that ended at ``moment``: one that fails rests, the longer the more attempts have failed."""
+        self.suspect = not attempt.succeeded or attempt.seconds > _SLOW
+        self.failures = 0 if attempt.succeeded else self.failures + 1
+        self.rests_until = moment + min(_LONGEST_REST, _REST * 2**self.failures) if self.failures else 0.0
 
     @property
     def room(self) -> int:
@@ -143,7 +155,7 @@ class Dispatcher:
         fresh = self._fresh()
         if fresh and self._leads():
             self._fan_out(fresh)
-        self._dispatch([lane for lane in self._lanes.values() if lane.due_at <= moment and lane.room > 0])
+        self._dispatch([lane for lane in self._lanes.values() if max(lane.due_at, lane.rests_until) <= moment and lane.room > 0])
         return 0.01 if any(lane.callback.position < self._heads.get(lane.workspace, 0) for lane in fresh) else _PAUSE
 
     def _tidy(self, moment: float) -> bool:
@@ -290,7 +302,7 @@ class Dispatcher:
     def _send(self, lane: _Lane, row: Row) -> None:
         now = self._now()
         attempt = self._attempt(lane, row, now)
-        lane.suspect = not attempt.succeeded or attempt.seconds > _SLOW
+        lane.note(attempt, time.monotonic())
         outcome = Outcome(lane.workspace, row, attempt, sealed_log(self._vault, lane.workspace, row, attempt))
         if attempt.succeeded:
             self._database.record(lambda transaction: note_delivered(transaction, outcome, now))
