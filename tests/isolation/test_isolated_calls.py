@@ -291,3 +291,19 @@ def test_a_fault_of_a_connection_type(runtime: Jackfield) -> None:
     result = call(runtime, "write", "moody", text="moody")
     assert result.error is not None
     assert (result.status, result.error.code, result.meta.attempts) == ("failed", "internal", 0)
+
+
+def test_a_job_is_started_polled_and_cancelled_in_its_process(tmp_path: Path) -> None:
+    """Its steps, its progress and the provider's word cross the border like those of a connector in this process."""
+    install_from(tmp_path, "plain", "plain.py")
+    with isolating(tmp_path, CONNECTIONS, environment={"JACKFIELD_DATABASE_URL": f"sqlite:///{tmp_path / 'jackfield.db'}"}) as jackfield:
+        assert call(jackfield, "cook", text="short").output == {"text": "done"}
+        burnt = call(jackfield, "cook", text="burnt")
+        assert burnt.error is not None
+        assert (burnt.status, burnt.error.code, burnt.error.message) == ("failed", "rejected", "it is burnt")
+        running = call(jackfield, "cook", text="long", timeout=1.5)
+        assert (running.status, running.progress) == ("running", {"fraction": 0.5, "text": "it simmers"})
+        assert jackfield.cancel(running.meta.invocation_id)
+        ended = running.wait()
+        assert ended.error is not None
+        assert (ended.status, ended.error.code) == ("failed", "cancelled")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from jackfield.connector import Detail, NotYet, Rejected, Sent, current_call
+from jackfield.connector import Detail, JobFailed, NotYet, Progress, Sent, current_call
 from jackfield.dataclass import dataclass
 from jackfield_http.answers import Answer
 from jackfield_http.client import HttpClient
@@ -25,8 +25,11 @@ class Job:
     ``message`` points at the reason of a failure. Polls are ``every`` seconds apart at first, up to ``longest`` later; ``Retry-After``
     takes precedence. A queued invocation is run again for at most ``within`` seconds.
 
-    An action that starts a job and waits for it takes the handle as an optional input, too: after a deadline, the error names the handle
-    (as a member of the response that started the job), and the caller passes it to wait for the rest.
+    ``poll`` is for an action of ``kind="job"``, which the runtime polls until it ends. ``percent`` points at how much is done, from 0 to
+    100.
+
+    ``wait`` is for any other action. One that starts a job and waits for it takes the handle as an optional input, too: after a deadline,
+    the error names the handle (as a member of the response that started the job), and the caller passes it to wait for the rest.
     """
 
     state: str
@@ -36,11 +39,27 @@ class Job:
     every: float = 1.0
     longest: float = 30.0
     within: float = _DAY
+    percent: str | None = None
+
+    def poll(self, api: HttpClient, path: str, values: Mapping[str, Any], **options: Any) -> Answer | Progress:
+        """Ask once, and return the response if the job is done, else its progress; ``options`` are those of ``HttpClient.request``.
+
+        :raises JobFailed: if it has failed.
+        """
+        answer = api.get(path, values, **options)
+        state = answer.json(self.state)
+        if state in self.done:
+            return answer
+        if state in self.failed:
+            raise self._failure(answer, str(state))
+        percent = None if self.percent is None else answer.json(self.percent)
+        fraction = percent / 100 if isinstance(percent, int | float) else None
+        return Progress(fraction, str(state), answer.headers.retry_after)
 
     def wait(self, api: HttpClient, path: str, values: Mapping[str, Any], **options: Any) -> Answer:
         """Poll until the job is done and return the last response; ``options`` are those of ``HttpClient.request``.
 
-        :raises Rejected: if it has failed.
+        :raises JobFailed: if it has failed.
         :raises NotYet: if it has not ended shortly before the deadline.
         """
         pause = self.every
@@ -59,10 +78,10 @@ class Job:
             call.deadline.clock.sleep(seconds)
             pause = min(self.longest, pause * _GROWTH)
 
-    def _failure(self, answer: Answer, state: str) -> Rejected:
+    def _failure(self, answer: Answer, state: str) -> JobFailed:
         reason = answer.json(self.message)
         text = f"the job has ended as '{state[:80]}'"
-        return Rejected(f"{text}: {reason[:500]}" if isinstance(reason, str) else text, sent=Sent.REFUSED)
+        return JobFailed(f"{text}: {reason[:500]}" if isinstance(reason, str) else text, sent=Sent.REFUSED)
 
     def _not_yet(self, state: str, seconds: float) -> NotYet:
         return NotYet(

@@ -13,12 +13,12 @@ from clocks import FakeClock
 from http_rig import TOKEN, Acme
 from inmemory import installed
 from jackfield import Jackfield
-from jackfield.connector import Connector, Field, Inputs, Output
+from jackfield.connector import Connector, Field, Inputs, Output, Progress
 from jackfield.journal import Entry, Queue
 from jackfield.testing import Answer, Provider, Request
 from jackfield_http import HttpClient, Job
 
-JOB = Job("/state", done=("done",), failed=("failed",))
+JOB = Job("/state", done=("done",), failed=("failed",), percent="/percent")
 MINUTE = 60.0
 
 
@@ -35,6 +35,12 @@ class Report(Output):
     rows: int
 
 
+class Handle(Output):
+    """By which the provider knows the job."""
+
+    job: str
+
+
 def make_connector() -> Connector:
     """A connector that starts a job, or is given one, and waits for it."""
     connector = Connector("acme", title="Acme", version="1.0.0", connections=[Acme])
@@ -44,6 +50,17 @@ def make_connector() -> Connector:
         """Make a report."""
         job = wanted.job or api.post("/jobs").json("/id")
         return Report(job=job, rows=JOB.wait(api, "/jobs/{id}", {"id": job}).json("/rows"))
+
+    @connector.action("reportInSteps", kind="job", effect="write")
+    class InSteps:
+        """Make a report as a job."""
+
+        def start(self, _wanted: Wanted, api: HttpClient) -> Handle:
+            return Handle(job=api.post("/jobs").json("/id"))
+
+        def poll(self, handle: Handle, api: HttpClient) -> Progress | Report:
+            found = JOB.poll(api, "/jobs/{id}", {"id": handle.job})
+            return found if isinstance(found, Progress) else Report(job=handle.job, rows=found.json("/rows"))
 
     return connector
 
@@ -60,7 +77,7 @@ class Office:
         if request.method == "POST":
             self.started += 1
             return Answer({"id": "j-4711", "state": "new"}, 202)
-        state = {"state": "done", "rows": 7} if self.done else {"state": "busy"}
+        state = {"state": "done", "rows": 7} if self.done else {"state": "busy", "percent": 40}
         return Answer(state, headers={} if self.done else {"Retry-After": str(int(10 * MINUTE))})
 
 
@@ -129,3 +146,14 @@ def test_a_job_that_never_ends(runtime: Jackfield, clock: FakeClock) -> None:
     assert work(runtime) == 1
     entry = entry_of(runtime, identifier)
     assert (entry.status, entry.error_code) == ("failed", "timeout")
+
+
+def test_a_job_in_steps_is_polled_when_the_provider_wants_it(runtime: Jackfield, office: Office, clock: FakeClock) -> None:
+    """Its state is the progress; ``Retry-After`` says when the next poll is due; it is started once."""
+    started = runtime.invoke({"connector": "acme", "action": "reportInSteps", "connection": "main", "inputs": {}, "timeoutSeconds": 5})
+    assert (started.status, started.progress) == ("running", {"fraction": 0.4, "text": "busy"})
+    office.done = True
+    assert started.wait(9 * MINUTE).status == "running"
+    clock.advance(MINUTE)
+    assert started.wait().output == {"job": "j-4711", "rows": 7}
+    assert office.started == 1

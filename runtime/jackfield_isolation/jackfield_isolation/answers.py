@@ -118,7 +118,7 @@ class _Question:
         self._connector = answers.connector
         about = asked.call
         deadline = Deadline(answers.clock, answers.clock.monotonic() + about.remaining, about.seconds)
-        permissions = self.action.permissions if self._kind is questions.CALL else {}
+        permissions = self.action.permissions if self._kind in questions.ACTS else {}
         key = IdempotencyKey(about.key) if about.key else IdempotencyKey()
         self.call = ChildCall(deadline, permissions=permissions, invocation_id=about.invocation_id, key=key)
         self.call.talk = talk
@@ -133,8 +133,9 @@ class _Question:
             return self._kind.answer.read(found)
 
     def run(self) -> Mapping[str, Any]:
-        """Call the action."""
-        values, action, call = self.values(), self.action, self.call
+        """Call the action, or a further step of a job with its handle."""
+        action, call = self.action, self.call
+        values = self._given[1] if self._kind in _STEPS else self.values()
         arguments = (values, self.client()) if action.takes_client else (values,)
         if self._asked.renew and hasattr(self.opened, "renew"):
             self.opened.renew()
@@ -226,8 +227,11 @@ class _Question:
 
     @property
     def action(self) -> Action:
-        """The action that it is about."""
-        return self._connector.actions[self._given[0]]
+        """The action that it is about, or the step of a job."""
+        found = self._connector.actions[self._given[0]]
+        if found.job is None or self._kind not in _STEPS:
+            return found
+        return found.job.poll if self._kind is questions.POLL else found.job.cancel or found
 
     @property
     def reports(self) -> bool:
@@ -301,8 +305,11 @@ class _Question:
         return self.opened
 
 
+_STEPS = frozenset({questions.POLL, questions.CANCEL})
 _KNOWN: Mapping[Question, Callable[[_Question], Any]] = {
     questions.CALL: _Question.run,
+    questions.POLL: _Question.run,
+    questions.CANCEL: _Question.run,
     questions.CHECK: _Question.check,
     questions.PREVIEW: _Question.preview,
     questions.BUDGET: _Question.plan,

@@ -13,7 +13,7 @@ from jackfield_isolation.conversation import Conversation
 from jackfield_isolation.egress import Egress
 from jackfield_isolation.lazy_threads import LazyThreads
 from jackfield_isolation.proxies import Proxies
-from jackfield_isolation.questions import CALL, Asked, CallFacts, ConnectionFacts, Question
+from jackfield_isolation.questions import ACTS, Asked, CallFacts, ConnectionFacts, Question
 from jackfield_isolation.sessions import Session, Sessions
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Channel:
         workspace = context.workspace if context is not None else call.workspace if call is not None else workspace
         supervisor = self._find(workspace)
         child = supervisor.child()
-        renews = kind is not None and kind.is_stale and question is CALL
+        renews = kind is not None and kind.is_stale and question in ACTS
         if kind is not None and renews:
             kind.is_stale = False
         about = None if kind is None else _connection(kind, context, session)

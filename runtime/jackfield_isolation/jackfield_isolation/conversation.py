@@ -17,7 +17,7 @@ from jackfield.pipe.errors_map import Unmapped
 from jackfield.schema.wording import escaped
 from jackfield_isolation.error_frames import dump_error, load_error
 from jackfield_isolation.process import ChildProcess, Ended
-from jackfield_isolation.questions import CALL, CREDENTIAL, GRANT, Asked, Question
+from jackfield_isolation.questions import ACTS, CREDENTIAL, GRANT, Asked, Question
 from jackfield_isolation.shares import CallShare
 from jackfield_isolation.wire import Frame, Garbage
 
@@ -78,7 +78,7 @@ class Conversation:
 
         :raises JackfieldError: the error that the child answers with, or the reason for which there is no answer.
         """
-        self._acts = question is CALL
+        self._acts = question in ACTS
         try:
             self._number = self._child.begin(asked)
         except Ended as end:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from jackfield.errors import CODES, Detail, InDoubt, Internal, JackfieldError, NotYet, Provider, Sent, TimedOut
+from jackfield.errors import CODES, Detail, InDoubt, Internal, JackfieldError, JobFailed, NotYet, Provider, Sent, TimedOut
 from jackfield.hints import NextStep
 from jackfield_isolation.shapes import Shape
 from jackfield_isolation.wire import Garbage
@@ -72,6 +72,7 @@ class _Failure:
     retry_after: float | None = None
     within: float | None = None
     unexplained: bool = False
+    ended: bool = False
 
 
 _FAILURE = Shape("an error", Annotated[_Failure, _trimmed(_LONGEST)])
@@ -95,6 +96,7 @@ def dump_error(error: JackfieldError) -> Mapping[str, Any]:
         "sent": error.sent.value if error.tells_sent else None,
         "retryAfter": after if after is not None and math.isfinite(after) else None,
         "within": error.within if isinstance(error, NotYet) else None,
+        "ended": isinstance(error, JobFailed),
         "unexplained": isinstance(error, TimedOut) and error.unexplained,
     }
 
@@ -118,6 +120,8 @@ def load_error(data: object) -> JackfieldError:
         raise Garbage("an error that only jackfield may report")
     if said.within is not None:
         return NotYet(said.message, within=said.within, **more)
+    if said.ended:
+        return JobFailed(said.message, **more)
     error = kind(said.message, **more)
     error.retryable, error.expired = said.retryable, said.expired
     if isinstance(error, TimedOut):

@@ -107,8 +107,10 @@ _GRANT = Annotated[Grant, BeforeValidator(_light), AfterValidator(_storable)]
 GRANT = Shape("a grant", _GRANT, _LONGEST_OF_APPROVALS)
 CREDENTIAL = Shape("a credential", Minted)
 
-# of an action, with its inputs
+# of an action, with its inputs; of a job's further steps, with its handle
 CALL = Question("call", str, JsonObject)
+POLL = Question("poll", str, JsonObject)
+CANCEL = Question("cancel", str, JsonObject)
 CHECK = Question("check", str, JsonObject, answer=None)
 PREVIEW = Question("preview", str, JsonObject)
 BUDGET = Question("budget", str, JsonObject, answer=Plan)
@@ -129,6 +131,8 @@ OPTIONS = Question("options", str, JsonObject, answer=_many(Option, _MOST_OPTION
 EXTRA_TEST = Question("extra_test", int, answer=_STEPS)
 DOCUMENTS = Question("documents", int, JsonObject, answer=JsonObject)
 
+ACTS = frozenset({CALL, POLL, CANCEL})
+"""Those that call the provider for an action."""
 QUESTIONS: Mapping[str, Question] = {one.name: one for one in list(vars().values()) if isinstance(one, Question)}
 """All of them, by name."""
 ASKED = Shape("a question", Asked)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
-from pydantic import PrivateAttr
+from pydantic import PrivateAttr, ValidationError
 
 from jackfield.connector.budget import Budget, Limits, Warmup
 from jackfield.connector.context import Account, Call, OpenContext, Step, current_call
-from jackfield.connector.declare import Action, Option, OptionSource, Preview, united
+from jackfield.connector.declare import Action, JobSteps, Option, OptionSource, Preview, united
+from jackfield.connector.jobs import Polled, Told, steps_with
 from jackfield.connector.models import Output
+from jackfield.dataclass import replace
 from jackfield.errors import InvalidOutput
 from jackfield.manifest import ActionManifest, Manifest
 from jackfield.secrecy import SecretHolder
@@ -20,6 +22,8 @@ from jackfield_isolation.channel import Channel
 from jackfield_isolation.egress import NamedHost, hosts_named
 from jackfield_isolation.hello import ActionFacts, Hello, TypeFacts
 from jackfield_isolation.questions import Plan, Question
+
+T = TypeVar("T", bound=Output)
 
 
 class Given:
@@ -216,10 +220,16 @@ def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Acti
         given.workspace = workspace
         channel.ask(questions.CHECK, about.key, given.json, workspace=workspace)
 
+    def poll(handle: Mapping[str, Any], client: RemoteClient | None = None) -> Polled:
+        return _checked(Polled, _step(channel, questions.POLL, about.key, handle, client))
+
+    def cancel(handle: Mapping[str, Any], client: RemoteClient | None = None) -> Told:
+        return _checked(Told, _step(channel, questions.CANCEL, about.key, handle, client))
+
     raw = about.content.row
     budget = _budget(about.key, facts.budget) if facts.budget is not None else None
     model = cast("Any", Given)
-    return Action(
+    action = Action(
         key=about.key,
         title=about.title,
         description=about.description,
@@ -244,6 +254,22 @@ def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Acti
         verify=verify,
         takes_streams=False,
     )
+    if not about.is_job:
+        return action
+    return replace(action, job=JobSteps(*steps_with(action, poll, cancel if about.can_cancel else None)))
+
+
+def _step(channel: Channel, question: Question, key: str, handle: Mapping[str, Any], client: RemoteClient | None) -> Any:
+    kind, context = (client.kind, client.context) if client is not None else (None, None)
+    return channel.ask(question, key, handle, call=current_call(), kind=kind, context=context, client=client)
+
+
+def _checked(model: type[T], found: object) -> T:
+    try:
+        return model.model_validate(found)
+    except ValidationError:
+        text = "the connector's process returned something that is no answer of a job's step"
+        raise InvalidOutput(text, hint="Report it to the connector's author.") from None
 
 
 def _budget(action: str, key: str) -> Budget:

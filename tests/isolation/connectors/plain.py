@@ -16,10 +16,12 @@ from jackfield.connector import (
     Field,
     Inputs,
     JackfieldError,
+    JobFailed,
     Minted,
     OpenContext,
     Option,
     Output,
+    Progress,
     Rejected,
     Sent,
     Step,
@@ -190,3 +192,40 @@ def print_it(said: Said) -> Heard:
 def voices() -> list[Option]:
     """The voices."""
     return [Option("alto", "Alto")]
+
+
+class Pot(Output):
+    """Handle of a job."""
+
+    text: str
+
+
+class Meal(Output):
+    """What a job made."""
+
+    text: str
+
+
+@connector.action("cook", kind="job", effect="write")
+class Cook:
+    """Cook a text, for as long as it says."""
+
+    def __init__(self) -> None:
+        self.stopped: set[str] = set()
+
+    def start(self, inputs: Said, client: Client) -> Pot:
+        """Put it on."""
+        current_call().begin("put")  # type: ignore[union-attr]
+        return Pot(text=f"{inputs.text} of {client.token}")
+
+    def poll(self, pot: Pot, _client: Client) -> Progress | Meal:
+        """Look into the pot."""
+        current_call().begin("look", safe=True)  # type: ignore[union-attr]
+        if pot.text.startswith("burnt") or pot.text in self.stopped:
+            raise JobFailed("it is burnt")
+        return Progress(0.5, "it simmers", 0.1) if pot.text.startswith("long") else Meal(text="done")
+
+    async def cancel(self, pot: Pot, _client: Client) -> None:
+        """Take it off."""
+        current_call().begin("take")  # type: ignore[union-attr]
+        self.stopped.add(pot.text)

@@ -132,10 +132,11 @@ def drivable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
 
 
 def runnable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
-    """Yield each action that has an example, takes a client and is not left out, with its first example."""
+    """Yield each action that has an example, takes a client and is not left out, with its first example. A job is none: its steps are for
+    the author's own tests."""
     for raw in subject.manifest.raw["actions"]:
         action = subject.connector.actions.get(raw["key"])
-        if action is not None and action.takes_client and action.key not in subject.left_out and raw.get("examples"):
+        if action is not None and action.job is None and action.takes_client and action.key not in subject.left_out and raw.get("examples"):
             yield action, raw["examples"][0]
 
 
