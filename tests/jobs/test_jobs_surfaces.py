@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from clocks import FakeClock
 from console_client import Place
 from http_stand import Stand, standing
 from jackfield.cli.main import main
 from jackfield.cli.serve import mounts
+from jackfield.invocation import Meta, Result
 from jackfield.surfaces.http.app import build_app
 from jackfield.surfaces.mcp import sdk_server
 from jackfield.surfaces.mcp.action_tools import result_schema
@@ -23,45 +25,53 @@ from mcp_talk import Pipes, message
 from waiting import until
 
 DONE = {"weight": 7}
-QUICK = {"fraction": 0.25, "text": "melting", "retry_after": 0.1}
+MELTING = {"fraction": 0.25, "text": "melting", "retry_after": 10}
+PROGRESS = {"fraction": 0.25, "text": "melting"}
 
 
 def melt(**more: Any) -> dict[str, Any]:
     """An invocation of a job."""
-    return {"connector": "furnace", "action": "melt", "inputs": {}, "timeoutSeconds": 0.4, **more}
+    return {"connector": "furnace", "action": "melt", "inputs": {}, "timeoutSeconds": 30, **more}
 
 
 @pytest.fixture
 def provider(tmp_path: Path) -> Iterator[Folder]:
     """The provider's folder, with its connector installed."""
     with furnace(tmp_path) as found:
-        found.answers(QUICK)
+        found.answers(MELTING)
         yield found
 
 
 @pytest.fixture
-def stand(provider: Folder, tmp_path: Path) -> Iterator[Stand]:
+def clock() -> FakeClock:
+    """Time that passes at once where a call waits."""
+    return FakeClock()
+
+
+@pytest.fixture
+def stand(provider: Folder, clock: FakeClock, tmp_path: Path) -> Iterator[Stand]:
     """A server in this process."""
-    with standing(tmp_path, FURNACE=str(provider.folder)) as found:
+    with standing(tmp_path, clock=clock, FURNACE=str(provider.folder)) as found:
         yield found
 
 
-def test_http_answers_202_and_the_server_goes_on(stand: Stand, provider: Folder) -> None:
+def test_http_answers_202_and_the_server_goes_on(stand: Stand, provider: Folder, clock: FakeClock) -> None:
     """The answer has the job's ID and progress; the server polls on, and the entry becomes the Result."""
     client = stand.client()
     reply = client.post("/v1/invocations", melt())
     identifier = reply.json["invocationId"]
     assert (reply.status, reply.headers["location"]) == (202, f"/v1/invocations/{identifier}")
-    assert reply.json == {"invocationId": identifier, "status": "running", "progress": {"fraction": 0.0, "text": ""}}
+    assert reply.json == {"invocationId": identifier, "status": "running", "progress": PROGRESS}
     path = f"/v1/invocations/{identifier}"
-    until(lambda: client.get(path).json["progress"] == {"fraction": 0.25, "text": "melting"})
+    assert client.get(path).json["progress"] == PROGRESS
     provider.answers(DONE)
+    clock.advance(60)
     until(lambda: client.get(path).json["status"] == "succeeded")
     assert client.get(path).json["output"] == DONE
     assert len(provider.reached("start")) == 1
 
 
-def test_http_cancels_a_job_at_its_provider(stand: Stand, provider: Folder) -> None:
+def test_http_cancels_a_job_at_its_provider(stand: Stand, provider: Folder, clock: FakeClock) -> None:
     """The request is accepted; the provider is told, and what it says ends the job."""
     client = stand.client()
     path = f"/v1/invocations/{client.post('/v1/invocations', melt()).json['invocationId']}"
@@ -69,59 +79,66 @@ def test_http_cancels_a_job_at_its_provider(stand: Stand, provider: Folder) -> N
     assert (accepted.status, accepted.json["cancelRequested"]) == (202, True)
     until(lambda: provider.reached("cancel"))
     provider.answers({"failed": "aborted"})
+    clock.advance(60)
     until(lambda: client.get(path).json.get("error", {}).get("code") == "cancelled")
+    provider.answers(MELTING)
     refused = client.post("/v1/invocations", melt(action="look"))
     assert client.post(f"/v1/invocations/{refused.json['invocationId']}/cancel").status == 409
 
 
-def test_the_console_shows_how_far_a_job_is(stand: Stand, provider: Folder) -> None:
+def test_the_console_shows_how_far_a_job_is(stand: Stand) -> None:
     """The page of the invocation has a bar while it runs."""
     identifier = stand.client().post("/v1/invocations", melt()).json["invocationId"]
-    until(lambda: provider.reached("poll"))
     browser = Place(stand.host, build_app(stand.host, mounts())).signed_in()
-    until(lambda: '<progress value="25"' in browser.get(f"/invocations/{identifier}").text)
+    assert '<progress value="25"' in browser.get(f"/invocations/{identifier}").text
 
 
-def test_the_command_line_says_that_a_job_runs_or_follows_it(
-    provider: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without ``--follow``: exit code 0 and how far it is. With it: its progress on stderr, and its Result."""
+@pytest.fixture
+def home(provider: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of commands."""
     monkeypatch.setenv("JACKFIELD_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("JACKFIELD_DATABASE_URL", f"sqlite:///{tmp_path / 'jackfield.db'}")
+    monkeypatch.setenv("JACKFIELD_CONNECTIONS", "")
     monkeypatch.setenv("FURNACE", str(provider.folder))
-    assert main(["invoke", "furnace", "melt", "--timeout", "400ms", "--json"]) == 0
+
+
+@pytest.mark.usefixtures("home")
+def test_the_command_line_says_that_a_job_runs_or_follows_it(
+    provider: Folder, clock: FakeClock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without ``--follow``: exit code 0 and how far it is. With it: its progress on stderr, and its Result."""
+    monkeypatch.setattr("jackfield.runtime.SystemClock", lambda: clock)
+    assert main(["invoke", "furnace", "melt", "--timeout", "30s", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["status"], found["progress"]) == ("running", {"fraction": 0.0, "text": ""})
+    assert (found["status"], found["progress"]) == ("running", PROGRESS)
     assert main(["invocations", "wait", found["invocationId"], "--timeout", "0s", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["status"] == "running"
     assert main(["invocations", "cancel", found["invocationId"], "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["cancelRequested"] is True
-    provider.answers(QUICK, DONE)
-    assert main(["invoke", "furnace", "melt", "--job-timeout", "1h", "--follow", "--json"]) == 0
+    provider.answers(MELTING, DONE)
+    assert main(["invoke", "furnace", "melt", "--timeout", "30s", "--job-timeout", "1h", "--follow", "--json"]) == 0
     shown = capsys.readouterr()
     assert json.loads(shown.out)["output"] == DONE
     assert "jackfield: 25% melting" in shown.err
 
 
-def test_an_mcp_client_is_told_the_progress_and_that_the_job_runs(
-    provider: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each report is more than the one before, out of 1; the answer says that the job runs, within the tool's schema."""
-    monkeypatch.setenv("JACKFIELD_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("JACKFIELD_DATABASE_URL", f"sqlite:///{tmp_path / 'jackfield.db'}")
-    monkeypatch.setenv("JACKFIELD_CONNECTIONS", "")
-    monkeypatch.setenv("FURNACE", str(provider.folder))
-    monkeypatch.setattr(sdk_server, "_EVERY", 0.2)
+@pytest.mark.usefixtures("home")
+def test_an_mcp_client_is_told_the_progress_until_the_job_ends(provider: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each report is more than the one before, out of 1."""
+    monkeypatch.setattr(sdk_server, "_EVERY", 0.05)
+    provider.answers({**MELTING, "retry_after": 0.1})
     with ThreadPoolExecutor(1) as threads:
         pipes = Pipes(monkeypatch)
 
         def talk() -> list[Any]:
             try:
                 pipes.ask(message("initialize", 1, protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "x", "version": "1"}))
-                call = melt(timeoutSeconds=2.5)
+                call = melt(timeoutSeconds=300)
                 pipes.say(message("tools/call", 2, name="execute_action", arguments=call, _meta={"progressToken": "p-1"}))
                 said = [pipes.hear()]
                 while "id" not in said[-1]:
+                    if said[-1]["params"]["message"] == "melting":
+                        provider.answers(DONE)
                     said.append(pipes.hear())
                 return said
             finally:
@@ -131,9 +148,11 @@ def test_an_mcp_client_is_told_the_progress_and_that_the_job_runs(
         assert main(["mcp"]) == 0
         *reports, answer = talking.result()
         pipes.closed()
-    done = [report["params"]["progress"] for report in reports if report["params"].get("total") == 1]
+    done = [report["params"]["progress"] for report in reports]
     assert done == sorted(set(done))
-    assert any(share >= 0.25 for share in done)
-    found = answer["result"]["structuredContent"]
-    assert (found["status"], found["progress"], answer["result"]["isError"]) == ("running", {"fraction": 0.25, "text": "melting"}, False)
-    Draft202012Validator(result_schema()).validate(found)
+    assert answer["result"]["structuredContent"]["output"] == DONE
+
+
+def test_a_job_that_runs_fits_the_schema_of_its_tool() -> None:
+    """What a tool answers of it is what the tool has announced."""
+    Draft202012Validator(result_schema()).validate(Result("running", Meta("01a205bf-22b2-7362-9343-f53035667f3f")).to_json("mcp"))
