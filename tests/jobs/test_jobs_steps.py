@@ -153,6 +153,19 @@ def test_a_job_without_cancel_cannot_be_cancelled(stage: JobStage) -> None:
     assert stage.entry(identifier).cancel_requested_at is None
 
 
+def test_a_request_to_cancel_that_comes_as_the_job_starts_is_kept(stage: JobStage) -> None:
+    """The start is not interrupted; the first poll tells the provider. A job that cannot be cancelled fails as itself."""
+    found = {}
+    stage.while_starting(stage.runtime.cancel)
+    for action in ("melt", "look"):
+        identifier = stage.queue(action)
+        stage.work()
+        stage.provider.answers({"failed": "aborted"})
+        assert stage.poll(5) == 1
+        found[action] = stage.entry(identifier).error_code
+    assert (found, stage.provider.reached("cancel")) == ({"melt": "cancelled", "look": "rejected"}, ["melt-1"])
+
+
 def test_the_same_key_starts_no_second_job(stage: JobStage) -> None:
     """While it runs, the key is in use; once it has ended, the key replays its Result."""
     first = stage.invoke(idempotencyKey="k", timeoutSeconds=3)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,12 @@ def note(what, text):
         os._exit(9)
     return len((folder / what).read_text().splitlines())
 
+HOOKS = []
+
 class Steps:
     def start(self, load: Load) -> Melt:
+        for hook in HOOKS:
+            hook(current_call().invocation_id)
         number = note("start", f"{load.metal} {current_call().idempotency_key}")
         return Melt(id=f"melt-{number}")
 
@@ -152,6 +157,10 @@ class JobStage:
         found = self.runtime.enqueue({"connector": "furnace", "action": action, "inputs": {}, **more})
         assert isinstance(found, str)
         return found
+
+    def while_starting(self, hook: Callable[[str], object]) -> None:
+        """Call ``hook`` with the ID of each job while it starts in this process."""
+        importlib.import_module("jackfield_furnace").HOOKS[:] = [hook]
 
     def work(self) -> list[Result]:
         """Run everything that is queued, and poll no job."""

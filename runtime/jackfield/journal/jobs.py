@@ -31,7 +31,7 @@ UPDATE invocations SET job = :job, job_until = :until, owner = NULL, available_a
     attempts = :attempts, attempt_log = :attempt_log, request_id = :request_id, expires_at = NULL, inputs = :inputs
 WHERE {_OURS} AND job IS NULL
 """
-"""``:due`` is now if somebody has asked to cancel it while it started."""
+"""A request to cancel that came while it started is for the first poll."""
 GIVE_BACK = f"""
 UPDATE invocations SET owner = NULL, cancel_at = CASE WHEN cancel_at = :told THEN NULL ELSE cancel_at END,
     available_at = CASE WHEN cancel_at IS NOT NULL AND cancel_at <> :told AND :tried = 0 THEN :now ELSE :due END,

@@ -82,7 +82,8 @@ class Begun:
         return await awaited(self._pipeline, identifier, self._looping(), None)
 
     async def poll(self, claimed: ClaimedJob) -> Result | None:
-        """Poll a job that this process has claimed, in asyncio; return its Result if it has ended."""
+        """Poll a job that this process has claimed, in asyncio; return its Result if it has ended, and no call here waits for it."""
         from jackfield.pipe.jobs import polled
 
-        return await polled(self._pipeline, claimed, self._looping())
+        result = await polled(self._pipeline, claimed, self._looping())
+        return None if claimed.id in self._pipeline.live else result

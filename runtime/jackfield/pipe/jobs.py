@@ -215,6 +215,7 @@ class _Poll:
     told: bool = False
     """True once the provider knows that the job is to be cancelled."""
     tried: bool = False
+    can_cancel: bool = False
     handle: Mapping[str, Any] = field(default_factory=dict)
 
     async def made(self) -> _Found:
@@ -260,6 +261,7 @@ class _Poll:
             steps = plan.code.job
             if steps is None:
                 raise UnknownAction(f"'{plan.code.key}' is no job any more")
+            self.can_cancel = steps.cancel is not None
             if self.claimed.cancel_at is not None:
                 await self._cancel(plan, steps.cancel)
             attempts = run.attempts = _step(run, plan, steps.poll, self.handle, pipeline.means)
@@ -304,7 +306,7 @@ class _Poll:
 
     def _failed(self, failure: JobFailed) -> Result:
         """End a job that the provider has ended without success."""
-        if not self.told and self.entry.cancel_requested_at is None:
+        if not self.can_cancel or self.entry.cancel_requested_at is None:
             return endings.refused(self.run, failure, self.pipeline.workspace)
         stopped = Cancelled(
             f"the job was cancelled: {failure.message}",
