@@ -9,6 +9,7 @@ import pkgutil
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -143,16 +144,20 @@ def _filled(node: ast.expr, names: dict[str, Any]) -> str:
     return ""
 
 
-def _statements(package: ModuleType) -> Iterator[Statement]:
-    for module in _modules(package):
-        tree = ast.parse(inspect.getsource(module))
-        inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-        documented = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in inner | documented:
-                found = Statement(module.__name__, node.lineno, _filled(node, vars(module)))
-                if found.tables:
-                    yield found
+@cache
+def _statements(package: ModuleType) -> tuple[Statement, ...]:
+    return tuple(statement for module in _modules(package) for statement in _statements_of(module))
+
+
+def _statements_of(module: ModuleType) -> Iterator[Statement]:
+    nodes = [*ast.walk(ast.parse(inspect.getsource(module)))]
+    inner = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    others = inner | {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in others:
+            found = Statement(module.__name__, node.lineno, _filled(node, vars(module)))
+            if found.tables:
+                yield found
 
 
 def test_tables_of_tenants() -> None:
@@ -184,8 +189,7 @@ def test_tables_of_tenants() -> None:
 @pytest.mark.parametrize("package", [*STORES, jackfield.database], ids=lambda package: package.__name__)
 def test_every_statement_names_the_workspace(package: ModuleType) -> None:
     """Each statement on a table of tenants is kept to one workspace, but for the exceptions that are listed with their reason."""
-    found = list(_statements(package))
-    assert [one for one in found if not one.exceptions and not one.kept_to_one] == []
+    assert [one for one in _statements(package) if not one.exceptions and not one.kept_to_one] == []
 
 
 def test_statements_are_seen() -> None:

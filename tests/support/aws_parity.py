@@ -127,7 +127,7 @@ def _theirs(client: Any, name: str, given: dict[str, Any]) -> Any:
 
     client.meta.events.register_last("before-send", catch)
     try:
-        with mock.patch("botocore.auth.get_current_datetime", return_value=MOMENT):
+        with mock.patch("botocore.auth.get_current_datetime", _moment):
             client._make_api_call(name, given)
     except _Caught:
         pass
@@ -146,7 +146,7 @@ def _theirs(client: Any, name: str, given: dict[str, Any]) -> Any:
 
 def _ours(builder: requests.Requests, operation: requests.Operation, client: Any, given: dict[str, Any]) -> Any:
     try:
-        with mock.patch.object(signing, "now", return_value=MOMENT):
+        with mock.patch.object(signing, "now", _moment):
             sent = builder.build(operation, given, client._request_signer._credentials.get_frozen_credentials())
     except _REFUSALS as error:
         return error
@@ -154,6 +154,10 @@ def _ours(builder: requests.Requests, operation: requests.Operation, client: Any
     for name in (*_UNSIGNED, "host"):
         fields.pop(name, None)
     return sent.method, sent.url, fields, sent.body
+
+
+def _moment(*_given: object, **_named: object) -> datetime:
+    return MOMENT
 
 
 def _text(value: Any) -> str:
