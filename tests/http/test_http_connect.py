@@ -205,6 +205,40 @@ def test_a_connection_is_connected_again(shop: Shop) -> None:
     assert list(shop.connections()) == ["main"]
 
 
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_connection_is_removed_meanwhile(shop: Shop, *, opened: bool) -> None:
+    """The page of a session about it says that it is not there any more, at every step, and ends without a fault of the server."""
+    first = shop.begin()
+    ada = shop.person(first).press("Begin").press("Test", token="old").press("Connect")
+    assert shop.confirm(first, proof_of(ada.onward())).status == 200
+    again = shop.begin(mode="reauth", types=[])
+    bob = shop.person(again)
+    if opened:
+        bob.press("Begin")
+    shop.stand.host.runtime("acme-1").connections.remove("main")
+    bob.press("Test", token="new") if opened else bob.press("Begin")
+    assert bob.page is not None
+    assert (bob.page.status, "main" in bob.said) == (404, True) if opened else (200, False)
+    assert bob.go(f"/connect/session/{again['id']}").page.status < 500  # type: ignore[union-attr]
+    assert shop.connections() == {}
+
+
+def test_a_session_does_what_it_is_for_only(shop: Shop) -> None:
+    """With forms of one's own, ``reauth`` removes nothing and makes nothing new, and ``connect`` changes no connection that exists."""
+    first = shop.begin()
+    ada = shop.person(first).press("Begin").press("Test", token="old").press("Connect")
+    assert shop.confirm(first, proof_of(ada.onward())).status == 200
+    for mode, connection, steps in (("reauth", "main", ("remove", "choose")), ("connect", "other", ("again", "remove"))):
+        begun = shop.begin(mode=mode, connection=connection)
+        eve = shop.person(begun).press("Begin")
+        csrf = eve.text.split('name="csrf" value="')[1].split('"')[0]
+        for step in steps:
+            form = {"csrf": csrf, "step": step, "connection": "main", "type": "echo/token"}
+            eve.send(f"/connect/session/{begun['id']}", form).send(f"/connect/session/{begun['id']}", {"csrf": csrf, "step": "finish"})
+            assert shop.status(begun) == "opened", (mode, step)
+    assert list(shop.connections()) == ["main"]
+
+
 def test_connections_are_managed(shop: Shop) -> None:
     """``manage`` lists the workspace's connections; one is disconnected when the platform has confirmed who asked for that."""
     first = shop.begin()

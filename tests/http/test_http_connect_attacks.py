@@ -309,7 +309,7 @@ def test_a_confirmation_comes_too_early(site: Attacked) -> None:
     ada, _ = site.at_provider(begun)
     address = f"/connect/session/{begun['id']}"
     csrf = ada.go(address).text.split('name="csrf" value="')[1].split('"')[0]
-    ada._follow("POST", address, {"step": "finish", "csrf": csrf}, {})
+    ada.send(address, {"step": "finish", "csrf": csrf})
     assert "proof" not in ada.text
     assert (site.status(begun), site.untouched()) == ("testing", True)
 

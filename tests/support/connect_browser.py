@@ -92,6 +92,10 @@ class Person:
         self.clicks += 1
         return self._follow("POST", form.action, sent, {"Sec_Fetch_Site": "same-origin"})
 
+    def send(self, path: str, form: dict[str, str]) -> Person:
+        """Send a form that no page has shown."""
+        return self._follow("POST", path, form, {"Sec_Fetch_Site": "same-origin"})
+
     def onward(self) -> str:
         """Where the page leads by itself."""
         found = re.search(r'http-equiv="refresh" content="0;url=([^"]*)"', self.text)

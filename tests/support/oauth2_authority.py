@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from jackfield.testing import Answer, Request
 
@@ -21,6 +21,10 @@ class Codes:
             self.exchanged.append(form)
             owner = form["code"].removesuffix("s-code") if "code" in form else form["refresh_token"].removesuffix("-refresh")
             return Answer({"access_token": f"{owner}-token", "token_type": "Bearer", "refresh_token": f"{owner}-refresh"})
+        if request.path.startswith("/authorize?"):  # the person is signed in there, and approves at once
+            given = {name: value[0] for name, value in parse_qs(urlsplit(request.path).query).items()}
+            back = urlencode({"state": given["state"], "code": "adas-code"})
+            return Answer({}, 303, {"Location": f"{given['redirect_uri']}?{back}"})
         if request.path.startswith("/.well-known/"):
             return Answer({}, 404)
         bearer = next(value for name, value in request.headers.items() if name.lower() == "authorization")

@@ -167,7 +167,7 @@ class Connecting:
         :raises InvalidConnection: if the session does not offer it.
         """
         kind = next((kind for offered, kind in self.offered(found) if offered == name), None)
-        if kind is None:
+        if kind is None or found.wanted.mode != "connect":
             raise InvalidConnection("this system is not offered here", hint="Choose one of the list.")
         self._discard(found)
         generated = {field: found.wanted.values.get(field) or generate() for field in generated_fields(kind.schema)}
@@ -181,8 +181,9 @@ class Connecting:
 
         :raises UnknownConnection: if the session is not about it.
         """
-        if connection not in {str(row["name"]) for row in self.managed(found)}:
-            raise UnknownConnection("there is no such connection")
+        named = {str(row["name"]) for row in self.managed(found)}
+        if connection not in named or (remove and found.wanted.mode != "manage"):
+            raise UnknownConnection(f"there is no connection '{connection[:100]}' here")
         kind = self._connections.kinds.find(str(self._stored(connection)["type"]))
         task = "remove" if remove else "authorize" if kind.about.authorizes else "replace"
         fresh: dict[str, Any] = {"generated": {}, "values": {}, "trial": {}, "authorization": "", "start": "", "status": "opened"}
@@ -190,10 +191,10 @@ class Connecting:
 
     def managed(self, found: ConnectSession) -> list[dict[str, Any]]:
         """Return the stored connections that the session is about."""
+        if found.wanted.mode == "connect":
+            return []
         if found.wanted.connection:
             return [self._stored(found.wanted.connection)] if self._exists(found.wanted.connection) else []
-        if found.wanted.mode != "manage":
-            return []
         known = self._connections.kinds
         types = {kind.full_name for name in found.wanted.types if (kind := known.known(name)) is not None}
         rows = self._connections.list(limit=1000).items

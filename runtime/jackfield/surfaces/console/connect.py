@@ -68,6 +68,8 @@ class _ConnectPages:
             return endpoint(request)
         except UnknownSession:
             return View(locale_of(request, "")).refusal("gone", 404)
+        except JackfieldError as error:  # such as a connection that was removed meanwhile
+            return View(locale_of(request, "")).fault(error)
         except Problem as problem:
             return View(locale_of(request, "")).refusal("gone", problem.status)
 

@@ -101,6 +101,10 @@ class View:
         """Render why there is nothing to do here."""
         return self.page(self.say("over_title"), h.p(self.say(key), role="alert", class_="notice bad"), status=status)
 
+    def fault(self, error: JackfieldError) -> Response:
+        """Render an error at which the session cannot go on."""
+        return self.page(self.say("over_title"), fault_of(error.message, error.hint), status=error.http_status)
+
     def approved_elsewhere(self) -> Response:
         """Render what a window shows in which the person has approved, while the session is in another one."""
         return self.page(self.say("approved_title"), h.p(self.say("approved_elsewhere")))
@@ -123,7 +127,7 @@ class View:
         if found.status == "saved":
             return self.page(self.say("return_title"), h.p(self.say("return_lead")), self._step("finish", self.say("return")))
         if not found.task:
-            return self._manage(sessions, found) if found.wanted.mode == "manage" else self._choose(sessions, found, words)
+            return self._choose(sessions, found, words) if found.wanted.mode == "connect" else self._manage(sessions, found)
         return self._at_task(sessions, found, error)
 
     def _at_task(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None) -> Response:
@@ -182,7 +186,8 @@ class View:
             name, account = str(row["name"]), _account(row.get("account"))
             again = h.button(self.say("again"), name="step", value="again", aria_label=f"{self.say('again')}: {name}")
             remove = h.button(self.say("remove"), name="step", value="remove", class_="danger", aria_label=f"{self.say('remove')}: {name}")
-            form = self._formed("", h.input(type="hidden", name="connection", value=name), h.div(again, remove, class_="actions"))
+            buttons = h.div(again, remove if found.wanted.mode == "manage" else None, class_="actions")
+            form = self._formed("", h.input(type="hidden", name="connection", value=name), buttons)
             rows.append(
                 h.li(h.h2(name, " ", badge(str(row.get("status", "untested")))), h.p(account) if account else None, form, class_="card")
             )
