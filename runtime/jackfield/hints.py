@@ -111,6 +111,13 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
         "mcp": "The meta of each Result has its invocationId.",
         "console": "The Invocations page lists them.",
     },
+    "add_connection": {
+        "library": "Add a connection, or give one inline.",
+        "cli": "Add one: 'jackfield connections add NAME --type {type}'.",
+        "http": "Add one: POST /v1/connections; or give one inline.",
+        "mcp": "Tell the person that the workspace has no connection for this.",
+        "console": "Add one on the Connections page.",
+    },
     "save_anyway": {
         "library": "{first}To save it anyway, pass force=True; to save it without a test, test=False.",
         "cli": "{first}To save it anyway, add '--force'; to save it without a test, '--no-test'.",

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, model_validator
 
 from jackfield import JackfieldError, Result
 from jackfield.connector import Connector, Detail, Field, Inputs, OpenContext, describe
+from jackfield.hints import worded
 from scripted import Answer, Client, Key, Script, Silent, invocation, runtime, scripted
 
 
@@ -122,6 +123,8 @@ def test_a_connection_that_cannot_be_guessed(tmp_path: Path, connections: dict[s
         error = refusal(board.jackfield.invoke({"connector": "scripted", "action": "ask"}), "invalid_invocation")
     assert words in places(error)["/connection"]
     assert hint in (error.hint or "")
+    if not connections:
+        assert str(worded(error.hint, "cli")).startswith("Add one: 'jackfield connections add NAME --type stage/key'.")
 
 
 def test_connection_files_that_could_not_be_read_are_mentioned(tmp_path: Path) -> None:

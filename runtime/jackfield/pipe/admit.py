@@ -138,9 +138,11 @@ def _only_target(
         hint = f"Set 'connection' to one of {', '.join([*kinds][:10])}."
     else:
         reason = f"'connection' is missing, and no connection of the workspace fits '{manifest.key}'"
-        hint = f"Add a connection, or give one inline. {_accepted_types(manifest)}"
+        more = _accepted_types(manifest)
         if connections.problems and not authorizer.is_bound:
-            hint += f" Some connections in connection files cannot be used: {'; '.join(connections.problems[:3])}."
+            more += f" Some connections in connection files cannot be used: {'; '.join(connections.problems[:3])}."
+        first = next((manifest.full_name(kind) for kind in manifest.connection_types.values()), "TYPE")
+        hint = NextStep("add_connection", type=first, more=more)
     raise InvalidInvocation("1 member of the invocation is not valid", details=[Detail("/connection", reason, "required")], hint=hint)
 
 
