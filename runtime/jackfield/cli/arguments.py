@@ -69,7 +69,8 @@ def _text(value: str, name: str, at: str, schema: Mapping[str, Any], root: Mappi
         return value
     if types is None or (kind == "array" and kind in types and (items is None or "string" in items)):
         reason = f"the text of '{name[:80]}' may be meant as JSON"
-        hint = f"Write {name[:80]}:=JSON; for text that looks like JSON, a JSON string: {name[:80]}:='\"…\"'."
+        text = f"{name[:80]}:='\"…\"'" if types is None else f"{name[:80]}:='[\"…\"]'"
+        hint = f"Write {name[:80]}:=JSON; for text that looks like JSON, a JSON string: {text}."
         raise InvalidInvocation(reason, details=[Detail(at, reason)], hint=hint)
     return found if kind in types or ("array" in types and (items is None or kind in items)) else value
 
@@ -102,7 +103,8 @@ def _form(name: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
         return f"{name}=@FILE"
     types = types_of(schema, root) or frozenset()
     plain = next((f"{name}={text.format(name)}" for kind, text in _VALUES.items() if kind in types), None)
-    return plain or f"{name}:=JSON or {name}:=@FILE.json"
+    member = f"{name}.MEMBER=…, " if "object" in types else ""
+    return plain or f"{member}{name}:=JSON or {name}:=@FILE.json"
 
 
 def _json(value: str, name: str, at: str, files: Files) -> Any:
