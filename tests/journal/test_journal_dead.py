@@ -49,6 +49,19 @@ def killed(place: SimpleNamespace, **more: Any) -> str:
     return identifier
 
 
+def test_of_invocations_that_were_lost_twice_one_is_claimed_at_a_time(place: SimpleNamespace) -> None:
+    """A broker returns the messages of a lost worker all at once: the neighbours of an invocation that ends its worker were claimed with it
+    again and again, and on a slow machine were given up with it."""
+    first, second = (place.jackfield.enqueue(READ) for _ in range(2))
+    for identifier in (first, second):
+        give_up(place.journal, "default", identifier, 2)
+    claimed = place.queue.claim_one("default", first)
+    assert claimed is not None
+    assert place.queue.claim_one("default", second) is None
+    place.queue.release("default", first, claimed.delivery)
+    assert place.queue.claim_one("default", second) is not None
+
+
 def test_a_redriven_invocation_runs_with_a_fresh_count(place: SimpleNamespace) -> None:
     """It keeps its inputs and its key, begins with no lost deliveries, and the audit log names who did it."""
     identifier = killed(place, idempotencyKey="order-1")

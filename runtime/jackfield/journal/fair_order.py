@@ -16,8 +16,6 @@ from jackfield.journal import statements as sql
 from jackfield.journal.budgets import Budget, Budgets
 
 _UNLIMITED: Mapping[str, int] = {}
-_SUSPECT = 2
-"""Deliveries after which a lost invocation runs apart from others like it."""
 
 
 class _Line(Protocol):
@@ -165,11 +163,11 @@ def _apart(transaction: Transaction, rows: Iterable[Row]) -> list[Row]:
     found: list[Row] = []
     seen: set[str] = set()
     for row in rows:
-        if row.lost and row.delivery >= _SUSPECT:
+        if row.lost and row.delivery >= sql.SUSPECT:
             if row.workspace in seen:
                 continue
             seen.add(row.workspace)
-            if transaction.find(sql.SUSPECT_AT_WORK, {"workspace": row.workspace, "deliveries": _SUSPECT}) is not None:
+            if transaction.find(sql.SUSPECT_AT_WORK, {"workspace": row.workspace, "deliveries": sql.SUSPECT}) is not None:
                 continue
         found.append(row)
     return found

@@ -64,8 +64,11 @@ class Queue:
         return self._database.record(unit)
 
     def claim_one(self, workspace: str, identifier: str) -> Claimed | None:
-        """Claim the invocation that a message names; None if it has ended, runs, is claimed already, or is not due."""
-        values = {**self._values(workspace, identifier), **self._time.moments()}
+        """Claim the invocation that a message names; None if it has ended, runs, is claimed already, or is not due.
+
+        One that was lost twice is not claimed while another such is at work: the dispatcher releases it again, apart.
+        """
+        values = {**self._values(workspace, identifier), **self._time.moments(), "suspect": sql.SUSPECT}
         row = self._database.record(lambda transaction: transaction.find(sql.CLAIM_ONE, values))
         return None if row is None else Claimed(workspace, identifier, row.inputs, row.delivery)
 

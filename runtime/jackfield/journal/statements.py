@@ -120,9 +120,19 @@ UPDATE invocations SET owner = :owner, delivery = delivery + 1, released_at = NU
 WHERE workspace = :workspace AND id = :id AND {_QUEUED} AND owner IS NULL
 """
 CLAIM_ONE = f"""{CLAIM}    AND (not_after IS NULL OR not_after > :late) AND (released_at IS NOT NULL OR available_at <= :now)
+    AND (deliveries IS NULL OR delivery < :suspect OR NOT EXISTS (
+        SELECT 1 FROM invocations other WHERE other.workspace = :workspace AND other.status = 'running'
+            AND other.delivery > :suspect AND other.deliveries IS NOT NULL
+    ) AND NOT EXISTS (
+        SELECT 1 FROM invocations other WHERE other.workspace = :workspace AND other.status = 'queued' AND other.owner IS NOT NULL
+            AND other.delivery > :suspect AND other.deliveries IS NOT NULL
+    ))
 RETURNING inputs, delivery
 """
-"""An invocation that was released is due by the clock of the process that released it. Its message may arrive before the mark."""
+"""An invocation that was released is due by the clock of the process that released it. Its message may arrive before the mark. A broker
+returns the messages of a lost worker all at once: of those that were lost twice, one runs at a time here, too."""
+SUSPECT = 2
+"""Deliveries after which a lost invocation runs apart from others like it."""
 MARK_RELEASED = f"""
 UPDATE invocations SET released_at = {{now}} WHERE workspace = :workspace AND id = :id AND {_QUEUED} AND owner IS NULL
     AND released_at IS NULL
