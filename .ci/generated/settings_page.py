@@ -58,6 +58,18 @@ _VARIABLES = {
     ),
     "JACKFIELD_NEW_MASTER_KEY": ("The new key for `jackfield keys rotate`.", "a random key"),
     "JACKFIELD_NEW_MASTER_KEY_FILE": ("A file that contains the new key for `jackfield keys rotate`.", "none"),
+    "JACKFIELD_KEY_WRAPPERS": (
+        (
+            "What wraps the data keys: `file:`, `file:/path`, `aws-kms://ARN`, `vault-transit://MOUNT/KEY`, separated by commas. The first"
+            " one encrypts, all of them decrypt. See [key services](../tutorial/key-services.md)."
+        ),
+        "`file:`, the master key",
+    ),
+    "JACKFIELD_KEY_SERVICE_SECONDS": ("How long a request to a key service may take, in seconds below 100. Calls wait for it.", "2"),
+    "JACKFIELD_KEY_CACHE_SECONDS": (
+        "Seconds for which a process caches an unwrapped key, 60 to 604800. If the key service gives no answer then, a twelfth longer.",
+        "86400, a day",
+    ),
     "JACKFIELD_FILES_URL": (
         "Storage of files: `file:///absolute/path` or `s3://bucket/prefix?endpoint=URL&region=NAME` (extra `files`).",
         "the folder `files` in the data folder",

@@ -44,6 +44,11 @@ class BoundedCache(ProcessLocal, SecretHolder, Generic[K, V]):
             if len(self._values) > self._limit:
                 self._values.popitem(last=False)
 
+    def remove(self, key: K) -> None:
+        """Remove the value under ``key``, if it is cached."""
+        with self._lock:
+            self._values.pop(key, None)
+
     def clear(self) -> None:
         """Remove all values."""
         with self._lock:

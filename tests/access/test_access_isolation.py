@@ -71,7 +71,11 @@ EXCEPTIONS = {
     r"SELECT workspace, COUNT\(\*\) AS dead FROM invocations": "the operator's: how many dead letters each workspace has",
     r"INSERT INTO invocations \(\) VALUES": "its columns, among them the workspace, are put in at run time",
     r"FROM invocations other WHERE other.workspace = invocations.workspace": "compares with the workspace of the row around it",
-    r"SELECT workspace, created_at FROM data_keys WHERE retired_at IS NULL": "the operator's: new data keys for all workspaces",
+    r"FROM data_keys WHERE retired_at IS NULL AND workspace > :after": "the operator's: new data keys for all workspaces",
+    r"^workspace NOT IN \(SELECT workspace FROM workspace_wrappers\)$": "a rotation's: workspaces without a key of their own",
+    r"UPDATE data_keys SET forgotten_at = :now": "the operator's: all processes drop the unwrapped keys of a workspace, or of all",
+    r"FROM data_keys GROUP BY master_key_id": "the operator's: how many data keys each wrapper has wrapped",
+    r"SELECT workspace, wrappers, seal FROM workspace_wrappers ORDER BY workspace": "the operator's: which workspaces have their own key",
 }
 """Statements that may name no workspace, and why. None of them is in reach of a tenant."""
 
@@ -171,12 +175,14 @@ def test_tables_of_tenants() -> None:
         "journal_upkeep",
         "clock",
         "epoch",
+        "installation",
         "platform_tokens",
     }
     keyed = {name for name, columns in tables.items() if "PRIMARY KEY (workspace, " in columns}
     assert TENANT_TABLES - keyed == {
         "external_ids",
         "audit_heads",
+        "workspace_wrappers",
         "invocation_kinds",
         "invocation_counts",
         "file_usage",

@@ -106,7 +106,7 @@ def test_a_running_process_follows_a_rotation(home: Path, clock: FakeClock) -> N
         text = new_key_text()
         operator.vault.verify()
         file.put_first(text)
-        assert operator.vault.rotate(MasterKey.from_text(text)) == 1
+        assert operator.vault.rotate(MasterKey.from_text(text)).count == 1
         assert running.vault.open("acme", ("x",), sealed) == b"secret"
         running.vault.seal("globex", ("x",), b"secret")  # a new workspace: nothing of its key is in memory
         clock.advance(120)

@@ -1,8 +1,9 @@
-"""``jackfield keys rotate``, on SQLite and PostgreSQL."""
+"""``jackfield keys``, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from jackfield.database import MasterKey
 from jackfield.database.master_key import new_key_text
 from operating import storage
 from shell import Shell
+from vault_server import VaultServer
 
 pytest_plugins = ["shell_fixture", "postgres", "operating", "warm"]
 pytestmark = pytest.mark.usefixtures("warm_python")
@@ -158,3 +160,77 @@ def test_a_key_that_is_none(operator: Shell, key_file: Path, name: str, value: s
     assert answer.code != 0
     assert said in answer.json["error"]["message"]
     assert key_file.read_bytes() == before
+
+
+@pytest.fixture
+def service(operator: Shell) -> Iterator[VaultServer]:
+    """A key service with two keys, which the operator's variables lead to."""
+    with VaultServer() as server:
+        operator.set(**server.environment())
+        for name in ("ours", "theirs"):
+            server.transit.make(name)
+        yield server
+
+
+def _row(rows: list[dict[str, object]], wrapper: str) -> dict[str, object]:
+    return next(row for row in rows if row["id"] == wrapper)
+
+
+def test_keys_move_to_a_key_service(operator: Shell, key_file: Path, service: VaultServer) -> None:
+    """With a key service first in JACKFIELD_KEY_WRAPPERS and the file behind it, a rotation moves all keys; then the file can go. ``list``
+    shows what wraps how many keys, ``list --check`` and ``doctor`` ask the service, and a new master key is refused."""
+    sealed, ours = _sealed(), "vault-transit://transit/ours"
+    old = MasterKey.from_file(key_file).id
+    operator.set(JACKFIELD_KEY_WRAPPERS=f"{ours}, file:")
+    listed = operator.run("keys", "list").json
+    assert (_row(listed, old)["dataKeys"], _row(listed, ours)["wraps"], _row(listed, ours)["dataKeys"]) == (1, True, 0)
+    operator.set(JACKFIELD_NEW_MASTER_KEY=new_key_text())
+    refused = operator.run("keys", "rotate")
+    assert (refused.code, "a key service wraps the data keys" in refused.json["error"]["message"]) == (2, True)
+    operator.set(JACKFIELD_NEW_MASTER_KEY="")
+    assert operator.run("keys", "rotate").json == {"masterKey": ours, "rewrapped": 1, "newDataKeys": False}
+    operator.set(JACKFIELD_KEY_WRAPPERS=ours)
+    key_file.unlink()
+    assert _opened(sealed) == b"secret"
+    assert [(row["kind"], row["dataKeys"], row["healthy"]) for row in operator.run("keys", "list", "--check").json] == [
+        ("service", 1, True)
+    ]
+    service.status = 503
+    checked = operator.run("keys", "list", "--check")
+    assert (checked.code, checked.json[0]["healthy"]) == (1, False)
+    assert f"the key service '{ours}' cannot be reached" in checked.json[0]["message"]
+    examined = operator.run("doctor")
+    assert (examined.code, examined.json["healthy"], examined.json["keyServices"][0]["id"]) == (1, False, ours)
+    called = operator.run("invoke", "echo", "say", "text=hello").json["error"]
+    assert (called["code"], called["retryable"], ours in called["message"]) == ("unavailable", True, True)
+    service.status = None
+    assert not key_file.exists()
+    operator.set(JACKFIELD_KEY_WRAPPERS=f"file: {ours}")
+    assert operator.run("keys", "rotate").json["keyFile"] == str(key_file)
+    operator.set(JACKFIELD_KEY_WRAPPERS="")
+    assert _opened(sealed) == b"secret"
+
+
+def test_a_workspace_with_a_key_service_of_its_own(operator: Shell, service: VaultServer) -> None:
+    """``assign`` and ``unassign`` move one workspace, ``forget`` reaches all processes, and the audit log of the workspace has them. If its
+    service refuses, a rotation does the others and says so with exit code 1."""
+    theirs = "vault-transit://transit/theirs"
+    operator.run("workspaces", "create", "acme")
+    sealed = _sealed()
+    assert operator.run("keys", "assign", "acme", theirs).json == {"workspace": "acme", "wrapper": theirs, "rewrapped": 1}
+    assert _row(operator.run("keys", "list").json, theirs)["assignedTo"] == ["acme"]
+    assert _opened(sealed) == b"secret"
+    service.transit.denied.add("theirs")
+    rotated = operator.run("keys", "rotate")
+    assert (rotated.code, rotated.json["notRewrapped"]) == (1, ["acme"])
+    listed = {row["name"]: row for row in operator.run("workspaces", "list").json}
+    assert "refuses" in listed["acme"]["problem"]
+    assert "problem" not in listed["default"]
+    service.transit.denied.clear()
+    assert operator.run("keys", "forget", "acme").json == {"workspace": "acme", "dataKeys": 1}
+    assert operator.run("keys", "unassign", "acme").json == {"workspace": "acme", "wrapper": None, "rewrapped": 1}
+    assert _opened(sealed) == b"secret"
+    assert operator.run("keys", "forget").json["workspace"] is None
+    assert operator.run("keys", "assign", "nobody", theirs).code == 2
+    events = [row["event"] for row in operator.run("audit", "list", "--workspace", "acme").json]
+    assert {"keys.assigned", "keys.forgotten", "keys.unassigned"} <= set(events)

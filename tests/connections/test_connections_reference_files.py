@@ -170,6 +170,7 @@ def test_jackfields_own_files_are_never_read_wherever_they_lie(tmp_path: Path) -
         "c.yaml",
         "more/d.yaml",
         "new.key",
+        "wrapping.key",
         "tls.pem",
         "k8s/token",
         "good",
@@ -181,6 +182,7 @@ def test_jackfields_own_files_are_never_read_wherever_they_lie(tmp_path: Path) -
         "JACKFIELD_CONNECTIONS": f"{tmp_path}/c.yaml{os.pathsep}{tmp_path}/more",
         "JACKFIELD_NEW_MASTER_KEY_FILE": str(tmp_path / "new.key"),
         "JACKFIELD_KUBERNETES_SECRETS": str(tmp_path / "k8s"),
+        "JACKFIELD_KEY_WRAPPERS": f"aws-kms://arn,file:{tmp_path / 'wrapping.key'}",
     }
     with Storage(f"sqlite:///{tmp_path}/data/j.db", environment, FakeClock()) as storage:
         storage.bar(str(tmp_path / "tls.pem"))
@@ -194,6 +196,7 @@ def test_jackfields_own_files_are_never_read_wherever_they_lie(tmp_path: Path) -
         "c.yaml",
         "more/d.yaml",
         "new.key",
+        "wrapping.key",
         "tls.pem",
         "k8s/token",
     ):

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from jackfield.database import DatabaseUnfit, MasterKey, SealBroken, WrongMasterKey
+from jackfield.database.key_ring import KeyRing
+from jackfield.database.master_key import LocalKey
+from jackfield.database.sealing import bound, cipher, wrap
 
 FIRST, SECOND = b"1" * 32, b"\xff" * 32
 TEXT = base64.b64encode(FIRST).decode()
@@ -138,13 +141,29 @@ def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
 
 
 def test_wrapped_keys_open_where_they_belong_only() -> None:
-    """A data key opens for its workspace and id with its master key; elsewhere, or changed, it does not; another key says so."""
+    """A data key opens for its installation, workspace and id with its master key; elsewhere, or changed, it does not."""
     master = MasterKey([FIRST])
-    wrapped = master.wrap("w", "aa", b"k" * 32)
-    assert master.unwrap("w", "aa", master.id, wrapped) == b"k" * 32
-    assert MasterKey([SECOND, FIRST]).unwrap("w", "aa", master.id, wrapped) == b"k" * 32
-    for workspace, key_id, text in (("x", "aa", wrapped), ("w", "ab", wrapped), ("w", "aa", wrapped[:-1]), ("w", "aa", b"")):
+    place = {"installation": "i", "workspace": "w", "key": "aa"}
+    wrapper, other = master.wrapper(master.id), MasterKey([SECOND, FIRST]).wrapper(master.id)
+    assert wrapper is not None
+    assert other is not None
+    wrapped = wrapper.wrap(place, b"k" * 32)
+    assert wrapper.unwrap(place, wrapped) == other.unwrap(place, wrapped) == b"k" * 32
+    elsewhere = [({**place, name: "x"}, wrapped) for name in place]
+    for context, text in (*elsewhere, (place, wrapped[:-1]), (place, wrapped[1:]), (place, b"")):
         with pytest.raises(SealBroken):
-            master.unwrap(workspace, key_id, master.id, text)
+            wrapper.unwrap(context, text)
+    assert MasterKey([SECOND]).wrapper(master.id) is None
     with pytest.raises(WrongMasterKey, match=f"{ids(SECOND)[0]} does not decrypt .*encrypted with key ID {master.id}"):
-        MasterKey([SECOND]).unwrap("w", "aa", master.id, wrapped)
+        KeyRing([MasterKey([SECOND])]).having(master.id)
+
+
+def test_keys_of_an_older_version_open() -> None:
+    """A data key that was wrapped before installations had ids opens in its workspace, and under its id only."""
+    key = LocalKey(FIRST)
+    wrapped = wrap(cipher(FIRST), bound(("jackfield data key", "w", "aa")), b"k" * 32)
+    place = {"installation": "i", "workspace": "w", "key": "aa"}
+    assert key.unwrap(place, wrapped) == b"k" * 32
+    for name in ("workspace", "key"):
+        with pytest.raises(SealBroken):
+            key.unwrap({**place, name: "x"}, wrapped)

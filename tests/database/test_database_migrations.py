@@ -53,7 +53,9 @@ TABLES = {
     "queue_budgets",
     "leases",
     "instances",
+    "installation",
     "dispatchers",
+    "workspace_wrappers",
 }
 LAST = known_migrations()[-1].version
 SECOND = Migration(
@@ -220,6 +222,7 @@ def test_every_table_is_keyed_by_workspace(database: Database) -> None:
         "callbacks",
         "deliveries",
         "epoch",
+        "installation",
         "platform_tokens",
     }
     for table in sorted(TABLES - shared):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from jackfield.bounded_cache import BoundedCache
 from jackfield.clock import SystemClock
 from jackfield.database import Database, DataKeyDamaged, MasterKey, SealBroken, Vault, WrongMasterKey, open_database
+from jackfield.database.master_key import LocalKey
 from jackfield.database.sealing import bound, cipher, key_id_of, seal, unseal
 from together import at_once
 
@@ -46,6 +47,20 @@ def keys(database: Database) -> list[tuple[object, ...]]:
             "SELECT workspace, key_id, master_key_id, retired_at IS NOT NULL AS retired FROM data_keys ORDER BY workspace, created_at"
         )
     return [tuple(row) for row in rows]
+
+
+def installation(database: Database) -> str:
+    """The id of the installation."""
+    row = database.look_up("SELECT id FROM installation", {})
+    assert row is not None
+    return str(row.id)
+
+
+def wrapper(master: MasterKey) -> LocalKey:
+    """The key that wraps."""
+    found = master.wrapper(master.id)
+    assert found is not None
+    return found
 
 
 @settings(max_examples=500, deadline=None, database=None)
@@ -156,8 +171,8 @@ def test_rotation_wraps_anew_and_changes_no_value(database: Database, master: Ma
     sealed = {name: vault.seal(name, PLACE, SECRET) for name in "abc"}
     digests = {name: vault.hmac(name, b"text") for name in "abc"}
     new = MasterKey.generate()
-    assert vault.rotate(new) == 3
-    assert vault.rotate(new) == 0
+    assert vault.rotate(new).count == 3
+    assert vault.rotate(new).count == 0
     assert {row[2] for row in keys(database)} == {new.id}
     for reader in (vault, Vault(database, new)):
         assert {name: reader.open(name, PLACE, text) for name, text in sealed.items()} == dict.fromkeys("abc", SECRET)
@@ -199,14 +214,15 @@ def test_a_rotation_that_was_cut_off_goes_on(database: Database, master: MasterK
     new = MasterKey.generate()
     with database.write() as transaction:
         for row in transaction.execute("SELECT * FROM data_keys WHERE workspace = 'a'"):
-            key = master.unwrap("a", row.key_id, row.master_key_id, row.wrapped)
+            context = {"installation": installation(database), "workspace": "a", "key": row.key_id}
+            key = wrapper(master).unwrap(context, row.wrapped)
             transaction.change(
                 "UPDATE data_keys SET wrapped = :wrapped, master_key_id = :id WHERE workspace = 'a'",
-                {"wrapped": new.wrap("a", row.key_id, key), "id": new.id},
+                {"wrapped": wrapper(new).wrap(context, key), "id": new.id},
             )
     both = Vault(database, new.with_others(master))
     assert {name: both.open(name, PLACE, text) for name, text in sealed.items()} == {"a": SECRET, "b": SECRET}
-    assert both.rotate() == 1
+    assert both.rotate().count == 1
     assert {row[2] for row in keys(database)} == {new.id}
 
 
@@ -345,7 +361,7 @@ def test_a_vault_shows_and_pickles_no_key(database: Database, master: MasterKey)
     """The text of a vault and of what it holds has ids only."""
     vault = Vault(database, master)
     vault.seal("w", PLACE, SECRET)
-    assert repr(vault) == f"<Vault of {database!r} with <MasterKey {master.id}>>"
+    assert repr(vault) == f"<Vault of {database!r} with <KeyRing {master.id}>>"
     assert all("cipher" not in repr(value) for value in vars(vault).values())
     with pytest.raises(TypeError):
         pickle.dumps(vault)

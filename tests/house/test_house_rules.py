@@ -300,6 +300,8 @@ FOREIGN = {
     "runtime/jackfield/cli/commands.py": "importing a package that adds a command",
     "runtime/jackfield/connections/connection_cache.py": "a mint of a connection type, whose failure all waiting callers get",
     "runtime/jackfield/database/batches.py": "units and callbacks of callers",
+    "runtime/jackfield/database/flights.py": "a request, whose failure all waiting callers get",
+    "runtime/jackfield/database/key_wrappers.py": "a package's key wrapper, whose failure is told by its kind",
     "runtime/jackfield_market/jackfield_market/author_process.py": "the binding of a connector without code, which another package has",
     "runtime/jackfield_market/jackfield_market/static_check.py": "the same, for a wheel that is to be installed",
     "runtime/jackfield/management/authorizing.py": "a connection type's steps of an authorization",

@@ -52,7 +52,7 @@ def declare(folder: Path, distribution: str, group: str, points: Mapping[str, st
     (info / "entry_points.txt").write_text(f"[{group}]\n{lines}", encoding="utf-8")
 
 
-_KEPT = {"jackfield-celery", "jackfield-dapr", "jackfield-echo", "jackfield-isolation", "jackfield-market"}
+_KEPT = {"jackfield", "jackfield-celery", "jackfield-dapr", "jackfield-echo", "jackfield-isolation", "jackfield-market"}
 
 
 def hide_others(folder: Path) -> None:

@@ -121,6 +121,7 @@ class PlatformTokens:
         :raises UnknownToken: if there is none with this ID.
         """
         now = self._clock.time()
+        self._vault.prepare(DEFAULT)
         with self._database.write() as transaction:
             row = self._row(transaction, identifier)
             seal = self._vault.attest(DEFAULT, _place({**row.as_dict(), "revoked_at": now}))

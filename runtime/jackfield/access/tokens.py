@@ -306,6 +306,7 @@ class Tokens:
         :raises UnknownToken: if the workspace has none with this id.
         """
         place = {"workspace": self._workspace, "id": identifier}
+        self._vault.prepare(self._workspace)
         with self._database.write() as transaction:
             before = transaction.find(_FIND, place)
             sealed = before is not None and is_sealed(self._vault, before)

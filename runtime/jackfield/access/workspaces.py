@@ -14,7 +14,7 @@ from jackfield.access.settings import Settings, changed_settings, read_settings
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, Vault
 from jackfield.database.epoch import EpochCache
-from jackfield.database.faults import RowDamaged
+from jackfield.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable, RowDamaged
 from jackfield.database.settings_seals import settings_seal
 from jackfield.database.stored_values import possible_time
 from jackfield.dataclass import dataclass, replace
@@ -97,6 +97,8 @@ class Workspaces:
         if not _OWN.search(name):  # as with connections: a name of punctuation only cannot be a folder or an address
             raise _invalid(name, "/name", "must contain a letter or a digit", "Choose another name.")
         made = Workspace(name, self._clock.time(), changed_settings(Settings(), changes or {}))
+        if self._vault.asks_a_service:
+            self._vault.prepare(name)
         with self._database.write() as transaction:
             text = json.dumps(made.settings.to_json())
             values = {"name": name, "now": made.created_at, "settings": text, "seal": settings_seal(self._vault, name, text)}
@@ -153,6 +155,7 @@ class Workspaces:
         :raises Unavailable: if its settings cannot be read.
         """
         changed_settings(Settings(), changes)  # report all faults of the changes before anything is written
+        self._vault.prepare(name)
         for _ in range(_TRIES):
             if self._try_to_set(name, changes):
                 return self.find(name)
@@ -198,7 +201,9 @@ class Workspaces:
             found = self._read(row)
             return replace(found, created_at=possible_time(row.created_at))
         except (RowDamaged, ValueError):
-            return Workspace(row.name, None, Settings(rules=Rules(block=("*",))), "its row in the database is damaged")
+            return _unread(row.name, "its row in the database is damaged")
+        except (DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable) as fault:
+            return _unread(row.name, fault.message)
 
     def _audit(self, name: str) -> Audit:
         return Audit(self._database, name, self._clock, self._actor)
@@ -239,6 +244,10 @@ def _unknown(database: Database, name: str) -> UnknownWorkspace:
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     return {"before": {name: before.get(name) for name in changed}, "after": {name: after.get(name) for name in changed}}
+
+
+def _unread(name: str, damage: str) -> Workspace:
+    return Workspace(name, None, Settings(rules=Rules(block=("*",))), damage)
 
 
 def _unset() -> Workspace:

@@ -36,7 +36,7 @@ BUILT_IN = {
     "tokens": "manage access tokens",
     "offers": "offer services of AWS to workspaces",
     "audit": "list, verify and export the audit log",
-    "keys": "rotate the master key",
+    "keys": "list, rotate and assign the keys that encrypt what is stored",
     "db": "upgrade, check, back up and restore the database",
     "mcp": "serve MCP over stdio",
     "completion": "print a completion script for bash, zsh or fish",

@@ -313,11 +313,22 @@ def _doctor(arguments: Namespace, output: Output) -> int:
 
     with open_jackfield(arguments) as jackfield:
         if arguments.connection is None:
-            output.value({"healthy": True, "warnings": jackfield.plugins.warn()})
-            return 0
+            services = _key_services(jackfield)
+            healthy = all(row["healthy"] for row in services)
+            output.value({"healthy": healthy, "warnings": jackfield.plugins.warn(), **({"keyServices": services} if services else {})})
+            return 0 if healthy else _FAILED
         found = jackfield.diagnose(arguments.connection, read_inputs(arguments.words, {}, Files()), caller=caller(), actor=actor())
     output.value(found)
     return 0 if found["healthy"] else _FAILED
+
+
+def _key_services(jackfield: Jackfield) -> list[dict[str, Any]]:
+    """Ask the key services, if there are any and a database that needs them."""
+    if not (os.environ.get("JACKFIELD_KEY_WRAPPERS") and jackfield.storage.enabled):
+        return []
+    from jackfield.database.key_usage import key_faults
+
+    return [{"id": uri, **about} for uri, about in key_faults(jackfield.storage.vault).items()]
 
 
 VERBS = in_workspace(

@@ -251,6 +251,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         """
         _check_name(new_name)
         values = {**self._named(name), "new_name": new_name, "now": self._clock.time()}
+        self._vault().prepare(self.workspace)
         try:
             with self._database.write() as transaction:
                 row = transaction.find(_READ, values)

@@ -5,8 +5,10 @@
     Unavailable (jackfield.errors)   cannot be written, reached or opened; nothing was committed
     ├── Contended                    another transaction interfered; an immediate retry may work
     ├── CommitUnknown                the connection was lost during the commit: it may have been done
+    ├── KeyServiceUnavailable        the key service that wraps the data keys gives no answer
     └── DatabaseUnfit                a retry does not help: bad URL, pending or newer schema
         ├── WrongMasterKey           the data keys were wrapped by another master key
+        ├── KeyServiceRefused        the key service does not let jackfield use its key
         ├── DataKeyDamaged           the row of a data key was changed, or is another workspace's
         └── RowDamaged               settings or rules that cannot be read
     Internal (jackfield.errors)
@@ -33,6 +35,10 @@ class CommitUnknown(Unavailable):
     """Connection lost during a commit, which may or may not have been done."""
 
 
+class KeyServiceUnavailable(Unavailable):
+    """Key service that cannot be reached, or gave no answer. Nothing was changed."""
+
+
 class DatabaseUnfit(Unavailable):
     """Database that cannot be used in its present state. A retry does not help."""
 
@@ -49,6 +55,10 @@ class UsageFault(DatabaseUnfit):
 
 class WrongMasterKey(DatabaseUnfit):
     """Data keys wrapped by a master key that is not available. Nothing was changed."""
+
+
+class KeyServiceRefused(DatabaseUnfit):
+    """Key service that refuses to use its key: it is disabled or deleted, or this machine's identity has no permission."""
 
 
 class DataKeyDamaged(DatabaseUnfit):

@@ -1,4 +1,4 @@
-"""The master key, which wraps the data keys of all workspaces. It comes from the environment or a file, and is created on first use."""
+"""Master keys in a file or in the environment, which wrap data keys in this process. The file is created on first use."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from jackfield.database.durable import sync
-from jackfield.database.faults import DatabaseUnfit, WrongMasterKey
-from jackfield.database.sealing import KEY_BYTES, cipher, unwrap, wrap
+from jackfield.database.faults import DatabaseUnfit
+from jackfield.database.sealing import KEY_BYTES, bound, cipher, unwrap, wrap
 from jackfield.dataclass import dataclass
 from jackfield.failures import OnFailure
 from jackfield.secrecy import SecretHolder
@@ -24,6 +24,49 @@ from jackfield.secrecy import SecretHolder
 _FILE = "master.key"
 _HINT = "A key is 32 random bytes in base64: head -c 32 /dev/urandom | base64"
 _LARGEST = 64 * 1024
+_BOUND = b"\x02"
+"""First byte of a key that is bound to its installation. Those that an older version wrapped are one byte shorter, and not bound to it."""
+_UNBOUND_BYTES = 60
+
+
+class LocalKey(SecretHolder):
+    """Wrapper of data keys by a key of 32 bytes that this process has (AES-256-GCM)."""
+
+    is_local = True
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self.id = _key_id(key)
+
+    def __repr__(self) -> str:
+        return f"<LocalKey {self.id}>"
+
+    def wrap(self, context: Mapping[str, str], data_key: bytes) -> bytes:
+        """Encrypt a data key."""
+        return _BOUND + wrap(cipher(self._key), _bound(context), data_key)
+
+    def unwrap(self, context: Mapping[str, str], wrapped: bytes) -> bytes:
+        """Decrypt a data key, also one that an older version wrapped.
+
+        :raises SealBroken: if it was changed, or wrapped in another context.
+        """
+        if len(wrapped) == _UNBOUND_BYTES:
+            return unwrap(cipher(self._key), bound((_PURPOSE, context["workspace"], context["key"])), wrapped)
+        return unwrap(cipher(self._key), _bound(context), wrapped[len(_BOUND) :])
+
+    def rewrap(self, context: Mapping[str, str], wrapped: bytes, source: str) -> bytes | None:
+        """Encrypt again what this key encrypted; None for what another one did.
+
+        :raises SealBroken: as ``unwrap`` does.
+        """
+        return self.wrap(context, self.unwrap(context, wrapped)) if source == self.id else None
+
+
+_PURPOSE = "jackfield data key"
+
+
+def _bound(context: Mapping[str, str]) -> bytes:
+    return bound((_PURPOSE, context["installation"], context["workspace"], context["key"]))
 
 
 class MasterKey(SecretHolder):
@@ -34,6 +77,9 @@ class MasterKey(SecretHolder):
             raise DatabaseUnfit("a master key is not 32 bytes long", hint=_HINT)
         self._keys = {_key_id(key): key for key in keys}
         self.id = _key_id(keys[0])
+
+    trouble = None
+    """No service is needed."""
 
     def __repr__(self) -> str:
         return f"<MasterKey {', '.join(self._keys)}>"
@@ -104,34 +150,10 @@ class MasterKey(SecretHolder):
         """Return these keys, plus those of ``other`` for unwrapping."""
         return MasterKey([*self._keys.values(), *other._keys.values()])
 
-    def with_first(self, key_id: str) -> MasterKey:
-        """Return these keys, of which the one with this id wraps.
-
-        :raises KeyError: if it is none of them.
-        """
-        return MasterKey([self._keys[key_id], *self._keys.values()])
-
-    def wrap(self, workspace: str, key_id: str, data_key: bytes) -> bytes:
-        """Wrap ``data_key`` with the first key."""
-        return wrap(cipher(self._keys[self.id]), workspace, key_id, data_key)
-
-    def unwrap(self, workspace: str, key_id: str, master_key_id: str, wrapped: bytes) -> bytes:
-        """Unwrap a data key.
-
-        :raises WrongMasterKey: if it was wrapped by another master key.
-        :raises SealBroken: if it was changed.
-        """
-        key = self._keys.get(master_key_id)
-        if key is None:
-            raise self.wrong(master_key_id)
-        return unwrap(cipher(key), workspace, key_id, wrapped)
-
-    def wrong(self, master_key_id: str) -> WrongMasterKey:
-        """Return the error for a database that needs another key."""
-        return WrongMasterKey(
-            f"the master key {', '.join(self._keys)} does not decrypt this database, which was encrypted with key ID {master_key_id}",
-            hint="Set JACKFIELD_MASTER_KEY or JACKFIELD_MASTER_KEY_FILE to that key. Nothing was changed.",
-        )
+    def wrapper(self, wrapper_id: str) -> LocalKey | None:
+        """Return the key with this id; None if it is none of them."""
+        key = self._keys.get(wrapper_id)
+        return None if key is None else LocalKey(key)
 
 
 def _key_id(key: bytes) -> str:
@@ -271,11 +293,13 @@ class LiveKey(MasterKey):
         self._refresh()
         return super().ids
 
-    def unwrap(self, workspace: str, key_id: str, master_key_id: str, wrapped: bytes) -> bytes:
-        """Unwrap a data key, also if its master key was added to the file in the meantime."""
-        if master_key_id not in super().ids:
+    def wrapper(self, wrapper_id: str) -> LocalKey | None:
+        """Return the key with this id, also if it was added to the file in the meantime."""
+        found = super().wrapper(wrapper_id)
+        if found is None:
             self._refresh()
-        return super().unwrap(workspace, key_id, master_key_id, wrapped)
+            found = super().wrapper(wrapper_id)
+        return found
 
     def _refresh(self) -> None:
         seen = self._file.identity()

@@ -63,18 +63,18 @@ def unseal(aead: AESGCM, place: tuple[str, ...], sealed: bytes) -> bytes:
     return _decrypted(aead, header[-_NONCE:], bytes(sealed[_HEADER.size :]), _context(header, place))
 
 
-def wrap(master: AESGCM, workspace: str, key_id: str, data_key: bytes) -> bytes:
-    """Wrap a data key with a master key: nonce (12), ciphertext, tag (16)."""
+def wrap(master: AESGCM, context: bytes, data_key: bytes) -> bytes:
+    """Wrap a data key with a master key: nonce (12), ciphertext, tag (16). ``context`` is authenticated (``bound``)."""
     nonce = os.urandom(_NONCE)
-    return nonce + master.encrypt(nonce, data_key, bound(("jackfield data key", workspace, key_id)))
+    return nonce + master.encrypt(nonce, data_key, context)
 
 
-def unwrap(master: AESGCM, workspace: str, key_id: str, wrapped: bytes) -> bytes:
+def unwrap(master: AESGCM, context: bytes, wrapped: bytes) -> bytes:
     """Unwrap a data key.
 
-    :raises SealBroken: if it was changed, or belongs to another workspace.
+    :raises SealBroken: if it was changed, or wrapped in another context.
     """
-    return _decrypted(master, bytes(wrapped[:_NONCE]), bytes(wrapped[_NONCE:]), bound(("jackfield data key", workspace, key_id)))
+    return _decrypted(master, bytes(wrapped[:_NONCE]), bytes(wrapped[_NONCE:]), context)
 
 
 def broken() -> SealBroken:

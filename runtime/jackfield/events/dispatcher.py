@@ -213,7 +213,8 @@ class Dispatcher:
             self._numbering.run(workspace)
         with self._database.read(flush=False) as transaction:
             self._heads = {row.workspace: row.last for row in transaction.execute(claims.HEADS)}
-        return [lane for lane in self._lanes.values() if lane.callback.position < self._heads.get(lane.workspace, 0)]
+        behind = [lane for lane in self._lanes.values() if lane.callback.position < self._heads.get(lane.workspace, 0)]
+        return [lane for lane in behind if self._numbering.is_ready(lane.workspace)]  # one tenant's key service must not delay the others
 
     def _fan_out(self, fresh: Sequence[_Lane]) -> None:
         """Make the deliveries of the next events, and move the positions of their callbacks: one reading and one commit for all callbacks

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 
 from jackfield.database import Database, Row, Transaction, Vault
+from jackfield.database.faults import KeyServiceRefused, KeyServiceUnavailable
 from jackfield.database.outbox import sealed_place
 from jackfield.events.event import data_of
 from jackfield.invocation import new_invocation_id
@@ -58,13 +59,21 @@ class Numbering:
         numbered = 0
         with self._database.read() as transaction:  # this process's deferred units are committed first
             waits = transaction.find(_WAITS, {"workspace": workspace}) is not None
-        for _ in range(slices if waits else 0):
+        for _ in range(slices if waits and self.is_ready(workspace) else 0):
             with self._database.write() as transaction:  # alone: a lock of others' rows beside that of the head could be a deadlock
                 found = self._number(transaction, workspace)
             numbered += found
             if found < SLICE:
                 break
         return numbered
+
+    def is_ready(self, workspace: str) -> bool:
+        """Unwrap the keys of a workspace before the transaction. While its key service refuses or gives no answer, its events wait."""
+        try:
+            self._vault.prepare(workspace)
+        except (KeyServiceUnavailable, KeyServiceRefused):
+            return False
+        return True
 
     def _number(self, transaction: Transaction, workspace: str) -> int:
         place = {"workspace": workspace}

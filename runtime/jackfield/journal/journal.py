@@ -63,6 +63,7 @@ class Journal(ProcessLocal):
         self._vault = vault
         self._workspace = workspace
         self._clock = clock
+        self.keys = vault.keys_of(workspace)
         self.time = SharedClock.of(database, clock)
         self._retention = retention
         self._purge_at = 0.0

@@ -16,6 +16,7 @@ from typing import Any
 
 from jackfield.clock import Clock
 from jackfield.database import Database, Row, Transaction, Vault
+from jackfield.database.faults import KeyServiceRefused, KeyServiceUnavailable
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import dataclass
 from jackfield.errors import Internal
@@ -149,6 +150,8 @@ class Recovery:
         return found
 
     def _recovered_together(self, entries: list[tuple[str, Entry]], host: str | None) -> int:
+        entries = [(workspace, entry) for workspace, entry in entries if self._is_ready(workspace)]
+
         def unit(transaction: Transaction) -> int:
             return sum(self._recovered(transaction, workspace, entry, host) for workspace, entry in entries)
 
@@ -200,8 +203,18 @@ class Recovery:
         text = json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
         try:
             return self._vault.seal(workspace, ("invocation", identifier, "result"), text)
-        except Internal:  # the workspace's key is damaged: only the status can be stored
+        except (Internal, KeyServiceRefused):  # the workspace's key is damaged, or gone: only the status can be stored
             return None
+
+    def _is_ready(self, workspace: str) -> bool:
+        """Unwrap the keys of a workspace. While its key service gives no answer, its invocations are left for a later look."""
+        try:
+            self._vault.prepare(workspace)
+        except KeyServiceUnavailable:
+            return False
+        except KeyServiceRefused:
+            return True
+        return True
 
     def _end_overdue(self) -> int:
         """Fail invocations that were not begun by their ``notAfter`` time. All selections of the queue would go on reading them."""
@@ -209,10 +222,12 @@ class Recovery:
         for _ in range(_OVERDUE // _AT_ONCE if now is not None else 0):
             with self._database.read(flush=False) as transaction:
                 rows = transaction.execute(sql.OVERDUE, {"now": now, "limit": _AT_ONCE})
+            ended = 0
             for part in _parts(rows):
-                refusals = [self._refusal(row.workspace, row.id, expired(_entry(row))) for row in part]
-                found += self._database.record(partial(_end, refusals=refusals))
-            if len(rows) < _AT_ONCE:
+                refusals = [self._refusal(row.workspace, row.id, expired(_entry(row))) for row in part if self._is_ready(row.workspace)]
+                ended += self._database.record(partial(_end, refusals=refusals))
+            found += ended
+            if len(rows) < _AT_ONCE or not ended:
                 break
         return found
 

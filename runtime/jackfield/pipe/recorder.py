@@ -119,8 +119,8 @@ class Record:
         from jackfield.database.faults import CommitUnknown, UniqueViolation
 
         draft, database = self._draft, self._journal.database
-        if self._journal.owes:
-            await self._run.waiter.call(self._journal.record_owed)
+        if self._journal.owes or self._journal.keys.services.asked:
+            await self._prepare()
         if self._run.claimed is not None:
             try:
                 begun = await self._run.waiter.record(database, self._journal.beginning(draft))
@@ -149,12 +149,20 @@ class Record:
             self.started = True
             return None
 
+    async def _prepare(self) -> None:
+        """Record what is owed, and get the key for the Result: an outcome that cannot be recorded must not come to be."""
+        if self._journal.owes:
+            await self._run.waiter.call(self._journal.record_owed)
+        if self._journal.keys.services.asked and not self._journal.keys.are_ready():
+            self._unbegun = self._run.claimed is not None
+            await self._run.waiter.call(self._journal.keys.prepare)
+            self._unbegun = False
+
     async def _catch_up(self) -> None:
         """Wait for a commit if too many are put off."""
-        database = self._journal.database
-        if database.is_behind:
+        if self._journal.database.is_behind:
             with suppress(JackfieldError):  # each deferred unit reports its own failure
-                await self._run.waiter.record(database, _nothing)
+                await self._run.waiter.record(self._journal.database, _nothing)
 
     @property
     def draft(self) -> Draft:

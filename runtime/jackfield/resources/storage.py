@@ -29,6 +29,9 @@ NONE = "none"
 _FILE = "jackfield.db"
 _URL_HINT = "Write the URL into the file, and let the account that runs jackfield read it."
 _DURABILITY = "JACKFIELD_DURABILITY"
+_WRAPPERS = "JACKFIELD_KEY_WRAPPERS"
+_KEY_CACHE = "JACKFIELD_KEY_CACHE_SECONDS"
+_SHORTEST_CACHE, _LONGEST_CACHE = 60.0, 7 * 86_400.0
 _LONGEST_URL = 64 * 1024
 _ALWAYS = "default"
 _SQLITE = "sqlite:///"
@@ -88,6 +91,28 @@ def _syncs(environment: Mapping[str, str]) -> bool:
     return found == "disk"
 
 
+def _key_cache(environment: Mapping[str, str]) -> float:
+    """Return the seconds for which unwrapped data keys are cached.
+
+    :raises InvalidInvocation: if ``JACKFIELD_KEY_CACHE_SECONDS`` is not a number of them.
+    """
+    text = environment.get(_KEY_CACHE)
+    if not text:
+        from jackfield.database.data_keys import CACHE_SECONDS
+
+        return CACHE_SECONDS
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not _SHORTEST_CACHE <= found <= _LONGEST_CACHE:
+        raise InvalidInvocation(
+            f"{_KEY_CACHE} is '{text[:80]}', and must be a number of seconds from {_SHORTEST_CACHE:g} to {_LONGEST_CACHE:g}",
+            hint="Unset it to cache unwrapped keys for a day (86400).",
+        )
+    return found
+
+
 class Migrated(NamedTuple):
     """Versions applied by an upgrade, and the number of connections that it sealed."""
 
@@ -132,15 +157,16 @@ class Storage(ProcessLocal):
     def barred_paths(self) -> tuple[str, ...]:
         """List the paths that no tenant's ``$file`` reference may read.
 
-        They are the data folder, the files that ``JACKFIELD_*_FILE``, ``JACKFIELD_KUBERNETES_SECRETS`` and ``JACKFIELD_CONNECTIONS`` name,
-        SQLite's files, and those added by ``bar``.
+        They are the data folder, the files that ``JACKFIELD_*_FILE``, ``JACKFIELD_KUBERNETES_SECRETS``, ``JACKFIELD_KEY_WRAPPERS`` and
+        ``JACKFIELD_CONNECTIONS`` name, SQLite's files, and those added by ``bar``.
         """
         ends = ("_FILE", "_KUBERNETES_SECRETS")
         named = [text for name, text in self.environment.items() if name.startswith("JACKFIELD_") and name.endswith(ends) and text]
         url = self.url.strip()
         path = url.removeprefix(_SQLITE) if url.startswith(_SQLITE) else ""
         sqlite = [path + end for end in _ENDS] if path else []
-        found = (*named, *sources_from(self.environment), *self._barred)
+        keys = [uri[5:] for uri in self.environment.get(_WRAPPERS, "").replace(",", " ").split() if uri.startswith("file:/")]
+        found = (*named, *keys, *sources_from(self.environment), *self._barred)
         return (home(self.environment), *map(os.path.expanduser, found), *sqlite)
 
     @property
@@ -185,6 +211,11 @@ class Storage(ProcessLocal):
         """
         found = self._vault
         return found if found is not None else self._unlocked()
+
+    @property
+    def asks_key_services(self) -> bool:
+        """True if key services may have to be asked for the keys of all workspaces."""
+        return self.enabled and bool(self.environment.get(_WRAPPERS))
 
     def opened(self, *, migrate: bool | None) -> Database:
         """Open the database separately; the caller closes it. ``migrate`` decides about its tables, as in ``open_database``.
@@ -298,10 +329,10 @@ class Storage(ProcessLocal):
 
     def _vault_on(self, database: Database) -> Vault:
         from jackfield.database import Vault
-        from jackfield.database.master_key import live_master_key
+        from jackfield.database.key_ring import find_key_ring
 
-        key = live_master_key(self.environment, home(self.environment), lambda: _sealed_by(database))
-        return Vault(database, key, self._clock)
+        ring = find_key_ring(self.environment, home(self.environment), lambda: _sealed_by(database))
+        return Vault(database, ring, self._clock, lifetime=_key_cache(self.environment))
 
 
 async def _in_one_state(epochs: Epoch, work: Callable[[], Coroutine[Any, Any, T]], reading: int | None) -> T:
@@ -310,6 +341,6 @@ async def _in_one_state(epochs: Epoch, work: Callable[[], Coroutine[Any, Any, T]
 
 
 def _sealed_by(database: Database) -> str | None:
-    """Return the id of the master key that the database needs; None if nothing is sealed yet."""
-    row = database.look_up("SELECT master_key_id FROM data_keys ORDER BY created_at DESC LIMIT 1", {})
+    """Return the id of the master key that the database needs; None if none wraps anything. Ids of key services are URIs."""
+    row = database.look_up("SELECT master_key_id FROM data_keys WHERE master_key_id NOT LIKE '%:%' ORDER BY created_at DESC LIMIT 1", {})
     return None if row is None else str(row.master_key_id)

@@ -37,19 +37,20 @@ class Contents:
         self._database = database
         self._open_vault = open_vault
         self._vault: Vault | None = None
+        self._closed: set[str] = set()
         self.not_checked: tuple[str, ...] = ()
         """Parts that could not be checked, as sentences."""
 
     def problems(self) -> Iterator[str]:
         """Generate a sentence for each damaged item."""
         self._unlock()
-        yield from (f"damaged: {fault.message}" for fault in (self._vault.damaged_keys() if self._vault is not None else ()))
+        yield from self._keys()
         yield from self._audit()
         for row in self._rows("workspaces", "'' AS workspace, name AS id, settings, seal"):
             if not _reads(lambda row=row: self._settings(row)):  # type: ignore[misc]
                 yield f"damaged: the settings of the workspace '{row.id}'"
         for row in self._rows("tokens", TOKEN_COLUMNS):
-            if read_token(row, self._vault).damage is not None:
+            if read_token(row, self._vault_of(row.workspace)).damage is not None:
                 yield f"damaged: the token {row.id} of the workspace '{row.workspace}'"
         for row in self._rows("connections", f"workspace, {CONNECTION_COLUMNS}"):
             yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._connection(row))
@@ -60,13 +61,27 @@ class Contents:
             if not self._reads_event(row):
                 yield f"damaged: the event {row.id} of the workspace '{row.workspace}'"
 
+    def _keys(self) -> Iterator[str]:
+        """Try all data keys. What is sealed in a workspace whose key service refuses or gives no answer is not checked."""
+        for workspace, fault in self._vault.key_faults() if self._vault is not None else ():
+            if isinstance(fault, DataKeyDamaged):
+                yield f"damaged: {fault.message}"
+            elif workspace not in self._closed:
+                self._closed.add(workspace)
+                self.not_checked += (f"what is sealed in the workspace '{workspace}': {fault.message}",)
+
+    def _vault_of(self, workspace: str) -> Vault | None:
+        """Return the vault if what is sealed in a workspace can be checked."""
+        return None if workspace in self._closed else self._vault
+
     def _reads_event(self, row: Row) -> bool:
-        vault = self._vault
+        vault = self._vault_of(row.workspace)
         return vault is None or _reads(lambda: json.loads(vault.open(row.workspace, sealed_place(row.id, row.type, row.subject), row.data)))
 
     def _settings(self, row: Row) -> Settings:
         """Read the settings of a workspace, and check their seal if the master key is available."""
-        return Settings.from_json(parsed_object(row.settings)) if self._vault is None else read_settings(self._vault, row.id, row)
+        vault = self._vault_of(row.id)
+        return Settings.from_json(parsed_object(row.settings)) if vault is None else read_settings(vault, row.id, row)
 
     def _audit(self) -> Iterator[str]:
         """Verify the audit log's chain of every workspace that has, or had, entries."""
@@ -105,7 +120,7 @@ class Contents:
 
     def _connection(self, row: Row) -> Iterator[str]:
         stored = ConnectionRow.from_row(row)
-        vault = self._vault
+        vault = self._vault_of(row.workspace)
         if stored.damage is not None:
             yield f"the values of the connection '{stored.name}'"
         elif vault is not None:
@@ -128,7 +143,7 @@ class Contents:
                 yield f"the {name} of the invocation {row.id}"
 
     def _opens(self, row: Row, name: str, sealed: bytes) -> bool:
-        vault, read = self._vault, json.loads if name == "inputs" else lambda text: opened_result(text, row)
+        vault, read = self._vault_of(row.workspace), json.loads if name == "inputs" else lambda text: opened_result(text, row)
         return vault is None or _reads(lambda: read(vault.open(row.workspace, ("invocation", row.id, name), sealed)))
 
 

@@ -19,7 +19,7 @@ _SLICE = 500
 _COUNTED = ("connections", "grants", "files", "invocations", "tokens")
 _LATE = (
     "events", "event_heads", "invocation_counts", "invocation_kinds", "invocation_terms", "file_usage", "audit_entries", "audit_heads",
-    "data_keys",
+    "data_keys", "workspace_wrappers",
 )  # fmt: skip
 """Tables that the deletion of other rows writes to, or that are filled from others meanwhile (events, from the outbox); and the keys,
 without which nothing left behind could be read."""

@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from jackfield.access import DEFAULT
 from jackfield.clock import Clock, within
 from jackfield.database import Database
+from jackfield.database.faults import KeyServiceRefused, KeyServiceUnavailable
 from jackfield.database.shared_clock import SharedClock
 from jackfield.errors import JackfieldError
 from jackfield.resources.storage import Storage
@@ -22,6 +24,8 @@ _LOCK_WAIT = 2.0
 _PATIENCE = 3.0
 _ROOM = 256 * 1024
 """Free bytes required on the disk: SQLite needs them for the next commits."""
+_NO_KEYS = "the key service of JACKFIELD_KEY_WRAPPERS cannot be used"
+_CACHED = "workspaces whose keys are cached are served"
 _PROBE = "UPDATE schema_migrations SET applied_at = applied_at WHERE version = 1"
 
 
@@ -39,6 +43,8 @@ class Readiness:
         self._fault: str | None = None
         self.warning: str | None = None
         """Problem found by the last check in spite of which requests are accepted: a clock that is off."""
+        self.key_warning: str | None = None
+        """Another one: a key service that cannot be used, while keys are cached."""
 
     async def fault(self) -> str | None:
         """Return why the process is not ready; None if it is. Wait briefly for a process that has just started."""
@@ -75,9 +81,22 @@ class Readiness:
                 with database.write() as transaction:
                     transaction.change(_PROBE, {})
                 self.warning = clock_warning(database, self._clock)
+            fault, self.key_warning = _key_state(self._storage)
         except JackfieldError as error:
             return error.message
-        return _full(getattr(database.dialect, "path", None))
+        return fault or _full(getattr(database.dialect, "path", None))
+
+
+def _key_state(storage: Storage) -> tuple[str | None, str | None]:
+    """Return why no workspace can be served for lack of its key, and what an operator should know although those with cached keys are."""
+    if not storage.asks_key_services:
+        return None, None
+    vault = storage.vault
+    try:
+        vault.prepare(DEFAULT)
+    except (KeyServiceUnavailable, KeyServiceRefused):
+        return (None, f"{_NO_KEYS}; {_CACHED}") if vault.cached else (_NO_KEYS, None)
+    return None, f"{_NO_KEYS}; {_CACHED}" if vault.trouble else None
 
 
 def clock_warning(database: Database, clock: Clock) -> str | None:

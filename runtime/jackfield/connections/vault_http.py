@@ -1,0 +1,130 @@
+"""Requests to HashiCorp Vault and OpenBao, with the address and identity that Vault's own variables give.
+
+They are ``VAULT_ADDR``, ``VAULT_TOKEN`` or ``VAULT_TOKEN_FILE`` (written by Vault Agent), ``VAULT_NAMESPACE``, ``VAULT_CACERT``,
+``VAULT_CACERT_BYTES`` and ``VAULT_CAPATH``. TLS certificates are always verified.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+_LARGEST = 1024 * 1024
+_REDIRECTS = 2
+"""Maximum number of redirects; a standby node redirects clients to the active one (Vault documentation, High availability)."""
+_STATUSES = {
+    400: "Vault rejects the request",
+    403: "Vault rejects the token, or the token is not allowed to do this",
+    404: "Vault has nothing at this path",
+    429: "Vault is rate limiting requests",
+    503: "Vault is sealed or in maintenance",
+}
+
+
+class VaultFault(ValueError):
+    """Request that Vault did not fulfil. ``status`` is that of its response, None if there was none; ``errors`` are its own texts."""
+
+    def __init__(self, text: str, status: int | None = None, errors: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.status = status
+        self.errors = errors
+
+
+def ask_vault(
+    path: str,
+    environment: Mapping[str, str],
+    *,
+    timeout: float,
+    body: Mapping[str, Any] | None = None,
+    statuses: Mapping[int, str] = _STATUSES,
+) -> Any:
+    """Read a path, or post ``body`` to it, and return the response. ``timeout`` in seconds is that of the connection and of each read.
+
+    :raises VaultFault: if Vault does not return a response with status 200.
+    :raises ValueError: if one of Vault's variables is missing or wrong. No message contains a secret.
+    """
+    base = environment.get("VAULT_ADDR", "")
+    if urlsplit(base).scheme not in {"http", "https"} or not urlsplit(base).hostname:
+        raise ValueError("VAULT_ADDR is not set to the URL of Vault, such as https://vault.example.com:8200")
+    headers = {"X-Vault-Token": _token(environment), "X-Vault-Request": "true", "Accept": "application/json"}
+    if environment.get("VAULT_NAMESPACE"):
+        headers["X-Vault-Namespace"] = environment["VAULT_NAMESPACE"]
+    content = None if body is None else json.dumps(body)
+    status, found = _answer(base.rstrip("/") + path, headers, content, environment, timeout)
+    if status != http.HTTPStatus.OK:
+        raise VaultFault(statuses.get(status, f"Vault returned HTTP status {status}"), status, _errors(found))
+    if found is None:
+        raise VaultFault("Vault's response is not JSON: check VAULT_ADDR", status)
+    return found
+
+
+def _token(environment: Mapping[str, str]) -> str:
+    token = environment.get("VAULT_TOKEN", "")
+    path = environment.get("VAULT_TOKEN_FILE")
+    if not token and path:
+        try:
+            with open(path, encoding="utf-8") as file:
+                token = file.read(_LARGEST)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"VAULT_TOKEN_FILE cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}") from None
+    token = token.strip()
+    if not token:
+        raise ValueError("neither VAULT_TOKEN nor VAULT_TOKEN_FILE is set")
+    if not token.isascii() or not token.isprintable():
+        raise ValueError("the Vault token is malformed")
+    return token
+
+
+def _answer(url: str, headers: Mapping[str, str], content: str | None, environment: Mapping[str, str], timeout: float) -> tuple[int, Any]:
+    for _ in range(_REDIRECTS + 1):
+        try:
+            status, location, body = _request(url, headers, content, environment, timeout)
+        except ssl.SSLCertVerificationError as error:
+            raise VaultFault(f"Vault's certificate cannot be verified: {error.verify_message}") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise VaultFault(f"Vault cannot be reached: {getattr(error, 'strerror', None) or type(error).__name__}") from None
+        if status not in {301, 302, 303, 307, 308}:
+            break
+        url = _next(url, location)
+    try:
+        return status, json.loads(body)
+    except (ValueError, RecursionError):
+        return status, None
+
+
+def _errors(found: Any) -> tuple[str, ...]:
+    errors = found.get("errors") if isinstance(found, dict) else None
+    return tuple(str(error) for error in errors) if isinstance(errors, list) else ()
+
+
+def _next(url: str, location: str | None) -> str:
+    """Return the URL to which a standby node redirects; refuse one from TLS to plain text, which would expose the token."""
+    found = urljoin(url, location or "")
+    if not location or (urlsplit(url).scheme, urlsplit(found).scheme) not in {("http", "http"), ("http", "https"), ("https", "https")}:
+        raise ValueError("Vault redirects to an address that is not safe to follow")
+    return found
+
+
+def _request(
+    url: str, headers: Mapping[str, str], content: str | None, environment: Mapping[str, str], timeout: float
+) -> tuple[int, str | None, bytes]:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        pem, file, path = (environment.get(name) or None for name in ("VAULT_CACERT_BYTES", "VAULT_CACERT", "VAULT_CAPATH"))
+        context = ssl.create_default_context(cadata=pem, cafile=None if pem else file, capath=None if pem or file else path)
+        connection = http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=context)
+    else:
+        connection = http.client.HTTPConnection(host, parts.port, timeout=timeout)
+    try:
+        method = "GET" if content is None else "POST"
+        connection.request(method, parts.path + (f"?{parts.query}" if parts.query else ""), content, dict(headers))
+        answer = connection.getresponse()
+        return answer.status, answer.getheader("Location"), answer.read(_LARGEST)
+    finally:
+        connection.close()

@@ -1,0 +1,61 @@
+"""Single flight: of those that need the same at the same time, one gets it, and the others wait for what it got."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from jackfield.failures import Raised, attempt
+from jackfield.fork import ProcessLocal
+
+T = TypeVar("T")
+
+
+class _Flight(Generic[T]):
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.outcomes: list[T | Raised] = []
+        """The outcome; empty if the thread was interrupted."""
+
+
+class Flights(ProcessLocal, Generic[T]):
+    """Requests under way, by what they are for."""
+
+    def __init__(self) -> None:
+        self._running: dict[Hashable, _Flight[T]] = {}
+        self._lock = threading.Lock()
+
+    def run(self, key: Hashable, request: Callable[[], T], meanwhile: T | None = None) -> T:
+        """Return what ``request`` returns, or what it returns to another thread that has begun it under the same key.
+
+        Who has something to use ``meanwhile`` does not wait for another thread, and gets that.
+        """
+        with self._lock:
+            flight, leads = self._running.get(key), False
+            if flight is None:
+                flight, leads = self._running.setdefault(key, _Flight()), True
+        if leads:
+            self._lead(flight, key, request)
+        elif meanwhile is not None:
+            return meanwhile
+        else:
+            flight.done.wait()
+        if not flight.outcomes:
+            return self.run(key, request, meanwhile)
+        outcome = flight.outcomes[0]
+        if isinstance(outcome, Raised):
+            raise outcome.error
+        return outcome
+
+    def _lead(self, flight: _Flight[T], key: Hashable, request: Callable[[], T]) -> None:
+        try:
+            flight.outcomes.append(attempt(request))
+        finally:
+            with self._lock:
+                del self._running[key]
+            flight.done.set()
+
+    def _begin_anew(self) -> None:
+        super()._begin_anew()
+        self._running = {}

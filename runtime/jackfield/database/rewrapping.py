@@ -1,0 +1,110 @@
+"""Rotation: data keys are wrapped again, or replaced, while calls go on.
+
+Key services are asked outside transactions; a row is changed only if it still is what was wrapped. Before the last look no creation of a
+data key is under way, so none is left behind. Rotations can be interrupted anywhere and run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from jackfield.database.data_keys import COLUMNS, DataKeys, damaged
+from jackfield.database.engine import Database
+from jackfield.database.faults import SealBroken
+from jackfield.database.statements import Row
+from jackfield.dataclass import dataclass
+
+if TYPE_CHECKING:
+    from jackfield.database.data_keys import AnyWrapper
+
+_PAGE = 25
+"""Rows that one transaction changes, so that no other writer waits for long."""
+_IN_ORDER = "ORDER BY workspace, key_id LIMIT :page"
+"""Rotations that run at the same time lock the rows in this order, so none waits for another that waits for it."""
+_SHARED = "workspace NOT IN (SELECT workspace FROM workspace_wrappers)"
+_OF_OTHERS = f"SELECT {COLUMNS} FROM data_keys WHERE master_key_id <> :id AND {_SHARED} {_IN_ORDER}"
+_OF_WORKSPACE = f"SELECT {COLUMNS} FROM data_keys WHERE workspace = :workspace AND master_key_id <> :id {_IN_ORDER}"
+_SAME = "master_key_id = :id AND (workspace, key_id) > (:after_workspace, :after_key)"
+_AFTER = f"SELECT {COLUMNS} FROM data_keys WHERE {_SAME} AND {_SHARED} {_IN_ORDER}"
+_AFTER_OF_WORKSPACE = f"SELECT {COLUMNS} FROM data_keys WHERE workspace = :workspace AND {_SAME} {_IN_ORDER}"
+_CURRENT = f"SELECT {COLUMNS} FROM data_keys WHERE retired_at IS NULL AND workspace > :after ORDER BY workspace LIMIT :page"
+_CHANGE = (
+    "UPDATE data_keys SET wrapped = :anew, master_key_id = :id WHERE workspace = :workspace AND key_id = :key_id "
+    "AND wrapped = :wrapped AND master_key_id = :before"
+)
+_RETIRE = "UPDATE data_keys SET retired_at = :now WHERE workspace = :workspace AND key_id = :key_id AND retired_at IS NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """Number of data keys that were wrapped again, and the workspaces whose own key service did not let that happen."""
+
+    count: int
+    left: tuple[str, ...] = ()
+
+
+def rewrap(database: Database, keys: DataKeys, target: AnyWrapper, workspace: str | None = None) -> int:
+    """Wrap with ``target`` the data keys of a workspace, or of all that have no wrappers of their own. Return the number."""
+    statement = _OF_OTHERS if workspace is None else _OF_WORKSPACE
+    count = 0
+    while True:
+        with database.write() as transaction:
+            keys.between_creations(transaction)
+            rows = transaction.execute(statement, {"id": target.id, "workspace": workspace, "page": _PAGE})
+        if not rows:
+            return count
+        count += _changed(database, keys, rows, target)
+
+
+def refresh(database: Database, keys: DataKeys, target: AnyWrapper, workspace: str | None = None) -> int:
+    """Wrap again what a key service has wrapped already, possibly with an earlier version of its key. Return the number. The data keys are
+    those of a workspace, or of all that have no wrappers of their own."""
+    statement = _AFTER if workspace is None else _AFTER_OF_WORKSPACE
+    count, last = 0, ("", "")
+    while not target.is_local:
+        place = {"id": target.id, "workspace": workspace, "after_workspace": last[0], "after_key": last[1], "page": _PAGE}
+        with database.read(flush=False) as transaction:
+            rows = transaction.execute(statement, place)
+        if not rows:
+            break
+        count += _changed(database, keys, rows, target)
+        last = (rows[-1].workspace, rows[-1].key_id)
+    return count
+
+
+def renew(database: Database, keys: DataKeys, now: float, skipped: Sequence[str] = ()) -> None:
+    """Create new data keys for all workspaces that have one, except those that are ``skipped``."""
+    after = ""
+    while True:
+        with database.read(flush=False) as transaction:
+            rows = transaction.execute(_CURRENT, {"after": after, "page": _PAGE})
+            targets = [(row, keys.target(transaction, row.workspace)) for row in rows if row.workspace not in skipped]
+        anew = [(row, keys.fresh(row.workspace, target)) for row, target in targets]
+        with database.write() as transaction:
+            for row, fresh in anew:
+                later = max(now, row.created_at + 0.001)  # even after a clock was set back, the new key must not sort first
+                if transaction.change(_RETIRE, {"now": later, "workspace": row.workspace, "key_id": row.key_id}):
+                    keys.insert(transaction, row.workspace, later, fresh)
+        if len(rows) < _PAGE:
+            break
+        after = rows[-1].workspace
+    keys.clear()
+
+
+def _changed(database: Database, keys: DataKeys, rows: list[Row], target: AnyWrapper) -> int:
+    anew = [_change(keys, row, target) for row in rows]
+    with database.write() as transaction:
+        return sum(transaction.change(_CHANGE, values) for values in anew)
+
+
+def _change(keys: DataKeys, row: Row, target: AnyWrapper) -> dict[str, Any]:
+    context, wrapped = keys.context(row.workspace, row.key_id), bytes(row.wrapped)
+    try:
+        anew = target.rewrap(context, wrapped, row.master_key_id)
+    except SealBroken:
+        raise damaged(row) from None
+    if anew is None:
+        anew = target.wrap(context, keys.plain(row))
+    values = {"workspace": row.workspace, "key_id": row.key_id, "wrapped": wrapped, "before": row.master_key_id}
+    return {**values, "anew": anew, "id": target.id}

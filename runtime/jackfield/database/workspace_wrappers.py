@@ -1,0 +1,82 @@
+"""Key wrappers of single workspaces ("bring your own key"). The list of a workspace is sealed for it in the workspace ``default``.
+
+Without that seal, who can write to the database could give a workspace a data key that they know, wrapped by a key service of their own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from jackfield.database.faults import RowDamaged
+
+if TYPE_CHECKING:
+    from jackfield.database.engine import Database
+    from jackfield.database.statements import Row
+
+HOME = "default"
+"""Workspace that always exists and always has the installation's wrappers."""
+_STORE = (
+    "INSERT INTO workspace_wrappers (workspace, wrappers, seal) VALUES (:workspace, :wrappers, :seal) "
+    "ON CONFLICT (workspace) DO UPDATE SET wrappers = :wrappers, seal = :seal"
+)
+
+
+class Seals(Protocol):
+    """Maker and judge of seals over open values: the vault."""
+
+    def attest(self, workspace: str, aad_parts: tuple[str, ...]) -> bytes:
+        """Return a seal over values."""
+
+    def attests(self, workspace: str, aad_parts: tuple[str, ...], seal: bytes | None) -> bool:
+        """Return whether it is one over these values."""
+
+
+class WorkspaceWrappers:
+    """Lists of wrappers by workspace, under ``seals``."""
+
+    def __init__(self, database: Database, seals: Seals) -> None:
+        self._database = database
+        self._seals = seals
+
+    def of(self, workspace: str) -> tuple[str, ...]:
+        """Return the ids of a workspace's own wrappers, the first to be used first; none if it has the installation's.
+
+        :raises RowDamaged: if somebody has changed them in the database.
+        """
+        if workspace == HOME:
+            return ()
+        row = self._database.look_up(
+            "SELECT workspace, wrappers, seal FROM workspace_wrappers WHERE workspace = :workspace", {"workspace": workspace}
+        )
+        return () if row is None else self._read(row)
+
+    def all(self) -> dict[str, tuple[str, ...]]:
+        """Return the wrappers of all workspaces that have their own.
+
+        :raises RowDamaged: if somebody has changed them in the database.
+        """
+        with self._database.read(flush=False) as transaction:
+            rows = transaction.execute("SELECT workspace, wrappers, seal FROM workspace_wrappers ORDER BY workspace")
+        return {row.workspace: self._read(row) for row in rows}
+
+    def store(self, workspace: str, wrappers: tuple[str, ...]) -> None:
+        """Set the wrappers of a workspace; none gives it those of the installation."""
+        text = " ".join(wrappers)
+        seal = self._seals.attest(HOME, _place(workspace, text))
+        with self._database.write() as transaction:
+            if wrappers:
+                transaction.change(_STORE, {"workspace": workspace, "wrappers": text, "seal": seal})
+            else:
+                transaction.change("DELETE FROM workspace_wrappers WHERE workspace = :workspace", {"workspace": workspace})
+
+    def _read(self, row: Row) -> tuple[str, ...]:
+        if not self._seals.attests(HOME, _place(row.workspace, row.wrappers), row.seal):
+            raise RowDamaged(
+                f"the key wrappers of the workspace '{row.workspace}' were changed in the database",
+                hint="Restore a backup, or set them again: jackfield keys assign WORKSPACE URI.",
+            )
+        return tuple(row.wrappers.split())
+
+
+def _place(workspace: str, text: str) -> tuple[str, ...]:
+    return ("workspace", "wrappers", workspace, text)

@@ -1,0 +1,36 @@
+"""Data keys move between wrappers while calls go on and rotations are killed; ``tests/support/key_campaign.py`` has the processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import boto3
+import pytest
+
+from key_campaign import Campaign, prepare
+from moto_server import moto_server
+from vault_server import VaultServer
+
+
+@pytest.mark.campaign
+def test_keys_move_while_calls_go_on(database_url: str, tmp_path: Path) -> None:
+    """File, KMS, Transit, another key of KMS: no process sees an error, and the last key alone opens everything."""
+    with moto_server() as aws, VaultServer() as vault:
+        vault.transit.make("ours")
+        client = boto3.Session("AKIASETUP", "setup", region_name="eu-central-1").client("kms", endpoint_url=aws)
+        keys = [f"aws-kms://{client.create_key()['KeyMetadata']['Arn']}" for _ in range(2)]
+        identity = {"AWS_ACCESS_KEY_ID": "AKIAHOST", "AWS_SECRET_ACCESS_KEY": "x", "AWS_ENDPOINT_URL": aws}
+        environment = {**os.environ, **vault.environment(), **identity}
+        prepare(database_url, tmp_path, environment)
+        campaign = Campaign(database_url, tmp_path, environment, [keys[0], "vault-transit://transit/ours", keys[1]])
+        reports = campaign.run(18.0)
+        assert [report["faults"] for report in reports] == [[], []]
+        count, wrong = campaign.unreadable()
+    waits = sorted(campaign.waits)
+    turns = sum(report["turns"] for report in reports)
+    sys.stdout.write(
+        f"turns {turns}, kills {campaign.kills}, sealed {count}, longest writes {[f'{one * 1000:.0f} ms' for one in waits[-3:]]}\n"
+    )
+    assert (count > 0, wrong, campaign.kills > 0) == (True, 0, True)
