@@ -29,6 +29,7 @@ from jackfield.events.retention import Retention
 from jackfield.events.retries import Outcome, note_delivered, note_failed
 from jackfield.events.sending import Attempt, Sender
 from jackfield.journal.leadership import LEAD, Leadership
+from jackfield.journal.recovery import Recovery
 from jackfield.resources.threads import Threads
 
 _LOG = logging.getLogger("jackfield.events")
@@ -168,7 +169,8 @@ class Dispatcher:
     def _prepare(self) -> None:
         if not self._prepared:
             self._database, self._vault = self._open[0](), self._open[1]()
-            self._leadership = Leadership(self._database, "events")
+            lost = Recovery(self._database, self._vault, self._clock).has_lost  # another one takes over at once from a process that is gone
+            self._leadership = Leadership(self._database, "events", lost)
             self._numbering = Numbering(self._database, self._vault)
             self._retention = Retention(self._database)
             self._now = self._given_now or SharedClock.of(self._database, self._clock).now
