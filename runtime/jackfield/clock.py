@@ -136,12 +136,12 @@ def iso(at: float | None) -> str | None:
 
 
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-_SPAN = re.compile(r"(?a:(\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(ms|[smhdw]?))\Z")
+_SPAN = re.compile(r"(?a:((?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(?:e-?\d{1,2})?)(ms|[smhdw]?))\Z")
 _NUMBER = r"(?:(\d{1,9}(?:\.\d{1,9})?)%s)?"
 _ISO_SPAN = re.compile(
     "p(?=.)" + _NUMBER % "w" + _NUMBER % "d" + "(?:t(?=.)" + "".join(_NUMBER % unit for unit in "hms") + r")?\Z", re.ASCII
 )
-_BARE = re.compile(r"[\s\d.]*\Z")
+_BARE = re.compile(r"[\s\d.e-]*\Z")
 _LONGEST = 100 * 365 * 86_400.0
 
 

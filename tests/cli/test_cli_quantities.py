@@ -54,7 +54,7 @@ def test_durations(text: str, seconds: float) -> None:
     assert duration(86400.0)(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["P", "PT", "P1M", "P1Y", "5 s", "1h30m", "P-1D", "PT1S1H", "1e3", "x"])
+@pytest.mark.parametrize("text", ["P", "PT", "P1M", "P1Y", "5 s", "1h30m", "P-1D", "PT1S1H", "1e400", "x"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     """Months and years have no fixed length, and one number has one unit."""
     with pytest.raises(argparse.ArgumentTypeError, match="must be a duration"):

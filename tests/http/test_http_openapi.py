@@ -20,7 +20,7 @@ from jackfield.surfaces.http.table import OPERATIONS
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """
 [checks]
-positive_data_acceptance.expected-statuses = ["2xx", "3xx", "400", "401", "403", "404", "409", "412", "416", "422"]
+positive_data_acceptance.expected-statuses = ["2xx", "3xx", "400", "401", "403", "404", "409", "410", "412", "416", "422"]
 """
 """What the schema allows may still name things that are not there, or break rules that no schema can tell."""
 
