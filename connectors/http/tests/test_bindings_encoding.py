@@ -87,6 +87,17 @@ def test_a_query_arrives(server: Provider, value: Any, items: list[Any], members
     assert pairs(request) == expected
 
 
+def test_the_members_of_a_list_of_objects_stay_in_their_objects(server: Provider) -> None:
+    """Each object has its index: a reader would put a member that the first one lacks into the first one (two line items, one of them with
+    a quantity that may be adjusted)."""
+    items = [{"price": "p_1", "quantity": 2}, {"adjustable": {"enabled": True}, "price": "p_2"}]
+    request = sent(server, {"deep": {"items": items, "rows": [["a"], ["b"]]}}, {"input": "deep", "in": "query", "style": "deepObject"})
+    assert pairs(request) == [
+        ("deep[items][0][price]", "p_1"), ("deep[items][0][quantity]", "2"), ("deep[items][1][adjustable][enabled]", "true"),
+        ("deep[items][1][price]", "p_2"), ("deep[rows][0][]", "a"), ("deep[rows][1][]", "b"),
+    ]  # fmt: skip
+
+
 @_FEW
 @given(items=st.lists(_TEXT.filter(bool), min_size=1, max_size=4))
 @pytest.mark.parametrize(("style", "mark"), [("form", ","), ("spaceDelimited", "%20"), ("pipeDelimited", "%7C")])

@@ -103,13 +103,18 @@ def query_pairs(value: Any, name: str, style: str, *, explode: bool, encode: Cal
 
 
 def _deep(value: Any, name: str, encode: Callable[[Any], str]) -> Pairs:
-    """Yield bracketed names, ``filter[state]=open``; a list has empty brackets, which Rails, PHP, Stripe and Node all read as a list."""
+    """Yield bracketed names, ``filter[state]=open``.
+
+    A list of plain values has empty brackets, which Rails, PHP, Stripe and Node all read as a list. A list of objects or lists has indexes:
+    with empty brackets, a reader puts a member that the item before lacks into that item, and so changes what is ordered.
+    """
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _deep(item, f"{name}%5B{encoded(key)}%5D", encode)
     elif isinstance(value, list):
-        for item in value:
-            yield from _deep(item, f"{name}%5B%5D", encode)
+        indexed = any(isinstance(item, dict | list) for item in value)
+        for index, item in enumerate(value):
+            yield from _deep(item, f"{name}%5B{index if indexed else ''}%5D", encode)
     elif value is not None:
         yield name, encode(value)
 
