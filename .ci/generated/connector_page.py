@@ -91,6 +91,14 @@ def _listing(manifest: Json, sheets: Mapping[str, Mapping[str, Iterable[Json]]])
             yield f"### {_capital(name)}"
             yield "\n".join(f"- [{row['title']}]({page}.md#{_slug(row['title'])}), `{row['key']}`" for row in actions)
     yield from _sources(manifest)
+    yield from _triggers(manifest)
+
+
+def _triggers(manifest: Json) -> Iterator[str]:
+    if manifest.get("triggers"):
+        yield "## Triggers"
+        yield "See [Watch for what happens at providers](../../tutorial/triggers.md)."
+        yield "\n".join(f"- `{row['key']}` ({row['kind']}): {_sentence(row['description'])}" for row in manifest["triggers"])
 
 
 def _sheet(manifest: Json, groups: Mapping[str, Iterable[Json]]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from generated import binding
 from generated.words import ACTION_KEY, CONNECTOR_KEY, Json, closed, document
 from jackfield.manifest import MANIFEST_VERSIONS, Effect, IdempotentBy, RepeatOk
 from jackfield.manifest_parts import LONGEST_TEXT, LONGEST_TITLE
+from jackfield.manifest_triggers import KINDS, LARGEST
 
 _VERSION = (
     r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*((a|b|rc)(0|[1-9][0-9]*))?(\.post(0|[1-9][0-9]*))?(\.dev(0|[1-9][0-9]*))?"
@@ -248,6 +249,36 @@ def _option_source() -> Json:
     )
 
 
+def _trigger() -> Json:
+    seconds = {"type": "number", "exclusiveMinimum": 0}
+    return closed(
+        {
+            "key": {"type": "string", "pattern": ACTION_KEY, "description": "camelCase."},
+            "title": _TITLE,
+            "description": _DESCRIPTION,
+            "kind": {"enum": list(KINDS), "description": "The provider calls, or is asked."},
+            "inputs": _OBJECT,
+            "event": {**_DESCRIBED, "description": "Data of an event. Open: providers add members."},
+            "types": {"type": "array", "items": {"type": "string", "pattern": "^[a-z][A-Za-z0-9_]*$"}, "uniqueItems": True},
+            "needsConnection": {"type": "boolean", "description": "Whether it uses a connection.", "default": True},
+            "interval": closed({"defaultSeconds": seconds, "minSeconds": seconds}, [], "How often it is polled."),
+            "webhook": closed(
+                {
+                    "maxBodyBytes": {"type": "integer", "minimum": 1, "maximum": LARGEST},
+                    "registers": {"type": "boolean", "description": "Whether the connector registers the URL at the provider."},
+                },
+                [],
+                "How it is received.",
+            ),
+            "setup": _DESCRIPTION,
+            "permissions": {"type": "object", "additionalProperties": {"type": "array", "items": _MEMBER}},
+            "examples": {"type": "array", "items": {"type": "object"}, "description": "Samples: a title, and events."},
+        },
+        ["key", "title", "description", "kind", "inputs", "event"],
+        "One thing that the connector can watch.",
+    )
+
+
 def schema() -> Json:
     """The schema of a manifest."""
     listed = {"type": "array"}
@@ -277,6 +308,7 @@ def schema() -> Json:
         "connectionTypes": {**listed, "items": _connection_type()},
         "actions": {**listed, "items": _action()},
         "optionSources": {**listed, "items": _option_source()},
+        "triggers": {**listed, "items": _trigger()},
         "$defs": {"type": "object", "additionalProperties": {"$ref": _META}, "description": "Schemas that those of actions refer to."},
         "aliases": {"type": "object", "description": "Other names under which callers of other systems know these things."},
     }

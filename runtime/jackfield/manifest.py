@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from jackfield import manifest_json as read
-from jackfield.dataclass import dataclass, replace
+from jackfield.dataclass import dataclass, field, replace
 from jackfield.definitions import Definitions
 from jackfield.pagination import Pagination
 
@@ -30,6 +30,8 @@ Json = Mapping[str, "Any"]
 TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
 if TYPE_CHECKING:
     from typing import Any, Literal, Protocol
+
+    from jackfield.manifest_triggers import TriggerManifest
 
     Effect = Literal["read", "idempotent", "write"]
     """Effect of an action on the provider; it decides if a retry is safe."""
@@ -321,6 +323,13 @@ class ConnectionTypeManifest:
         return self.serves is None or action in self.serves.actions
 
 
+def _triggers(data: Json, where: str) -> dict[str, TriggerManifest]:
+    from jackfield.manifest_triggers import TriggerManifest  # few connectors have any
+
+    found = [TriggerManifest.from_json(item, where) for item in read.objects(data, "triggers", where)]
+    return {item.key: item for item in found}
+
+
 class _Whole:
     """JSON of a manifest that was read at once."""
 
@@ -353,6 +362,8 @@ class Manifest:
     published: Published
     hosts: tuple[str, ...] = ()
     """Public hosts that the connector connects to besides those that a connection names, with ``*`` as wildcard."""
+    triggers: Mapping[str, TriggerManifest] = field(default_factory=dict)
+    """What it can watch."""
     virtual: bool = False
     """True for a connector of which ``raw`` lists actions without schemas: those are made or read when they are used."""
     is_generated: bool = False
@@ -388,6 +399,7 @@ class Manifest:
             actions={item.key: item for item in actions},
             published=_Whole(data),
             is_generated=bool(data.get("servers")),
+            triggers=_triggers(data, where) if "triggers" in data else {},
             hosts=read.texts(data, "hosts", where),
         )
 

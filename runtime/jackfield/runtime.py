@@ -126,7 +126,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         means = Means(workspace, self.clock, self.files, paces, observing(self.plugins))
         epoch = self.storage.epoch if self.storage.enabled else None
         plans = Plans(self.access, self.catalog, self._known, self._targets, self.open_connections, epoch)
-        self._pipeline = Pipeline(self.catalog, self._known, plans, self.plugins, self.access, lambda: self.journal, means, self.wait)
+        self.pipeline = Pipeline(self.catalog, self._known, plans, self.plugins, self.access, lambda: self.journal, means, self.wait)
         self._loop, self._on_time, self._turn = LoopThread(), OnTime(), None if turns is None else partial(turns.turn, workspace)
         self._in_thread, self._in_time = InThread(self.clock, self._loop), InThread(self.clock, self._loop, self._on_time, self._turn)
         self._begin_anew()
@@ -138,7 +138,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         self._on_loop: OnLoop | None = None
         self._tasks: set[asyncio.Task[Result]] = set()
         self._journal: Journal | None = None
-        self._pipeline.live.clear()
+        self.pipeline.live.clear()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -284,9 +284,9 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         if named is not None:
             named(run.meta.invocation_id)
         if self.storage.is_near:
-            return run_in_thread(self._pipeline.run(invocation, run))
+            return run_in_thread(self.pipeline.run(invocation, run))
         with self.storage.one_state():
-            return run_in_thread(self._pipeline.run(invocation, run))
+            return run_in_thread(self.pipeline.run(invocation, run))
 
     async def ainvoke(
         self,
@@ -302,7 +302,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         If the caller is cancelled, a request not yet sent is cancelled too; one already sent runs to completion.
         """
         run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow)
-        return await self._shielded(self._started(partial(self._pipeline.run, invocation, run)), run)
+        return await self._shielded(self._started(partial(self.pipeline.run, invocation, run)), run)
 
     def begin(
         self,
@@ -318,7 +318,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         ``reading`` is one of the database's epoch that was taken for this call, so that another one is not needed."""
         run = Run(self._looping(), cancelled, caller, wait=wait)
         named(run.meta.invocation_id)
-        return self._started(partial(self._pipeline.run, invocation, run), reading)
+        return self._started(partial(self.pipeline.run, invocation, run), reading)
 
     def enqueue(self, invocation: Given, *, caller: Caller = LIBRARY, beside: Beside | None = None) -> Result | str:
         """Queue an invocation for the workers, and run the statements ``beside`` in the same transaction. Return its id once it is on disk,
@@ -326,14 +326,14 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
 
         :raises JackfieldError: if it is refused at once (unknown action, invalid inputs, key in use).
         """
-        return self._queued(lambda run: enqueue(self._pipeline, invocation, run, beside), caller)
+        return self._queued(lambda run: enqueue(self.pipeline, invocation, run, beside), caller)
 
     def prepare(self, invocation: Given, *, caller: Caller = LIBRARY) -> Draft:
         """Admit and check an invocation as ``enqueue_many`` does, queue nothing, and return the entry that it would have.
 
         :raises JackfieldError: if it is refused.
         """
-        return self._queued(lambda run: prepared(self._pipeline, invocation, run), caller)
+        return self._queued(lambda run: prepared(self.pipeline, invocation, run), caller)
 
     def _queued(self, step: Callable[[Run], Coroutine[Any, Any, T]], caller: Caller) -> T:
         run = Run(self._in_thread, None, caller, wait=False)
@@ -350,14 +350,14 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         is the earlier invocation with that key, or its Result once it has ended.
         """
         with self.storage.one_state():
-            return enqueue_many(self._pipeline, invocations, caller, self._in_thread)
+            return enqueue_many(self.pipeline, invocations, caller, self._in_thread)
 
     def run(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in this thread."""
         stored = required(self.journal).opened_inputs(claimed.id, claimed.sealed)
         run = Run(self._in_time, None, self.access.queued_by(stored), wait=False, claimed=claimed.of(stored))
         with self.storage.one_state():
-            return run_in_thread(self._pipeline.run(stored["invocation"], run))
+            return run_in_thread(self.pipeline.run(stored["invocation"], run))
 
     async def arun(self, claimed: Claimed) -> Result:
         """Run an invocation that was taken from the queue, in asyncio."""
@@ -366,7 +366,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
 
         caller = await asyncio.to_thread(lambda: self.access.queued_by(stored))  # with the caller's current rights
         run = Run(self._looping(), None, caller, wait=False, claimed=claimed.of(stored))
-        return await self._shielded(self._started(partial(self._pipeline.run, stored["invocation"], run)), run)
+        return await self._shielded(self._started(partial(self.pipeline.run, stored["invocation"], run)), run)
 
     async def drained(self, within: float) -> int:
         """Wait up to ``within`` seconds for tasks of ``ainvoke``, ``begin`` and ``arun``, then cancel the rest and record their state.
@@ -453,7 +453,7 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         :raises UnknownName: no such connector or option source.
         :raises JackfieldError: if an input is missing, or a live source fails.
         """
-        return choices(self._pipeline, connector, source, connection, caller, inputs or {})
+        return choices(self.pipeline, connector, source, connection, caller, inputs or {})
 
     def search(
         self, words: str, *, connector: str | None = None, effect: str | None = None, tag: str | None = None

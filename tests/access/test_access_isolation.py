@@ -20,6 +20,7 @@ import jackfield.connections
 import jackfield.database
 import jackfield.journal
 import jackfield.tenants
+import jackfield.triggers
 from jackfield.access import Tokens, Workspaces
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.database import open_database
@@ -33,8 +34,9 @@ from jackfield.journal.outbox import Outbox
 from jackfield.journal.queue import Queue
 from jackfield.journal.recovery import Recovery
 from jackfield.journal.upkeep import Upkeep
+from jackfield.triggers.due import DueSubscriptions
 
-STORES = (jackfield.access, jackfield.connections, jackfield.journal, jackfield.tenants)
+STORES = (jackfield.access, jackfield.connections, jackfield.journal, jackfield.tenants, jackfield.triggers)
 _TABLE = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\) ", re.DOTALL)
 _USED = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+(\w+)")
 _CONDITION = re.compile(r"\bWHERE\b.*\bworkspace = :workspace\b", re.DOTALL)
@@ -44,6 +46,8 @@ EXCEPTIONS = {
     r"FROM tokens WHERE digest = :digest": "a bearer token says which workspace its caller belongs to",
     r"FROM authorizations WHERE digest = :digest": "the secret state of a provider's answer says which workspace it is for",
     r"SELECT DISTINCT workspace FROM connect_sessions": "a server's: it ends the sessions of every workspace whose time is over",
+    r"FROM subscriptions WHERE path_digest = :digest": "the secret path of a webhook says whose it is",
+    r"FROM subscriptions WHERE wake_at IS NOT NULL": "a worker's: it serves the subscriptions of every workspace",
     r"FROM connect_sessions WHERE (digest = :digest|id = :id)": "the secret of a session's link, or its random ID, says whose it is",
     r"FROM external_ids WHERE digest = :digest": "an External ID that another workspace uses is what must be found",
     r"SELECT 1 AS one FROM external_ids LIMIT 1": "is there any External ID at all?",
@@ -86,7 +90,8 @@ OF_ALL = {Leadership: "a process, which does something for every workspace",
           Upkeep: "what merges the counts of every workspace", Recovery: "what takes over from lost processes",
           Instance: "this process",
           Outbox: "what the dispatcher hands over, for every workspace",
-          DueJobs: "what workers poll, for every workspace", Budgets: "what workers ask, for every workspace"}  # fmt: skip
+          DueJobs: "what workers poll, for every workspace", Budgets: "what workers ask, for every workspace",
+          DueSubscriptions: "what processes share, for every workspace"}  # fmt: skip
 """Classes that stand above workspaces, and what they are."""
 
 

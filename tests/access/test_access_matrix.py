@@ -106,14 +106,14 @@ API: Mapping[str, Case] = {
     "nextSlots": Case(200, shows="slot"),
     "listSlots": Case(200, shows="invocationId"),
     "removeSchedule": Case(204),
+    "listSubscriptions": Case(200),
+    "createSubscription": Case(403, {"name": "hall", "trigger": "echo/notes", "connection": "{name}"}),
+    **dict.fromkeys((f"{verb}Subscription" for verb in ("show", "enable", "disable", "test", "remove")), Case(404)),
     "listEvents": Case(200),
     "createCallback": Case(403, {"url": "https://hooks.example.com/x"}),
     "listCallbacks": Case(403),
-    "showCallback": Case(403),
-    "changeCallback": Case(403, {}),
-    "removeCallback": Case(403),
-    "rotateCallback": Case(403, {}),
-    "testCallback": Case(403),
+    **dict.fromkeys((f"{verb}Callback" for verb in ("show", "remove", "test")), Case(403)),
+    **dict.fromkeys(("changeCallback", "rotateCallback"), Case(403, {})),
     "recoverCallback": Case(403, {"since": "1h"}),
     "listDeliveries": Case(403),
     "showDelivery": Case(403),
@@ -135,7 +135,7 @@ API: Mapping[str, Case] = {
     "revokeToken": Case(403),
     "metrics": Case(403),
 }
-PUBLIC = {"health", "readiness", "openapi", "asyncapi", "docs", "authorizationCallback", "startAuthorization"}
+PUBLIC = {"health", "readiness", "openapi", "asyncapi", "docs", "authorizationCallback", "startAuthorization", "receiveHook"}
 """Operations that need no token, and so tell the clerk what they tell anybody: what is installed, nothing of a workspace."""
 CALLS = {"invoke", "createConnection", "testDraft", "replaceConnection", "removeConnection", "testConnection", "revokeToken",
     "upgradeConnector", "removeConnector", "batch", "authorizeConnection", "createSchedule",

@@ -16,6 +16,8 @@ __all__ = ["migrated_for_real"]
 
 
 TABLES = {
+    "event_keys",
+    "subscriptions",
     "schedule_slots",
     "schedules",
     "schema_migrations",

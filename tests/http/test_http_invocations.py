@@ -285,7 +285,7 @@ def test_who_leaves_before_it_is_sent_has_cancelled(stand: Stand, client: Client
     with Gatekeeper() as gate:
         hang_up(client, say("post", "hall", text="gone early", gate={"port": gate.port, "before": True}), gate.wait)
         identifier = client.get("/v1/invocations?status=running").json["items"][0]["invocationId"]
-        assert stand.host.runtime("default")._pipeline.live[identifier].wait(30)  # the server has heard of it
+        assert stand.host.runtime("default").pipeline.live[identifier].wait(30)  # the server has heard of it
         gate.open()
         entry = until(client, identifier, is_settled)
     assert (entry["status"], entry["error"]["code"]) == ("failed", "cancelled")

@@ -36,8 +36,8 @@ BODIES = {
     "ProviderAnswer": {"state": "made-up"},
     "NewSchedule": {"name": "acme", "invocation": say("say", "acme", text="hello"), "every": "24h"},
     "ScheduleChange": {"every": "12h"},
+    "NewSubscription": {"name": "acme", "trigger": "echo/notes", "connection": "acme"},
     "NewToken": {"scope": "read"},
-    "NewWorkspaceToken": {"scope": "read"},
     "NewConnectSession": {"user": "ada", "returnTo": "https://shop.example/"},
     "ConnectConfirmation": {"proof": "made-up", "user": "ada"},
     "WorkspaceSettings": {"keepInputs": True},
@@ -74,6 +74,7 @@ class Scene:
             "action": "say",
             "source": "voices",
             "link": "x",
+            "path": "x",
         }
         body = BODIES[operation.body] if operation.body else None
         headers = {"Authorization": "Basic abc"} if kind == "basic" else {}
@@ -145,9 +146,10 @@ def test_scopes_decide(scene: Scene, operation: Operation, scope: str) -> None:
 @pytest.mark.parametrize("operation", [item for item in OPERATIONS if item.scope is None], ids=named)
 @pytest.mark.parametrize("kind", ["none", "garbage", "other"])
 def test_some_things_need_no_token(scene: Scene, operation: Operation, kind: str) -> None:
-    """Probes and the API's own description answer anyone; a browser that goes to a provider, or comes back from it, must know a secret."""
+    """Probes and the API's own description answer anyone; a browser that goes to a provider, or comes back from it, and a provider
+    that sends a webhook must know a secret."""
     of_browsers = operation.name in ("authorizationCallback", "startAuthorization")
-    assert scene.call(operation, kind).status == (400 if of_browsers else 200)
+    assert scene.call(operation, kind).status == (400 if of_browsers else 404 if operation.name == "receiveHook" else 200)
 
 
 OWNED = [item for item in GUARDED if any(name in item.path for name in ("{name}", "{id}", "{file}", "{w}"))]

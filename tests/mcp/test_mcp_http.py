@@ -196,7 +196,7 @@ def wait_for_cancel(stand: Stand) -> None:
     """Until no invocation that runs is left uncancelled."""
     pause = threading.Event()
     for _ in range(500):
-        live = stand.host.runtime("default")._pipeline.live
+        live = stand.host.runtime("default").pipeline.live
         if all(event.is_set() for event in list(live.values())):
             return
         pause.wait(0.02)

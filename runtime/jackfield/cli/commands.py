@@ -30,6 +30,8 @@ BUILT_IN = {
     "deliveries": "list what was sent to callbacks, send it again",
     "queue": "show the queue, queue dead invocations again",
     "schedules": "run invocations at given times",
+    "triggers": "list what connectors can watch",
+    "subscriptions": "watch for what happens at providers",
     "serve": "serve the HTTP API and the console",
     "worker": "run queued invocations",
     "workspaces": "manage workspaces (tenants) and their settings",

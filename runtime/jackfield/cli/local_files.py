@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
+from jackfield.cli.parsing import Namespace, UsageError
 from jackfield.connections.documents import DocumentError, documents, is_json
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import MAX_BYTES, decode
@@ -227,3 +228,21 @@ def changed(content: bytes, changes: Mapping[str, Any], defaults: Mapping[str, A
         return content
     given = decode(content)
     return {**(defaults or {}), **given, **changes} if isinstance(given, Mapping) else content
+
+
+def read_document(arguments: Namespace, option: str) -> Any:
+    """Return the JSON in the file that an option names, or from stdin.
+
+    :raises UsageError: if it cannot be read.
+    :raises InvalidInvocation: if it is not JSON.
+    """
+    path = str(getattr(arguments, option))
+    if path == STDIN:
+        return decode(sys.stdin.buffer.read())
+    try:
+        with open(path, "rb") as file:
+            return decode(file.read())
+    except OSError as error:
+        raise UsageError(
+            f"--{option} '{path[:200]}' cannot be read: {error.strerror}", usage=arguments.usage, hint="Give a file with JSON."
+        ) from None

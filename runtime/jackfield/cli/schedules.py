@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from jackfield.cli.local_files import read_document
 from jackfield.cli.output import Output
-from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.quantities import count
 from jackfield.cli.session import actor, caller, declare_pages, in_workspace, open_jackfield, pages
 from jackfield.errors import InvalidInvocation
-from jackfield.invocation import Result, decode
+from jackfield.invocation import Result
 from jackfield.schedules.policy import MISSED, OVERLAP
 
 if TYPE_CHECKING:
@@ -54,23 +54,10 @@ def _declare_next(parser: Parser) -> None:
 def _add(arguments: Namespace, output: Output) -> int:
     given = {name: getattr(arguments, name) for name in ("cron", "every", "at", "timezone", "anchor", "missed", "overlap")}
     document = {
-        "name": arguments.name, "invocation": _invocation(arguments), **{name: value for name, value in given.items() if value is not None},
+        "name": arguments.name, "invocation": read_document(arguments, "file"),
+        **{name: value for name, value in given.items() if value is not None},
     }  # fmt: skip
     return _with(arguments, output, lambda schedules: schedules.add(document))
-
-
-def _invocation(arguments: Namespace) -> Any:
-    if arguments.file == "-":
-        return decode(sys.stdin.buffer.read())
-    try:
-        with open(arguments.file, "rb") as file:
-            return decode(file.read())
-    except OSError as error:
-        raise UsageError(
-            f"--file '{arguments.file[:200]}' cannot be read: {error.strerror}",
-            usage=arguments.usage,
-            hint="Give a file with an invocation.",
-        ) from None
 
 
 def _list(arguments: Namespace, output: Output) -> int:

@@ -169,7 +169,7 @@ async def _run_until_signal(
     """Run the queue's engine until SIGTERM or Ctrl-C. A second signal ends a process at once that was not forked by a master."""
     import asyncio
 
-    from jackfield.queue import Poller, Scheduler, open_engine, run
+    from jackfield.queue import Poller, Scheduler, TriggerLoop, open_engine, run
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.set_default_executor(Threads(_LOOKS, "jackfield-looks"))
@@ -184,12 +184,15 @@ async def _run_until_signal(
     engine, dispatcher = open_engine(runtimes, concurrency, ended), runtimes.dispatcher(runtimes.guard or Guard())
     scheduler = Scheduler(runtimes, engine.submit, stop.is_set)
     poller = Poller(runtimes, ended, stop.is_set)
+    triggers = TriggerLoop(runtimes, lambda: runtimes.environment.get("JACKFIELD_PUBLIC_URL", ""), stop.is_set)
     scheduler.start()
     poller.start()
+    triggers.start()
     ready()
     await run(engine, stop, within)
     await scheduler.stop()
     await poller.stop()
+    await triggers.stop()
     if dispatcher is not None:
         await asyncio.to_thread(dispatcher.stop)
     await runtimes.drained(0.0)

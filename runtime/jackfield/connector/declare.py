@@ -12,6 +12,7 @@ from jackfield.connector.budget import Budget
 from jackfield.connector.context import OpenContext, Step
 from jackfield.connector.models import ConnectionType, DeclarationError, Inputs, Output, spelt_out
 from jackfield.connector.streamed import returns_files
+from jackfield.connector.triggers import Triggers
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import JackfieldError
 from jackfield.manifest import Effect, IdempotentBy, RateLimit, RepeatOk
@@ -188,7 +189,7 @@ class _Permissions(Mapping[str, tuple[str, ...]]):
         return self._united
 
 
-class Connector:
+class Connector(Triggers):
     """One external system, as declared by its author. ``explain`` maps the client's exceptions to errors with codes.
 
     ``modules`` maps the name of a module to the keys of the actions that it declares on this connector. Such a module is imported when one
@@ -215,6 +216,7 @@ class Connector:
         aliases: Mapping[str, Any] | None = None,
         modules: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
+        super().__init__()
         self.key = key
         self.title = title
         self.version = version

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from jackfield.connector.context import Account, OpenContext, Step
 from jackfield.connector.declare import Action, Documents, Explain, OptionSource
+from jackfield.connector.triggers import Trigger
 
 
 class LoadedConnector(Protocol):
@@ -32,6 +33,10 @@ class LoadedConnector(Protocol):
     @property
     def option_sources(self) -> Mapping[str, OptionSource]:
         """Sources of the choices of forms by key."""
+
+    @property
+    def triggers(self) -> Mapping[str, Trigger]:
+        """Triggers by key."""
 
     @property
     def tests(self) -> Sequence[Callable[[Any, OpenContext], Iterable[Step | Account]]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from jackfield.connector.models import ConnectionType, DeclarationError, spelt_out
+from jackfield.connector.triggers import Poll, Trigger, Webhook
 from jackfield.manifest import MANIFEST_VERSION
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def describe(connector: Connector, actions: Collection[str] | None = None) -> di
         "actions": [_action(action) for action in chosen],
         "optionSources": [_option_source(source) for source in connector.option_sources.values()],
     }
+    if connector.triggers:
+        manifest["triggers"] = [_trigger(trigger) for trigger in connector.triggers.values()]
     return {**manifest, "aliases": connector.aliases} if connector.aliases else manifest
 
 
@@ -160,3 +163,34 @@ def _option_source(source: OptionSource) -> dict[str, Any]:
         "needsConnection": source.takes_client,
         **({"dependsOn": list(source.depends_on)} if source.depends_on else {}),
     }
+
+
+def _trigger(trigger: Trigger) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "key": trigger.key,
+        "title": trigger.title,
+        "description": trigger.description,
+        "kind": trigger.kind,
+        "inputs": model_schema(trigger.inputs),
+        "event": _open(model_schema(trigger.event)),
+        "types": list(trigger.types),
+        "needsConnection": trigger.takes_client,
+    }
+    if isinstance(trigger, Poll):
+        row["interval"] = {"defaultSeconds": trigger.every, "minSeconds": trigger.least}
+    if isinstance(trigger, Webhook):
+        row["webhook"] = {"maxBodyBytes": trigger.max_body_bytes, "registers": trigger.enabled is not None}
+    if trigger.setup:
+        row["setup"] = trigger.setup
+    if trigger.permissions:
+        row["permissions"] = {system: list(names) for system, names in trigger.permissions.items()}
+    return {**row, "examples": [dict(example) for example in trigger.examples]}
+
+
+def _open(node: Any) -> Any:
+    """Return a schema that allows members beside those that it names: providers add some to their events."""
+    if isinstance(node, list):
+        return [_open(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {name: _open(value) for name, value in node.items() if (name, value) != ("additionalProperties", False)}

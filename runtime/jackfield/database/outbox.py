@@ -1,6 +1,7 @@
 """The outbox of events: whoever changes something records its event in the same transaction, so that neither exists without the other.
 
-Events of invocations, connections and the audit log are recorded by triggers (``migrations/0026_events.sql``), all others by ``record``.
+Events of invocations, connections and the audit log are recorded by triggers (``migrations/0026_events.sql``), others by ``record``, and
+what providers send by ``record_sealed``.
 ``jackfield.events`` takes them from here.
 """
 
@@ -13,6 +14,11 @@ from typing import Any
 from jackfield.database.transaction import Transaction
 
 _INSERT = "INSERT INTO outbox (workspace, type, subject, at, facts) VALUES (:workspace, :type, :subject, :at, :facts)"
+
+
+_INSERT_SEALED = """
+INSERT INTO outbox (workspace, type, subject, at, facts, event_id, sealed) VALUES (:workspace, :type, :subject, :at, '{}', :id, :sealed)
+"""
 
 
 def sealed_place(identifier: str, type: str, subject: str) -> tuple[str, ...]:
@@ -29,3 +35,9 @@ def record(transaction: Transaction, workspace: str, type: str, subject: str, at
     """
     values = {"workspace": workspace, "type": type, "subject": subject, "at": at, "facts": json.dumps(facts)}
     transaction.change(_INSERT, values)
+
+
+def record_sealed(transaction: Transaction, workspace: str, identifier: str, type: str, subject: str, at: float, sealed: bytes) -> None:
+    """Record an event whose data are sealed for ``sealed_place(identifier, type, subject)``; it keeps this ID."""
+    values = {"workspace": workspace, "id": identifier, "type": type, "subject": subject, "at": at, "sealed": sealed}
+    transaction.change(_INSERT_SEALED, values)

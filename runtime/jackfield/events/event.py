@@ -20,9 +20,13 @@ TYPES = (
     "schedule.missed", "schedule.stopped",
     "connect.completed", "connect.failed",
     "workspace.suspended", "workspace.resumed",
+    "subscription.failing", "subscription.recovered",
 )  # fmt: skip
 """Types of jackfield's own events, beside ``audit.`` and the name of each event of the audit log."""
 _PATTERNS = tuple(dict.fromkeys(f"{name.partition('.')[0]}.*" for name in TYPES))
+OWN = {*(name.partition(".")[0] for name in TYPES if not name.startswith("subscription.")), "audit"}
+"""First words of the types of jackfield's own events; all others, and those of subscriptions, are about triggers."""
+_FAMILIES = (*OWN, "subscription")
 _TYPE = re.compile(r"\*|[A-Za-z0-9_]{1,60}(\.[A-Za-z0-9_]{1,60}){0,5}(\.\*)?")
 _MOST_TYPES = 50
 _TIMES = ("created_at", "settled_at")
@@ -85,6 +89,9 @@ def _fault(path: str, text: object) -> Detail | None:
     if not isinstance(text, str) or not _TYPE.fullmatch(text):
         return Detail(path, f"'{str(text)[:80]}' is neither a type nor a pattern such as invocation.*", "pattern")
     if text == "*" or text.startswith("audit.") or text in TYPES or text in _PATTERNS:
+        return None
+    family = text.partition(".")[0]
+    if family not in _FAMILIES and not did_you_mean(family, _FAMILIES):  # a connector's
         return None
     return Detail(path, f"no event has the type '{text}'{did_you_mean(text, (*TYPES, *_PATTERNS))}", "enum")
 

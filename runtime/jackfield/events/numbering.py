@@ -30,7 +30,7 @@ SELECT workspace FROM waiting WHERE workspace IS NOT NULL
 """
 _BEGIN = "INSERT INTO event_heads (workspace, last, purged, size) VALUES (:workspace, 0, 0, 0) ON CONFLICT DO NOTHING"
 _HEAD = "SELECT last FROM event_heads WHERE workspace = :workspace"
-_TAKE = "SELECT id, type, subject, at, facts FROM outbox WHERE workspace = :workspace ORDER BY id LIMIT :limit"
+_TAKE = "SELECT id, type, subject, at, facts, event_id, sealed FROM outbox WHERE workspace = :workspace ORDER BY id LIMIT :limit"
 _REMOVE = "DELETE FROM outbox WHERE workspace = :workspace AND id = :row"
 _INSERT = """
 INSERT INTO events (workspace, sequence, id, type, subject, at, data) VALUES (:workspace, :sequence, :id, :type, :subject, :at, :data)
@@ -89,6 +89,8 @@ class Numbering:
         return len(rows)
 
     def _event(self, workspace: str, row: Row) -> dict[str, object]:
+        if row.sealed is not None:
+            return {"id": row.event_id, "type": row.type, "subject": row.subject, "at": row.at, "data": row.sealed}
         identifier = new_invocation_id()
         data = json.dumps(data_of(row.type, row.subject, row.facts), ensure_ascii=False, separators=(",", ":"))
         sealed = self._vault.seal(workspace, sealed_place(identifier, row.type, row.subject), data.encode("utf-8", "surrogatepass"))

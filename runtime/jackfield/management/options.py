@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jackfield.access import seen_catalog
-from jackfield.clock import Deadline
-from jackfield.connector.context import Call, entered
-from jackfield.errors import Detail, InvalidInput, InvalidInvocation, JackfieldError, Unavailable, UnknownAction, did_you_mean
-from jackfield.failures import Raised, attempt_foreign
+from jackfield.connector.context import entered
+from jackfield.errors import Detail, InvalidInput, InvalidInvocation, UnknownAction, did_you_mean
 from jackfield.hints import NextStep
 from jackfield.json_tools.pointers import pointer
+from jackfield.management.provider_steps import call_of, over_connection
 from jackfield.pipe.call_rules import seen_connection
-from jackfield.pipe.errors_map import recognised
-from jackfield.redaction.logs import reason
 
 if TYPE_CHECKING:
     from jackfield.access import Authorizer, Request
     from jackfield.access.workspace_access import Caller
     from jackfield.catalog import Catalog
-    from jackfield.connections.named_connection import NamedConnection
     from jackfield.connector.declare import OptionSource
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.manifest import Manifest
@@ -60,12 +55,17 @@ def choices(
     if missing:
         _refuse(connector_key, source, missing)
     if not found.takes_client:
-        with entered(_call(stages)):
+        with entered(call_of(stages, _SECONDS)):
             return [option.to_json() for option in found.choices(inputs=inputs)]
     authorizer.require(wish)
     known = stages.known
     stored = seen_connection(known, connection or "", manifest, authorizer)
-    return _live(stages, manifest, connector, stored, lambda client: [option.to_json() for option in found.choices(client, inputs)])
+    call = call_of(stages, _SECONDS)
+
+    def listed(client: Any) -> list[dict[str, str]]:
+        return [option.to_json() for option in found.choices(client, inputs)]
+
+    return over_connection(stages, manifest, connector, stored, call, listed, "the choices could not be fetched")
 
 
 def _missing(manifest: Manifest, source: str, inputs: Mapping[str, Any]) -> list[str]:
@@ -114,28 +114,3 @@ def _manifest(catalog: Catalog, key: str, authorizer: Authorizer, wish: Request)
     if key in catalog and authorizer.decide(wish).allowed:
         return catalog.find(key)
     return seen_catalog(catalog, authorizer).find(key)
-
-
-def _call(stages: Pipeline) -> Call:
-    return Call(Deadline.after(_SECONDS, stages.means.clock), threading.Event(), workspace=stages.workspace)
-
-
-def _live(
-    stages: Pipeline,
-    manifest: Manifest,
-    connector: LoadedConnector,
-    stored: NamedConnection,
-    listed: Callable[[Any], list[dict[str, str]]],
-) -> list[dict[str, str]]:
-    target = stages.plans.targets.find(stored, manifest)
-    opening = stages.plans.opener.find(target, manifest, connector)
-    call = _call(stages)
-    with entered(call):
-        client = attempt_foreign(opening.client, call)
-        options = client if isinstance(client, Raised) else attempt_foreign(lambda: listed(client))
-    if not isinstance(options, Raised):
-        return options
-    if isinstance(options.error, JackfieldError):
-        raise options.error
-    known = recognised(connector, options.error, None if isinstance(client, Raised) else client)
-    raise known or Unavailable(f"the choices could not be fetched: {reason(options.error, opening.cache.redactor, {})}") from None

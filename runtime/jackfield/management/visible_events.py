@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jackfield.connections.connection_types import Kinds
 from jackfield.errors import InvalidInvocation
 from jackfield.events import Events, Feed
+from jackfield.events.event import OWN
 
 if TYPE_CHECKING:
     from jackfield.access import Authorizer
@@ -40,11 +41,13 @@ def seen_events(catalog: Catalog, authorizer: Authorizer) -> Callable[[Event], b
     """Return whether the caller may see an event; None for a caller who sees all of them.
 
     The audit log needs the scope ``manage`` and no rules, here as everywhere. A token with rules sees the invocations and schedules
-    whose calls its rules would allow, and the connections over which it may call.
+    whose calls its rules would allow, the connections over which it may call, and what triggers have found that it may read.
     """
     manages = authorizer.scope in (None, "manage")
     if manages and not authorizer.token:
         return None
+    from jackfield.access import Request
+
     kinds, manifests = Kinds(catalog), dict[str, "Manifest | None"]()
 
     def sees(event: Event) -> bool:
@@ -56,6 +59,8 @@ def seen_events(catalog: Catalog, authorizer: Authorizer) -> Callable[[Event], b
             if key not in manifests:
                 manifests[key] = catalog.look(key)[1]
             return authorizer.sees_entry(manifests[key], key, str(data.get("action")), data.get("effect"), data.get("connection"))
+        if family not in OWN:
+            return authorizer.decide(Request(str(data.get("connector")), str(data.get("trigger")), "read", data.get("connection"))).allowed
         found = kinds.known(str(data.get("type"))) if family == "connection" else None
         return found is not None and authorizer.sees_connection(event.subject, str(data.get("type")), found.manifests)
 

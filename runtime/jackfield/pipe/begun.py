@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Begun:
     """Base of ``Jackfield``, which has the pipe and what waits."""
 
-    _pipeline: Pipeline
+    pipeline: Pipeline
     _in_time: InThread
 
     def _looping(self) -> OnLoop:
@@ -36,7 +36,7 @@ class Begun:
 
         :raises InvalidInvocation: if the workspace has no such invocation.
         """
-        journal = required(self._pipeline.journal())
+        journal = required(self.pipeline.journal())
         entry = journal.find(identifier)
         if entry.job_until is not None and entry.is_open:
             return self._can_cancel(entry) and journal.jobs.ask_to_cancel(identifier)
@@ -52,13 +52,13 @@ class Begun:
 
     def _can_cancel(self, entry: Entry) -> bool:
         try:
-            return self._pipeline.catalog.find(entry.connector).actions[entry.action].can_cancel
+            return self.pipeline.catalog.find(entry.connector).actions[entry.action].can_cancel
         except (JackfieldError, KeyError):
             return False
 
     def cancel_here(self, identifier: str) -> bool:
         """Cancel an invocation that runs here and has not been sent; return False if it does not run here."""
-        event = self._pipeline.live.get(identifier)
+        event = self.pipeline.live.get(identifier)
         if event is not None:
             event.set()
         return event is not None
@@ -73,17 +73,17 @@ class Begun:
         """
         from jackfield.pipe.jobs import awaited
 
-        return run_in_thread(awaited(self._pipeline, identifier, self._in_time, timeout, cancelled, follow))
+        return run_in_thread(awaited(self.pipeline, identifier, self._in_time, timeout, cancelled, follow))
 
     async def await_(self, identifier: str) -> Result:
         """Wait for the end of an invocation in asyncio, as ``wait`` does."""
         from jackfield.pipe.jobs import awaited
 
-        return await awaited(self._pipeline, identifier, self._looping(), None)
+        return await awaited(self.pipeline, identifier, self._looping(), None)
 
     async def poll(self, claimed: ClaimedJob) -> Result | None:
         """Poll a job that this process has claimed, in asyncio; return its Result if it has ended, and no call here waits for it."""
         from jackfield.pipe.jobs import polled
 
-        result = await polled(self._pipeline, claimed, self._looping())
-        return None if claimed.id in self._pipeline.live else result
+        result = await polled(self.pipeline, claimed, self._looping())
+        return None if claimed.id in self.pipeline.live else result

@@ -1,10 +1,23 @@
 """Queued invocations: a port to the engines that run them, the runtimes of all workspaces that they run in, the
-polls of jobs, and schedules, which queue invocations at given times."""
+polls of jobs, schedules, which queue invocations at given times, and the work on subscriptions."""
 
 from jackfield.queue.engine import Engine, check_queue, open_engine, queue_url, run
 from jackfield.queue.local import LocalEngine, leave
 from jackfield.queue.poller import Poller
 from jackfield.queue.runtime_pool import RuntimePool
 from jackfield.queue.scheduler import Scheduler
+from jackfield.queue.trigger_loop import TriggerLoop
 
-__all__ = ["Engine", "LocalEngine", "Poller", "RuntimePool", "Scheduler", "check_queue", "leave", "open_engine", "queue_url", "run"]
+__all__ = [
+    "Engine",
+    "LocalEngine",
+    "Poller",
+    "RuntimePool",
+    "Scheduler",
+    "TriggerLoop",
+    "check_queue",
+    "leave",
+    "open_engine",
+    "queue_url",
+    "run",
+]

@@ -172,6 +172,7 @@ class RemoteConnector:
         self.actions = {
             key: _action(manifest.actions[key], channel, facts) for key, facts in hello.actions.items() if key in manifest.actions
         }
+        self.triggers: dict[str, Any] = {}  # not served from another process yet
         self.option_sources = {key: _source(self, channel, key, takes_client=takes) for key, takes in hello.sources.items()}
         self.tests = [partial(_extra_test, number) for number in range(hello.tests)]
         self.test_permissions = hello.test_permissions

@@ -140,12 +140,17 @@ def _version(manifest: Manifest) -> Version:
 def _manifest(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     if old.get("key") != new.get("key"):
         yield Change("breaking", "/key", f"the connector is another one: '{new.get('key')}' instead of '{old.get('key')}'")
-    known = {"key", "version", "manifestVersion", "connectionTypes", "actions", "optionSources", "aliases", "hosts", "servers"}
+    known = {"key", "version", "manifestVersion", "connectionTypes", "actions", "optionSources", "triggers", "aliases", "hosts", "servers"}
     yield from _rest(old, new, "", known)
     yield from _hosts(_list(old.get("hosts")), _list(new.get("hosts")))
     if old.get("servers") != new.get("servers"):
         yield Change("additive", "/servers", "the servers behind the actions change")
-    for name, noun in (("connectionTypes", "connection type"), ("actions", "action"), ("optionSources", "option source")):
+    for name, noun in (
+        ("connectionTypes", "connection type"),
+        ("actions", "action"),
+        ("optionSources", "option source"),
+        ("triggers", "trigger"),
+    ):
         before, after = _keyed(old, name), _keyed(new, name)
         for key in {**before, **after}:
             if key not in after:
@@ -298,6 +303,16 @@ def _option_source(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[
     yield from _rest(old, new, paths[1], {"key", "needsConnection"})
 
 
+def _trigger(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[str, str]) -> Iterator[Change]:
+    yield from _connection_need(old, new, paths, default=True)
+    for name in sorted(_strings(old.get("types")) - _strings(new.get("types"))):
+        yield Change("breaking", child(paths[0], "types"), f"events of the type '{name}' do not come any more", "old")
+    yield from schema_changes(old.get("inputs", {}), new.get("inputs", {}), "inputs", _below(paths, "inputs"))
+    yield from schema_changes(old.get("event", {}), new.get("event", {}), "output", _below(paths, "event"))
+    yield from _permissions(old.get("permissions") or {}, new.get("permissions") or {}, _below(paths, "permissions"))
+    yield from _rest(old, new, paths[1], {"key", "needsConnection", "types", "inputs", "event", "examples", "permissions"})
+
+
 def _connection_need(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[str, str], *, default: bool) -> Iterator[Change]:
     before, after = (side.get("needsConnection", default) for side in (old, new))
     if before != after:
@@ -358,7 +373,8 @@ def _below(paths: tuple[str, str], name: str) -> tuple[str, str]:
     return child(paths[0], name), child(paths[1], name)
 
 
-_PARTS = {"connectionTypes": _connection_type, "actions": _action, "optionSources": _option_source}
+_NOUNS = {"connectionTypes": "connection type", "actions": "action", "optionSources": "option source", "triggers": "trigger"}
+_PARTS = {"connectionTypes": _connection_type, "actions": _action, "optionSources": _option_source, "triggers": _trigger}
 
 
 def refuse_step(comparison: Comparison, changelog: str | None) -> None:

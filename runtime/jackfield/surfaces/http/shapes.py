@@ -30,6 +30,7 @@ def shapes() -> dict[str, Json]:
         **_INSTALLATIONS,
         **_CONNECTIONS,
         **_SCHEDULES,
+        **_SUBSCRIPTIONS,
         **_OTHERS,
     }
     for item in (
@@ -38,7 +39,7 @@ def shapes() -> dict[str, Json]:
         found[f"{item}List"] = _list(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
     for item in ("Installation", "Available", "Outdated"):
         found[f"{item}List"] = _list(f"#/components/schemas/{item}")
-    for item in ("Schedule", "Slot", "NextSlot"):
+    for item in ("Schedule", "Slot", "NextSlot", "Subscription", "Sample"):
         found[f"{item}List"] = _list(f"#/components/schemas/{item}")
     found["FileList"] = _list("#/components/schemas/StoredFile")
     found["ConnectorList"] = _list("#/components/schemas/Manifest", "#/components/schemas/Connector")
@@ -256,6 +257,25 @@ _SCHEDULES: dict[str, Json] = {
         outcome={"enum": ["queued", "waiting", "missed", "skipped", "refused"]}, reason=_STRING, invocationId=_STRING, status=_STRING,
     ),
     "NextSlot": _object(("slot", "local"), slot=_MOMENT, local={**_MOMENT, "description": "In the schedule's time zone."}),
+}  # fmt: skip
+_WATCHED: Mapping[str, Json] = {
+    "name": _NAME, "trigger": {"type": "string", "description": "connector/trigger"}, "connection": _STRING,
+    "every": {"type": "number", "description": "Seconds between two polls."},
+}  # fmt: skip
+_SUBSCRIPTIONS: dict[str, Json] = {
+    "NewSubscription": _closed(
+        ("name", "trigger"),
+        {**_WATCHED, "inputs": {"type": "object"}, "from": {"type": "string", "description": "When a poll begins; default: now."}},
+    ),
+    "Subscription": _object(
+        ("id", "name", "trigger", "kind", "status", "runsAs", "createdAt", "changedAt"), closed=False,
+        id=_STRING, **_WATCHED, kind={"enum": ["webhook", "poll"]},
+        status={"enum": ["pending", "active", "degraded", "failing", "disabling", "disabled"]}, reason=_STRING,
+        url={"type": "string", "description": "Where the provider sends to."}, inputs=_ANY, checkpoint={"type": "object"},
+        nextAt=_MOMENT, lastSuccessAt=_MOMENT, lastEventAt=_MOMENT,
+        runsAs=_object(("caller", "token"), caller=_NULLABLE, token=_NULLABLE), createdAt=_MOMENT, changedAt=_MOMENT,
+    ),
+    "Sample": {"type": "object", "description": "An example of the trigger, as its connector's manifest has it."},
 }  # fmt: skip
 _RULES: Json = {"$ref": "#/components/schemas/Rules"}
 _PATTERNS: Json = {"type": "array", "items": _STRING, "maxItems": 1000}

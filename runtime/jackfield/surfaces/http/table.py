@@ -15,12 +15,14 @@ from jackfield.surfaces.http import (
     connections,
     connectors,
     events,
+    hooks,
     installations,
     invocations,
     openapi,
     probes,
     queue,
     schedules,
+    subscriptions,
     tokens,
     workspaces,
 )
@@ -325,6 +327,40 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "DELETE", "/v1/schedules/{name}", schedules.removed, "manage", "removeSchedule", "Delete a schedule.",
         {204: ""}, problems=(404, 503),
+    ),
+    Operation(
+        "GET", "/v1/subscriptions", subscriptions.listed, "read", "listSubscriptions", "List the subscriptions by name.",
+        {200: "SubscriptionList"}, query=_page(_BY_KEY), problems=(503,),
+    ),
+    Operation(
+        "POST", "/v1/subscriptions", subscriptions.created, "manage", "createSubscription",
+        "Switch a trigger on for a connection, with the rights of this token.",
+        {201: "Subscription"}, body="NewSubscription", problems=(403, 404, 409, 413, 415, 422, 503),
+    ),
+    Operation(
+        "POST", "/v1/subscriptions/{name}:enable", subscriptions.enabled, "manage", "enableSubscription",
+        "Receive or poll again. A poll goes on where it was.", {200: "Subscription"}, problems=(404, 503),
+    ),
+    Operation(
+        "POST", "/v1/subscriptions/{name}:disable", subscriptions.disabled, "manage", "disableSubscription",
+        "Receive and poll nothing more, at once.", {200: "Subscription"}, problems=(404, 503),
+    ),
+    Operation(
+        "POST", "/v1/subscriptions/{name}:test", subscriptions.tested, "read", "testSubscription", "Show samples of its events.",
+        {200: "SampleList"}, problems=(404, 503),
+    ),
+    Operation(
+        "GET", "/v1/subscriptions/{name}", subscriptions.shown, "read", "showSubscription",
+        "Show a subscription, its URL and its checkpoint.", {200: "Subscription"}, problems=(404, 503),
+    ),
+    Operation(
+        "DELETE", "/v1/subscriptions/{name}", subscriptions.removed, "manage", "removeSubscription",
+        "Remove a subscription, and its registration at the provider. Its events stay.", {204: ""}, problems=(404, 503),
+    ),
+    Operation(
+        "POST", "/hooks/{path}", hooks.received, None, "receiveHook",
+        "Receive a provider's webhook. Its events are stored before this responds.",
+        {200: "text/plain"}, body="*/*", problems=(400, 403, 404, 410, 413, 415, 503),
     ),
     Operation(
         "POST", "/v1/files", uploads.upload, "invoke", "uploadFile", "Upload a file. Inputs refer to it by its ID.",

@@ -17,7 +17,7 @@ from jackfield.clock import Clock
 from jackfield.errors import JackfieldError
 from jackfield.events.dispatcher import Dispatcher
 from jackfield.files import FileLimits
-from jackfield.queue import Engine, Poller, RuntimePool, Scheduler, open_engine, queue_url
+from jackfield.queue import Engine, Poller, RuntimePool, Scheduler, TriggerLoop, open_engine, queue_url
 from jackfield.resources.threads import Threads
 from jackfield.resources.turns import Turns
 from jackfield.runtime import Jackfield
@@ -108,6 +108,7 @@ class ServerContext:
         self._engine: Engine | None = None
         self._scheduler = Scheduler(self.runtimes, self.wake, lambda: self.stopping)
         self._poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
+        self._triggers = TriggerLoop(self.runtimes, lambda: settings.public_url, lambda: self.stopping)
         self._dispatcher: Dispatcher | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._index: asyncio.Future[None] | None = None
@@ -163,6 +164,7 @@ class ServerContext:
         self._engine.start()
         self._scheduler.start()
         self._poller.start()
+        self._triggers.start()
         self._dispatcher = self.runtimes.dispatcher(Guard(allowed=self.settings.allowed_hosts))
         self._sweeper = asyncio.ensure_future(self._sweep())
 
@@ -220,6 +222,7 @@ class ServerContext:
                 await self._sweeper
         await self._scheduler.stop()
         await self._poller.stop()
+        await self._triggers.stop()
         if self._dispatcher is not None:
             await self.slowly(self._dispatcher.stop)
         if self._engine is not None:

@@ -9,7 +9,7 @@ from pydantic import WithJsonSchema
 
 from jackfield.connector import Field, Inputs, Output
 
-__all__ = ["Fault", "Gate", "Heard", "Keep", "Kept", "Page", "PageQuery", "Say", "Wrong"]
+__all__ = ["Fault", "Gate", "Heard", "Keep", "Kept", "NoteEvent", "Page", "PageQuery", "Say", "Watch", "Wrong"]
 
 _FILE: dict[str, Any] = {
     "anyOf": [
@@ -115,3 +115,22 @@ class Wrong(Output):
     """What the action ``wrong`` says that it gives: text."""
 
     text: Any = Field(schema={"type": "string"})
+
+
+class Watch(Inputs):
+    """Which notes to watch."""
+
+    word: str | None = Field(None, title="Word", description="Only notes with this word.")
+    page_size: int = Field(100, title="Page Size", schema={"minimum": 1, "maximum": 1000})
+    fault: Fault | None = Field(None, title="Fault")
+
+    def fits(self, note: Mapping[str, Any]) -> bool:
+        """Return whether a note has the word."""
+        return self.word is None or self.word in note["text"]
+
+
+class NoteEvent(Output):
+    """A note."""
+
+    id: str
+    text: str

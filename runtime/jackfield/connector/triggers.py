@@ -1,0 +1,265 @@
+"""Triggers as an author declares them: webhooks that a provider sends, and lists that are polled.
+
+An author's code sees one subscription at a time and stores nothing: what it returns, the events and the next checkpoint, is stored by the
+runtime in one transaction.
+"""
+
+from __future__ import annotations
+
+import hmac
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from jackfield.connector.models import DeclarationError, Inputs, Output, spelt_out
+from jackfield.dataclass import dataclass, field
+from jackfield.errors import JackfieldError
+from jackfield.invocation import decode
+from jackfield.manifest_triggers import EVERY, LARGEST, LEAST
+from jackfield.secrecy import SecretHolder
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_TYPE = re.compile(r"[a-z][A-Za-z0-9_]{0,59}")
+_KEY = re.compile(r"[a-z][A-Za-z0-9]{0,59}")
+
+
+class Forged(Exception):
+    """A request that the provider has not signed, or that is too old. Raised by a verifier; the sender gets 403."""
+
+
+class Malformed(Exception):
+    """A request that is signed and that the trigger cannot read. The sender gets 400."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class HookRequest(SecretHolder):
+    """Request of a provider. The names of ``headers`` are in lower case; ``at`` is the time of arrival in seconds since 1970."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    at: float
+    query: Mapping[str, str] = field(default_factory=dict)
+
+    def json(self) -> Any:
+        """Return the body, which is JSON, as strictly read as an invocation: no member twice, and not too deep.
+
+        :raises Malformed: if it is not.
+        """
+        try:
+            return decode(self.body)
+        except JackfieldError:
+            raise Malformed from None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Hook(SecretHolder):
+    """One subscription to a webhook, as the connector's functions see it.
+
+    ``url`` is where the provider sends to, and lasts as long as the subscription. ``secret`` is made by the runtime for a provider that
+    lets its users choose one; ``inputs`` are the subscription's, ``remote`` what ``enable`` returned.
+    """
+
+    url: str
+    secret: str
+    inputs: Any
+    remote: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TriggerEvent(SecretHolder):
+    """One thing that happened at the provider.
+
+    ``key`` is what makes it the same event when it comes again: the provider's own ID, if that is stable. ``type`` is one of the trigger's
+    ``types`` (default: the first), ``at`` when it happened in seconds since 1970 (default: now).
+    """
+
+    data: Output | Mapping[str, Any]
+    key: str
+    type: str | None = None
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Received(SecretHolder):
+    """Outcome of a webhook's request: its events, which may be none, and the body of the response, for a handshake (text/plain)."""
+
+    events: Sequence[TriggerEvent] = ()
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Since(SecretHolder):
+    """How far a poll has come. ``mark`` is what the last page returned as ``next``; at first it is empty, and ``at`` is the time, in
+    seconds since 1970, from which events count."""
+
+    at: float
+    mark: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Polled(SecretHolder):
+    """One page of a poll: its events, the checkpoint after them, which is JSON, and whether another page follows at once."""
+
+    events: Sequence[TriggerEvent]
+    next: Mapping[str, Any]
+    more: bool = False
+
+
+def check_signature(expected: str, given: str | None) -> None:
+    """Compare a signature with the one that was sent, in constant time.
+
+    :raises Forged: if it is missing or another one.
+    """
+    if given is None or not hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogateescape")):
+        raise Forged("the signature is missing or does not fit")
+
+
+class Trigger:
+    """Common part of webhooks and polls: key, models and texts."""
+
+    kind = ""
+
+    def __init__(
+        self,
+        key: str,
+        title: str | None,
+        inputs: type[Inputs],
+        event: type[Output],
+        types: Sequence[str],
+        permissions: Mapping[str, Sequence[str]] | None,
+        examples: Sequence[Mapping[str, Any]],
+        setup: str,
+    ) -> None:
+        if not _KEY.fullmatch(key):
+            raise DeclarationError(f"trigger '{key}': the key must be in camelCase")
+        wrong = next((name for name in types if not _TYPE.fullmatch(name)), None)
+        if wrong is not None:
+            raise DeclarationError(f"trigger '{key}': '{wrong}' is no type of event: letters, digits and underscores, first a small letter")
+        self.key = key
+        self.title = title or spelt_out(key)
+        self.description = ""
+        self.inputs = inputs
+        self.event = event
+        self.types = tuple(types) or (key,)
+        self.permissions = {system: tuple(names) for system, names in (permissions or {}).items()}
+        self.examples = tuple(examples)
+        self.setup = inspect.cleandoc(setup)
+        self.takes_client = True
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.key}>"
+
+
+class Webhook(Trigger):
+    """Webhook that is being declared. ``verify`` comes with it: no request reaches ``receive`` that it has not passed."""
+
+    kind = "webhook"
+
+    def __init__(self, verify: Callable[[HookRequest, Hook], object], max_body_bytes: int, **about: Any) -> None:
+        super().__init__(**about)
+        self.verify = verify
+        self.max_body_bytes = min(max_body_bytes, LARGEST)
+        self.received: Callable[[HookRequest, Hook], Received] | None = None
+        self.enabled: Callable[[Hook, Any], Mapping[str, Any] | None] | None = None
+        self.disabled: Callable[[Hook, Any], object] | None = None
+        self.takes_client = False
+
+    def receive(self, function: F) -> F:
+        """Declare the function that reads a verified request. It takes request and hook, calls nobody, and returns ``Received``."""
+        self.received = function
+        self.description = inspect.getdoc(function) or ""
+        return function
+
+    def enable(self, function: F) -> F:
+        """Declare the function that registers the URL at the provider. It takes hook and client, and returns what the others will need.
+
+        It may run again after a crash: find, compare, create or mend.
+        """
+        self.enabled, self.takes_client = function, True
+        return function
+
+    def disable(self, function: F) -> F:
+        """Declare the function that removes the registration. It takes hook and client, and treats "not there" as done."""
+        self.disabled, self.takes_client = function, True
+        return function
+
+
+class Poll(Trigger):
+    """Poll that is declared: ``function`` takes the inputs, the client and ``Since``, and returns ``Polled``."""
+
+    kind = "poll"
+
+    def __init__(self, function: Callable[[Any, Any, Since], Polled], every: float, least: float, **about: Any) -> None:
+        super().__init__(**about)
+        self.function = function
+        self.every = every
+        self.least = least
+        self.description = inspect.getdoc(function) or ""
+
+
+class Triggers:
+    """The triggers of a connector: a part of ``Connector`` (``connector.webhook``, ``connector.poll``)."""
+
+    def __init__(self) -> None:
+        self.triggers: dict[str, Trigger] = {}
+
+    def webhook(
+        self,
+        key: str,
+        *,
+        verify: Callable[[HookRequest, Hook], object],
+        event: type[Output],
+        inputs: type[Inputs] = Inputs,
+        title: str | None = None,
+        types: Sequence[str] = (),
+        permissions: Mapping[str, Sequence[str]] | None = None,
+        examples: Sequence[Mapping[str, Any]] = (),
+        setup: str = "",
+        max_body_bytes: int = LARGEST,
+    ) -> Webhook:
+        """Declare a webhook; its decorators ``receive``, ``enable`` and ``disable`` declare the rest.
+
+        ``verify`` takes each request and the hook first, and raises ``Forged`` unless the provider has signed exactly these bytes. Without
+        ``enable``, a person enters the URL at the provider; ``setup`` says how (Markdown).
+
+        :raises DeclarationError: for a key or type that is none, or a key that is declared twice.
+        """
+        about = {"key": key, "title": title, "inputs": inputs, "event": event, "types": types}
+        found = Webhook(verify, max_body_bytes, **about, permissions=permissions, examples=examples, setup=setup)
+        self._add(found)
+        return found
+
+    def poll(
+        self,
+        key: str,
+        *,
+        event: type[Output],
+        inputs: type[Inputs] = Inputs,
+        every: float = EVERY,
+        least: float = LEAST,
+        title: str | None = None,
+        types: Sequence[str] = (),
+        permissions: Mapping[str, Sequence[str]] | None = None,
+        examples: Sequence[Mapping[str, Any]] = (),
+    ) -> Callable[[F], F]:
+        """Declare the decorated function as a poll, called every ``every`` seconds; a subscription may choose ``least`` or more.
+
+        It takes the inputs, the open client and ``Since``, and returns ``Polled``: a page of events and the checkpoint after them. Overlap
+        pages rather than miss an item of the same second: an event whose key was seen before is not one again.
+
+        :raises DeclarationError: for a key or type that is none, or a key that is declared twice.
+        """
+
+        def declare(function: F) -> F:
+            about = {"key": key, "title": title, "inputs": inputs, "event": event, "types": types}
+            self._add(Poll(function, every, least, **about, permissions=permissions, examples=examples, setup=""))
+            return function
+
+        return declare
+
+    def _add(self, trigger: Trigger) -> None:
+        if trigger.key in self.triggers:
+            raise DeclarationError(f"trigger '{trigger.key}' is declared twice")
+        self.triggers[trigger.key] = trigger

@@ -1,0 +1,54 @@
+"""Steps over a connection that are no invocations: the choices of a form, and the work on a subscription."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jackfield.clock import Deadline
+from jackfield.connector.context import Call, entered
+from jackfield.errors import JackfieldError, Unavailable
+from jackfield.failures import Raised, attempt_foreign
+from jackfield.pipe.errors_map import recognised
+from jackfield.redaction.logs import reason
+
+if TYPE_CHECKING:
+    from jackfield.connections.named_connection import NamedConnection
+    from jackfield.connector.loaded import LoadedConnector
+    from jackfield.manifest import Manifest
+    from jackfield.pipe.invoke import Pipeline
+
+T = TypeVar("T")
+
+
+def call_of(stages: Pipeline, seconds: float) -> Call:
+    """Return a call with a deadline in ``seconds``."""
+    return Call(Deadline.after(seconds, stages.means.clock), threading.Event(), workspace=stages.workspace)
+
+
+def over_connection(
+    stages: Pipeline,
+    manifest: Manifest,
+    connector: LoadedConnector,
+    stored: NamedConnection,
+    call: Call,
+    step: Callable[[Any], T],
+    what: str,
+) -> T:
+    """Run a step with the open client of a connection. ``what`` begins the message of an unknown failure: "the choices could not be
+    fetched".
+
+    :raises JackfieldError: if the provider refuses or fails.
+    """
+    target = stages.plans.targets.find(stored, manifest)
+    opening = stages.plans.opener.find(target, manifest, connector)
+    with entered(call):
+        client = attempt_foreign(opening.client, call)
+        found = client if isinstance(client, Raised) else attempt_foreign(lambda: step(client))
+    if not isinstance(found, Raised):
+        return found
+    if isinstance(found.error, JackfieldError):
+        raise found.error
+    known = recognised(connector, found.error, None if isinstance(client, Raised) else client)
+    raise known or Unavailable(f"{what}: {reason(found.error, opening.cache.redactor, {})}") from None

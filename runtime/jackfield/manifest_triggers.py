@@ -1,0 +1,88 @@
+"""Triggers in a manifest: what a connector can watch, as a host reads it without running the connector's code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jackfield import manifest_json as read
+from jackfield.dataclass import dataclass
+
+TYPE_CHECKING = False  # typing would cost a cold command as much as its own modules do
+if TYPE_CHECKING:
+    from typing import Any
+
+Json = Mapping[str, "Any"]
+
+KINDS = ("webhook", "poll")
+"""A provider that calls us, and a provider that is asked."""
+EVERY, LEAST = 300.0, 10.0
+"""Seconds between two polls, unless a manifest says otherwise, and the least that it may say."""
+LARGEST = 1024 * 1024
+"""Bytes of a webhook's body, at most and by default."""
+WINDOW = 14 * 86_400
+"""Seconds for which an event's key is kept: longer than providers repeat a request (docs/howto/triggers.md)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TriggerManifest:
+    """One trigger. ``types`` are the types of its events, without the connector's name.
+
+    ``every`` are the seconds between two polls, ``least`` the fewest that a subscription may choose; ``largest`` the bytes of a webhook's
+    body; ``registers`` is true if the connector registers its webhook at the provider, so that nobody has to copy the URL there.
+    """
+
+    key: str
+    title: str
+    description: str
+    kind: str
+    inputs: Json
+    event: Json
+    types: tuple[str, ...]
+    needs_connection: bool
+    registers: bool
+    every: float
+    least: float
+    largest: int
+    setup: str
+    permissions: Mapping[str, tuple[str, ...]]
+    row: Json
+
+    @classmethod
+    def from_json(cls, data: Json, where: str) -> TriggerManifest:
+        """Read one member of ``triggers``."""
+        key = read.text(data, "key", where)
+        where = f"{where}, trigger '{key}'"
+        kind = data.get("kind")
+        if kind not in KINDS:
+            raise read.ManifestError(f"{where}: 'kind' must be webhook or poll")
+        interval, webhook = read.members(data, "interval", where), read.members(data, "webhook", where)
+        permissions = read.members(data, "permissions", where)
+        return cls(
+            key=key,
+            title=read.title(data, where) or key,
+            description=read.optional_text(data, "description", where) or "",
+            kind=kind,
+            inputs=read.schema(data, "inputs", where),
+            event=read.schema(data, "event", where),
+            types=read.texts(data, "types", where) or (key,),
+            needs_connection=data.get("needsConnection") is not False,
+            registers=read.is_true(webhook, "registers", where),
+            every=_seconds(interval, "defaultSeconds", EVERY, where),
+            least=_seconds(interval, "minSeconds", LEAST, where),
+            largest=int(min(_seconds(webhook, "maxBodyBytes", LARGEST, where), LARGEST)),
+            setup=read.optional_text(data, "setup", where) or "",
+            permissions={system: read.texts(permissions, system, where) for system in permissions},
+            row=data,
+        )
+
+
+def event_type(connector: str, name: str) -> str:
+    """Return the type of an event of a connector: ``aws_ses.bounced``. Types have no hyphens (Standard Webhooks)."""
+    return f"{connector.replace('-', '_').replace('.', '_')}.{name}"
+
+
+def _seconds(data: Json, name: str, usual: float, where: str) -> float:
+    value = data.get(name, usual)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise read.ManifestError(f"{where}: '{name}' must be a number above 0")
+    return float(value)

@@ -1,0 +1,220 @@
+"""The subscriptions of a workspace as one caller sees and changes them; each has that caller's rights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from jackfield.access import Request
+from jackfield.clock import moment
+from jackfield.errors import Detail, InvalidInvocation, UnknownAction, did_you_mean
+from jackfield.pipe.call_rules import seen_connection
+from jackfield.redaction.marks import masked
+from jackfield.triggers.subscription import Subscription
+from jackfield.triggers.table import SubscriptionTable, unknown_subscription
+
+if TYPE_CHECKING:
+    from jackfield.access import Actor
+    from jackfield.access.workspace_access import Caller
+    from jackfield.manifest import Manifest
+    from jackfield.manifest_triggers import TriggerManifest
+    from jackfield.runtime import Jackfield
+
+_MEMBERS = ("name", "trigger", "connection", "inputs", "every", "from")
+_LONGEST = 86_400.0
+HOOKS = "/hooks/"
+
+
+class WorkspaceSubscriptions:
+    """Subscriptions of the runtime's workspace, limited to triggers and connections that the rules of the caller's token allow to read.
+
+    ``base`` is the address of the server that receives webhooks, "" if nobody has named it.
+
+    :raises InvalidInvocation: from the constructor, if there is no database.
+    """
+
+    def __init__(self, runtime: Jackfield, caller: Caller, actor: Actor, base: str = "") -> None:
+        storage = runtime.storage
+        if not storage.enabled:
+            raise InvalidInvocation("subscriptions need a database, and JACKFIELD_DATABASE_URL is 'none'", hint="Configure a database.")
+        storage.require(runtime.workspace)
+        self._runtime = runtime
+        self._caller = caller
+        self._base = base
+        self._table = SubscriptionTable(storage.database, storage.vault, runtime.workspace, runtime.clock, actor)
+        self._authorizer = runtime.access.authorizer(caller)
+
+    def add(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Switch a trigger on: ``name``, ``trigger`` (connector/trigger), ``connection``, ``inputs``; of a poll ``every`` seconds, and
+        ``from`` when events count (default: now).
+
+        :raises JackfieldError: if it is not valid, or the rules do not allow it.
+        """
+        _check_members(document)
+        manifest, trigger = self._trigger(_text(document, "trigger"))
+        connection = self._connection(manifest, trigger, document.get("connection"))
+        inputs = document.get("inputs") or {}
+        check_inputs(self._runtime, manifest, trigger, inputs)
+        since, now = document.get("from"), self._table.time.now()
+        if since is not None and (trigger.kind != "poll" or not isinstance(since, str)):
+            raise _invalid("/from", "must be a time, and only polls have one")
+        found = self._table.add(
+            _text(document, "name"), manifest.key, trigger.key, connection, trigger.kind, _every(document, trigger), inputs=inputs,
+            caller=self._caller.to_json(), since=None if since is None else moment(since, now, -1, "'from'"),
+        )  # fmt: skip
+        return self._shown(found)
+
+    def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        """Return a page of visible subscriptions by name, and the cursor of the next page."""
+        found: list[Subscription] = []
+        name = after or ""
+        while len(found) <= limit:
+            page = self._table.page(name, limit + 1)
+            found += [one for one in page if self._sees(one)]
+            if len(page) <= limit:
+                break
+            name = page[-1].name
+        more = found[limit - 1].name if len(found) > limit else None
+        return [one.to_json() for one in found[:limit]], more
+
+    def show(self, name: str) -> dict[str, Any]:
+        """Return a subscription with its URL, its inputs, secrets masked, and its checkpoint.
+
+        :raises UnknownSubscription: if there is no visible one of this name.
+        """
+        return self._shown(self._find(name))
+
+    def disable(self, name: str) -> dict[str, Any]:
+        """Receive and poll nothing more, at once. A process removes the registration at the provider.
+
+        :raises UnknownSubscription: if there is no visible one of this name.
+        """
+        return self._shown(self._set(name, "disabling", "disabled"))
+
+    def enable(self, name: str) -> dict[str, Any]:
+        """Receive or poll again. A poll goes on where it was.
+
+        :raises UnknownSubscription: if there is no visible one of this name.
+        """
+        return self._shown(self._set(name, "pending", "enabled"))
+
+    def remove(self, name: str) -> None:
+        """Remove a subscription: it listens no more at once, and a process removes the registration at the provider. Its events stay.
+
+        :raises UnknownSubscription: if there is no visible one of this name.
+        """
+        self._set(name, "removing", "removed")
+
+    def reset(self, name: str, since: str) -> dict[str, Any]:
+        """Forget the checkpoint of a poll, which begins again at a time.
+
+        :raises UnknownSubscription: if there is no visible one of this name.
+        """
+        found = self._find(name)
+        if found.kind != "poll":
+            raise _invalid("/from", f"'{name}' is a webhook, which has no checkpoint")
+        return self._shown(self._table.reset(found, moment(since, self._table.time.now(), -1, "'from'")))
+
+    def samples(self, name: str) -> list[dict[str, Any]]:
+        """Return the samples of a subscription's trigger, as its events would be.
+
+        :raises UnknownSubscription: if there is no visible one of this name.
+        """
+        found = self._find(name)
+        _, trigger = self._trigger(f"{found.connector}/{found.trigger_key}")
+        return [dict(example) for example in trigger.row.get("examples", ())]
+
+    def _set(self, name: str, status: str, event: str) -> Subscription:
+        return self._table.set(self._find(name), status, event)
+
+    def _find(self, name: str) -> Subscription:
+        found = self._table.find(name)
+        if not self._sees(found):
+            raise unknown_subscription(name)
+        return found
+
+    def _sees(self, found: Subscription) -> bool:
+        wish = Request(found.connector, found.trigger_key, "read", found.connection)
+        return found.status != "removing" and self._authorizer.decide(wish).allowed
+
+    def _trigger(self, text: str) -> tuple[Manifest, TriggerManifest]:
+        key, _, name = text.partition("/")
+        manifest = self._runtime.catalog_of(self._caller).find(key)
+        trigger = manifest.triggers.get(name)
+        if trigger is None:
+            hint = f"It has {', '.join(sorted(manifest.triggers)) or 'none'}."
+            raise UnknownAction(f"'{key}' has no trigger '{name[:80]}'{did_you_mean(name, manifest.triggers)}", hint=hint)
+        return manifest, trigger
+
+    def _connection(self, manifest: Manifest, trigger: TriggerManifest, name: Any) -> str | None:
+        if name is None and not trigger.needs_connection:
+            self._authorizer.require(Request(manifest.key, trigger.key, "read", None))
+            return None
+        if not isinstance(name, str) or not name:
+            raise _invalid("/connection", "is missing: the trigger needs the connection that it watches")
+        self._authorizer.require(Request(manifest.key, trigger.key, "read", name))
+        return seen_connection(self._runtime.pipeline.known, name, manifest, self._authorizer).name
+
+    def _shown(self, found: Subscription) -> dict[str, Any]:
+        vault = self._runtime.storage.vault
+        content = found.opened(vault)
+        manifest = self._runtime.catalog.look(found.connector)[1]
+        trigger = None if manifest is None else manifest.triggers.get(found.trigger_key)
+        inputs = "***" if trigger is None else masked(trigger.inputs, dict(content.inputs))
+        checkpoint = {"checkpoint": found.checkpoint(vault)} if found.kind == "poll" else {}
+        return {**found.to_json(hook_url(self._base, content.path) if content.path else None), "inputs": inputs, **checkpoint}
+
+
+def hook_url(base: str, path: str) -> str:
+    """Return the URL to which a provider sends, relative if nobody has named the server's address."""
+    return f"{base.rstrip('/')}{HOOKS}{path}"
+
+
+def check_inputs(runtime: Jackfield, manifest: Manifest, trigger: TriggerManifest, inputs: Any) -> Any:
+    """Return the inputs of a subscription as the author's model.
+
+    :raises InvalidInvocation: if they do not fit it; no value is quoted.
+    """
+    from jackfield.connector.models import model_faults
+
+    if not isinstance(inputs, Mapping):
+        raise _invalid("/inputs", "must be an object")
+    model = runtime.catalog.load(manifest.key).triggers[trigger.key].inputs
+    try:
+        return model.model_validate(dict(inputs))
+    except ValidationError as error:
+        faults = [Detail(f"/inputs{fault.path}", fault.message) for fault in model_faults(error)]
+    raise InvalidInvocation("the inputs of the subscription are not valid", details=faults, hint=f"See the trigger '{trigger.key}'.")
+
+
+def _every(document: Mapping[str, Any], trigger: TriggerManifest) -> float | None:
+    given = document.get("every")
+    if trigger.kind != "poll":
+        if given is not None:
+            raise _invalid("/every", "must be left out: a webhook is not polled")
+        return None
+    if given is None:
+        return trigger.every
+    if isinstance(given, bool) or not isinstance(given, int | float) or not trigger.least <= given <= _LONGEST:
+        raise _invalid("/every", f"must be a number of seconds from {trigger.least:g} to {_LONGEST:g}")
+    return float(given)
+
+
+def _check_members(document: Mapping[str, Any]) -> None:
+    for name in document:
+        if name not in _MEMBERS:
+            raise _invalid(f"/{name}", f"'{str(name)[:80]}' is not a member of a subscription{did_you_mean(str(name), _MEMBERS)}")
+
+
+def _text(document: Mapping[str, Any], name: str) -> str:
+    found = document.get(name)
+    if not isinstance(found, str) or not found:
+        raise _invalid(f"/{name}", f"'{name}' is missing" if found is None else "must be a string")
+    return found
+
+
+def _invalid(path: str, message: str) -> InvalidInvocation:
+    hint = "A subscription has 'name', 'trigger' and 'connection'; 'inputs', 'every' and 'from' are optional."
+    return InvalidInvocation("1 member of the subscription is not valid", details=[Detail(path, message)], hint=hint)

@@ -1,0 +1,96 @@
+"""``POST /hooks/{path}``: requests of providers. The path is an address, and no proof: the connector's verifier judges the raw bytes first.
+
+An event is on the disk before the provider gets its 2xx. Whatever is refused says nothing about what exists: an unknown path, one of
+another workspace and one that somebody guesses get the same response.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from jackfield.errors import JackfieldError
+from jackfield.failures import Raised, attempt_foreign
+from jackfield.queue.subscription_work import hook_of
+from jackfield.queue.subscriptions import check_inputs
+from jackfield.surfaces.shared.body import read_body
+from jackfield.surfaces.shared.identity import Identity
+from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.triggers.arrivals import LISTENING, NotListeningError, arrivals, receive
+from jackfield.triggers.table import by_path
+
+if TYPE_CHECKING:
+    from jackfield.connector.triggers import Hook, HookRequest, Received
+    from jackfield.triggers.subscription import Subscription
+
+_LOG = logging.getLogger("jackfield.triggers")
+_LONGEST_ANSWER = 4096
+
+
+async def received(request: Request, server: ServerContext, _identity: Identity) -> Response:
+    """Serve ``POST /hooks/{path}``.
+
+    :raises Problem: 404 for an unknown path, 410 for a disabled one, 403 for a request that the provider has not signed, 400 for one that
+        cannot be read, 503 if it cannot be stored now.
+    """
+    path = request.path_params["path"]
+    found = await server.briefly(lambda: by_path(server.storage.database, path)) if server.storage.enabled else None
+    if found is None or found.status == "removing":
+        raise Problem(404, "nothing listens here")
+    if found.status not in LISTENING:
+        raise Problem(410, "nothing listens here any more")
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Problem(415, "send the body without a Content-Encoding: its signature is checked as it arrives")
+    trigger = await server.briefly(lambda: server.catalog.find(found.connector).triggers.get(found.trigger_key))
+    if trigger is None:
+        raise Problem(503, "the trigger is not installed now", {"Retry-After": "60"})
+    body = await read_body(request, trigger.largest)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    answer = await server.slowly(lambda: _stored(server, found, body, headers, dict(request.query_params)))
+    return PlainTextResponse(answer[:_LONGEST_ANSWER], headers={"Cache-Control": "no-store"})
+
+
+def _stored(server: ServerContext, found: Subscription, body: bytes, headers: dict[str, str], query: dict[str, str]) -> str:
+    """Verify a request, store its events, and return the body of the response."""
+    from jackfield.connector.triggers import Forged, HookRequest, Malformed
+
+    runtime = server.runtime(found.workspace)
+    vault, now = runtime.storage.vault, server.clock.time()
+    try:
+        content = found.opened(vault)
+        manifest = runtime.catalog.find(found.connector)
+        inputs = check_inputs(runtime, manifest, manifest.triggers[found.trigger_key], content.inputs)
+        outcome = _read(server, found, HookRequest(body, headers, now, query), hook_of(content, inputs, server.settings.public_url))
+        receive(runtime.storage.database, found, arrivals(vault, found, outcome.events, now), now)
+    except Forged:
+        _LOG.warning("a request for the subscription '%s' of the workspace '%s' was refused: it is forged", found.name, found.workspace)
+        raise Problem(403, "the request is not signed as it must be") from None
+    except Malformed:
+        raise Problem(400, "the request cannot be read") from None
+    except NotListeningError:
+        raise Problem(410, "nothing listens here any more") from None
+    except JackfieldError as error:  # the sender learns nothing of what is amiss here
+        _LOG.error("the subscription '%s' of the workspace '%s' could not store a request: %s", found.name, found.workspace, error.message)
+        raise Problem(503, "the request cannot be stored now", {"Retry-After": "5"}) from None
+    return outcome.answer
+
+
+def _read(server: ServerContext, found: Subscription, request: HookRequest, hook: Hook) -> Received:
+    """Verify a request, then read it."""
+    from jackfield.connector.triggers import Forged, Malformed, Webhook
+    from jackfield.errors import Internal
+
+    trigger = server.catalog.load(found.connector).triggers[found.trigger_key]
+    if not isinstance(trigger, Webhook) or trigger.received is None:
+        raise Internal("the trigger is no webhook any more")
+    verified = attempt_foreign(trigger.verify, request, hook)
+    outcome = verified if isinstance(verified, Raised) else attempt_foreign(trigger.received, request, hook)
+    if not isinstance(outcome, Raised):
+        return outcome
+    if isinstance(outcome.error, Forged | Malformed | JackfieldError):
+        raise outcome.error
+    raise Internal(f"the connector's code failed: {type(outcome.error).__name__}")

@@ -1,0 +1,114 @@
+"""One subscription: a trigger that is switched on for a connection."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from jackfield.clock import iso
+from jackfield.database import Row, Vault
+from jackfield.dataclass import dataclass
+
+Status = Literal["pending", "active", "degraded", "failing", "disabling", "disabled", "removing"]
+"""``pending``: not enabled yet; ``degraded``: the last work on it failed; ``failing``: several in a row did."""
+
+COLUMNS = """id, name, connector, trigger_key, connection, kind, status, reason, every, sealed, mark, version, claim, failures, wake_at,
+last_success_at, last_event_at, caller, token, created_at, changed_at"""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Sealed:
+    """Content of a subscription, which is stored encrypted.
+
+    ``path`` is the last part of its URL, ``secret`` what a provider may sign with; ``caller`` as ``Caller.to_json`` returns it; ``since``
+    the time from which events count.
+    """
+
+    inputs: Mapping[str, Any]
+    caller: Mapping[str, Any]
+    path: str
+    secret: str
+    remote: Mapping[str, Any]
+    since: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the members, to be encrypted."""
+        return {name: getattr(self, name) for name in self.__match_args__}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Subscription:
+    """Subscription as it is stored. Times are seconds since 1970, ``every`` seconds between two polls."""
+
+    workspace: str
+    id: str
+    name: str
+    connector: str
+    trigger_key: str
+    connection: str | None
+    kind: str
+    status: Status
+    reason: str | None
+    every: float | None
+    sealed: bytes
+    mark: bytes | None
+    version: int
+    claim: int
+    failures: int
+    wake_at: float | None
+    last_success_at: float | None
+    last_event_at: float | None
+    caller: str | None
+    token: str | None
+    created_at: float
+    changed_at: float
+
+    @classmethod
+    def read(cls, workspace: str, row: Row) -> Subscription:
+        """Read a row that was selected with ``COLUMNS``."""
+        return cls(workspace, **{name: getattr(row, name) for name in cls.__match_args__[1:]})
+
+    def opened(self, vault: Vault) -> Sealed:
+        """Decrypt what it consists of.
+
+        :raises SealBroken: if the row was changed in the database.
+        """
+        return Sealed(
+            **json.loads(vault.open(self.workspace, sealed_for(self.id, self.connector, self.trigger_key, self.connection), self.sealed))
+        )
+
+    def checkpoint(self, vault: Vault) -> dict[str, Any]:
+        """Decrypt how far its poll has come; empty before the first page.
+
+        :raises SealBroken: if the row was changed in the database.
+        """
+        found: dict[str, Any] = {} if self.mark is None else json.loads(vault.open(self.workspace, mark_for(self.id), self.mark))
+        return found
+
+    def to_json(self, url: str | None = None) -> dict[str, Any]:
+        """Return the subscription as a JSON object, without its inputs."""
+        about: dict[str, Any] = {
+            "id": self.id, "name": self.name, "trigger": f"{self.connector}/{self.trigger_key}", "kind": self.kind,
+            "connection": self.connection, "status": self.status, "reason": self.reason, "url": url, "every": self.every,
+            "nextAt": iso(self.wake_at) if self.kind == "poll" else None, "lastSuccessAt": iso(self.last_success_at),
+            "lastEventAt": iso(self.last_event_at), "runsAs": {"caller": self.caller, "token": self.token},
+            "createdAt": iso(self.created_at), "changedAt": iso(self.changed_at),
+        }  # fmt: skip
+        return {name: value for name, value in about.items() if value is not None}
+
+
+def sealed_for(identifier: str, connector: str, trigger: str, connection: str | None) -> tuple[str, ...]:
+    """Return the place that what a subscription consists of is sealed for."""
+    return ("subscription", identifier, connector, trigger, connection or "")
+
+
+def mark_for(identifier: str) -> tuple[str, ...]:
+    """Return the place that a checkpoint is sealed for."""
+    return ("checkpoint", identifier)
+
+
+def path_digest(path: str) -> str:
+    """Return the digest by which a subscription is found; the path itself is stored encrypted only."""
+    return hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,152 @@
+"""The subscriptions of one workspace in the database."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield.access.audit import LIBRARY, Actor, Audit
+from jackfield.clock import Clock
+from jackfield.database import Database, Transaction, UniqueViolation, Vault
+from jackfield.database.shared_clock import SharedClock
+from jackfield.dataclass import replace
+from jackfield.errors import Detail, InvalidInvocation
+from jackfield.invocation import new_invocation_id
+from jackfield.triggers.subscription import COLUMNS, Sealed, Subscription, path_digest, sealed_for
+
+_NAME = re.compile(r"[._-]*[A-Za-z0-9][A-Za-z0-9._-]*")
+_MAX_NAME = 100
+_LARGEST = 256 * 1024
+_OWN = "workspace = :workspace AND id = :id"
+_FIND = f"SELECT {COLUMNS} FROM subscriptions WHERE workspace = :workspace AND name = :name"
+_LIST = f"SELECT {COLUMNS} FROM subscriptions WHERE workspace = :workspace AND name > :after ORDER BY name LIMIT :limit"
+_BY_PATH = f"SELECT workspace, {COLUMNS} FROM subscriptions WHERE path_digest = :digest"
+_INSERT = """
+INSERT INTO subscriptions (workspace, id, name, connector, trigger_key, connection, kind, status, every, path_digest, sealed, version,
+    claim, failures, wake_at, caller, token, created_at, changed_at)
+VALUES (:workspace, :id, :name, :connector, :trigger_key, :connection, :kind, 'pending', :every, :path_digest, :sealed, 1, 0,
+    0, :now, :caller, :token, :now, :now)
+"""
+_SET = f"""
+UPDATE subscriptions SET status = :status, reason = NULL, wake_at = :now, failures = 0, claim = claim + 1, version = version + 1,
+    changed_at = :now
+WHERE {_OWN} AND status <> 'removing'
+"""
+_RESET = f"UPDATE subscriptions SET mark = NULL, sealed = :sealed, claim = claim + 1, wake_at = :now, changed_at = :now WHERE {_OWN}"
+
+
+class UnknownSubscription(InvalidInvocation):
+    """The workspace has no subscription of this name, or the caller may not see it."""
+
+    http_status = 404
+
+
+class SubscriptionExists(InvalidInvocation):
+    """There is a subscription of this name."""
+
+    http_status = 409
+
+
+class SubscriptionTable:
+    """Subscriptions of one workspace. The audit log attributes changes to ``actor``."""
+
+    def __init__(self, database: Database, vault: Vault, workspace: str, clock: Clock, actor: Actor = LIBRARY) -> None:
+        self._database = database
+        self._vault = vault
+        self._workspace = workspace
+        self._audit = Audit(database, workspace, clock, actor)
+        self.time = SharedClock.of(database, clock)
+
+    def add(
+        self, name: str, connector: str, trigger: str, connection: str | None, kind: str, every: float | None, *, inputs: Mapping[str, Any],
+        caller: Mapping[str, Any], since: float | None = None,
+    ) -> Subscription:  # fmt: skip
+        """Store a subscription; a process that serves or works enables it.
+
+        :raises SubscriptionExists: if there is one of this name.
+        :raises InvalidInvocation: if the name or the size is not valid.
+        """
+        if len(name) > _MAX_NAME or not _NAME.fullmatch(name):
+            fault = Detail("/name", "must have 1 to 100 characters of A-Z, a-z, 0-9, '.', '_' and '-'", "pattern")
+            raise InvalidInvocation("1 member of the subscription is not valid", details=[fault], hint="Choose another name.")
+        identifier, now = new_invocation_id(), self.time.now()
+        path = secrets.token_urlsafe(32) if kind == "webhook" else ""
+        content = Sealed(inputs, caller, path, secrets.token_urlsafe(32), {}, now if since is None else since)
+        text = json.dumps(content.to_json()).encode()
+        if len(text) > _LARGEST:
+            fault = Detail("/inputs", f"must have at most {_LARGEST:,} bytes", "maxLength")
+            raise InvalidInvocation("the subscription is too large", details=[fault], hint="Give smaller inputs.")
+        values = {
+            "workspace": self._workspace, "id": identifier, "name": name, "connector": connector, "trigger_key": trigger,
+            "connection": connection, "kind": kind, "every": every, "path_digest": path_digest(path) if path else None,
+            "sealed": self._vault.seal(self._workspace, sealed_for(identifier, connector, trigger, connection), text),
+            "now": now, "caller": caller.get("caller"), "token": caller.get("token"),
+        }  # fmt: skip
+
+        def unit(transaction: Transaction) -> None:
+            transaction.change(_INSERT, values)
+            self._note(transaction, "created", name, {"trigger": f"{connector}/{trigger}", "connection": connection})
+
+        try:
+            self._database.record(unit)
+        except UniqueViolation:
+            raise SubscriptionExists(f"the subscription '{name}' exists already", hint="Choose another name, or remove it.") from None
+        return self.find(name)
+
+    def find(self, name: str) -> Subscription:
+        """Return a subscription.
+
+        :raises UnknownSubscription: if there is none of this name.
+        """
+        row = self._database.look_up(_FIND, {"workspace": self._workspace, "name": name})
+        if row is None:
+            raise unknown_subscription(name)
+        return Subscription.read(self._workspace, row)
+
+    def page(self, after: str, limit: int) -> list[Subscription]:
+        """Return up to ``limit`` subscriptions by name, those after ``after``."""
+        with self._database.read() as transaction:
+            rows = transaction.execute(_LIST, {"workspace": self._workspace, "after": after, "limit": limit})
+        return [Subscription.read(self._workspace, row) for row in rows]
+
+    def set(self, found: Subscription, status: str, event: str) -> Subscription:
+        """Set the status that somebody wants: ``pending`` (to be enabled), ``disabling`` or ``removing``. A process does the rest."""
+        values = {"workspace": self._workspace, "id": found.id, "status": status, "now": self.time.now()}
+
+        def unit(transaction: Transaction) -> None:
+            if transaction.change(_SET, values):
+                self._note(transaction, event, found.name)
+
+        self._database.record(unit)
+        return self.find(found.name)
+
+    def reset(self, found: Subscription, since: float) -> Subscription:
+        """Forget how far a poll has come: it begins again at ``since``. Events whose keys are known are not told again."""
+        content = replace(found.opened(self._vault), since=since)
+        place = sealed_for(found.id, found.connector, found.trigger_key, found.connection)
+        sealed = self._vault.seal(self._workspace, place, json.dumps(content.to_json()).encode())
+        values = {"workspace": self._workspace, "id": found.id, "sealed": sealed, "now": self.time.now()}
+
+        def unit(transaction: Transaction) -> None:
+            transaction.change(_RESET, values)
+            self._note(transaction, "reset", found.name)
+
+        self._database.record(unit)
+        return self.find(found.name)
+
+    def _note(self, transaction: Transaction, event: str, name: str, about: Mapping[str, Any] | None = None) -> None:
+        self._audit.append(transaction, f"subscription.{event}", f"subscription:{name}", dict(about or {}))
+
+
+def unknown_subscription(name: str) -> UnknownSubscription:
+    """Return the error for a name that no visible subscription has."""
+    return UnknownSubscription(f"no subscription is named '{name[:100]}'", hint="'jackfield subscriptions list' shows them.")
+
+
+def by_path(database: Database, path: str) -> Subscription | None:
+    """Return the subscription to which a URL's path belongs, of any workspace; None if there is none."""
+    row = database.look_up(_BY_PATH, {"digest": path_digest(path)})
+    return None if row is None else Subscription.read(row.workspace, row)

@@ -1,0 +1,79 @@
+"""The echo's triggers: notes that somebody posts to it, and notes that it has kept."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Any
+
+from jackfield.connector import Forged, Hook, HookRequest, Malformed, Polled, Received, Since, TriggerEvent, check_signature
+from jackfield_echo.actions import connector
+from jackfield_echo.client import EchoClient
+from jackfield_echo.inputs import NoteEvent, Watch
+
+__all__ = ["NOTES", "REGISTERED", "notes", "posted"]
+
+_OLDEST = 300.0
+REGISTERED: dict[str, str] = {}
+"""URLs to which the other side sends, as it believes, each with its secret."""
+NOTES: list[dict[str, Any]] = []
+"""Notes that the other side has kept, oldest first: ``id``, ``at`` and ``text``."""
+
+
+def _verify(request: HookRequest, hook: Hook) -> None:
+    """Check the signature over time and body."""
+    at = request.headers.get("echo-time", "")
+    signed = f"{at}.".encode() + request.body
+    check_signature(hmac.new(hook.secret.encode(), signed, hashlib.sha256).hexdigest(), request.headers.get("echo-signature"))
+    if not at.isascii() or not at.isdigit() or abs(request.at - int(at)) > _OLDEST:
+        raise Forged("the request is too old")
+
+
+posted = connector.webhook(
+    "posted",
+    verify=_verify,
+    inputs=Watch,
+    event=NoteEvent,
+    types=("posted", "withdrawn"),
+    examples=[{"title": "A note", "events": [{"id": "n-1", "text": "hello"}]}],
+    max_body_bytes=64 * 1024,
+)
+
+
+@posted.receive
+def receive(request: HookRequest, hook: Hook) -> Received:
+    """Notes that somebody has posted, or withdrawn."""
+    found = request.json()
+    try:
+        if "challenge" in found:
+            return Received(answer=str(found["challenge"]))
+        kind, wanted = found.get("type"), [note for note in found["notes"] if hook.inputs.fits(note)]
+        return Received([TriggerEvent(NoteEvent(**note), note["id"], kind) for note in wanted])
+    except (ValueError, TypeError, KeyError):
+        raise Malformed from None
+
+
+@posted.enable
+def enable(hook: Hook, client: EchoClient) -> dict[str, str]:
+    """Register the URL, unless it is registered."""
+    client.send(hook.inputs.fault, None)
+    REGISTERED[hook.url] = hook.secret
+    return {"registration": f"r-{len(REGISTERED)}"}
+
+
+@posted.disable
+def disable(hook: Hook, client: EchoClient) -> None:
+    """Remove the registration."""
+    client.send(None, None)
+    REGISTERED.pop(hook.url, None)
+
+
+@connector.poll("notes", inputs=Watch, event=NoteEvent, every=60, least=10)
+def notes(inputs: Watch, client: EchoClient, since: Since) -> Polled:
+    """Notes that the echo has kept."""
+    client.send(inputs.fault, None)
+    after = since.mark.get("at", since.at)
+    found = [note for note in NOTES if note["at"] >= after][: inputs.page_size]  # the last second again: keys tell what is new
+    last = found[-1]["at"] if found else after
+    events = [TriggerEvent(NoteEvent(id=note["id"], text=note["text"]), note["id"], at=note["at"]) for note in found if inputs.fits(note)]
+    return Polled(events, {"at": last}, more=len(found) == inputs.page_size and last > after)

@@ -1,0 +1,220 @@
+"""Webhooks: registered by a worker, verified on raw bytes before anything is read, on the disk before they are acknowledged."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from http_stand import Client, Stand, standing
+from jackfield.access import Rules
+from jackfield.surfaces.shared.settings import Settings
+from replies import Reply
+from shell import Shell
+from trigger_stage import TriggerStage, signed
+from waiting import until
+
+pytest_plugins = ["shell_fixture", "operating"]
+
+_HALL = {"name": "hall", "type": "echo/token", "values": {"token": "s3cret-token"}}
+_NOTE = {"notes": [{"id": "n-1", "text": "hello"}]}
+
+
+def test_a_worker_registers_and_removes_the_webhook(stage: TriggerStage) -> None:
+    """``pending`` until a worker has registered the URL; paused at once, and removed at the provider afterwards; the URL stays the same."""
+    from jackfield_echo.watching import REGISTERED
+
+    made = stage.add()
+    assert (made["status"], made["url"].startswith("https://jackfield.example/hooks/"), REGISTERED) == ("pending", True, {})
+    stage.look()
+    assert (stage.all().show("one")["status"], list(REGISTERED)) == ("active", [made["url"]])
+    stage.all().disable("one")
+    stage.move(1)
+    stage.look(1)
+    assert (stage.all().show("one")["status"], REGISTERED) == ("disabled", {})
+    stage.all().enable("one")
+    stage.look()
+    assert list(REGISTERED) == [made["url"]]
+    stage.all().remove("one")
+    assert stage.all().page(None, 10) == ([], None)
+    stage.look()
+    assert REGISTERED == {}
+
+
+def test_registering_is_tried_again_and_a_process_that_stops_removes_nothing(stage: TriggerStage) -> None:
+    """The provider is down twice."""
+    from jackfield_echo.watching import REGISTERED
+
+    stage.add(inputs={"fault": {"kind": "refusedConnection", "tries": 2, "name": "enable"}})
+    for _ in range(3):
+        stage.look()
+        stage.move(60)
+    assert (stage.all().show("one")["status"], len(REGISTERED)) == ("active", 1)
+    for pool in stage.pools:
+        pool.close()
+    assert len(REGISTERED) == 1
+
+
+def test_a_subscription_ends_although_its_connection_is_gone(stage: TriggerStage) -> None:
+    """Nobody can ask the provider any more: it is removed here."""
+    stage.add()
+    stage.look()
+    stage.runtime.connections.remove("hall")
+    stage.all().remove("one")
+    stage.look()
+    assert stage.all().page(None, 10) == ([], None)
+    stage.add_connection()
+    assert stage.add()["status"] == "pending"
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """A server with a connection."""
+    settings = Settings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
+    with standing(tmp_path_factory.mktemp("hooks"), settings) as opened:
+        assert opened.client().call("POST", "/v1/connections?test=false", _HALL).status == 201
+        yield opened
+
+
+class Sender:
+    """The other side of one subscription."""
+
+    def __init__(self, stand: Stand, name: str, **members: Any) -> None:
+        self.stand = stand
+        self.client = stand.client()
+        self.name = name
+        made = self.client.post("/v1/subscriptions", {"name": name, "trigger": "echo/posted", "connection": "hall", **members})
+        assert (made.status, made.headers["location"]) == (201, f"/v1/subscriptions/{name}")
+        self.path = urlsplit(made.json["url"]).path
+        from jackfield_echo.watching import REGISTERED
+
+        url = made.json["url"]
+        until(lambda: url in REGISTERED)
+        self.secret = REGISTERED[url]
+
+    def send(self, body: Any, *, secret: str | None = None, at: float | None = None, path: str | None = None, **headers: str) -> Reply:
+        """Send a signed request."""
+        now = self.stand.host.clock.time() if at is None else at
+        raw, own = signed(secret or self.secret, now, body)
+        return Client(self.stand.port).call("POST", path or self.path, raw, **{**own, **headers})
+
+    def told(self) -> list[str]:
+        """The notes of all events of this subscription."""
+        items = self.client.get("/v1/events?types=echo.*&limit=200").json["items"]
+        return [item["data"]["payload"]["id"] for item in items if item["subject"] == self.name]
+
+
+def test_a_signed_request_is_an_event(stand: Stand) -> None:
+    """It is in the feed once the provider has its 200; a duplicate gets 200, too, and is no second event; types differ."""
+    sender = Sender(stand, "first")
+    assert [sender.send(_NOTE).status for _ in range(2)] == [200, 200]
+    assert sender.told() == ["n-1"]
+    assert sender.send({**_NOTE, "type": "withdrawn"}).status == 200
+    (posted, withdrawn) = sender.client.get("/v1/events?types=echo.posted,echo.withdrawn").json["items"]
+    assert (posted["type"], withdrawn["type"], posted["data"]["trigger"]) == ("echo.posted", "echo.withdrawn", "posted")
+    assert sender.send({"challenge": "abc"}).body == b"abc"
+
+
+def test_the_same_request_fifty_times_at_once_is_one_event(stand: Stand) -> None:
+    """All get 200."""
+    sender = Sender(stand, "crowd")
+    with ThreadPoolExecutor(16) as threads:
+        statuses = list(threads.map(lambda _: sender.send(_NOTE).status, range(50)))
+    assert set(statuses) == {200}
+    assert sender.told() == ["n-1"]
+
+
+def test_what_the_provider_has_not_signed_is_refused(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
+    """Another secret, a changed byte, missing and doubled headers, old and future times, another subscription's request: 403, no event,
+    and neither path nor secret in the log."""
+    caplog.set_level(logging.DEBUG)
+    sender, other = Sender(stand, "strict"), Sender(stand, "other")
+    now = stand.host.clock.time()
+    raw, own = signed(sender.secret, now, _NOTE)
+    flipped = bytes([raw[0] ^ 1]) + raw[1:]
+    client = Client(stand.port)
+    replies = [
+        sender.send(_NOTE, secret="guess"), sender.send(_NOTE, at=now - 301), sender.send(_NOTE, at=now + 301),
+        sender.send(_NOTE, path=other.path), client.call("POST", sender.path, flipped, **own), client.call("POST", sender.path, raw),
+        client.call("POST", sender.path, raw, **{**own, "Echo_Signature": ""}),
+        client.call("POST", sender.path, raw, **{**own, "Echo_Signature": "ä" * 3000}),
+        client.call("POST", sender.path, raw, **{**own, "Echo_Time": "+1"}),
+    ]  # fmt: skip
+    assert {reply.status for reply in replies} <= {400, 403}
+    assert sum(reply.status == 403 for reply in replies) >= 7
+    assert (sender.told(), other.told()) == ([], [])
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("jackfield")]
+    assert not any(text in line for line in said for text in (sender.path, sender.secret, "hello"))
+
+
+def test_what_cannot_be_read_or_is_nowhere_is_refused(stand: Stand) -> None:
+    """Malformed 400, too large 413, compressed 415, unknown 404; disabled 410 at once; a method that is none 405."""
+    sender = Sender(stand, "odd")
+    found = [
+        sender.send(b"[1").status, sender.send(b"[" * 5000).status, sender.send({"notes": [{"id": 1}]}).status,
+        sender.send(b"x" * 70_000).status, sender.send(_NOTE, Content_Encoding="gzip").status,
+        sender.send(_NOTE, path="/hooks/" + "A" * 43).status, Client(stand.port).get(sender.path).status,
+    ]  # fmt: skip
+    assert found == [400, 400, 400, 413, 415, 404, 405]
+    assert sender.client.post("/v1/subscriptions/odd:disable").status == 200
+    assert sender.send(_NOTE).status == 410
+    assert sender.client.call("DELETE", "/v1/subscriptions/odd").status == 204
+    assert sender.send(_NOTE).status in (404, 410)
+    assert sender.told() == []
+
+
+def test_only_some_notes_are_events(stand: Stand) -> None:
+    """The subscription's inputs narrow what it watches."""
+    sender = Sender(stand, "few", inputs={"word": "fire"})
+    notes = [{"id": "n-1", "text": "tea"}, {"id": "n-2", "text": "fire!"}]
+    assert sender.send({"notes": notes}).status == 200
+    assert sender.told() == ["n-2"]
+
+
+def test_a_token_with_rules_sees_what_it_may_read(stand: Stand) -> None:
+    """Neither the subscriptions nor the events of a trigger that its rules block, and it adds none."""
+    sender = Sender(stand, "hidden")
+    assert sender.send(_NOTE).status == 200
+    bound = stand.client(rules=Rules(block=("echo/posted",)))
+    assert all(item["name"] != "hidden" for item in bound.get("/v1/subscriptions?limit=200").json["items"])
+    assert [item for item in bound.get("/v1/events?types=echo.*").json["items"] if item["subject"] == "hidden"] == []
+    assert bound.get("/v1/subscriptions/hidden").status == 404
+    refused = bound.post("/v1/subscriptions", {"name": "mine", "trigger": "echo/posted", "connection": "hall"})
+    assert refused.status in (403, 404)
+
+
+def test_samples_are_shown(stand: Stand) -> None:
+    """A test of a subscription moves nothing."""
+    sender = Sender(stand, "sampled")
+    samples = sender.client.post("/v1/subscriptions/sampled:test").json["items"]
+    assert samples[0]["events"] == [{"id": "n-1", "text": "hello"}]
+    assert sender.told() == []
+
+
+def test_the_command_line_adds_pauses_and_removes(operator: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``triggers list`` names both triggers; ``subscriptions add`` prints name, status and URL."""
+    monkeypatch.setenv("JACKFIELD_PUBLIC_URL", "https://hooks.example")
+    assert {row["trigger"]: row["kind"] for row in operator.run("triggers", "list").json} == {
+        "echo/posted": "webhook",
+        "echo/notes": "poll",
+    }
+    given = {"stdin": json.dumps({"token": "s3cret"})}
+    assert operator.run("connections", "add", "room", "--type", "echo/token", "--values", "-", "--no-test", **given).code == 0
+    made = operator.run("subscriptions", "add", "one", "--trigger", "echo/posted", "--connection", "room").json
+    assert (made["name"], made["status"], made["url"].startswith("https://hooks.example/hooks/")) == ("one", "pending", True)
+    polled = operator.run(
+        "subscriptions", "add", "two", "--trigger", "echo/notes", "--connection", "room", "--every", "2m", "--from", "1d"
+    ).json
+    assert polled["every"] == 120
+    assert [row["name"] for row in operator.run("subscriptions", "list").json] == ["one", "two"]
+    assert operator.run("subscriptions", "pause", "two").json["status"] == "disabling"
+    assert operator.run("subscriptions", "resume", "two").json["status"] == "pending"
+    assert operator.run("subscriptions", "reset", "two", "--from", "2d").json["checkpoint"] == {}
+    assert operator.run("subscriptions", "test", "one").json["items"][0]["title"] == "A note"
+    assert operator.run("subscriptions", "remove", "one").json == {"name": "one", "removed": True}
+    assert operator.run("subscriptions", "show", "one").code == 2
