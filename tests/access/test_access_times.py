@@ -12,8 +12,8 @@ from jackfield.errors import InvalidInvocation
 
 @pytest.mark.parametrize(
     ("text", "span"),
-    [("45s", 45), ("90m", 5400), ("12h", 43_200), ("30d", 2_592_000), ("2W", 1_209_600), ("0d", 0), ("30", 30), ("1e-06", 1e-06), ("PT15S", 15), ("1y", None),
-     ("-1d", None), ("", None), ("99999d", None), ("1.5h", 5400)],
+    [("45s", 45), ("90m", 5400), ("12h", 43_200), ("30d", 2_592_000), ("2W", 1_209_600), ("0d", 0), ("30", 30), ("1e-06", 1e-06),
+     ("PT15S", 15), ("1.5h", 5400), ("1y", None), ("-1d", None), ("", None), ("99999d", None)],
 )  # fmt: skip
 def test_spans(text: str, span: float | None) -> None:
     """A span is a whole number and a unit, of a hundred years at most."""
