@@ -174,6 +174,8 @@ def test_what_the_author_says_is_told() -> None:
     assert 'href="javascript' not in found["options"]["hint"]
     assert member({"type": "string", "examples": ["eu-west-1"]})["options"]["placeholder"] == "for example eu-west-1"
     assert member({"type": "boolean", "default": True})["options"]["default"] is True
+    labels = {"type": "array", "items": {"type": "string", "x-jackfield": {"options": "labels"}}}
+    assert member(labels)["options"]["optionsFrom"] == "labels"  # choices for each of its values
 
 
 def test_hidden_fields_are_not_offered() -> None:

@@ -81,6 +81,8 @@ def test_every_kind_of_field_becomes_json(visitor: Visitor, tmp_path: Path) -> N
     assert f"{visitor.console.origin}/v1/invocations" in code.inner_text()
     assert visitor.run() == "succeeded"
     assert "HELLO" in page.locator("#result").inner_text()
+    visitor.go("/files")
+    assert "two.txt" in page.locator("main").inner_text()  # an upload keeps its name
 
 
 def test_rows_can_be_taken_away(visitor: Visitor) -> None:

@@ -82,6 +82,8 @@ class _Drawing:
             options["hint"] = line(str(about["description"]))
         title = str(about.get("title") or name)
         options |= self._control(kind, node, title, depth) | _hints(kind, about)
+        if kind == "list" and "optionsFrom" not in options:  # choices for each of its values
+            options |= {key: value for key, value in _hints(kind, _resolved(node["items"], self._root)).items() if key == "optionsFrom"}
         field: dict[str, Any] = {"title": title, "options": options}
         if kind == "object":
             field |= self.object(node, depth + 1)

@@ -297,9 +297,10 @@
       for (const file of this.input.files) {
         this.state.textContent = `Uploading ${file.name}…`;
         try {
+          const body = new FormData();
+          body.append("file", file); // with its name
           const answer = await fetch((document.documentElement.dataset.prefix ?? "") + "/uploads", {
-            method: "POST", body: file,
-            headers: { "X-CSRF-Token": document.querySelector('input[name="csrf"]').value, "Content-Type": file.type || "application/octet-stream" },
+            method: "POST", body, headers: { "X-CSRF-Token": document.querySelector('input[name="csrf"]').value },
           });
           const stored = await answer.json().catch(() => ({}));
           if (!answer.ok) throw new Error(stored.detail || `the server responded with status ${answer.status}`);
