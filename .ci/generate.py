@@ -48,6 +48,8 @@ _PAGES = {
     "conformance": conformance_page.page,
     "configuration": settings_page.page,
     "connector-api": python_pages.connector_api,
+    "connector-pacing": python_pages.connector_pacing,
+    "connector-triggers": python_pages.connector_triggers,
     "connector-calls": python_pages.connector_calls,
     "connector-connections": python_pages.connector_connections,
     "connector-errors": python_pages.connector_errors,

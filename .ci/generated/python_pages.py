@@ -45,6 +45,14 @@ _CALLS = """# Connector API: calls
 Classes and functions that a connector uses while a connection is opened and an action runs: the attempt, the context, files and the
 guard. [Connector API](connector-api.md) has its declarations, [Connector API: errors](connector-errors.md) the errors that it reports."""
 
+_PACING = """# Connector API: pacing
+
+Classes by which a connector says how fast its provider may be called: a fixed rate, or a budget that is read from the provider."""
+
+_TRIGGERS = """# Connector API: triggers
+
+Classes and functions of [triggers](../tutorial/triggers.md): webhooks that a provider sends, and lists that are polled."""
+
 _WIRE = """# Connector API: wire
 
 HTTP/1.1 over pooled connections, for connectors that send requests themselves: deadlines, the guard and the exact knowledge of
@@ -102,6 +110,12 @@ _AT_RUN = {
 _OF_WIRE = {"Reply", "Target", "Wire", "WireFault", "WireSettings"}
 """What sends requests, on a page of its own."""
 
+_OF_PACING = {"Budget", "Limits", "RateLimit", "Warmup"}
+"""What says how fast a provider may be called, on a page of its own."""
+
+_OF_TRIGGERS = {"Forged", "Hook", "HookRequest", "Malformed", "Polled", "Received", "Since", "TriggerEvent", "check_signature"}
+"""What triggers take and return, on a page of their own."""
+
 _OF_TYPES = {"Account", "Authorization", "ConnectionType", "DeviceAuthorization", "Grant", "Grants", "Minted", "Serves", "Step"}
 """What connection types consist of and return, on a page of their own."""
 
@@ -142,7 +156,17 @@ def python_connections() -> str:
 
 def connector_api() -> str:
     """The page of what authors declare."""
-    return _page([NOTICE, _CONNECTOR, *_named(sorted(set(connector.__all__) - _AT_RUN - _OF_TYPES - _OF_WIRE))])
+    return _page([NOTICE, _CONNECTOR, *_named(sorted(set(connector.__all__) - _AT_RUN - _OF_TYPES - _OF_WIRE - _OF_TRIGGERS - _OF_PACING))])
+
+
+def connector_pacing() -> str:
+    """The page of pacing."""
+    return _page([NOTICE, _PACING, *_named(sorted(_OF_PACING))])
+
+
+def connector_triggers() -> str:
+    """The page of triggers."""
+    return _page([NOTICE, _TRIGGERS, *_named(sorted(_OF_TRIGGERS))])
 
 
 def connector_connections() -> str:

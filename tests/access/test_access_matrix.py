@@ -138,7 +138,7 @@ API: Mapping[str, Case] = {
 PUBLIC = {"health", "readiness", "openapi", "asyncapi", "docs", "authorizationCallback", "startAuthorization", "receiveHook"}
 """Operations that need no token, and so tell the clerk what they tell anybody: what is installed, nothing of a workspace."""
 CALLS = {"invoke", "createConnection", "testDraft", "replaceConnection", "removeConnection", "testConnection", "revokeToken",
-    "upgradeConnector", "removeConnector", "batch", "authorizeConnection", "createSchedule",
+    "upgradeConnector", "removeConnector", "batch", "authorizeConnection", "createSchedule", "createSubscription",
     "showCallback", "changeCallback", "removeCallback", "rotateCallback", "testCallback", "recoverCallback",
     "showDelivery", "resendDelivery",
 }  # fmt: skip

@@ -24,12 +24,16 @@ TUTORIALS = ROOT / "docs" / "tutorial"
 _KEY = re.compile(r'^connector = Connector\(\s*"([a-z-]+)"', re.MULTILINE)
 
 
-PAGES = [path for path in sorted(TUTORIALS.glob("*.md")) if any(_KEY.search(block.body) for block in blocks(path))]
 OTHERS = {
+    "jobs": "shows a job by itself, for a project that there is already",
+    "triggers": "shows declarations by themselves, for a project that there is already",
     "marketplace": "packs the template as it is, which tests of 'jackfield new' grade",
     "openapi": "its commands are for a document of the reader; publish-openapi brings its own",
 }
-"""Pages whose 'jackfield new' makes no connector of their own."""
+"""Pages whose connector is none of their own, or only a part of one."""
+PAGES = [
+    path for path in sorted(TUTORIALS.glob("*.md")) if path.stem not in OTHERS and any(_KEY.search(block.body) for block in blocks(path))
+]
 
 
 @contextmanager

@@ -139,7 +139,7 @@ def test_what_the_provider_has_not_signed_is_refused(stand: Stand, caplog: pytes
     flipped = bytes([raw[0] ^ 1]) + raw[1:]
     client = Client(stand.port)
     replies = [
-        sender.send(_NOTE, secret="guess"), sender.send(_NOTE, at=now - 301), sender.send(_NOTE, at=now + 301),
+        sender.send(_NOTE, secret="guess"), sender.send(_NOTE, at=now - 301), sender.send(_NOTE, at=now + 900),
         sender.send(_NOTE, path=other.path), client.call("POST", sender.path, flipped, **own), client.call("POST", sender.path, raw),
         client.call("POST", sender.path, raw, **{**own, "Echo_Signature": ""}),
         client.call("POST", sender.path, raw, **{**own, "Echo_Signature": "ä" * 3000}),

@@ -34,6 +34,11 @@ _HEALTH = _data(("connection", "type", "version", "status", "previousStatus"), *
 _ENDED = ("invocationId", "status", "connector", "action")
 _ATTEMPT: Mapping[str, Json] = {"callback": _TEXT, "error": _TEXT}
 _REASON = _data(("callback",), callback=_TEXT, reason=_TEXT)
+_SESSION: Mapping[str, Json] = {
+    "session": _TEXT, "mode": {"enum": ["connect", "reauth", "manage"]}, "verify": {"enum": ["confirm", "browser", "link"]},
+    "user": _TEXT, "connection": _TEXT, "connectionType": _TEXT, "reason": _TEXT,
+}  # fmt: skip
+_WATCHED: Mapping[str, Json] = {"subscription": _TEXT, "connector": _TEXT, "trigger": _TEXT, "connection": _TEXT}
 _WORKSPACE = _data(("workspace",), workspace=_TEXT)
 
 DATA: Mapping[str, tuple[str, Json]] = {
@@ -73,6 +78,16 @@ DATA: Mapping[str, tuple[str, Json]] = {
     ),
     "workspace.suspended": ("The workspace was suspended.", _WORKSPACE),
     "workspace.resumed": ("The workspace was resumed.", _WORKSPACE),
+    "connect.completed": ("A connect session was confirmed, and its connection made.", _data(("session", "mode", "verify"), **_SESSION)),
+    "connect.failed": ("A connect session ended without a connection.", _data(("session", "mode", "verify"), **_SESSION)),
+    "subscription.failing": (
+        "The work on a subscription has failed three times in a row.",
+        _data(("subscription", "connector", "trigger", "reason"), **_WATCHED, reason=_TEXT),
+    ),
+    "subscription.recovered": (
+        "The work on a subscription that was failing succeeds again.",
+        _data(("subscription", "connector", "trigger"), **_WATCHED),
+    ),
     "audit.*": (
         "An entry of the audit log; the type ends with the entry's event.",
         _data((), event=_TEXT, object=_TEXT, actor={"type": "object"}, details={"type": "object"}),

@@ -16,7 +16,7 @@ ENOUGH = 4.5
 """Contrast of text to what is behind it."""
 _STEPS = 100
 _ROOT = re.compile(r":root \{(.*?)\}", re.DOTALL)
-_VARIABLE = re.compile(r"(--[a-z-]+): (#[0-9a-f]{6})")
+_VARIABLE = re.compile(r"(?<![a-z-])(--[a-z-]+): (#[0-9a-f]{6})")
 _BEHIND = ("--ground", "--surface", "--sunken")
 """Backgrounds on which the colour is text."""
 
