@@ -46,7 +46,7 @@ def _described(site: Path, name: str) -> Any:
         try:
             return describe(importlib.import_module(name).connector)
         finally:
-            for known, module in list(sys.modules.items()):
+            for known, module in sys.modules.copy().items():  # at once: other threads import meanwhile
                 if str(getattr(module, "__file__", "")).startswith(f"{site}/"):
                     del sys.modules[known]
 
