@@ -10,8 +10,9 @@ import pytest
 
 from jackfield.access import Rules, Tokens
 from jackfield.access.workspace_access import Caller
+from jackfield.database.due_rows import OvertakenError
 from jackfield.errors import JackfieldError
-from jackfield.triggers.due import DueSubscriptions, OvertakenError
+from jackfield.triggers.due import DueSubscriptions
 from trigger_stage import TriggerStage
 
 Note = Callable[..., None]

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from jackfield.errors import JackfieldError
+from jackfield.resources.threads import Threads
 
 if TYPE_CHECKING:
     from jackfield.queue.runtime_pool import RuntimePool
@@ -22,12 +24,29 @@ _PAUSE = 5.0
 """Seconds after which a process looks again that could not use the database."""
 
 
-class DueLoop:
-    """Loop of one process. ``what`` names its work in messages; ``stopping`` says when nothing new is begun."""
+class Due(Protocol):
+    """Rows of a database on which work is due."""
+
+    def wait(self) -> float | None:
+        """Return the seconds until work is due, 0 if it is; None if there is none."""
+
+    def claim(self, limit: int) -> Sequence[Any]:
+        """Claim up to ``limit`` rows that are due."""
+
+
+D = TypeVar("D", bound=Due)
+
+
+class DueLoop(Generic[D]):
+    """Loop of one process. ``what`` names its work in messages; it claims up to ``at_once`` rows at a time, and works on up to ``threads``
+    of them at once. ``stopping`` says when nothing new is begun."""
 
     what = ""
+    at_once = 1
+    threads = 1
 
     def __init__(self, runtimes: RuntimePool, stopping: Callable[[], bool]) -> None:
+        self._due: D | None = None
         self._runtimes = runtimes
         self._stopping = stopping
         self._log = logging.getLogger(f"jackfield.{self.what}")
@@ -50,6 +69,22 @@ class DueLoop:
 
         :raises JackfieldError: if the database is unavailable.
         """
+        due = self._due = self._due or self._opened()
+        wait = due.wait()
+        if wait is None or wait > 0:
+            return POLL if wait is None else min(POLL, wait)
+        claimed, work = due.claim(self.at_once), partial(self._work, due)
+        if len(claimed) > 1:
+            with Threads(self.threads, f"jackfield-{self.what}") as threads:  # so that they share commits
+                list(threads.map(work, claimed))
+        else:
+            list(map(work, claimed))
+        return 0.0
+
+    def _opened(self) -> D:
+        raise NotImplementedError
+
+    def _work(self, due: D, claimed: Any) -> None:
         raise NotImplementedError
 
     async def _serve(self) -> None:

@@ -7,12 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import Request
+from jackfield.database.due_rows import OvertakenError
 from jackfield.errors import InvalidInvocation, JackfieldError, RateLimited, Unavailable, UnknownAction, UnknownName
 from jackfield.management.provider_steps import call_of, over_connection
 from jackfield.pipe.call_rules import seen_connection
 from jackfield.queue.subscriptions import check_inputs, hook_url
 from jackfield.triggers.arrivals import arrivals
-from jackfield.triggers.due import OvertakenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,8 @@ runs a slot twice.
 
 from __future__ import annotations
 
-from jackfield.schedules.due import Claimed, DueSchedules, OvertakenError, UsedError
+from jackfield.database.due_rows import OvertakenError
+from jackfield.schedules.due import Claimed, DueSchedules, UsedError
 from jackfield.schedules.policy import Passed, passed
 from jackfield.schedules.slot_values import check_slot_values, with_slot
 from jackfield.schedules.table import Content, Schedule, ScheduleExists, ScheduleTable, Slot, UnknownSchedule

@@ -1,8 +1,4 @@
-"""The schedules of a whole database that are due: the claims and transactions by which schedulers of several processes share them.
-
-To claim a schedule is to put off when the next scheduler looks at it. If the process that claimed it dies, another one takes it then; what
-the first one had not committed is still to be done, and what it commits too late changes nothing, since the claim has been counted on.
-"""
+"""The schedules of a whole database that are due: the claims and transactions by which schedulers of several processes share them."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ from typing import Any
 
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Transaction
+from jackfield.database.due_rows import claim, held
 from jackfield.database.outbox import record
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
@@ -49,10 +46,6 @@ Claimed = Schedule
 """Schedule that this process has claimed; ``claim`` is its own."""
 
 
-class OvertakenError(Exception):
-    """Another process has claimed or changed the schedule, so nothing was done."""
-
-
 class UsedError(Exception):
     """The slot was used before, by a clock that was set back since, so nothing was done."""
 
@@ -86,19 +79,8 @@ class DueSchedules:
 
     def claim(self, limit: int) -> list[Claimed]:
         """Claim up to ``limit`` schedules that are due, the longest overdue first."""
-        now = self._time.now()
-        skipping = self._database.dialect.skips_locked
-
-        def unit(transaction: Transaction) -> list[Claimed]:
-            rows = transaction.execute(f"{_DUE} {skipping}", {"now": now, "limit": limit})
-            found = []
-            for row in rows:
-                place = {"workspace": row.workspace, "id": row.id, "claim": row.claim, "now": now, "until": now + HELD}
-                if transaction.change(_CLAIM, place):
-                    found.append(row)
-            return [replace(Schedule.read(row.workspace, row), claim=row.claim + 1) for row in found]
-
-        return self._database.record(unit)
+        rows = claim(self._database, _DUE, _CLAIM, self._time.now(), HELD, limit)
+        return [replace(Schedule.read(row.workspace, row), claim=row.claim + 1) for row in rows]
 
     def pass_over(self, schedule: Claimed, slots: Sequence[float], outcome: str, reason: str, next_at: float | None) -> None:
         """Record slots that do not run, each by itself, and move on to ``next_at``. Those that were missed are an event, together."""
@@ -175,7 +157,7 @@ class DueSchedules:
         values = {**_own(schedule), "wake_at": min(times, default=None), "ended": int(not times)}
 
         def unit(transaction: Transaction) -> None:
-            _held(transaction.change(_RELEASE, values))
+            held(transaction.change(_RELEASE, values))
             transaction.change(_PURGE, {"workspace": schedule.workspace, "id": schedule.id, "before": now - SLOTS_KEPT})
 
         self._database.record(unit)
@@ -184,7 +166,7 @@ class DueSchedules:
         """Run the schedule no more, and record what is due of it as refused."""
 
         def unit(transaction: Transaction) -> None:
-            _held(transaction.change(_STOP, {**_own(schedule), "reason": reason}))
+            held(transaction.change(_STOP, {**_own(schedule), "reason": reason}))
             for slot in slots:
                 _add(transaction, schedule, slot, "refused", reason)
             self._tell(transaction, schedule, "stopped", {"reason": reason})
@@ -193,7 +175,7 @@ class DueSchedules:
 
     def _move(self, transaction: Transaction, schedule: Claimed, next_at: float | None, invocation: str | None = None) -> None:
         about = {"next_at": next_at, "until": self._time.now() + HELD, "invocation": invocation}
-        _held(transaction.change(_MOVE, {**_own(schedule), **about}))
+        held(transaction.change(_MOVE, {**_own(schedule), **about}))
 
     def _tell(self, transaction: Transaction, schedule: Claimed, type: str, facts: Mapping[str, Any]) -> None:
         about = {"schedule": schedule.name, "connector": schedule.connector, "action": schedule.action, "effect": schedule.effect}
@@ -205,7 +187,7 @@ class DueSchedules:
         transaction: Transaction, schedule: Claimed, slot: float, outcome: str, reason: str | None, invocation: str | None
     ) -> None:
         about = {"slot": slot, "outcome": outcome, "reason": reason, "invocation": invocation}
-        _held(transaction.change(_PROMOTE, {"workspace": schedule.workspace, "id": schedule.id, **about}))
+        held(transaction.change(_PROMOTE, {"workspace": schedule.workspace, "id": schedule.id, **about}))
 
 
 def _span(first: float, last: float, slots: int) -> dict[str, Any]:
@@ -214,11 +196,6 @@ def _span(first: float, last: float, slots: int) -> dict[str, Any]:
 
 def _own(schedule: Schedule) -> dict[str, Any]:
     return {"workspace": schedule.workspace, "id": schedule.id, "claim": schedule.claim}
-
-
-def _held(count: int) -> None:
-    if not count:
-        raise OvertakenError
 
 
 def _add(

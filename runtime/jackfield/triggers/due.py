@@ -1,8 +1,4 @@
-"""The subscriptions of a whole database on which work is due, and the transactions by which several processes share it.
-
-To claim one is to put off when the next process looks at it. If the process that claimed it dies, another one takes it then; what the first
-one had not committed is still to be done, and what it commits too late changes nothing, since the claim has been counted on.
-"""
+"""The subscriptions of a whole database on which work is due, and the transactions by which several processes share it."""
 
 from __future__ import annotations
 
@@ -12,6 +8,7 @@ from typing import Any
 
 from jackfield.clock import Clock
 from jackfield.database import Database, Transaction, Vault
+from jackfield.database.due_rows import claim, held
 from jackfield.database.outbox import record
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
@@ -44,10 +41,6 @@ UPDATE subscriptions SET status = 'active', reason = NULL, failures = 0, wake_at
 _FAILED = f"UPDATE subscriptions SET status = :status, reason = :reason, failures = failures + 1, wake_at = :wake_at WHERE {_OURS}"
 
 
-class OvertakenError(Exception):
-    """Another process has claimed the subscription, or somebody changed it, so nothing was stored."""
-
-
 class DueSubscriptions:
     """Subscriptions of all workspaces. Every method that writes does so in one transaction, and only while the claim holds.
 
@@ -65,18 +58,8 @@ class DueSubscriptions:
 
     def claim(self, limit: int) -> list[Subscription]:
         """Claim up to ``limit`` subscriptions that are due, the longest overdue first."""
-        now, skipping = self.time.now(), self._database.dialect.skips_locked
-
-        def unit(transaction: Transaction) -> list[Subscription]:
-            rows = transaction.execute(f"{_DUE} {skipping}", {"now": now, "limit": limit})
-            found = []
-            for row in rows:
-                place = {"workspace": row.workspace, "id": row.id, "claim": row.claim, "now": now, "until": now + HELD}
-                if transaction.change(_CLAIM, place):
-                    found.append(row)
-            return [replace(Subscription.read(row.workspace, row), claim=row.claim + 1) for row in found]
-
-        return self._database.record(unit)
+        rows = claim(self._database, _DUE, _CLAIM, self.time.now(), HELD, limit)
+        return [replace(Subscription.read(row.workspace, row), claim=row.claim + 1) for row in rows]
 
     def enabled(self, found: Subscription, vault: Vault, content: Sealed, remote: Mapping[str, Any]) -> None:
         """Record that it is enabled, with what the provider returned; a poll is due at once."""
@@ -84,17 +67,17 @@ class DueSubscriptions:
         sealed = vault.seal(found.workspace, place, json.dumps(replace(content, remote=remote).to_json()).encode())
         now = self.time.now()
         values = {**_own(found), "sealed": sealed, "wake_at": now if found.kind == "poll" else None, "now": now}
-        self._database.record(lambda transaction: _held(transaction.change(_ENABLED, values)))
+        self._database.record(lambda transaction: held(transaction.change(_ENABLED, values)))
 
     def disabled(self, found: Subscription) -> None:
         """Record that it is disabled."""
-        self._database.record(lambda transaction: _held(transaction.change(_DISABLED, _own(found))))
+        self._database.record(lambda transaction: held(transaction.change(_DISABLED, _own(found))))
 
     def removed(self, found: Subscription) -> None:
         """Delete it with the keys of its events. The events themselves stay."""
 
         def unit(transaction: Transaction) -> None:
-            _held(transaction.change(_REMOVE, _own(found)))
+            held(transaction.change(_REMOVE, _own(found)))
             transaction.change(_REMOVE_KEYS, {"workspace": found.workspace, "id": found.id})
 
         self._database.record(unit)
@@ -111,7 +94,7 @@ class DueSubscriptions:
         values = {**_own(found), "mark": vault.seal(found.workspace, mark_for(found.id), text), "until": now + HELD}
 
         def unit(transaction: Transaction) -> None:
-            _held(transaction.change(_PAGE, values))
+            held(transaction.change(_PAGE, values))
             store(transaction, found, events, now)
 
         self._database.record(unit)
@@ -121,7 +104,7 @@ class DueSubscriptions:
         values = {**_own(found), "wake_at": wake_at, "now": self.time.now()}
 
         def unit(transaction: Transaction) -> None:
-            _held(transaction.change(_POLLED, values))
+            held(transaction.change(_POLLED, values))
             if found.status == "failing":
                 self._tell(transaction, found, "recovered", {})
 
@@ -135,7 +118,7 @@ class DueSubscriptions:
         values = {**_own(found), "status": status, "reason": reason, "wake_at": wake_at}
 
         def unit(transaction: Transaction) -> None:
-            _held(transaction.change(_FAILED, values))
+            held(transaction.change(_FAILED, values))
             if status == "failing" != found.status:
                 self._tell(transaction, found, "failing", {"reason": reason})
 
@@ -149,8 +132,3 @@ class DueSubscriptions:
 
 def _own(found: Subscription) -> dict[str, Any]:
     return {"workspace": found.workspace, "id": found.id, "claim": found.claim}
-
-
-def _held(count: int) -> None:
-    if not count:
-        raise OvertakenError
