@@ -101,6 +101,28 @@ class Deadline:
         late.unexplained, late.__cause__ = cause is None, cause
         return late
 
+    def move_on(self) -> None:
+        """Note that content arrives: a deadline that guards against silence begins anew; this one stays."""
+
+
+SHARE = 3
+"""An attempt that may be repeated gets one third of the time left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share(Deadline):
+    """Deadline of an attempt that gets a share of the time until ``longest``, so that one that hangs leaves time for further, shorter ones.
+
+    An attempt whose content arrives does not hang: each chunk gets such a share of the time that is left then.
+    """
+
+    longest: float
+
+    def move_on(self) -> None:
+        """Begin anew, with a share of the time left now."""
+        now = self.clock.monotonic()
+        object.__setattr__(self, "at", max(self.at, now + (self.longest - now) / SHARE))  # frozen for everybody else
+
 
 class within:  # noqa: N801 (used like a function; contextlib's decorator takes three times as long)
     """Context manager that limits this thread's or task's waits for shared resources (a database lock, a pooled connection) to ``seconds``

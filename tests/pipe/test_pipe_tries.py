@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -12,11 +12,14 @@ import pytest
 
 from clocks import FakeClock, StillClock
 from jackfield.connector import (
+    Connector,
     Forbidden,
     Internal,
     JackfieldError,
     Minted,
     OpenContext,
+    Output,
+    OutputFile,
     Provider,
     RateLimit,
     RateLimited,
@@ -28,7 +31,7 @@ from jackfield.connector import (
 )
 from jackfield.manifest import Effect
 from jackfield.retry import TRIES
-from scripted import Answer, Client, Key, Page, Script, runtime, scripted
+from scripted import Answer, Ask, Client, Key, Page, Script, runtime, scripted
 
 THROTTLED = RateLimited("slow down", sent=Sent.REFUSED)
 BOOM = Unavailable("it broke", sent=Sent.UNKNOWN)
@@ -124,6 +127,41 @@ def test_a_hanging_try_leaves_time_for_others(tmp_path: Path) -> None:
         result = board.ask(timeoutSeconds=60)
     assert (result.status, result.meta.attempts) == ("succeeded", 3)
     assert clock.waited < 60
+
+
+class Copy(Output):
+    """A file."""
+
+    file: OutputFile
+
+
+@pytest.mark.parametrize(("gap", "is_async", "attempts"), [(9, False, 1), (9, True, 1), (21, False, 2)])
+def test_a_file_that_flows_is_received_in_one_attempt(tmp_path: Path, gap: float, is_async: bool, attempts: int) -> None:
+    """A share of the time is for silence: chunks that arrive in time are received for as long as the call may last, and a gap longer than
+    the share ends the attempt."""
+    clock, opened = FakeClock(), list[Ask]()
+
+    def chunks() -> Iterator[bytes]:
+        for _ in range(4):
+            clock.advance(1 if opened[1:] else gap)
+            yield b"part"
+
+    def fetch(ask: Ask) -> Copy:
+        """Fetch a file."""
+        opened.append(ask)
+        return Copy(file=OutputFile(chunks()))
+
+    async def fetch_async(ask: Ask) -> Copy:
+        """Fetch a file."""
+        return fetch(ask)
+
+    connector = Connector("stage", title="Stage", version="1.0.0")
+    connector.action("fetch", effect="read")(fetch_async if is_async else fetch)
+    database = f"sqlite:///{tmp_path / 'files.db'}"
+    with runtime(tmp_path, connector, clock=clock, database_url=database, connections={}) as board:
+        result = board.jackfield.invoke({"connector": "stage", "action": "fetch", "inputs": {}, "timeoutSeconds": 60})
+    assert (result.status, result.output and result.output["file"]["size"]) == ("succeeded", 16)
+    assert len(opened) == result.meta.attempts == attempts
 
 
 @pytest.mark.parametrize("throttled", [False, True])

@@ -207,6 +207,8 @@ def _timely(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         if call is not None and call.deadline.remaining() <= 0:
             raise call.deadline.passed(Sent.UNKNOWN)
+        if call is not None:
+            call.deadline.move_on()
         yield chunk
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import Deadline
+from jackfield.clock import SHARE, Deadline, Share
 from jackfield.connector.context import MAX_WARNINGS, Answered, Call, IdempotencyKey, entered, reset_current, set_current
 from jackfield.connector.conversion import dumped_or_fault
 from jackfield.connector.streamed import store_files
@@ -46,13 +46,8 @@ if TYPE_CHECKING:
     from jackfield.pipe.plan import Plan
     from jackfield.pipe.run import Run
 
-_TRY_SHARE = 3
-"""An attempt that may be repeated gets one third of the time left, so that an attempt that hangs leaves time for further, shorter ones.
-
-Of an idempotent action only the first one does: the second gets all the time left, since a provider that is slow rather than
-hung would otherwise carry out each of them, and answer none in time."""
 _MIN_TRY = 1.0
-"""Minimum seconds for such an attempt, if there is that much time: the first one of a process imports the SDK, too."""
+"""Minimum seconds for an attempt with a share of the time, if there is that much: the first one of a process imports the SDK, too."""
 
 _OPEN_FOR = 1.0
 """Seconds for which a client may wait for its attempt: it may hold credentials that expire."""
@@ -349,12 +344,16 @@ class Attempts:
             self.evidence.log.append({**times, "step": self.plan.code.key, "outcome": outcome, "requestId": call.request_id})
 
     def _patience(self, tries: Tries) -> Deadline:
-        """Return the deadline of an attempt that may be repeated; the last one gets all the time left."""
+        """Return the deadline of an attempt that may be repeated: a share of the time left, and all of it for the last one.
+
+        Of an idempotent action only the first attempt gets a share, as ``page`` decides: a provider that is slow rather than hung would
+        otherwise carry out each of them, and answer none in time.
+        """
+        whole = self.run.deadline
         if tries.is_last:
-            return self.run.deadline
-        now = self.means.clock.monotonic()
-        least = min(now + _MIN_TRY, self.run.deadline.at)
-        return Deadline(self.means.clock, max(least, now + (self.run.deadline.at - now) / _TRY_SHARE), self.run.deadline.seconds)
+            return whole
+        now, longest = whole.clock.monotonic(), whole.at
+        return Share(whole.clock, max(min(now + _MIN_TRY, longest), now + (longest - now) / SHARE), whole.seconds, longest)
 
     async def _acted(self, values: Inputs, client: Any, call: Call, began: float) -> Any:
         """Call the action's function, in time."""
@@ -415,8 +414,9 @@ class Attempts:
             async with asyncio.timeout(max(0.0, call.deadline.remaining())):
                 with CONTAINED:
                     output = await self.plan.code.function(*arguments)
-                    if self.plan.code.returns_files:
-                        await asyncio.to_thread(store_files, output, call.files)
+            if self.plan.code.returns_files:
+                with CONTAINED:
+                    await asyncio.to_thread(store_files, output, call.files)
         return dumped_or_fault(output)
 
     def _succeeded(self, call: Call, started: float, output: Mapping[str, Any] | InvalidOutput) -> Mapping[str, Any]:

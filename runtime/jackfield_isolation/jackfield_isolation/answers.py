@@ -11,7 +11,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
-from jackfield.clock import Deadline, SystemClock
+from jackfield.clock import Share, SystemClock
 from jackfield.connector.budget import Limits, Warmup
 from jackfield.connector.context import Account, IdempotencyKey, OpenContext, Step, entered
 from jackfield.connector.conversion import dumped
@@ -117,7 +117,8 @@ class _Question:
         self._answers = answers
         self._connector = answers.connector
         about = asked.call
-        deadline = Deadline(answers.clock, answers.clock.monotonic() + about.remaining, about.seconds)
+        now = answers.clock.monotonic()
+        deadline = Share(answers.clock, now + about.remaining, about.seconds, now + about.longest)
         permissions = self.action.permissions if self._kind in questions.ACTS else {}
         key = IdempotencyKey(about.key) if about.key else IdempotencyKey()
         self.call = ChildCall(deadline, permissions=permissions, invocation_id=about.invocation_id, key=key)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from jackfield.clock import Deadline, SystemClock
+from jackfield.clock import Deadline, Share, SystemClock
 from jackfield.errors import InvalidInput
 from jackfield.wire.guard import Guard
 from jackfield_isolation.conversation import Conversation
@@ -85,7 +85,8 @@ class Channel:
 
 
 def _call(call: Call | None, deadline: Deadline) -> CallFacts:
-    facts = CallFacts(deadline.remaining(), deadline.seconds)
+    longest = deadline.longest if isinstance(deadline, Share) else deadline.at
+    facts = CallFacts(deadline.remaining(), longest - deadline.clock.monotonic(), deadline.seconds)
     if call is None:
         return facts
     return replace(facts, invocation_id=call.invocation_id, key=call.key.value, files=call.files is not None)

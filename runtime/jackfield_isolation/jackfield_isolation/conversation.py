@@ -268,6 +268,7 @@ class Conversation:
             if "piece" not in frame:
                 self._early = frame
                 raise _LeftOffError
+            self._deadline.move_on()
             yield b64decode(_text(frame["piece"]), validate=True)
 
     def _drop(self, key: str, token: object) -> None:

@@ -24,9 +24,11 @@ _LONGEST, _LONGEST_OF_APPROVALS = 4000, 10_000
 
 @dataclass(frozen=True, slots=True)
 class CallFacts:
-    """The call that a question belongs to. ``remaining`` and ``seconds`` are those of its deadline, ``files``: it may return some."""
+    """The call that a question belongs to. ``remaining`` and ``seconds`` are those of its deadline, which arriving content moves on, up to
+    ``longest`` seconds from now; ``files``: it may return some."""
 
     remaining: float
+    longest: float
     seconds: float
     invocation_id: str = ""
     key: str = ""
