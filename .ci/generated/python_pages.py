@@ -19,6 +19,7 @@ from jackfield.connector import context
 from jackfield.invocation import Meta
 from jackfield.invocation.returned_files import ReturnedFile
 from jackfield.management.connections import ManagedConnections
+from jackfield.management.visible_journal import SeenJournal
 from jackfield.wire import guard
 from jackfield_market import testing
 
@@ -134,8 +135,8 @@ _OF_HTTP_ERRORS = {"AWS_HTTP_ERRORS", "HTTP_ERRORS", "HttpErrors", "Job", "Refus
 """What failures and jobs of an HTTP API are described by, on a page of their own."""
 
 _HIDDEN = {
-    "begin", "enqueue", "arun", "cancel_here", "drained", "connections_of", "catalog_of", "journal_of", "acting_as",
-    "pause", "play", "reading", "settle",
+    "begin", "arun", "cancel_here", "drained", "connections_of", "catalog_of", "acting_as",
+    "pause", "play", "reading", "settle", "parts", "uses", "samples", "open_counts",
 }  # fmt: skip
 """What surfaces and workers use of the façade, and the loopback server of its provider; callers do not."""
 
@@ -145,7 +146,7 @@ def python_api() -> str:
     parts = [NOTICE, _PYTHON, *_class("Jackfield", jackfield.Jackfield)]
     for name in ("Invocation", "Result"):
         parts += _class(name, getattr(jackfield, name))
-    others = {"ReturnedFile": ReturnedFile, "Meta": Meta, "InvocationFailed": jackfield.InvocationFailed}
+    others = {"SeenJournal": SeenJournal, "ReturnedFile": ReturnedFile, "Meta": Meta, "InvocationFailed": jackfield.InvocationFailed}
     return _page([*parts, *(part for name, found in others.items() for part in _class(name, found))])
 
 

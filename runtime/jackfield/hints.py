@@ -183,10 +183,10 @@ _STEPS: Mapping[str, Mapping[str, str]] = {
     },
     "allow_host": {
         "library": "Use a public host. The operator can allow an internal one.",
-        "cli": "Use a public host. The operator can allow an internal one: 'jackfield serve --allow-host'.",
-        "http": "Use a public host. The operator of this server can allow an internal one ('--allow-host').",
+        "cli": "Use a public host. The operator can allow an internal one with '--allow-host' of 'jackfield serve' and 'worker'.",
+        "http": "Use a public host. The operator can allow an internal one ('--allow-host' of the server and of its workers).",
         "mcp": "Tell the person that the host must be public, unless the operator of jackfield allows it.",
-        "console": "Use a public host. The operator of this server can allow an internal one ('--allow-host').",
+        "console": "Use a public host. The operator can allow an internal one ('--allow-host' of the server and of its workers).",
     },
 }
 

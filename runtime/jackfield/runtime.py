@@ -195,8 +195,8 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         """Return the connectors and actions that a caller may see; reads the rules from the database."""
         return seen_catalog(self.catalog.for_audience(caller.audience), self.access.authorizer(caller))
 
-    def journal_of(self, caller: Caller) -> SeenJournal:
-        """Return the journal, limited to what a caller may see.
+    def journal_of(self, caller: Caller = LIBRARY) -> SeenJournal:
+        """Return the journal, limited to what a caller may see: list entries, find one, resolve a doubt.
 
         :raises InvalidInvocation: if this runtime has no journal.
         """
@@ -348,6 +348,8 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
 
         A refused one is a failed Result and does not affect the others. One whose idempotency key is held is not queued again: the outcome
         is the earlier invocation with that key, or its Result once it has ended.
+
+        :raises InvalidInvocation: if one invocation is passed instead of several.
         """
         with self.storage.one_state():
             return enqueue_many(self.pipeline, invocations, caller, self._in_thread)

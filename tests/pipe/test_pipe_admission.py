@@ -53,6 +53,14 @@ def test_what_is_no_invocation(tmp_path: Path, given: Any, words: str) -> None:
     assert result.to_json()["meta"].keys() == {"invocationId", "attempts", "durationMs", "replayed"}
 
 
+@pytest.mark.parametrize("given", [{"connector": "scripted"}, "{}", b"{}"])
+def test_one_invocation_instead_of_a_list_is_refused(tmp_path: Path, given: Any) -> None:
+    """``enqueue_many`` names what to call for one invocation; it does not take its members for invocations."""
+    with runtime(tmp_path, scripted(Script())) as board, pytest.raises(JackfieldError, match="takes a list of invocations") as caught:
+        board.jackfield.enqueue_many(given)
+    assert "'enqueue'" in (caught.value.hint or "")
+
+
 def test_text_bytes_and_objects_are_the_same(tmp_path: Path) -> None:
     """An invocation may come as JSON text, as bytes, or as the object that it describes."""
     with runtime(tmp_path, scripted(Script("yes"))) as board:

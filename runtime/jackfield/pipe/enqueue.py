@@ -139,7 +139,11 @@ def enqueue_many(pipeline: Pipeline, given: Iterable[Given], caller: Caller, wai
 
     An invocation whose idempotency key is held, by an earlier one of the list too, is not queued again: the outcome is the earlier
     invocation while it is open, else its Result.
+
+    :raises InvalidInvocation: if one invocation is given instead of several.
     """
+    if isinstance(given, Mapping | str | bytes):
+        raise InvalidInvocation("enqueue_many takes a list of invocations", hint="Pass a list, or call 'enqueue' for one invocation.")
     found = [_admitted(pipeline, item, caller, waiter) for item in given]
     records = [item for item in found if not isinstance(item, Result)]
     queued = _queued(pipeline, records)
