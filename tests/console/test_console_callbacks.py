@@ -79,7 +79,9 @@ def test_what_was_sent_is_shown_and_sent_again(place: Place, receiver: Receiver)
     page = person.get(shown)
     assert "it answered 410: it wants no more events" in page.words
     delivery = re.findall(r'"(/deliveries/dlv_[^"/]+)"', page.text)[0]
-    assert delivery in person.get("/deliveries?status=pending").text
+    pending = person.get("/deliveries?status=pending").text
+    assert delivery in pending
+    assert f'href="{shown}">{receiver.url}' in pending
     assert delivery not in person.get("/deliveries?status=dead").text
     found = person.get(delivery)
     got = receiver.got[0]

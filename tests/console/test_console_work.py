@@ -196,13 +196,14 @@ def test_actions_are_found(visitor: Visitor) -> None:
 
 
 def test_a_token_is_shown_once(visitor: Visitor) -> None:
-    """A new token is shown when it is made and never again; revoked, it opens nothing."""
+    """A new token is shown when it is made, with its row in the list, and never again; revoked, it opens nothing."""
     page = visitor.page
     visitor.go("/tokens")
     visitor.field("Name").fill("The web shop")
     page.get_by_role("button", name="Create token").click()
     text = page.get_by_role("region", name="The new token").inner_text()
     assert text.startswith("jf_")
+    assert page.get_by_role("button", name="Revoke The web shop").count() == 1
     assert visitor.console.host.identities.find(text) is not None
     page.reload()
     assert text not in page.content()

@@ -10,7 +10,7 @@ from jackfield.clock import moment
 from jackfield.errors import JackfieldError
 from jackfield.events.callback import Callback
 from jackfield.events.callbacks import Callbacks, Created
-from jackfield.markup import Node, codes, table, terms
+from jackfield.markup import Markup, Node, codes, table, terms
 from jackfield.surfaces.console.components import (
     at,
     badge,
@@ -44,28 +44,9 @@ _DONE = {
 
 def listed(request: PageRequest) -> Response:
     """``GET /callbacks``: the oldest first, and a form for a new one."""
-    found, cursor = _callbacks(request).page(cursor=request.query.get("cursor") or None, limit=_PAGE)
-    rows = [
-        (
-            h.a(h.strong(item.options.description or item.url), href=f"/callbacks/{item.id}"), badge(_state(item)), _types(item),
-            h.code(item.url, class_="small"), _since(request, item),
-        )
-        for item in found
-    ]  # fmt: skip
-    shown = table("Callbacks", ("Callback", "Status", "Types", "URL", "Failing since"), rows, empty="No callbacks yet.")
-    links = h.p(h.a("Dead deliveries", href="/deliveries?status=dead"), " · ", h.a("All deliveries", href="/deliveries"))
     lead = "URLs of your own systems, to which the events of this workspace are sent."
     done = done_notice(request, _DONE)
-    return page(
-        request,
-        "callbacks",
-        "Callbacks",
-        done,
-        card("Callbacks", shown, links),
-        more("/callbacks", cursor=cursor),
-        _new(request),
-        lead=lead,
-    )
+    return page(request, "callbacks", "Callbacks", done, _list(request), _new(request), lead=lead)
 
 
 def created(request: PageRequest) -> Response:
@@ -80,7 +61,8 @@ def created(request: PageRequest) -> Response:
         made = _callbacks(request).create(wanted)
     except JackfieldError as error:
         return outcome(request, "callbacks", "Callbacks", fault(error), status=error.http_status)
-    return outcome(request, "callbacks", "Callbacks", _secret(made, "The receiver verifies each request with it."))
+    told = _secret(made, "The receiver verifies each request with it.")
+    return outcome(request, "callbacks", "Callbacks", told, _list(request, again=True) if request.partial else None)
 
 
 def shown(request: PageRequest) -> Response:
@@ -117,6 +99,22 @@ def changed(request: PageRequest) -> Response:
     if step is None:
         raise Problem(404, "no such page")
     return step(request, _found(request))
+
+
+def _list(request: PageRequest, *, again: bool = False) -> Markup:
+    """Render the list of callbacks; ``again`` replaces the one on the page."""
+    found, cursor = _callbacks(request).page(cursor=request.query.get("cursor") or None, limit=_PAGE)
+    rows = [
+        (
+            h.a(h.strong(item.options.description or item.url), href=f"/callbacks/{item.id}"), badge(_state(item)), _types(item),
+            h.code(item.url, class_="small"), _since(request, item),
+        )
+        for item in found
+    ]  # fmt: skip
+    shown = table("Callbacks", ("Callback", "Status", "Types", "URL", "Failing since"), rows, empty="No callbacks yet.")
+    links = h.p(h.a("Dead deliveries", href="/deliveries?status=dead"), " · ", h.a("All deliveries", href="/deliveries"))
+    older = more("/callbacks", cursor=cursor)
+    return h.div(card("Callbacks", shown, links), older, id="list", hx_swap_oob="true" if again else None)
 
 
 def _paused(request: PageRequest, found: Callback) -> Response:

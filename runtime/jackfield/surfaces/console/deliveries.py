@@ -29,7 +29,8 @@ def listed(request: PageRequest) -> Response:
         (title, _address(callback, state), state == status)
         for title, state in (("All", None), *((one.capitalize(), one) for one in STATES))
     ]
-    shown = table("Deliveries", COLUMNS, [delivery_row(request, item) for item in found], empty="No deliveries.")
+    rows = [(name, _receiver(item), *rest) for item, (name, *rest) in ((item, delivery_row(request, item)) for item in found)]
+    shown = table("Deliveries", (COLUMNS[0], "Callback", *COLUMNS[1:]), rows, empty="No deliveries.")
     lead = [
         "An event's way to a callback. A dead one had ten attempts in three days; ",
         h.code("jackfield deliveries resend --dead"),
@@ -44,7 +45,7 @@ def shown(request: PageRequest) -> Response:
     found = _found(request)
     about: list[tuple[str, Node]] = [
         ("Status", badge(found.state)), ("Event", [h.code(found.type), " ", h.code(found.event, class_="small")]),
-        ("Callback", h.a(found.url or found.callback, href=f"/callbacks/{found.callback}")), ("Attempts", found.attempts),
+        ("Callback", _receiver(found)), ("Attempts", found.attempts),
         ("Next attempt", at(found.next_at, request.now) if found.next_at is not None else None),
         ("Ended", at(found.ended_at, request.now) if found.ended_at is not None else None),
     ]  # fmt: skip
@@ -87,6 +88,10 @@ def delivery_row(request: PageRequest, item: Delivery) -> tuple[Node, ...]:
         at(moment, request.now),
         _again(request, item),
     )
+
+
+def _receiver(item: Delivery) -> Node:
+    return h.a(item.url or item.callback, href=f"/callbacks/{item.callback}")
 
 
 def _deliveries(request: PageRequest) -> Deliveries:

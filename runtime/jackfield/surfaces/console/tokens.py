@@ -34,13 +34,9 @@ _SCOPE_TITLES = {"read": "read: view", "invoke": "invoke: view and run actions",
 def listed(request: PageRequest) -> Response:
     """``GET /tokens``."""
     request.require("read")
-    found, cursor = _listed(request)
     lead = "Tokens authenticate programs that call this workspace and people who sign in here."
-    rows = [_row(request, token) for token in found]
-    columns = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "Actions")
-    shown = card("Tokens", table("Tokens", columns, rows, empty="No tokens yet."))
     done = done_notice(request, _DONE)
-    return page(request, "tokens", "Tokens", done, _create_form(request), shown, more("/tokens", cursor=cursor), lead=lead)
+    return page(request, "tokens", "Tokens", done, _create_form(request), _list(request), lead=lead)
 
 
 def created(request: PageRequest) -> Response:
@@ -60,7 +56,7 @@ def created(request: PageRequest) -> Response:
         h.p(h.a("Back to the list", href="/tokens")),
         class_="notice good", role="alert",
     )  # fmt: skip
-    return outcome(request, "tokens", "Tokens", told)
+    return outcome(request, "tokens", "Tokens", told, _list(request, again=True) if request.partial else None)
 
 
 def revoked(request: PageRequest) -> Response:
@@ -80,6 +76,14 @@ def rules_shown(rules: Rules) -> list[Node]:
     """Render rules as one pattern per line; an empty list if there are none."""
     texts = [*(f"allow {text}" for text in rules.allow), *(f"block {text}" for text in rules.block)]
     return [[h.code(text), h.br()] for text in texts]
+
+
+def _list(request: PageRequest, *, again: bool = False) -> Markup:
+    """Render the list of tokens; ``again`` replaces the one on the page."""
+    found, cursor = _listed(request)
+    columns = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "Actions")
+    shown = card("Tokens", table("Tokens", columns, [_row(request, token) for token in found], empty="No tokens yet."))
+    return h.div(shown, more("/tokens", cursor=cursor), id="list", hx_swap_oob="true" if again else None)
 
 
 def _listed(request: PageRequest) -> tuple[list[Token], str | None]:
