@@ -103,6 +103,47 @@ def _failed() -> Json:
     )
 
 
+def _job() -> Json:
+    name = "Name of a value of the handle"
+    request: Json = {
+        "path": {**_POINTER, "description": "Path below the server; '{name}' stands for a value of the handle."},
+        "parameters": {"type": "array", "items": _parameter()},
+    }
+    address = {**_KEY, "description": f"Instead of 'path': {name.lower()} that is the URL, on the connection's own server."}
+    result = closed(
+        {
+            **request,
+            "url": {**_POINTER, "description": "Instead: the result's URL in the last response; on another server it gets no credentials."},
+            "member": {**_POINTER, "description": "Instead: the result in the last response."},
+        },
+        [],
+        "A further GET for the result. Left out, the last response is the output.",
+    )
+    sent = {"enum": ["POST", "PUT", "PATCH", "DELETE"]}
+    return closed(
+        {
+            "handle": {
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": _KEY,
+                "additionalProperties": _TEXT,
+                "description": "Values for later requests: JSON Pointers into the response to the start, or names of its header fields. "
+                "Inputs that those requests name are kept, too.",
+            },
+            "poll": closed({**request, "to": address}, [], "The GET that asks for the state."),
+            "state": {**_POINTER, "description": "The state in a response. Left out, 202 is a job that runs, any other success its end."},
+            "done": {**_TEXTS, "description": "States of a job that has succeeded."},
+            "failed": {**_TEXTS, "description": "States of a job that has failed, or was cancelled."},
+            "message": {**_POINTER, "description": "The reason of a failure.", "default": "/message"},
+            "percent": {**_POINTER, "description": "How much is done, from 0 to 100."},
+            "result": result,
+            "cancel": closed({**request, "to": address, "method": sent, "body": _body()}, ["method"], "The request that cancels it."),
+        },
+        ["handle", "poll"],
+        "With 'kind': 'job', what the action's request has started is polled until it ends.",
+    )
+
+
 def action() -> Json:
     """The member ``http`` of an action."""
     return closed(
@@ -124,6 +165,7 @@ def action() -> Json:
                 "An input that is a file, and the values of the steps that are its length in bytes and, if the input is missing, its name.",
             ),
             "before": {"type": "array", "items": _step(), "description": "Requests before the action's own, which change nothing."},
+            "job": _job(),
             "paging": _paging(),
         },
         ["method", "path", "response"],

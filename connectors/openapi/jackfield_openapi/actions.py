@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from jackfield.markup import markdown
 from jackfield_openapi.composition import Composition
 from jackfield_openapi.contents import FILE, Contents, RequestBody, Response
-from jackfield_openapi.curation import own_examples
+from jackfield_openapi.curation import job_of, own_examples
 from jackfield_openapi.effects import effect_of, seems_to_read
 from jackfield_openapi.examples import Shown
 from jackfield_openapi.naming import Keys, action_key, camel, title_of, words
-from jackfield_openapi.operations import Operation
+from jackfield_openapi.operations import Operation, find_operation
 from jackfield_openapi.paging import NEXT_PAGE, Pages, Paging
 from jackfield_openapi.parameters import Drawn, drawn, input_key
 from jackfield_openapi.pointing import Pointing
@@ -41,6 +42,7 @@ class Actions:
         self._security = security
         self._servers = servers
         self._report = report
+        self._pointing = pointing
         self._contents = Contents(pointing, schemas, report)
         self._pages = Pages(Composition(pointing))
         self._suggested: list[Json] = []
@@ -65,7 +67,7 @@ class Actions:
         if numbered:
             self._report.assumed("key made unique", operation.at, f"'{wanted}' is taken, so it is '{key}'")
         parameters = drawn(operation, self._schemas, self._report)
-        return self._action(operation, key, parameters, body, self._contents.response(operation), alternatives), alternatives
+        return self._action(operation, key, parameters, body, self._response(operation), alternatives), alternatives
 
     def suggestions(self) -> Json:
         """Return an overlay with the curation that names suggest, for a person to look through."""
@@ -112,11 +114,23 @@ class Actions:
             action["rateLimit"] = {"perSecond": limit["perSecond"]}
         if alternatives == [()]:
             pass  # the server's URL is a connection's value, so a connection is needed all the same
+        if "job" in own:
+            action |= {"kind": "job"} | ({"cancellable": True} if "cancel" in own["job"] else {})
         action["http"] = self._binding(operation, parameters, body, response, alternatives, paging)
         action["examples"] = own_examples(operation, response)
         self.shown[key] = Shown(operation.at, {**parameters.examples, **_shown(body)}, response.example)
         self._note(operation, key)
         return action
+
+    def _response(self, operation: Operation) -> Response:
+        """Return the response that becomes the output: of a job that of the request which ends it, if the document has it."""
+        job = job_of(operation)
+        if job is None:
+            return self._contents.response(operation)
+        result = job.get("result", {})
+        ending = find_operation(self._pointing, "get", result.get("path") or ("" if result else job["poll"].get("path", "")))
+        found = Response({"type": "object"}, {"read": "auto"}, None, None) if ending is None else self._contents.response(ending)
+        return replace(found, row=self._contents.response(operation).row)
 
     def _group(self, operation: Operation) -> str:
         tags = operation.raw.get("tags")
@@ -164,7 +178,7 @@ class Actions:
         header = operation.extension.get("idempotencyHeader") or parameters.idempotency_header
         if isinstance(header, str) and re.fullmatch(r"[A-Za-z0-9-]{1,100}", header):
             binding["idempotencyHeader"] = header
-        for name in ("failed", "graphql", "file", "before"):
+        for name in ("failed", "graphql", "file", "before", "job"):
             if operation.extension.get(name):
                 binding[name] = operation.extension[name]
         if paging is not None:

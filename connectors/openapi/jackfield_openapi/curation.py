@@ -10,6 +10,7 @@ import jsonschema_rs
 from jackfield.connector import InvalidInput
 from jackfield.manifest_parts import example
 from jackfield_http.bindings.error_rows import KINDS, SENT
+from jackfield_http.bindings.responses import as_output
 from jackfield_openapi.contents import Response
 from jackfield_openapi.operations import Operation
 
@@ -78,10 +79,25 @@ def _documented(response: Response) -> Json:
 
 
 def documented(shown: Any) -> Json:
-    """Return the output that a documented response becomes, which is always an object."""
-    if isinstance(shown, dict):
-        return shown
-    return {} if shown is None else {"items": shown} if isinstance(shown, list) else {"value": shown}
+    """Return the output that a documented response becomes; that of one that is not shown is empty."""
+    return {} if shown is None else as_output(shown)
+
+
+def job_of(operation: Operation) -> Json | None:
+    """Return the job that an operation starts, as its overlay has it; None if it starts none.
+
+    :raises InvalidInput: if it lacks what polls need.
+    """
+    found = operation.extension.get("job")
+    if found is None:
+        return None
+    if (
+        not isinstance(found, dict)
+        or not all(isinstance(found.get(name, {}), dict) for name in ("poll", "result"))
+        or not ({"handle", "poll"} <= found.keys())
+    ):
+        raise _refused(f"'job' of {operation.name} needs 'handle' and 'poll'")
+    return found
 
 
 def shortened(value: Any) -> Any:

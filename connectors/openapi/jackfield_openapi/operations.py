@@ -63,6 +63,16 @@ def operations(pointing: Pointing, report: Report) -> Iterator[Operation]:
             report.left_out("method", f"{place}/query", "the method QUERY is not supported")
 
 
+def find_operation(pointing: Pointing, method: str, path: str) -> Operation | None:
+    """Return the operation of a path, without its parameters; None if the document does not have it."""
+    paths = pointing.root.get("paths")
+    try:
+        item, place = pointing.resolved(paths[path], pointer("paths", path)) if isinstance(paths, dict) else ({}, "")
+    except LookupError:
+        return None
+    return Operation(method, path, f"{place}/{method}", item[method], ()) if isinstance(item.get(method), dict) else None
+
+
 def _operation(pointing: Pointing, report: Report, path: str, method: str, item: Json, at: str) -> Operation:
     raw = item[method]
     place = f"{at}/{method}"

@@ -13,6 +13,10 @@ MAX_OUTPUT = 32 << 20
 _SCALARS = frozenset({int, float, bool, type(None)})
 
 
+class Handle(dict[str, Any]):
+    """Handle of a job that has started, as JSON: the pipe gets it in place of an output."""
+
+
 def dumped(output: Any) -> Mapping[str, Any]:
     """Return an action's output as JSON.
 

@@ -312,14 +312,15 @@ class Connector(Triggers):
                 raise DeclarationError(f"action '{key}': 'modules' of the connector does not list it under '{function.__module__}'")
             if effect not in typing.get_args(Effect):
                 raise DeclarationError(f"action '{key}': effect must be one of {', '.join(typing.get_args(Effect))}")
-            steps, started, handle = None, function, None
+            started: Callable[..., Any] = function
+            steps, handle = None, None
             if kind == "job":
-                from jackfield.connector.jobs import declared_steps
+                from jackfield.connector.jobs import declared_steps, start_of
 
                 _check_job(key, pagination, repeat_ok, hands_out=hands_out_credentials)
                 steps = function()
-                started = steps.start
                 inputs, handle, output, takes_client = declared_steps(steps, key)
+                started = start_of(steps, handle)
             else:
                 inputs, output, takes_client = _signature(function, key)
             _check_repeats(key, effect, output, idempotent_by, repeat_ok)
@@ -354,7 +355,7 @@ class Connector(Triggers):
                 needs_connection=needs_connection,
                 effect_of=effect_of,
                 pace_by=tuple(pace_by),
-                returns_files=handle is None and returns_files(output),
+                returns_files=returns_files(output),
                 hands_out=hands_out_credentials,
                 keywords=tuple(keywords),
             )

@@ -1,8 +1,8 @@
 """Jobs: actions of which the provider's work outlasts a call. An author writes three steps, and the runtime decides when they run.
 
 A class with the methods ``start``, ``poll`` and (if the provider has it) ``cancel`` is declared as an action with ``kind="job"``. ``start``
-returns a handle, an Output; the other two take that in place of the inputs. One object of the class serves all calls, in any process, so
-it has no state.
+returns a handle, an Output, which the other two take in place of the inputs; or the output itself, if there is nothing to wait for. One
+object of the class serves all calls, in any process, so it has no state.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
+from pydantic import PrivateAttr
+
 from jackfield.connector.context import current_call
-from jackfield.connector.conversion import dumped
+from jackfield.connector.conversion import Handle, dumped
 from jackfield.connector.models import DeclarationError, Inputs, Output
 from jackfield.connector.streamed import returns_files, store_files
 from jackfield.dataclass import dataclass, replace
@@ -37,6 +39,20 @@ class Progress:
     retry_after: float | None = None
 
 
+class Started(Output):
+    """Answer of a start that the runtime has to poll."""
+
+    _handle: Handle = PrivateAttr()
+
+    def __init__(self, handle: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._handle = Handle(handle)
+
+    def model_dump(self, **_how: Any) -> Handle:
+        """Return the handle."""
+        return self._handle
+
+
 class Polled(Output):
     """Answer of a poll as the runtime reads it: ``output`` once the job has succeeded, else ``progress``."""
 
@@ -48,10 +64,16 @@ class Told(Output):
     """Answer of ``cancel``, which has none."""
 
 
+def start_of(steps: Any, handle: type[Output]) -> Callable[..., Any]:
+    """Return the start of a declared job as an action's function."""
+    return _wrapped(steps.start, _as_it_is, lambda found: Started(dumped(found)) if isinstance(found, handle) else found)
+
+
 def steps_of(action: A, steps: Any, handle: type[Output], output: type[Output]) -> tuple[A, A | None]:
-    """Return the steps of a declared job after its start: ``poll`` and ``cancel``, as actions."""
-    polls = _given(steps.poll, handle, _stored if returns_files(output) else polled)
-    return steps_with(action, polls, _given(steps.cancel, handle, _told) if hasattr(steps, "cancel") else None)
+    """Return the steps of a declared job after its start: ``poll`` and ``cancel``, as actions. They take the handle as JSON, as the runtime
+    has stored it."""
+    polls = _wrapped(steps.poll, handle.model_validate, polled_stored if returns_files(output) else polled)
+    return steps_with(action, polls, _wrapped(steps.cancel, handle.model_validate, _told) if hasattr(steps, "cancel") else None)
 
 
 def steps_with(action: A, poll: Callable[..., Any], cancel: Callable[..., Any] | None) -> tuple[A, A | None]:
@@ -60,7 +82,7 @@ def steps_with(action: A, poll: Callable[..., Any], cancel: Callable[..., Any] |
     found: Any = action  # an Action, whose module imports this one
     plain = replace(
         found, inputs=Inputs, output=Polled, pagination=None, rate_limit=None, idempotent_by=None, repeat_ok=(), budget=None,
-        preview=None, verify=None, effect_of=None, pace_by=(), job=None, hands_out=False, returns_files=False,
+        preview=None, verify=None, effect_of=None, job=None, hands_out=False, returns_files=False,
     )  # fmt: skip
     is_async = inspect.iscoroutinefunction
     polls = replace(plain, key=f"{found.key} (poll)", effect="read", function=poll, is_async=is_async(poll))
@@ -77,7 +99,7 @@ def polled(found: Progress | Output) -> Polled:
     return Polled(progress={name: value for name, value in told.items() if value is not None})
 
 
-def _stored(found: Progress | Output) -> Polled:
+def polled_stored(found: Progress | Output) -> Polled:
     """Return the answer of a poll whose output has files, which are stored first."""
     call = current_call()
     if not isinstance(found, Progress) and call is not None:
@@ -89,19 +111,23 @@ def _told(_nothing: object) -> Told:
     return Told()
 
 
-def _given(function: Callable[..., Any], handle: type[Output], answer: Callable[[Any], Output]) -> Callable[..., Any]:
-    """Return a step that takes the handle as JSON, as the runtime has stored it."""
+def _as_it_is(given: Any) -> Any:
+    return given
+
+
+def _wrapped(function: Callable[..., Any], take: Callable[[Any], Any], answer: Callable[[Any], Output]) -> Callable[..., Any]:
+    """Return an author's step with other first parameter and answer."""
     if inspect.iscoroutinefunction(function):
 
         @wraps(function)
-        async def awaited(given: Mapping[str, Any], *client: Any) -> Output:
-            return answer(await function(handle.model_validate(given), *client))
+        async def awaited(given: Any, *client: Any) -> Output:
+            return answer(await function(take(given), *client))
 
         return awaited
 
     @wraps(function)
-    def called(given: Mapping[str, Any], *client: Any) -> Output:
-        return answer(function(handle.model_validate(given), *client))
+    def called(given: Any, *client: Any) -> Output:
+        return answer(function(take(given), *client))
 
     return called
 
@@ -115,12 +141,15 @@ def declared_steps(steps: Any, key: str) -> tuple[type[Inputs], type[Output], ty
     if missing:
         raise DeclarationError(f"job '{key}': its class has no method '{missing[0]}'")
     found = {name: _annotated(getattr(steps, name), f"{key}' in '{name}") for name in _STEPS if hasattr(steps, name)}
-    inputs, handle = found["start"][0], found["start"][1]
+    inputs, handle = found["start"][0], found["poll"][0]
     if not _is_a(inputs, Inputs):
         raise DeclarationError(f"job '{key}': the first parameter of 'start' must be annotated with an Inputs model")
-    if not _is_a(handle, Output):
-        raise DeclarationError(f"job '{key}': 'start' must return a handle, and be annotated with its Output model")
     outputs = [kind for kind in typing.get_args(found["poll"][1]) if _is_a(kind, Output)]
+    returned = typing.get_args(found["start"][1]) or (found["start"][1],)
+    if not _is_a(handle, Output) or handle not in returned or not {*returned} <= {handle, *outputs}:
+        raise DeclarationError(
+            f"job '{key}': 'start' must be annotated to return the handle that 'poll' takes, an Output model, or 'Handle | Done'"
+        )
     if len(outputs) != 1 or Progress not in typing.get_args(found["poll"][1]):
         raise DeclarationError(f"job '{key}': 'poll' must be annotated to return 'Progress | Done', with Done as its Output model")
     for name in _STEPS[1:]:

@@ -92,7 +92,7 @@ class Attempts:
         evidence.doubtful = evidence.unclear and self._has_derived_key
         pace, limit = None, plan.action.rate_limit
         if self.opening is not None:
-            key, declared = (plan.manifest.key, plan.action.key), None if limit is None else limit.per_second
+            key, declared = (plan.manifest.key, code.key), None if limit is None else limit.per_second
             pace = pace_of(self.opening.cache, key, self.means.clock, self.inputs, plan.code.pace_by, declared)
         self.turn = Turn(run, plan.code, plan.connector.key, self.means.paces, pace, self.limits_unread)
 

@@ -154,9 +154,11 @@ class Pipeline:
         enter("run")
         output = await run_attempts(attempts)
         if plan.code.job is not None:
+            from jackfield.connector.conversion import Handle
             from jackfield.pipe.jobs import followed
 
-            return await followed(self, attempts, output)
+            if isinstance(output, Handle):
+                return await followed(self, attempts, output)
         enter("settle")
         settle = partial(self._settled, attempts, output)
         return await waiter.compute(settle) if waiter.suspends and plan.settles_long(output) else settle()

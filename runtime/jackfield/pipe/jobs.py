@@ -137,7 +137,7 @@ async def awaited(
 ) -> Result:
     """Wait for the end of an invocation, at most for ``seconds`` if given, or until ``cancelled`` is set, and poll its job when it is due.
 
-    Return its Result, or one of status ``running``. ``follow`` gets the job's progress at each look.
+    Return its Result, or one of status ``running`` or ``queued``. ``follow`` gets the job's progress at each look.
     """
     journal, clock = required(pipeline.journal()), pipeline.means.clock
     due, until = DueJobs(journal.database, clock), clock.monotonic() + (math.inf if seconds is None else seconds)
@@ -163,7 +163,8 @@ async def awaited(
 
 
 def _running(pipeline: Pipe, meta: Meta, entry: Entry | None) -> Result:
-    result = Result("running", meta, progress=None if entry is None else entry.progress)
+    is_queued = entry is not None and entry.status == "queued"
+    result = Result("queued" if is_queued else "running", meta, progress=None if entry is None else entry.progress)
     object.__setattr__(result, "waiter", pipeline.waits)
     return result
 
@@ -274,12 +275,17 @@ class _Poll:
             return self._judged(fault)
 
     async def _cancel(self, plan: Plan, cancel: Action | None) -> None:
-        """Tell the provider. What refuses it is not asked again, and the poll shows what became of the job."""
+        """Tell the provider. What refuses it is not asked again, and the poll shows what became of the job.
+
+        :raises JobFailed: if that has ended it.
+        """
         run = self.run
         if cancel is not None:
             attempts = run.attempts = _step(run, plan, cancel, self.handle, self.pipeline.means)
             try:
                 await attempts.page(cast("Any", self.handle))
+            except JobFailed:
+                raise
             except JackfieldError as error:
                 endings.log(run, error, self.pipeline.workspace)
                 self.tried = True

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from jackfield.connector.conversion import Handle
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.json_tools.paths import copy_member, find, merge_member
 from jackfield.pagination import Pagination
@@ -37,7 +38,7 @@ def next_inputs(paging: Pagination, values: Mapping[str, Any], output: Mapping[s
 
 
 async def run_attempts(attempts: Attempts) -> Mapping[str, Any]:
-    """Call the action until it succeeds, for one page or for all.
+    """Call the action until it succeeds, for one page or for all. A job that has started has no page but its handle.
 
     :raises JackfieldError: the error that ends the call.
     """
@@ -74,6 +75,8 @@ async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any
             if merged is None or not error.retryable:
                 raise
             return merged
+        if isinstance(page, Handle):
+            return page
         if number == 0:
             attempts.turn.mark()
         following = paging.following(page)

@@ -14,7 +14,7 @@ from typing import Any
 from jackfield.clock import Share, SystemClock
 from jackfield.connector.budget import Limits, Warmup
 from jackfield.connector.context import Account, IdempotencyKey, OpenContext, Step, entered
-from jackfield.connector.conversion import dumped
+from jackfield.connector.conversion import Handle, dumped
 from jackfield.connector.declare import Action, Connector, Option
 from jackfield.connector.models import ConnectionType, Inputs, connection_values, model_faults
 from jackfield.connector.streamed import store_files
@@ -148,7 +148,8 @@ class _Question:
         output = self._answers.loop.run(self._awaited(arguments)) if action.is_async else action.function(*arguments)
         if action.returns_files:
             store_files(output, call.files)
-        return dumped(output)
+        found = dumped(output)
+        return found if action.job is None else {"handle" if isinstance(found, Handle) else "output": found}
 
     async def _awaited(self, arguments: tuple[Any, ...]) -> Any:
         with entered(self.call):

@@ -11,7 +11,7 @@ from pydantic import PrivateAttr, ValidationError
 from jackfield.connector.budget import Budget, Limits, Warmup
 from jackfield.connector.context import Account, Call, OpenContext, Step, current_call
 from jackfield.connector.declare import Action, JobSteps, Option, OptionSource, Preview, united
-from jackfield.connector.jobs import Polled, Told, steps_with
+from jackfield.connector.jobs import Polled, Started, Told, steps_with
 from jackfield.connector.models import Output
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidOutput
@@ -207,9 +207,13 @@ def _connection(manifest: Manifest, key: str, channel: Channel, facts: TypeFacts
 
 
 def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Action:
-    def run(given: Given, client: RemoteClient | None = None) -> RemoteOutput:
+    def run(given: Given, client: RemoteClient | None = None) -> Output:
         kind, context = (client.kind, client.context) if client is not None else (None, None)
         output = channel.ask(questions.CALL, about.key, given.json, call=current_call(), kind=kind, context=context, client=client)
+        if isinstance(output, dict) and about.is_job:
+            handle, output = output.get("handle"), output.get("output")
+            if isinstance(handle, dict):
+                return Started(handle)
         if not isinstance(output, dict):
             raise InvalidOutput("the connector's process returned something that is no output", hint="Report it to the connector's author.")
         return RemoteOutput(output)

@@ -20,6 +20,7 @@ from jackfield_aws.virtual.credentials import HANDS_OUT
 from jackfield_aws.virtual.effects import effect_of
 from jackfield_aws.virtual.errors import SERVICE_ERRORS
 from jackfield_aws.virtual.inputs import InputModel
+from jackfield_aws.virtual.jobs import as_job
 from jackfield_aws.virtual.names import PREFIX, action_key, title_of
 from jackfield_aws.virtual.operations import GLOBAL, OWN, callable_of, pace_by
 from jackfield_aws.virtual.permissions import prefix_of
@@ -119,7 +120,7 @@ def _action(service: str, row: Json) -> Action:
     function, shape = callable_of(service, name)
     taken = frozenset() if shape is None else frozenset(shape.members)
     paging = row.get("pagination")
-    return Action(
+    action = Action(
         key=row["key"],
         title=row["title"],
         description=row["description"],
@@ -136,3 +137,4 @@ def _action(service: str, row: Json) -> Action:
         pace_by=pace_by(service),
         hands_out=row.get("handsOutCredentials") is True,
     )
+    return as_job(action, function)

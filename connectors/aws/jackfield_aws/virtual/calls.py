@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError, ParamValidationError
 
 from jackfield.connector import Detail, InvalidInput, Output, OutputFile, Rejected, Sent, StreamedFile, Unavailable, current_call
+from jackfield.connector.jobs import Started
 from jackfield.dataclass import dataclass
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.json_answers import cleaned
@@ -100,11 +101,11 @@ class Operation:
     json: tuple[str, ...] = ()
     """Output members that are JSON as text or bytes."""
 
-    def __call__(self, given: Given, aws: AwsClients) -> JsonOutput:
-        """Call the operation once.
+    def __call__(self, given: Given, aws: AwsClients) -> JsonOutput | Started:
+        """Call the operation once. Return the handle of a job if there is a state to wait for that has not been reached.
 
         :raises InvalidInput: if botocore cannot write the inputs; nothing was sent.
-        :raises NotYet: if the state to wait for has not been reached.
+        :raises JobFailed: if that state can no longer be reached.
         """
         parameters, waiter = given.parameters, self.waiters.get(given.own.get(WAIT_UNTIL, ""))
         if self.tokens:
@@ -114,7 +115,10 @@ class Operation:
             answer = self._asked(getattr(client, self.method), sent, waiter)
         if answer is None:
             return JsonOutput()
+        is_pending = waiter is not None and (waiter.start is not None or not waiter.has_reached(answer))
         answer.pop("ResponseMetadata", None)
+        if waiter is not None and is_pending:
+            return Started(waiter.handle(given.parameters, given.own, answer))
         if self.stream is not None and self.stream in answer:
             body = _received(answer.pop(self.stream), answer.get("ContentType"))
             if isinstance(body, Body):
@@ -132,16 +136,15 @@ class Operation:
         except ClientError as error:
             if _would_have_succeeded(error, parameters):
                 return None
-            if waiter is None or not waiter.judge(error.response):
+            has_reached = None if waiter is None or waiter.start is not None else waiter.has_reached(error.response)
+            if has_reached is None:
                 raise
-            return None  # an error that is the state to wait for: the resource is gone
+            return None if has_reached else error.response  # an error that is the state to wait for: the resource is gone
         except (ParamValidationError, ValueError, OverflowError, RuntimeError, TypeError, AttributeError) as error:
             call = current_call()
             if call is not None and call.begun:
                 raise
             raise _unwritable(self.name, error) from None
-        if waiter is not None:
-            waiter.judge(answer)
         return answer
 
     def _tokens(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from botocore.model import ServiceModel
 from jackfield.errors import UnknownConnector
 from jackfield.fork import at_fork
 from jackfield_aws.service_models import ServiceModels
+from jackfield_aws.virtual.states import OWN
 
 _KEPT = 16
 """Models kept in memory: a workspace mostly uses a few services."""
@@ -50,8 +51,8 @@ def paginators(service: str) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=_KEPT)
 def waiters(service: str) -> Mapping[str, Any]:
-    """Return the waiters of a service by name."""
-    return _optional(service, "waiters-2", "waiters")
+    """Return the waiters of a service by name: those of the model, and our own where it has none."""
+    return {**OWN.get(service, {}), **_optional(service, "waiters-2", "waiters")}
 
 
 def services() -> list[str]:

@@ -23,8 +23,9 @@ from jackfield_aws.virtual.permissions import permissions_of
 from jackfield_aws.virtual.plain_values import JSON_INPUTS, JSON_OUTPUTS
 from jackfield_aws.virtual.recent import Recent
 from jackfield_aws.virtual.schemas import Converter, Json, is_body
+from jackfield_aws.virtual.starts import STARTS
 from jackfield_aws.virtual.texts import markdown
-from jackfield_aws.virtual.waits import WAIT_UNTIL, waiters_of
+from jackfield_aws.virtual.waits import WAIT_UNTIL, Waiter, can_cancel, waiters_of
 
 OWN = frozenset((REGION, FETCH_ALL, WAIT_UNTIL))
 """Inputs of jackfield's own."""
@@ -68,6 +69,10 @@ class Described:
     pagination: Pagination | None
     permissions: tuple[str, ...]
     tokens: tuple[str, ...]
+    is_job: bool
+    """True if it can be waited for."""
+    can_cancel: bool
+    """True if that wait can be ended."""
 
     @property
     def by_key(self) -> bool:
@@ -79,6 +84,8 @@ class Described:
         row: dict[str, Any] = {"inputs": self.inputs, "output": self.output, "outputPolicy": "describe", "examples": []}
         row |= {"pagination": self.pagination.to_json()} if self.pagination is not None else {}
         row |= {"permissions": {"aws:iam": list(self.permissions)}} if self.permissions else {}
+        row |= {"kind": "job"} if self.is_job else {}
+        row |= {"cancellable": True} if self.can_cancel else {}
         return row | ({"idempotentBy": "key"} if self.by_key else {})
 
 
@@ -92,11 +99,11 @@ def describe(service: str, name: str, *, texts: bool = True) -> Described:
 
     :raises UnknownAction: if the installed botocore does not have it.
     """
-    operation = _model(service, name)
+    operation, waiters = _model(service, name), waiters_of(service, name)
     paging, tokens = pages_of(service, operation), tuple(operation.idempotent_members)
     taken = [found for found in (JSON_INPUTS.get((service, name)),) if found is not None]
     converter = Converter(texts=texts, service=service, path=operation.http.get("requestUri", ""), json=taken)
-    inputs = converter.whole(operation.input_shape, _own_inputs(service, operation, paging), frozenset(tokens))
+    inputs = converter.whole(operation.input_shape, _own_inputs(service, operation, paging, waiters), frozenset(tokens))
     _offer_choices(service, inputs["properties"])
     for page, _ in paging.tokens if paging is not None else ():
         inputs["properties"][page].pop("maxLength", None)  # it is the provider's own: nobody else can know how long it is
@@ -109,11 +116,23 @@ def describe(service: str, name: str, *, texts: bool = True) -> Described:
         description=markdown(operation.documentation) if texts else "",
         effect=effect_of(service, operation),
         inputs=inputs,
-        output=Converter(output=True, texts=texts, json=JSON_OUTPUTS.get((service, name), ())).whole(operation.output_shape),
+        output=_output(service, operation, waiters, texts=texts),
         pagination=paging,
-        permissions=permissions_of(service, operation),
+        permissions=needed_permissions(service, name),
         tokens=tokens,
+        is_job=bool(waiters),
+        can_cancel=can_cancel(waiters),
     )
+
+
+def _output(service: str, operation: Any, waiters: Mapping[str, Waiter], *, texts: bool) -> Json:
+    """Return the schema of an output. That of a job has the members of the operation that starts it, and of the one that describes it."""
+    converter = Converter(output=True, texts=texts, json=JSON_OUTPUTS.get((service, operation.name), ()))
+    found = converter.whole(operation.output_shape)
+    for looks in {waiter.operation for waiter in waiters.values()} - {operation.name}:
+        further = converter.whole(_model(service, looks).output_shape)
+        found = {**further, "properties": {**found["properties"], **further["properties"]}}
+    return found
 
 
 def _offer_choices(service: str, members: dict[str, Json]) -> None:
@@ -127,11 +146,15 @@ def _offer_choices(service: str, members: dict[str, Json]) -> None:
 
 
 def needed_permissions(service: str, name: str) -> tuple[str, ...]:
-    """Return the IAM actions that an operation needs, without converting it: policies ask for many.
+    """Return the IAM actions that an operation needs, without converting it: policies ask for many. One that starts a job needs those of
+    the operations that describe and cancel it, too.
 
     :raises UnknownAction: if the installed botocore does not have it.
     """
-    return permissions_of(service, _model(service, name))
+    row = STARTS.get((service, name))
+    others = [] if row is None else [models.waiters(service)[row.waiter]["operation"], *([row.cancel[0]] if row.cancel is not None else [])]
+    found = (permissions_of(service, _model(service, one)) for one in (name, *others))
+    return tuple(dict.fromkeys(permission for permissions in found for permission in permissions))
 
 
 def callable_of(service: str, name: str) -> tuple[Operation, Any]:
@@ -175,7 +198,7 @@ def _model(service: str, name: str) -> Any:
         ) from None
 
 
-def _own_inputs(service: str, operation: Any, paging: Pagination | None) -> dict[str, Json]:
+def _own_inputs(service: str, operation: Any, paging: Pagination | None, waiters: Mapping[str, Waiter]) -> dict[str, Json]:
     taken = operation.input_shape.members if operation.input_shape is not None else {}
     own: dict[str, Json] = {}
     if REGION not in taken:
@@ -193,8 +216,7 @@ def _own_inputs(service: str, operation: Any, paging: Pagination | None) -> dict
     if paging is not None:
         about = "Fetch every page and merge them; page tokens are then ignored."
         own[FETCH_ALL] = {"type": "boolean", "title": "Fetch All", "description": about, "default": False}
-    waiters = waiters_of(service, operation.name)
     if waiters:
-        about = "State to wait for, within the invocation's time: the action is called again until it is reached."
+        about = "State to wait for: the call is a job, which ends when it is reached."
         own[WAIT_UNTIL] = {"type": "string", "title": "Wait Until", "description": about, "enum": sorted(waiters)}
     return own

@@ -1,61 +1,105 @@
-"""Waiters of an operation as its input ``waitUntil``: the runtime's own retries poll, so the deadline and cancelling hold as always."""
+"""Waiters of an operation as its input ``waitUntil``, with which a call is a job: the runtime polls it until the state is reached.
+
+An operation that describes something waits for that; one that starts something (``starts``) waits for what it has started.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import jmespath
 from botocore.waiter import SingleWaiterConfig
 
-from jackfield.connector import Conflict, NotYet, Sent
-from jackfield.dataclass import dataclass
-from jackfield_aws.virtual.models import waiters
+from jackfield.connector import JobFailed, Sent
+from jackfield.dataclass import dataclass, replace
+from jackfield_aws.json_answers import cleaned
+from jackfield_aws.virtual import models
 from jackfield_aws.virtual.names import action_key
+from jackfield_aws.virtual.starts import STARTS, Start
+from jackfield_aws.virtual.states import REASONS
 
 WAIT_UNTIL = "waitUntil"
 """Input that names the state to wait for."""
+_LONGEST = 500
+"""Characters of a failure's reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """One waiter of an operation: seconds between two looks, the looks, and what ends it."""
+    """One waiter of an operation: the operation that looks, the seconds between two looks, and what ends it.
+
+    ``start`` says how the operation is called if another one has started what it describes.
+    """
 
     name: str
+    operation: str
     delay: float
-    attempts: int
     acceptors: tuple[Any, ...]
+    reason: str | None = None
+    start: Start | None = None
 
-    def judge(self, answer: Mapping[str, Any]) -> bool:
-        """Return True if the state has been reached; False if the waiter has no opinion on an error.
+    def has_reached(self, answer: Mapping[str, Any]) -> bool | None:
+        """Return whether an answer shows the state; None if the waiter has no opinion on an error.
 
-        :raises NotYet: if it has not been reached.
-        :raises Conflict: if it can no longer be reached.
+        :raises JobFailed: if it can no longer be reached.
         """
         state = next((acceptor.state for acceptor in self.acceptors if acceptor.matcher_func(answer)), None)
         if state == "failure":
-            raise Conflict(
-                f"'{self.name}' will not be reached: the resource is in a state that ends the wait",
-                hint="Call the action without 'waitUntil' to see the state.",
-            )
-        if state == "success":
-            return True
+            raise JobFailed(f"'{self.name}' will not be reached: {self._seen(answer)}", sent=Sent.REFUSED)
         if state is None and "Error" in answer:
-            return False
-        raise NotYet(
-            f"'{self.name}' has not been reached",
-            retry_after=self.delay,
-            within=self.delay * self.attempts,
-            sent=Sent.REFUSED,
-            hint="Wait longer: raise 'timeoutSeconds', or queue the invocation.",
-        )
+            return None
+        return state == "success"
+
+    def state(self, answer: Mapping[str, Any]) -> str:
+        """Return the states that the waiter looks at, as a text; empty if it looks at no text."""
+        places = dict.fromkeys(acceptor.argument for acceptor in self.acceptors if acceptor.argument)
+        for place in places:
+            found = jmespath.search(place, answer)
+            texts = [found] if isinstance(found, str) else found if isinstance(found, list) else []
+            if texts and all(isinstance(text, str) for text in texts):
+                return ", ".join(dict.fromkeys(texts))
+        return ""
+
+    def handle(self, given: Mapping[str, Any], own: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the handle of a job: the inputs with which its operation looks, what the start has answered, and what cancels it.
+
+        ``given`` and ``own`` are the inputs of the operation that starts it, and those of jackfield's own.
+        """
+        if self.start is None:
+            return {"inputs": {**given, **own}, "state": self.state(answer)}
+        known = {**given, **answer}
+        handle = {"inputs": {**_found(self.start.given, known), **own}, "started": cleaned(answer), "state": ""}
+        return handle if self.start.cancel is None else {**handle, "cancel": {**_found(self.start.cancel[1], known), **own}}
+
+    def _seen(self, answer: Mapping[str, Any]) -> str:
+        code = answer.get("Error", {}).get("Code")
+        state = self.state(answer) or code
+        reason = None if self.reason is None else jmespath.search(self.reason, answer)
+        text = f"the state is '{state}'" if state else "the resource is in a state that ends the wait"
+        return f"{text}: {reason[:_LONGEST]}" if isinstance(reason, str) and reason else text
+
+
+def _found(places: Mapping[str, str], known: Mapping[str, Any]) -> dict[str, Any]:
+    found = {name: jmespath.search(place, known) for name, place in places.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def waiters_of(service: str, operation: str) -> dict[str, Waiter]:
     """Return the waiters of an operation by key."""
-    found = {}
-    for name, config in waiters(service).items():
-        if config["operation"] == operation:
-            made = SingleWaiterConfig(config)
-            key = action_key(name)
-            found[key] = Waiter(key, float(made.delay), int(made.max_attempts), tuple(made.acceptors))
-    return found
+    known, row = models.waiters(service), STARTS.get((service, operation))
+    if row is not None:
+        found = _waiter(service, row.waiter, known[row.waiter]) if row.waiter in known else None
+        return {} if found is None else {found.name: replace(found, start=row)}
+    made = (_waiter(service, name, config) for name, config in known.items() if config["operation"] == operation)
+    return {waiter.name: waiter for waiter in made}
+
+
+def _waiter(service: str, name: str, config: Mapping[str, Any]) -> Waiter:
+    made = SingleWaiterConfig(config)
+    return Waiter(action_key(name), made.operation, float(made.delay), tuple(made.acceptors), REASONS.get((service, made.operation)))
+
+
+def can_cancel(waiters: Mapping[str, Waiter]) -> bool:
+    """Return whether a wait can be ended: AWS can cancel what the operation has started, or it has started nothing."""
+    return bool(waiters) and all(waiter.start is None or waiter.start.cancel is not None for waiter in waiters.values())

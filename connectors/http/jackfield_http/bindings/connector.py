@@ -9,12 +9,16 @@ from typing import Any
 from pydantic import ConfigDict, PrivateAttr
 
 from jackfield.connector import Action, Connector, Inputs, InvalidInput, Pagination, Unavailable
+from jackfield.connector.declare import JobSteps
 from jackfield.connector.described import DescribedConnector
+from jackfield.connector.jobs import Started, steps_with
+from jackfield.dataclass import replace
 from jackfield.manifest import Effect, RateLimit, Serves
 from jackfield_http.aws_errors import AWS_HTTP_ERRORS
 from jackfield_http.bindings.account import ACCOUNTS, BoundAccount
 from jackfield_http.bindings.connection import BoundClient, BoundConnection
 from jackfield_http.bindings.error_rows import errors_of, failing
+from jackfield_http.bindings.jobs import BoundJob
 from jackfield_http.bindings.options import Listing, choices_of
 from jackfield_http.bindings.requests import Files, Request, request_of
 from jackfield_http.bindings.responses import BoundOutput, body_of, is_address, next_page
@@ -100,7 +104,7 @@ def _connection_type(row: Json, manifest: Json) -> type[BoundConnection]:
 
 def _action(row: Json) -> Action:
     paging, limit, function = row.get("pagination"), row.get("rateLimit"), BoundCall(row)
-    return Action(
+    action = Action(
         key=row["key"],
         title=row["title"],
         description=row["description"],
@@ -117,6 +121,8 @@ def _action(row: Json) -> Action:
         effect_of=function.effect_of if "graphql" in row["http"] else None,
         returns_files=row["http"]["response"]["read"] in ("bytes", "auto"),
     )
+    job = function.job
+    return action if job is None else replace(action, job=JobSteps(*steps_with(action, job.poll, job.cancel if job.can_cancel else None)))
 
 
 class BoundCall:
@@ -127,14 +133,15 @@ class BoundCall:
         self._effect: Effect = row.get("effect", "write")
         self._binding = row["http"]
         self._graphql = self._binding.get("graphql", False)
+        self.job = BoundJob(self._key, self._binding) if "job" in self._binding else None
         self._failed = is_refused if self._graphql else failing(self._binding["failed"]) if "failed" in self._binding else None
         self._token = row["pagination"]["tokenInput"] if "pagination" in row else None
         self._next = row["pagination"]["tokenOutput"] if "pagination" in row else None
         self._limited = "maxSize" in row.get("pagination", ())
         self._in_text = self._token is not None and row["inputs"]["properties"].get(self._token, {}).get("type") == "string"
 
-    def __call__(self, inputs: BoundInputs, clients: BoundClient) -> BoundOutput:
-        """Send the request and return the output, with what the next call takes if the action is paginated."""
+    def __call__(self, inputs: BoundInputs, clients: BoundClient) -> BoundOutput | Started:
+        """Send the request and return the output, with what the next call takes if the action is paginated; of a job, its handle."""
         given, binding = inputs.given, self._binding
         client = clients.of(binding.get("server", 0))
         address = (
@@ -157,6 +164,8 @@ class BoundCall:
             answer = client.request(request.method, url, **self._options(request, effect))
             if self._graphql:
                 judge(answer, self._key, effect)
+        if self.job is not None and not self.job.is_over(answer):
+            return self.job.started(answer, given)
         output = body_of(answer, binding["response"]["read"])
         if self._next == _NEXT_PAGE:
             found = next_page(binding["paging"], given, answer, output, limited=self._limited)

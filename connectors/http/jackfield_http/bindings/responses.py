@@ -56,7 +56,11 @@ def body_of(answer: Answer, read: str) -> dict[str, Any]:
         return {"value": answer.text}
     if read == "bytes":
         return {"file": held(answer.content, media or "application/octet-stream")}
-    found = answer.json()
+    return as_output(answer.json())
+
+
+def as_output(found: Any) -> dict[str, Any]:
+    """Return JSON as an output, which is always an object."""
     if isinstance(found, dict):
         return found
     return {"items": found} if isinstance(found, list) else {"value": found}

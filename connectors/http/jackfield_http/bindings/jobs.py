@@ -1,0 +1,125 @@
+"""Jobs of bound actions: the action's request starts one, and further requests of its binding poll it, fetch its result and cancel it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield.connector import Progress, Sent, Unavailable
+from jackfield.connector.jobs import Polled, Started, Told, polled, polled_stored
+from jackfield_http.answers import Answer
+from jackfield_http.bindings.connection import BoundClient
+from jackfield_http.bindings.requests import Files, request_of
+from jackfield_http.bindings.responses import BoundOutput, as_output, body_of
+from jackfield_http.client import HttpClient
+from jackfield_http.jobs import ACCEPTED, Job
+from jackfield_http.pointers import find
+from jackfield_http.urls import Url, UrlError, parse_url
+
+_NAMES = re.compile(r"\{([^{}/]+)\}")
+
+Json = Mapping[str, Any]
+
+
+class BoundJob:
+    """Job of one bound action, as the member ``job`` of its binding describes it."""
+
+    def __init__(self, key: str, binding: Json) -> None:
+        row = binding["job"]
+        self._key, self._server = key, binding.get("server", 0)
+        self._handle: Mapping[str, str] = row["handle"]
+        self._poll, self._result, self._cancel = _complete(row["poll"]), row.get("result", {}), row.get("cancel")
+        about = {name: row[name] for name in ("message", "percent") if name in row}
+        self._job = Job(row.get("state"), frozenset(row.get("done", ())), frozenset(row.get("failed", ())), **about)
+
+    @property
+    def can_cancel(self) -> bool:
+        """True if the provider can be asked to cancel it."""
+        return self._cancel is not None
+
+    def is_over(self, answer: Answer) -> bool:
+        """Return whether the response to the start is the result already: where no state says so, its status is not 202."""
+        return self._job.state is None and answer.status != ACCEPTED
+
+    def started(self, answer: Answer, inputs: Json) -> Started:
+        """Return the handle that the response to the start has, with the inputs that later requests need.
+
+        :raises Unavailable: if it lacks a part, or names a server that requests with the connection's credentials must not reach. The job
+            has started all the same.
+        """
+        found = {name: self._part(name, place, answer) for name, place in self._handle.items()}
+        wanted = {name for row in (self._poll, self._result, self._cancel or {}) for name in _wanted(row)}
+        return Started({**{name: inputs[name] for name in wanted - found.keys() if name in inputs}, **found})
+
+    def poll(self, handle: Json, clients: BoundClient) -> Polled:
+        """Ask for the state; of a job that is done, return the output."""
+        client = clients.of(self._server)
+        found = self._job.judged(self._asked(client, self._poll, handle, "poll"))
+        if isinstance(found, Progress):
+            return polled(found)
+        if "member" in self._result:
+            return polled(BoundOutput.of(as_output(found.json(self._result["member"]))))
+        if "path" in self._result:
+            found = self._asked(client, _complete(self._result), handle, "result")
+        elif "url" in self._result:
+            found = self._fetched(client, find(found.json(), self._result["url"]))
+        return polled_stored(BoundOutput.of(body_of(found, "auto")))
+
+    def cancel(self, handle: Json, clients: BoundClient) -> Told:
+        """Ask the provider to cancel it."""
+        self._asked(clients.of(self._server), _complete(self._cancel or {}), handle, "cancel")
+        return Told()
+
+    def _part(self, name: str, place: str, answer: Answer) -> Any:
+        found = find(answer.json(), place) if place.startswith("/") else answer.headers.get(place)
+        if found in (None, ""):
+            raise self._unusable(f"the response to '{self._key}' has no '{place}', by which the job would be found")
+        if name not in (self._poll.get("to"), (self._cancel or {}).get("to")):
+            return found
+        try:
+            url = answer.url.joined(str(found))
+        except UrlError as error:
+            raise self._unusable(f"the job's address in '{place}' {error}") from None
+        if url.origin != answer.url.origin:
+            raise self._unusable(f"the job's address in '{place}' is on another server than the connection's")
+        return str(url)
+
+    def _asked(self, client: HttpClient, row: Json, handle: Json, what: str) -> Answer:
+        request = request_of(row, handle, Files())
+        if "to" in row:
+            url = parse_url(str(handle[row["to"]])).with_query(request.query)
+        elif client.server is None:
+            raise Unavailable("the connection names no server", repeatable=False)
+        else:
+            url = client.server.under(request.path, request.query)
+        return self._sent(client, request.method, url, what, headers=request.headers, **request.options)
+
+    def _fetched(self, client: HttpClient, address: object) -> Answer:
+        """GET the result at an address that the provider has named; on another server, without credentials."""
+        try:
+            url = parse_url(str(address)) if client.server is None else client.server.joined(str(address))
+        except UrlError as error:
+            raise Unavailable(f"the address of the result {error}", sent=Sent.UNKNOWN) from None
+        at_home = client.server is not None and url.origin == client.server.origin
+        return self._sent(client if at_home else client.elsewhere(url), "GET", url, "result")
+
+    def _sent(self, client: HttpClient, method: str, url: Url, what: str, **options: Any) -> Answer:
+        return client.request(method, url, step=f"{self._key} ({what})", safe=method == "GET", **options)
+
+    def _unusable(self, reason: str) -> Unavailable:
+        return Unavailable(reason, sent=Sent.UNKNOWN, repeatable=False)
+
+
+def _wanted(row: Json) -> list[str]:
+    """Return the names of the values that a request needs."""
+    members = row.get("body", {}).get("members", {})
+    return [*_NAMES.findall(row.get("path", "")), *(one["input"] for one in row.get("parameters", ())), *members]
+
+
+def _complete(row: Json) -> Json:
+    """Return a request of a job as a binding: a GET unless it says otherwise, each name in its path a value of the handle."""
+    placed = {one.get("name", one["input"]) for one in row.get("parameters", ()) if one["in"] == "path"}
+    path = row.get("path", "/")
+    names = [{"input": name, "in": "path"} for name in _NAMES.findall(path) if name not in placed]
+    return {"method": "GET", "response": {"read": "auto"}, **row, "path": path, "parameters": [*row.get("parameters", ()), *names]}
