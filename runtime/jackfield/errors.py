@@ -404,8 +404,8 @@ class InvocationFailed(Exception):
         self.result = result
 
     def __str__(self) -> str:
-        error = self.result.error
-        return f"{error.code}: {error}" if error is not None else f"the invocation {self.result.meta.invocation_id} still runs"
+        error, has = self.result.error, "has not begun yet" if self.result.status == "queued" else "still runs"
+        return f"{error.code}: {error}" if error is not None else f"the invocation {self.result.meta.invocation_id} {has}"
 
 
 _NEAR = 10

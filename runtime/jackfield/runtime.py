@@ -313,10 +313,12 @@ class Jackfield(ProcessLocal, SecretHolder, Begun):
         caller: Caller = LIBRARY,
         named: Callable[[str], None] = lambda _identifier: None,
         reading: int | None = None,
+        follow: Follow | None = None,
     ) -> asyncio.Task[Result]:
         """Run one invocation as a separate task, which goes on if a waiting caller is cancelled. ``named`` is called first, with its id.
-        ``reading`` is one of the database's epoch that was taken for this call, so that another one is not needed."""
-        run = Run(self._looping(), cancelled, caller, wait=wait)
+        ``reading`` is one of the database's epoch that was taken for this call, so that another one is not needed. ``follow`` is told the
+        progress of a job."""
+        run = Run(self._looping(), cancelled, caller, wait=wait, follow=follow)
         named(run.meta.invocation_id)
         return self._started(partial(self.pipeline.run, invocation, run), reading)
 

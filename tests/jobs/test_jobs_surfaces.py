@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -151,6 +153,51 @@ def test_an_mcp_client_is_told_the_progress_until_the_job_ends(provider: Folder,
     done = [report["params"]["progress"] for report in reports]
     assert done == sorted(set(done))
     assert answer["result"]["structuredContent"]["output"] == DONE
+
+
+def test_an_mcp_client_over_http_is_told_the_progress_before_the_answer(
+    stand: Stand, provider: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The response to a slow call is a stream of events, the last of which is the answer; that to a quick one is one document."""
+    monkeypatch.setattr(sdk_server, "_EVERY", 0.02)
+    provider.answers({**MELTING, "retry_after": 1})
+    client = stand.client()
+    accepted = {
+        "MCP-Protocol-Version": "2025-11-25",
+        "Accept": "application/json, text/event-stream",
+        "Content-Type": "application/json",
+        "Authorization": f"Bearer {client.token}",
+    }
+    call = message("tools/call", 2, name="execute_action", arguments=melt(timeoutSeconds=900), _meta={"progressToken": "p-1"})
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.port, timeout=30)) as connection:
+        connection.request("POST", "/mcp", json.dumps(call), accepted)
+        response = connection.getresponse()
+        said: list[Any] = []
+        for line in iter(response.readline, b""):
+            if line.startswith(b"data: "):
+                said.append(json.loads(line.removeprefix(b"data: ")))
+                if said[-1].get("params", {}).get("message") == "melting":
+                    provider.answers(DONE)
+        connection.request(
+            "POST", "/mcp", json.dumps({**call, "params": {**call["params"], "name": "list_connections", "arguments": {}}}), accepted
+        )
+        quick = connection.getresponse()
+        assert json.load(quick)["id"] == 2
+    *reports, answer = said
+    assert [found.headers["content-type"].partition(";")[0] for found in (response, quick)] == ["text/event-stream", "application/json"]
+    done = [report["params"]["progress"] for report in reports]
+    assert {report["params"]["progressToken"] for report in reports} == {"p-1"}
+    assert done == sorted(set(done))
+    assert (answer["id"], answer["result"]["structuredContent"]["output"]) == (2, DONE)
+
+
+def test_a_wait_for_what_has_not_begun_says_so(home: None, capsys: pytest.CaptureFixture[str]) -> None:
+    """A queued invocation is called queued, not running."""
+    del home
+    assert main(["invoke", "furnace", "melt", "--queue", "--json"]) == 0
+    queued = json.loads(capsys.readouterr().out)["invocationId"]
+    assert main(["invocations", "wait", queued, "--timeout", "0s", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"invocationId": queued, "status": "queued"}
 
 
 def test_a_job_that_runs_fits_the_schema_of_its_tool() -> None:

@@ -91,10 +91,11 @@ class Meta:
 class Result:
     """Outcome of an invocation. ``output`` is set on success (after a dry run only if the action has a preview), ``error`` otherwise.
 
-    That of a job that still runs has neither, but ``progress``: ``fraction``, from 0 to 1, and ``text``; ``wait`` waits for its end.
+    That of a job that still runs has neither, but ``progress``: ``fraction``, from 0 to 1, and ``text``; ``wait`` waits for its end. One of
+    status ``queued`` is what a wait returns whose invocation has not begun.
     """
 
-    status: Status | Literal["running"]
+    status: Status | Literal["queued", "running"]
     meta: Meta
     output: Mapping[str, Any] | None = None
     error: JackfieldError | None = None
@@ -110,6 +111,8 @@ class Result:
 
     def to_json(self, surface: str = "library") -> dict[str, Any]:
         """Return the Result as JSON (docs/reference/result.md), with hints worded for ``surface``."""
+        if self.status == "queued":
+            return {"invocationId": self.meta.invocation_id, "status": self.status}
         if self.status == "running":
             return {"invocationId": self.meta.invocation_id, "status": self.status, "progress": dict(self.progress or NO_PROGRESS)}
         body: dict[str, Any] = {"status": self.status}
@@ -128,13 +131,13 @@ class Result:
 
     def wait(self, timeout: float | None = None) -> Result:
         """Wait for the end of a job, for at most ``timeout`` seconds (default: until it ends), and return its Result; any other Result is
-        returned at once. If the time passes first, that is again one of status ``running``.
+        returned at once. If the time passes first, that is again one of status ``running`` or ``queued``.
 
         This thread polls the provider while no ``jackfield serve`` or ``worker`` does. In asyncio, await ``Jackfield.await_``.
 
         :raises ValueError: if the Result came without a runtime (unpickled, for instance): call ``Jackfield.wait`` with its ID.
         """
-        if self.status != "running":
+        if self.status not in ("queued", "running"):
             return self
         if self.waiter is None:
             raise ValueError(f"this Result has no runtime: call Jackfield.wait('{self.meta.invocation_id}')")

@@ -67,7 +67,8 @@ class Begun:
         self, identifier: str, timeout: float | None = None, *, cancelled: threading.Event | None = None, follow: Follow | None = None
     ) -> Result:
         """Wait for the end of an invocation that is queued or runs, for at most ``timeout`` seconds (default: until it ends), or until
-        another thread sets ``cancelled``. Return its Result, or one of status ``running``. This thread polls a job while nobody else does.
+        another thread sets ``cancelled``. Return its Result, or one of status ``running`` or ``queued``. This thread polls a job while
+        nobody else does.
 
         :raises InvalidInvocation: if the workspace has no such invocation.
         """

@@ -24,6 +24,7 @@ from jackfield.invocation import Result, check_values
 from jackfield.pipe.run import Follow
 from jackfield.runtime import Jackfield
 from jackfield.surfaces.mcp.call_context import CallContext
+from jackfield.surfaces.mcp.progress_stream import with_progress
 from jackfield.surfaces.shared.body import LARGE, computed, crowded, read_body, take_room
 from jackfield.surfaces.shared.correlation import traced
 from jackfield.surfaces.shared.disconnect import cancelling
@@ -36,8 +37,9 @@ from jackfield.surfaces.shared.server_context import ServerContext
 
 if TYPE_CHECKING:
     from jackfield.surfaces.mcp.stateless_http import Answer, Exchange
+    from jackfield.surfaces.mcp.tool_call import Send
 
-_CANCELLED = b"notifications/cancelled"
+_CANCELLED, _TOKEN = b"notifications/cancelled", b'"progressToken"'
 _SESSION = re.compile(r"[0-9a-f]{32}\Z")
 _SMALL = 64 * 1024
 """Size in bytes up to which a message is searched for a handshake or a cancellation."""
@@ -71,6 +73,8 @@ class Door:
             self._cancel(request, identity, message)
             return Response(status_code=202)
         call = _Call(self, server, runtime, identity, request, large=len(body) >= LARGE)
+        if _TOKEN in body and call.takes_progress():
+            return await with_progress(request, call.cancelled, lambda send: call.answered(exchange, body, send))
         with cancelling(request, call.cancelled):
             found = await call.answered(exchange, body)
         headers = dict(found.headers)
@@ -133,7 +137,11 @@ class _Call:
         self._files = 0
         """Total size in bytes of the files that the inputs refer to."""
 
-    async def answered(self, exchange: Exchange, body: bytes) -> Answer:
+    def takes_progress(self) -> bool:
+        """Return whether the client takes a stream of events. The progress of a large request is not reported."""
+        return not self._large and "text/event-stream" in self._request.headers.get("accept", "")
+
+    async def answered(self, exchange: Exchange, body: bytes, send: Send | None = None) -> Answer:
         """Let the SDK answer the request. A large one is handled entirely in a thread, so as not to block the event loop."""
         server = self._server
 
@@ -144,9 +152,9 @@ class _Call:
         headers = self._request.scope["headers"]
         if self._large:
             return await asyncio.shield(server.slowly(lambda: asyncio.run(exchange.answer(call, headers, body))))
-        return await exchange.answer(call, headers, body)
+        return await exchange.answer(call, headers, body, send)
 
-    async def _run(self, invocation: Mapping[str, Any], identifier: str | int | None, _follow: Follow | None) -> Result:
+    async def _run(self, invocation: Mapping[str, Any], identifier: str | int | None, follow: Follow | None) -> Result:
         server, identity = self._server, self._identity
         given = traced(invocation, self._request.headers.get("traceparent"))
         has_many = not self._large and crowded(given)  # a thread of its own handles a large request
@@ -154,15 +162,15 @@ class _Call:
         server.metrics.running.inc()
         try:
             with self._door.running(_key(self._request, identity, identifier), self.cancelled):
-                result = await self._invoked(given, has_many=has_many)
+                result = await self._invoked(given, follow, has_many=has_many)
         finally:
             server.metrics.running.dec()
         server.metrics.note(result)
         self._request.scope["jackfield.invocation_id"] = result.meta.invocation_id
         return result
 
-    async def _invoked(self, given: Mapping[str, Any], *, has_many: bool) -> Result:
-        how: dict[str, Any] = {"cancelled": self.cancelled, "caller": self._caller, "named": self._name}
+    async def _invoked(self, given: Mapping[str, Any], follow: Follow | None, *, has_many: bool) -> Result:
+        how: dict[str, Any] = {"cancelled": self.cancelled, "caller": self._caller, "named": self._name, "follow": follow}
         if self._large:  # the thread and its event loop belong to this request
             return self._runtime.invoke(given, **how, on_time=True)
         if has_many or self._files >= LARGE:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -54,7 +54,8 @@ def build_server(find: Find, instructions: str | None = None) -> Server[Any]:
         return ListToolsResult(tools=tools, next_cursor=cursor)
 
     async def call_tool(context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> CallToolResult:
-        return await run_tool(find(context), context, params)
+        call = find(context)
+        return await run_tool(call, context, params, _reporter(call, context))
 
     return Server(
         "jackfield",
@@ -87,12 +88,16 @@ class ToolContext(Protocol):
         ...
 
 
-async def run_tool(call: CallContext, context: ToolContext, params: CallToolRequestParams) -> CallToolResult:
-    """Run a tool.
+Report = Callable[[float, float | None, str], Awaitable[None]]
+"""Tells a client how much is done, out of how much if that is known, and what is being done."""
+
+
+async def run_tool(call: CallContext, context: ToolContext, params: CallToolRequestParams, report: Report | None) -> CallToolResult:
+    """Run a tool; ``report`` is for a client that asks for progress.
 
     :raises MCPError: for an error of the protocol, which is not a Result.
     """
-    found: CallToolResult = await _guarded(lambda: _called(call, context, params))
+    found: CallToolResult = await _guarded(lambda: _called(call, context, params, report))
     return found
 
 
@@ -122,7 +127,7 @@ def _listed(call: CallContext, after: str) -> tuple[list[Tool], str | None]:
     return [*first, *some], some[-1].name if more else None
 
 
-async def _called(call: CallContext, context: ToolContext, params: CallToolRequestParams) -> CallToolResult:
+async def _called(call: CallContext, context: ToolContext, params: CallToolRequestParams, report: Report | None) -> CallToolResult:
     arguments, structured = params.arguments or {}, context.protocol_version >= _STRUCTURED_SINCE
     try:
         found = await look(call, params.name, arguments, structured=structured)
@@ -136,7 +141,7 @@ async def _called(call: CallContext, context: ToolContext, params: CallToolReque
     except JackfieldError as error:
         return answered(refused(error, None), structured=structured)
     try:
-        async with _progress(call, context) as follow:
+        async with _progress(report) as follow:
             result = await call.run(invocation, context.request_id, follow)
     except JackfieldError as error:
         result = refused(error, invocation)
@@ -166,25 +171,35 @@ def _unpacked(value: object) -> object:
         return value
 
 
-@contextlib.asynccontextmanager
-async def _progress(call: CallContext, context: Any) -> AsyncIterator[Follow | None]:
-    """Report progress every few seconds to a stdio client that asks for it, so that it does not time out while the action runs; of a job,
-    how much of it is done."""
+def _reporter(call: CallContext, context: Any) -> Report | None:
+    """Return what reports to a stdio client that asks for it. Requests over HTTP that the SDK answers have one response and no stream."""
     if call.origin is not None or "progress_token" not in (context.meta or {}):
-        yield None  # over HTTP there is one response and no stream
+        return None
+
+    async def report(done: float, total: float | None, text: str) -> None:
+        await context.session.report_progress(done, total=total, message=text)
+
+    return report
+
+
+@contextlib.asynccontextmanager
+async def _progress(report: Report | None) -> AsyncIterator[Follow | None]:
+    """Report progress every few seconds, so that a client does not time out while the action runs; of a job, how much of it is done."""
+    if report is None:
+        yield None
         return
     job: dict[str, Any] = {}
 
-    async def report() -> None:
+    async def tell() -> None:
         done, elapsed = 0.0, False
         for number in itertools.count(1):
             await asyncio.sleep(_EVERY)
             elapsed = elapsed or not job
             done = number * _EVERY if elapsed else max(job["fraction"], done + _LEAST)  # each has to be more than the one before
             text = job.get("text") or "The action is running."
-            await context.session.report_progress(done, total=None if elapsed else max(1.0, done), message=text)
+            await report(done, None if elapsed else max(1.0, done), text)
 
-    reporting = asyncio.ensure_future(report())
+    reporting = asyncio.ensure_future(tell())
     try:
         yield job.update
     finally:

@@ -13,7 +13,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from jackfield.surfaces.mcp.call_context import CallContext
 from jackfield.surfaces.mcp.instructions import instructions
 from jackfield.surfaces.mcp.sdk_server import build_server
-from jackfield.surfaces.mcp.tool_call import tool_answer, tool_call
+from jackfield.surfaces.mcp.tool_call import Send, tool_answer, tool_call
 
 _CALL = "jackfield.call"
 _JSON = (b"content-type", b"application/json")
@@ -44,11 +44,12 @@ class Exchange:
     def __init__(self) -> None:
         self._server = build_server(_call_of)
 
-    async def answer(self, call: CallContext, headers: list[tuple[bytes, bytes]], body: bytes) -> Answer:
-        """Answer one POST with JSON, never a stream. May run in any event loop, since it shares no state with another one."""
+    async def answer(self, call: CallContext, headers: list[tuple[bytes, bytes]], body: bytes, tell: Send | None = None) -> Answer:
+        """Answer one POST with JSON; ``tell`` gets what is said before. May run in any event loop, since it shares no state with another
+        one."""
         asked = tool_call(_passed(headers), body)
         if asked is not None:
-            status, answer = await tool_answer(self._server, call, asked)
+            status, answer = await tool_answer(self._server, call, asked, tell)
             return Answer(status, {"content-type": "application/json"}, answer)
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/mcp",

@@ -7,7 +7,7 @@ find good, and every other method, is left to the SDK as a whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from mcp_types import DEFAULT_NEGOTIATED_VERSION, SERVER_INFO_META_KEY, CallTool
 from mcp_types.methods import validate_client_request
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
-from jackfield.surfaces.mcp.sdk_server import run_tool
+from jackfield.surfaces.mcp.sdk_server import Report, run_tool
 from jackfield.surfaces.shared.json_response import dumps
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from jackfield.surfaces.mcp.call_context import CallContext
 
+Send = Callable[[bytes], None]
+"""Takes a message to the client that comes before the answer."""
 _METHOD = "tools/call"
 _MEMBERS = {"jsonrpc", "id", "method", "params"}
 _JSON = {b"application/json", b"application/*", b"*/*"}
@@ -84,12 +86,14 @@ def _is_plain(message: Any) -> bool:
     )
 
 
-async def tool_answer(server: Server[Any], call: CallContext, asked: ToolCall) -> tuple[int, bytes]:
-    """Run the tool. Return the HTTP status and the message of the answer."""
+async def tool_answer(server: Server[Any], call: CallContext, asked: ToolCall, send: Send | None) -> tuple[int, bytes]:
+    """Run the tool. Return the HTTP status and the message of the answer; ``send`` gets messages about the progress, if the client asks for
+    them."""
     params = asked.params
     envelope = {"jsonrpc": "2.0", "id": asked.request_id}
+    report = None if send is None or "progressToken" not in asked.meta else _reporter(send, asked.meta["progressToken"])
     try:
-        found = await run_tool(call, asked, CallToolRequestParams(name=params["name"], arguments=params.get("arguments")))
+        found = await run_tool(call, asked, CallToolRequestParams(name=params["name"], arguments=params.get("arguments")), report)
     except MCPError as error:
         status = ERROR_CODE_HTTP_STATUS.get(error.error.code, 200) if asked.is_modern else 200
         return status, dumps({**envelope, "error": error.error.model_dump(mode="json", by_alias=True, exclude_none=True)})
@@ -97,6 +101,14 @@ async def tool_answer(server: Server[Any], call: CallContext, asked: ToolCall) -
     if asked.is_modern:
         result |= {"resultType": "complete", "_meta": {SERVER_INFO_META_KEY: server.server_info_stamp}}
     return 200, dumps({**envelope, "result": result})
+
+
+def _reporter(send: Send, token: str | int) -> Report:
+    async def report(done: float, total: float | None, text: str) -> None:
+        params = {"progressToken": token, "progress": done, **({} if total is None else {"total": total}), "message": text}
+        send(dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}))
+
+    return report
 
 
 def _result(found: CallToolResult) -> dict[str, Any]:
