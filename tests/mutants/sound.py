@@ -14,10 +14,12 @@ from jackfield.connector import (
     Guard,
     Inputs,
     JackfieldError,
+    JobFailed,
     OpenContext,
     Option,
     Output,
     Pagination,
+    Progress,
     Provider,
     RateLimited,
     Rejected,
@@ -162,6 +164,18 @@ class Kept(Output):
     parcel_id: str = Field(alias="id", title="Parcel ID", description="Its number.")
 
 
+class Weighing(Output):
+    """A weighing, as the server knows it."""
+
+    weighing_id: str
+
+
+class Weighed(Output):
+    """How heavy a parcel is."""
+
+    grams: int = Field(title="Grams", description="Its weight.")
+
+
 class Search(Inputs):
     """Which parcels to list."""
 
@@ -220,3 +234,25 @@ def list_parcels(search: Search, client: Client) -> Parcels:
     """List parcels, a page at a time."""
     page = client.call("GET", f"/parcels?after={search.next_token or ''}")
     return Parcels(parcels=page["parcels"], next_token=page.get("next"))
+
+
+@connector.action("weighParcel", kind="job", effect="write", examples=[example("weighParcel", {"grams": 7}, name="ada")])
+class WeighParcel:
+    """Have a parcel weighed."""
+
+    def start(self, parcel: Parcel, client: Client) -> Weighing:
+        """Ask for it."""
+        return Weighing(weighing_id=client.call("POST", "/weighings", {"name": parcel.name})["id"])
+
+    def poll(self, weighing: Weighing, client: Client) -> Progress | Weighed:
+        """Look at the scales."""
+        seen = client.call("GET", f"/weighings/{weighing.weighing_id}")
+        if seen["state"] == "failed":
+            raise JobFailed("the scales are broken")
+        if seen["state"] == "done":
+            return Weighed(grams=seen["grams"])
+        return Progress(seen["percent"] / 100)
+
+    def cancel(self, weighing: Weighing, client: Client) -> None:
+        """Take it off the scales."""
+        client.call("DELETE", f"/weighings/{weighing.weighing_id}")

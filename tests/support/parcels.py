@@ -10,15 +10,26 @@ from jackfield_market.testing.project import Project
 from plugboard import make_connector
 
 SOUND = (Path(__file__).parents[1] / "mutants" / "sound.py").read_text(encoding="utf-8")
-RECORDING = {
-    "recordingVersion": 1,
-    "exchanges": [
+
+
+def _recording(*exchanges: tuple[str, str, object, object]) -> str:
+    """A recording of exchanges: method, path, and the JSON of request and response."""
+    rows = [
         {
-            "request": {"method": "GET", "path": "/parcels?name=ada", "contentType": "application/json", "json": None},
-            "response": {"status": 200, "headers": {"content-type": "application/json"}, "json": {"id": "p1"}},
+            "request": {"method": method, "path": path, "contentType": "application/json", "json": sent},
+            "response": {"status": 200, "headers": {"content-type": "application/json"}, "json": returned},
         }
-    ],
-}
+        for method, path, sent, returned in exchanges
+    ]
+    return json.dumps({"recordingVersion": 1, "exchanges": rows}, indent=2)
+
+
+_WEIGHED = (
+    ("POST", "/weighings", {"name": "ada"}, {"id": "w1"}),
+    ("GET", "/weighings/w1", None, {"state": "busy", "percent": 20}),
+    ("GET", "/weighings/w1", None, {"state": "busy", "percent": 60}),
+    ("GET", "/weighings/w1", None, {"state": "done", "grams": 7}),
+)
 FILES = {
     "pyproject.toml": """[project]
 name = "jackfield-parcel"
@@ -32,7 +43,8 @@ parcel = "jackfield_parcel:connector"
     "README.md": f"# Parcel\n\nSends parcels {'far and wide ' * 10}\n",
     "CHANGELOG.md": "# Changes\n\n## 1.0.0\n\nThe first.\n",
     "tests/test_parcel.py": "from jackfield.testing import Conformance\n\n\ndef test_it() -> None: ...\n",
-    "tests/recordings/example-findParcel.json": json.dumps(RECORDING, indent=2),
+    "tests/recordings/example-findParcel.json": _recording(("GET", "/parcels?name=ada", None, {"id": "p1"})),
+    "tests/recordings/example-weighParcel.json": _recording(*_WEIGHED),
     "jackfield_parcel/py.typed": "",
 }
 """The files of the sound connector's project, beside its package."""

@@ -132,11 +132,14 @@ def drivable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
 
 
 def runnable(subject: Subject) -> Iterator[tuple[Action, Mapping[str, Any]]]:
-    """Yield each action that has an example, takes a client and is not left out, with its first example. A job is none: its steps are for
-    the author's own tests."""
+    """Yield each action that has an example, takes a client and is not left out, with its first example. That of a job must have been
+    recorded: its output says nothing of the responses before."""
     for raw in subject.manifest.raw["actions"]:
         action = subject.connector.actions.get(raw["key"])
-        if action is not None and action.job is None and action.takes_client and action.key not in subject.left_out and raw.get("examples"):
+        if action is None or not action.takes_client or action.key in subject.left_out or not raw.get("examples"):
+            continue
+        recording = None if action.job is None else subject.recording(raw["examples"][0])
+        if action.job is None or (recording is not None and recording.is_file()):
             yield action, raw["examples"][0]
 
 
@@ -171,8 +174,11 @@ def drive(
     leaves: Literal["before", "during"] | None = None,
     secret: str = SECRET,
     captured: bool = True,
+    step: Action | None = None,
+    handle: Mapping[str, Any] | None = None,
 ) -> Drive:
-    """Open a connection and run one attempt of an action in a thread with a time limit. Without an action, run the type's own test.
+    """Open a connection and run one attempt of an action in a thread with a time limit. Without an action, run the type's own test. With a
+    ``handle``, run a ``step`` of its job.
 
     The attempt has to end after ``seconds``, which then are its deadline, too. Without them it has some time, and a long ``deadline``,
     against which waits count that take no time, as between two looks at a job. The caller ``leaves`` before the attempt, or during its
@@ -191,7 +197,9 @@ def drive(
     printed = io.StringIO()
     with Provider(play) as provider, contextlib.redirect_stdout(printed) if captured else contextlib.nullcontext():
         found.url = provider.url
-        thread = threading.Thread(target=_run, args=(subject, action, example, provider, port or provider.url, guard, found), daemon=True)
+        code = action if step is None else step
+        given = (subject, action, code, handle, example, provider, port or provider.url, guard, found)
+        thread = threading.Thread(target=_run, args=given, daemon=True)
         thread.start()
         thread.join((seconds or PATIENCE) + _GRACE)
         found.ended = not thread.is_alive()
@@ -202,7 +210,15 @@ def drive(
 
 
 def _run(
-    subject: Subject, action: Action | None, example: Mapping[str, Any], provider: Provider, url: str, guard: Guard, found: Drive
+    subject: Subject,
+    action: Action | None,
+    code: Action | None,
+    handle: Mapping[str, Any] | None,
+    example: Mapping[str, Any],
+    provider: Provider,
+    url: str,
+    guard: Guard,
+    found: Drive,
 ) -> None:
     kind = server_kind(subject)
     if kind is None:
@@ -221,7 +237,7 @@ def _run(
         values = action.inputs.model_validate(inputs) if action is not None else None
         opened = kind.model_validate(server_values(schema, subject.values, url, found.secret))
         with entered(found.call):
-            if action is None:
+            if code is None:
                 found.output = list(opened.test(context))
                 return
             found.client = opened.open(context)
@@ -229,9 +245,9 @@ def _run(
             if not kind.reports_begin:  # the runtime does likewise
                 found.call.check()
             found.call.entered, found.call.begun = True, not kind.reports_begin
-            output = action.function(values, found.client)
-            found.output = asyncio.run(output) if action.is_async else output
-            if action.returns_files:
+            output = code.function(values if handle is None else handle, found.client)
+            found.output = asyncio.run(output) if code.is_async else output
+            if code.returns_files:
                 store_files(found.output, found.call.files)
 
     failure = attempt_foreign(step)
