@@ -114,7 +114,9 @@ _OF_WIRE = {"Reply", "Target", "Wire", "WireFault", "WireSettings"}
 _OF_PACING = {"Budget", "Limits", "RateLimit", "Warmup"}
 """What says how fast a provider may be called, on a page of its own."""
 
-_OF_TRIGGERS = {"Forged", "Hook", "HookRequest", "Malformed", "Polled", "Received", "Since", "TriggerEvent", "check_signature"}
+_OF_TRIGGERS = {
+    "Forged", "Gone", "Hook", "HookRequest", "Item", "Listed", "Malformed", "Polled", "Received", "Registered", "Since", "TriggerEvent", "check_signature",
+}  # fmt: skip
 """What triggers take and return, on a page of their own."""
 
 _OF_TYPES = {"Account", "Authorization", "ConnectionType", "DeviceAuthorization", "Grant", "Grants", "Minted", "Serves", "Step"}

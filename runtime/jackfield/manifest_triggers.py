@@ -15,6 +15,8 @@ Json = Mapping[str, "Any"]
 
 KINDS = ("webhook", "poll")
 """A provider that calls us, and a provider that is asked."""
+CHANGES = ("Created", "Updated", "Deleted")
+"""Ends of the types of a poll that compares a list with what it had before."""
 EVERY, LEAST = 300.0, 10.0
 """Seconds between two polls, unless a manifest says otherwise, and the least that it may say."""
 LARGEST = 1024 * 1024
@@ -28,7 +30,8 @@ class TriggerManifest:
     """One trigger. ``types`` are the types of its events, without the connector's name.
 
     ``every`` are the seconds between two polls, ``least`` the fewest that a subscription may choose; ``largest`` the bytes of a webhook's
-    body; ``registers`` is true if the connector registers its webhook at the provider, so that nobody has to copy the URL there.
+    body; ``registers`` is true if the connector registers its webhook at the provider, so that nobody has to copy the URL there; ``polls``
+    is true of a poll, and of a webhook whose gaps one closes, ``compares`` of a poll that compares a list with what it had before.
     """
 
     key: str
@@ -40,6 +43,8 @@ class TriggerManifest:
     types: tuple[str, ...]
     needs_connection: bool
     registers: bool
+    polls: bool
+    compares: bool
     every: float
     least: float
     largest: int
@@ -67,6 +72,8 @@ class TriggerManifest:
             types=read.texts(data, "types", where) or (key,),
             needs_connection=data.get("needsConnection") is not False,
             registers=read.is_true(webhook, "registers", where),
+            polls=kind == "poll" or "interval" in data,
+            compares=read.is_true(data, "compares", where),
             every=_seconds(interval, "defaultSeconds", EVERY, where),
             least=_seconds(interval, "minSeconds", LEAST, where),
             largest=int(min(_seconds(webhook, "maxBodyBytes", LARGEST, where), LARGEST)),

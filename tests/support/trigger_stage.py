@@ -78,6 +78,7 @@ def trigger_stage(folder: Path, database_url: str, servers: int = 2) -> Iterator
         watching = import_module("jackfield_echo.watching")
         watching.NOTES.clear()
         watching.REGISTERED.clear()
+        watching.BOARD.clear()
         stage = TriggerStage(environment, StillClock(), servers)
         try:
             yield stage

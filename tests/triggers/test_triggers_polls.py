@@ -92,7 +92,7 @@ def test_a_page_of_an_overtaken_process_stores_nothing(stage: TriggerStage, note
         due.page(claimed, pool.storage.vault, (), {"at": 1.0})
     stage.move(1)
     stage.look(1)
-    assert (stage.all().show("one")["status"], "at" in stage.all().show("one")["checkpoint"]) == ("disabled", True)
+    assert (stage.all().show("one")["status"], "at" in stage.all().show("one")["checkpoint"]) == ("paused", True)
     note("n-1")
     stage.move(3600)
     stage.look()

@@ -36,7 +36,7 @@ def test_a_worker_registers_and_removes_the_webhook(stage: TriggerStage) -> None
     stage.all().disable("one")
     stage.move(1)
     stage.look(1)
-    assert (stage.all().show("one")["status"], REGISTERED) == ("disabled", {})
+    assert (stage.all().show("one")["status"], REGISTERED) == ("paused", {})
     stage.all().enable("one")
     stage.look()
     assert list(REGISTERED) == [made["url"]]
@@ -197,11 +197,13 @@ def test_samples_are_shown(stand: Stand) -> None:
 
 
 def test_the_command_line_adds_pauses_and_removes(operator: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``triggers list`` names both triggers; ``subscriptions add`` prints name, status and URL."""
+    """``triggers list`` names all triggers; ``subscriptions add`` prints name, status and URL."""
     monkeypatch.setenv("JACKFIELD_PUBLIC_URL", "https://hooks.example")
     assert {row["trigger"]: row["kind"] for row in operator.run("triggers", "list").json} == {
         "echo/posted": "webhook",
+        "echo/kept": "webhook",
         "echo/notes": "poll",
+        "echo/board": "poll",
     }
     given = {"stdin": json.dumps({"token": "s3cret"})}
     assert operator.run("connections", "add", "room", "--type", "echo/token", "--values", "-", "--no-test", **given).code == 0
@@ -212,7 +214,7 @@ def test_the_command_line_adds_pauses_and_removes(operator: Shell, monkeypatch: 
     ).json
     assert polled["every"] == 120
     assert [row["name"] for row in operator.run("subscriptions", "list").json] == ["one", "two"]
-    assert operator.run("subscriptions", "pause", "two").json["status"] == "disabling"
+    assert operator.run("subscriptions", "pause", "two").json["status"] == "paused"
     assert operator.run("subscriptions", "resume", "two").json["status"] == "pending"
     assert operator.run("subscriptions", "reset", "two", "--from", "2d").json["checkpoint"] == {}
     assert operator.run("subscriptions", "test", "one").json["items"][0]["title"] == "A note"

@@ -24,6 +24,7 @@ def _declare_add(parser: Parser) -> None:
     parser.add_argument("--trigger", required=True, metavar="CONNECTOR/TRIGGER", help="what to watch: see 'jackfield triggers list'")
     parser.add_argument("--connection", metavar="NAME", help="the connection whose account is watched")
     parser.add_argument("--inputs", metavar="FILE", help="its inputs as JSON; - = stdin")
+    parser.add_argument("--then", metavar="FILE", help="the invocation that each event starts, as JSON; - = stdin")
     parser.add_argument("--every", type=duration(_DAY, zero=False), metavar="DURATION", help="interval of a poll, such as 1m")
     parser.add_argument("--from", dest="since", metavar="TIME", help="when a poll begins, such as 2d for two days ago (default: now)")
 
@@ -42,7 +43,7 @@ def _declare_reset(parser: Parser) -> None:
 def _add(arguments: Namespace, output: Output) -> int:
     document = {
         "name": arguments.name, "trigger": arguments.trigger, "connection": arguments.connection, "every": arguments.every,
-        "from": arguments.since, "inputs": None if arguments.inputs is None else read_document(arguments, "inputs"),
+        "from": arguments.since, **{name: read_document(arguments, name) for name in ("inputs", "then") if getattr(arguments, name)},
     }  # fmt: skip
     return _with(output, lambda all_: all_.add({name: value for name, value in document.items() if value is not None}))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from jackfield.connector.models import ConnectionType, DeclarationError, spelt_out
-from jackfield.connector.triggers import Poll, Trigger, Webhook
+from jackfield.connector.triggers import Trigger, Webhook
 from jackfield.manifest import MANIFEST_VERSION
 
 if TYPE_CHECKING:
@@ -176,8 +176,10 @@ def _trigger(trigger: Trigger) -> dict[str, Any]:
         "types": list(trigger.types),
         "needsConnection": trigger.takes_client,
     }
-    if isinstance(trigger, Poll):
+    if trigger.function is not None:
         row["interval"] = {"defaultSeconds": trigger.every, "minSeconds": trigger.least}
+    if trigger.compares:
+        row["compares"] = True
     if isinstance(trigger, Webhook):
         row["webhook"] = {"maxBodyBytes": trigger.max_body_bytes, "registers": trigger.enabled is not None}
     if trigger.setup:

@@ -12,11 +12,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from pydantic import create_model
+
 from jackfield.connector.models import DeclarationError, Inputs, Output, spelt_out
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import JackfieldError
 from jackfield.invocation import decode
-from jackfield.manifest_triggers import EVERY, LARGEST, LEAST
+from jackfield.manifest_triggers import CHANGES, EVERY, LARGEST, LEAST
 from jackfield.secrecy import SecretHolder
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,6 +33,11 @@ class Forged(Exception):
 
 class Malformed(Exception):
     """A request that is signed and that the trigger cannot read. The sender gets 400."""
+
+
+class Gone(Exception):
+    """Absence of what the connector relied on: raised by ``renew`` for a registration, which is made again, and by a poll for a
+    checkpoint that is too old, which begins again where the last one succeeded."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,6 +72,14 @@ class Hook(SecretHolder):
     secret: str
     inputs: Any
     remote: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Registered(SecretHolder):
+    """Outcome of ``enable`` and ``renew``: what the other functions will need, and for how many seconds the registration lasts."""
+
+    remote: Mapping[str, Any]
+    lasts: float | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -107,6 +122,22 @@ class Polled(SecretHolder):
     more: bool = False
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Listed(SecretHolder):
+    """One page of a list: its items, and where the next page begins, which is JSON; None after the last one."""
+
+    items: Sequence[Item]
+    next: Any = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Item(SecretHolder):
+    """One item of a list: the provider's ID of it, and its content."""
+
+    id: str
+    data: Output | Mapping[str, Any]
+
+
 def check_signature(expected: str, given: str | None) -> None:
     """Compare a signature with the one that was sent, in constant time.
 
@@ -120,6 +151,11 @@ class Trigger:
     """Common part of webhooks and polls: key, models and texts."""
 
     kind = ""
+    compares = False
+    """True if a whole list is read, and compared with what it had before."""
+    every, least = EVERY, LEAST
+    function: Callable[..., Any] | None = None
+    """Poll, if there is one: it takes the inputs, the client and how far it has come, and returns a page."""
 
     def __init__(
         self,
@@ -162,7 +198,8 @@ class Webhook(Trigger):
         self.verify = verify
         self.max_body_bytes = min(max_body_bytes, LARGEST)
         self.received: Callable[[HookRequest, Hook], Received] | None = None
-        self.enabled: Callable[[Hook, Any], Mapping[str, Any] | None] | None = None
+        self.enabled: Callable[[Hook, Any], Registered | Mapping[str, Any] | None] | None = None
+        self.renewed: Callable[[Hook, Any], Registered | Mapping[str, Any] | None] | None = None
         self.disabled: Callable[[Hook, Any], object] | None = None
         self.takes_client = False
 
@@ -173,12 +210,31 @@ class Webhook(Trigger):
         return function
 
     def enable(self, function: F) -> F:
-        """Declare the function that registers the URL at the provider. It takes hook and client, and returns what the others will need.
+        """Declare the function that registers the URL at the provider. It takes hook and client, and returns what the others will need;
+        ``Registered`` if the registration ends by itself.
 
-        It may run again after a crash: find, compare, create or mend.
+        It may run again after a crash, and at half the life of a registration: find, compare, create or mend.
         """
         self.enabled, self.takes_client = function, True
         return function
+
+    def renew(self, function: F) -> F:
+        """Declare the function that extends a registration, at half its life (default: ``enable``). It takes hook and client, returns what
+        ``enable`` returns, and raises ``Gone`` if there is no registration any more."""
+        self.renewed, self.takes_client = function, True
+        return function
+
+    def poll(self, *, every: float = EVERY, least: float = LEAST) -> Callable[[F], F]:
+        """Declare the decorated function as the poll that closes the webhook's gaps, as ``Connector.poll`` does.
+
+        An event of both has the same key in both, and is told once. A request of the provider brings the next poll forward.
+        """
+
+        def declare(function: F) -> F:
+            self.function, self.every, self.least, self.takes_client = function, every, least, True
+            return function
+
+        return declare
 
     def disable(self, function: F) -> F:
         """Declare the function that removes the registration. It takes hook and client, and treats "not there" as done."""
@@ -191,9 +247,10 @@ class Poll(Trigger):
 
     kind = "poll"
 
-    def __init__(self, function: Callable[[Any, Any, Since], Polled], every: float, least: float, **about: Any) -> None:
+    def __init__(self, function: Callable[..., Any], every: float, least: float, *, compares: bool = False, **about: Any) -> None:
         super().__init__(**about)
         self.function = function
+        self.compares = compares
         self.every = every
         self.least = least
         self.description = inspect.getdoc(function) or ""
@@ -219,7 +276,7 @@ class Triggers:
         setup: str = "",
         max_body_bytes: int = LARGEST,
     ) -> Webhook:
-        """Declare a webhook; its decorators ``receive``, ``enable`` and ``disable`` declare the rest.
+        """Declare a webhook; its decorators ``receive``, ``enable``, ``renew``, ``disable`` and ``poll`` declare the rest.
 
         ``verify`` takes each request and the hook first, and raises ``Forged`` unless the provider has signed exactly these bytes. Without
         ``enable``, a person enters the URL at the provider; ``setup`` says how (Markdown).
@@ -253,8 +310,39 @@ class Triggers:
         """
 
         def declare(function: F) -> F:
-            about = {"key": key, "title": title, "inputs": inputs, "event": event, "types": types}
+            about: dict[str, Any] = {"key": key, "title": title, "inputs": inputs, "event": event, "types": types}
             self._add(Poll(function, every, least, **about, permissions=permissions, examples=examples, setup=""))
+            return function
+
+        return declare
+
+    def diff_poll(
+        self,
+        key: str,
+        *,
+        item: type[Output],
+        inputs: type[Inputs] = Inputs,
+        every: float = EVERY,
+        least: float = LEAST,
+        title: str | None = None,
+        permissions: Mapping[str, Sequence[str]] | None = None,
+        examples: Sequence[Mapping[str, Any]] = (),
+    ) -> Callable[[F], F]:
+        """Declare the decorated function as a poll of a list without a "since": it reads the list, and the runtime compares.
+
+        The function takes the inputs, the open client and ``Listed.next`` of the page before (None for the first), and returns ``Listed``.
+        Only IDs and digests are stored. Events have the types ``KEYCreated``, ``KEYUpdated`` and ``KEYDeleted``, and the data ``id`` and
+        ``item``, which is absent once deleted.
+
+        :raises DeclarationError: for a key that is none, or a key that is declared twice.
+        """
+        members: dict[str, Any] = {"id": (str, ...), "item": (item | None, None)}
+        change = create_model(f"{item.__name__}Change", __base__=Output, __doc__=inspect.getdoc(item), **members)
+
+        def declare(function: F) -> F:
+            types = [f"{key}{name}" for name in CHANGES]
+            about: dict[str, Any] = {"key": key, "title": title, "inputs": inputs, "event": change, "types": types}
+            self._add(Poll(function, every, least, compares=True, **about, permissions=permissions, examples=examples, setup=""))
             return function
 
         return declare

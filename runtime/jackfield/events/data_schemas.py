@@ -39,6 +39,7 @@ _SESSION: Mapping[str, Json] = {
     "user": _TEXT, "connection": _TEXT, "connectionType": _TEXT, "reason": _TEXT,
 }  # fmt: skip
 _WATCHED: Mapping[str, Json] = {"subscription": _TEXT, "connector": _TEXT, "trigger": _TEXT, "connection": _TEXT}
+_OF = ("subscription", "connector", "trigger")
 _WORKSPACE = _data(("workspace",), workspace=_TEXT)
 
 DATA: Mapping[str, tuple[str, Json]] = {
@@ -82,11 +83,31 @@ DATA: Mapping[str, tuple[str, Json]] = {
     "connect.failed": ("A connect session ended without a connection.", _data(("session", "mode", "verify"), **_SESSION)),
     "subscription.failing": (
         "The work on a subscription has failed three times in a row.",
-        _data(("subscription", "connector", "trigger", "reason"), **_WATCHED, reason=_TEXT),
+        _data((*_OF, "reason"), **_WATCHED, reason=_TEXT),
     ),
     "subscription.recovered": (
         "The work on a subscription that was failing succeeds again.",
-        _data(("subscription", "connector", "trigger"), **_WATCHED),
+        _data(_OF, **_WATCHED),
+    ),
+    "subscription.late": (
+        "A poll was made more than two intervals after its time.",
+        _data((*_OF, "lateSeconds"), **_WATCHED, lateSeconds=_COUNT),
+    ),
+    "subscription.restarted": (
+        "A subscription has begun again without its checkpoint.",
+        _data((*_OF, "reason"), **_WATCHED, reason=_TEXT, accountId=_TEXT, previousAccountId=_TEXT),
+    ),
+    "subscription.gap": (
+        "Events may not have come, since the registration at the provider had ended.",
+        _data((*_OF, "since", "until", "reason"), **_WATCHED, since=_MOMENT, until=_MOMENT, reason=_TEXT),
+    ),
+    "subscription.withheld": (
+        "So many items of a list are gone that their deletions are not told.",
+        _data((*_OF, "items", "gone"), **_WATCHED, items=_COUNT, gone=_COUNT),
+    ),
+    "subscription.refused": (
+        "The invocation that an event was to start was refused.",
+        _data((*_OF, "eventId", "errorCode"), **_WATCHED, eventId=_TEXT, errorCode=_TEXT, paths={"type": "array", "items": _TEXT}),
     ),
     "audit.*": (
         "An entry of the audit log; the type ends with the entry's event.",

@@ -20,7 +20,8 @@ TYPES = (
     "schedule.missed", "schedule.stopped",
     "connect.completed", "connect.failed",
     "workspace.suspended", "workspace.resumed",
-    "subscription.failing", "subscription.recovered",
+    "subscription.failing", "subscription.recovered", "subscription.late", "subscription.restarted", "subscription.gap",
+    "subscription.withheld", "subscription.refused",
 )  # fmt: skip
 """Types of jackfield's own events, beside ``audit.`` and the name of each event of the audit log."""
 _PATTERNS = tuple(dict.fromkeys(f"{name.partition('.')[0]}.*" for name in TYPES))

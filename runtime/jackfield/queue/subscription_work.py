@@ -1,23 +1,25 @@
-"""Work on one claimed subscription: it is enabled or disabled at the provider, or polled."""
+"""Work on one claimed subscription: it is registered, renewed or removed at the provider, and polled."""
 
 from __future__ import annotations
 
 import secrets
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import Request
 from jackfield.database.due_rows import OvertakenError
-from jackfield.errors import InvalidInvocation, JackfieldError, RateLimited, Unavailable, UnknownAction, UnknownName
+from jackfield.dataclass import replace
+from jackfield.errors import InvalidInvocation, JackfieldError, NotFound, RateLimited, Unavailable, UnknownAction, UnknownName
 from jackfield.management.provider_steps import call_of, over_connection
 from jackfield.pipe.call_rules import seen_connection
+from jackfield.queue.event_calls import EventCalls
+from jackfield.queue.polling import Polling
 from jackfield.queue.subscriptions import check_inputs, hook_url
-from jackfield.triggers.arrivals import arrivals
+from jackfield.triggers.arrivals import Sealer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jackfield.connector.triggers import Hook, Poll, Polled, Since, Webhook
+    from jackfield.connector.triggers import Hook, Trigger, Webhook
     from jackfield.manifest import Manifest
     from jackfield.runtime import Jackfield
     from jackfield.triggers.due import DueSubscriptions
@@ -25,20 +27,23 @@ if TYPE_CHECKING:
 
 _SECONDS = 30.0
 """Timeout of one step at the provider, which is less than a claim holds."""
-_PAGES = 20
-"""Pages of one poll; the rest is polled at once, after other subscriptions."""
 _SHORTEST, _LONGEST = 5.0, 3600.0
 """Seconds between two tries of what fails: doubled each time."""
+_TRIES = 8
+"""Tries that fit into half the life of a registration, at least."""
 
 
 class SubscriptionWork:
-    """Work on one subscription. ``base`` is the address of the server that receives webhooks."""
+    """Work on one subscription. ``base`` is the address of the server that receives webhooks; ``queued`` is true once an event has started
+    an invocation."""
 
     def __init__(self, runtime: Jackfield, found: Subscription, due: DueSubscriptions, base: str) -> None:
         self._runtime = runtime
         self._found = found
         self._due = due
         self._base = base
+        self._lasts: float | None = None
+        self.queued = False
 
     def work(self) -> None:
         """Do what is due, and end the claim.
@@ -47,8 +52,7 @@ class SubscriptionWork:
         :raises Unavailable: if the database is unavailable; the claim runs out then.
         """
         try:
-            content = self._found.opened(self._runtime.storage.vault)
-            self._step(content)
+            self._step(self._found.opened(self._runtime.storage.vault))
         except OvertakenError:
             raise
         except UnknownName as error:  # a connector, trigger or connection that is gone: there is nothing to disable
@@ -60,63 +64,116 @@ class SubscriptionWork:
             self._put_off(Unavailable(f"the connector's code failed: {type(error).__name__}"))
 
     def _step(self, content: Sealed) -> None:
-        match self._found.status:
-            case "removing" | "disabling" if self._found.kind == "webhook":
-                self._disable(content)
-            case "removing" | "disabling":
-                self._end()
-            case _ if self._found.kind == "poll":
-                self._poll(content)
-            case _:
-                self._enable(content)
+        self._lasts = content.lasts
+        if self._found.status not in ("removing", "disabling"):
+            self._serve(self._of_account(content))
+        elif self._found.kind == "webhook":
+            self._disable(content)
+        else:
+            self._end()
 
-    def _enable(self, content: Sealed) -> None:
-        trigger: Webhook = self._declared()
-        remote: Any = {}
-        if trigger.enabled is not None:
-            enable = trigger.enabled
-            if not self._base:
-                hint = "Name it: JACKFIELD_PUBLIC_URL, or 'jackfield serve --public-url'."
-                raise InvalidInvocation("nobody has named the address to which the provider sends", hint=hint)
-            remote = self._over(content, lambda client, inputs: enable(self._hook(content, inputs), client)) or {}
-        self._due.enabled(self._found, self._runtime.storage.vault, content, dict(remote))
+    def _serve(self, content: Sealed) -> None:
+        """Register or renew a webhook, if that is due, then poll. A registration that fails keeps nobody from polling."""
+        trigger, found, failure = self._declared(), self._found, None
+        if found.kind == "webhook" and (found.status != "active" or self._renews):
+            try:
+                content = self._registered(content, trigger)
+            except (JackfieldError, ValueError, TypeError, AttributeError) as error:
+                if not found.polls:
+                    raise
+                failure = error
+        pause = self._polled(content, trigger) if found.polls else None
+        if failure is not None:
+            raise failure
+        now = self._due.time.now()
+        due = [time for time in (self._found.renew_at, None if pause is None else now + pause) if time is not None]
+        self._due.done(found, min(due, default=None), trigger.least)
+
+    @property
+    def _renews(self) -> bool:
+        return self._found.renew_at is not None and self._found.renew_at <= self._due.time.now()
+
+    def _registered(self, content: Sealed, trigger: Webhook) -> Sealed:
+        """Register the webhook at the provider, or renew its registration; one that is gone is made again."""
+        from jackfield.connector.triggers import Gone, Registered
+
+        if trigger.enabled is None:
+            return content
+        if not self._base:
+            hint = "Name it: JACKFIELD_PUBLIC_URL, or 'jackfield serve --public-url'."
+            raise InvalidInvocation("nobody has named the address to which the provider sends", hint=hint)
+        before, ended, step = self._found.renew_at, None, trigger.enabled
+        if before is not None and content.lasts is not None and self._due.time.now() > before + content.lasts / 2:
+            ended = before + content.lasts / 2
+        elif self._renews:
+            step = trigger.renewed or trigger.enabled
+        try:
+            outcome = self._hooked(content, step)
+        except (Gone, NotFound):
+            if step is trigger.enabled:
+                raise
+            ended = self._found.last_success_at
+            outcome = self._hooked(content, trigger.enabled)
+        made = outcome if isinstance(outcome, Registered) else Registered(outcome or {})
+        content = replace(content, remote=dict(made.remote), lasts=made.lasts)
+        renew_at = None if made.lasts is None else self._due.time.now() + made.lasts / 2
+        self._due.registered(self._found, self._runtime.storage.vault, content, renew_at)
+        self._found, self._lasts = replace(self._found, renew_at=renew_at), made.lasts
+        if ended is not None and not self._found.polls:
+            self._due.missed(self._found, ended, "the registration at the provider had ended, and was made again")
+        return content
+
+    def _hooked(self, content: Sealed, step: Callable[[Hook, Any], Any]) -> Any:
+        return self._over(content, lambda client, inputs: step(hook_of(content, inputs, self._base), client))
 
     def _disable(self, content: Sealed) -> None:
         trigger: Webhook = self._declared()
         if trigger.disabled is not None:
-            disable = trigger.disabled
-            self._over(content, lambda client, inputs: disable(self._hook(content, inputs), client))
+            self._hooked(content, trigger.disabled)
         self._end()
 
     def _end(self) -> bool:
-        """Record that it is removed or disabled, if somebody wants that; return whether somebody does."""
+        """Record that it is removed or paused, if somebody wants that; return whether somebody does."""
         if self._found.status == "removing":
             self._due.removed(self._found)
         elif self._found.status == "disabling":
-            self._due.disabled(self._found)
+            self._due.paused(self._found)
         return self._found.status in ("removing", "disabling")
 
-    def _poll(self, content: Sealed) -> None:
-        from jackfield.connector.triggers import Since
+    def _polled(self, content: Sealed, trigger: Trigger) -> float:
+        """Poll; return the seconds until the next poll."""
+        runtime, found = self._runtime, self._found
+        calls = None if content.then is None else EventCalls(runtime, found, content)
+        sealer = Sealer(runtime.storage.database, runtime.storage.vault, found.workspace, found, None if calls is None else calls.prepare)
+        polling = Polling(runtime.storage, found, self._due, sealer, lambda step: self._over(content, step))
+        try:
+            more = polling.compare(trigger) if trigger.compares else polling.poll(trigger, content)
+        finally:
+            self.queued = calls is not None and calls.queued
+        every = found.every or trigger.every
+        return 0.0 if more else every * (1 + (secrets.randbelow(201) - 100) / 1000)
 
-        trigger: Poll = self._declared()
-        vault = self._runtime.storage.vault
-        mark = self._found.checkpoint(vault)
-        more = True
-        for _ in range(_PAGES):
-            since = Since(content.since, mark)
-            page: Polled = self._over(content, partial(_polled, trigger, since))
-            mark, more = dict(page.next), page.more
-            events = arrivals(vault, self._found, page.events, self._due.time.stamp())
-            self._due.page(self._found, vault, events, mark)
-            if not more:
-                break
-        every = self._found.every or trigger.every
-        pause = 0.0 if more else every * (1 + (secrets.randbelow(201) - 100) / 1000)
-        self._due.polled(self._found, self._due.time.now() + pause)
+    def _of_account(self, content: Sealed) -> Sealed:
+        """Begin again if the connection belongs to another account than before: a checkpoint of one says nothing about another."""
+        found, store = self._found, self._runtime.pipeline.known.store
+        row = None if store is None or found.connection is None else store.show(found.connection)
+        account = None if row is None else row.outcome.account_id
+        if account is None or account == found.account:
+            return content
+        if found.account is None:
+            self._due.of_account(found, account)
+            return content
+        content = replace(content, since=self._due.time.now(), remote={}, lasts=None)
+        facts = {"reason": "the connection belongs to another account", "previousAccountId": found.account, "accountId": account}
+        self._due.begun_again(found, self._runtime.storage.vault, content, account, facts)
+        status = "pending" if found.kind == "webhook" else found.status
+        self._found = replace(found, mark=None, account=account, renew_at=None, status=status)
+        return content
 
     def _over(self, content: Sealed, step: Callable[[Any, Any], Any]) -> Any:
         """Run a step of the connector with the rights of who added the subscription."""
+        from jackfield.connector.triggers import Gone
+
         runtime, found = self._runtime, self._found
         caller = runtime.access.queued_by(content.caller)
         ends = found.status in ("disabling", "removing")
@@ -130,16 +187,21 @@ class SubscriptionWork:
         inputs = check_inputs(runtime, manifest, manifest.triggers[found.trigger_key], content.inputs)
         if found.connection is None:
             return step(None, inputs)
+
+        def steps(client: Any) -> Any:
+            try:
+                return step(client, inputs)
+            except Gone as gone:  # no failure of the provider
+                return gone
+
         stages = runtime.pipeline
         stored = seen_connection(stages.known, found.connection, manifest, authorizer)
         connector = runtime.catalog.load(manifest.key)
         call = call_of(stages, _SECONDS)
-        return over_connection(
-            stages, manifest, connector, stored, call, lambda client: step(client, inputs), "the provider could not be asked"
-        )
-
-    def _hook(self, content: Sealed, inputs: Any) -> Hook:
-        return hook_of(content, inputs, self._base)
+        outcome = over_connection(stages, manifest, connector, stored, call, steps, "the provider could not be asked")
+        if isinstance(outcome, Gone):
+            raise outcome
+        return outcome
 
     def _manifest(self) -> Manifest:
         manifest = self._runtime.catalog.find(self._found.connector)
@@ -153,15 +215,12 @@ class SubscriptionWork:
         return self._runtime.catalog.load(manifest.key).triggers[self._found.trigger_key]
 
     def _put_off(self, error: JackfieldError) -> None:
-        """Try again later, at the latest in an hour. The reason is shown with the subscription."""
-        pause = min(_SHORTEST * 2.0 ** min(self._found.failures, 20), _LONGEST)
+        """Try again later: at the latest in an hour, after one interval of a poll, or several times before a registration ends."""
+        most = min(_LONGEST, self._found.every or _LONGEST, (self._lasts or _LONGEST * 2 * _TRIES) / (2 * _TRIES))
+        pause = min(_SHORTEST * 2.0 ** min(self._found.failures, 20), max(most, _SHORTEST))
         if isinstance(error, RateLimited) and error.retry_after is not None:
             pause = max(pause, min(error.retry_after, _LONGEST))
         self._due.failed(self._found, f"{error.message}. {error.hint}" if error.hint else error.message, self._due.time.now() + pause)
-
-
-def _polled(trigger: Poll, since: Since, client: Any, inputs: Any) -> Polled:
-    return trigger.function(inputs, client, since)
 
 
 def hook_of(content: Sealed, inputs: Any, base: str) -> Hook:

@@ -11,6 +11,7 @@ from jackfield.access import Request
 from jackfield.clock import moment
 from jackfield.errors import Detail, InvalidInvocation, UnknownAction, did_you_mean
 from jackfield.pipe.call_rules import seen_connection
+from jackfield.queue.event_calls import checked_then
 from jackfield.redaction.marks import masked
 from jackfield.triggers.subscription import Subscription
 from jackfield.triggers.table import SubscriptionTable, unknown_subscription
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from jackfield.manifest_triggers import TriggerManifest
     from jackfield.runtime import Jackfield
 
-_MEMBERS = ("name", "trigger", "connection", "inputs", "every", "from")
+_MEMBERS = ("name", "trigger", "connection", "inputs", "every", "from", "then")
 _LONGEST = 86_400.0
 HOOKS = "/hooks/"
 
@@ -48,7 +49,7 @@ class WorkspaceSubscriptions:
 
     def add(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Switch a trigger on: ``name``, ``trigger`` (connector/trigger), ``connection``, ``inputs``; of a poll ``every`` seconds, and
-        ``from`` when events count (default: now).
+        ``from`` when events count (default: now); ``then`` the invocation that each event starts.
 
         :raises JackfieldError: if it is not valid, or the rules do not allow it.
         """
@@ -58,11 +59,12 @@ class WorkspaceSubscriptions:
         inputs = document.get("inputs") or {}
         check_inputs(self._runtime, manifest, trigger, inputs)
         since, now = document.get("from"), self._table.time.now()
-        if since is not None and (trigger.kind != "poll" or not isinstance(since, str)):
-            raise _invalid("/from", "must be a time, and only polls have one")
+        if since is not None and (not trigger.polls or trigger.compares or not isinstance(since, str)):
+            raise _invalid("/from", "must be a time, and only polls have one that ask for what is new")
+        then = None if document.get("then") is None else checked_then(self._runtime, self._caller, document["then"])
         found = self._table.add(
             _text(document, "name"), manifest.key, trigger.key, connection, trigger.kind, _every(document, trigger), inputs=inputs,
-            caller=self._caller.to_json(), since=None if since is None else moment(since, now, -1, "'from'"),
+            caller=self._caller.to_json(), since=None if since is None else moment(since, now, -1, "'from'"), then=then,
         )  # fmt: skip
         return self._shown(found)
 
@@ -77,7 +79,8 @@ class WorkspaceSubscriptions:
                 break
             name = page[-1].name
         more = found[limit - 1].name if len(found) > limit else None
-        return [one.to_json() for one in found[:limit]], more
+        now = self._table.time.now()
+        return [one.to_json(now) for one in found[:limit]], more
 
     def show(self, name: str) -> dict[str, Any]:
         """Return a subscription with its URL, its inputs, secrets masked, and its checkpoint.
@@ -113,7 +116,7 @@ class WorkspaceSubscriptions:
         :raises UnknownSubscription: if there is no visible one of this name.
         """
         found = self._find(name)
-        if found.kind != "poll":
+        if not found.polls:
             raise _invalid("/from", f"'{name}' is a webhook, which has no checkpoint")
         return self._shown(self._table.reset(found, moment(since, self._table.time.now(), -1, "'from'")))
 
@@ -163,8 +166,16 @@ class WorkspaceSubscriptions:
         manifest = self._runtime.catalog.look(found.connector)[1]
         trigger = None if manifest is None else manifest.triggers.get(found.trigger_key)
         inputs = "***" if trigger is None else masked(trigger.inputs, dict(content.inputs))
-        checkpoint = {"checkpoint": found.checkpoint(vault)} if found.kind == "poll" else {}
-        return {**found.to_json(hook_url(self._base, content.path) if content.path else None), "inputs": inputs, **checkpoint}
+        about = found.to_json(self._table.time.now(), hook_url(self._base, content.path) if content.path else None)
+        checkpoint = {"checkpoint": found.checkpoint(vault)} if found.polls else {}
+        then = {} if content.then is None else {"then": self._shown_then(content.then)}
+        return {**about, "inputs": inputs, **checkpoint, **then}
+
+    def _shown_then(self, then: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what events start, with the secrets among the inputs masked."""
+        manifest = self._runtime.catalog.look(then["connector"])[1]
+        action = None if manifest is None else manifest.actions.get(then["action"])
+        return {**then, "inputs": "***" if action is None else masked(action.inputs, dict(then.get("inputs") or {}))}
 
 
 def hook_url(base: str, path: str) -> str:
@@ -191,9 +202,9 @@ def check_inputs(runtime: Jackfield, manifest: Manifest, trigger: TriggerManifes
 
 def _every(document: Mapping[str, Any], trigger: TriggerManifest) -> float | None:
     given = document.get("every")
-    if trigger.kind != "poll":
+    if not trigger.polls:
         if given is not None:
-            raise _invalid("/every", "must be left out: a webhook is not polled")
+            raise _invalid("/every", "must be left out: the webhook is not polled")
         return None
     if given is None:
         return trigger.every
@@ -216,5 +227,5 @@ def _text(document: Mapping[str, Any], name: str) -> str:
 
 
 def _invalid(path: str, message: str) -> InvalidInvocation:
-    hint = "A subscription has 'name', 'trigger' and 'connection'; 'inputs', 'every' and 'from' are optional."
+    hint = "A subscription has 'name', 'trigger' and 'connection'; 'inputs', 'every', 'from' and 'then' are optional."
     return InvalidInvocation("1 member of the subscription is not valid", details=[Detail(path, message)], hint=hint)

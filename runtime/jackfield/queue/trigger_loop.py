@@ -17,23 +17,34 @@ if TYPE_CHECKING:
 
 
 class TriggerLoop(DueLoop[DueSubscriptions]):
-    """Loop of one process. ``base`` is the address of the server that receives webhooks; ``stopping`` says when nothing new is begun."""
+    """Loop of one process. ``base`` is the address of the server that receives webhooks; ``stopping`` says when nothing new is begun.
+    ``submit`` notifies the queue's engine of what events have started."""
 
     what = "triggers"
     at_once = threads = 8
     """Each may wait for a provider."""
 
-    def __init__(self, runtimes: RuntimePool, base: Callable[[], str], stopping: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        runtimes: RuntimePool,
+        base: Callable[[], str],
+        stopping: Callable[[], bool] = lambda: False,
+        submit: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(runtimes, stopping)
         self._base = base
+        self._submit = submit
 
     def _opened(self) -> DueSubscriptions:
         return DueSubscriptions(self._runtimes.storage.database, self._runtimes.clock)
 
     def _work(self, due: DueSubscriptions, found: Subscription) -> None:
+        work = SubscriptionWork(self._runtimes.find(found.workspace), found, due, self._base())
         try:
-            SubscriptionWork(self._runtimes.find(found.workspace), found, due, self._base()).work()
+            work.work()
         except OvertakenError:  # what the other process does, this one need not
             self._log.info("the subscription '%s' was taken or changed by another process", found.name)
         except JackfieldError as error:
             self._log.error("the subscription '%s' of the workspace '%s' has to wait: %s", found.name, found.workspace, error.message)
+        if work.queued:
+            self._submit()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from jackfield.errors import Detail, InvalidInput
-from jackfield.json_tools.pointers import child
+from jackfield.json_tools.placeholders import filled, placeholders
 from jackfield.schedules.timing import Timing
 
 _MEMBER = "$slot"
@@ -22,7 +22,7 @@ def check_slot_values(inputs: Mapping[str, Any]) -> None:
 
     :raises InvalidInput: if one is neither ``rfc3339`` nor ``unix`` nor a format of strftime.
     """
-    faults = [Detail(child(path, _MEMBER), text) for path, form in _found(inputs, "") if (text := _fault(form)) is not None]
+    faults = [Detail(path, text) for path, _, form in placeholders(inputs, "", _MEMBER) if (text := _fault(form)) is not None]
     if faults:
         raise InvalidInput(
             f"{len(faults)} inputs are not valid" if len(faults) > 1 else "1 input is not valid",
@@ -33,26 +33,7 @@ def check_slot_values(inputs: Mapping[str, Any]) -> None:
 
 def with_slot(value: Any, timing: Timing, slot: float) -> Any:
     """Return a copy of the inputs with the slot's time, in the schedule's time zone, for each slot value."""
-    if _is_slot(value):
-        return _formatted(value[_MEMBER], timing, slot)
-    if isinstance(value, Mapping):
-        return {name: with_slot(member, timing, slot) for name, member in value.items()}
-    return [with_slot(item, timing, slot) for item in value] if isinstance(value, list) else value
-
-
-def _is_slot(value: object) -> bool:
-    return isinstance(value, Mapping) and value.keys() == {_MEMBER}
-
-
-def _found(value: Any, path: str) -> Iterator[tuple[str, object]]:
-    if _is_slot(value):
-        yield path, value[_MEMBER]
-    elif isinstance(value, Mapping):
-        for name, member in value.items():
-            yield from _found(member, child(path, name))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from _found(item, child(path, str(number)))
+    return filled(value, lambda _name, form: _formatted(form, timing, slot), _MEMBER)
 
 
 def _fault(form: object) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from jackfield.clock import iso
@@ -23,45 +23,76 @@ _ARRIVED = """
 UPDATE subscriptions SET last_event_at = :at
 WHERE workspace = :workspace AND id = :id AND (last_event_at IS NULL OR last_event_at < :at - 1)
 """
+_HINT = """
+UPDATE subscriptions SET held = CASE WHEN held = 0 THEN 0 ELSE 2 END, wake_at = CASE WHEN held = 0 THEN :soon ELSE wake_at END
+WHERE workspace = :workspace AND id = :id AND status = 'active' AND (held = 1 OR (held = 0 AND wake_at > :soon))
+"""
+_KNOWN = "SELECT at FROM event_keys WHERE workspace = :workspace AND subscription_id = :subscription AND digest = :digest"
 LISTENING = ("pending", "active", "degraded", "failing")
 """States in which a webhook is received."""
 _LISTENS = f"SELECT id FROM subscriptions WHERE workspace = :workspace AND id = :id AND status IN {LISTENING!r}"
 
 
+Also = Callable[[Transaction], object]
+Then = Callable[[Mapping[str, Any], float], Also]
+"""Takes an event as a reader sees it, and its time, and returns the statements for the transaction that stores it."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Arrival:
-    """Event that is ready to be stored: its key, and its data, sealed."""
+    """Event that is ready to be stored: its key, its data, sealed, and what else the transaction does that stores it."""
 
     id: str
     type: str
     at: float
     digest: str
     sealed: bytes
+    also: Also | None = None
 
 
 class NotListeningError(Exception):
     """The subscription was disabled or removed meanwhile, so nothing was stored."""
 
 
-def arrivals(vault: Vault, subscription: Subscription, events: Iterable[Any], received: float) -> list[Arrival]:
-    """Seal the events (``TriggerEvent``) of a webhook or poll, so that the transaction that stores them is short."""
-    return [_arrival(vault, subscription, event, received) for event in events]
+class Sealer:
+    """Makes events ready to be stored, so that the transaction that stores them is short. ``then`` says what else it does for each one
+    that is new."""
+
+    def __init__(self, database: Database, vault: Vault, workspace: str, subscription: Subscription, then: Then | None = None) -> None:
+        self._database = database
+        self._workspace = workspace
+        self._vault = vault
+        self._subscription = subscription
+        self._then = then
+
+    def arrivals(self, events: Iterable[Any], received: float) -> list[Arrival]:
+        """Seal the events (``TriggerEvent``) of a webhook's request or a poll's page."""
+        return [self._arrival(event, received) for event in events]
+
+    def _arrival(self, event: Any, received: float) -> Arrival:
+        found = self._subscription
+        kind, identifier = event_type(found.connector, event.type or found.trigger_key), new_invocation_id()
+        given: dict[str, Any] = {
+            "subscription": found.name, "connector": found.connector, "trigger": found.trigger_key, "connection": found.connection,
+            "receivedAt": iso(received), "payload": payload(event.data),
+        }  # fmt: skip
+        about = {name: value for name, value in given.items() if value is not None}
+        text = json.dumps(about, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        sealed = self._vault.seal(self._workspace, sealed_place(identifier, kind, found.name), text)
+        at = received if event.at is None else event.at
+        digest = hashlib.sha256(f"{kind}\0{event.key}".encode("utf-8", "surrogatepass")).hexdigest()
+        also = None
+        if self._then is not None and not self._is_known(digest):
+            also = self._then({"id": identifier, "type": kind, "subject": found.name, "timestamp": iso(at), "data": about}, at)
+        return Arrival(identifier, kind, at, digest, sealed, also)
+
+    def _is_known(self, digest: str) -> bool:
+        own = {"workspace": self._workspace, "subscription": self._subscription.id, "digest": digest}
+        return self._database.look_up(_KNOWN, own) is not None
 
 
-def _arrival(vault: Vault, subscription: Subscription, event: Any, received: float) -> Arrival:
-    kind = event_type(subscription.connector, event.type or subscription.trigger_key)
-    identifier = new_invocation_id()
-    about: dict[str, Any] = {
-        "subscription": subscription.name, "connector": subscription.connector, "trigger": subscription.trigger_key,
-        "connection": subscription.connection, "receivedAt": iso(received), "payload": _payload(event.data),
-    }  # fmt: skip
-    text = json.dumps({name: value for name, value in about.items() if value is not None}, ensure_ascii=False, separators=(",", ":"))
-    sealed = vault.seal(subscription.workspace, sealed_place(identifier, kind, subscription.name), text.encode("utf-8", "surrogatepass"))
-    digest = hashlib.sha256(f"{kind}\0{event.key}".encode("utf-8", "surrogatepass")).hexdigest()
-    return Arrival(identifier, kind, received if event.at is None else event.at, digest, sealed)
-
-
-def _payload(data: Any) -> Mapping[str, Any]:
+def payload(data: Any) -> Mapping[str, Any]:
+    """Return the data of an event or an item as JSON: an author's model, or an object."""
     found: Mapping[str, Any] = data if isinstance(data, Mapping) else data.model_dump(mode="json", by_alias=True, exclude_none=True)
     return found
 
@@ -73,6 +104,8 @@ def store(transaction: Transaction, subscription: Subscription, found: Sequence[
     for one in found:
         if transaction.change(_KEY, {**own, "digest": one.digest, "at": now}):
             record_sealed(transaction, subscription.workspace, one.id, one.type, subscription.name, one.at, one.sealed)
+            if one.also is not None:
+                one.also(transaction)
             new += 1
     if new:
         transaction.change(_ARRIVED, {"workspace": subscription.workspace, "id": subscription.id, "at": now})
@@ -80,8 +113,10 @@ def store(transaction: Transaction, subscription: Subscription, found: Sequence[
     return new
 
 
-def receive(database: Database, subscription: Subscription, found: Sequence[Arrival], now: float) -> int:
+def receive(database: Database, subscription: Subscription, found: Sequence[Arrival], now: float, least: float | None = None) -> int:
     """Store the events of a webhook's request; return how many are new. They are on the disk when this returns.
+
+    If a poll closes the gaps of the webhook, it is brought forward: to ``least`` seconds after the last one.
 
     :raises NotListeningError: if the subscription listens no more.
     """
@@ -90,6 +125,8 @@ def receive(database: Database, subscription: Subscription, found: Sequence[Arri
     def unit(transaction: Transaction) -> int:
         if transaction.find(_LISTENS, own) is None:
             raise NotListeningError
+        if least is not None and subscription.polls:
+            transaction.change(_HINT, {**own, "soon": max(now, (subscription.last_success_at or 0.0) + least)})
         return store(transaction, subscription, found, now)
 
     return database.record(unit)

@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jackfield.clock import Clock
+from jackfield.clock import Clock, iso
 from jackfield.database import Database, Transaction, Vault
 from jackfield.database.due_rows import claim, held
 from jackfield.database.outbox import record
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
-from jackfield.triggers.arrivals import Arrival, store
+from jackfield.triggers.arrivals import Also, Arrival, store
 from jackfield.triggers.subscription import COLUMNS, Sealed, Subscription, mark_for, sealed_for
 
 HELD = 60.0
@@ -26,19 +26,25 @@ _DUE = f"""
 SELECT workspace, {COLUMNS} FROM subscriptions WHERE wake_at IS NOT NULL AND wake_at <= :now ORDER BY wake_at LIMIT :limit
 """
 _OURS = "workspace = :workspace AND id = :id AND claim = :claim"
-_CLAIM = f"UPDATE subscriptions SET claim = claim + 1, wake_at = :until WHERE {_OURS} AND wake_at <= :now"
-_ENABLED = f"""
-UPDATE subscriptions SET status = 'active', reason = NULL, failures = 0, sealed = :sealed, wake_at = :wake_at, last_success_at = :now
-WHERE {_OURS}
+_CLAIM = f"UPDATE subscriptions SET claim = claim + 1, held = 1, wake_at = :until WHERE {_OURS} AND wake_at <= :now"
+_REGISTERED = f"UPDATE subscriptions SET sealed = :sealed, renew_at = :renew_at, wake_at = :until WHERE {_OURS}"
+_BEGUN_AGAIN = f"""
+UPDATE subscriptions SET sealed = :sealed, account = :account, status = :status, mark = NULL, wake_at = :until WHERE {_OURS}
 """
-_DISABLED = f"UPDATE subscriptions SET status = 'disabled', reason = NULL, failures = 0, wake_at = NULL WHERE {_OURS}"
+_OF_ACCOUNT = f"UPDATE subscriptions SET account = :account WHERE {_OURS}"
+_PAUSED = f"UPDATE subscriptions SET status = 'paused', reason = NULL, failures = 0, held = 0, wake_at = NULL WHERE {_OURS}"
 _REMOVE = f"DELETE FROM subscriptions WHERE {_OURS}"
 _REMOVE_KEYS = "DELETE FROM event_keys WHERE workspace = :workspace AND subscription_id = :id"
+_REMOVE_ITEMS = "DELETE FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id"
 _PAGE = f"UPDATE subscriptions SET mark = :mark, wake_at = :until WHERE {_OURS}"
-_POLLED = f"""
-UPDATE subscriptions SET status = 'active', reason = NULL, failures = 0, wake_at = :wake_at, last_success_at = :now WHERE {_OURS}
+_DONE = f"""
+UPDATE subscriptions SET status = 'active', reason = NULL, failures = 0, last_success_at = :now,
+    wake_at = CASE WHEN held = 2 THEN :soon ELSE :wake_at END, held = 0
+WHERE {_OURS}
 """
-_FAILED = f"UPDATE subscriptions SET status = :status, reason = :reason, failures = failures + 1, wake_at = :wake_at WHERE {_OURS}"
+_FAILED = f"""
+UPDATE subscriptions SET status = :status, reason = :reason, failures = failures + 1, wake_at = :wake_at, held = 0 WHERE {_OURS}
+"""
 
 
 class DueSubscriptions:
@@ -61,29 +67,51 @@ class DueSubscriptions:
         rows = claim(self._database, _DUE, _CLAIM, self.time.now(), HELD, limit)
         return [replace(Subscription.read(row.workspace, row), claim=row.claim + 1) for row in rows]
 
-    def enabled(self, found: Subscription, vault: Vault, content: Sealed, remote: Mapping[str, Any]) -> None:
-        """Record that it is enabled, with what the provider returned; a poll is due at once."""
-        place = sealed_for(found.id, found.connector, found.trigger_key, found.connection)
-        sealed = vault.seal(found.workspace, place, json.dumps(replace(content, remote=remote).to_json()).encode())
-        now = self.time.now()
-        values = {**_own(found), "sealed": sealed, "wake_at": now if found.kind == "poll" else None, "now": now}
-        self._database.record(lambda transaction: held(transaction.change(_ENABLED, values)))
+    def registered(self, found: Subscription, vault: Vault, content: Sealed, renew_at: float | None) -> None:
+        """Record what the provider returned, and when that is to be renewed. The claim holds on."""
+        values = {**_own(found), "sealed": _sealed(found, vault, content), "renew_at": renew_at, "until": self.time.now() + HELD}
+        self._database.record(lambda transaction: held(transaction.change(_REGISTERED, values)))
 
-    def disabled(self, found: Subscription) -> None:
-        """Record that it is disabled."""
-        self._database.record(lambda transaction: held(transaction.change(_DISABLED, _own(found))))
+    def begun_again(self, found: Subscription, vault: Vault, content: Sealed, account: str | None, facts: Mapping[str, Any]) -> None:
+        """Forget the checkpoint: events count from ``content.since``. That is the event ``subscription.restarted``. A webhook has to be
+        registered again."""
+        status = "pending" if found.kind == "webhook" else found.status
+        sealed, until = _sealed(found, vault, content), self.time.now() + HELD
+        values = {**_own(found), "sealed": sealed, "account": account, "status": status, "until": until}
+
+        def unit(transaction: Transaction) -> None:
+            held(transaction.change(_BEGUN_AGAIN, values))
+            transaction.change(_REMOVE_ITEMS, {"workspace": found.workspace, "id": found.id})
+            self.telling(found, "restarted", facts)(transaction)
+
+        self._database.record(unit)
+
+    def of_account(self, found: Subscription, account: str) -> None:
+        """Record the account that it watches, once that is known."""
+        values = {**_own(found), "account": account}
+        self._database.record(lambda transaction: held(transaction.change(_OF_ACCOUNT, values)))
+
+    def missed(self, found: Subscription, since: float, reason: str) -> None:
+        """Tell that events since a time may not have come: ``subscription.gap``."""
+        facts = {"since": iso(since), "until": iso(self.time.now()), "reason": reason}
+        self._database.record(self.telling(found, "gap", facts))
+
+    def paused(self, found: Subscription) -> None:
+        """Record that it is paused, at the provider, too."""
+        self._database.record(lambda transaction: held(transaction.change(_PAUSED, _own(found))))
 
     def removed(self, found: Subscription) -> None:
         """Delete it with the keys of its events. The events themselves stay."""
 
         def unit(transaction: Transaction) -> None:
             held(transaction.change(_REMOVE, _own(found)))
-            transaction.change(_REMOVE_KEYS, {"workspace": found.workspace, "id": found.id})
+            for statement in (_REMOVE_KEYS, _REMOVE_ITEMS):
+                transaction.change(statement, {"workspace": found.workspace, "id": found.id})
 
         self._database.record(unit)
 
-    def page(self, found: Subscription, vault: Vault, events: Sequence[Arrival], mark: Mapping[str, Any]) -> None:
-        """Store one page of a poll: its events, and the checkpoint after them.
+    def page(self, found: Subscription, vault: Vault, events: Sequence[Arrival], mark: Mapping[str, Any], also: Also | None = None) -> None:
+        """Store one page of a poll: its events, and the checkpoint after them. ``also`` has more statements for that transaction.
 
         :raises ValueError: if the checkpoint is no JSON object of at most ``LARGEST_MARK`` bytes.
         """
@@ -95,18 +123,24 @@ class DueSubscriptions:
 
         def unit(transaction: Transaction) -> None:
             held(transaction.change(_PAGE, values))
+            if also is not None:
+                also(transaction)
             store(transaction, found, events, now)
 
         self._database.record(unit)
 
-    def polled(self, found: Subscription, wake_at: float) -> None:
-        """End the claim after a poll; the next one is due at ``wake_at``."""
-        values = {**_own(found), "wake_at": wake_at, "now": self.time.now()}
+    def done(self, found: Subscription, wake_at: float | None, soon: float) -> None:
+        """End the claim after a success. The next work is due at ``wake_at``, or ``soon`` if a webhook has asked for a poll meanwhile."""
+        now = self.time.now()
+        values = {**_own(found), "wake_at": wake_at, "soon": now + soon, "now": now}
+        late = found.lateness(now)
 
         def unit(transaction: Transaction) -> None:
-            held(transaction.change(_POLLED, values))
+            held(transaction.change(_DONE, values))
             if found.status == "failing":
-                self._tell(transaction, found, "recovered", {})
+                self.telling(found, "recovered", {})(transaction)
+            if late and found.status == "active":
+                self.telling(found, "late", {"lateSeconds": round(late)})(transaction)
 
         self._database.record(unit)
 
@@ -120,14 +154,20 @@ class DueSubscriptions:
         def unit(transaction: Transaction) -> None:
             held(transaction.change(_FAILED, values))
             if status == "failing" != found.status:
-                self._tell(transaction, found, "failing", {"reason": reason})
+                self.telling(found, "failing", {"reason": reason})(transaction)
 
         self._database.record(unit)
 
-    def _tell(self, transaction: Transaction, found: Subscription, type: str, facts: Mapping[str, Any]) -> None:
+    def telling(self, found: Subscription, type: str, facts: Mapping[str, Any]) -> Also:
+        """Return the statements that record the event ``subscription.TYPE``."""
         about = {"subscription": found.name, "connector": found.connector, "trigger": found.trigger_key, "connection": found.connection}
         known = {name: value for name, value in {**about, **facts}.items() if value is not None}
-        record(transaction, found.workspace, f"subscription.{type}", found.name, self.time.stamp(), known)
+        return lambda transaction: record(transaction, found.workspace, f"subscription.{type}", found.name, self.time.stamp(), known)
+
+
+def _sealed(found: Subscription, vault: Vault, content: Sealed) -> bytes:
+    place = sealed_for(found.id, found.connector, found.trigger_key, found.connection)
+    return vault.seal(found.workspace, place, json.dumps(content.to_json()).encode())
 
 
 def _own(found: Subscription) -> dict[str, Any]:

@@ -11,11 +11,14 @@ from jackfield.clock import iso
 from jackfield.database import Row, Vault
 from jackfield.dataclass import dataclass
 
-Status = Literal["pending", "active", "degraded", "failing", "disabling", "disabled", "removing"]
-"""``pending``: not enabled yet; ``degraded``: the last work on it failed; ``failing``: several in a row did."""
+Status = Literal["pending", "active", "degraded", "failing", "disabling", "paused", "removing"]
+"""``pending``: not enabled yet; ``degraded``: the last work on it failed; ``failing``: several in a row did; ``disabling``: paused, but
+not at the provider yet."""
 
 COLUMNS = """id, name, connector, trigger_key, connection, kind, status, reason, every, sealed, mark, version, claim, failures, wake_at,
-last_success_at, last_event_at, caller, token, created_at, changed_at"""
+renew_at, account, last_success_at, last_event_at, caller, token, created_at, changed_at"""
+_LATE = 2
+"""Intervals after which a poll that no process has begun counts as degraded."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -23,7 +26,7 @@ class Sealed:
     """Content of a subscription, which is stored encrypted.
 
     ``path`` is the last part of its URL, ``secret`` what a provider may sign with; ``caller`` as ``Caller.to_json`` returns it; ``since``
-    the time from which events count.
+    the time from which events count; ``then`` the invocation that each event starts; ``lasts`` how long a registration lasts, in seconds.
     """
 
     inputs: Mapping[str, Any]
@@ -32,6 +35,8 @@ class Sealed:
     secret: str
     remote: Mapping[str, Any]
     since: float
+    then: Mapping[str, Any] | None = None
+    lasts: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the members, to be encrypted."""
@@ -40,7 +45,8 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Subscription:
-    """Subscription as it is stored. Times are seconds since 1970, ``every`` seconds between two polls."""
+    """Subscription as it is stored. Times are seconds since 1970, ``every`` seconds between two polls: of a poll, and of a webhook whose
+    gaps are closed by one."""
 
     workspace: str
     id: str
@@ -58,6 +64,8 @@ class Subscription:
     claim: int
     failures: int
     wake_at: float | None
+    renew_at: float | None
+    account: str | None
     last_success_at: float | None
     last_event_at: float | None
     caller: str | None
@@ -87,12 +95,30 @@ class Subscription:
         found: dict[str, Any] = {} if self.mark is None else json.loads(vault.open(self.workspace, mark_for(self.id), self.mark))
         return found
 
-    def to_json(self, url: str | None = None) -> dict[str, Any]:
+    @property
+    def polls(self) -> bool:
+        """True if a list is polled."""
+        return self.every is not None
+
+    def lateness(self, now: float) -> float:
+        """Return the seconds by which the next poll is late, 0 if it is not two intervals late."""
+        late = 0.0 if self.every is None or self.wake_at is None else now - self.wake_at
+        return late if self.every is not None and late > _LATE * self.every else 0.0
+
+    def shown_status(self, now: float) -> tuple[str, str | None]:
+        """Return the status as people see it, and its reason: what processes have done, not what somebody has asked for."""
+        late = self.lateness(now)
+        if self.status == "active" and late:
+            return "degraded", f"its poll is {late:.0f} s late: run 'jackfield serve' or 'jackfield worker', or more of them"
+        return ("paused" if self.status == "disabling" else self.status), self.reason
+
+    def to_json(self, now: float, url: str | None = None) -> dict[str, Any]:
         """Return the subscription as a JSON object, without its inputs."""
+        status, reason = self.shown_status(now)
         about: dict[str, Any] = {
             "id": self.id, "name": self.name, "trigger": f"{self.connector}/{self.trigger_key}", "kind": self.kind,
-            "connection": self.connection, "status": self.status, "reason": self.reason, "url": url, "every": self.every,
-            "nextAt": iso(self.wake_at) if self.kind == "poll" else None, "lastSuccessAt": iso(self.last_success_at),
+            "connection": self.connection, "status": status, "reason": reason, "url": url, "every": self.every,
+            "nextAt": iso(self.wake_at) if self.polls else None, "renewAt": iso(self.renew_at), "lastSuccessAt": iso(self.last_success_at),
             "lastEventAt": iso(self.last_event_at), "runsAs": {"caller": self.caller, "token": self.token},
             "createdAt": iso(self.created_at), "changedAt": iso(self.changed_at),
         }  # fmt: skip

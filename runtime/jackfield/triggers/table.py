@@ -31,11 +31,14 @@ VALUES (:workspace, :id, :name, :connector, :trigger_key, :connection, :kind, 'p
     0, :now, :caller, :token, :now, :now)
 """
 _SET = f"""
-UPDATE subscriptions SET status = :status, reason = NULL, wake_at = :now, failures = 0, claim = claim + 1, version = version + 1,
-    changed_at = :now
+UPDATE subscriptions SET status = :status, reason = NULL, wake_at = :now, failures = 0, held = 0, claim = claim + 1,
+    version = version + 1, changed_at = :now
 WHERE {_OWN} AND status <> 'removing'
 """
-_RESET = f"UPDATE subscriptions SET mark = NULL, sealed = :sealed, claim = claim + 1, wake_at = :now, changed_at = :now WHERE {_OWN}"
+_RESET = f"""
+UPDATE subscriptions SET mark = NULL, sealed = :sealed, held = 0, claim = claim + 1, wake_at = :now, changed_at = :now WHERE {_OWN}
+"""
+_FORGET = "DELETE FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id"
 
 
 class UnknownSubscription(InvalidInvocation):
@@ -62,7 +65,7 @@ class SubscriptionTable:
 
     def add(
         self, name: str, connector: str, trigger: str, connection: str | None, kind: str, every: float | None, *, inputs: Mapping[str, Any],
-        caller: Mapping[str, Any], since: float | None = None,
+        caller: Mapping[str, Any], since: float | None = None, then: Mapping[str, Any] | None = None,
     ) -> Subscription:  # fmt: skip
         """Store a subscription; a process that serves or works enables it.
 
@@ -74,7 +77,7 @@ class SubscriptionTable:
             raise InvalidInvocation("1 member of the subscription is not valid", details=[fault], hint="Choose another name.")
         identifier, now = new_invocation_id(), self.time.now()
         path = secrets.token_urlsafe(32) if kind == "webhook" else ""
-        content = Sealed(inputs, caller, path, secrets.token_urlsafe(32), {}, now if since is None else since)
+        content = Sealed(inputs, caller, path, secrets.token_urlsafe(32), {}, now if since is None else since, then)
         text = json.dumps(content.to_json()).encode()
         if len(text) > _LARGEST:
             fault = Detail("/inputs", f"must have at most {_LARGEST:,} bytes", "maxLength")
@@ -132,6 +135,7 @@ class SubscriptionTable:
 
         def unit(transaction: Transaction) -> None:
             transaction.change(_RESET, values)
+            transaction.change(_FORGET, {"workspace": self._workspace, "id": found.id})
             self._note(transaction, "reset", found.name)
 
         self._database.record(unit)

@@ -14,13 +14,14 @@ from starlette.responses import PlainTextResponse, Response
 
 from jackfield.errors import JackfieldError
 from jackfield.failures import Raised, attempt_foreign
+from jackfield.queue.event_calls import EventCalls
 from jackfield.queue.subscription_work import hook_of
 from jackfield.queue.subscriptions import check_inputs
 from jackfield.surfaces.shared.body import read_body
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
-from jackfield.triggers.arrivals import LISTENING, NotListeningError, arrivals, receive
+from jackfield.triggers.arrivals import LISTENING, NotListeningError, Sealer, receive
 from jackfield.triggers.table import by_path
 
 if TYPE_CHECKING:
@@ -65,7 +66,10 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
         manifest = runtime.catalog.find(found.connector)
         inputs = check_inputs(runtime, manifest, manifest.triggers[found.trigger_key], content.inputs)
         outcome = _read(server, found, HookRequest(body, headers, now, query), hook_of(content, inputs, server.settings.public_url))
-        receive(runtime.storage.database, found, arrivals(vault, found, outcome.events, now), now)
+        calls = None if content.then is None else EventCalls(runtime, found, content)
+        sealer = Sealer(runtime.storage.database, vault, found.workspace, found, None if calls is None else calls.prepare)
+        least = manifest.triggers[found.trigger_key].least
+        receive(runtime.storage.database, found, sealer.arrivals(outcome.events, now), now, least)
     except Forged:
         _LOG.warning("a request for the subscription '%s' of the workspace '%s' was refused: it is forged", found.name, found.workspace)
         raise Problem(403, "the request is not signed as it must be") from None
@@ -76,6 +80,8 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
     except JackfieldError as error:  # the sender learns nothing of what is amiss here
         _LOG.error("the subscription '%s' of the workspace '%s' could not store a request: %s", found.name, found.workspace, error.message)
         raise Problem(503, "the request cannot be stored now", {"Retry-After": "5"}) from None
+    if calls is not None and calls.queued:
+        server.wake()
     return outcome.answer
 
 

@@ -262,17 +262,22 @@ _WATCHED: Mapping[str, Json] = {
     "name": _NAME, "trigger": {"type": "string", "description": "connector/trigger"}, "connection": _STRING,
     "every": {"type": "number", "description": "Seconds between two polls."},
 }  # fmt: skip
+_THEN: Json = {
+    **_closed(("connector", "action"), {**dict.fromkeys(("connector", "action", "connection"), _STRING), "inputs": {"type": "object"}}),
+    "description": 'The invocation that each event starts; {"$event": POINTER} among the inputs is a value of the event.',
+}
+_SINCE: Json = {"type": "string", "description": "When a poll begins; default: now."}
 _SUBSCRIPTIONS: dict[str, Json] = {
     "NewSubscription": _closed(
         ("name", "trigger"),
-        {**_WATCHED, "inputs": {"type": "object"}, "from": {"type": "string", "description": "When a poll begins; default: now."}},
+        {**_WATCHED, "inputs": {"type": "object"}, "from": _SINCE, "then": _THEN},
     ),
     "Subscription": _object(
         ("id", "name", "trigger", "kind", "status", "runsAs", "createdAt", "changedAt"), closed=False,
         id=_STRING, **_WATCHED, kind={"enum": ["webhook", "poll"]},
-        status={"enum": ["pending", "active", "degraded", "failing", "disabling", "disabled"]}, reason=_STRING,
+        status={"enum": ["pending", "active", "degraded", "failing", "paused"]}, reason=_STRING,
         url={"type": "string", "description": "Where the provider sends to."}, inputs=_ANY, checkpoint={"type": "object"},
-        nextAt=_MOMENT, lastSuccessAt=_MOMENT, lastEventAt=_MOMENT,
+        then={"type": "object"}, nextAt=_MOMENT, renewAt=_MOMENT, lastSuccessAt=_MOMENT, lastEventAt=_MOMENT,
         runsAs=_object(("caller", "token"), caller=_NULLABLE, token=_NULLABLE), createdAt=_MOMENT, changedAt=_MOMENT,
     ),
     "Sample": {"type": "object", "description": "An example of the trigger, as its connector's manifest has it."},

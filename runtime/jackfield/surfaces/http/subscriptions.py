@@ -19,7 +19,7 @@ from jackfield.surfaces.shared.server_context import ServerContext
 
 T = TypeVar("T")
 
-_OPTIONAL = {"connection", "inputs", "every", "from"}
+_OPTIONAL = {"connection", "inputs", "every", "from", "then"}
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:

@@ -108,7 +108,7 @@ class ServerContext:
         self._engine: Engine | None = None
         self._scheduler = Scheduler(self.runtimes, self.wake, lambda: self.stopping)
         self._poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
-        self._triggers = TriggerLoop(self.runtimes, lambda: settings.public_url, lambda: self.stopping)
+        self._triggers = TriggerLoop(self.runtimes, lambda: settings.public_url, lambda: self.stopping, self.wake)
         self._dispatcher: Dispatcher | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._index: asyncio.Future[None] | None = None

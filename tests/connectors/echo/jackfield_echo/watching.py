@@ -6,18 +6,25 @@ import hashlib
 import hmac
 from typing import Any
 
-from jackfield.connector import Forged, Hook, HookRequest, Malformed, Polled, Received, Since, TriggerEvent, check_signature
+from jackfield.connector import (
+    Forged, Gone, Hook, HookRequest, Item, Listed, Malformed, Polled, Received, Registered, Since, TriggerEvent, check_signature,
+)  # fmt: skip
 from jackfield_echo.actions import connector
 from jackfield_echo.client import EchoClient
 from jackfield_echo.inputs import NoteEvent, Watch
 
-__all__ = ["NOTES", "REGISTERED", "notes", "posted"]
+__all__ = ["BOARD", "NOTES", "REGISTERED", "board", "kept", "notes", "posted"]
 
 _OLDEST = 300.0
 REGISTERED: dict[str, str] = {}
 """URLs to which the other side sends, as it believes, each with its secret."""
 NOTES: list[dict[str, Any]] = []
 """Notes that the other side has kept, oldest first: ``id``, ``at`` and ``text``."""
+BOARD: dict[str, str] = {}
+"""Notes that hang on a board, by ID; nobody says since when."""
+_LASTS = 7200.0
+"""Seconds for which a registration of ``kept`` lasts."""
+_PAGE = 20
 
 
 def _verify(request: HookRequest, hook: Hook) -> None:
@@ -68,6 +75,34 @@ def disable(hook: Hook, client: EchoClient) -> None:
     REGISTERED.pop(hook.url, None)
 
 
+kept = connector.webhook("kept", verify=_verify, inputs=Watch, event=NoteEvent)
+kept.receive(receive)
+kept.disable(disable)
+
+
+@kept.enable
+def keep(hook: Hook, client: EchoClient) -> Registered:
+    """Register the URL for two hours."""
+    return Registered(enable(hook, client), _LASTS)
+
+
+@kept.renew
+def renew(hook: Hook, client: EchoClient) -> Registered:
+    """Extend the registration."""
+    if hook.url not in REGISTERED:
+        raise Gone
+    return Registered(hook.remote, _LASTS)
+
+
+@connector.diff_poll("board", item=NoteEvent, inputs=Watch, every=60, least=10)
+def board(inputs: Watch, client: EchoClient, after: int | None) -> Listed:
+    """Notes that hang on the board."""
+    client.send(inputs.fault, None)
+    begin = after or 0
+    found = [Item(name, NoteEvent(id=name, text=BOARD[name])) for name in list(BOARD)[begin : begin + _PAGE]]
+    return Listed(found, begin + _PAGE if len(BOARD) > begin + _PAGE else None)
+
+
 @connector.poll("notes", inputs=Watch, event=NoteEvent, every=60, least=10)
 def notes(inputs: Watch, client: EchoClient, since: Since) -> Polled:
     """Notes that the echo has kept."""
@@ -77,3 +112,6 @@ def notes(inputs: Watch, client: EchoClient, since: Since) -> Polled:
     last = found[-1]["at"] if found else after
     events = [TriggerEvent(NoteEvent(id=note["id"], text=note["text"]), note["id"], at=note["at"]) for note in found if inputs.fits(note)]
     return Polled(events, {"at": last}, more=len(found) == inputs.page_size and last > after)
+
+
+kept.poll(every=60)(notes)

@@ -1,0 +1,169 @@
+"""Invocations that events start: ``then`` of a subscription says which, with places of the event among the inputs.
+
+``{"$event": "/data/payload/id"}`` is a value of the event, as its readers see it; one that the event does not have is left out.
+``{"$text": ["Ticket ", {"$event": "/data/payload/id"}]}`` is a text made of several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jackfield.access import Request
+from jackfield.database.outbox import record
+from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, did_you_mean
+from jackfield.json_tools.placeholders import ABSENT, filled, placeholders
+from jackfield.json_tools.pointers import names
+from jackfield.pipe.call_rules import find_action, seen_connection
+from jackfield.pipe.recorder import required
+
+if TYPE_CHECKING:
+    from jackfield.access.workspace_access import Caller
+    from jackfield.manifest import ActionManifest
+    from jackfield.runtime import Jackfield
+    from jackfield.triggers.arrivals import Also
+    from jackfield.triggers.subscription import Sealed, Subscription
+
+_MEMBERS = ("connector", "action", "connection", "inputs")
+_EVENT, _TEXT = "$event", "$text"
+_MOST_PARTS = 100
+
+
+class EventCalls:
+    """The invocations that the events of one subscription start. They have the present rights of who added it.
+
+    ``queued`` is true once one was prepared: the engine is to be notified after the commit.
+    """
+
+    def __init__(self, runtime: Jackfield, found: Subscription, content: Sealed) -> None:
+        self._runtime = runtime
+        self._found = found
+        self._then = content.then or {}
+        self._caller = runtime.access.queued_by(content.caller)
+        self.queued = False
+
+    def prepare(self, event: Mapping[str, Any], at: float) -> Also:
+        """Prepare the invocation of an event; return the statements that queue it, or that tell why it was refused.
+
+        :raises Unavailable: if it cannot be prepared now.
+        """
+        try:
+            draft = self._runtime.prepare(self._invocation(event), caller=self._caller)
+        except Unavailable:
+            raise
+        except JackfieldError as error:
+            return self._refused(event, at, error)
+        self.queued = True
+        return required(self._runtime.journal).queueing(draft)
+
+    def _invocation(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        inputs = filled(self._then.get("inputs") or {}, lambda name, content: _value(event, name, content), _EVENT, _TEXT)
+        context = {"labels": {"subscription": self._found.name}}
+        return {**self._then, "inputs": inputs, "idempotencyKey": event["id"], "context": context}
+
+    def _refused(self, event: Mapping[str, Any], at: float, error: JackfieldError) -> Also:
+        """Tell that an event started nothing. What inputs were wrong is said, and no value."""
+        found = self._found
+        facts = {
+            "subscription": found.name, "connector": found.connector, "trigger": found.trigger_key, "connection": found.connection,
+            "eventId": event["id"], "errorCode": error.code, "paths": [detail.path for detail in error.details][:20],
+        }  # fmt: skip
+        known = {name: value for name, value in facts.items() if value is not None}
+        return lambda transaction: record(transaction, found.workspace, "subscription.refused", found.name, at, known)
+
+
+def checked_then(runtime: Jackfield, caller: Caller, given: Any) -> Mapping[str, Any]:
+    """Check what the events of a subscription are to start, as far as that is possible without an event.
+
+    :raises JackfieldError: if it is not valid, or the rules do not allow the call.
+    """
+    if not isinstance(given, Mapping):
+        raise _invalid([Detail("/then", "must be an object: connector, action, connection, inputs")])
+    faults = [*_shape(given)]
+    if faults:
+        raise _invalid(faults)
+    catalog, authorizer = runtime.catalog_of(caller), runtime.access.authorizer(caller)
+    manifest = catalog.find(given["connector"])
+    action = find_action(manifest, given["action"], catalog)
+    connection = given.get("connection")
+    authorizer.require(Request(manifest.key, action.key, action.rule_effect, connection))
+    if connection is not None:
+        seen_connection(runtime.pipeline.known, connection, manifest, authorizer)
+    faults = [*_inputs(given.get("inputs") or {}, action)]
+    if action.hands_out:
+        faults.append(Detail("/then/action", "its output is credentials, which are shown to a caller that waits and to nobody later"))
+    if faults:
+        raise _invalid(faults)
+    return given
+
+
+def _shape(given: Mapping[str, Any]) -> Iterator[Detail]:
+    for name in given:
+        if name not in _MEMBERS:
+            yield Detail(f"/then/{name}", f"'{str(name)[:80]}' is not a member of 'then'{did_you_mean(str(name), _MEMBERS)}")
+    for name in _MEMBERS[:3]:
+        if not isinstance(given.get(name), str) and not (name == "connection" and given.get(name) is None):
+            yield Detail(f"/then/{name}", "must be a string")
+    if not isinstance(given.get("inputs", {}), Mapping):
+        yield Detail("/then/inputs", "must be an object")
+
+
+def _inputs(inputs: Mapping[str, Any], action: ActionManifest) -> Iterator[Detail]:
+    known = action.inputs.get("properties", {})
+    for name in inputs:
+        if name not in known and action.inputs.get("additionalProperties") is False:
+            yield Detail(f"/then/inputs/{name}", f"'{str(name)[:80]}' is not an input{did_you_mean(str(name), known)}")
+    for name in action.inputs.get("required", ()):
+        if name not in inputs and "default" not in known.get(name, {}):
+            yield Detail(f"/then/inputs/{name}", "is required")
+    for path, name, content in placeholders(inputs, "/then/inputs", _EVENT, _TEXT):
+        fault = _pointer_fault(content) if name == _EVENT else _text_fault(content)
+        if fault is not None:
+            yield Detail(path, fault)
+
+
+def _pointer_fault(content: object) -> str | None:
+    fits = isinstance(content, str) and (content == "" or content.startswith("/"))
+    return None if fits else "must be a JSON Pointer into the event, such as /data/payload/id"
+
+
+def _text_fault(parts: object) -> str | None:
+    if not isinstance(parts, list) or len(parts) > _MOST_PARTS:
+        return f"must be a list of at most {_MOST_PARTS} texts and places of the event"
+    for part in parts:
+        if isinstance(part, str):
+            continue
+        if not isinstance(part, Mapping) or part.keys() != {_EVENT} or _pointer_fault(part[_EVENT]):
+            return 'has parts that are neither texts nor {"$event": "/data/payload/id"}'
+    return None
+
+
+def _value(event: Mapping[str, Any], name: str, content: Any) -> Any:
+    if name == _EVENT:
+        return _followed(event, content)
+    parts = [part if isinstance(part, str) else _followed(event, part[_EVENT]) for part in content]
+    return "".join("" if part is ABSENT or part is None else part if isinstance(part, str) else _text(part) for part in parts)
+
+
+def _text(value: Any) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _followed(event: Any, path: str) -> Any:
+    """Return a value of an event; ``ABSENT`` if it has none there."""
+    found = event
+    for name in names(path) if path else ():
+        if isinstance(found, Mapping) and name in found:
+            found = found[name]
+        elif isinstance(found, list) and name.isascii() and name.isdecimal() and int(name) < len(found):
+            found = found[int(name)]
+        else:
+            return ABSENT
+    return found
+
+
+def _invalid(faults: list[Detail]) -> InvalidInvocation:
+    number = "1 member of 'then' is not valid" if len(faults) == 1 else f"{len(faults)} members of 'then' are not valid"
+    return InvalidInvocation(number, details=faults, hint="'then' is an invocation: connector, action, connection and inputs.")

@@ -1,0 +1,118 @@
+"""One poll of a subscription, page by page: each page is one commit, with its events and the checkpoint after them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from jackfield.dataclass import replace
+from jackfield.errors import Unavailable
+from jackfield.triggers.arrivals import payload
+from jackfield.triggers.comparison import Change, Comparison, Mark, is_too_much
+
+if TYPE_CHECKING:
+    from jackfield.access.workspace_access import Storage
+    from jackfield.connector.triggers import Listed, Polled, Trigger
+    from jackfield.triggers.arrivals import Also, Sealer
+    from jackfield.triggers.due import DueSubscriptions
+    from jackfield.triggers.subscription import Sealed, Subscription
+
+    Step = Callable[[Any, Any], Any]
+
+_PAGES = 20
+"""Pages of one poll; the rest is polled at once, after other subscriptions."""
+
+
+class Polling:
+    """Poll of one claimed subscription. ``over`` runs a step, which gets client and inputs, over its connection."""
+
+    def __init__(self, storage: Storage, found: Subscription, due: DueSubscriptions, sealer: Sealer, over: Callable[[Step], Any]) -> None:
+        self._storage = storage
+        self._vault = storage.vault
+        self._found = found
+        self._due = due
+        self._sealer = sealer
+        self._over = over
+
+    def poll(self, trigger: Trigger, content: Sealed) -> bool:
+        """Read what is new; return whether more follows at once.
+
+        :raises JackfieldError: if the provider refuses or fails.
+        """
+        from jackfield.connector.triggers import Gone, Since
+
+        mark, since, is_new = self._found.checkpoint(self._vault), content.since, False
+        for _ in range(_PAGES):
+            try:
+                page: Polled = self._over(_reading(trigger, Since(since, mark)))
+            except Gone:
+                if is_new:
+                    raise Unavailable("the provider calls a new checkpoint too old") from None
+                since, mark, is_new = self._begin_again(content), {}, True
+                continue
+            mark, is_new = dict(page.next), False
+            events = self._sealer.arrivals(page.events, self._due.time.stamp())
+            self._due.page(self._found, self._vault, events, mark)
+            if not page.more:
+                return False
+        return True
+
+    def _begin_again(self, content: Sealed) -> float:
+        """Forget a checkpoint that the provider does not know any more; return the time of the last success, from which events count."""
+        since = max(content.since, self._found.last_success_at or 0.0)
+        facts = {"reason": "the checkpoint was too old for the provider"}
+        self._due.begun_again(self._found, self._vault, replace(content, since=since), self._found.account, facts)
+        return since
+
+    def compare(self, trigger: Trigger) -> bool:
+        """Read a list, and compare it with what it had before; return whether more follows at once.
+
+        :raises JackfieldError: if the provider refuses or fails.
+        """
+        comparison = Comparison(self._storage.database, self._vault, self._found.workspace, self._found)
+        stored = self._found.checkpoint(self._vault)
+        mark = Mark(**stored) if stored else Mark()
+        for _ in range(_PAGES):
+            if mark.complete:
+                mark = self._ended(comparison, mark)
+                if not mark.complete:
+                    return False
+                continue
+            page: Listed = self._over(_reading(trigger, mark.after))
+            changes, also = comparison.seen([(str(item.id), payload(item.data)) for item in page.items], mark)
+            mark = replace(mark, after=page.next, complete=page.next is None)
+            self._store(changes, mark, also)
+        return True
+
+    def _ended(self, comparison: Comparison, mark: Mark) -> Mark:
+        """Tell some of the items that a complete round has not seen; return the mark, of the next round after the last."""
+        items, gone = comparison.counts(mark)
+        following = Mark(mark.round + 1)
+        if is_too_much(items, gone) and not mark.deletes:
+            withheld = replace(following, withheld=True)
+            facts = {"items": items, "gone": gone}
+            self._store((), withheld, None if mark.withheld else self._due.telling(self._found, "withheld", facts))
+            return withheld
+        changes, also = comparison.deleted(mark)
+        mark = replace(mark, deletes=True) if changes else following
+        self._store(changes, mark, also)
+        return mark
+
+    def _store(self, changes: Iterable[Change], mark: Mark, also: Also | None) -> None:
+        from jackfield.connector.triggers import TriggerEvent
+
+        events = [TriggerEvent(_data(one), one.key, one.type) for one in changes]
+        self._due.page(self._found, self._vault, self._sealer.arrivals(events, self._due.time.stamp()), mark.to_json(), also)
+
+
+def _reading(trigger: Trigger, place: Any) -> Step:
+    def read(client: Any, inputs: Any) -> Any:
+        if trigger.function is None:
+            raise Unavailable("the trigger is not polled any more")
+        return trigger.function(inputs, client, place)
+
+    return read
+
+
+def _data(change: Change) -> dict[str, Any]:
+    return {"id": change.id} if change.item is None else {"id": change.id, "item": change.item}

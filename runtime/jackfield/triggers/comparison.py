@@ -1,0 +1,125 @@
+"""Lists that are compared with what they had before: IDs and digests are stored, and each page is one commit with its events.
+
+A round reads the whole list. The first one only learns it. Items that a complete round has not seen were deleted; if that is more than a
+fifth of the list, nothing is told of them, since a provider that returns half a list is more common than half a list that is deleted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from jackfield.database import Database, Row, Transaction, Vault
+from jackfield.dataclass import dataclass
+from jackfield.manifest_triggers import CHANGES
+from jackfield.triggers.arrivals import Also
+from jackfield.triggers.subscription import Subscription
+
+FEWEST, SHARE = 5, 0.2
+"""Items that may be gone in any case, and the part of a list that may be gone besides."""
+_AT_ONCE = 500
+"""Deletions of one commit."""
+_KNOWN = "SELECT content, round FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id AND item = :item"
+_SEEN = """
+INSERT INTO subscription_items (workspace, subscription_id, item, content, round, sealed)
+VALUES (:workspace, :id, :item, :content, :round, :sealed)
+ON CONFLICT (workspace, subscription_id, item) DO UPDATE SET content = excluded.content, round = excluded.round
+"""
+_COUNT = """
+SELECT COUNT(*) AS items, COALESCE(SUM(CASE WHEN round < :round THEN 1 ELSE 0 END), 0) AS gone
+FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id
+"""
+_GONE = """
+SELECT item, sealed FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id AND round < :round
+ORDER BY item LIMIT :limit
+"""
+_DELETE = "DELETE FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id AND item = :item"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a round has come. ``after`` is where the next page begins; ``complete`` once the last one was read."""
+
+    round: int = 1
+    after: Any = None
+    complete: bool = False
+    deletes: bool = False
+    """True once deletions of the round were told; the others follow."""
+    withheld: bool = False
+    """True if the last round's deletions were not told."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the checkpoint."""
+        return {name: getattr(self, name) for name in self.__match_args__}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Item that was created, updated or deleted. ``key`` tells it from the next change of the same item."""
+
+    type: str
+    id: str
+    item: Mapping[str, Any] | None
+    key: str
+
+
+class Comparison:
+    """Comparison of one subscription's list. Only the process that holds the claim reads and changes what is stored."""
+
+    def __init__(self, database: Database, vault: Vault, workspace: str, found: Subscription) -> None:
+        self._database = database
+        self._vault = vault
+        self._workspace = workspace
+        self._found = found
+        self._own = {"workspace": workspace, "id": found.id}
+
+    def seen(self, items: Iterable[tuple[str, Mapping[str, Any]]], mark: Mark) -> tuple[list[Change], Also]:
+        """Compare a page; return the changes, and the statements for the transaction that stores their events."""
+        rows, changes = dict[str, dict[str, Any]](), list[Change]()
+        for identifier, item in items:
+            place, content = _digest(identifier), _digest(json.dumps(item, sort_keys=True, separators=(",", ":")))
+            known = self._database.look_up(_KNOWN, {**self._own, "item": place})
+            before = rows[place]["content"] if place in rows else None if known is None else known.content
+            if before != content and mark.round > 1:
+                change = CHANGES[0] if before is None else CHANGES[1]
+                changes.append(self._change(change, identifier, item, f"{mark.round}:{place}:{content}"))
+            sealed = self._vault.seal(self._workspace, self._place(place), identifier.encode("utf-8", "surrogatepass"))
+            rows[place] = {**self._own, "item": place, "content": content, "round": mark.round, "sealed": sealed}
+        return changes, lambda transaction: _each(transaction, _SEEN, list(rows.values()))
+
+    def counts(self, mark: Mark) -> tuple[int, int]:
+        """Return how many items the list had, and how many of them a complete round has not seen."""
+        row = self._database.look_up(_COUNT, {**self._own, "round": mark.round})
+        return (0, 0) if row is None else (int(row.items), int(row.gone))
+
+    def deleted(self, mark: Mark) -> tuple[list[Change], Also]:
+        """Return some of the items that a complete round has not seen, and the statements that forget them."""
+        with self._database.read() as transaction:
+            rows = list(transaction.execute(_GONE, {**self._own, "round": mark.round, "limit": _AT_ONCE}))
+        changes = [self._change(CHANGES[2], self._id(row), None, f"{mark.round}:{row.item}") for row in rows]
+        return changes, lambda transaction: _each(transaction, _DELETE, [{**self._own, "item": row.item} for row in rows])
+
+    def _id(self, row: Row) -> str:
+        return self._vault.open(self._workspace, self._place(row.item), row.sealed).decode("utf-8", "surrogatepass")
+
+    def _change(self, change: str, identifier: str, item: Mapping[str, Any] | None, key: str) -> Change:
+        return Change(f"{self._found.trigger_key}{change}", identifier, item, key)
+
+    def _place(self, item: str) -> tuple[str, ...]:
+        return ("item", self._found.id, item)
+
+
+def is_too_much(items: int, gone: int) -> bool:
+    """Return whether so many items are gone that the list is more likely incomplete."""
+    return gone > FEWEST and gone > SHARE * items
+
+
+def _each(transaction: Transaction, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    for row in rows:
+        transaction.change(statement, row)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,185 @@
+"""Subscriptions over time: registrations are renewed and made again, gaps are closed or told, and another account begins anew."""
+
+from __future__ import annotations
+
+import pytest
+
+from jackfield.connections.connection_rows import Outcome
+from jackfield.triggers.due import DueSubscriptions
+from jackfield.triggers.subscription import Subscription
+from jackfield.triggers.table import SubscriptionTable
+from trigger_stage import TriggerStage
+
+HOUR = 3600.0
+
+
+def _note(stage: TriggerStage, identifier: str) -> None:
+    from jackfield_echo.watching import NOTES
+
+    NOTES.append({"id": identifier, "at": stage.now(), "text": "hello"})
+
+
+def _told(stage: TriggerStage, *types: str) -> list[str]:
+    return [event.data["payload"]["id"] for event in stage.events(*types)]
+
+
+def test_a_registration_is_renewed_at_half_its_life_and_made_again_when_gone(stage: TriggerStage) -> None:
+    """One that the provider has dropped is made again, and one poll follows, so that nothing is missed; stopping removes nothing."""
+    from jackfield_echo.watching import REGISTERED
+
+    made = stage.add("kept", every=86_400)
+    stage.look()
+    shown = stage.all().show("one")
+    assert (shown["status"], shown["kind"], "renewAt" in shown, list(REGISTERED)) == ("active", "webhook", True, [made["url"]])
+    stage.move(HOUR - 10)
+    stage.look(1)
+    assert stage.all().show("one")["renewAt"] == shown["renewAt"]
+    REGISTERED.clear()
+    _note(stage, "n-1")
+    stage.move(20)
+    stage.look(1)
+    renewed = stage.all().show("one")
+    assert (list(REGISTERED), renewed["renewAt"] > shown["renewAt"]) == ([made["url"]], True)
+    assert (_told(stage, "echo.kept"), stage.events("subscription.*")) == (["n-1"], [])
+
+
+def test_a_webhook_alone_that_had_ended_is_told_of(stage: TriggerStage) -> None:
+    """Nobody can say what was not sent meanwhile: the event ``subscription.gap`` names the time."""
+    stage.add("kept")
+    stage.look()
+    pool = stage.pools[0]
+    pool.storage.database.record(lambda one: one.execute("UPDATE subscriptions SET every = NULL, wake_at = renew_at", {}))
+    stage.move(3 * HOUR)
+    stage.look()
+    (gap,) = stage.events("subscription.gap")
+    assert (gap.subject, gap.data["since"] < gap.data["until"], stage.all().show("one")["status"]) == ("one", True, "active")
+
+
+def _found(stage: TriggerStage) -> Subscription:
+    pool = stage.pools[0]
+    return SubscriptionTable(pool.storage.database, pool.storage.vault, "default", stage.clock).find("one")
+
+
+def test_a_webhook_brings_the_poll_forward(stage: TriggerStage) -> None:
+    """Of both kinds together, an event is told once; a hint during a poll is another poll after it, and never one too soon."""
+    from jackfield.connector import TriggerEvent
+    from jackfield.triggers.arrivals import Sealer, receive
+
+    stage.add("kept", every=3600)
+    stage.look()
+    pool = stage.pools[0]
+    storage = pool.storage
+
+    def hook(identifier: str) -> None:
+        events = [TriggerEvent({"id": identifier, "text": "hello"}, identifier)]
+        sealed = Sealer(storage.database, storage.vault, "default", _found(stage)).arrivals(events, stage.now())
+        receive(storage.database, _found(stage), sealed, stage.now(), 10.0)
+
+    _note(stage, "n-1")
+    _note(stage, "missed")
+    stage.move(5)
+    hook("n-1")
+    stage.look(1)
+    assert _told(stage, "echo.kept") == ["n-1"]  # the last poll was five seconds ago
+    stage.move(6)
+    stage.look(1)
+    assert _told(stage, "echo.kept") == ["n-1", "missed"]
+    due = DueSubscriptions(storage.database, stage.clock)
+    stage.move(3600)
+    (claimed,) = due.claim(8)
+    hook("n-2")
+    due.done(claimed, stage.now() + 3600, 10.0)
+    assert due.wait() == pytest.approx(10.0, abs=0.1)
+
+
+def test_another_account_begins_anew(stage: TriggerStage) -> None:
+    """A reconnect to another account forgets the checkpoint, registers there and says so; the same account changes nothing."""
+    connections = stage.runtime.connections.known
+    store = connections.store
+    assert store is not None
+
+    def belongs(account: str) -> None:
+        store.set_test_outcome(connections.find("hall"), Outcome("ok", account, account))
+
+    belongs("acme")
+    made = stage.add("kept")
+    stage.look()
+    _note(stage, "n-1")
+    stage.move(70)
+    stage.look()
+    belongs("acme")
+    stage.move(70)
+    stage.look()
+    assert stage.events("subscription.*") == []
+    belongs("globex")
+    from jackfield_echo.watching import NOTES, REGISTERED
+
+    REGISTERED.clear()
+    NOTES.insert(0, {"id": "of-globex", "at": stage.now(), "text": "old"})
+    stage.move(70)
+    stage.look()
+    (told,) = stage.events("subscription.restarted")
+    assert (told.data["previousAccountId"], told.data["accountId"], list(REGISTERED)) == ("acme", "globex", [made["url"]])
+    assert (_told(stage, "echo.kept"), stage.all().show("one")["status"]) == (["n-1"], "active")
+
+
+def test_what_nobody_polls_is_degraded(stage: TriggerStage) -> None:
+    """Two intervals after its time a poll is late: that is shown although no process runs, and told when one does."""
+    stage.add("notes")
+    stage.look()
+    stage.move(150)
+    assert stage.all().show("one")["status"] == "active"
+    stage.move(60)
+    shown = stage.all().show("one")
+    assert (shown["status"], "s late" in shown["reason"]) == ("degraded", True)
+    stage.look()
+    assert (stage.all().show("one")["status"], [event.type for event in stage.events("subscription.*")]) == (
+        "active",
+        ["subscription.late"],
+    )
+
+
+def test_a_list_is_compared(stage: TriggerStage) -> None:
+    """The first round only learns; then items are created, updated and deleted, a page at a time, and only what is complete is deleted."""
+    from jackfield_echo.watching import BOARD
+
+    BOARD.update({f"n-{number}": "old" for number in range(50)})
+    stage.add("board")
+    stage.look()
+    assert stage.events() == []
+    BOARD["n-50"] = "new"
+    BOARD["n-7"] = "changed"
+    del BOARD["n-3"]
+    stage.move(70)
+    stage.look(1)
+    told = [(event.type, event.data["payload"]) for event in stage.events()]
+    assert sorted(told, key=lambda one: one[0]) == [
+        ("echo.boardCreated", {"id": "n-50", "item": {"id": "n-50", "text": "new"}}),
+        ("echo.boardDeleted", {"id": "n-3"}),
+        ("echo.boardUpdated", {"id": "n-7", "item": {"id": "n-7", "text": "changed"}}),
+    ]
+    BOARD["n-7"] = "old"  # as it was once
+    stage.move(70)
+    stage.look()
+    assert [event.type for event in stage.events()][3:] == ["echo.boardUpdated"]
+
+
+def test_a_list_that_is_suddenly_short_deletes_nothing(stage: TriggerStage) -> None:
+    """More than a fifth is gone: that is an event, once; when the items are back, nothing has happened."""
+    from jackfield_echo.watching import BOARD
+
+    BOARD.update({f"n-{number}": "old" for number in range(50)})
+    whole = dict(BOARD)
+    stage.add("board")
+    stage.look()
+    for number in range(30):
+        del BOARD[f"n-{number}"]
+    for _ in range(2):
+        stage.move(70)
+        stage.look()
+    (withheld,) = stage.events("subscription.*")
+    assert (withheld.type, withheld.data["items"], withheld.data["gone"]) == ("subscription.withheld", 50, 30)
+    BOARD.update(whole)
+    stage.move(70)
+    stage.look()
+    assert stage.events() == []

@@ -1,0 +1,98 @@
+"""``then``: an event starts an invocation, in its own commit, with its ID as the key and the rights of who added the subscription."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jackfield.access import Rules, Tokens
+from jackfield.access.workspace_access import LIBRARY, Caller
+from jackfield.errors import JackfieldError
+from jackfield.journal import Entry, Queue
+from trigger_stage import TriggerStage
+
+_TEXT = {"$text": ["Note ", {"$event": "/data/payload/id"}, ": ", {"$event": "/data/payload/text"}, {"$event": "/data/none"}]}
+THEN: dict[str, Any] = {
+    "connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": _TEXT, "voice": {"$event": "/data/payload/voice"}},
+}  # fmt: skip
+
+
+def _note(stage: TriggerStage, identifier: str, text: str = "hello") -> None:
+    from jackfield_echo.watching import NOTES
+
+    NOTES.append({"id": identifier, "at": stage.now(), "text": text})
+
+
+def _again(stage: TriggerStage) -> None:
+    stage.move(70)
+    stage.look()
+
+
+def _entries(stage: TriggerStage) -> list[Entry]:
+    return stage.runtime.journal_of(LIBRARY).entries(limit=200)[0][::-1]
+
+
+def test_an_event_starts_an_invocation_once(stage: TriggerStage) -> None:
+    """Its key is the event's ID, its inputs have values of the event, absent ones are left out; what comes again starts nothing."""
+    shown = stage.add("notes", then=THEN)["then"]
+    assert (shown["action"], shown["inputs"]["text"]) == ("post", _TEXT)
+    stage.look()
+    _note(stage, "n-1")
+    _again(stage)
+    _again(stage)
+    (event,) = stage.events("echo.notes")
+    (entry,) = _entries(stage)
+    assert (entry.idempotency_key, entry.status, entry.context) == (event.id, "queued", {"labels": {"subscription": "one"}})
+    queue = Queue(stage.pools[0].storage.database, stage.clock)
+    results = [stage.runtime.run(claimed) for claimed in queue.claim(10)]
+    assert [result.output["text"] for result in results] == ["Note n-1: hello"]
+
+
+def test_an_event_whose_invocation_is_refused_is_told(stage: TriggerStage) -> None:
+    """The event stays; ``subscription.refused`` names the error and the places of the inputs, and no value."""
+    stage.add("notes", then={**THEN, "inputs": {"text": "x", "times": {"$event": "/data/payload/text"}}})
+    stage.look()
+    _note(stage, "n-1", "secret-text")
+    _again(stage)
+    (event,), (refused,) = stage.events("echo.notes"), stage.events("subscription.*")
+    assert (refused.type, refused.data["eventId"], refused.data["errorCode"]) == ("subscription.refused", event.id, "invalid_input")
+    assert (refused.data["paths"], "secret-text" in str(refused.data), _entries(stage)) == (["/times"], False, [])
+
+
+def test_the_rights_are_those_of_who_added_it(stage: TriggerStage) -> None:
+    """A token that may not post adds no such subscription; one whose rules change later starts nothing more."""
+    storage = stage.pools[0].storage
+    tokens = Tokens(storage.database, storage.vault, "default", stage.clock)
+    made = tokens.create("manage", "watcher", rules=Rules(allow=("echo/notes", "echo/say"))).token
+    caller = Caller("token:watcher", "manage", made.rules, remote=True, token=made.id)
+    document = {"name": "one", "trigger": "echo/notes", "connection": "hall", "then": THEN}
+    with pytest.raises(JackfieldError, match="no action"):
+        stage.all(caller).add(document)
+    stage.all(caller).add({**document, "then": {**THEN, "action": "say"}})
+    stage.look()
+    _note(stage, "n-1")
+    _again(stage)
+    assert [entry.caller for entry in _entries(stage)] == ["token:watcher"]
+    stage.runtime.access.workspaces.set("default", {"rules": {"block": ["echo/say"]}})
+    _note(stage, "n-2")
+    _again(stage)
+    assert (len(stage.events("echo.notes")), len(_entries(stage))) == (2, 1)
+    assert [event.data["errorCode"] for event in stage.events("subscription.*")] == ["not_allowed"]
+
+
+_REFUSED: tuple[tuple[Any, str], ...] = (
+    (1, "/then"), ({"connector": "echo"}, "/then/action"), ({**THEN, "connector": "nobody"}, "nobody"),
+    ({**THEN, "action": "pst"}, "post"), ({**THEN, "connection": "attic"}, "attic"), ({**THEN, "after": 1}, "/then/after"),
+    ({**THEN, "inputs": {"texts": 1}}, "/then/inputs/texts"), ({**THEN, "inputs": {"text": {"$event": "id"}}}, "/then/inputs/text/$event"),
+    ({**THEN, "inputs": {"text": {"$text": [1]}}}, "/then/inputs/text/$text"), ({**THEN, "idempotencyKey": "k"}, "/then/idempotencyKey"),
+)  # fmt: skip
+
+
+def test_what_can_start_nothing_is_refused_at_once(stage: TriggerStage) -> None:
+    """The fault is named when the subscription is added."""
+    for then, place in _REFUSED:
+        with pytest.raises(JackfieldError) as refused:
+            stage.add("notes", then=then)
+        said = refused.value
+        assert place in f"{said.message} {[detail.path for detail in said.details]} {said.hint}", then
