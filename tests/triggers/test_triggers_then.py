@@ -46,7 +46,7 @@ def test_an_event_starts_an_invocation_once(stage: TriggerStage) -> None:
     assert (entry.idempotency_key, entry.status, entry.context) == (event.id, "queued", {"labels": {"subscription": "one"}})
     queue = Queue(stage.pools[0].storage.database, stage.clock)
     results = [stage.runtime.run(claimed) for claimed in queue.claim(10)]
-    assert [result.output["text"] for result in results] == ["Note n-1: hello"]
+    assert [(result.output or {})["text"] for result in results] == ["Note n-1: hello"]
 
 
 def test_an_event_whose_invocation_is_refused_is_told(stage: TriggerStage) -> None:

@@ -203,6 +203,16 @@ class Webhook(Trigger):
         self.disabled: Callable[[Hook, Any], object] | None = None
         self.takes_client = False
 
+    def read(self, request: HookRequest, hook: Hook) -> Received:
+        """Verify a request, then read it.
+
+        :raises Forged: if the provider has not signed it; ``Malformed`` if it cannot be read.
+        """
+        self.verify(request, hook)
+        if self.received is None:
+            raise Malformed
+        return self.received(request, hook)
+
     def receive(self, function: F) -> F:
         """Declare the function that reads a verified request. It takes request and hook, calls nobody, and returns ``Received``."""
         self.received = function

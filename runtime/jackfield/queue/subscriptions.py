@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from jackfield.access import Request
 from jackfield.clock import moment
-from jackfield.errors import Detail, InvalidInvocation, UnknownAction, did_you_mean
+from jackfield.errors import Detail, InvalidInput, InvalidInvocation, UnknownAction, did_you_mean
+from jackfield.management.provider_steps import call_of
 from jackfield.pipe.call_rules import seen_connection
 from jackfield.queue.event_calls import checked_then
 from jackfield.redaction.marks import masked
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _MEMBERS = ("name", "trigger", "connection", "inputs", "every", "from", "then")
 _LONGEST = 86_400.0
+_SECONDS = 10.0
+"""Timeout of a connector in a process of its own that judges inputs."""
 HOOKS = "/hooks/"
 
 
@@ -188,15 +191,20 @@ def check_inputs(runtime: Jackfield, manifest: Manifest, trigger: TriggerManifes
 
     :raises InvalidInvocation: if they do not fit it; no value is quoted.
     """
+    from jackfield.connector.context import entered
     from jackfield.connector.models import model_faults
 
     if not isinstance(inputs, Mapping):
         raise _invalid("/inputs", "must be an object")
     model = runtime.catalog.load(manifest.key).triggers[trigger.key].inputs
     try:
-        return model.model_validate(dict(inputs))
+        with entered(call_of(runtime.pipeline, _SECONDS)):
+            return model.model_validate(dict(inputs))
     except ValidationError as error:
-        faults = [Detail(f"/inputs{fault.path}", fault.message) for fault in model_faults(error)]
+        found: Sequence[Detail] = model_faults(error)
+    except InvalidInput as error:  # of a connector in a process of its own
+        found = error.details
+    faults = [Detail(f"/inputs{fault.path}", fault.message) for fault in found]
     raise InvalidInvocation("the inputs of the subscription are not valid", details=faults, hint=f"See the trigger '{trigger.key}'.")
 
 

@@ -27,6 +27,7 @@ from jackfield_isolation import questions
 from jackfield_isolation.child_call import ChildCall, ChildLeases, Talk
 from jackfield_isolation.child_files import ChildFiles
 from jackfield_isolation.child_grants import ChildGrants
+from jackfield_isolation.child_triggers import ChildTriggers, steps_of
 from jackfield_isolation.error_frames import dump_error
 from jackfield_isolation.hello import ActionFacts, TypeFacts
 from jackfield_isolation.questions import ASKED, QUESTIONS, Asked, ConnectionFacts, Plan, Question
@@ -47,6 +48,7 @@ def hello(connector: Connector) -> dict[str, Any]:
         "tests": len(connector.tests),
         "testPermissions": connector.test_permissions,
         "documents": len(connector.documents),
+        "triggers": {key: steps_of(trigger) for key, trigger in connector.triggers.items()},
     }
 
 
@@ -129,7 +131,9 @@ class _Question:
     def answer(self) -> Any:
         """Answer it: by the function below, else by the method of the connection's type that has its name and takes a context."""
         with entered(self.call):
-            known = _KNOWN.get(self._kind)
+            known, watching = _KNOWN.get(self._kind), _WATCHING.get(self._kind)
+            if watching is not None:
+                return self._kind.answer.read(watching(ChildTriggers(self._connector, self.client), *self._given))
             found = known(self) if known is not None else getattr(self.type(), self._kind.name)(self.context(), *self._given)
             return self._kind.answer.read(found)
 
@@ -323,6 +327,14 @@ _KNOWN: Mapping[Question, Callable[[_Question], Any]] = {
     questions.OPTIONS: _Question.options,
     questions.EXTRA_TEST: _Question.extra_test,
     questions.DOCUMENTS: _Question.documents,
+}
+
+_WATCHING: Mapping[Question, Callable[..., Any]] = {
+    questions.WATCH: ChildTriggers.check,
+    questions.RECEIVE: ChildTriggers.receive,
+    questions.REGISTER: ChildTriggers.register,
+    questions.PAGE: ChildTriggers.page,
+    questions.LISTED: ChildTriggers.listed,
 }
 
 

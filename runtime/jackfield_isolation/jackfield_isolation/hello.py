@@ -51,6 +51,7 @@ class Hello:
     tests: _Number
     test_permissions: _Members[_Names]
     documents: _Number
+    triggers: _Members[_Names] = field(default_factory=dict)
 
 
 LAYERS = Shape("a description", _Members[StrictBool | _Name])

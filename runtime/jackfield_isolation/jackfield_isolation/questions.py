@@ -18,6 +18,8 @@ from jackfield_isolation.shares import LARGEST_VALUE, bounded, checked_secrets
 
 _MOST_STEPS, _MOST_OPTIONS, _MOST_DAYS = 200, 10_000, 1000
 """Limits of the steps of a test, of choices and permissions, and of the days of a warm-up plan."""
+_MOST_EVENTS = 10_000
+"""Limit of the events of one request or page."""
 _LONGEST, _LONGEST_OF_APPROVALS = 4000, 10_000
 """Characters of a text in an answer, and of one about the approval of a person."""
 
@@ -69,6 +71,55 @@ class Plan:
     scope: str | None = None
     cost: float = 1.0
     warmup: tuple[str, Annotated[tuple[float, ...], Field(max_length=_MOST_DAYS), FailFast()]] | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class EventFacts:
+    """Event of a trigger."""
+
+    data: JsonObject
+    key: Annotated[str, Field(max_length=_LONGEST)]
+    type: Annotated[str, Field(max_length=_LONGEST)] | None = None
+    at: float | None = None
+
+
+_EVENTS = Annotated[list[EventFacts], Field(max_length=_MOST_EVENTS), FailFast()]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ReceivedFacts:
+    """What a webhook's request says, or why it is ``refused``: forged, malformed."""
+
+    events: _EVENTS
+    answer: str = ""
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RegisteredFacts:
+    """Registration of a webhook; ``gone`` if there is none to renew."""
+
+    remote: JsonObject
+    lasts: float | None = None
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PageFacts:
+    """Page of a poll; ``gone`` if its checkpoint is too old."""
+
+    events: _EVENTS
+    next: JsonObject
+    more: bool = False
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ListFacts:
+    """Page of a list that is compared. ``next`` has one member, of the same name."""
+
+    items: Annotated[list[tuple[str, JsonObject]], Field(max_length=_MOST_EVENTS), FailFast()]
+    next: JsonObject
 
 
 class Question:
@@ -128,6 +179,12 @@ REVOKE = Question("revoke")
 # of a connection: methods of its type that do not
 NEEDED = Question("needed_permissions", list[str], answer=_many(str, _MOST_OPTIONS))
 POLICIES = Question("policies", list[str], str | None, JsonObject, answer=JsonObject)
+# of a trigger
+WATCH = Question("watch", str, JsonObject, answer=None)
+RECEIVE = Question("receive", str, str, JsonObject, float, JsonObject, answer=ReceivedFacts, longest=None)
+REGISTER = Question("register", str, str, JsonObject, answer=RegisteredFacts)
+PAGE = Question("page", str, JsonObject, float, JsonObject, answer=PageFacts, longest=None)
+LISTED = Question("listed", str, JsonObject, JsonObject, answer=ListFacts, longest=None)
 # of the connector
 OPTIONS = Question("options", str, JsonObject, answer=_many(Option, _MOST_OPTIONS))
 EXTRA_TEST = Question("extra_test", int, answer=_STEPS)

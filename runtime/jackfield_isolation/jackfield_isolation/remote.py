@@ -22,6 +22,7 @@ from jackfield_isolation.channel import Channel
 from jackfield_isolation.egress import NamedHost, hosts_named
 from jackfield_isolation.hello import ActionFacts, Hello, TypeFacts
 from jackfield_isolation.questions import Plan, Question
+from jackfield_isolation.remote_triggers import remote_trigger
 
 T = TypeVar("T", bound=Output)
 
@@ -172,7 +173,9 @@ class RemoteConnector:
         self.actions = {
             key: _action(manifest.actions[key], channel, facts) for key, facts in hello.actions.items() if key in manifest.actions
         }
-        self.triggers: dict[str, Any] = {}  # not served from another process yet
+        self.triggers = {
+            key: remote_trigger(manifest.triggers[key], channel, steps) for key, steps in hello.triggers.items() if key in manifest.triggers
+        }
         self.option_sources = {key: _source(self, channel, key, takes_client=takes) for key, takes in hello.sources.items()}
         self.tests = [partial(_extra_test, number) for number in range(hello.tests)]
         self.test_permissions = hello.test_permissions

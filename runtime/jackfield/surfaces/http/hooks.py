@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from jackfield.errors import JackfieldError
 from jackfield.failures import Raised, attempt_foreign
+from jackfield.management.provider_steps import call_of
 from jackfield.queue.event_calls import EventCalls
 from jackfield.queue.subscription_work import hook_of
 from jackfield.queue.subscriptions import check_inputs
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.triggers")
 _LONGEST_ANSWER = 4096
+_SECONDS = 2.0
+"""Timeout of a connector in a process of its own that reads a request."""
 
 
 async def received(request: Request, server: ServerContext, _identity: Identity) -> Response:
@@ -87,14 +90,15 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
 
 def _read(server: ServerContext, found: Subscription, request: HookRequest, hook: Hook) -> Received:
     """Verify a request, then read it."""
+    from jackfield.connector.context import entered
     from jackfield.connector.triggers import Forged, Malformed, Webhook
     from jackfield.errors import Internal
 
     trigger = server.catalog.load(found.connector).triggers[found.trigger_key]
-    if not isinstance(trigger, Webhook) or trigger.received is None:
+    if not isinstance(trigger, Webhook):
         raise Internal("the trigger is no webhook any more")
-    verified = attempt_foreign(trigger.verify, request, hook)
-    outcome = verified if isinstance(verified, Raised) else attempt_foreign(trigger.received, request, hook)
+    with entered(call_of(server.runtime(found.workspace).pipeline, _SECONDS)):
+        outcome = attempt_foreign(trigger.read, request, hook)
     if not isinstance(outcome, Raised):
         return outcome
     if isinstance(outcome.error, Forged | Malformed | JackfieldError):

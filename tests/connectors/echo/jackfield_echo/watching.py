@@ -7,7 +7,19 @@ import hmac
 from typing import Any
 
 from jackfield.connector import (
-    Forged, Gone, Hook, HookRequest, Item, Listed, Malformed, Polled, Received, Registered, Since, TriggerEvent, check_signature,
+    Forged,
+    Gone,
+    Hook,
+    HookRequest,
+    Item,
+    Listed,
+    Malformed,
+    Polled,
+    Received,
+    Registered,
+    Since,
+    TriggerEvent,
+    check_signature,
 )  # fmt: skip
 from jackfield_echo.actions import connector
 from jackfield_echo.client import EchoClient

@@ -1,0 +1,113 @@
+"""Triggers of a connector in its own process: a request is read, a page is polled, a registration is made, and the rest is the parent's."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from jackfield.connector.declare import Connector
+from jackfield.connector.models import model_faults
+from jackfield.connector.triggers import (
+    Forged,
+    Gone,
+    Hook,
+    HookRequest,
+    Listed,
+    Malformed,
+    Polled,
+    Registered,
+    Since,
+    Trigger,
+    TriggerEvent,
+    Webhook,
+)  # fmt: skip
+from jackfield.errors import InvalidInput
+from jackfield.triggers.arrivals import payload
+from jackfield_isolation.questions import EventFacts, ListFacts, PageFacts, ReceivedFacts, RegisteredFacts
+
+
+def steps_of(trigger: Trigger) -> tuple[str, ...]:
+    """Return the names of the steps at the provider that a webhook has."""
+    steps = {"enable": trigger.enabled, "renew": trigger.renewed, "disable": trigger.disabled} if isinstance(trigger, Webhook) else {}
+    return tuple(name for name, step in steps.items() if step is not None)
+
+
+class ChildTriggers:
+    """Triggers of one connector, as the parent asks for them. ``client`` opens the connection of the question."""
+
+    def __init__(self, connector: Connector, client: Callable[[], Any]) -> None:
+        self._triggers = connector.triggers
+        self._client = client
+
+    def check(self, key: str, inputs: Mapping[str, Any]) -> None:
+        """Judge the inputs of a subscription.
+
+        :raises InvalidInput: if the author's model refuses them.
+        """
+        try:
+            self._inputs(key, inputs)
+        except ValidationError as error:
+            raise InvalidInput("the inputs are not valid", details=model_faults(error)) from None
+
+    def receive(self, key: str, body: str, headers: Mapping[str, str], at: float, hook: Mapping[str, Any]) -> ReceivedFacts:
+        """Verify a webhook's request, then read it."""
+        trigger = self._webhook(key)
+        request = HookRequest(b64decode(body), headers["headers"], at, headers["query"])  # type: ignore[arg-type]  # both are objects
+        try:
+            found = trigger.read(request, self._hook(key, hook))
+        except Forged:
+            return ReceivedFacts([], refused="forged")
+        except Malformed:
+            return ReceivedFacts([], refused="malformed")
+        return ReceivedFacts(_facts(found.events), found.answer)
+
+    def register(self, key: str, step: str, hook: Mapping[str, Any]) -> RegisteredFacts:
+        """Make, renew or remove a registration."""
+        trigger = self._webhook(key)
+        function = {"enable": trigger.enabled, "renew": trigger.renewed, "disable": trigger.disabled}[step]
+        if function is None:
+            raise LookupError(step)
+        try:
+            found: Any = function(self._hook(key, hook), self._client())
+        except Gone:
+            return RegisteredFacts({}, gone=True)
+        made = found if isinstance(found, Registered) else Registered(found if step != "disable" and found else {})
+        return RegisteredFacts(dict(made.remote), made.lasts)
+
+    def page(self, key: str, inputs: Mapping[str, Any], at: float, mark: Mapping[str, Any]) -> PageFacts:
+        """Read one page of a poll."""
+        try:
+            found: Polled = self._read(key, inputs, Since(at, mark))
+        except Gone:
+            return PageFacts([], {}, gone=True)
+        return PageFacts(_facts(found.events), dict(found.next), found.more)
+
+    def listed(self, key: str, inputs: Mapping[str, Any], after: Any) -> ListFacts:
+        """Read one page of a list."""
+        found: Listed = self._read(key, inputs, after["after"])
+        return ListFacts([(item.id, dict(payload(item.data))) for item in found.items], {"next": found.next})
+
+    def _read(self, key: str, inputs: Mapping[str, Any], place: Any) -> Any:
+        trigger = self._triggers[key]
+        if trigger.function is None:
+            raise LookupError(key)
+        return trigger.function(self._inputs(key, inputs), self._client() if trigger.takes_client else None, place)
+
+    def _inputs(self, key: str, inputs: Mapping[str, Any]) -> Any:
+        return self._triggers[key].inputs.model_validate(inputs)
+
+    def _webhook(self, key: str) -> Webhook:
+        found = self._triggers[key]
+        if not isinstance(found, Webhook):
+            raise TypeError(key)
+        return found
+
+    def _hook(self, key: str, hook: Mapping[str, Any]) -> Hook:
+        return Hook(hook["url"], hook["secret"], self._inputs(key, hook["inputs"]), hook["remote"])
+
+
+def _facts(events: Iterable[TriggerEvent]) -> list[EventFacts]:
+    return [EventFacts(dict(payload(event.data)), event.key, event.type, event.at) for event in events]

@@ -1,0 +1,131 @@
+"""Triggers of an isolated connector as this process sees them: each function asks the child, whose answers are checked."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, cast
+
+from jackfield.connector.context import current_call
+from jackfield.connector.models import Output
+from jackfield.connector.triggers import (
+    Forged,
+    Gone,
+    Hook,
+    HookRequest,
+    Item,
+    Listed,
+    Malformed,
+    Poll,
+    Polled,
+    Received,
+    Registered,
+    Since,
+    Trigger,
+    TriggerEvent,
+    Webhook,
+)  # fmt: skip
+from jackfield.manifest_triggers import TriggerManifest
+from jackfield_isolation import questions
+from jackfield_isolation.channel import Channel
+from jackfield_isolation.questions import EventFacts, Question
+from jackfield_isolation.wire import Garbage
+
+
+class WatchInputs:
+    """Inputs of a subscription as JSON, judged by the author's model in the child."""
+
+    def __init__(self, json: Mapping[str, Any]) -> None:
+        self.json = json
+
+
+class RemoteWebhook(Webhook):
+    """Webhook whose requests are verified and read in one question."""
+
+    channel: Channel
+
+    def read(self, request: HookRequest, hook: Hook) -> Received:
+        """Verify a request, then read it, in the child.
+
+        :raises Forged: if the provider has not signed it; ``Malformed`` if it cannot be read.
+        """
+        body, parts = b64encode(request.body).decode(), {"headers": dict(request.headers), "query": dict(request.query)}
+        found = self.channel.ask(questions.RECEIVE, self.key, body, parts, request.at, _hook(hook), call=current_call())
+        if found.refused:
+            raise Forged if found.refused == "forged" else Malformed
+        return Received(_events(self, found.events), found.answer)
+
+
+def remote_trigger(about: TriggerManifest, channel: Channel, steps: Collection[str]) -> Trigger:
+    """Return the object that stands for a trigger; ``steps`` are those that the child has of a webhook's."""
+    facts: dict[str, Any] = {
+        "key": about.key, "title": about.title, "inputs": _inputs(about.key, channel), "event": Output, "types": about.types,
+        "permissions": about.permissions, "examples": (), "setup": about.setup,
+    }  # fmt: skip
+    found: Trigger
+    if about.kind == "poll":
+        found = Poll(lambda: None, about.every, about.least, compares=about.compares, **facts)
+    else:
+        webhook = found = RemoteWebhook(_never, about.largest, **facts)
+        webhook.channel = channel
+        for name in steps:
+            getattr(webhook, name)(_registering(webhook, channel, name))
+    found.description = about.description
+    found.takes_client = about.needs_connection
+    if about.polls:
+        found.function, found.every, found.least = _reading(found, channel), about.every, about.least
+    return found
+
+
+def _inputs(key: str, channel: Channel) -> Any:
+    """Return the class that stands for the author's model."""
+
+    def model_validate(values: Mapping[str, Any]) -> WatchInputs:
+        channel.ask(questions.WATCH, key, dict(values), call=current_call())
+        return WatchInputs(values)
+
+    return type("RemoteWatchInputs", (WatchInputs,), {"model_validate": staticmethod(model_validate)})
+
+
+def _registering(trigger: Trigger, channel: Channel, step: str) -> Callable[[Hook, Any], Registered]:
+    def register(hook: Hook, client: Any) -> Registered:
+        found = _ask(channel, client, questions.REGISTER, trigger.key, step, _hook(hook))
+        if found.gone:
+            raise Gone
+        return Registered(found.remote, found.lasts)
+
+    return register
+
+
+def _reading(trigger: Trigger, channel: Channel) -> Callable[[WatchInputs, Any, Any], Any]:
+    def poll(inputs: WatchInputs, client: Any, since: Since) -> Polled:
+        found = _ask(channel, client, questions.PAGE, trigger.key, dict(inputs.json), since.at, dict(since.mark))
+        if found.gone:
+            raise Gone
+        return Polled(_events(trigger, found.events), found.next, found.more)
+
+    def read(inputs: WatchInputs, client: Any, after: Any) -> Listed:
+        found = _ask(channel, client, questions.LISTED, trigger.key, dict(inputs.json), {"after": after})
+        return Listed([Item(identifier, data) for identifier, data in found.items], found.next.get("next"))
+
+    return read if trigger.compares else poll
+
+
+def _ask(channel: Channel, client: Any, question: Question, *given: Any) -> Any:
+    return (channel if client is None else client).ask(question, *given, call=current_call())
+
+
+def _hook(hook: Hook) -> dict[str, Any]:
+    return {"url": hook.url, "secret": hook.secret, "inputs": dict(cast("WatchInputs", hook.inputs).json), "remote": dict(hook.remote)}
+
+
+def _events(trigger: Trigger, found: Iterable[EventFacts]) -> list[TriggerEvent]:
+    events = [TriggerEvent(one.data, one.key, one.type, one.at) for one in found]
+    if any(event.type is not None and event.type not in trigger.types for event in events):
+        raise Garbage("an event of a type that its trigger does not have")
+    return events
+
+
+def _never(_request: HookRequest, _hook: Hook) -> None:
+    """Refuse: the child verifies."""
+    raise Forged("the child verifies")
