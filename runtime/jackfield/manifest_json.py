@@ -83,12 +83,18 @@ def schema(data: Json, name: str, where: str) -> Json:
     return found
 
 
+RESERVED = frozenset({"audit", "callback", "connect", "connection", "invocation", "quota", "schedule", "subscription", "workspace"})
+"""Keys that no connector has: the types of jackfield's own events begin with them, and those of a connector with its key."""
+
+
 def kebab_key(data: Json) -> str:
     """Read the connector's key, which is kebab-case (docs/glossary.md)."""
     key = text(data, "key", "manifest")
     is_plain = key.isascii() and key[0].isalpha() and key == key.lower()
     if not is_plain or not all(part.isalnum() for part in key.split("-")):
         raise ManifestError(f"manifest: 'key' must be kebab-case, such as aws-ses, not '{key[:80]}'")
+    if key in RESERVED:
+        raise ManifestError(f"manifest: the key '{key}' is reserved: jackfield's own events begin with it; choose another one")
     return key
 
 

@@ -19,6 +19,8 @@ from jackfield import Jackfield
 from jackfield.catalog import Catalog, EntryPoint, entry_points
 from jackfield.connector import Connector
 from jackfield.errors import UnknownConnector
+from jackfield.events.event import OWN
+from jackfield.manifest_json import RESERVED
 from plugboard import declare, make_connector, plugged
 from together import at_once
 
@@ -243,6 +245,13 @@ def test_a_member_of_the_wrong_kind_is_named(plugs: Path, members: dict[str, Any
     found = rows(plugs)
     assert found["good"] is None
     assert words in (found["bad"] or "")
+
+
+def test_a_key_that_is_reserved(plugs: Path) -> None:
+    """The events of such a connector could not be told from jackfield's own: each of those families is reserved."""
+    make_connector(plugs, "schedule", SOURCE, {**MANIFEST, "key": "schedule"})
+    assert "reserved" in (rows(plugs)["schedule"] or "")
+    assert OWN | {"subscription"} == RESERVED
 
 
 @pytest.mark.parametrize("key", ["Bad Key", "badKey", "bad_key", "bad--key", "-bad", "bad-", "7bad", "bäd", "bad.key", "²"])

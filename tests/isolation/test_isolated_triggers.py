@@ -101,7 +101,7 @@ def test_triggers_answer_as_they_do_in_this_process(both: tuple[Jackfield, Jackf
     steps, faults = [], []
     for runtime in both:
         found = runtime.catalog.load("watching").triggers["posted"]
-        steps.append((found.disabled is None, found.every, found.types, found.takes_client))  # type: ignore[attr-defined]  # a webhook's
+        steps.append((found.disabled is None, found.every, found.types, found.takes_client))
         manifest = runtime.catalog.find("watching")
         with pytest.raises(InvalidInvocation) as refused:
             check_inputs(runtime, manifest, manifest.triggers["posted"], {"first": "x", "colour": 1})

@@ -183,3 +183,26 @@ def test_a_list_that_is_suddenly_short_deletes_nothing(stage: TriggerStage) -> N
     stage.move(70)
     stage.look()
     assert stage.events() == []
+
+
+def test_a_connection_that_is_removed_disables_first(stage: TriggerStage) -> None:
+    """Its subscriptions listen no more at once; the provider is told with what the connection was, tried again, and nothing of it stays."""
+    from jackfield_echo.watching import REGISTERED
+
+    stage.add("kept", inputs={"fault": {"kind": "refusedConnection", "tries": 1, "name": "enable"}})
+    stage.add("notes", "two")
+    stage.move(5)
+    stage.look()
+    stage.move(10)
+    stage.look()
+    assert (stage.all().show("one")["status"], len(REGISTERED)) == ("active", 1)
+    stage.runtime.connections.remove("hall")
+    assert [stage.all().show(name)["status"] for name in ("one", "two")] == ["paused", "paused"]
+    assert len(REGISTERED) == 1
+    stage.look(1)
+    found = _found(stage)
+    assert (REGISTERED, found.status, found.opened(stage.pools[0].storage.vault).parting) == ({}, "paused", None)
+    stage.add_connection()
+    stage.all().enable("one")
+    stage.look()
+    assert (stage.all().show("one")["status"], len(REGISTERED)) == ("active", 1)

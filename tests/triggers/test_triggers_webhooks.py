@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from clocks import StillClock
 from http_stand import Client, Stand, standing
 from jackfield.access import Rules
+from jackfield.surfaces.shared.rate_limiter import RateLimiter
 from jackfield.surfaces.shared.settings import Settings
 from replies import Reply
 from shell import Shell
@@ -166,6 +168,17 @@ def test_what_cannot_be_read_or_is_nowhere_is_refused(stand: Stand) -> None:
     assert sender.client.call("DELETE", "/v1/subscriptions/odd").status == 204
     assert sender.send(_NOTE).status in (404, 410)
     assert sender.told() == []
+
+
+def test_a_path_has_a_rate_of_its_own(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond it, 429 says when to come again; forged requests use up a smaller one of their address, and are not looked at then."""
+    sender, other = Sender(stand, "busy"), Sender(stand, "calm")
+    monkeypatch.setattr(stand.host, "hooks", RateLimiter(1.0, StillClock()))
+    assert [sender.send({"notes": []}).status for _ in range(2)] == [200, 429]
+    assert sender.send({"notes": []}).headers["retry-after"] == "1"
+    monkeypatch.setattr(stand.host, "forged", RateLimiter(1.0, StillClock()))
+    monkeypatch.setattr(stand.host, "hooks", RateLimiter(0.0, StillClock()))
+    assert [other.send(_NOTE, secret="guess").status for _ in range(2)] == [403, 429]
 
 
 def test_only_some_notes_are_events(stand: Stand) -> None:

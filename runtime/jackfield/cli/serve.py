@@ -62,6 +62,13 @@ def _declare(parser: Parser) -> None:
         "--rate", type=rate, default=0.0, metavar="N", help="rate limit per token, in requests per second; 0 = no limit (default)"
     )
     parser.add_argument(
+        "--hook-rate",
+        type=rate,
+        default=500.0,
+        metavar="N",
+        help="rate limit per webhook, in requests a second; 0 = none (default 500)",
+    )
+    parser.add_argument(
         "--queue-workers",
         type=count(0, MOST_AT_ONCE),
         metavar="N",
@@ -132,6 +139,7 @@ def _serve(arguments: Namespace, _output: Output) -> int:
         origins=tuple(arguments.origin),
         allowed_hosts=tuple(arguments.allow_host),
         rate=arguments.rate,
+        hook_rate=arguments.hook_rate,
         queue_workers=arguments.queue_workers,
         stop_within=arguments.stop_within,
         jwt=jwt,

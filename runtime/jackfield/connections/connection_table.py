@@ -21,6 +21,7 @@ from jackfield.database import Database, Row, SealBroken, Transaction, UniqueVio
 from jackfield.database.epoch import EpochCache
 from jackfield.database.faults import damaged_settings
 from jackfield.database.settings_seals import checked_settings
+from jackfield.database.shared_clock import SharedClock
 from jackfield.database.stored_values import parsed_object
 from jackfield.errors import Detail, InvalidConnection, JackfieldError, UnknownConnection
 from jackfield.fork import ProcessLocal
@@ -111,6 +112,15 @@ class ConnectionTable(ProcessLocal, SecretHolder):
 
     def __repr__(self) -> str:
         return f"<ConnectionTable of {self.workspace!r} in {self._database!r}>"
+
+    @property
+    def vault(self) -> Vault:
+        """Vault that seals what belongs to connections."""
+        return self._vault()
+
+    def now(self) -> float:
+        """Return the database's time."""
+        return SharedClock.of(self._database, self._clock).now()
 
     @property
     def is_near(self) -> bool:

@@ -27,6 +27,7 @@ from jackfield.management.policies import PolicyRequest, external_id, policies
 from jackfield.management.transfer import exported, imported
 from jackfield.management.views import ConnectionPage, page, shown_from_file, shown_from_store
 from jackfield.management.visible_connections import VisibleConnections
+from jackfield.triggers.table import part
 
 if TYPE_CHECKING:
     from jackfield.access import Actor, Audit, Authorizer
@@ -247,7 +248,8 @@ class ManagedConnections:
         return Authorizing(self._catalog, self._opening, self._targets, self._clock, tables, finders, self._audited, self._actor)
 
     def remove(self, name: str) -> None:
-        """Delete a stored connection and its secrets, and tell the provider that its grant is no longer needed.
+        """Delete a stored connection and its secrets, and tell the provider that its grant is no longer needed. Its
+        subscriptions are paused, and a process tells the provider.
 
         :raises UnknownConnection: if there is none with that name.
         :raises InvalidConnection: if it is defined in a file.
@@ -260,7 +262,21 @@ class ManagedConnections:
             raise self._not_stored(name)
         if self._authorizes(row.type):
             self.authorizing().revoke(row.id)
-        store.remove(name, self._audited("connection.removed", name))
+        stored, audited = self._last_values(name), self._audited("connection.removed", name)
+
+        def beside(transaction: Transaction) -> None:
+            audited(transaction)
+            if stored is not None:
+                part(transaction, store.vault, store.workspace, store.now(), stored)
+
+        store.remove(name, beside)
+
+    def _last_values(self, name: str) -> NamedConnection | None:
+        """Return a connection for those who have to tell its provider that it is removed; None if it cannot be read."""
+        try:
+            return self.known.find(name)
+        except JackfieldError:
+            return None
 
     def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
         """Test a connection without changing anything, with the connectors for which it may be used, store the outcome, and return the

@@ -6,6 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import Request
+from jackfield.connections.named_connection import NamedConnection
 from jackfield.database.due_rows import OvertakenError
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidInvocation, JackfieldError, NotFound, RateLimited, Unavailable, UnknownAction, UnknownName
@@ -29,6 +30,8 @@ _SECONDS = 30.0
 """Timeout of one step at the provider, which is less than a claim holds."""
 _SHORTEST, _LONGEST = 5.0, 3600.0
 """Seconds between two tries of what fails: doubled each time."""
+_PARTING = 12
+"""Failures, over some hours, after which a provider is not told any more that a connection was removed."""
 _TRIES = 8
 """Tries that fit into half the life of a registration, at least."""
 
@@ -51,17 +54,21 @@ class SubscriptionWork:
         :raises OvertakenError: if another process has claimed it, or somebody changed it.
         :raises Unavailable: if the database is unavailable; the claim runs out then.
         """
+        content: Sealed | None = None
         try:
-            self._step(self._found.opened(self._runtime.storage.vault))
+            content = self._found.opened(self._runtime.storage.vault)
+            self._step(content)
         except OvertakenError:
             raise
-        except UnknownName as error:  # a connector, trigger or connection that is gone: there is nothing to disable
-            if not self._end():
-                self._put_off(error)
         except JackfieldError as error:
-            self._put_off(error)
+            if content is None or not (self._is_hopeless(error, content) and self._end(content)):
+                self._put_off(error)
         except (ValueError, TypeError, AttributeError) as error:  # of the author: what was returned is no page, or no JSON
             self._put_off(Unavailable(f"the connector's code failed: {type(error).__name__}"))
+
+    def _is_hopeless(self, error: JackfieldError, content: Sealed) -> bool:
+        """Return whether nobody can tell the provider: a connector, trigger or connection is gone, or was removed for long."""
+        return isinstance(error, UnknownName) or (content.parting is not None and self._found.failures >= _PARTING)
 
     def _step(self, content: Sealed) -> None:
         self._lasts = content.lasts
@@ -70,7 +77,7 @@ class SubscriptionWork:
         elif self._found.kind == "webhook":
             self._disable(content)
         else:
-            self._end()
+            self._end(content)
 
     def _serve(self, content: Sealed) -> None:
         """Register or renew a webhook, if that is due, then poll. A registration that fails keeps nobody from polling."""
@@ -115,7 +122,7 @@ class SubscriptionWork:
             ended = self._found.last_success_at
             outcome = self._hooked(content, trigger.enabled)
         made = outcome if isinstance(outcome, Registered) else Registered(outcome or {})
-        content = replace(content, remote=dict(made.remote), lasts=made.lasts)
+        content = replace(content, remote=dict(made.remote), lasts=made.lasts, parting=None)
         renew_at = None if made.lasts is None else self._due.time.now() + made.lasts / 2
         self._due.registered(self._found, self._runtime.storage.vault, content, renew_at)
         self._found, self._lasts = replace(self._found, renew_at=renew_at), made.lasts
@@ -130,14 +137,14 @@ class SubscriptionWork:
         trigger: Webhook = self._declared()
         if trigger.disabled is not None:
             self._hooked(content, trigger.disabled)
-        self._end()
+        self._end(content)
 
-    def _end(self) -> bool:
+    def _end(self, content: Sealed) -> bool:
         """Record that it is removed or paused, if somebody wants that; return whether somebody does."""
         if self._found.status == "removing":
             self._due.removed(self._found)
         elif self._found.status == "disabling":
-            self._due.paused(self._found)
+            self._due.paused(self._found, self._runtime.storage.vault, content)
         return self._found.status in ("removing", "disabling")
 
     def _polled(self, content: Sealed, trigger: Trigger) -> float:
@@ -195,7 +202,8 @@ class SubscriptionWork:
                 return gone
 
         stages = runtime.pipeline
-        stored = seen_connection(stages.known, found.connection, manifest, authorizer)
+        parted = NamedConnection(**content.parting) if ends and content.parting is not None else None
+        stored = parted or seen_connection(stages.known, found.connection, manifest, authorizer)
         connector = runtime.catalog.load(manifest.key)
         call = call_of(stages, _SECONDS)
         outcome = over_connection(stages, manifest, connector, stored, call, steps, "the provider could not be asked")

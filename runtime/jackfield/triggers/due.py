@@ -32,7 +32,10 @@ _BEGUN_AGAIN = f"""
 UPDATE subscriptions SET sealed = :sealed, account = :account, status = :status, mark = NULL, wake_at = :until WHERE {_OURS}
 """
 _OF_ACCOUNT = f"UPDATE subscriptions SET account = :account WHERE {_OURS}"
-_PAUSED = f"UPDATE subscriptions SET status = 'paused', reason = NULL, failures = 0, held = 0, wake_at = NULL WHERE {_OURS}"
+_PAUSED = f"""
+UPDATE subscriptions SET status = 'paused', reason = NULL, failures = 0, held = 0, wake_at = NULL, renew_at = NULL, sealed = :sealed
+WHERE {_OURS}
+"""
 _REMOVE = f"DELETE FROM subscriptions WHERE {_OURS}"
 _REMOVE_KEYS = "DELETE FROM event_keys WHERE workspace = :workspace AND subscription_id = :id"
 _REMOVE_ITEMS = "DELETE FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id"
@@ -96,9 +99,10 @@ class DueSubscriptions:
         facts = {"since": iso(since), "until": iso(self.time.now()), "reason": reason}
         self._database.record(self.telling(found, "gap", facts))
 
-    def paused(self, found: Subscription) -> None:
+    def paused(self, found: Subscription, vault: Vault, content: Sealed) -> None:
         """Record that it is paused, at the provider, too."""
-        self._database.record(lambda transaction: held(transaction.change(_PAUSED, _own(found))))
+        values = {**_own(found), "sealed": _sealed(found, vault, replace(content, parting=None))}
+        self._database.record(lambda transaction: held(transaction.change(_PAUSED, values)))
 
     def removed(self, found: Subscription) -> None:
         """Delete it with the keys of its events. The events themselves stay."""

@@ -26,7 +26,8 @@ class Sealed:
     """Content of a subscription, which is stored encrypted.
 
     ``path`` is the last part of its URL, ``secret`` what a provider may sign with; ``caller`` as ``Caller.to_json`` returns it; ``since``
-    the time from which events count; ``then`` the invocation that each event starts; ``lasts`` how long a registration lasts, in seconds.
+    the time from which events count; ``then`` the invocation that each event starts; ``lasts`` how long a registration lasts, in seconds;
+    ``parting`` a connection that was removed, until its provider is told.
     """
 
     inputs: Mapping[str, Any]
@@ -37,6 +38,7 @@ class Sealed:
     since: float
     then: Mapping[str, Any] | None = None
     lasts: float | None = None
+    parting: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the members, to be encrypted."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from jackfield.access.audit import LIBRARY, Actor, Audit
 from jackfield.clock import Clock
+from jackfield.connections.named_connection import NamedConnection
 from jackfield.database import Database, Transaction, UniqueViolation, Vault
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
@@ -37,6 +38,12 @@ WHERE {_OWN} AND status <> 'removing'
 """
 _RESET = f"""
 UPDATE subscriptions SET mark = NULL, sealed = :sealed, held = 0, claim = claim + 1, wake_at = :now, changed_at = :now WHERE {_OWN}
+"""
+_OVER = f"SELECT {COLUMNS} FROM subscriptions WHERE workspace = :workspace AND connection = :connection AND status <> 'paused'"
+_PART = f"""
+UPDATE subscriptions SET sealed = :sealed, status = CASE WHEN status = 'removing' THEN 'removing' ELSE 'disabling' END, held = 0,
+    claim = claim + 1, wake_at = :now, changed_at = :now
+WHERE {_OWN}
 """
 _FORGET = "DELETE FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id"
 
@@ -143,6 +150,26 @@ class SubscriptionTable:
 
     def _note(self, transaction: Transaction, event: str, name: str, about: Mapping[str, Any] | None = None) -> None:
         self._audit.append(transaction, f"subscription.{event}", f"subscription:{name}", dict(about or {}))
+
+
+def part(transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection) -> None:
+    """Pause the subscriptions over a connection that is being removed, in the transaction that does so. Webhooks keep what the connection
+    consists of, sealed, until a process has told the provider."""
+    kept = {
+        "name": connection.name,
+        "type": connection.type,
+        "values": connection.values,
+        "source": connection.source,
+        "version": connection.version,
+        "id": connection.id,
+        "origin": connection.origin,
+    }
+    for row in transaction.execute(_OVER, {"workspace": workspace, "connection": connection.name}):
+        found = Subscription.read(workspace, row)
+        content = replace(found.opened(vault), parting=kept if found.kind == "webhook" else None)
+        place = sealed_for(found.id, found.connector, found.trigger_key, found.connection)
+        sealed = vault.seal(workspace, place, json.dumps(content.to_json()).encode())
+        transaction.change(_PART, {"workspace": workspace, "id": found.id, "sealed": sealed, "now": now})
 
 
 def unknown_subscription(name: str) -> UnknownSubscription:

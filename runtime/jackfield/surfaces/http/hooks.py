@@ -21,6 +21,7 @@ from jackfield.queue.subscriptions import check_inputs
 from jackfield.surfaces.shared.body import read_body
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.problem import Problem
+from jackfield.surfaces.shared.rate_limiter import address_of
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.triggers.arrivals import LISTENING, NotListeningError, Sealer, receive
 from jackfield.triggers.table import by_path
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("jackfield.triggers")
 _LONGEST_ANSWER = 4096
+_FORGED = 403
 _SECONDS = 2.0
 """Timeout of a connector in a process of its own that reads a request."""
 
@@ -39,12 +41,9 @@ async def received(request: Request, server: ServerContext, _identity: Identity)
     """Serve ``POST /hooks/{path}``.
 
     :raises Problem: 404 for an unknown path, 410 for a disabled one, 403 for a request that the provider has not signed, 400 for one that
-        cannot be read, 503 if it cannot be stored now.
+        cannot be read, 429 if too many come, 503 if it cannot be stored now.
     """
-    path = request.path_params["path"]
-    found = await server.briefly(lambda: by_path(server.storage.database, path)) if server.storage.enabled else None
-    if found is None or found.status == "removing":
-        raise Problem(404, "nothing listens here")
+    found = await _found(request, server)
     if found.status not in LISTENING:
         raise Problem(410, "nothing listens here any more")
     if request.headers.get("content-encoding", "identity") != "identity":
@@ -52,10 +51,29 @@ async def received(request: Request, server: ServerContext, _identity: Identity)
     trigger = await server.briefly(lambda: server.catalog.find(found.connector).triggers.get(found.trigger_key))
     if trigger is None:
         raise Problem(503, "the trigger is not installed now", {"Retry-After": "60"})
+    sender = found.id.encode() + address_of(request)
+    if server.forged.is_empty(sender) or not server.hooks.takes(found.id.encode()):
+        raise Problem(429, "too many requests have come for this path", {"Retry-After": "1"})
     body = await read_body(request, trigger.largest)
     headers = {name.lower(): value for name, value in request.headers.items()}
-    answer = await server.slowly(lambda: _stored(server, found, body, headers, dict(request.query_params)))
+    try:
+        answer = await server.slowly(lambda: _stored(server, found, body, headers, dict(request.query_params)))
+    except Problem as problem:
+        if problem.status == _FORGED:
+            server.forged.takes(sender)
+        raise
     return PlainTextResponse(answer[:_LONGEST_ANSWER], headers={"Cache-Control": "no-store"})
+
+
+async def _found(request: Request, server: ServerContext) -> Subscription:
+    """Return the subscription of a path. Unknown paths count as guesses of the address."""
+    path = request.path_params["path"]
+    async with server.guesses.turn(request):
+        found = await server.briefly(lambda: by_path(server.storage.database, path)) if server.storage.enabled else None
+    if found is None or found.status == "removing":
+        server.guesses.note(request)
+        raise Problem(404, "nothing listens here")
+    return found
 
 
 def _stored(server: ServerContext, found: Subscription, body: bytes, headers: dict[str, str], query: dict[str, str]) -> str:
@@ -75,7 +93,7 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
         receive(runtime.storage.database, found, sealer.arrivals(outcome.events, now), now, least)
     except Forged:
         _LOG.warning("a request for the subscription '%s' of the workspace '%s' was refused: it is forged", found.name, found.workspace)
-        raise Problem(403, "the request is not signed as it must be") from None
+        raise Problem(_FORGED, "the request is not signed as it must be") from None
     except Malformed:
         raise Problem(400, "the request cannot be read") from None
     except NotListeningError:

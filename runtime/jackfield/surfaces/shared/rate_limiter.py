@@ -69,7 +69,7 @@ class Guesses:
     @contextlib.asynccontextmanager
     async def turn(self, request: Request) -> AsyncIterator[None]:
         """Wait until the request's token may be looked up; do not wait if its address has guesses left."""
-        if not self._budgets.is_empty(_address(request)):
+        if not self._budgets.is_empty(address_of(request)):
             yield
             return
         async with self._one:
@@ -80,11 +80,11 @@ class Guesses:
 
         :raises Problem: 429 if the address has no guesses left.
         """
-        if not self._budgets.takes(_address(request)):
+        if not self._budgets.takes(address_of(request)):
             raise Problem(429, "too many unknown tokens have come from this address", {"Retry-After": "1"})
 
 
-def _address(request: Request) -> bytes:
+def address_of(request: Request) -> bytes:
     """Return the key under which guesses are counted: an IPv4 address, or the /64 of an IPv6 address, all of which one owner controls."""
     text = request.client.host.partition("%")[0] if request.client else ""
     try:

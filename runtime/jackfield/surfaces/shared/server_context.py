@@ -52,6 +52,8 @@ _FIRST_CALL = (
     "pydantic.type_adapter",
 )
 """Modules that take a first call 80 ms to import."""
+_FORGED = 10.0
+"""Forged requests a second, by subscription and address, after which more are refused without a look at them."""
 _SHORTAGES = 1 / 60
 """Log entries per second about exhausted memory or threads."""
 
@@ -90,6 +92,8 @@ class ServerContext:
         self.files = self.runtimes.files
         self.guesses = Guesses(settings.guesses, self.clock)
         self.shortages = RateLimiter(_SHORTAGES, self.clock)
+        self.hooks, self.forged = RateLimiter(settings.hook_rate, self.clock), RateLimiter(_FORGED, self.clock)
+        """Requests of providers by subscription, and those that were forged."""
         self._rates = RateLimiter(settings.rate, self.clock)
         self._workspace_rates = RateLimiter(0, self.clock)
         self.tenant_limits = TenantLimits()

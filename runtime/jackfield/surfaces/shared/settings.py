@@ -33,7 +33,8 @@ class Settings:
     ``max_bodies`` covers the bodies of all running requests in one process; ``files_cap`` and ``files_count`` limit the files of one
     workspace. A request's head must arrive within ``head_within`` and have at most ``max_head`` bytes. Its body must arrive at
     ``slowest`` bytes a second at least, after ``body_within``; a response must be read as fast, after ``unread_within``. ``guesses`` is
-    the number of unknown tokens a second from one address, ``rate`` the number of requests a second per token, 0 for no limit.
+    the number of unknown tokens a second from one address, ``rate`` the number of requests a second per token, ``hook_rate`` that of a
+    provider's requests per path; 0 for no limit.
     ``public_url`` is the server's address as browsers see it, for links and redirect URIs; without one, requests decide. ``origins``
     may call from browsers. ``allowed_hosts`` are internal host names that connections' endpoints may use. ``mcp_tools`` selects the
     tools that MCP clients see. ``installer`` makes the installer of each process, None if the operator has named no catalogue.
@@ -65,6 +66,7 @@ class Settings:
     concurrency: int = 1000
     rate: float = 0.0
     guesses: float = 50.0
+    hook_rate: float = 500.0
     queue_workers: int | None = None
     """Queued invocations that the process runs at once; None: 16, or none if a broker hands them to workers."""
     stop_within: float = 30.0
