@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from generated.words import ACTION_KEY, Json, closed
+from jackfield.connector.signatures import SCHEMES
 from jackfield_http.bindings.error_rows import KINDS, SENT
 from jackfield_http.paging import Kind
 
@@ -12,6 +13,7 @@ _TEXT: Json = {"type": "string", "minLength": 1}
 _KEY: Json = {"type": "string", "pattern": ACTION_KEY}
 _POINTER: Json = {"type": "string", "pattern": "^/"}
 _TEXTS: Json = {"type": "array", "items": _TEXT}
+_POINTERS: Json = {"type": "array", "items": _POINTER}
 
 
 def servers() -> Json:
@@ -171,6 +173,79 @@ def action() -> Json:
         ["method", "path", "response"],
         "The request that the action is, instead of code.",
     )
+
+
+def signature() -> Json:
+    """The member ``signature`` of a webhook."""
+    text = {"type": "string", "maxLength": 200}
+    return closed(
+        {
+            "scheme": {"enum": list(SCHEMES)},
+            "header": {**text, "description": "Header field with the signature, or with the token."},
+            "signed": {**text, "description": "What is signed: '{id}', '{time}' and '{body}' stand for these."},
+            "prefix": {**text, "description": "What is before each signature."},
+            "separator": {**text, "description": "What is between several signatures."},
+            "time": {**text, "description": "Header field with the time; with '=' at its end, a member of the signature's field."},
+            "id": {**text, "description": "Header field with the ID."},
+            "encoding": {"enum": ["hex", "base64"]},
+            "digest": {"enum": ["sha256", "sha512", "sha1"]},
+            "key": {"enum": ["text", "base64"], "description": "How the secret is written."},
+        },
+        ["scheme"],
+        "How its requests are signed. A webhook of a connector without code has one.",
+    )
+
+
+def webhook() -> Json:
+    """The member ``http`` of a webhook."""
+    proof = closed({"by": _POINTERS, "without": _POINTERS}, ["by"], "Members that a signed body of the type has, and that it has not.")
+    kind = closed(
+        {
+            "members": {**_POINTERS, "description": "Where the body says it: the first that is there."},
+            "header": {**_TEXT, "description": "Header field that says it. It is not signed, so 'proven' is needed."},
+            "proven": {"type": "object", "additionalProperties": proof},
+        },
+        [],
+        "The provider's type of an event. Other characters than letters and digits become underscores.",
+    )
+    event = closed(
+        {
+            "type": kind,
+            "key": {**_POINTER, "description": "The ID of an event, which is signed; left out, it is a digest of the body."},
+            "at": {**_POINTER, "description": "When it happened, in seconds since 1970."},
+        },
+        [],
+        "Where the event is in a request.",
+    )
+    challenge = closed(
+        {"member": _POINTER, "equals": {"type": "string"}, "answer": _POINTER},
+        ["member", "equals", "answer"],
+        "A handshake, and its answer.",
+    )
+    request = {name: about for name, about in _step()["properties"].items() if name in ("method", "path", "parameters", "body", "absent")}
+    request |= {
+        "method": {"enum": ["GET", "POST", "PUT", "PATCH", "DELETE"]},
+        "query": {**_TEXT, "description": "Fixed part of the query."},
+    }
+    listed = {
+        "items": {"type": "string", "description": "The registrations in the response; empty if it is the list."},
+        "url": {**_POINTER, "description": "The URL in a registration."},
+        "id": {**_POINTER, "description": "Its ID, which is the value 'hookId' of the other requests."},
+    }
+    needed = ["method", "path"]
+    register = closed(
+        {
+            "fixed": {"type": "object", "description": "Values for the requests, beside the inputs, 'hookUrl' and 'hookSecret'."},
+            "list": closed({**request, **listed}, [*needed, "url", "id"]),
+            "create": closed(request, needed),
+            "update": closed(request, needed),
+            "remove": closed(request, needed),
+            "secret": {**_POINTER, "description": "The secret in the response of 'create', if the provider makes it."},
+        },
+        ["list", "create", "update", "remove"],
+        "How the URL is registered at the provider. Left out, a person does it.",
+    )
+    return closed({"event": event, "challenge": challenge, "register": register}, [], "How a connector without code receives it.")
 
 
 def option_source() -> Json:

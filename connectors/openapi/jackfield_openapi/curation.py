@@ -7,10 +7,11 @@ from typing import Any
 
 import jsonschema_rs
 
-from jackfield.connector import InvalidInput
+from jackfield.connector import DeclarationError, Inputs, InvalidInput
 from jackfield.manifest_parts import example
 from jackfield_http.bindings.error_rows import KINDS, SENT
 from jackfield_http.bindings.responses import as_output
+from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_openapi.contents import Response
 from jackfield_openapi.operations import Operation
 
@@ -42,6 +43,16 @@ _SOURCE: Json = {
     "required": ["title", "description", "action", "items", "value", "fields"],
     "additionalProperties": False,
 }  # fmt: skip
+_TRIGGER: Json = {
+    "type": "object",
+    "properties": {
+        "title": _TEXT, "description": _TEXT, "inputs": {"type": "object"}, "event": {"type": "object"}, "types": _TEXTS,
+        "signature": {"type": "object"}, "http": {"type": "object"}, "setup": _TEXT, "permissions": {"type": "object"},
+        "examples": {"type": "array", "items": {"type": "object"}},
+    },
+    "required": ["title", "description", "event", "signature", "http"],
+    "additionalProperties": False,
+}  # fmt: skip
 _OF_SOURCE = ("action", "inputs", "items", "value", "label", "where")
 _JUDGE = jsonschema_rs.Draft202012Validator(
     {
@@ -52,6 +63,7 @@ _JUDGE = jsonschema_rs.Draft202012Validator(
             "errors": {"type": "object", "properties": _ERRORS, "additionalProperties": False},
             "optionSources": {"type": "object", "additionalProperties": _SOURCE},
             "connections": {"type": "object", "additionalProperties": {"type": "object", "properties": _TYPE}},
+            "triggers": {"type": "object", "additionalProperties": _TRIGGER},
         }
     }
 )
@@ -113,7 +125,7 @@ def curate(manifest: Json, extension: Any) -> None:
     :raises InvalidInput: if a member of it is not known.
     """
     given = extension if isinstance(extension, dict) else {}
-    unknown = given.keys() - {*_PLAIN, *_OF_REQUESTS, "connections", "optionSources"}
+    unknown = given.keys() - {*_PLAIN, *_OF_REQUESTS, "connections", "optionSources", "triggers"}
     if unknown:
         raise _refused(f"'x-jackfield' of the document has no member '{min(unknown)}'")
     for name in _PLAIN:
@@ -130,6 +142,8 @@ def curate(manifest: Json, extension: Any) -> None:
     for row in manifest["connectionTypes"]:
         _curate_type(row, given.get("connections", {}).get(row["key"], {}))
     manifest["optionSources"] = [_source(manifest, key, about) for key, about in given.get("optionSources", {}).items()]
+    if given.get("triggers"):
+        manifest["triggers"] = [_trigger(key, about) for key, about in given["triggers"].items()]
     for action in manifest["actions"]:
         action["examples"] = [_completed(manifest, action["key"], row) for row in action["examples"]]
 
@@ -152,6 +166,27 @@ def _source(manifest: Json, key: str, given: Json) -> Json:
     bound = {name: given[name] for name in _OF_SOURCE if name in given}
     about = {"title": given["title"], "description": given["description"], "needsConnection": True}
     return {"key": key, **about, **depends_on, "http": bound}
+
+
+def _trigger(key: str, given: Json) -> Json:
+    """Return a webhook as the manifest has it.
+
+    :raises InvalidInput: if its signature is none.
+    """
+    registers = "register" in given["http"]
+    row: Json = {
+        "key": key, "title": given["title"], "description": given["description"], "kind": "webhook",
+        "inputs": {"type": "object", "additionalProperties": False, "properties": {}, **given.get("inputs", {})},
+        "event": {"type": "object", **given["event"]}, "types": given.get("types") or [key], "needsConnection": registers,
+        "webhook": {"registers": registers, "signature": given["signature"]},
+        **{name: given[name] for name in ("setup", "permissions") if name in given},
+        "examples": given.get("examples", []), "http": given["http"],
+    }  # fmt: skip
+    try:
+        webhook_of(row, Inputs)
+    except DeclarationError as error:
+        raise _refused(f"the trigger '{key}': {error}") from None
+    return row
 
 
 def _marked(schema: Json, source: str) -> Json:

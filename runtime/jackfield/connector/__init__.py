@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jackfield.connector.jobs import Progress
     from jackfield.connector.manifests import describe
     from jackfield.connector.models import ConnectionType, DeclarationError, Field, File, Inputs, Output
+    from jackfield.connector.signatures import SecretPath, SharedToken, Signature, scheme_of
     from jackfield.connector.streamed import OutputFile, StreamedFile
     from jackfield.connector.triggers import (
         Forged,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         Registered,
         Since,
         TriggerEvent,
+        Webhook,
         check_signature,
     )
     from jackfield.errors import (
@@ -121,8 +123,11 @@ __all__ = [
     "Registered",
     "Rejected",
     "Reply",
+    "SecretPath",
     "Sent",
     "Serves",
+    "SharedToken",
+    "Signature",
     "Since",
     "Step",
     "StreamedFile",
@@ -132,6 +137,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Warmup",
+    "Webhook",
     "Wire",
     "WireFault",
     "WireSettings",
@@ -142,6 +148,7 @@ __all__ = [
     "exhausted",
     "hookimpl",
     "pointer",
+    "scheme_of",
 ]
 
 if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
@@ -155,6 +162,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".jobs": ("Progress",),
             ".manifests": ("describe",),
             ".models": ("ConnectionType", "DeclarationError", "Field", "File", "Inputs", "Output"),
+            ".signatures": ("SecretPath", "SharedToken", "Signature", "scheme_of"),
             ".streamed": ("OutputFile", "StreamedFile"),
             ".triggers": (
                 "Forged",
@@ -169,6 +177,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
                 "Registered",
                 "Since",
                 "TriggerEvent",
+                "Webhook",
                 "check_signature",
             ),
             "jackfield.clock": ("Clock", "Deadline"),

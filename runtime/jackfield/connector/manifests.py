@@ -181,12 +181,19 @@ def _trigger(trigger: Trigger) -> dict[str, Any]:
     if trigger.compares:
         row["compares"] = True
     if isinstance(trigger, Webhook):
-        row["webhook"] = {"maxBodyBytes": trigger.max_body_bytes, "registers": trigger.enabled is not None}
+        row["webhook"] = {"maxBodyBytes": trigger.max_body_bytes, "registers": trigger.enabled is not None, **_signature(trigger)}
     if trigger.setup:
         row["setup"] = trigger.setup
     if trigger.permissions:
         row["permissions"] = {system: list(names) for system, names in trigger.permissions.items()}
     return {**row, "examples": [dict(example) for example in trigger.examples]}
+
+
+def _signature(trigger: Webhook) -> dict[str, Any]:
+    """Return the signature of a webhook, if it is one of the closed list."""
+    from jackfield.connector.signatures import Scheme, row_of  # few connectors have webhooks
+
+    return {"signature": row_of(trigger.verify)} if isinstance(trigger.verify, Scheme) else {}
 
 
 def _open(node: Any) -> Any:

@@ -195,7 +195,12 @@ class Webhook(Trigger):
 
     def __init__(self, verify: Callable[[HookRequest, Hook], object], max_body_bytes: int, **about: Any) -> None:
         super().__init__(**about)
+        if not callable(verify):
+            raise DeclarationError(
+                f"webhook '{self.key}': 'verify' must be a signature or a function: without one, anybody can forge events"
+            )
         self.verify = verify
+        self.signs: Callable[[bytes, Hook, float], Mapping[str, str]] | None = getattr(verify, "sign", None)
         self.max_body_bytes = min(max_body_bytes, LARGEST)
         self.received: Callable[[HookRequest, Hook], Received] | None = None
         self.enabled: Callable[[Hook, Any], Registered | Mapping[str, Any] | None] | None = None
@@ -217,6 +222,14 @@ class Webhook(Trigger):
         """Declare the function that reads a verified request. It takes request and hook, calls nobody, and returns ``Received``."""
         self.received = function
         self.description = inspect.getdoc(function) or ""
+        return function
+
+    def sign(self, function: F) -> F:
+        """Declare the function that signs a sample as the provider would: it takes body, hook and time, and returns header fields.
+
+        ``jackfield check`` and ``jackfield dev`` use it. A signature as data signs by itself.
+        """
+        self.signs = function
         return function
 
     def enable(self, function: F) -> F:

@@ -14,6 +14,7 @@ from jackfield.management.provider_steps import call_of
 from jackfield.pipe.call_rules import seen_connection
 from jackfield.queue.event_calls import checked_then
 from jackfield.redaction.marks import masked
+from jackfield.schema import compile_schema
 from jackfield.triggers.subscription import Subscription
 from jackfield.triggers.table import SubscriptionTable, unknown_subscription
 
@@ -69,7 +70,16 @@ class WorkspaceSubscriptions:
             _text(document, "name"), manifest.key, trigger.key, connection, trigger.kind, _every(document, trigger), inputs=inputs,
             caller=self._caller.to_json(), since=None if since is None else moment(since, now, -1, "'from'"), then=then,
         )  # fmt: skip
-        return self._shown(found)
+        return {**self._shown(found), **self._secret(found, trigger)}
+
+    def _secret(self, found: Subscription, trigger: TriggerManifest) -> dict[str, str]:
+        """Return the secret of a webhook whose URL a person enters at the provider. It is shown this once."""
+        content = found.opened(self._runtime.storage.vault)
+        if trigger.kind != "webhook" or trigger.registers or content.inputs.get("signingSecret"):
+            return {}
+        verify = self._runtime.catalog.load(found.connector).triggers[trigger.key].verify
+        shown = verify.shown(content.secret, content.inputs) if hasattr(verify, "shown") else content.secret
+        return {"secret": shown} if shown else {}
 
     def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of visible subscriptions by name, and the cursor of the next page."""
@@ -196,16 +206,23 @@ def check_inputs(runtime: Jackfield, manifest: Manifest, trigger: TriggerManifes
 
     if not isinstance(inputs, Mapping):
         raise _invalid("/inputs", "must be an object")
+    found: Sequence[Detail] = compile_schema(trigger.inputs).check(inputs).details
+    if found:
+        raise _refused(found, trigger)
     model = runtime.catalog.load(manifest.key).triggers[trigger.key].inputs
     try:
         with entered(call_of(runtime.pipeline, _SECONDS)):
             return model.model_validate(dict(inputs))
     except ValidationError as error:
-        found: Sequence[Detail] = model_faults(error)
+        found = model_faults(error)
     except InvalidInput as error:  # of a connector in a process of its own
         found = error.details
-    faults = [Detail(f"/inputs{fault.path}", fault.message) for fault in found]
-    raise InvalidInvocation("the inputs of the subscription are not valid", details=faults, hint=f"See the trigger '{trigger.key}'.")
+    raise _refused(found, trigger)
+
+
+def _refused(faults: Sequence[Detail], trigger: TriggerManifest) -> InvalidInvocation:
+    details = [Detail(f"/inputs{fault.path}", fault.message) for fault in faults]
+    return InvalidInvocation("the inputs of the subscription are not valid", details=details, hint=f"See the trigger '{trigger.key}'.")
 
 
 def _every(document: Mapping[str, Any], trigger: TriggerManifest) -> float | None:

@@ -23,6 +23,7 @@ from jackfield_http.bindings.options import Listing, choices_of
 from jackfield_http.bindings.requests import Files, Request, request_of
 from jackfield_http.bindings.responses import BoundOutput, body_of, is_address, next_page
 from jackfield_http.bindings.steps import prepared
+from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_http.client import HttpClient
 from jackfield_http.downloads import received
 from jackfield_http.errors import HTTP_ERRORS
@@ -73,6 +74,8 @@ class BoundConnector(DescribedConnector):
             if "http" in source:
                 about = {"title": source.get("title"), "depends_on": source.get("dependsOn", ())}
                 self.options(source["key"], **about)(choices_of(source, self._listing))
+
+        self.triggers = {row["key"]: webhook_of(row, BoundInputs) for row in manifest.get("triggers", ()) if row["kind"] == "webhook"}
 
     def _listing(self, key: str) -> Listing:
         """Return what fetches the pages of a list for an option source."""

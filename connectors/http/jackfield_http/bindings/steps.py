@@ -27,7 +27,7 @@ def prepared(action: Json, key: str, inputs: Json, files: Files, client: HttpCli
     for number, row in enumerate(action["before"], 1):
         if row.get("unless") in values:
             continue
-        answer = _sent(row, f"{key}, step {number}", values, files, client)
+        answer = sent(row, f"{key}, step {number}", values, files, client)
         if answer.status not in row.get("absent", ()):
             values |= _found(row, answer, f"{key}, step {number}")
     return values
@@ -45,10 +45,14 @@ def _facts(row: Json | None, inputs: Json, files: Files) -> dict[str, Any]:
     return {row["length"]: length, row["name"]: name or row["input"]}
 
 
-def _sent(row: Json, step: str, values: Json, files: Files, client: HttpClient) -> Answer:
+def sent(row: Json, step: str, values: Json, files: Files, client: HttpClient, *, safe: bool = True) -> Answer:
+    """Send the request of a row; ``step`` names it in errors.
+
+    :raises JackfieldError: for a status that is no success, and that the row does not name as ``absent``.
+    """
     expect = (*_SUCCESSES, *row.get("absent", ()))
     request = request_of({"path": "/", "response": {"read": "auto"}, **row}, values, files)
-    options: dict[str, Any] = {"headers": request.headers, "safe": True, "step": step, "expect": expect, **request.options}
+    options: dict[str, Any] = {"headers": request.headers, "safe": safe, "step": step, "expect": expect, **request.options}
     if "to" in row:
         try:
             url = parse_url(str(values[row["to"]]))

@@ -1,5 +1,6 @@
-"""The connector ``http``: send any HTTP request."""
+"""The connector ``http``: send any HTTP request, and receive any webhook."""
 
 from jackfield_http.request.connector import connector
+from jackfield_http.request.webhooks import webhook
 
-__all__ = ["connector"]
+__all__ = ["connector", "webhook"]

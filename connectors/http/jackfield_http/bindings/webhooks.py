@@ -1,0 +1,155 @@
+"""Webhooks of bound connectors: who signs them, where an event is in a request, and the requests that register the URL at the provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Malformed, Received, TriggerEvent, Webhook, scheme_of
+from jackfield.connector.models import Inputs
+from jackfield_http.bindings.connection import BoundClient
+from jackfield_http.bindings.requests import Files
+from jackfield_http.bindings.responses import BoundOutput
+from jackfield_http.bindings.steps import sent
+from jackfield_http.pointers import find
+
+OTHER = "other"
+"""Type of an event whose own the trigger does not name, if it is one of its types."""
+
+Json = Mapping[str, Any]
+
+
+def webhook_of(row: Json, inputs: type[Inputs]) -> Webhook:
+    """Return the webhook that a row of a manifest's ``triggers`` describes.
+
+    :raises DeclarationError: if it has no signature of the closed list: then anybody could forge its events.
+    """
+    about, http = row.get("webhook", {}), row.get("http", {})
+    if "signature" not in about:
+        raise DeclarationError(f"the webhook '{row['key']}' has no 'signature': without one, anybody can forge its events")
+    found = Webhook(
+        scheme_of(about["signature"]),
+        about.get("maxBodyBytes", 1024 * 1024),
+        key=row["key"],
+        title=row["title"],
+        inputs=inputs,
+        event=BoundOutput,
+        types=row.get("types", ()),
+        permissions=row.get("permissions"),
+        examples=row.get("examples", ()),
+        setup=row.get("setup", ""),
+    )
+    found.receive(_Reading(row.get("types") or (row["key"],), http.get("event", {}), http.get("challenge")))
+    found.description = row["description"]
+    if "register" in http:
+        registration = _Registration(row["key"], http["register"])
+        found.enable(registration.enable)
+        found.disable(registration.disable)
+    return found
+
+
+class _Reading:
+    """Reads the event of a verified request."""
+
+    def __init__(self, types: Any, about: Json, challenge: Json | None) -> None:
+        self._types = frozenset(types)
+        self._first = next(iter(types))
+        self._about = about
+        self._challenge = challenge
+
+    def __call__(self, request: HookRequest, _hook: Hook) -> Received:
+        """Return the event; none for a handshake, and for what the trigger does not watch."""
+        body = request.json()
+        if not isinstance(body, Mapping):
+            raise Malformed
+        handshake = self._challenge
+        if handshake is not None and find(body, handshake["member"]) == handshake["equals"]:
+            return Received(answer=str(find(body, handshake["answer"])))
+        kind = self._kind(request, body)
+        if kind is None:
+            return Received()
+        at = find(body, self._about["at"]) if "at" in self._about else None
+        is_time = isinstance(at, int | float) and not isinstance(at, bool) and 0 < at < 1e11
+        return Received([TriggerEvent(dict(body), self._key(request, body), kind, float(at) if at is not None and is_time else None)])
+
+    def _key(self, request: HookRequest, body: Json) -> str:
+        """Return what makes it the same event: a signed ID, else all that is signed. Header fields are not, so they decide nothing."""
+        if "key" not in self._about:
+            return sha256(request.body).hexdigest()
+        found = find(body, self._about["key"])
+        if not isinstance(found, str | int) or found == "":
+            raise Malformed
+        return str(found)
+
+    def _kind(self, request: HookRequest, body: Json) -> str | None:
+        """Return the type of the event; None if it is not watched.
+
+        :raises Forged: if a header field says a type that the signed body has not.
+        """
+        about = self._about.get("type")
+        if about is None:
+            return str(self._first)
+        if "header" not in about:
+            said = next((found for place in about["members"] if isinstance(found := find(body, place), str)), "")
+            kind = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in said)
+            return kind if kind in self._types else OTHER if OTHER in self._types else None
+        kind = request.headers.get(about["header"], "")
+        if kind not in self._types:
+            return None
+        proof = about["proven"][kind]
+        if any(find(body, place) is None for place in proof["by"]) or any(
+            find(body, place) is not None for place in proof.get("without", ())
+        ):
+            raise Forged("the header field names a type that the signed body does not have")
+        return kind
+
+
+class _Registration:
+    """Registers a webhook's URL by requests of the manifest. Each may be repeated: what is there already is found by the URL."""
+
+    def __init__(self, key: str, about: Json) -> None:
+        self._key = key
+        self._about = about
+
+    def enable(self, hook: Hook, clients: BoundClient) -> dict[str, Any]:
+        """Find the registration, and mend it; without one whose secret is known, create it. Return its ID, and its secret."""
+        values, known = self._values(hook), hook.remote.get("hookId")
+        found = self._listed(values, clients)
+        usable = [one for one in found if not self._keeps_secret or (one == known and "secret" in hook.remote)]
+        for stale in found:
+            if stale not in usable[:1]:
+                self._send("remove", {**values, "hookId": stale}, clients)
+        if usable:
+            self._send("update", {**values, "hookId": usable[0]}, clients)
+            return {**hook.remote, "hookId": usable[0]}
+        answer = self._send("create", values, clients).json()
+        made = {"hookId": find(answer, self._about["list"]["id"])}
+        return {**made, "secret": find(answer, self._about["secret"])} if self._keeps_secret else made
+
+    def disable(self, hook: Hook, clients: BoundClient) -> None:
+        """Remove all registrations of the URL; what is not there is done."""
+        values = self._values(hook)
+        for one in dict.fromkeys([*self._listed(values, clients), hook.remote.get("hookId")]):
+            if one is not None:
+                self._send("remove", {**values, "hookId": one}, clients)
+
+    @property
+    def _keeps_secret(self) -> bool:
+        """True if the provider makes the secret, and tells it once."""
+        return "secret" in self._about
+
+    def _values(self, hook: Hook) -> dict[str, Any]:
+        given = hook.inputs.model_dump(by_alias=True, exclude_none=True)
+        return {**self._about.get("fixed", {}), **given, "hookUrl": hook.url, "hookSecret": hook.secret}
+
+    def _listed(self, values: Json, clients: BoundClient) -> list[Any]:
+        """Return the IDs of the registrations of the URL."""
+        about = self._about["list"]
+        answer = self._send("list", values, clients)
+        items = find(answer.json(), about.get("items", "")) if answer.status not in about.get("absent", ()) else None
+        return [find(item, about["id"]) for item in items or () if find(item, about["url"]) == values["hookUrl"]]
+
+    def _send(self, name: str, values: Json, clients: BoundClient) -> Any:
+        row = self._about[name]
+        return sent(row, f"{self._key}, {name}", values, Files(), clients.of(0), safe=row["method"] == "GET")

@@ -1,0 +1,143 @@
+"""Trigger ``webhook`` of the connector ``http``: any POST that is signed, or that knows an unguessable path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
+
+from jackfield.connector import DeclarationError, Field, Hook, HookRequest, Inputs, Malformed, Output, Received, TriggerEvent, scheme_of
+from jackfield.connector.signatures import Scheme
+from jackfield_http.pointers import find
+from jackfield_http.request.connector import connector
+
+_LONGEST = 200
+_SETTINGS = ("header", "signed", "prefix", "separator", "time", "id", "encoding", "digest")
+
+
+class WebhookInputs(Inputs):
+    """How the sender signs, and what makes an event."""
+
+    signature: Literal["standardWebhooks", "hmac", "token", "secretPath", "github", "slack", "stripe"] = Field(
+        "standardWebhooks", title="Signature",
+        description="How the sender signs: by Standard Webhooks, as GitHub, Slack or Stripe do, by an HMAC that the fields below describe, "
+        "by a token in a header field, or not at all: then the unguessable path is the only proof.",
+    )  # fmt: skip
+    signing_secret: str | None = Field(
+        None, title="Signing Secret", secret=True, schema={"minLength": 16, "maxLength": 1000},
+        description="The sender's secret, if it makes its own. Left out, jackfield makes one and shows it once.",
+    )  # fmt: skip
+    header: str | None = Field(
+        None, title="Header", description="For hmac and token: the header field with the signature or token.",
+        schema={"maxLength": _LONGEST, "pattern": r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},
+    )  # fmt: skip
+    signed: str | None = Field(
+        None, title="Signed Text", schema={"maxLength": _LONGEST},
+        description="For hmac: what is signed, such as {time}.{body}. By default the body.",
+    )  # fmt: skip
+    prefix: str | None = Field(
+        None, title="Prefix", description="For hmac: text before the signature, such as sha256=.", schema={"maxLength": 40}
+    )
+    separator: str | None = Field(
+        None, title="Separator", description="For hmac: what is between several signatures.", schema={"maxLength": 4}
+    )
+    time: str | None = Field(
+        None, title="Time Header", description="For hmac: the header field with the time, in seconds since 1970.",
+        schema={"maxLength": _LONGEST, "pattern": "^[!-~]+$"},
+    )  # fmt: skip
+    id: str | None = Field(
+        None,
+        title="ID Header",
+        description="For hmac: the header field with the ID.",
+        schema={"maxLength": _LONGEST, "pattern": "^[!-~]+$"},
+    )
+    encoding: Literal["hex", "base64"] | None = Field(None, title="Encoding", description="For hmac: how the signature is written.")
+    digest: Literal["sha256", "sha512", "sha1"] | None = Field(None, title="Digest", description="For hmac: the hash.")
+    key: str | None = Field(
+        None, title="Event ID", schema={"pattern": "^/", "maxLength": _LONGEST},
+        description="JSON Pointer of the event's ID in the body, such as /id: an event with the same ID is the same event. By default, "
+        "it is the signed ID of the request, else a digest of the body.",
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _describes_one(self) -> Self:
+        try:
+            _ = self.scheme
+        except DeclarationError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    @property
+    def scheme(self) -> Scheme:
+        """The signature that the fields describe."""
+        given = {name: value for name in _SETTINGS if (value := getattr(self, name)) is not None}
+        lowered = {name: value.lower() if name in ("header", "time", "id") else value for name, value in given.items()}
+        return scheme_of({"scheme": self.signature, **lowered})
+
+
+class Arrived(Output):
+    """A request that was received. Header fields are left out: they are not signed."""
+
+    body: Any = Field(None, title="Body", description="The body, if it is JSON.")
+    text: str | None = Field(None, title="Text", description="The body, if it is something else.")
+
+
+class _Chosen:
+    """The signature that a subscription's inputs describe."""
+
+    def __call__(self, request: HookRequest, hook: Hook) -> None:
+        """Verify a request.
+
+        :raises Forged: if it is not signed as the inputs say.
+        """
+        hook.inputs.scheme(request, hook)
+
+    def sign(self, body: bytes, hook: Hook, at: float) -> Mapping[str, str]:
+        """Return the header fields with which the sender would send a body."""
+        found: Mapping[str, str] = hook.inputs.scheme.sign(body, hook, at)
+        return found
+
+    def shown(self, secret: str, inputs: Mapping[str, Any]) -> str:
+        """Return a secret as it is entered at the sender."""
+        return WebhookInputs.model_validate(dict(inputs)).scheme.shown(secret)
+
+
+webhook = connector.webhook(
+    "webhook",
+    verify=_Chosen(),
+    inputs=WebhookInputs,
+    event=Arrived,
+    types=("received",),
+    title="Webhook",
+    setup="Enter the subscription's URL at the sender, and its secret, which is shown once. If the sender makes its own secret, enter that "
+    "as **Signing Secret** instead.",
+    examples=[{"title": "A parcel", "request": {"body": {"id": "p-1"}}, "events": [{"body": {"id": "p-1"}}]}],
+)  # fmt: skip
+
+
+@webhook.receive
+def receive(request: HookRequest, hook: Hook) -> Received:
+    """Any signed POST, or one that knows an unguessable path.
+
+    The body is the event: JSON as it is, anything else as text. The same request is the same event for 14 days.
+    """
+    inputs: WebhookInputs = hook.inputs
+    try:
+        data: dict[str, Any] = {"body": request.json()}
+    except Malformed:
+        if inputs.key is not None or request.headers.get("content-type", "").partition(";")[0].strip().lower().endswith("json"):
+            raise
+        data = {"text": request.body.decode("utf-8", "replace")}
+    return Received([TriggerEvent(data, _key(request, inputs, data))])
+
+
+def _key(request: HookRequest, inputs: WebhookInputs, data: Mapping[str, Any]) -> str:
+    if inputs.key is not None:
+        found = find(data["body"], inputs.key)
+        if not isinstance(found, str | int) or found == "":
+            raise Malformed
+        return str(found)
+    signed_id = "webhook-id" if inputs.signature == "standardWebhooks" else (inputs.id or "").lower()
+    return request.headers.get(signed_id) or sha256(request.body).hexdigest()
