@@ -12,19 +12,27 @@ from jackfield.connector import (
     Field,
     Forbidden,
     Guard,
+    Hook,
+    HookRequest,
     Inputs,
     JackfieldError,
     JobFailed,
+    Malformed,
     OpenContext,
     Option,
     Output,
     Pagination,
     Progress,
+    Polled,
     Provider,
     RateLimited,
+    Received,
     Rejected,
     Sent,
+    Signature,
+    Since,
     Step,
+    TriggerEvent,
     Unauthenticated,
     Unavailable,
     bounded_answer,
@@ -89,6 +97,8 @@ class Client:
             connection.close()
         if answer.status >= 300:
             raise Refused(answer.status, answer.headers["Retry-After"])
+        if answer.status == 204:
+            content = b"null"
         found = json.loads(content)
         if call is not None:
             call.answered(found)
@@ -256,3 +266,57 @@ class WeighParcel:
     def cancel(self, weighing: Weighing, client: Client) -> None:
         """Take it off the scales."""
         client.call("DELETE", f"/weighings/{weighing.weighing_id}")
+
+
+class Delivery(Output):
+    """A parcel that has arrived somewhere."""
+
+    parcel_id: str = Field(alias="id", title="Parcel ID", description="Its number.")
+
+
+class Watch(Inputs):
+    """Which parcels to watch."""
+
+    depot: str = Field("all", title="Depot", description="Where they arrive.")
+
+
+SCHEME = Signature("parcel-signature", "{time}.{body}", time="parcel-time")
+REQUEST = {"headers": {"parcel-kind": "delivered"}, "body": {"id": "p1", "depot": "north"}}
+ARRIVAL = {"title": "A parcel", "request": REQUEST, "events": [{"id": "p1"}]}
+delivered = connector.webhook("delivered", verify=SCHEME, inputs=Watch, event=Delivery, examples=[ARRIVAL])
+
+
+@delivered.receive
+def receive(request: HookRequest, hook: Hook) -> Received:
+    """A parcel was delivered."""
+    found = request.json()
+    if not isinstance(found, dict) or not isinstance(found.get("id"), str):
+        raise Malformed
+    return Received([TriggerEvent(Delivery(parcel_id=found["id"]), found["id"])])
+
+
+@delivered.enable
+def enable(hook: Hook, client: Client) -> dict[str, Any]:
+    """Register the URL, unless it is registered."""
+    there = [one for one in client.call("GET", "/hooks") if one["url"] == hook.url]
+    return {"id": (there[0] if there else client.call("POST", "/hooks", {"url": hook.url, "secret": hook.secret}))["id"]}
+
+
+@delivered.disable
+def disable(hook: Hook, client: Client) -> None:
+    """Remove the registration."""
+    for one in client.call("GET", "/hooks"):
+        if one["url"] == hook.url:
+            client.call("DELETE", f"/hooks/{one['id']}")
+
+
+SOURCE = {"item": {"id": "p1", "at": 1893456000}, "id": "/id", "at": "/at", "items": "/parcels", "since": "since"}
+
+
+@connector.poll("arrivals", inputs=Watch, event=Delivery, examples=[{"title": "A parcel", "source": SOURCE, "events": [{"id": "p1"}]}])
+def arrivals(watch: Watch, client: Client, since: Since) -> Polled:
+    """Parcels that have arrived at the depot."""
+    after = since.mark.get("at", since.at)
+    found = client.call("GET", f"/parcels?since={after}")["parcels"]
+    last = max((one["at"] for one in found), default=after)
+    return Polled([TriggerEvent(Delivery(parcel_id=one["id"]), one["id"], at=one["at"]) for one in found], {"at": last}, more=last > after)

@@ -225,9 +225,7 @@ def _run(
         return
     inputs = _validator(subject, action).check(example["invocation"]["inputs"]).value if action is not None else {}
     values: Inputs | None = None
-    schema = subject.manifest.connection_types[kind.key].schema
-    clock = found.call.deadline.clock
-    context = OpenContext("default", "conformance", subject.connector.key, inputs, {}, found.call, clock, {}, _TryCache(), guard)
+    context = _context(subject, found.call, inputs, guard)
 
     def report(text: str, fault: BaseException) -> None:
         found.map_faults.append(f"{text}: {type(fault).__name__}")
@@ -235,7 +233,7 @@ def _run(
     def step() -> None:
         nonlocal values
         values = action.inputs.model_validate(inputs) if action is not None else None
-        opened = kind.model_validate(server_values(schema, subject.values, url, found.secret))
+        opened = _connection(subject, kind, url, found.secret)
         with entered(found.call):
             if code is None:
                 found.output = list(opened.test(context))
@@ -254,6 +252,27 @@ def _run(
     if failure is not None:
         found.raised = failure.error
         found.error = explained(subject.connector, failure.error, found.client, values, found.call, report)
+
+
+def _context(subject: Subject, call: Call, inputs: Mapping[str, Any], guard: Guard) -> OpenContext:
+    return OpenContext("default", "conformance", subject.connector.key, inputs, {}, call, call.deadline.clock, {}, _TryCache(), guard)
+
+
+def _connection(subject: Subject, kind: type[ConnectionType], url: str, secret: str) -> ConnectionType:
+    schema = subject.manifest.connection_types[kind.key].schema
+    return kind.model_validate(server_values(schema, subject.values, url, secret))
+
+
+def over_client(subject: Subject, url: str, step: Callable[[Any], Any]) -> Any:
+    """Run a step of a trigger with an open client of the server at ``url``, as the runtime does.
+
+    :raises Exception: whatever the step raises.
+    """
+    kind, call = server_kind(subject), Call(Deadline.after(DEADLINE, _Clock()), invocation_id="conformance", key=IdempotencyKey(_KEY))
+    if kind is None:
+        return step(None)
+    with entered(call):
+        return step(_connection(subject, kind, url, SECRET).open(_context(subject, call, {}, ANYWHERE)))
 
 
 def accepts(subject: Subject, action: Action, inputs: Mapping[str, Any]) -> bool:

@@ -11,12 +11,16 @@ from jackfield_market.testing.declarations import DECLARATIONS
 from jackfield_market.testing.driving import server_type
 from jackfield_market.testing.endings import ENDINGS
 from jackfield_market.testing.jobs import JOBS
+from jackfield_market.testing.polls import POLLS
 from jackfield_market.testing.recorded_examples import RECORDED
+from jackfield_market.testing.registrations import REGISTRATIONS
 from jackfield_market.testing.repeats import REPEATS
 from jackfield_market.testing.shelf import SHELF
 from jackfield_market.testing.subject import Rule, Subject
+from jackfield_market.testing.webhooks import WEBHOOKS
 
-RULES: Mapping[str, Rule] = {rule.name: rule for rule in (*DECLARATIONS, *BEHAVIOUR, *ENDINGS, *REPEATS, *JOBS, *RECORDED)}
+_SUITE = (*DECLARATIONS, *BEHAVIOUR, *ENDINGS, *REPEATS, *JOBS, *RECORDED, *WEBHOOKS, *REGISTRATIONS, *POLLS)
+RULES: Mapping[str, Rule] = {rule.name: rule for rule in _SUITE}
 """Rules of the conformance suite."""
 ALL_RULES: Mapping[str, Rule] = {**RULES, **{rule.name: rule for rule in SHELF}}
 """Rules of a grade: those of the suite, and those of what a catalogue shows."""

@@ -1,0 +1,164 @@
+"""Conformance rules about the registration of webhooks, against a provider that keeps what is registered, and fails on demand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from jackfield.connector import Hook
+from jackfield.connector.triggers import Webhook
+from jackfield.failures import Raised, attempt_foreign
+from jackfield_market.testing.driving import SECRET, over_client
+from jackfield_market.testing.loopback_provider import RESET, Answer, Provider, Request, Step
+from jackfield_market.testing.subject import Rule, Subject
+from jackfield_market.testing.webhooks import URL, hook_for, webhooks
+
+_MOST = 12
+"""Requests of one registration at most."""
+
+
+class Registry:
+    """Provider with a collection of registrations: POST adds one, GET lists, PATCH, PUT or POST to one changes it, DELETE removes it.
+
+    ``items`` is the JSON Pointer of the list in a response; "" is the whole response. ``breaks`` is the number of the request after which
+    the connection is reset; the request was carried out.
+    """
+
+    def __init__(self, items: str = "") -> None:
+        self.kept: dict[str, dict[str, Any]] = {}
+        self.breaks = 0
+        self._items = items
+        self._made = 0
+
+    def __call__(self, number: int, request: Request) -> Step:
+        """Play one request."""
+        answer = self._answered(request)
+        return RESET if number == self.breaks else answer
+
+    def urls(self) -> list[str]:
+        """The registered URLs that are jackfield's."""
+        return [URL for one in self.kept.values() if URL in json.dumps(one)]
+
+    def _answered(self, request: Request) -> Answer:
+        path = request.path.partition("?")[0].rstrip("/")
+        identifier = path.rpartition("/")[2]
+        if request.method == "GET":
+            return Answer(self.kept[identifier] if identifier in self.kept else self._listed())
+        if identifier in self.kept:
+            if request.method == "DELETE":
+                del self.kept[identifier]
+                return Answer(status=204)
+            self.kept[identifier] |= _body(request)
+            return Answer(self.kept[identifier])
+        if request.method == "DELETE" or identifier.startswith("reg-"):
+            return Answer({"message": "there is no such registration"}, 404)
+        self._made += 1
+        made = {**_body(request), "id": f"reg-{self._made}"}
+        self.kept[made["id"]] = made
+        return Answer({**made, "secret": SECRET}, 201)
+
+    def _listed(self) -> Any:
+        found: Any = list(self.kept.values())
+        for name in reversed(self._items.split("/")[1:]):
+            found = {name: found}
+        return found
+
+
+def _body(request: Request) -> dict[str, Any]:
+    if "json" in {name.lower(): value for name, value in request.headers.items()}.get("content-type", ""):
+        found = request.json()
+        return found if isinstance(found, dict) else {}
+    return dict(parse_qsl(request.body.decode("utf-8", "replace")))
+
+
+class _Registering:
+    """Enables and disables one webhook at one registry, for the first of its examples."""
+
+    def __init__(self, subject: Subject, trigger: Webhook) -> None:
+        example: Mapping[str, Any] = next(iter(trigger.examples), {})
+        bound = trigger.key in subject.manifest.triggers and subject.manifest.triggers[trigger.key].row.get("http", {})
+        own = bound["register"]["list"].get("items", "") if bound else example.get("registrations", "")
+        self.registry = Registry(own)
+        self._subject = subject
+        self._trigger = trigger
+        self._hook = hook_for(trigger, example)
+
+    def enable(self, remote: Mapping[str, Any], breaks: int = 0) -> Mapping[str, Any] | Raised:
+        """Run ``enable`` with what it has returned before."""
+        return self._run(self._trigger.enabled, remote, breaks)
+
+    def disable(self, remote: Mapping[str, Any], breaks: int = 0) -> Mapping[str, Any] | Raised:
+        """Run ``disable``."""
+        return self._run(self._trigger.disabled, remote, breaks)
+
+    def _run(self, function: Callable[[Hook, Any], Any] | None, remote: Mapping[str, Any], breaks: int) -> Mapping[str, Any] | Raised:
+        if function is None:
+            return {}
+        hook = Hook(self._hook.url, self._hook.secret, self._hook.inputs, remote)
+        self.registry.breaks = breaks
+        with Provider(self.registry) as provider:
+            found = attempt_foreign(over_client, self._subject, provider.url, lambda client: function(hook, client))
+            provider.settle()
+        return found if isinstance(found, Raised) else dict(found or {})
+
+
+def _each(subject: Subject) -> Iterator[tuple[Webhook, Callable[[], _Registering]]]:
+    for trigger in webhooks(subject):
+        if trigger.enabled is not None:
+            yield trigger, lambda trigger=trigger: _Registering(subject, trigger)  # type: ignore[misc]
+
+
+def _register_once(subject: Subject) -> Iterator[str]:
+    for trigger, begin in _each(subject):
+        at = begin()
+        first = at.enable({})
+        if isinstance(first, Raised):
+            yield f"'{trigger.key}' cannot be enabled: {type(first.error).__name__}: {first.error}"[:200]
+            continue
+        if len(at.registry.urls()) != 1:
+            yield f"'{trigger.key}' registers the URL {len(at.registry.urls())} times"
+        attempt_foreign(json.dumps, first)
+        second = at.enable(first)
+        if isinstance(second, Raised) or len(at.registry.urls()) != 1:
+            yield f"'{trigger.key}' does not find its registration when it is enabled again"
+        for breaks in range(1, _MOST):
+            at = begin()
+            broken = at.enable({}, breaks)
+            after = at.enable({})
+            if isinstance(after, Raised) or len(at.registry.urls()) != 1:
+                yield f"'{trigger.key}', enabled again after a crash at request {breaks}, is registered {len(at.registry.urls())} times"
+            if not isinstance(broken, Raised):
+                break
+
+
+def _unregister(subject: Subject) -> Iterator[str]:
+    for trigger, begin in _each(subject):
+        if trigger.disabled is None:
+            yield f"'{trigger.key}' has enable and no disable: its registration would stay for ever"
+            continue
+        at = begin()
+        remote = at.enable({})
+        known = {} if isinstance(remote, Raised) else remote
+        for what in ("is disabled", "is disabled again"):
+            found = at.disable(known)
+            if isinstance(found, Raised):
+                yield f"'{trigger.key}' fails when it {what}: {type(found.error).__name__}: {found.error}"[:200]
+            elif at.registry.urls():
+                yield f"'{trigger.key}' stays registered when it {what}"
+        again = at.enable(known)
+        if isinstance(again, Raised) or len(at.registry.urls()) != 1:
+            yield f"'{trigger.key}' is not registered when it is enabled after it was disabled"
+
+
+def _none(subject: Subject) -> str | None:
+    return None if any(True for _ in _each(subject)) else "it has no webhook that registers its URL"
+
+
+REGISTRATIONS = (
+    Rule("webhooks-register-once", "Enabling a webhook again, also after a crash at any request, leaves one registration.", _register_once,
+         "silver", "Look for the hook's URL at the provider first; mend it, or create it.", drives=True, reason=_none),
+    Rule("webhooks-unregister", "Disabling a webhook removes its registration; if there is none, that is done.", _unregister,
+         "silver", "Declare disable, and treat a 404 as done.", drives=True, reason=_none),
+)  # fmt: skip
