@@ -102,3 +102,19 @@ def test_rules_bind_the_command_line(operator: Shell) -> None:
     assert (kept["status"], kept["rule"]) == ("failed", sentence)
     operator.run("workspaces", "set", "default", "--no-block")
     assert operator.run("invoke", "echo", "say", "text=Hello", "--connection", "hall").code == 0
+
+
+def test_connect_sessions(operator: Shell) -> None:
+    """A link is printed once; its session is listed, shown and revoked; without an address of the server there is no link, and nobody
+    can confirm what no platform has begun."""
+    assert "address of the server" in operator.run("connect-sessions", "create").json["error"]["message"]
+    made = operator.run("connect-sessions", "create", "--user", "ada", "--expires-in", "2h", "--url", "https://j.example/").json
+    assert made["url"].startswith("https://j.example/connect/")
+    (listed,) = operator.run("connect-sessions", "list").json
+    assert (listed["id"], listed["status"], listed["verify"], listed["user"]) == (made["id"], "pending", "link", "ada")
+    assert made["url"].rpartition("/")[2] not in str(listed)
+    assert operator.run("connect-sessions", "revoke", made["id"]).json["reason"] == "the operator has revoked it"
+    assert operator.run("connect-sessions", "show", made["id"]).json["status"] == "failed"
+    body = operator.write("body.json", '{"verify": "confirm", "returnTo": "https://shop.example/back"}')
+    refused = operator.run("connect-sessions", "create", "--user", "ada", "--file", str(body), "--url", "https://j.example")
+    assert (refused.code, "only the platform" in refused.json["error"]["message"]) == (2, True)

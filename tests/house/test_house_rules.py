@@ -452,7 +452,7 @@ def test_each_command_is_documented() -> None:
     from jackfield.cli.commands import ADDED_BY, BUILT_IN
 
     pages = (ROOT / "docs" / "reference").glob("cli*.md")
-    sections = [name for page in pages for name in re.findall(r"^## ([a-z]+)$", page.read_text(encoding="utf-8"), re.MULTILINE)]
+    sections = [name for page in pages for name in re.findall(r"^## ([a-z-]+)$", page.read_text(encoding="utf-8"), re.MULTILINE)]
     assert sorted(sections) == sorted([*BUILT_IN, *ADDED_BY])
 
 

@@ -22,6 +22,7 @@ BUILT_IN = {
     "search": "search actions",
     "options": "list the choices for a form field",
     "connections": "manage connections",
+    "connect-sessions": "make links on which people connect accounts",
     "doctor": "find what keeps a connection from working",
     "files": "store, list, download and delete files",
     "invocations": "view the journal, resolve invocations in doubt",
@@ -46,6 +47,7 @@ BUILT_IN = {
 """Summary of each built-in command."""
 
 _TABLES = {
+    "connect-sessions": ("connect_sessions", "VERBS"),
     "doctor": ("connections", "DOCTOR"),
     "options": ("connectors", "OPTIONS"),
     "schema": ("connectors", "SCHEMA"),

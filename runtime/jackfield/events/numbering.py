@@ -13,6 +13,7 @@ import json
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.faults import KeyServiceRefused, KeyServiceUnavailable
 from jackfield.database.outbox import sealed_place
+from jackfield.events.counts import count_events
 from jackfield.events.event import data_of
 from jackfield.invocation import new_invocation_id
 
@@ -85,6 +86,7 @@ class Numbering:
             transaction.change_many(_INSERT, events)
             transaction.change_many(_REMOVE, [{**place, "row": row.id} for row in rows])
             size = sum(len(event["data"]) for event in events)
+            count_events(transaction, workspace, (row.at for row in rows))
             transaction.change(_SET_HEAD, {**place, "last": head.last + len(rows), "size": size})
         return len(rows)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from jackfield.clock import iso
 from jackfield.database import Row, Transaction
 from jackfield.database.outbox import record
+from jackfield.events.counts import count_delivery
 from jackfield.events.sending import Attempt
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
@@ -75,6 +76,8 @@ def note_delivered(transaction: Transaction, outcome: Outcome, now: float) -> in
     """Record a successful attempt. A callback that had failed is healthy again, and one that was paused for that is active again."""
     place = _place(outcome)
     changed = transaction.change(_DELIVERED, {**place, "now": now, "status": outcome.attempt.status, "log": outcome.log})
+    if changed:
+        count_delivery(transaction, outcome.workspace, now)
     state = transaction.find(_CALLBACK, place)
     if changed and state is not None and state.failing_since is not None:
         transaction.change(_RECOVERED, place)

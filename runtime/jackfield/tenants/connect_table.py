@@ -24,12 +24,18 @@ _KEPT = 7 * 86_400.0
 """Seconds for which a session that has ended can be read."""
 _MOST = 1000
 """Limit of open sessions of one workspace."""
+_NEVER = 1e12
+"""A moment after the end of every session."""
 _COLUMNS = "workspace, id, digest, status, sealed, expires_at"
 _INSERT = """
 INSERT INTO connect_sessions (workspace, id, digest, status, sealed, expires_at)
 VALUES (:workspace, :id, :digest, :status, :sealed, :until)
 """
 _FIND = f"SELECT {_COLUMNS} FROM connect_sessions WHERE workspace = :workspace AND id = :id"
+_LIST = f"""
+SELECT {_COLUMNS} FROM connect_sessions
+WHERE workspace = :workspace AND (expires_at < :until OR (expires_at = :until AND id < :id)) ORDER BY expires_at DESC, id DESC LIMIT :limit
+"""
 _BY_LINK = "SELECT workspace, id FROM connect_sessions WHERE digest = :digest"
 _BY_ID = "SELECT workspace, id FROM connect_sessions WHERE id = :id"
 _CHANGE = """
@@ -137,6 +143,23 @@ class ConnectTable:
         with self._database.write() as transaction:
             self._expire(transaction, self._clock.time())
         return replace(found, status="expired")
+
+    def page(self, cursor: str | None, limit: int) -> tuple[list[ConnectSession], str | None]:
+        """List sessions, those that last longest first, and the cursor of the next page.
+
+        :raises InvalidInvocation: if the cursor did not come from a list.
+        """
+        until, _, identifier = (cursor or f"{_NEVER}~").partition("~")
+        try:
+            place = {"workspace": self._workspace, "until": float(until), "id": identifier, "limit": limit + 1}
+        except ValueError:
+            raise InvalidInvocation("invalid cursor", hint="Start again without a cursor.") from None
+        with self._database.write() as transaction:
+            self._expire(transaction, self._clock.time())
+        with self._database.read(flush=False) as transaction:
+            rows = transaction.execute(_LIST, place)
+        more = f"{rows[limit - 1].expires_at!r}~{rows[limit - 1].id}" if len(rows) > limit else None
+        return [self._read(row) for row in rows[:limit]], more
 
     def expire(self) -> list[ConnectSession]:
         """End the sessions whose time is over, up to 100 of them; return them as they are then."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from jackfield.access import Actor
+from jackfield.access import Actor, Audit, Rules
+from jackfield.access.workspace_access import Caller
 from jackfield.connections.connection_rows import secret_places
 from jackfield.connections.external_ids import generate, generated_fields
 from jackfield.connections.secret_references import reference_paths
@@ -20,18 +21,22 @@ from jackfield.tenants.connect_session import ConnectSession, Wanted
 from jackfield.tenants.connect_table import ConnectTable, SessionMoved, digest, new_secret, same, unknown
 
 if TYPE_CHECKING:
-    from jackfield.access import Audit
+    from jackfield.clock import Clock
     from jackfield.connections.connection_types import Kind
     from jackfield.database import Transaction
     from jackfield.management.authorizing import Authorizing
     from jackfield.management.connections import ManagedConnections
+    from jackfield.resources.storage import Storage
 
 _REMOTE = Provenance("remote", own_external_id=True)
 """Values of a session: a person's, with the External ID that the session has generated or the platform has given."""
+PAGE = "/connect"
+"""Path of the server's page; a link has a secret after it."""
 _SECONDS = 30.0
 """Deadline of a connection's test."""
 _NAMES = 100
 """Connections of one type that get a name of their own without random characters."""
+_NO_PLATFORM = Detail("/verify", "must be 'link' or 'browser' unless a platform begins the session", "enum")
 ANOTHER = "another user came back"
 
 
@@ -39,6 +44,24 @@ class RefusedConfirmation(InvalidInvocation):
     """The proof is not the session's, or the user is not the one that the session is for."""
 
     http_status = 403
+
+
+def open_sessions(runtime: Opened, clock: Clock) -> Connecting:
+    """Return the connect sessions of a workspace, whose people are callers from afar."""
+    storage, workspace = runtime.storage, runtime.workspace
+    table = ConnectTable(storage.database, lambda: storage.vault, workspace, clock)
+    connections = runtime.connections_of(Caller("connect session", "manage", Rules(), remote=True))
+    return Connecting(table, connections, lambda actor: Audit(storage.database, workspace, clock, actor))
+
+
+class Opened(Protocol):
+    """Runtime of a workspace, as far as connect sessions need it."""
+
+    workspace: str
+    storage: Storage
+
+    def connections_of(self, caller: Caller) -> ManagedConnections:
+        """Return the connections that a caller sees."""
 
 
 class Connecting:
@@ -56,6 +79,9 @@ class Connecting:
         :raises UnknownConnection: if a connection is to be connected again that does not exist.
         """
         wanted = Wanted.from_json(body)
+        if wanted.verify == "confirm" and actor.kind != "platform":
+            hint = "Choose 'link' to send the link to one person, or 'browser' to lead them from a page of yours."
+            raise InvalidInvocation("only the platform that began a connect session confirms it", details=[_NO_PLATFORM], hint=hint)
         kinds = self._kinds(wanted)
         about: dict[str, Any] = {"owner": actor.key, "asked_by": actor.to_json(), "connection": wanted.connection}
         if wanted.connection and wanted.mode != "connect":
@@ -80,6 +106,10 @@ class Connecting:
         :raises UnknownSession: if there is none.
         """
         return self._table.find(identifier)
+
+    def page(self, cursor: str | None = None, limit: int = 50) -> tuple[list[ConnectSession], str | None]:
+        """List sessions, those that last longest first, and the cursor of the next page."""
+        return self._table.page(cursor, limit)
 
     def show(self, identifier: str) -> dict[str, Any]:
         """Return a session as its platform sees it, with the account that was connected.

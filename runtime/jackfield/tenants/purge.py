@@ -18,8 +18,8 @@ _SLICE = 500
 """Rows that one transaction deletes, so that no other writer waits for long."""
 _COUNTED = ("connections", "grants", "files", "invocations", "tokens")
 _LATE = (
-    "events", "event_heads", "invocation_counts", "invocation_kinds", "invocation_terms", "file_usage", "audit_entries", "audit_heads",
-    "data_keys", "workspace_wrappers",
+    "events", "event_heads", "event_counts", "invocation_counts", "invocation_kinds", "invocation_terms", "file_usage", "audit_entries",
+    "audit_heads", "data_keys", "workspace_wrappers",
 )  # fmt: skip
 """Tables that the deletion of other rows writes to, or that are filled from others meanwhile (events, from the outbox); and the keys,
 without which nothing left behind could be read."""

@@ -7,52 +7,73 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
 from jackfield.files.table import FileTable
-from jackfield.journal.counts import open_now
+from jackfield.journal.counts import DAY, open_now
 
 if TYPE_CHECKING:
-    from jackfield.database import Database
+    from jackfield.database import Database, Row
 
 BY = ("connector", "action", "status", "day", "hour")
 """Parts by which usage may be told."""
-_PARTS = {"day": 86_400, "hour": 3600}
+_PARTS = {"day": DAY, "hour": 3600}
 _COLUMNS = "connector, action, status, slot, invocations, attempts"
 _ROWS = f"""
 SELECT {_COLUMNS} FROM invocation_counts
 WHERE workspace = :workspace AND width IN (60, 3600, 86400) AND bucket = -1 AND slot >= :since AND slot < :until
 """
-_BYTES = "SELECT COALESCE(SUM(size), 0) AS bytes FROM files WHERE workspace = :workspace AND created_at >= :since AND created_at < :until"
+_BYTES = f"""
+SELECT CAST(created_at * 1000 AS BIGINT) / {DAY}000 * {DAY} AS slot, SUM(size) AS bytes FROM files
+WHERE workspace = :workspace AND created_at >= :since AND created_at < :until GROUP BY 1
+"""
+_EVENTS = "SELECT day AS slot, events, deliveries FROM event_counts WHERE workspace = :workspace AND day >= :day AND day < :until"
 _CONNECTIONS = "SELECT COUNT(*) AS n FROM connections WHERE workspace = :workspace"
 _ENDED = ("succeeded", "failed", "in_doubt", "cancelled")
+_CALLS = ("calls", "attempts", "failures")
+_FURTHER = ("events", "deliveries", "bytes")
 
 
 def usage(database: Database, workspace: str, since: float, until: float, by: str | None = None) -> dict[str, Any]:
-    """Return the calls, attempts and failures of a workspace, the bytes of files stored in the time, in all and by ``by`` (``BY``).
+    """Return the calls, attempts and failures of a workspace, its events and deliveries, and the bytes of files stored in the time, in all
+    and by ``by`` (``BY``). Events, deliveries and bytes have no other parts than days.
 
     Times are seconds since 1970. They are rounded down as the sums are kept: to a minute, to an hour beyond two hours, to a day beyond
-    nine days. Calls that have not ended yet are not counted.
+    nine days; for events and deliveries to a day. Calls that have not ended yet are not counted.
     """
-    values = {"workspace": workspace, "since": math.floor(since), "until": math.ceil(until)}
+    values = {"workspace": workspace, "since": math.floor(since), "until": math.ceil(until), "day": math.floor(since) // DAY * DAY}
     with database.read() as transaction:
-        rows = transaction.execute(_ROWS, values)
-        size = int(transaction.execute(_BYTES, values)[0].bytes)
-    total = _empty()
+        rows = [row for row in transaction.execute(_ROWS, values) if row.status in _ENDED]
+        further = [*transaction.execute(_BYTES, values), *transaction.execute(_EVENTS, values)]
+    total = dict.fromkeys((*_CALLS, *_FURTHER), 0)
     items: dict[Any, dict[str, int]] = {}
+    names = (*_CALLS, *_FURTHER) if by == "day" else _CALLS
     for row in rows:
-        if row.status not in _ENDED:
-            continue
-        part = None if by is None else iso(row.slot - row.slot % _PARTS[by]) if by in _PARTS else getattr(row, by)
-        for place in (total,) if by is None else (total, items.setdefault(part, _empty())):
-            place["calls"] += int(row.invocations)
-            place["attempts"] += int(row.attempts)
-            place["failures"] += int(row.invocations) if row.status != "succeeded" else 0
-    found: dict[str, Any] = {"workspace": workspace, "from": iso(since), "to": iso(until), "total": {**total, "bytes": size}}
+        part = None if by is None else _slot(row, _PARTS[by]) if by in _PARTS else getattr(row, by)
+        _count(row, total, items.setdefault(part, dict.fromkeys(names, 0)))
+    for row in further:
+        _add(row, total, items.setdefault(_slot(row, DAY), dict.fromkeys(names, 0)) if by == "day" else {})
+    found: dict[str, Any] = {"workspace": workspace, "from": iso(since), "to": iso(until), "total": total}
     if by is not None:
-        found["items"] = [{by: part, **counts} for part, counts in sorted(items.items(), key=lambda item: str(item[0])) if counts["calls"]]
+        found["items"] = [
+            {by: part, **counts} for part, counts in sorted(items.items(), key=lambda item: str(item[0])) if any(counts.values())
+        ]
     return found
 
 
-def _empty() -> dict[str, int]:
-    return {"calls": 0, "attempts": 0, "failures": 0}
+def _count(row: Row, *places: dict[str, int]) -> None:
+    for place in places:
+        place["calls"] += int(row.invocations)
+        place["attempts"] += int(row.attempts)
+        place["failures"] += int(row.invocations) if row.status != "succeeded" else 0
+
+
+def _add(row: Row, *places: dict[str, int]) -> None:
+    for place in places:
+        for name in _FURTHER:
+            if hasattr(row, name) and name in place:
+                place[name] += int(getattr(row, name))
+
+
+def _slot(row: Row, width: int) -> str | None:
+    return iso(row.slot - row.slot % width)
 
 
 def in_use(database: Database, workspace: str, limit: str) -> int:

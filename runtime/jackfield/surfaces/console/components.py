@@ -25,10 +25,10 @@ h = Tags(below_prefix)
 _TONES = {
     "succeeded": "good", "connected": "good", "delivered": "good", "ok": "good", "active": "good", "passed": "good", "allowed": "good",
     "error": "bad", "failed": "bad", "failing": "bad", "expired": "bad", "broken": "bad", "refused": "bad",
-    "dead": "bad", "must be reconnected": "bad", "not connected": "warn", "in_doubt": "warn", "warning": "warn", "paused": "warn", "revoked": "warn", "write": "warn",
-    "running": "busy", "queued": "busy",
+    "dead": "bad", "must be reconnected": "bad", "not connected": "warn", "in_doubt": "warn", "warning": "warn", "paused": "warn", "suspended": "warn", "revoked": "warn", "write": "warn",
+    "granted": "good", "damaged": "bad", "opened": "busy", "testing": "busy", "saved": "busy", "running": "busy", "queued": "busy",
 }  # fmt: skip
-_WORDS = {"in_doubt": "in doubt", "ok": "working", "dead": "dead letter"}
+_WORDS = {"granted": "connected", "saved": "to be confirmed", "in_doubt": "in doubt", "ok": "working", "dead": "dead letter"}
 _WORD = re.compile("[a-z]+")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _BELOW_TITLE = 2

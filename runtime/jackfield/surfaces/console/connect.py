@@ -14,14 +14,14 @@ from jackfield.errors import JackfieldError
 from jackfield.surfaces.console.connect_view import View, locale_of
 from jackfield.surfaces.console.plain_form import read
 from jackfield.surfaces.shared.body import TooLarge, read_form
-from jackfield.surfaces.shared.connect import PAGE, SESSION, session_of, sweep
+from jackfield.surfaces.shared.connect import SESSION, session_of, sweep
 from jackfield.surfaces.shared.cookies import CookieJar, csrf_token, same_token
 from jackfield.surfaces.shared.prefix import CALLBACK
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.tenants.connect_session import ConnectSession
 from jackfield.tenants.connect_table import SessionMoved, UnknownSession, new_secret, same
-from jackfield.tenants.connecting import Connecting
+from jackfield.tenants.connecting import PAGE, Connecting
 
 _LARGEST = 256 * 1024
 _MOST_FIELDS = 500

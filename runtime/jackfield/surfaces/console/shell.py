@@ -28,9 +28,12 @@ _SECTIONS = (
     ("tokens", "/tokens", "Tokens"),
     ("workspace", "/workspace", "Workspace"),
     ("audit", "/audit", "Audit log"),
+    ("tenants", "/tenants", "Tenants"),
 )
 _OF_MANAGERS = ("callbacks", "audit")
 """Sections that show what happens in the whole workspace."""
+_OF_OPERATORS = ("tenants",)
+"""Sections that show all workspaces."""
 LOGO = Markup(
     '<svg class="logo" viewBox="0 0 28 28" aria-hidden="true"><rect x="1" y="1" width="26" height="26" rx="6"/>'
     '<circle cx="8.5" cy="9" r="2.6"/><circle cx="19.5" cy="9" r="2.6"/><circle cx="8.5" cy="19" r="2.6"/><circle cx="19.5" cy="19" r="2.6"/>'
@@ -97,14 +100,14 @@ def _navigation(request: PageRequest, section: str) -> Markup:
     links = [
         h.li(h.a(title, href=address, aria_current="page" if key == section else None))
         for key, address, title in _SECTIONS
-        if key not in _OF_MANAGERS or (request.may("manage") and not request.identity.rules)
+        if _sees(request, key)
     ]  # fmt: skip
     who = request.identity.name or request.identity.id
     inner = h.div(
         h.a(LOGO, h.span("jackfield"), href="/", class_="brand"),
         h.nav(h.ul(links), aria_label="Sections"),
         h.div(
-            h.p(h.span("Workspace "), h.strong(request.identity.workspace), class_="where"),
+            h.p(h.span("Workspace "), h.strong(request.identity.workspace), _switch(request), class_="where"),
             h.p(who, " · ", request.identity.scope, class_="who"),
             form(request, "/logout", h.button("Sign out", class_="quiet")),
             h.p(h.a("API", href="/docs")),
@@ -112,3 +115,13 @@ def _navigation(request: PageRequest, section: str) -> Markup:
         ),
     )
     return h.header(inner, class_="side")
+
+
+def _sees(request: PageRequest, section: str) -> bool:
+    if section in _OF_OPERATORS:
+        return request.operator
+    return section not in _OF_MANAGERS or (request.may("manage") and not request.identity.rules)
+
+
+def _switch(request: PageRequest) -> Node:
+    return [" ", h.a("Switch", href="/tenants")] if request.operator else None

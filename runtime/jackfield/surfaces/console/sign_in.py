@@ -7,6 +7,7 @@ import asyncio
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -29,7 +30,7 @@ from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 
 _OPERATOR = Identity(DEFAULT, "console", "manage", Rules(), "one-time link", "link")
-"""Identity that a one-time link signs in as."""
+"""Identity that a one-time link signs in as, until it switches to another workspace."""
 
 
 def one_time_link(storage: Storage, clock: Clock, origin: str) -> str:
@@ -82,6 +83,18 @@ class ConsoleSessions:
         self._record(identity, "session.started")
         return identity.workspace, self._sessions(identity.workspace).begin(noted, lasts)
 
+    def move(self, request: Request, workspace: str) -> str:
+        """Go on with an operator's session in another workspace, until it would have ended; return its secret there."""
+        found = self.jar.session(request)
+        before = self._sessions(found[0]).find(found[1]) if found is not None else None
+        if found is None or before is None:
+            raise Problem(403, "the session has ended: sign in again")
+        lasts = before.expires_at - self._server.clock.time()
+        secret = self._sessions(workspace).begin({"by": "link"}, lasts)
+        self._sessions(found[0]).end(found[1])
+        self._record(replace(_OPERATOR, workspace=workspace), "session.started")
+        return secret
+
     def leave(self, request: Request) -> None:
         """End the visitor's session."""
         found = self.jar.session(request)
@@ -98,7 +111,7 @@ class ConsoleSessions:
 
     def _identity(self, workspace: str, noted: Mapping[str, Any]) -> Identity | None:
         if noted["by"] == "link":
-            return _OPERATOR
+            return replace(_OPERATOR, workspace=workspace)
         if self._server.runtime(workspace).access.settings.suspended:
             return None
         if noted["by"] == "jwt":

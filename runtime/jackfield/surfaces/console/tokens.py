@@ -27,6 +27,7 @@ from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import outcome, page, redirect
 from jackfield.surfaces.shared.problem import Problem
 
+COLUMNS = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "Actions")
 _DONE = {"revoked": "Token revoked."}
 _SCOPE_TITLES = {"read": "read: view", "invoke": "invoke: view and run actions", "manage": "manage: full access"}
 
@@ -81,8 +82,7 @@ def rules_shown(rules: Rules) -> list[Node]:
 def _list(request: PageRequest, *, again: bool = False) -> Markup:
     """Render the list of tokens; ``again`` replaces the one on the page."""
     found, cursor = _listed(request)
-    columns = ("Name", "Status", "Scope", "Rules", "Expires", "Last used", "Actions")
-    shown = card("Tokens", table("Tokens", columns, [_row(request, token) for token in found], empty="No tokens yet."))
+    shown = card("Tokens", table("Tokens", COLUMNS, [token_row(request, token) for token in found], empty="No tokens yet."))
     return h.div(shown, more("/tokens", cursor=cursor), id="list", hx_swap_oob="true" if again else None)
 
 
@@ -141,12 +141,13 @@ def rule_fields(rules: Rules | None = None, otherwise: str = "the token allows e
     )
 
 
-def _row(request: PageRequest, token: Token) -> tuple[Node, ...]:
+def token_row(request: PageRequest, token: Token, address: str = "/tokens") -> tuple[Node, ...]:
+    """Render a token as a row of ``COLUMNS``; ``address`` is that of the tokens."""
     status = token.status(request.now)
     revoke: Node = None
     if status == "active" and request.may("manage") and not request.identity.rules:
         button = h.button("Revoke", class_="quiet danger", aria_label=f"Revoke {token.name}")
-        revoke = form(request, f"/tokens/{token.id}/revocation", button)
+        revoke = form(request, f"{address}/{token.id}/revocation", button)
     name = [h.strong(token.name), h.br(), h.code(token.id, class_="small")]
     used = at(token.last_used_at, request.now)
     expires = at(token.expires_at, request.now) if token.expires_at is not None else "never"

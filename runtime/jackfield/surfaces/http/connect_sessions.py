@@ -12,12 +12,12 @@ from jackfield.access import Actor
 from jackfield.clock import iso
 from jackfield.errors import InvalidConnection, JackfieldError
 from jackfield.surfaces.http.workspaces import done, object_of
-from jackfield.surfaces.shared.connect import PAGE, connecting
+from jackfield.surfaces.shared.connect import connecting
 from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
-from jackfield.tenants.connecting import Connecting
+from jackfield.tenants.connecting import PAGE, Connecting
 
 T = TypeVar("T")
 

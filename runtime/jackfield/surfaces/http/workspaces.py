@@ -20,12 +20,12 @@ from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem, of_error
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.tenants import Tenants, usage
+from jackfield.tenants.health import connection_health
 
 T = TypeVar("T")
 
 _LARGEST = 1024 * 1024
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,200}")
-_SHOWN = ("name", "type", "status", "since", "account", "hint")
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -96,7 +96,7 @@ async def connections(request: Request, server: ServerContext, identity: Identit
     name, cursor, limit = request.path_params["w"], request.query_params.get("cursor"), limit_of(request)
     await done(request, server, identity, lambda tenants: tenants.find(name))
     page = await server.briefly(lambda: server.runtime(name).connections.list(cursor, limit).to_json())
-    return answer({**page, "items": [_health(row) for row in page["items"]]})
+    return answer({**page, "items": [connection_health(row) for row in page["items"]]})
 
 
 async def used(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -141,12 +141,3 @@ async def object_of(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Problem(400, "the body must be a JSON object")
     return body
-
-
-def _health(row: dict[str, Any]) -> dict[str, Any]:
-    """Return what a platform may know of a connection: its status since when, and the cure of the step that failed."""
-    test = row.get("lastTest") or {}
-    steps = test.get("steps", ()) if row.get("status") != "ok" else ()
-    failed: dict[str, Any] = next((step for step in steps if not step.get("passed")), {})
-    found = {**row, "since": test.get("at"), "hint": failed.get("hint") or failed.get("message")}
-    return {name: found[name] for name in _SHOWN if found.get(name) is not None}

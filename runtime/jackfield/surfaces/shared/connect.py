@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 
-from jackfield.access import Actor, Audit, Rules
+from jackfield.access import Actor
 from jackfield.access.platform_tokens import PlatformTokens
-from jackfield.access.workspace_access import SUSPENDED, Caller
+from jackfield.access.workspace_access import SUSPENDED
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.tenants.connect_session import ConnectSession
-from jackfield.tenants.connect_table import ConnectTable, late_workspaces, unknown, workspace_of
-from jackfield.tenants.connecting import Connecting
+from jackfield.tenants.connect_table import late_workspaces, unknown, workspace_of
+from jackfield.tenants.connecting import PAGE, Connecting, open_sessions
 
-PAGE = "/connect"
-"""Path of the page; a link has a secret after it, the session's own page its ID after ``SESSION``."""
 SESSION = f"{PAGE}/session"
+"""Path of a session's own page, with its ID after it."""
 
 
 def connecting(server: ServerContext, workspace: str) -> Connecting:
@@ -23,12 +22,10 @@ def connecting(server: ServerContext, workspace: str) -> Connecting:
 
     :raises Problem: 403 if the workspace is suspended.
     """
-    storage, runtime = server.storage, server.runtime(workspace)
+    runtime = server.runtime(workspace)
     if runtime.access.settings.suspended:
         raise Problem(403, SUSPENDED, code="not_allowed")
-    table = ConnectTable(storage.database, lambda: storage.vault, workspace, server.clock)
-    caller = Caller("connect session", "manage", Rules(), remote=True)
-    return Connecting(table, runtime.connections_of(caller), lambda actor: Audit(storage.database, workspace, server.clock, actor))
+    return open_sessions(runtime, server.clock)
 
 
 def sweep(server: ServerContext) -> None:
@@ -49,7 +46,8 @@ def session_of(server: ServerContext, *, link: str = "", identifier: str = "") -
         raise unknown()
     sessions = connecting(server, place[0])
     found = sessions.find(place[1])
-    platform = Actor.from_json(found.asked_by).id if found.asked_by else ""
-    if not PlatformTokens(server.storage.database, server.storage.vault, server.clock).stands(platform):
+    asked = Actor.from_json(found.asked_by) if found.asked_by else Actor("platform")
+    tokens = PlatformTokens(server.storage.database, server.storage.vault, server.clock)
+    if asked.kind == "platform" and not tokens.stands(asked.id):  # the operator's own sessions stand until they end
         raise unknown()
     return sessions, found

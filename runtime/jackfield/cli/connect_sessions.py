@@ -1,0 +1,96 @@
+"""``jackfield connect-sessions``: links on which people connect accounts of theirs to a workspace."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from jackfield.cli.local_files import read_document
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
+from jackfield.cli.quantities import duration
+from jackfield.cli.session import actor, declare_one, declare_pages, declare_workspace, open_jackfield, pages
+from jackfield.clock import SystemClock
+
+if TYPE_CHECKING:
+    from jackfield.tenants.connecting import Connecting
+
+_COLUMNS = ("id", "status", "mode", "connection", "user", "expiresAt", "reason")
+_MODES = ("connect", "reauth", "manage")
+_DAY = 86_400.0
+
+
+def _declare_create(parser: Parser) -> None:
+    parser.add_argument("--mode", choices=_MODES, default="connect", help="connect a new account (default), one again, or manage them")
+    parser.add_argument("--types", metavar="A,B", help="connection types to choose from (default: all)")
+    parser.add_argument("--connection", metavar="NAME", help="name of the new connection, or of the one to connect again")
+    parser.add_argument("--user", metavar="ID", help="your own ID of the person, for the audit log")
+    parser.add_argument("--return-to", metavar="URL", help="page to which the browser goes at the end")
+    parser.add_argument("--expires-in", type=duration(_DAY, zero=False), metavar="DURATION", help="such as 2h (default 30m, at most 1d)")
+    parser.add_argument("--file", metavar="FILE", help="a request as of POST …/connect-sessions, for what has no option; - = stdin")
+    parser.add_argument("--url", metavar="URL", help="address of the server (default: JACKFIELD_PUBLIC_URL)")
+    declare_workspace(parser)
+
+
+def _declare_list(parser: Parser) -> None:
+    declare_pages(parser)
+    declare_workspace(parser)
+
+
+def _create(arguments: Namespace, output: Output) -> int:
+    from jackfield.clock import iso
+    from jackfield.tenants.connecting import PAGE
+
+    base = (arguments.url or os.environ.get("JACKFIELD_PUBLIC_URL") or "").rstrip("/")
+    if not base:
+        hint = "Give it with --url, or set JACKFIELD_PUBLIC_URL."
+        raise UsageError("the link needs the address of the server", usage=arguments.usage, hint=hint)
+    given = {
+        "mode": arguments.mode, "connection": arguments.connection, "user": arguments.user, "returnTo": arguments.return_to,
+        "types": arguments.types.split(",") if arguments.types else None,
+        "expiresIn": int(arguments.expires_in) if arguments.expires_in else None,
+    }  # fmt: skip
+    body: dict[str, Any] = {"verify": "link", **(read_document(arguments, "file") if arguments.file else {})}
+    body |= {name: value for name, value in given.items() if value is not None}
+    with _opened(arguments) as sessions:
+        made, link = sessions.create(body, actor())
+    output.value({"id": made.id, "url": f"{base}{PAGE}/{link}", "expiresAt": iso(made.expires_at)})
+    return 0
+
+
+def _list(arguments: Namespace, output: Output) -> int:
+    with _opened(arguments) as sessions:
+        found = pages(arguments, sessions.page)
+    output.rows([session.to_json() for session in found], _COLUMNS)
+    return 0
+
+
+def _show(arguments: Namespace, output: Output) -> int:
+    with _opened(arguments) as sessions:
+        output.value(sessions.show(arguments.id))
+    return 0
+
+
+def _revoke(arguments: Namespace, output: Output) -> int:
+    with _opened(arguments) as sessions:
+        sessions.cancel(arguments.id, "the operator has revoked it")
+        output.value(sessions.show(arguments.id))
+    return 0
+
+
+@contextmanager
+def _opened(arguments: Namespace) -> Iterator[Connecting]:
+    from jackfield.tenants.connecting import open_sessions
+
+    with open_jackfield(arguments) as jackfield:
+        yield open_sessions(jackfield, SystemClock())
+
+
+VERBS = {
+    "create": Verb("Create a link on which a person connects an account.", _declare_create, _create),
+    "list": Verb("List the sessions of the last week.", _declare_list, _list),
+    "show": Verb("Show how far a session has come.", declare_one, _show),
+    "revoke": Verb("End a session: its link leads nowhere.", declare_one, _revoke),
+}

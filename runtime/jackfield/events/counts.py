@@ -1,0 +1,32 @@
+"""Sums of events and deliveries by UTC day, which outlast both: written in the commit that numbers events, or notes that one was taken."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from jackfield.database import Transaction
+from jackfield.database.stored_values import LATEST
+
+_DAY = 86_400
+_ADD = """
+INSERT INTO event_counts (workspace, day, events, deliveries) VALUES (:workspace, :day, :events, :deliveries)
+ON CONFLICT (workspace, day) DO UPDATE SET
+    events = event_counts.events + excluded.events, deliveries = event_counts.deliveries + excluded.deliveries
+"""
+
+
+def count_events(transaction: Transaction, workspace: str, times: Iterable[float]) -> None:
+    """Count events of these times."""
+    for day, count in sorted(Counter(_day(at) for at in times).items()):
+        transaction.change(_ADD, {"workspace": workspace, "day": day, "events": count, "deliveries": 0})
+
+
+def count_delivery(transaction: Transaction, workspace: str, at: float) -> None:
+    """Count a delivery that its receiver has taken."""
+    transaction.change(_ADD, {"workspace": workspace, "day": _day(at), "events": 0, "deliveries": 1})
+
+
+def _day(at: object) -> int:
+    """Return the day of a time, the first one for a time that somebody has damaged."""
+    return int(at // _DAY) * _DAY if isinstance(at, int | float) and 0 <= at <= LATEST else 0

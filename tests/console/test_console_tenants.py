@@ -1,0 +1,123 @@
+"""Tenants in the console: listed with their health, entered, suspended and deleted in two steps; and links for people who connect."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser
+
+from browsing import LOOKS, Visitor
+from console_client import Place, placed
+from console_rig import Console
+from jackfield.access import Tokens, Workspaces
+
+pytest_plugins = ["browser"]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A host with the tenants ``acme-1``, which has called, and ``acme-2``."""
+    with placed(tmp_path, queue_workers=0) as found:
+        _furnish(found.host)
+        yield found
+
+
+def _furnish(host: object) -> None:
+    storage, clock = host.storage, host.clock  # type: ignore[attr-defined]
+    for name in ("acme-1", "acme-2"):
+        Workspaces(storage.database, storage.vault, clock).create(name, {"limits": {"connections": 20}})
+    runtime = host.runtime("acme-1")  # type: ignore[attr-defined]
+    runtime.connections.add("hall", "echo/token", {"token": "t"}, test=False)
+    for action in ("say", "say", "fail"):
+        runtime.invoke({"connector": "echo", "action": action, "connection": "hall", "inputs": {"text": "x"} if action == "say" else {}})
+    Tokens(storage.database, storage.vault, "acme-1", clock).create("invoke", "the shop's server")
+
+
+def test_the_operator_sees_all_tenants_and_goes_on_in_one(place: Place) -> None:
+    """The list has calls and failures; the switch leads into the workspace and back, in one session; tokens see nothing of it."""
+    operator = place.signed_in()
+    words = operator.get("/tenants").words
+    assert re.search(r"acme-1 active 1 3 [12] connections 20 just now|acme-1 active 1 3 [12] connections 20 \d+ s ago", words), words
+    assert "default (you are here) active" in words
+    assert "acme-2" not in operator.get("/tenants?text=acme-1", **{"hx-request": "true"}).words
+    assert operator.change("/tenants", "/tenants/acme-1/switch").status == 303
+    inside = operator.get("/connections").words
+    assert ("Workspace acme-1" in inside, "hall" in inside) == (True, True)
+    assert operator.change("/tenants", "/tenants/default/switch").status == 303
+    assert "Workspace default" in operator.get("/").words
+    assert operator.change("/tenants", "/tenants/nobody/switch").status == 404
+    for path in ("/tenants", "/tenants/acme-1", "/tenants/acme-1/connect-sessions"):
+        assert place.signed_in(_token(place)).get(path).status == 403
+
+
+def _token(place: Place) -> str:
+    storage = place.host.storage
+    return Tokens(storage.database, storage.vault, "acme-1", place.host.clock).create("manage", "a person").text
+
+
+def test_a_tenant_is_suspended_resumed_and_deleted(place: Place) -> None:
+    """Its page has usage, connections and tokens; limits are changed; the end takes two steps, and the name."""
+    operator = place.signed_in()
+    page = "/tenants/acme-1"
+    words = operator.get(page).words
+    for text in ("3 calls in 14 days", "hall", "the shop's server", "1 in use", "Connect sessions"):
+        assert text in words, text
+    assert operator.change(page, f"{page}/limits", connections="7", queued="x").status == 400
+    assert operator.change(page, f"{page}/limits", connections="7").status == 303
+    assert 'value="7"' in operator.get(page).text
+    assert operator.change(page, f"{page}/suspend").status == 303
+    assert place.host.runtime("acme-1").access.settings.suspended
+    assert operator.change(page, f"{page}/resume").status == 303
+    assert operator.change(page, f"{page}/purge", name="acme-1").status == 409
+    assert "Tokens revoked 1" in operator.change(page, f"{page}/end").words
+    assert operator.change(page, f"{page}/purge", name="acme").status == 400
+    assert "Connections deleted 1" in operator.change(page, f"{page}/purge", name="acme-1").words
+    assert operator.get(page).status == 404
+    assert operator.change("/tenants", "/tenants", name="acme 3").status == 400
+    assert operator.change("/tenants", "/tenants", name="acme-3").status == 303
+
+
+def test_a_link_is_made_for_a_person_and_revoked(place: Place) -> None:
+    """The link is shown once and opens the page of the session; once revoked, it leads nowhere."""
+    operator = place.signed_in()
+    page = "/tenants/acme-2/connect-sessions"
+    made = operator.change(page, page, mode="connect", type="echo/token", user="ada", expiresIn="1800")
+    link = urlsplit(re.findall(r"http://[^<]+/connect/[A-Za-z0-9_-]{43}", made.text)[0]).path
+    assert place.client().get(link).status == 200
+    listed = operator.get(page)
+    assert ("pending" in listed.words, "ada" in listed.words, link in listed.text) == (True, True, False)
+    revoke = re.findall(r'action="([^"]+/revocation)"', listed.text)[0]
+    assert operator.change(page, revoke).status == 303
+    assert "the operator has revoked it" in operator.get(page).words
+    assert place.client().get(link).status == 403
+    assert operator.change(page, page, mode="reauth").status == 400
+
+
+def test_everybody_can_use_the_pages_of_tenants(browser: Browser, console: Console) -> None:
+    """Axe finds nothing serious, in light, in dark and on a phone, and no page is wider than the window."""
+    _furnish(console.host)
+    visitor = Visitor(browser, console)
+    visitor.sign_in()
+    visitor.go("/tenants/acme-1/connect-sessions")
+    visitor.page.get_by_label("For").fill("ada")
+    visitor.page.get_by_role("button", name="Create link").click()
+    visitor.page.get_by_text("Send this link to one person only").wait_for()
+    found = []
+    for name, path in (("sessions", ""), ("tenants", "/tenants"), ("tenant", "/tenants/acme-1"), ("suspended", "/tenants/acme-2")):
+        if name == "suspended":
+            visitor.go(path)
+            visitor.page.get_by_role("button", name="Suspend", exact=True).click()
+            visitor.page.get_by_text("every call is refused").wait_for()
+        elif path:
+            visitor.go(path)
+        for scheme, phone in LOOKS:
+            visitor.look(scheme, phone=phone)
+            visitor.picture(f"tenants-{name}-{'phone' if phone else scheme}", whole=True)
+            found += [f"{name}, {scheme}: {fault}" for fault in visitor.axe()]
+            visitor.check()
+    assert found == []
+    visitor.close()
