@@ -29,6 +29,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "100,000 events to 50 callbacks, 20 of them bad, with kills; then the latency",
         (sys.executable, "tests/support/events_campaign.py"),
     ),
+    "tenants": (
+        "10,000 workspaces by 8 clients, pages of them, usage after kills, deletion; SQLite, then PostgreSQL",
+        (sys.executable, "tests/support/tenants_campaign.py"),
+    ),
     "mutations": ("mistakes put into the pipe: the tests notice each", (*_PYTHON, "benchmarks.pipe_mutations")),
     "hostile": ("inputs of 1 MiB against hostile schemas, with probes beside", (*_PYTHON, "benchmarks.hostile_inputs")),
     "hostile-bodies": ("bodies of 1 MiB for each operation of the HTTP API", (*_PYTHON, "benchmarks.hostile_bodies")),

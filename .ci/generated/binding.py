@@ -41,6 +41,7 @@ def credentials() -> Json:
             "name": {**_TEXT, "description": "Name of the header, query parameter or cookie."},
             "tokenUrl": {**_TEXT, "description": "Where tokens are issued."},
             "authorizationUrl": {**_TEXT, "description": "Where a person approves."},
+            "clientAuthentication": {"enum": ["basic", "body"], "description": "How the client's secret is sent to the token endpoint."},
             "issuer": {**_TEXT, "description": "Identifier of the OpenID Connect provider."},
             "fields": {"type": "object", "additionalProperties": _TEXT, "description": "Names of the values, where they differ."},
         },

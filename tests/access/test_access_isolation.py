@@ -49,6 +49,7 @@ EXCEPTIONS = {
     r"FROM subscriptions WHERE path_digest = :digest": "the secret path of a webhook says whose it is",
     r"FROM subscriptions WHERE wake_at IS NOT NULL": "a worker's: it serves the subscriptions of every workspace",
     r"FROM connect_sessions WHERE (digest = :digest|id = :id)": "the secret of a session's link, or its random ID, says whose it is",
+    r"FROM revocations WHERE wake_at <= :now": "a server's: it tells the providers of every workspace's removed connections",
     r"FROM external_ids WHERE digest = :digest": "an External ID that another workspace uses is what must be found",
     r"SELECT 1 AS one FROM external_ids LIMIT 1": "is there any External ID at all?",
     r"SELECT digest FROM external_ids ORDER BY digest|UPDATE external_ids SET digest = :keyed": "an upgrade's: it keys all digests",

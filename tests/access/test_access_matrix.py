@@ -198,6 +198,18 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("POST", "/tokens"): Case(403, {"scope": "manage"}),
     ("POST", "/tokens/{id}/revocation"): Case(403, {}),
     ("GET", "/audit"): Case(403),
+    **{("GET", f"/tenants{at}"): Case(403) for at in ("", "/{w}", "/{w}/connect-sessions")},
+    **{
+        ("POST", f"/tenants{at}"): Case(403, {})
+        for at in (
+            "",
+            "/{w}/switch",
+            "/{w}/connect-sessions",
+            "/{w}/connect-sessions/{id}/revocation",
+            "/{w}/tokens/{id}/revocation",
+            "/{w}/{step}",
+        )
+    },
     ("GET", "/workspace"): Case(200, shows="Workspace"),
     ("POST", "/workspace"): Case(403, {}),
     ("GET", "/connectors/{key}/actions/{action}/output"): Case(200, shows="tries"),

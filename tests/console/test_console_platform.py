@@ -22,8 +22,7 @@ from jackfield.testing import Provider
 from jackfield_aws_ses.demo.embedded import EmbeddedAws
 from jackfield_aws_ses.demo.serving import GENERATED
 from oauth2_authority import Codes
-from oauth2_site import make_people
-from plugboard import plugged
+from plugboard import declare, plugged
 
 pytest_plugins = ["browser"]
 
@@ -32,12 +31,11 @@ USER = "arn:aws:iam::123456789012:user/jackfield"
 
 
 def systems(console: Console, aws: EmbeddedAws, provider: str) -> dict[str, Any]:
-    """What the shop's customers can connect: a role of AWS, and an account that a provider approves."""
+    """What the shop's customers can connect: a role of AWS, and GitHub by OAuth, which a provider on loopback stands for."""
     keys = {"accessKeyId": aws.access_key_id, "secretAccessKey": aws.secret_access_key}
     role = {**keys, "region": aws.region, "endpoint": aws.url, "stsEndpoint": aws.url}
-    urls = {"authorizationUrl": f"{provider}/authorize", "tokenUrl": f"{provider}/token", "clientId": "c", "issuer": provider}
-    urls |= {"server": provider}
-    known = console.host.catalog.find("people").connection_types["oauth2AuthorizationCode"].schema["properties"]
+    urls = {"authorizationUrl": f"{provider}/authorize", "tokenUrl": f"{provider}/token", "clientId": "c", "server": provider}
+    known = console.host.catalog.find("github").connection_types["oauth"].schema["properties"]
     return {
         "mail": {
             "title": "Amazon SES",
@@ -45,7 +43,7 @@ def systems(console: Console, aws: EmbeddedAws, provider: str) -> dict[str, Any]
             "principal": USER,
             "defaults": {"values": role, "locked": [*role]},
         },
-        "code": {"title": "People", "types": ["people/oauth2AuthorizationCode"], "defaults": {"values": urls, "locked": [*known]}},
+        "code": {"title": "GitHub", "types": ["github/oauth"], "defaults": {"values": urls, "locked": [*known]}},
     }
 
 
@@ -85,9 +83,9 @@ def until(page: Page, text: str) -> None:
 
 
 def test_a_customer_of_the_sample_platform(browser: Browser, tmp_path: Path) -> None:
-    """Sign up, connect a role of AWS and an account by approval, send a mail, see what the callbacks tell, disconnect, and leave: nothing
+    """Sign up, connect a role of AWS and GitHub by OAuth, send a mail, see what the callbacks tell, disconnect, and leave: nothing
     is left of the tenant."""
-    make_people(tmp_path / "packages")
+    declare(tmp_path / "packages", "jackfield-github", "jackfield.connectors", {"github": "jackfield_github:http"})
     authority = Codes()
     with (
         plugged(tmp_path / "packages"), EmbeddedAws(trusted_ids=GENERATED) as aws, Provider(authority) as provider,
@@ -107,7 +105,7 @@ def test_a_customer_of_the_sample_platform(browser: Browser, tmp_path: Path) -> 
         page.get_by_role("button", name="Connect", exact=True).click()
         page.wait_for_url(f"{url}/")
         assert "mail ok 123456789012" in page.locator("#accounts").inner_text()
-        page.get_by_role("button", name="Connect People").click()
+        page.get_by_role("button", name="Connect GitHub").click()
         page.get_by_role("button", name="Begin").click()
         assert authority.exchanged == []
         page.get_by_role("link", name="Continue to 127.0.0.1").click()

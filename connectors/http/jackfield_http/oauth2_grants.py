@@ -158,13 +158,14 @@ class OAuth2AuthorizationCode(HttpConnection):
             raise
         return self._granted(context, found, None)
 
-    def revoke(self, context: OpenContext) -> None:
-        """End the grant at the provider, if it has an endpoint for that (RFC 7009)."""
+    def revoke(self, context: OpenContext) -> bool:
+        """End the grant at the provider, if it has an endpoint for that (RFC 7009); return whether it has."""
         if self.revocation_url is None:
-            return
+            return False
         value = _grants(context).find().value
         form = {"token": value.get("refreshToken") or value["accessToken"]}
         self._ask(context, "revocationUrl", self.revocation_url, form, step="revoke the approval")
+        return True
 
     def _access_token(self, context: OpenContext, grants: Grants) -> Minted:
         """Refresh the access token. A rotated refresh token is stored before anything else, since it may exist nowhere else.
@@ -185,7 +186,7 @@ class OAuth2AuthorizationCode(HttpConnection):
         except JackfieldError as error:
             self._unrefreshed(grants, used, error)
         rotated, said = found.get("refresh_token"), found.get("scope")
-        kept = replace(used, scopes=tuple(said.split())) if isinstance(said, str) else used  # a person may have taken some back
+        kept = replace(used, scopes=_scopes_of(said)) if isinstance(said, str) else used  # a person may have taken some back
         if isinstance(rotated, str) and rotated and rotated != refresh:
             kept = replace(kept, value={**used.value, "refreshToken": rotated}, secrets=(rotated,))
         grants.replace(used, kept)
@@ -245,7 +246,7 @@ class OAuth2AuthorizationCode(HttpConnection):
         if self._is_openid():
             check_id_token(found.get("id_token"), client_id=self.client_id, issuer=self.issuer, nonce=nonce, now=context.clock.time())
         refresh, said = found.get("refresh_token"), found.get("scope")
-        scopes = tuple(said.split()) if isinstance(said, str) else self._scopes()
+        scopes = _scopes_of(said) if isinstance(said, str) else self._scopes()
         if isinstance(refresh, str) and refresh:
             return Grant({"refreshToken": refresh}, scopes, (refresh,))
         return Grant({"accessToken": token.value["token"]}, scopes, token.secrets)
@@ -277,6 +278,11 @@ def _grants(context: OpenContext) -> Grants:
             hint="Store it in the database, then connect it.",
         )
     return context.grants
+
+
+def _scopes_of(said: str) -> tuple[str, ...]:
+    """Return the scopes of an answer: separated by spaces (RFC 6749 §3.3), or by commas, as GitHub and Slack do."""
+    return tuple(said.replace(",", " ").split())
 
 
 def _finite(value: Any) -> float:

@@ -14,6 +14,7 @@ from jackfield_http.bindings.responses import as_output
 from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_openapi.contents import Response
 from jackfield_openapi.operations import Operation
+from jackfield_openapi.sign_ins import ACCOUNTS
 
 Json = dict[str, Any]
 
@@ -32,6 +33,7 @@ _ERRORS: Json = {
 _TYPE: Json = {
     **dict.fromkeys(_OF_TYPES, _TEXT),
     "fields": {"type": "object", "additionalProperties": {"type": "object"}},
+    "clientAuthentication": {"enum": ["basic", "body"]},
 }
 _SOURCE: Json = {
     "type": "object",
@@ -211,6 +213,12 @@ def _curate_type(row: Json, given: Mapping[str, Any]) -> None:
         if name not in row["schema"]["properties"]:
             raise _refused(f"the connection type '{row['key']}' has no value '{name}'")
         row["schema"]["properties"][name] |= about
+        if "default" in about:
+            row["schema"]["required"] = [other for other in row["schema"].get("required", ()) if other != name]
+    if "clientAuthentication" in given:
+        for credential in row["http"]["credentials"]:
+            if credential["kind"] in ACCOUNTS:
+                credential["clientAuthentication"] = given["clientAuthentication"]
 
 
 def _completed(manifest: Json, key: str, row: Json) -> Json:

@@ -155,11 +155,17 @@ def _declare_delete(parser: Parser) -> None:
 def _delete(arguments: Namespace, output: Output) -> int:
 
     from jackfield.files import FileLimits, Files
+    from jackfield.management.revoking import revoke_due
+    from jackfield.runtime import Jackfield
     from jackfield.tenants import Tenants
 
     with open_storage() as storage:
         clock = SystemClock()
-        tenants = Tenants(storage, Files(storage, FileLimits(), clock), clock, "*", actor())
+
+        def revoke() -> dict[str, bool]:
+            return revoke_due(storage.database, clock, lambda name: Jackfield(name, storage=storage).connections.revoking())
+
+        tenants = Tenants(storage, Files(storage, FileLimits(), clock), clock, "*", actor(), revoke)
         output.value(tenants.purge(arguments.name) if arguments.purge else tenants.suspend(arguments.name))
     return 0
 

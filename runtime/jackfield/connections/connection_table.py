@@ -17,6 +17,7 @@ from jackfield.connections.connection_rows import COLUMNS, ConnectionRow, Draft,
 from jackfield.connections.connection_seals import binding, check_seal, opened_secret, rebound, sealed_place, sealed_whole, stored_secrets
 from jackfield.connections.host_access import HostAccess
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED, STORE, NamedConnection
+from jackfield.connections.revocations import Revocations
 from jackfield.database import Database, Row, SealBroken, Transaction, UniqueViolation, Vault
 from jackfield.database.epoch import EpochCache
 from jackfield.database.faults import damaged_settings
@@ -106,6 +107,7 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         self._access: EpochCache[str, HostAccess] = EpochCache(database.epoch, 1)
         self._lock = threading.Lock()
         self.file_tests = FileTests(database, vault, workspace)
+        self.revocations = Revocations(database, vault, workspace, clock)
         self.approvals = (
             grants.GrantTable(database, vault, workspace, clock), authorizations.Authorizations(database, vault, workspace, clock),
         )  # fmt: skip

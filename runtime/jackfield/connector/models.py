@@ -307,8 +307,9 @@ class ConnectionType(SecretHolder, BaseModel):
         """
         raise NotImplementedError
 
-    def revoke(self, context: OpenContext) -> None:
-        """Tell the provider that the grant is no longer needed. The default does nothing."""
+    def revoke(self, context: OpenContext) -> bool:  # noqa: ARG002 (for subclasses)
+        """Tell the provider that the grant is no longer needed, and return True; False if it cannot be told, which is the default."""
+        return False
 
 
 def connection_values(model: type[ConnectionType], values: Mapping[str, Any], name: str | None) -> ConnectionType:

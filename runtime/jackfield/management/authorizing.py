@@ -198,14 +198,14 @@ class Authorizing:
         about = {"id": found.id, "flow": found.flow, "connection": stored.name, "status": found.status}
         return {**about, **reason, "expiresAt": iso(found.expires_at)}
 
-    def revoke(self, identifier: str) -> None:
-        """Tell the provider that the grant of a connection is no longer needed. That it cannot be told stops nobody."""
-        if self._grants.state(identifier) is not None:
-            attempt(self._revoke, self._by_id(identifier))
+    def revoke(self, stored: NamedConnection, grant: Grant) -> bool:
+        """Tell the provider that the grant of a removed connection is no longer needed; return False if it has no endpoint for that.
 
-    def _revoke(self, stored: NamedConnection) -> None:
+        :raises JackfieldError: if it cannot be told now.
+        """
         _, opening, connector = self._opened(stored, None)
-        self._attempted(connector, opening, opening.kind.revoke)
+        revoking = replace(opening, grants=_Candidate(grant))
+        return bool(self._attempted(connector, revoking, opening.kind.revoke, grant.secrets))
 
     def _accepted(self, connector: LoadedConnector, opening: OpenConnection, grant: Grant, accept: Callable[[Account], None]) -> Grant:
         """Test the connection with a grant that is not stored, and return the grant with the tokens that it has then.
@@ -288,7 +288,7 @@ class Authorizing:
 
 
 class _Candidate:
-    """Grant that is tried before it is stored: nobody else knows it, so its tokens are rotated here."""
+    """Grant that is not stored, or no longer: nobody else knows it, so its tokens are rotated here."""
 
     def __init__(self, grant: Grant) -> None:
         self.grant = grant

@@ -24,6 +24,7 @@ from jackfield.management.authorizing import Authorizing
 from jackfield.management.connection_test import Trial, not_saved, try_connection
 from jackfield.management.drafts import ConnectionDraft, Drafter, Provenance
 from jackfield.management.policies import PolicyRequest, external_id, policies
+from jackfield.management.revoking import Revoking
 from jackfield.management.transfer import exported, imported
 from jackfield.management.views import ConnectionPage, page, shown_from_file, shown_from_store
 from jackfield.management.visible_connections import VisibleConnections
@@ -104,14 +105,7 @@ class ManagedConnections:
         """
         self._visible.require(name)
 
-    def list(
-        self,
-        cursor: str | None = None,
-        limit: int = _PAGE,
-        *,
-        type: str | None = None,
-        text: str | None = None,
-    ) -> ConnectionPage:
+    def list(self, cursor: str | None = None, limit: int = _PAGE, *, type: str | None = None, text: str | None = None) -> ConnectionPage:
         """List up to ``limit`` connections by name, optionally only those of a type, or with ``text`` in their name, type or account.
 
         :raises InvalidInvocation: if the limit is not between 1 and 1,000, or the cursor is not valid.
@@ -260,8 +254,6 @@ class ManagedConnections:
         row = store.show(name)
         if row is None:
             raise self._not_stored(name)
-        if self._authorizes(row.type):
-            self.authorizing().revoke(row.id)
         stored, audited = self._last_values(name), self._audited("connection.removed", name)
 
         def beside(transaction: Transaction) -> None:
@@ -269,7 +261,10 @@ class ManagedConnections:
             if stored is not None:
                 part(transaction, store.vault, store.workspace, store.now(), stored)
 
-        store.remove(name, beside)
+        if self._authorizes(row.type):
+            self.revoking().remove(name, beside)
+        else:
+            store.remove(name, beside)
 
     def _last_values(self, name: str) -> NamedConnection | None:
         """Return a connection for those who have to tell its provider that it is removed; None if it cannot be read."""
@@ -277,6 +272,10 @@ class ManagedConnections:
             return self.known.find(name)
         except JackfieldError:
             return None
+
+    def revoking(self) -> Revoking:
+        """Return what tells providers that grants of removed connections are no longer needed."""
+        return Revoking(self._store(), self._clock, self.find, self.authorizing, self._audited)
 
     def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
         """Test a connection without changing anything, with the connectors for which it may be used, store the outcome, and return the

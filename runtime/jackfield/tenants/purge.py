@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jackfield.access import DEFAULT, Audit
+from jackfield.connections.connection_table import ConnectionTable
+from jackfield.connections.grants import forget
+from jackfield.connections.revocations import Revocations
 from jackfield.database.migrations import declared, known_migrations
 from jackfield.database.table_shapes import shape_of
+from jackfield.errors import JackfieldError
 
 if TYPE_CHECKING:
     from jackfield.access import Actor
     from jackfield.clock import Clock
     from jackfield.database import Database, Transaction
     from jackfield.files import Files
+    from jackfield.resources.storage import Storage
 
 _SLICE = 500
 """Rows that one transaction deletes, so that no other writer waits for long."""
@@ -33,6 +38,26 @@ def kept_by(database: Database, workspace: str) -> dict[str, int]:
         }
         running = "SELECT COUNT(*) AS n FROM invocations WHERE workspace = :workspace AND status = 'running'"
         return {**counts, "running": _count(transaction, running, workspace)}
+
+
+def keep_grants(storage: Storage, workspace: str, clock: Clock) -> list[str]:
+    """Move the approvals of a workspace to the operator's, which outlasts it, until their providers are told; return the ids there."""
+    database, noted = storage.database, list[str]()
+    store = ConnectionTable(database, lambda: storage.vault, workspace, clock)
+    operators = Revocations(database, lambda: storage.vault, DEFAULT, clock)
+    with database.read() as transaction:
+        rows = transaction.execute("SELECT connection_id FROM grants WHERE workspace = :workspace", {"workspace": workspace})
+    for row in rows:
+        try:
+            name = store.name_of(row.connection_id) or ""
+            stored, grant = store.find(name), store.approvals[0].find(row.connection_id, name)
+        except JackfieldError:  # an approval that has ended, or that nobody can read
+            continue
+        if stored is not None:
+            with database.write() as transaction:
+                noted.append(operators.note(transaction, workspace, stored, grant, 0.0))
+                forget(transaction, workspace, row.connection_id)
+    return noted
 
 
 def purge(database: Database, files: Files, workspace: str, clock: Clock, actor: Actor) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import Tokens, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
 from jackfield.access.platform_tokens import manages
 from jackfield.access.sessions import end_sessions
 from jackfield.errors import InvalidInvocation
-from jackfield.tenants.purge import kept_by, purge
+from jackfield.tenants.purge import keep_grants, kept_by, purge
 
 if TYPE_CHECKING:
     from jackfield.access import Actor
@@ -27,14 +27,18 @@ class WorkspaceInUse(InvalidInvocation):
 
 
 class Tenants:
-    """The workspaces of a platform. ``pattern`` is that of its token, ``actor`` the author in the audit logs."""
+    """The workspaces of a platform. ``pattern`` is that of its token, ``actor`` the author in the audit logs, and ``revoke`` tells
+    providers of the approvals that are due (``management.revoking``)."""
 
-    def __init__(self, storage: Storage, files: Files, clock: Clock, pattern: str, actor: Actor) -> None:
+    def __init__(
+        self, storage: Storage, files: Files, clock: Clock, pattern: str, actor: Actor, revoke: Callable[[], Mapping[str, bool]] = dict
+    ) -> None:
         self._storage = storage
         self._files = files
         self._clock = clock
         self._pattern = pattern
         self._actor = actor
+        self._revoke = revoke
         self._workspaces = Workspaces(storage.database, storage.vault, clock, actor)
 
     def put(self, name: str, changes: Mapping[str, Any]) -> tuple[Workspace, bool]:
@@ -105,9 +109,10 @@ class Tenants:
         return {"name": name, "status": "suspended", "revoked": {"tokens": revoked, "sessions": sessions}, "kept": kept}
 
     def purge(self, name: str) -> dict[str, Any]:
-        """Delete a suspended workspace for good: its connections, grants, keys, files, journal and settings.
+        """Delete a suspended workspace for good: its connections, grants, keys, files, journal and settings. Providers are told that its
+        approvals are no longer needed; those that do not answer now are told later.
 
-        :return: how many of each were deleted.
+        :return: how many of each were deleted, and how many approvals were revoked or wait for that.
         :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
         :raises WorkspaceInUse: if it is not suspended, or calls of it still run.
         """
@@ -118,8 +123,12 @@ class Tenants:
         if kept["running"]:
             text = f"{kept['running']:,} invocations of the workspace '{name}' are still running"
             raise WorkspaceInUse(text, hint="Try again when they have ended, at the latest when their deadlines have passed.")
+        noted = keep_grants(self._storage, name, self._clock)
         purge(self._storage.database, self._files, name, self._clock, self._actor)
-        return {"name": name, "status": "purged", "deleted": {key: count for key, count in kept.items() if key != "running"}}
+        told = self._revoke() if noted else {}
+        revoked = {"approvals": sum(told.get(one, False) for one in noted), "pending": sum(one not in told for one in noted)}
+        deleted = {key: count for key, count in kept.items() if key != "running"}
+        return {"name": name, "status": "purged", "deleted": deleted, "revoked": revoked}
 
     def _require(self, name: str) -> None:
         if not manages(self._pattern, name):

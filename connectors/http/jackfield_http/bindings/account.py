@@ -19,10 +19,11 @@ Json = Mapping[str, Any]
 
 
 @cache
-def _kind(is_openid: bool, places: tuple[tuple[str, str], ...]) -> type[OAuth2AuthorizationCode]:
+def _kind(is_openid: bool, places: tuple[tuple[str, str], ...], client: str) -> type[OAuth2AuthorizationCode]:
     """Return the account whose authorization server is shown the connection's client certificate, too, if it has one."""
     base = OpenIdConnect if is_openid else OAuth2AuthorizationCode
-    return type(base.__name__, (Certified, base), {"__doc__": base.__doc__, "places": dict(places)})
+    about = {"__doc__": base.__doc__, "places": dict(places), "client_authentication": client}
+    return type(base.__name__, (Certified, base), about)
 
 
 def account_of(row: Json, values: Json, server: str, certificate: tuple[str | None, str | None]) -> OAuth2AuthorizationCode:
@@ -32,7 +33,8 @@ def account_of(row: Json, values: Json, server: str, certificate: tuple[str | No
     places = tuple((name, "" if name in row else f"/{name_of(row, name)}") for name in _FIELDS[:5])
     scopes = tuple(value_of(row, values, "scopes").split())
     filled = {name: value for name, value in given.items() if value}
-    return _kind(row["kind"] == "openIdConnect", places).model_validate({**filled, "server": server, "scopes": scopes})
+    kind = _kind(row["kind"] == "openIdConnect", places, row.get("clientAuthentication", "basic"))
+    return kind.model_validate({**filled, "server": server, "scopes": scopes})
 
 
 class BoundAccount(BoundConnection):
@@ -65,6 +67,6 @@ class BoundAccount(BoundConnection):
         """Ask for the tokens of a device's code; None while nobody has approved."""
         return self.account().device_authorized(context, kept)
 
-    def revoke(self, context: OpenContext) -> None:
-        """End the grant at the provider, if its endpoint for that is known."""
-        self.account().revoke(context)
+    def revoke(self, context: OpenContext) -> bool:
+        """End the grant at the provider, if its endpoint for that is known; return whether it is."""
+        return self.account().revoke(context)

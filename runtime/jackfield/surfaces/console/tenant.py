@@ -44,7 +44,8 @@ _DONE = {
 }
 _KEPT = {
     "connections": "Connections", "grants": "Approvals at providers", "files": "Files", "invocations": "Invocations", "tokens": "Tokens",
-    "sessions": "Sessions in the console", "approvals": "Approvals revoked at providers", "running": "Invocations that run",
+    "sessions": "Sessions in the console", "approvals": "Approvals revoked at providers",
+    "pending": "Approvals that are revoked when their providers answer", "running": "Invocations that run",
 }  # fmt: skip
 
 
@@ -113,7 +114,8 @@ def _purged(request: PageRequest, name: str) -> Response:
     if name == request.identity.workspace:
         return outcome(request, "tenants", name, notice("You are in this workspace: switch to another one first.", tone="warn"), status=409)
     done = _tenants(request).purge(name)
-    told = [h.p("The workspace is deleted, with its keys: nothing of it can be read again."), terms(_counts(done["deleted"], " deleted"))]
+    counts = [*_counts(done["deleted"], " deleted"), *_counts(done["revoked"])]
+    told = [h.p("The workspace is deleted, with its keys: nothing of it can be read again."), terms(counts)]
     return outcome(request, "tenants", name, notice(*told, h.p(h.a("Back to the list", href="/tenants")), tone="good"))
 
 
@@ -124,7 +126,7 @@ _STEPS: dict[str, Callable[[PageRequest, str], Response]] = {
 
 def _tenants(request: PageRequest) -> Tenants:
     server = request.server
-    return Tenants(server.storage, server.files, server.clock, "*", request.identity.actor)
+    return Tenants(server.storage, server.files, server.clock, "*", request.identity.actor, server.revoke_approvals)
 
 
 def _inside(request: PageRequest, workspace: str) -> PageRequest:

@@ -59,12 +59,12 @@ async def changed(request: Request, server: ServerContext, identity: Identity) -
 
 async def deleted(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``DELETE /v1/workspaces/{w}``: suspend it; with ``purge=true`` delete it for good."""
-    name = request.path_params["w"]
+    name, purges = request.path_params["w"], flag(request, "purge")
 
     def step(tenants: Tenants) -> dict[str, Any]:
-        return tenants.purge(name) if flag(request, "purge") else tenants.suspend(name)
+        return tenants.purge(name) if purges else tenants.suspend(name)
 
-    return answer(await done(request, server, identity, step))
+    return answer(await done(request, server, identity, step, slowly=purges))
 
 
 async def token_created(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -116,8 +116,8 @@ async def used(request: Request, server: ServerContext, identity: Identity) -> R
     return answer(await done(request, server, identity, step))
 
 
-async def done(request: Request, server: ServerContext, identity: Identity, step: Callable[[Tenants], T]) -> T:
-    """Run a step in a thread, in the name of the platform and of the user whom it names.
+async def done(request: Request, server: ServerContext, identity: Identity, step: Callable[[Tenants], T], *, slowly: bool = False) -> T:
+    """Run a step in a thread, in the name of the platform and of the user whom it names; ``slowly`` is for one that may call providers.
 
     :raises Problem: for errors of the step.
     """
@@ -127,9 +127,9 @@ async def done(request: Request, server: ServerContext, identity: Identity, step
     if behalf and not _PRINTABLE.fullmatch(behalf):
         raise Problem(400, "the header 'Jackfield-On-Behalf-Of' must have at most 200 printable ASCII characters")
     actor = Actor("platform", identity.id, identity.name, behalf)
-    tenants = Tenants(server.storage, server.files, server.clock, identity.workspaces, actor)
+    tenants = Tenants(server.storage, server.files, server.clock, identity.workspaces, actor, server.revoke_approvals)
     try:
-        return await server.briefly(lambda: step(tenants))
+        return await (server.slowly if slowly else server.briefly)(lambda: step(tenants))
     except JackfieldError as error:
         raise of_error(error) from None
 

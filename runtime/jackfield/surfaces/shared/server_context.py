@@ -17,6 +17,7 @@ from jackfield.clock import Clock
 from jackfield.errors import JackfieldError
 from jackfield.events.dispatcher import Dispatcher
 from jackfield.files import FileLimits
+from jackfield.management.revoking import revoke_due
 from jackfield.queue import Engine, Poller, RuntimePool, Scheduler, TriggerLoop, open_engine, queue_url
 from jackfield.resources.threads import Threads
 from jackfield.resources.turns import Turns
@@ -107,6 +108,7 @@ class ServerContext:
         """Steps that are repeated every ten minutes, by what is said if one fails. Surfaces add theirs."""
         if self.storage.enabled:
             self.sweeps["expired files cannot be deleted"] = self.files.sweep
+            self.sweeps["approvals of removed connections cannot be revoked"] = self.revoke_approvals
         if self.installer is not None:
             self.sweeps["revocations of installed connectors cannot be looked for"] = self.installer.revoked
         self._engine: Engine | None = None
@@ -127,6 +129,10 @@ class ServerContext:
     def runtime(self, workspace: str) -> Jackfield:
         """Return the runtime of one workspace."""
         return self.runtimes.find(workspace)
+
+    def revoke_approvals(self, within: float = 10.0) -> dict[str, bool]:
+        """Tell providers of the approvals of removed connections, as ``revoke_due`` does."""
+        return revoke_due(self.storage.database, self.clock, lambda name: self.runtime(name).connections.revoking(), within)
 
     def base(self, request: Request) -> str:
         """Return the server's own address for links and redirect URIs: the operator's public URL, else the one that the request names."""

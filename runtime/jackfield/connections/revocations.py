@@ -1,0 +1,111 @@
+"""Approvals of removed connections that their providers have not been told of yet, sealed: the connection, and the tokens of its grant.
+
+The row is written in the transaction that removes the connection, and is deleted when the provider has been told, or after three days.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from jackfield.clock import Clock
+from jackfield.connections.named_connection import STORE, NamedConnection
+from jackfield.connector.grants import Grant
+from jackfield.database import Database, Row, Transaction, Vault
+from jackfield.database.due_rows import claim
+from jackfield.dataclass import dataclass
+from jackfield.secrecy import SecretHolder
+
+LASTS = 3 * 86_400.0
+"""Seconds after which nobody tries any more."""
+_HELD = 120.0
+"""Seconds for which one process tries; the next may after that."""
+_EVERY = 600.0
+"""Seconds between two tries."""
+_INSERT = """
+INSERT INTO revocations (workspace, id, sealed, claim, wake_at, created_at) VALUES (:workspace, :id, :sealed, 0, :at, :now)
+"""
+_COLUMNS = "workspace, id, sealed, claim, created_at"
+_FIND = f"SELECT {_COLUMNS} FROM revocations WHERE workspace = :workspace AND id = :id"
+_DUE = f"SELECT {_COLUMNS} FROM revocations WHERE wake_at <= :now ORDER BY wake_at LIMIT :limit"
+_TAKE = """
+UPDATE revocations SET claim = claim + 1, wake_at = :until WHERE workspace = :workspace AND id = :id AND claim = :claim AND wake_at <= :now
+"""
+_END = "DELETE FROM revocations WHERE workspace = :workspace AND id = :id"
+_LATER = "UPDATE revocations SET wake_at = :at WHERE workspace = :workspace AND id = :id"
+_OF = ("name", "type", "values", "version", "id", "origin")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Revocation(SecretHolder):
+    """Grant of a removed connection, which ``workspace`` keeps. ``origin`` is the workspace that the connection was of, ``name`` its name
+    for people."""
+
+    workspace: str
+    id: str
+    created_at: float
+    origin: str
+    name: str
+    stored: NamedConnection
+    grant: Grant
+
+
+class Revocations:
+    """Revocations that one workspace keeps."""
+
+    def __init__(self, database: Database, vault: Callable[[], Vault], workspace: str, clock: Clock) -> None:
+        self._database = database
+        self._vault = vault
+        self._workspace = workspace
+        self._clock = clock
+
+    def note(self, transaction: Transaction, origin: str, stored: NamedConnection, grant: Grant, wait: float = _HELD) -> str:
+        """Keep a grant until its provider is told, in the transaction that removes the connection; return its id. This process tells it;
+        another one may, too, after ``wait`` seconds."""
+        identifier = str(uuid.uuid4())
+        about = {"value": dict(grant.value), "scopes": grant.scopes, "secrets": grant.secrets, "id": grant.id}
+        content = {"origin": origin, "stored": {name: getattr(stored, name) for name in _OF}, "grant": about}
+        sealed = self._vault().seal(self._workspace, _place(identifier), json.dumps(content, separators=(",", ":")).encode())
+        values = {"workspace": self._workspace, "id": identifier, "sealed": sealed}
+        now = self._clock.time()
+        transaction.change(_INSERT, {**values, "now": now, "at": now + wait})
+        return identifier
+
+    def find(self, identifier: str) -> Row | None:
+        """Return a row."""
+        return self._database.look_up(_FIND, {"workspace": self._workspace, "id": identifier})
+
+    def read(self, row: Row) -> Revocation:
+        """Open a row.
+
+        :raises SealBroken: if it was changed in the database.
+        """
+        content: dict[str, Any] = json.loads(self._vault().open(self._workspace, _place(row.id), row.sealed))
+        stored, grant = content["stored"], content["grant"]
+        removed = NamedConnection(**{**stored, "name": f"{stored['name']} (removed)", "source": STORE})
+        given = Grant(grant["value"], tuple(grant["scopes"]), tuple(grant["secrets"]), grant["id"])
+        origin = content["origin"]
+        name = stored["name"] if origin == self._workspace else f"{stored['name']} of {origin}"
+        return Revocation(row.workspace, row.id, row.created_at, origin, name, removed, given)
+
+    def end(self, identifier: str, also: Callable[[Transaction], None]) -> None:
+        """Delete a row; ``also`` runs in the same transaction."""
+        with self._database.write() as transaction:
+            transaction.change(_END, {"workspace": self._workspace, "id": identifier})
+            also(transaction)
+
+    def put_off(self, identifier: str) -> None:
+        """Try again later."""
+        values = {"workspace": self._workspace, "id": identifier, "at": self._clock.time() + _EVERY}
+        self._database.record(lambda transaction: transaction.change(_LATER, values))
+
+
+def due(database: Database, now: float, limit: int) -> list[Row]:
+    """Claim up to ``limit`` rows of all workspaces that are due."""
+    return claim(database, _DUE, _TAKE, now, _HELD, limit)
+
+
+def _place(identifier: str) -> tuple[str, ...]:
+    return ("revocation", identifier)

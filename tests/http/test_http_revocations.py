@@ -1,0 +1,119 @@
+"""Approvals of removed connections and of deleted tenants are revoked at their providers, with retries while one does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from http_stand import SETTINGS, Client, Stand, standing
+from jackfield.access.platform_tokens import PlatformTokens
+from jackfield.testing import Answer, Provider, Request
+from oauth2_authority import Codes
+from oauth2_site import make_people
+from plugboard import plugged
+
+BACK = "https://j.example/oauth2/callback"
+
+
+@dataclass
+class Authority(Codes):
+    """An authorization server with a revocation endpoint, which answers with ``status``."""
+
+    status: int = 200
+    revoked: list[str] = field(default_factory=list)
+
+    def __call__(self, number: int, request: Request) -> Answer:
+        """Answer a request."""
+        if request.path != "/revoke":
+            return super().__call__(number, request)
+        if self.status == 200:
+            self.revoked.append(parse_qs(request.body.decode())["token"][0])
+        return Answer({}, self.status)
+
+
+@pytest.fixture
+def authority() -> Authority:
+    """An authorization server."""
+    return Authority()
+
+
+@pytest.fixture
+def provider(authority: Authority) -> Iterator[Provider]:
+    """Its loopback server."""
+    with Provider(authority) as found:
+        yield found
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Iterator[Stand]:
+    """A server that runs what is due when it is told to."""
+    make_people(tmp_path / "packages")
+    with plugged(tmp_path / "packages"), standing(tmp_path, replace(SETTINGS, queue_workers=0)) as found:
+        yield found
+
+
+def connect(stand: Stand, provider: Provider, workspace: str, name: str, *, revocable: bool = True) -> None:
+    """Have somebody approve a new connection."""
+    values = {"server": provider.url, "authorizationUrl": f"{provider.url}/authorize", "tokenUrl": f"{provider.url}/token", "clientId": "c"}
+    known = stand.host.runtime(workspace).connections
+    more = {"revocationUrl": f"{provider.url}/revoke"} if revocable else {}
+    known.add(name, "people/oauth2AuthorizationCode", {**values, **more}, test=False)
+    authorizing = known.authorizing()
+    begun = authorizing.begin(name, BACK)
+    state = parse_qs(urlsplit(begun["url"]).query)["state"][0]
+    authorizing.complete(begun["id"], {"code": f"{name}s-code", "state": state})
+
+
+def left(stand: Stand) -> int:
+    """The revocations that are left, which are due from now on."""
+    with stand.host.storage.database.write() as transaction:
+        return transaction.change("UPDATE revocations SET wake_at = 0", {})
+
+
+def told(stand: Stand, workspace: str = "default") -> list[tuple[str, bool]]:
+    """What the audit log says of ended approvals: the connection, and whether the provider was told."""
+    from jackfield.access import Audit
+
+    entries, _ = Audit(stand.host.storage.database, workspace, stand.host.clock).list(event="connection.approval_ended")
+    return [(entry.about["object"], entry.about["details"]["told"]) for entry in entries]
+
+
+def test_a_removed_connection_is_revoked_when_the_provider_answers(stand: Stand, authority: Authority, provider: Provider) -> None:
+    """While the provider is down, the approval is kept, sealed, and told again; one without an endpoint, or that it refuses, is over."""
+    connect(stand, provider, "default", "ada")
+    connect(stand, provider, "default", "bob", revocable=False)
+    authority.status = 503
+    client = stand.client("manage")
+    assert client.call("DELETE", "/v1/connections/ada").status == 204
+    assert (authority.revoked, told(stand), left(stand)) == ([], [], 1)
+    assert stand.host.revoke_approvals() == {}
+    authority.status = 200
+    assert (left(stand), [*stand.host.revoke_approvals().values()]) == (1, [True])
+    assert (authority.revoked, left(stand), stand.host.revoke_approvals()) == (["ada-refresh"], 0, {})
+    assert client.call("DELETE", "/v1/connections/bob").status == 204
+    assert told(stand) == [("connection:bob", False), ("connection:ada", True)]
+
+
+def test_a_deleted_tenant_is_revoked_and_leaves_nothing(stand: Stand, authority: Authority, provider: Provider) -> None:
+    """The answer counts the approvals that were revoked and those that wait; the operator's audit log tells of these when it happens."""
+    storage = stand.host.storage
+    platform = Client(stand.port, PlatformTokens(storage.database, storage.vault, stand.host.clock).create("acme-*", "shop").text)
+    for workspace in ("acme-1", "acme-2"):
+        platform.call("PUT", f"/v1/workspaces/{workspace}", {})
+        connect(stand, provider, workspace, "ada")
+        connect(stand, provider, workspace, "bob")
+        connect(stand, provider, workspace, "eve", revocable=False)
+        platform.call("DELETE", f"/v1/workspaces/{workspace}")
+    purged = platform.call("DELETE", "/v1/workspaces/acme-1?purge=true").json
+    assert (purged["status"], purged["deleted"]["grants"], purged["revoked"]) == ("purged", 3, {"approvals": 2, "pending": 0})
+    authority.status = 503
+    purged = platform.call("DELETE", "/v1/workspaces/acme-2?purge=true").json
+    assert purged["revoked"] == {"approvals": 0, "pending": 2}
+    authority.status = 200
+    assert (left(stand), len(stand.host.revoke_approvals()), left(stand)) == (2, 2, 0)
+    assert sorted(authority.revoked) == ["ada-refresh", "ada-refresh", "bob-refresh", "bob-refresh"]
+    assert ("connection:ada of acme-2", True) in told(stand)
