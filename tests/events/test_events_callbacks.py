@@ -67,7 +67,7 @@ class Place(SimpleNamespace):
             for lane in self.dispatcher._lanes.values():
                 lane.due_at = lane.rests_until = 0.0
             self.dispatcher.turn()
-            while self.dispatcher._running:
+            while self.dispatcher._batches:
                 threading.Event().wait(0.002)
             with self.database.read():
                 pass  # what was put off is committed
@@ -327,6 +327,22 @@ def test_a_dead_receiver_does_not_keep_others_waiting(place: Place, receiver: Re
         place.happens(count=100)
         place.dispatch()
         assert len({got.id for got in healthy.got}) == len(healthy.got) == 100
+
+
+def test_deliveries_are_made_as_they_are_sent(place: Place, receiver: Receiver) -> None:
+    """However many events wait, few deliveries are made ahead of what is sent; callbacks that were made one after the other, and so begin
+    at other events, are served alike."""
+    held = threading.Event()
+    receiver.answer = lambda _handler: (204, {}, b"") if held.wait(60.0) else None
+    for _ in range(3):
+        place.add(receiver.url, types=["quota.low"])
+    place.happens(count=1200)
+    for _ in range(20):
+        place.dispatcher.turn()
+    with place.database.read() as transaction:
+        (made,) = transaction.execute("SELECT COUNT(*) AS many, COUNT(DISTINCT callback) AS callbacks FROM deliveries")
+    held.set()
+    assert (0 < made.many < 1200, made.callbacks) == (True, 3)
 
 
 def test_a_receiver_that_refuses_connections_is_not_hammered(place: Place) -> None:

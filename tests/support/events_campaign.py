@@ -45,6 +45,7 @@ print("ready", flush=True)
 threading.Event().wait()
 """
 DEAD, SLOW, FLAKY, HEALTHY = 10, 5, 5, 30
+_TAKEN = b"HTTP/1.1 204 Taken\r\n\r\n"
 _SLOW_SECONDS = 14.0
 _KILL_EVERY = 2.0
 _PACED, _PACED_SECONDS = 5.0, 30.0
@@ -54,11 +55,16 @@ _PATIENCE = 300.0
 
 
 class Receivers:
-    """The receivers' side: an asyncio server that counts requests by path and event, and notes when the first one of each came."""
+    """The receivers' side: an asyncio server that counts requests by path and event, and notes when the first one of each came.
+
+    ``/figures`` tells what it has counted; ``/until/N`` is answered when it has taken so many requests.
+    """
 
     def __init__(self) -> None:
         self.counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         self.lags: list[float] = []
+        self._taken = 0
+        self._came = asyncio.Condition()
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
@@ -72,6 +78,10 @@ class Receivers:
                 if path == "/figures":
                     text = json.dumps({"counts": self._summary(), "lags": self.lags}).encode()
                     answer, self.lags = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text), []
+                elif path.startswith("/until/"):
+                    async with self._came:
+                        await self._came.wait_for(lambda: self._taken >= int(path[7:]))  # noqa: B023 (it ends before the next request)
+                    answer = _TAKEN
                 else:
                     answer = await self._take(path, fields["webhook-id"], body)
                 writer.write(answer)
@@ -86,9 +96,12 @@ class Receivers:
             return b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
         counts = self.counts[path]
         if path.startswith("/ok") and identifier not in counts:
-            self.lags.append(time.time() - json.loads(body)["data"]["payload"]["at"])
+            self.lags.append(time.time() - json.loads(body)["data"]["payload"].get("at", 0.0))
         counts[identifier] += 1
-        return b"HTTP/1.1 204 Taken\r\n\r\n"
+        self._taken += 1
+        async with self._came:
+            self._came.notify_all()
+        return _TAKEN
 
     def _summary(self) -> dict[str, tuple[int, int]]:
         return {path: (len(found), sum(found.values())) for path, found in self.counts.items()}
@@ -103,6 +116,13 @@ async def _serve() -> None:
 
 class Figures(dict[str, float]):
     """What came out, by name."""
+
+
+@contextmanager
+def receivers() -> Iterator[str]:
+    """Start the receivers in a process of their own; yield their origin."""
+    with _process([sys.executable, __file__, "receivers"], dict(os.environ)) as (_, port):
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager
@@ -124,8 +144,7 @@ class Campaign:
         self.environment = {**os.environ, "JACKFIELD_HOME": str(folder)}
         self.storage = stack.enter_context(Storage(url, self.environment, SystemClock()))
         self.storage.opened(migrate=True).close()
-        _, port = stack.enter_context(_process([sys.executable, __file__, "receivers"], self.environment))
-        self.origin = f"http://127.0.0.1:{port}"
+        self.origin = stack.enter_context(receivers())
         callbacks = Callbacks(self.storage.database, self.storage.vault, "default", SystemClock(), Actor("library"), origin="operator")
         for kind, count in (("slow", SLOW), ("flaky", FLAKY), ("ok", HEALTHY)):
             for number in range(count):

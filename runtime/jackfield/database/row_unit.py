@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.dataclass import dataclass
@@ -10,10 +10,12 @@ from jackfield.dataclass import dataclass
 if TYPE_CHECKING:
     from jackfield.database.transaction import Transaction
 
+    Also = Callable[[Transaction, Sequence[Mapping[str, Any]]], None]
+
 
 @dataclass(frozen=True, slots=True)
 class RowUnit:
-    """Unit that runs ``statement``, and ``otherwise`` if that changes no row.
+    """Unit that runs ``statement``, and ``otherwise`` if that changes no row; then ``also`` once for all rows that are changed together.
 
     ``otherwise`` must do nothing to a row that ``statement`` has just changed.
     """
@@ -21,10 +23,14 @@ class RowUnit:
     statement: str
     otherwise: str
     values: Mapping[str, Any]
+    also: Also | None = None
 
     def __call__(self, transaction: Transaction) -> int:
         """Run it alone."""
-        return transaction.change(self.statement, self.values) or transaction.change(self.otherwise, self.values)
+        changed = transaction.change(self.statement, self.values) or transaction.change(self.otherwise, self.values)
+        if self.also is not None:
+            self.also(transaction, [self.values])
+        return changed
 
     def goes_with(self, other: object) -> bool:
         """Return whether another unit has the same statements."""
@@ -36,3 +42,6 @@ def run_rows(units: Sequence[RowUnit], transaction: Transaction) -> None:
     rows = [unit.values for unit in units]
     if transaction.change_many(units[0].statement, rows) < len(rows):
         transaction.change_many(units[0].otherwise, rows)
+    also = units[0].also
+    if also is not None:
+        also(transaction, rows)

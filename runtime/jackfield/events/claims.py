@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from jackfield.database import Database, Row, Transaction
-from jackfield.dataclass import replace
 from jackfield.errors import JackfieldError
 from jackfield.events.callback import COLUMNS, Callback
 from jackfield.events.feed import EVENT_COLUMNS
@@ -16,61 +18,78 @@ HOLD = 60.0
 CALLBACKS = f"SELECT {COLUMNS} FROM callbacks"
 HEADS = "SELECT workspace, last FROM event_heads"
 EVENT = f"SELECT {EVENT_COLUMNS} FROM events WHERE workspace = :workspace AND sequence = :sequence"
-NEXT = f"SELECT {EVENT_COLUMNS} FROM events WHERE workspace = :workspace AND sequence > :after ORDER BY sequence LIMIT :limit"
+NEXT = f"""
+SELECT {EVENT_COLUMNS} FROM events WHERE workspace = :workspace AND sequence > :after AND sequence <= :until ORDER BY sequence LIMIT :limit
+"""
 MOVE = "UPDATE callbacks SET position = :to WHERE workspace = :workspace AND id = :callback AND position = :from"
-_ROW = f"SELECT {COLUMNS} FROM callbacks WHERE workspace = :workspace AND id = :id"
 _DUE = """
 SELECT workspace, callback, sequence, id, event, type, attempts + 1 AS attempts, log FROM deliveries
 WHERE workspace = :workspace AND callback = :callback AND state = 'pending' AND next_at <= :until AND held_until <= :free
 ORDER BY next_at, sequence LIMIT :limit
 """
-_NEXT_DUE = "SELECT MIN(next_at) AS next_at FROM deliveries WHERE workspace = :workspace AND callback = :callback AND state = 'pending'"
-_HELD = """
-UPDATE deliveries SET held_until = :held_until, attempts = attempts + 1
-WHERE workspace = :workspace AND callback = :callback AND sequence = :sequence AND state = 'pending' AND held_until <= :free
+NEXT_DUE = """
+SELECT workspace, id, (
+    SELECT next_at FROM deliveries
+    WHERE workspace = callbacks.workspace AND callback = callbacks.id AND state = 'pending' AND held_until <= :free
+    ORDER BY next_at, sequence LIMIT 1
+) AS next_at FROM callbacks
 """
-_RELEASE = """
-UPDATE deliveries SET held_until = 0, attempts = attempts - 1
-WHERE workspace = :workspace AND callback = :callback AND sequence = :sequence AND state = 'pending'
-"""
+"""When the next delivery to each callback is due that nobody sends, by one look in an index for each."""
+ONE = "workspace = :workspace AND callback = :callback AND sequence = :sequence AND state || '' = 'pending'"
+"""A pending delivery by its key. Its state is hidden from PostgreSQL's planner: in a table that has just grown, of which there are no
+statistics yet, it takes the indexes by state to be as good as the key, and reads all pending deliveries for each one."""
+_HELD = f"UPDATE deliveries SET held_until = :held_until, attempts = attempts + 1 WHERE {ONE} AND held_until <= :free"
+_RELEASE = f"UPDATE deliveries SET held_until = 0, attempts = attempts - 1 WHERE {ONE}"
 _NEVER = 1e18
 
 
-def due_in(database: Database, workspace: str, callback: Callback, now: float, free: float) -> float:
-    """Return the seconds until a delivery to a callback is due, 0 if one is. What is held until ``free`` or before is not held any more.
+class Asked(NamedTuple):
+    """A callback for which deliveries are claimed: in up to ``room`` batches, of a kind of which only so many are free."""
 
-    A callback that was paused for its failures is tried with its oldest delivery from time to time; one that was paused otherwise, never.
+    workspace: str
+    callback: Callback
+    kind: str
+    room: int
+    batch: int
+
+
+def claim(database: Database, asked: Sequence[Asked], free: Mapping[str, int], now: float, held: float) -> list[list[Row] | None]:
+    """Claim due deliveries, the ones that are due longest first, until no batch is free; in one commit. Return None for those not asked.
+
+    What is held until ``held`` or before is not held any more. Rows are locked when they are selected, so that all of them can be changed
+    in one go.
     """
-    until = _until(callback, now)
-    if until is None:
-        return _NEVER if callback.probe_at is None else max(0.2, callback.probe_at - now)
-    place = {"workspace": workspace, "callback": callback.id}
-    if database.look_up(_DUE, {**place, "until": until, "free": free, "limit": 1}) is not None:
-        return 0.0
-    row = database.look_up(_NEXT_DUE, place)
-    return _NEVER if row is None or row.next_at is None else max(0.2, row.next_at - now)
+    due = _DUE + database.dialect.skips_locked
 
-
-def claim(database: Database, asked: Sequence[tuple[Callback, str, int]], now: float, free: float) -> list[list[Row]]:
-    """Claim due deliveries to callbacks of workspaces, up to a number for each, the ones that are due longest first; in one commit."""
-
-    def unit(transaction: Transaction) -> list[list[Row]]:
-        return [_claimed(transaction, callback, workspace, limit, now, free) for callback, workspace, limit in asked]
+    def unit(transaction: Transaction) -> list[list[Row] | None]:
+        left, found = Counter(free), list[list[Row] | None]()
+        for item in asked:
+            room = min(item.room, left[item.kind], left["all"])
+            rows = None if room <= 0 else _claimed(transaction, due, item.callback, item.workspace, room * item.batch, now, held)
+            used = math.ceil(len(rows or ()) / item.batch)
+            left.subtract({item.kind: used, "all": used})
+            found.append(rows)
+        return found
 
     return database.record(unit)
 
 
-def _claimed(transaction: Transaction, callback: Callback, workspace: str, limit: int, now: float, free: float) -> list[Row]:
+def _claimed(transaction: Transaction, due: str, callback: Callback, workspace: str, limit: int, now: float, free: float) -> list[Row]:
+    """Claim deliveries to a callback. One that was paused for its failures is tried with its oldest delivery from time to time; one that
+    was paused otherwise, never."""
     place = {"workspace": workspace, "callback": callback.id, "free": free}
-    rows = transaction.execute(_DUE, {**place, "until": _until(callback, now), "limit": limit})
-    return [row for row in rows if transaction.change(_HELD, {**place, "sequence": row.sequence, "held_until": now + HOLD})]
+    until = now if callback.status != "paused" else _NEVER if opens_at(callback) <= now else -1.0
+    rows = transaction.execute(due, {**place, "until": until, "limit": limit})
+    if rows:
+        transaction.change_many(_HELD, [{**place, "sequence": row.sequence, "held_until": now + HOLD} for row in rows])
+    return rows
 
 
-def _until(callback: Callback, now: float) -> float | None:
-    """Return the time up to which deliveries are due; None if nothing is sent to the callback."""
+def opens_at(callback: Callback) -> float:
+    """Return the time before which nothing is sent to a callback, whatever is due."""
     if callback.status != "paused":
-        return now
-    return None if callback.probe_at is None or callback.probe_at > now else _NEVER
+        return 0.0
+    return _NEVER if callback.probe_at is None else callback.probe_at
 
 
 def release(database: Database, workspace: str, rows: Sequence[Row]) -> None:
@@ -78,13 +97,3 @@ def release(database: Database, workspace: str, rows: Sequence[Row]) -> None:
     values = [{"workspace": workspace, "callback": row.callback, "sequence": row.sequence} for row in rows]
     with suppress(JackfieldError):  # else they are due when the claim has ended
         database.record(lambda transaction: transaction.change_many(_RELEASE, values))
-
-
-def moved(callback: Callback, position: int) -> Callback:
-    """Return a callback with another position."""
-    return replace(callback, position=position)
-
-
-def moved_row(database: Database, row: Row) -> Row:
-    """Return the present row of a callback."""
-    return database.look_up(_ROW, {"workspace": row.workspace, "id": row.id}) or row

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from jackfield.database import Transaction
 from jackfield.database.stored_values import LATEST
@@ -22,9 +23,10 @@ def count_events(transaction: Transaction, workspace: str, times: Iterable[float
         transaction.change(_ADD, {"workspace": workspace, "day": day, "events": count, "deliveries": 0})
 
 
-def count_delivery(transaction: Transaction, workspace: str, at: float) -> None:
-    """Count a delivery that its receiver has taken."""
-    transaction.change(_ADD, {"workspace": workspace, "day": _day(at), "events": 0, "deliveries": 1})
+def count_deliveries(transaction: Transaction, deliveries: Iterable[Mapping[str, Any]]) -> None:
+    """Count deliveries that their receivers have taken: rows with ``workspace`` and ``now``."""
+    for (workspace, day), count in sorted(Counter((one["workspace"], _day(one["now"])) for one in deliveries).items()):
+        transaction.change(_ADD, {"workspace": workspace, "day": day, "events": 0, "deliveries": count})
 
 
 def _day(at: object) -> int:

@@ -1,32 +1,36 @@
 """The dispatcher: it makes the deliveries of new events, and sends what is due. One process of a database does it, by lease.
 
 Each callback has at most four requests in flight, one if its last attempt failed or was slow, and all of those together at most half of the
-threads: a receiver that is dead never keeps the others waiting.
+threads: a receiver that is dead never keeps the others waiting. Those of receivers that are near share few threads. More of them would
+wait for the processor, with a request sent whose outcome is not recorded: each is sent again if the process dies.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
+from itertools import pairwise
 
 from jackfield.clock import Clock, within
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.shared_clock import SharedClock
-from jackfield.dataclass import dataclass
+from jackfield.dataclass import dataclass, replace
 from jackfield.errors import InvalidInvocation, JackfieldError
 from jackfield.events import claims
 from jackfield.events.callback import Callback, read_callback
 from jackfield.events.callbacks import opened_secrets
 from jackfield.events.deliveries import insert, sealed_log, wants
+from jackfield.events.event import Event
 from jackfield.events.feed import read_event
 from jackfield.events.message import request_to
 from jackfield.events.numbering import Numbering
 from jackfield.events.retention import Retention
-from jackfield.events.retries import Outcome, note_delivered, note_failed
+from jackfield.events.retries import Outcome, delivered, note_delivered, note_failed
 from jackfield.events.sending import Attempt, Sender
 from jackfield.journal.leadership import LEAD, Leadership
 from jackfield.journal.recovery import Recovery
@@ -36,20 +40,29 @@ _LOG = logging.getLogger("jackfield.events")
 IN_FLIGHT = 4
 """Requests to one callback at once."""
 _THREADS = 96
+_MOST = {"near": 8, "distant": _THREADS, "suspect": _THREADS // 2}
+"""Batches in flight by kind of callback (``_Lane.kind``)."""
+_NEAR, _STUCK = 0.01, 0.1
+"""Seconds within which a receiver answers at its best that is near; from which on it is waited for without one of its threads."""
+_DRIFT = (1.1, 0.0005)
+"""Factor and seconds by which each attempt raises the best time, so that it follows a receiver that has become slower."""
 _PAUSE, _IDLE = 0.2, 1.0
 """Seconds between two rounds; without callbacks."""
 _RELOAD = 1.0
-_LOOK = 2.0
-"""Seconds after which a callback without anything due is looked at again: another process may have made something due."""
-_BATCH = 16
+"""Seconds between two looks at the callbacks, and at what is due to them: another process may have changed either."""
+_BATCH = 32
 _BATCH_SECONDS = 15.0
 _SLOW = 2.0
 """Seconds of an attempt from which on a callback is slow."""
 _REST, _LONGEST_REST = 0.05, 2.0
 """Seconds, doubled by each failure, for which nothing is sent to a callback that fails: one that refuses connections would take as many
 attempts as the processor can make."""
-_FAN_OUT = 2000
+_FAN_OUT = 500
 """Deliveries that one commit makes at most."""
+_FAN_OUT_WITHIN = 0.1
+"""Seconds after which a round begins no more such commits."""
+_CACHED, _SMALL = 512, 8192
+"""Events that are cached between two looks at the callbacks, and bytes of one at most."""
 _LOG_EVERY = 60.0
 _MOMENT = 0.001
 _TIDY, _TIDY_WITHIN = 60.0, 0.2
@@ -67,7 +80,14 @@ class _Lane:
     callback: Callback
     in_flight: int = 0
     due_at: float = 0.0
+    loaded_at: float = 0.0
+    served_at: float = 0.0
+    moved_at: float = 0.0
+    failed_at: float = -math.inf
+    """When a failure was recorded last, ``math.inf`` while one is being recorded."""
     suspect: bool = False
+    best: float = 0.0
+    """Seconds that an attempt has taken at best, of late: what the receiver and the way to it need, without waits in this process."""
     failures: int = 0
     rests_until: float = 0.0
     """Time until which nothing is sent, since the last attempts have failed."""
@@ -75,12 +95,31 @@ class _Lane:
     def note(self, attempt: Attempt, moment: float) -> None:
         """Judge the callback by an attempt that ended at ``moment``: one that fails rests, the longer the more attempts have failed."""
         self.suspect = not attempt.succeeded or attempt.seconds > _SLOW
+        self.best = min(attempt.seconds, self.best * _DRIFT[0] + _DRIFT[1])
         self.failures = 0 if attempt.succeeded else self.failures + 1
         self.rests_until = moment + min(_LONGEST_REST, _REST * 2**self.failures) if self.failures else 0.0
 
     @property
+    def kind(self) -> str:
+        return "suspect" if self.suspect else "near" if self.best < _NEAR else "distant"
+
+    @property
     def room(self) -> int:
         return (1 if self.suspect or self.callback.status == "paused" else IN_FLIGHT) - self.in_flight
+
+    @property
+    def is_healthy(self) -> bool:
+        """True if no attempt has failed since a success, by what is stored, and no failure was recorded since that was read."""
+        return self.callback.failing_since is None and self.callback.status == "active" and self.failed_at < self.loaded_at
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Deliveries that one thread sends, one after the other; the present one since ``begun`` (``time.monotonic``)."""
+
+    lane: _Lane
+    kind: str
+    begun: float
 
 
 class Dispatcher:
@@ -103,8 +142,8 @@ class Dispatcher:
         self._led = self._prepared = False
         self._stopped, self._woken = threading.Event(), threading.Event()
         self._lock = threading.Lock()
-        self._running = 0
-        self._suspects = 0
+        self._batches: list[_Batch] = []
+        self._cached: dict[tuple[str, int, str], Event] = {}
         self._pool: Threads | None = None
         self._thread: threading.Thread | None = None
 
@@ -121,7 +160,7 @@ class Dispatcher:
         if self._thread is not None:
             self._thread.join(max(0.0, until - time.monotonic()))
         if self._pool is not None:
-            while self._running and time.monotonic() < until:
+            while self._batches and time.monotonic() < until:
                 self._woken.wait(0.05)
                 self._woken.clear()
             self._pool.shutdown(wait=False, cancel_futures=True)
@@ -151,17 +190,19 @@ class Dispatcher:
             self._tidy_at = moment + (0.0 if self._tidy(moment) else _TIDY)
         if not self._lanes:
             return _IDLE
-        if self._running:
+        if self._batches:
             self._leads()  # renewed for as long as requests are in flight
+        due = [lane for lane in self._lanes.values() if max(lane.due_at, lane.rests_until) <= moment and lane.room > 0]
+        self._dispatch(sorted(due, key=lambda lane: (lane.served_at, lane.due_at)))
         fresh = self._fresh()
-        if fresh and self._leads():
+        if any(lane.due_at > moment and not lane.in_flight for lane in fresh) and self._leads():
             self._fan_out(fresh)
-        self._dispatch([lane for lane in self._lanes.values() if max(lane.due_at, lane.rests_until) <= moment and lane.room > 0])
-        return 0.01 if any(lane.callback.position < self._heads.get(lane.workspace, 0) for lane in fresh) else _PAUSE
+            return _MOMENT  # what is due now is sent before more is made
+        return _PAUSE
 
     def _tidy(self, moment: float) -> bool:
         """Number what no callback waits for, and delete what is past its retention; return whether there is more to do."""
-        for workspace in self._numbering.waiting():
+        for workspace in set(self._numbering.waiting()) - {lane.workspace for lane in self._lanes.values()}:
             self._numbering.run(workspace)
         now = self._now() if self._given_now is not None else SharedClock.of(self._database, self._clock).sure()
         return now is not None and self._retention.run(now, moment + _TIDY_WITHIN)
@@ -178,15 +219,23 @@ class Dispatcher:
             self._prepared = True
 
     def _load(self) -> None:
+        self._cached, moment = {}, time.monotonic()
+        now = self._now()
         with self._database.read(flush=False) as transaction:
             rows = transaction.execute(claims.CALLBACKS)
+            due = transaction.execute(claims.NEXT_DUE, {"free": self._free(now)})
         found = {}
         for row in rows:
             known = self._lanes.get((row.workspace, row.id))
             lane = known if known is not None else _Lane(row.workspace, row, read_callback(row))
             if lane.row != row:
-                lane.row, lane.callback, lane.due_at = row, read_callback(row), 0.0
+                lane.row, lane.callback = row, read_callback(row)
+            lane.loaded_at = moment
             found[row.workspace, row.id] = lane
+        for item in due:
+            waiting = found.get((item.workspace, item.id))
+            if waiting is not None and item.next_at is not None:
+                waiting.due_at = moment + max(item.next_at, claims.opens_at(waiting.callback)) - now
         self._lanes = found
 
     def _leads(self) -> bool:
@@ -196,9 +245,8 @@ class Dispatcher:
             led = self._leadership.take()
             if led and not self._led:
                 self._term = self._now()
+                self._led = True
                 self._load()
-                for lane in self._lanes.values():
-                    lane.due_at = 0.0
             self._led, self._led_at = led, moment
         return self._led
 
@@ -212,26 +260,32 @@ class Dispatcher:
         for workspace in [name for name in self._numbering.waiting() if name in watched]:
             if not self._leads():
                 break
-            self._numbering.run(workspace)
+            self._numbering.run(workspace, slices=1)
         with self._database.read(flush=False) as transaction:
             self._heads = {row.workspace: row.last for row in transaction.execute(claims.HEADS)}
         behind = [lane for lane in self._lanes.values() if lane.callback.position < self._heads.get(lane.workspace, 0)]
         return [lane for lane in behind if self._numbering.is_ready(lane.workspace)]  # one tenant's key service must not delay the others
 
     def _fan_out(self, fresh: Sequence[_Lane]) -> None:
-        """Make the deliveries of the next events, and move the positions of their callbacks: one reading and one commit for all callbacks
-        of a workspace with the same position, which mostly are all of them."""
-        together: dict[tuple[str, int], list[_Lane]] = {}
-        for lane in fresh:
-            together.setdefault((lane.workspace, lane.callback.position), []).append(lane)
-        for (workspace, position), lanes in together.items():
-            self._fan_out_to(workspace, position, lanes)
+        """Make the deliveries of the next events to the callbacks of a workspace that are furthest behind, up to where others are: soon all
+        of them have one position. More is left to the next rounds, so that deliveries are sent meanwhile."""
+        until = time.monotonic() + _FAN_OUT_WITHIN
+        workspaces: dict[str, list[_Lane]] = {}
+        for lane in sorted(fresh, key=lambda lane: lane.moved_at):
+            workspaces.setdefault(lane.workspace, []).append(lane)
+        for workspace, lanes in workspaces.items():
+            positions = [*sorted({lane.callback.position for lane in lanes}), self._heads[workspace]]
+            for first, following in pairwise(positions):
+                if time.monotonic() >= until:
+                    return
+                self._fan_out_to(workspace, first, following, [lane for lane in lanes if lane.callback.position == first])
 
-    def _fan_out_to(self, workspace: str, position: int, lanes: Sequence[_Lane]) -> None:
+    def _fan_out_to(self, workspace: str, position: int, until: int, lanes: Sequence[_Lane]) -> None:
+        """Make deliveries in one commit, and move the positions of their callbacks."""
         now, limit = self._now(), max(1, _FAN_OUT // len(lanes))
         with self._database.read(flush=False) as transaction:
-            rows = transaction.execute(claims.NEXT, {"workspace": workspace, "after": position, "limit": limit})
-        reached = rows[-1].sequence if rows else self._heads[workspace]  # none: deleted before they were looked at
+            rows = transaction.execute(claims.NEXT, {"workspace": workspace, "after": position, "until": until, "limit": limit})
+        reached = rows[-1].sequence if len(rows) == limit else until  # those that are missing were deleted before they were looked at
         events = [read_event(self._vault, workspace, row) for row in rows]
 
         def unit(transaction: Transaction) -> None:
@@ -242,51 +296,55 @@ class Dispatcher:
 
         self._database.record(unit)
         for lane in lanes:
-            lane.callback, lane.due_at = claims.moved(lane.callback, reached), 0.0
-            lane.row = claims.moved_row(self._database, lane.row)
+            lane.callback, lane.due_at, lane.moved_at = replace(lane.callback, position=reached), 0.0, time.monotonic()
 
     def _dispatch(self, due: Sequence[_Lane]) -> None:
         """Claim what is due to callbacks, in one commit, and send it in threads."""
-        now, wanted, threads, suspects = self._now(), list[tuple[_Lane, int]](), _THREADS - self._running, _THREADS // 2 - self._suspects
-        for lane in due:
-            room = min(lane.room, threads, suspects if lane.suspect else threads)
-            if room <= 0 or self._stopped.is_set():
-                continue
-            pause = claims.due_in(self._database, lane.workspace, lane.callback, now, self._free(now))
-            if pause or not self._leads():
-                lane.due_at = time.monotonic() + min(_LOOK, max(_PAUSE, pause))
-                continue
-            wanted.append((lane, room))
-            threads, suspects = threads - room, suspects - room * lane.suspect
-        if not wanted:
+        free = self._free_threads()
+        if not due or not free["all"] or self._stopped.is_set() or not self._leads():
             return
-        asked = [(lane.callback, lane.workspace, room * self._batch(lane)) for lane, room in wanted]
-        for (lane, _), rows in zip(wanted, claims.claim(self._database, asked, now, self._free(now)), strict=True):
+        many, now = Counter(lane.kind for lane in due), self._now()
+        asked = []
+        for lane in due:
+            room = min(lane.room, max(1, free[lane.kind] // many[lane.kind]))
+            asked.append(claims.Asked(lane.workspace, lane.callback, lane.kind, room, self._batch(lane)))
+        for lane, item, rows in zip(due, asked, claims.claim(self._database, asked, free, now, self._free(now)), strict=True):
+            if rows is None:
+                continue
+            lane.served_at = time.monotonic()
             if not rows:
-                lane.due_at = time.monotonic() + _PAUSE
-            for begin in range(0, len(rows), self._batch(lane)):
-                self._submit(lane, rows[begin : begin + self._batch(lane)])
+                lane.due_at = math.inf  # until the next look at what is due
+            for begin in range(0, len(rows), item.batch):
+                self._submit(lane, rows[begin : begin + item.batch])
+
+    def _free_threads(self) -> Counter[str]:
+        """Return how many batches may be sent beside those that are, by kind of callback."""
+        with self._lock:
+            batches, moment = list(self._batches), time.monotonic()
+        busy = Counter(batch.kind for batch in batches if batch.kind != "near" or moment - batch.begun < _STUCK)
+        return Counter({"all": _THREADS - len(batches), **{kind: most - busy[kind] for kind, most in _MOST.items()}})
 
     def _batch(self, lane: _Lane) -> int:
         """Return how many deliveries one thread sends, one after the other."""
         return 1 if lane.suspect or lane.callback.status == "paused" else _BATCH
 
     def _submit(self, lane: _Lane, rows: Sequence[Row]) -> None:
+        batch = _Batch(lane, lane.kind, time.monotonic())
         with self._lock:
             lane.in_flight += 1
-            self._running += 1
-            self._suspects += lane.suspect
+            self._batches.append(batch)
         if self._pool is None:
             self._pool = Threads(_THREADS, "jackfield-delivery")
-        self._pool.submit(partial(self._send_all, lane, rows, suspect=lane.suspect))
+        self._pool.submit(self._send_all, batch, rows)
 
-    def _send_all(self, lane: _Lane, rows: Sequence[Row], *, suspect: bool) -> None:
+    def _send_all(self, batch: _Batch, rows: Sequence[Row]) -> None:
+        lane, begun = batch.lane, time.monotonic()
         try:
-            begun = time.monotonic()
             for place, row in enumerate(rows):
-                if time.monotonic() - self._led_at >= LEAD:  # another process may lead now, and send what this one has claimed
+                batch.begun = time.monotonic()
+                if batch.begun - self._led_at >= LEAD:  # another process may lead now, and send what this one has claimed
                     break
-                if time.monotonic() - begun > _BATCH_SECONDS or self._stopped.is_set() or (place and lane.suspect):
+                if batch.begun - begun > _BATCH_SECONDS or self._stopped.is_set() or (place and lane.kind != batch.kind):
                     claims.release(self._database, lane.workspace, rows[place:])
                     break
                 self._send(lane, row)
@@ -295,8 +353,7 @@ class Dispatcher:
         finally:
             with self._lock:
                 lane.in_flight -= 1
-                self._running -= 1
-                self._suspects -= suspect
+                self._batches.remove(batch)
             lane.due_at = 0.0
             if lane.callback.status == "paused":
                 self._reload_at = 0.0  # it may be active again, or is tried later
@@ -307,22 +364,38 @@ class Dispatcher:
         attempt = self._attempt(lane, row, now)
         lane.note(attempt, time.monotonic())
         outcome = Outcome(lane.workspace, row, attempt, sealed_log(self._vault, lane.workspace, row, attempt))
-        if attempt.succeeded:
-            self._database.record(lambda transaction: note_delivered(transaction, outcome, now))
-        else:
+        if not attempt.succeeded:
+            lane.failed_at = math.inf
             self._database.record(lambda transaction: note_failed(transaction, outcome, self._now()))
+            lane.failed_at = time.monotonic()
+        elif lane.is_healthy:
+            self._database.record(delivered(outcome, now))
+        else:
+            self._database.record(lambda transaction: note_delivered(transaction, outcome, now))
 
     def _attempt(self, lane: _Lane, row: Row, now: float) -> Attempt:
-        found = self._database.look_up(claims.EVENT, {"workspace": lane.workspace, "sequence": row.sequence})
-        if found is None:
+        event, options = self._event(lane.workspace, row), lane.callback.options
+        if event is None:
             return Attempt(now, 0.0, error="the event is not kept any more", final=True)
-        event, options = read_event(self._vault, lane.workspace, found), lane.callback.options
         try:
             secrets = opened_secrets(self._vault, lane.workspace, lane.row, now)
         except InvalidInvocation as damaged:
             return Attempt(now, 0.0, error=damaged.message)
         fields, body = request_to(options, event, secrets, now, self._database, self._vault, lane.workspace)
         return self._sender.send(lane.row.url, lane.row.origin, fields, body, now)
+
+    def _event(self, workspace: str, row: Row) -> Event | None:
+        """Return the event of a delivery. Most go to many callbacks at the same time, so a few small ones are cached for a moment."""
+        key, cached = (workspace, row.sequence, row.event), self._cached
+        event = cached.get(key)
+        if event is None:
+            found = self._database.look_up(claims.EVENT, {"workspace": workspace, "sequence": row.sequence})
+            if found is None:
+                return None
+            event = read_event(self._vault, workspace, found)
+            if len(cached) < _CACHED and len(found.data) <= _SMALL:
+                cached[key] = event
+        return event
 
     def _log_fault(self, error: BaseException) -> None:
         """Log why nothing can be dispatched, once a minute."""

@@ -8,7 +8,9 @@ from typing import NamedTuple
 from jackfield.clock import iso
 from jackfield.database import Row, Transaction
 from jackfield.database.outbox import record
-from jackfield.events.counts import count_delivery
+from jackfield.database.row_unit import RowUnit
+from jackfield.events.claims import ONE
+from jackfield.events.counts import count_deliveries
 from jackfield.events.sending import Attempt
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
@@ -24,13 +26,12 @@ _EXHAUSTED_EVERY = _HOUR
 _LONG = 60.0
 """Seconds of failures after which a success makes all that waits due."""
 
-_DELIVERED = """
-UPDATE deliveries SET state = 'delivered', ended_at = :now, held_until = 0, last_status = :status, log = :log
-WHERE workspace = :workspace AND callback = :callback AND sequence = :sequence AND state = 'pending'
+_DELIVERED = f"""
+UPDATE deliveries SET state = 'delivered', ended_at = :now, held_until = 0, last_status = :status, log = :log WHERE {ONE}
 """
-_FAILED = """
+_FAILED = f"""
 UPDATE deliveries SET state = :state, ended_at = :ended_at, next_at = :next_at, held_until = 0, last_status = :status, log = :log
-WHERE workspace = :workspace AND callback = :callback AND sequence = :sequence AND state = 'pending'
+WHERE {ONE}
 """
 _CALLBACK = """
 SELECT status, failing_since, warned_at, exhausted_at, probe_at FROM callbacks WHERE workspace = :workspace AND id = :callback
@@ -72,12 +73,16 @@ def pause_before(attempts: int, wait: float | None, chance: float | None = None)
     return max(PAUSES[attempts - 1] * spread, wait or 0.0)
 
 
+def delivered(outcome: Outcome, now: float) -> RowUnit:
+    """Return the unit that records a successful attempt to a callback that is healthy: one statement, shared by all in the same commit."""
+    values = {**_place(outcome), "now": now, "status": outcome.attempt.status, "log": outcome.log}
+    return RowUnit(_DELIVERED, _DELIVERED, values, count_deliveries)
+
+
 def note_delivered(transaction: Transaction, outcome: Outcome, now: float) -> int:
     """Record a successful attempt. A callback that had failed is healthy again, and one that was paused for that is active again."""
     place = _place(outcome)
-    changed = transaction.change(_DELIVERED, {**place, "now": now, "status": outcome.attempt.status, "log": outcome.log})
-    if changed:
-        count_delivery(transaction, outcome.workspace, now)
+    changed = delivered(outcome, now)(transaction)
     state = transaction.find(_CALLBACK, place)
     if changed and state is not None and state.failing_since is not None:
         transaction.change(_RECOVERED, place)

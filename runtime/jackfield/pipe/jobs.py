@@ -141,11 +141,13 @@ async def awaited(
     """
     journal, clock = required(pipeline.journal()), pipeline.means.clock
     due, until = DueJobs(journal.database, clock), clock.monotonic() + (math.inf if seconds is None else seconds)
+    ended_here = False
     while True:
         entry: Entry = await waiter.call(partial(journal.find, identifier))
         if not entry.is_open:
             result = Result.from_json(entry.result or {"status": entry.status, "meta": {"invocationId": entry.id}})
             object.__setattr__(result, "opener", pipeline.opener)
+            result.meta.observed = not ended_here
             return result
         if follow is not None and entry.progress is not None:
             follow(entry.progress)
@@ -156,7 +158,7 @@ async def awaited(
         if entry.job_until is not None and entry.owner is None:
             claimed = await waiter.call(partial(due.claim_one, pipeline.workspace, identifier))
         if claimed is not None:
-            await polled(pipeline, claimed, waiter, max(left, _LOOK))
+            ended_here = await polled(pipeline, claimed, waiter, max(left, _LOOK)) is not None
         else:
             soon = (entry.available_at or 0.0) - journal.time.now() if entry.owner is None else _LOOK
             await waiter.pause(max(0.01, min(left, soon, _LOOK)), cancelled)

@@ -104,8 +104,8 @@ class Metrics:
 
     def note(self, result: Result) -> None:
         """Count a finished invocation. Names that are not installed are not used as labels, since callers could invent any number of
-        them. A job that still runs is counted at its end."""
-        if result.status == "running":
+        them. Each end is counted once: a job that still runs by whoever ends it, a replayed Result when it was new."""
+        if result.status == "running" or result.meta.replayed or result.meta.observed:
             return
         connector, action = self._labels(result)
         self._child(self.invocations, (connector, action, result.status)).inc()
