@@ -11,6 +11,8 @@ from playwright.sync_api import Browser
 from browsing import LOOKS, Visitor
 from console_rig import Console
 from jackfield.access import Actor, Rules
+from jackfield.access.workspace_access import LIBRARY
+from jackfield.database.outbox import record
 from jackfield.errors import RateLimited
 from jackfield.events.callbacks import Callbacks
 from jackfield.events.deliveries import Deliveries, Delivery
@@ -18,6 +20,7 @@ from jackfield.events.dispatcher import Dispatcher
 from jackfield.events.sending import Sender
 from jackfield.invocation import Meta, Result, new_invocation_id
 from jackfield.journal import Draft
+from jackfield.queue.subscriptions import WorkspaceSubscriptions
 
 pytest_plugins = ["browser"]
 
@@ -92,6 +95,24 @@ def a_dead_receiver(console: Console) -> Delivery:
     return delivery
 
 
+def a_subscription(console: Console) -> str:
+    """Add a poll, which fails, with an event."""
+    runtime = console.host.runtime("default")
+    found = WorkspaceSubscriptions(runtime, LIBRARY, Actor("library"), console.origin)
+    found.add({"name": "new-notes", "trigger": "echo/notes", "connection": "hall", "every": 60})
+    database = console.host.storage.database
+    with database.write() as transaction:
+        reason = "The provider could not be asked: it refused the connection. Check the URL of the connection."
+        values = {"workspace": "default", "reason": reason, "at": console.host.clock.time()}
+        transaction.change(
+            "UPDATE subscriptions SET status = 'failing', reason = :reason, failures = 4, last_success_at = :at, wake_at = :at + 900"
+            " WHERE workspace = :workspace", values,
+        )  # fmt: skip
+        about = {"payload": {"id": "n-1", "text": "hello"}, "connector": "echo", "trigger": "notes"}
+        record(transaction, "default", "echo.notes", "new-notes", values["at"], about)
+    return "new-notes"
+
+
 def pages(console: Console) -> dict[str, str]:
     """Every kind of page, by the name of its picture."""
     journal = console.host.runtime("default").journal
@@ -115,6 +136,10 @@ def pages(console: Console) -> dict[str, str]:
         "invocations": "/invocations",
         "in-doubt": f"/invocations/{doubt}",
         "tries": f"/invocations/{retried}",
+        "subscriptions": "/subscriptions",
+        "choose-trigger": "/new-subscription",
+        "new-subscription": "/new-subscription?trigger=echo/notes",
+        "subscription": f"/subscriptions/{a_subscription(console)}",
         "callbacks": "/callbacks",
         "callback": f"/callbacks/{delivery.callback}",
         "deliveries": "/deliveries",

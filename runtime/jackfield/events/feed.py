@@ -22,6 +22,8 @@ PAUSE = 0.2
 """Seconds between two looks of a reader that waits."""
 _WINDOW = 2_000
 """Events that are looked at in one statement, for those of the wanted types."""
+_RECENT = 500
+"""Events among which the latest about a subject are looked for."""
 _WINDOWS = 25
 """Windows of one page. A page with few events of the wanted types may be short, and still have a cursor to go on from."""
 _HEAD = "SELECT last, purged FROM event_heads WHERE workspace = :workspace"
@@ -96,6 +98,15 @@ class Feed:
                     break
                 position = self._window(transaction, found, position, head.last, wanted, limit)
         return Page(tuple(found), str(position))
+
+    def latest(self, types: Sequence[str], subject: str, limit: int) -> list[Event]:
+        """Return the newest events of some types about a subject, the newest first: those among the workspace's last ``_RECENT`` events."""
+        self._numbering.run(self._workspace)
+        found: list[Event] = []
+        with self._database.read(flush=False) as transaction:
+            head = self._head(transaction)
+            self._window(transaction, found, max(head.purged, head.last - _RECENT), head.last, check_types(types), _RECENT)
+        return [event for event in reversed(found) if event.subject == subject][:limit]
 
     def find(self, identifier: str) -> Event:
         """Return an event by its ID.

@@ -152,8 +152,9 @@ class WorkspaceSubscriptions:
         return found
 
     def _sees(self, found: Subscription) -> bool:
-        wish = Request(found.connector, found.trigger_key, "read", found.connection)
-        return found.status != "removing" and self._authorizer.decide(wish).allowed
+        manifest = self._runtime.catalog.look(found.connector)[1]
+        seen = self._authorizer.sees_entry(manifest, found.connector, found.trigger_key, "read", found.connection)
+        return seen and found.status != "removing"
 
     def _trigger(self, text: str) -> tuple[Manifest, TriggerManifest]:
         key, _, name = text.partition("/")

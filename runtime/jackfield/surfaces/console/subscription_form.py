@@ -1,0 +1,171 @@
+"""Forms that add subscriptions: a trigger is chosen, then its connection and inputs are entered, with its setup guide beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.responses import Response
+
+from jackfield.errors import InvalidInvocation, JackfieldError
+from jackfield.invocation import decode
+from jackfield.manifest import Manifest
+from jackfield.manifest_triggers import TriggerManifest
+from jackfield.markup import Markup, Node
+from jackfield.surfaces.console.action import FORM_SCRIPTS
+from jackfield.surfaces.console.components import (
+    badge,
+    card,
+    choice_field,
+    code_block,
+    csrf_field,
+    fault_of,
+    guide,
+    h,
+    line,
+    notice,
+    search,
+    summary,
+    text_field,
+)
+from jackfield.surfaces.console.connectors import icon_of
+from jackfield.surfaces.console.form_schema import form_schema
+from jackfield.surfaces.console.page_request import PageRequest
+from jackfield.surfaces.console.shell import fragment, page, redirect
+from jackfield.surfaces.console.subscriptions import subscriptions_of
+from jackfield.surfaces.shared.problem import Problem
+
+_MOST = 1000
+_CARDS = 60
+"""Maximum number of triggers offered at once."""
+_ROOT = "inputs"
+_OWN = "subscription:"
+"""Before the names of the subscription's own members where faults are shown, beside those of the inputs."""
+
+
+def shown(request: PageRequest) -> Response:
+    """``GET /new-subscription``: ``?trigger=CONNECTOR/TRIGGER`` selects one; without it, all are offered."""
+    request.require("manage")
+    wanted = request.query.get("trigger")
+    if wanted is None:
+        words = request.query.get("q", "").strip()
+        found = _choice(request, words)
+        if request.partial:
+            return fragment(found)
+        content = h.div(
+            search("/new-subscription", "Search triggers", words, live=True), h.div(found, id="found", aria_live="polite"), class_="stack"
+        )
+        return page(request, "subscriptions", "New subscription", content, lead="Choose what to watch.")
+    manifest, trigger = _found(request, wanted)
+    title = f"New subscription: {trigger.title}"
+    return page(request, "subscriptions", title, _form(request, manifest, trigger), lead=line(trigger.description), scripts=FORM_SCRIPTS)
+
+
+def created(request: PageRequest) -> Response:
+    """``POST /subscriptions``: add one; only this response has the secret that a person enters at the provider, if there is one."""
+    request.require("manage")
+    given = {name: request.form.get(name, "").strip() for name in ("name", "trigger", "connection", "from", "every")}
+    document: dict[str, Any] = {name: value for name, value in given.items() if value}
+    try:
+        document["inputs"] = decode(request.form.get("inputs", "{}"))
+        if "every" in document:
+            document["every"] = _seconds(document["every"])
+        made = subscriptions_of(request).add(document)
+    except JackfieldError as error:
+        details = [{**item.to_json(), "path": _place(item.path)} for item in error.details]
+        return fragment(fault_of(error.message, error.hint, details))
+    address = f"/subscriptions/{made['name']}"
+    if "secret" in made:
+        return fragment(_secret(made, address))
+    return redirect(request, f"{address}?done=added")
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidInvocation(f"'{text[:40]}' is not a number of seconds", hint="Enter seconds, such as 300.") from None
+
+
+def _place(path: str) -> str:
+    """Return where the form shows a fault: at an input, or at a member of the subscription itself."""
+    inner = path.removeprefix("/inputs")
+    return inner if path.startswith("/inputs") else f"/{_OWN}{path[1:]}"
+
+
+def _found(request: PageRequest, name: str) -> tuple[Manifest, TriggerManifest]:
+    key, _, trigger = name.partition("/")
+    manifest = request.catalog.look(key)[1]
+    found = None if manifest is None else manifest.triggers.get(trigger)
+    if manifest is None or found is None:
+        raise Problem(404, f"no connector has the trigger '{name[:80]}'")
+    return manifest, found
+
+
+def _choice(request: PageRequest, words: str) -> Markup:
+    wanted = words.casefold().split()
+    found = [
+        (manifest, trigger)
+        for manifest in request.catalog.manifests()
+        for trigger in manifest.triggers.values()
+        if all(word in f"{manifest.key} {manifest.title} {trigger.title} {trigger.description}".casefold() for word in wanted)
+    ]
+    if not found:
+        return h.p("No trigger matches." if words else "No installed connector has a trigger.", class_="empty")
+    return h.ul([_card(manifest, trigger) for manifest, trigger in found[:_CARDS]], class_="cards")
+
+
+def _card(manifest: Manifest, trigger: TriggerManifest) -> Markup:
+    link = h.a(f"{manifest.title}: {trigger.title}", href=f"/new-subscription?trigger={manifest.key}/{trigger.key}", class_="whole")
+    return h.li(h.h2(icon_of(manifest), link, badge(trigger.kind)), h.p(summary(trigger.description)), class_="card")
+
+
+def _form(request: PageRequest, manifest: Manifest, trigger: TriggerManifest) -> Markup:
+    name = text_field("name", "Name", hint="Its events have it as their subject.", required=True, maxlength=100)
+    fields = form_schema(trigger.inputs)
+    inputs = h.div(
+        class_="editor", role="group", aria_label="Inputs", data_form=_ROOT, data_schema=json.dumps(fields), data_value="{}",
+        data_options=f"/connectors/{manifest.key}/options/",
+    )  # fmt: skip
+    own: list[tuple[str, Node]] = [("name", name), ("connection", _connections(request, manifest) if trigger.needs_connection else None)]
+    own += [(field, control) for field, control in _polling(trigger)]
+    whole = h.form(
+        csrf_field(request.csrf),
+        h.input(type="hidden", name="trigger", value=f"{manifest.key}/{trigger.key}"),
+        h.input(type="hidden", name="inputs", data_collected=_ROOT, value="{}"),
+        [h.div(control, data_schemapath=f"{_ROOT}.{_OWN}{field}") for field, control in own if control is not None],
+        inputs if fields["properties"] else None,
+        h.div(id="outcome", aria_live="polite"),
+        h.div(h.button("Add subscription", class_="primary"), class_="actions"),
+        class_="card", hx_post="/subscriptions", hx_target="#outcome", hx_swap="innerHTML", novalidate=True,
+    )  # fmt: skip
+    setup = card("Setup guide", guide(trigger.setup), class_="card beside-form") if trigger.setup else None
+    return h.div(whole, setup, class_="workbench")
+
+
+def _polling(trigger: TriggerManifest) -> Iterator[tuple[str, Node]]:
+    if trigger.kind != "poll":
+        return
+    hint = f"Seconds between two polls, from {trigger.least:g}."
+    yield "every", text_field("every", "Every", f"{trigger.every:g}", hint=hint, inputmode="decimal", maxlength=10)
+    since = ["Leave it empty for what happens from now on; ", h.code("2d"), " tells the last two days, too."]
+    yield "from", text_field("from", "From", hint=since, maxlength=40)
+
+
+def _connections(request: PageRequest, manifest: Manifest) -> Node:
+    rows = [row for row in request.connections.list(limit=_MOST).items if manifest.connection_type(row["type"]) is not None]
+    if not rows:
+        link = h.a("Add a connection", href=f"/new-connection?connector={manifest.key}")
+        return notice("The trigger needs a connection, and there is none for this connector. ", link, tone="warn")
+    named = [(row["name"], f"{row['name']}, {row['type']}") for row in rows]
+    choices = named if len(named) == 1 else [("", "Choose a connection"), *named]
+    return choice_field("connection", "Connection", choices, choices[0][0])
+
+
+def _secret(made: dict[str, Any], address: str) -> Markup:
+    return h.div(
+        h.p("Added. Enter URL and secret at the provider now: the secret is not shown again."),
+        code_block(made["url"], "The URL", short=True), code_block(made["secret"], "The secret", short=True),
+        h.p(h.a("To the subscription", href=address)), class_="notice good", role="alert",
+    )  # fmt: skip
