@@ -115,7 +115,8 @@ _OF_PACING = {"Budget", "Limits", "RateLimit", "Warmup"}
 """What says how fast a provider may be called, on a page of its own."""
 
 _OF_TRIGGERS = {
-    "Forged", "Gone", "Hook", "HookRequest", "Item", "Listed", "Malformed", "Polled", "Received", "Registered", "Since", "TriggerEvent", "check_signature",
+    "Forged", "Gone", "Hook", "HookRequest", "Item", "Listed", "Malformed", "Polled", "Received", "Registered", "Since", "TriggerEvent",
+    "check_signature",
 }  # fmt: skip
 """What triggers take and return, on a page of their own."""
 

@@ -103,13 +103,14 @@ def a_subscription(console: Console) -> str:
     database = console.host.storage.database
     with database.write() as transaction:
         reason = "The provider could not be asked: it refused the connection. Check the URL of the connection."
-        values = {"workspace": "default", "reason": reason, "at": console.host.clock.time()}
+        at = console.host.clock.time()
+        values = {"workspace": "default", "reason": reason, "at": at}
         transaction.change(
             "UPDATE subscriptions SET status = 'failing', reason = :reason, failures = 4, last_success_at = :at, wake_at = :at + 900"
             " WHERE workspace = :workspace", values,
         )  # fmt: skip
         about = {"payload": {"id": "n-1", "text": "hello"}, "connector": "echo", "trigger": "notes"}
-        record(transaction, "default", "echo.notes", "new-notes", values["at"], about)
+        record(transaction, "default", "echo.notes", "new-notes", at, about)
     return "new-notes"
 
 

@@ -269,6 +269,7 @@ class Poll(Trigger):
     """Poll that is declared: ``function`` takes the inputs, the client and ``Since``, and returns ``Polled``."""
 
     kind = "poll"
+    function: Callable[..., Any]
 
     def __init__(self, function: Callable[..., Any], every: float, least: float, *, compares: bool = False, **about: Any) -> None:
         super().__init__(**about)

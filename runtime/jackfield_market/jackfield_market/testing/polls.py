@@ -144,17 +144,24 @@ class _Watching:
         return found if isinstance(found, Raised | Polled) else Raised(TypeError(f"returned {type(found).__name__}, not Polled"))
 
 
-def _watchings(subject: Subject, seed: int = 7, **about: Any) -> Iterator[_Watching]:
+def _polls(subject: Subject) -> Iterator[Poll]:
+    """Yield the polls that ask for what is new: those that compare whole lists have no checkpoint of their own."""
     for trigger in subject.connector.triggers.values():
-        for example in trigger.examples if isinstance(trigger, Poll) else ():
-            if "source" in example and isinstance(trigger, Poll):
+        if isinstance(trigger, Poll) and not trigger.compares:
+            yield trigger
+
+
+def _watchings(subject: Subject, seed: int = 7, **about: Any) -> Iterator[_Watching]:
+    for trigger in _polls(subject):
+        for example in trigger.examples:
+            if "source" in example:
                 yield _Watching(subject, trigger, Source(example["source"], random.Random(seed), **about), example.get("inputs", {}))  # noqa: S311
 
 
 def _are_sampled(subject: Subject) -> Iterator[str]:
     sampled = {one.trigger.key for one in _watchings(subject)}
-    for trigger in subject.connector.triggers.values():
-        if isinstance(trigger, Poll) and trigger.key not in sampled:
+    for trigger in _polls(subject):
+        if trigger.key not in sampled:
             yield f"'{trigger.key}' has no example with a 'source'"
 
 
