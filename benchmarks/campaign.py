@@ -33,6 +33,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         "10,000 workspaces by 8 clients, pages of them, usage after kills, deletion; SQLite, then PostgreSQL",
         (sys.executable, "tests/support/tenants_campaign.py"),
     ),
+    "triggers": (
+        "200 lists that change while they are read; 30 days with a provider that is down 20 % of the time; receipts a second",
+        (*_PYTHON, "benchmarks.triggers"),
+    ),
     "mutations": ("mistakes put into the pipe: the tests notice each", (*_PYTHON, "benchmarks.pipe_mutations")),
     "hostile": ("inputs of 1 MiB against hostile schemas, with probes beside", (*_PYTHON, "benchmarks.hostile_inputs")),
     "hostile-bodies": ("bodies of 1 MiB for each operation of the HTTP API", (*_PYTHON, "benchmarks.hostile_bodies")),

@@ -271,6 +271,8 @@ def _trigger() -> Json:
                 [],
                 "How it is received.",
             ),
+            "compares": {"type": "boolean", "description": "Whether a list is compared with what it had before.", "default": False},
+            "http": binding.trigger(),
             "setup": _DESCRIPTION,
             "permissions": {"type": "object", "additionalProperties": {"type": "array", "items": _MEMBER}},
             "examples": {"type": "array", "items": {"type": "object"}, "description": "Samples: a title, a request, and its events."},

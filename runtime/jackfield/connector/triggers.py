@@ -107,10 +107,11 @@ class Received(SecretHolder):
 @dataclass(frozen=True, slots=True, repr=False)
 class Since(SecretHolder):
     """How far a poll has come. ``mark`` is what the last page returned as ``next``; at first it is empty, and ``at`` is the time, in
-    seconds since 1970, from which events count."""
+    seconds since 1970, from which events count. ``now`` is the present time."""
 
     at: float
     mark: Mapping[str, Any]
+    now: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -44,7 +44,7 @@ class Polling:
         mark, since, is_new = self._found.checkpoint(self._vault), content.since, False
         for _ in range(_PAGES):
             try:
-                page: Polled = self._over(_reading(trigger, Since(since, mark)))
+                page: Polled = self._over(_reading(trigger, Since(since, mark, self._due.time.now())))
             except Gone:
                 if is_new:
                     raise Unavailable("the provider calls a new checkpoint too old") from None

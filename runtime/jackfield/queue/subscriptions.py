@@ -14,7 +14,6 @@ from jackfield.management.provider_steps import call_of
 from jackfield.pipe.call_rules import seen_connection
 from jackfield.queue.event_calls import checked_then
 from jackfield.redaction.marks import masked
-from jackfield.schema import compile_schema
 from jackfield.triggers.subscription import Subscription
 from jackfield.triggers.table import SubscriptionTable, unknown_subscription
 
@@ -200,22 +199,23 @@ def hook_url(base: str, path: str) -> str:
 def check_inputs(runtime: Jackfield, manifest: Manifest, trigger: TriggerManifest, inputs: Any) -> Any:
     """Return the inputs of a subscription as the author's model.
 
-    :raises InvalidInvocation: if they do not fit it; no value is quoted.
+    :raises InvalidInvocation: if they do not fit it.
     """
     from jackfield.connector.context import entered
     from jackfield.connector.models import model_faults
 
     if not isinstance(inputs, Mapping):
         raise _invalid("/inputs", "must be an object")
-    found: Sequence[Detail] = compile_schema(trigger.inputs).check(inputs).details
-    if found:
-        raise _refused(found, trigger)
+    schema = runtime.schemas.find((manifest.key, manifest.version, "trigger", trigger.key), trigger.inputs)
+    checked = schema.check(inputs)
+    if checked.details:
+        raise _refused(checked.details, trigger)
     model = runtime.catalog.load(manifest.key).triggers[trigger.key].inputs
     try:
         with entered(call_of(runtime.pipeline, _SECONDS)):
-            return model.model_validate(dict(inputs))
+            return model.model_validate(dict(checked.value))
     except ValidationError as error:
-        found = model_faults(error)
+        found: Sequence[Detail] = model_faults(error)
     except InvalidInput as error:  # of a connector in a process of its own
         found = error.details
     raise _refused(found, trigger)

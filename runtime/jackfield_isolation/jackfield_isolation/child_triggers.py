@@ -77,10 +77,10 @@ class ChildTriggers:
         made = found if isinstance(found, Registered) else Registered(found if step != "disable" and found else {})
         return RegisteredFacts(dict(made.remote), made.lasts)
 
-    def page(self, key: str, inputs: Mapping[str, Any], at: float, mark: Mapping[str, Any]) -> PageFacts:
+    def page(self, key: str, inputs: Mapping[str, Any], at: float, mark: Mapping[str, Any], now: float) -> PageFacts:
         """Read one page of a poll."""
         try:
-            found: Polled = self._read(key, inputs, Since(at, mark))
+            found: Polled = self._read(key, inputs, Since(at, mark, now))
         except Gone:
             return PageFacts([], {}, gone=True)
         return PageFacts(_facts(found.events), dict(found.next), found.more)

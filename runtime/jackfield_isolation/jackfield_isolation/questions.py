@@ -183,7 +183,7 @@ POLICIES = Question("policies", list[str], str | None, JsonObject, answer=JsonOb
 WATCH = Question("watch", str, JsonObject, answer=None)
 RECEIVE = Question("receive", str, str, JsonObject, float, JsonObject, answer=ReceivedFacts, longest=None)
 REGISTER = Question("register", str, str, JsonObject, answer=RegisteredFacts)
-PAGE = Question("page", str, JsonObject, float, JsonObject, answer=PageFacts, longest=None)
+PAGE = Question("page", str, JsonObject, float, JsonObject, float, answer=PageFacts, longest=None)
 LISTED = Question("listed", str, JsonObject, JsonObject, answer=ListFacts, longest=None)
 # of the connector
 OPTIONS = Question("options", str, JsonObject, answer=_many(Option, _MOST_OPTIONS))

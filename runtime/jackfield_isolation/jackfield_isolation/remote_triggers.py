@@ -99,7 +99,7 @@ def _registering(trigger: Trigger, channel: Channel, step: str) -> Callable[[Hoo
 
 def _reading(trigger: Trigger, channel: Channel) -> Callable[[WatchInputs, Any, Any], Any]:
     def poll(inputs: WatchInputs, client: Any, since: Since) -> Polled:
-        found = _ask(channel, client, questions.PAGE, trigger.key, dict(inputs.json), since.at, dict(since.mark))
+        found = _ask(channel, client, questions.PAGE, trigger.key, dict(inputs.json), since.at, dict(since.mark), since.now)
         if found.gone:
             raise Gone
         return Polled(_events(trigger, found.events), found.next, found.more)

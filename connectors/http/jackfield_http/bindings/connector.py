@@ -12,6 +12,7 @@ from jackfield.connector import Action, Connector, Inputs, InvalidInput, Paginat
 from jackfield.connector.declare import JobSteps
 from jackfield.connector.described import DescribedConnector
 from jackfield.connector.jobs import Started, steps_with
+from jackfield.connector.triggers import Trigger
 from jackfield.dataclass import replace
 from jackfield.manifest import Effect, RateLimit, Serves
 from jackfield_http.aws_errors import AWS_HTTP_ERRORS
@@ -20,6 +21,7 @@ from jackfield_http.bindings.connection import BoundClient, BoundConnection
 from jackfield_http.bindings.error_rows import errors_of, failing
 from jackfield_http.bindings.jobs import BoundJob
 from jackfield_http.bindings.options import Listing, choices_of
+from jackfield_http.bindings.polls import bound_poll
 from jackfield_http.bindings.requests import Files, Request, request_of
 from jackfield_http.bindings.responses import BoundOutput, body_of, is_address, next_page
 from jackfield_http.bindings.steps import prepared
@@ -75,7 +77,10 @@ class BoundConnector(DescribedConnector):
                 about = {"title": source.get("title"), "depends_on": source.get("dependsOn", ())}
                 self.options(source["key"], **about)(choices_of(source, self._listing))
 
-        self.triggers = {row["key"]: webhook_of(row, BoundInputs) for row in manifest.get("triggers", ()) if row["kind"] == "webhook"}
+        self.triggers = {row["key"]: self._trigger(row) for row in manifest.get("triggers", ()) if row["kind"] == "webhook" or "http" in row}
+
+    def _trigger(self, row: Json) -> Trigger:
+        return webhook_of(row, BoundInputs) if row["kind"] == "webhook" else bound_poll(row, BoundInputs, self._listing)
 
     def _listing(self, key: str) -> Listing:
         """Return what fetches the pages of a list for an option source."""

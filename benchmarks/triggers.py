@@ -1,0 +1,148 @@
+"""Triggers at full size: 200 made-up lists of 10,000 items, a month with a provider that is down for a fifth of the time and loses 30 % of its
+webhooks, and receipts a second against bare inserts. ``python -m benchmarks.triggers [seeds] [items] [days]``.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from benchmarks.measure import ROOT
+
+sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "connectors" / "http")]
+
+from jackfield.connector import TriggerEvent  # noqa: E402
+from jackfield.triggers.arrivals import Sealer, receive  # noqa: E402
+from jackfield.triggers.subscription import Subscription  # noqa: E402
+from jackfield.triggers.table import SubscriptionTable  # noqa: E402
+from polled_source import missed  # noqa: E402 (after the path is set)
+from trigger_stage import TriggerStage, trigger_stage  # noqa: E402
+
+EVERY = 300.0
+"""Seconds between two polls."""
+_LEAST = 10.0
+_THREADS, _RECEIPTS = 16, 4000
+
+
+def lists(seeds: int, items: int) -> int:
+    """Poll made-up lists; return how many items were missed."""
+    found = [missed(seed, items) for seed in range(seeds)]
+    lost = sum(row[1] for row in found)
+    print(f"{seeds} lists of {items:,} items, {sum(row[0] for row in found):,} versions: {lost} missed")
+    return lost
+
+
+class Month:
+    """A provider that is down for a fifth of the time, in outages of up to 6 hours, drops registrations while it is, and loses webhooks."""
+
+    def __init__(self, stage: TriggerStage) -> None:
+        self._stage = stage
+        self._choose = random.Random(30)
+        self.down_until = 0.0
+        self._next_outage = 0.0
+        self.came: dict[str, float] = {}
+        self.told: dict[str, float] = {}
+        self.up_at = stage.now()
+
+    def send(self, *_given: Any) -> None:
+        """Answer, unless it is down.
+
+        :raises EchoFault: while it is down.
+        """
+        from jackfield_echo.client import EchoFault
+
+        if self._stage.now() < self.down_until:
+            raise EchoFault("refusedConnection")
+
+    def live(self, days: float) -> float:
+        """Live through some days; return the longest time from when an event could be known until it was told."""
+        begin, worst, cursor = self._stage.now(), 0.0, None
+        while self._stage.now() - begin < days * 86_400 or len(self.told) < len(self.came):
+            self._stage.move(20.0)
+            now = self._stage.now()
+            if now - begin < days * 86_400:
+                self._happen(now)
+            self._stage.look(self._choose.randrange(2))
+            for event in self._stage.runtime.events(types=["echo.kept"], after=cursor):
+                cursor, name = event.cursor, event.data["payload"]["id"]
+                assert name not in self.told, f"{name} was told twice"
+                self.told[name] = now
+                worst = max(worst, now - max(self.came[name], min(self.down_until, now)))
+        return worst
+
+    def _happen(self, now: float) -> None:
+        from jackfield_echo.watching import NOTES, REGISTERED
+
+        if now >= self._next_outage:
+            lasts = self._choose.uniform(600, 6 * 3600)
+            self.down_until, self._next_outage = now + lasts, now + 5 * lasts
+            REGISTERED.clear()
+        if self._choose.random() < 0.1:
+            name = f"n-{len(self.came)}"
+            self.came[name] = now
+            NOTES.append({"id": name, "at": now, "text": "hello"})
+            if REGISTERED and now >= self.down_until and self._choose.random() > 0.3:
+                _receive(self._stage, [TriggerEvent({"id": name, "text": "hello"}, name)])
+
+
+def _found(stage: TriggerStage) -> Subscription:
+    storage = stage.pools[0].storage
+    return SubscriptionTable(storage.database, storage.vault, "default", stage.clock).find("one")
+
+
+def _receive(stage: TriggerStage, events: list[TriggerEvent], found: Subscription | None = None) -> None:
+    storage, subscription = stage.pools[0].storage, found or _found(stage)
+    sealed = Sealer(storage.database, storage.vault, "default", subscription).arrivals(events, stage.now())
+    receive(storage.database, subscription, sealed, stage.now(), _LEAST)
+
+
+def month(stage: TriggerStage, days: float) -> int:
+    """Watch such a provider; return the number of events that were told later than an interval after they could be."""
+    from jackfield_echo.client import EchoClient
+
+    provider = Month(stage)
+    with mock.patch.object(EchoClient, "send", lambda _client, *given: provider.send(*given)):
+        stage.add("kept", every=EVERY)
+        worst = provider.live(days)
+    print(
+        f"{days:g} days, {len(provider.came):,} events: all told once, at the latest {worst:.0f} s after they could be (every {EVERY:.0f} s)"
+    )
+    return int(worst > 1.1 * EVERY + 40)
+
+
+def receipts(stage: TriggerStage) -> int:
+    """Compare receipts with bare inserts through the same group commit; return 1 if they are less than half as fast."""
+    stage.add("posted", "two")
+    storage = stage.pools[0].storage
+    found = SubscriptionTable(storage.database, storage.vault, "default", stage.clock).find("two")
+    bare = "INSERT INTO event_keys (workspace, subscription_id, digest, at) VALUES ('default', 'bare', :digest, 0)"
+    steps: dict[str, Callable[[int], Any]] = {
+        "bare inserts": lambda number: storage.database.record(lambda one: one.change(bare, {"digest": str(number)})),
+        "receipts": lambda number: _receive(stage, [TriggerEvent({"id": str(number), "text": "hello"}, str(number))], found),
+    }
+    rates = {}
+    for name, step in steps.items():
+        began = time.perf_counter()
+        with ThreadPoolExecutor(_THREADS) as threads:
+            list(threads.map(step, range(_RECEIPTS)))
+        rates[name] = _RECEIPTS / (time.perf_counter() - began)
+    ratio = rates["receipts"] / rates["bare inserts"]
+    print(f"SQLite, {_THREADS} threads: {rates['receipts']:.0f} receipts/s, {rates['bare inserts']:.0f} bare inserts/s: {ratio:.2f}")
+    return int(ratio < 0.5)
+
+
+def _main(seeds: int = 200, items: int = 10_000, days: float = 30) -> int:
+    faults = lists(int(seeds), int(items))
+    with tempfile.TemporaryDirectory() as folder, trigger_stage(Path(folder), f"sqlite:///{folder}/campaign.db") as stage:
+        return faults + month(stage, days) + receipts(stage)
+
+
+if __name__ == "__main__":
+    sys.exit(min(1, _main(*(float(text) for text in sys.argv[1:]))))

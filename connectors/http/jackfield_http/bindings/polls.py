@@ -1,0 +1,108 @@
+"""Polls of bound connectors: an action that lists is read again and again, from the time or the cursor that was reached.
+
+A list is read whole, page by page, with the same beginning on each page; the time moves on after the last one, and not beyond the first
+one's. So it does not matter how a page is sorted, what changes meanwhile, or how many items share a time: what is read twice has one key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from jackfield.connector import Gone, Item, Listed, NotFound, Output, Polled, Since, TriggerEvent
+from jackfield.connector.triggers import Poll
+from jackfield.dataclass import dataclass
+from jackfield.manifest_triggers import TriggerManifest
+from jackfield_http.bindings.options import Listing
+from jackfield_http.pointers import find
+
+Json = Mapping[str, Any]
+
+_FORMS: Mapping[str, Callable[[float], Any]] = {
+    "rfc3339": lambda at: datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    "date": lambda at: datetime.fromtimestamp(at, UTC).date().isoformat(),
+    "unix": int,
+    "unixMilliseconds": lambda at: int(at * 1000),
+}
+"""How a provider takes a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundPoll:
+    """Poll that a manifest describes (``http`` of a trigger). ``listing`` finds the action that lists."""
+
+    about: Json
+    listing: Callable[[str], Listing]
+
+    def poll(self, inputs: Any, client: Any, since: Since) -> Polled:
+        """Read one page of what is new."""
+        return self._after_cursor(inputs, client, since) if "cursor" in self.about else self._after_time(inputs, client, since)
+
+    def compared(self, inputs: Any, client: Any, after: Json | None) -> Listed:
+        """Read one page of a list that is compared."""
+        page, following = self._page(client, inputs, after or {})
+        return Listed([Item(str(find(item, self.about["id"])), item) for item in self._items(page)], following)
+
+    def _after_time(self, inputs: Any, client: Any, since: Since) -> Polled:
+        mark = since.mark
+        begin = max(since.at, mark.get("at", since.at) - self.about.get("lookbackSeconds", 0))
+        high = max(mark.get("high", 0), mark.get("at", since.at))
+        asked = self.about.get("since")
+        given = {} if asked is None else {asked["input"]: _FORMS[asked.get("form", "rfc3339")](begin)}
+        page, following = self._page(client, inputs, {**given, **mark.get("page", {})})
+        events = [event for event in self._events(page) if event.at is None or event.at >= begin]
+        high = max([high, *(event.at for event in events if event.at is not None)])
+        began = mark.get("began", since.now)
+        if following is None:  # what changed since the first page was read is read again
+            return Polled(events, {"at": min(high, max(began, mark.get("at", since.at)))})
+        return Polled(events, {"at": mark.get("at", since.at), "high": high, "began": began, "page": following}, more=True)
+
+    def _after_cursor(self, inputs: Any, client: Any, since: Since) -> Polled:
+        """Read what follows a cursor. Without one, only what has a time after the subscription's beginning is an event."""
+        about, known = self.about["cursor"], since.mark.get("cursor")
+        try:
+            page, _ = self._page(client, inputs, {} if known is None else {about["input"]: known})
+        except NotFound:
+            if known is None:
+                raise
+            raise Gone from None
+        is_old = not since.mark.get("begun", False)
+        events = [event for event in self._events(page) if not is_old or (event.at is not None and event.at >= since.at)]
+        cursor = find(page, about["output"])
+        more = bool(find(page, about["more"])) if "more" in about else cursor is not None and cursor != known and bool(self._items(page))
+        return Polled(events, {"cursor": known if cursor is None else cursor, "begun": not is_old or not more}, more)
+
+    def _page(self, client: Any, inputs: Any, more: Json) -> tuple[Json, dict[str, Any] | None]:
+        listing = self.listing(self.about["action"])
+        page = listing.fetch(client, {**self.about.get("inputs", {}), **inputs.given, **more})
+        return page, None if listing.pagination is None else listing.pagination.following(page)
+
+    def _items(self, page: Json) -> Iterable[Json]:
+        return find(page, self.about["items"]) or ()
+
+    def _events(self, page: Json) -> Iterator[TriggerEvent]:
+        for item in self._items(page):
+            at = _moment(find(item, self.about["at"]), self.about.get("form", "unix")) if "at" in self.about else None
+            yield TriggerEvent(item, "\0".join(str(find(item, place)) for place in self.about["key"]), at=at)
+
+
+def bound_poll(row: Json, inputs: type[Any], listing: Callable[[str], Listing]) -> Poll:
+    """Return the trigger that a manifest describes."""
+    about, reading = TriggerManifest.from_json(row, "trigger"), BoundPoll(row["http"], listing)
+    facts: dict[str, Any] = {
+        "key": about.key, "title": about.title, "inputs": inputs, "event": Output, "types": about.types, "setup": about.setup,
+        "permissions": about.permissions, "examples": row.get("examples", ()),
+    }  # fmt: skip
+    return Poll(reading.compared if about.compares else reading.poll, about.every, about.least, compares=about.compares, **facts)
+
+
+def _moment(value: Any, form: str) -> float | None:
+    """Return a time of an item in seconds since 1970; None if it has none."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) / (1000 if form == "unixMilliseconds" else 1)
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()

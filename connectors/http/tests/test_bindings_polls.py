@@ -1,0 +1,107 @@
+"""Polls of connectors without code: a list with times, with a cursor, or compared; nothing that comes meanwhile is missed."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from http_rig import attempt
+from jackfield.connector import Gone, Since
+from jackfield.testing import Answer, Provider, Request
+from jackfield_http.bindings.connector import BoundInputs, bound
+from polled_source import missed
+
+_LIST = {
+    "key": "list", "title": "List", "description": "List.", "effect": "read", "inputs": {"properties": {"cursor": {"type": "string"}}},
+    "output": {}, "pagination": {"tokenInput": "cursor", "tokenOutput": "next", "items": "items"},
+    "http": {
+        "method": "GET", "path": "/items", "response": {"read": "json"}, "paging": {"kind": "token"},
+        "parameters": [{"input": name, "in": "query"} for name in ("cursor", "since", "kind")],
+    },
+}  # fmt: skip
+_TRIGGER = {"title": "T", "description": "T", "kind": "poll", "inputs": {}, "event": {}}
+_TRIGGERS = [
+    {**_TRIGGER, "key": "changed", "interval": {"defaultSeconds": 60}, "http": {
+        "action": "list", "items": "/items", "key": ["/id"], "at": "/at", "since": {"input": "since"}, "inputs": {"kind": "all"},
+    }},
+    {**_TRIGGER, "key": "logged", "http": {
+        "action": "list", "items": "/items", "key": ["/id"], "cursor": {"input": "cursor", "output": "/next", "more": "/more"},
+    }},
+    {**_TRIGGER, "key": "item", "compares": True, "http": {"action": "list", "items": "/items", "id": "/id"}},
+]  # fmt: skip
+
+
+class Clients:
+    """The clients of one attempt, of which there is one."""
+
+    def __init__(self, api: Any) -> None:
+        self._api = api
+
+    def of(self, _number: int) -> Any:
+        """The client."""
+        return self._api
+
+
+def _steps(script: Any, key: str, *places: Any) -> tuple[list[Any], list[dict[str, str]]]:
+    """Read a page at each place; the pages, and the queries of their requests."""
+    about = {"key": "x", "title": "X", "version": "1.0.0", "connectionTypes": [], "actions": [_LIST], "triggers": _TRIGGERS}
+    trigger = bound(about).triggers[key]
+    assert trigger.function is not None
+    with Provider(script) as server, attempt(f"{server.url}/v1") as (api, _):
+        pages = [trigger.function(BoundInputs.model_validate({}), Clients(api), place) for place in places]
+        queries = [{name: values[0] for name, values in parse_qs(urlsplit(one.path).query).items()} for one in server.requests]
+    return pages, queries
+
+
+def test_a_list_with_times_is_read_from_where_it_was() -> None:
+    """The time is passed as the provider takes it, older items are left out, and the time moves on after the last page only."""
+    answers = [
+        Answer({"items": [{"id": 1, "at": 90}, {"id": 2, "at": 120}], "next": "p2"}), Answer({"items": [{"id": 3, "at": 110}]}),
+        Answer({"items": []}),
+    ]  # fmt: skip
+    half = {"at": 100.0, "high": 120.0, "began": 500.0, "page": {"cursor": "p2"}}
+    (first, second), _ = _steps(
+        answers[:2],
+        "changed",
+        Since(100.0, {}, 500.0),
+        Since(100.0, half, 501.0),
+    )
+    assert ([event.key for event in first.events], first.more, first.next["page"]) == (["2"], True, {"cursor": "p2"})
+    assert ([event.key for event in second.events], second.more, second.next) == (["3"], False, {"at": 120.0})
+    _, (query,) = _steps(answers[2:], "changed", Since(100.0, {"at": 120.0}, 600.0))
+    assert query == {"since": "1970-01-01T00:02:00.000Z", "kind": "all"}
+
+
+def test_a_cursor_begins_with_what_comes() -> None:
+    """What was before the subscription is read over; a cursor that the provider does not know any more is ``Gone``."""
+
+    def script(_number: int, request: Request) -> Answer:
+        cursor = parse_qs(urlsplit(request.path).query).get("cursor", ["0"])[0]
+        if cursor == "old":
+            return Answer({}, 404)
+        return Answer({"items": [{"id": cursor}], "next": str(int(cursor) + 1), "more": cursor == "0"})
+
+    (first, second, third), _ = _steps(
+        script, "logged", Since(1.0, {}), Since(1.0, {"cursor": "1", "begun": False}), Since(1.0, {"cursor": "2", "begun": True})
+    )
+    assert [([event.key for event in page.events], page.next, page.more) for page in (first, second, third)] == [
+        ([], {"cursor": "1", "begun": False}, True), ([], {"cursor": "2", "begun": True}, False),
+        (["2"], {"cursor": "3", "begun": True}, False),
+    ]  # fmt: skip
+    with pytest.raises(Gone):
+        _steps(script, "logged", Since(1.0, {"cursor": "old", "begun": True}))
+
+
+def test_a_list_is_read_to_be_compared() -> None:
+    """Each page is returned with the inputs of the next one."""
+    (first, last), _ = _steps([Answer({"items": [{"id": 7}], "next": "p2"}), Answer({"items": []})], "item", None, {"cursor": "p2"})
+    assert ([(item.id, item.data) for item in first.items], first.next, last.next) == ([("7", {"id": 7})], {"cursor": "p2"}, None)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_that_comes_while_a_list_is_read_is_missed(seed: int) -> None:
+    """Equal times, unsorted pages, items that change while they are read, and items that appear late, within the lookback."""
+    versions, lost = missed(seed, 600)
+    assert (versions > 600, lost) == (True, 0)
