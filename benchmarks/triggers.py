@@ -92,15 +92,15 @@ class Month:
                 _receive(self._stage, [TriggerEvent({"id": name, "text": "hello"}, name)])
 
 
-def _found(stage: TriggerStage) -> Subscription:
+def _named(stage: TriggerStage, name: str) -> Subscription:
     storage = stage.pools[0].storage
-    return SubscriptionTable(storage.database, storage.vault, "default", stage.clock).find("one")
+    return SubscriptionTable(storage.database, storage.vault, "default", stage.clock).find(name)
 
 
 def _receive(stage: TriggerStage, events: list[TriggerEvent], found: Subscription | None = None) -> None:
-    storage, subscription = stage.pools[0].storage, found or _found(stage)
-    sealed = Sealer(storage.database, storage.vault, "default", subscription).arrivals(events, stage.now())
-    receive(storage.database, subscription, sealed, stage.now(), _LEAST)
+    storage, subscription, now = stage.pools[0].storage, found or _named(stage, "one"), stage.clock.time()
+    sealed = Sealer(storage.database, storage.vault, "default", subscription).arrivals(events, now)
+    receive(storage.database, subscription, sealed, now, _LEAST)
 
 
 def month(stage: TriggerStage, days: float) -> int:
@@ -121,7 +121,8 @@ def receipts(stage: TriggerStage) -> int:
     """Compare receipts with bare inserts through the same group commit; return 1 if they are less than half as fast."""
     stage.add("posted", "two")
     storage = stage.pools[0].storage
-    found = SubscriptionTable(storage.database, storage.vault, "default", stage.clock).find("two")
+    _receive(stage, [TriggerEvent({"id": "first", "text": "hello"}, "first")], _named(stage, "two"))
+    found = _named(stage, "two")  # as a request that comes within a second finds it
     bare = "INSERT INTO event_keys (workspace, subscription_id, digest, at) VALUES ('default', 'bare', :digest, 0)"
     steps: dict[str, Callable[[int], Any]] = {
         "bare inserts": lambda number: storage.database.record(lambda one: one.change(bare, {"digest": str(number)})),

@@ -199,6 +199,7 @@ def test_a_connection_that_is_removed_disables_first(stage: TriggerStage) -> Non
     stage.runtime.connections.remove("hall")
     assert [stage.all().show(name)["status"] for name in ("one", "two")] == ["paused", "paused"]
     assert len(REGISTERED) == 1
+    stage.move(1)
     stage.look(1)
     found = _found(stage)
     assert (REGISTERED, found.status, found.opened(stage.pools[0].storage.vault).parting) == ({}, "paused", None)

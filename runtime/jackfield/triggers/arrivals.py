@@ -15,9 +15,6 @@ from jackfield.invocation import new_invocation_id
 from jackfield.manifest_triggers import WINDOW, event_type
 from jackfield.triggers.subscription import Subscription
 
-_KEY = """
-INSERT INTO event_keys (workspace, subscription_id, digest, at) VALUES (:workspace, :subscription, :digest, :at) ON CONFLICT DO NOTHING
-"""
 _PURGE = "DELETE FROM event_keys WHERE workspace = :workspace AND at < :before AND subscription_id = :subscription"
 _ARRIVED = """
 UPDATE subscriptions SET last_event_at = :at
@@ -30,7 +27,13 @@ WHERE workspace = :workspace AND id = :id AND status = 'active' AND (held = 1 OR
 _KNOWN = "SELECT at FROM event_keys WHERE workspace = :workspace AND subscription_id = :subscription AND digest = :digest"
 LISTENING = ("pending", "active", "degraded", "failing")
 """States in which a webhook is received."""
-_LISTENS = f"SELECT id FROM subscriptions WHERE workspace = :workspace AND id = :id AND status IN {LISTENING!r}"
+_LISTENS = f"SELECT id FROM subscriptions WHERE workspace = :workspace AND id = :subscription AND status IN {LISTENING!r}"
+_KEY = f"""
+INSERT INTO event_keys (workspace, subscription_id, digest, at) SELECT :workspace, :subscription, :digest, :at WHERE EXISTS ({_LISTENS})
+ON CONFLICT DO NOTHING
+"""
+_ARRIVED_EVERY = 1.0
+"""Seconds between two records of an arrival, with which keys that are old enough are deleted."""
 
 
 Also = Callable[[Transaction], object]
@@ -107,7 +110,7 @@ def store(transaction: Transaction, subscription: Subscription, found: Sequence[
             if one.also is not None:
                 one.also(transaction)
             new += 1
-    if new:
+    if new and (subscription.last_event_at or 0.0) < now - _ARRIVED_EVERY:
         transaction.change(_ARRIVED, {"workspace": subscription.workspace, "id": subscription.id, "at": now})
         transaction.change(_PURGE, {**own, "before": now - WINDOW})
     return new
@@ -120,13 +123,15 @@ def receive(database: Database, subscription: Subscription, found: Sequence[Arri
 
     :raises NotListeningError: if the subscription listens no more.
     """
-    own = {"workspace": subscription.workspace, "id": subscription.id}
+    own = {"workspace": subscription.workspace, "subscription": subscription.id}
 
     def unit(transaction: Transaction) -> int:
-        if transaction.find(_LISTENS, own) is None:
+        new = store(transaction, subscription, found, now)
+        if new < max(1, len(found)) and transaction.find(_LISTENS, own) is None:
             raise NotListeningError
         if least is not None and subscription.polls:
-            transaction.change(_HINT, {**own, "soon": max(now, (subscription.last_success_at or 0.0) + least)})
-        return store(transaction, subscription, found, now)
+            soon = max(now, (subscription.last_success_at or 0.0) + least)
+            transaction.change(_HINT, {"workspace": subscription.workspace, "id": subscription.id, "soon": soon})
+        return new
 
     return database.record(unit)
