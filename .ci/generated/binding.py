@@ -197,8 +197,32 @@ def signature() -> Json:
     )
 
 
-def webhook() -> Json:
-    """The member ``http`` of a webhook."""
+def _poll() -> Json:
+    time_forms = ["rfc3339", "date", "unix", "unixMilliseconds"]
+    since = closed({"input": _KEY, "form": {"enum": time_forms}}, ["input"], "Input that takes the time from which items are wanted.")
+    cursor = closed(
+        {"input": _KEY, "output": _POINTER, "more": _POINTER}, ["input", "output"], "Input and output of a cursor that is never used up.",
+    )  # fmt: skip
+    return closed(
+        {
+            "action": {**_KEY, "description": "The action that lists: a read of this manifest."},
+            "inputs": {"type": "object", "description": "Inputs of the action; those of the subscription are added."},
+            "items": {**_POINTER, "description": "The items in the action's output."},
+            "id": {**_POINTER, "description": "The ID in an item of a list that is compared."},
+            "key": {"type": "array", "items": _POINTER, "minItems": 1, "description": "Members that make an event the same."},
+            "at": {**_POINTER, "description": "The time in an item."},
+            "form": {"enum": time_forms, "description": "How numbers are to be read as times."},
+            "since": since,
+            "lookbackSeconds": {"type": "number", "minimum": 0, "description": "How late items may appear in the list."},
+            "cursor": cursor,
+        },
+        ["action", "items"],
+        "How a bound connector polls: 'key' and 'at' or 'cursor', or 'id' if it compares.",
+    )
+
+
+def trigger() -> Json:
+    """The member ``http`` of a trigger."""
     proof = closed({"by": _POINTERS, "without": _POINTERS}, ["by"], "Members that a signed body of the type has, and that it has not.")
     kind = closed(
         {
@@ -246,7 +270,8 @@ def webhook() -> Json:
         ["list", "create", "update", "remove"],
         "How the URL is registered at the provider. Left out, a person does it.",
     )
-    return closed({"event": event, "challenge": challenge, "register": register}, [], "How a connector without code receives it.")
+    members = {"event": event, "challenge": challenge, "register": register, "poll": _poll()}
+    return closed(members, [], "How a connector without code receives it, and polls.")
 
 
 def option_source() -> Json:
@@ -266,31 +291,6 @@ def option_source() -> Json:
         },
         ["action", "items", "value"],
         "How a bound connector finds the choices.",
-    )
-
-
-def trigger() -> Json:
-    """The member ``http`` of a trigger."""
-    time_forms = ["rfc3339", "date", "unix", "unixMilliseconds"]
-    since = closed({"input": _KEY, "form": {"enum": time_forms}}, ["input"], "Input that takes the time from which items are wanted.")
-    cursor = closed(
-        {"input": _KEY, "output": _POINTER, "more": _POINTER}, ["input", "output"], "Input and output of a cursor that is never used up.",
-    )  # fmt: skip
-    return closed(
-        {
-            "action": {**_KEY, "description": "The action that lists: a read of this manifest."},
-            "inputs": {"type": "object", "description": "Inputs of the action; those of the subscription are added."},
-            "items": {**_POINTER, "description": "The items in the action's output."},
-            "id": {**_POINTER, "description": "The ID in an item of a list that is compared."},
-            "key": {"type": "array", "items": _POINTER, "minItems": 1, "description": "Members that make an event the same."},
-            "at": {**_POINTER, "description": "The time in an item."},
-            "form": {"enum": time_forms, "description": "How numbers are to be read as times."},
-            "since": since,
-            "lookbackSeconds": {"type": "number", "minimum": 0, "description": "How late items may appear in the list."},
-            "cursor": cursor,
-        },
-        ["action", "items"],
-        "How a bound connector polls: 'key' and 'at' or 'cursor', or 'id' if it compares.",
     )
 
 

@@ -23,13 +23,13 @@ _LIST = {
 }  # fmt: skip
 _TRIGGER = {"title": "T", "description": "T", "kind": "poll", "inputs": {}, "event": {}}
 _TRIGGERS = [
-    {**_TRIGGER, "key": "changed", "interval": {"defaultSeconds": 60}, "http": {
+    {**_TRIGGER, "key": "changed", "interval": {"defaultSeconds": 60}, "http": {"poll": {
         "action": "list", "items": "/items", "key": ["/id"], "at": "/at", "since": {"input": "since"}, "inputs": {"kind": "all"},
-    }},
-    {**_TRIGGER, "key": "logged", "http": {
+    }}},
+    {**_TRIGGER, "key": "logged", "http": {"poll": {
         "action": "list", "items": "/items", "key": ["/id"], "cursor": {"input": "cursor", "output": "/next", "more": "/more"},
-    }},
-    {**_TRIGGER, "key": "item", "compares": True, "http": {"action": "list", "items": "/items", "id": "/id"}},
+    }}},
+    {**_TRIGGER, "key": "item", "compares": True, "http": {"poll": {"action": "list", "items": "/items", "id": "/id"}}},
 ]  # fmt: skip
 
 

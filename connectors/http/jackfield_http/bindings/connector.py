@@ -21,7 +21,7 @@ from jackfield_http.bindings.connection import BoundClient, BoundConnection
 from jackfield_http.bindings.error_rows import errors_of, failing
 from jackfield_http.bindings.jobs import BoundJob
 from jackfield_http.bindings.options import Listing, choices_of
-from jackfield_http.bindings.polls import bound_poll
+from jackfield_http.bindings.polls import poll_of
 from jackfield_http.bindings.requests import Files, Request, request_of
 from jackfield_http.bindings.responses import BoundOutput, body_of, is_address, next_page
 from jackfield_http.bindings.steps import prepared
@@ -77,10 +77,16 @@ class BoundConnector(DescribedConnector):
                 about = {"title": source.get("title"), "depends_on": source.get("dependsOn", ())}
                 self.options(source["key"], **about)(choices_of(source, self._listing))
 
-        self.triggers = {row["key"]: self._trigger(row) for row in manifest.get("triggers", ()) if row["kind"] == "webhook" or "http" in row}
+        self.triggers = {row["key"]: self._trigger(row) for row in manifest.get("triggers", ())}
 
     def _trigger(self, row: Json) -> Trigger:
-        return webhook_of(row, BoundInputs) if row["kind"] == "webhook" else bound_poll(row, BoundInputs, self._listing)
+        if row["kind"] == "poll":
+            return poll_of(row, BoundInputs, self._listing)
+        webhook = webhook_of(row, BoundInputs)
+        if "poll" in row.get("http", {}):
+            gaps = poll_of(row, BoundInputs, self._listing)
+            webhook.poll(every=gaps.every, least=gaps.least)(gaps.function)
+        return webhook
 
     def _listing(self, key: str) -> Listing:
         """Return what fetches the pages of a list for an option source."""

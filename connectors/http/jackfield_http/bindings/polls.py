@@ -30,7 +30,7 @@ _FORMS: Mapping[str, Callable[[float], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class BoundPoll:
-    """Poll that a manifest describes (``http`` of a trigger). ``listing`` finds the action that lists."""
+    """Poll that a manifest describes (``http.poll`` of a trigger). ``listing`` finds the action that lists."""
 
     about: Json
     listing: Callable[[str], Listing]
@@ -87,9 +87,9 @@ class BoundPoll:
             yield TriggerEvent(item, "\0".join(str(find(item, place)) for place in self.about["key"]), at=at)
 
 
-def bound_poll(row: Json, inputs: type[Any], listing: Callable[[str], Listing]) -> Poll:
-    """Return the trigger that a manifest describes."""
-    about, reading = TriggerManifest.from_json(row, "trigger"), BoundPoll(row["http"], listing)
+def poll_of(row: Json, inputs: type[Any], listing: Callable[[str], Listing]) -> Poll:
+    """Return the poll that a row of a manifest's ``triggers`` describes."""
+    about, reading = TriggerManifest.from_json(row, "trigger"), BoundPoll(row["http"]["poll"], listing)
     facts: dict[str, Any] = {
         "key": about.key, "title": about.title, "inputs": inputs, "event": Output, "types": about.types, "setup": about.setup,
         "permissions": about.permissions, "examples": row.get("examples", ()),
