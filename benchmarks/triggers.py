@@ -139,7 +139,7 @@ def receipts(stage: TriggerStage) -> int:
     return int(ratio < 0.5)
 
 
-def _main(seeds: int = 200, items: int = 10_000, days: float = 30) -> int:
+def _main(seeds: float = 200, items: float = 10_000, days: float = 30) -> int:
     faults = lists(int(seeds), int(items))
     with tempfile.TemporaryDirectory() as folder, trigger_stage(Path(folder), f"sqlite:///{folder}/campaign.db") as stage:
         return faults + month(stage, days) + receipts(stage)

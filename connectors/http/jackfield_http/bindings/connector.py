@@ -84,8 +84,9 @@ class BoundConnector(DescribedConnector):
             return poll_of(row, BoundInputs, self._listing)
         webhook = webhook_of(row, BoundInputs)
         if "poll" in row.get("http", {}):
-            gaps = poll_of(row, BoundInputs, self._listing)
-            webhook.poll(every=gaps.every, least=gaps.least)(gaps.function)
+            closing = poll_of(row, BoundInputs, self._listing)
+            webhook.function, webhook.every, webhook.least = closing.function, closing.every, closing.least
+            webhook.takes_client = True
         return webhook
 
     def _listing(self, key: str) -> Listing:
