@@ -26,7 +26,6 @@ _KEY = re.compile(r'^connector = Connector\(\s*"([a-z-]+)"', re.MULTILINE)
 
 OTHERS = {
     "jobs": "shows a job by itself, for a project that there is already",
-    "triggers": "shows declarations by themselves, for a project that there is already",
     "marketplace": "packs the template as it is, which tests of 'jackfield new' grade",
     "openapi": "its commands are for a document of the reader; publish-openapi brings its own",
 }
@@ -65,6 +64,13 @@ def test_the_connector_of_a_tutorial_is_silver(path: Path, tmp_path: Path) -> No
         found = report(subject)
     assert [(rule.name, rule.evidence) for rule in found.rules if rule.passed is False and rule.tier in ("bronze", "silver")] == []
     assert at_least(str(found.grade), "silver")
+
+
+def test_a_webhook_and_a_poll_take_sixty_lines() -> None:
+    """With their tests, beside the connection that any connector has."""
+    files = {block.title: block.body for block in blocks(TUTORIALS / "first-trigger.md")}
+    triggers = files["jackfield_tracker/__init__.py"].partition("class Ticket(")[2] + files["tests/test_tracker.py"]
+    assert len([line for line in triggers.splitlines() if line.strip()]) <= 60
 
 
 @pytest.mark.parametrize("name", ["first-connector", "publish-openapi"])

@@ -4,24 +4,42 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import standardwebhooks
 
 from clocks import StillClock
 from http_stand import Client, Stand, standing
 from jackfield.access import Rules
 from jackfield.surfaces.shared.rate_limiter import RateLimiter
+from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Inputs, Output, scheme_of
+from jackfield.connector.signatures import NAMED, row_of
+from jackfield.connector.triggers import Triggers
+from jackfield.dataclass import replace
 from jackfield.surfaces.shared.settings import Settings
+from jackfield.testing import Provider
+from jackfield.triggers.table import by_path
+from jackfield_http.bindings.webhooks import webhook_of
+from jackfield_market.commands.dev_hooks import replay
+from jackfield_market.testing.registrations import Registry
 from replies import Reply
 from shell import Shell
 from trigger_stage import TriggerStage, signed
 from waiting import until
 
 pytest_plugins = ["shell_fixture", "operating"]
+_GITHUB = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+_SLACK = "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"
+_SLACK_BODY = (
+    b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA"
+    b"&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554"
+    b"%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c"
+)
 
 _HALL = {"name": "hall", "type": "echo/token", "values": {"token": "s3cret-token"}}
 _NOTE = {"notes": [{"id": "n-1", "text": "hello"}]}
@@ -199,6 +217,102 @@ def test_a_token_with_rules_sees_what_it_may_read(stand: Stand) -> None:
     assert bound.get("/v1/subscriptions/hidden").status == 404
     refused = bound.post("/v1/subscriptions", {"name": "mine", "trigger": "echo/posted", "connection": "hall"})
     assert refused.status in (403, 404)
+
+
+def test_samples_are_replayed_beside_a_server(stand: Stand) -> None:
+    """As ``jackfield dev`` does it: a path for each webhook, and its sample, signed as the provider would, is an event."""
+    said: list[str] = []
+    replay(stand.host.runtime("default"), "echo", stand.port, said.append)
+    assert (len(said), f"webhook posted: http://127.0.0.1:{stand.port}/hooks/" in said[0]) == (2, True)
+    assert said[1] == "  its sample 'A note' was answered with 200; it has 1 event"
+    items = stand.client().get("/v1/events?types=echo.*&limit=200").json["items"]
+    assert [item["data"]["payload"] for item in items if item["subject"] == "dev-posted"] == [{"id": "n-1", "text": "hello"}]
+
+
+_ISSUE = {"action": "opened", "issue": {"number": 7}, "repository": {"full_name": "octocat/Hello-World"}}
+_PAID = {"id": "evt_1", "type": "invoice.paid", "created": 1893456000, "data": {"object": {"id": "in_1"}}}
+_SAID = {"type": "event_callback", "event_id": "Ev1", "event_time": 1893456000, "event": {"type": "message", "text": "Hello"}}
+_SIGNING = "8f742231b10e8888abcd99"
+_CURATED: tuple[tuple[str, str, dict[str, Any], dict[str, Any], dict[str, str], str], ...] = (
+    ("github/repositoryEvents", "accessToken", {"owner": "octocat", "repo": "Hello-World", "events": ["issues"]}, _ISSUE,
+     {"X-GitHub-Event": "issues"}, "github.issues"),
+    ("stripe/accountEvents", "secretKey", {"events": ["invoice.paid"]}, _PAID, {}, "stripe.invoice_paid"),
+    ("slack/workspaceEvents", "", {"signingSecret": _SIGNING}, _SAID, {}, "slack.message"),
+    ("http/webhook", "", {"signature": "token", "header": "X-Token", "signingSecret": _SIGNING}, {"a": 1}, {}, "http.received"),
+)  # fmt: skip
+
+
+def test_providers_webhooks_are_registered_received_and_removed(stand: Stand) -> None:
+    """GitHub and Stripe are asked to send; each one's signature is its own; what it signs becomes an event of its type, once; a pause
+    removes the registration."""
+    client, registry = stand.client(), Registry("/data")
+    registry.list_of = {"/repos/octocat/Hello-World/hooks": ""}
+    with Provider(registry) as provider:
+        for trigger, connection, inputs, body, headers, kind in _CURATED:
+            key, _, name = trigger.partition("/")
+            if connection:
+                values = {"token": "t-4711-4711", "server": provider.url}
+                there = {"name": key, "type": f"{key}/{connection}", "values": values}
+                assert client.call("POST", "/v1/connections?test=false", there).status == 201
+            document = {"name": f"of-{key}", "trigger": trigger, "inputs": inputs, **({"connection": key} if connection else {})}
+            url = client.post("/v1/subscriptions", document).json["url"]
+            until(lambda key=key: client.get(f"/v1/subscriptions/of-{key}").json["status"] == "active")
+            assert bool(connection) == any(url in json.dumps(one) for one in registry.kept.values())
+            found = by_path(stand.host.storage.database, url.rpartition("/")[2])
+            assert found is not None
+            content, declared = found.opened(stand.host.storage.vault), stand.host.catalog.load(key).triggers[name]
+            hook = Hook(url, content.secret, declared.inputs.model_validate(inputs), content.remote)
+            raw, path = json.dumps(body).encode(), urlsplit(url).path
+            signed_ = {**headers, **declared.signs(raw, hook, stand.host.clock.time())}
+            sent = {header.replace("-", "_"): value for header, value in signed_.items()}
+            statuses = [Client(stand.port).call("POST", path, content, **sent).status for content in (raw, raw, raw + b" ")]
+            is_token = key == "http"  # which signs no body
+            assert statuses == [200, 200, 200 if is_token else 403], trigger
+            items = [item for item in client.get("/v1/events?limit=200").json["items"] if item["subject"] == f"of-{key}"]
+            assert [item["type"] for item in items] == [kind] * (2 if is_token else 1)
+            assert client.post(f"/v1/subscriptions/of-{key}:disable").status == 200
+        until(lambda: not registry.kept)
+    handshake = json.dumps({"type": "url_verification", "challenge": "abc"}).encode()
+    assert client.post("/v1/subscriptions/of-slack:enable").status == 200
+    signed_ = NAMED["slack"].sign(handshake, Hook("", _SIGNING, None), stand.host.clock.time())
+    path = urlsplit(client.get("/v1/subscriptions/of-slack").json["url"]).path
+    assert (
+        Client(stand.port).call("POST", path, handshake, **{name.replace("-", "_"): value for name, value in signed_.items()}).body
+        == b"abc"
+    )
+
+
+def test_signatures_fit_what_providers_publish() -> None:
+    """GitHub's and Slack's own examples; Standard Webhooks against the library; several signatures while a secret is rotated; settings that
+    are none are refused."""
+    NAMED["github"](HookRequest(b"Hello, World!", {"x-hub-signature-256": _GITHUB}, 0), Hook("", "It's a Secret to Everybody", None))
+    slack = HookRequest(_SLACK_BODY, {"x-slack-signature": _SLACK, "x-slack-request-timestamp": "1531420618"}, 1531420900)
+    NAMED["slack"](slack, Hook("", "8f742231b10e8888abcd99yyyzzz85a5", None))
+    with pytest.raises(Forged):
+        NAMED["slack"](replace(slack, at=1531420618 + 301), Hook("", "8f742231b10e8888abcd99yyyzzz85a5", None))
+    standard, now = NAMED["standardWebhooks"], time.time()
+    headers = standard.sign(b"{}", Hook("", "a secret of ours", None), now)
+    standardwebhooks.Webhook(standard.shown("a secret of ours")).verify(b"{}", headers)
+    stripe = NAMED["stripe"]
+    old, new = (stripe.sign(b"{}", Hook("", secret, None), now)["stripe-signature"] for secret in ("old", "new"))
+    both = {"stripe-signature": f"{old},{new.partition(',')[2]},v0=abc"}
+    for secret in ("old", "new"):
+        stripe(HookRequest(b"{}", both, now), Hook("", secret, None))
+    twice = {"stripe-signature": f"t={int(now) - 900},{new}"}
+    with pytest.raises(Forged):
+        stripe(HookRequest(b"{}", twice, now), Hook("", "new", None))
+    assert [row_of(scheme_of({"scheme": name})) for name in NAMED] == [{"scheme": name} for name in NAMED]
+    own = {"scheme": "hmac", "header": "x-signed", "signed": "{id}.{body}", "id": "x-id", "encoding": "base64", "digest": "sha512"}
+    assert row_of(scheme_of(own)) == own
+    for row in ({}, {"scheme": "none"}, {"scheme": "github", "header": "x"}, {"scheme": "hmac"}, {"scheme": "hmac", "header": 1},
+                {"scheme": "hmac", "header": "x", "signed": "{time}"}, {"scheme": "token", "header": "x", "digest": "sha256"},
+                {"scheme": "hmac", "header": "x", "digest": "md5"}):  # fmt: skip
+        with pytest.raises(DeclarationError):
+            scheme_of(row)
+    with pytest.raises(DeclarationError, match="anybody can forge"):
+        webhook_of({"key": "open", "title": "Open", "description": "Open.", "kind": "webhook"}, Inputs)
+    with pytest.raises(DeclarationError, match="anybody can forge"):
+        Triggers().webhook("open", verify=None, event=Output)  # type: ignore[arg-type]
 
 
 def test_samples_are_shown(stand: Stand) -> None:

@@ -151,7 +151,8 @@ class SubscriptionWork:
         """Poll; return the seconds until the next poll."""
         runtime, found = self._runtime, self._found
         calls = None if content.then is None else EventCalls(runtime, found, content)
-        sealer = Sealer(runtime.storage.database, runtime.storage.vault, found.workspace, found, None if calls is None else calls.prepare)
+        then = None if calls is None else calls.prepare
+        sealer = Sealer(runtime.storage.database, runtime.storage.vault, found.workspace, found, then, trigger.types[0])
         polling = Polling(runtime.storage, found, self._due, sealer, lambda step: self._over(content, step))
         try:
             more = polling.compare(trigger) if trigger.compares else polling.poll(trigger, content)

@@ -59,14 +59,17 @@ class NotListeningError(Exception):
 
 class Sealer:
     """Makes events ready to be stored, so that the transaction that stores them is short. ``then`` says what else it does for each one
-    that is new."""
+    that is new, ``usual`` is the type of those that have none: the first of the trigger's (default: its key)."""
 
-    def __init__(self, database: Database, vault: Vault, workspace: str, subscription: Subscription, then: Then | None = None) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, workspace: str, subscription: Subscription, then: Then | None = None, usual: str = ""
+    ) -> None:
         self._database = database
         self._workspace = workspace
         self._vault = vault
         self._subscription = subscription
         self._then = then
+        self._usual = usual or subscription.trigger_key
 
     def arrivals(self, events: Iterable[Any], received: float) -> list[Arrival]:
         """Seal the events (``TriggerEvent``) of a webhook's request or a poll's page."""
@@ -74,7 +77,7 @@ class Sealer:
 
     def _arrival(self, event: Any, received: float) -> Arrival:
         found = self._subscription
-        kind, identifier = event_type(found.connector, event.type or found.trigger_key), new_invocation_id()
+        kind, identifier = event_type(found.connector, event.type or self._usual), new_invocation_id()
         given: dict[str, Any] = {
             "subscription": found.name, "connector": found.connector, "trigger": found.trigger_key, "connection": found.connection,
             "receivedAt": iso(received), "payload": payload(event.data),

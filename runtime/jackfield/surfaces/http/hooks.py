@@ -85,12 +85,13 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
     try:
         content = found.opened(vault)
         manifest = runtime.catalog.find(found.connector)
-        inputs = check_inputs(runtime, manifest, manifest.triggers[found.trigger_key], content.inputs)
+        trigger = manifest.triggers[found.trigger_key]
+        inputs = check_inputs(runtime, manifest, trigger, content.inputs)
         outcome = _read(server, found, HookRequest(body, headers, now, query), hook_of(content, inputs, server.settings.public_url))
         calls = None if content.then is None else EventCalls(runtime, found, content)
-        sealer = Sealer(runtime.storage.database, vault, found.workspace, found, None if calls is None else calls.prepare)
-        least = manifest.triggers[found.trigger_key].least
-        receive(runtime.storage.database, found, sealer.arrivals(outcome.events, now), now, least)
+        then = None if calls is None else calls.prepare
+        sealer = Sealer(runtime.storage.database, vault, found.workspace, found, then, trigger.types[0])
+        receive(runtime.storage.database, found, sealer.arrivals(outcome.events, now), now, trigger.least)
     except Forged:
         _LOG.warning("a request for the subscription '%s' of the workspace '%s' was refused: it is forged", found.name, found.workspace)
         raise Problem(_FORGED, "the request is not signed as it must be") from None

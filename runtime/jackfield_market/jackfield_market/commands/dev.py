@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -27,6 +28,7 @@ _POLL = 0.5
 _INVALID = 2
 """Exit code of a server whose arguments are not valid."""
 _CALLS = "jackfield_market.commands.dev_calls"
+_HOOKS = "jackfield_market.commands.dev_hooks"
 _MOST_FILES = 2_000
 _SLOW = 10.0
 """Seconds after which an import that has not ended is named."""
@@ -56,6 +58,7 @@ def _run(arguments: Namespace, _output: Output) -> int:
         while not stopped.is_set():
             seen = _seen(project)
             server = _served(project, number, environment, _Watch(project, seen, stopped), access)
+            hooks = _replayed(project, number, environment) if server is not None else None
             try:
                 while not stopped.wait(_POLL) and _seen(project) == seen:
                     if server is None or server.poll() is None:
@@ -65,6 +68,7 @@ def _run(arguments: Namespace, _output: Output) -> int:
                     announce(f"jackfield: the server has ended with {server.returncode}; it starts again after the next change")
                     server = None
             finally:
+                _stop(hooks)
                 _stop(server)
             if not stopped.is_set():
                 announce("jackfield: the project has changed; restarting")
@@ -145,6 +149,15 @@ def _served(project: Project, number: int, environment: Mapping[str, str], watch
         return None
     access.announce(project, number, environment)
     command = [sys.executable, "-m", "jackfield", "serve", "--migrate", "--port", str(number), "--console-link", "always"]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def _replayed(project: Project, number: int, environment: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
+    """Print a path for each webhook and send its samples there, beside the server; None if the connector has no webhook."""
+    manifest = json.loads((project.package / "connector.json").read_text(encoding="utf-8"))
+    if not any(row.get("kind") == "webhook" for row in manifest.get("triggers", ())):
+        return None
+    command = [sys.executable, "-m", _HOOKS, project.key, str(number)]
     return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 

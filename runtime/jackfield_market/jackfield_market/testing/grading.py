@@ -28,7 +28,7 @@ from jackfield_market.author_process import plain_environment
 from jackfield_market.testing.driving import drivable
 from jackfield_market.testing.project import Project
 from jackfield_market.testing.recorded_examples import EXAMPLES, recorded
-from jackfield_market.testing.rules import ALL_RULES, reason_against
+from jackfield_market.testing.rules import ALL_RULES, TRIGGER_RULES, reason_against
 from jackfield_market.testing.subject import TIERS, Rule, Subject, Tier
 
 NONE = "none"
@@ -213,6 +213,8 @@ def _seen(subject: Subject, rule: Rule) -> str:
     """Say what a rule without faults has looked at."""
     if rule.name == EXAMPLES:
         return f"replayed {sum(1 for _ in recorded(subject))} examples"
+    if rule.name in TRIGGER_RULES:
+        return f"tried {_counted(len(subject.connector.triggers), 'trigger')}"
     if rule.drives:
         left = "".join(f"; left out {key}: {why}" for key, why in subject.left_out.items())
         ran = sum(1 for _ in drivable(subject))

@@ -144,15 +144,14 @@ class _Watching:
         return found if isinstance(found, Raised | Polled) else Raised(TypeError(f"returned {type(found).__name__}, not Polled"))
 
 
-def _polls(subject: Subject) -> Iterator[Poll]:
-    """Yield the polls that ask for what is new: those that compare whole lists have no checkpoint of their own."""
-    for trigger in subject.connector.triggers.values():
-        if isinstance(trigger, Poll) and not trigger.compares:
-            yield trigger
+def polls(subject: Subject) -> list[Poll]:
+    """Return the polls of a connector that are not left out."""
+    found = subject.connector.triggers
+    return [trigger for trigger in found.values() if isinstance(trigger, Poll) and trigger.key not in subject.left_out]
 
 
 def _watchings(subject: Subject, seed: int = 7, **about: Any) -> Iterator[_Watching]:
-    for trigger in _polls(subject):
+    for trigger in polls(subject):
         for example in trigger.examples:
             if "source" in example:
                 yield _Watching(subject, trigger, Source(example["source"], random.Random(seed), **about), example.get("inputs", {}))  # noqa: S311
@@ -160,7 +159,7 @@ def _watchings(subject: Subject, seed: int = 7, **about: Any) -> Iterator[_Watch
 
 def _are_sampled(subject: Subject) -> Iterator[str]:
     sampled = {one.trigger.key for one in _watchings(subject)}
-    for trigger in _polls(subject):
+    for trigger in polls(subject):
         if trigger.key not in sampled:
             yield f"'{trigger.key}' has no example with a 'source'"
 

@@ -22,13 +22,14 @@ _MOST = 12
 class Registry:
     """Provider with a collection of registrations: POST adds one, GET lists, PATCH, PUT or POST to one changes it, DELETE removes it.
 
-    ``items`` is the JSON Pointer of the list in a response; "" is the whole response. ``breaks`` is the number of the request after which
-    the connection is reset; the request was carried out.
+    ``items`` is the JSON Pointer of the list in a response, ``list_of`` that of some paths; "" is the whole response. ``breaks`` is the
+    number of the request after which the connection is reset; the request was carried out.
     """
 
     def __init__(self, items: str = "") -> None:
         self.kept: dict[str, dict[str, Any]] = {}
         self.breaks = 0
+        self.list_of: dict[str, str] = {}
         self._items = items
         self._made = 0
 
@@ -45,7 +46,7 @@ class Registry:
         path = request.path.partition("?")[0].rstrip("/")
         identifier = path.rpartition("/")[2]
         if request.method == "GET":
-            return Answer(self.kept[identifier] if identifier in self.kept else self._listed())
+            return Answer(self.kept[identifier] if identifier in self.kept else self._listed(self.list_of.get(path, self._items)))
         if identifier in self.kept:
             if request.method == "DELETE":
                 del self.kept[identifier]
@@ -59,9 +60,9 @@ class Registry:
         self.kept[made["id"]] = made
         return Answer({**made, "secret": SECRET}, 201)
 
-    def _listed(self) -> Any:
+    def _listed(self, items: str) -> Any:
         found: Any = list(self.kept.values())
-        for name in reversed(self._items.split("/")[1:]):
+        for name in reversed(items.split("/")[1:]):
             found = {name: found}
         return found
 

@@ -19,6 +19,8 @@ from jackfield_market.testing.shelf import SHELF
 from jackfield_market.testing.subject import Rule, Subject
 from jackfield_market.testing.webhooks import WEBHOOKS
 
+TRIGGER_RULES = frozenset(rule.name for rule in (*WEBHOOKS, *REGISTRATIONS, *POLLS))
+"""Names of the rules about triggers."""
 _SUITE = (*DECLARATIONS, *BEHAVIOUR, *ENDINGS, *REPEATS, *JOBS, *RECORDED, *WEBHOOKS, *REGISTRATIONS, *POLLS)
 RULES: Mapping[str, Rule] = {rule.name: rule for rule in _SUITE}
 """Rules of the conformance suite."""

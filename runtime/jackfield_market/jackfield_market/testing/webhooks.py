@@ -67,8 +67,9 @@ def _with_secret(hook: Hook, secret: str) -> Hook:
 
 
 def webhooks(subject: Subject) -> list[Webhook]:
-    """Return the webhooks of a connector."""
-    return [trigger for trigger in subject.connector.triggers.values() if isinstance(trigger, Webhook)]
+    """Return the webhooks of a connector that are not left out."""
+    found = subject.connector.triggers
+    return [trigger for trigger in found.values() if isinstance(trigger, Webhook) and trigger.key not in subject.left_out]
 
 
 def hook_for(trigger: Webhook, example: Mapping[str, Any], **about: Any) -> Hook:

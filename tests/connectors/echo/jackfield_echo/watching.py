@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from typing import Any
 
 from jackfield.connector import (
-    Forged,
     Gone,
     Hook,
     HookRequest,
@@ -17,9 +14,9 @@ from jackfield.connector import (
     Polled,
     Received,
     Registered,
+    Signature,
     Since,
     TriggerEvent,
-    check_signature,
 )  # fmt: skip
 from jackfield_echo.actions import connector
 from jackfield_echo.client import EchoClient
@@ -27,7 +24,6 @@ from jackfield_echo.inputs import NoteEvent, Watch
 
 __all__ = ["BOARD", "NOTES", "REGISTERED", "board", "kept", "notes", "posted"]
 
-_OLDEST = 300.0
 REGISTERED: dict[str, str] = {}
 """URLs to which the other side sends, as it believes, each with its secret."""
 NOTES: list[dict[str, Any]] = []
@@ -39,22 +35,15 @@ _LASTS = 7200.0
 _PAGE = 20
 
 
-def _verify(request: HookRequest, hook: Hook) -> None:
-    """Check the signature over time and body."""
-    at = request.headers.get("echo-time", "")
-    signed = f"{at}.".encode() + request.body
-    check_signature(hmac.new(hook.secret.encode(), signed, hashlib.sha256).hexdigest(), request.headers.get("echo-signature"))
-    if not at.isascii() or not at.isdigit() or abs(request.at - int(at)) > _OLDEST:
-        raise Forged("the request is too old")
-
-
+_SIGNATURE = Signature("echo-signature", "{time}.{body}", time="echo-time")
+_NOTE = {"id": "n-1", "text": "hello"}
 posted = connector.webhook(
     "posted",
-    verify=_verify,
+    verify=_SIGNATURE,
     inputs=Watch,
     event=NoteEvent,
     types=("posted", "withdrawn"),
-    examples=[{"title": "A note", "events": [{"id": "n-1", "text": "hello"}]}],
+    examples=[{"title": "A note", "request": {"body": {"notes": [_NOTE]}}, "events": [_NOTE]}],
     max_body_bytes=64 * 1024,
 )
 
@@ -87,7 +76,7 @@ def disable(hook: Hook, client: EchoClient) -> None:
     REGISTERED.pop(hook.url, None)
 
 
-kept = connector.webhook("kept", verify=_verify, inputs=Watch, event=NoteEvent)
+kept = connector.webhook("kept", verify=_SIGNATURE, inputs=Watch, event=NoteEvent)
 kept.receive(receive)
 kept.disable(disable)
 
