@@ -100,17 +100,16 @@ def a_subscription(console: Console) -> str:
     runtime = console.host.runtime("default")
     found = WorkspaceSubscriptions(runtime, LIBRARY, Actor("library"), console.origin)
     found.add({"name": "new-notes", "trigger": "echo/notes", "connection": "hall", "every": 60})
-    database = console.host.storage.database
+    database, now = console.host.storage.database, console.host.clock.time()
     with database.write() as transaction:
         reason = "The provider could not be asked: it refused the connection. Check the URL of the connection."
-        at = console.host.clock.time()
-        values = {"workspace": "default", "reason": reason, "at": at}
+        values = {"workspace": "default", "reason": reason, "at": now}
         transaction.change(
             "UPDATE subscriptions SET status = 'failing', reason = :reason, failures = 4, last_success_at = :at, wake_at = :at + 900"
             " WHERE workspace = :workspace", values,
         )  # fmt: skip
         about = {"payload": {"id": "n-1", "text": "hello"}, "connector": "echo", "trigger": "notes"}
-        record(transaction, "default", "echo.notes", "new-notes", at, about)
+        record(transaction, "default", "echo.notes", "new-notes", now, about)
     return "new-notes"
 
 

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -256,7 +257,8 @@ def test_providers_webhooks_are_registered_received_and_removed(stand: Stand) ->
                 assert client.call("POST", "/v1/connections?test=false", there).status == 201
             document = {"name": f"of-{key}", "trigger": trigger, "inputs": inputs, **({"connection": key} if connection else {})}
             url = client.post("/v1/subscriptions", document).json["url"]
-            until(lambda key=key: client.get(f"/v1/subscriptions/of-{key}").json["status"] == "active")
+            shown = partial(client.get, f"/v1/subscriptions/of-{key}")
+            until(lambda: shown().json["status"] == "active")  # noqa: B023 (called at once)
             assert bool(connection) == any(url in json.dumps(one) for one in registry.kept.values())
             found = by_path(stand.host.storage.database, url.rpartition("/")[2])
             assert found is not None

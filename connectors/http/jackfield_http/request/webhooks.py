@@ -55,7 +55,7 @@ class WebhookInputs(Inputs):
     )
     encoding: Literal["hex", "base64"] | None = Field(None, title="Encoding", description="For hmac: how the signature is written.")
     digest: Literal["sha256", "sha512", "sha1"] | None = Field(None, title="Digest", description="For hmac: the hash.")
-    key: str | None = Field(
+    event_id: str | None = Field(
         None, title="Event ID", schema={"pattern": "^/", "maxLength": _LONGEST},
         description="JSON Pointer of the event's ID in the body, such as /id: an event with the same ID is the same event. By default, "
         "it is the signed ID of the request, else a digest of the body.",
@@ -127,15 +127,15 @@ def receive(request: HookRequest, hook: Hook) -> Received:
     try:
         data: dict[str, Any] = {"body": request.json()}
     except Malformed:
-        if inputs.key is not None or request.headers.get("content-type", "").partition(";")[0].strip().lower().endswith("json"):
+        if inputs.event_id is not None or request.headers.get("content-type", "").partition(";")[0].strip().lower().endswith("json"):
             raise
         data = {"text": request.body.decode("utf-8", "replace")}
     return Received([TriggerEvent(data, _key(request, inputs, data))])
 
 
 def _key(request: HookRequest, inputs: WebhookInputs, data: Mapping[str, Any]) -> str:
-    if inputs.key is not None:
-        found = find(data["body"], inputs.key)
+    if inputs.event_id is not None:
+        found = find(data["body"], inputs.event_id)
         if not isinstance(found, str | int) or found == "":
             raise Malformed
         return str(found)

@@ -48,7 +48,7 @@ def replay(jackfield: Jackfield, key: str, port: int, say: Callable[[str], objec
             say("  it has no sample that can be signed: see 'request' of its examples")
             continue
         hook = Hook("", content.secret, trigger.inputs.model_validate(dict(content.inputs)))
-        status = _sent(port, content.path, example["request"], lambda body, hook=hook, sign=trigger.signs: sign(body, hook, time.time()))
+        status = _sent(port, content.path, example["request"], trigger.signs, hook)
         told = len(example.get("events", ()))
         say(f"  its sample '{example.get('title', 'sample')}' was answered with {status}; it has {told} event{'' if told == 1 else 's'}")
 
@@ -66,9 +66,9 @@ def _subscription(jackfield: Jackfield, table: SubscriptionTable, key: str, trig
     return found
 
 
-def _sent(port: int, path: str, request: Mapping[str, Any], sign: Callable[[bytes], Mapping[str, str]]) -> int:
+def _sent(port: int, path: str, request: Mapping[str, Any], sign: Callable[[bytes, Hook, float], Mapping[str, str]], hook: Hook) -> int:
     body = (request["body"] if isinstance(request["body"], str) else json.dumps(request["body"])).encode()
-    headers = {"Content-Type": "application/json", **request.get("headers", {}), **sign(body)}
+    headers = {"Content-Type": "application/json", **request.get("headers", {}), **sign(body, hook, time.time())}
     until = time.monotonic() + _PATIENCE
     while True:
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)) as connection:

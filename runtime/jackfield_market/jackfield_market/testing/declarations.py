@@ -213,11 +213,13 @@ def _options_exist(subject: Subject) -> Iterator[str]:
 
 
 def _secrets_marked(subject: Subject) -> Iterator[str]:
-    for kind in subject.manifest.connection_types.values():
-        for name, field in kind.schema.get("properties", {}).items():
+    named = {kind.key: kind.schema for kind in subject.manifest.connection_types.values()}
+    named |= {trigger.key: trigger.inputs for trigger in subject.manifest.triggers.values()}
+    for key, schema in named.items():
+        for name, field in schema.get("properties", {}).items():
             marked = field.get("writeOnly") is True and field.get("format") == "password"
             if field.get("type") == "string" and not marked and _looks_secret(name):
-                yield f"'{name}' of '{kind.key}' is named like a secret but not marked as one"
+                yield f"'{name}' of '{key}' is named like a secret but not marked as one"
 
 
 def _looks_secret(name: str) -> bool:
@@ -307,6 +309,7 @@ def _names_keep_to_form(subject: Subject) -> Iterator[str]:
     named: list[tuple[str, str, Mapping[str, Any]]]
     named = [("action", key, {} if is_made else action.inputs) for key, action in subject.manifest.actions.items()]
     named += [("connection type", key, kind.schema) for key, kind in subject.manifest.connection_types.items()]
+    named += [("trigger", key, trigger.inputs) for key, trigger in subject.manifest.triggers.items()]
     for noun, key, schema in named:
         wrong = [name for name in (key, *schema.get("properties", {})) if not _CAMEL.fullmatch(name)]
         yield from (f"{noun} '{key}': '{name}' is not in camelCase" for name in wrong)
@@ -333,6 +336,8 @@ def _schemas(subject: Subject) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield f"output of {action.key}", action.output
     for kind in subject.manifest.connection_types.values():
         yield f"connection type {kind.key}", kind.schema
+    for trigger in subject.manifest.triggers.values():
+        yield f"inputs of trigger {trigger.key}", trigger.inputs
 
 
 DECLARATIONS = (
