@@ -116,7 +116,7 @@ _OF_PACING = {"Budget", "Limits", "RateLimit", "Warmup"}
 
 _OF_TRIGGERS = {
     "Forged", "Gone", "Hook", "HookRequest", "Item", "Listed", "Malformed", "Polled", "Received", "Registered", "Since", "TriggerEvent",
-    "check_signature",
+    "SecretPath", "SharedToken", "Signature", "Webhook", "check_signature", "scheme_of",
 }  # fmt: skip
 """What triggers take and return, on a page of their own."""
 

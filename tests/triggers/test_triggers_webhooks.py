@@ -17,11 +17,11 @@ import standardwebhooks
 from clocks import StillClock
 from http_stand import Client, Stand, standing
 from jackfield.access import Rules
-from jackfield.surfaces.shared.rate_limiter import RateLimiter
 from jackfield.connector import DeclarationError, Forged, Hook, HookRequest, Inputs, Output, scheme_of
 from jackfield.connector.signatures import NAMED, row_of
 from jackfield.connector.triggers import Triggers
 from jackfield.dataclass import replace
+from jackfield.surfaces.shared.rate_limiter import RateLimiter
 from jackfield.surfaces.shared.settings import Settings
 from jackfield.testing import Provider
 from jackfield.triggers.table import by_path

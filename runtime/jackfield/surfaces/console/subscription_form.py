@@ -145,10 +145,12 @@ def _form(request: PageRequest, manifest: Manifest, trigger: TriggerManifest) ->
 
 
 def _polling(trigger: TriggerManifest) -> Iterator[tuple[str, Node]]:
-    if trigger.kind != "poll":
+    if not trigger.polls:
         return
     hint = f"Seconds between two polls, from {trigger.least:g}."
     yield "every", text_field("every", "Every", f"{trigger.every:g}", hint=hint, inputmode="decimal", maxlength=10)
+    if trigger.compares:
+        return
     since = ["Leave it empty for what happens from now on; ", h.code("2d"), " tells the last two days, too."]
     yield "from", text_field("from", "From", hint=since, maxlength=40)
 

@@ -85,6 +85,7 @@ def shown(request: PageRequest) -> Response:
         ("Connection", h.a(connection, href=f"/connections/{connection}") if connection else "none"),
         ("Polled every", f"{found['every']:g} s" if "every" in found else None),
         ("Next poll", _moment(request, found["nextAt"]) if "nextAt" in found else None),
+        ("Renewed", _moment(request, found["renewAt"]) if "renewAt" in found else None),
         ("Runs as", found["runsAs"]["caller"] or "the operator"),
     ]  # fmt: skip
     cure = notice(found["reason"], tone="bad" if found["status"] == "failing" else "warn") if "reason" in found else None
@@ -100,7 +101,8 @@ def shown(request: PageRequest) -> Response:
         card("Last events", live(f"/subscriptions/{name}/events?live=1", _REFRESH, "last-events", _events(request, found))),
         card("Test", _samples(subscriptions.samples(name))),
         card("Inputs", code_block(json_text(found["inputs"]), "The inputs")),
-        _checkpoint(request, found) if found["kind"] == "poll" else None,
+        card("Starts", code_block(json_text(found["then"]), "What each event starts")) if "then" in found else None,
+        _checkpoint(request, found) if "checkpoint" in found else None,
     )
 
 
@@ -163,8 +165,7 @@ def _entered(trigger: TriggerManifest | None) -> Node:
 def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
     if not request.may("manage"):
         return None
-    is_paused = found["status"] in ("disabling", "disabled", "paused")
-    step, title = ("resume", "Resume") if is_paused else ("pause", "Pause")
+    step, title = ("resume", "Resume") if found["status"] == "paused" else ("pause", "Pause")
     offered = [(step, title, ""), ("removal", "Remove", "danger")]
     address = f"/subscriptions/{found['name']}"
     return h.div(

@@ -11,12 +11,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from jackfield.connector import Polled, Since
-from jackfield.connector.triggers import Poll
+from jackfield.connector.triggers import Trigger
 from jackfield.failures import Raised, attempt_foreign
 from jackfield_market.testing.driving import over_client
 from jackfield_market.testing.loopback_provider import RESET, Answer, Provider, Request, Step
 from jackfield_market.testing.subject import Rule, Subject
-from jackfield_market.testing.webhooks import without
 
 _BEGIN = 1_893_456_000
 """Time from which events count: 2030-01-01."""
@@ -111,7 +110,7 @@ class _Watching:
     """One poll as the runtime runs it: the checkpoint of a page is stored together with its events."""
 
     subject: Subject
-    trigger: Poll
+    trigger: Trigger
     source: Source
     inputs: Mapping[str, Any]
     mark: Mapping[str, Any] = field(default_factory=dict)
@@ -140,14 +139,20 @@ class _Watching:
     def page(self, url: str) -> Polled | Raised:
         """Fetch one page after the checkpoint, and store nothing."""
         inputs, since = self.trigger.inputs.model_validate(dict(self.inputs)), Since(float(_BEGIN), self.mark)
-        found = attempt_foreign(over_client, self.subject, url, lambda client: self.trigger.function(inputs, client, since))
+        function = self.trigger.function or (lambda *_: None)
+        found = attempt_foreign(over_client, self.subject, url, lambda client: function(inputs, client, since))
         return found if isinstance(found, Raised | Polled) else Raised(TypeError(f"returned {type(found).__name__}, not Polled"))
 
 
-def polls(subject: Subject) -> list[Poll]:
-    """Return the polls of a connector that are not left out."""
-    found = subject.connector.triggers
-    return [trigger for trigger in found.values() if isinstance(trigger, Poll) and trigger.key not in subject.left_out]
+def polls(subject: Subject) -> list[Trigger]:
+    """Return the polls of a connector that are not left out, those that close a webhook's gaps among them. One that compares whole lists is
+    none of these: the runtime compares."""
+    found = subject.connector.triggers.values()
+    return [one for one in found if one.function is not None and not one.compares and one.key not in subject.left_out]
+
+
+def _none(subject: Subject) -> str | None:
+    return None if polls(subject) else "it has no poll that asks for what is new"
 
 
 def _watchings(subject: Subject, seed: int = 7, **about: Any) -> Iterator[_Watching]:
@@ -249,7 +254,7 @@ def _said(found: object) -> str:
 
 
 def _rule(name: str, says: str, check: Callable[[Subject], Iterator[str]], cure: str, *, is_silver: bool = False) -> Rule:
-    return Rule(name, says, check, "silver" if is_silver else "bronze", cure, drives=True, reason=without(Poll, "poll"))
+    return Rule(name, says, check, "silver" if is_silver else "bronze", cure, drives=True, reason=_none)
 
 
 POLLS = (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from jackfield.connector import Hook
+from jackfield.connector import Hook, Registered
 from jackfield.connector.triggers import Webhook
 from jackfield.failures import Raised, attempt_foreign
 from jackfield_market.testing.driving import SECRET, over_client
@@ -102,7 +102,9 @@ class _Registering:
         with Provider(self.registry) as provider:
             found = attempt_foreign(over_client, self._subject, provider.url, lambda client: function(hook, client))
             provider.settle()
-        return found if isinstance(found, Raised) else dict(found or {})
+        if isinstance(found, Raised):
+            return found
+        return dict((found.remote if isinstance(found, Registered) else found) or {})
 
 
 def _each(subject: Subject) -> Iterator[tuple[Webhook, Callable[[], _Registering]]]:

@@ -285,13 +285,12 @@ def _explained(subject: Subject) -> Iterator[str]:
             yield f"'{about.key}' does not register its URL, and has no 'setup' that says where a person enters it"
 
 
-def without(kind: type, noun: str) -> Callable[[Subject], str | None]:
-    """Return what says why a rule does not apply: the connector has no trigger of a kind."""
-    return lambda subject: None if any(isinstance(one, kind) for one in subject.connector.triggers.values()) else f"it has no {noun}"
+def _none(subject: Subject) -> str | None:
+    return None if webhooks(subject) else "it has no webhook"
 
 
 def _rule(name: str, says: str, check: Callable[[Subject], Iterator[str]], cure: str, *, is_silver: bool = False) -> Rule:
-    return Rule(name, says, check, "silver" if is_silver else "bronze", cure, reason=without(Webhook, "webhook"))
+    return Rule(name, says, check, "silver" if is_silver else "bronze", cure, reason=_none)
 
 
 def _no_triggers(subject: Subject) -> str | None:
