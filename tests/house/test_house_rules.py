@@ -325,6 +325,9 @@ FOREIGN = {
     "runtime/jackfield_market/jackfield_market/testing/driving.py": "the action that is examined",
     "runtime/jackfield_market/jackfield_market/testing/declarations.py": "the option sources that are examined",
     "runtime/jackfield_market/jackfield_market/testing/grading.py": "the connector that is graded",
+    "runtime/jackfield_market/jackfield_market/testing/polls.py": "the polls that are examined",
+    "runtime/jackfield_market/jackfield_market/testing/registrations.py": "the registrations that are examined",
+    "runtime/jackfield_market/jackfield_market/testing/webhooks.py": "the webhooks that are examined",
 }
 """Modules that take exceptions as values with ``attempt``: of what."""
 

@@ -243,6 +243,10 @@ _CURATED: tuple[tuple[str, str, dict[str, Any], dict[str, Any], dict[str, str], 
 )  # fmt: skip
 
 
+def _is_active(client: Client, name: str) -> bool:
+    return bool(client.get(f"/v1/subscriptions/{name}").json["status"] == "active")
+
+
 def test_providers_webhooks_are_registered_received_and_removed(stand: Stand) -> None:
     """GitHub and Stripe are asked to send; each one's signature is its own; what it signs becomes an event of its type, once; a pause
     removes the registration."""
@@ -257,8 +261,7 @@ def test_providers_webhooks_are_registered_received_and_removed(stand: Stand) ->
                 assert client.call("POST", "/v1/connections?test=false", there).status == 201
             document = {"name": f"of-{key}", "trigger": trigger, "inputs": inputs, **({"connection": key} if connection else {})}
             url = client.post("/v1/subscriptions", document).json["url"]
-            shown = partial(client.get, f"/v1/subscriptions/of-{key}")
-            until(lambda: shown().json["status"] == "active")  # noqa: B023 (called at once)
+            until(partial(_is_active, client, f"of-{key}"))
             assert bool(connection) == any(url in json.dumps(one) for one in registry.kept.values())
             found = by_path(stand.host.storage.database, url.rpartition("/")[2])
             assert found is not None

@@ -76,7 +76,8 @@ class Signature:
             raise Forged("the ID is missing or has characters that none has")
         expected = self._signature(secret_of(hook), request.body, time, identifier).encode()
         found = [part.removeprefix(self.prefix) for part in parts if part.startswith(self.prefix)][:_MOST]
-        if not any([hmac.compare_digest(expected, part.encode("utf-8", "surrogateescape")) for part in found]):  # noqa: C419 (constant time)
+        fitting = sum(hmac.compare_digest(expected, part.encode("utf-8", "surrogateescape")) for part in found)  # each is compared
+        if not fitting:
             raise Forged("no signature fits")
 
     def sign(self, body: bytes, hook: Hook, at: float) -> dict[str, str]:
