@@ -297,7 +297,7 @@ def test_a_job_is_started_polled_and_cancelled_in_its_process(tmp_path: Path) ->
     """Its steps, its progress and the provider's word cross the border like those of a connector in this process."""
     install_from(tmp_path, "plain", "plain.py")
     with isolating(tmp_path, CONNECTIONS, environment={"JACKFIELD_DATABASE_URL": f"sqlite:///{tmp_path / 'jackfield.db'}"}) as jackfield:
-        assert call(jackfield, "cook", text="short").output == {"text": "done"}
+        assert [call(jackfield, "cook", text=text).output for text in ("short", "raw")] == [{"text": "done"}, {"text": "raw"}]
         burnt = call(jackfield, "cook", text="burnt")
         assert burnt.error is not None
         assert (burnt.status, burnt.error.code, burnt.error.message) == ("failed", "rejected", "it is burnt")

@@ -11,6 +11,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import jmespath
 import pytest
 
+from aws_paged import pages_server
 from clocks import StillClock
 from jackfield import Jackfield, Result
 from jackfield_aws.virtual import models
@@ -105,6 +106,17 @@ def test_a_stack_is_created_and_deleted_and_looks_end_without_a_cancel_of_aws(wa
     ended = waits.jackfield.wait(never.meta.invocation_id)
     assert ended.error is not None
     assert (ended.status, ended.error.code) == ("failed", "cancelled")
+
+
+def test_what_has_not_started_is_not_waited_for(tmp_path: Path) -> None:
+    """A success that names nothing to look at is the output: ECS had no room for the task, and says so."""
+    body = json.dumps({"tasks": [], "failures": [{"reason": "RESOURCE:MEMORY"}]})
+    environment = offer(tmp_path, {"default": EVERYTHING})
+    with pages_server() as server, Jackfield(database_url="none", environment=environment) as jackfield:
+        server.answers = [{"status_code": 200, "headers": {"Content-Type": "application/x-amz-json-1.1"}, "body": body}]
+        rig = Rig(jackfield, f"http://127.0.0.1:{server.server_address[1]}")
+        found = rig.output("ecs/runTask", taskDefinition="t", waitUntil="tasksStopped")
+        assert (found["failures"], len(server.requests)) == ([{"reason": "RESOURCE:MEMORY"}], 1)
 
 
 def test_every_row_fits_the_models_of_aws() -> None:

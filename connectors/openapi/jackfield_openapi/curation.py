@@ -108,9 +108,10 @@ def job_of(operation: Operation) -> Json | None:
     if (
         not isinstance(found, dict)
         or not all(isinstance(found.get(name, {}), dict) for name in ("poll", "result"))
-        or not ({"handle", "poll"} <= found.keys())
+        or not found.get("handle")
+        or not {"path", "to"} & found.get("poll", {}).keys()
     ):
-        raise _refused(f"'job' of {operation.name} needs 'handle' and 'poll'")
+        raise _refused(f"'job' of {operation.name} needs a 'handle', and a 'poll' with 'path' or 'to'")
     return found
 
 

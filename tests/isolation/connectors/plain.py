@@ -213,10 +213,10 @@ class Cook:
     def __init__(self) -> None:
         self.stopped: set[str] = set()
 
-    def start(self, inputs: Said, client: Client) -> Pot:
-        """Put it on."""
+    def start(self, inputs: Said, client: Client) -> Pot | Meal:
+        """Put it on, unless it is eaten raw."""
         current_call().begin("put")  # type: ignore[union-attr]
-        return Pot(text=f"{inputs.text} of {client.token}")
+        return Meal(text="raw") if inputs.text == "raw" else Pot(text=f"{inputs.text} of {client.token}")
 
     def poll(self, pot: Pot, _client: Client) -> Progress | Meal:
         """Look into the pot."""

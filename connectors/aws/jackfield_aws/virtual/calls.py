@@ -117,8 +117,9 @@ class Operation:
             return JsonOutput()
         is_pending = waiter is not None and (waiter.start is not None or not waiter.has_reached(answer))
         answer.pop("ResponseMetadata", None)
-        if waiter is not None and is_pending:
-            return Started(waiter.handle(given.parameters, given.own, answer))
+        handle = waiter.handle(given.parameters, given.own, answer) if waiter is not None and is_pending else None
+        if handle is not None:
+            return Started(handle)
         if self.stream is not None and self.stream in answer:
             body = _received(answer.pop(self.stream), answer.get("ContentType"))
             if isinstance(body, Body):

@@ -61,15 +61,19 @@ class Waiter:
                 return ", ".join(dict.fromkeys(texts))
         return ""
 
-    def handle(self, given: Mapping[str, Any], own: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the handle of a job: the inputs with which its operation looks, what the start has answered, and what cancels it.
+    def handle(self, given: Mapping[str, Any], own: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the handle of a job: the inputs with which its operation looks, what the start has answered, and what cancels it. None if
+        the answer names nothing to look at: nothing has started.
 
         ``given`` and ``own`` are the inputs of the operation that starts it, and those of jackfield's own.
         """
         if self.start is None:
             return {"inputs": {**given, **own}, "state": self.state(answer)}
         known = {**given, **answer}
-        handle = {"inputs": {**_found(self.start.given, known), **own}, "started": cleaned(answer), "state": ""}
+        inputs = _found(self.start.given, known)
+        if inputs.keys() != self.start.given.keys():
+            return None
+        handle = {"inputs": {**inputs, **own}, "started": cleaned(answer), "state": ""}
         return handle if self.start.cancel is None else {**handle, "cancel": {**_found(self.start.cancel[1], known), **own}}
 
     def _seen(self, answer: Mapping[str, Any]) -> str:
@@ -82,7 +86,7 @@ class Waiter:
 
 def _found(places: Mapping[str, str], known: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: jmespath.search(place, known) for name, place in places.items()}
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in found.items() if value not in (None, [])}
 
 
 def waiters_of(service: str, operation: str) -> dict[str, Waiter]:
