@@ -66,9 +66,9 @@ def _waits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Waits]:
 
 def test_a_query_is_started_once_and_waited_for_beyond_its_call(waits: Waits) -> None:
     """The call is over while Athena runs the query: it answers with the state, and the end has what both operations returned."""
-    waits.moves("athena::execution", 3)
+    waits.moves("athena::execution", 20)
     asked = {"QueryString": "SELECT 1", "ResultConfiguration": {"OutputLocation": "s3://b/"}, "waitUntil": "querySucceeded"}
-    found = waits.result("athena/startQueryExecution", 3, **asked)
+    found = waits.result("athena/startQueryExecution", 30, **asked)
     assert (found.status, found.progress) == ("running", {"fraction": 0.0, "text": "QUEUED"})
     ended = found.wait()
     assert ended.output is not None
@@ -81,7 +81,7 @@ def test_a_query_is_started_once_and_waited_for_beyond_its_call(waits: Waits) ->
 def test_an_execution_that_is_cancelled_is_stopped_at_aws(waits: Waits) -> None:
     """Step Functions is told to stop it, and the state that it then has ends the job."""
     machine = waits.output("stepfunctions/createStateMachine", name="m", definition=MACHINE, roleArn=ROLE)["stateMachineArn"]
-    found = waits.result("stepfunctions/startExecution", 2, stateMachineArn=machine, input="{}", waitUntil="executionSucceeded")
+    found = waits.result("stepfunctions/startExecution", 30, stateMachineArn=machine, input="{}", waitUntil="executionSucceeded")
     assert (found.status, (found.progress or {})["text"]) == ("running", "RUNNING")
     assert waits.jackfield.cancel(found.meta.invocation_id)
     ended = waits.jackfield.wait(found.meta.invocation_id)
@@ -100,7 +100,7 @@ def test_a_stack_is_created_and_deleted_and_looks_end_without_a_cancel_of_aws(wa
     assert [stack["StackStatus"] for stack in made["Stacks"]] == ["CREATE_COMPLETE"]
     assert made["StackId"] == made["Stacks"][0]["StackId"]
     waits.output("cloudformation/deleteStack", StackName="s", waitUntil="stackDeleteComplete")
-    never = waits.result("cloudformation/describeStacks", 5, StackName="s", fetchAll=True, waitUntil="stackExists")
+    never = waits.result("cloudformation/describeStacks", 30, StackName="s", fetchAll=True, waitUntil="stackExists")
     assert never.status == "running"
     assert waits.jackfield.cancel(never.meta.invocation_id)
     ended = waits.jackfield.wait(never.meta.invocation_id)

@@ -100,15 +100,15 @@ def test_a_job_by_states_is_polled_fetched_and_cancelled(acme: Acme) -> None:
     assert [acme.actions["export"][name] for name in ("kind", "cancellable")] == ["job", True]
     assert acme.actions["export"]["output"]["properties"] == REPORT["properties"]
     acme.site.answers = [Answer({"state": "BUSY", "percent": 40}, headers={"Retry-After": "600"}), Answer({"state": "DONE"})]
-    found = acme.call("export", 5, project="p/q")
+    found = acme.call("export", 30, project="p/q")
     assert (found.status, found.progress) == ("running", {"fraction": 0.4, "text": "BUSY"})
-    assert found.wait(590).status == "running"
+    assert found.wait(500).status == "running"
     ended = found.wait()
     assert (ended.output, ended.meta.attempts, ended.meta.warnings) == ({"rows": 7}, 1, ())
     at = "/projects/p%2Fq/exports"
     assert acme.site.seen == [f"POST {at}", *[f"GET {at}/a%20b"] * 2, f"GET {at}/a%20b/rows"]
     acme.site.answers = [Answer({"state": "BUSY"})]
-    second = acme.call("export", 2, project="p")
+    second = acme.call("export", 30, project="p")
     assert acme.runtime.cancel(second.meta.invocation_id)
     stopped = second.wait()
     assert stopped.error is not None
