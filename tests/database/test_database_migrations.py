@@ -42,7 +42,6 @@ TABLES = {
     "connect_sessions",
     "event_counts",
     "revocations",
-    "themes",
     "tokens",
     "platform_tokens",
     "console_sessions",

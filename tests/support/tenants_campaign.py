@@ -28,7 +28,7 @@ from unittest import mock
 from inmemory import installed
 from jackfield.access import Actor
 from jackfield.clock import SystemClock
-from jackfield.connector import Connector, Inputs, Output
+from jackfield.connector import Connector, Forbidden, Inputs, Output
 from jackfield.database.migrations import declared, known_migrations
 from jackfield.database.table_shapes import shape_of
 from jackfield.events.numbering import Numbering
@@ -39,7 +39,7 @@ from jackfield.tenants import Tenants, usage
 
 CLIENTS = 8
 _KILL_EVERY = 1.0
-_SHARE, _PAGE_SECONDS = 0.3, 0.05
+_SHARE, _PAGE_SECONDS, _PAGE = 0.3, 0.05, 50
 _CALLS = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -68,7 +68,7 @@ def connector() -> Connector:
     def count(text: Text) -> Said:
         """Count."""
         if text.number % 7 == 0:
-            raise ValueError("every seventh")
+            raise Forbidden("every seventh")
         return Said(number=text.number)
 
     return made
@@ -146,12 +146,12 @@ class Campaign:
         for after in ("", f"shop-{self.workspaces // 2:06}", f"shop-{self.workspaces - 300:06}"):
             for _ in range(7):
                 started = time.perf_counter()
-                found, _ = self.tenants().list("", after, 200)
+                found, _ = self.tenants().list("", after, _PAGE)
                 took.append(time.perf_counter() - started)
-                assert len(found) == 200
-        fresh = self._fresh(lambda tenants: tenants.list("", "", 200))
+                assert len(found) == _PAGE
+        fresh = self._fresh(lambda tenants: tenants.list("", "", _PAGE))
         text = f"median {median(took) * 1000:.1f} ms; {fresh * 1000:.1f} ms in a process that has just begun"
-        self.judge("a page of 200 workspaces", text, f"<= {_PAGE_SECONDS * 1000:.0f} ms", met=median(took) <= _PAGE_SECONDS)
+        self.judge(f"a page of {_PAGE} workspaces", text, f"<= {_PAGE_SECONDS * 1000:.0f} ms", met=median(took) <= _PAGE_SECONDS)
 
     def use(self) -> None:
         """Call in processes of which one is killed every second, then compare the usage with the journal."""
@@ -180,8 +180,8 @@ class Campaign:
 
     def delete(self) -> None:
         """Suspend and purge what was used, and two hundred others; nothing of them is left."""
-        names = [f"shop-{number:06}" for number in range(204)]
         tenants, started = self.tenants(), time.perf_counter()
+        names = [found.name for found in tenants.list("shop-0", "", 204)[0]]
         for name in names:
             tenants.suspend(name)
             with self.storage.database.write() as transaction:  # those that kills have left running

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from jackfield.files import Files
     from jackfield.resources.storage import Storage
 
-_PAGE = 1000
-
 
 class WorkspaceInUse(InvalidInvocation):
     """The workspace cannot be purged now."""
@@ -56,12 +54,16 @@ class Tenants:
 
     def list(self, prefix: str, after: str, limit: int) -> tuple[list[Workspace], str | None]:
         """List workspaces by name whose names begin with ``prefix``, after the name ``after``, and the cursor of the next page."""
-        begin = max(prefix, self._pattern.removesuffix("*"))
+        own = self._pattern.removesuffix("*")
+        begin = max(prefix, own)
+        if not begin.startswith(own) or not begin.startswith(prefix):
+            return [], None
         found: list[Workspace] = []
         while len(found) <= limit:
-            page = self._workspaces.list(after=after, limit=_PAGE, begin=begin)
+            wanted = limit + 2 - len(found)  # one more than the page has, and ``default``, which no platform manages
+            page = self._workspaces.list(after=after, limit=wanted, begin=begin)
             found += [one for one in page if one.name.startswith(prefix) and manages(self._pattern, one.name)]
-            if len(page) < _PAGE or not page[-1].name.startswith(begin):
+            if len(page) < wanted or not page[-1].name.startswith(begin) or begin == self._pattern:
                 break
             after = page[-1].name
         return found[:limit], found[limit - 1].name if len(found) > limit else None

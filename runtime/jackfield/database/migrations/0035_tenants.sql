@@ -29,13 +29,3 @@ CREATE TABLE revocations (
     PRIMARY KEY (workspace, id)
 ) {table};
 CREATE INDEX revocations_wake ON revocations (wake_at);
-
--- Looks of the page of connect sessions: of a workspace, or (in the workspace ``default``, with the pattern of its token as owner) of a platform.
-CREATE TABLE themes (
-    workspace {text} NOT NULL,
-    owner {text} NOT NULL,
-    name {text} NOT NULL,
-    sealed {blob} NOT NULL,
-    changed_at {double} NOT NULL,
-    PRIMARY KEY (workspace, owner, name)
-) {table};
