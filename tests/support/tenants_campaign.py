@@ -211,10 +211,10 @@ class Campaign:
         counted = {row["status"]: (row["calls"], row["attempts"]) for row in found["items"]}
         there = {row.status: (int(row.n), int(row.attempts or 0)) for row in rows if row.status not in ("running", "queued")}
         wrong = sum(counted.get(status) != there.get(status) for status in {*counted, *there})
-        return int(wrong + abs(found["total"]["events"] - int(events)))
+        return wrong + abs(int(found["total"]["events"]) - int(events))
 
     def _settled(self, names: list[str]) -> int:
-        return sum(usage(self.storage.database, name, 0, time.time() + 60)["total"]["calls"] for name in names)
+        return sum(int(usage(self.storage.database, name, 0, time.time() + 60)["total"]["calls"]) for name in names)
 
     def _start(self, name: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
