@@ -29,6 +29,7 @@ from inmemory import installed
 from jackfield.access import Actor
 from jackfield.clock import SystemClock
 from jackfield.connector import Connector, Forbidden, Inputs, Output
+from jackfield.database import open_database
 from jackfield.database.migrations import declared, known_migrations
 from jackfield.database.table_shapes import shape_of
 from jackfield.events.numbering import Numbering
@@ -273,7 +274,9 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
     from postgres import running_server
 
     with running_server() as server:
-        yield server.create()
+        url = server.create()
+        open_database(url).close()
+        yield url
 
 
 def _main(workspaces: int, calls: int, kinds: tuple[str, ...]) -> int:
