@@ -16,7 +16,7 @@ from importlib.metadata import version
 from benchmarks.measure import ROOT, Line
 
 _CALLS = ("no_op", "sending", "journal", "attachment", "listing", "smtp", "pacing", "isolation", "cold")
-_SERVERS = ("http_api", "http_lanes", "http_sends", "http_client", "aws_calls", "queued", "queue_budgets")
+_SERVERS = ("http_api", "http_lanes", "http_sends", "http_client", "aws_calls", "events", "queued", "queue_budgets")
 _SIZES = ("catalogue", "files", "catalogue_size", "journal_size")
 _PARTS = (*_CALLS, *_SERVERS, *_SIZES)
 _DOCS = ROOT / "docs"

@@ -1,7 +1,7 @@
 """Run before a release what is too long for each commit, one part after the other, and print one table of what came of it.
 
 ``make campaign`` runs all parts, ``make campaign PART=kills`` one. What a part prints goes to ``.cache/campaign/<part>.log``. A part fails if
-its command does; the sizes of benchmarks only measure.
+its command does; the sizes of benchmarks only measure. ``SIZE=1000 make campaign PART`` makes the parts about events smaller.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from benchmarks.measure import ROOT
 
 _LOGS = ROOT / ".cache" / "campaign"
 _PYTHON = (sys.executable, "-m")
+_EVENTS = (sys.executable, "tests/support/events_campaign.py")
 _SIZES = ("catalogue", "catalogue_size", "journal_size", "queue_budgets", "queued", "files")
 """Parts of ``make bench`` whose full sizes take longer than five minutes or 30 GB."""
 
@@ -25,9 +26,16 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         (*_PYTHON, "pytest", "-m", "campaign", "-q"),
     ),
     "properties": ("property tests with 1,000 examples instead of 50", (*_PYTHON, "pytest", "-m", "hypothesis and not campaign", "-q")),
-    "events": (
-        "100,000 events to 50 callbacks, 20 of them bad, with kills; then the latency",
-        (sys.executable, "tests/support/events_campaign.py"),
+    "events": ("100,000 events to 50 callbacks, 20 of them bad, with kills; then the latency; PostgreSQL", _EVENTS),
+    "events-sqlite": ("the same on SQLite", (*_EVENTS, "sqlite")),
+    "events-pending": ("memory of a dispatcher with a million pending deliveries", (*_EVENTS, "pending")),
+    "events-readers": (
+        "100,000 events of 16 writers that hold transactions for up to 2 s, three readers by cursor",
+        (*_PYTHON, "pytest", "-m", "campaign", "-q", "tests/events/test_events_feed.py"),
+    ),
+    "events-ends": (
+        "20,000 queued calls with kills and a locked database: each end told once, each resolved doubt once; PostgreSQL",
+        (sys.executable, "tests/support/queue_campaign.py", "ends-postgresql"),
     ),
     "tenants": (
         "10,000 workspaces by 8 clients, pages of them, usage after kills, deletion; SQLite, then PostgreSQL",

@@ -15,7 +15,7 @@ from jackfield import Jackfield
 
 _EVENTS = 300
 """Events of one round."""
-_ROUNDS = 11
+_ROUNDS = 7
 _SCHEDULES = 10_000
 _LOOK = 1.0
 """Seconds between two looks of a scheduler."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import threading
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ from jackfield.journal.recovery import DELIVERIES
 from jackfield.management.dead_letters import audited_dead_letters
 from nursery import connection
 
+_COMMITS = int(os.environ.get("SIZE", "100000")) // (16 * 50)
+"""Commits of each of 16 writers in a campaign, with 50 events each."""
 READ = {"connector": "aws-ses", "action": "listIdentities", "connection": "acme-ses", "inputs": {"awsRegion": "eu-west-1"}}
 
 
@@ -286,7 +289,7 @@ def test_no_database_no_events() -> None:
     assert [fault.path for fault in result.error.details] == ["/context/notify"]
 
 
-@pytest.mark.parametrize(("commits", "each", "seconds"), [(12, 1, 0.02), pytest.param(125, 50, 2.0, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize(("commits", "each", "seconds"), [(12, 1, 0.02), pytest.param(_COMMITS, 50, 2.0, marks=pytest.mark.campaign)])
 def test_no_reader_overtakes_a_commit(database_url: str, commits: int, each: int, seconds: float) -> None:
     """16 writers hold transactions open for random times, three readers go on by cursor: none skips an event, and each subject's are in
     order."""

@@ -73,6 +73,15 @@ def test_http_answers_202_and_the_server_goes_on(stand: Stand, provider: Folder,
     assert len(provider.reached("start")) == 1
 
 
+def test_each_end_is_counted_once(stand: Stand, provider: Folder) -> None:
+    """A job by whoever ends it, be that the poller of a server or the call that waits for it, and a replayed Result not again."""
+    client = stand.client()
+    provider.answers(DONE)
+    for key in ("one", "two", "one"):
+        assert client.post("/v1/invocations", melt(idempotencyKey=key)).json["status"] == "succeeded"
+    assert 'jackfield_invocations_total{action="melt",connector="furnace",status="succeeded"} 2.0' in client.get("/metrics").body.decode()
+
+
 def test_http_cancels_a_job_at_its_provider(stand: Stand, provider: Folder, clock: FakeClock) -> None:
     """The request is accepted; the provider is told, and what it says ends the job."""
     client = stand.client()

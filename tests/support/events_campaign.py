@@ -1,8 +1,10 @@
 """Deliveries to many receivers, some of them bad, by two processes of which one is killed every two seconds: issue 28, acceptance 1.
 
-``make campaign events`` runs it in full (100,000 events, 50 callbacks). By hand, at another size and on another database::
+``make campaign events`` runs it in full (100,000 events, 50 callbacks) on PostgreSQL, ``make campaign events-sqlite`` on SQLite, and
+``make campaign events-pending`` measures the memory of a dispatcher while a million deliveries wait. ``SIZE=1000`` gives each another
+number of events, and ``KILL_EVERY=5`` kills every five seconds. By hand::
 
-    PYTHONPATH=tests/support python tests/support/events_campaign.py EVENTS [sqlite|postgresql]
+    SIZE=1000 PYTHONPATH=tests/support python tests/support/events_campaign.py [sqlite|postgresql|pending]
 
 Of the callbacks ten are dead, five answer after 14 s and five fail half the time. The receivers are one process, which counts what it got;
 that is the truth. The first part has kills, the second none, but a pace: it measures the time from commit to receipt.
@@ -47,7 +49,11 @@ threading.Event().wait()
 DEAD, SLOW, FLAKY, HEALTHY = 10, 5, 5, 30
 _TAKEN = b"HTTP/1.1 204 Taken\r\n\r\n"
 _SLOW_SECONDS = 14.0
-_KILL_EVERY = 2.0
+_KILL_EVERY = float(os.environ.get("KILL_EVERY", "2"))
+_PENDING = 20_000
+"""Events to 50 callbacks that take none: a million deliveries."""
+_MOST_MEMORY = 150 * 1024
+"""Kilobytes of memory of a server with so many deliveries."""
 _PACED, _PACED_SECONDS = 5.0, 30.0
 """Events per second of the part that measures latency, and how long it lasts."""
 _PATIENCE = 300.0
@@ -218,7 +224,10 @@ def killed(campaign: Campaign) -> Figures:
     got, requests, _ = campaign.figures()
     seconds, wanted = time.monotonic() - begun, campaign.events * HEALTHY
     lost = sum(campaign.events - one for one in got)
-    return Figures(kills=kills, lost=lost, duplicates=requests / wanted - 1, seconds=seconds, per_second=wanted / seconds)
+    twice = requests - wanted
+    return Figures(
+        kills=kills, lost=lost, duplicates=twice / wanted, per_kill=twice / kills, seconds=seconds, per_second=wanted / seconds
+    )  # fmt: skip
 
 
 def paced(campaign: Campaign) -> Figures:
@@ -240,6 +249,34 @@ def paced(campaign: Campaign) -> Figures:
     assert min(campaign.figures()[0]) == before + count
     cuts = statistics.quantiles(lags, n=100)
     return Figures(p50=cuts[49], p99=cuts[98], most=max(lags))
+
+
+def pending(campaign: Campaign) -> Figures:
+    """Measure the most memory that a dispatcher takes while deliveries to callbacks that were paused pile up, and as they are sent."""
+    with campaign.database.write() as transaction:
+        transaction.change("UPDATE callbacks SET status = 'paused'")
+    begun, process = time.monotonic(), campaign.dispatcher()
+    for _ in range(campaign.events // 100):
+        campaign.happen(100)
+    count = "SELECT COUNT(*) AS many FROM deliveries WHERE state = 'pending'"
+    found, moved = -1, time.monotonic()
+    while found < campaign.events * (DEAD + SLOW + FLAKY + HEALTHY):
+        with campaign.database.read() as transaction:
+            (row,) = transaction.execute(count)
+        found, moved = row.many, time.monotonic() if row.many > found else moved
+        assert time.monotonic() - moved < _PATIENCE, f"no progress: {found} are pending"
+        time.sleep(2.0)
+    waited, made_in = _most_memory(process.pid), time.monotonic() - begun
+    with campaign.database.write() as transaction:
+        transaction.change("UPDATE callbacks SET status = 'active'")
+    time.sleep(_PACED_SECONDS)
+    return Figures(pending=found, seconds=made_in, kilobytes_pending=waited, kilobytes=_most_memory(process.pid))
+
+
+def _most_memory(pid: int) -> int:
+    """Return the most kilobytes of memory that a process has had (proc(5), VmHWM)."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def _tell(figures: Figures) -> None:
@@ -265,11 +302,15 @@ def _main(arguments: list[str]) -> int:
         return 0
     from postgres import running_server
 
-    events, kind = int(arguments[0]) if arguments else 100_000, arguments[1] if arguments[1:] else "postgresql"
+    kind = arguments[0] if arguments else "postgresql"
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = stack.enter_context(running_server()).create() if kind == "postgresql" else f"sqlite:///{folder / 'jackfield.db'}"
-        first, second = run(events, url, folder)
+        url = f"sqlite:///{folder / 'jackfield.db'}" if kind == "sqlite" else stack.enter_context(running_server()).create()
+        if kind == "pending":
+            found = pending(Campaign(int(os.environ.get("SIZE", _PENDING)), url, folder, stack))
+            _tell(found)
+            return int(found["kilobytes"] > _MOST_MEMORY)
+        first, second = run(int(os.environ.get("SIZE", "100000")), url, folder)
     return int(first["lost"] > 0 or first["duplicates"] > 0.01 or second["p99"] > 2.0)
 
 

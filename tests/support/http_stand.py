@@ -259,12 +259,12 @@ def _wait_until_ready(started: Process) -> None:
         pause.wait(0.1)
 
 
-def ends_told(client: Client) -> Counter[str]:
-    """Count the events ``invocation.finished`` by invocation."""
+def ends_told(client: Client, type: str = "invocation.finished") -> Counter[str]:
+    """Count the events of a type by invocation."""
     found: Counter[str] = Counter()
     after = ""
     while True:
-        page = client.get(f"/v1/events?types=invocation.finished&limit=200{after}").json
+        page = client.get(f"/v1/events?types={type}&limit=200{after}").json
         found.update(item["subject"] for item in page["items"])
         after = f"&after={page['nextCursor']}"
         if not page["items"]:
