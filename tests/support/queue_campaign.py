@@ -441,7 +441,7 @@ def _main(kind: str, campaign: Campaign) -> None:
     fairly, kind = kind.startswith("fair-"), kind.removeprefix("fair-")
     if kind == "ends-postgresql":
         kind, size = "postgresql", int(os.environ.get("SIZE", "20000"))
-        campaign = Campaign(size, max(20.0, size / 25), kill_every=4.0, full=0.0, latency=0.02, patience=120.0, resolves=True)
+        campaign = Campaign(size, max(20.0, size / 40), kill_every=2.0, full=0.0, patience=120.0, resolves=True)
     from jackfield.database import open_database
     from postgres import running_server
 
@@ -460,8 +460,8 @@ def _main(kind: str, campaign: Campaign) -> None:
         figures = run(campaign, url, folder, disk)
         sys.stdout.write(json.dumps(vars(figures), indent=2) + "\n")
         assert figures.open + figures.wrong + figures.died == []
-        for log in ("worker-None.log", "worker-host-b.log", "server.log"):
-            shutil.copy(folder / log, f"{tempfile.gettempdir()}/campaign-{kind}-{log}")
+        for log in folder.glob("*.log"):
+            shutil.copy(log, f"{tempfile.gettempdir()}/campaign-{kind}-{log.name}")
 
 
 def fair(crowd: int, url: str, folder: Path) -> dict[str, float]:
