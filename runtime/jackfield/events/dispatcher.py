@@ -296,7 +296,8 @@ class Dispatcher:
 
         self._database.record(unit)
         for lane in lanes:
-            lane.callback, lane.due_at, lane.moved_at = replace(lane.callback, position=reached), 0.0, time.monotonic()
+            lane.callback, lane.moved_at = replace(lane.callback, position=reached), time.monotonic()
+            lane.due_at = lane.moved_at + max(0.0, claims.opens_at(lane.callback) - now)
 
     def _dispatch(self, due: Sequence[_Lane]) -> None:
         """Claim what is due to callbacks, in one commit, and send it in threads."""

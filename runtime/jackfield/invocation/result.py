@@ -47,7 +47,7 @@ class Meta:
     describes it."""
     resolution: Mapping[str, Any] | None = None
     """Resolution of a doubt by a person: ``by``, ``at``, and the ``error`` that caused the doubt."""
-    observed: bool = field(default=False, compare=False)
+    observed: bool = field(default=False, init=False, compare=False)
     """True if another call or process has ended the invocation, and this Result was read from the journal. It is no member of the JSON."""
 
     @classmethod
