@@ -205,17 +205,8 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("POST", "/tokens/{id}/revocation"): Case(403, {}),
     ("GET", "/audit"): Case(403),
     **{("GET", f"/tenants{at}"): Case(403) for at in ("", "/{w}", "/{w}/connect-sessions")},
-    **{
-        ("POST", f"/tenants{at}"): Case(403, {})
-        for at in (
-            "",
-            "/{w}/switch",
-            "/{w}/connect-sessions",
-            "/{w}/connect-sessions/{id}/revocation",
-            "/{w}/tokens/{id}/revocation",
-            "/{w}/{step}",
-        )
-    },
+    **{("POST", f"/tenants{at}"): Case(403, {}) for at in ("", "/{w}/switch", "/{w}/connect-sessions", "/{w}/{step}")},
+    **{("POST", f"/tenants/{{w}}/{kind}/{{id}}/revocation"): Case(403, {}) for kind in ("connect-sessions", "tokens")},
     ("GET", "/workspace"): Case(200, shows="Workspace"),
     ("POST", "/workspace"): Case(403, {}),
     ("GET", "/connectors/{key}/actions/{action}/output"): Case(200, shows="tries"),
@@ -486,23 +477,6 @@ def test_h2_the_only_connection_that_is_allowed_need_not_be_named(tmp_path: Path
         assert "'hall'" in two.get("/v1/connections/hal").json["detail"]
         none = stand.client("invoke", rules=Rules(("connection:cellar",))).post("/v1/invocations", body)
         assert (none.status, none.json["error"]["code"]) == (403, "not_allowed")
-
-
-def test_h_a_draft_is_an_inline_connection(tmp_path: Path) -> None:
-    """Who may bring no connection along tests no draft either, by the token's rules or the workspace's; under a name it is judged by that
-    (second review)."""
-    with standing(tmp_path, SETTINGS) as stand:
-        free, barred = stand.client(), stand.client(rules=Rules(block=("connection:@inline",)))
-        assert free.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": VALUES}).status == 201
-        draft = {"type": "echo/token", "values": VALUES}
-        for client, body, status in (
-            (free, draft, 200), (barred, draft, 403), (barred, {**draft, "name": "new"}, 200),
-            (stand.client(rules=Rules(block=("connection:new",))), {**draft, "name": "new"}, 403),
-        ):  # fmt: skip
-            answer = client.post("/v1/connections:test", body)
-            assert (answer.status, "not_allowed" in answer.body.decode()) == (status, status == 403)
-        stand.host.runtime("default").access.workspaces.set("default", {"rules": {"block": ["connection:@inline"]}})
-        assert free.post("/v1/connections:test", draft).status == 403
 
 
 def test_s6_a_rename_never_frees_from_a_rule(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Actions that need no connection, of a connector that has connection types: the rights of a token bind them as all others."""
+"""Actions that need no connection, and connections without a name: the rights of a token bind them as all others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from http_stand import SETTINGS, standing
 from jackfield import Result
 from jackfield.access import Rules
 from jackfield.access.workspace_access import Caller
@@ -73,3 +74,20 @@ def test_a_refusal_speaks_of_no_connection_that_the_caller_did_not_give(tmp_path
     result, ran = asked(tmp_path, Caller("clerk", scope="invoke", rules=Rules(allow=("sums/* & effect:read",))))
     assert result.error is not None
     assert (result.error.message, ran) == ("not allowed: the rules of the token forbid sums/count", 0)
+
+
+def test_h_a_draft_is_an_inline_connection(tmp_path: Path) -> None:
+    """Who may bring no connection along tests no draft either, by the token's rules or the workspace's; under a name it is judged by that
+    (second review)."""
+    with standing(tmp_path, SETTINGS) as stand:
+        free, barred = stand.client(), stand.client(rules=Rules(block=("connection:@inline",)))
+        assert free.post("/v1/connections", {"name": "hall", "type": "echo/token", "values": {"token": "t-4711"}}).status == 201
+        draft = {"type": "echo/token", "values": {"token": "t-4711"}}
+        for client, body, status in (
+            (free, draft, 200), (barred, draft, 403), (barred, {**draft, "name": "new"}, 200),
+            (stand.client(rules=Rules(block=("connection:new",))), {**draft, "name": "new"}, 403),
+        ):  # fmt: skip
+            answer = client.post("/v1/connections:test", body)
+            assert (answer.status, "not_allowed" in answer.body.decode()) == (status, status == 403)
+        stand.host.runtime("default").access.workspaces.set("default", {"rules": {"block": ["connection:@inline"]}})
+        assert free.post("/v1/connections:test", draft).status == 403

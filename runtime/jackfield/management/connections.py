@@ -28,7 +28,6 @@ from jackfield.management.revoking import Revoking
 from jackfield.management.transfer import exported, imported
 from jackfield.management.views import ConnectionPage, page, shown_from_file, shown_from_store
 from jackfield.management.visible_connections import VisibleConnections
-from jackfield.triggers.table import part
 
 if TYPE_CHECKING:
     from jackfield.access import Actor, Audit, Authorizer
@@ -254,27 +253,10 @@ class ManagedConnections:
         row = store.show(name)
         if row is None:
             raise self._not_stored(name)
-        stored, audited = self._last_values(name), self._audited("connection.removed", name)
-
-        def beside(transaction: Transaction) -> None:
-            audited(transaction)
-            if stored is not None:
-                part(transaction, store.vault, store.workspace, store.now(), stored)
-
-        if self._authorizes(row.type):
-            self.revoking().remove(name, beside)
-        else:
-            store.remove(name, beside)
-
-    def _last_values(self, name: str) -> NamedConnection | None:
-        """Return a connection for those who have to tell its provider that it is removed; None if it cannot be read."""
-        try:
-            return self.known.find(name)
-        except JackfieldError:
-            return None
+        self.revoking().remove(name, is_granted=self._authorizes(row.type))
 
     def revoking(self) -> Revoking:
-        """Return what tells providers that grants of removed connections are no longer needed."""
+        """Return what removes connections, and tells providers that their grants are no longer needed."""
         return Revoking(self._store(), self._clock, self.find, self.authorizing, self._audited)
 
     def test(self, name: str, *, timeout_seconds: float = DEFAULT_TIMEOUT) -> dict[str, Any]:

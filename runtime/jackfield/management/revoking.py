@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from jackfield.connections.revocations import LASTS, due
 from jackfield.database import SealBroken
 from jackfield.errors import JackfieldError
+from jackfield.triggers.table import part
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.connections.connection_table import ConnectionTable
     from jackfield.connections.named_connection import NamedConnection
+    from jackfield.connector.grants import Grant
     from jackfield.database import Database, Row, Transaction
     from jackfield.management.authorizing import Authorizing
 
@@ -38,27 +40,39 @@ class Revoking:
         self._authorizing = authorizing
         self._audited = audited
 
-    def remove(self, name: str, audited: Callable[[Transaction], None]) -> None:
-        """Remove a connection, and tell its provider that the grant is no longer needed: now, or later if it does not answer.
+    def remove(self, name: str, *, is_granted: bool) -> None:
+        """Remove a connection and pause its subscriptions. If a person granted its use (``is_granted``), tell the provider: now, or later
+        if it does not answer.
 
         :raises UnknownConnection: if there is none with that name.
         """
-        table, noted = self._store.revocations, list[str]()
-        try:
-            stored = self._find(name)
-            grant = self._store.approvals[0].find(stored.id or "", name)
-        except JackfieldError:  # nobody has approved it, or the approval has ended
-            return self._store.remove(name, audited)
+        store, noted, audited = self._store, list[str](), self._audited("connection.removed", name)
+        stored = self._read(name)
+        grant = self._grant(stored) if stored is not None and is_granted else None
 
-        def also(transaction: Transaction) -> None:
-            noted.append(table.note(transaction, self._store.workspace, stored, grant))
+        def beside(transaction: Transaction) -> None:
+            if stored is not None:
+                part(transaction, store.vault, store.workspace, store.now(), stored)
+            if stored is not None and grant is not None:
+                noted.append(store.revocations.note(transaction, store.workspace, stored, grant))
             audited(transaction)
 
-        self._store.remove(name, also)
-        for row in map(table.find, noted):
+        store.remove(name, beside)
+        for row in map(store.revocations.find, noted):
             if row is not None:
                 self.revoke(row)
-        return None
+
+    def _read(self, name: str) -> NamedConnection | None:
+        try:
+            return self._find(name)
+        except JackfieldError:  # its row was changed: its provider cannot be told
+            return None
+
+    def _grant(self, stored: NamedConnection) -> Grant | None:
+        try:
+            return self._store.approvals[0].find(stored.id or "", stored.name)
+        except JackfieldError:  # nobody has approved it, or the approval has ended
+            return None
 
     def revoke(self, row: Row) -> bool | None:
         """Tell a provider; return whether it could be told, and None if that is tried again later."""
