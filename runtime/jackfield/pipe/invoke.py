@@ -28,6 +28,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from jackfield.clock import Deadline, within
+from jackfield.connector.conversion import Handle
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import JackfieldError
 from jackfield.pacing.turn import PostponedError
@@ -154,7 +155,6 @@ class Pipeline:
         enter("run")
         output = await run_attempts(attempts)
         if plan.code.job is not None:
-            from jackfield.connector.conversion import Handle
             from jackfield.pipe.jobs import followed
 
             if isinstance(output, Handle):
