@@ -35,7 +35,7 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     ),
     "events-ends": (
         "20,000 queued calls with kills and a locked database: each end told once, each resolved doubt once; PostgreSQL",
-        (sys.executable, "tests/support/queue_campaign.py", "ends-postgresql"),
+        (sys.executable, "tests/support/ends_campaign.py"),
     ),
     "tenants": (
         "10,000 workspaces by 8 clients, pages of them, usage after kills, deletion; SQLite, then PostgreSQL",

@@ -85,8 +85,7 @@ class Receivers:
                     text = json.dumps({"counts": self._summary(), "lags": self.lags}).encode()
                     answer, self.lags = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text), []
                 elif path.startswith("/until/"):
-                    async with self._came:
-                        await self._came.wait_for(lambda: self._taken >= int(path[7:]))  # noqa: B023 (it ends before the next request)
+                    await self._until(int(path.removeprefix("/until/")))
                     answer = _TAKEN
                 else:
                     answer = await self._take(path, fields["webhook-id"], body)
@@ -94,6 +93,10 @@ class Receivers:
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
+
+    async def _until(self, count: int) -> None:
+        async with self._came:
+            await self._came.wait_for(lambda: self._taken >= count)
 
     async def _take(self, path: str, identifier: str, body: bytes) -> bytes:
         if path.startswith("/slow"):

@@ -5,7 +5,6 @@ The suite runs it small (``tests/journal/test_journal_campaign.py``). In full, b
     PYTHONPATH=tests/support python tests/support/queue_campaign.py sqlite
     PYTHONPATH=tests/support python tests/support/queue_campaign.py postgresql
     PYTHONPATH=tests/support python tests/support/queue_campaign.py fair-sqlite        # acceptance 3; and fair-postgresql
-    PYTHONPATH=tests/support python tests/support/queue_campaign.py ends-postgresql    # 20,000 calls, or SIZE, and the events of their ends
 
 A server and two workers, one of them in UTS and PID namespaces of its own, share a database. The endpoint counts what it accepted; that
 ledger is the truth which the journal is held against.
@@ -85,8 +84,6 @@ class Campaign:
     full: float = 5.0
     latency: float = 0.3
     patience: float = 15.0
-    resolves: bool = False
-    """Whether a person resolves all doubts at the end, each of which is one more event."""
 
 
 @dataclass
@@ -268,8 +265,6 @@ def played(campaign: Campaign, cast: Cast, faults: Sequence[threading.Thread], f
         figures.died.append("the server")
     figures.died += [f"worker {place}" for place, worker in enumerate(workers) if worker.process.poll() is not None]
     _judge(cast.client, accepted, cast.ledger, figures)
-    if campaign.resolves:
-        _resolve(cast.client, accepted, figures)
     return accepted
 
 
@@ -278,7 +273,7 @@ def run(campaign: Campaign, url: str, folder: Path, full_folder: Path | None = N
     figures = Figures()
     with ExitStack() as stack:
         cast = staged(campaign, folder, stack, (None, "host-b"), JACKFIELD_DATABASE_URL=url)
-        faults = [threading.Thread(target=_locks, args=(campaign, url)), threading.Thread(target=_fills, args=(campaign, full_folder))]
+        faults = [threading.Thread(target=locks, args=(campaign, url)), threading.Thread(target=_fills, args=(campaign, full_folder))]
         played(campaign, cast, faults, figures)
     return figures
 
@@ -327,7 +322,7 @@ def _feeds(campaign: Campaign, client: Client, accepted: dict[str, tuple[str, st
             figures.refused += 1
 
 
-def _locks(campaign: Campaign, url: str) -> None:
+def locks(campaign: Campaign, url: str) -> None:
     """Lock the whole database once, at a third of the time."""
     if not campaign.locked:
         return
@@ -411,20 +406,6 @@ def _judge(client: Client, accepted: dict[str, tuple[str, str]], ledger: _Ledger
     figures.outcomes = dict(sorted(outcomes.items()))
 
 
-def _resolve(client: Client, accepted: dict[str, tuple[str, str]], figures: Figures) -> None:
-    """Resolve all doubts: each is one more event, and no second end."""
-    before = ends_told(client, "invocation.resolved")
-    doubts = [identifier for identifier in accepted if client.get(f"/v1/invocations/{identifier}").json["status"] == "in_doubt"]
-    for identifier in doubts:
-        assert client.post(f"/v1/invocations/{identifier}/resolve", {"as": "succeeded"}).status == 200
-    ends, resolved = ends_told(client), ends_told(client, "invocation.resolved")
-    figures.wrong += [f"{identifier} has {ends[identifier]} events of its end" for identifier in accepted if ends[identifier] != 1]
-    figures.wrong += [
-        f"the resolution of {identifier} was not told once" for identifier in doubts if resolved[identifier] != before[identifier] + 1
-    ]
-    figures.corrected, figures.resolved = sum(before.values()), len(doubts)
-
-
 @contextmanager
 def small_disk(megabytes: int) -> Iterator[Path]:
     """Mount a small file system of its own in memory; needs root."""
@@ -439,9 +420,6 @@ def small_disk(megabytes: int) -> Iterator[Path]:
 
 def _main(kind: str, campaign: Campaign) -> None:
     fairly, kind = kind.startswith("fair-"), kind.removeprefix("fair-")
-    if kind == "ends-postgresql":
-        kind, size = "postgresql", int(os.environ.get("SIZE", "20000"))
-        campaign = Campaign(size, max(20.0, size / 40), kill_every=2.0, full=0.0, patience=120.0, resolves=True)
     from jackfield.database import open_database
     from postgres import running_server
 
@@ -459,7 +437,6 @@ def _main(kind: str, campaign: Campaign) -> None:
             return
         figures = run(campaign, url, folder, disk)
         sys.stdout.write(json.dumps(vars(figures), indent=2) + "\n")
-        assert figures.open + figures.wrong + figures.died == []
         for log in folder.glob("*.log"):
             shutil.copy(log, f"{tempfile.gettempdir()}/campaign-{kind}-{log.name}")
 
