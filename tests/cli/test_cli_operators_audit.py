@@ -13,6 +13,7 @@ from operating import storage
 from shell import Shell
 
 pytest_plugins = ["shell_fixture", "postgres", "operating"]
+pytestmark = pytest.mark.above_sql
 
 SECRET = "s3cret-4711-audited"
 VALUES = json.dumps({"token": SECRET, "greeting": "hello"})

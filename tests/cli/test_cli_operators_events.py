@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from jackfield.database.outbox import record
 from operating import storage
 from receiver import receiving
 from shell import Shell
 
 pytest_plugins = ["shell_fixture", "postgres", "operating"]
+pytestmark = pytest.mark.above_sql
 
 
 def _happened(*types: str) -> None:

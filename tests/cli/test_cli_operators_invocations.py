@@ -16,7 +16,7 @@ from operating import journalled, storage
 from shell import Shell
 
 pytest_plugins = ["shell_fixture", "postgres", "operating", "warm"]
-pytestmark = pytest.mark.usefixtures("warm_python")
+pytestmark = [pytest.mark.usefixtures("warm_python"), pytest.mark.above_sql]
 
 
 def _ids(operator: Shell, *words: str) -> list[str]:

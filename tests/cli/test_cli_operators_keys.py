@@ -15,7 +15,7 @@ from shell import Shell
 from vault_server import VaultServer
 
 pytest_plugins = ["shell_fixture", "postgres", "operating", "warm"]
-pytestmark = pytest.mark.usefixtures("warm_python")
+pytestmark = [pytest.mark.usefixtures("warm_python"), pytest.mark.above_sql]
 
 
 @pytest.fixture

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from operating import journalled, storage
 from shell import Shell
 
 pytest_plugins = ["shell_fixture", "postgres", "operating"]
+pytestmark = pytest.mark.above_sql
 
 
 def test_a_result_beside_other_columns_is_named(operator: Shell) -> None:

@@ -12,6 +12,7 @@ from operating import storage
 from shell import Shell
 
 pytest_plugins = ["shell_fixture", "postgres", "operating"]
+pytestmark = pytest.mark.above_sql
 
 
 def _create(operator: Shell, *words: str) -> tuple[str, str]:

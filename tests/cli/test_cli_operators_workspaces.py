@@ -7,6 +7,7 @@ import pytest
 from shell import Shell
 
 pytest_plugins = ["shell_fixture", "postgres", "operating"]
+pytestmark = pytest.mark.above_sql
 
 
 def test_create_show_list(operator: Shell) -> None:

@@ -20,6 +20,8 @@ from moto_server import moto_server
 from sidecars import bindings_of, component
 from vault_server import VaultServer
 
+pytestmark = pytest.mark.above_sql
+
 
 def store(kind: str, name: str = "vault", **metadata: str) -> str:
     """A secret store."""

@@ -17,6 +17,7 @@ from smtp_rig import connected
 from smtp_server import resolving
 
 pytest_plugins = ["shell_fixture"]
+pytestmark = pytest.mark.above_sql
 
 HOST = "vpce-0a1b2c3d4e5f67890-abcd1234.email-smtp.eu-central-1.vpce.amazonaws.com"
 LINK = {"label": "privatelink", "plan": "standard", "name": "link-eu", "tags": ["privatelink"], "credentials": {"hostname": HOST}}

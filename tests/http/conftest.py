@@ -16,6 +16,8 @@ __all__ = ["postgres_server"]
 ENGINES = ("SQLite", "PostgreSQL")
 ON_BOTH = ("connect_attacks", "invocations", "two_ways", "workspaces")
 """Modules whose tests of ``stand`` run once for each engine."""
+ABOVE_SQL = ("invocations",)
+"""Those of them whose statements are those of the journal's tests: on PostgreSQL in campaigns."""
 TWICE = ("invocations", "shortage", "stopping", "tracing")
 """Modules whose tests run once for each way into ``POST /v1/invocations``."""
 
@@ -27,7 +29,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if not named and name in TWICE:
         metafunc.parametrize("way", list(WAYS), indirect=True, scope="module")
     if name in ON_BOTH and "engine" in metafunc.fixturenames:
-        metafunc.parametrize("engine", ENGINES, indirect=True, scope="module")
+        marks = [pytest.mark.campaign] if name in ABOVE_SQL else []
+        engines = [ENGINES[0], pytest.param(ENGINES[1], marks=marks)]
+        metafunc.parametrize("engine", engines, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module", autouse=True)

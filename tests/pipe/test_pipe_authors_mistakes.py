@@ -30,6 +30,8 @@ from jackfield.journal import Queue
 from jackfield.retry import TRIES
 from scripted import Script, Silent, invocation, runtime, scripted
 
+pytestmark = pytest.mark.above_sql
+
 LATER: list[JackfieldError] = [
     RateLimited("slow", sent=Sent.REFUSED, provider=Provider(code="Slow", http_status=429, request_id="later")),
     Unavailable("refused", sent=Sent.NOTHING),

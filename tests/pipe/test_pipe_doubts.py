@@ -16,6 +16,8 @@ from jackfield.journal import Queue
 from jackfield.manifest import Effect
 from scripted import Answer, Reply, Script, invocation, runtime, scripted
 
+pytestmark = pytest.mark.above_sql
+
 LOST = Unavailable("cut", sent=Sent.UNKNOWN)
 
 

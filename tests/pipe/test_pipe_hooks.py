@@ -183,6 +183,8 @@ SOURCE = """
 import contextlib
 from jackfield.hooks import hookimpl
 
+pytestmark = pytest.mark.above_sql
+
 seen = []
 
 @hookimpl

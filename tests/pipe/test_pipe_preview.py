@@ -14,6 +14,8 @@ from jackfield import Jackfield
 from jackfield.connector import ConnectionType, Connector, DeclarationError, Field, Inputs, OpenContext, Output
 from jackfield.invocation import Result
 
+pytestmark = pytest.mark.above_sql
+
 SECRET = "hunter2-hunter2"
 
 

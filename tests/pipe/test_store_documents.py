@@ -13,6 +13,7 @@ from jackfield.errors import InvalidConnection, InvalidInvocation, UnknownAction
 from managed import ROLE
 
 pytest_plugins = ["store_fixture"]
+pytestmark = pytest.mark.above_sql
 
 # Documents
 

@@ -11,6 +11,7 @@ from jackfield import Jackfield
 from managed import ROLE, paths
 
 pytest_plugins = ["store_fixture"]
+pytestmark = pytest.mark.above_sql
 
 INPUTS = {"awsRegion": "eu-west-1", "to": ["ada@example.com"], "sender": "noreply@example.com", "subject": "Hello", "text": "Hello Ada"}
 EXTERNAL_ID = "acme-4711-long-and-random"

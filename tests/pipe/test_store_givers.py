@@ -14,6 +14,7 @@ from jackfield.management.drafts import Provenance
 from managed import ROLE, paths, say, set_workspace
 
 pytest_plugins = ["store_fixture"]
+pytestmark = pytest.mark.above_sql
 
 REMOTE = Provenance("remote")
 

@@ -16,6 +16,7 @@ from jackfield.errors import InvalidConnection, InvalidInvocation, UnknownConnec
 from managed import ROLE, paths, say
 
 pytest_plugins = ["store_fixture"]
+pytestmark = pytest.mark.above_sql
 
 # Adding
 

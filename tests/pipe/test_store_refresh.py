@@ -14,6 +14,8 @@ from jackfield.connections.secret_references import YOUNG
 from plugboard import make_echo, plugged
 from vault_server import VaultServer
 
+pytestmark = pytest.mark.above_sql
+
 REFERENCE = {"$vault": {"path": "hall", "field": "token"}}
 
 

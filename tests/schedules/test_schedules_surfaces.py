@@ -21,6 +21,7 @@ from schedule_stage import schedule_stage
 from shell import Shell
 
 pytest_plugins = ["shell_fixture", "operating"]
+pytestmark = pytest.mark.above_sql
 
 SAY = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": {"$slot": "rfc3339"}}}
 CONNECTION = {"name": "hall", "type": "echo/token", "values": {"token": "s3cret-token"}}

@@ -19,6 +19,7 @@ from mcp_talk import called, remote
 from plugboard import make_connector, plugged
 
 pytest_plugins = ["warm"]
+pytestmark = pytest.mark.above_sql
 
 _SECRET = "whsec_abcdef-4711"
 _SOURCE = f'''

@@ -21,6 +21,8 @@ from jackfield.pipe.plan import Plan
 from jackfield.redaction.needles import Form, Needle
 from jackfield.schema.cache import Schemas
 
+pytestmark = pytest.mark.above_sql
+
 ODD = {
     "plain": "wJalrXUtnFEMI/K7MDENG", "quotes": "a'b\"c'd", "percent": "%s%d%(x)s", "newline": "line1\nline2", "emoji": "s3cr\U0001f389et",
     "escape": "e\x1b[31mred", "four": "Zq7v", "prefix": "Zq7vLonger", "base64": "c2VjcmV0LXZhbHVl", "url": "a%20b+c/d?e=f",
