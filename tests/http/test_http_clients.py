@@ -58,6 +58,7 @@ def test_m24_python_client(origin: str, client: Client, tmp_path: Path) -> None:
     assert set(told["events"]) >= {"connection.created", "connection.replaced", "connection.removed"}
 
 
+@pytest.mark.campaign  # openapi-typescript and tsc take 10 s of CPU time
 def test_m24_typescript_client(origin: str, client: Client, tmp_path: Path) -> None:
     """openapi-typescript makes types, among them of inputs and values; a caller that uses them passes ``tsc --strict`` and works."""
     if not (NODE / "openapi-typescript").exists():
