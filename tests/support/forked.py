@@ -21,14 +21,14 @@ import traceback
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any, BinaryIO, NoReturn
 
 import pytest
 
 _APART = "tests/console/"
 _SHARED = "tests/queue/"
-"""Folder whose modules share a RabbitMQ, so that one child runs them all."""
+_BROKER = (_SHARED, "tests/surfaces/test_surfaces_equal_actions")
+"""Modules that share a RabbitMQ, so that one child runs them all."""
 _GARBAGE = (10_000, 20, 50)
 """Objects, and collections of younger ones, before a search for garbage. With Python's own 700, 10 and 10, tests that read large documents
 spend half of their time in it."""
@@ -180,13 +180,17 @@ class Forked:
 
 def _modules(items: Sequence[pytest.Item]) -> list[tuple[str, list[pytest.Item]]]:
     """Group items by module, or by a folder whose modules share what is dear to start; those of slow folders first."""
-    found = [(path, list(group)) for path, group in groupby(items, key=_group)]
-    return sorted(found, key=lambda module: next((place for place, folder in enumerate(_SLOW_FIRST) if module[0].startswith(folder)), 99))
+    found: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        found.setdefault(_group(item), []).append(item)
+    return sorted(
+        found.items(), key=lambda module: next((place for place, folder in enumerate(_SLOW_FIRST) if module[0].startswith(folder)), 99)
+    )
 
 
 def _group(item: pytest.Item) -> str:
     path = item.nodeid.partition("::")[0]
-    return _SHARED if path.startswith(_SHARED) else path
+    return _SHARED if path.startswith(_BROKER) else path
 
 
 def _live(worker: _Worker, lane: _Lane) -> NoReturn:

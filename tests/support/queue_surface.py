@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
 import threading
@@ -17,7 +16,7 @@ from jackfield.journal.outbox import Message
 from jackfield_celery.broker import new_app
 from jackfield_celery.publisher import CeleryPublisher
 from jackfield_celery.worker import Worker
-from rabbitmq import Node, missing
+from rabbitmq import missing, process_node
 from stage import Place
 
 _PATIENCE = 60.0
@@ -32,11 +31,10 @@ _APART = frozenset({"identities-wait"})
 
 
 class _Stand:
-    """A broker, which lives as long as the process, and a worker, which ``rest`` ends."""
+    """The broker of this process, and a worker, which ``rest`` ends."""
 
     def __init__(self) -> None:
-        node = self._node = Node()
-        atexit.register(node.close)
+        node = self._node = process_node()
         self._publisher = CeleryPublisher(new_app(node.url), node.url)
         self._publisher.publish([])
         self._jackfield: Jackfield | None = None
@@ -86,7 +84,7 @@ def rest() -> None:
 
 
 def takes_queue(vector: Vector) -> bool:
-    """Whether the vector is accepted for the queue, and there is a broker (``tests/surfaces/test_surfaces_queue.py`` skips without one)."""
+    """Whether the vector is accepted for the queue, and there is a broker (``tests/surfaces/test_surfaces_equal.py`` skips without one)."""
     given = vector.given
     if missing() is not None or vector.process or vector.name in _APART or not isinstance(given, Mapping):
         return False

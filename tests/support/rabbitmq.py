@@ -5,6 +5,8 @@ It has its own name, folders, ports and epmd, so it meets no other node of the m
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import shutil
 import signal
@@ -152,15 +154,21 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait(_STOP_WITHIN)
 
 
+@functools.cache
+def process_node() -> Node:
+    """The node of this process: to start one takes 8 s of CPU time."""
+    node = Node()
+    atexit.register(node.close)
+    return node
+
+
 @pytest.fixture(scope="session")
-def rabbitmq_node() -> Iterator[Node]:
+def rabbitmq_node() -> Node:
     """The node of this process; skips where RabbitMQ is not installed."""
     reason = missing()
     if reason is not None:
         pytest.skip(reason)
-    node = Node()
-    yield node
-    node.close()
+    return process_node()
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ import pytest
 from corpus import FOLDER, Vector, files, vectors
 from jackfield.catalog import Catalog
 from jackfield.errors import CODES
-from surfaces import GROUPS_OF_CALLS, disagreements, parameters
+from rabbitmq import missing
+from surfaces import GROUPS_OF_CALLS, SURFACES, complaints, disagreements, parameters, played
 
 _OF_NO_VECTOR = {"idempotency_conflict", "cancelled", "not_allowed"}
 """Codes that no single invocation can come to: they need a journal, a caller who leaves, or rules (tests/access)."""
@@ -64,3 +65,17 @@ def test_corpus_covers_every_code() -> None:
     """Each error code of the contract that one invocation can come to has a vector."""
     covered = {vector.expect["error"]["code"] for vector in vectors() if "error" in vector.expect}
     assert CODES.keys() - covered == _OF_NO_VECTOR
+
+
+def test_the_queue_takes_all_that_can_be_queued() -> None:
+    """More than half of the vectors go through the queue, and the waits of their retries are compared, too. Skipped without RabbitMQ, when
+    the comparison of the surfaces leaves the queue out."""
+    reason = missing()
+    if reason is not None:
+        pytest.skip(reason)
+    taken = [vector for vector in vectors() if SURFACES["queue"].takes(vector)]
+    assert len(taken) >= 384
+    waiting = next(vector for vector in taken if "waited" in vector.expect)
+    play = played("queue", waiting)
+    assert play.waited is not None
+    assert complaints(waiting, play) == []
