@@ -46,6 +46,22 @@ def own(tmp_path: Path) -> Iterator[Jackfield]:
         yield jackfield
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jackfield]:
+    """A runtime whose child dies again and again."""
+    home = tmp_path_factory.mktemp("mortal")
+    install_from(home, "plain", "plain.py")
+    with isolating(home, CONNECTIONS) as jackfield:
+        yield jackfield
+
+
+@pytest.fixture
+def mortal(shared: Jackfield) -> Jackfield:
+    """The runtime, with a child that answers."""
+    assert call(shared).status == "succeeded"
+    return shared
+
+
 def call(runtime: Jackfield, action: str = "read", connection: str = "mine", timeout: float = 30, **inputs: Any) -> Result:
     """Run an action of ``plain``."""
     return runtime.invoke(invocation(action, connection, timeout, **inputs))
@@ -152,11 +168,11 @@ def test_an_event_loop_goes_on(runtime: Jackfield) -> None:
         ("write", "quiet", "before", "in_doubt", "in_doubt", 1),
     ],
 )
-def test_a_child_that_dies(own: Jackfield, action: str, connection: str, die: str, status: str, code: str, attempts: int) -> None:
+def test_a_child_that_dies(mortal: Jackfield, action: str, connection: str, die: str, status: str, code: str, attempts: int) -> None:
     """A write whose child dies before it announced a request has sent nothing; after that, it is in doubt. Without announcements, entering
     the action counts."""
-    assert own.invoke(invocation(connection=connection)).status == "succeeded"
-    result = call(own, action, connection, 60, die=die)
+    assert mortal.invoke(invocation(connection=connection)).status == "succeeded"
+    result = call(mortal, action, connection, 60, die=die)
     assert result.error is not None
     assert (result.status, result.error.code, result.meta.attempts) == (status, code, attempts)
     assert "ended with status 7" in result.error.message
@@ -169,23 +185,23 @@ def test_a_child_that_dies_once(own: Jackfield, action: str, status: str, attemp
     assert (result.status, result.meta.attempts) == (status, attempts)
 
 
-def test_a_child_that_was_killed_is_started_again(own: Jackfield) -> None:
+def test_a_child_that_was_killed_is_started_again(mortal: Jackfield) -> None:
     """The next call after the death of a child gets a new one."""
-    first = call(own).unwrap()["process"]
+    first = call(mortal).unwrap()["process"]
     os.kill(first, signal.SIGKILL)
-    second = call(own)
+    second = call(mortal)
     assert second.status == "succeeded"
     assert second.unwrap()["process"] != first
 
 
-def test_a_call_that_does_not_return(own: Jackfield) -> None:
+def test_a_call_that_does_not_return(mortal: Jackfield) -> None:
     """At the deadline the caller gets a typed error, and the child that did not answer is replaced."""
-    first = call(own).unwrap()["process"]
-    late = call(own, "write", timeout=4, seconds=60)
+    first = call(mortal).unwrap()["process"]
+    late = call(mortal, "write", timeout=4, seconds=60)
     assert late.error is not None
     assert late.status == "in_doubt"
     assert "the deadline of 4 s passed" in late.error.message
-    assert call(own).unwrap()["process"] != first
+    assert call(mortal).unwrap()["process"] != first
 
 
 def test_no_child_is_left(tmp_path: Path) -> None:
@@ -253,9 +269,9 @@ def test_connections_that_are_gone() -> None:
     assert sessions.clean("secret-0, secret-1") == "secret-0, ***"
 
 
-def test_the_death_of_a_child_is_logged(own: Jackfield, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_death_of_a_child_is_logged(mortal: Jackfield, caplog: pytest.LogCaptureFixture) -> None:
     """A child that ends by itself leaves a line in the log, with the reason."""
-    call(own, "write", die="after")
+    call(mortal, "write", die="after")
     assert "the process of plain 1.0.0 ended with status 7" in [record.getMessage() for record in caplog.records]
 
 

@@ -36,11 +36,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-@pytest.fixture
-def runtime(home: Path) -> Iterator[Jackfield]:
-    """A runtime of one test."""
+@pytest.fixture(scope="module")
+def shared(home: Path) -> Iterator[Jackfield]:
+    """A runtime for all tests of this module."""
     with isolating(home) as jackfield:
         yield jackfield
+
+
+@pytest.fixture
+def runtime(shared: Jackfield) -> Jackfield:
+    """The runtime with a child that answers: an earlier test may have ended it."""
+    assert run(shared, "").status == "succeeded"
+    return shared
 
 
 def run(runtime: Jackfield, code: str, action: str = "run", **more: Any) -> Result:
@@ -137,7 +144,6 @@ def refused(result: Result) -> str:
 )
 def test_frames_that_nobody_asked_for(runtime: Jackfield, code: str, said: str) -> None:
     """A frame about no question, or one that is too large for what it is, ends the child without being read."""
-    assert run(runtime, "").status == "succeeded"
     assert said in refused(run(runtime, f"{RAW}{code}\nstay(60)"))
     assert run(runtime, "").status == "succeeded"
 

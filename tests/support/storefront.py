@@ -122,6 +122,14 @@ class Storefront:
             create(str(self.site), default_keys(str(self.site)), at)
         return self
 
+    @classmethod
+    def copied(cls, shell: Shell, folder: Path) -> Storefront:
+        """Copy the catalogue of a shell in whose folder one release was added."""
+        shutil.copytree(folder, shell.folder, dirs_exist_ok=True)
+        store = cls(shell)
+        store._dist = 1
+        return store
+
     def sign(self, contents: Mapping[str, bytes], publisher: str = "acme-labs") -> Path:
         """Write a signed wheel into a folder of its own, and return its path."""
         key = self.shell.folder / f"{publisher}.key"
