@@ -42,7 +42,7 @@ demo: setup ## run the main job on a local AWS simulator
 
 # The tests first, and beside them, two at a time, what takes longest: types and wheels would end after the tests otherwise.
 test: setup ## everything that CI runs
-	@$(MAKE) --no-print-directory --jobs 3 unit wheels types format lint layers drift docs
+	@$(MAKE) --no-print-directory --jobs 3 unit wheels types format lint layers drift
 	@echo "all checks passed"
 
 format: setup
@@ -65,6 +65,7 @@ drift: setup
 	@echo "== generated files"
 	@$(BIN)/python .ci/generate.py --check
 
+# Not asked for by 'make test': tests/console/test_console_docs_site.py builds the site as strictly, and looks at it.
 docs: setup
 	@echo "== docs"
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
