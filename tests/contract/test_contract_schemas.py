@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
@@ -134,7 +134,6 @@ ODD = st.builds(
 @given(USUAL | ODD | ANYTHING)
 @example({"connector": "\x1f", "action": "0"})
 @example({"connector": "a", "action": "b", "connection": "c\x7f"})
-@settings(max_examples=600, deadline=None)
 def test_schema_takes_what_the_runtime_takes(value: object) -> None:
     """The invocation schema accepts exactly what the runtime reads, in two independent implementations."""
     assert (faults("invocation", value) == []) == accepted(value)

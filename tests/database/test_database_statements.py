@@ -23,7 +23,7 @@ QUOTED = st.one_of(
 PLAIN = st.text("abc =(),+%\n1", max_size=8)
 
 
-@settings(max_examples=400, deadline=None, database=None)
+@settings(deadline=None, database=None)
 @given(st.lists(st.one_of(NAME.map(lambda name: (True, name)), st.one_of(QUOTED, PLAIN).map(lambda text: (False, text))), max_size=12))
 def test_only_parameters_change(pieces: list[tuple[bool, str]]) -> None:
     """Each ``:name`` becomes ``%(name)s``, each other percent sign is doubled, and every other character stays."""
@@ -49,7 +49,7 @@ def test_known_cases(sql: str, wanted: str) -> None:
     assert translated(sql) == wanted.encode()
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(deadline=None, database=None)
 @given(st.lists(st.tuples(st.sampled_from(["SELECT 1", "SELECT ';'", 'SELECT 1 AS ";"', "SELECT /*;*/ 2", "SELECT 3 -- ;\n"])), max_size=6))
 @example([])
 def test_a_script_splits_into_its_statements(statements: list[tuple[str]]) -> None:

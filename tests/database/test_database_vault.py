@@ -63,7 +63,7 @@ def wrapper(master: MasterKey) -> LocalKey:
     return found
 
 
-@settings(max_examples=500, deadline=None, database=None)
+@settings(deadline=None, database=None)
 @given(PARTS, PARTS)
 def test_places_are_told_apart(one: list[str], other: list[str]) -> None:
     """Two places give the same bytes only where they are the same, whatever characters their parts have and wherever they are cut."""
@@ -73,7 +73,7 @@ def test_places_are_told_apart(one: list[str], other: list[str]) -> None:
         assert bound(one) != bound([joined])
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(deadline=None, database=None)
 @given(st.binary(max_size=80), PARTS, PARTS, st.integers(min_value=0), st.integers(min_value=1, max_value=255))
 def test_a_sealed_value_opens_unchanged_in_its_place(plain: bytes, place: list[str], other: list[str], at: int, flip: int) -> None:
     """What was sealed comes back; in another place, with another key or with any byte changed it does not."""

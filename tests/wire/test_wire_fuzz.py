@@ -34,7 +34,6 @@ METHODS = st.sampled_from(["GET", "HEAD", "POST"])
 
 
 @given(said=responses(), method=METHODS)
-@settings(max_examples=200, deadline=None)
 def test_the_wire_sees_no_response_that_h11_does_not(said: bytes, method: str) -> None:
     """What the wire takes for a response is one to h11, with the same status, fields and body. The wire may refuse more: what it refuses on
     purpose is in the tables."""

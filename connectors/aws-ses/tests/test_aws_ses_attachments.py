@@ -14,7 +14,7 @@ from jackfield_aws_ses.attachments import Attachment, AttachmentError, parse_att
 from jackfield_aws_ses.content_types import clean_content_type, guess_content_type
 from jackfield_aws_ses.file_names import ascii_file_name, clean_file_name, disposition_words, is_refused
 
-PROPERTY = settings(max_examples=200, deadline=None, database=None)
+PROPERTY = settings(deadline=None, database=None)
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=80)
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 

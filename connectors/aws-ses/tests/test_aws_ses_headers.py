@@ -16,7 +16,7 @@ from jackfield_aws_ses.headers import (
     unstructured,
 )
 
-PROPERTY = settings(max_examples=200, deadline=None, database=None)
+PROPERTY = settings(deadline=None, database=None)
 POST = ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
 
 

@@ -22,7 +22,7 @@ from jackfield_aws_ses.headers import HeaderError
 from jackfield_aws_ses.mime import MAX_MESSAGE_SIZE, Message, MessageError, encoded_size, write_message
 from jackfield_aws_ses.transfer import encode_text
 
-PROPERTY = settings(max_examples=150, deadline=None, database=None)
+PROPERTY = settings(deadline=None, database=None)
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=120)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=400)
 LINES = st.lists(

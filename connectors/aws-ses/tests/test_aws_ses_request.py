@@ -14,7 +14,7 @@ from jackfield.schema import CompiledSchema, compile_schema
 from jackfield_aws_ses.inputs import Email
 from jackfield_aws_ses.sending import request
 
-PROPERTY = settings(max_examples=200, deadline=None, database=None)
+PROPERTY = settings(deadline=None, database=None)
 LINE = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp")), max_size=60)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=200)
 WORD = st.text("abcXYZ019_-", min_size=1, max_size=12)

@@ -43,7 +43,7 @@ def test_others_are_given_up(pattern: str) -> None:
     assert shortest(pattern) is None
 
 
-@settings(max_examples=300, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(suppress_health_check=list(HealthCheck), deadline=None)
 @given(pattern=st.text(alphabet="ab01^$.[](){}|\\-,?*+dwsWpu:", max_size=40), least=st.integers(0, 50))
 def test_any_text_may_be_a_pattern(pattern: str, least: int) -> None:
     """No pattern is an error, or gives a text of more than some thousand characters."""
