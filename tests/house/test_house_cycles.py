@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from parsed import tree
+
 RUNTIME = Path(__file__).parents[2] / "runtime"
 
 
@@ -18,7 +20,7 @@ def modules() -> dict[str, ast.Module]:
     for base, package in ((RUNTIME, "jackfield"), *((path, path.name) for path in sorted(RUNTIME.glob("jackfield_*")))):
         for path in sorted((base / package).rglob("*.py")):
             parts = path.relative_to(base).with_suffix("").parts
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = ast.parse(path.read_text(encoding="utf-8"))
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = tree(path)
     return found
 
 

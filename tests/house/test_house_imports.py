@@ -7,6 +7,8 @@ import re
 import tomllib
 from pathlib import Path
 
+from parsed import nodes
+
 ROOT = Path(__file__).parents[2]
 SHIPPED = [ROOT / "runtime" / "jackfield", *ROOT.glob("runtime/jackfield_*/jackfield_*"), *ROOT.glob("connectors/*/jackfield_*")]
 INSIDE = 410
@@ -15,8 +17,8 @@ ROWS = 15
 
 def test_few_imports_are_inside_functions() -> None:
     """An import stands at the head of its module, unless the cold path, a cycle or an optional extra needs it in a function."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for package in SHIPPED for path in package.rglob("*.py")]
-    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    paths = [path for package in SHIPPED for path in package.rglob("*.py")]
+    functions = [node for path in paths for node in nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     inside = {node for function in functions for node in ast.walk(function) if isinstance(node, ast.Import | ast.ImportFrom)}
     assert len(inside) <= INSIDE
 

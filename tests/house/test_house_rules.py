@@ -10,10 +10,11 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
+
+from parsed import nodes, tree
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = [
@@ -34,18 +35,6 @@ MAX_LINES = 500
 MEDIAN_LINES = 200
 P90_FUNCTION = 25
 README_LINES = 80
-
-
-@cache
-def tree(path: Path) -> ast.Module:
-    """A module, parsed."""
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@cache
-def nodes(path: Path) -> tuple[ast.AST, ...]:
-    """All nodes of a module."""
-    return tuple(ast.walk(tree(path)))
 
 
 def name(path: Path) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from parsed import nodes
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
     folder.name: folder
@@ -66,14 +68,9 @@ WIDE = {"Connector", "Jackfield", "Opener"}
 
 
 @cache
-def _nodes(path: Path) -> tuple[ast.AST, ...]:
-    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-
-
-@cache
 def _imports(path: Path) -> frozenset[str]:
-    whole = {alias.name for node in _nodes(path) if isinstance(node, ast.Import) for alias in node.names}
-    parts = {f"{n.module}.{alias.name}" for n in _nodes(path) if isinstance(n, ast.ImportFrom) and n.module for alias in n.names}
+    whole = {alias.name for node in nodes(path) if isinstance(node, ast.Import) for alias in node.names}
+    parts = {f"{n.module}.{alias.name}" for n in nodes(path) if isinstance(n, ast.ImportFrom) and n.module for alias in n.names}
     return frozenset(whole | parts)
 
 
@@ -100,14 +97,14 @@ def _uses(path: Path, library: str) -> bool:
 
 def test_a_mechanism_has_one_place() -> None:
     """What exists once is called in its place only: all others use what that made of it."""
-    calls = [(ast.unparse(node.func), name) for name, path in MODULES.items() for node in _nodes(path) if isinstance(node, ast.Call)]
+    calls = [(ast.unparse(node.func), name) for name, path in MODULES.items() for node in nodes(path) if isinstance(node, ast.Call)]
     known = {call: _outside(places, (name for found, name in calls if found == call)) for call, places in MECHANISMS.items()}
     assert {call: places for call, places in known.items() if places} == {}
 
 
 def test_secrets_are_kept_from_pickles_in_one_place() -> None:
     """``SecretHolder`` says how an object with secrets is copied; ``__reduce__`` by hand is for errors only."""
-    functions = [(node.name, name) for name, path in MODULES.items() for node in _nodes(path) if isinstance(node, ast.FunctionDef)]
+    functions = [(node.name, name) for name, path in MODULES.items() for node in nodes(path) if isinstance(node, ast.FunctionDef)]
     for definition, places in DEFINITIONS.items():
         assert _outside(places, (name for found, name in functions if found == definition)) == []
 
@@ -117,7 +114,7 @@ def test_constructors_take_few_parameters() -> None:
     wide = {
         node.name
         for path in MODULES.values()
-        for node in _nodes(path)
+        for node in nodes(path)
         if isinstance(node, ast.ClassDef)
         for method in node.body
         if isinstance(method, ast.FunctionDef) and method.name == "__init__"

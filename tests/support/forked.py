@@ -26,15 +26,14 @@ from typing import Any, BinaryIO, NoReturn
 import pytest
 
 _APART = "tests/console/"
-_SHARED = "tests/queue/"
-_BROKER = (_SHARED, "tests/surfaces/test_surfaces_equal_actions")
-"""Modules that share a RabbitMQ, so that one child runs them all."""
+_TOGETHER = (("tests/queue/", "tests/surfaces/test_surfaces_equal_actions"), ("tests/house/",))
+"""Modules that one child runs, since they share what is dear to make: a RabbitMQ, our parsed modules. The first names them all."""
 _GARBAGE = (10_000, 20, 50)
 """Objects, and collections of younger ones, before a search for garbage. With Python's own 700, 10 and 10, tests that read large documents
 spend half of their time in it."""
 _SLOW_FIRST = (
     "tests/surfaces/",
-    _SHARED,
+    "tests/queue/",
     "tests/isolation/",
     "tests/faults/",
     "tests/market/",
@@ -190,7 +189,7 @@ def _modules(items: Sequence[pytest.Item]) -> list[tuple[str, list[pytest.Item]]
 
 def _group(item: pytest.Item) -> str:
     path = item.nodeid.partition("::")[0]
-    return _SHARED if path.startswith(_BROKER) else path
+    return next((starts[0] for starts in _TOGETHER if path.startswith(starts)), path)
 
 
 def _live(worker: _Worker, lane: _Lane) -> NoReturn:
