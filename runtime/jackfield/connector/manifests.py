@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from jackfield.connector.models import ConnectionType, DeclarationError, spelt_out
+from jackfield.connector.signatures import Scheme, row_of
 from jackfield.connector.triggers import Trigger, Webhook
 from jackfield.manifest import MANIFEST_VERSION
 
@@ -191,8 +192,6 @@ def _trigger(trigger: Trigger) -> dict[str, Any]:
 
 def _signature(trigger: Webhook) -> dict[str, Any]:
     """Return the signature of a webhook, if it is one of the closed list."""
-    from jackfield.connector.signatures import Scheme, row_of  # few connectors have webhooks
-
     return {"signature": row_of(trigger.verify)} if isinstance(trigger.verify, Scheme) else {}
 
 

@@ -76,10 +76,7 @@ class WorkspaceSubscriptions:
         content = found.opened(self._runtime.storage.vault)
         if trigger.kind != "webhook" or trigger.registers or content.inputs.get("signingSecret"):
             return {}
-        from jackfield.connector.signatures import scheme_of
-
-        signature = trigger.row.get("webhook", {}).get("signature")
-        verify = scheme_of(signature) if signature else self._runtime.catalog.load(found.connector).triggers[trigger.key].verify
+        verify = self._runtime.catalog.load(found.connector).triggers[trigger.key].verify
         shown = verify.shown(content.secret, content.inputs) if hasattr(verify, "shown") else content.secret
         return {"secret": shown} if shown else {}
 

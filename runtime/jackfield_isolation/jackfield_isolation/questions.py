@@ -88,7 +88,7 @@ _EVENTS = Annotated[list[EventFacts], Field(max_length=_MOST_EVENTS), FailFast()
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ReceivedFacts:
-    """What a webhook's request says, or why it is ``refused``: forged, malformed."""
+    """Content of a webhook's request, or why it is ``refused``: forged, malformed."""
 
     events: _EVENTS
     answer: str = ""

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from jackfield.connector.context import current_call
 from jackfield.connector.models import Output
+from jackfield.connector.signatures import scheme_of
 from jackfield.connector.triggers import (
     Forged,
     Gone,
@@ -66,7 +67,8 @@ def remote_trigger(about: TriggerManifest, channel: Channel, steps: Collection[s
     if about.kind == "poll":
         found = Poll(lambda: None, about.every, about.least, compares=about.compares, **facts)
     else:
-        webhook = found = RemoteWebhook(_never, about.largest, **facts)
+        signature = about.row.get("webhook", {}).get("signature")  # verified in the child, known here for the form of its secret
+        webhook = found = RemoteWebhook(_never if signature is None else scheme_of(signature), about.largest, **facts)
         webhook.channel = channel
         for name in steps:
             getattr(webhook, name)(_registering(webhook, channel, name))
