@@ -15,15 +15,15 @@ from typing import Any
 from unittest import mock
 
 from benchmarks.measure import ROOT
+from jackfield.connector import TriggerEvent
+from jackfield.triggers.arrivals import Sealer, receive
+from jackfield.triggers.subscription import Subscription
+from jackfield.triggers.table import SubscriptionTable
 
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "connectors" / "http")]
 
-from jackfield.connector import TriggerEvent  # noqa: E402
-from jackfield.triggers.arrivals import Sealer, receive  # noqa: E402
-from jackfield.triggers.subscription import Subscription  # noqa: E402
-from jackfield.triggers.table import SubscriptionTable  # noqa: E402
 from polled_source import missed  # noqa: E402 (after the path is set)
-from trigger_stage import TriggerStage, trigger_stage  # noqa: E402
+from trigger_stage import TriggerStage, trigger_stage  # noqa: E402 (after the path is set)
 
 EVERY = 300.0
 """Seconds between two polls."""
