@@ -59,7 +59,7 @@ CIRCLES = {
     frozenset(f"jackfield.surfaces.shared.{name}" for name in ("identity", "installer", "jwts", "server_context", "settings")),
     frozenset(f"jackfield.surfaces.http.{name}" for name in ("direct", "exchange", "protocol")),
     frozenset({"jackfield_aws_ses.compose", "jackfield_aws_ses.inputs"}),
-    frozenset({"jackfield_isolation.channel", "jackfield_isolation.remote"}),
+    frozenset(f"jackfield_isolation.{name}" for name in ("channel", "remote", "remote_triggers")),
 }
 """Modules that know each other by an annotation. None do at import, which import-linter checks."""
 MOST_PARAMETERS = 8
