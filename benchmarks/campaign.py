@@ -51,7 +51,7 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     ),
     "triggers": (
         "200 lists that change while they are read; 30 days with a provider that is down 20 % of the time; receipts a second",
-        (*_PYTHON, "benchmarks.triggers"),
+        (sys.executable, "tests/support/trigger_campaign.py"),
     ),
     "mutations": ("mistakes put into the pipe: the tests notice each", (*_PYTHON, "benchmarks.pipe_mutations")),
     "hostile": ("inputs of 1 MiB against hostile schemas, with probes beside", (*_PYTHON, "benchmarks.hostile_inputs")),

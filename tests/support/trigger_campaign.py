@@ -1,5 +1,5 @@
 """Triggers at full size: 200 made-up lists of 10,000 items, a month with a provider that is down for a fifth of the time and loses 30 % of its
-webhooks, and receipts a second against bare inserts. ``python -m benchmarks.triggers [seeds] [items] [days]``.
+webhooks, and receipts a second against bare inserts. ``python tests/support/trigger_campaign.py [seeds] [items] [days]``.
 """
 
 from __future__ import annotations
@@ -14,16 +14,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from benchmarks.measure import ROOT
 from jackfield.connector import TriggerEvent
 from jackfield.triggers.arrivals import Sealer, receive
 from jackfield.triggers.subscription import Subscription
 from jackfield.triggers.table import SubscriptionTable
-
-sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "connectors" / "http")]
-
-from polled_source import missed  # noqa: E402 (after the path is set)
-from trigger_stage import TriggerStage, trigger_stage  # noqa: E402 (after the path is set)
+from polled_source import missed
+from trigger_stage import TriggerStage, trigger_stage
 
 EVERY = 300.0
 """Seconds between two polls."""
