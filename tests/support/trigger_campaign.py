@@ -1,5 +1,5 @@
-"""Triggers at full size: 200 made-up lists of 10,000 items, a month with a provider that is down for a fifth of the time and loses 30 % of its
-webhooks, and receipts a second against bare inserts. ``python tests/support/trigger_campaign.py [seeds] [items] [days]``.
+"""Triggers at full size: 200 made-up lists of 10,000 items, a month with a provider that is down for a fifth of the time and loses 30 % of
+its webhooks, and receipts a second against bare inserts. ``python tests/support/trigger_campaign.py [seeds] [items] [days]``.
 """
 
 from __future__ import annotations
@@ -27,11 +27,16 @@ _LEAST = 10.0
 _THREADS, _RECEIPTS = 16, 4000
 
 
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def lists(seeds: int, items: int) -> int:
     """Poll made-up lists; return how many items were missed."""
     found = [missed(seed, items) for seed in range(seeds)]
     lost = sum(row[1] for row in found)
-    print(f"{seeds} lists of {items:,} items, {sum(row[0] for row in found):,} versions: {lost} missed")
+    _say(f"{seeds} lists of {items:,} items, {sum(row[0] for row in found):,} versions: {lost} missed")
     return lost
 
 
@@ -107,9 +112,7 @@ def month(stage: TriggerStage, days: float) -> int:
     with mock.patch.object(EchoClient, "send", lambda _client, *given: provider.send(*given)):
         stage.add("kept", every=EVERY)
         worst = provider.live(days)
-    print(
-        f"{days:g} days, {len(provider.came):,} events: all told once, at the latest {worst:.0f} s after they could be (every {EVERY:.0f} s)"
-    )
+    _say(f"{days:g} days, {len(provider.came):,} events: told once, at the latest {worst:.0f} s after they could be (every {EVERY:.0f} s)")
     return int(worst > 1.1 * EVERY + 40)
 
 
@@ -131,7 +134,7 @@ def receipts(stage: TriggerStage) -> int:
             list(threads.map(step, range(_RECEIPTS)))
         rates[name] = _RECEIPTS / (time.perf_counter() - began)
     ratio = rates["receipts"] / rates["bare inserts"]
-    print(f"SQLite, {_THREADS} threads: {rates['receipts']:.0f} receipts/s, {rates['bare inserts']:.0f} bare inserts/s: {ratio:.2f}")
+    _say(f"SQLite, {_THREADS} threads: {rates['receipts']:.0f} receipts/s, {rates['bare inserts']:.0f} bare inserts/s: {ratio:.2f}")
     return int(ratio < 0.5)
 
 
