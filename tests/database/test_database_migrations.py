@@ -16,6 +16,8 @@ __all__ = ["migrated_for_real"]
 
 
 TABLES = {
+    "invocation_references",
+    "outcomes",
     "event_keys",
     "subscriptions",
     "schedule_slots",

@@ -80,6 +80,20 @@ class AwsClients(SecretHolder):
         endpoint = service_endpoint(service, self._endpoint, self._context.environment)
         return " ".join((owner, region, endpoint or ""))
 
+    def public_file(self, service: str, url: str, most: int, region: str | None = None) -> bytes:
+        """Fetch a file that AWS publishes, without a signature, as the client of ``service`` reaches it: through the same proxy and guard.
+
+        :raises JackfieldError: if it cannot be fetched, or is larger than ``most`` bytes.
+        """
+        from jackfield_aws.direct.public_files import read_public_file
+
+        guard = ANYWHERE if self._endpoint is None else self._context.guard
+        return read_public_file(self.client(service, region), guard, url, most)
+
+    def endpoint_of(self, service: str) -> str | None:
+        """Return the endpoint in place of AWS's own that the connection or the environment names for ``service``; None for AWS's own."""
+        return service_endpoint(service, self._endpoint, self._context.environment)
+
     @property
     def names_endpoint(self) -> bool:
         """True if the connection or the environment names an endpoint in place of AWS's own."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, Literal, TypeVar
 from jackfield.connector.budget import Budget
 from jackfield.connector.context import OpenContext, Step
 from jackfield.connector.models import ConnectionType, DeclarationError, Inputs, Output, spelt_out
+from jackfield.connector.on_demand import OnDemand, by_key
 from jackfield.connector.streamed import returns_files
 from jackfield.connector.triggers import Triggers
 from jackfield.dataclass import dataclass, field, replace
@@ -134,30 +134,6 @@ class Action:
     """False if stored files must be passed by value, because the action runs in another process."""
 
 
-class _Actions(Mapping[str, Action]):
-    """Actions of a connector by key. An action that is declared in a module of its own is imported on first access."""
-
-    def __init__(self, on_demand: Mapping[str, str], declared: Mapping[str, Action]) -> None:
-        self._on_demand = on_demand
-        self._declared = declared
-
-    def __getitem__(self, key: str) -> Action:
-        if key not in self._declared and key in self._on_demand:
-            importlib.import_module(self._on_demand[key])
-            if key not in self._declared:
-                raise DeclarationError(f"the module '{self._on_demand[key]}' declares no action '{key}'")
-        return self._declared[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._declared or key in self._on_demand
-
-    def __iter__(self) -> Iterator[str]:
-        return iter({**self._on_demand, **self._declared})
-
-    def __len__(self) -> int:
-        return len({**self._on_demand, **self._declared})
-
-
 def united(needed: Iterable[Mapping[str, Iterable[str]]]) -> Mapping[str, tuple[str, ...]]:
     """Return the permissions that several actions together need, by system."""
     union: dict[str, set[str]] = {}
@@ -193,7 +169,8 @@ class Connector(Triggers):
     """One external system, as declared by its author. ``explain`` maps the client's exceptions to errors with codes.
 
     ``modules`` maps the name of a module to the keys of the actions that it declares on this connector. Such a module is imported when one
-    of its actions is called or described, so that a connector with many actions starts as fast as one with few.
+    of its actions is called or described, so that a connector with many actions starts as fast as one with few. ``trigger_modules`` does
+    the same for triggers.
 
     ``hosts`` are the public hosts that the connector connects to, in addition to those in a connection's values: ``api.acme.example``, or
     ``*.acme.example``. An isolated connector reaches no other.
@@ -215,8 +192,9 @@ class Connector(Triggers):
         hosts: Sequence[str] = (),
         aliases: Mapping[str, Any] | None = None,
         modules: Mapping[str, Sequence[str]] | None = None,
+        trigger_modules: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(trigger_modules or {})
         self.key = key
         self.title = title
         self.version = version
@@ -230,9 +208,9 @@ class Connector(Triggers):
             "hosts": list(hosts),
         }  # fmt: skip
         self.aliases = dict(aliases or {})
-        self._on_demand = _by_action(modules or {})
+        self._on_demand = by_key("action", modules or {})
         self._declared: dict[str, Action] = {}
-        self.actions: Mapping[str, Action] = _Actions(self._on_demand, self._declared)
+        self.actions: Mapping[str, Action] = OnDemand("action", self._on_demand, self._declared)
         self.option_sources: dict[str, OptionSource] = {}
         self.tests: list[ConnectionTest] = []
         self.test_permissions: dict[str, tuple[str, ...]] = {}
@@ -427,16 +405,6 @@ class Connector(Triggers):
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
         """Return the permissions that all actions together need, by system. They are united on first access."""
         return _Permissions(self.actions)
-
-
-def _by_action(modules: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for module, keys in modules.items():
-        for key in keys:
-            if key in found:
-                raise DeclarationError(f"action '{key}' is listed twice in 'modules'")
-            found[key] = module
-    return found
 
 
 def _check_repeats(key: str, effect: Effect, output: type[Output], by: IdempotentBy | None, repeat_ok: Sequence[RepeatOk]) -> None:

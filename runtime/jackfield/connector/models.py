@@ -115,6 +115,7 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     generated: Literal["externalId"] | None = None,
     destination: bool = False,
     hidden: bool = False,
+    reference: bool = False,
     schema: Mapping[str, Any] | None = None,
 ) -> Any:
     """Describe one field of inputs, output or connection values.
@@ -130,12 +131,14 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     - ``destination``: the connection value determines where secrets are sent (a host, an endpoint), so changing it over HTTP requires
       entering the secrets again.
     - ``hidden``: forms do not offer an optional field that is only accepted for compatibility.
+    - ``reference``: the member of an output, or of the objects of a list in it, is the ID by which later events name what was sent
+      (``TriggerEvent.reference``).
     - ``schema``: further JSON Schema keywords.
     """
     marks = {
         "sensitive": sensitive, "mask": mask, "multiline": multiline, "language": language, "options": options, "trim": trim,
         "lowercase": lowercase, "blank": blank, "fromConnection": from_connection, "expects": expects,
-        "generated": generated, "destination": destination, "hidden": hidden,
+        "generated": generated, "destination": destination, "hidden": hidden, "reference": reference,
     }  # fmt: skip
     extra: dict[str, Any] = dict(schema or {})
     if secret:

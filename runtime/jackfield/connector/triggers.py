@@ -9,12 +9,14 @@ from __future__ import annotations
 import hmac
 import inspect
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import create_model
 
 from jackfield.connector.models import DeclarationError, Inputs, Output, spelt_out
+from jackfield.connector.on_demand import OnDemand, by_key
 from jackfield.dataclass import dataclass, field
 from jackfield.errors import JackfieldError
 from jackfield.invocation import decode
@@ -40,6 +42,18 @@ class Gone(Exception):
     checkpoint that is too old, which begins again where the last one succeeded."""
 
 
+class Needs(Exception):
+    """Raised by a verifier that cannot judge without a file that the provider publishes: the certificate under this URL.
+
+    The runtime has the webhook's ``fetch`` get it, keeps it, and asks the verifier again with ``hook.found``. Check the name first: whoever
+    knows the webhook's URL can make up requests.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class HookRequest(SecretHolder):
     """Request of a provider. The names of ``headers`` are in lower case; ``at`` is the time of arrival in seconds since 1970."""
@@ -54,10 +68,7 @@ class HookRequest(SecretHolder):
 
         :raises Malformed: if it is not.
         """
-        try:
-            return decode(self.body)
-        except JackfieldError:
-            raise Malformed from None
+        return strict_json(self.body)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,13 +76,39 @@ class Hook(SecretHolder):
     """One subscription to a webhook, as the connector's functions see it.
 
     ``url`` is where the provider sends to, and lasts as long as the subscription. ``secret`` is made by the runtime for a provider that
-    lets its users choose one; ``inputs`` are the subscription's, ``remote`` what ``enable`` returned.
+    lets its users choose one; ``inputs`` are the subscription's, ``remote`` what ``enable`` returned, ``found`` the files that the verifier
+    needs, by name.
     """
 
     url: str
     secret: str
     inputs: Any
     remote: Mapping[str, Any] = field(default_factory=dict)
+    found: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Unfinished(SecretHolder):
+    """Outcome of an ``enable`` that has more to do: ``remote`` is stored, and it runs again in ``again`` seconds, with that as
+    ``hook.remote``; or earlier, once a request of the provider has brought what it waits for (``Received.remote``)."""
+
+    remote: Mapping[str, Any]
+    again: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Outcome(SecretHolder):
+    """Outcome of something that an invocation had sent, as an event tells it: the journal shows it with the invocation, for each ``part``.
+
+    ``status`` is a word or two (delivered), ``text`` says more (mailbox full), ``part`` whom or what it concerns (a recipient). Providers
+    mix the order of events: one of a lower ``severity`` changes nothing. ``blocks`` means that nothing more should be sent to ``part``.
+    """
+
+    status: str
+    severity: int
+    part: str = ""
+    text: str = ""
+    blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -88,20 +125,29 @@ class TriggerEvent(SecretHolder):
 
     ``key`` is what makes it the same event when it comes again: the provider's own ID, if that is stable. ``type`` is one of the trigger's
     ``types`` (default: the first), ``at`` when it happened in seconds since 1970 (default: now).
+
+    ``reference`` is the ID with which the provider had answered what the event is about: a member of an action's output that is marked
+    ``Field(reference=True)``. The event then names the invocation, and ``outcome`` is shown with it.
     """
 
     data: Output | Mapping[str, Any]
     key: str
     type: str | None = None
     at: float | None = None
+    reference: str | None = None
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Received(SecretHolder):
-    """Outcome of a webhook's request: its events, which may be none, and the body of the response, for a handshake (text/plain)."""
+    """Outcome of a webhook's request: its events, which may be none, and the body of the response, for a handshake (text/plain).
+
+    ``remote`` has members for ``hook.remote``, such as the token of a handshake that a call answers: ``enable`` runs again with them.
+    """
 
     events: Sequence[TriggerEvent] = ()
     answer: str = ""
+    remote: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -137,6 +183,20 @@ class Item(SecretHolder):
 
     id: str
     data: Output | Mapping[str, Any]
+
+
+def strict_json(text: str | bytes) -> Any:
+    """Return a JSON value, as strictly read as an invocation: UTF-8 without a mark at its beginning, no member twice, and not too deep.
+
+    :raises Malformed: if it is none.
+    """
+    try:
+        octets = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+        if octets.startswith(BOM_UTF8):
+            raise Malformed
+        return decode(octets)
+    except JackfieldError:
+        raise Malformed from None
 
 
 def check_signature(expected: str, given: str | None) -> None:
@@ -204,8 +264,9 @@ class Webhook(Trigger):
         self.signs: Callable[[bytes, Hook, float], Mapping[str, str]] | None = getattr(verify, "sign", None)
         self.max_body_bytes = min(max_body_bytes, LARGEST)
         self.received: Callable[[HookRequest, Hook], Received] | None = None
-        self.enabled: Callable[[Hook, Any], Registered | Mapping[str, Any] | None] | None = None
-        self.renewed: Callable[[Hook, Any], Registered | Mapping[str, Any] | None] | None = None
+        self.enabled: Callable[[Hook, Any], Registered | Unfinished | Mapping[str, Any] | None] | None = None
+        self.renewed: Callable[[Hook, Any], Registered | Unfinished | Mapping[str, Any] | None] | None = None
+        self.fetched: Callable[[str, Any], bytes] | None = None
         self.disabled: Callable[[Hook, Any], object] | None = None
         self.takes_client = False
 
@@ -237,7 +298,8 @@ class Webhook(Trigger):
         """Declare the function that registers the URL at the provider. It takes hook and client, and returns what the others will need;
         ``Registered`` if the registration ends by itself.
 
-        It may run again after a crash, and at half the life of a registration: find, compare, create or mend.
+        It may run again after a crash, and at half the life of a registration: find, compare, create or mend. Of several steps, return
+        ``Unfinished`` after each: a registration that the provider has to confirm is finished by a later run.
         """
         self.enabled, self.takes_client = function, True
         return function
@@ -259,6 +321,11 @@ class Webhook(Trigger):
             return function
 
         return declare
+
+    def fetch(self, function: F) -> F:
+        """Declare the function that gets what the verifier ``Needs``. It takes the name and the client, and returns the file's bytes."""
+        self.fetched = function
+        return function
 
     def disable(self, function: F) -> F:
         """Declare the function that removes the registration. It takes hook and client, and treats "not there" as done."""
@@ -284,8 +351,9 @@ class Poll(Trigger):
 class Triggers:
     """The triggers of a connector: a part of ``Connector`` (``connector.webhook``, ``connector.poll``)."""
 
-    def __init__(self) -> None:
-        self.triggers: dict[str, Trigger] = {}
+    def __init__(self, modules: Mapping[str, Sequence[str]]) -> None:
+        self._watching: dict[str, Trigger] = {}
+        self.triggers: Mapping[str, Trigger] = OnDemand("trigger", by_key("trigger", modules), self._watching)
 
     def webhook(
         self,
@@ -373,6 +441,6 @@ class Triggers:
         return declare
 
     def _add(self, trigger: Trigger) -> None:
-        if trigger.key in self.triggers:
+        if trigger.key in self._watching:
             raise DeclarationError(f"trigger '{trigger.key}' is declared twice")
-        self.triggers[trigger.key] = trigger
+        self._watching[trigger.key] = trigger

@@ -101,6 +101,8 @@ class Entry:
     progress_fraction: float | None
     progress_text: str | None
     inputs: Mapping[str, Any] | None = None
+    outcomes: tuple[Mapping[str, Any], ...] = ()
+    """What became of what it had sent, the most severe first; only of an entry that was looked up alone."""
     damage: str | None = None
     """Description of the damage if the row cannot be read in full; what is damaged is left out."""
 
@@ -150,6 +152,8 @@ class Entry:
             "deadAt": iso(self.dead_at),
             "deliveries": [_try(item) for item in self.deliveries] or None,
             "inputs": self.inputs,
+            "outcome": _outcome(self.outcomes[0]) if self.outcomes else None,
+            "outcomes": [dict(one) for one in self.outcomes] or None,
             "problem": self.damage,
         }
         known = {name: value for name, value in members.items() if value is not None}
@@ -199,6 +203,11 @@ def opened_result(text: bytes, row: Any) -> Mapping[str, Any]:
 
 def _binding(about: Any) -> str:
     return hashlib.sha256(json.dumps([getattr(about, name) for name in _BINDING]).encode()).hexdigest()[:32]
+
+
+def _outcome(found: Mapping[str, Any]) -> str:
+    """Return an outcome in words: bounced: mailbox full."""
+    return ": ".join(str(found[name]) for name in ("status", "text") if name in found)
 
 
 def _try(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from jackfield.journal.canonical import canonical
 from jackfield.journal.counts import sums
 from jackfield.journal.entry import Draft, Entry, bound_result, damaged_entry, opened_result, read_entry
 from jackfield.journal.instance import Instance
+from jackfield.journal.outcomes import referring, with_outcomes
 from jackfield.journal.pages import Pages, Place, opened_cursor, sealed_cursor
 from jackfield.journal.upkeep import START, Purged, Upkeep, purge_slice, resized
 
@@ -99,8 +100,10 @@ class Journal(ProcessLocal):
         log: Sequence[Mapping[str, Any]],
         inputs: bytes | None = None,
         delivery: int = 0,
+        references: Sequence[str] = (),
     ) -> Unit:
-        """Return the unit that records an invocation's outcome; ``inputs`` replace those stored with it in the queue.
+        """Return the unit that records an invocation's outcome; ``inputs`` replace those stored with it in the queue. By ``references``,
+        later events of the provider name what was sent.
 
         The unit changes the entry of this process's ``delivery`` only. If another process has recovered that delivery as lost, the
         entry is corrected; if the invocation was delivered to another worker, nothing changes.
@@ -109,7 +112,7 @@ class Journal(ProcessLocal):
         values = {
             "workspace": self._workspace, "id": draft.id, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome,
         }  # fmt: skip
-        return RowUnit(sql.FINISH, sql.CORRECT, values)
+        return referring(RowUnit(sql.FINISH, sql.CORRECT, values), self._workspace, draft.id, references)
 
     def recording(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]]) -> Unit:
         """Return the unit that records a whole invocation: one that was refused, or that ended before its start was written.
@@ -257,7 +260,8 @@ class Journal(ProcessLocal):
         if row is None:
             raise unknown_entry(identifier)
         queued = row.status == "queued" or row.inputs is None
-        return self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
+        found = self._entry(row, None if queued else self.opened_inputs(identifier, row.inputs))
+        return with_outcomes(found, self.database, self._vault, self._workspace)
 
     def has(self, identifier: str) -> bool:
         """Return whether an invocation is recorded."""

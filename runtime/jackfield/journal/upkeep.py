@@ -13,7 +13,7 @@ from typing import NamedTuple
 from jackfield.clock import Clock
 from jackfield.database import Database, Row, Transaction
 from jackfield.database.shared_clock import SharedClock
-from jackfield.journal import terms
+from jackfield.journal import outcomes, terms
 from jackfield.journal.counts import DAY, HOUR, MINUTE
 from jackfield.journal.pages import Place
 
@@ -175,3 +175,4 @@ def _delete(transaction: Transaction, workspace: str, rows: Sequence[Row]) -> No
     ids = {f"id_{place}": row.id for place, row in enumerate(rows)}
     transaction.change(_DELETE.format(ids=", ".join(f":{name}" for name in ids)), {"workspace": workspace, **ids})
     terms.remove(transaction, workspace, rows)
+    outcomes.remove(transaction, workspace, ids)

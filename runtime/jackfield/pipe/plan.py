@@ -13,6 +13,7 @@ from jackfield.errors import Detail, InvalidInvocation
 from jackfield.files.references import holds_contents
 from jackfield.fork import ProcessLocal
 from jackfield.invocation import Invocation, check_depth, decode
+from jackfield.journal.outcomes import reference_places
 from jackfield.pipe.admit import find_target
 from jackfield.pipe.call_rules import find_called, require_call, sees_entry
 from jackfield.pipe.foreign_forms import translated
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from jackfield.connector import Action
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.journal import Entry
+    from jackfield.journal.outcomes import Places
     from jackfield.json_tools.walk import SecretPlaces
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Target, Targets
@@ -56,15 +58,17 @@ class Plan(SecretHolder):
     - ``fills``: True if the connection has values for missing inputs.
     - ``connector`` and ``code``: the connector's code and the action's, once it ``is_loaded``.
     - ``reports``: True if the action's client announces its requests.
+    - ``references``: places in the output of the IDs by which later events name what was sent.
     """
 
     __slots__ = (
         "_inputs", "_judge", "_opener", "_opening", "_schemas", "_secrets", "action", "brought", "code", "connector", "fills", "is_loaded",
-        "key", "manifest", "reports", "target", "waived",
+        "key", "manifest", "references", "reports", "target", "waived",
     )  # fmt: skip
     connector: LoadedConnector
     code: Action
     reports: bool
+    references: Places
 
     def __init__(self, manifest: Manifest, action: ActionManifest, target: Target | None, schemas: Schemas, opener: Opener) -> None:
         self.manifest, self.action, self.target = manifest, action, target
@@ -147,12 +151,14 @@ class Plan(SecretHolder):
         self.code = self.connector.actions[self.action.key]
         kind = None if self.target is None else self.connector.connections[self.target.kind.key]
         self.reports = kind is not None and kind.reports_begin and self.code.takes_client
+        self.references = reference_places(self.action.output)
         self.is_loaded = True
 
     def with_code(self, code: Action) -> Plan:
         """Return the plan of another step of the action: a job's poll, which has no rate limit."""
         made = Plan(self.manifest, replace(self.action, rate_limit=None), self.target, self._schemas, self._opener)
         made.connector, made.code, made.reports, made.is_loaded = self.connector, code, self.reports, True
+        made.references = self.references
         made._opening = self._opening
         return made
 

@@ -38,10 +38,8 @@ _LARGEST_STORED = 256 * 1024
 """Limit in bytes for inputs stored in the journal: larger ones contain attachments, which do not belong there."""
 FIRST_POLL = 1.0
 """Seconds after its start at which a job is polled first."""
-_FIRST_POLL = 0.01
-_LONGEST_POLL = 0.25
-_OUTCOME_WAIT = 5.0
-_INTERRUPTED_WAIT = 2.0
+_FIRST_POLL, _LONGEST_POLL = 0.01, 0.25
+_OUTCOME_WAIT, _INTERRUPTED_WAIT = 5.0, 2.0
 """Seconds for which a process that stops waits for a locked database; an outcome not recorded by then is tried once more at exit."""
 _TRIES, _PAUSE = 20, 0.05
 """Tries, and seconds between them, to queue an outstanding outcome in memory when memory is short."""
@@ -68,6 +66,7 @@ class Record:
         """True if recording the start failed: a claimed invocation returns to the queue; for another one an entry may still exist."""
         self.is_left = False
         """True once the outcome is another entry's, or is left to whoever polls the job."""
+        self.references: Sequence[str] = ()
         self.sees: Callable[[Entry], bool]
 
     async def replay(self) -> Result | None:
@@ -381,7 +380,8 @@ class Record:
             self._draft.started_at = None  # a run whose start could not be recorded did not begin
             if claimed is None:
                 return self._recording(result)
-        unit = self._journal.finishing(self._draft, self._shown(result), self._log, self._draft.inputs, self._draft.delivery)
+        draft, shown = self._draft, self._shown(result)
+        unit = self._journal.finishing(draft, shown, self._log, draft.inputs, draft.delivery, self.references)
         if claimed is not None and isinstance(result.error, NotYet):
             return self._journal.requeueing(claimed, result.error, unit)
         return unit

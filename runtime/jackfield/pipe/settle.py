@@ -15,6 +15,7 @@ from jackfield.connector.conversion import dumped
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError, Provider
 from jackfield.invocation import Invocation, Meta, Result
+from jackfield.journal.outcomes import references_in
 from jackfield.json_tools.pointers import shown
 from jackfield.pipe.check import wants_preview
 from jackfield.pipe.paging import next_inputs
@@ -212,6 +213,8 @@ def settled(attempts: Attempts, output: Mapping[str, Any]) -> Result:
     result = Result("succeeded", run.ended(), output=shown)
     if run.record is not None:
         run.recorded = recorded(result, plan, queued=run.claimed is not None)
+        if plan.references:
+            run.record.references = references_in(output, plan.references, plan.manifest.key)
     return result
 
 

@@ -46,6 +46,8 @@ class SubscriptionWork:
         self._due = due
         self._base = base
         self._lasts: float | None = None
+        self._again: float | None = None
+        """Seconds until a registration goes on that is not finished."""
         self.queued = False
 
     def work(self) -> None:
@@ -89,6 +91,9 @@ class SubscriptionWork:
                 if not found.polls:
                     raise
                 failure = error
+            if self._again is not None:
+                self._due.unfinished(found, self._due.time.now() + self._again)
+                return
         pause = self._polled(content, trigger) if found.polls else None
         if failure is not None:
             raise failure
@@ -102,7 +107,7 @@ class SubscriptionWork:
 
     def _registered(self, content: Sealed, trigger: Webhook) -> Sealed:
         """Register the webhook at the provider, or renew its registration; one that is gone is made again."""
-        from jackfield.connector.triggers import Gone, Registered
+        from jackfield.connector.triggers import Gone, Registered, Unfinished
 
         if trigger.enabled is None:
             return content
@@ -121,6 +126,8 @@ class SubscriptionWork:
                 raise
             ended = self._found.last_success_at
             outcome = self._hooked(content, trigger.enabled)
+        if isinstance(outcome, Unfinished):
+            self._again, outcome = outcome.again, outcome.remote
         made = outcome if isinstance(outcome, Registered) else Registered(outcome or {})
         content = replace(content, remote=dict(made.remote), lasts=made.lasts, parting=None)
         renew_at = None if made.lasts is None else self._due.time.now() + made.lasts / 2
@@ -137,7 +144,19 @@ class SubscriptionWork:
         trigger: Webhook = self._declared()
         if trigger.disabled is not None:
             self._hooked(content, trigger.disabled)
-        self._end(content)
+        self._end(replace(content, remote={}))
+
+    def fetch(self, name: str) -> bytes:
+        """Fetch what the webhook's verifier needs, over the connection.
+
+        :raises JackfieldError: if the provider refuses or fails.
+        """
+        trigger = self._declared()
+        if trigger.fetched is None:
+            raise Unavailable("the trigger declares no function that fetches what its verifier needs")
+        content = self._found.opened(self._runtime.storage.vault)
+        found: bytes = self._over(content, lambda client, _inputs: trigger.fetched(name, client))
+        return found
 
     def _end(self, content: Sealed) -> bool:
         """Record that it is removed or paused, if somebody wants that; return whether somebody does."""

@@ -9,9 +9,11 @@ from typing import Any
 
 from jackfield.clock import iso
 from jackfield.database import Database, Transaction, Vault
+from jackfield.database.due_rows import held as claimed
 from jackfield.database.outbox import record_sealed, sealed_place
 from jackfield.dataclass import dataclass
 from jackfield.invocation import new_invocation_id
+from jackfield.journal.outcomes import NewOutcome, invocation_of, note, reference_of, sealed_outcome
 from jackfield.manifest_triggers import WINDOW, event_type
 from jackfield.triggers.subscription import Subscription
 
@@ -34,6 +36,10 @@ ON CONFLICT DO NOTHING
 """
 _ARRIVED_EVERY = 1.0
 """Seconds between two records of an arrival, with which keys that are old enough are deleted."""
+_LEARN = """
+UPDATE subscriptions SET sealed = :sealed, status = 'pending', claim = claim + 1, held = 0, wake_at = 0
+WHERE workspace = :workspace AND id = :subscription AND sealed = :before
+"""
 
 
 Also = Callable[[Transaction], object]
@@ -51,6 +57,7 @@ class Arrival:
     digest: str
     sealed: bytes
     also: Also | None = None
+    outcome: NewOutcome | None = None
 
 
 class NotListeningError(Exception):
@@ -78,19 +85,28 @@ class Sealer:
     def _arrival(self, event: Any, received: float) -> Arrival:
         found = self._subscription
         kind, identifier = event_type(found.connector, event.type or self._usual), new_invocation_id()
+        at = received if event.at is None else event.at
+        invocation, outcome = self._referred(event, at)
         given: dict[str, Any] = {
             "subscription": found.name, "connector": found.connector, "trigger": found.trigger_key, "connection": found.connection,
-            "receivedAt": iso(received), "payload": payload(event.data),
+            "receivedAt": iso(received), "invocationId": invocation, "payload": payload(event.data),
         }  # fmt: skip
         about = {name: value for name, value in given.items() if value is not None}
         text = json.dumps(about, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
         sealed = self._vault.seal(self._workspace, sealed_place(identifier, kind, found.name), text)
-        at = received if event.at is None else event.at
         digest = hashlib.sha256(f"{kind}\0{event.key}".encode("utf-8", "surrogatepass")).hexdigest()
         also = None
         if self._then is not None and not self._is_known(digest):
             also = self._then({"id": identifier, "type": kind, "subject": found.name, "timestamp": iso(at), "data": about}, at)
-        return Arrival(identifier, kind, at, digest, sealed, also)
+        return Arrival(identifier, kind, at, digest, sealed, also, outcome)
+
+    def _referred(self, event: Any, at: float) -> tuple[str | None, NewOutcome | None]:
+        """Return the invocation that an event is about, if it has ended, and what the event says of it."""
+        if event.reference is None:
+            return None, None
+        reference = reference_of(self._subscription.connector, event.reference)
+        outcome = None if event.outcome is None else sealed_outcome(self._vault, self._workspace, reference, at, event.outcome)
+        return invocation_of(self._database, self._workspace, reference), outcome
 
     def _is_known(self, digest: str) -> bool:
         own = {"workspace": self._workspace, "subscription": self._subscription.id, "digest": digest}
@@ -112,6 +128,8 @@ def store(transaction: Transaction, subscription: Subscription, found: Sequence[
             record_sealed(transaction, subscription.workspace, one.id, one.type, subscription.name, one.at, one.sealed)
             if one.also is not None:
                 one.also(transaction)
+            if one.outcome is not None:
+                note(transaction, subscription.workspace, one.outcome, now)
             new += 1
     if new and (subscription.last_event_at or 0.0) < now - _ARRIVED_EVERY:
         transaction.change(_ARRIVED, {"workspace": subscription.workspace, "id": subscription.id, "at": now})
@@ -119,12 +137,17 @@ def store(transaction: Transaction, subscription: Subscription, found: Sequence[
     return new
 
 
-def receive(database: Database, subscription: Subscription, found: Sequence[Arrival], now: float, least: float | None = None) -> int:
+def receive(
+    database: Database, subscription: Subscription, found: Sequence[Arrival], now: float, least: float | None = None,
+    learnt: bytes | None = None,
+) -> int:  # fmt: skip
     """Store the events of a webhook's request; return how many are new. They are on the disk when this returns.
 
-    If a poll closes the gaps of the webhook, it is brought forward: to ``least`` seconds after the last one.
+    If a poll closes the gaps of the webhook, it is brought forward: to ``least`` seconds after the last one. ``learnt`` is the
+    subscription's content with what the request has brought for ``enable``, which is due at once; a process that runs it is overtaken.
 
     :raises NotListeningError: if the subscription listens no more.
+    :raises OvertakenError: if its content has changed meanwhile.
     """
     own = {"workspace": subscription.workspace, "subscription": subscription.id}
 
@@ -132,6 +155,8 @@ def receive(database: Database, subscription: Subscription, found: Sequence[Arri
         new = store(transaction, subscription, found, now)
         if new < max(1, len(found)) and transaction.find(_LISTENS, own) is None:
             raise NotListeningError
+        if learnt is not None:
+            claimed(transaction.change(_LEARN, {**own, "sealed": learnt, "before": subscription.sealed}))
         if least is not None and subscription.polls:
             soon = max(now, (subscription.last_success_at or 0.0) + least)
             transaction.change(_HINT, {"workspace": subscription.workspace, "id": subscription.id, "soon": soon})

@@ -13,7 +13,7 @@ from jackfield.database.outbox import record
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
 from jackfield.triggers.arrivals import Also, Arrival, store
-from jackfield.triggers.subscription import COLUMNS, Sealed, Subscription, mark_for, sealed_for
+from jackfield.triggers.subscription import COLUMNS, Sealed, Subscription, mark_for
 
 HELD = 60.0
 """Seconds for which a claim holds; each transaction of its holder renews it."""
@@ -28,6 +28,10 @@ SELECT workspace, {COLUMNS} FROM subscriptions WHERE wake_at IS NOT NULL AND wak
 _OURS = "workspace = :workspace AND id = :id AND claim = :claim"
 _CLAIM = f"UPDATE subscriptions SET claim = claim + 1, held = 1, wake_at = :until WHERE {_OURS} AND wake_at <= :now"
 _REGISTERED = f"UPDATE subscriptions SET sealed = :sealed, renew_at = :renew_at, wake_at = :until WHERE {_OURS}"
+_UNFINISHED = f"""
+UPDATE subscriptions SET status = 'pending', reason = NULL, failures = 0, last_success_at = :now, wake_at = :wake_at, held = 0
+WHERE {_OURS}
+"""
 _BEGUN_AGAIN = f"""
 UPDATE subscriptions SET sealed = :sealed, account = :account, status = :status, mark = NULL, wake_at = :until WHERE {_OURS}
 """
@@ -72,14 +76,19 @@ class DueSubscriptions:
 
     def registered(self, found: Subscription, vault: Vault, content: Sealed, renew_at: float | None) -> None:
         """Record what the provider returned, and when that is to be renewed. The claim holds on."""
-        values = {**_own(found), "sealed": _sealed(found, vault, content), "renew_at": renew_at, "until": self.time.now() + HELD}
+        values = {**_own(found), "sealed": content.sealed(vault, found), "renew_at": renew_at, "until": self.time.now() + HELD}
         self._database.record(lambda transaction: held(transaction.change(_REGISTERED, values)))
+
+    def unfinished(self, found: Subscription, wake_at: float) -> None:
+        """End the claim: the provider has yet to confirm the registration, which goes on at ``wake_at``, or once it has."""
+        values = {**_own(found), "wake_at": wake_at, "now": self.time.now()}
+        self._database.record(lambda transaction: held(transaction.change(_UNFINISHED, values)))
 
     def begun_again(self, found: Subscription, vault: Vault, content: Sealed, account: str | None, facts: Mapping[str, Any]) -> None:
         """Forget the checkpoint: events count from ``content.since``. That is the event ``subscription.restarted``. A webhook has to be
         registered again."""
         status = "pending" if found.kind == "webhook" else found.status
-        sealed, until = _sealed(found, vault, content), self.time.now() + HELD
+        sealed, until = content.sealed(vault, found), self.time.now() + HELD
         values = {**_own(found), "sealed": sealed, "account": account, "status": status, "until": until}
 
         def unit(transaction: Transaction) -> None:
@@ -101,7 +110,7 @@ class DueSubscriptions:
 
     def paused(self, found: Subscription, vault: Vault, content: Sealed) -> None:
         """Record that it is paused, at the provider, too."""
-        values = {**_own(found), "sealed": _sealed(found, vault, replace(content, parting=None))}
+        values = {**_own(found), "sealed": replace(content, parting=None).sealed(vault, found)}
         self._database.record(lambda transaction: held(transaction.change(_PAUSED, values)))
 
     def removed(self, found: Subscription) -> None:
@@ -167,11 +176,6 @@ class DueSubscriptions:
         about = {"subscription": found.name, "connector": found.connector, "trigger": found.trigger_key, "connection": found.connection}
         known = {name: value for name, value in {**about, **facts}.items() if value is not None}
         return lambda transaction: record(transaction, found.workspace, f"subscription.{type}", found.name, self.time.stamp(), known)
-
-
-def _sealed(found: Subscription, vault: Vault, content: Sealed) -> bytes:
-    place = sealed_for(found.id, found.connector, found.trigger_key, found.connection)
-    return vault.seal(found.workspace, place, json.dumps(content.to_json()).encode())
 
 
 def _own(found: Subscription) -> dict[str, Any]:

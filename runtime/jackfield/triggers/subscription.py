@@ -44,6 +44,11 @@ class Sealed:
         """Return the members, to be encrypted."""
         return {name: getattr(self, name) for name in self.__match_args__}
 
+    def sealed(self, vault: Vault, of: Subscription) -> bytes:
+        """Encrypt it for the subscription that it belongs to."""
+        place = sealed_for(of.id, of.connector, of.trigger_key, of.connection)
+        return vault.seal(of.workspace, place, json.dumps(self.to_json()).encode())
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Subscription:

@@ -135,9 +135,7 @@ class SubscriptionTable:
 
     def reset(self, found: Subscription, since: float) -> Subscription:
         """Forget how far a poll has come: it begins again at ``since``. Events whose keys are known are not told again."""
-        content = replace(found.opened(self._vault), since=since)
-        place = sealed_for(found.id, found.connector, found.trigger_key, found.connection)
-        sealed = self._vault.seal(self._workspace, place, json.dumps(content.to_json()).encode())
+        sealed = replace(found.opened(self._vault), since=since).sealed(self._vault, found)
         values = {"workspace": self._workspace, "id": found.id, "sealed": sealed, "now": self.time.now()}
 
         def unit(transaction: Transaction) -> None:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from jackfield.database.due_rows import OvertakenError
+from jackfield.dataclass import replace
 from jackfield.errors import JackfieldError
 from jackfield.failures import Raised, attempt_foreign
 from jackfield.management.provider_steps import call_of
 from jackfield.queue.event_calls import EventCalls
-from jackfield.queue.subscription_work import hook_of
+from jackfield.queue.subscription_work import SubscriptionWork, hook_of
 from jackfield.queue.subscriptions import check_inputs
 from jackfield.surfaces.shared.body import read_body
 from jackfield.surfaces.shared.identity import Identity
@@ -24,6 +26,7 @@ from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.rate_limiter import address_of
 from jackfield.surfaces.shared.server_context import ServerContext
 from jackfield.triggers.arrivals import LISTENING, NotListeningError, Sealer, receive
+from jackfield.triggers.due import DueSubscriptions
 from jackfield.triggers.table import by_path
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("jackfield.triggers")
 _LONGEST_ANSWER = 4096
 _FORGED = 403
+_TRIES = 5
 _SECONDS = 2.0
 """Timeout of a connector in a process of its own that reads a request."""
 
@@ -57,7 +61,7 @@ async def received(request: Request, server: ServerContext, _identity: Identity)
     body = await read_body(request, trigger.largest)
     headers = {name.lower(): value for name, value in request.headers.items()}
     try:
-        answer = await server.slowly(lambda: _stored(server, found, body, headers, dict(request.query_params)))
+        answer = await server.slowly(lambda: _stored_at_last(server, request, found, body, headers))
     except Problem as problem:
         if problem.status == _FORGED:
             server.forged.takes(sender)
@@ -76,6 +80,16 @@ async def _found(request: Request, server: ServerContext) -> Subscription:
     return found
 
 
+def _stored_at_last(server: ServerContext, request: Request, found: Subscription, body: bytes, headers: dict[str, str]) -> str:
+    """Do as ``_stored``, again if a worker has changed the content of the subscription meanwhile."""
+    for _ in range(_TRIES):
+        try:
+            return _stored(server, found, body, headers, dict(request.query_params))
+        except OvertakenError:
+            found = by_path(server.storage.database, request.path_params["path"]) or found
+    raise Problem(503, "the request cannot be stored now", {"Retry-After": "1"})
+
+
 def _stored(server: ServerContext, found: Subscription, body: bytes, headers: dict[str, str], query: dict[str, str]) -> str:
     """Verify a request, store its events, and return the body of the response."""
     from jackfield.connector.triggers import Forged, HookRequest, Malformed
@@ -91,7 +105,8 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
         calls = None if content.then is None else EventCalls(runtime, found, content)
         then = None if calls is None else calls.prepare
         sealer = Sealer(runtime.storage.database, vault, found.workspace, found, then, trigger.types[0])
-        receive(runtime.storage.database, found, sealer.arrivals(outcome.events, now), now, trigger.least)
+        learnt = replace(content, remote={**content.remote, **outcome.remote}).sealed(vault, found) if outcome.remote else None
+        receive(runtime.storage.database, found, sealer.arrivals(outcome.events, now), now, trigger.least, learnt)
     except Forged:
         _LOG.warning("a request for the subscription '%s' of the workspace '%s' was refused: it is forged", found.name, found.workspace)
         raise Problem(_FORGED, "the request is not signed as it must be") from None
@@ -110,7 +125,7 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
 def _read(server: ServerContext, found: Subscription, request: HookRequest, hook: Hook) -> Received:
     """Verify a request, then read it."""
     from jackfield.connector.context import entered
-    from jackfield.connector.triggers import Forged, Malformed, Webhook
+    from jackfield.connector.triggers import Forged, Malformed, Needs, Webhook
     from jackfield.errors import Internal
 
     trigger = server.catalog.load(found.connector).triggers[found.trigger_key]
@@ -118,8 +133,17 @@ def _read(server: ServerContext, found: Subscription, request: HookRequest, hook
         raise Internal("the trigger is no webhook any more")
     with entered(call_of(server.runtime(found.workspace).pipeline, _SECONDS)):
         outcome = attempt_foreign(trigger.read, request, hook)
+        if isinstance(outcome, Raised) and isinstance(outcome.error, Needs):
+            outcome = attempt_foreign(trigger.read, request, _with_file(server, found, hook, outcome.error.name))
     if not isinstance(outcome, Raised):
         return outcome
     if isinstance(outcome.error, Forged | Malformed | JackfieldError):
         raise outcome.error
     raise Internal(f"the connector's code failed: {type(outcome.error).__name__}")
+
+
+def _with_file(server: ServerContext, found: Subscription, hook: Hook, name: str) -> Hook:
+    """Return the hook with a file that the verifier needs."""
+    runtime = server.runtime(found.workspace)
+    work = SubscriptionWork(runtime, found, DueSubscriptions(runtime.storage.database, server.clock), server.settings.public_url)
+    return replace(hook, found={name: server.fetched.find(found, name, lambda: work.fetch(name))})

@@ -19,6 +19,7 @@ from jackfield.events.dispatcher import Dispatcher
 from jackfield.files import FileLimits
 from jackfield.management.revoking import revoke_due
 from jackfield.queue import Engine, Poller, RuntimePool, Scheduler, TriggerLoop, open_engine, queue_url
+from jackfield.queue.fetched_files import FetchedFiles
 from jackfield.resources.threads import Threads
 from jackfield.resources.turns import Turns
 from jackfield.runtime import Jackfield
@@ -115,6 +116,8 @@ class ServerContext:
         self._scheduler = Scheduler(self.runtimes, self.wake, lambda: self.stopping)
         self._poller = Poller(self.runtimes, self.metrics.note, lambda: self.stopping)
         self._triggers = TriggerLoop(self.runtimes, lambda: settings.public_url, lambda: self.stopping, self.wake)
+        self.fetched = FetchedFiles(self.clock)
+        """Files by which webhooks are verified."""
         self._dispatcher: Dispatcher | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._index: asyncio.Future[None] | None = None

@@ -1,0 +1,164 @@
+"""Outcomes of what invocations had sent, as later events of providers tell them: those name it by an ID with which they had answered.
+
+The states of the journal do not change by it. An outcome moves up only, by severity: events come late, twice and in any order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jackfield.clock import iso
+from jackfield.database import Database, Transaction, Vault
+from jackfield.dataclass import dataclass, replace
+
+if TYPE_CHECKING:
+    from jackfield.journal.entry import Entry
+
+KEPT = 400 * 86_400
+"""Seconds for which an outcome is kept: longer than doubts. Those of an invocation that is deleted go with it."""
+_MOST = 200
+"""Outcomes that are shown with an invocation."""
+_REFER = "INSERT INTO invocation_references (workspace, id, reference) VALUES (:workspace, :id, :reference) ON CONFLICT DO NOTHING"
+_INVOCATION = "SELECT id FROM invocation_references WHERE workspace = :workspace AND reference = :reference LIMIT 1"
+_NOTE = """
+INSERT INTO outcomes (workspace, reference, part, severity, at, sealed, blocks)
+VALUES (:workspace, :reference, :part, :severity, :at, :sealed, :blocks)
+ON CONFLICT (workspace, reference, part) DO UPDATE
+SET severity = excluded.severity, at = excluded.at, sealed = excluded.sealed, blocks = excluded.blocks
+WHERE excluded.severity > outcomes.severity OR (excluded.severity = outcomes.severity AND excluded.at > outcomes.at)
+"""
+_PURGE = "DELETE FROM outcomes WHERE workspace = :workspace AND at < :before AND blocks = 0"
+_OF_INVOCATION = """
+SELECT outcomes.reference, outcomes.part, severity, at, sealed FROM invocation_references
+INNER JOIN outcomes ON outcomes.workspace = invocation_references.workspace AND outcomes.reference = invocation_references.reference
+WHERE invocation_references.workspace = :workspace AND invocation_references.id = :id ORDER BY severity DESC, at DESC LIMIT :limit
+"""
+_REMOVE = """
+DELETE FROM outcomes WHERE workspace = :workspace AND blocks = 0
+    AND reference IN (SELECT reference FROM invocation_references WHERE workspace = :workspace AND id IN ({ids}))
+"""
+_REMOVE_REFERENCES = "DELETE FROM invocation_references WHERE workspace = :workspace AND id IN ({ids})"
+
+
+def reference_of(connector: str, text: str) -> str:
+    """Return the digest under which an ID of a provider is found."""
+    return hashlib.sha256(f"{connector}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class NewOutcome:
+    """Outcome that is ready to be stored. ``part`` is a digest, ``sealed`` what is shown."""
+
+    reference: str
+    part: str
+    severity: int
+    at: float
+    sealed: bytes
+    blocks: int
+
+
+def sealed_outcome(vault: Vault, workspace: str, reference: str, at: float, found: Any) -> NewOutcome:
+    """Seal an outcome (``jackfield.connector.Outcome``) of an event that happened ``at`` this time."""
+    part = part_of(vault, workspace, found.part)
+    shown = {name: value for name in ("part", "status", "text") if (value := getattr(found, name))}
+    text = json.dumps(shown, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return NewOutcome(reference, part, found.severity, at, vault.seal(workspace, _place(reference, part), text), int(found.blocks))
+
+
+def part_of(vault: Vault, workspace: str, name: str) -> str:
+    """Return the keyed digest of a part's name, whatever its case: addresses are few enough to be guessed."""
+    return vault.hmac(workspace, name.lower().encode("utf-8", "surrogatepass"))
+
+
+def _place(reference: str, part: str) -> tuple[str, ...]:
+    return ("outcome", reference, part)
+
+
+def referring(
+    unit: Callable[[Transaction], int], workspace: str, identifier: str, references: Sequence[str]
+) -> Callable[[Transaction], int]:
+    """Return the unit that also notes the IDs with which a provider has answered an invocation; ``unit`` itself if there are none."""
+    if not references:
+        return unit
+
+    def also(transaction: Transaction) -> int:
+        for reference in references:
+            transaction.change(_REFER, {"workspace": workspace, "id": identifier, "reference": reference})
+        return unit(transaction)
+
+    return also
+
+
+def invocation_of(database: Database, workspace: str, reference: str) -> str | None:
+    """Return the invocation that a reference belongs to; None if there is none, or it has not ended yet."""
+    row = database.look_up(_INVOCATION, {"workspace": workspace, "reference": reference})
+    return None if row is None else str(row.id)
+
+
+def note(transaction: Transaction, workspace: str, found: NewOutcome, now: float) -> None:
+    """Store an outcome, unless a more severe one is known."""
+    own: dict[str, Any] = {str(name): getattr(found, name) for name in found.__match_args__}
+    transaction.change(_NOTE, {"workspace": workspace, **own})
+    transaction.change(_PURGE, {"workspace": workspace, "before": now - KEPT})
+
+
+def with_outcomes(entry: Entry, database: Database, vault: Vault, workspace: str) -> Entry:
+    """Return an entry with what became of what it had sent, the most severe first."""
+    if entry.status != "succeeded":
+        return entry
+    with database.read() as transaction:
+        rows = transaction.execute(_OF_INVOCATION, {"workspace": workspace, "id": entry.id, "limit": _MOST})
+    if not rows:
+        return entry
+    opened = [(row, json.loads(vault.open(workspace, _place(row.reference, row.part), row.sealed))) for row in rows]
+    return replace(entry, outcomes=tuple({**shown, "at": iso(row.at)} for row, shown in opened))
+
+
+def remove(transaction: Transaction, workspace: str, ids: Mapping[str, str]) -> None:
+    """Delete what belongs to invocations that are deleted; ``ids`` are named values."""
+    names, values = ", ".join(f":{name}" for name in ids), {"workspace": workspace, **ids}
+    transaction.change(_REMOVE.format(ids=names), values)
+    transaction.change(_REMOVE_REFERENCES.format(ids=names), values)
+
+
+Places = Sequence[tuple[str, ...]]
+
+
+def reference_places(schema: Mapping[str, Any]) -> Places:
+    """Return the places of references in the output that a schema describes: members, and members of the objects of a list."""
+    found: list[tuple[str, ...]] = []
+    for name, member in _properties(schema, schema):
+        if _is_marked(member):
+            found.append((name,))
+        elif "items" in member:
+            found += [(name, inner) for inner, part in _properties(_resolved(member["items"], schema), schema) if _is_marked(part)]
+    return tuple(found)
+
+
+def references_in(output: Mapping[str, Any], places: Places, connector: str) -> list[str]:
+    """Return the digests of the references in a connector's output."""
+    found: list[Any] = []
+    for name, *rest in places:
+        value = output.get(name)
+        found += [value] if not rest else [one.get(rest[0]) for one in value or () if isinstance(one, Mapping)]
+    return [reference_of(connector, value) for value in found if isinstance(value, str) and value]
+
+
+def _properties(schema: Any, root: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    members = _resolved(schema, root).get("properties")
+    return [(name, part) for name, part in members.items() if isinstance(part, Mapping)] if isinstance(members, Mapping) else []
+
+
+def _resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    reference = schema.get("$ref") if isinstance(schema, Mapping) else None
+    if isinstance(reference, str) and reference.startswith("#/$defs/"):
+        schema = root.get("$defs", {}).get(reference[len("#/$defs/") :])
+    return schema if isinstance(schema, Mapping) else {}
+
+
+def _is_marked(schema: Mapping[str, Any]) -> bool:
+    marks = schema.get("x-jackfield")
+    return isinstance(marks, Mapping) and marks.get("reference") is True

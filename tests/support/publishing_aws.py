@@ -1,0 +1,159 @@
+"""An AWS whose SES publishes: moto's SNS and SQS, and before it a server that has what moto lacks.
+
+That is: event destinations of configuration sets, sends with an ID of their own, the certificate that SNS signs with, and subscriptions
+over HTTPS that have to be confirmed. ``publish`` is what SES does with an event of a message.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from moto_server import moto_server
+from replies import Reply
+from sns_signer import PATH, asking, body, certificate, note
+
+_DESTINATIONS = re.compile(r"/v2/email/configuration-sets/([^/]+)/event-destinations(?:/([^/]+))?")
+_XML = '<{0}Response xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><{0}Result>{1}</{0}Result>'
+_XML_END = "<ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{0}Response>"
+
+
+@dataclass
+class PublishingAws:
+    """``hooks`` is the port of the server that receives; ``asked`` lists what was asked of SNS and of event destinations."""
+
+    moto: str
+    url: str = ""
+    hooks: int = 0
+    asked: list[str] = field(default_factory=list)
+    destinations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    subscribed: dict[str, str] = field(default_factory=dict)
+    confirmed: set[str] = field(default_factory=set)
+    certificates: int = 0
+    lost: int = 0
+    _sent: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def deliver(self, members: Mapping[str, Any], url: str, **headers: str) -> Reply:
+        """Send a message to a webhook, as SNS does."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.hooks, timeout=30)
+        fields = {"Content-Type": "text/plain; charset=UTF-8", "x-amz-sns-message-type": str(members.get("Type")), **headers}
+        connection.request("POST", urlsplit(url).path, body(members), fields)
+        reply = Reply.read(connection.getresponse())
+        connection.close()
+        return reply
+
+    def publish(self, record: Any, topic: str, *, version: str = "2", **more: Any) -> list[int]:
+        """Publish a record to all confirmed webhooks of a topic, and return their statuses."""
+        text = record if isinstance(record, str) else json.dumps(record)
+        message = note(text, time.time(), topic=topic, origin=self.url, version=version, **more)
+        return [self.deliver(message, url).status for url in sorted(self.confirmed)]
+
+    def _subscribe(self, given: Mapping[str, str]) -> None:
+        url, topic = given["Endpoint"], given["TopicArn"]
+        token = f"t-{len(self.subscribed)}"
+        self.subscribed[token] = url
+        if self.lost:
+            self.lost -= 1
+            return
+        message = asking(time.time(), token, topic=topic, origin=self.url)
+        threading.Thread(target=self.deliver, args=(message, url), daemon=True).start()
+
+    def own(self, method: str, path: str, raw: bytes) -> tuple[int, bytes, str] | None:
+        """Answer what moto does not; None for the rest."""
+        found = _DESTINATIONS.fullmatch(path)
+        if found is not None:
+            return self._destination(method, found[1], found[2], json.loads(raw or b"{}"))
+        if path == "/v2/email/outbound-emails":
+            with self._lock:
+                self._sent += 1
+            return 200, json.dumps({"MessageId": f"m-{self._sent}"}).encode(), "application/json"
+        if path == PATH:
+            self.certificates += 1
+            return 200, certificate(), "application/x-pem-file"
+        return self._of_sns(raw) if raw.startswith(b"Action=") else None
+
+    def _of_sns(self, raw: bytes) -> tuple[int, bytes, str] | None:
+        given = {name: values[0] for name, values in parse_qs(raw.decode("latin-1")).items()}
+        action = given["Action"]
+        self.asked.append(action)
+        if action == "Subscribe" and given["Protocol"] == "https":
+            self._subscribe(given)
+        if action == "Unsubscribe":
+            self.confirmed.clear()
+        if action == "GetSubscriptionAttributes" and given["SubscriptionArn"].endswith(":s-1") and self.confirmed:
+            return 200, (_XML.format(action, "<Attributes/>") + _XML_END.format(action)).encode(), "text/xml"
+        if action != "ConfirmSubscription":
+            return None
+        if given["Token"] not in self.subscribed or given.get("AuthenticateOnUnsubscribe") != "true":
+            return 400, b"<ErrorResponse><Error><Code>InvalidParameter</Code></Error></ErrorResponse>", "text/xml"
+        self.confirmed.add(self.subscribed[given["Token"]])
+        inner = f"<SubscriptionArn>{given['TopicArn']}:s-1</SubscriptionArn>"
+        return 200, (_XML.format(action, inner) + _XML_END.format(action)).encode(), "text/xml"
+
+    def _destination(self, method: str, of: str, name: str | None, given: Mapping[str, Any]) -> tuple[int, bytes, str]:
+        known = self.destinations.setdefault(of, {})
+        self.asked.append(f"{method} destination")
+        if method == "GET":
+            items = [{"Name": name, **about} for name, about in known.items()]
+            return 200, json.dumps({"EventDestinations": items}).encode(), "application/json"
+        name = name or given["EventDestinationName"]
+        if method == "DELETE" and known.pop(name, None) is None:
+            return 404, b'{"__type": "NotFoundException"}', "application/json"
+        if method in ("POST", "PUT"):
+            known[name] = given["EventDestination"]
+        return 200, b"{}", "application/json"
+
+
+@contextmanager
+def publishing_aws() -> Iterator[PublishingAws]:
+    """Serve it until left."""
+    with moto_server() as moto:
+        aws = PublishingAws(moto)
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _any(self) -> None:
+                raw = self.rfile.read(int(self.headers.get("content-length") or 0))
+                status, answer, kind = aws.own(self.command, self.path, raw) or self._of_moto(raw)
+                self.send_response(status)
+                for name, value in (("Content-Type", kind), ("x-amzn-RequestId", "r-1"), ("Content-Length", str(len(answer)))):
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def _of_moto(self, raw: bytes) -> tuple[int, bytes, str]:
+                connection = http.client.HTTPConnection(urlsplit(aws.moto).netloc, timeout=30)
+                connection.request(self.command, self.path, raw, dict(self.headers.items()))
+                reply = Reply.read(connection.getresponse())
+                connection.close()
+                return reply.status, reply.body, reply.headers.get("content-type", "text/xml")
+
+            def __getattr__(self, name: str) -> Any:
+                if name.startswith("do_"):
+                    return self._any
+                raise AttributeError(name)
+
+            def log_message(self, *_about: object) -> None:
+                """Say nothing."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        aws.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield aws
+        finally:
+            server.shutdown()
+            server.server_close()
