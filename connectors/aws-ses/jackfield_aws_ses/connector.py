@@ -51,6 +51,7 @@ _ACTIONS = {
     "doctor": ("doctor",),
     "cost": ("estimateCost",),
     "templates": ("createTemplate", "getTemplate", "updateTemplate", "deleteTemplate", "listTemplates", "renderTemplate"),
+    "events": ("setUpEvents", "tearDownEvents"),
 }
 """Actions by the module of ``jackfield_aws_ses.actions`` that declares them, in the order of the manifest."""
 
@@ -68,6 +69,7 @@ connector = Connector(
     hosts=["*.amazonaws.com", "*.amazonaws.com.cn"],
     aliases=ALIASES,
     modules={f"{__package__}.actions.{name}": keys for name, keys in _ACTIONS.items()},
+    trigger_modules={f"{__package__}.events.watching": ("mailEvents", "mailQueue")},
 )
 
 

@@ -139,7 +139,9 @@ def _octets(message: object) -> bytes:
 class RawSent(Answer):
     """Proof that Amazon SES accepted the message."""
 
-    message_id: str = Field(title="Message ID", description="The ID that Amazon SES assigned to the message.", schema={"minLength": 1})
+    message_id: str = Field(
+        title="Message ID", description="The ID that Amazon SES assigned to the message.", reference=True, schema={"minLength": 1}
+    )
 
 
 def _recipients(mail: RawEmail) -> float:

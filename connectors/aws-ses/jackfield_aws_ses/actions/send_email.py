@@ -37,6 +37,7 @@ class Sent(Output):
         title="Message ID",
         description="The ID that SES assigned to the message. The Message-ID header continues with '@email.amazonses.com' in us-east-1 "
         "and with '@<region>.amazonses.com' elsewhere.",
+        reference=True,
         schema={"minLength": 1},
     )
 

@@ -20,7 +20,9 @@ _COMMON = {"sender": "noreply@example.com", "templateName": "welcome"}
 class TemplatedSent(Answer):
     """Proof that Amazon SES accepted the message; it is rendered afterwards, and fails if a placeholder has no value."""
 
-    message_id: str = Field(title="Message ID", description="The ID that Amazon SES assigned to the message.", schema={"minLength": 1})
+    message_id: str = Field(
+        title="Message ID", description="The ID that Amazon SES assigned to the message.", reference=True, schema={"minLength": 1}
+    )
 
 
 class BulkResult(Answer):
@@ -28,7 +30,7 @@ class BulkResult(Answer):
 
     status: str = Field(description="SUCCESS, or why Amazon SES did not accept the message, such as MESSAGE_REJECTED.")
     error: str | None = Field(None, description="Amazon SES's message about it.")
-    message_id: str | None = Field(None, description="The ID that Amazon SES assigned to the message.")
+    message_id: str | None = Field(None, description="The ID that Amazon SES assigned to the message.", reference=True)
 
 
 class BulkSent(Answer):

@@ -194,7 +194,7 @@ class VerificationMail(TemplateChosen):
 class MailSent(Output):
     """Proof that Amazon SES accepted the email."""
 
-    message_id: str = Field(alias="MessageId", title="Message ID", description="ID of the email.", schema={"minLength": 1})
+    message_id: str = Field(alias="MessageId", title="Message ID", description="ID of the email.", reference=True, schema={"minLength": 1})
 
 
 @connector.action(

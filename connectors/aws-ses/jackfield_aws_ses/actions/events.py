@@ -1,0 +1,105 @@
+"""Publishing of events in one step: the topic, its policy, who receives them, and the event destination of a configuration set."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import WithJsonSchema
+
+from jackfield.connector import Field
+from jackfield_aws import AwsClients
+from jackfield_aws_ses.connector import connector
+from jackfield_aws_ses.events import setting_up
+from jackfield_aws_ses.events.documents import cloudformation, terraform
+from jackfield_aws_ses.events.setting_up import SES_NAMES, USUAL, Wanted
+from jackfield_aws_ses.provider import Answer, Done, Regional, iam, one_example, read
+
+_TOPIC = "arn:aws:sns:eu-west-1:123456789012:jackfield-receipts"
+_QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/jackfield-receipts"
+Types = Annotated[
+    tuple[str, ...], WithJsonSchema({"type": "array", "items": {"enum": sorted(SES_NAMES)}, "minItems": 1, "uniqueItems": True})
+]
+
+
+class EventsOf(Regional):
+    """Configuration set whose events are published."""
+
+    configuration_set_name: str = Field(
+        title="Configuration Set", trim=True, schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        expects="the name of a configuration set (letters, digits, '_' and '-')", description="Made if it does not exist.",
+    )  # fmt: skip
+
+
+class SetUp(EventsOf):
+    """Events to publish, and where to."""
+
+    types: Types = Field(USUAL, title="Event Types", description="Opens and clicks only if named: SES rewrites messages to see them.")
+    queue: bool = Field(False, title="Queue", description="Make a queue as well, for the trigger 'mailQueue'.")
+    document: Literal["none", "cloudformation", "terraform"] = Field(
+        "none", title="Document", description="Make nothing, and return the template or module that makes all of it."
+    )
+
+    @property
+    def wanted(self) -> Wanted:
+        """Description of everything that is to be made."""
+        return Wanted(self.configuration_set_name, self.types, self.aws_region)
+
+
+class Published(Answer):
+    """Topic and queue that were made, or the document that makes them."""
+
+    topic_arn: str | None = Field(None, description="ARN of the topic.")
+    queue_url: str | None = Field(None, description="URL of the queue.")
+    document: str | None = Field(None, alias="document", description="The template or module.")
+
+
+@connector.action(
+    "setUpEvents",
+    effect="idempotent",
+    permissions={
+        "aws:iam": [
+            *iam(
+                "CreateConfigurationSet",
+                "GetConfigurationSet", "CreateConfigurationSetEventDestination", "GetConfigurationSetEventDestinations",
+                "UpdateConfigurationSetEventDestination",
+            )["aws:iam"],
+            "sns:CreateTopic", "sns:GetTopicAttributes", "sns:SetTopicAttributes", "sns:Subscribe",
+            "sqs:CreateQueue", "sqs:GetQueueAttributes", "sqs:SetQueueAttributes",
+        ]
+    },
+    examples=one_example(
+        "setUpEvents", "With a queue", {"configurationSetName": "receipts", "queue": True}, {"TopicArn": _TOPIC, "QueueUrl": _QUEUE}
+    ),
+    keywords=("bounce notifications", "delivery status", "what became of a mail"),
+)  # fmt: skip
+def set_up_events(events: SetUp, aws: AwsClients) -> Published:
+    """Publish the events of a configuration set's messages: a topic with its policy, a queue if wanted, and the event destination."""
+    wanted = events.wanted
+    if events.document != "none":
+        make = cloudformation if events.document == "cloudformation" else terraform
+        return Published(document=make(wanted, queue=events.queue))
+    topic = setting_up.ensure_topic(aws, wanted)
+    queue = setting_up.ensure_queue(aws, wanted, topic) if events.queue else None
+    setting_up.ensure_destination(aws, wanted, topic)
+    return Published(topic_arn=topic, queue_url=queue)
+
+
+@connector.action(
+    "tearDownEvents",
+    effect="idempotent",
+    permissions={
+        "aws:iam": [
+            "ses:DeleteConfigurationSetEventDestination", "sns:ListTopics", "sns:DeleteTopic", "sqs:GetQueueUrl", "sqs:DeleteQueue",
+        ]
+    },
+    examples=one_example("tearDownEvents", "Of one set", {"configurationSetName": "receipts"}, {}),
+)  # fmt: skip
+def tear_down_events(events: EventsOf, aws: AwsClients) -> Done:
+    """Remove what 'setUpEvents' has made: event destination, topic and queue. The configuration set stays."""
+    wanted = Wanted(events.configuration_set_name, USUAL, events.aws_region)
+    setting_up.remove_destination(aws, wanted)
+    topic = setting_up.find_topic(aws, wanted)
+    if topic is not None:
+        setting_up.remove_topic(aws, wanted, topic)
+    setting_up.remove_queue(aws, wanted)
+    return read(Done, {})

@@ -1,0 +1,33 @@
+"""Envelopes in which records of Amazon SES arrive: a message of SNS, an event of EventBridge, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jackfield.connector import Malformed, TriggerEvent, strict_json
+from jackfield_aws_ses.events.record import is_validation, read_record
+
+_SOURCE = "aws.ses"
+
+
+def events_of_text(text: str) -> list[TriggerEvent]:
+    """Return the events of the text of a message of SNS: a record, or an event of EventBridge with one.
+
+    :raises Malformed: if it is none.
+    """
+    if is_validation(text):
+        return []
+    return events_of(strict_json(text))
+
+
+def events_of(found: Any) -> list[TriggerEvent]:
+    """Return the events of a record, or of an event of EventBridge with one.
+
+    :raises Malformed: if it is none, or another service's.
+    """
+    if isinstance(found, Mapping) and "detail-type" in found:
+        if found.get("source") != _SOURCE:
+            raise Malformed
+        found = found.get("detail")
+    return read_record(found)

@@ -1,0 +1,215 @@
+"""Records that Amazon SES publishes about a message (its developer guide, contents of event data), as events: one for each recipient.
+
+SES repeats records, mixes their order, and gives them no ID: the key of an event is made of what makes it the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ConfigDict
+
+from jackfield.connector import Field, Malformed, Outcome, Output, TriggerEvent
+from jackfield.dataclass import dataclass
+
+TYPES = (
+    "bounced", "complained", "delivered", "sent", "opened", "clicked", "rejected", "delayed", "renderingFailed", "subscription", "unknown",
+)  # fmt: skip
+_VALIDATED = "Successfully validated SNS topic for Amazon SES event publishing."
+"""What SES publishes when an event destination is made; it is no record."""
+_COMPLAINED, _BOUNCED, _REFUSED, _DELIVERED, _PUT_OFF, _DELAYED, _SENT = 60, 50, 40, 30, 20, 15, 10
+"""Severities: a complaint after a delivery counts, a delivery after a complaint does not."""
+_KNOWN_TO_SES = ("Suppressed", "OnAccountSuppressionList")
+"""Bounces of messages that SES has not sent, since the address was on a suppression list already."""
+_LONGEST = 500
+
+_WORDS = {
+    "General": "", "NoEmail": "no such mailbox", "Suppressed": "on SES's suppression list",
+    "OnAccountSuppressionList": "on the account's suppression list", "UnsubscribedRecipient": "unsubscribed", "MailboxFull": "mailbox full",
+    "MessageTooLarge": "message too large", "ContentRejected": "content refused", "AttachmentRejected": "attachment refused",
+    "CustomTimeoutExceeded": "not delivered in time", "InternalFailure": "a failure of SES", "SpamDetected": "taken for spam",
+    "RecipientServerError": "the recipient's server failed", "IPFailure": "the sending IP address is blocked",
+    "TransientCommunicationFailure": "the recipient's server could not be reached", "BYOIPHostNameLookupUnavailable": "no name of the IP",
+    "SendingDeferral": "put off by SES", "Undetermined": "",
+}  # fmt: skip
+"""What subtypes of bounces and delays mean."""
+
+
+class MailEvent(Output):
+    """Event of a message, for one recipient."""
+
+    model_config = ConfigDict(extra="allow")
+
+    message_id: str = Field(alias="messageId", description="ID that SES had assigned to the message: MessageId of the send.")
+    recipient: str | None = Field(None, description="Address of the recipient; missing if SES does not say whom it concerns.")
+    subject: str | None = Field(None, description="Subject of the message, if SES includes it.")
+    sender: str | None = Field(None, description="Address of the sender.")
+    configuration_set: str | None = Field(None, alias="configurationSet", description="Configuration set of the message.")
+    tags: Mapping[str, tuple[str, ...]] | None = Field(None, description="Tags of the message, without those of SES.")
+    reason: str | None = Field(None, description="Why, in words: 'mailbox full'.")
+    permanent: bool | None = Field(None, description="Of a bounce: true if SES will not try again, and nobody should.")
+    diagnostic: str | None = Field(None, description="What the recipient's server said.")
+    link: str | None = Field(None, description="Of a click: the link.")
+    detail: Mapping[str, Any] | None = Field(None, description="The part of the record about this event, as SES has sent it.")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Found:
+    """Part of a record about one recipient. ``apart`` are what tells it from others of its type, message and recipient."""
+
+    recipient: str | None
+    apart: tuple[Any, ...] = ()
+    status: str = ""
+    severity: int = 0
+    reason: str | None = None
+    permanent: bool | None = None
+    diagnostic: str | None = None
+    link: str | None = None
+    blocks: bool = False
+
+
+def read_record(record: Any) -> list[TriggerEvent]:
+    """Return the events of a record: of event publishing, or of an identity's notifications. A type that SES adds later is ``unknown``.
+
+    :raises Malformed: if it is no record of a message.
+    """
+    if record == _VALIDATED:
+        return []
+    if not isinstance(record, Mapping) or not isinstance(record.get("mail"), Mapping):
+        raise Malformed
+    kind = record.get("eventType", record.get("notificationType"))
+    mail = record["mail"]
+    message_id = _text(mail, "messageId")
+    if not isinstance(kind, str) or message_id is None or kind == "Received":
+        raise Malformed
+    name, member, reads = _KINDS.get(kind, ("unknown", "", _of_all))
+    about = record.get(member, {})
+    about = about if isinstance(about, Mapping) else {}
+    at = _moment(about.get("timestamp")) or _moment(mail.get("timestamp"))
+    return [_event(name, message_id, mail, about or record, at, found) for found in reads(about, mail)]
+
+
+def is_validation(text: str) -> bool:
+    """Return whether a message of SNS is what SES publishes when an event destination is made."""
+    return text.strip() == _VALIDATED
+
+
+def _event(type: str, message_id: str, mail: Mapping[str, Any], about: Mapping[str, Any], at: float | None, found: _Found) -> TriggerEvent:
+    common, tags = mail.get("commonHeaders"), mail.get("tags")
+    tags = tags if isinstance(tags, Mapping) else {}
+    data = MailEvent(
+        message_id=message_id, recipient=found.recipient, sender=_text(mail, "source"), reason=found.reason, permanent=found.permanent,
+        subject=_text(common, "subject") if isinstance(common, Mapping) else None, diagnostic=found.diagnostic, link=found.link,
+        configuration_set=next(iter(_texts(tags.get("ses:configuration-set"))), None),
+        tags={name: _texts(values) for name, values in tags.items() if not name.startswith("ses:")} or None, detail=dict(about) or None,
+    )  # fmt: skip
+    key = "\n".join(str(part) for part in (message_id, (found.recipient or "").lower(), *found.apart))
+    outcome = None
+    if found.status:
+        outcome = Outcome(found.status, found.severity, found.recipient or "", found.reason or "", blocks=found.blocks)
+    return TriggerEvent(data, key, type, at, reference=message_id, outcome=outcome)
+
+
+def _bounces(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
+    permanent, subtype = about.get("bounceType") == "Permanent", _text(about, "bounceSubType") or ""
+    for one in _objects(about.get("bouncedRecipients")) or _objects([{"emailAddress": address} for address in _whom(mail)]):
+        yield _Found(
+            _text(one, "emailAddress"), (about.get("feedbackId"),), "bounced" if permanent else "bounced, may be delivered",
+            _BOUNCED if permanent else _PUT_OFF, _words(subtype, _text(one, "status")), permanent, _text(one, "diagnosticCode"),
+            blocks=permanent and subtype not in _KNOWN_TO_SES,
+        )  # fmt: skip
+
+
+def _complaints(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
+    kind = _text(about, "complaintFeedbackType")
+    listed = [one for one in _objects(about.get("complainedRecipients")) if _text(one, "emailAddress")]
+    sure = len(listed) == 1 or len(_whom(mail)) == 1  # providers redact addresses: SES then lists all recipients of the domain
+    for one in listed or [{}]:
+        yield _Found(
+            _text(one, "emailAddress"), (about.get("feedbackId"),), "complained", _COMPLAINED,
+            _words(_text(about, "complaintSubType") or "", kind), blocks=sure and kind != "not-spam",
+        )  # fmt: skip
+
+
+def _deliveries(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
+    for address in _texts(about.get("recipients")) or _whom(mail):
+        yield _Found(address, (about.get("timestamp"),), "delivered", _DELIVERED, diagnostic=_text(about, "smtpResponse"))
+
+
+def _delays(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
+    reason = _words(_text(about, "delayType") or "", None)
+    for one in _objects(about.get("delayedRecipients")) or [{"emailAddress": address} for address in _whom(mail)]:
+        diagnostic = _text(one, "diagnosticCode")
+        yield _Found(_text(one, "emailAddress"), (about.get("timestamp"),), "delayed", _DELAYED, reason, diagnostic=diagnostic)
+
+
+def _each(status: str, severity: int, reason: str) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Iterator[_Found]]:
+    """Return a reader of records about the whole message: one event for each of its recipients."""
+
+    def read(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
+        for address in _whom(mail) or (None,):
+            yield _Found(address, (), status, severity, _text(about, reason))
+
+    return read
+
+
+def _acts(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
+    """Opens and clicks: SES does not say whose, unless there is one recipient."""
+    whom, link = _whom(mail), _text(about, "link")
+    yield _Found(whom[0] if len(whom) == 1 else None, (about.get("timestamp"), about.get("userAgent"), link), link=link)
+
+
+def _subscriptions(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
+    whom = _whom(mail)
+    yield _Found(whom[0] if len(whom) == 1 else None, (about.get("timestamp"), about.get("source")))
+
+
+def _of_all(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
+    yield _Found(None, (mail.get("timestamp"), str(about)[:_LONGEST]))
+
+
+_KINDS: Mapping[str, tuple[str, str, Callable[[Mapping[str, Any], Mapping[str, Any]], Iterable[_Found]]]] = {
+    "Bounce": ("bounced", "bounce", _bounces),
+    "Complaint": ("complained", "complaint", _complaints),
+    "Delivery": ("delivered", "delivery", _deliveries),
+    "Send": ("sent", "send", _each("sent", _SENT, "")),
+    "Reject": ("rejected", "reject", _each("rejected", _REFUSED, "reason")),
+    "Rendering Failure": ("renderingFailed", "failure", _each("not rendered", _REFUSED, "errorMessage")),
+    "Open": ("opened", "open", _acts),
+    "Click": ("clicked", "click", _acts),
+    "DeliveryDelay": ("delayed", "deliveryDelay", _delays),
+    "Subscription": ("subscription", "subscription", _subscriptions),
+}
+"""By SES's name: type of the event, member of the record about it, and reader."""
+
+
+def _words(subtype: str, further: str | None) -> str | None:
+    known = _WORDS.get(subtype, subtype)
+    return known or further or None
+
+
+def _whom(mail: Mapping[str, Any]) -> tuple[str, ...]:
+    return _texts(mail.get("destination"))
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+
+
+def _text(about: Mapping[str, Any], name: str) -> str | None:
+    found = about.get(name)
+    return found if isinstance(found, str) and found else None
+
+
+def _moment(text: Any) -> float | None:
+    try:
+        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return None if found is None else found.replace(tzinfo=found.tzinfo or UTC).timestamp()

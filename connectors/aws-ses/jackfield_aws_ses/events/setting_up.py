@@ -1,0 +1,211 @@
+"""Resources by which Amazon SES publishes the events of a configuration set: a topic that it may publish to, a destination, and receivers.
+
+The order is safe: nothing is published before somebody receives it, and nothing is received any more once nothing is published. Each step
+finds what is there and mends it, so that all of it may run again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from jackfield.connector import Rejected
+from jackfield.dataclass import dataclass
+from jackfield_aws import AwsClients
+from jackfield_aws_ses.provider import ask, filled
+
+SES_NAMES: Mapping[str, str] = {
+    "sent": "SEND", "rejected": "REJECT", "bounced": "BOUNCE", "complained": "COMPLAINT", "delivered": "DELIVERY", "opened": "OPEN",
+    "clicked": "CLICK", "renderingFailed": "RENDERING_FAILURE", "delayed": "DELIVERY_DELAY", "subscription": "SUBSCRIPTION",
+}  # fmt: skip
+"""What SES calls the types of events that it publishes."""
+USUAL = ("bounced", "complained", "delivered", "rejected", "delayed", "renderingFailed")
+"""Types that are published unless others are chosen: opens and clicks rewrite the message."""
+_STATEMENT = "JackfieldSes"
+_GONE = frozenset(
+    {"NotFound", "NotFoundException", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "ConfigurationSetDoesNotExist"}
+)
+_EXISTS = frozenset({"AlreadyExistsException"})
+_REFUSED = frozenset({"InvalidParameter", "InvalidParameterException"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Events that are published: those of these types of a configuration set. ``topic_arn`` names a topic that exists already."""
+
+    configuration_set: str
+    types: Sequence[str] = USUAL
+    region: str | None = None
+    topic_arn: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the topic, the destination and the queue."""
+        return f"jackfield-{self.configuration_set}"[:64]
+
+
+def ensure_topic(aws: AwsClients, wanted: Wanted) -> str:
+    """Make the topic that SES may publish to, with signatures of version 2, and the configuration set; return the topic's ARN."""
+    region = _region(aws, wanted)
+    named = {"ConfigurationSetName": wanted.configuration_set}
+    if not _passing(_GONE, aws, region, "get_configuration_set", named):
+        _passing(_EXISTS, aws, region, "create_configuration_set", named)
+    arn = wanted.topic_arn or str(ask(aws, region, "create_topic", {"Name": wanted.name}, "TopicArn", service="sns")["TopicArn"])
+    attributes = ask(aws, region, "get_topic_attributes", {"TopicArn": arn}, "Attributes", service="sns")["Attributes"]
+    policy = _with_statement(attributes.get("Policy"), topic_statement(wanted, arn))
+    found = {"Policy": policy} if wanted.topic_arn else {"SignatureVersion": "2", "Policy": policy}
+    for name, value in found.items():
+        if attributes.get(name) != value:
+            parameters = {"TopicArn": arn, "AttributeName": name, "AttributeValue": value}
+            ask(aws, region, "set_topic_attributes", parameters, service="sns")
+    return arn
+
+
+def topic_statement(wanted: Wanted, arn: str) -> dict[str, Any]:
+    """Return the statement of a topic's policy that lets SES publish the events of this configuration set of this account only."""
+    _, partition, _, region, account, _ = arn.split(":", 5)
+    source = f"arn:{partition}:ses:{region}:{account}:configuration-set/{wanted.configuration_set}"
+    return {
+        "Sid": _STATEMENT, "Effect": "Allow", "Principal": {"Service": "ses.amazonaws.com"}, "Action": "sns:Publish", "Resource": arn,
+        "Condition": {"StringEquals": {"aws:SourceAccount": account, "aws:SourceArn": source}},
+    }  # fmt: skip
+
+
+def subscribe(aws: AwsClients, wanted: Wanted, topic_arn: str, protocol: str, endpoint: str) -> str:
+    """Subscribe an endpoint to the topic, and return the subscription's ARN. SNS sends an https endpoint a token to confirm it by."""
+    parameters = {"TopicArn": topic_arn, "Protocol": protocol, "Endpoint": endpoint, "ReturnSubscriptionArn": True}
+    return str(ask(aws, _region(aws, wanted), "subscribe", parameters, "SubscriptionArn", service="sns")["SubscriptionArn"])
+
+
+def is_subscribed(aws: AwsClients, wanted: Wanted, subscription_arn: str) -> bool:
+    """Return whether a subscription exists."""
+    return _passing(_GONE, aws, _region(aws, wanted), "get_subscription_attributes", {"SubscriptionArn": subscription_arn}, "sns")
+
+
+def confirm(aws: AwsClients, wanted: Wanted, topic_arn: str, token: str) -> str | None:
+    """Confirm a subscription by the token that SNS had sent, and return its ARN; None for a token that counts no more.
+
+    From then on only the account's own credentials can end it.
+    """
+    parameters = {"TopicArn": topic_arn, "Token": token, "AuthenticateOnUnsubscribe": "true"}
+    try:
+        return str(ask(aws, _region(aws, wanted), "confirm_subscription", parameters, "SubscriptionArn", service="sns")["SubscriptionArn"])
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in _REFUSED:
+            raise
+        return None
+
+
+def ensure_queue(aws: AwsClients, wanted: Wanted, topic_arn: str) -> str:
+    """Make a queue that the topic may send to, subscribed to it, and return its URL."""
+    region = _region(aws, wanted)
+    url = str(ask(aws, region, "create_queue", {"QueueName": wanted.name}, "QueueUrl", service="sqs")["QueueUrl"])
+    asked = {"QueueUrl": url, "AttributeNames": ["QueueArn", "Policy"]}
+    attributes = ask(aws, region, "get_queue_attributes", asked, "Attributes", service="sqs")["Attributes"]
+    policy = _with_statement(attributes.get("Policy"), queue_statement(attributes["QueueArn"], topic_arn))
+    if attributes.get("Policy") != policy:
+        ask(aws, region, "set_queue_attributes", {"QueueUrl": url, "Attributes": {"Policy": policy}}, service="sqs")
+    subscribe(aws, wanted, topic_arn, "sqs", attributes["QueueArn"])
+    return url
+
+
+def queue_statement(queue_arn: str, topic_arn: str) -> dict[str, Any]:
+    """Return the statement of a queue's policy that lets the topic send to it, and nobody else by it."""
+    return {
+        "Sid": _STATEMENT, "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
+        "Resource": queue_arn, "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
+    }  # fmt: skip
+
+
+def ensure_destination(aws: AwsClients, wanted: Wanted, topic_arn: str) -> None:
+    """Make the event destination, or mend it. It is enabled last."""
+    region, names = _region(aws, wanted), {"ConfigurationSetName": wanted.configuration_set}
+    target = {"MatchingEventTypes": [SES_NAMES[name] for name in wanted.types], "SnsDestination": {"TopicArn": topic_arn}}
+    found = ask(aws, region, "get_configuration_set_event_destinations", names).get("EventDestinations") or []
+    known = next((one for one in found if one.get("Name") == wanted.name), None)
+    named = {**names, "EventDestinationName": wanted.name}
+    if known is None:
+        parameters = {**named, "EventDestination": {"Enabled": False, **target}}
+        _passing(_EXISTS, aws, region, "create_configuration_set_event_destination", parameters)
+    if known is None or not known.get("Enabled") or not _fits(known, target):
+        parameters = {**named, "EventDestination": {"Enabled": True, **target}}
+        ask(aws, region, "update_configuration_set_event_destination", parameters)
+
+
+def remove_destination(aws: AwsClients, wanted: Wanted) -> None:
+    """Remove the event destination."""
+    named = {"ConfigurationSetName": wanted.configuration_set, "EventDestinationName": wanted.name}
+    _passing(_GONE, aws, _region(aws, wanted), "delete_configuration_set_event_destination", named)
+
+
+def unsubscribe(aws: AwsClients, wanted: Wanted, subscription_arn: str) -> None:
+    """End a subscription. One that was not confirmed cannot be ended: it goes by itself."""
+    if ":" in subscription_arn:
+        _passing(_GONE | _REFUSED, aws, _region(aws, wanted), "unsubscribe", {"SubscriptionArn": subscription_arn}, "sns")
+
+
+def remove_topic(aws: AwsClients, wanted: Wanted, topic_arn: str) -> None:
+    """Delete the topic with its subscriptions, unless it is somebody else's."""
+    if wanted.topic_arn is None:
+        _passing(_GONE, aws, _region(aws, wanted), "delete_topic", {"TopicArn": topic_arn}, "sns")
+
+
+def remove_queue(aws: AwsClients, wanted: Wanted) -> None:
+    """Delete the queue."""
+    region = _region(aws, wanted)
+    try:
+        url = ask(aws, region, "get_queue_url", {"QueueName": wanted.name}, "QueueUrl", service="sqs")["QueueUrl"]
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in _GONE:
+            raise
+        return
+    _passing(_GONE, aws, region, "delete_queue", {"QueueUrl": url}, "sqs")
+
+
+def find_topic(aws: AwsClients, wanted: Wanted) -> str | None:
+    """Return the ARN of the topic that ``ensure_topic`` makes, if it exists."""
+    if wanted.topic_arn is not None:
+        return wanted.topic_arn
+    region = _region(aws, wanted)
+    for page in aws.client("sns", region).get_paginator("list_topics").paginate():
+        for one in page.get("Topics", ()):
+            if str(one["TopicArn"]).rpartition(":")[2] == wanted.name:
+                return str(one["TopicArn"])
+    return None
+
+
+def _region(aws: AwsClients, wanted: Wanted) -> str:
+    region = wanted.region or aws.region
+    if region is None:
+        raise Rejected("no AWS region is given", hint="Set 'region' in the connection, or 'awsRegion' in the inputs.")
+    return region
+
+
+def _passing(
+    codes: Iterable[str], aws: AwsClients, region: str, operation: str, parameters: Mapping[str, Any], service: str = "sesv2"
+) -> bool:
+    """Call an operation, and return False if it is refused with one of these codes: what is wanted is true already."""
+    try:
+        getattr(aws.client(service, region), operation)(**filled(parameters))
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in codes:
+            raise
+        return False
+    return True
+
+
+def _fits(known: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
+    topic = (known.get("SnsDestination") or {}).get("TopicArn")
+    return set(known.get("MatchingEventTypes", ())) == set(target["MatchingEventTypes"]) and topic == target["SnsDestination"]["TopicArn"]
+
+
+def _with_statement(policy: str | None, statement: Mapping[str, Any]) -> str:
+    """Return a policy with our statement in place of an earlier one of its name. Statements of others stay."""
+    found = json.loads(policy or '{"Version": "2012-10-17", "Statement": []}')
+    if policy and statement in found["Statement"]:
+        return policy
+    others = [one for one in found["Statement"] if one.get("Sid") != statement["Sid"]]
+    return json.dumps({**found, "Statement": [*others, statement]})

@@ -1,0 +1,216 @@
+"""Triggers: events of messages over SNS (``mailEvents``), and over a queue that SNS or EventBridge sends them to (``mailQueue``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import WithJsonSchema
+
+from jackfield.connector import (
+    Conflict,
+    Field,
+    Forged,
+    Hook,
+    HookRequest,
+    Inputs,
+    Malformed,
+    Needs,
+    Polled,
+    Received,
+    Since,
+    TriggerEvent,
+    Unfinished,
+    strict_json,
+)
+from jackfield_aws import AwsClients
+from jackfield_aws.notifications import CONFIRMATION, ENDED, Expected, Message, fetch_certificate, verify_message, verify_request
+from jackfield_aws_ses.connector import connector
+from jackfield_aws_ses.events import setting_up
+from jackfield_aws_ses.events.envelopes import events_of, events_of_text
+from jackfield_aws_ses.events.record import TYPES, MailEvent
+from jackfield_aws_ses.events.setting_up import SES_NAMES, USUAL, Wanted
+from jackfield_aws_ses.fields import Region
+
+_AGAIN = 3600.0
+"""Seconds after which a subscription that SNS has not confirmed is asked for again."""
+_AT_ONCE = 10
+_TOPIC_ARN = {"pattern": "^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$"}
+_WATCHED = [name for name in TYPES if name in SES_NAMES]
+EventTypes = Annotated[tuple[str, ...], WithJsonSchema({"type": "array", "items": {"enum": _WATCHED}, "minItems": 1, "uniqueItems": True})]
+_EXAMPLE = {
+    "messageId": "0102018f6b1c2d3e-4f5a6b7c-8d9e-4f0a-b1c2-d3e4f5a6b7c8-000000", "recipient": "ada@example.com",
+    "sender": "noreply@example.com", "configurationSet": "receipts", "reason": "mailbox full", "permanent": False,
+}  # fmt: skip
+_EXAMPLES = [{"title": "A full mailbox", "events": [_EXAMPLE]}]
+_PERMISSIONS = {
+    "aws:iam": [
+        "sns:CreateTopic", "sns:GetTopicAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:ConfirmSubscription",
+        "sns:GetSubscriptionAttributes", "sns:Unsubscribe", "sns:DeleteTopic", "ses:CreateConfigurationSet",
+        "ses:CreateConfigurationSetEventDestination", "ses:GetConfigurationSetEventDestinations",
+        "ses:UpdateConfigurationSetEventDestination", "ses:DeleteConfigurationSetEventDestination",
+    ]
+}  # fmt: skip
+
+
+class _Typed(Inputs):
+    aws_region: Region | None = Field(None, title="AWS Region", blank="absent", description="By default the connection's region.")
+    types: EventTypes = Field(
+        USUAL, title="Event Types",
+        description="Events to tell: of opens and clicks only if named, since SES rewrites messages to see them.",
+    )  # fmt: skip
+
+    def wants(self, event: TriggerEvent) -> bool:
+        """Return whether an event is one of the types, or one that SES has added since."""
+        return event.type in (*self.types, "unknown")
+
+
+class MailWatch(_Typed):
+    """Events of the messages that are sent with a configuration set."""
+
+    configuration_set_name: str = Field(
+        title="Configuration Set", trim=True, schema={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        expects="the name of a configuration set (letters, digits, '_' and '-')", description="Made if it does not exist.",
+    )  # fmt: skip
+    topic_arn: str | None = Field(
+        None, title="SNS Topic", trim=True, blank="absent", schema=_TOPIC_ARN, expects="the ARN of an SNS topic",
+        description="A topic that exists already, and stays; by default one is made.",
+    )  # fmt: skip
+
+    @property
+    def wanted(self) -> Wanted:
+        """Description of everything that is to be set up."""
+        return Wanted(self.configuration_set_name, self.types, self.aws_region, self.topic_arn)
+
+
+def _message(request: HookRequest, hook: Hook) -> Message:
+    arn = hook.remote.get("topicArn")
+    if not isinstance(arn, str):
+        raise Conflict("the topic is not known yet")  # the provider sends it again
+    versions = ("1", "2") if hook.inputs.topic_arn else ("2",)
+    return verify_request(request, Expected.of(arn, hook.remote.get("endpoint"), versions), hook.found)
+
+
+mail_events = connector.webhook(
+    "mailEvents",
+    verify=_message,
+    inputs=MailWatch,
+    event=MailEvent,
+    types=TYPES,
+    permissions=_PERMISSIONS,
+    examples=_EXAMPLES,
+    setup="Topic, subscription and event destination are made with the connection. Send with the configuration set.",
+)
+mail_events.fetch(fetch_certificate)
+
+
+@mail_events.receive
+def receive(request: HookRequest, hook: Hook) -> Received:
+    """Tell what became of messages: deliveries, bounces, complaints and more, as Amazon SES publishes them through an SNS topic."""
+    note = _message(request, hook)
+    if note.type == CONFIRMATION:
+        if "subscription" in hook.remote:
+            raise Forged("the subscription is confirmed already")
+        return Received(remote={"token": note.token})
+    if note.type == ENDED:
+        return Received(remote={"ended": True})
+    return Received([one for one in events_of_text(note.text) if hook.inputs.wants(one)])
+
+
+@mail_events.enable
+def enable(hook: Hook, aws: AwsClients) -> Mapping[str, Any] | Unfinished:
+    """Make the topic, subscribe the URL, confirm that with the token that SNS sends, and make SES publish: a step at a time."""
+    wanted, known = hook.inputs.wanted, dict(hook.remote)
+    if known.get("ended"):
+        text = "somebody has ended the subscription of the SNS topic"
+        raise Conflict(text, hint="Find out who, then disable and enable this subscription: it is made again.")
+    if "topicArn" not in known:
+        known = {"topicArn": setting_up.ensure_topic(aws, wanted)}
+        endpoint = aws.endpoint_of("sns")
+        return Unfinished({**known, **({"endpoint": endpoint} if endpoint else {})})
+    topic, token = known["topicArn"], known.pop("token", None)
+    subscription = known.pop("subscription", None)
+    if subscription is not None and setting_up.is_subscribed(aws, wanted, subscription):
+        setting_up.ensure_topic(aws, wanted)
+    else:
+        subscription = None if token is None else setting_up.confirm(aws, wanted, topic, token)
+    if subscription is None:
+        setting_up.subscribe(aws, wanted, topic, "https", hook.url)
+        return Unfinished(known, _AGAIN)
+    setting_up.ensure_destination(aws, wanted, topic)
+    return {**known, "subscription": subscription}
+
+
+@mail_events.disable
+def disable(hook: Hook, aws: AwsClients) -> None:
+    """Let SES publish no more, then remove subscription and topic."""
+    wanted, known = hook.inputs.wanted, hook.remote
+    setting_up.remove_destination(aws, wanted)
+    if "subscription" in known:
+        setting_up.unsubscribe(aws, wanted, known["subscription"])
+    if "topicArn" in known:
+        setting_up.remove_topic(aws, wanted, known["topicArn"])
+
+
+class QueueWatch(_Typed):
+    """Events in a queue of Amazon SQS."""
+
+    queue_url: str = Field(
+        title="Queue", trim=True, schema={"pattern": "^https?://[^\\s]{1,500}$"}, expects="the URL of a queue",
+        description="URL of the queue that SNS, or a rule of EventBridge, sends the events to.",
+    )  # fmt: skip
+    topic_arn: str | None = Field(
+        None, title="SNS Topic", trim=True, blank="absent", schema=_TOPIC_ARN, expects="the ARN of an SNS topic",
+        description="Only messages that this topic has signed are events. Without it, the queue's policy says who may send to it.",
+    )  # fmt: skip
+
+
+@connector.poll(
+    "mailQueue",
+    inputs=QueueWatch,
+    event=MailEvent,
+    every=60,
+    types=TYPES,
+    permissions={"aws:iam": ["sqs:ReceiveMessage", "sqs:DeleteMessage"]},
+    examples=_EXAMPLES,
+)
+def mail_queue(watch: QueueWatch, aws: AwsClients, since: Since) -> Polled:
+    """Tell what became of messages, from a queue: for servers that SNS cannot reach. A message is deleted once its events are stored."""
+    region = watch.aws_region or aws.region
+    queue = aws.client("sqs", region)
+    taken, certificates = since.mark.get("taken", []), dict(since.mark.get("certificates", {}))
+    if taken:
+        entries = [{"Id": str(place), "ReceiptHandle": handle} for place, handle in enumerate(taken)]
+        queue.delete_message_batch(QueueUrl=watch.queue_url, Entries=entries)
+    found = queue.receive_message(QueueUrl=watch.queue_url, MaxNumberOfMessages=_AT_ONCE).get("Messages") or []
+    events, handles = [], []
+    for message in found:
+        try:
+            events += _queued(message.get("Body", ""), watch, aws, certificates)
+        except (Forged, Malformed):
+            continue  # it stays, until the queue's own policy moves or drops it
+        handles.append(message["ReceiptHandle"])
+    mark = {"taken": handles, "certificates": certificates}
+    return Polled([one for one in events if watch.wants(one)], mark, more=bool(handles))
+
+
+def _queued(text: str, watch: QueueWatch, aws: AwsClients, certificates: dict[str, str]) -> list[TriggerEvent]:
+    """Return the events of a message in a queue: a message of SNS, or what that or EventBridge has put there as it is."""
+    body = strict_json(text)
+    if watch.topic_arn is None:
+        inner = body.get("Message") if isinstance(body, Mapping) and "TopicArn" in body else None
+        return events_of_text(inner) if isinstance(inner, str) else events_of(body)
+    if not isinstance(body, Mapping):
+        raise Malformed
+    expected = Expected.of(watch.topic_arn, aws.endpoint_of("sns"))
+    try:
+        note = verify_message(body, expected, _files(certificates))
+    except Needs as needed:
+        certificates.clear()
+        certificates[needed.name] = fetch_certificate(needed.name, aws, expected.topic.region).decode("ascii", "replace")
+        note = verify_message(body, expected, _files(certificates))
+    return events_of_text(note.text)
+
+
+def _files(certificates: Mapping[str, str]) -> dict[str, bytes]:
+    return {name: text.encode() for name, text in certificates.items()}

@@ -1,0 +1,246 @@
+"""What becomes of messages: registered with SNS, verified, told once for each recipient, and shown with the invocation that sent them."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from boto_client import boto_client
+from http_stand import Client, Stand, standing
+from jackfield.surfaces.shared.settings import Settings
+from publishing_aws import PublishingAws, publishing_aws
+from sns_signer import asking, note
+from waiting import until
+
+_SETTINGS = Settings(port=0, guesses=0.0, stop_within=5.0, public_url="https://hooks.example")
+_NAME = "jackfield-receipts"
+_WHOM = ["ada@example.com", "bob@example.com"]
+
+
+@pytest.fixture(name="aws", scope="module")
+def _aws() -> Iterator[PublishingAws]:
+    with publishing_aws() as aws:
+        yield aws
+
+
+@pytest.fixture(name="stand", scope="module")
+def _stand(aws: PublishingAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """A server with a connection to that AWS, and a subscription that its worker has registered and SNS has confirmed."""
+    with standing(tmp_path_factory.mktemp("events"), _SETTINGS) as opened:
+        aws.hooks = opened.port
+        values = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "s3cret-key", "endpoint": aws.url, "region": "eu-west-1"}
+        client = opened.client()
+        made = client.call("POST", "/v1/connections?test=false", {"name": "acme", "type": "aws/apiKeySecret", "values": values})
+        assert made.status == 201, made.body
+        inputs = {"configurationSetName": "receipts", "types": ["bounced", "complained", "delivered", "delayed", "opened"]}
+        document = {"name": "mail", "trigger": "aws-ses/mailEvents", "connection": "acme", "inputs": inputs}
+        assert client.post("/v1/subscriptions", document).status == 201
+        until(lambda: client.get("/v1/subscriptions/mail").json["status"] == "active")
+        yield opened
+
+
+@pytest.fixture(name="client")
+def _client(stand: Stand) -> Client:
+    return stand.client()
+
+
+def _topic() -> str:
+    return f"arn:aws:sns:eu-west-1:123456789012:{_NAME}"
+
+
+def _sent(client: Client, *to: str) -> tuple[str, str]:
+    """Send a message; return the invocation's ID and the message's."""
+    inputs = {"to": list(to), "sender": "noreply@example.com", "subject": "Hi", "text": "Hi", "configurationSetName": "receipts"}
+    document = {"connector": "aws-ses", "action": "sendEmail", "connection": "acme", "inputs": inputs}
+    result = client.post("/v1/invocations", document).json
+    assert result["status"] == "succeeded", result
+    return result["meta"]["invocationId"], result["output"]["MessageId"]
+
+
+def _record(kind: str, message: str, about: dict[str, Any], to: list[str] | None = None) -> dict[str, Any]:
+    """A record of SES."""
+    mail = {
+        "timestamp": "2026-11-20T10:00:00.000Z", "messageId": message, "source": "noreply@example.com", "sendingAccountId": "123456789012",
+        "destination": to or ["ada@example.com"], "tags": {"ses:configuration-set": ["receipts"], "campaign": ["autumn"]},
+        "headersTruncated": False, "commonHeaders": {"subject": "Hi"},
+    }  # fmt: skip
+    member = {"DeliveryDelay": "deliveryDelay"}.get(kind, kind.lower())
+    return {"eventType": kind, "mail": mail, member: about}
+
+
+def _bounce(message: str, subtype: str, kind: str = "Transient", to: str = "ada@example.com", **more: Any) -> dict[str, Any]:
+    whom = [{"emailAddress": to, "action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1"}]
+    about = {"bounceType": kind, "bounceSubType": subtype, "bouncedRecipients": whom, "feedbackId": f"f-{message}-{subtype}"}
+    return _record("Bounce", message, {**about, "timestamp": "2026-11-20T10:00:05.000Z", **more})
+
+
+def _delivery(message: str, *to: str, at: str = "10:00:03") -> dict[str, Any]:
+    about = {"timestamp": f"2026-11-20T{at}.000Z", "processingTimeMillis": 546, "recipients": list(to), "smtpResponse": "250 ok"}
+    return _record("Delivery", message, about, list(to))
+
+
+def _complaint(message: str, to: str = "ada@example.com") -> dict[str, Any]:
+    about = {"complainedRecipients": [{"emailAddress": to}], "feedbackId": f"f-{message}", "complaintFeedbackType": "abuse"}
+    return _record("Complaint", message, {**about, "timestamp": "2026-11-20T10:09:00.000Z"})
+
+
+def _events(client: Client, message: str) -> list[dict[str, Any]]:
+    items = client.get("/v1/events?types=aws_ses.*&limit=200").json["items"]
+    return [item for item in items if item["data"]["payload"]["messageId"] == message]
+
+
+def test_the_registration_is_made_in_the_safe_order(stand: Stand, aws: PublishingAws) -> None:
+    """Topic with its policy and version 2, subscription, its confirmation by the API, then the destination, which is enabled last."""
+    client = stand.client()
+    order = [
+        name for name in aws.asked if name in ("CreateTopic", "Subscribe", "ConfirmSubscription", "POST destination", "PUT destination")
+    ]
+    assert order[:5] == ["CreateTopic", "Subscribe", "ConfirmSubscription", "POST destination", "PUT destination"]
+    made = aws.destinations["receipts"][_NAME]
+    assert (made["Enabled"], made["SnsDestination"]["TopicArn"]) == (True, _topic())
+    assert sorted(made["MatchingEventTypes"]) == ["BOUNCE", "COMPLAINT", "DELIVERY", "DELIVERY_DELAY", "OPEN"]
+    before = len(aws.asked)
+    assert client.post("/v1/subscriptions/mail:enable").status == 200
+    until(lambda: "GET destination" in aws.asked[before:])
+    until(lambda: client.get("/v1/subscriptions/mail").json["status"] == "active")
+    again = aws.asked[before:]
+    assert not {"Subscribe", "POST destination", "PUT destination", "ConfirmSubscription"} & set(again)
+    assert aws.publish("Successfully validated SNS topic for Amazon SES event publishing.", _topic()) == [200]
+
+
+def test_a_bounce_is_told_with_its_invocation_and_shown_there(client: Client, aws: PublishingAws) -> None:
+    """Each recipient is an event of its own; what comes again is none; the certificate was fetched once."""
+    invocation, message = _sent(client, *_WHOM)
+    assert aws.publish(_delivery(message, *_WHOM), _topic()) == [200]
+    assert aws.publish(_bounce(message, "MailboxFull"), _topic()) == [200]
+    assert aws.publish(_bounce(message, "MailboxFull"), _topic()) == [200]
+    found = _events(client, message)
+    assert [(item["type"], item["data"]["payload"]["recipient"]) for item in found] == [
+        ("aws_ses.delivered", _WHOM[0]), ("aws_ses.delivered", _WHOM[1]), ("aws_ses.bounced", _WHOM[0]),
+    ]  # fmt: skip
+    bounced = found[-1]["data"]
+    assert (bounced["invocationId"], bounced["payload"]["reason"], bounced["payload"]["permanent"]) == (invocation, "mailbox full", False)
+    assert (bounced["payload"]["tags"], bounced["payload"]["configurationSet"]) == ({"campaign": ["autumn"]}, "receipts")
+    entry = client.get(f"/v1/invocations/{invocation}").json
+    assert (entry["status"], entry["outcome"]) == ("succeeded", "delivered")  # a transient bounce does not undo a delivery
+    assert {(one["part"], one["status"]) for one in entry["outcomes"]} == {(whom, "delivered") for whom in _WHOM}
+    assert aws.certificates == 1
+
+
+def test_an_outcome_moves_by_severity_only(client: Client, aws: PublishingAws) -> None:
+    """Whatever the order in which SES's records come: a complaint outweighs a bounce, that a delivery, that a delay."""
+    rows: list[tuple[list[Any], str]] = [
+        ([_delivery, lambda m: _bounce(m, "NoEmail", "Permanent")], "bounced: no such mailbox"),
+        ([_delivery, _complaint, lambda m: _delivery(m, "ada@example.com", at="10:10:00")], "complained: abuse"),
+        ([lambda m: _bounce(m, "MailboxFull")], "bounced, may be delivered: mailbox full"),
+        ([lambda m: _record("Reject", m, {"reason": "Bad content"})], ""),
+    ]
+    for made, said in rows:
+        for seed in range(3):
+            invocation, message = _sent(client, "ada@example.com")
+            records = [one(message, "ada@example.com") if one is _delivery else one(message) for one in made]
+            random.Random(seed).shuffle(records)
+            assert [aws.publish(record, _topic()) for record in records] == [[200]] * len(records)
+            assert client.get(f"/v1/invocations/{invocation}").json.get("outcome", "") == said  # rejected is none of the chosen types
+
+
+def test_an_event_may_come_for_what_was_not_sent_from_here(client: Client, aws: PublishingAws) -> None:
+    """It is told without an invocation. An event that SES adds later is unknown, an inbound mail none, another service's record refused."""
+    assert aws.publish(_delivery("m-elsewhere", "ada@example.com"), _topic()) == [200]
+    assert aws.publish(_record("Levitation", "m-odd", {"timestamp": "2026-11-20T10:00:00.000Z"}), _topic()) == [200]
+    assert [("invocationId" in item["data"]) for item in _events(client, "m-elsewhere")] == [False]
+    assert [item["type"] for item in _events(client, "m-odd")] == ["aws_ses.unknown"]
+    odd: list[Any] = [{"notificationType": "Received", "mail": {"messageId": "m"}}, {"Records": []}, "not JSON", []]
+    for record in odd:
+        assert aws.publish(record, _topic()) == [400]
+
+
+def test_what_is_no_message_of_the_topic_is_refused(client: Client, aws: PublishingAws) -> None:
+    """Another topic, version 1, an old message, a changed one, and a confirmation although it is confirmed: 403, and no event."""
+    url = client.get("/v1/subscriptions/mail").json["url"]
+    text, now = json.dumps(_delivery("m-forged", "ada@example.com")), time.time()
+    given: dict[str, Any] = {"topic": _topic(), "origin": aws.url}
+    forged = [
+        note(text, now, topic=f"{_topic()}-2", origin=aws.url), note(text, now, version="1", **given), note(text, now - 5000, **given),
+        {**note(text, now, **given), "Message": f"{text} "}, asking(now, "t-0", **given), note(text, now, topic=_topic()),
+    ]  # fmt: skip
+    assert [aws.deliver(one, url).status for one in forged] == [403] * len(forged)
+    assert aws.deliver(note(text, now, **given), url, **{"x-amz-sns-rawdelivery": "true"}).status == 403
+    other = [note(text, now, **given, SigningCertURL=f"{aws.url}/SimpleNotificationService-{n:032x}.pem") for n in range(8)]
+    before = aws.certificates
+    assert {aws.deliver(one, url).status for one in other} == {503}
+    assert aws.certificates == before
+    assert _events(client, "m-forged") == []
+
+
+def test_a_queue_is_polled_and_emptied_after_the_commit(client: Client, aws: PublishingAws) -> None:
+    """``setUpEvents`` makes topic, queue and destination; messages of SNS and events of EventBridge are told; what is neither stays."""
+    made = _done(client, "setUpEvents", configurationSetName="queued", queue=True)
+    assert (made["TopicArn"].rpartition(":")[2], aws.destinations["queued"]["jackfield-queued"]["Enabled"]) == ("jackfield-queued", True)
+    assert _done(client, "setUpEvents", configurationSetName="queued", queue=True) == made
+    inputs = {"queueUrl": made["QueueUrl"]}
+    document = {"name": "queue", "trigger": "aws-ses/mailQueue", "connection": "acme", "inputs": inputs, "every": 10}
+    assert client.post("/v1/subscriptions", document).status == 201
+    queue = boto_client(aws.moto, "sqs")
+    wrapped = {"version": "0", "source": "aws.ses", "detail-type": "Email Bounced", "detail": _bounce("m-bus", "NoEmail", "Permanent")}
+    own = note(json.dumps(_delivery("m-topic", "ada@example.com")), time.time(), topic=made["TopicArn"], origin=aws.url)
+    for body in (json.dumps(own), json.dumps(wrapped), "not JSON", json.dumps({"source": "aws.s3", "detail-type": "x", "detail": {}})):
+        queue.send_message(QueueUrl=made["QueueUrl"], MessageBody=body)
+    until(lambda: _events(client, "m-topic") and _events(client, "m-bus"))
+
+    def left() -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = queue.get_queue_attributes(QueueUrl=made["QueueUrl"], AttributeNames=names)["Attributes"]
+        return sum(int(found[name]) for name in names)
+
+    until(lambda: left() == 2)
+    assert client.call("DELETE", "/v1/subscriptions/queue").status == 204
+    _done(client, "tearDownEvents", configurationSetName="queued")
+    assert aws.destinations["queued"] == {}
+    assert _done(client, "tearDownEvents", configurationSetName="queued") == {}
+
+
+def test_a_template_makes_the_same(client: Client) -> None:
+    """CloudFormation and Terraform: nothing is called, and the policy names the account and the configuration set."""
+    for form in ("cloudformation", "terraform"):
+        made = _done(client, "setUpEvents", configurationSetName="receipts", queue=True, document=form)
+        assert set(made) == {"document"}
+        for word in ("jackfield-receipts", "ses.amazonaws.com", "aws:SourceArn", "BOUNCE"):
+            assert word in made["document"], (form, word)
+    template = json.loads(_done(client, "setUpEvents", configurationSetName="receipts", document="cloudformation")["document"])
+    kinds = {one["Type"] for one in template["Resources"].values()}
+    assert kinds == {
+        "AWS::SNS::Topic", "AWS::SNS::TopicPolicy", "AWS::SES::ConfigurationSet", "AWS::SES::ConfigurationSetEventDestination",
+    }  # fmt: skip
+
+
+def test_a_subscription_that_ends_removes_what_it_made(client: Client, aws: PublishingAws) -> None:
+    """Disabled, its path answers 410 at once, and the destination goes before the topic; enabled again, everything is made anew."""
+    url = client.get("/v1/subscriptions/mail").json["url"]
+    before = len(aws.asked)
+    assert client.post("/v1/subscriptions/mail:disable").status == 200
+    assert aws.deliver(note("x", time.time(), topic=_topic(), origin=aws.url), url).status == 410
+    until(lambda: client.get("/v1/subscriptions/mail").json["status"] == "disabled")
+    assert [name for name in aws.asked[before:] if name != "GET destination"] == ["DELETE destination", "Unsubscribe", "DeleteTopic"]
+    aws.lost = 1  # the first request for a confirmation never arrives
+    assert client.post("/v1/subscriptions/mail:enable").status == 200
+    until(lambda: "Subscribe" in aws.asked[before:])
+    assert client.get("/v1/subscriptions/mail").json["status"] == "pending"
+    assert client.post("/v1/subscriptions/mail:enable").status == 200
+    until(lambda: client.get("/v1/subscriptions/mail").json["status"] == "active")
+    ended = asking(time.time(), "t-0", topic=_topic(), origin=aws.url, Type="UnsubscribeConfirmation")
+    assert aws.deliver(ended, url).status == 200
+    until(lambda: "ended the subscription" in client.get("/v1/subscriptions/mail").json.get("reason", ""))
+
+
+def _done(client: Client, action: str, **inputs: Any) -> dict[str, Any]:
+    """The output of an action."""
+    document = {"connector": "aws-ses", "action": action, "connection": "acme", "inputs": inputs}
+    result = client.post("/v1/invocations", document).json
+    assert result["status"] == "succeeded", result
+    return dict(result["output"])
