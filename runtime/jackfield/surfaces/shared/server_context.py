@@ -121,8 +121,7 @@ class ServerContext:
         self._dispatcher: Dispatcher | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._index: asyncio.Future[None] | None = None
-        self._brief = Threads(_BRIEF, "jackfield-http")
-        self._slow = Threads(_SLOW, "jackfield-slow")
+        self._brief, self._slow = Threads(_BRIEF, "jackfield-http"), Threads(_SLOW, "jackfield-slow")
 
     @property
     def stopping(self) -> bool:
