@@ -1,4 +1,4 @@
-"""The page that sets SES up: its commands are valid as printed."""
+"""The pages that set SES up and watch it: their commands are valid as printed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ CONNECTION = {
     "type": "aws/apiKeySecret",
     "values": {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret/of+acme", "region": "eu-west-1"},
 }
-LINES = [line for block in blocks(PAGE) if block.language == "sh" for line in block.body.splitlines()]
-COMMANDS = [line for line in LINES if not line.startswith("jackfield connections test")]
-"""All but the test of a connection, which asks AWS."""
+EVENTS = PAGE.with_name("mail-events.md")
+LINES = [line for page in (PAGE, EVENTS) for block in blocks(page) if block.language == "sh" for line in block.body.splitlines()]
+COMMANDS = [line for line in LINES if not line.startswith(("jackfield connections test", "jackfield subscriptions"))]
+"""All but the test of a connection, which asks AWS, and a subscription, which needs a database."""
 
 
 @pytest.mark.parametrize("line", COMMANDS, ids=lambda line: " ".join(line.split()[1:4]))
