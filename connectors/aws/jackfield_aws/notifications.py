@@ -216,10 +216,11 @@ def _check(key: Any, members: Mapping[str, str], signature: object, version: obj
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
     from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
+    kinds = {"1": SHA1, "2": SHA256}
     text = "".join(f"{name}\n{value}\n" for name, value in members.items())
     try:
         given = base64.b64decode(signature if isinstance(signature, str) else "", validate=True)
-        key.verify(given, text.encode(), PKCS1v15(), SHA256() if version == "2" else SHA1())
+        key.verify(given, text.encode(), PKCS1v15(), kinds[str(version)]())
     except (InvalidSignature, binascii.Error, ValueError):
         raise Forged("the signature does not fit") from None
 
