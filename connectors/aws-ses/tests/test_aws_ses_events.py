@@ -225,6 +225,7 @@ def test_a_subscription_that_ends_removes_what_it_made(client: Client, aws: Publ
     before = len(aws.asked)
     assert client.post("/v1/subscriptions/mail:disable").status == 200
     assert aws.deliver(note("x", time.time(), topic=_topic(), origin=aws.url), url).status == 410
+    until(lambda: "DeleteTopic" in aws.asked[before:])
     until(lambda: client.get("/v1/subscriptions/mail").json["status"] == "paused")
     assert [name for name in aws.asked[before:] if name != "GET destination"] == ["DELETE destination", "Unsubscribe", "DeleteTopic"]
     aws.lost = 1  # the first request for a confirmation never arrives
