@@ -39,7 +39,6 @@ class PublishingAws:
     subscribed: dict[str, str] = field(default_factory=dict)
     confirmed: set[str] = field(default_factory=set)
     certificates: int = 0
-    lost: int = 0
     _sent: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -62,9 +61,6 @@ class PublishingAws:
         url, topic = given["Endpoint"], given["TopicArn"]
         token = f"t-{len(self.subscribed)}"
         self.subscribed[token] = url
-        if self.lost:
-            self.lost -= 1
-            return
         message = asking(time.time(), token, topic=topic, origin=self.url)
         threading.Thread(target=self.deliver, args=(message, url), daemon=True).start()
 
