@@ -18,6 +18,7 @@ __all__ = ["migrated_for_real"]
 TABLES = {
     "invocation_references",
     "outcomes",
+    "subscription_items",
     "event_keys",
     "subscriptions",
     "schedule_slots",

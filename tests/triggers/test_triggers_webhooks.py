@@ -317,7 +317,7 @@ def test_signatures_fit_what_providers_publish() -> None:
     with pytest.raises(DeclarationError, match="anybody can forge"):
         webhook_of({"key": "open", "title": "Open", "description": "Open.", "kind": "webhook"}, Inputs)
     with pytest.raises(DeclarationError, match="anybody can forge"):
-        Triggers().webhook("open", verify=None, event=Output)  # type: ignore[arg-type]
+        Triggers({}).webhook("open", verify=None, event=Output)  # type: ignore[arg-type]
 
 
 def test_samples_are_shown(stand: Stand) -> None:

@@ -49,9 +49,19 @@ def mismatch(found: object, manifest: Manifest, actions: set[str], *, prose: boo
         return None
     if not getattr(found, "on_demand", ()):
         return difference(manifest.whole(), describe(), prose=prose)
-    whole = manifest.whole()
-    published = {**whole, "actions": [item for item in whole.get("actions", ()) if item.get("key") in actions]}
-    return difference(published, describe(actions), prose=prose)
+    return _mismatch_of_some(found, manifest.whole(), describe(actions), actions, prose=prose)
+
+
+def _mismatch_of_some(
+    found: object, whole: Mapping[str, Any], described: Mapping[str, Any], actions: set[str], *, prose: bool
+) -> str | None:
+    """Compare the actions named, the triggers whose modules are there, and everything else but actions and triggers."""
+    known = {"actions": actions, "triggers": {item["key"] for item in described.get("triggers", ())}}
+    lacking = [item["key"] for item in whole.get("triggers", ()) if item["key"] not in getattr(found, "triggers", ())]
+    if lacking:
+        return f"has no trigger '{lacking[0]}', which its manifest describes"
+    some = {name: [item for item in whole.get(name, ()) if item.get("key") in keys] for name, keys in known.items()}
+    return difference({**whole, **some}, described, prose=prose)
 
 
 def difference(manifest: Mapping[str, Any], code: Mapping[str, Any], *, prose: bool = False) -> str | None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from jackfield.connector.models import ConnectionType, DeclarationError, spelt_out
-from jackfield.connector.signatures import Scheme, row_of
 from jackfield.connector.triggers import Trigger, Webhook
 from jackfield.manifest import MANIFEST_VERSION
 
@@ -83,7 +82,7 @@ def _hints(inner: Mapping[str, Any], outer: Mapping[str, Any]) -> dict[str, Any]
 
 def describe(connector: Connector, actions: Collection[str] | None = None) -> dict[str, Any]:
     """Return the manifest of a connector (docs/reference/manifest.md), without members that have no value; with all its actions, or only
-    those named."""
+    those named, and the triggers whose modules are there."""
     chosen = [connector.actions[key] for key in connector.actions if actions is None or key in actions]
     about = {name: value for name, value in connector.about.items() if value}
     manifest: dict[str, Any] = {
@@ -97,8 +96,9 @@ def describe(connector: Connector, actions: Collection[str] | None = None) -> di
         "actions": [_action(action) for action in chosen],
         "optionSources": [_option_source(source) for source in connector.option_sources.values()],
     }
-    if connector.triggers:
-        manifest["triggers"] = [_trigger(trigger) for trigger in connector.triggers.values()]
+    triggers = connector.triggers if actions is None else connector.triggers_here
+    if triggers:
+        manifest["triggers"] = [_trigger(connector.triggers[key]) for key in triggers]
     return {**manifest, "aliases": connector.aliases} if connector.aliases else manifest
 
 
@@ -192,6 +192,8 @@ def _trigger(trigger: Trigger) -> dict[str, Any]:
 
 def _signature(trigger: Webhook) -> dict[str, Any]:
     """Return the signature of a webhook, if it is one of the closed list."""
+    from jackfield.connector.signatures import Scheme, row_of  # few connectors have webhooks
+
     return {"signature": row_of(trigger.verify)} if isinstance(trigger.verify, Scheme) else {}
 
 

@@ -16,7 +16,6 @@ import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any, Literal
 
 from jackfield.connector.models import DeclarationError
@@ -198,7 +197,7 @@ def scheme_of(row: Mapping[str, Any]) -> Scheme:
     made = _MADE.get(str(name))
     if made is None:
         raise DeclarationError(f"a webhook's signature must be one of {', '.join(SCHEMES)}; only {' and '.join(_MADE)} have settings")
-    known = {field.name for field in fields(made)} - {"oldest"}
+    known = {field.name for field in _fields(made)} - {"oldest"}
     if not settings.get("header") or settings.keys() - known or not all(isinstance(value, str) for value in settings.values()):
         raise DeclarationError(f"the signature '{name}' takes strings, a 'header' among them: {', '.join(sorted(known))}")
     return made(**{**settings, "header": settings["header"].lower()})
@@ -209,6 +208,13 @@ def row_of(scheme: Scheme) -> dict[str, Any]:
     name = next((name for name, one in NAMED.items() if one == scheme), None)
     if name is not None:
         return {"scheme": name}
-    usual = {field.name: field.default for field in fields(scheme)}
+    usual = {field.name: field.default for field in _fields(scheme)}
     given = {key: getattr(scheme, key) for key in usual if getattr(scheme, key) != usual[key]}
     return {"scheme": "hmac" if isinstance(scheme, Signature) else "token", **given}
+
+
+def _fields(scheme: Any) -> tuple[Any, ...]:
+    from dataclasses import fields  # cold commands have no use for it
+
+    found: tuple[Any, ...] = fields(scheme)
+    return found

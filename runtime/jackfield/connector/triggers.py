@@ -10,7 +10,7 @@ import hmac
 import inspect
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import create_model
@@ -354,6 +354,11 @@ class Triggers:
     def __init__(self, modules: Mapping[str, Sequence[str]]) -> None:
         self._watching: dict[str, Trigger] = {}
         self.triggers: Mapping[str, Trigger] = OnDemand("trigger", by_key("trigger", modules), self._watching)
+
+    @property
+    def triggers_here(self) -> Collection[str]:
+        """Keys of the triggers whose modules have been imported."""
+        return self._watching.keys()
 
     def webhook(
         self,

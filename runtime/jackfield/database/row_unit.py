@@ -34,7 +34,9 @@ class RowUnit:
 
     def goes_with(self, other: object) -> bool:
         """Return whether another unit has the same statements."""
-        return isinstance(other, RowUnit) and other.statement is self.statement and other.otherwise is self.otherwise
+        if not isinstance(other, RowUnit):
+            return False
+        return other.statement is self.statement and other.otherwise is self.otherwise and other.also is self.also
 
 
 def run_rows(units: Sequence[RowUnit], transaction: Transaction) -> None:

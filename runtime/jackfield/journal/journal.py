@@ -22,7 +22,7 @@ from jackfield.journal.canonical import canonical
 from jackfield.journal.counts import sums
 from jackfield.journal.entry import Draft, Entry, bound_result, damaged_entry, opened_result, read_entry
 from jackfield.journal.instance import Instance
-from jackfield.journal.outcomes import referring, with_outcomes
+from jackfield.journal.outcomes import refer, with_outcomes
 from jackfield.journal.pages import Pages, Place, opened_cursor, sealed_cursor
 from jackfield.journal.upkeep import START, Purged, Upkeep, purge_slice, resized
 
@@ -105,14 +105,14 @@ class Journal(ProcessLocal):
         """Return the unit that records an invocation's outcome; ``inputs`` replace those stored with it in the queue. By ``references``,
         later events of the provider name what was sent.
 
-        The unit changes the entry of this process's ``delivery`` only. If another process has recovered that delivery as lost, the
-        entry is corrected; if the invocation was delivered to another worker, nothing changes.
+        The unit changes the entry of this process's ``delivery`` only. If another process has recovered that as lost, the entry is
+        corrected; if the invocation was delivered to another worker, nothing changes.
         """
         outcome = self._outcome(draft, result, log)
-        values = {
-            "workspace": self._workspace, "id": draft.id, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome,
-        }  # fmt: skip
-        return referring(RowUnit(sql.FINISH, sql.CORRECT, values), self._workspace, draft.id, references)
+        values = {"workspace": self._workspace, "id": draft.id, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome}
+        if references:
+            return RowUnit(sql.FINISH, sql.CORRECT, {**values, "references": references}, refer)
+        return RowUnit(sql.FINISH, sql.CORRECT, values)
 
     def recording(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]]) -> Unit:
         """Return the unit that records a whole invocation: one that was refused, or that ended before its start was written.

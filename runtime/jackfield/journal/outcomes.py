@@ -5,9 +5,8 @@ The states of the journal do not change by it. An outcome moves up only, by seve
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.clock import iso
@@ -43,11 +42,6 @@ DELETE FROM outcomes WHERE workspace = :workspace AND blocks = 0
 _REMOVE_REFERENCES = "DELETE FROM invocation_references WHERE workspace = :workspace AND id IN ({ids})"
 
 
-def reference_of(connector: str, text: str) -> str:
-    """Return the digest under which an ID of a provider is found."""
-    return hashlib.sha256(f"{connector}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class NewOutcome:
     """Outcome that is ready to be stored. ``part`` is a digest, ``sealed`` what is shown."""
@@ -77,19 +71,10 @@ def _place(reference: str, part: str) -> tuple[str, ...]:
     return ("outcome", reference, part)
 
 
-def referring(
-    unit: Callable[[Transaction], int], workspace: str, identifier: str, references: Sequence[str]
-) -> Callable[[Transaction], int]:
-    """Return the unit that also notes the IDs with which a provider has answered an invocation; ``unit`` itself if there are none."""
-    if not references:
-        return unit
-
-    def also(transaction: Transaction) -> int:
-        for reference in references:
-            transaction.change(_REFER, {"workspace": workspace, "id": identifier, "reference": reference})
-        return unit(transaction)
-
-    return also
+def refer(transaction: Transaction, ended: Sequence[Mapping[str, Any]]) -> None:
+    """Note the IDs with which providers have answered invocations that end now: rows with ``workspace``, ``id`` and ``references``."""
+    rows = [{"workspace": row["workspace"], "id": row["id"], "reference": one} for row in ended for one in row["references"]]
+    transaction.change_many(_REFER, rows)
 
 
 def invocation_of(database: Database, workspace: str, reference: str) -> str | None:
@@ -122,43 +107,3 @@ def remove(transaction: Transaction, workspace: str, ids: Mapping[str, str]) -> 
     names, values = ", ".join(f":{name}" for name in ids), {"workspace": workspace, **ids}
     transaction.change(_REMOVE.format(ids=names), values)
     transaction.change(_REMOVE_REFERENCES.format(ids=names), values)
-
-
-Places = Sequence[tuple[str, ...]]
-
-
-def reference_places(schema: Mapping[str, Any]) -> Places:
-    """Return the places of references in the output that a schema describes: members, and members of the objects of a list."""
-    found: list[tuple[str, ...]] = []
-    for name, member in _properties(schema, schema):
-        if _is_marked(member):
-            found.append((name,))
-        elif "items" in member:
-            found += [(name, inner) for inner, part in _properties(_resolved(member["items"], schema), schema) if _is_marked(part)]
-    return tuple(found)
-
-
-def references_in(output: Mapping[str, Any], places: Places, connector: str) -> list[str]:
-    """Return the digests of the references in a connector's output."""
-    found: list[Any] = []
-    for name, *rest in places:
-        value = output.get(name)
-        found += [value] if not rest else [one.get(rest[0]) for one in value or () if isinstance(one, Mapping)]
-    return [reference_of(connector, value) for value in found if isinstance(value, str) and value]
-
-
-def _properties(schema: Any, root: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    members = _resolved(schema, root).get("properties")
-    return [(name, part) for name, part in members.items() if isinstance(part, Mapping)] if isinstance(members, Mapping) else []
-
-
-def _resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    reference = schema.get("$ref") if isinstance(schema, Mapping) else None
-    if isinstance(reference, str) and reference.startswith("#/$defs/"):
-        schema = root.get("$defs", {}).get(reference[len("#/$defs/") :])
-    return schema if isinstance(schema, Mapping) else {}
-
-
-def _is_marked(schema: Mapping[str, Any]) -> bool:
-    marks = schema.get("x-jackfield")
-    return isinstance(marks, Mapping) and marks.get("reference") is True

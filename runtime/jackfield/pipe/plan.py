@@ -13,7 +13,7 @@ from jackfield.errors import Detail, InvalidInvocation
 from jackfield.files.references import holds_contents
 from jackfield.fork import ProcessLocal
 from jackfield.invocation import Invocation, check_depth, decode
-from jackfield.journal.outcomes import reference_places
+from jackfield.invocation.provider_ids import reference_places
 from jackfield.pipe.admit import find_target
 from jackfield.pipe.call_rules import find_called, require_call, sees_entry
 from jackfield.pipe.foreign_forms import translated
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connector import Action
     from jackfield.connector.loaded import LoadedConnector
+    from jackfield.invocation.provider_ids import Places
     from jackfield.journal import Entry
-    from jackfield.journal.outcomes import Places
     from jackfield.json_tools.walk import SecretPlaces
     from jackfield.manifest import ActionManifest, Manifest
     from jackfield.pipe.admit import Target, Targets

@@ -15,7 +15,7 @@ from jackfield.connector.conversion import dumped
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InDoubt, InvalidOutput, JackfieldError, Provider
 from jackfield.invocation import Invocation, Meta, Result
-from jackfield.journal.outcomes import references_in
+from jackfield.invocation.provider_ids import references_in
 from jackfield.json_tools.pointers import shown
 from jackfield.pipe.check import wants_preview
 from jackfield.pipe.paging import next_inputs

@@ -13,7 +13,8 @@ from jackfield.database.due_rows import held as claimed
 from jackfield.database.outbox import record_sealed, sealed_place
 from jackfield.dataclass import dataclass
 from jackfield.invocation import new_invocation_id
-from jackfield.journal.outcomes import NewOutcome, invocation_of, note, reference_of, sealed_outcome
+from jackfield.invocation.provider_ids import reference_of
+from jackfield.journal.outcomes import NewOutcome, invocation_of, note, sealed_outcome
 from jackfield.manifest_triggers import WINDOW, event_type
 from jackfield.triggers.subscription import Subscription
 

@@ -26,6 +26,7 @@ class Conformance:
     Rules that run actions need a connection type with a required value of format ``uri``, which is set to the address of a loopback
     provider, and an example for each action, whose output that provider returns. ``answers`` overrides the responses by method and path;
     ``values`` are values for the connection (``${url}`` stands for the address); ``safe_posts`` names actions that read through a POST.
+    ``left_out`` names actions and triggers that a loopback provider cannot serve, with the reason.
     ``sample`` limits the actions that are run, for a connector with many that share their code; ``jackfield check`` runs all of them.
     ``grade`` is the highest grade whose rules are asserted (default: the highest one). A rule above it that fails is an expected failure,
     which pytest's summary lists as "not reached" with its first fault.
@@ -36,6 +37,7 @@ class Conformance:
     values: ClassVar[Mapping[str, Any]] = {}
     answers: ClassVar[Mapping[tuple[str, str], Any]] = {}
     safe_posts: ClassVar[tuple[str, ...]] = ()
+    left_out: ClassVar[Mapping[str, str]] = {}
     sample: ClassVar[int] = 0
     grade: ClassVar[Tier] = TIERS[-1]
 
@@ -50,7 +52,14 @@ class Conformance:
     @classmethod
     def _found(cls) -> Subject:
         if cls.key:
-            return Subject.installed(cls.key, values=cls.values, answers=cls.answers, safe_posts=cls.safe_posts, sample=cls.sample)
+            about = {
+                "values": cls.values,
+                "answers": cls.answers,
+                "safe_posts": cls.safe_posts,
+                "left_out": cls.left_out,
+                "sample": cls.sample,
+            }
+            return Subject.installed(cls.key, **about)
         return Subject.of_project(project_of(str(sys.modules[cls.__module__].__file__)), answers=cls.answers, sample=cls.sample)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
