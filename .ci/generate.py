@@ -46,8 +46,10 @@ _SCHEMAS = {
 }
 _PAGES = {
     "conformance": conformance_page.page,
+    "conformance-triggers": conformance_page.triggers_page,
     "configuration": settings_page.page,
     "connector-api": python_pages.connector_api,
+    "connector-models": python_pages.connector_models,
     "connector-pacing": python_pages.connector_pacing,
     "connector-triggers": python_pages.connector_triggers,
     "connector-calls": python_pages.connector_calls,
@@ -68,6 +70,7 @@ _PAGES = {
     "packages": plugin_pages.packages,
     "python": python_pages.python_api,
     "python-connections": python_pages.python_connections,
+    "python-results": python_pages.python_results,
     "sizing": sizing_page.page,
     "testing": python_pages.testing_api,
 }

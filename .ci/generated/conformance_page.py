@@ -1,9 +1,10 @@
-"""``docs/reference/conformance.md``: the catalogue of rules, by tier."""
+"""``docs/reference/conformance.md`` and ``conformance-triggers.md``: the catalogue of rules, by tier."""
 
 from __future__ import annotations
 
 from generated.markdown import NOTICE, table
 from jackfield.testing import ALL_RULES, Rule
+from jackfield_market.testing.rules import TRIGGER_RULES
 from jackfield_market.testing.subject import TIERS
 
 _HEAD = """# Conformance rules
@@ -21,7 +22,8 @@ of that tier or a lower one failed. A rule that does not apply is not counted, a
 The first rule, `connector-loads` (bronze), is that the connector can be imported; if it fails, the others cannot be judged.
 
 A connector inherits the suite `jackfield.testing.Conformance` in its tests ([write a connector](../tutorial/authors.md#test-it)): each
-rule of the first two tables that applies is one test, and pytest's summary lists the others as "not applicable" with the reason. Its
+rule of the first two tables and of those [about triggers](conformance-triggers.md) that applies is one test,
+and pytest's summary lists the others as "not applicable" with the reason. Its
 other tests use the [Testing API](testing.md).
 
 Without more, the suite asserts every rule. `grade = "bronze"` in the class asserts the rules up to that grade, for a connector whose
@@ -68,9 +70,21 @@ These rules are about what people see before they install a connector. Those abo
 wheel."""
 
 
+_TRIGGERS = """# Conformance rules: triggers
+
+Rules about [triggers](../tutorial/triggers.md); [Conformance rules](conformance.md) has the others, and what tiers mean. Requests of
+webhooks are made from the examples, signed, and forged, repeated and broken; polls read a made-up list on a server on loopback."""
+
+
+def triggers_page() -> str:
+    """The page of rules about triggers."""
+    rules = sorted((ALL_RULES[name] for name in TRIGGER_RULES), key=lambda rule: (TIERS.index(rule.tier), rule.name))
+    return "\n\n".join([NOTICE, _TRIGGERS, _rows(rules)]) + "\n"
+
+
 def page() -> str:
-    """The page of rules."""
-    rules = sorted(ALL_RULES.values(), key=lambda rule: TIERS.index(rule.tier))
+    """The page of rules about everything but triggers."""
+    rules = sorted((rule for rule in ALL_RULES.values() if rule.name not in TRIGGER_RULES), key=lambda rule: TIERS.index(rule.tier))
     driven = [rule for rule in rules if rule.drives]
     shown = [rule for rule in rules if _is_shown(rule)]
     declared = [rule for rule in rules if not rule.drives and not _is_shown(rule)]

@@ -25,16 +25,26 @@ from jackfield_market import testing
 
 _PYTHON = """# Python API
 
-`from jackfield import Jackfield` is all that a caller needs; [`jackfield.connections`](python-connections.md) has
-a page of its own. [Send your first email](../tutorial/callers.md#from-python) has examples.
+`from jackfield import Jackfield` is all that a caller needs; [`jackfield.connections`](python-connections.md) and
+[what it takes and returns](python-results.md) have pages of their own. [Send your first email](../tutorial/callers.md#from-python) has
+examples.
 [Errors](errors.md#in-python) lists the exception classes, [Limits](limits.md) the limits."""
+
+_RESULTS = """# Python API: Results
+
+What [`Jackfield`](python.md) takes and returns: invocations, Results with their files, and the entries of the journal."""
 
 _CONNECTOR = """# Connector API
 
 Everything that a connector imports comes from `jackfield.connector`. This page describes its declarations, except for
-[connection types](connector-connections.md); [Connector API: calls](connector-calls.md), [wire](connector-wire.md) and
+[inputs and outputs](connector-models.md) and [connection types](connector-connections.md); [Connector API: calls](connector-calls.md),
+[wire](connector-wire.md) and
 [errors](connector-errors.md) describe the rest, which it uses at run time. [Write a connector](../tutorial/authors.md) introduces them
 step by step, and [the conformance rules](conformance.md) check their use."""
+
+_MODELS = """# Connector API: inputs and outputs
+
+Classes from which the inputs and outputs of actions are made. [Connector API](connector-api.md) has the connector itself."""
 
 _TYPES = """# Connector API: connection types
 
@@ -111,11 +121,15 @@ _AT_RUN = {
 _OF_WIRE = {"Reply", "Target", "Wire", "WireFault", "WireSettings"}
 """What sends requests, on a page of its own."""
 
+_OF_MODELS = {"Field", "File", "Inputs", "Option", "Output", "Pagination", "Progress"}
+"""What inputs and outputs consist of, on a page of their own."""
+
 _OF_PACING = {"Budget", "Limits", "RateLimit", "Warmup"}
 """What says how fast a provider may be called, on a page of its own."""
 
 _OF_TRIGGERS = {
-    "Forged", "Gone", "Hook", "HookRequest", "Item", "Listed", "Malformed", "Polled", "Received", "Registered", "Since", "TriggerEvent",
+    "Forged", "Gone", "Hook", "HookRequest", "Item", "Listed", "Malformed", "Needs", "Outcome", "Polled", "Received", "Registered",
+    "Since", "TriggerEvent", "Unfinished",
     "SecretPath", "SharedToken", "Signature", "Webhook", "check_signature", "scheme_of",
 }  # fmt: skip
 """What triggers take and return, on a page of their own."""
@@ -146,7 +160,12 @@ _HIDDEN = {
 
 def python_api() -> str:
     """The page of the API of callers."""
-    parts = [NOTICE, _PYTHON, *_class("Jackfield", jackfield.Jackfield)]
+    return _page([NOTICE, _PYTHON, *_class("Jackfield", jackfield.Jackfield)])
+
+
+def python_results() -> str:
+    """The page of what the façade takes and returns."""
+    parts = [NOTICE, _RESULTS]
     for name in ("Invocation", "Result"):
         parts += _class(name, getattr(jackfield, name))
     others = {"SeenJournal": SeenJournal, "ReturnedFile": ReturnedFile, "Meta": Meta, "InvocationFailed": jackfield.InvocationFailed}
@@ -160,7 +179,18 @@ def python_connections() -> str:
 
 def connector_api() -> str:
     """The page of what authors declare."""
-    return _page([NOTICE, _CONNECTOR, *_named(sorted(set(connector.__all__) - _AT_RUN - _OF_TYPES - _OF_WIRE - _OF_TRIGGERS - _OF_PACING))])
+    return _page(
+        [
+            NOTICE,
+            _CONNECTOR,
+            *_named(sorted(set(connector.__all__) - _AT_RUN - _OF_TYPES - _OF_WIRE - _OF_TRIGGERS - _OF_PACING - _OF_MODELS)),
+        ]
+    )
+
+
+def connector_models() -> str:
+    """The page of inputs and outputs."""
+    return _page([NOTICE, _MODELS, *_named(sorted(_OF_MODELS))])
 
 
 def connector_pacing() -> str:
