@@ -47,6 +47,7 @@ def _marks() -> Json:
                 "enum": ["stream", "output"],
                 "description": "The value is a file: read as a stream, or stored and returned by reference.",
             },
+            "reference": {**yes, "description": "An ID of the provider, by which its later events name what was sent."},
             "hidden": {**yes, "description": "Forms do not offer this optional field: it is accepted for compatibility only."},
             "generated": {"const": "externalId", "description": "The store generates the value if a stored connection lacks it."},
         },

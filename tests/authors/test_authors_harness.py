@@ -268,7 +268,7 @@ def test_what_differs_in_each_run_can_be_ignored(folder: Path, monkeypatch: pyte
         assert harness.invoke("findParcel", {"name": "bob"}).unwrap() == PARCEL
 
 
-EXAMPLES = [("find", ""), ("list", "s"), ("pay", ""), ("send", "")]
+EXAMPLES = [("find", ""), ("list", "s"), ("pay", ""), ("send", ""), ("weigh", "")]
 
 
 def test_the_suite_answers_as_recorded(tmp_path: Path) -> None:
@@ -298,7 +298,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Subject
         jobs = sum(other.path == "/jobs/1" for other in real.requests)
         if request.path == "/payments":
             return refused(402)
-        return Answer({**PARCEL, "parcels": [], "busy": request.path.startswith(("/jobs", "/parcels?name")) and jobs < 4})
+        return Answer(
+            {**PARCEL, "parcels": [], "state": "done", "grams": 7, "busy": request.path.startswith(("/jobs", "/parcels?name")) and jobs < 4}
+        )
 
     with Provider(played) as real:
         source = SOUND.replace('    found = client.call("GET", f"/parcels?name={parcel.name}")\n', POLLED)
@@ -314,11 +316,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Subject
 
 def test_n5_one_failure_keeps_no_other_recording_away(project: Subject) -> None:
     """An example that takes longer than the default timeout is recorded; one that fails is named, and those after it are recorded, too."""
-    with pytest.raises(RecordingMismatch, match=r"1 of 4 examples were not recorded: 'example-payParcel' fails: \w+"):
+    with pytest.raises(RecordingMismatch, match=r"1 of 5 examples were not recorded: 'example-payParcel' fails: \w+"):
         record(project, "mine")
     assert project.project is not None
     made = {path.name for path in (project.project.root / "tests" / "recordings").iterdir()}
-    assert made == {f"example-{key}.json" for key in ("sendParcel", "findParcel", "listParcels")}
+    assert made == {f"example-{key}.json" for key in ("sendParcel", "findParcel", "listParcels", "weighParcel")}
     assert judged(project, RULES["examples-fit-recordings"]) == ()
 
 
@@ -361,7 +363,7 @@ def test_pytest_records_and_replays(folder: Path, tmp_path: Path, monkeypatch: p
     """`pytest --record` makes the recordings over the only connection that fits; without the option they are replayed offline."""
     folder.joinpath("test_parcel.py").write_text(SUITE, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "test_it or recordings", str(folder)]
-    with Provider([Answer({**PARCEL, "parcels": []})]) as real:
+    with Provider([Answer({**PARCEL, "parcels": [], "state": "done", "grams": 7})]) as real:
         values = {"url": real.url, "apiKey": "sk_live_4711"}
         connections = {"connections": {"mine": {"type": "parcel/parcelKey", "values": values}}}
         tmp_path.joinpath("mine.json").write_text(json.dumps(connections), encoding="utf-8")

@@ -26,7 +26,7 @@ def offered(shell: Shell, *words: str) -> list[str]:
     ("words", "expected"),
     [
         (["inv"], ["invoke", "invocations"]),
-        (["conne"], ["connectors", "connections"]),
+        (["conne"], ["connectors", "connections", "connect-sessions"]),
         (["connectors", ""], ["list", "show"]),
         (["connectors", "list", "--c"], ["--check"]),
         (["connectors", "show", ""], ["echo"]),
@@ -116,7 +116,7 @@ def test_an_unknown_shell(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("words", "replies"),
     [
-        (["con"], ["connectors", "connections"]),
+        (["con"], ["connectors", "connections", "connect-sessions"]),
         (["invoke", "echo", "tex"], []),
         (["invoke", "echo", "say", "tex"], ["text="]),
         (["invoke", "echo", "say", "loud", "=", "t"], ["true"]),

@@ -20,6 +20,8 @@ from jackfield.invocation import Meta
 from plugboard import declare, plugged
 from scripted import Answer, Script, invocation, runtime, scripted
 
+pytestmark = pytest.mark.above_sql
+
 
 class Wrapper:
     """A plugin that writes down what it sees."""
@@ -182,8 +184,6 @@ def test_wrappers_span_await(tmp_path: Path, is_async: bool) -> None:
 SOURCE = """
 import contextlib
 from jackfield.hooks import hookimpl
-
-pytestmark = pytest.mark.above_sql
 
 seen = []
 

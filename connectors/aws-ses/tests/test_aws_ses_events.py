@@ -220,7 +220,7 @@ def test_a_template_makes_the_same(client: Client) -> None:
 
 
 def test_a_subscription_that_ends_removes_what_it_made(client: Client, aws: PublishingAws) -> None:
-    """Disabled, its path answers 410 at once, and the destination goes before the topic."""
+    """Disabled, its path answers 410 at once, and the destination goes before the topic; enabled meanwhile, all is made anew."""
     url = client.get("/v1/subscriptions/mail").json["url"]
     before = len(aws.asked)
     assert client.post("/v1/subscriptions/mail:disable").status == 200
@@ -228,6 +228,8 @@ def test_a_subscription_that_ends_removes_what_it_made(client: Client, aws: Publ
     until(lambda: "DeleteTopic" in aws.asked[before:])
     until(lambda: client.get("/v1/subscriptions/mail").json["status"] == "paused")
     assert [name for name in aws.asked[before:] if name != "GET destination"] == ["DELETE destination", "Unsubscribe", "DeleteTopic"]
+    assert client.post("/v1/subscriptions/mail:enable").status == 200
+    until(lambda: client.get("/v1/subscriptions/mail").json["status"] == "active")
 
 
 def _done(client: Client, action: str, **inputs: Any) -> dict[str, Any]:

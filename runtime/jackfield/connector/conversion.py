@@ -65,3 +65,9 @@ def _weight(value: object) -> int:
             elif isinstance(one, list):
                 waiting.append(one)
     return weight
+
+
+def payload(data: Any) -> Mapping[str, Any]:
+    """Return the data of an event or an item as JSON: an author's model, or an object."""
+    found: Mapping[str, Any] = data if isinstance(data, Mapping) else data.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return found

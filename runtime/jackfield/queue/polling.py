@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from jackfield.connector.conversion import payload
 from jackfield.dataclass import replace
 from jackfield.errors import Unavailable
-from jackfield.triggers.arrivals import payload
 from jackfield.triggers.comparison import Change, Comparison, Mark, is_too_much
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from jackfield.clock import iso
+from jackfield.connector.conversion import payload
 from jackfield.database import Database, Transaction, Vault
 from jackfield.database.due_rows import held as claimed
 from jackfield.database.outbox import record_sealed, sealed_place
@@ -112,12 +113,6 @@ class Sealer:
     def _is_known(self, digest: str) -> bool:
         own = {"workspace": self._workspace, "subscription": self._subscription.id, "digest": digest}
         return self._database.look_up(_KNOWN, own) is not None
-
-
-def payload(data: Any) -> Mapping[str, Any]:
-    """Return the data of an event or an item as JSON: an author's model, or an object."""
-    found: Mapping[str, Any] = data if isinstance(data, Mapping) else data.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return found
 
 
 def store(transaction: Transaction, subscription: Subscription, found: Sequence[Arrival], now: float) -> int:

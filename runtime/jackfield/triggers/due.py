@@ -37,7 +37,8 @@ UPDATE subscriptions SET sealed = :sealed, account = :account, status = :status,
 """
 _OF_ACCOUNT = f"UPDATE subscriptions SET account = :account WHERE {_OURS}"
 _PAUSED = f"""
-UPDATE subscriptions SET status = 'paused', reason = NULL, failures = 0, held = 0, wake_at = NULL, renew_at = NULL, sealed = :sealed
+UPDATE subscriptions SET status = CASE WHEN status = 'disabling' THEN 'paused' ELSE status END, reason = NULL, failures = 0, held = 0,
+    wake_at = CASE WHEN status = 'disabling' THEN NULL ELSE 0 END, renew_at = NULL, sealed = :sealed
 WHERE {_OURS}
 """
 _REMOVE = f"DELETE FROM subscriptions WHERE {_OURS}"
@@ -50,7 +51,9 @@ UPDATE subscriptions SET status = 'active', reason = NULL, failures = 0, last_su
 WHERE {_OURS}
 """
 _FAILED = f"""
-UPDATE subscriptions SET status = :status, reason = :reason, failures = failures + 1, wake_at = :wake_at, held = 0 WHERE {_OURS}
+UPDATE subscriptions SET status = CASE WHEN :status = 'disabling' THEN status ELSE :status END, reason = :reason, failures = failures + 1,
+    wake_at = :wake_at, held = 0
+WHERE {_OURS}
 """
 
 
@@ -109,7 +112,7 @@ class DueSubscriptions:
         self._database.record(self.telling(found, "gap", facts))
 
     def paused(self, found: Subscription, vault: Vault, content: Sealed) -> None:
-        """Record that it is paused, at the provider, too."""
+        """Record that it is paused, at the provider, too; or that it begins anew, if somebody has enabled it meanwhile."""
         values = {**_own(found), "sealed": replace(content, parting=None).sealed(vault, found)}
         self._database.record(lambda transaction: held(transaction.change(_PAUSED, values)))
 

@@ -31,9 +31,12 @@ INSERT INTO subscriptions (workspace, id, name, connector, trigger_key, connecti
 VALUES (:workspace, :id, :name, :connector, :trigger_key, :connection, :kind, 'pending', :every, :path_digest, :sealed, 1, 0,
     0, :now, :caller, :token, :now, :now)
 """
+_ENDS = "status = 'disabling' AND held <> 0 AND :status = 'pending'"
+"""It is enabled while a process is removing its registration: that process finishes first, since another would work against it."""
 _SET = f"""
-UPDATE subscriptions SET status = :status, reason = NULL, wake_at = :now, failures = 0, held = 0, claim = claim + 1,
-    version = version + 1, changed_at = :now
+UPDATE subscriptions SET status = :status, reason = NULL, failures = 0, version = version + 1, changed_at = :now,
+    wake_at = CASE WHEN {_ENDS} THEN wake_at ELSE :now END, claim = CASE WHEN {_ENDS} THEN claim ELSE claim + 1 END,
+    held = CASE WHEN {_ENDS} THEN held ELSE 0 END
 WHERE {_OWN} AND status <> 'removing'
 """
 _RESET = f"""

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from jackfield.connector.conversion import payload
 from jackfield.connector.declare import Connector
 from jackfield.connector.models import model_faults
 from jackfield.connector.triggers import (
@@ -25,7 +26,6 @@ from jackfield.connector.triggers import (
     Webhook,
 )  # fmt: skip
 from jackfield.errors import InvalidInput
-from jackfield.triggers.arrivals import payload
 from jackfield_isolation.questions import EventFacts, ListFacts, PageFacts, ReceivedFacts, RegisteredFacts
 
 
