@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from isolated import install_from, isolating
+from isolated import both_ways
 from jackfield import Jackfield
-from jackfield.catalog import Catalog, EntryPoint
 
 CONNECTIONS = {name: {"type": "rich/named", "values": {"name": name}} for name in ("ada", "beginner")}
 
@@ -18,18 +16,8 @@ CONNECTIONS = {name: {"type": "rich/named", "values": {"name": name}} for name i
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Jackfield, Jackfield]]:
     """A runtime with the connector in this process, and one with the connector in a child."""
-    home = tmp_path_factory.mktemp("home")
-    site = install_from(home, "rich", "rich.py")
-    sys.path.insert(0, str(site))
-    here = Catalog([EntryPoint("rich", "jackfield_rich:connector", "jackfield-rich")])
-    try:
-        with (
-            Jackfield(connections=[CONNECTIONS], database_url="none", catalog=here, points=()) as ours,
-            isolating(home, CONNECTIONS) as isolated,
-        ):
-            yield ours, isolated
-    finally:
-        sys.path.remove(str(site))
+    with both_ways(tmp_path_factory.mktemp("home"), "rich", CONNECTIONS) as runtimes:
+        yield runtimes
 
 
 def invoke(action: str, inputs: dict[str, Any], connection: str = "ada", **more: Any) -> Callable[[Jackfield], Any]:

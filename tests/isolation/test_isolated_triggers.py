@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from isolated import install_from, isolating
+from isolated import both_ways
 from jackfield import Jackfield
-from jackfield.catalog import Catalog, EntryPoint
 from jackfield.connector import Forged, Gone, Hook, HookRequest, Malformed, Since
 from jackfield.errors import InvalidInvocation
 from jackfield.management.provider_steps import call_of, over_connection
@@ -24,18 +22,8 @@ CONNECTIONS = {"ada": {"type": "watching/named", "values": {"name": "ada"}}}
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Jackfield, Jackfield]]:
     """A runtime with the connector in this process, and one with the connector in a child."""
-    home = tmp_path_factory.mktemp("home")
-    site = install_from(home, "watching", "watching.py")
-    sys.path.insert(0, str(site))
-    here = Catalog([EntryPoint("watching", "jackfield_watching:connector", "jackfield-watching")])
-    try:
-        with (
-            Jackfield(connections=[CONNECTIONS], database_url="none", catalog=here, points=()) as ours,
-            isolating(home, CONNECTIONS) as isolated,
-        ):
-            yield ours, isolated
-    finally:
-        sys.path.remove(str(site))
+    with both_ways(tmp_path_factory.mktemp("home"), "watching", CONNECTIONS) as runtimes:
+        yield runtimes
 
 
 def _step(runtime: Jackfield, trigger: str, step: Callable[[Any, Any, Any], Any], **inputs: Any) -> Any:

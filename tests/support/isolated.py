@@ -13,6 +13,7 @@ from typing import Any
 from unittest import mock
 
 from jackfield import Jackfield
+from jackfield.catalog import Catalog, EntryPoint
 from jackfield.catalog.installations import index, read_receipts
 from jackfield.connector import describe
 
@@ -68,3 +69,16 @@ def isolating(home: Path, connections: Mapping[str, Any] | None = None, **more: 
     environment = {"JACKFIELD_HOME": str(home), "JACKFIELD_DATABASE_URL": "none", **more.pop("environment", {})}
     with Jackfield(connections=[dict(connections or {})], environment={**os.environ, **environment}, **more) as jackfield:
         yield jackfield
+
+
+@contextmanager
+def both_ways(home: Path, key: str, connections: Mapping[str, Any]) -> Iterator[tuple[Jackfield, Jackfield]]:
+    """A runtime with the connector ``key`` in this process, and one with it in a child; its source is the file ``KEY.py``."""
+    site = install_from(home, key, f"{key}.py")
+    here = Catalog([EntryPoint(key, f"jackfield_{key}:connector", f"jackfield-{key}")])
+    with (
+        mock.patch.object(sys, "path", [str(site), *sys.path]),
+        Jackfield(connections=[connections], database_url="none", catalog=here, points=()) as ours,
+        isolating(home, connections) as isolated,
+    ):
+        yield ours, isolated

@@ -22,6 +22,7 @@ Origin = Literal["operator", "remote"]
 
 STORE = "store"
 """``source`` of connections that are stored in the database."""
+_STORED = ("name", "type", "values", "version", "id", "origin")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,6 +62,15 @@ class NamedConnection(SecretHolder):
             error.message = f"{error.message}: {self.foreign.lacks}"
             error.hint = self.foreign.cure
         return error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a connection of the database consists of, to be kept sealed after it is removed."""
+        return {name: getattr(self, name) for name in _STORED}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> NamedConnection:
+        """Read what ``to_json`` has returned."""
+        return cls(source=STORE, **{name: kept[name] for name in _STORED})
 
     @property
     def where(self) -> str:

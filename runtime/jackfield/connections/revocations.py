@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jackfield.clock import Clock
-from jackfield.connections.named_connection import STORE, NamedConnection
+from jackfield.connections.named_connection import NamedConnection
 from jackfield.connector.grants import Grant
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.due_rows import claim
@@ -35,7 +35,6 @@ UPDATE revocations SET claim = claim + 1, wake_at = :until WHERE workspace = :wo
 """
 _END = "DELETE FROM revocations WHERE workspace = :workspace AND id = :id"
 _LATER = "UPDATE revocations SET wake_at = :at WHERE workspace = :workspace AND id = :id"
-_OF = ("name", "type", "values", "version", "id", "origin")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -66,7 +65,7 @@ class Revocations:
         another one may, too, after ``wait`` seconds."""
         identifier = str(uuid.uuid4())
         about = {"value": dict(grant.value), "scopes": grant.scopes, "secrets": grant.secrets, "id": grant.id}
-        content = {"origin": origin, "stored": {name: getattr(stored, name) for name in _OF}, "grant": about}
+        content = {"origin": origin, "stored": stored.to_json(), "grant": about}
         sealed = self._vault().seal(self._workspace, _place(identifier), json.dumps(content, separators=(",", ":")).encode())
         values = {"workspace": self._workspace, "id": identifier, "sealed": sealed}
         now = self._clock.time()
@@ -84,7 +83,7 @@ class Revocations:
         """
         content: dict[str, Any] = json.loads(self._vault().open(self._workspace, _place(row.id), row.sealed))
         stored, grant = content["stored"], content["grant"]
-        removed = NamedConnection(**{**stored, "name": f"{stored['name']} (removed)", "source": STORE})
+        removed = NamedConnection.from_json({**stored, "name": f"{stored['name']} (removed)"})
         given = Grant(grant["value"], tuple(grant["scopes"]), tuple(grant["secrets"]), grant["id"])
         origin = content["origin"]
         name = stored["name"] if origin == self._workspace else f"{stored['name']} of {origin}"

@@ -83,10 +83,14 @@ def invocation_of(database: Database, workspace: str, reference: str) -> str | N
     return None if row is None else str(row.id)
 
 
-def note(transaction: Transaction, workspace: str, found: NewOutcome, now: float) -> None:
+def note(transaction: Transaction, workspace: str, found: NewOutcome) -> None:
     """Store an outcome, unless a more severe one is known."""
     own: dict[str, Any] = {str(name): getattr(found, name) for name in found.__match_args__}
     transaction.change(_NOTE, {"workspace": workspace, **own})
+
+
+def purge(transaction: Transaction, workspace: str, now: float) -> None:
+    """Delete the outcomes that are old enough; those that block a recipient stay."""
     transaction.change(_PURGE, {"workspace": workspace, "before": now - KEPT})
 
 

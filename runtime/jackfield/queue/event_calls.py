@@ -16,6 +16,7 @@ from jackfield.json_tools.placeholders import ABSENT, filled, placeholders
 from jackfield.json_tools.pointers import names
 from jackfield.pipe.call_rules import find_action, seen_connection
 from jackfield.pipe.recorder import required
+from jackfield.triggers.arrivals import Sealer
 
 if TYPE_CHECKING:
     from jackfield.access.workspace_access import Caller
@@ -30,7 +31,7 @@ _MOST_PARTS = 100
 
 
 class EventCalls:
-    """The invocations that the events of one subscription start. They have the present rights of who added it.
+    """The invocations that the events of one subscription start, if it says so. They have the present rights of who added it.
 
     ``queued`` is true once one was prepared: the engine is to be notified after the commit.
     """
@@ -41,6 +42,11 @@ class EventCalls:
         self._then = content.then or {}
         self._caller = runtime.access.queued_by(content.caller)
         self.queued = False
+
+    def sealer(self, usual: str) -> Sealer:
+        """Return what makes the subscription's events ready to be stored, with these invocations; ``usual`` is the type of most."""
+        storage = self._runtime.storage
+        return Sealer(storage.database, storage.vault, self._found, self.prepare if self._then else None, usual)
 
     def prepare(self, event: Mapping[str, Any], at: float) -> Also:
         """Prepare the invocation of an event; return the statements that queue it, or that tell why it was refused.
@@ -64,12 +70,9 @@ class EventCalls:
     def _refused(self, event: Mapping[str, Any], at: float, error: JackfieldError) -> Also:
         """Tell that an event started nothing. What inputs were wrong is said, and no value."""
         found = self._found
-        facts = {
-            "subscription": found.name, "connector": found.connector, "trigger": found.trigger_key, "connection": found.connection,
-            "eventId": event["id"], "errorCode": error.code, "paths": [detail.path for detail in error.details][:20],
-        }  # fmt: skip
-        known = {name: value for name, value in facts.items() if value is not None}
-        return lambda transaction: record(transaction, found.workspace, "subscription.refused", found.name, at, known)
+        paths = [detail.path for detail in error.details][:20]
+        facts = found.facts({"eventId": event["id"], "errorCode": error.code, "paths": paths})
+        return lambda transaction: record(transaction, found.workspace, "subscription.refused", found.name, at, facts)
 
 
 def checked_then(runtime: Jackfield, caller: Caller, given: Any) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
+from jackfield.access.visible_pages import visible_page
 from jackfield.clock import iso
 from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.invocation import Result, new_invocation_id
@@ -77,16 +78,8 @@ class WorkspaceSchedules:
 
     def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of visible schedules by name, and the cursor of the next page."""
-        found: list[Schedule] = []
-        name = after or ""
-        while len(found) <= limit:
-            page = self._table.page(name, limit + 1)
-            found += [schedule for schedule in page if self._sees(schedule)]
-            if len(page) <= limit:
-                break
-            name = page[-1].name
-        more = found[limit - 1].name if len(found) > limit else None
-        return [schedule.to_json() for schedule in found[:limit]], more
+        found, more = visible_page(self._table.page, self._sees, after, limit)
+        return [schedule.to_json() for schedule in found], more
 
     def show(self, name: str) -> dict[str, Any]:
         """Return a schedule with its invocation, secrets masked, and its last slots.

@@ -15,7 +15,6 @@ from jackfield.pipe.call_rules import seen_connection
 from jackfield.queue.event_calls import EventCalls
 from jackfield.queue.polling import Polling
 from jackfield.queue.subscriptions import check_inputs, hook_url
-from jackfield.triggers.arrivals import Sealer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,14 +168,12 @@ class SubscriptionWork:
     def _polled(self, content: Sealed, trigger: Trigger) -> float:
         """Poll; return the seconds until the next poll."""
         runtime, found = self._runtime, self._found
-        calls = None if content.then is None else EventCalls(runtime, found, content)
-        then = None if calls is None else calls.prepare
-        sealer = Sealer(runtime.storage.database, runtime.storage.vault, found.workspace, found, then, trigger.types[0])
-        polling = Polling(runtime.storage, found, self._due, sealer, lambda step: self._over(content, step))
+        calls = EventCalls(runtime, found, content)
+        polling = Polling(runtime.storage, found, self._due, calls.sealer(trigger.types[0]), lambda step: self._over(content, step))
         try:
             more = polling.compare(trigger) if trigger.compares else polling.poll(trigger, content)
         finally:
-            self.queued = calls is not None and calls.queued
+            self.queued = calls.queued
         every = found.every or trigger.every
         return 0.0 if more else every * (1 + (secrets.randbelow(201) - 100) / 1000)
 
@@ -222,7 +219,7 @@ class SubscriptionWork:
                 return gone
 
         stages = runtime.pipeline
-        parted = NamedConnection(**content.parting) if ends and content.parting is not None else None
+        parted = NamedConnection.from_json(content.parting) if ends and content.parting is not None else None
         stored = parted or seen_connection(stages.known, found.connection, manifest, authorizer)
         connector = runtime.catalog.load(manifest.key)
         call = call_of(stages, _SECONDS)
@@ -244,7 +241,8 @@ class SubscriptionWork:
 
     def _put_off(self, error: JackfieldError) -> None:
         """Try again later: at the latest in an hour, after one interval of a poll, or several times before a registration ends."""
-        most = min(_LONGEST, self._found.every or _LONGEST, (self._lasts or _LONGEST * 2 * _TRIES) / (2 * _TRIES))
+        renewing = None if self._lasts is None else self._lasts / 2 / _TRIES
+        most = min(_LONGEST, self._found.every or _LONGEST, renewing or _LONGEST)
         pause = min(_SHORTEST * 2.0 ** min(self._found.failures, 20), max(most, _SHORTEST))
         if isinstance(error, RateLimited) and error.retry_after is not None:
             pause = max(pause, min(error.retry_after, _LONGEST))

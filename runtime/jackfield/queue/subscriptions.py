@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from jackfield.access import Request
+from jackfield.access.visible_pages import visible_page
 from jackfield.clock import moment
 from jackfield.errors import Detail, InvalidInput, InvalidInvocation, UnknownAction, did_you_mean
 from jackfield.management.provider_steps import call_of
@@ -82,17 +83,9 @@ class WorkspaceSubscriptions:
 
     def page(self, after: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of visible subscriptions by name, and the cursor of the next page."""
-        found: list[Subscription] = []
-        name = after or ""
-        while len(found) <= limit:
-            page = self._table.page(name, limit + 1)
-            found += [one for one in page if self._sees(one)]
-            if len(page) <= limit:
-                break
-            name = page[-1].name
-        more = found[limit - 1].name if len(found) > limit else None
+        found, more = visible_page(self._table.page, self._sees, after, limit)
         now = self._table.time.now()
-        return [one.to_json(now) for one in found[:limit]], more
+        return [one.to_json(now) for one in found], more
 
     def show(self, name: str) -> dict[str, Any]:
         """Return a subscription with its URL, its inputs, secrets masked, and its checkpoint.

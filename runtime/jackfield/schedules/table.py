@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from jackfield.access.audit import LIBRARY, Actor, Audit
 from jackfield.clock import Clock, iso
+from jackfield.connections.named_connection import NAME
 from jackfield.database import Database, Row, Transaction, UniqueViolation, Vault
 from jackfield.database.shared_clock import SharedClock
 from jackfield.database.stored_values import parsed_object
@@ -24,8 +24,6 @@ Status = Literal["active", "paused", "ended", "stopped"]
 
 COLUMNS = """id, name, connector, action, effect, connection, timing, missed, overlap, status, reason, caller, token, version, claim,
 next_at, last_invocation, sealed, created_at, changed_at"""
-_NAME = re.compile(r"[._-]*[A-Za-z0-9][A-Za-z0-9._-]*")
-_MAX_NAME = 100
 _LARGEST = 1024 * 1024
 _SLICE = 5000
 _OWN = "workspace = :workspace AND id = :id"
@@ -188,7 +186,7 @@ class ScheduleTable:
         :raises ScheduleExists: if there is one of this name.
         :raises InvalidInvocation: if the name or the size is not valid.
         """
-        if len(name) > _MAX_NAME or not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise InvalidInvocation(
                 "1 member of the schedule is not valid",
                 details=[Detail("/name", "must have 1 to 100 characters of A-Z, a-z, 0-9, '.', '_' and '-'")],

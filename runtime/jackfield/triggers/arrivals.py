@@ -15,7 +15,7 @@ from jackfield.database.outbox import record_sealed, sealed_place
 from jackfield.dataclass import dataclass
 from jackfield.invocation import new_invocation_id
 from jackfield.invocation.provider_ids import reference_of
-from jackfield.journal.outcomes import NewOutcome, invocation_of, note, sealed_outcome
+from jackfield.journal.outcomes import NewOutcome, invocation_of, note, purge, sealed_outcome
 from jackfield.manifest_triggers import WINDOW, event_type
 from jackfield.triggers.subscription import Subscription
 
@@ -70,11 +70,9 @@ class Sealer:
     """Makes events ready to be stored, so that the transaction that stores them is short. ``then`` says what else it does for each one
     that is new, ``usual`` is the type of those that have none: the first of the trigger's (default: its key)."""
 
-    def __init__(
-        self, database: Database, vault: Vault, workspace: str, subscription: Subscription, then: Then | None = None, usual: str = ""
-    ) -> None:
+    def __init__(self, database: Database, vault: Vault, subscription: Subscription, then: Then | None = None, usual: str = "") -> None:
         self._database = database
-        self._workspace = workspace
+        self._workspace = subscription.workspace
         self._vault = vault
         self._subscription = subscription
         self._then = then
@@ -89,11 +87,7 @@ class Sealer:
         kind, identifier = event_type(found.connector, event.type or self._usual), new_invocation_id()
         at = received if event.at is None else event.at
         invocation, outcome = self._referred(event, at)
-        given: dict[str, Any] = {
-            "subscription": found.name, "connector": found.connector, "trigger": found.trigger_key, "connection": found.connection,
-            "receivedAt": iso(received), "invocationId": invocation, "payload": payload(event.data),
-        }  # fmt: skip
-        about = {name: value for name, value in given.items() if value is not None}
+        about = found.facts({"receivedAt": iso(received), "invocationId": invocation, "payload": payload(event.data)})
         text = json.dumps(about, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
         sealed = self._vault.seal(self._workspace, sealed_place(identifier, kind, found.name), text)
         digest = hashlib.sha256(f"{kind}\0{event.key}".encode("utf-8", "surrogatepass")).hexdigest()
@@ -125,11 +119,13 @@ def store(transaction: Transaction, subscription: Subscription, found: Sequence[
             if one.also is not None:
                 one.also(transaction)
             if one.outcome is not None:
-                note(transaction, subscription.workspace, one.outcome, now)
+                note(transaction, subscription.workspace, one.outcome)
             new += 1
     if new and (subscription.last_event_at or 0.0) < now - _ARRIVED_EVERY:
         transaction.change(_ARRIVED, {"workspace": subscription.workspace, "id": subscription.id, "at": now})
         transaction.change(_PURGE, {**own, "before": now - WINDOW})
+        if any(one.outcome is not None for one in found):
+            purge(transaction, subscription.workspace, now)
     return new
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jackfield.database import Database, Row, Transaction, Vault
+from jackfield.database import Database, Row, Vault
 from jackfield.dataclass import dataclass
 from jackfield.manifest_triggers import CHANGES
 from jackfield.triggers.arrivals import Also
@@ -21,7 +21,7 @@ FEWEST, SHARE = 5, 0.2
 """Items that may be gone in any case, and the part of a list that may be gone besides."""
 _AT_ONCE = 500
 """Deletions of one commit."""
-_KNOWN = "SELECT content, round FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id AND item = :item"
+_KNOWN = "SELECT content, sealed FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id AND item = :item"
 _SEEN = """
 INSERT INTO subscription_items (workspace, subscription_id, item, content, round, sealed)
 VALUES (:workspace, :id, :item, :content, :round, :sealed)
@@ -68,12 +68,12 @@ class Change:
 class Comparison:
     """Comparison of one subscription's list. Only the process that holds the claim reads and changes what is stored."""
 
-    def __init__(self, database: Database, vault: Vault, workspace: str, found: Subscription) -> None:
+    def __init__(self, database: Database, vault: Vault, found: Subscription) -> None:
         self._database = database
         self._vault = vault
-        self._workspace = workspace
+        self._workspace = found.workspace
         self._found = found
-        self._own = {"workspace": workspace, "id": found.id}
+        self._own = {"workspace": found.workspace, "id": found.id}
 
     def seen(self, items: Iterable[tuple[str, Mapping[str, Any]]], mark: Mark) -> tuple[list[Change], Also]:
         """Compare a page; return the changes, and the statements for the transaction that stores their events."""
@@ -81,13 +81,13 @@ class Comparison:
         for identifier, item in items:
             place, content = _digest(identifier), _digest(json.dumps(item, sort_keys=True, separators=(",", ":")))
             known = self._database.look_up(_KNOWN, {**self._own, "item": place})
-            before = rows[place]["content"] if place in rows else None if known is None else known.content
+            before = rows[place]["content"] if place in rows else known and known.content
             if before != content and mark.round > 1:
                 change = CHANGES[0] if before is None else CHANGES[1]
                 changes.append(self._change(change, identifier, item, f"{mark.round}:{place}:{content}"))
-            sealed = self._vault.seal(self._workspace, self._place(place), identifier.encode("utf-8", "surrogatepass"))
+            sealed = known.sealed if known is not None else self._sealed(place, identifier)
             rows[place] = {**self._own, "item": place, "content": content, "round": mark.round, "sealed": sealed}
-        return changes, lambda transaction: _each(transaction, _SEEN, list(rows.values()))
+        return changes, lambda transaction: transaction.change_many(_SEEN, list(rows.values()))
 
     def counts(self, mark: Mark) -> tuple[int, int]:
         """Return how many items the list had, and how many of them a complete round has not seen."""
@@ -99,7 +99,10 @@ class Comparison:
         with self._database.read() as transaction:
             rows = list(transaction.execute(_GONE, {**self._own, "round": mark.round, "limit": _AT_ONCE}))
         changes = [self._change(CHANGES[2], self._id(row), None, f"{mark.round}:{row.item}") for row in rows]
-        return changes, lambda transaction: _each(transaction, _DELETE, [{**self._own, "item": row.item} for row in rows])
+        return changes, lambda transaction: transaction.change_many(_DELETE, [{**self._own, "item": row.item} for row in rows])
+
+    def _sealed(self, place: str, identifier: str) -> bytes:
+        return self._vault.seal(self._workspace, self._place(place), identifier.encode("utf-8", "surrogatepass"))
 
     def _id(self, row: Row) -> str:
         return self._vault.open(self._workspace, self._place(row.item), row.sealed).decode("utf-8", "surrogatepass")
@@ -114,11 +117,6 @@ class Comparison:
 def is_too_much(items: int, gone: int) -> bool:
     """Return whether so many items are gone that the list is more likely incomplete."""
     return gone > FEWEST and gone > SHARE * items
-
-
-def _each(transaction: Transaction, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    for row in rows:
-        transaction.change(statement, row)
 
 
 def _digest(text: str) -> str:

@@ -176,8 +176,7 @@ class DueSubscriptions:
 
     def telling(self, found: Subscription, type: str, facts: Mapping[str, Any]) -> Also:
         """Return the statements that record the event ``subscription.TYPE``."""
-        about = {"subscription": found.name, "connector": found.connector, "trigger": found.trigger_key, "connection": found.connection}
-        known = {name: value for name, value in {**about, **facts}.items() if value is not None}
+        known = found.facts(facts)
         return lambda transaction: record(transaction, found.workspace, f"subscription.{type}", found.name, self.time.stamp(), known)
 
 

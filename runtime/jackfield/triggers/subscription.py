@@ -85,6 +85,11 @@ class Subscription:
         """Read a row that was selected with ``COLUMNS``."""
         return cls(workspace, **{name: getattr(row, name) for name in cls.__match_args__[1:]})
 
+    def facts(self, also: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what an event says about the subscription, and what it says besides; members that are None are left out."""
+        own = {"subscription": self.name, "connector": self.connector, "trigger": self.trigger_key, "connection": self.connection}
+        return {name: value for name, value in {**own, **also}.items() if value is not None}
+
     def opened(self, vault: Vault) -> Sealed:
         """Decrypt what it consists of.
 

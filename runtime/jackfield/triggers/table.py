@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from jackfield.access.audit import LIBRARY, Actor, Audit
 from jackfield.clock import Clock
-from jackfield.connections.named_connection import NamedConnection
+from jackfield.connections.named_connection import NAME, NamedConnection
 from jackfield.database import Database, Transaction, UniqueViolation, Vault
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
@@ -18,8 +17,6 @@ from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import new_invocation_id
 from jackfield.triggers.subscription import COLUMNS, Sealed, Subscription, path_digest, sealed_for
 
-_NAME = re.compile(r"[._-]*[A-Za-z0-9][A-Za-z0-9._-]*")
-_MAX_NAME = 100
 _LARGEST = 256 * 1024
 _OWN = "workspace = :workspace AND id = :id"
 _FIND = f"SELECT {COLUMNS} FROM subscriptions WHERE workspace = :workspace AND name = :name"
@@ -82,7 +79,7 @@ class SubscriptionTable:
         :raises SubscriptionExists: if there is one of this name.
         :raises InvalidInvocation: if the name or the size is not valid.
         """
-        if len(name) > _MAX_NAME or not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             fault = Detail("/name", "must have 1 to 100 characters of A-Z, a-z, 0-9, '.', '_' and '-'", "pattern")
             raise InvalidInvocation("1 member of the subscription is not valid", details=[fault], hint="Choose another name.")
         identifier, now = new_invocation_id(), self.time.now()
@@ -156,21 +153,10 @@ class SubscriptionTable:
 def part(transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection) -> None:
     """Pause the subscriptions over a connection that is being removed, in the transaction that does so. Webhooks keep what the connection
     consists of, sealed, until a process has told the provider."""
-    kept = {
-        "name": connection.name,
-        "type": connection.type,
-        "values": connection.values,
-        "source": connection.source,
-        "version": connection.version,
-        "id": connection.id,
-        "origin": connection.origin,
-    }
     for row in transaction.execute(_OVER, {"workspace": workspace, "connection": connection.name}):
         found = Subscription.read(workspace, row)
-        content = replace(found.opened(vault), parting=kept if found.kind == "webhook" else None)
-        place = sealed_for(found.id, found.connector, found.trigger_key, found.connection)
-        sealed = vault.seal(workspace, place, json.dumps(content.to_json()).encode())
-        transaction.change(_PART, {"workspace": workspace, "id": found.id, "sealed": sealed, "now": now})
+        content = replace(found.opened(vault), parting=connection.to_json() if found.kind == "webhook" else None)
+        transaction.change(_PART, {"workspace": workspace, "id": found.id, "sealed": content.sealed(vault, found), "now": now})
 
 
 def unknown_subscription(name: str) -> UnknownSubscription:

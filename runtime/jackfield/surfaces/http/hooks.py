@@ -25,7 +25,7 @@ from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.rate_limiter import address_of
 from jackfield.surfaces.shared.server_context import ServerContext
-from jackfield.triggers.arrivals import LISTENING, NotListeningError, Sealer, receive
+from jackfield.triggers.arrivals import LISTENING, NotListeningError, receive
 from jackfield.triggers.due import DueSubscriptions
 from jackfield.triggers.table import by_path
 
@@ -102,11 +102,9 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
         trigger = manifest.triggers[found.trigger_key]
         inputs = check_inputs(runtime, manifest, trigger, content.inputs)
         outcome = _read(server, found, HookRequest(body, headers, now, query), hook_of(content, inputs, server.settings.public_url))
-        calls = None if content.then is None else EventCalls(runtime, found, content)
-        then = None if calls is None else calls.prepare
-        sealer = Sealer(runtime.storage.database, vault, found.workspace, found, then, trigger.types[0])
+        calls = EventCalls(runtime, found, content)
         learnt = replace(content, remote={**content.remote, **outcome.remote}).sealed(vault, found) if outcome.remote else None
-        receive(runtime.storage.database, found, sealer.arrivals(outcome.events, now), now, trigger.least, learnt)
+        receive(runtime.storage.database, found, calls.sealer(trigger.types[0]).arrivals(outcome.events, now), now, trigger.least, learnt)
     except Forged:
         _LOG.warning("a request for the subscription '%s' of the workspace '%s' was refused: it is forged", found.name, found.workspace)
         raise Problem(_FORGED, "the request is not signed as it must be") from None
@@ -117,7 +115,7 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
     except JackfieldError as error:  # the sender learns nothing of what is amiss here
         _LOG.error("the subscription '%s' of the workspace '%s' could not store a request: %s", found.name, found.workspace, error.message)
         raise Problem(503, "the request cannot be stored now", {"Retry-After": "5"}) from None
-    if calls is not None and calls.queued:
+    if calls.queued:
         server.wake()
     return outcome.answer
 
