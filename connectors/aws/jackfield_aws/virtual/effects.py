@@ -55,7 +55,7 @@ _TABLE: Mapping[str, Mapping[Effect, str]] = {
     },
     "sts": {"read": "AssumeRole* GetSessionToken GetFederationToken DecodeAuthorizationMessage"},
     "iam": {"write": "CreateAccessKey", "idempotent": "GenerateCredentialReport Add*To*"},
-    "ssm": {"write": "SendCommand StartAutomationExecution StartSession", "idempotent": "AddTagsToResource"},
+    "ssm": {"write": "SendCommand StartAutomationExecution StartSession PutParameter", "idempotent": "AddTagsToResource"},
     "cognito-idp": {
         "write": "GetUserAttributeVerificationCode GetTokensFromRefreshToken AdminResetUserPassword ForgotPassword ResendConfirmationCode"
     },
