@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,9 +13,11 @@ import pytest
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.testing import Answer, Provider, Request
+from jackfield_market.testing.registrations import Registry
 from oauth2_authority import Codes
 from oauth2_site import make_people
 from plugboard import plugged
+from waiting import until
 
 BACK = "https://j.example/oauth2/callback"
 
@@ -56,12 +59,22 @@ def stand(tmp_path: Path) -> Iterator[Stand]:
         yield found
 
 
-def connect(stand: Stand, provider: Provider, workspace: str, name: str, *, revocable: bool = True) -> None:
+def connect(
+    stand: Stand,
+    provider: Provider,
+    workspace: str,
+    name: str,
+    *,
+    revocable: bool = True,
+    type: str = "people/oauth2AuthorizationCode",
+    **more: str,
+) -> None:
     """Have somebody approve a new connection."""
     values = {"server": provider.url, "authorizationUrl": f"{provider.url}/authorize", "tokenUrl": f"{provider.url}/token", "clientId": "c"}
     known = stand.host.runtime(workspace).connections
-    more = {"revocationUrl": f"{provider.url}/revoke"} if revocable else {}
-    known.add(name, "people/oauth2AuthorizationCode", {**values, **more}, test=False)
+    if revocable:
+        more["revocationUrl"] = f"{provider.url}/revoke"
+    known.add(name, type, {**values, **more}, test=False)
     authorizing = known.authorizing()
     begun = authorizing.begin(name, BACK)
     state = parse_qs(urlsplit(begun["url"]).query)["state"][0]
@@ -96,6 +109,38 @@ def test_a_removed_connection_is_revoked_when_the_provider_answers(stand: Stand,
     assert (authority.revoked, left(stand), stand.host.revoke_approvals()) == (["ada-refresh"], 0, {})
     assert client.call("DELETE", "/v1/connections/bob").status == 204
     assert told(stand) == [("connection:bob", False), ("connection:ada", True)]
+
+
+@dataclass
+class Hub(Authority):
+    """An authorization server whose API keeps webhooks, and asks for a token that was not revoked."""
+
+    hooks: Registry = field(default_factory=lambda: Registry("/data"))
+
+    def __call__(self, number: int, request: Request) -> Any:
+        """Answer a request."""
+        if not request.path.startswith("/repos/"):
+            return super().__call__(number, request)
+        return Answer({}, 401) if self.revoked or "Bearer ada-token" not in request.headers.values() else self.hooks(number, request)
+
+
+def test_a_webhook_is_unregistered_before_the_approval_is_revoked(tmp_path: Path) -> None:
+    """A removed connection's grant is kept until the provider was told that its webhooks are gone."""
+    hub = Hub()
+    hub.hooks.list_of = {"/repos/octocat/Hello-World/hooks": ""}
+    with Provider(hub) as provider, standing(tmp_path, replace(SETTINGS, public_url="https://j.example")) as stand:
+        connect(stand, provider, "default", "ada", type="github/oauth", server=provider.url)
+        client = stand.client()
+        inputs = {"owner": "octocat", "repo": "Hello-World", "events": ["issues"]}
+        document = {"name": "pushes", "trigger": "github/repositoryEvents", "connection": "ada", "inputs": inputs}
+        assert client.post("/v1/subscriptions", document).status == 201
+        until(lambda: hub.hooks.kept)
+        assert client.call("DELETE", "/v1/connections/ada").status == 204
+        until(lambda: not hub.hooks.kept)
+        until(lambda: client.get("/v1/subscriptions/pushes").json["status"] == "paused")
+        assert (hub.revoked, left(stand)) == ([], 1)
+        assert [*stand.host.revoke_approvals().values()] == [True]
+        assert (hub.revoked, left(stand), told(stand)) == (["ada-refresh"], 0, [("connection:ada", True)])
 
 
 def test_a_deleted_tenant_is_revoked_and_leaves_nothing(stand: Stand, authority: Authority, provider: Provider) -> None:

@@ -116,6 +116,11 @@ class ConnectionTable(ProcessLocal, SecretHolder):
         return f"<ConnectionTable of {self.workspace!r} in {self._database!r}>"
 
     @property
+    def database(self) -> Database:
+        """Database that the connections are stored in."""
+        return self._database
+
+    @property
     def vault(self) -> Vault:
         """Vault that seals what belongs to connections."""
         return self._vault()

@@ -64,8 +64,7 @@ class Revocations:
         """Keep a grant until its provider is told, in the transaction that removes the connection; return its id. This process tells it;
         another one may, too, after ``wait`` seconds."""
         identifier = str(uuid.uuid4())
-        about = {"value": dict(grant.value), "scopes": grant.scopes, "secrets": grant.secrets, "id": grant.id}
-        content = {"origin": origin, "stored": stored.to_json(), "grant": about}
+        content = {"origin": origin, "stored": stored.to_json(), "grant": grant.to_json()}
         sealed = self._vault().seal(self._workspace, _place(identifier), json.dumps(content, separators=(",", ":")).encode())
         values = {"workspace": self._workspace, "id": identifier, "sealed": sealed}
         now = self._clock.time()
@@ -82,12 +81,11 @@ class Revocations:
         :raises SealBroken: if it was changed in the database.
         """
         content: dict[str, Any] = json.loads(self._vault().open(self._workspace, _place(row.id), row.sealed))
-        stored, grant = content["stored"], content["grant"]
+        stored = content["stored"]
         removed = NamedConnection.from_json({**stored, "name": f"{stored['name']} (removed)"})
-        given = Grant(grant["value"], tuple(grant["scopes"]), tuple(grant["secrets"]), grant["id"])
         origin = content["origin"]
         name = stored["name"] if origin == self._workspace else f"{stored['name']} of {origin}"
-        return Revocation(row.workspace, row.id, row.created_at, origin, name, removed, given)
+        return Revocation(row.workspace, row.id, row.created_at, origin, name, removed, Grant.from_json(content["grant"]))
 
     def end(self, identifier: str, also: Callable[[Transaction], None]) -> None:
         """Delete a row; ``also`` runs in the same transaction."""

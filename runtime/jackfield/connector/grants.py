@@ -24,6 +24,15 @@ class Grant(SecretHolder):
     id: str = ""
     begun_at: float | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what is kept, sealed, of the grant of a removed connection."""
+        return {"value": dict(self.value), "scopes": list(self.scopes), "secrets": list(self.secrets), "id": self.id}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Grant:
+        """Read what ``to_json`` has returned."""
+        return cls(kept["value"], tuple(kept["scopes"]), tuple(kept["secrets"]), kept["id"])
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Authorization:

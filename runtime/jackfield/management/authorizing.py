@@ -17,6 +17,7 @@ from jackfield.dataclass import dataclass, replace
 from jackfield.errors import Detail, Internal, InvalidConnection, InvalidInvocation, JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt, attempt_foreign
 from jackfield.management.connection_test import serving
+from jackfield.management.provider_steps import UnstoredGrant
 from jackfield.pipe.errors_map import recognised
 from jackfield.pipe.settle import masked_error
 
@@ -204,7 +205,7 @@ class Authorizing:
         :raises JackfieldError: if it cannot be told now.
         """
         _, opening, connector = self._opened(stored, None)
-        revoking = replace(opening, grants=_Candidate(grant))
+        revoking = replace(opening, grants=UnstoredGrant(grant))
         return bool(self._attempted(connector, revoking, opening.kind.revoke, grant.secrets))
 
     def _accepted(self, connector: LoadedConnector, opening: OpenConnection, grant: Grant, accept: Callable[[Account], None]) -> Grant:
@@ -212,7 +213,7 @@ class Authorizing:
 
         :raises JackfieldError: if the account is not accepted. A test that fails for another reason does not decide.
         """
-        candidate = _Candidate(replace(grant, id=uuid.uuid4().hex))
+        candidate = UnstoredGrant(replace(grant, id=uuid.uuid4().hex))
         trying = replace(opening, grants=candidate)
         found = attempt(self._attempted, connector, trying, lambda context: list(opening.kind.test(context)), grant.secrets)
         for item in found if isinstance(found, list) else ():
@@ -285,27 +286,6 @@ class Authorizing:
             name = type(found.error).__name__
             raise Internal(f"the connection could not be authorized: {connector.title} failed with {name}", hint="See the server's log.")
         raise masked_error(error, opening.cache.redactor.extended(secrets)) from None
-
-
-class _Candidate:
-    """Grant that is not stored, or no longer: nobody else knows it, so its tokens are rotated here."""
-
-    def __init__(self, grant: Grant) -> None:
-        self.grant = grant
-
-    def find(self) -> Grant:
-        """Return the grant with its present tokens."""
-        return self.grant
-
-    def begin(self, used: Grant) -> None:
-        """Record nothing: if this process ends, so does the grant."""
-
-    def replace(self, used: Grant, rotated: Grant) -> None:
-        """Go on with the rotated tokens."""
-        self.grant = rotated if self.grant == used else self.grant
-
-    def end(self, used: Grant, reason: str) -> None:
-        """Record nothing: the grant is not stored."""
 
 
 def _texts(kept: Mapping[str, Any]) -> list[str]:

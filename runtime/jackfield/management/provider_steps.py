@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.clock import Deadline
 from jackfield.connector.context import Call, entered
+from jackfield.dataclass import replace
 from jackfield.errors import JackfieldError, Unavailable
 from jackfield.failures import Raised, attempt_foreign
 from jackfield.pipe.errors_map import recognised
@@ -15,11 +16,33 @@ from jackfield.redaction.logs import reason
 
 if TYPE_CHECKING:
     from jackfield.connections.named_connection import NamedConnection
+    from jackfield.connector.grants import Grant
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.manifest import Manifest
     from jackfield.pipe.invoke import Pipeline
 
 T = TypeVar("T")
+
+
+class UnstoredGrant:
+    """Grant that is not stored, or no longer: nobody else knows it, so its tokens are rotated here."""
+
+    def __init__(self, grant: Grant) -> None:
+        self.grant = grant
+
+    def find(self) -> Grant:
+        """Return the grant with its present tokens."""
+        return self.grant
+
+    def begin(self, used: Grant) -> None:
+        """Record nothing: if this process ends, so does the grant."""
+
+    def replace(self, used: Grant, rotated: Grant) -> None:
+        """Go on with the rotated tokens."""
+        self.grant = rotated if self.grant == used else self.grant
+
+    def end(self, used: Grant, reason: str) -> None:
+        """Record nothing: the grant is not stored."""
 
 
 def call_of(stages: Pipeline, seconds: float) -> Call:
@@ -35,14 +58,17 @@ def over_connection(
     call: Call,
     step: Callable[[Any], T],
     what: str,
+    grant: Grant | None = None,
 ) -> T:
     """Run a step with the open client of a connection. ``what`` begins the message of an unknown failure: "the choices could not be
-    fetched".
+    fetched". ``grant`` is what a person had approved for a connection that was removed.
 
     :raises JackfieldError: if the provider refuses or fails.
     """
     target = stages.plans.targets.find(stored, manifest)
     opening = stages.plans.opener.find(target, manifest, connector)
+    if grant is not None:
+        opening = replace(opening, grants=UnstoredGrant(grant))
     with entered(call):
         client = attempt_foreign(opening.client, call)
         found = client if isinstance(client, Raised) else attempt_foreign(lambda: step(client))

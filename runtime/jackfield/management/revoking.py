@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jackfield.connections.revocations import LASTS, due
 from jackfield.database import SealBroken
 from jackfield.errors import JackfieldError
-from jackfield.triggers.table import part
+from jackfield.triggers.table import is_parting, part
 
 if TYPE_CHECKING:
     from jackfield.clock import Clock
@@ -42,7 +42,7 @@ class Revoking:
 
     def remove(self, name: str, *, is_granted: bool) -> None:
         """Remove a connection and pause its subscriptions. If a person granted its use (``is_granted``), tell the provider: now, or later
-        if it does not answer.
+        if it does not answer, or has yet to be told that webhooks are gone, which takes that grant.
 
         :raises UnknownConnection: if there is none with that name.
         """
@@ -52,7 +52,7 @@ class Revoking:
 
         def beside(transaction: Transaction) -> None:
             if stored is not None:
-                part(transaction, store.vault, store.workspace, store.now(), stored)
+                part(transaction, store.vault, store.workspace, store.now(), stored, grant)
             if stored is not None and grant is not None:
                 noted.append(store.revocations.note(transaction, store.workspace, stored, grant))
             audited(transaction)
@@ -81,10 +81,14 @@ class Revoking:
             found = table.read(row)
         except SealBroken:
             return self._ended(row.id, "unknown", "its row in the database was changed")
+        is_late = found.created_at <= self._clock.time() - LASTS
+        if not is_late and is_parting(self._store.database, found.origin, found.name):
+            table.put_off(row.id)
+            return None
         try:
             told = self._authorizing().revoke(found.stored, found.grant)
         except JackfieldError as error:
-            if error.retryable and found.created_at > self._clock.time() - LASTS:
+            if error.retryable and not is_late:
                 table.put_off(row.id)
                 return None
             return self._ended(row.id, found.name, error.message)

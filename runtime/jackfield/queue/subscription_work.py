@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.access import Request
 from jackfield.connections.named_connection import NamedConnection
+from jackfield.connector.grants import Grant
 from jackfield.database.due_rows import OvertakenError
 from jackfield.dataclass import replace
 from jackfield.errors import InvalidInvocation, JackfieldError, NotFound, RateLimited, Unavailable, UnknownAction, UnknownName
@@ -219,11 +220,15 @@ class SubscriptionWork:
                 return gone
 
         stages = runtime.pipeline
-        parted = NamedConnection.from_json(content.parting) if ends and content.parting is not None else None
-        stored = parted or seen_connection(stages.known, found.connection, manifest, authorizer)
+        parting, grant = content.parting if ends else None, None
+        if parting is None:
+            stored = seen_connection(stages.known, found.connection, manifest, authorizer)
+        else:
+            stored, kept = NamedConnection.from_json(parting), parting.get("grant")
+            grant = None if kept is None else Grant.from_json(kept)
         connector = runtime.catalog.load(manifest.key)
         call = call_of(stages, _SECONDS)
-        outcome = over_connection(stages, manifest, connector, stored, call, steps, "the provider could not be asked")
+        outcome = over_connection(stages, manifest, connector, stored, call, steps, "the provider could not be asked", grant)
         if isinstance(outcome, Gone):
             raise outcome
         return outcome

@@ -10,6 +10,7 @@ from typing import Any
 from jackfield.access.audit import LIBRARY, Actor, Audit
 from jackfield.clock import Clock
 from jackfield.connections.named_connection import NAME, NamedConnection
+from jackfield.connector.grants import Grant
 from jackfield.database import Database, Transaction, UniqueViolation, Vault
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
@@ -44,6 +45,10 @@ _PART = f"""
 UPDATE subscriptions SET sealed = :sealed, status = CASE WHEN status = 'removing' THEN 'removing' ELSE 'disabling' END, held = 0,
     claim = claim + 1, wake_at = :now, changed_at = :now
 WHERE {_OWN}
+"""
+_PARTING = """
+SELECT id FROM subscriptions
+WHERE workspace = :workspace AND connection = :connection AND kind = 'webhook' AND status IN ('disabling', 'removing') LIMIT 1
 """
 _FORGET = "DELETE FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id"
 
@@ -150,13 +155,21 @@ class SubscriptionTable:
         self._audit.append(transaction, f"subscription.{event}", f"subscription:{name}", dict(about or {}))
 
 
-def part(transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection) -> None:
+def part(transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None) -> bool:
     """Pause the subscriptions over a connection that is being removed, in the transaction that does so. Webhooks keep what the connection
-    consists of, sealed, until a process has told the provider."""
+    consists of, and what a person had approved for it, sealed, until a process has told the provider; return whether there are any."""
+    kept, parting = {**connection.to_json(), "grant": None if grant is None else grant.to_json()}, False
     for row in transaction.execute(_OVER, {"workspace": workspace, "connection": connection.name}):
         found = Subscription.read(workspace, row)
-        content = replace(found.opened(vault), parting=connection.to_json() if found.kind == "webhook" else None)
+        content = replace(found.opened(vault), parting=kept if found.kind == "webhook" else None)
         transaction.change(_PART, {"workspace": workspace, "id": found.id, "sealed": content.sealed(vault, found), "now": now})
+        parting = parting or found.kind == "webhook"
+    return parting
+
+
+def is_parting(database: Database, workspace: str, connection: str) -> bool:
+    """Return whether a provider has yet to be told that webhooks over a removed connection are gone."""
+    return database.look_up(_PARTING, {"workspace": workspace, "connection": connection}) is not None
 
 
 def unknown_subscription(name: str) -> UnknownSubscription:
