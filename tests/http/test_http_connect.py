@@ -303,6 +303,21 @@ def test_a_session_is_cancelled(shop: Shop) -> None:
     assert shop.events()[-1][1]["reason"] == "the person has cancelled it"
 
 
+def test_sessions_are_listed_by_page(shop: Shop) -> None:
+    """Those of the last week, those that last longest first, without their links; a cursor leads to the next page."""
+    begun = [shop.begin(expiresIn=seconds) for seconds in (600, 86_400, 1200)]
+    found: list[dict[str, Any]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = shop.platform.get(f"{BASE}?limit=2{cursor and f'&cursor={cursor}'}").json
+        found, cursor = [*found, *page["items"]], page["cursor"]
+    identifiers = [one["id"] for one in found]
+    assert len(set(identifiers)) == len(identifiers)
+    assert [one for one in identifiers if one in {made["id"] for made in begun}] == [begun[number]["id"] for number in (1, 2, 0)]
+    assert found[0] == shop.platform.get(f"{BASE}/{begun[1]['id']}").json
+    assert not any(one["url"].rpartition("/")[2] in str(found) for one in begun)
+
+
 def test_limits_and_suspension(shop: Shop) -> None:
     """A workspace whose limit of connections is reached begins no session for another one; a suspended one has no page."""
     begun = shop.begin()

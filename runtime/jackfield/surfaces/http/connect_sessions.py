@@ -11,6 +11,7 @@ from starlette.responses import Response
 from jackfield.access import Actor
 from jackfield.clock import iso
 from jackfield.errors import InvalidConnection, JackfieldError
+from jackfield.surfaces.http.parameters import limit_of
 from jackfield.surfaces.http.workspaces import done, object_of
 from jackfield.surfaces.shared.connect import connecting
 from jackfield.surfaces.shared.identity import Identity
@@ -33,6 +34,13 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
     session, link = await _run(request, server, identity, lambda sessions: sessions.create(body, actor))
     url = f"{server.base(request)}{PAGE}/{link}"
     return answer({"id": session.id, "url": url, "expiresAt": iso(session.expires_at)}, 201, {"Cache-Control": "no-store"})
+
+
+async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``GET /v1/workspaces/{w}/connect-sessions``: those of the last week, without their links."""
+    cursor, limit = request.query_params.get("cursor"), limit_of(request)
+    found, following = await _run(request, server, identity, lambda sessions: sessions.page(cursor, limit))
+    return answer({"items": [session.to_json() for session in found], "cursor": following})
 
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:

@@ -34,7 +34,8 @@ def shapes() -> dict[str, Json]:
         **_OTHERS,
     }
     for item in (
-        "Entry", "Action", "AuditEntry", "Callback", "Connection", "ConnectionHealth", "Delivery", "Option", "Token", "Workspace",
+        "Entry", "Action", "AuditEntry", "Callback", "ConnectSession", "Connection", "ConnectionHealth", "Delivery", "Option", "Token",
+        "Workspace",
     ):  # fmt: skip
         found[f"{item}List"] = _list(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
     for item in ("Installation", "Available", "Outdated"):

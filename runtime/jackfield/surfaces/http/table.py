@@ -441,6 +441,11 @@ OPERATIONS: tuple[Operation, ...] = (
         {201: "CreatedConnectSession"}, headers=(_BEHALF,), body="NewConnectSession", problems=(404, 409, 413, 415, 422, 503),
     ),
     Operation(
+        "GET", "/v1/workspaces/{w}/connect-sessions", connect_sessions.listed, "platform", "listConnectSessions",
+        "List the connect sessions of the last week, those that last longest first.",
+        {200: "ConnectSessionList"}, query=_page(_BY_MOMENT), problems=(404, 503),
+    ),
+    Operation(
         "GET", "/v1/workspaces/{w}/connect-sessions/{id}", connect_sessions.shown, "platform", "showConnectSession",
         "Show how far a connect session has come.", {200: "ConnectSession"}, problems=(404, 503),
     ),
