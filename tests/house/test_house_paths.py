@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [path for folder in ("runtime", "connectors") for path in (ROOT / folder).rglob("*.py") if ".venv" not in path.parts]
-CODE = "\n".join(path.read_text("utf-8") for path in SOURCES)
+
+
+@cache
+def _classes() -> dict[str, list[str]]:
+    """The bodies of all classes at the left margin, by name."""
+    found: dict[str, list[str]] = {}
+    for path in SOURCES:
+        for part in re.split(r"^class (?=\w)", path.read_text("utf-8"), flags=re.MULTILINE)[1:]:
+            body, *_ = re.split(r"\n(?=\S)", part, maxsplit=1)
+            found.setdefault(re.split(r"\W", body, maxsplit=1)[0], []).append(body)
+    return found
 
 
 def _is_module(name: str) -> bool:
     """Whether ``pipe/attempts`` is a module or package, or ``catalog/loading.connector_at`` a function of one."""
     place, _, function = name.partition(".")
-    found = [path for path in SOURCES if re.search(rf"/{re.escape(place)}(\.py|/__init__\.py)$", path.as_posix())]
+    found = [path for path in SOURCES if str(path).endswith((f"/{place}.py", f"/{place}/__init__.py"))]
     return any(not function or re.search(rf"^(def|async def|class) {function}\b", path.read_text("utf-8"), re.MULTILINE) for path in found)
 
 
 def _is_member(name: str) -> bool:
     """Whether ``Attempts.page`` is a method or property of a class of that name, or an object's method as authors write it."""
     owner, _, member = name.rpartition(".")
-    bodies = re.findall(rf"^class {owner}\b.*?(?=^\S|\Z)", CODE, re.MULTILINE | re.DOTALL)
-    return any(re.search(rf"\b(def {member}\b|{member}[,:])", body) for body in bodies)
+    return any(re.search(rf"\b(def {member}\b|{member}[,:])", body) for body in _classes().get(owner, ()))
 
 
 @pytest.mark.parametrize("page", ["architecture.md", "paths.md"])
