@@ -360,7 +360,7 @@ def test_rotation_to_services_while_calls_go_on(rig: Rig) -> None:
 
     def work(workspace: str) -> int:
         turns = 0
-        while not ended.is_set():
+        while not ended.wait(0.002):
             sealed = vault.seal(workspace, PLACE, SECRET)
             assert vault.open(workspace, PLACE, sealed) == SECRET
             turns += 1
