@@ -10,7 +10,8 @@ import pytest
 
 from shell import GateKeeper, Shell
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shell_fixture", "warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 
 def line(text: str = "x", inputs: dict[str, Any] | None = None, **members: Any) -> str:

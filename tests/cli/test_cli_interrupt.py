@@ -10,7 +10,8 @@ import pytest
 
 from shell import GateKeeper, Shell
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shell_fixture", "warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 STOPPING = b"jackfield: stopping; waiting for requests that were sent (press Ctrl-C again to quit at once)\n"
 

@@ -9,7 +9,8 @@ import pytest
 
 from shell import Answer, Shell
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shell_fixture", "warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 SAY = {"connector": "echo", "action": "say", "connection": "hall"}
 

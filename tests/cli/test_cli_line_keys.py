@@ -13,7 +13,8 @@ from jackfield.cli import lines
 from plugboard import make_connector
 from shell import GateKeeper, Shell
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shell_fixture", "warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 _SENDING = '''
 """Appends what it sends to a file."""

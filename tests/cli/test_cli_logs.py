@@ -11,7 +11,8 @@ from jackfield.cli import logs
 from plugboard import make_connector
 from shell import Shell
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shell_fixture", "warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 
 def test_json_lines(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,8 @@ from operating import storage
 from receiver import receiving
 from shell import Shell
 
-pytest_plugins = ["shell_fixture", "postgres", "operating"]
-pytestmark = pytest.mark.above_sql
+pytest_plugins = ["shell_fixture", "postgres", "operating", "warm"]
+pytestmark = [pytest.mark.usefixtures("warm_python"), pytest.mark.above_sql]
 
 
 def _happened(*types: str) -> None:

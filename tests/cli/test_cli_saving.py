@@ -14,7 +14,8 @@ from jackfield.invocation import MAX_BYTES
 from plugboard import make_connector, plugged
 from shell import Shell
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shell_fixture", "warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 
 @pytest.fixture(autouse=True)
