@@ -1,4 +1,4 @@
-"""Workers that are killed behind a broker that goes away: small in the suite, in full by ``make campaign``."""
+"""Workers that are killed behind a broker that goes away, by ``make campaign``; of an invocation that kills them, in the suite, too."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from broker_campaign import full, restarts, run
 from http_stand import clean
 from jackfield import Jackfield
 from jackfield.database import open_database
-from plugboard import make_connector, plugged
+from plugboard import hide_others, make_connector, plugged
 from queue_campaign import Campaign, _Worker
 from rabbitmq import Node
 
-SMALL = Campaign(invocations=80, seconds=6.0, kill_every=2.0, latency=0.1, patience=90.0)
-LARGER = Campaign(invocations=300, seconds=15.0, kill_every=5.0, latency=0.1, patience=60.0)
+CAMPAIGN = Campaign(invocations=300, seconds=15.0, kill_every=5.0, latency=0.1, patience=60.0)
 FULL = Campaign(invocations=2000, seconds=120.0, kill_every=3.0, patience=120.0)
 _POISON = '''
 """Ends its process."""
@@ -50,14 +49,14 @@ def live(nothing: Nothing) -> Done:
 '''
 
 
-@pytest.mark.parametrize("campaign", [pytest.param(SMALL, id="small"), pytest.param(LARGER, id="larger", marks=pytest.mark.campaign)])
-def test_all_invocations_end_truthfully(postgres_url: str, rabbitmq: Node, tmp_path: Path, campaign: Campaign) -> None:
+@pytest.mark.campaign
+def test_all_invocations_end_truthfully(postgres_url: str, rabbitmq: Node, tmp_path: Path) -> None:
     """Three kills of workers on two hosts and a broker that is away for two seconds: all is accepted, and all ends. No write is sent twice,
     and in doubt is only what a killed worker was running."""
     open_database(postgres_url, migrate=True).close()
-    figures = run(campaign, postgres_url, rabbitmq.url, tmp_path, [restarts(rabbitmq, 2.0)])
+    figures = run(CAMPAIGN, postgres_url, rabbitmq.url, tmp_path, [restarts(rabbitmq, 2.0)])
     assert (figures.open, figures.wrong, figures.died) == ([], [], [])
-    assert (figures.accepted, figures.refused) == (campaign.invocations, 0)
+    assert (figures.accepted, figures.refused) == (CAMPAIGN.invocations, 0)
 
 
 @pytest.mark.campaign
@@ -74,10 +73,11 @@ def test_r1_whatever_the_broker_forgets_all_end_truthfully(kind: str, tmp_path: 
 
 
 def test_a_poison_invocation_is_given_up(rabbitmq: Node, tmp_path: Path) -> None:
-    """An invocation that kills each worker that runs it is a dead letter after five deliveries; all others succeed."""
+    """An invocation that kills each process of a worker that runs it is a dead letter after five deliveries; all others succeed."""
     url = f"sqlite:///{tmp_path / 'queue.db'}"
     open_database(url, migrate=True).close()
     make_connector(tmp_path / "plugs", "poison", _POISON)
+    hide_others(tmp_path / "plugs")
     more = {"JACKFIELD_DATABASE_URL": url, "JACKFIELD_QUEUE_URL": rabbitmq.url}
     more["PYTHONPATH"] = os.pathsep.join(filter(None, [str(tmp_path / "plugs"), os.environ.get("PYTHONPATH")]))
     environment = clean(tmp_path / "home", **more)
@@ -87,7 +87,7 @@ def test_a_poison_invocation_is_given_up(rabbitmq: Node, tmp_path: Path) -> None
         ids = [
             jackfield.enqueue({"connector": "poison", "action": "kill" if number == 5 else "live", "inputs": {}}) for number in range(20)
         ]
-        worker = _Worker(environment, tmp_path / "worker.log", None)
+        worker = _Worker(environment, tmp_path / "worker.log", None, "--processes", "2")
         stack.callback(worker.stop)
         journal = jackfield.journal
         assert journal is not None
@@ -95,8 +95,6 @@ def test_a_poison_invocation_is_given_up(rabbitmq: Node, tmp_path: Path) -> None
         while any(journal.find(str(identifier)).is_open for identifier in ids):
             assert time.monotonic() < until, (tmp_path / "worker.log").read_text(encoding="utf-8")
             threading.Event().wait(0.1)
-            if worker.process.poll() is not None:
-                worker.kill()  # it is gone: this only starts another one
         entries = [journal.find(str(identifier)) for identifier in ids]
     assert [entry.status for entry in entries] == ["failed" if number == 5 else "succeeded" for number in range(20)]
     assert [item["outcome"] for item in entries[5].deliveries] == ["lost"] * 5

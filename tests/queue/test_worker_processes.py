@@ -17,7 +17,7 @@ import pytest
 from gates import Gatekeeper
 from http_stand import Client, clean
 from jackfield import Jackfield
-from plugboard import make_echo, plugged
+from plugboard import hide_others, make_echo, plugged
 from waiting import until
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="children are found in /proc")
@@ -52,6 +52,7 @@ class Worker:
 def working(folder: Path, *options: str) -> Iterator[Worker]:
     """A worker with two processes, ready."""
     paths = make_echo(folder / "plugs")
+    hide_others(folder / "plugs")
     file = folder / "connections.yaml"
     file.write_text("connections: {hall: {type: echo/token, values: {token: t-4711}}}", encoding="utf-8")
     url = f"sqlite:///{folder}/queue.db"
@@ -77,9 +78,10 @@ def working(folder: Path, *options: str) -> Iterator[Worker]:
             process.wait(30)
 
 
-def test_processes_share_the_work_and_are_replaced_when_they_die(tmp_path: Path) -> None:
-    """All that is queued runs; a process that is killed is forked again, and probes and metrics cover all of them."""
-    with working(tmp_path) as worker:
+def test_processes_share_the_work_are_replaced_when_they_die_and_drained_on_sigterm(tmp_path: Path) -> None:
+    """All that is queued runs; a process that is killed is forked again, and probes and metrics cover all of them. After SIGTERM, what
+    runs ends before the worker does, and it is not ready meanwhile."""
+    with working(tmp_path) as worker, Gatekeeper() as gate:
         before = worker.children()
         assert len(before) == 3  # two processes and the probe
         ids = [worker.queue(str(number)) for number in range(8)]
@@ -95,14 +97,6 @@ def test_processes_share_the_work_and_are_replaced_when_they_die(tmp_path: Path)
         until(lambda: worker.probes.get("/readyz").status == 200)
         again = worker.queue("again")
         until(lambda: worker.status(again) == "succeeded")
-        worker.process.send_signal(signal.SIGTERM)
-        assert worker.process.wait(30) == 0
-    assert "is started again" in (tmp_path / "log").read_text("utf-8")
-
-
-def test_sigterm_drains_and_a_second_signal_does_not_wait(tmp_path: Path) -> None:
-    """What runs ends before the worker does, and it is not ready meanwhile; a second signal ends all processes at once."""
-    with working(tmp_path) as worker, Gatekeeper() as gate:
         running = worker.queue("slow", gate={"port": gate.port})
         gate.wait()
         worker.process.send_signal(signal.SIGTERM)
@@ -112,8 +106,12 @@ def test_sigterm_drains_and_a_second_signal_does_not_wait(tmp_path: Path) -> Non
         gate.open()
         assert worker.process.wait(30) == 0
         assert (worker.status(running), worker.status(waits)) == ("succeeded", "queued")
-    (tmp_path / "more").mkdir()
-    with working(tmp_path / "more") as worker, Gatekeeper() as gate:
+    assert "is started again" in (tmp_path / "log").read_text("utf-8")
+
+
+def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
+    """A second signal ends all processes at once."""
+    with working(tmp_path) as worker, Gatekeeper() as gate:
         worker.queue("for ever", gate={"port": gate.port})
         gate.wait()
         worker.process.send_signal(signal.SIGTERM)

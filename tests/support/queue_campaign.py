@@ -170,8 +170,9 @@ def may_unshare() -> bool:
 class _Worker:
     """A worker that is killed and started again; in namespaces of its own where a host name is given."""
 
-    def __init__(self, environment: dict[str, str], log: Path, host: str | None) -> None:
+    def __init__(self, environment: dict[str, str], log: Path, host: str | None, *options: str) -> None:
         self._environment = environment
+        self._options = options
         self._log = log.open("ab")
         self._host = host
         self.name = ""
@@ -206,7 +207,7 @@ class _Worker:
         self._log.close()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "jackfield", "worker"]
+        command = [sys.executable, "-m", "jackfield", "worker", *self._options]
         if self._host is not None:
             shell = f'hostname {self._host}; exec "$@"'
             command = ["unshare", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", shell, "sh", *command]
