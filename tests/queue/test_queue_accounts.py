@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import os
-import re
-import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,55 +12,14 @@ from jackfield.errors import Unavailable
 from jackfield.queue import Engine
 from jackfield_celery.broker import new_app
 from jackfield_celery.publisher import CeleryPublisher
-from ports import free_port
-from rabbitmq import SETTINGS, Node, missing
-
-_PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "celery.md"
-_SECURED = """load_definitions = {{folder}}/definitions.json
-listeners.ssl.1 = 127.0.0.1:{port}
-ssl_options.certfile = {{folder}}/server.pem
-ssl_options.keyfile = {{folder}}/server.pem
-"""
+from rabbitmq import Node, Secured, secured_node
 
 
-@dataclass(frozen=True)
-class Secured:
-    """A node with a TLS port and one user, ``worker``, who may do only what the documentation asks for."""
-
-    node: Node
-    port: int
-    bundle: Path
-
-    def url(self, host: str = "localhost") -> str:
-        """The URL for JACKFIELD_QUEUE_URL."""
-        return f"amqps://worker:a-secret@{host}:{self.port}//"
-
-
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+@pytest.fixture
+def secured(rabbitmq: Node) -> Secured:
     """The node, with a certificate for ``localhost`` by an authority of our own."""
-    reason = missing()
-    if reason is not None:
-        pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("secured")
-    authority = Authority(folder)
-    port = free_port()
-    files = {"definitions.json": json.dumps(_definitions()).encode(), "server.pem": authority.pem("localhost")}
-    node = Node(f"{SETTINGS}{_SECURED.format(port=port)}", files)
-    yield Secured(node, port, authority.bundle)
-    node.close()
-
-
-def _definitions() -> dict[str, object]:
-    salt = os.urandom(4)
-    hashed = base64.b64encode(salt + hashlib.sha256(salt + b"a-secret").digest()).decode()
-    (command,) = re.findall(r"^rabbitmqctl set_permissions .*$", _PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    *_, configure, write, read = shlex.split(command)
-    return {
-        "vhosts": [{"name": "/"}],
-        "users": [{"name": "worker", "password_hash": hashed, "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": []}],
-        "permissions": [{"user": "worker", "vhost": "/", "configure": configure, "write": write, "read": read}],
-    }
+    assert secured_node().node is rabbitmq
+    return secured_node()
 
 
 def test_the_documented_permissions_suffice_over_tls(secured: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

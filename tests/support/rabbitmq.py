@@ -6,8 +6,13 @@ It has its own name, folders, ports and epmd, so it meets no other node of the m
 from __future__ import annotations
 
 import atexit
+import base64
 import functools
+import hashlib
+import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import socket
@@ -17,10 +22,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from authority import Authority
 from jackfield_celery.broker import QUEUE, new_app
 from jackfield_celery.transport import DEAD
 from ports import free_ports
@@ -32,6 +39,12 @@ _STOP_WITHIN = 20.0
 SETTINGS = """loopback_users = none
 disk_free_limit.absolute = 10MB
 vm_memory_high_watermark.absolute = 400MB
+"""
+_PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "celery.md"
+_SECURED = """load_definitions = {{folder}}/definitions.json
+listeners.ssl.1 = 127.0.0.1:{port}
+ssl_options.certfile = {{folder}}/server.pem
+ssl_options.keyfile = {{folder}}/server.pem
 """
 
 
@@ -154,12 +167,53 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait(_STOP_WITHIN)
 
 
+@dataclass(frozen=True)
+class Secured:
+    """The node of this process, which also has a TLS port, and a user ``worker`` who may do only what the documentation asks for."""
+
+    node: Node
+    tls_port: int
+    bundle: Path
+
+    def url(self, host: str = "localhost") -> str:
+        """The URL for JACKFIELD_QUEUE_URL."""
+        return f"amqps://worker:a-secret@{host}:{self.tls_port}//"
+
+
 @functools.cache
-def process_node() -> Node:
-    """The node of this process: to start one takes 8 s of CPU time."""
-    node = Node()
+def secured_node() -> Secured:
+    """The one node of this process: to start one takes 8 s of CPU time."""
+    folder = Path(tempfile.mkdtemp(prefix="jackfield-authority-"))
+    atexit.register(shutil.rmtree, folder)
+    authority, port = Authority(folder), free_ports(1)[0]
+    files = {"definitions.json": json.dumps(_definitions()).encode(), "server.pem": authority.pem("localhost")}
+    node = Node(f"{SETTINGS}{_SECURED.format(port=port)}", files)
     atexit.register(node.close)
-    return node
+    return Secured(node, port, authority.bundle)
+
+
+def _definitions() -> dict[str, object]:
+    (command,) = re.findall(r"^rabbitmqctl set_permissions .*$", _PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    rights = {"guest": [".*"] * 3, "worker": shlex.split(command)[-3:]}
+    return {
+        "vhosts": [{"name": "/"}],
+        "users": [_user("guest", "guest", "administrator"), _user("worker", "a-secret")],
+        "permissions": [
+            {"user": user, "vhost": "/", "configure": configure, "write": write, "read": read}
+            for user, (configure, write, read) in rights.items()
+        ],
+    }
+
+
+def _user(name: str, password: str, *tags: str) -> dict[str, object]:
+    salt = os.urandom(4)
+    hashed = base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+    return {"name": name, "password_hash": hashed, "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": tags}
+
+
+def process_node() -> Node:
+    """The node of this process."""
+    return secured_node().node
 
 
 @pytest.fixture(scope="session")
