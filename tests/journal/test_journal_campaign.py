@@ -10,10 +10,11 @@ import pytest
 from jackfield.database import open_database
 from queue_campaign import Campaign, may_unshare, run, small_disk
 
-SMALL = Campaign(invocations=40, seconds=4.0, kill_every=1.5, locked=0.5, full=0.5, patience=60.0)
+SMALL = Campaign(invocations=24, seconds=4.0, kill_every=2.0, locked=0.5, full=0.5, patience=60.0)
 LARGER = Campaign(invocations=80, seconds=8.0, kill_every=2.0, locked=2.0, full=1.0)
 
 
+@pytest.mark.above_sql
 @pytest.mark.parametrize("campaign", [pytest.param(SMALL, id="small"), pytest.param(LARGER, id="larger", marks=pytest.mark.campaign)])
 def test_v1_to_v6_every_accepted_invocation_ends_truthfully(database_url: str, tmp_path: Path, campaign: Campaign) -> None:
     """Whatever worker is killed, wherever it runs, and though the database is locked and its disk full for a while: soon (15 s in the

@@ -243,6 +243,7 @@ with Jackfield(connections=[], database_url=sys.argv[1]) as jackfield:
 """
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_no_kill_separates_an_entry_from_its_count(database_url: str, clock: FakeClock) -> None:
     """Processes that write and merge at the same time are killed in the middle; the sums are still those of a full count."""
     open_database(database_url, migrate=True).close()

@@ -18,6 +18,7 @@ def _accepted(aws: FakeAws, key: str) -> int:
     return sum(1 for message in aws.messages if message.subject == key)
 
 
+@pytest.mark.usefixtures("warm_python")
 @pytest.mark.parametrize("kills", [12, pytest.param(100, marks=pytest.mark.campaign)])
 def test_a_killed_process_sends_nothing_twice_and_loses_nothing(database_url: str, home: Path, kills: int) -> None:
     """Processes killed at random instants: each mail at most once, an entry for each mail, and every entry ends truthfully."""

@@ -35,6 +35,7 @@ def _agree(aws: FakeAws, database_url: str, keys: list[str]) -> set[str]:
     return {entry.status for entry in entries.values()}
 
 
+@pytest.mark.usefixtures("warm_python")
 @pytest.mark.parametrize("leavers", [8, pytest.param(LEAVERS, marks=pytest.mark.campaign)])
 def test_ctrl_c_at_any_instant(database_url: str, home: Path, leavers: int) -> None:
     """Processes interrupted at random instants of a send."""
@@ -69,6 +70,7 @@ def test_a_task_that_is_cancelled_at_any_instant(database_url: str) -> None:
     assert outcomes <= {"succeeded", "failed"}
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_a_reader_who_closes_the_pipe_at_any_line(home: Path, tmp_path: Path) -> None:
     """A batch of 50 lines whose reader leaves after some: the lines that were sent are in the journal as sent, the rest are not sent."""
     database_url = f"sqlite:///{tmp_path / 'jackfield.db'}"

@@ -22,6 +22,7 @@ from sender import ROLE, started
 PROCESSES = 2
 
 
+@pytest.mark.usefixtures("warm_python")
 @pytest.mark.parametrize("threads", [8, pytest.param(50, marks=pytest.mark.campaign)])
 def test_two_processes_of_many_threads_assume_the_role_once(database_url: str, home: Path, threads: int) -> None:
     """First sends of many threads in two cold processes: one AssumeRole."""
@@ -41,6 +42,7 @@ def test_two_processes_of_many_threads_assume_the_role_once(database_url: str, h
         assert (aws.counts["sts:AssumeRole"], aws.accepted) == (1, PROCESSES * threads)
 
 
+@pytest.mark.usefixtures("warm_python")
 @pytest.mark.parametrize(("commands", "callers"), [(2, 18), pytest.param(5, 45, marks=pytest.mark.campaign)])
 def test_callers_over_library_and_command_line_share_one_send(database_url: str, home: Path, commands: int, callers: int) -> None:
     """Threads and commands with one key, all waiting: one send, equal Results."""

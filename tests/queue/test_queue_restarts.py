@@ -10,12 +10,12 @@ from http_stand import SETTINGS, say, standing
 from jackfield.database import open_database
 from postgres import running_server
 
-_THREADS = 6
-_EACH = 40
+_THREADS = 4
+_EACH = 20
 
 
 def test_submissions_outlast_a_restart_of_the_database(tmp_path: Path) -> None:
-    """PostgreSQL restarts, once in order and once after a crash, while six callers queue: each gets 202 and an id of its own."""
+    """PostgreSQL restarts, once in order and once after a crash, while four callers queue: each gets 202 and an id of its own."""
     with running_server() as server:
         url = server.create()
         open_database(url, migrate=True).close()
@@ -31,7 +31,7 @@ def test_submissions_outlast_a_restart_of_the_database(tmp_path: Path) -> None:
                         found.append(reply.json["invocationId"])
                     else:
                         other.append(f"{reply.status} {reply.json}")
-                    over.wait(0.02)
+                    over.wait(0.06)
 
             threads = [threading.Thread(target=submit) for _ in range(_THREADS)]
             for thread in threads:

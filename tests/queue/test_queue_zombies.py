@@ -20,7 +20,7 @@ from jackfield import Jackfield
 from jackfield.database import open_database
 from jackfield.queue import RuntimePool, open_engine
 from jackfield_celery import dispatcher
-from plugboard import make_connector, plugged
+from plugboard import hide_others, make_connector, plugged
 from queue_campaign import _Worker
 from rabbitmq import Node
 
@@ -124,6 +124,7 @@ def test_a_worker_that_lost_its_lease_is_not_believed(rabbitmq: Node, tmp_path: 
     url = f"sqlite:///{tmp_path / 'queue.db'}"
     open_database(url, migrate=True).close()
     make_connector(tmp_path / "plugs", "asking", _ASKING)
+    hide_others(tmp_path / "plugs")
     with ExitStack() as stack:
         oracle = _Oracle()
         stack.callback(oracle.close)

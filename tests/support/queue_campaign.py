@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from http_stand import Client, clean, ends_told, mint
-from plugboard import make_connector
+from plugboard import hide_others, make_connector
 
 _LEDGER = '''
 """Sends to the ledger."""
@@ -233,6 +233,7 @@ def staged(campaign: Campaign, folder: Path, stack: ExitStack, hosts: Sequence[s
     stack.callback(ledger.server_close)
     stack.callback(ledger.shutdown)
     make_connector(folder / "plugs", "ledger", _LEDGER)
+    hide_others(folder / "plugs")
     more["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder / "plugs"), os.environ.get("PYTHONPATH")]))
     more["LEDGER_PORT"] = str(ledger.server_address[1])
     token = mint(folder / "home", "manage", "default", **more)
