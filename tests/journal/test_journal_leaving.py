@@ -35,6 +35,7 @@ def _agree(aws: FakeAws, database_url: str, keys: list[str]) -> set[str]:
     return {entry.status for entry in entries.values()}
 
 
+@pytest.mark.above_sql
 @pytest.mark.usefixtures("warm_python")
 @pytest.mark.parametrize("leavers", [8, pytest.param(LEAVERS, marks=pytest.mark.campaign)])
 def test_ctrl_c_at_any_instant(database_url: str, home: Path, leavers: int) -> None:
@@ -48,11 +49,13 @@ def test_ctrl_c_at_any_instant(database_url: str, home: Path, leavers: int) -> N
         _agree(aws, database_url, keys)
 
 
-def test_a_task_that_is_cancelled_at_any_instant(database_url: str) -> None:
-    """50 tasks of an event loop cancelled at random instants: what was sent runs to its end, what was not is never sent."""
+@pytest.mark.above_sql
+@pytest.mark.parametrize("leavers", [20, pytest.param(LEAVERS, marks=pytest.mark.campaign)])
+def test_a_task_that_is_cancelled_at_any_instant(database_url: str, leavers: int) -> None:
+    """Tasks of an event loop cancelled at random instants: what was sent runs to its end, what was not is never sent."""
     open_database(database_url, migrate=True).close()
     instants = random.Random(4712)
-    keys = [f"task-{number}" for number in range(LEAVERS)]
+    keys = [f"task-{number}" for number in range(leavers)]
 
     async def leave(jackfield: Jackfield) -> None:
         for key in keys:

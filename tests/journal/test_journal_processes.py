@@ -22,6 +22,7 @@ from sender import ROLE, started
 PROCESSES = 2
 
 
+@pytest.mark.above_sql
 @pytest.mark.usefixtures("warm_python")
 @pytest.mark.parametrize("threads", [8, pytest.param(50, marks=pytest.mark.campaign)])
 def test_two_processes_of_many_threads_assume_the_role_once(database_url: str, home: Path, threads: int) -> None:
