@@ -20,12 +20,15 @@ from jackfield.clock import SystemClock
 from jackfield.connections.connection_cache import ConnectionCache
 from jackfield.local import CORES
 from jackfield_isolation.sessions import Sessions
+from waiting import until
 
-CONNECTIONS = {
+CONNECTIONS: dict[str, Any] = {
     "mine": {"type": "plain/token", "values": {"token": "tick-tock"}},
     "quiet": {"type": "plain/silent", "values": {"token": "tick-tock"}},
     "moody": {"type": "plain/token", "values": {"token": "moody"}},
     "refused": {"type": "plain/token", "values": {"token": "refused"}},
+    "lines": {"type": "plain/token", "values": {"token": "begin-4711-hidden\nmiddle-4711-hidden\nend-4711-hidden"}},
+    "long": {"type": "plain/token", "values": {"token": "begin-4711-hidden" * 3}},
 }
 
 
@@ -225,12 +228,12 @@ def test_a_connector_that_fails_on_import(tmp_path: Path) -> None:
     assert "ValueError: not today" in result.error.message
 
 
-def test_what_a_child_prints_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_child_prints_is_logged(runtime: Jackfield, caplog: pytest.LogCaptureFixture) -> None:
     """Output of the child goes to the log, with secrets masked, and not to the standard output of this process."""
-    install_from(tmp_path, "plain", "plain.py")
-    with caplog.at_level(logging.INFO, "jackfield.isolation"), isolating(tmp_path, CONNECTIONS) as jackfield:
-        assert call(jackfield).status == "succeeded"
-        assert call(jackfield, "print", text="tick-tock is the secret").status == "succeeded"
+    assert call(runtime).status == "succeeded"
+    with caplog.at_level(logging.INFO, "jackfield.isolation"):
+        assert call(runtime, "print", text="tick-tock is the secret").status == "succeeded"
+        until(lambda: caplog.records)
     assert [record.getMessage() for record in caplog.records] == ["the process of plain 1.0.0 says: *** is the secret"]
 
 
@@ -240,16 +243,16 @@ def test_what_a_child_prints_is_logged(tmp_path: Path, caplog: pytest.LogCapture
     ids=["of several lines", "at the cut", "at the end of a read"],
 )
 def test_a_secret_that_a_child_prints_is_masked_before_it_is_cut(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, before: str, after: str
+    runtime: Jackfield, caplog: pytest.LogCaptureFixture, before: str, after: str
 ) -> None:
     """A private key that a child printed was logged line by line, in clear, and so was the beginning of a secret at the 2,000th character
     of a line."""
-    install_from(tmp_path, "plain", "plain.py")
-    secret = "begin-4711-hidden\nmiddle-4711-hidden\nend-4711-hidden" if not before else "begin-4711-hidden" * 3
-    connections = {"mine": {"type": "plain/token", "values": {"token": secret}}}
-    with caplog.at_level(logging.INFO, "jackfield.isolation"), isolating(tmp_path, connections) as jackfield:
-        assert call(jackfield, text="x").status == "succeeded"
-        assert call(jackfield, "print", text=f"{before}{secret}{after}\nafterwards").status == "succeeded"
+    connection = "long" if before else "lines"
+    secret = CONNECTIONS[connection]["values"]["token"]
+    assert call(runtime, connection=connection, text="x").status == "succeeded"
+    with caplog.at_level(logging.INFO, "jackfield.isolation"):
+        assert call(runtime, "print", connection, text=f"{before}{secret}{after}\nafterwards").status == "succeeded"
+        until(lambda: any("afterwards" in record.getMessage() for record in caplog.records))
     said = [record.getMessage() for record in caplog.records]
     assert not [line for line in said if "4711" in line or "begin" in line]
     assert said[-1].endswith("says: afterwards")
@@ -284,21 +287,21 @@ def test_a_caller_who_has_left(runtime: Jackfield) -> None:
     assert (result.error.code, result.meta.attempts) == ("cancelled", 0)
 
 
-def test_leases_belong_to_this_process(own: Jackfield) -> None:
+def test_leases_belong_to_this_process(mortal: Jackfield) -> None:
     """A credential is minted once, by whichever child was asked, and serves the child that comes after it."""
-    first = call(own, "minted").unwrap()
-    assert call(own, "minted").unwrap()["text"] == first["text"]
+    first = call(mortal, "minted").unwrap()
+    assert call(mortal, "minted").unwrap()["text"] == first["text"]
     os.kill(first["process"], signal.SIGKILL)
-    after = call(own, "minted").unwrap()
+    after = call(mortal, "minted").unwrap()
     assert after["process"] != first["process"]
     assert after["text"] == first["text"]
 
 
-def test_a_credential_that_expired(own: Jackfield) -> None:
+def test_a_credential_that_expired(mortal: Jackfield) -> None:
     """If the provider calls the credential expired, the client renews it in the child, and the attempt is repeated once."""
-    first = call(own, "minted").unwrap()
-    assert call(own, "write", fail="expired once").status == "succeeded"
-    assert call(own, "minted").unwrap()["text"] != first["text"]
+    first = call(mortal, "minted").unwrap()
+    assert call(mortal, "write", fail="expired once").status == "succeeded"
+    assert call(mortal, "minted").unwrap()["text"] != first["text"]
 
 
 def test_a_fault_of_a_connection_type(runtime: Jackfield) -> None:

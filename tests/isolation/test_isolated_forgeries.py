@@ -43,7 +43,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-@pytest.fixture(name="two")
+@pytest.fixture(scope="module", name="two")
 def _two(home: Path) -> Iterator[_Two]:
     environment = {"JACKFIELD_HOME": str(home)}
     with closing(Children(environment)) as children:

@@ -24,6 +24,7 @@ from jackfield_isolation.examination import examine
 from jackfield_isolation.limits import LAYERS
 from jackfield_isolation.probe import ATTEMPTS
 from jackfield_isolation.program import Policy
+from plugboard import hide_others
 
 
 @pytest.fixture(scope="module")
@@ -218,11 +219,11 @@ def test_memory_and_threads_are_limited(cold: Jackfield) -> None:
         ("exit", "ended with status 0"),
         ("systemExit", "RuntimeError"),
         ("garbage", "not JSON"),
-        ("enormous", "are allowed"),
+        pytest.param("enormous", "are allowed", marks=pytest.mark.campaign),
         ("flood", "without a question"),
-        ("babble", "frames"),
-        ("grow", "are allowed"),
-        ("manyNodes", "more than 500,000 values"),
+        pytest.param("babble", "frames", marks=pytest.mark.campaign),
+        pytest.param("grow", "are allowed", marks=pytest.mark.campaign),
+        pytest.param("manyNodes", "more than 500,000 values", marks=pytest.mark.campaign),
     ],
 )
 def test_a_sudden_end(cold: Jackfield, kind: str, said: str) -> None:
@@ -234,7 +235,7 @@ def test_a_sudden_end(cold: Jackfield, kind: str, said: str) -> None:
     assert attack(cold, "modules").status == "succeeded"
 
 
-@pytest.mark.parametrize("kind", ["loop", "holdTheLock", "never"])
+@pytest.mark.parametrize("kind", [pytest.param("loop", marks=pytest.mark.campaign), "holdTheLock", "never"])
 def test_a_call_without_end(cold: Jackfield, kind: str) -> None:
     """A call that loops, holds Python's lock, or waits for ever ends at its deadline; a new child answers."""
     assert attack(cold, kind, timeout=2).status == "in_doubt"
@@ -333,13 +334,14 @@ def test_a_child_ends_with_its_parent(home: Path, need: Any) -> None:
             os.close(child)
 
 
-def test_a_check_of_all_connectors(home: Path) -> None:
+def test_a_check_of_all_connectors(home: Path, tmp_path: Path) -> None:
     """``jackfield connectors list --check`` imports installed connectors in their own processes; a broken one is a row."""
     source = (CONNECTORS / "plain.py").read_text(encoding="utf-8")
     install(home, "falling", source.replace('Connector("plain"', 'Connector("falling"'))
     module = home / "connectors" / "falling" / "1.0.0" / "site-packages" / "jackfield_falling" / "__init__.py"
     module.write_text("import os; os._exit(9)", encoding="utf-8")
-    environment = {**os.environ, "JACKFIELD_HOME": str(home)}
+    hide_others(tmp_path)
+    environment = {**os.environ, "JACKFIELD_HOME": str(home), "PYTHONPATH": str(tmp_path)}
     command = [sys.executable, "-m", "jackfield", "connectors", "list", "--check"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     rows = {row["key"]: row for row in json.loads(done.stdout)}

@@ -30,7 +30,9 @@ def _sources(*packages: str) -> Iterator[tuple[str, str]]:
         yield from ((f"{package}/{file.relative_to(folder)}", file.read_text(encoding="utf-8")) for file in folder.rglob("*.py"))
 
 
-@pytest.mark.parametrize("kind", FIRST)
+@pytest.mark.parametrize(
+    "kind", [kind if kind == "a second response" else pytest.param(kind, marks=pytest.mark.campaign) for kind in FIRST]
+)
 def test_r2_an_isolated_connector_gets_its_own_response(tmp_path: Path, kind: str) -> None:
     """R2: bytes after a response close the connection in the child, too; the next write has the outcome of its own response."""
     first, method = FIRST[kind]

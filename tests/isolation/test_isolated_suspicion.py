@@ -21,9 +21,10 @@ from jackfield.catalog import Catalog
 from jackfield.errors import Internal
 from jackfield_isolation.children import Children
 from jackfield_isolation.error_frames import load_error
+from jackfield_isolation.hello import HELLO
 from jackfield_isolation.inbox import LARGEST_QUESTION, LARGEST_QUESTIONS, LARGEST_WAITING, Inbox
 from jackfield_isolation.limits import LAYERS
-from jackfield_isolation.wire import ANSWER, OTHER, Garbage, Head
+from jackfield_isolation.wire import ANSWER, LINE, OTHER, Garbage, Head
 
 SOURCE = (CONNECTORS / "lying.py").read_text(encoding="utf-8")
 
@@ -78,20 +79,32 @@ def test_workspaces_share_no_process(home: Path) -> None:
     assert found["one"] != found["two"]
 
 
-@pytest.mark.parametrize(
-    "forged",
-    [
-        '"tests": 3_000_000', '"tests": 10**400', '"documents": 10**9', '"tests": True', '"sources": {"x": 1}', '"actions": []',
-        '"layers": 1, "testPermissions": 1', '"connections": {str(n): {} for n in range(2000)}',
-    ],
-)  # fmt: skip
-def test_a_false_hello(tmp_path: Path, forged: str) -> None:
-    """A description with wrong types or enormous numbers makes the connector broken, at once."""
-    install(tmp_path, "lying", SOURCE.replace("= {}\n\nif", f"= {{{forged}}}\n\nif", 1))
+def test_a_false_hello(tmp_path: Path) -> None:
+    """A description that is none makes the connector broken, at once."""
+    install(tmp_path, "lying", SOURCE.replace("= {}\n\nif", '= {"layers": 1, "tests": 10**400}\n\nif', 1))
     with isolating(tmp_path) as jackfield:
         result = run(jackfield, "")
     assert result.error is not None
     assert "sent a description" in result.error.message
+
+
+_TRUE_HELLO: dict[str, Any] = {
+    "layers": {}, "description": {}, "actions": {}, "connections": {}, "sources": {}, "tests": 1, "testPermissions": {}, "documents": 0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"tests": 3_000_000}, {"tests": 10**400}, {"documents": 10**9}, {"tests": True}, {"sources": {"x": 1}}, {"actions": []},
+        {"testPermissions": 1}, {"connections": {str(number): {} for number in range(2000)}},
+    ],
+)  # fmt: skip
+def test_a_description_that_is_none(forged: dict[str, Any]) -> None:
+    """Wrong types and enormous numbers are refused as the description is read."""
+    assert HELLO.read(_TRUE_HELLO).tests == 1
+    with pytest.raises(Garbage, match="a description that is none"):
+        HELLO.read(_TRUE_HELLO | forged)
 
 
 def test_strict_is_checked_before_the_import(home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -134,11 +147,11 @@ def refused(result: Result) -> str:
     ("code", "said"),
     [
         ("raw(b'[' * 30_000_000, OTHER, 999_999)", "not asked"),
-        ("raw(b'[' * 30_000_000, ANSWER, 999_999)", "not asked"),
+        pytest.param("raw(b'[' * 30_000_000, ANSWER, 999_999)", "not asked", marks=pytest.mark.campaign),
         ("raw(b'[' * 30_000_000, OTHER)", "are allowed"),
-        ("raw(b'[' * 30_000_000, OTHER, 1)", "are allowed"),
-        ("raw(b'[' * 30_000_000, ANSWER, 1)", "are allowed"),
-        ("raw(b'x' * 100_000, LINE)", "are allowed"),
+        pytest.param("raw(b'[' * 30_000_000, OTHER, 1)", "are allowed", marks=pytest.mark.campaign),
+        pytest.param("raw(b'[' * 30_000_000, ANSWER, 1)", "are allowed", marks=pytest.mark.campaign),
+        pytest.param("raw(b'x' * 100_000, LINE)", "are allowed", marks=pytest.mark.campaign),
         ("raw(b'{}', LINE, 1) or [raw(b'{}', LINE) for _ in range(6000)]", "without a question"),
     ],
 )
@@ -146,6 +159,18 @@ def test_frames_that_nobody_asked_for(runtime: Jackfield, code: str, said: str) 
     """A frame about no question, or one that is too large for what it is, ends the child without being read."""
     assert said in refused(run(runtime, f"{RAW}{code}\nstay(60)"))
     assert run(runtime, "").status == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("length", "kind", "about", "said"),
+    [(30_000_000, ANSWER, 999_999, "not asked"), (30_000_000, OTHER, 1, "are allowed"), (100_000, LINE, 1, "are allowed")],
+)
+def test_heads_are_judged_before_their_bodies_are_read(length: int, kind: int, about: int, said: str) -> None:
+    """A frame that is about no question, or too large for its kind, is refused by its head."""
+    inbox = Inbox()
+    assert inbox.open() == 1
+    with pytest.raises(Garbage, match=said):
+        inbox.admits(Head(length, kind, about))
 
 
 def test_frames_that_wait() -> None:
@@ -176,8 +201,14 @@ def test_frames_that_wait() -> None:
 @pytest.mark.parametrize(
     "frame",
     [
-        r'{"end":{"out":"\ud800"}}', r'{"requestId":"\uDFFF","end":{"out":""}}', r'{"returned":"\ud800"}',
-        r'{"failed":{"code":"unavailable","message":"\ud800","sent":"nothing"}}', r'{"end":{"out":"half \ud83d, not \udE00\u0041"}}',
+        r'{"returned":"\ud800"}', r'{"end":{"out":"half \ud83d, not \udE00\u0041"}}',
+        *(
+            pytest.param(frame, marks=pytest.mark.campaign)
+            for frame in (
+                r'{"end":{"out":"\ud800"}}', r'{"requestId":"\uDFFF","end":{"out":""}}',
+                r'{"failed":{"code":"unavailable","message":"\ud800","sent":"nothing"}}',
+            )
+        ),
     ],
 )  # fmt: skip
 def test_half_characters(runtime: Jackfield, frame: str) -> None:
@@ -260,9 +291,15 @@ os.write(1, b"\\n" * 10_000_000)
     "frame",
     [
         '{"failed":{"code":"unavailable","message":"x","retryAfter":' + "9" * 4000 + "}}",
-        '{"failed":{"code":"unavailable","message":"x","retryAfter":1e999}}',
-        '{"failed":{"code":"unavailable","message":"x","provider":{"httpStatus":' + "9" * 4000 + "}}}",
-        '{"dial":"host.example","port":1e999}', '{"dial":"host.example","port":80,"seconds":' + "9" * 4000 + "}",
+        '{"dial":"host.example","port":1e999}',
+        *(
+            pytest.param(frame, marks=pytest.mark.campaign)
+            for frame in (
+                '{"failed":{"code":"unavailable","message":"x","retryAfter":1e999}}',
+                '{"failed":{"code":"unavailable","message":"x","provider":{"httpStatus":' + "9" * 4000 + "}}}",
+                '{"dial":"host.example","port":80,"seconds":' + "9" * 4000 + "}",
+            )
+        ),
     ],
 )  # fmt: skip
 def test_enormous_numbers(runtime: Jackfield, frame: str) -> None:

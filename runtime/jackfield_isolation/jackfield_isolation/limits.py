@@ -35,7 +35,7 @@ def reduce_rights(configuration: Mapping[str, Any]) -> Layers:
         return layers | dict.fromkeys(LAYERS[1:], "only Linux can take it away")
     layers["parent"] = _held(lambda: kernel.end_with_parent(configuration["parent"], signal.SIGKILL))
     layers["privileges"] = _held(kernel.drop_privileges)
-    readable = [*_SYSTEM, *_standard_library(), *configuration["readable"]]
+    readable = [*_SYSTEM, *standard_library(), *configuration["readable"]]
     layers["files"] = _held(lambda: kernel.restrict_files(readable, _DEVICES))
     layers["processes"] = layers["network"] = _held(seccomp.install)
     if layers["files"] is True and layers["processes"] is not True and kernel.landlock_version() < kernel.GUARDS_TRUNCATION:
@@ -51,7 +51,8 @@ def _held(step: Callable[[], object]) -> bool | str:
     return True
 
 
-def _standard_library() -> Iterable[str]:
+def standard_library() -> Iterable[str]:
+    """Return the folders of the standard library."""
     paths = sysconfig.get_paths()
     return {paths["stdlib"], paths["platstdlib"], os.path.join(sys.base_prefix, "lib"), os.path.join(sys.base_exec_prefix, "lib")}
 

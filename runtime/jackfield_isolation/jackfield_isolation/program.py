@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
 import jackfield
 from jackfield.errors import InvalidInvocation
+from jackfield_isolation.limits import standard_library
 from jackfield_isolation.wire import LARGEST_ANSWER
 
 _OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
@@ -89,6 +90,7 @@ class Program:
     def configuration(self) -> dict[str, Any]:
         """Return the first frame that the child gets."""
         paths = [*self.paths, *dict.fromkeys(_homes(self.paths))]
+        code = [*paths, *package_folders()]
         return {
             "module": self.module,
             "attribute": self.attribute,
@@ -96,13 +98,20 @@ class Program:
             "parent": os.getpid(),
             "memory": self.policy.memory,
             "threads": self.policy.threads,
-            "readable": [*paths, *package_folders(), *_default_authorities(), *(path for _, path in self.authorities)],
+            "readable": [*code, *_compiled(code), *_default_authorities(), *(path for _, path in self.authorities)],
         }
 
 
 def package_folders() -> tuple[str, str]:
     """Return the folders of this process's ``jackfield`` and of this package: a child runs the same, whatever its environment has."""
     return os.path.dirname(os.path.abspath(jackfield.__file__)), _OWN_FOLDER
+
+
+def _compiled(code: Iterable[str]) -> Iterator[str]:
+    """Yield the folders in which this process keeps the compiled modules of ``code`` and of the standard library, if not beside them."""
+    if sys.pycache_prefix:
+        for path in (*code, *standard_library()):
+            yield os.path.join(sys.pycache_prefix, os.path.abspath(path).lstrip(os.sep))
 
 
 def authorities(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -155,4 +164,5 @@ def clean_environment(program: Program) -> dict[str, str]:
 
 def command(descriptor: int) -> list[str]:
     """Return the command line of a child; it names nothing secret, since any user of the machine can read it."""
-    return [sys.executable, "-I", "-S", "-B", os.path.join(_OWN_FOLDER, "boot.py"), *package_folders(), str(descriptor)]
+    compiled = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []  # else it would compile them at each start
+    return [sys.executable, "-I", "-S", "-B", *compiled, os.path.join(_OWN_FOLDER, "boot.py"), *package_folders(), str(descriptor)]
