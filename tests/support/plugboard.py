@@ -10,7 +10,10 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from jackfield.catalog.discovery import entry_points
@@ -71,15 +74,49 @@ def plugged(*folders: Path | str) -> Iterator[None]:
     added = [str(folder) for folder in folders]
     before = set(sys.modules)
     sys.path[:0] = added
+    echo = _KeptEcho()
+    sys.meta_path.insert(0, echo)
     importlib.invalidate_caches()
     try:
         yield
     finally:
+        sys.meta_path.remove(echo)
         for folder in added:
             sys.path.remove(folder)
         for name in set(sys.modules) - before:
             if _place(sys.modules[name]).startswith(tuple(added)):
-                del sys.modules[name]
+                echo.keep(name, sys.modules.pop(name))
+
+
+class _KeptEcho(MetaPathFinder, Loader):
+    """Imports the echo's modules as they were imported before: to make and describe its models takes 45 ms. It begins without what it was
+    told."""
+
+    _modules: dict[str, ModuleType] = {}
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Find what is kept, unless the path has another one of that name."""
+        if name not in self._modules or (found := PathFinder.find_spec(name, path)) is None:
+            return None
+        if found.origin != self._modules[name].__file__:
+            return None
+        found.loader = self
+        return found
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Give the module."""
+        return self._modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run nothing; forget what hooks, polls and actions have left."""
+        if module.__name__ == "jackfield_echo.watching":
+            for name in ("REGISTERED", "NOTES", "BOARD"):
+                getattr(module, name).clear()
+
+    def keep(self, name: str, module: ModuleType) -> None:
+        """Keep a module that nobody has any more, if it is the echo's."""
+        if _place(module).startswith(str(ECHO)):
+            self._modules[name] = module
 
 
 def _place(module: object) -> str:

@@ -1,8 +1,8 @@
 """What catalogs are made of, made once for each process of pytest: entry points of the environment, manifests, schemas of models and their
-compiled forms, the comparison of code and manifest, botocore's models.
+compiled forms, the comparison of code and manifest, the search index, botocore's models.
 
 Each test has catalogs of its own. To look through the environment's 250 distributions takes 3 ms, to read the manifests 6 ms, to compile
-the schema of an action 10 ms, and the schema of a model takes a millisecond, of which a catalog has hundreds. Nothing that these are made
+the schema of an action 10 ms, to make the index 60 ms, and the schema of a model takes a millisecond, of which a catalog has hundreds. Nothing that these are made
 from changes with the test.
 """
 
@@ -22,15 +22,16 @@ from weakref import WeakKeyDictionary
 from pydantic import BaseModel
 
 import jackfield.schema.cache
-from jackfield.catalog import discovery, installed
+from jackfield.catalog import Catalog, discovery, index, installed
 from jackfield.catalog.comparing import mismatch
 from jackfield.catalog.discovery import EntryPoint
 from jackfield.catalog.indexed import read_manifest
+from jackfield.catalog.postings import Table
 from jackfield.connector import manifests
 from jackfield.manifest import Manifest
 from jackfield.schema import CompiledSchema, compile_schema
 
-_SCHEMA, _DISTRIBUTIONS, _POINTS = manifests.model_schema, discovery._distributions, discovery._read
+_SCHEMA, _DISTRIBUTIONS, _POINTS, _TABLE = manifests.model_schema, discovery._distributions, discovery._read, index._table
 _ENVIRONMENT = sysconfig.get_path("purelib")
 
 
@@ -44,6 +45,7 @@ def parts_kept() -> Iterator[None]:
         stack.enter_context(mock.patch.object(installed, "read_manifest", _manifest))
         stack.enter_context(mock.patch.object(installed, "mismatch", _kept_comparisons()))
         stack.enter_context(mock.patch.object(jackfield.schema.cache, "compile_schema", _compiled))
+        stack.enter_context(mock.patch.object(index, "_table", _kept_tables()))
         if (models := sys.modules.get("jackfield_aws.service_models")) is not None:  # a test of this run has imported it
             stack.enter_context(mock.patch.object(models.ServiceModels, "load_data_with_path", _model, create=True))
         yield
@@ -107,6 +109,25 @@ def _kept_comparisons() -> Any:
         return None
 
     return compared
+
+
+def _kept_tables() -> Any:
+    """Keep the index of what is installed as long as all manifests are those that were read before."""
+    kept: dict[tuple[str, tuple[int, ...]], tuple[Table, list[Manifest | None]]] = {}
+
+    def table(catalog: Catalog, *, for_operator: bool) -> Table:
+        if catalog.offering is not None and catalog.offering.has_any(for_operator=for_operator):
+            return _TABLE(catalog, for_operator=for_operator)
+        rows, kinds = list[Any](), list[Any]()
+        found = [manifest for _, manifest in index._installed(catalog, rows, kinds)]
+        about = repr((rows, kinds)), tuple(map(id, found))
+        if about not in kept:
+            if len(kept) == 20:
+                kept.clear()
+            kept[about] = _TABLE(catalog, for_operator=for_operator), found  # whose ids are theirs as long as they are kept
+        return kept[about][0]
+
+    return table
 
 
 def _compiled(schema: Mapping[str, Any], *, noun: str = "input") -> CompiledSchema:
