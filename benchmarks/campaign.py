@@ -7,7 +7,11 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 
 - PostgreSQL's twin of tests marked ``above_sql``, whose statements are those of other tests, and of further cases of one test: each other
   test with a database runs once on PostgreSQL, and those of the database itself all do.
-- schemathesis' boundary values of three fourths of the paths: a fourth of them is tried, and each operation gets a drawn request.
+- schemathesis' requests of eleven twelfths of the paths, and sequences of requests: a twelfth of the paths is tried, and each operation is
+  called with each kind of token.
+- whatever is the same through Starlette and past it, or with one process and several, of servers that are stopped, traced or short of
+  memory: each is tried once, the ways and the numbers of processes over all these tests.
+- 10,000 lines of a batch, 60 MB of blank ones, 1,500 connectors at a start, 500 mails while three workers are killed: a sixth of it and less.
 - the generated TypeScript client: the generated Python client calls the server, and all schemas are named as generators need it.
 - 1,000 examples of each property, 20,000 of some: 50 are drawn.
 """

@@ -16,7 +16,7 @@ __all__ = ["postgres_server"]
 ENGINES = ("SQLite", "PostgreSQL")
 ON_BOTH = ("connect_attacks", "invocations", "two_ways", "workspaces")
 """Modules whose tests of ``stand`` run once for each engine."""
-ABOVE_SQL = ("invocations",)
+ABOVE_SQL = ("invocations", "two_ways")
 """Those of them whose statements are those of the journal's tests: on PostgreSQL in campaigns."""
 TWICE = ("invocations", "shortage", "stopping", "tracing")
 """Modules whose tests run once for each way into ``POST /v1/invocations``."""

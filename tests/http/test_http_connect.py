@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import re
 from collections.abc import Iterator
@@ -360,9 +361,9 @@ def test_a_theme_is_shown(shop: Shop) -> None:
 
 
 def test_every_colour_can_be_read() -> None:
-    """Of 1,000 random colours, text in the colour and text on it have a contrast of 4.5 at least, in light and dark."""
+    """Of random colours, text in the colour and text on it have a contrast of 4.5 at least, in light and dark."""
     chosen = random.Random(4711)
-    for _ in range(1000):
+    for _ in range(1000 if os.environ.get("CAMPAIGN") else 200):
         colour = f"#{chosen.randrange(256**3):06x}"
         for dark in (False, True):
             behind = backgrounds(dark)

@@ -4,55 +4,39 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from gates import Gatekeeper
-from http_stand import clean, process, say
+from http_stand import Process, clean, process, say
 from jackfield.database import open_database
 from plugboard import make_echo
 from shell import Shell
 
-pytest_plugins = ["shell_fixture", "postgres"]
+pytest_plugins = ["shell_fixture", "postgres", "warm"]
 
 
-def _ended(descriptor: int, seconds: float) -> bool:
-    """Wait for the process behind a pidfd to end."""
-    return bool(select.select([descriptor], [], [], seconds)[0])
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, launchers: Path) -> Iterator[Process]:
+    """A server that is for any origin, and has a connection file that is broken in part."""
+    folder = tmp_path_factory.mktemp("served")
+    file = folder / "connections.yaml"
+    file.write_text("connections: {good: {type: echo/token, values: {token: t}}, bad: 1}", encoding="utf-8")
+    with (
+        mock.patch.object(sys, "executable", str(launchers / "python")),
+        process(folder, "--origin", "*", "--origin", "http://localhost:3000", JACKFIELD_CONNECTIONS=str(file)) as server,
+    ):
+        yield server
 
 
-@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="a process is watched by its pidfd, which is Linux's")
-def test_w4_workers_end_with_their_parent(tmp_path: Path) -> None:
-    """W4: where the parent of ``--workers`` is killed, its workers end, and a new server can have the port."""
-    with process(tmp_path, "--workers", "2") as server:
-        watched = [os.pidfd_open(pid) for pid in server.children()]
-        assert len(watched) == 2
-        server.process.kill()
-        server.process.wait(60)
-        assert [_ended(descriptor, 20.0) for descriptor in watched] == [True, True]
-        for descriptor in watched:
-            os.close(descriptor)
-        port = str(server.port)
-    with process(tmp_path / "again", "--port", port) as again:
-        assert again.client.get("/healthz").status == 200
-
-
-@pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="limits of another process are read from Linux's /proc")
-def test_security_2_9_a_server_writes_no_core(tmp_path: Path) -> None:
-    """A crash of the server, or of one of its workers, could write the master key to disk where the host's hard limit allows it."""
-    with process(tmp_path, "--workers", "2") as server:
-        for pid in (server.process.pid, *server.children()):
-            limits = Path(f"/proc/{pid}/limits").read_text(encoding="ascii").splitlines()
-            (core,) = (line.split()[4:6] for line in limits if line.startswith("Max core file size"))
-            assert core == ["0", "0"], pid
-
-
+@pytest.mark.usefixtures("warm_python")
 def test_l44_json_from_the_first_line_to_the_last(tmp_path: Path) -> None:
     """L44: with JACKFIELD_LOG=json all of stderr is JSON, the link to the console is not in it, and a stop that gives up logs no error."""
     with (
@@ -84,22 +68,19 @@ def test_l45_an_origin_that_no_browser_sends(shell: Shell, origin: str) -> None:
     assert "is not an origin as browsers send it" in answer.json["error"]["message"]
 
 
-def test_l45_an_origin_for_all_is_warned_of(tmp_path: Path) -> None:
+def test_l45_an_origin_for_all_is_warned_of(served: Process) -> None:
     """L45: ``--origin '*'`` is taken, and warned of."""
-    with process(tmp_path, "--origin", "*", "--origin", "http://localhost:3000"):
-        pass
-    told = (tmp_path / "stderr").read_text("utf-8")
+    told = (served.folder / "stderr").read_text("utf-8")
     assert told.startswith("jackfield: --origin '*' lets pages from every website call")
 
 
-def test_pages_of_a_rebound_name_are_not_shown(tmp_path: Path) -> None:
+def test_pages_of_a_rebound_name_are_not_shown(served: Process) -> None:
     """A server on loopback shows console and docs under the names of this machine only; its API has bearer tokens."""
-    with process(tmp_path) as server:
-        client = server.client
-        for path in ("/", "/login", "/docs", "/openapi.json"):
-            assert client.get(path, Host="evil.example").status == 403
-            assert client.get(path, Host="LOCALHOST:1234").status in {200, 303}
-        assert [client.get(path, Host="evil.example").status for path in ("/healthz", "/readyz", "/v1/actions")] == [200, 200, 200]
+    client = served.client
+    for path in ("/", "/login", "/docs", "/openapi.json"):
+        assert client.get(path, Host="evil.example").status == 403
+        assert client.get(path, Host="LOCALHOST:1234").status in {200, 303}
+    assert [client.get(path, Host="evil.example").status for path in ("/healthz", "/readyz", "/v1/actions")] == [200, 200, 200]
 
 
 @pytest.mark.parametrize("command", ["serve", "worker"])
@@ -112,6 +93,7 @@ def test_l37_connection_files_that_are_not_there(shell: Shell, command: str, nam
     assert answer.json["error"]["message"] == f"JACKFIELD_CONNECTIONS lists '{named}', which {reason}"
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_l37_mcp_warns_of_connection_files(tmp_path: Path) -> None:
     """L37: ``mcp`` warns on stderr, where clients keep its log, and serves what there is."""
     environment = clean(tmp_path / "home", JACKFIELD_CONNECTIONS="/nope/x.yaml", PYTHONPATH=os.pathsep.join(make_echo(tmp_path / "plugs")))
@@ -120,17 +102,14 @@ def test_l37_mcp_warns_of_connection_files(tmp_path: Path) -> None:
     assert done.stderr.startswith("WARNING jackfield.connections: JACKFIELD_CONNECTIONS: /nope/x.yaml: it cannot be read")
 
 
-def test_l37_a_file_that_is_broken_in_part_is_warned_of(tmp_path: Path) -> None:
+def test_l37_a_file_that_is_broken_in_part_is_warned_of(served: Process) -> None:
     """L37: what is wrong inside of a connection file is warned of at the start; the rest of the file is used."""
-    file = tmp_path / "connections.yaml"
-    file.write_text("connections: {good: {type: echo/token, values: {token: t}}, bad: 1}", encoding="utf-8")
-    with process(tmp_path, JACKFIELD_CONNECTIONS=str(file)) as server:
-        assert [row["name"] for row in server.client.get("/v1/connections").json["items"]] == ["good"]
-    told = (tmp_path / "stderr").read_text("utf-8") + (tmp_path / "log").read_text("utf-8")
+    assert [row["name"] for row in served.client.get("/v1/connections").json["items"]] == ["good"]
+    told = (served.folder / "stderr").read_text("utf-8") + (served.folder / "log").read_text("utf-8")
     assert "WARNING jackfield.connections: JACKFIELD_CONNECTIONS: connections.yaml: connection 'bad': must be an object" in told
 
 
-@pytest.mark.usefixtures("no_tables")
+@pytest.mark.usefixtures("no_tables", "warm_python")
 def test_m43_a_database_that_is_behind(tmp_path: Path, postgres_url: str) -> None:
     """M43: a server says how to migrate the database, is not ready before, and does it by itself with ``--migrate``; so does a worker."""
     home = tmp_path / "home"
@@ -156,6 +135,7 @@ def test_m43_a_database_that_is_behind(tmp_path: Path, postgres_url: str) -> Non
         assert database.pending() == []
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_m43_serve_migrates(tmp_path: Path, postgres_url: str) -> None:
     """M43: with ``--migrate`` a server on an empty PostgreSQL is ready."""
     home = tmp_path / "home"

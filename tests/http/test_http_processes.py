@@ -1,4 +1,7 @@
-"""The server as a process: workers that are killed, callers who hang up, bodies that do not end, actions that compute, many connectors."""
+"""The server as a process: workers that are killed, cores, callers who hang up, bodies that do not end, actions that compute.
+
+One server with two workers, which the last of its tests kills, is for all tests that ask for ``pair``.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,13 @@ import http.client
 import json
 import os
 import random
+import select
 import signal
 import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,8 +27,13 @@ from fake_aws import FakeAws, FakeAwsProcess
 from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Process, process, say, standing
 from jackfield.database import open_database
+from jackfield.local import CORES
+from mcp_talk import MODES, called, remote, tool_names
 from plugboard import make_connector
 
+pytest_plugins = ["warm"]
+
+ENDLESS = 100_000_000
 KEYS = {"accessKeyId": "AKIAABCDEFGHIJKLWXYZ", "secretAccessKey": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
 MAIL = {"awsRegion": "eu-west-1", "to": "ada@example.com", "sender": "noreply@example.com", "text": "t"}
 BUSY = '''
@@ -77,14 +87,80 @@ def persistent(client: Client, key: str, *, queued: bool) -> str:
     raise AssertionError(f"no answer for {key}")
 
 
-def test_workers_count_together(tmp_path: Path) -> None:
-    """Whichever worker answers ``/metrics`` tells of all, also of one that was killed."""
-    with process(tmp_path, "--workers", "2") as server:
-        for _ in range(20):  # each over a connection of its own, so that both workers have some
-            assert server.client.post("/v1/invocations", say("say", text="Hi")).status == 200
-        assert {_counted(server.client) for _ in range(10)} == {20}
-        _killed_and_restarted(server, 1)
-        assert {_counted(server.client) for _ in range(10)} == {20}
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A server with two workers, each on a core of its own."""
+    with process(tmp_path_factory.mktemp("pair"), "--workers", "2", "--mcp-tools", "all", JACKFIELD_PIN="1") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A server of one process, which the last test that asks for it stops."""
+    folder = tmp_path_factory.mktemp("single")
+    make_connector(folder / "busy", "busy", BUSY)
+    settings = {"max_file": ENDLESS // 2, "max_body": ENDLESS // 2}
+    with process(folder, paths=(str(folder / "busy"),), settings=settings, JACKFIELD_PIN="1") as server:
+        yield server
+
+
+def test_workers_answer_alike_over_mcp(pair: Process) -> None:
+    """Any of two processes answers any request; one key is one effect, whichever has it."""
+    server = remote(pair.port, pair.token)
+    assert "echo.post" in tool_names(server, MODES[0])
+    given = {**say("post", text="hello"), "idempotencyKey": "k-1"}
+
+    def talk(number: int) -> str:
+        found = called(server, "execute_action", MODES[number % 2], **given).structured_content
+        return str(found["meta"]["invocationId"] if found["status"] == "succeeded" else found["error"]["code"])
+
+    with ThreadPoolExecutor(6) as threads:
+        ids = set(threads.map(talk, range(6))) - {"idempotency_conflict"}
+    assert len(ids) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="limits of another process are read from Linux's /proc")
+def test_security_2_9_a_server_writes_no_core(pair: Process) -> None:
+    """A crash of the server, or of one of its workers, could write the master key to disk where the host's hard limit allows it."""
+    for pid in (pair.process.pid, *pair.children()):
+        limits = Path(f"/proc/{pid}/limits").read_text(encoding="ascii").splitlines()
+        (core,) = (line.split()[4:6] for line in limits if line.startswith("Max core file size"))
+        assert core == ["0", "0"], pid
+
+
+def test_workers_count_together_each_on_a_core_of_its_own(pair: Process) -> None:
+    """Whichever worker answers ``/metrics`` tells of all, also of one that was killed. All threads of a worker, also those that calls have
+    started, are on one core, and no other worker is; one that replaces another takes the core that is free."""
+    first, second = _pinned(pair)
+    before = _counted(pair.client)
+    for _ in range(20):  # each over a connection of its own, so that both workers have some
+        assert pair.client.post("/v1/invocations", say("say", text="Hi")).status == 200
+    assert {_counted(pair.client) for _ in range(10)} == {before + 20}
+    assert len(CORES) < 2 or len(_cores_of(first) | _cores_of(second)) == 2
+    os.kill(first, signal.SIGKILL)
+    pause = threading.Event()
+    while first in pair.children():
+        pause.wait(0.05)
+    third = next(pid for pid in _pinned(pair) if pid != second)
+    assert len(CORES) < 2 or _cores_of(third) != _cores_of(second)
+    assert {_counted(pair.client) for _ in range(10)} == {before + 20}
+
+
+def _cores_of(pid: int) -> set[int]:
+    """The cores that the threads of a process may use, all together."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return set().union(*(os.sched_getaffinity(int(thread.name)) for thread in threads))
+
+
+def _pinned(server: Process) -> list[int]:
+    """The two workers once both serve."""
+    pause = threading.Event()
+    for _ in range(600):
+        found = server.children()
+        if len(found) == 2 and all(len(_cores_of(pid)) == 1 for pid in found):
+            return found
+        pause.wait(0.05)
+    raise AssertionError([(pid, _cores_of(pid)) for pid in server.children()])
 
 
 def _counted(client: Client) -> float:
@@ -94,6 +170,7 @@ def _counted(client: Client) -> float:
     return sum(float(line.split()[-1]) for line in lines if line.startswith("jackfield_invocations_total"))
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_what_another_server_runs_is_cancelled(tmp_path: Path) -> None:
     """Two servers on one database: the second one is told to cancel, the first one does so before anything is sent."""
     home = tmp_path / "first" / "home"
@@ -146,15 +223,16 @@ def _killed_and_restarted(server: Process, times: int) -> int:
     return killed
 
 
-@pytest.mark.parametrize(("count", "kills"), [(80, 1), pytest.param(500, 3, marks=pytest.mark.campaign)])
-def test_workers_that_are_killed_lose_nothing_and_send_nothing_twice(tmp_path: Path, count: int, kills: int) -> None:
+@pytest.mark.parametrize(("count", "kills"), [(50, 1), pytest.param(500, 3, marks=pytest.mark.campaign)])
+def test_workers_that_are_killed_lose_nothing_and_send_nothing_twice(pair: Process, count: int, kills: int) -> None:
     """Callers, answered at once or queued, while workers die: each learns what became of it, and nothing was sent twice."""
-    with FakeAwsProcess(latency=0.02 if count > 100 else 0.4) as aws, process(tmp_path, "--workers", "2") as server:
-        connect(server.client, aws.url)
+    with FakeAwsProcess(latency=0.02 if count > 100 else 0.4) as aws:
+        pair.client.call("DELETE", "/v1/connections/acme")
+        connect(pair.client, aws.url)
         with ThreadPoolExecutor(50) as pool:
-            keys = [f"mail-{number}" for number in range(count)]
-            asked = {key: pool.submit(persistent, server.client, key, queued=place % 2 == 0) for place, key in enumerate(keys)}
-            assert _killed_and_restarted(server, kills) == kills
+            keys = [f"{count}-mail-{number}" for number in range(count)]
+            asked = {key: pool.submit(persistent, pair.client, key, queued=place % 2 == 0) for place, key in enumerate(keys)}
+            assert _killed_and_restarted(pair, kills) == kills
             outcomes = {key: future.result(120) for key, future in asked.items()}
         sent = Counter(message["subject"] for message in aws.state()["messages"])
     assert set(outcomes.values()) <= {"succeeded", "in_doubt"}
@@ -162,6 +240,19 @@ def test_workers_that_are_killed_lose_nothing_and_send_nothing_twice(tmp_path: P
     assert {key for key, status in outcomes.items() if status == "succeeded"} <= sent.keys()
     # a kill leaves at most what was on its way in doubt: 50 callers, and 16 jobs of the queue
     assert Counter(outcomes.values())["in_doubt"] <= kills * (50 + 16)
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="a process is watched by its pidfd, which is Linux's")
+def test_w4_workers_end_with_their_parent(pair: Process) -> None:
+    """W4: where the parent of ``--workers`` is killed, its workers end, and a new server can have the port."""
+    watched = [os.pidfd_open(pid) for pid in pair.children()]
+    assert len(watched) == 2
+    pair.process.kill()
+    pair.process.wait(60)
+    assert [bool(select.select([descriptor], [], [], 20.0)[0]) for descriptor in watched] == [True, True]
+    for descriptor in watched:
+        os.close(descriptor)
+    socket.create_server(("127.0.0.1", pair.port)).close()
 
 
 def test_callers_who_hang_up_are_counted_as_they_were_sent(tmp_path: Path) -> None:
@@ -200,17 +291,16 @@ def _all_settled(client: Client) -> list[Any]:
     raise AssertionError("something runs still")
 
 
-def test_a_body_without_end_takes_no_memory(tmp_path: Path) -> None:
-    """400 MB, announced or in chunks, to be run or to be kept: 413, and memory grows by 10 MB at most. Files may have 200 MB here."""
-    with process(tmp_path, settings={"max_file": 200_000_000}) as server:
-        server.client.invoke("say", text="warm")
-        server.client.post("/v1/files", b"x" * 3_000_000)
-        before = server.rss()
-        for path in ("/v1/invocations", "/v1/files"):
-            assert _poured(server.client, path, f"Content-Length: {400_000_000}", b"x" * 65536) == 413
-            assert _poured(server.client, path, "Transfer-Encoding: chunked", b"10000\r\n" + b"x" * 65536 + b"\r\n") == 413
-        grown = server.rss() - before
-        assert server.client.get("/healthz").status == 200
+def test_a_body_without_end_takes_no_memory(single: Process) -> None:
+    """100 MB, announced or in chunks, to be run or to be kept: 413, and memory grows by 10 MB at most. Files may have 50 MB here."""
+    single.client.invoke("say", text="warm")
+    single.client.post("/v1/files", b"x" * 3_000_000)
+    before = single.rss()
+    for path in ("/v1/invocations", "/v1/files"):
+        assert _poured(single.client, path, f"Content-Length: {ENDLESS}", b"x" * 65536) == 413
+        assert _poured(single.client, path, "Transfer-Encoding: chunked", b"10000\r\n" + b"x" * 65536 + b"\r\n") == 413
+    grown = single.rss() - before
+    assert single.client.get("/healthz").status == 200
     assert grown <= 10_000_000, grown
 
 
@@ -223,7 +313,7 @@ def _poured(client: Client, path: str, header: str, piece: bytes) -> int:
         connection.sendall(head.encode())
         connection.setblocking(False)
         poured = 0
-        while poured < 400_000_000:
+        while poured < ENDLESS:
             with contextlib.suppress(BlockingIOError):
                 poured += connection.send(piece) if not poured % len(piece) else connection.send(piece[poured % len(piece) :])
             with contextlib.suppress(BlockingIOError):
@@ -233,13 +323,18 @@ def _poured(client: Client, path: str, header: str, piece: bytes) -> int:
     return int(answer.split()[1]) if answer else 0
 
 
-def test_an_action_that_computes_does_not_stop_the_others(tmp_path: Path) -> None:
+@pytest.mark.skipif(len(CORES) < 2, reason="one core is all that there is")
+def test_a_single_process_keeps_to_a_core_too(single: Process) -> None:
+    """All its threads, also those that calls have started."""
+    assert single.client.invoke("say", text="x").status == 200
+    assert len(_cores_of(single.process.pid)) == 1
+
+
+def test_an_action_that_computes_does_not_stop_the_others(single: Process) -> None:
     """While one computes for a second of CPU time, probes and other actions are answered."""
-    plugs = tmp_path / "busy"
-    make_connector(plugs, "busy", BUSY)
-    with process(tmp_path, paths=(str(plugs),)) as server, ThreadPoolExecutor(1) as pool:
-        client = server.client
-        assert client.post("/v1/invocations", {"connector": "busy", "action": "compute", "inputs": {"seconds": 0}}).status == 200
+    client = single.client
+    assert client.post("/v1/invocations", {"connector": "busy", "action": "compute", "inputs": {"seconds": 0}}).status == 200
+    with ThreadPoolExecutor(1) as pool:
         running = pool.submit(client.post, "/v1/invocations", {"connector": "busy", "action": "compute", "inputs": {"seconds": 1}})
         answered = 0
         while not running.done():
@@ -249,6 +344,7 @@ def test_an_action_that_computes_does_not_stop_the_others(tmp_path: Path) -> Non
     assert answered >= 5
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_it_listens_on_ipv6(tmp_path: Path) -> None:
     """``--host ::1``: calls are answered, and the link to the console that is told can be followed."""
     with process(tmp_path, "--host", "::1") as server:
@@ -263,33 +359,34 @@ def test_it_listens_on_ipv6(tmp_path: Path) -> None:
     assert b"Signed in" in page.body
 
 
-def test_being_told_to_stop_lets_what_runs_end(tmp_path: Path) -> None:
+def test_being_told_to_stop_lets_what_runs_end(single: Process) -> None:
     """SIGTERM: nobody new is let in, what runs is answered, and the process ends."""
-    with process(tmp_path) as server, Gatekeeper() as gate, ThreadPoolExecutor(1) as pool:
-        running = pool.submit(server.client.post, "/v1/invocations", say("post", text="last words", gate={"port": gate.port}))
+    with Gatekeeper() as gate, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(single.client.post, "/v1/invocations", say("post", text="last words", gate={"port": gate.port}))
         gate.wait()
-        server.process.send_signal(signal.SIGTERM)
+        single.process.send_signal(signal.SIGTERM)
         with contextlib.suppress(OSError, http.client.HTTPException):
             for _ in range(200):
-                server.client.get("/healthz")
+                single.client.get("/healthz")
         gate.open()
         assert running.result(30).json["output"]["text"] == "last words"
-        assert server.process.wait(30) == 0
+        assert single.process.wait(30) == 0
 
 
-def test_many_connectors_start_fast(tmp_path: Path) -> None:
-    """1,500 manifests of ten actions: the server starts, and every action is found."""
+@pytest.mark.parametrize("count", [300, pytest.param(1500, marks=pytest.mark.campaign)])
+def test_many_connectors_start_fast(tmp_path: Path, count: int) -> None:
+    """Manifests of ten actions each: the server starts, and every action is found."""
     plugs = tmp_path / "many"
     about = {"description": "It does.", "effect": "read"}
     actions = [{"key": f"doThing{number}", "title": f"Do Thing {number}", **about} for number in range(10)]
-    for number in range(1500):
+    for number in range(count):
         key = f"many-{number}"
         manifest = {"manifestVersion": 1, "key": key, "title": key, "version": "1.0.0", "description": "One of many.", "actions": actions}
         make_connector(plugs, key, "", manifest)
     started = time.monotonic()
     with process(tmp_path, paths=(str(plugs),)) as server:
         ready = time.monotonic() - started
-        assert server.client.get("/v1/actions?q=thing7+many-1499").json["items"][0]["connector"] == "many-1499"
+        assert server.client.get(f"/v1/actions?q=thing7+many-{count - 1}").json["items"][0]["connector"] == f"many-{count - 1}"
         rss = server.rss()
     assert ready < 30, ready
     assert rss < 200_000_000, rss

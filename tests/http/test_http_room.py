@@ -18,8 +18,8 @@ from gates import Gatekeeper
 from http_stand import SETTINGS, Client, process, say, standing
 
 MEGA = 1024 * 1024
-ROOM = 96 * MEGA
-BODY = 16 * MEGA
+ROOM = 48 * MEGA
+BODY = 8 * MEGA
 
 
 def _head(client: Client, size: int) -> bytes:
@@ -48,12 +48,12 @@ def _answer(connection: socket.socket) -> bytes:
 
 
 def test_many_large_bodies_take_only_so_much_memory(tmp_path: Path) -> None:
-    """20 callers with 16 MiB each, where there is room for 96: some have to come again, nobody else has to, and memory stays within it."""
-    with process(tmp_path, settings={"max_bodies": ROOM}) as server, contextlib.ExitStack() as stack, ThreadPoolExecutor(20) as pool:
+    """12 callers with 8 MiB each, where there is room for 48: some have to come again, nobody else has to, and memory stays within it."""
+    with process(tmp_path, settings={"max_bodies": ROOM}) as server, contextlib.ExitStack() as stack, ThreadPoolExecutor(12) as pool:
         client = server.client
         assert client.invoke("say", text="x" * MEGA).status == 200
         before = server.rss()
-        callers = list(pool.map(lambda _: stack.enter_context(_sending(client)), range(20)))
+        callers = list(pool.map(lambda _: stack.enter_context(_sending(client)), range(12)))
         grown = server.rss() - before
         assert client.invoke("say", text="others").status == 200
         for caller in callers:
@@ -61,7 +61,7 @@ def test_many_large_bodies_take_only_so_much_memory(tmp_path: Path) -> None:
         answers = [answer for answer in pool.map(_answer, callers) if answer]
         for caller in callers:
             caller.close()
-    assert len(answers) >= 20 - ROOM // BODY
+    assert len(answers) >= 12 - ROOM // BODY
     assert {answer.split()[1] for answer in answers} == {b"503"}
     assert b"retry-after: 1\r\n" in answers[0].lower()
     assert (

@@ -19,6 +19,8 @@ from jackfield.cli.logs import JsonLines
 from jackfield.surfaces.shared.tracing import Tracing, configured
 from two_ways import PAST, THROUGH
 
+pytest_plugins = ["warm"]
+
 PARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 
 
@@ -53,12 +55,13 @@ STAGES = ["admit", "check", "open", "run", "settle"]
     ("way", "workers"),
     [
         (PAST, "1"),
-        (THROUGH, "2"),
+        pytest.param(THROUGH, "2", marks=pytest.mark.campaign),
         pytest.param(PAST, "2", marks=pytest.mark.campaign),
         pytest.param(THROUGH, "1", marks=pytest.mark.campaign),
     ],
     indirect=["way"],
 )
+@pytest.mark.usefixtures("warm_python")
 def test_spans_reach_a_collector(tmp_path: Path, workers: str) -> None:
     """Over OTLP/HTTP, and the last ones when the server stops: the invocation below the caller's span, five stages below the invocation."""
     with (
@@ -105,6 +108,7 @@ def _code(span: Span) -> str:
     ],
     indirect=["way"],
 )
+@pytest.mark.usefixtures("warm_python")
 def test_a_collector_that_is_away_delays_nobody(tmp_path: Path, gone: bool) -> None:
     """While spans cannot be delivered, since nobody listens or it hangs, calls are answered, and the server stops in time."""
     with Collector(hanging=True) as collector:
@@ -112,7 +116,7 @@ def test_a_collector_that_is_away_delays_nobody(tmp_path: Path, gone: bool) -> N
         with process(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=url, OTEL_BSP_SCHEDULE_DELAY="1", OTEL_BSP_MAX_QUEUE_SIZE="512") as server:
             assert server.client.invoke("say", text="first").status == 200
             assert gone or collector.asked.wait(30)
-            assert {server.client.invoke("say", text="x").status for _ in range(200)} == {200}  # each would wait 10 s for an export
+            assert {server.client.invoke("say", text="x").status for _ in range(50)} == {200}  # each would wait 10 s for an export
             server.process.send_signal(signal.SIGTERM)
             server.process.wait(30)
 

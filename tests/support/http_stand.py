@@ -217,7 +217,7 @@ def process(
     command = [sys.executable, "-m", "jackfield", "serve", "--port", "0", *options]
     if settings is not None:
         command = [sys.executable, "-c", _SERVE, repr(dict(settings))]
-    with (folder / "stderr").open("wb") as log:
+    with (folder / "stderr").open("wb", buffering=0) as log:
         running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         assert running.stderr is not None
         line = ""

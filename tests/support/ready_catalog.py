@@ -1,9 +1,9 @@
 """What catalogs are made of, made once for each process of pytest: entry points of the environment, manifests, schemas of models and their
 compiled forms, the comparison of code and manifest, the search index, botocore's models.
 
-Each test has catalogs of its own. To look through the environment's 250 distributions takes 3 ms, to read the manifests 6 ms, to compile
-the schema of an action 10 ms, to make the index 60 ms, and the schema of a model takes a millisecond, of which a catalog has hundreds. Nothing that these are made
-from changes with the test.
+Each test has catalogs of its own. To look through the environment's 250 distributions takes 3 ms, to read the manifests 6 ms, to make the
+index 60 ms, to compile the schema of an action 10 ms, and the schema of a model takes a millisecond, of which a catalog has hundreds.
+Nothing that these are made from changes with the test.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ WAYS: Mapping[str, dict[str, str]] = {PAST: {}, THROUGH: {"Prefer": "handling=le
 """By way: the headers that make a request go it, without any other effect."""
 ONCE = pytest.mark.parametrize("way", [PAST], indirect=True, scope="module")
 """For a test that starts a process and posts no plain invocation: the way makes no difference to it."""
+PAST_ALONE = pytest.mark.parametrize("way", [PAST, pytest.param(THROUGH, marks=pytest.mark.campaign)], indirect=True, scope="module")
+"""For a test of a server whose way in matters little: through Starlette in campaigns."""
 _PATHS = ("/v1/invocations", "/mcp")
 _call = Client.call
 

@@ -37,7 +37,7 @@ _MODULES = (
     "_pytest.faulthandler", "_pytest.helpconfig", "_pytest.skipping", "_pytest.threadexception", "_pytest.tracemalloc", "_pytest.unittest",
     "_pytest.unraisableexception", "_pytest.warnings", "_pytest.pastebin", "_pytest.setuponly", "_pytest.setupplan", "xdist.plugin",
     "xdist.workermanage", "execnet.gateway", "pytest_timeout", "pytest_cov.plugin",
-    "jackfield.surfaces.http.app", "jackfield.surfaces.mcp.sdk_server", "jackfield.cli.serve", "uvicorn",
+    "multiprocessing.spawn", "jackfield.surfaces.http.app", "jackfield.surfaces.mcp.sdk_server", "jackfield.cli.serve", "uvicorn",
 )  # fmt: skip
 _PLUGINS = "-p no:schemathesis -p no:hypothesispytest -p no:anyio"
 """Options of pytest: plugins of this repository that take seconds to import, and that no author's project here uses."""
