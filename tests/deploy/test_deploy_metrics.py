@@ -6,8 +6,11 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
@@ -16,6 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deployment import DEPLOY, ROOT, load, rule_queries, selectors
 from http_stand import process, say
+
+pytest_plugins = ["warm"]
 
 TARGET = frozenset({"job", "instance"})
 """Labels that Prometheus adds to all that it scrapes."""
@@ -47,9 +52,10 @@ def declared() -> dict[str, frozenset[str]]:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, frozenset[str]]:
+def served(tmp_path_factory: pytest.TempPathFactory, launchers: Path) -> dict[str, frozenset[str]]:
     """The labels of each series of a real server after a call; of those that have counted nothing yet, the reference's."""
-    with process(tmp_path_factory.mktemp("server"), JACKFIELD_DATABASE_URL="") as server:
+    forked = mock.patch.object(sys, "executable", str(launchers / "python"))
+    with forked, process(tmp_path_factory.mktemp("server"), JACKFIELD_DATABASE_URL="") as server:
         assert server.client.post("/v1/invocations", say("say", text="Hi")).status == 200
         text = server.client.get("/metrics").body.decode()
     found = declared()

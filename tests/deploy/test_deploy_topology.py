@@ -17,7 +17,7 @@ from rabbitmq import missing
 
 pytest_plugins = ["postgres"]
 
-COUNT = 30
+COUNT = 10
 Started = tuple[topology.Topology, dict[str, Client]]
 
 

@@ -10,6 +10,8 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from jackfield.access import Actor
 from jackfield.clock import SystemClock
 from jackfield.database.outbox import record
@@ -17,6 +19,8 @@ from jackfield.events.callbacks import Callbacks
 from jackfield.events.dispatcher import IN_FLIGHT
 from jackfield.resources.storage import Storage
 from receiver import receiving
+
+pytest_plugins = ["warm"]
 
 _DISPATCH = """
 import os, sys, threading
@@ -29,9 +33,10 @@ Dispatcher(lambda: storage.database, lambda: storage.vault, SystemClock(), Sende
 print("ready", flush=True)
 threading.Event().wait()
 """
-_ROUNDS, _EACH = 4, 150
+_ROUNDS, _EACH = (4, 150) if os.environ.get("CAMPAIGN") else (2, 60)
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_nothing_is_lost_when_the_dispatcher_is_killed(database_url: str, tmp_path: Path) -> None:
     """Two processes dispatch; the one that leads is killed again and again while events come: each event arrives under one id, and twice
     little more than what was in flight: a thread records a delivery before it begins the next one."""

@@ -8,8 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from file_places import Place, folder
 from http_stand import clean
+
+pytest_plugins = ["warm"]
 
 
 def run(place: Place, tmp_path: Path, *words: str, stdin: bytes = b"") -> tuple[int, bytes]:
@@ -20,6 +24,7 @@ def run(place: Place, tmp_path: Path, *words: str, stdin: bytes = b"") -> tuple[
     return done.returncode, done.stdout
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_files_in_and_out_by_the_command_line(tmp_path: Path) -> None:
     """``put``, ``list``, ``get`` to a file and to stdout, ``rm``; what is not there is refused with a code."""
     place = folder(tmp_path / "stored")

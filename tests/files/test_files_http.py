@@ -15,7 +15,7 @@ from tests.http.test_http_invocations import is_settled, until
 
 from clocks import FakeClock
 from courier import SOURCE
-from file_places import Place, bucket
+from file_places import IN_A_FOLDER, Place, bucket
 from http_stand import SETTINGS, Client, Stand, standing
 from jackfield.access import Rules
 from jackfield.files import Files
@@ -110,6 +110,7 @@ def test_ranges(place: Place, tmp_path: Path) -> None:
         assert (head.status, head.headers["content-length"]) == (200, str(len(content)))
 
 
+@IN_A_FOLDER
 def test_whose_files_they_are(place: Place, tmp_path: Path) -> None:
     """Another workspace sees nothing; a token with rules sees what it uploaded; deleting needs the scope ``invoke``."""
     with posting(place, tmp_path) as stand:
@@ -132,6 +133,7 @@ def test_whose_files_they_are(place: Place, tmp_path: Path) -> None:
         assert download(admin, theirs).status == 404
 
 
+@IN_A_FOLDER
 def test_security_5_a_file_is_its_owners_wherever_its_id_is_used(place: Place, tmp_path: Path) -> None:
     """Security 5: rules ended at the inputs, so a ruled token sent another token's file to a server of its own. Now the id is unknown to it
     in inputs, dry runs, queues, batches and replays, as if the file did not exist."""
@@ -158,6 +160,7 @@ def test_security_5_a_file_is_its_owners_wherever_its_id_is_used(place: Place, t
         assert until(ruled, queued, is_settled)["output"]["size"] == 6
 
 
+@IN_A_FOLDER
 @pytest.mark.parametrize(
     "assignment",
     [
@@ -183,6 +186,7 @@ def test_a_file_whose_row_was_changed_is_unknown(place: Place, tmp_path: Path, a
                 assert client.post("/v1/invocations", sent).json["error"]["details"][0]["path"] == "/document/file"
 
 
+@IN_A_FOLDER
 def test_a_file_of_the_version_before_is_served(place: Place, tmp_path: Path) -> None:
     """A file that a process of the version before has stored has no seal over its row; it lives for a day."""
     with posting(place, tmp_path) as stand:
@@ -197,6 +201,7 @@ def test_a_file_of_the_version_before_is_served(place: Place, tmp_path: Path) ->
         assert client.post("/v1/invocations", carrying("weigh", document={"file": file})).json["output"]["size"] == 7
 
 
+@IN_A_FOLDER
 def test_security_5_the_journal_shows_outputs_to_their_owner(place: Place, tmp_path: Path) -> None:
     """Security 5: the journal showed a ruled token the outputs of all others, with the ids of their files."""
     with posting(place, tmp_path) as stand:
@@ -211,6 +216,7 @@ def test_security_5_the_journal_shows_outputs_to_their_owner(place: Place, tmp_p
         assert listed == {theirs["meta"]["invocationId"]: False, own["meta"]["invocationId"]: True}
 
 
+@IN_A_FOLDER
 def test_large_contents_of_a_queued_invocation_become_files(place: Place, tmp_path: Path) -> None:
     """The journal's row holds references to what would make it large, and the files are kept for as long as the invocation waits."""
     clock, content = FakeClock(), bytes(range(256)) * 4000
@@ -255,6 +261,7 @@ def test_contents_stay_with_the_invocation_where_files_may_be_elsewhere(
         assert [file["file"] for file in client.get("/v1/files").json["items"]] == [first.json["file"]]
 
 
+@IN_A_FOLDER
 def test_a_queued_invocation_keeps_its_files(place: Place, tmp_path: Path) -> None:
     """The journal stores the reference, the file outlives its expiry for as long as the invocation waits, and a worker reads it."""
     clock = FakeClock()
@@ -287,6 +294,7 @@ def test_a_queued_invocation_keeps_its_files(place: Place, tmp_path: Path) -> No
         assert (place.names(), client.get("/v1/files").json["items"]) == ([], [])
 
 
+@IN_A_FOLDER
 def test_equal_files_are_equal_requests(place: Place, tmp_path: Path) -> None:
     """Under one idempotency key the same content, uploaded again, is the same request, and other content is another one."""
     with posting(place, tmp_path) as stand:

@@ -18,7 +18,7 @@ from unittest import mock
 import pytest
 
 from clocks import FakeClock
-from file_places import Place, bucket
+from file_places import IN_A_FOLDER, Place, bucket
 from forking import alone, fork
 from http_stand import clean
 from jackfield import Jackfield
@@ -105,6 +105,7 @@ def test_changed_content_is_refused(place: Place, tmp_path: Path) -> None:
             reader.read(1)
 
 
+@IN_A_FOLDER
 def test_a_file_is_of_its_workspace(place: Place, tmp_path: Path) -> None:
     """An id of another workspace is unknown, and so is every id that is no id; a row moved to another workspace is no file there."""
     with storing(place, tmp_path) as files:
@@ -120,6 +121,7 @@ def test_a_file_is_of_its_workspace(place: Place, tmp_path: Path) -> None:
             content_of(files, replace(file, workspace="other"))
 
 
+@IN_A_FOLDER
 def test_names_of_workspaces_stay_in_their_place(place: Place, tmp_path: Path) -> None:
     """Workspaces of any name, which identity providers issue, do not meet and do not leave the place."""
     names = ["..", ".", "../..", "a/b", "a", "%2e%2e", "x" * 300, "ü", ".part"]
@@ -130,6 +132,7 @@ def test_names_of_workspaces_stay_in_their_place(place: Place, tmp_path: Path) -
     assert not [path for path in tmp_path.rglob("file_*") if "stored" not in path.parts]
 
 
+@IN_A_FOLDER
 def test_r5_a_process_whose_clock_is_off_deletes_no_file(place: Place, tmp_path: Path) -> None:
     """Files that have not expired by the clock on which the processes agree are there for all, and no other clock deletes them."""
     wrong = FakeClock()
@@ -141,6 +144,7 @@ def test_r5_a_process_whose_clock_is_off_deletes_no_file(place: Place, tmp_path:
         assert files.find("default", stored.id) is not None
 
 
+@IN_A_FOLDER
 def test_expired_files_are_deleted_once(place: Place, tmp_path: Path) -> None:
     """A file expires, is unknown from then on, and one of several servers that sweep at once deletes it; its room is free again."""
     clock = FakeClock()
@@ -160,6 +164,7 @@ def test_expired_files_are_deleted_once(place: Place, tmp_path: Path) -> None:
         assert (place.names(), files.table.usage("default")) == ([], (0, 0))
 
 
+@IN_A_FOLDER
 def test_quotas_hold_across_servers(place: Place, tmp_path: Path) -> None:
     """Number and bytes are exact however many servers store at once; what is refused leaves nothing behind."""
     limits = FileLimits(count=7, cap=11 * MEGA, size=5 * MEGA)

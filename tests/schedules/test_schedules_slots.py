@@ -42,8 +42,8 @@ def test_each_slot_is_one_invocation_with_a_key_and_the_slots_time(stage: Schedu
 
 
 def test_many_schedules_that_are_due_at_once_run_once_each(stage: ScheduleStage) -> None:
-    """Two servers work on 150 schedules that are due at one moment, several at once in each: each runs once."""
-    for number in range(150):
+    """Two servers work on 40 schedules that are due at one moment, several at once in each: each runs once."""
+    for number in range(40):
         stage.add(f"s{number}", cron="*/5 * * * *", overlap="allow")
     stage.move(301)
     together = [threading.Thread(target=stage.look, args=(server,)) for server in range(2)]
@@ -52,8 +52,8 @@ def test_many_schedules_that_are_due_at_once_run_once_each(stage: ScheduleStage)
     for thread in together:
         thread.join()
     keys = [entry.idempotency_key for entry in stage.queued()]
-    assert len(keys) == len(set(keys)) >= 150
-    assert {outcome for number in range(150) for outcome in stage.outcomes(f"s{number}")} <= {"queued", "missed"}
+    assert len(keys) == len(set(keys)) >= 40
+    assert {outcome for number in range(40) for outcome in stage.outcomes(f"s{number}")} <= {"queued", "missed"}
 
 
 ZONES = {

@@ -1,4 +1,4 @@
-"""None of 1,000 planted secrets is readable in the database's files, its backup or a log (issue 3, acceptance).
+"""None of 250 planted secrets, of 1,000 in campaigns, is readable in the database's files, its backup or a log (issue 3, acceptance).
 
 Planted in stored connections of three kinds, in inline connections, in inputs that the journal keeps, in what waits in the queue, in what
 AWS quotes in its refusals, and in sessions that processes share. Each begins with a marker that no other text holds, and whose encodings
@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ from jackfield.database.backup import backup
 from leaks import Recording
 from postgres import missing, running_server, use_programs
 
-PLANTED = 1000
+PLANTED = 1000 if os.environ.get("CAMPAIGN") else 250
 MARKER = 'Zq7"vJ/ü%9kW'
 """Twelve characters, of which some are escaped by each encoder."""
 ROLE = "arn:aws:iam::123456789012:role/acme-ses"
@@ -57,7 +58,7 @@ def spellings() -> list[bytes]:
 def planted(jackfield: Jackfield, plant: Plant, aws: FakeAws) -> None:
     """Put secrets wherever the runtime keeps anything."""
     jackfield.access.workspaces.set("default", {"keepInputs": True})
-    for number in range(300):
+    for number in range(PLANTED * 3 // 10):
         keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": plant.secret(), "region": "eu-west-1"}
         jackfield.connections.add(f"key-{number}", "aws-ses/apiKeySecret", keys, test=False)
         role = {**keys, "secretAccessKey": plant.secret(), "roleARN": ROLE, "externalId": "acme-4711"}

@@ -10,10 +10,13 @@ from typing import Any
 from urllib.parse import quote
 
 import boto3
+import pytest
 
 from jackfield.files.s3 import S3Blobs
 from moto_server import moto_server
 
+IN_A_FOLDER = pytest.mark.parametrize("place", ["folder", pytest.param("s3", marks=pytest.mark.campaign)], indirect=True)
+"""For a test above the bytes, for which their place makes no difference: on S3 in campaigns."""
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-4711", "AWS_REGION": "eu-west-1"}
 
 
