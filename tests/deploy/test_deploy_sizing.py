@@ -97,7 +97,7 @@ def test_a_queue_behaves_as_theory_says(figures: Figures) -> None:
     """With all but one stage free of cost, the mean time in a stage of one core is that of an M/M/1 queue."""
     free = changed(figures, databaseAcceptCpu=0.001, databaseRunCpu=0.001, brokerCpu=0.001, runCpu=0.001, actionCpu=0.001)
     free = changed(free, networkMs=0, commitMs=0, acceptCpu=1000)
-    free.data["simulation"].update(seconds=120, warmUp=10)
+    free.data["simulation"].update(seconds=30, warmUp=5)
     planned = plan(free, 500)
     assert planned.api_cores == 1
     outcome = simulate(free, planned)

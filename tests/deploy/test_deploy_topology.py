@@ -1,4 +1,4 @@
-"""The compose file's services, started for real, without containers: migration, token, API, two workers, PostgreSQL, RabbitMQ."""
+"""The compose file's services, started for real, without containers: migration, token, API, workers, PostgreSQL, RabbitMQ."""
 
 from __future__ import annotations
 

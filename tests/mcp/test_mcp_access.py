@@ -91,13 +91,13 @@ def test_pages_of_a_search_are_full_although_rules_leave_rows_out(stand: Stand) 
     server = ruled(stand, allow=("echo/*", "aws-ses/*"), block=("echo/list", "echo/say", "*/sendEmail"))
     first = [row["action"] for row in called(server, "search_actions").structured_content["items"]]
     found: list[str] = []
-    given: dict[str, Any] = {"limit": 7}
+    given: dict[str, Any] = {"limit": 30}
     while True:
         page = called(server, "search_actions", **given).structured_content
         found += [row["action"] for row in page["items"]]
         if page["nextCursor"] is None:
             break
-        assert len(page["items"]) == 7
+        assert len(page["items"]) == 30
         given["cursor"] = page["nextCursor"]
     assert found[: len(first)] == first
     assert len(set(found)) == len(found)

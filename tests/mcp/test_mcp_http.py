@@ -353,14 +353,14 @@ def answered(app: Any, client: Client) -> tuple[int, Any]:
 
 
 def test_many_talk_at_once(server: Server) -> None:
-    """Sixteen conversations at a time get their own answers."""
+    """Eight conversations at a time get their own answers."""
 
     def talk(number: int) -> bool:
         found = called(server, "execute_action", MODES[number % 2], **say("say", "hall", text=f"n-{number}"))
         return bool(found.structured_content["output"]["text"] == f"n-{number}")
 
-    with ThreadPoolExecutor(16) as threads:
-        assert all(threads.map(talk, range(16)))
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(talk, range(8)))
 
 
 def test_a_connection_is_kept_open(client: Client) -> None:

@@ -90,9 +90,9 @@ class Topology:
 
     @property
     def workers(self) -> int:
-        """How many workers the compose file asks for."""
+        """How many workers the compose file asks for; outside of campaigns one is enough."""
         found: int = self._services["worker"]["deploy"]["replicas"]
-        return found
+        return found if os.environ.get("CAMPAIGN") else 1
 
     def start(self, service: str, name: str, port: int) -> bool:
         """Start a service that stays, on a port of loopback instead of the container's; True if it has one."""
@@ -128,7 +128,7 @@ class Topology:
 
 @contextlib.contextmanager
 def running(folder: Path, server: Server, plugs: tuple[str, ...]) -> Iterator[tuple[Topology, dict[str, Client]]]:
-    """The whole topology, ready: two workers, as the compose file asks for; with a client for each process."""
+    """The whole topology, ready, with a client for each process."""
     topology = Topology(folder, server.create(), plugs)
     try:
         secret = (topology.secrets / "rabbitmq_password").read_text(encoding="ascii")
