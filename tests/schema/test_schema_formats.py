@@ -91,7 +91,7 @@ def test_no_text_makes_a_format_raise(text: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["a", "a@", "<", '"', "(", ",", "a.", "%20", "1:", "-", "QQ==", " ", "a@b.io,"])
-@pytest.mark.parametrize("length", [200_000, pytest.param(1_000_000, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("length", [50_000, pytest.param(1_000_000, marks=pytest.mark.campaign)])
 def test_megabytes_cost_no_more_than_their_length(piece: str, length: int) -> None:
     """A text of a million characters (fewer for each commit), whatever it is made of, is judged by all formats together in seconds."""
     text = piece * (length // len(piece))

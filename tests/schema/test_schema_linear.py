@@ -44,7 +44,7 @@ def test_s2_every_format_takes_linear_time(name: str) -> None:
         (prefix, unit)
         for prefix in PREFIXES
         for unit in UNITS
-        if grows_faster_than_linear(lambda size, prefix=prefix, unit=unit: judge(prefix + unit * (size // len(unit))), 30_000)  # type: ignore[misc]
+        if grows_faster_than_linear(lambda size, prefix=prefix, unit=unit: judge(prefix + unit * (size // len(unit))), 10_000)  # type: ignore[misc]
     ]
     assert slow == []
 
@@ -55,4 +55,4 @@ def test_s2_every_pattern_takes_linear_time(pattern: str) -> None:
     for schema in ({"pattern": pattern}, {"pattern": pattern, "maxLength": 100}):
         judge = compile_schema(schema).judge
         for unit in ("a", "ab", "x", "A1", "é"):
-            assert not grows_faster_than_linear(lambda size, unit=unit, judge=judge: judge(unit * (size // len(unit))), 400_000)  # type: ignore[misc]
+            assert not grows_faster_than_linear(lambda size, unit=unit, judge=judge: judge(unit * (size // len(unit))), 100_000)  # type: ignore[misc]
