@@ -24,7 +24,7 @@ BOUNCES = {
 }
 
 
-@pytest.fixture(params=[ROLE, KEY], ids=["role", "key"])
+@pytest.fixture(params=[pytest.param(ROLE, id="role"), pytest.param(KEY, id="key", marks=pytest.mark.campaign)])
 def documents(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The documents of a connection."""
     with Jackfield(connections=[{"acme": request.param}], database_url="none") as jackfield:

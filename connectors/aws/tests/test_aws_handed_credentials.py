@@ -80,9 +80,11 @@ def _planted(aws: _Aws, client: Client) -> Mapping[str, Mapping[str, Any]]:
     }
 
 
-def test_security_1_no_pattern_offers_what_hands_out_credentials(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [20, pytest.param(1, marks=pytest.mark.campaign)])
+def test_security_1_no_pattern_offers_what_hands_out_credentials(tmp_path: Path, step: int) -> None:
     """Of the 19,791 actions, an offer of everything has all but those of the class, to the operator, tenants and MCP alike; and each of the
-    class, once it is offered by its full name, is a ``write`` to rules and in lists."""
+    class, once it is offered by its full name, is a ``write`` to rules and in lists. With a ``step``, of the services without an action
+    of the class one in so many is looked at."""
     names = [f"{service}.{action_key(name)}" for service, found in HANDS_OUT.items() for name in sorted(found)]
     patterns = {**PATTERN, "services": ["*", "sts", "sts.*", "sts.get*", "s*.*", "kms.decryp?", "ssm.getParamete[r]"], "mcp": True}
     environment = offer(
@@ -92,7 +94,8 @@ def test_security_1_no_pattern_offers_what_hands_out_credentials(tmp_path: Path)
     catalog, named, reads = (of_workspace(installed, workspace) for workspace in ("default", "named", "reads"))
     reader = Authorizer(Rules(), _READS, "invoke")
     count = 0
-    keys = AwsSource().keys()
+    every = AwsSource().keys()
+    keys = [key for number, key in enumerate(every) if number % step == 0 or key.removeprefix(PREFIX) in HANDS_OUT]
     for key in keys:
         handed = {action_key(name) for name in HANDS_OUT.get(key.removeprefix(PREFIX), ())}
         for audience in ("operator", "tenant", "mcp"):
@@ -108,7 +111,7 @@ def test_security_1_no_pattern_offers_what_hands_out_credentials(tmp_path: Path)
             assert not reader.permits(whole, whole.actions[action], None), (key, action)
             assert whole.actions[action].hands_out
             assert not reads.has(key, action, "write")
-    assert count == 19_791
+    assert count == 19_791 or step > 1
     assert not [key for key in reads if key.startswith(PREFIX)]
 
 
