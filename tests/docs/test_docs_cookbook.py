@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from console_client import placed
+from console_client import Place, placed
 from doc_pages import ROOT, blocks
-from http_stand import standing
+from http_stand import Stand, standing
 from jackfield.cli.main import main
 from moto_rig import offer
-from moto_server import moto_server
+from moto_server import moto_server, tell
 
 PAGES = sorted((ROOT / "docs" / "tutorial").glob("cookbook-*.md"))
 TASKS = 10
@@ -75,41 +75,70 @@ def _provider() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture(name="connections")
-def _connections(tmp_path: Path, provider: str) -> Iterator[Path]:
-    """The connections of the pages, to a moto server of their own and to the provider."""
+@pytest.fixture(name="aws", scope="module")
+def _aws() -> Iterator[str]:
     with moto_server() as url:
-        keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret/of+acme", "endpoint": url}
-        rows = {
-            "acme-aws": {"type": "aws/apiKeySecret", "values": keys},
-            "acme-github": {"type": "github/accessToken", "values": {"token": "ghp_4711", "server": provider}},
-            "acme-slack": {"type": "slack/botToken", "values": {"token": "xoxb-4711", "server": provider}},
-            "acme-stripe": {"type": "stripe/secretKey", "values": {"token": "sk_test_4711", "server": provider}},
-            "acme-shop": {"type": "http/anonymous", "values": {"server": provider}},
-        }
-        path = tmp_path / "connections.yaml"
-        path.write_text(json.dumps({"connections": rows}), encoding="utf-8")
-        yield path
+        yield url
+
+
+@pytest.fixture(name="file", scope="module")
+def _file(tmp_path_factory: pytest.TempPathFactory, aws: str, provider: str) -> Path:
+    keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret/of+acme", "endpoint": aws}
+    rows = {
+        "acme-aws": {"type": "aws/apiKeySecret", "values": keys},
+        "acme-github": {"type": "github/accessToken", "values": {"token": "ghp_4711", "server": provider}},
+        "acme-slack": {"type": "slack/botToken", "values": {"token": "xoxb-4711", "server": provider}},
+        "acme-stripe": {"type": "stripe/secretKey", "values": {"token": "sk_test_4711", "server": provider}},
+        "acme-shop": {"type": "http/anonymous", "values": {"server": provider}},
+    }
+    path = tmp_path_factory.mktemp("connections") / "connections.yaml"
+    path.write_text(json.dumps({"connections": rows}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(name="connections")
+def _connections(file: Path, aws: str) -> Path:
+    """The connections of the pages, to the provider and to a moto server in which there is nothing yet."""
+    tell(aws, "reset")
+    return file
+
+
+@pytest.fixture(name="stand", scope="module")
+def _stand(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Iterator[Stand]:
+    """A server that offers the services of AWS that the pages name: an index of all of them takes seconds."""
+    folder = tmp_path_factory.mktemp("stand")
+    named = {body["connector"] for path in PAGES for body in _bodies(path)}
+    offer(folder / "home", {"default": {"services": sorted(name.removeprefix("aws.") for name in named if name.startswith("aws."))}})
+    with standing(folder, JACKFIELD_CONNECTIONS=str(file)) as stand:
+        yield stand
+
+
+@pytest.fixture(name="place", scope="module")
+def _place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with placed(tmp_path_factory.mktemp("console")) as place:
+        yield place
+
+
+def _bodies(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(block.body) for block in blocks(path) if block.language == "json"]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_the_cookbook_runs_over_http_and_has_its_forms(path: Path, connections: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("connections")
+def test_the_cookbook_runs_over_http_and_has_its_forms(path: Path, stand: Stand, place: Place) -> None:
     """Each body is answered by a Result that succeeded, and the console has a form at each address."""
-    offer(tmp_path / "home", {"default": {"services": ["*"]}})
-    bodies = [json.loads(block.body) for block in blocks(path) if block.language == "json"]
+    bodies = _bodies(path)
     assert len(bodies) == TASKS
-    with standing(tmp_path, JACKFIELD_CONNECTIONS=str(connections)) as stand:
-        client = stand.client("invoke")
-        for body in bodies:
-            answer = client.post("/v1/invocations", body)
-            assert answer.json["status"] == "succeeded", (body, answer.json)
+    client = stand.client("invoke")
+    for body in bodies:
+        answer = client.post("/v1/invocations", body)
+        assert answer.json["status"] == "succeeded", (body, answer.json)
     text = path.read_text(encoding="utf-8")
-    with placed(tmp_path / "console") as place:
-        browser = place.signed_in()
-        for body in bodies:
-            address = f"/connectors/{body['connector']}/actions/{body['action']}"
-            assert f"`{address}`" in text
-            assert browser.get(address).status == 200
+    browser = place.signed_in()
+    for body in bodies:
+        address = f"/connectors/{body['connector']}/actions/{body['action']}"
+        assert f"`{address}`" in text
+        assert browser.get(address).status == 200
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
@@ -118,7 +147,7 @@ def test_the_cookbook_runs_in_a_shell_and_in_python(
     path: Path, language: str, connections: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each command and each call does what the page's HTTP body says, and succeeds."""
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(connections.parent)
     for name, value in {
         "JACKFIELD_CONNECTIONS": str(connections),
         "JACKFIELD_HOME": str(tmp_path / "home"),
