@@ -42,7 +42,8 @@ def schema(name: str) -> dict[str, Any]:
 def validator(name: str) -> Draft202012Validator:
     """A validator for a committed schema, which knows the others and nothing of any network."""
     contents = [schema(other) for other in NAMES]
-    registry: Registry[Any] = Registry().with_resources([(item["$id"], Resource.from_contents(item)) for item in contents])
+    known = [(item["$id"], Resource.from_contents(item)) for item in contents]
+    registry: Registry[Any] = Registry().with_resources(known).crawl()  # now, and not again for each reference
     return Draft202012Validator(schema(name), registry=registry, format_checker=FormatChecker())
 
 
