@@ -2,9 +2,12 @@
 
 from typing import ClassVar
 
+import pytest
+
 from jackfield.testing import Conformance
 
 
+@pytest.mark.campaign  # the test of its grade judges it by the same rules, and by those of a catalogue
 class TestAwsSes(Conformance):
     """Amazon SES passes the conformance suite."""
 

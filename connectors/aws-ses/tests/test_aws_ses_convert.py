@@ -6,6 +6,7 @@ import base64
 import contextlib
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -409,7 +410,7 @@ SOUND: dict[str, dict[str, Any]] = {"sendgrid": SENDGRID, "mailgun": MAILGUN, "p
 
 
 @pytest.mark.parametrize("form", list(SOUND))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=1_000 if os.environ.get("CAMPAIGN") else 15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_every_converted_invocation_is_valid(form: str, data: st.DataObject) -> None:
     """Whatever the members of a request hold, an invocation passes a dry run or is refused with a place; nothing else happens."""

@@ -7,6 +7,7 @@ import socket
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -196,6 +197,7 @@ def test_a_token_with_a_line_break(door: Door) -> None:
     assert (code_of(result), provider.requests, "4711" in str(result.to_json())) == ("invalid_connection", [], False)
 
 
+@cache
 def _answers() -> dict[str, Answer]:
     zeros = b"\0" * 20_000_000
     packed = gzip.compress(zeros)

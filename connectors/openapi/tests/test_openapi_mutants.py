@@ -127,12 +127,15 @@ def _refuse(name: str) -> None:
     raise AssertionError(f"{name} is not JSON")
 
 
-@pytest.mark.parametrize("base", [_OPENAPI, {**_OPENAPI, "openapi": "3.1.0"}, _SWAGGER], ids=["3.0", "3.1", "2.0"])
-@pytest.mark.parametrize("tries", [1, pytest.param(5, marks=pytest.mark.campaign)])
-def test_any_value_at_any_place(base: dict[str, Any], tries: int) -> None:
-    """Every member of a document is replaced by values that do not belong there: a connector is made, or the document is refused."""
+@pytest.mark.parametrize(
+    ("base", "first"), [(_OPENAPI, 0), ({**_OPENAPI, "openapi": "3.1.0"}, 2), (_SWAGGER, 0)], ids=["3.0", "3.1", "2.0"]
+)
+@pytest.mark.parametrize(("tries", "step"), [(1, 4), pytest.param(5, 1, marks=pytest.mark.campaign)])
+def test_any_value_at_any_place(base: dict[str, Any], first: int, tries: int, step: int) -> None:
+    """Every member of a document (one in four for each commit, others of 3.0 than of 3.1) is replaced by values that do not belong there:
+    a connector is made, or the document is refused."""
     chance = random.Random(4711)
-    for path in _places(base):
+    for path in [*_places(base)][first % step :: step]:
         for odd in chance.sample(_ODD, tries):
             mutant = copy.deepcopy(base)
             holder = mutant
