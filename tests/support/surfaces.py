@@ -205,24 +205,23 @@ GROUPS_OF_CALLS = frozenset({
 def parameters(holds: Callable[[str], bool]) -> list[Any]:
     """All vectors of groups for which something holds, and the surfaces that play each.
 
-    The first of each group, action and code has all that can express it. Each other one has the library and one more by turns, and all
-    of them in `make campaign`. Wheels are tested with those for a process of their own.
+    The first of each group about calls, and the first of each code, have all that can express it: what an action does is no matter of the
+    surface. Each other one has one surface by turns, and all in `make campaign`. Wheels are tested with those for a process of their own.
     """
-    seen: set[object] = set()
+    seen: set[str | None] = set()
     found = []
     for number, vector in enumerate(vectors()):
         if not holds(vector.group):
             continue
-        action = vector.given.get("action") if isinstance(vector.given, Mapping) else None
-        kind = (vector.group, json.dumps(action), vector.expect.get("error", {}).get("code"))
-        first, *others = (name for name, surface in SURFACES.items() if surface.takes(vector))
-        if vector.process or kind not in seen:
-            found.append(pytest.param(vector, (first, *others), marks=() if vector.process else pytest.mark.tree_only, id=str(vector)))
+        kinds = {vector.group if vector.group in GROUPS_OF_CALLS else None, vector.expect.get("error", {}).get("code")}
+        names = tuple(name for name, surface in SURFACES.items() if surface.takes(vector))
+        if vector.process or kinds - seen:
+            found.append(pytest.param(vector, names, marks=() if vector.process else pytest.mark.tree_only, id=str(vector)))
         else:
-            few = (first, others[number % len(others)])
-            found.append(pytest.param(vector, few, marks=pytest.mark.tree_only, id=str(vector)))
-            found.append(pytest.param(vector, (first, *others), marks=pytest.mark.campaign, id=f"{vector}-everywhere"))
-        seen.add(kind)
+            one = (names[number % len(names)],)
+            found.append(pytest.param(vector, one, marks=pytest.mark.tree_only, id=str(vector)))
+            found.append(pytest.param(vector, names, marks=pytest.mark.campaign, id=f"{vector}-everywhere"))
+        seen |= kinds
     return found
 
 

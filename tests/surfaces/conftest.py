@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import jackfield
 import queue_surface
 
 
@@ -14,3 +16,11 @@ def worker_of_vectors() -> Iterator[None]:
     """End the worker of Celery with the module that needed it."""
     yield
     queue_surface.rest()
+
+
+@pytest.fixture(autouse=True)
+def forks(request: pytest.FixtureRequest) -> None:
+    """Fork the processes of the surface ``cli-process`` from a warm one; where wheels are tested, they begin cold."""
+    in_tree = Path(jackfield.__file__).is_relative_to(Path(__file__).parents[2] / "runtime")
+    if in_tree and "surfaces" in request.fixturenames and "cli-process" in request.getfixturevalue("surfaces"):
+        request.getfixturevalue("warm_python")

@@ -19,6 +19,8 @@ from jackfield.errors import CODES
 from rabbitmq import missing
 from surfaces import GROUPS_OF_CALLS, SURFACES, complaints, disagreements, parameters, played
 
+pytest_plugins = ["warm"]
+
 _OF_NO_VECTOR = {"idempotency_conflict", "cancelled", "not_allowed"}
 """Codes that no single invocation can come to: they need a journal, a caller who leaves, or rules (tests/access)."""
 

@@ -7,6 +7,8 @@ import pytest
 from corpus import Vector
 from surfaces import GROUPS_OF_CALLS, disagreements, parameters
 
+pytest_plugins = ["warm"]
+
 
 @pytest.mark.parametrize(("vector", "surfaces"), parameters(lambda group: group not in GROUPS_OF_CALLS))
 def test_surfaces_give_equal_results_of_actions(vector: Vector, surfaces: tuple[str, ...]) -> None:
