@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import Browser
 
 from browsing import Visitor
 from console_rig import Console
@@ -57,8 +58,10 @@ def test_h8_one_code_panel_is_shown_and_the_choice_survives_each_refresh(visitor
     assert shown(visitor) == ["code-panel-2"]
 
 
-def test_h8_listeners_do_not_pile_up(visitor: Visitor) -> None:
+def test_h8_listeners_do_not_pile_up(browser: Browser, console: Console) -> None:
     """However often the code is refreshed, no element of it gets a listener of its own: an arrow key moves by one tab."""
+    visitor = Visitor(browser, console, zone="Etc/UTC")  # a window of its own, since the script stays
+    visitor.sign_in()
     page = visitor.page
     page.add_init_script(
         """window.__added = 0; const add = EventTarget.prototype.addEventListener;
@@ -72,6 +75,8 @@ def test_h8_listeners_do_not_pile_up(visitor: Visitor) -> None:
     page.get_by_role("tab", name="JSON").focus()
     page.keyboard.press("ArrowRight")
     assert shown(visitor) == ["code-panel-1"]
+    visitor.check()
+    visitor.close()
 
 
 def test_b9_an_example_is_offered_only_where_there_is_one(visitor: Visitor) -> None:

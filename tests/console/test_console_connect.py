@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser
 
-from browsing import LOOKS, Visitor
+from browsing import Visitor
 from console_rig import Console
 from http_stand import Client
 from jackfield.access.platform_tokens import PlatformTokens
@@ -43,19 +43,9 @@ def begin(console: Console, platform: Client, **body: Any) -> dict[str, Any]:
     return found
 
 
-def judged(visitor: Visitor, name: str, *, once: bool = False) -> None:
-    """Fail where the page that is shown has a fault of axe, in any way in which people look at it, or in one if it has what others have."""
-    for scheme, phone in LOOKS[:1] if once else LOOKS:
-        visitor.look(scheme, phone=phone)
-        visitor.picture(f"connect-{name}-{scheme}{'-phone' if phone else ''}", whole=True)
-        visitor.check()
-        assert visitor.axe() == [], name
-    visitor.look("light")
-
-
-def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platform: Client, tmp_path: Path) -> None:
+def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platform: Client, tmp_path: Path, thoroughly: bool) -> None:
     """The External ID comes first, with a template that creates the role; a role that does not trust it says what to change; the account is
-    shown before it is connected. Every page passes axe, light and dark and on a phone."""
+    shown before it is connected. Every page passes axe."""
     visitor = Visitor(browser, console)
     page = visitor.page
     with EmbeddedAws(trusted_ids=GENERATED) as aws:
@@ -64,11 +54,11 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         defaults = {"values": values, "locked": [*values, "sessionToken", "sender", "sessionPolicy", "durationSeconds", "warmup"]}
         begun = begin(console, platform, types=["aws-ses/awsAssumeRole", "echo/token"], defaults=defaults, principal=USER)
         page.goto(begun["url"])
-        judged(visitor, "begin", once=True)
+        assert visitor.axe() == []
         page.get_by_role("button", name="Begin").click()
-        judged(visitor, "choice", once=True)
+        assert visitor.axe() == []
         page.get_by_role("button", name="Amazon SES: AWS Role ARN").click()
-        judged(visitor, "role")
+        assert visitor.judged("connect-role", thoroughly=thoroughly) == []
         text = page.locator("main").inner_text()
         assert text.index("External ID") < text.index("Role ARN", text.index("2. Enter the role"))
         external = page.get_by_role("region", name="External ID").inner_text()
@@ -85,12 +75,12 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         page.get_by_label("Role ARN").fill("arn:aws:iam::123456789012:role/another")
         page.get_by_role("button", name="Test").click()
         page.get_by_text("The test failed").wait_for()
-        judged(visitor, "failed")
+        assert visitor.judged("connect-failed", thoroughly=thoroughly) == []
         assert page.get_by_text("What to do").count() > 0
         page.get_by_label("Role ARN").fill(aws.role_arn)
         page.get_by_role("button", name="Test again").click()
         page.get_by_text("You are connecting 123456789012").wait_for()
-        judged(visitor, "account")
+        assert visitor.judged("connect-account", thoroughly=thoroughly) == []
         page.get_by_role("button", name="Connect", exact=True).click()
         page.wait_for_url("**/docs?session=*")
         proof = parse_qs(urlsplit(page.url).query)["proof"][0]
@@ -99,7 +89,7 @@ def test_a_person_connects_an_aws_role(browser: Browser, console: Console, platf
         assert (done.json["connection"], done.json["status"]) == ("aws-ses", "granted")
         page.goto(begun["url"])
         page.get_by_role("heading", name="Connected").wait_for()
-        judged(visitor, "done", once=True)
+        assert visitor.axe() == []
     visitor.close()
 
 

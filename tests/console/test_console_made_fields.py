@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from browsing import Visitor
-from console_rig import Console
+from console_rig import served
 from jackfield.surfaces.console.form_schema import form_schema
 
 pytest_plugins = ["browser"]
@@ -61,14 +61,22 @@ class Form:
         return self.page.locator(f'#made [data-schemapath="made.{path}"]').first
 
 
+@pytest.fixture(scope="module")
+def somebody(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    """A page to make forms in, for all tests."""
+    with served(tmp_path_factory.mktemp("fields"), queue_workers=0) as console:
+        visitor = Visitor(browser, console)
+        visitor.sign_in()
+        yield visitor
+        visitor.close()
+
+
 @pytest.fixture
-def form(browser: Browser, console: Console) -> Iterator[Form]:
-    """A page to make forms in."""
-    visitor = Visitor(browser, console)
-    visitor.sign_in()
-    visitor.go("/connectors/echo/actions/say")
-    yield Form(visitor)
-    visitor.close()
+def form(somebody: Visitor) -> Form:
+    """The page, on which each test makes its own form."""
+    if not somebody.page.url.endswith("/connectors/echo/actions/say"):
+        somebody.go("/connectors/echo/actions/say")
+    return Form(somebody)
 
 
 @pytest.mark.parametrize(
@@ -152,14 +160,11 @@ def test_a_long_form_is_searched(form: Form) -> None:
     assert search.count() == 0
 
 
-def test_made_fields_are_accessible(browser: Browser, console: Console) -> None:
+def test_made_fields_are_accessible(somebody: Visitor, form: Form) -> None:
     """Axe finds nothing in a form that has all of them."""
-    visitor = Visitor(browser, console)
-    visitor.sign_in()
-    visitor.go("/connectors/echo/actions/say")
-    Form(visitor).make(SCHEMA, {"points": [{"x": 1}], "named": {"a": {"x": 1}}, "either": {"x": 1}, "colours": ["red"]})
-    visitor.check()
-    visitor.close()
+    form.make(SCHEMA, {"points": [{"x": 1}], "named": {"a": {"x": 1}}, "either": {"x": 1}, "colours": ["red"]})
+    assert somebody.axe() == []
+    somebody.check()
 
 
 _FAULTS = """(pointers) => {

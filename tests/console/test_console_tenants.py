@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser
 
-from browsing import LOOKS, Visitor
+from browsing import Visitor
 from console_client import Place, placed
 from console_rig import Console
 from jackfield.access import Tokens, Workspaces
@@ -97,8 +97,8 @@ def test_a_link_is_made_for_a_person_and_revoked(place: Place) -> None:
     assert operator.change(page, page, mode="reauth").status == 400
 
 
-def test_everybody_can_use_the_pages_of_tenants(browser: Browser, console: Console) -> None:
-    """Axe finds nothing serious, in light, in dark and on a phone, and no page is wider than the window."""
+def test_everybody_can_use_the_pages_of_tenants(browser: Browser, console: Console, thoroughly: bool) -> None:
+    """Axe finds nothing serious, and no page is wider than the window."""
     _furnish(console.host)
     visitor = Visitor(browser, console)
     visitor.sign_in()
@@ -114,10 +114,6 @@ def test_everybody_can_use_the_pages_of_tenants(browser: Browser, console: Conso
             visitor.page.get_by_text("every call is refused").wait_for()
         elif path:
             visitor.go(path)
-        for scheme, phone in LOOKS:
-            visitor.look(scheme, phone=phone)
-            visitor.picture(f"tenants-{name}-{'phone' if phone else scheme}", whole=True)
-            found += [f"{name}, {scheme}: {fault}" for fault in visitor.axe()]
-            visitor.check()
+        found += visitor.judged(f"tenants-{name}", thoroughly=thoroughly)
     assert found == []
     visitor.close()

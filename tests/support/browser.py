@@ -34,9 +34,15 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     path = browser_path()
     if path is None:
         pytest.skip(f"there is no browser: none of {', '.join(_NAMES)} is installed ('.ci/apt' does it on Debian)")
-    launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--in-process-gpu"])
     yield launched
     launched.close()
+
+
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.campaign)], ids=["light", "thoroughly"])
+def thoroughly(request: pytest.FixtureRequest) -> bool:
+    """Whether axe judges pages in each way in which people look at them, which takes most of the time of the console's tests."""
+    return bool(request.param)
 
 
 @pytest.fixture

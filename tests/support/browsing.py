@@ -9,8 +9,9 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
-from playwright.sync_api import Browser, Page, Request, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, ViewportSize
 
 from console_rig import Console
 
@@ -36,26 +37,43 @@ LOOKS: tuple[tuple[Scheme, bool], ...] = (("light", False), ("dark", False), ("l
 """Colour schemes, and whether the window is that of a phone, in which pages are judged."""
 
 
+_FREE: WeakKeyDictionary[Browser, list[BrowserContext]] = WeakKeyDictionary()
+"""Windows that nobody uses: a new one costs a process of its own, which reads all scripts anew."""
+
+
 class Visitor:
     """Somebody at a browser. Whatever a page does that it must not is noted, and ``check`` says so."""
 
-    def __init__(
-        self, browser: Browser, console: Console, scheme: Scheme = "light", *, phone: bool = False, zone: str | None = None
-    ) -> None:
+    def __init__(self, browser: Browser, console: Console, *, zone: str | None = None) -> None:
         self.console = console
-        self._context = browser.new_context(reduced_motion="reduce", timezone_id=zone)
-        self._context.add_init_script(_LISTEN)
-        self.page: Page = self._context.new_page()
+        self._free = _FREE.setdefault(browser, []) if zone is None else []
+        if self._free:
+            self._context = self._free.pop()
+            self.page: Page = self._context.pages[0]
+        else:
+            self._context = browser.new_context(reduced_motion="reduce", timezone_id=zone)
+            self._context.add_init_script(_LISTEN)
+            self.page = self._context.new_page()
+        self._zone = zone
         self.look("light")
         self.page.set_default_timeout(60_000)
         self.faults: list[str] = []
-        self.page.on("request", self._asked)
-        self.page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
-        self.page.on("console", lambda message: self._said(message.type, message.text))
+        self._hears: dict[Any, Any] = {"request": self._asked, "pageerror": self._broke, "console": self._said}
+        for event, hear in self._hears.items():
+            self.page.on(event, hear)
 
     def close(self) -> None:
-        """Close the browser's window."""
-        self._context.close()
+        """Leave the browser's window as if it were new; close one that is not as others are."""
+        if self._zone is not None or len(self._context.pages) > 1:
+            self._context.close()
+            return
+        for event, hear in self._hears.items():
+            self.page.remove_listener(event, hear)
+        self.page.evaluate("try { localStorage.clear(); sessionStorage.clear(); } catch { /* of a file */ }")
+        self._context.clear_cookies()
+        self._context.clear_permissions()
+        self.page.goto("about:blank")
+        self._free.append(self._context)
 
     def look(self, scheme: Scheme, *, phone: bool = False) -> None:
         """Change the colour scheme and the window's size."""
@@ -108,6 +126,20 @@ class Visitor:
             if item in found["violations"] or not (node["html"].startswith(("<text", "<code")) or "too short" in node["failureSummary"])
         ]
 
+    def judged(self, picture: str = "", *, thoroughly: bool) -> list[str]:
+        """What axe finds on the page in light; ``thoroughly`` in dark and on a phone, too. The page is no wider than any of the windows."""
+        found = []
+        for scheme, phone in LOOKS:
+            way = f"{scheme}{'-phone' if phone else ''}"
+            self.look(scheme, phone=phone)
+            if picture:
+                self.picture(f"{picture}-{way}", whole=True)
+            self.check()
+            if thoroughly or way == "light":
+                found += [f"{self.page.url}, {way}: {fault}" for fault in self.axe()]
+        self.look("light")
+        return found
+
     def check(self) -> None:
         """Fail where the page asked another host, broke its policy, raised an error, or is wider than the window."""
         violations = self.page.evaluate("window.__violations")
@@ -127,6 +159,10 @@ class Visitor:
         if parts.scheme not in ("data", "blob") and f"{parts.scheme}://{parts.netloc}" != self.console.origin:
             self.faults.append(f"foreign request: {request.url}")
 
-    def _said(self, kind: str, text: str) -> None:
+    def _broke(self, error: Error) -> None:
+        self.faults.append(f"script: {error}")
+
+    def _said(self, message: ConsoleMessage) -> None:
+        kind, text = message.type, message.text
         if kind in ("error", "warning") and "status of 40" not in text and "status of 50" not in text:
             self.faults.append(f"{kind}: {text}")

@@ -22,6 +22,8 @@ from jackfield.surfaces.shared.settings import Settings
 from plugboard import ECHO, declare, plugged
 
 _PATIENCE = 60.0
+_LAST = [0]
+"""The port of the console before: a browser that knows its scripts has them compiled."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,13 @@ class Console:
         )
 
 
+def _listener() -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", _LAST[0]))
+    except OSError:  # it is somebody's: another console's, or of another process by now
+        return socket.create_server(("127.0.0.1", 0))
+
+
 @contextlib.contextmanager
 def served(folder: Path, environment: Mapping[str, str] | None = None, clock: Clock | None = None, **settings: object) -> Iterator[Console]:
     """Serve until the block ends; ``folder`` holds home, database and installed connectors."""
@@ -53,8 +62,8 @@ def served(folder: Path, environment: Mapping[str, str] | None = None, clock: Cl
     declare(site, "jackfield-echo", "jackfield.connectors", {"echo": "jackfield_echo:connector"})
     declare(site, "jackfield-aws-ses", "jackfield.connectors", {"aws-ses": "jackfield_aws_ses:connector"})
     known = {"JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": f"sqlite:///{folder / 'console.db'}"}
-    with plugged(site, ECHO), socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    with plugged(site, ECHO), _listener() as listener:
+        port = _LAST[0] = listener.getsockname()[1]
         host = ServerContext(Settings(port=port, **settings), {**os.environ, **known, **(environment or {})}, clock or SystemClock())  # type: ignore[arg-type]
         server = uvicorn.Server(uvicorn.Config(build_app(host, mounts()), log_config=None, access_log=False, timeout_graceful_shutdown=2))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="console", daemon=True)
