@@ -8,6 +8,7 @@ Nothing that these are made from changes with the test.
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import sys
@@ -15,6 +16,7 @@ import sysconfig
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 from unittest import mock
 from weakref import WeakKeyDictionary
@@ -25,14 +27,20 @@ import jackfield.schema.cache
 from jackfield.catalog import Catalog, discovery, index, installed
 from jackfield.catalog.comparing import mismatch
 from jackfield.catalog.discovery import EntryPoint
-from jackfield.catalog.indexed import read_manifest
+from jackfield.catalog.indexed import INDEX, MANIFEST, read_manifest
 from jackfield.catalog.postings import Table
 from jackfield.connector import manifests
 from jackfield.manifest import Manifest
 from jackfield.schema import CompiledSchema, compile_schema
 
 _SCHEMA, _DISTRIBUTIONS, _POINTS, _TABLE = manifests.model_schema, discovery._distributions, discovery._read, index._table
+_FOLDERS = installed._package_folders
 _ENVIRONMENT = sysconfig.get_path("purelib")
+_PATH = {*sys.path}
+_FOUND: dict[str, list[str]] = {}
+"""Folders of packages."""
+_SMALL = 65_536
+"""Bytes of a manifest that is compared with others."""
 
 
 @contextmanager
@@ -44,6 +52,7 @@ def parts_kept() -> Iterator[None]:
         stack.enter_context(mock.patch.object(discovery, "_read", _points))
         stack.enter_context(mock.patch.object(installed, "read_manifest", _manifest))
         stack.enter_context(mock.patch.object(installed, "mismatch", _kept_comparisons()))
+        stack.enter_context(mock.patch.object(installed, "_package_folders", _folders))
         stack.enter_context(mock.patch.object(jackfield.schema.cache, "compile_schema", _compiled))
         stack.enter_context(mock.patch.object(index, "_table", _kept_tables()))
         if (models := sys.modules.get("jackfield_aws.service_models")) is not None:  # a test of this run has imported it
@@ -70,7 +79,7 @@ def _distributions(folder: str) -> Iterator[tuple[str, str]]:
 
 @cache
 def _known_distributions(_changed: int) -> tuple[tuple[str, str], ...]:
-    return tuple(_DISTRIBUTIONS(_ENVIRONMENT))
+    return tuple((name, path) for name, path in _DISTRIBUTIONS(_ENVIRONMENT) if _known_points(path, name))
 
 
 def _points(path: str, distribution: str) -> Iterator[tuple[str, EntryPoint]]:
@@ -84,16 +93,35 @@ def _known_points(path: str, distribution: str) -> tuple[tuple[str, EntryPoint],
 
 
 def _manifest(folder: str) -> Manifest:
+    path = os.path.join(folder, MANIFEST)
     try:
-        changed = os.stat(os.path.join(folder, "connector.json"))
+        changed = os.stat(path)
     except OSError:
         return read_manifest(folder)
+    if changed.st_size < _SMALL and not os.path.exists(os.path.join(folder, INDEX)):
+        return _same_manifest(Path(path).read_bytes())
     return _known_manifest(folder, changed.st_ino, changed.st_mtime_ns, changed.st_size)
+
+
+@lru_cache(500)
+def _same_manifest(content: bytes) -> Manifest:
+    """Read the manifest of a connector that many tests write, each into its own folder."""
+    return Manifest.from_json(json.loads(content.decode("utf-8")))
 
 
 @cache
 def _known_manifest(folder: str, *_changed: int) -> Manifest:
     return read_manifest(folder)
+
+
+def _folders(package: str) -> list[str]:
+    """Look for a package again where a test has changed what is imported, and it may be in a folder of the test's own."""
+    is_changed = not {*sys.path} >= _PATH or any(os.path.exists(os.path.join(path, package)) for path in {*sys.path} - _PATH)
+    if is_changed or sys.modules.get(package, "") is None:
+        return _FOLDERS(package)
+    if not _FOUND.get(package):
+        _FOUND[package] = _FOLDERS(package)
+    return [*_FOUND[package]]
 
 
 def _kept_comparisons() -> Any:
