@@ -127,12 +127,13 @@ class Visitor:
         ]
 
     def judged(self, picture: str = "", *, thoroughly: bool) -> list[str]:
-        """What axe finds on the page in light; ``thoroughly`` in dark and on a phone, too. The page is no wider than any of the windows."""
+        """What axe finds on the page in light; ``thoroughly`` in dark and on a phone, too. The page is no wider than the windows."""
         found = []
-        for scheme, phone in LOOKS:
+        pictured = picture and os.environ.get("CONSOLE_PICTURES")
+        for scheme, phone in LOOKS if thoroughly or pictured else (LOOKS[0], LOOKS[-1]):
             way = f"{scheme}{'-phone' if phone else ''}"
             self.look(scheme, phone=phone)
-            if picture:
+            if pictured:
                 self.picture(f"{picture}-{way}", whole=True)
             self.check()
             if thoroughly or way == "light":

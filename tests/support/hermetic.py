@@ -56,7 +56,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     from ready_catalog import parts_kept
     from ready_database import databases_copied
 
-    with databases_copied(tmp_path_factory.mktemp("template")), parts_kept():
+    with databases_copied(tmp_path_factory.mktemp("template")), parts_kept(tmp_path_factory.mktemp("indexes")):
         yield
 
 

@@ -1,5 +1,5 @@
 """What catalogs are made of, made once for each process of pytest: entry points of the environment, manifests, schemas of models and their
-compiled forms, the comparison of code and manifest, the search index, botocore's models.
+compiled forms, the comparison of code and manifest, search indexes, botocore's models, indexes of all actions of AWS.
 
 Each test has catalogs of its own. To look through the environment's 250 distributions takes 3 ms, to read the manifests 6 ms, to make the
 index 60 ms, to compile the schema of an action 10 ms, and the schema of a model takes a millisecond, of which a catalog has hundreds.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
@@ -24,9 +25,11 @@ from weakref import WeakKeyDictionary
 from pydantic import BaseModel
 
 import jackfield.schema.cache
-from jackfield.catalog import Catalog, discovery, index, installed
+from jackfield.catalog import Catalog, discovery, index, index_file, installed
 from jackfield.catalog.comparing import mismatch
 from jackfield.catalog.discovery import EntryPoint
+from jackfield.catalog.index import make
+from jackfield.catalog.index_file import IndexFile
 from jackfield.catalog.indexed import INDEX, MANIFEST, read_manifest
 from jackfield.catalog.postings import Table
 from jackfield.connector import manifests
@@ -44,9 +47,10 @@ _SMALL = 65_536
 
 
 @contextmanager
-def parts_kept() -> Iterator[None]:
-    """Let catalogs be made of parts that were made before, unless a file has changed."""
+def parts_kept(folder: Path) -> Iterator[None]:
+    """Let catalogs be made of parts that were made before, unless a file has changed; ``folder`` keeps large indexes of actions."""
     with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(index_file, "made_elsewhere", _kept_indexes(folder)))
         stack.enter_context(mock.patch.object(manifests, "model_schema", _kept_schemas()))
         stack.enter_context(mock.patch.object(discovery, "_distributions", _distributions))
         stack.enter_context(mock.patch.object(discovery, "_read", _points))
@@ -58,6 +62,26 @@ def parts_kept() -> Iterator[None]:
         if (models := sys.modules.get("jackfield_aws.service_models")) is not None:  # a test of this run has imported it
             stack.enter_context(mock.patch.object(models.ServiceModels, "load_data_with_path", _model, create=True))
         yield
+
+
+def _kept_indexes(folder: Path) -> Any:
+    """Copy an index of 20,000 actions, which takes 2 s to make, to where another home wants it. It is made here, since a process of its own
+    does not know what a test has plugged in; programs that tests start have such processes."""
+
+    def made(catalog: Catalog, *, for_operator: bool) -> bool:
+        file = IndexFile.of(catalog, for_operator=for_operator)
+        kept = folder / str(file._stamp)
+        if kept.is_dir():
+            shutil.copytree(kept, os.path.dirname(file._path), dirs_exist_ok=True)
+        else:
+            make(catalog, file, for_operator=for_operator)
+            if file.read() is not None:
+                kept.mkdir()
+                for path in (file._path, file._path + index_file._PLACES):
+                    shutil.copy(path, kept)
+        return True
+
+    return made
 
 
 def _kept_schemas() -> Any:
