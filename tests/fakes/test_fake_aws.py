@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from boto_client import boto_client
 from fake_aws import FakeAws, refused_url
+from jackfield_aws_ses.demo.aws import sending
 
 RAW = (
     b"From: Ada <ada@example.com>\r\nTo: Bob <bob@example.org>, c@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
@@ -80,13 +81,14 @@ def test_raw_message_is_captured_and_parsed() -> None:
     assert [(item.name, item.content_type, item.data) for item in message.attachments] == [("r.pdf", "application/pdf", b"%PDF")]
 
 
-def test_v1_raw_send_is_captured() -> None:
-    """SendRawEmail of SES v1 is read from its form, escaped base64 and lists, and ends at 10,485,760 bytes."""
-    large = b"From: a@example.com\r\nTo: b@x.io\r\n\r\n" + (b"x" * 76 + b"\r\n") * 134_500
+def test_v1_raw_send_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SendRawEmail of SES v1 is read from its form, escaped base64 and lists, and ends at its limit, which is 10,485,760 bytes."""
+    monkeypatch.setitem(sending._LARGEST, "ses", 500_000)
+    large = b"From: a@example.com\r\nTo: b@x.io\r\n\r\n" + (b"x" * 76 + b"\r\n") * 6_500
     with FakeAws() as aws:
         ses = boto_client(aws.url, "ses", timeout=20)
         sent = ses.send_raw_email(Destinations=["z@x.io"], RawMessage={"Data": RAW})
-        with pytest.raises(ClientError, match=rf"Message length is more than 10485760 bytes long: '{len(large)}'"):
+        with pytest.raises(ClientError, match=rf"Message length is more than 500000 bytes long: '{len(large)}'"):
             ses.send_raw_email(RawMessage={"Data": large})
         (raw,) = aws.messages
     assert (raw.message_id, raw.raw, raw.to, raw.service) == (sent["MessageId"], RAW, ("z@x.io",), "ses")

@@ -35,6 +35,7 @@ _NAMED = [
     "kms.generateDataKey",
     "ecr.getAuthorizationToken",
 ]
+_SERVICES = sorted({"lambda", *(name.partition(".")[0] for name in _NAMED)})
 _PLANTED = "planted-secret-4711"
 
 
@@ -55,7 +56,7 @@ class _Aws:
 @pytest.fixture(name="aws", scope="module")
 def _aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Aws]:
     folder = tmp_path_factory.mktemp("handed")
-    offer(folder / "home", {"default": {"services": [*PATTERN["services"], *_NAMED], "mcp": True}})
+    offer(folder / "home", {"default": {"services": [*_SERVICES, *_NAMED], "mcp": True}})
     with moto_server() as url, standing(folder) as stand:
         keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "moto-secret-4711", "endpoint": url, "region": "us-east-1"}
         stand.host.runtime("default").connections.add("mine", "aws/apiKeySecret", keys, test=False)

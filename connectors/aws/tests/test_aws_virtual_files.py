@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,30 @@ def _rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         yield Rig(jackfield, url)
 
 
+def test_no_object_is_whole_in_memory(tmp_path: Path) -> None:
+    """32 MiB come from S3 as a stored file, and go to S3 again, and no more than half of that is ever in this process's memory."""
+    with objects(tmp_path / "kept") as url, Jackfield(environment=offer(tmp_path / "home", {"default": EVERYTHING})) as jackfield:
+        rig = Rig(jackfield, url)
+        rig.output("s3/putObject", Bucket="b", Key="k", Body="x")
+        (kept,) = (path for path in (tmp_path / "kept").iterdir() if not path.suffix)
+
+        def there_and_back(size: int) -> None:
+            os.truncate(kept, size)
+            found = rig.output("s3/getObject", Bucket="b", Key="k")["Body"]
+            rig.output("s3/putObject", Bucket="b", Key="again", Body={"file": found["file"]})
+
+        there_and_back(2 * MEGA)  # which loads the model
+        tracemalloc.start()
+        try:
+            there_and_back(32 * MEGA)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert sorted(path.stat().st_size for path in (tmp_path / "kept").iterdir() if not path.suffix) == [32 * MEGA] * 2
+    assert peak < 16 * MEGA
+
+
+@pytest.mark.campaign  # it takes a server of its own; the test above looks at Python's memory in this process
 def test_the_size_of_an_object_does_not_count_against_memory(tmp_path: Path) -> None:
     """64 MiB go to S3 and back through a server; after 16 MiB it takes hardly more memory."""
     found = measure(tmp_path, 64 * MEGA)

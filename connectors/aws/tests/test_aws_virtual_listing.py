@@ -27,11 +27,13 @@ def test_connectors_are_listed_without_making_their_actions(tmp_path: Path, monk
     assert {"aws.s3", "aws.sqs"} <= {manifest.key for manifest in catalog.with_type("aws/awsDefault")}
 
 
-def test_the_kept_index_lists_and_finds_what_is_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second process lists all connectors, and finds an action, from the file that the first one has written."""
+def test_the_index_of_a_source_is_made_in_a_process_of_its_own_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory that a large index takes while it is made is not this process's; another one lists all connectors, and finds an action,
+    from the file that was written."""
     environment = offer(tmp_path, {"default": EVERYTHING})
-    ActionIndex(Catalog.installed(environment=environment)).build()
     monkeypatch.setattr(manifests, "ActionManifest", None)
+    index = ActionIndex(Catalog.installed(environment=environment))
+    assert index.find("list buckets", limit=1)[0][0].connector == "aws.s3"
     whole = Catalog.installed(environment=environment)
     index, catalog = ActionIndex(whole), of_workspace(whole, "default")
     assert index.kept()
@@ -45,13 +47,6 @@ def test_a_part_of_a_service_has_its_actions_only(tmp_path: Path) -> None:
     catalog = of_workspace(Catalog.installed(environment=offer(tmp_path, {"default": {"services": ["sqs.send*"]}})), "default")
     manifest = catalog.find("aws.sqs")
     assert [row["key"] for row in manifest.raw["actions"]] == list(manifest.actions) == ["sendMessage", "sendMessageBatch"]
-
-
-def test_the_index_of_a_source_is_made_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The memory that a large index takes while it is made is not this process's."""
-    monkeypatch.setattr(manifests, "ActionManifest", None)
-    index = ActionIndex(Catalog.installed(environment=offer(tmp_path, {"default": EVERYTHING})))
-    assert index.find("list buckets", limit=1)[0][0].connector == "aws.s3"
 
 
 def test_operations_that_people_use_come_first_and_each_has_its_resource() -> None:

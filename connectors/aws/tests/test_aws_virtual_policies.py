@@ -23,11 +23,16 @@ VALUES = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "policy-secr
 LARGEST_PAGE = 160 * 1024
 
 
+@pytest.fixture(name="environment", scope="module")
+def _environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A home in which the index of all of AWS is made once."""
+    return offer(tmp_path_factory.mktemp("home"), {"default": BY_PATTERN})
+
+
 @pytest.fixture(name="jackfield", scope="module")
-def _jackfield(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jackfield]:
+def _jackfield(environment: dict[str, str]) -> Iterator[Jackfield]:
     """A runtime with all of AWS and one connection to it."""
-    home = tmp_path_factory.mktemp("home")
-    with Jackfield(database_url=f"sqlite:///{home}/j.db", environment=offer(home, {"default": BY_PATTERN})) as jackfield:
+    with Jackfield(database_url=f"sqlite:///{environment['JACKFIELD_HOME']}/j.db", environment=environment) as jackfield:
         for name in ("aws", *(f"c{number:02}" for number in range(30))):
             jackfield.connections.add(name, "aws/apiKeySecret", VALUES, test=False)
         yield jackfield
@@ -82,11 +87,9 @@ def test_rules_are_asked_once_for_connections_that_they_cannot_tell_apart(
 
 
 @pytest.fixture(name="place", scope="module")
-def _place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def _place(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Iterator[Place]:
     """A server with all of AWS."""
-    folder = tmp_path_factory.mktemp("served")
-    environment = offer(folder / "home", {"default": BY_PATTERN})
-    with placed(folder, environment=environment) as place:
+    with placed(tmp_path_factory.mktemp("served"), environment=environment) as place:
         runtime = place.host.runtime("default")
         runtime.connections.add("aws", "aws/apiKeySecret", VALUES, test=False)
         yield place
