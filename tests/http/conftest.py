@@ -18,6 +18,10 @@ ON_BOTH = ("connect_attacks", "invocations", "two_ways", "workspaces")
 """Modules whose tests of ``stand`` run once for each engine."""
 ABOVE_SQL = ("invocations", "two_ways")
 """Those of them whose statements are those of the journal's tests: on PostgreSQL in campaigns."""
+ON_POSTGRESQL = {
+    "connect_attacks": ["test_a_person_approves_and_is_confirmed", "test_a_proof_is_used_twice", "test_a_session_ends_by_itself"]
+}
+"""Of a module of which only some tests have statements of their own: these."""
 TWICE = ("invocations", "shortage", "stopping", "tracing")
 """Modules whose tests run once for each way into ``POST /v1/invocations``."""
 
@@ -29,7 +33,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if not named and name in TWICE:
         metafunc.parametrize("way", list(WAYS), indirect=True, scope="module")
     if name in ON_BOTH and "engine" in metafunc.fixturenames:
-        marks = [pytest.mark.campaign] if name in ABOVE_SQL else []
+        above = name in ABOVE_SQL or metafunc.function.__name__ not in ON_POSTGRESQL.get(name, [metafunc.function.__name__])
+        marks = [pytest.mark.campaign] if above else []
         engines = [ENGINES[0], pytest.param(ENGINES[1], marks=marks)]
         metafunc.parametrize("engine", engines, indirect=True, scope="module")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import gzip
 import json
 import socket
@@ -30,11 +31,17 @@ from jackfield.surfaces.shared.settings import Jwt
 ISSUER, AUDIENCE = "https://id.example.com", "jackfield"
 
 
+@functools.cache
+def _key() -> rsa.RSAPrivateKey:
+    """The provider's key, which takes 60 ms to make."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class Provider:
     """An identity provider: a key, and where it is published."""
 
     def __init__(self) -> None:
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.key = _key()
         self.asked, self.away = 0, False
         published = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key())) | {"kid": "one", "use": "sig", "alg": "RS256"}
         body, provider = json.dumps({"keys": [published]}).encode(), self
