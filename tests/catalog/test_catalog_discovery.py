@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jackfield.catalog import EntryPoint, entry_points
@@ -79,7 +79,6 @@ _NAMES = st.sampled_from(["one", "two_parts", "Two.Parts", "two__parts", "three"
 
 
 @pytest.mark.tree_only
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.dictionaries(st.tuples(_NAMES, st.sampled_from(["dist", "egg"])), _TEXTS, max_size=2), max_size=3), st.booleans())
 def test_any_folders(contents: list[dict[tuple[str, str], str]], first_section: bool) -> None:
     """On any folders of distributions both scans find the same points: comments, blanks, extras, sections and doubles included."""

@@ -16,6 +16,8 @@ from jackfield.catalog import index as index_module
 from jackfield.catalog.index import ActionIndex
 from jackfield.manifest import Manifest
 
+pytestmark = pytest.mark.tree_only
+
 _ACTIONS = 2_400
 
 
@@ -73,7 +75,6 @@ def test_the_next_process_reads_the_file_instead_of_all_manifests(site: Path, tm
     assert _file(tmp_path).stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.tree_only
 def test_the_file_ranks_as_the_search_over_manifests_does(site: Path, tmp_path: Path) -> None:
     """Whatever form the index has, the order is the same."""
     manifests = [Manifest.from_json(json.loads((site / f"jackfield_{key}" / "connector.json").read_text())) for key in ("small", "large")]

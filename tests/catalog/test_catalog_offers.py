@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from jackfield.catalog.offering import Audience
 
 
+pytestmark = pytest.mark.tree_only
+
+
 def _catalog(home: Path, workspace: str = "default", **offers: Any) -> Catalog:
     return of_workspace(Catalog.installed(environment=offer(home, offers)), workspace)
 

@@ -8,6 +8,8 @@ from jackfield.catalog import search
 from jackfield.catalog.words import Words
 from jackfield.manifest import Manifest
 
+pytestmark = pytest.mark.tree_only
+
 
 def manifest(key: str, title: str, *actions: tuple[str, str, str, str], description: str = "") -> Manifest:
     """A manifest of actions: key, title, description, effect."""
