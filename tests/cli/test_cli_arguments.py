@@ -43,7 +43,9 @@ words_of_schemas = st.sampled_from(
     ["anyOf", "oneOf", "type", "items", "properties", "additionalProperties", "value", "data", "contentType"]
 )
 schemas = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(words_of_schemas, inner)
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(words_of_schemas, inner),
+    max_leaves=20,
 )
 
 

@@ -89,7 +89,7 @@ def test_what_is_no_reference(vault: VaultServer, reference: Any) -> None:
     assert vault.reads == []
 
 
-@given(st.recursive(st.none() | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
+@given(st.recursive(st.none() | st.text(), lambda inner: st.dictionaries(st.text(), inner), max_leaves=10))
 def test_no_reference_is_a_bug(reference: Any) -> None:
     """Whatever stands behind ``$vault``, the answer is a sentence."""
     with pytest.raises(ValueError, match=r"^('\$vault' takes|VAULT_ADDR is not set)"):
