@@ -113,9 +113,7 @@ def test_b11_there_are_enough() -> None:
     assert {*ALL_RULES} - {mutant.rule for mutant in MUTANTS} == set()
 
 
-@pytest.mark.parametrize(
-    "workers", [pytest.param((), id="alone"), pytest.param(("-n", "1"), marks=pytest.mark.campaign, id="xdist")]
-)
+@pytest.mark.parametrize("workers", [pytest.param((), id="alone"), pytest.param(("-n", "1"), marks=pytest.mark.campaign, id="xdist")])
 def test_what_does_not_apply_is_no_skip(tmp_path: Path, workers: tuple[str, ...]) -> None:
     """Rules that cannot be asked of a connector make no test, and the summary lists them with the reason."""
     suite = 'from jackfield_market.testing import Conformance\n\n\nclass TestSes(Conformance):\n    key = "aws-ses"\n'

@@ -30,10 +30,11 @@ from jackfield.catalog.comparing import mismatch
 from jackfield.catalog.discovery import EntryPoint
 from jackfield.catalog.index import make
 from jackfield.catalog.index_file import IndexFile
-from jackfield.catalog.indexed import INDEX, MANIFEST, read_manifest
+from jackfield.catalog.indexed import read_manifest
 from jackfield.catalog.postings import Table
 from jackfield.connector import manifests
 from jackfield.manifest import Manifest
+from jackfield.manifest_index import INDEX, MANIFEST
 from jackfield.schema import CompiledSchema, compile_schema
 
 _SCHEMA, _DISTRIBUTIONS, _POINTS, _TABLE = manifests.model_schema, discovery._distributions, discovery._read, index._table

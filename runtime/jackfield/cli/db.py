@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.sealed_rows import SEALED_ROWS
 from jackfield.cli.session import open_storage
 from jackfield.database.check import check
 from jackfield.resources.storage import url_in_file
@@ -47,7 +48,7 @@ def _check(_arguments: Namespace, output: Output) -> int:
         report = check(database)
     if report.sound:
         with open_storage() as storage:
-            report = with_contents(storage, report)
+            report = with_contents(storage, report, SEALED_ROWS)
     output.value(report.to_json())
     return 0 if report.sound else _FAILED
 
@@ -86,7 +87,8 @@ def _move(arguments: Namespace, output: Output) -> int:
     from jackfield.resources.move import move
 
     move_files = FileMove(os.environ, arguments.files_to)
-    moved = move(_url(arguments.source), _url(arguments.target), lambda text: sys.stderr.write(f"jackfield: {text}\n"), move_files)
+    source, target = _url(arguments.source), _url(arguments.target)
+    moved = move(source, target, lambda text: sys.stderr.write(f"jackfield: {text}\n"), move_files, SEALED_ROWS)
     output.value(moved.to_json())
     return 0 if moved.report.sound else _FAILED
 

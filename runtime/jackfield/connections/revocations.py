@@ -65,7 +65,7 @@ class Revocations:
         another one may, too, after ``wait`` seconds."""
         identifier = str(uuid.uuid4())
         content = {"origin": origin, "stored": stored.to_json(), "grant": grant.to_json()}
-        sealed = self._vault().seal(self._workspace, _place(identifier), json.dumps(content, separators=(",", ":")).encode())
+        sealed = self._vault().seal(self._workspace, revocation_place(identifier), json.dumps(content, separators=(",", ":")).encode())
         values = {"workspace": self._workspace, "id": identifier, "sealed": sealed}
         now = self._clock.time()
         transaction.change(_INSERT, {**values, "now": now, "at": now + wait})
@@ -80,7 +80,7 @@ class Revocations:
 
         :raises SealBroken: if it was changed in the database.
         """
-        content: dict[str, Any] = json.loads(self._vault().open(self._workspace, _place(row.id), row.sealed))
+        content: dict[str, Any] = json.loads(self._vault().open(self._workspace, revocation_place(row.id), row.sealed))
         stored = content["stored"]
         removed = NamedConnection.from_json({**stored, "name": f"{stored['name']} (removed)"})
         origin = content["origin"]
@@ -104,5 +104,6 @@ def due(database: Database, now: float, limit: int) -> list[Row]:
     return claim(database, _DUE, _TAKE, now, _HELD, limit)
 
 
-def _place(identifier: str) -> tuple[str, ...]:
+def revocation_place(identifier: str) -> tuple[str, ...]:
+    """Return the place that a revocation is sealed for."""
     return ("revocation", identifier)

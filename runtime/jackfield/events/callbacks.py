@@ -63,7 +63,7 @@ def opened_secrets(vault: Vault, workspace: str, row: Row, now: float) -> list[d
     :raises InvalidInvocation: if its id, URL or origin was changed in the database.
     """
     try:
-        found = json.loads(vault.open(workspace, _place(row.id, row.url, row.origin), row.secrets))
+        found = json.loads(vault.open(workspace, secrets_place(row.id, row.url, row.origin), row.secrets))
     except SealBroken:
         raise damaged_callback(row.id) from None
     return [item for item in found if item["until"] is None or item["until"] > now]
@@ -206,7 +206,7 @@ class Callbacks:
         return row
 
     def _sealed(self, identifier: str, url: str, origin: str, secrets: object) -> bytes:
-        return self._vault.seal(self._workspace, _place(identifier, url, origin), json.dumps(secrets).encode())
+        return self._vault.seal(self._workspace, secrets_place(identifier, url, origin), json.dumps(secrets).encode())
 
     def _note(self, transaction: Transaction, act: str, identifier: str, details: Mapping[str, Any]) -> None:
         self._audit.append(transaction, f"callback.{act}", f"callback:{identifier}", details)
@@ -229,7 +229,8 @@ def damaged_callback(identifier: str) -> InvalidInvocation:
     return InvalidInvocation(text, hint="Remove it, and add it again.")
 
 
-def _place(identifier: str, url: str, origin: str) -> tuple[str, ...]:
+def secrets_place(identifier: str, url: str, origin: str) -> tuple[str, ...]:
+    """Return the place that the secrets of a callback are sealed for."""
     return ("callback", identifier, url, origin)
 
 

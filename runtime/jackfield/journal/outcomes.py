@@ -59,7 +59,7 @@ def sealed_outcome(vault: Vault, workspace: str, reference: str, at: float, foun
     part = part_of(vault, workspace, found.part)
     shown = {name: value for name in ("part", "status", "text") if (value := getattr(found, name))}
     text = json.dumps(shown, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    return NewOutcome(reference, part, found.severity, at, vault.seal(workspace, _place(reference, part), text), int(found.blocks))
+    return NewOutcome(reference, part, found.severity, at, vault.seal(workspace, outcome_place(reference, part), text), int(found.blocks))
 
 
 def part_of(vault: Vault, workspace: str, name: str) -> str:
@@ -67,7 +67,8 @@ def part_of(vault: Vault, workspace: str, name: str) -> str:
     return vault.hmac(workspace, name.lower().encode("utf-8", "surrogatepass"))
 
 
-def _place(reference: str, part: str) -> tuple[str, ...]:
+def outcome_place(reference: str, part: str) -> tuple[str, ...]:
+    """Return the place that what is shown of an outcome is sealed for."""
     return ("outcome", reference, part)
 
 
@@ -102,7 +103,7 @@ def with_outcomes(entry: Entry, database: Database, vault: Vault, workspace: str
         rows = transaction.execute(_OF_INVOCATION, {"workspace": workspace, "id": entry.id, "limit": _MOST})
     if not rows:
         return entry
-    opened = [(row, json.loads(vault.open(workspace, _place(row.reference, row.part), row.sealed))) for row in rows]
+    opened = [(row, json.loads(vault.open(workspace, outcome_place(row.reference, row.part), row.sealed))) for row in rows]
     return replace(entry, outcomes=tuple({**shown, "at": iso(row.at)} for row, shown in opened))
 
 

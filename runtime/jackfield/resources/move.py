@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,7 +18,7 @@ from jackfield.dataclass import dataclass
 from jackfield.journal.instance import LEASE
 from jackfield.journal.statements import LIVE_INSTANCE
 from jackfield.resources.storage import Storage
-from jackfield.resources.verify import with_contents
+from jackfield.resources.verify import SealedRows, with_contents
 
 _SAID_EVERY = 5.0
 """Seconds between two reports on the progress of one table."""
@@ -71,9 +71,14 @@ class Move:
 
 
 def move(
-    source_url: str, target_url: str, say: Callable[[str], object], move_files: Callable[[Storage, Callable[[str], object]], MovedFiles]
+    source_url: str,
+    target_url: str,
+    say: Callable[[str], object],
+    move_files: Callable[[Storage, Callable[[str], object]], MovedFiles],
+    more: Sequence[SealedRows] = (),
 ) -> Move:
-    """Copy all rows from one database to a new one, verify and check it. ``say`` gets sentences on the progress.
+    """Copy all rows from one database to a new one, verify and check it, with ``more`` rows (``Contents``). ``say`` gets sentences on the
+    progress.
 
     What is sealed stays sealed by the same data keys, which the same master key decrypts. An interrupted move is continued. ``move_files``
     gets the source, and moves or verifies the content of its stored files before the new database can be used.
@@ -98,7 +103,7 @@ def move(
         found: list[MovedFiles] = []
         moved = move_rows(reading, writing, _Progress(say), lambda: found.append(move_files(source, say)))
         say(f"checking {writing.location}")
-        report = with_contents(target, check(writing)).and_more(found[0].problems)
+        report = with_contents(target, check(writing), more).and_more(found[0].problems)
         return Move(reading.location, writing.location, moved, found[0], report)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access.audit import Audit
@@ -18,6 +18,7 @@ from jackfield.database import Database, DatabaseUnfit, DataKeyDamaged, Row, Vau
 from jackfield.database.faults import RowDamaged
 from jackfield.database.outbox import sealed_place
 from jackfield.database.stored_values import parsed_object
+from jackfield.dataclass import dataclass
 from jackfield.errors import Internal
 from jackfield.journal.entry import COLUMNS as ENTRY_COLUMNS
 from jackfield.journal.entry import opened_result, read_entry
@@ -27,14 +28,29 @@ if TYPE_CHECKING:
     from jackfield.resources.storage import Storage
 
 _PAGE = 500
+Opener = Callable[["Vault", Row], object]
 _FAULTS = (ValueError, TypeError, KeyError, AttributeError, Internal, DataKeyDamaged, RowDamaged)
 
 
-class Contents:
-    """Read-only check of all rows of ``database``. ``open_vault`` returns the vault that decrypts sealed values."""
+@dataclass(frozen=True, slots=True)
+class SealedRows:
+    """Rows of a table that have something sealed. ``open`` decrypts that of a row with ``columns`` and the ``key`` after ``workspace``;
+    ``what`` names the row, with its columns in braces."""
 
-    def __init__(self, database: Database, open_vault: Callable[[], Vault]) -> None:
+    table: str
+    columns: str
+    what: str
+    open: Opener
+    key: tuple[str, ...] = ("id",)
+
+
+class Contents:
+    """Read-only check of all rows of ``database``. ``open_vault`` returns the vault that decrypts sealed values; ``more`` are rows besides
+    those of access, connections, the journal and events."""
+
+    def __init__(self, database: Database, open_vault: Callable[[], Vault], more: Sequence[SealedRows] = ()) -> None:
         self._database = database
+        self._more = more
         self._open_vault = open_vault
         self._vault: Vault | None = None
         self._closed: set[str] = set()
@@ -54,12 +70,20 @@ class Contents:
                 yield f"damaged: the token {row.id} of the workspace '{row.workspace}'"
         for row in self._rows("connections", f"workspace, {CONNECTION_COLUMNS}"):
             yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._connection(row))
-        for row in self._rows("invocations", f"workspace, inputs, {', '.join(ENTRY_COLUMNS)}"):
+        for row in self._rows("invocations", f"workspace, inputs, job, {', '.join(ENTRY_COLUMNS)}"):
             yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._invocation(row))
 
         for row in self._rows("events", "workspace, id, type, subject, data"):
             if not self._reads_event(row):
                 yield f"damaged: the event {row.id} of the workspace '{row.workspace}'"
+        for rows in self._more:
+            yield from self._sealed(rows)
+
+    def _sealed(self, rows: SealedRows) -> Iterator[str]:
+        for row in self._rows(rows.table, ", ".join(("workspace", *rows.key, rows.columns)), rows.key):
+            vault = self._vault_of(row.workspace)
+            if vault is not None and not _reads(lambda row=row, vault=vault: rows.open(vault, row)):  # type: ignore[misc]
+                yield f"damaged: {rows.what.format_map(row.as_dict())} of the workspace '{row.workspace}'"
 
     def _keys(self) -> Iterator[str]:
         """Try all data keys. What is sealed in a workspace whose key service refuses or gives no answer is not checked."""
@@ -104,19 +128,19 @@ class Contents:
         else:
             self._vault = vault
 
-    def _rows(self, table: str, columns: str) -> Iterator[Row]:
+    def _rows(self, table: str, columns: str, key: Sequence[str] = ("id",)) -> Iterator[Row]:
         """Iterate over a table page by page, so that a large one is not held in memory and no read transaction takes long."""
-        key, after = ("name", ":after") if table == "workspaces" else ("(workspace, id)", "(:after_workspace, :after)")
-        order = key.strip("()")
-        statement = f"SELECT {columns} FROM {table} WHERE {key} > {after} ORDER BY {order} LIMIT :page"
-        last: Mapping[str, Any] = {"after_workspace": "", "after": "", "page": _PAGE}
+        names = ("workspace", *key)
+        order, after = ("name", ":id") if table == "workspaces" else (", ".join(names), ", ".join(f":{name}" for name in names))
+        statement = f"SELECT {columns} FROM {table} WHERE ({order}) > ({after}) ORDER BY {order} LIMIT :page"
+        last: Mapping[str, Any] = {**dict.fromkeys(names, ""), "page": _PAGE}
         while True:
             with self._database.read() as transaction:
                 rows = transaction.execute(statement, last)
             yield from rows
             if len(rows) < _PAGE:
                 return
-            last = {**last, "after_workspace": rows[-1].workspace, "after": rows[-1].id}
+            last = {**last, **{name: getattr(rows[-1], name) for name in names}}
 
     def _connection(self, row: Row) -> Iterator[str]:
         stored = ConnectionRow.from_row(row)
@@ -138,18 +162,18 @@ class Contents:
     def _invocation(self, row: Row) -> Iterator[str]:
         if read_entry(row.as_dict(), None).damage is not None:
             yield f"the invocation {row.id}"
-        for name, sealed in (("result", row.result), ("inputs", row.inputs)):
+        for name, sealed in (("result", row.result), ("inputs", row.inputs), ("job", row.job)):
             if sealed is not None and not self._opens(row, name, sealed):
                 yield f"the {name} of the invocation {row.id}"
 
     def _opens(self, row: Row, name: str, sealed: bytes) -> bool:
-        vault, read = self._vault_of(row.workspace), json.loads if name == "inputs" else lambda text: opened_result(text, row)
+        vault, read = self._vault_of(row.workspace), (lambda text: opened_result(text, row)) if name == "result" else json.loads
         return vault is None or _reads(lambda: read(vault.open(row.workspace, ("invocation", row.id, name), sealed)))
 
 
-def with_contents(storage: Storage, report: Report) -> Report:
-    """Extend the report on a database by problems of individual rows."""
-    contents = Contents(storage.database, lambda: storage.vault)
+def with_contents(storage: Storage, report: Report, more: Sequence[SealedRows] = ()) -> Report:
+    """Extend the report on a database by problems of individual rows (``Contents``)."""
+    contents = Contents(storage.database, lambda: storage.vault, more)
     problems = list(contents.problems())
     return report.and_more(problems, contents.not_checked)
 

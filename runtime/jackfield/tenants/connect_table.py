@@ -211,12 +211,12 @@ class ConnectTable:
     def _values(self, found: ConnectSession) -> dict[str, Any]:
         wanted = {name: getattr(found.wanted, name) for name in _WANTED}
         text = json.dumps({**{name: getattr(found, name) for name in _SEALED}, "wanted": wanted}, separators=(",", ":"))
-        sealed = self._vault().seal(self._workspace, _place(found.id, found.digest, found.status, found.expires_at), text.encode())
+        sealed = self._vault().seal(self._workspace, session_place(found.id, found.digest, found.status, found.expires_at), text.encode())
         return {"workspace": self._workspace, "id": found.id, "status": found.status, "sealed": sealed}
 
     def _read(self, row: Row) -> ConnectSession:
         try:
-            place = _place(row.id, row.digest, row.status, row.expires_at)
+            place = session_place(row.id, row.digest, row.status, row.expires_at)
             members = json.loads(self._vault().open(self._workspace, place, row.sealed))
         except SealBroken:
             return ConnectSession(row.id, row.digest, "failed", row.expires_at, Wanted(), reason="its row in the database was changed")
@@ -230,5 +230,6 @@ def _moved() -> SessionMoved:
     return SessionMoved("the connect session has changed meanwhile, perhaps in another tab", hint="Reload the page.")
 
 
-def _place(identifier: str, digest: str, status: str, expires_at: float) -> tuple[str, ...]:
+def session_place(identifier: str, digest: str, status: str, expires_at: float) -> tuple[str, ...]:
+    """Return the place that a connect session is sealed for."""
     return ("connect session", identifier, digest, status, json.dumps(expires_at))

@@ -102,16 +102,18 @@ class Comparison:
         return changes, lambda transaction: transaction.change_many(_DELETE, [{**self._own, "item": row.item} for row in rows])
 
     def _sealed(self, place: str, identifier: str) -> bytes:
-        return self._vault.seal(self._workspace, self._place(place), identifier.encode("utf-8", "surrogatepass"))
+        return self._vault.seal(self._workspace, item_place(self._found.id, place), identifier.encode("utf-8", "surrogatepass"))
 
     def _id(self, row: Row) -> str:
-        return self._vault.open(self._workspace, self._place(row.item), row.sealed).decode("utf-8", "surrogatepass")
+        return self._vault.open(self._workspace, item_place(self._found.id, row.item), row.sealed).decode("utf-8", "surrogatepass")
 
     def _change(self, change: str, identifier: str, item: Mapping[str, Any] | None, key: str) -> Change:
         return Change(f"{self._found.trigger_key}{change}", identifier, item, key)
 
-    def _place(self, item: str) -> tuple[str, ...]:
-        return ("item", self._found.id, item)
+
+def item_place(subscription: str, item: str) -> tuple[str, ...]:
+    """Return the place that the ID of an item of a list is sealed for."""
+    return ("item", subscription, item)
 
 
 def is_too_much(items: int, gone: int) -> bool:

@@ -1,0 +1,84 @@
+"""The check of a database decrypts what is sealed of subscriptions, schedules, callbacks and all that is built on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jackfield.access import Actor
+from jackfield.access.workspace_access import LIBRARY
+from jackfield.cli.sealed_rows import SEALED_ROWS
+from jackfield.connections.revocations import Revocations
+from jackfield.connector import Outcome
+from jackfield.connector.grants import Grant
+from jackfield.database import Transaction
+from jackfield.events.callbacks import Callbacks
+from jackfield.journal.outcomes import note, sealed_outcome
+from jackfield.queue.schedules import WorkspaceSchedules
+from jackfield.resources.verify import Contents
+from jackfield.tenants.connecting import open_sessions
+from trigger_stage import TriggerStage, trigger_stage
+
+_TICK = {"connector": "echo", "action": "say", "connection": "hall", "inputs": {"text": "tick"}}
+_MOVED = {
+    "schedules": ("missed", "'all'"),
+    "subscriptions": ("connection", "'room'"),
+    "subscription_items": ("item", "'4711'"),
+    "callbacks": ("url", "'https://evil.example'"),
+    "outcomes": ("part", "'4711'"),
+    "revocations": ("id", "'4711'"),
+    "connect_sessions": ("status", "'granted'"),
+    "files": ("id", "'file_4711'"),
+}
+"""A column of each table that somebody changes, and its new value: what is sealed does not fit any more."""
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[TriggerStage]:
+    """A workspace that has a row in each of the tables."""
+    with trigger_stage(tmp_path, f"sqlite:///{tmp_path / 'jackfield.db'}", servers=1) as found:
+        from jackfield_echo.watching import BOARD
+
+        BOARD.update({"n-1": "old"})
+        found.add("board")
+        found.look()
+        _fill(found)
+        yield found
+
+
+def _fill(stage: TriggerStage) -> None:
+    runtime, storage = stage.runtime, stage.runtime.storage
+    actor, vault = Actor("library"), stage.runtime.storage.vault
+    callbacks = Callbacks(storage.database, vault, "default", stage.clock, actor, origin="operator")
+    WorkspaceSchedules(runtime, LIBRARY, actor).add({"name": "daily", "invocation": _TICK, "every": "1d"})
+    callbacks.create({"url": "https://a.example", "types": ["*"]})
+    open_sessions(runtime, stage.clock).create({"verify": "link"}, actor)
+    runtime.files.store("default", [b"content"], "text/plain")
+    stored = runtime.connections.find("hall")
+    revocations = Revocations(storage.database, lambda: vault, "default", stage.clock)
+
+    def unit(transaction: Transaction) -> None:
+        note(transaction, "default", sealed_outcome(vault, "default", "echo:m-1", 1.0, Outcome("delivered", 1, part="ada")))
+        revocations.note(transaction, "default", stored, Grant({"token": "t"}))
+
+    storage.database.record(unit)
+
+
+def _problems(stage: TriggerStage) -> list[str]:
+    storage = stage.runtime.storage
+    return list(Contents(storage.database, lambda: storage.vault, SEALED_ROWS).problems())
+
+
+def test_what_was_changed_in_the_database_is_named(stage: TriggerStage) -> None:
+    """Each table by itself; a sound database has no problem."""
+    assert _problems(stage) == []
+    seen: list[str] = []
+    for table, (column, value) in _MOVED.items():
+        with stage.runtime.storage.database.write() as transaction:
+            assert transaction.change(f"UPDATE {table} SET {column} = {value}") == 1, table
+        problems = _problems(stage)
+        assert len(problems) == len(seen) + 1, table
+        seen = problems
+    assert {rows.table for rows in SEALED_ROWS} - _MOVED.keys() == {"deliveries"}
