@@ -317,6 +317,7 @@ def test_settings_of_the_workspace(connection_store: ConnectionTable, kept_datab
     assert (some.references, some.ambient, some.own_external_id) == (True, False, True)
 
 
+@pytest.mark.above_sql
 def test_looking_up_one_of_ten_thousand(connection_store: ConnectionTable, kept_database: Database) -> None:
     """A look-up among 10,000 connections takes at most twice as long as among 10."""
     for number in range(10):

@@ -22,6 +22,8 @@ from jackfield.clock import SystemClock
 from rig import Rig, WakingClock, key_values
 from servers import deaf, self_signed, tls_refusing
 
+pytest_plugins = ["warm"]
+
 Fault = dict[str, Any]
 SEND, STS = "sesv2:SendEmail", "sts:AssumeRole"
 HTML = {"do": "body", "body": "<html><body>Please log in</body></html>", "contentType": "text/html", "accept": True}
@@ -73,6 +75,7 @@ def test_command_in_doubt_exits_3(name: str, tmp_path: Path) -> None:
         assert (code, result["status"], rig.aws.received) == (3, "in_doubt", 1)
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_process_in_doubt_exits_3(tmp_path: Path) -> None:
     """In a process of its own, with every retry setting of AWS turned up, a reset is one send and exit code 3."""
     words = [sys.executable, "-m", "jackfield", "invoke", "aws-ses", "sendEmail", "--connection", "acme"]

@@ -6,6 +6,7 @@ exit code are seen as ever. What the fork cannot be (other options, a start-up m
 
 Use it where a test is about what a command does, and not about how Python starts or what is imported. It is not for tests that kill a
 process at an instant: the fork dies a moment after its launcher.
+PYTEST_DONT_REWRITE: a conftest imports this module, others name it as a plugin.
 """
 
 from __future__ import annotations
