@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -152,7 +152,7 @@ def test_the_manifest_of_the_tutorial_has_a_connector(patch: pytest.MonkeyPatch)
 
 def test_blocks_can_be_read() -> None:
     """Every JSON and YAML block of a page is JSON and YAML, and every block says what language it is in."""
-    readers = {"json": json.loads, "yaml": yaml.safe_load}
+    readers: dict[str, Callable[[str], object]] = {"json": json.loads, "yaml": yaml.safe_load}
     faults = []
     for path in pages():
         if re.search(r"^```\n(?!\n|$)[^`]*\n```$", path.read_text(encoding="utf-8"), re.MULTILINE):
