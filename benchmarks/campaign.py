@@ -12,6 +12,12 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - whatever is the same through Starlette and past it, or with one process and several, of servers that are stopped, traced or short of
   memory: each is tried once, the ways and the numbers of processes over all these tests.
 - 10,000 lines of a batch, 60 MB of blank ones, 1,500 connectors at a start, 500 mails while three workers are killed: a sixth of it and less.
+- S3's twin of tests of files above their bytes, and of the memory that a large file takes: a folder does for these, while what is stored,
+  changed, read in ranges and swept is tried on S3, too.
+- the attacks on connect sessions on PostgreSQL: SQLite has all, PostgreSQL those that confirm, race or expire.
+- four kills of a dispatcher with 150 events each, eight changes of each kind under calls, 1,000 planted secrets: two, three and 250.
+- the second worker of the compose file: one runs what the API queues, and the file's number of replicas is read.
+- ``JACKFIELD_PIN=0`` of a server: all servers of tests have it, and one with several workers keeps to its cores.
 - the generated TypeScript client: the generated Python client calls the server, and all schemas are named as generators need it.
 - 1,000 examples of each property, 20,000 of some: 50 are drawn.
 - AWS: requests of all operations beside botocore's (an eighth of the operations of an eighth of the services is compared), telling members

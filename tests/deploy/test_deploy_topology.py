@@ -21,14 +21,14 @@ COUNT = 10
 Started = tuple[topology.Topology, dict[str, Client]]
 
 
-@pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory, postgres_server: Server) -> Iterator[Started]:
-    """All processes, ready."""
+@pytest.fixture(scope="module", params=[1, pytest.param(2, marks=pytest.mark.campaign)], ids=["one worker", "two workers"])
+def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgres_server: Server) -> Iterator[Started]:
+    """All processes, ready. The compose file asks for two workers."""
     reason = missing()
     if reason is not None:
         pytest.skip(reason)
     plugs = tuple(map(str, make_echo(tmp_path_factory.mktemp("plugs"))))
-    with topology.running(tmp_path_factory.mktemp("compose"), postgres_server, plugs) as found:
+    with topology.running(tmp_path_factory.mktemp("compose"), postgres_server, plugs, request.param) as found:
         yield found
 
 

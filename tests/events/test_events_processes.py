@@ -33,11 +33,11 @@ Dispatcher(lambda: storage.database, lambda: storage.vault, SystemClock(), Sende
 print("ready", flush=True)
 threading.Event().wait()
 """
-_ROUNDS, _EACH = (4, 150) if os.environ.get("CAMPAIGN") else (2, 60)
 
 
+@pytest.mark.parametrize(("rounds", "each"), [(2, 60), pytest.param(4, 150, marks=pytest.mark.campaign)])
 @pytest.mark.usefixtures("warm_python")
-def test_nothing_is_lost_when_the_dispatcher_is_killed(database_url: str, tmp_path: Path) -> None:
+def test_nothing_is_lost_when_the_dispatcher_is_killed(database_url: str, tmp_path: Path, rounds: int, each: int) -> None:
     """Two processes dispatch; the one that leads is killed again and again while events come: each event arrives under one id, and twice
     little more than what was in flight: a thread records a delivery before it begins the next one."""
     environment = {**os.environ, "JACKFIELD_HOME": str(tmp_path)}
@@ -61,15 +61,15 @@ def test_nothing_is_lost_when_the_dispatcher_is_killed(database_url: str, tmp_pa
             processes.append(process)
 
         begin()
-        for number in range(_ROUNDS):
+        for number in range(rounds):
             begin()
-            for _ in range(_EACH):
+            for _ in range(each):
                 with database.write() as transaction:
                     record(transaction, "default", "quota.low", f"round-{number}", 1.0, {})
-            receiver.wait(number * _EACH + 20)
+            receiver.wait(number * each + 20)
             processes.pop(0).send_signal(signal.SIGKILL)
-        while len({got.id for got in receiver.got}) < _ROUNDS * _EACH:
+        while len({got.id for got in receiver.got}) < rounds * each:
             receiver.wait(len(receiver.got) + 1)
         often = Counter(got.id for got in receiver.got)
-        assert len(often) == _ROUNDS * _EACH
-        assert sum(often.values()) - len(often) <= _ROUNDS * 2 * IN_FLIGHT
+        assert len(often) == rounds * each
+        assert sum(often.values()) - len(often) <= rounds * 2 * IN_FLIGHT

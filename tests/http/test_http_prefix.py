@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import http.server
 import json
-import os
 import re
 import threading
 from collections.abc import Iterator
@@ -77,8 +76,9 @@ def _proxied(stand: Stand, *, named: bool, cookies: dict[str, str]) -> Iterator[
         thread.join(60)
 
 
+@pytest.mark.parametrize("pages", [25, pytest.param(60, marks=pytest.mark.campaign)])
 @pytest.mark.parametrize("named", [True, False])
-def test_m42_below_a_path(tmp_path: Path, named: bool) -> None:
+def test_m42_below_a_path(tmp_path: Path, named: bool, pages: int) -> None:
     """M42: signed in through the proxy, every address of each page works there; so do cookies, Location, OpenAPI and the code to copy."""
     settings = replace(SETTINGS, behind_proxy=True, root_path="" if named else PREFIX)
     cookies: dict[str, str] = {}
@@ -94,7 +94,7 @@ def test_m42_below_a_path(tmp_path: Path, named: bool) -> None:
         assert [name.startswith("__Secure-") for name in cookies] == [True] * len(cookies)
         seen = {f"{PREFIX}/"}
         waiting = list(seen)
-        while waiting and len(seen) < (60 if os.environ.get("CAMPAIGN") else 25):
+        while waiting and len(seen) < pages:
             reply = nobody.get(waiting.pop(), Cookie=_sent(cookies))
             assert reply.status == 200
             text = reply.body.decode() if "html" in reply.headers["content-type"] else ""

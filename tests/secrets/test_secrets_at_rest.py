@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import os
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,7 +26,7 @@ from jackfield.database.backup import backup
 from leaks import Recording
 from postgres import missing, running_server, use_programs
 
-PLANTED = 1000 if os.environ.get("CAMPAIGN") else 250
+COUNTS = pytest.mark.parametrize("count", [250, pytest.param(1000, marks=pytest.mark.campaign)])
 MARKER = 'Zq7"vJ/ü%9kW'
 """Twelve characters, of which some are escaped by each encoder."""
 ROLE = "arn:aws:iam::123456789012:role/acme-ses"
@@ -55,10 +54,10 @@ def spellings() -> list[bytes]:
     return sorted(found)
 
 
-def planted(jackfield: Jackfield, plant: Plant, aws: FakeAws) -> None:
+def planted(jackfield: Jackfield, plant: Plant, aws: FakeAws, count: int) -> None:
     """Put secrets wherever the runtime keeps anything."""
     jackfield.access.workspaces.set("default", {"keepInputs": True})
-    for number in range(PLANTED * 3 // 10):
+    for number in range(count * 3 // 10):
         keys = {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": plant.secret(), "region": "eu-west-1"}
         jackfield.connections.add(f"key-{number}", "aws-ses/apiKeySecret", keys, test=False)
         role = {**keys, "secretAccessKey": plant.secret(), "roleARN": ROLE, "externalId": "acme-4711"}
@@ -68,7 +67,7 @@ def planted(jackfield: Jackfield, plant: Plant, aws: FakeAws) -> None:
     for name, values in own.items():
         kind = "awsAssumeRole" if "roleARN" in values else "apiKeySecret"
         jackfield.connections.add(name, f"aws-ses/{kind}", values, test=False, force=True)
-    while plant.count < PLANTED:
+    while plant.count < count:
         _invocations(jackfield, plant, aws, keys)
 
 
@@ -116,36 +115,40 @@ def _leaks(contents: Iterable[tuple[str, bytes]]) -> list[str]:
     return [f"{name}: {needle!r}" for name, content in contents for needle in spellings() if needle in content]
 
 
-def _plant_and_look(url: str, folder: Path, recording: Recording) -> None:
+def _plant_and_look(url: str, folder: Path, recording: Recording, count: int) -> None:
     plant = Plant()
     with FakeAws(roles={ROLE: {}}) as aws, Jackfield(connections=[], database_url=url) as jackfield:
-        planted(jackfield, plant, aws)
+        planted(jackfield, plant, aws, count)
         backup(jackfield.storage.database, folder / "backup")
         sessions = [session.token for session in aws.sessions]
-    assert plant.count >= PLANTED
+    assert plant.count >= count
     logs = "\n".join(recording.texts()).encode("utf-8", "replace")
     assert _leaks([("backup", (folder / "backup").read_bytes()), ("logs", logs)]) == []
     assert sessions
     assert not any(token.encode() in logs for token in sessions)
 
 
-def test_no_planted_secret_is_readable_in_sqlites_files(tmp_path: Path, recording: Recording) -> None:
+@COUNTS
+def test_no_planted_secret_is_readable_in_sqlites_files(tmp_path: Path, recording: Recording, count: int) -> None:
     """SQLite: the file, its log, its backup."""
     url = f"sqlite:///{tmp_path / 'jackfield.db'}"
-    _plant_and_look(url, tmp_path, recording)
+    _plant_and_look(url, tmp_path, recording, count)
     files = list(tmp_path.glob("jackfield.db*"))
     assert files
     assert _leaks((file.name, file.read_bytes()) for file in files) == []
 
 
+@COUNTS
 @pytest.mark.skipif(missing() is not None, reason=str(missing()))
-def test_no_planted_secret_is_readable_in_postgresqls_files(tmp_path: Path, recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_planted_secret_is_readable_in_postgresqls_files(
+    tmp_path: Path, recording: Recording, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
     """PostgreSQL: every file of the server, its write-ahead log and its own log included."""
     use_programs(monkeypatch)
     with running_server() as server:
         url = server.create()
         open_database(url, migrate=True).close()
-        _plant_and_look(url, tmp_path, recording)
+        _plant_and_look(url, tmp_path, recording, count)
         server.stop("fast")
         files = [file for file in server.folder.rglob("*") if file.is_file() and not file.is_symlink()]
         assert len(files) > 100

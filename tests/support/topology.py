@@ -88,12 +88,6 @@ class Topology:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    @property
-    def workers(self) -> int:
-        """How many workers the compose file asks for; outside of campaigns one is enough."""
-        found: int = self._services["worker"]["deploy"]["replicas"]
-        return found if os.environ.get("CAMPAIGN") else 1
-
     def start(self, service: str, name: str, port: int) -> bool:
         """Start a service that stays, on a port of loopback instead of the container's; True if it has one."""
         replaced = {"8080": str(port), "0.0.0.0": "127.0.0.1"}
@@ -127,8 +121,8 @@ class Topology:
 
 
 @contextlib.contextmanager
-def running(folder: Path, server: Server, plugs: tuple[str, ...]) -> Iterator[tuple[Topology, dict[str, Client]]]:
-    """The whole topology, ready, with a client for each process."""
+def running(folder: Path, server: Server, plugs: tuple[str, ...], workers: int) -> Iterator[tuple[Topology, dict[str, Client]]]:
+    """The whole topology with so many workers, ready; with a client for each process."""
     topology = Topology(folder, server.create(), plugs)
     try:
         secret = (topology.secrets / "rabbitmq_password").read_text(encoding="ascii")
@@ -136,7 +130,7 @@ def running(folder: Path, server: Server, plugs: tuple[str, ...]) -> Iterator[tu
         topology.run("migrate")
         topology.run("metrics-token")
         token = json.loads(topology.run("migrate", "tokens", "create", "--json", "--scope", "manage"))["token"]
-        names = ["api", *(f"worker-{number}" for number in range(topology.workers))]
+        names = ["api", *(f"worker-{number}" for number in range(workers))]
         clients = {}
         for name, port in zip(names, free_ports(len(names)), strict=True):
             if topology.start(name.partition("-")[0], name, port):
