@@ -41,6 +41,18 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - half of the frames, numbers and attacks of a hostile connector: heads of frames and descriptions are judged directly
   (tests/isolation/test_isolated_suspicion.py), one of each kind is sent by a process.
 - four of five shuffled lists with faults: each fault is tried by itself, and one list has them all.
+- vectors on all surfaces (tests/surfaces): the first of each group and of each code is on all, each other one on one surface by turns.
+- axe in dark and on a phone (tests/console): it looks at each page in light, and at the three with the most kinds of parts in each way; no
+  page is wider than a phone.
+- forms of all actions of shipped connectors, and of more generated ones: a fifth and a twenty-fourth are drawn.
+- further mutants of a rule (tests/mutants): one mutant of each rule must be caught.
+- the summary of what does not apply under xdist: that of a rule above the grade is read under xdist, the former without.
+
+Gone from both, since other tests guard the same:
+
+- test_market_install.py::test_plain_installers: test_market_catalogue.py::test_plain_installers_install_from_the_site has pip and uv, too.
+- the 1,000 connectors of test_catalog_installed.py are 300; ``make campaign thousand`` has 1,000.
+- tests/catalog of search and offers in the wheels' environment (mark ``tree_only``): packaging cannot change them.
 """
 
 from __future__ import annotations

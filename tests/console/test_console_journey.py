@@ -59,6 +59,15 @@ def connect(visitor: Visitor, aws: EmbeddedAws, name: str = "acme-ses") -> None:
     page.locator("#test .step").first.wait_for()
 
 
+def connected(visitor: Visitor, aws: EmbeddedAws) -> None:
+    """Have the connection that ``connect`` makes in the browser."""
+    values = {"roleARN": aws.role_arn, "accessKeyId": aws.access_key_id, "secretAccessKey": aws.secret_access_key, "region": aws.region}
+    values |= {"endpoint": aws.url, "stsEndpoint": aws.url, "sender": "noreply@example.com"}
+    connections = visitor.console.host.runtime("default").connections
+    connections.add("acme-ses", "aws/awsAssumeRole", values, test=False)
+    trust(aws, json.dumps(trust_policy(USER, str(connections.find("acme-ses").values["externalId"]))))
+
+
 def test_from_the_sign_in_to_a_sent_email(visitor: Visitor, aws: EmbeddedAws, tmp_path: Path) -> None:
     """A person connects an AWS account, sends an email with an attachment from the form, and finds it in the journal."""
     page = visitor.page
@@ -109,7 +118,7 @@ def test_from_the_sign_in_to_a_sent_email(visitor: Visitor, aws: EmbeddedAws, tm
 def test_errors_are_at_their_fields(visitor: Visitor, aws: EmbeddedAws) -> None:
     """A bad address is marked at its own field, in our words, and a refusal of the provider is told in its words."""
     page = visitor.page
-    connect(visitor, aws)
+    connected(visitor, aws)
     visitor.go("/connectors/aws-ses/actions/sendEmail")
     visitor.field("To Address 1").fill("ada@example.org")
     page.locator('[data-schemapath="inputs.to"]').get_by_role("button", name="Add another").click()
@@ -142,7 +151,7 @@ def test_errors_are_at_their_fields(visitor: Visitor, aws: EmbeddedAws) -> None:
 
 def test_a_dry_run_sends_nothing(visitor: Visitor, aws: EmbeddedAws) -> None:
     """A dry run says that all is well, and nothing was sent."""
-    connect(visitor, aws)
+    connected(visitor, aws)
     visitor.go("/connectors/aws-ses/actions/sendEmail?example=1")
     assert visitor.run("Dry run") == "succeeded"
     assert "was not run" in visitor.page.locator("#result").inner_text()
@@ -174,8 +183,9 @@ def test_a_connection_is_made_where_it_is_needed(visitor: Visitor, aws: Embedded
 def test_a_broken_connection_is_repaired_in_place(visitor: Visitor, aws: EmbeddedAws) -> None:
     """A connection that stops working says which step fails and what to do; it is repaired on its page and keeps its secrets."""
     page = visitor.page
-    connect(visitor, aws)
+    connected(visitor, aws)
     trust(aws, json.dumps(trust_policy(USER, "another-external-id")))
+    visitor.go("/connections/acme-ses")
     page.get_by_role("button", name="Test", exact=True).click()
     page.locator("#test .step.failed").wait_for()
     assert "What to do" in page.locator("#test .step.failed").inner_text()

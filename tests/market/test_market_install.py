@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,16 +99,6 @@ def test_the_whole_way(shell: Shell, home: Path) -> None:
     shell.write("call.json", json.dumps(call))
     assert shell.run("invoke", "--file", "call.json").json["status"] == "succeeded"
     assert shell.run("invoke", "--file", "call.json", "--connector-version", "<0.1").code == 2
-
-
-@pytest.mark.parametrize("words", [("-m", "pip", "install", "-q", "--no-cache-dir"), ("-m", "uv", "pip", "install", "-q", "--no-cache")])
-def test_plain_installers(shop: Storefront, tmp_path: Path, words: tuple[str, ...]) -> None:
-    """Plain pip and plain uv install from the same site."""
-    with serving(shop.site) as url:
-        command = [sys.executable, *words, "--no-deps", "--target", str(tmp_path / "target"), "-i", f"{url}/simple", "jackfield-acme"]
-        done = subprocess.run(command, capture_output=True, timeout=120, check=False, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr.decode()
-    assert (tmp_path / "target/jackfield_acme/connector.json").is_file()
 
 
 def test_versions_side_by_side(shell: Shell, shop: Storefront) -> None:
