@@ -132,5 +132,5 @@ def test_h1_untouched_forms_of_generated_connectors_give_no_inputs(browser: Brow
 def test_forms_with_values_send_these(browser: Browser, console: Console, share: int) -> None:
     """Inputs that fit the schema, as of a call that is repeated, are what the form sends, of shipped connectors and of generated ones."""
     found = drawn(browser, console, chain(islice(shipped(), 0, None, share), islice(generated(), 0, 500, share)), made)
-    assert sum(given != {} for given, _ in found.values()) * share > 500
+    assert sum(given != {} for given, _ in found.values()) * share > 400
     assert {name: pair for name, pair in found.items() if meant(pair[0]) != meant(pair[1])} == {}
