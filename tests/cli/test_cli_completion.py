@@ -12,7 +12,7 @@ from jackfield.cli.commands import ADDED_BY, BUILT_IN
 from plugboard import declare
 from shell import Shell
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shell_fixture", "warm"]
 
 
 def offered(shell: Shell, *words: str) -> list[str]:
@@ -113,6 +113,7 @@ def test_an_unknown_shell(shell: Shell) -> None:
     assert "'bash', 'zsh', 'fish'" in answer.json["error"]["message"]
 
 
+@pytest.mark.usefixtures("warm_python")
 @pytest.mark.parametrize(
     ("words", "replies"),
     [

@@ -17,13 +17,13 @@ PORTS = (("serve", "--port"), ("dapr", "--http-port"), ("dapr", "--grpc-port"))
 DURATIONS = (("serve", "--stop-within"), ("worker", "--stop-within"), ("mcp", "--grace"), ("dapr", "--grace"), ("invoke", "--timeout"))
 
 
-@pytest.mark.parametrize("text", NONSENSE)
 @pytest.mark.parametrize(("command", "option"), [*COUNTS, *PORTS, *DURATIONS, ("serve", "--rate")])
-def test_m41_l36_nonsense_is_refused_everywhere(shell: Shell, command: str, option: str, text: str) -> None:
+def test_m41_l36_nonsense_is_refused_everywhere(shell: Shell, command: str, option: str) -> None:
     """M41, B7, L36: a quantity that is none is a usage error of every command that takes one, and nothing starts."""
-    answer = shell.run(command, f"{option}={text}")
-    assert answer.code == 2
-    assert f"{option}: must be a " in answer.json["error"]["message"]
+    for text in NONSENSE:
+        answer = shell.run(command, f"{option}={text}")
+        assert answer.code == 2, text
+        assert f"{option}: must be a " in answer.json["error"]["message"], text
 
 
 @pytest.mark.parametrize(("command", "option"), [("serve", "--workers"), ("worker", "--concurrency"), ("invoke", "--concurrency")])

@@ -209,7 +209,7 @@ def test_incompatible_dependencies_side_by_side(tmp_path: Path) -> None:
         assert [[tell(*one) for one in asked] for _ in range(2)] == [[1, 2, 3]] * 2
 
 
-@pytest.mark.parametrize(("policy", "processes"), [("per-connector", 1), ("per-workspace", 2), ("", 2), ("processes=1", 2)])
+@pytest.mark.parametrize(("policy", "processes"), [("per-connector", 1), ("", 2), ("processes=1", 2)])
 def test_workspaces(tmp_path: Path, policy: str, processes: int) -> None:
     """Each workspace has a process of its own, also for actions without a connection, unless the policy shares one (finding 3).
 

@@ -155,7 +155,7 @@ def _stopped(runtime: Jackfield, kind: str) -> None:
     assert attack(runtime, "").status == "succeeded", kind
 
 
-@pytest.mark.parametrize("kind", ["many leases", "large leases", "many secrets of leases", "leases that are dropped again", "many texts"])
+@pytest.mark.parametrize("kind", ["many leases", "many secrets of leases", "many texts"])
 def test_a_child_that_wants_too_much(runtime: Jackfield, kind: str) -> None:
     """It is stopped, with the reason, before this process keeps what it sent; another child answers."""
     _stopped(runtime, kind)

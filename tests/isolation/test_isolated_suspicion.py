@@ -148,7 +148,7 @@ def refused(result: Result) -> str:
     [
         ("raw(b'[' * 30_000_000, OTHER, 999_999)", "not asked"),
         pytest.param("raw(b'[' * 30_000_000, ANSWER, 999_999)", "not asked", marks=pytest.mark.campaign),
-        ("raw(b'[' * 30_000_000, OTHER)", "are allowed"),
+        pytest.param("raw(b'[' * 30_000_000, OTHER)", "are allowed", marks=pytest.mark.campaign),
         pytest.param("raw(b'[' * 30_000_000, OTHER, 1)", "are allowed", marks=pytest.mark.campaign),
         pytest.param("raw(b'[' * 30_000_000, ANSWER, 1)", "are allowed", marks=pytest.mark.campaign),
         pytest.param("raw(b'x' * 100_000, LINE)", "are allowed", marks=pytest.mark.campaign),
@@ -311,7 +311,7 @@ def test_enormous_numbers(runtime: Jackfield, frame: str) -> None:
     ("end", "expected"),
     [
         ("import os; os._exit(3)", ("in_doubt", 1)),
-        ("raw(b'[]', ANSWER); stay(60)", ("in_doubt", 1)),
+        pytest.param("raw(b'[]', ANSWER); stay(60)", ("in_doubt", 1), marks=pytest.mark.campaign),
         ('call.begin(\'pay\'); raw(b\'{"fault":{"type":"X","text":"","unsent":true}}\', ANSWER); stay(1)', ("in_doubt", 1)),
         ("raise Rejected('no', sent=Sent.NOTHING)", ("failed", 1)),
     ],
