@@ -115,7 +115,7 @@ def test_an_interrupted_move_goes_on(full: str, postgres_url: str, tmp_path: Pat
     for target in (postgres_url, f"sqlite:///{tmp_path / 'other.db'}"):
         for stop in range(1, stops + 1):
             with pytest.raises(KeyboardInterrupt):
-                moved(full, target, stopping(after=stop * 17))
+                moved(full, target, stopping(after=stop * 7))
             for migrate in (True, False):
                 with pytest.raises(DatabaseUnfit, match="incomplete"):
                     open_database(target, migrate=migrate)
