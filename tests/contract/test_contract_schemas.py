@@ -27,7 +27,7 @@ from jackfield.manifest import Manifest
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("invocation", "result", "manifest", "install-policy", "lock", "receipt")
 MANIFESTS = sorted([*ROOT.glob("connectors/*/jackfield_*/connector.json"), *ROOT.glob("tests/connectors/*/jackfield_*/connector.json")])
-_LARGE = 100_000
+_LARGE = 60_000
 """Bytes of a manifest from which on jsonschema takes seconds."""
 
 
