@@ -31,7 +31,6 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - public documents and misplaced values for the generator: a third and a quarter of them.
 - a killed process whose provider forgives, where nothing was lost: the strict provider's five deaths are run; a hundred
   threads that ask the certified provider: two dozen ask the scripted one.
-- cold commands that import less than others: six of eleven are counted.
 - the queue behind RabbitMQ with kills and a restart of the broker: the journal's campaign kills workers on SQLite, the line to RabbitMQ is cut
   under an engine (tests/queue/test_queue_celery.py), and a poison invocation kills processes behind it.
 - the journal's campaign on PostgreSQL: its claims run in tests/queue, and kills at random instants in tests/journal/test_journal_crash.py.
@@ -48,6 +47,15 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - further mutants of a rule (tests/mutants): one mutant of each rule must be caught.
 - the summary of what does not apply under xdist: that of a rule above the grade is read under xdist, the former without.
 
+- further processes that assume a role once, cancelled tasks, Ctrl-C at any instant and look-ups of one entry of ten thousand on PostgreSQL:
+  their statements are those of other tests.
+- the second process of servers whose spans are collected and that are stopped while idle: one process does both.
+
+Smaller in both, where the number was chosen by feel: rotations of keys beside calls (3 of 5), schedules due at once (40 of 150), events
+beside a dead receiver (30 of 100), rounds of fairness and of garbage, conversations over MCP, the sizes by which linear work is told from
+quadratic (a quarter), uploads (12 MiB of 64), bodies that are held (12 of 8 MiB), restarts, moved rows, and the look of axe at connect's pages
+in dark.
+
 Gone from both, since other tests guard the same:
 
 - test_market_install.py::test_plain_installers: test_market_catalogue.py::test_plain_installers_install_from_the_site has pip and uv, too.
@@ -61,7 +69,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from benchmarks.measure import ROOT
 
@@ -71,10 +79,23 @@ _EVENTS = (sys.executable, "tests/support/events_campaign.py")
 _SIZES = ("catalogue", "catalogue_size", "journal_size", "queue_budgets", "queued", "files")
 """Parts of ``make bench`` whose full sizes take longer than five minutes or 30 GB."""
 
+
+def _rounds() -> Iterator[str]:
+    """Yield the modules of tests that ask for ``CAMPAIGN``."""
+    for folder in ("tests", "connectors"):
+        for path in sorted((ROOT / folder).rglob("test_*.py")):
+            if '"CAMPAIGN"' in path.read_text(encoding="utf-8"):
+                yield str(path.relative_to(ROOT))
+
+
 PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "kills": (
         "tests marked 'campaign': kills at random instants, large sizes, all cases of what is sampled",
         (*_PYTHON, "pytest", "-m", "campaign", "-q"),
+    ),
+    "rounds": (
+        "tests that repeat something more often in campaigns: kills, rotations, refused memory, converted mails",
+        (*_PYTHON, "pytest", "-m", "not campaign", "-q", *_rounds()),
     ),
     "properties": ("property tests with 1,000 examples instead of 50", (*_PYTHON, "pytest", "-m", "hypothesis and not campaign", "-q")),
     "events": ("100,000 events to 50 callbacks, 20 of them bad, with kills; then the latency; PostgreSQL", _EVENTS),

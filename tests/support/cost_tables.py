@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -175,15 +175,13 @@ json.dump([code, imported], out)
 """Run a command, and print what it imported, without the thread of the journal's upkeep: how far that gets depends on the machine."""
 
 
-def imports(folder: Path, commands: Collection[str] = _COMMANDS) -> Table:
-    """Make the table of modules, or its rows of ``commands``: for each command ours by package, others' packages, and what is dear of the
-    standard library."""
+def imports(folder: Path) -> Table:
+    """Make the table of modules: for each command ours by package, others' packages, and what is dear of the standard library."""
     for name, invocation in (("say", call_counts.SAY), ("send", call_counts.SEND)):
         (folder / f"{name}.json").write_text(json.dumps(invocation), encoding="utf-8")
     with call_counts.provider() as known:
         (folder / "connections.json").write_text(json.dumps({"connections": known}), encoding="utf-8")
-        chosen = {name: row for name, row in _COMMANDS.items() if name in commands}
-        return {name: {"what": what, **_imported(folder, words, journal=journal)} for name, (what, words, journal) in chosen.items()}
+        return {name: {"what": what, **_imported(folder, words, journal=journal)} for name, (what, words, journal) in _COMMANDS.items()}
 
 
 def _imported(folder: Path, words: tuple[str, ...], *, journal: bool) -> dict[str, Any]:

@@ -227,10 +227,15 @@ def test_our_own_errors_pass_and_others_are_unknown() -> None:
 
 @given(st.text(max_size=40), st.text(max_size=200), st.integers(100, 599))
 def test_any_answer_comes_to_anclient_error(code: str, message: str, status: int) -> None:
-    """Whatever AWS answers, it comes to an error; a 4xx or 501 never to one in doubt, anything else never to a refusal."""
+    """Whatever AWS answers, it comes to an error; a 4xx or 501 never to one in doubt, anything else never to a refusal.
+
+    A proxy that answers 407 has passed nothing on.
+    """
     error = _explained(client_error(code, message, status))
     assert error.message
-    if 400 <= status < 500 or status == 501:
+    if status == 407:
+        assert error.sent is Sent.NOTHING
+    elif 400 <= status < 500 or status == 501:
         assert error.sent is Sent.REFUSED
     else:
         assert error.sent is Sent.UNKNOWN
