@@ -165,7 +165,9 @@ def _pinned(server: Process) -> list[int]:
 
 def _counted(client: Client) -> float:
     """How many invocations have succeeded, as ``/metrics`` says; nothing of them may seem to run."""
-    lines = client.get("/metrics").body.decode().splitlines()
+    answer = client.get("/metrics")
+    assert answer.status == 200, answer.body
+    lines = answer.body.decode().splitlines()
     assert [line for line in lines if line.startswith("jackfield_invocations_running")] == ["jackfield_invocations_running 0.0"]
     return sum(float(line.split()[-1]) for line in lines if line.startswith("jackfield_invocations_total"))
 

@@ -41,8 +41,9 @@ _SCHEMA, _DISTRIBUTIONS, _POINTS, _TABLE = manifests.model_schema, discovery._di
 _FOLDERS = installed._package_folders
 _ENVIRONMENT = sysconfig.get_path("purelib")
 _PATH = {*sys.path}
+_SHIPPED = tuple(str(Path(__file__).parents[2] / folder) + os.sep for folder in ("connectors", "runtime", "tests/connectors"))
 _FOUND: dict[str, list[str]] = {}
-"""Folders of packages."""
+"""Folders of this repository's packages."""
 _SMALL = 65_536
 """Bytes of a manifest that is compared with others."""
 
@@ -144,8 +145,11 @@ def _folders(package: str) -> list[str]:
     is_changed = not {*sys.path} >= _PATH or any(os.path.exists(os.path.join(path, package)) for path in {*sys.path} - _PATH)
     if is_changed or sys.modules.get(package, "") is None:
         return _FOLDERS(package)
-    if not _FOUND.get(package):
-        _FOUND[package] = _FOLDERS(package)
+    if package not in _FOUND:
+        found = _FOLDERS(package)
+        if not found or any(not folder.startswith(_SHIPPED) for folder in found):
+            return found  # a test has put it among the modules, and the next one another
+        _FOUND[package] = found
     return [*_FOUND[package]]
 
 

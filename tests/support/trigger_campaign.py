@@ -100,7 +100,7 @@ def _named(stage: TriggerStage, name: str) -> Subscription:
 
 def _receive(stage: TriggerStage, events: list[TriggerEvent], found: Subscription | None = None) -> None:
     storage, subscription, now = stage.pools[0].storage, found or _named(stage, "one"), stage.clock.time()
-    sealed = Sealer(storage.database, storage.vault, subscription).arrivals(events, now)
+    sealed = Sealer(storage.database, storage.vault, "default", subscription).arrivals(events, now)
     receive(storage.database, subscription, sealed, now, _LEAST)
 
 

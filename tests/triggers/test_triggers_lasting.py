@@ -72,7 +72,7 @@ def test_a_webhook_brings_the_poll_forward(stage: TriggerStage) -> None:
 
     def hook(identifier: str) -> None:
         events = [TriggerEvent({"id": identifier, "text": "hello"}, identifier)]
-        sealed = Sealer(storage.database, storage.vault, _found(stage)).arrivals(events, stage.now())
+        sealed = Sealer(storage.database, storage.vault, "default", _found(stage)).arrivals(events, stage.now())
         receive(storage.database, _found(stage), sealed, stage.now(), 10.0)
 
     _note(stage, "n-1")

@@ -46,7 +46,7 @@ class EventCalls:
     def sealer(self, usual: str) -> Sealer:
         """Return what makes the subscription's events ready to be stored, with these invocations; ``usual`` is the type of most."""
         storage = self._runtime.storage
-        return Sealer(storage.database, storage.vault, self._found, self.prepare if self._then else None, usual)
+        return Sealer(storage.database, storage.vault, self._found.workspace, self._found, self.prepare if self._then else None, usual)
 
     def prepare(self, event: Mapping[str, Any], at: float) -> Also:
         """Prepare the invocation of an event; return the statements that queue it, or that tell why it was refused.

@@ -69,7 +69,7 @@ class Polling:
 
         :raises JackfieldError: if the provider refuses or fails.
         """
-        comparison = Comparison(self._storage.database, self._vault, self._found)
+        comparison = Comparison(self._storage.database, self._vault, self._found.workspace, self._found)
         stored = self._found.checkpoint(self._vault)
         mark = Mark(**stored) if stored else Mark()
         for _ in range(_PAGES):

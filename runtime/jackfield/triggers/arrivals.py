@@ -70,9 +70,11 @@ class Sealer:
     """Makes events ready to be stored, so that the transaction that stores them is short. ``then`` says what else it does for each one
     that is new, ``usual`` is the type of those that have none: the first of the trigger's (default: its key)."""
 
-    def __init__(self, database: Database, vault: Vault, subscription: Subscription, then: Then | None = None, usual: str = "") -> None:
+    def __init__(
+        self, database: Database, vault: Vault, workspace: str, subscription: Subscription, then: Then | None = None, usual: str = ""
+    ) -> None:
         self._database = database
-        self._workspace = subscription.workspace
+        self._workspace = workspace
         self._vault = vault
         self._subscription = subscription
         self._then = then

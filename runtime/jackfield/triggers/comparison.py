@@ -68,12 +68,12 @@ class Change:
 class Comparison:
     """Comparison of one subscription's list. Only the process that holds the claim reads and changes what is stored."""
 
-    def __init__(self, database: Database, vault: Vault, found: Subscription) -> None:
+    def __init__(self, database: Database, vault: Vault, workspace: str, found: Subscription) -> None:
         self._database = database
         self._vault = vault
-        self._workspace = found.workspace
+        self._workspace = workspace
         self._found = found
-        self._own = {"workspace": found.workspace, "id": found.id}
+        self._own = {"workspace": workspace, "id": found.id}
 
     def seen(self, items: Iterable[tuple[str, Mapping[str, Any]]], mark: Mark) -> tuple[list[Change], Also]:
         """Compare a page; return the changes, and the statements for the transaction that stores their events."""
