@@ -46,7 +46,6 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - forms of all actions of shipped connectors, and of more generated ones: a fifth and a twenty-fourth are drawn.
 - further mutants of a rule (tests/mutants): one mutant of each rule must be caught.
 - the summary of what does not apply under xdist: that of a rule above the grade is read under xdist, the former without.
-
 - further processes that assume a role once, cancelled tasks, Ctrl-C at any instant and look-ups of one entry of ten thousand on PostgreSQL:
   their statements are those of other tests.
 - the second process of servers whose spans are collected and that are stopped while idle: one process does both.
@@ -69,7 +68,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmarks.measure import ROOT
 
@@ -79,23 +78,10 @@ _EVENTS = (sys.executable, "tests/support/events_campaign.py")
 _SIZES = ("catalogue", "catalogue_size", "journal_size", "queue_budgets", "queued", "files")
 """Parts of ``make bench`` whose full sizes take longer than five minutes or 30 GB."""
 
-
-def _rounds() -> Iterator[str]:
-    """Yield the modules of tests that ask for ``CAMPAIGN``."""
-    for folder in ("tests", "connectors"):
-        for path in sorted((ROOT / folder).rglob("test_*.py")):
-            if '"CAMPAIGN"' in path.read_text(encoding="utf-8"):
-                yield str(path.relative_to(ROOT))
-
-
 PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "kills": (
         "tests marked 'campaign': kills at random instants, large sizes, all cases of what is sampled",
         (*_PYTHON, "pytest", "-m", "campaign", "-q"),
-    ),
-    "rounds": (
-        "tests that repeat something more often in campaigns: kills, rotations, refused memory, converted mails",
-        (*_PYTHON, "pytest", "-m", "not campaign", "-q", *_rounds()),
     ),
     "properties": ("property tests with 1,000 examples instead of 50", (*_PYTHON, "pytest", "-m", "hypothesis and not campaign", "-q")),
     "events": ("100,000 events to 50 callbacks, 20 of them bad, with kills; then the latency; PostgreSQL", _EVENTS),

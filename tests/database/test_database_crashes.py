@@ -12,6 +12,8 @@ import time
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from forking import alone, fork
 from jackfield.database import open_database
 from jackfield.database.check import check
@@ -56,12 +58,13 @@ def told_before_kill(url: str, run: int, seconds: float) -> list[str]:
     return told
 
 
-def test_a_killed_writer_leaves_whole_batches(database_url: str) -> None:
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.campaign)])
+def test_a_killed_writer_leaves_whole_batches(database_url: str, kills: int) -> None:
     """After each of many kills at random instants every unit that was told as done is there, every unit is whole, and the check passes."""
     seed = time.time_ns()
     chance = random.Random(seed)
     told: list[str] = []
-    for run in range(20 if os.environ.get("CAMPAIGN") else 3):
+    for run in range(kills):
         told += told_before_kill(database_url, run, chance.uniform(0.0, 0.12))
         with open_database(database_url) as database:
             with database.read() as transaction:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import pickle
 import threading
 from contextlib import suppress
@@ -246,7 +245,8 @@ def test_new_data_keys_keep_the_old_for_reading(database: Database, master: Mast
     assert [row[3] for row in keys(database)] == [1, 0]
 
 
-def test_rotation_while_calls_go_on(database: Database, master: MasterKey) -> None:
+@pytest.mark.parametrize("rotations", [4, pytest.param(100, marks=pytest.mark.campaign)])
+def test_rotation_while_calls_go_on(database: Database, master: MasterKey, rotations: int) -> None:
     """Threads that seal and open while the master and the data keys are rotated again and again never see a failure."""
     ring = master
     vault = Vault(database, master)
@@ -268,7 +268,7 @@ def test_rotation_while_calls_go_on(database: Database, master: MasterKey) -> No
     threads = [threading.Thread(target=work, args=(f"w{number % 3}-{number}",)) for number in range(6)]
     for one in threads:
         one.start()
-    for turn in range(100 if os.environ.get("CAMPAIGN") else 4):
+    for turn in range(rotations):
         ring = MasterKey.generate()
         vault.rotate(ring, data_keys=turn % 2 == 0)
     ended.set()

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import Request
@@ -40,21 +41,22 @@ class EventCalls:
         self._runtime = runtime
         self._found = found
         self._then = content.then or {}
-        self._caller = runtime.access.queued_by(content.caller)
+        self._added_by = content.caller
         self.queued = False
 
     def sealer(self, usual: str) -> Sealer:
         """Return what makes the subscription's events ready to be stored, with these invocations; ``usual`` is the type of most."""
         storage = self._runtime.storage
-        return Sealer(storage.database, storage.vault, self._found.workspace, self._found, self.prepare if self._then else None, usual)
+        then = partial(self._prepare, self._runtime.access.queued_by(self._added_by)) if self._then else None
+        return Sealer(storage.database, storage.vault, self._found.workspace, self._found, then, usual)
 
-    def prepare(self, event: Mapping[str, Any], at: float) -> Also:
+    def _prepare(self, caller: Caller, event: Mapping[str, Any], at: float) -> Also:
         """Prepare the invocation of an event; return the statements that queue it, or that tell why it was refused.
 
         :raises Unavailable: if it cannot be prepared now.
         """
         try:
-            draft = self._runtime.prepare(self._invocation(event), caller=self._caller)
+            draft = self._runtime.prepare(self._invocation(event), caller=caller)
         except Unavailable:
             raise
         except JackfieldError as error:

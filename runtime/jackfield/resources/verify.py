@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from jackfield.resources.storage import Storage
 
 _PAGE = 500
-Opener = Callable[["Vault", Row], object]
 _FAULTS = (ValueError, TypeError, KeyError, AttributeError, Internal, DataKeyDamaged, RowDamaged)
 
 
@@ -40,8 +39,14 @@ class SealedRows:
     table: str
     columns: str
     what: str
-    open: Opener
+    open: Callable[[Vault, Row], object]
     key: tuple[str, ...] = ("id",)
+
+
+_EVENTS = SealedRows(
+    "events", "type, subject, data", "the event {id}",
+    lambda vault, row: json.loads(vault.open(row.workspace, sealed_place(row.id, row.type, row.subject), row.data)),
+)  # fmt: skip
 
 
 class Contents:
@@ -50,7 +55,7 @@ class Contents:
 
     def __init__(self, database: Database, open_vault: Callable[[], Vault], more: Sequence[SealedRows] = ()) -> None:
         self._database = database
-        self._more = more
+        self._sealed_rows = (_EVENTS, *more)
         self._open_vault = open_vault
         self._vault: Vault | None = None
         self._closed: set[str] = set()
@@ -72,11 +77,7 @@ class Contents:
             yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._connection(row))
         for row in self._rows("invocations", f"workspace, inputs, job, {', '.join(ENTRY_COLUMNS)}"):
             yield from (f"damaged: {what} of the workspace '{row.workspace}'" for what in self._invocation(row))
-
-        for row in self._rows("events", "workspace, id, type, subject, data"):
-            if not self._reads_event(row):
-                yield f"damaged: the event {row.id} of the workspace '{row.workspace}'"
-        for rows in self._more:
+        for rows in self._sealed_rows:
             yield from self._sealed(rows)
 
     def _sealed(self, rows: SealedRows) -> Iterator[str]:
@@ -97,10 +98,6 @@ class Contents:
     def _vault_of(self, workspace: str) -> Vault | None:
         """Return the vault if what is sealed in a workspace can be checked."""
         return None if workspace in self._closed else self._vault
-
-    def _reads_event(self, row: Row) -> bool:
-        vault = self._vault_of(row.workspace)
-        return vault is None or _reads(lambda: json.loads(vault.open(row.workspace, sealed_place(row.id, row.type, row.subject), row.data)))
 
     def _settings(self, row: Row) -> Settings:
         """Read the settings of a workspace, and check their seal if the master key is available."""

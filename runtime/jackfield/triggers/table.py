@@ -155,16 +155,14 @@ class SubscriptionTable:
         self._audit.append(transaction, f"subscription.{event}", f"subscription:{name}", dict(about or {}))
 
 
-def part(transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None) -> bool:
+def part(transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None) -> None:
     """Pause the subscriptions over a connection that is being removed, in the transaction that does so. Webhooks keep what the connection
-    consists of, and what a person had approved for it, sealed, until a process has told the provider; return whether there are any."""
-    kept, parting = {**connection.to_json(), "grant": None if grant is None else grant.to_json()}, False
+    consists of, and what a person had approved for it, sealed, until a process has told the provider."""
+    kept = {**connection.to_json(), "grant": None if grant is None else grant.to_json()}
     for row in transaction.execute(_OVER, {"workspace": workspace, "connection": connection.name}):
         found = Subscription.read(workspace, row)
         content = replace(found.opened(vault), parting=kept if found.kind == "webhook" else None)
         transaction.change(_PART, {"workspace": workspace, "id": found.id, "sealed": content.sealed(vault, found), "now": now})
-        parting = parting or found.kind == "webhook"
-    return parting
 
 
 def is_parting(database: Database, workspace: str, connection: str) -> bool:
