@@ -218,16 +218,16 @@ class Recovery:
 
     def _end_overdue(self) -> int:
         """Fail invocations that were not begun by their ``notAfter`` time. All selections of the queue would go on reading them."""
-        found, now = 0, self._time.sure()
+        found, left, now = 0, 0, self._time.sure()
         for _ in range(_OVERDUE // _AT_ONCE if now is not None else 0):
             with self._database.read(flush=False) as transaction:
-                rows = transaction.execute(sql.OVERDUE, {"now": now, "limit": _AT_ONCE})
-            ended = 0
-            for part in _parts(rows):
-                refusals = [self._refusal(row.workspace, row.id, expired(_entry(row))) for row in part if self._is_ready(row.workspace)]
-                ended += self._database.record(partial(_end, refusals=refusals))
-            found += ended
-            if len(rows) < _AT_ONCE or not ended:
+                rows = transaction.execute(sql.OVERDUE, {"now": now, "limit": _AT_ONCE, "left": left})
+            ready = {name: self._is_ready(name) for name in {row.workspace for row in rows}}
+            left += sum(not ready[row.workspace] for row in rows)
+            for part in _parts([row for row in rows if ready[row.workspace]]):
+                refusals = [self._refusal(row.workspace, row.id, expired(_entry(row))) for row in part]
+                found += self._database.record(partial(_end, refusals=refusals))
+            if len(rows) < _AT_ONCE:  # a page of which nothing was failed is no reason: another process may have failed it meanwhile
                 break
         return found
 
