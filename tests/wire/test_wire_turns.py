@@ -132,7 +132,7 @@ UPLOAD = 12 * 1024 * 1024
 EARLY: Sequence[tuple[str, Sequence[Step], str]] = [
     ("refused and closed", (HEAD, REFUSAL, CLOSE), "413 "),
     ("refused, not read and not closed", (HEAD, REFUSAL, GATE), "413 "),
-    ("refused, then read", (HEAD, REFUSAL, HANG), "413 "),
+    ("refused, then read", (HEAD, REFUSAL, Drain(UPLOAD)), "413 "),
     ("refused before the head was read", (REFUSAL, GATE), "413 "),
     ("refused with a body and closed", (HEAD, b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno", CLOSE), "403 no"),
     ("refused with a body until the end", (HEAD, b"HTTP/1.1 403 No\r\n\r\nno", FIN, GATE), "403 no"),
