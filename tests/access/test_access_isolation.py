@@ -63,7 +63,9 @@ EXCEPTIONS = {
     r"WITH RECURSIVE queued\(workspace\) AS": "a worker's: it serves every workspace",
     r"SELECT workspace, id, delivery FROM invocations WHERE status = 'queued' AND owner = :owner": "a worker's: what its process holds",
     r"UPDATE invocations SET owner = NULL WHERE status = 'queued' AND owner = :owner": "a worker's: its end gives back what it holds",
-    r"SELECT invocations.workspace, .* (owner = :owner|not_after <= :now ORDER BY not_after) LIMIT :limit( OFFSET :left)?": "recovery takes over for every workspace",
+    r"SELECT invocations.workspace, .* (owner = :owner|not_after <= :now ORDER BY not_after) LIMIT :limit( OFFSET :left)?": (
+        "recovery takes over for every workspace"
+    ),
     r"SELECT DISTINCT owner FROM \(SELECT name FROM workspaces": "recovery looks for owners that are gone",
     r"SELECT workspace, id FROM invocations WHERE owner = :owner AND cancel_at": "a worker's: what its own process is to cancel",
     r"SELECT COUNT\(\*\) AS released FROM invocations": "the dispatcher's: how many messages the broker holds",

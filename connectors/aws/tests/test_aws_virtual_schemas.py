@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,12 @@ from jackfield_aws.virtual import index_change, models
 from jackfield_aws.virtual.index import Index, build
 from jackfield_aws.virtual.operations import OWN, describe
 
-OPERATIONS = [(service, name) for service in Index().services for name, _, _ in Index().rows(service)]
+
+@functools.cache
+def operations() -> list[tuple[str, str]]:
+    """Each service with each of its operations."""
+    index = Index()
+    return [(service, name) for service in index.services for name, _, _ in index.rows(service)]
 
 
 def test_the_index_has_every_operation_of_the_installed_botocore() -> None:
@@ -22,7 +28,7 @@ def test_the_index_has_every_operation_of_the_installed_botocore() -> None:
     index = Index()
     assert index.botocore == models.botocore_version()
     assert list(index.services) == models.services()
-    assert len(OPERATIONS) == sum(head.count for head in index.services.values()) == 19_791
+    assert len(operations()) == sum(head.count for head in index.services.values()) == 19_791
 
 
 def test_a_part_of_the_shipped_index_is_what_the_models_make_of_it(tmp_path: Path) -> None:
@@ -54,7 +60,7 @@ def test_a_new_index_says_what_changes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [12, pytest.param(200, marks=pytest.mark.campaign)])
 def test_schemas_agree_with_botocore(count: int) -> None:
     """Of many operations, botocore accepts every input that the schema accepts, and the schema refuses more only by known rules."""
-    for service, name in random.Random(4711).sample(OPERATIONS, count):
+    for service, name in random.Random(4711).sample(operations(), count):
         assert disagreements(service, name, 20, 20)[1] == []
 
 
