@@ -153,7 +153,8 @@ over HTTP or MCP.
   allows a burst of what half a second earns. It holds over all processes and their restarts, by the database's clock.
 - **`allowReferences`** (`--allow-references`): the secret references that connections made over HTTP or MCP may contain. Default: `no`.
 - **`allowAmbient`** (`--allow-ambient`): use of the server's own cloud identity by such connections. Default: `no`.
-- **`allowOwnExternalId`** (`--allow-own-external-id`): External IDs chosen by such connections. Default: `no`."""
+- **`allowOwnExternalId`** (`--allow-own-external-id`): External IDs chosen by such connections. Default: `no`.
+- **`theme`** (over HTTP): the look of [connect sessions](../tutorial/connect.md) that bring none: `name`, `logo`, `color`, `scheme`."""
 
 
 def page() -> str:

@@ -36,6 +36,7 @@ def test_default_is_always_there(workspaces: Workspaces) -> None:
         "connectionBudgets": {},
         "suspended": False,
         "limits": {},
+        "theme": {},
     }
 
 

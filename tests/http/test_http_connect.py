@@ -347,6 +347,21 @@ def test_what_is_no_session(shop: Shop, body: dict[str, Any], path: str) -> None
     assert path in [item["path"] for item in answer.json["details"]]
 
 
+def test_a_workspace_keeps_a_theme_for_sessions_that_bring_none(shop: Shop) -> None:
+    """Stored once, instead of a logo in each request; a session's own one is instead of it, and what is none is refused."""
+    stored = {"name": "Stored Shop", "color": "#0b5a94"}
+    path = "/v1/workspaces/acme-1"
+    assert shop.platform.call("PATCH", path, {"theme": stored}).json["theme"] == stored
+    assert "Stored Shop" in shop.person(shop.begin()).text
+    other = shop.person(shop.begin(theme={"name": "Another"})).text
+    assert "Another" in other
+    assert "Stored Shop" not in other
+    for theme in ({"color": "red"}, {"font": "x"}, "blue", None):
+        assert shop.platform.call("PATCH", path, {"theme": theme}).status == 400
+    shop.platform.call("PATCH", path, {"theme": {"logo": "data:image/png;base64,aGVsbG8="}})
+    assert shop.platform.call("PATCH", path, {"theme": {}}).json["theme"] == {}
+
+
 def test_a_theme_is_shown(shop: Shop) -> None:
     """The platform's name, logo and colour; the policy allows exactly this style sheet, and the image of a data: URL."""
     logo = "data:image/png;base64,iVBORw0KGgo="

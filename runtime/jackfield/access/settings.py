@@ -23,6 +23,12 @@ _LONGEST = 3650
 _LARGEST_BUDGET = 100_000
 _LARGEST_LIMIT = 10**15
 _CONNECTION = re.compile(r"\*|[A-Za-z0-9._-]{1,100}")
+_THEME = ("name", "logo", "color", "scheme")
+_LARGEST_LOGO = 24_000
+"""Characters of a logo's data: URL: a page has at most 60 kB."""
+_LONGEST_NAME = 200
+_LOGO = re.compile(r"data:image/(png|jpeg|webp|svg\+xml);base64,[A-Za-z0-9+/]+={0,2}")
+_COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 _REFERENCE = re.compile(r"\*|file:(?:[/~]|[A-Za-z]:).{0,999}|(?!file:)[A-Za-z][A-Za-z0-9]{0,99}:.{1,1000}")
 
 
@@ -36,7 +42,7 @@ class Settings:
     External ID of their own.
 
     A ``suspended`` workspace refuses every call. ``limits`` bound what it uses (``LIMITS``);
-    one that is missing is none.
+    one that is missing is none. ``theme`` is the look of its connect sessions that bring none of their own.
 
     ``queue_rate`` and ``queue_concurrency`` limit the queued invocations of the workspace, per second and at once; 0 is unlimited.
     ``connection_budgets`` limit those over a connection likewise, by its name or ``*``.
@@ -53,6 +59,7 @@ class Settings:
     connection_budgets: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     suspended: bool = False
     limits: Mapping[str, float] = field(default_factory=dict)
+    theme: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def retention(self) -> float:
@@ -115,6 +122,8 @@ def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings
     if "limits" in changes:
         merged = {**settings.limits, **changes["limits"]}
         known["limits"] = {name: merged[name] for name in LIMITS if merged.get(name) is not None}
+    if "theme" in changes:
+        known["theme"] = theme_of(changes["theme"])
     if "connectionBudgets" in changes:
         known["connection_budgets"] = _merged_budgets(settings.connection_budgets, changes["connectionBudgets"])
     rules = {**settings.rules.to_json(), **changes.get("rules", {})}
@@ -134,6 +143,28 @@ def _faults(changes: Mapping[str, Any]) -> Iterator[Detail]:
             yield from _reference_faults(value)
         elif not isinstance(value, bool):
             yield Detail(f"/{member}", "must be true or false", "type")
+
+
+def theme_faults(value: object) -> Iterator[Detail]:
+    """Yield what is wrong with a theme, at its place below ``/theme``. A member that is empty is none."""
+    if not isinstance(value, Mapping) or value.keys() - set(_THEME):
+        yield Detail("/theme", 'must be {"name", "logo", "color", "scheme"}, each optional', "type")
+        return
+    name, logo, colour, scheme = (value.get(member) or "" for member in _THEME)
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME or not name.isprintable():
+        yield Detail("/theme/name", f"must be a printable text of at most {_LONGEST_NAME} characters", "maxLength")
+    if logo and not (isinstance(logo, str) and len(logo) <= _LARGEST_LOGO and _LOGO.fullmatch(logo)):
+        text = f"must be an image as a data: URL (PNG, JPEG, WebP or SVG in base64), at most {_LARGEST_LOGO:,} characters"
+        yield Detail("/theme/logo", text, "pattern")
+    if colour and not (isinstance(colour, str) and _COLOUR.fullmatch(colour)):
+        yield Detail("/theme/color", "must be a colour such as #0b5a94", "pattern")
+    if scheme not in ("", "light", "dark"):
+        yield Detail("/theme/scheme", "must be light or dark", "enum")
+
+
+def theme_of(value: Mapping[str, str]) -> dict[str, str]:
+    """Return a valid theme without its empty members."""
+    return {member: value[member] for member in _THEME if value.get(member)}
 
 
 def _retention_faults(value: object) -> Iterator[Detail]:
@@ -210,4 +241,5 @@ _JUDGED: Mapping[str, Callable[[object], Iterator[Detail]]] = {
     "retentionDays": _retention_faults,
     "connectionBudgets": _connection_budget_faults,
     "limits": _limit_faults,
+    "theme": theme_faults,
 }

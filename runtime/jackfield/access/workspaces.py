@@ -243,7 +243,12 @@ def _unknown(database: Database, name: str) -> UnknownWorkspace:
 
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    return {"before": {name: before.get(name) for name in changed}, "after": {name: after.get(name) for name in changed}}
+    return {about: {name: _told(side.get(name)) for name in changed} for about, side in (("before", before), ("after", after))}
+
+
+def _told(setting: Any) -> Any:
+    """Return a setting as the audit log has it: a logo would be most of the log."""
+    return {**setting, "logo": f"{len(setting['logo']):,} characters"} if isinstance(setting, Mapping) and "logo" in setting else setting
 
 
 def _unread(name: str, damage: str) -> Workspace:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from jackfield.access.settings import theme_faults, theme_of
 from jackfield.clock import iso
 from jackfield.connections.named_connection import NAME, NAME_EXPECTED
 from jackfield.dataclass import dataclass, field
@@ -31,10 +32,6 @@ _LONGEST_TEXT = 200
 _LONGEST_ADDRESS = 2000
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?\Z")
-_LARGEST_LOGO = 24_000
-"""Characters of a logo's data: URL: a page has at most 60 kB."""
-_LOGO = re.compile(r"data:image/(png|jpeg|webp|svg\+xml);base64,[A-Za-z0-9+/]+={0,2}")
-_COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 _MEMBERS = frozenset(
     {
         "mode", "user", "verify", "types", "connection", "defaults", "returnTo", "origins", "theme", "locale", "expiresIn", "principal",
@@ -81,7 +78,7 @@ class Wanted(SecretHolder):
             return_to=reading.address("returnTo"),
             origins=reading.origins("origins"),
             locale=reading.one("locale", _LOCALES, ""),
-            theme=reading.theme("theme"),
+            theme=reading.theme(),
             principal=reading.text("principal"),
             other_account=reading.flag("allowOtherAccount"),
             lasts=reading.seconds("expiresIn"),
@@ -248,22 +245,12 @@ class _Reading:
             return {}
         return {"values": values, "locked": tuple(locked)}
 
-    def theme(self, name: str) -> dict[str, str]:
+    def theme(self) -> dict[str, str]:
         """Read the look of the page: a name, a logo as a data: URL, a colour, and light or dark."""
-        value = self._body.get(name, {})
-        if not isinstance(value, dict) or value.keys() - {"name", "logo", "color", "scheme"}:
-            self.fault(name, 'must be {"name", "logo", "color", "scheme"}, each optional')
-            return {}
-        found = {part: self._short(f"{name}/{part}", value.get(part, "")) for part in ("name", "color", "scheme")}
-        logo = value.get("logo", "")
-        if logo and not (isinstance(logo, str) and len(logo) <= _LARGEST_LOGO and _LOGO.fullmatch(logo)):
-            text = f"must be an image as a data: URL (PNG, JPEG, WebP or SVG in base64), at most {_LARGEST_LOGO:,} characters"
-            self.fault(f"{name}/logo", text)
-        if found["color"] and not _COLOUR.fullmatch(found["color"]):
-            self.fault(f"{name}/color", "must be a colour such as #0b5a94")
-        if found["scheme"] not in ("", "light", "dark"):
-            self.fault(f"{name}/scheme", "must be light or dark")
-        return {part: text for part, text in {**found, "logo": logo}.items() if text}
+        value = self._body.get("theme", {})
+        faults = list(theme_faults(value))
+        self._faults += faults
+        return {} if faults else theme_of(value)
 
     def address(self, name: str) -> str:
         """Read the address of a page of the platform: over TLS, or on this machine."""

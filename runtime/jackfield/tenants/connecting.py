@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jackfield.access import Actor, Audit, Rules
+from jackfield.access import Actor, Audit, Rules, Workspaces
 from jackfield.access.workspace_access import Caller
 from jackfield.connections.connection_rows import secret_places
 from jackfield.connections.external_ids import generate, generated_fields
@@ -51,7 +52,9 @@ def open_sessions(runtime: Opened, clock: Clock) -> Connecting:
     storage, workspace = runtime.storage, runtime.workspace
     table = ConnectTable(storage.database, lambda: storage.vault, workspace, clock)
     connections = runtime.connections_of(Caller("connect session", "manage", Rules(), remote=True))
-    return Connecting(table, connections, lambda actor: Audit(storage.database, workspace, clock, actor))
+    workspaces = Workspaces(storage.database, storage.vault, clock)
+    audit = partial(Audit, storage.database, workspace, clock)
+    return Connecting(table, connections, audit, lambda: workspaces.settings(workspace).theme)
 
 
 class Opened(Protocol):
@@ -65,10 +68,14 @@ class Opened(Protocol):
 
 
 class Connecting:
-    """Connect sessions of one workspace. ``connections`` are the workspace's, as a caller from afar may change them."""
+    """Connect sessions of one workspace. ``connections`` are the workspace's, as a caller from afar may change them; ``theme`` returns the
+    look of sessions that bring none."""
 
-    def __init__(self, table: ConnectTable, connections: ManagedConnections, audit: Callable[[Actor], Audit]) -> None:
+    def __init__(
+        self, table: ConnectTable, connections: ManagedConnections, audit: Callable[[Actor], Audit], theme: Callable[[], Mapping[str, str]]
+    ) -> None:
         self._table = table
+        self._theme = theme
         self._connections = connections
         self._audit = audit
 
@@ -78,7 +85,7 @@ class Connecting:
         :raises InvalidInvocation: if the request is not valid, or too many sessions are open.
         :raises UnknownConnection: if a connection is to be connected again that does not exist.
         """
-        wanted = Wanted.from_json(body)
+        wanted = Wanted.from_json(body if "theme" in body else {**body, "theme": self._theme()})
         if wanted.verify == "confirm" and actor.kind != "platform":
             hint = "Choose 'link' to send the link to one person, or 'browser' to lead them from a page of yours."
             raise InvalidInvocation("only the platform that began a connect session confirms it", details=[_NO_PLATFORM], hint=hint)

@@ -294,13 +294,17 @@ _TOKEN: Mapping[str, Json] = {
 _COUNTS: Json = {"type": "object", "additionalProperties": {"type": "integer"}}
 _BUDGET: Json = _object((), rate={"type": "number"}, concurrency={"type": "integer"})
 _LIMIT: Json = {"type": ["integer", "null"], "minimum": 0}
+_THEME: Json = _closed((), {
+    "name": {"type": "string", "maxLength": 200}, "logo": {"type": "string", "maxLength": 24_000, "description": "A data: URL."},
+    "color": {"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"}, "scheme": {"enum": ["light", "dark"]},
+})  # fmt: skip
 _SETTINGS: Mapping[str, Json] = {
     "rules": _RULES, "keepInputs": {"type": "boolean"}, "retentionDays": {"type": "integer", "minimum": 1, "maximum": 3650},
     "allowReferences": {"anyOf": [{"type": "boolean"}, {"type": "array", "items": _STRING}]}, "allowAmbient": {"type": "boolean"},
     "allowOwnExternalId": {"type": "boolean"}, "queueRate": {"type": "number", "minimum": 0},
     "queueConcurrency": {"type": "integer", "minimum": 0}, "suspended": {"type": "boolean"},
     "connectionBudgets": {"type": "object", "additionalProperties": {"anyOf": [_BUDGET, {"type": "null"}]}},
-    "limits": _closed((), dict.fromkeys(LIMITS, _LIMIT)),
+    "limits": _closed((), dict.fromkeys(LIMITS, _LIMIT)), "theme": _THEME,
 }  # fmt: skip
 """Settings of a workspace (``access.settings``), as they are read and given."""
 _ATTEMPT: Mapping[str, Json] = {
@@ -360,8 +364,7 @@ _OTHERS: dict[str, Json] = {
         defaults=_closed((), {"values": {"type": "object"}, "locked": {"type": "array", "items": _STRING}}),
         returnTo={"type": "string", "maxLength": 2000, "description": "Your page to which the browser goes at the end."},
         origins={"type": "array", "items": _STRING, "maxItems": 50, "description": "Origins whose pages may frame the session's."},
-        theme=_closed((), {"name": _STRING, "logo": {"type": "string", "maxLength": 24_000, "description": "A data: URL."},
-                           "color": {"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"}, "scheme": {"enum": ["light", "dark"]}}),
+        theme=_THEME,
         locale={"enum": ["en", "de"]}, expiresIn={"type": "integer", "minimum": 1, "maximum": 86_400, "description": "Seconds."},
         principal={"type": "string", "maxLength": 200, "description": "Who assumes a role of the user's account: your IAM user's ARN."},
         allowOtherAccount={"type": "boolean", "description": "A connection that is connected again may become another account's."},
