@@ -62,6 +62,7 @@ CHANGES: dict[str, tuple[str, str, Edit]] = {
     "an effect is left out": ("breaking", "/actions/0/effect", _greet(lambda action: action.pop("effect"))),
     "an effect gets better": ("additive", "/actions/0/effect", _greet(lambda action: action.update(effect="read"))),
     "idempotent by key only": ("breaking", "/actions/0/idempotentBy", _greet(lambda action: action.update(idempotentBy="key"))),
+    "a call becomes a job": ("breaking", "/actions/0/kind", _greet(lambda action: action.update(kind="job"))),
     "more permissions": ("breaking", "/actions/0/permissions/acme", _greet(lambda action: action["permissions"]["acme"].append("write"))),
     "fewer permissions": ("additive", "/actions/0/permissions/acme", _greet(lambda action: action["permissions"]["acme"].pop())),
     "permissions of another system": ("breaking", "/actions/0/permissions/b", _greet(lambda action: action["permissions"].update(b=["x"]))),

@@ -205,7 +205,12 @@ def _action(old: Mapping[str, Any], new: Mapping[str, Any], paths: tuple[str, st
     if old.get("http") != new.get("http"):
         yield Change("additive", child(paths[1], "http"), "the request behind the action changes")
     yield from _names(old.get("repeatOk"), new.get("repeatOk"), _below(paths, "repeatOk"), "an answer that a repeat may get")
-    yield from _rest(old, new, paths[1], known | {"idempotentBy", "handsOutCredentials"})
+    if (old.get("kind") == "job") != (new.get("kind") == "job"):
+        if "kind" in new:
+            yield Change("breaking", child(paths[1], "kind"), "a call may end before the action does: callers must wait for its Result")
+        else:
+            yield Change("additive", child(paths[0], "kind"), "a call ends with its Result", "old")
+    yield from _rest(old, new, paths[1], known | {"idempotentBy", "handsOutCredentials", "kind"})
 
 
 def _as_flat(old: Mapping[str, Any], new: Mapping[str, Any]) -> Any:
