@@ -11,7 +11,8 @@ import pytest
 
 from isolated import both_ways
 from jackfield import Jackfield
-from jackfield.connector import Forged, Gone, Hook, HookRequest, Malformed, Since
+from jackfield.connector import Forged, Gone, Hook, HookRequest, Malformed, Needs, Since
+from jackfield.dataclass import replace
 from jackfield.errors import InvalidInvocation
 from jackfield.management.provider_steps import call_of, over_connection
 from jackfield.queue.subscriptions import check_inputs
@@ -59,6 +60,19 @@ def _hook(inputs: Any) -> Hook:
     return Hook("https://jackfield.example/hooks/x", "secret", inputs, {"owner": "ada"})
 
 
+def _needs(trigger: Any, inputs: Any, client: Any) -> Any:
+    with pytest.raises(Needs) as needed:
+        trigger.read(_CERTIFIED, _hook(inputs))
+    return f"{needed.value.name}: {trigger.fetched(needed.value.name, client).hex()}"
+
+
+def _certified(trigger: Any, inputs: Any, client: Any) -> Any:
+    return trigger.read(_CERTIFIED, replace(_hook(inputs), found={"one.pem": b"\x00\xff"}))
+
+
+_CERTIFIED = HookRequest(b"{}", {"certificate": "one.pem", "signature": hmac.new(b"\x00\xff", b"{}", hashlib.sha256).hexdigest()}, 1.0)
+
+
 def _page(mark: dict[str, Any], **given: Any) -> Callable[[Jackfield], Any]:
     def read(trigger: Any, inputs: Any, client: Any) -> Any:
         return trigger.function(inputs, client, Since(5.0, mark))
@@ -75,6 +89,12 @@ STEPS: dict[str, Callable[[Jackfield], Any]] = {
     "one that is gone": lambda one: _step(one, "posted", lambda trigger, inputs, client: trigger.renewed(_hook(inputs), client)),
     "a request": lambda one: _step(
         one, "posted", lambda trigger, inputs, client: trigger.read(_request(b'{"id": "t-1", "type": "withdrawn"}'), _hook(inputs))
+    ),
+    "a file that a verifier needs": lambda one: _step(one, "shaken", _needs),
+    "a request that is judged with it": lambda one: _step(one, "shaken", _certified),
+    "a registration that waits": lambda one: _step(one, "shaken", lambda trigger, inputs, client: trigger.enabled(_hook(inputs), client)),
+    "one that has what it waited for": lambda one: _step(
+        one, "shaken", lambda trigger, inputs, client: trigger.enabled(replace(_hook(inputs), remote={"token": "t"}), client)
     ),
     "a forged one": lambda one: _step(one, "posted", lambda trigger, inputs, client: trigger.read(_request(b"{}", "guess"), _hook(inputs))),
     "a malformed one": lambda one: _step(one, "posted", lambda trigger, inputs, client: trigger.read(_request(b"{}"), _hook(inputs))),

@@ -333,6 +333,7 @@ _WATCHING: Mapping[Question, Callable[..., Any]] = {
     questions.WATCH: ChildTriggers.check,
     questions.RECEIVE: ChildTriggers.receive,
     questions.REGISTER: ChildTriggers.register,
+    questions.FETCH: ChildTriggers.fetch,
     questions.PAGE: ChildTriggers.page,
     questions.LISTED: ChildTriggers.listed,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -18,11 +18,13 @@ from jackfield.connector.triggers import (
     HookRequest,
     Listed,
     Malformed,
+    Needs,
     Polled,
     Registered,
     Since,
     Trigger,
     TriggerEvent,
+    Unfinished,
     Webhook,
 )  # fmt: skip
 from jackfield.errors import InvalidInput
@@ -31,7 +33,9 @@ from jackfield_isolation.questions import EventFacts, ListFacts, PageFacts, Rece
 
 def steps_of(trigger: Trigger) -> tuple[str, ...]:
     """Return the names of the steps at the provider that a webhook has."""
-    steps = {"enable": trigger.enabled, "renew": trigger.renewed, "disable": trigger.disabled} if isinstance(trigger, Webhook) else {}
+    steps = {} if not isinstance(trigger, Webhook) else {
+        "enable": trigger.enabled, "renew": trigger.renewed, "disable": trigger.disabled, "fetch": trigger.fetched,
+    }  # fmt: skip
     return tuple(name for name, step in steps.items() if step is not None)
 
 
@@ -62,7 +66,9 @@ class ChildTriggers:
             return ReceivedFacts([], refused="forged")
         except Malformed:
             return ReceivedFacts([], refused="malformed")
-        return ReceivedFacts(_facts(found.events), found.answer)
+        except Needs as needed:
+            return ReceivedFacts([], needs=needed.name)
+        return ReceivedFacts(_facts(found.events), found.answer, remote=dict(found.remote))
 
     def register(self, key: str, step: str, hook: Mapping[str, Any]) -> RegisteredFacts:
         """Make, renew or remove a registration."""
@@ -74,8 +80,17 @@ class ChildTriggers:
             found: Any = function(self._hook(key, hook), self._client())
         except Gone:
             return RegisteredFacts({}, gone=True)
+        if isinstance(found, Unfinished):
+            return RegisteredFacts(dict(found.remote), again=found.again)
         made = found if isinstance(found, Registered) else Registered(found if step != "disable" and found else {})
         return RegisteredFacts(dict(made.remote), made.lasts)
+
+    def fetch(self, key: str, name: str) -> str:
+        """Get the file that a verifier needs, in base64."""
+        function = self._webhook(key).fetched
+        if function is None:
+            raise LookupError(key)
+        return b64encode(function(name, self._client())).decode()
 
     def page(self, key: str, inputs: Mapping[str, Any], at: float, mark: Mapping[str, Any], now: float) -> PageFacts:
         """Read one page of a poll."""
@@ -106,8 +121,9 @@ class ChildTriggers:
         return found
 
     def _hook(self, key: str, hook: Mapping[str, Any]) -> Hook:
-        return Hook(hook["url"], hook["secret"], self._inputs(key, hook["inputs"]), hook["remote"])
+        files = {name: b64decode(text) for name, text in hook["found"].items()}
+        return Hook(hook["url"], hook["secret"], self._inputs(key, hook["inputs"]), hook["remote"], files)
 
 
 def _facts(events: Iterable[TriggerEvent]) -> list[EventFacts]:
-    return [EventFacts(dict(payload(event.data)), event.key, event.type, event.at) for event in events]
+    return [EventFacts(dict(payload(event.data)), event.key, event.type, event.at, event.reference, event.outcome) for event in events]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, StrictBool, StrictInt
 
@@ -15,6 +15,8 @@ _LONGEST = 200
 _Name = Annotated[str, Field(max_length=_LONGEST)]
 _Names = Annotated[tuple[_Name, ...], Field(max_length=1000)]
 _Members = Annotated[dict[_Name, _T], Field(max_length=1000)]
+_Step = Literal["enable", "renew", "disable", "fetch"]
+"""What a webhook does at its provider."""
 _Number = Annotated[StrictInt, Field(ge=0, le=100)]
 """Number of the tests, and of the functions that add documents."""
 
@@ -51,7 +53,7 @@ class Hello:
     tests: _Number
     test_permissions: _Members[_Names]
     documents: _Number
-    triggers: _Members[_Names] = field(default_factory=dict)
+    triggers: _Members[tuple[_Step, ...]] = field(default_factory=dict)
 
 
 LAYERS = Shape("a description", _Members[StrictBool | _Name])

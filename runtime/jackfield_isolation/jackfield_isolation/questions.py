@@ -12,6 +12,7 @@ from jackfield.connector.budget import Limits
 from jackfield.connector.context import Account, Minted, Step
 from jackfield.connector.declare import Option
 from jackfield.connector.grants import Authorization, DeviceAuthorization, Grant
+from jackfield.connector.triggers import Outcome
 from jackfield.schema.wording import escaped
 from jackfield_isolation.shapes import JsonObject, Shape
 from jackfield_isolation.shares import LARGEST_VALUE, bounded, checked_secrets
@@ -20,8 +21,8 @@ _MOST_STEPS, _MOST_OPTIONS, _MOST_DAYS = 200, 10_000, 1000
 """Limits of the steps of a test, of choices and permissions, and of the days of a warm-up plan."""
 _MOST_EVENTS = 10_000
 """Limit of the events of one request or page."""
-_LONGEST, _LONGEST_OF_APPROVALS = 4000, 10_000
-"""Characters of a text in an answer, and of one about the approval of a person."""
+_LONGEST, _LONGEST_OF_APPROVALS, _LARGEST_FILE = 4000, 10_000, 400_000
+"""Characters of a text in an answer, of one about the approval of a person, and of a file that a verifier needs, in base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,11 @@ class Plan:
     warmup: tuple[str, Annotated[tuple[float, ...], Field(max_length=_MOST_DAYS), FailFast()]] | None = None
 
 
+def _brief(found: Outcome) -> Outcome:
+    bounded([found.status, found.part, found.text], "an outcome")
+    return found
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class EventFacts:
     """Event of a trigger."""
@@ -81,6 +87,8 @@ class EventFacts:
     key: Annotated[str, Field(max_length=_LONGEST)]
     type: Annotated[str, Field(max_length=_LONGEST)] | None = None
     at: float | None = None
+    reference: Annotated[str, Field(max_length=_LONGEST)] | None = None
+    outcome: Annotated[Outcome, AfterValidator(_brief)] | None = None
 
 
 _EVENTS = Annotated[list[EventFacts], Field(max_length=_MOST_EVENTS), FailFast()]
@@ -88,20 +96,23 @@ _EVENTS = Annotated[list[EventFacts], Field(max_length=_MOST_EVENTS), FailFast()
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ReceivedFacts:
-    """Content of a webhook's request, or why it is ``refused``: forged, malformed."""
+    """Content of a webhook's request, or why it is ``refused``: forged, malformed, or judged only with the file that it ``needs``."""
 
     events: _EVENTS
     answer: str = ""
     refused: str = ""
+    remote: JsonObject = field(default_factory=dict)
+    needs: Annotated[str, Field(max_length=_LONGEST)] = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RegisteredFacts:
-    """Registration of a webhook; ``gone`` if there is none to renew."""
+    """Registration of a webhook; ``gone`` if there is none to renew. One that is not finished goes on ``again``, in so many seconds."""
 
     remote: JsonObject
     lasts: float | None = None
     gone: bool = False
+    again: float | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -183,6 +194,7 @@ POLICIES = Question("policies", list[str], str | None, JsonObject, answer=JsonOb
 WATCH = Question("watch", str, JsonObject, answer=None)
 RECEIVE = Question("receive", str, str, JsonObject, float, JsonObject, answer=ReceivedFacts, longest=None)
 REGISTER = Question("register", str, str, JsonObject, answer=RegisteredFacts)
+FETCH = Question("fetch", str, str, answer=str, longest=_LARGEST_FILE)
 PAGE = Question("page", str, JsonObject, float, JsonObject, float, answer=PageFacts, longest=None)
 LISTED = Question("listed", str, JsonObject, JsonObject, answer=ListFacts, longest=None)
 # of the connector

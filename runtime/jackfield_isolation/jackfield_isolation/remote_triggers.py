@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from jackfield.connector.triggers import (
     Item,
     Listed,
     Malformed,
+    Needs,
     Poll,
     Polled,
     Received,
@@ -24,6 +25,7 @@ from jackfield.connector.triggers import (
     Since,
     Trigger,
     TriggerEvent,
+    Unfinished,
     Webhook,
 )  # fmt: skip
 from jackfield.manifest_triggers import TriggerManifest
@@ -48,13 +50,15 @@ class RemoteWebhook(Webhook):
     def read(self, request: HookRequest, hook: Hook) -> Received:
         """Verify a request, then read it, in the child.
 
-        :raises Forged: if the provider has not signed it; ``Malformed`` if it cannot be read.
+        :raises Forged: if the provider has not signed it; ``Malformed`` if it cannot be read; ``Needs`` if it is judged only with a file.
         """
         body, parts = b64encode(request.body).decode(), {"headers": dict(request.headers), "query": dict(request.query)}
         found = self.channel.ask(questions.RECEIVE, self.key, body, parts, request.at, _hook(hook), call=current_call())
         if found.refused:
             raise Forged if found.refused == "forged" else Malformed
-        return Received(_events(self, found.events), found.answer)
+        if found.needs:
+            raise Needs(found.needs)
+        return Received(_events(self, found.events), found.answer, found.remote)
 
 
 def remote_trigger(about: TriggerManifest, channel: Channel, steps: Collection[str]) -> Trigger:
@@ -71,7 +75,7 @@ def remote_trigger(about: TriggerManifest, channel: Channel, steps: Collection[s
         webhook = found = RemoteWebhook(_never if signature is None else scheme_of(signature), about.largest, **facts)
         webhook.channel = channel
         for name in steps:
-            getattr(webhook, name)(_registering(webhook, channel, name))
+            getattr(webhook, name)(_fetching(webhook, channel) if name == "fetch" else _registering(webhook, channel, name))
     found.description = about.description
     found.takes_client = about.needs_connection
     if about.polls:
@@ -89,12 +93,19 @@ def _inputs(key: str, channel: Channel) -> Any:
     return type("RemoteWatchInputs", (WatchInputs,), {"model_validate": staticmethod(model_validate)})
 
 
-def _registering(trigger: Trigger, channel: Channel, step: str) -> Callable[[Hook, Any], Registered]:
-    def register(hook: Hook, client: Any) -> Registered:
+def _fetching(trigger: Trigger, channel: Channel) -> Callable[[str, Any], bytes]:
+    def fetch(name: str, client: Any) -> bytes:
+        return b64decode(_ask(channel, client, questions.FETCH, trigger.key, name))
+
+    return fetch
+
+
+def _registering(trigger: Trigger, channel: Channel, step: str) -> Callable[[Hook, Any], Registered | Unfinished]:
+    def register(hook: Hook, client: Any) -> Registered | Unfinished:
         found = _ask(channel, client, questions.REGISTER, trigger.key, step, _hook(hook))
         if found.gone:
             raise Gone
-        return Registered(found.remote, found.lasts)
+        return Registered(found.remote, found.lasts) if found.again is None else Unfinished(found.remote, found.again)
 
     return register
 
@@ -118,11 +129,14 @@ def _ask(channel: Channel, client: Any, question: Question, *given: Any) -> Any:
 
 
 def _hook(hook: Hook) -> dict[str, Any]:
-    return {"url": hook.url, "secret": hook.secret, "inputs": dict(cast("WatchInputs", hook.inputs).json), "remote": dict(hook.remote)}
+    return {
+        "url": hook.url, "secret": hook.secret, "inputs": dict(cast("WatchInputs", hook.inputs).json), "remote": dict(hook.remote),
+        "found": {name: b64encode(content).decode() for name, content in hook.found.items()},
+    }  # fmt: skip
 
 
 def _events(trigger: Trigger, found: Iterable[EventFacts]) -> list[TriggerEvent]:
-    events = [TriggerEvent(one.data, one.key, one.type, one.at) for one in found]
+    events = [TriggerEvent(one.data, one.key, one.type, one.at, one.reference, one.outcome) for one in found]
     if any(event.type is not None and event.type not in trigger.types for event in events):
         raise Garbage("an event of a type that its trigger does not have")
     return events

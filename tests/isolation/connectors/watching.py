@@ -14,13 +14,16 @@ from jackfield.connector import (
     Item,
     Listed,
     Malformed,
+    Needs,
     OpenContext,
+    Outcome,
     Output,
     Polled,
     Received,
     Registered,
     Since,
     TriggerEvent,
+    Unfinished,
     check_signature,
 )  # fmt: skip
 
@@ -91,6 +94,36 @@ def things(inputs: Watch, client: str, since: Since) -> Polled:
     return Polled(
         [TriggerEvent(Thing(id=f"t-{number}", owner=client), f"t-{number}", at=since.at)], {"number": number + 1}, number % 2 == 1
     )
+
+
+def certified(request: HookRequest, hook: Hook) -> None:
+    """Check a signature with the certificate that the request names."""
+    name = request.headers["certificate"]
+    if name not in hook.found:
+        raise Needs(name)
+    check_signature(hmac.new(hook.found[name], request.body, hashlib.sha256).hexdigest(), request.headers.get("signature"))
+
+
+shaken = connector.webhook("shaken", verify=certified, inputs=Watch, event=Thing)
+
+
+@shaken.fetch
+def certificate(name: str, client: str) -> bytes:
+    """Octets that are no text."""
+    return b"\x00\xff" + f"{name} of {client}".encode()
+
+
+@shaken.receive
+def shake(request: HookRequest, hook: Hook) -> Received:
+    """A handshake, and what became of something that was sent."""
+    about = Outcome("bounced", 3, "ada@example.com", "mailbox full", blocks=True)
+    return Received([TriggerEvent({"id": "t-1", "owner": "ada"}, "t-1", reference="m-1", outcome=about)], remote={"token": "t"})
+
+
+@shaken.enable
+def greet(hook: Hook, client: str) -> Registered | Unfinished:
+    """Wait for the handshake."""
+    return Registered({**hook.remote, "done": client}) if "token" in hook.remote else Unfinished({"asked": client}, 30.0)
 
 
 @connector.diff_poll("shelf", item=Thing, inputs=Watch)
