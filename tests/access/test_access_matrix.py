@@ -107,6 +107,8 @@ API: Mapping[str, Case] = {
     "listSlots": Case(200, shows="invocationId"),
     "removeSchedule": Case(204),
     "listSubscriptions": Case(200),
+    "listSuppressions": Case(403),
+    "removeSuppression": Case(403),
     "createSubscription": Case(403, {"name": "hall", "trigger": "echo/notes", "connection": "{name}"}),
     **dict.fromkeys((f"{verb}Subscription" for verb in ("show", "enable", "disable", "test", "remove")), Case(404)),
     "listEvents": Case(200),

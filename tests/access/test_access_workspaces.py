@@ -34,6 +34,7 @@ def test_default_is_always_there(workspaces: Workspaces) -> None:
         "queueRate": 0,
         "queueConcurrency": 0,
         "connectionBudgets": {},
+        "guards": {},
         "suspended": False,
         "limits": {},
         "theme": {},

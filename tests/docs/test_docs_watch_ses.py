@@ -19,9 +19,10 @@ CONNECTION = {
     "values": {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret/of+acme", "region": "eu-west-1"},
 }
 EVENTS = PAGE.with_name("mail-events.md")
+_NEED_MORE = tuple(f"jackfield {noun}" for noun in ("connections test", "subscriptions", "suppressions", "workspaces"))
+"""The test of a connection asks AWS, the others need a database."""
 LINES = [line for page in (PAGE, EVENTS) for block in blocks(page) if block.language == "sh" for line in block.body.splitlines()]
-COMMANDS = [line for line in LINES if not line.startswith(("jackfield connections test", "jackfield subscriptions"))]
-"""All but the test of a connection, which asks AWS, and a subscription, which needs a database."""
+COMMANDS = [line for line in LINES if not line.startswith(_NEED_MORE)]
 
 
 @pytest.mark.parametrize("line", COMMANDS, ids=lambda line: " ".join(line.split()[1:4]))

@@ -76,6 +76,7 @@ class Scene:
             "name": "acme",
             "id": self.invocation,
             "file": self.file,
+            "recipient": "ada@example.com",
             "key": "echo",
             "action": "say",
             "source": "voices",

@@ -18,15 +18,15 @@ class Email(Inputs):
     # None only if the connection waives it.
     aws_region: Region | None = region_field()
     to: AddressList | None = Field(
-        None, title="To Address", trim=True, blank="absent",
+        None, title="To Address", trim=True, blank="absent", recipient=True,
         description="The destination for this email. The recipients to place on the To: line of the message.",
     )  # fmt: skip
     cc: AddressList | None = Field(
-        None, title="Cc Address", trim=True, blank="absent",
+        None, title="Cc Address", trim=True, blank="absent", recipient=True,
         description="The destination for this email. The recipients to place on the CC: line of the message.",
     )  # fmt: skip
     bcc: AddressList | None = Field(
-        None, title="Bcc Address", trim=True, blank="absent",
+        None, title="Bcc Address", trim=True, blank="absent", recipient=True,
         description="The destination for this email. The recipients to place on the BCC: line of the message.",
     )  # fmt: skip
     sender: Mailbox = Field(title="Sender Email", description=f"The email address that is sending the email. {VERIFIED}",

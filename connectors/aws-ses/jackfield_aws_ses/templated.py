@@ -108,9 +108,9 @@ class TemplatedEmail(_FromTemplate):
 class Destination(Inputs):
     """Recipients of one message in a bulk send, with their own values, tags and headers."""
 
-    to: AddressList | None = Field(None, description="The recipients on the To: line.")
-    cc: AddressList | None = Field(None, description="The recipients on the Cc: line.")
-    bcc: AddressList | None = Field(None, description="Hidden recipients.")
+    to: AddressList | None = Field(None, recipient=True, description="The recipients on the To: line.")
+    cc: AddressList | None = Field(None, recipient=True, description="The recipients on the Cc: line.")
+    bcc: AddressList | None = Field(None, recipient=True, description="Hidden recipients.")
     template_data: TemplateData | None = _data_field("Placeholder values for this destination; they replace the common ones.")
     tags: Tags | None = Field(None, description="Tags for this message, instead of the common ones.")
     headers: Headers | None = Field(None, sensitive=True, description="Header fields for this message, instead of the common ones.")

@@ -6,12 +6,14 @@ import json
 import random
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from boto_client import boto_client
 from http_stand import Client, Stand, standing
+from jackfield.access import Rules, Workspaces
 from jackfield.surfaces.shared.settings import Settings
 from publishing_aws import PublishingAws, publishing_aws
 from sns_signer import asking, note
@@ -147,6 +149,86 @@ def test_an_outcome_moves_by_severity_only(client: Client, aws: PublishingAws) -
             random.Random(seed).shuffle(records)
             assert [aws.publish(record, _topic()) for record in records] == [[200]] * len(records)
             assert client.get(f"/v1/invocations/{invocation}").json.get("outcome", "") == said  # rejected is none of the chosen types
+
+
+@contextmanager
+def _guarded(stand: Stand, **guard: Any) -> Iterator[Workspaces]:
+    """The connection has a guard while this lasts."""
+    storage = stand.host.storage
+    workspaces = Workspaces(storage.database, storage.vault, stand.host.clock)
+    workspaces.set("default", {"guards": {"acme": guard}})
+    yield workspaces
+    workspaces.set("default", {"guards": {"acme": None}})
+
+
+def _tried(client: Client, action: str, **inputs: Any) -> dict[str, Any]:
+    common = {"sender": "noreply@example.com", "configurationSetName": "receipts"}
+    document = {"connector": "aws-ses", "action": action, "connection": "acme", "inputs": {**common, **inputs}}
+    return dict(client.post("/v1/invocations", document).json)
+
+
+def _refused(found: dict[str, Any]) -> list[str]:
+    """The places of the recipients that were refused; nothing was tried."""
+    assert (found["status"], found["error"]["code"], found["meta"]["attempts"]) == ("failed", "not_allowed", 0), found
+    return [detail["path"] for detail in found["error"]["details"]]
+
+
+def test_a_guard_refuses_recipients_that_bounced_or_complained(stand: Stand, client: Client, aws: PublishingAws) -> None:
+    """However they are written, in each action that sends, and before anything is sent; a bounce that may pass suppresses nobody."""
+    for whom in ("gone@example.com", "angry@example.com", "full@example.com"):
+        _, message = _sent(client, whom)
+        record = {
+            "gone@example.com": _bounce(message, "NoEmail", "Permanent", whom), "angry@example.com": _complaint(message, whom),
+            "full@example.com": _bounce(message, "MailboxFull", to=whom),
+        }[whom]  # fmt: skip
+        assert aws.publish(record, _topic()) == [200]
+    mail = {"subject": "Hi", "text": "Hi"}
+    to = ["ok@example.com", "Gone <gone@EXAMPLE.com>", "full@example.com", "gone+else@example.com"]
+    assert _tried(client, "sendEmail", to=to, **mail)["status"] == "succeeded"  # no guard, no refusal
+    with _guarded(stand):
+        assert _refused(_tried(client, "sendEmail", to=to, bcc="ok@example.com, angry@example.com", **mail)) == ["/to/1", "/bcc"]
+        assert "example.com" not in json.dumps(_tried(client, "sendEmail", to=to, **mail))
+        each = [{"to": "ok@example.com"}, {"to": ["gone@example.com"]}]
+        assert _refused(_tried(client, "sendBulkEmail", destinations=each, templateName="welcome")) == ["/destinations/1/to/0"]
+        raw = "From: a@example.com\nTo: gone@example.com\n\nHi"
+        assert _refused(_tried(client, "sendRawEmail", message=raw, to="gone@example.com")) == ["/to"]
+        error = _tried(client, "sendRawEmail", message=raw)["error"]
+        assert (error["code"], error["details"][0]["path"]) == ("invalid_input", "/to")  # the message's own recipients are not compared
+        assert _tried(client, "sendEmail", to=["full@example.com", "gone+else@example.com"], **mail)["status"] == "succeeded"
+        assert "Identities" in _done(client, "listIdentities")  # what sends to nobody is not guarded
+    found = {item["recipient"]: item for item in client.get("/v1/suppressions").json["items"]}
+    assert {whom: found[whom]["reason"] for whom in ("gone@example.com", "angry@example.com")} == {
+        "gone@example.com": "bounce", "angry@example.com": "complaint",
+    }  # fmt: skip
+    assert "full@example.com" not in found
+
+
+def test_a_suppression_that_is_lifted_lets_messages_go_until_the_next_one(stand: Stand, client: Client, aws: PublishingAws) -> None:
+    """By an address in any spelling, audited under its digest; pages end; who has rules or only reads changes nothing."""
+    for name in ("one", "two", "three"):
+        _, message = _sent(client, f"{name}@example.org")
+        assert aws.publish(_bounce(message, "NoEmail", "Permanent", f"{name}@example.org"), _topic()) == [200]
+    first = client.get("/v1/suppressions?limit=2").json
+    rest = client.get(f"/v1/suppressions?limit=200&cursor={first['nextCursor']}").json
+    whom = [item["recipient"] for item in (*first["items"], *rest["items"])]
+    assert len(whom) == len({*whom}) >= 3
+    assert rest["nextCursor"] is None
+    assert [
+        stand.client("read").call("DELETE", "/v1/suppressions/one@example.org").status,
+        client.get("/v1/suppressions?cursor=x").status,
+    ] == [403, 400]
+    assert stand.client(rules=Rules(block=("echo/*",))).get("/v1/suppressions").status == 403
+    with _guarded(stand):
+        mail = {"to": "one@example.org", "subject": "Hi", "text": "Hi"}
+        assert _refused(_tried(client, "sendEmail", **mail)) == ["/to"]
+        assert [client.call("DELETE", "/v1/suppressions/One@Example.org").status for _ in range(2)] == [204, 404]
+        sent = _tried(client, "sendEmail", **mail)
+        assert sent["status"] == "succeeded"
+        assert aws.publish(_complaint(sent["output"]["MessageId"], "one@example.org"), _topic()) == [200]
+        assert _refused(_tried(client, "sendEmail", **mail)) == ["/to"]
+    entry = client.get("/v1/audit?event=suppression.removed").json["items"][0]
+    assert entry["object"].startswith("suppression:")
+    assert "example" not in json.dumps(entry)
 
 
 def test_an_event_may_come_for_what_was_not_sent_from_here(client: Client, aws: PublishingAws) -> None:

@@ -45,7 +45,7 @@ class Settings:
     one that is missing is none. ``theme`` is the look of its connect sessions that bring none of their own.
 
     ``queue_rate`` and ``queue_concurrency`` limit the queued invocations of the workspace, per second and at once; 0 is unlimited.
-    ``connection_budgets`` limit those over a connection likewise, by its name or ``*``.
+    ``connection_budgets`` limit those over a connection likewise, by its name or ``*``. ``guards`` protect the sender behind one.
     """
 
     rules: Rules = field(default_factory=Rules)
@@ -60,11 +60,16 @@ class Settings:
     suspended: bool = False
     limits: Mapping[str, float] = field(default_factory=dict)
     theme: Mapping[str, str] = field(default_factory=dict)
+    guards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def retention(self) -> float:
         """Retention of finished invocations in seconds."""
         return self.retention_days * 86_400.0
+
+    def guard_of(self, connection: str | None) -> Mapping[str, Any] | None:
+        """Return the guard of a connection, or of inline values; None if it has none."""
+        return self.guards.get(connection or "*", self.guards.get("*"))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Settings:
@@ -126,6 +131,8 @@ def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings
         known["theme"] = theme_of(changes["theme"])
     if "connectionBudgets" in changes:
         known["connection_budgets"] = _merged_budgets(settings.connection_budgets, changes["connectionBudgets"])
+    if "guards" in changes:
+        known["guards"] = {name: guard for name, guard in {**settings.guards, **changes["guards"]}.items() if guard is not None}
     rules = {**settings.rules.to_json(), **changes.get("rules", {})}
     return replace(settings, rules=Rules.checked(rules["allow"], rules["block"]), **known)
 
@@ -205,6 +212,20 @@ def _connection_budget_faults(value: object) -> Iterator[Detail]:
                 yield from _budget_faults(f"{path}/{name}", name, number)
 
 
+def _guard_faults(value: object) -> Iterator[Detail]:
+    if not isinstance(value, Mapping):
+        yield Detail("/guards", "must be an object of connections, each with its guard", "type")
+        return
+    for connection, guard in value.items():
+        path = pointer("guards", str(connection))
+        if not _CONNECTION.fullmatch(str(connection)):
+            yield Detail(path, "must be named like a connection, or * for each connection without a guard of its own", "pattern")
+        elif guard is not None and not (
+            isinstance(guard, Mapping) and guard.keys() <= {"refuse"} and isinstance(guard.get("refuse", True), bool)
+        ):
+            yield Detail(path, "may have 'refuse', true or false, and nothing else; null removes the guard", "type")
+
+
 def _merged_budgets(
     present: Mapping[str, Mapping[str, float]], changes: Mapping[str, Mapping[str, float] | None]
 ) -> Mapping[str, Mapping[str, float]]:
@@ -242,4 +263,5 @@ _JUDGED: Mapping[str, Callable[[object], Iterator[Detail]]] = {
     "connectionBudgets": _connection_budget_faults,
     "limits": _limit_faults,
     "theme": theme_faults,
+    "guards": _guard_faults,
 }

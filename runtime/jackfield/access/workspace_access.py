@@ -78,7 +78,7 @@ class WorkspaceAccess:
 
     def __init__(self, storage: Storage, workspace: str, clock: Clock, names: Callable[[], Iterable[tuple[str, str]]] = tuple) -> None:
         self._names = names
-        self._storage = storage
+        self.storage = storage
         self._workspace = workspace
         self._clock = clock
         self._workspaces: Workspaces | None = None
@@ -91,7 +91,7 @@ class WorkspaceAccess:
         """Present settings of the workspace; the defaults if there is no database or no such workspace."""
         from jackfield.access.settings import Settings
 
-        if not self._storage.enabled:
+        if not self.storage.enabled:
             return Settings()
         from jackfield.access.workspaces import UnknownWorkspace
 
@@ -114,7 +114,7 @@ class WorkspaceAccess:
         if self._workspaces is None:
             from jackfield.access.workspaces import Workspaces
 
-            self._workspaces = Workspaces(self._storage.database, self._storage.vault, self._clock)
+            self._workspaces = Workspaces(self.storage.database, self.storage.vault, self._clock)
         return self._workspaces
 
     def queued_by(self, stored: Mapping[str, Any]) -> Caller:
@@ -131,7 +131,7 @@ class WorkspaceAccess:
         if identifier is None:
             return caller
         try:
-            token, ended = Tokens(self._storage.database, self._storage.vault, self._workspace, self._clock).standing(identifier)
+            token, ended = Tokens(self.storage.database, self.storage.vault, self._workspace, self._clock).standing(identifier)
         except UnknownToken:
             return replace(caller, ended="no longer exists")
         return replace(caller, scope=token.scope, rules=token.rules, token=token.id, ended=ended)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 from jackfield.cli.output import Output
@@ -44,6 +46,10 @@ def _declare_settings(parser: Parser) -> None:
         metavar="NAME=N",
         help="queued invocations running at once over a connection; repeatable",
     )
+    parser.add_argument(
+        "--guard", action="append", metavar="NAME=JSON",
+        help="the guard of a connection, or of each other one (*=JSON): {} refuses suppressed recipients, null removes it; repeatable",
+    )  # fmt: skip
     for name, (_, about) in _SWITCHES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", choices=("yes", "no"), help=about)
 
@@ -66,10 +72,12 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
     for name, member in (("queue_rate", "queueRate"), ("queue_concurrency", "queueConcurrency")):
         if getattr(arguments, name) is not None:
             changes[member] = getattr(arguments, name)
+    if arguments.guard:
+        changes["guards"] = dict(_named(word, json.loads, "--guard", arguments) for word in arguments.guard)
     budgets: dict[str, dict[str, float]] = {}
     for member, kind in (("rate", float), ("concurrency", int)):
         for word in getattr(arguments, f"connection_{member}") or ():
-            connection, limit = _named_number(word, kind, f"--connection-{member}", arguments)
+            connection, limit = _named(word, kind, f"--connection-{member}", arguments)
             budgets.setdefault(connection, {})[member] = limit
     if budgets:
         changes["connectionBudgets"] = budgets
@@ -77,16 +85,17 @@ def _changes(arguments: Namespace) -> dict[str, Any]:
     return changes | ({"rules": rules} if rules else {})
 
 
-def _named_number(word: str, kind: type[float], option: str, arguments: Namespace) -> tuple[str, float]:
-    """Parse ``NAME=N``.
+def _named(word: str, read: Callable[[str], Any], option: str, arguments: Namespace) -> tuple[str, Any]:
+    """Parse ``NAME=N`` or ``NAME=JSON``.
 
     :raises UsageError: if it is malformed.
     """
     name, _, text = word.rpartition("=")
     try:
-        return name, kind(text)
+        return name, read(text)
     except ValueError:
-        raise UsageError(f"{option} '{word[:80]}' is not NAME=N", usage=arguments.usage, hint=f"Write {option} acme-ses=10.") from None
+        form, example = ("JSON", "'acme-ses={}'") if read is json.loads else ("N", "acme-ses=10")
+        raise UsageError(f"{option} '{word[:80]}' is not NAME={form}", usage=arguments.usage, hint=f"Write {option} {example}.") from None
 
 
 def _create(arguments: Namespace, output: Output) -> int:

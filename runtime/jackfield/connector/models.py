@@ -116,6 +116,7 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     destination: bool = False,
     hidden: bool = False,
     reference: bool = False,
+    recipient: bool = False,
     schema: Mapping[str, Any] | None = None,
 ) -> Any:
     """Describe one field of inputs, output or connection values.
@@ -133,12 +134,14 @@ def Field(  # noqa: N802 (pydantic's name; every keyword is a word of the manife
     - ``hidden``: forms do not offer an optional field that is only accepted for compatibility.
     - ``reference``: the member of an output, or of the objects of a list in it, is the ID by which later events name what was sent
       (``TriggerEvent.reference``).
+    - ``recipient``: the input, or the member of the objects of a list of inputs, has the addresses to which the action sends, one or many.
+      A connection's guard refuses those to whom nothing more is to be sent (``Outcome.suppresses``).
     - ``schema``: further JSON Schema keywords.
     """
     marks = {
         "sensitive": sensitive, "mask": mask, "multiline": multiline, "language": language, "options": options, "trim": trim,
         "lowercase": lowercase, "blank": blank, "fromConnection": from_connection, "expects": expects,
-        "generated": generated, "destination": destination, "hidden": hidden, "reference": reference,
+        "generated": generated, "destination": destination, "hidden": hidden, "reference": reference, "recipient": recipient,
     }  # fmt: skip
     extra: dict[str, Any] = dict(schema or {})
     if secret:

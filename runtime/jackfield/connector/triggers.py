@@ -11,7 +11,7 @@ import inspect
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import create_model
 
@@ -101,14 +101,15 @@ class Outcome(SecretHolder):
     """Outcome of something that an invocation had sent, as an event tells it: the journal shows it with the invocation, for each ``part``.
 
     ``status`` is a word or two (delivered), ``text`` says more (mailbox full), ``part`` whom or what it concerns (a recipient). Providers
-    mix the order of events: one of a lower ``severity`` changes nothing. ``blocks`` means that nothing more should be sent to ``part``.
+    mix the order of events: one of a lower ``severity`` changes nothing. ``suppresses`` is why nothing more should be sent to ``part``: a
+    message to it bounced for good, or drew a complaint. A connection's guard then refuses to.
     """
 
     status: str
     severity: int
     part: str = ""
     text: str = ""
-    blocks: bool = False
+    suppresses: Literal["bounce", "complaint"] | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

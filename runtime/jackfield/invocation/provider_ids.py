@@ -1,4 +1,4 @@
-"""IDs with which providers answer, marked in the schema of an output: later events of the provider name by them what was sent."""
+"""Marks in schemas: IDs with which providers answer, by which their later events name what was sent; and the recipients among inputs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 Places = Sequence[tuple[str, ...]]
 
 
-def reference_places(schema: Mapping[str, Any]) -> Places:
-    """Return the places of references in the output that a schema describes: members, and members of the objects of a list."""
+def marked_places(schema: Mapping[str, Any], mark: str) -> Places:
+    """Return the places that a schema marks ``reference`` or ``recipient``: members, and members of the objects of a list."""
     found: list[tuple[str, ...]] = []
     for name, member in _properties(schema, schema):
-        if _is_marked(member):
+        if _is_marked(member, mark):
             found.append((name,))
         elif "items" in member:
-            found += [(name, inner) for inner, part in _properties(_resolved(member["items"], schema), schema) if _is_marked(part)]
+            found += [(name, inner) for inner, part in _properties(_resolved(member["items"], schema), schema) if _is_marked(part, mark)]
     return tuple(found)
 
 
@@ -41,9 +41,9 @@ def _resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
     return schema if isinstance(schema, Mapping) else {}
 
 
-def _is_marked(schema: Mapping[str, Any]) -> bool:
+def _is_marked(schema: Mapping[str, Any], mark: str) -> bool:
     marks = schema.get("x-jackfield")
-    return isinstance(marks, Mapping) and marks.get("reference") is True
+    return isinstance(marks, Mapping) and marks.get(mark) is True
 
 
 def reference_of(connector: str, text: str) -> str:

@@ -111,7 +111,7 @@ class Journal(ProcessLocal):
         outcome = self._outcome(draft, result, log)
         values = {"workspace": self._workspace, "id": draft.id, "inputs": inputs, "owner": self.owner, "delivery": delivery, **outcome}
         if references:
-            return RowUnit(sql.FINISH, sql.CORRECT, {**values, "references": references}, refer)
+            return RowUnit(sql.FINISH, sql.CORRECT, {**values, "references": references, "connection": draft.connection}, refer)
         return RowUnit(sql.FINISH, sql.CORRECT, values)
 
     def recording(self, draft: Draft, result: Result, log: Sequence[Mapping[str, Any]]) -> Unit:

@@ -6,6 +6,7 @@ The states of the journal do not change by it. An outcome moves up only, by seve
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,16 @@ if TYPE_CHECKING:
     from jackfield.journal.entry import Entry
 
 KEPT = 400 * 86_400
-"""Seconds for which an outcome is kept: longer than doubts. Those of an invocation that is deleted go with it."""
+"""Seconds for which an outcome is kept, and a recipient suppressed: longer than doubts. Those of an invocation that is deleted go with it,
+unless they suppress a recipient."""
+REASONS = ("bounce", "complaint")
+"""Why an outcome suppresses its recipient; the database has 1 and 2, and 0 for one that does not."""
 _MOST = 200
 """Outcomes that are shown with an invocation."""
-_REFER = "INSERT INTO invocation_references (workspace, id, reference) VALUES (:workspace, :id, :reference) ON CONFLICT DO NOTHING"
+_REFER = """
+INSERT INTO invocation_references (workspace, id, reference, connection) VALUES (:workspace, :id, :reference, :connection)
+ON CONFLICT DO NOTHING
+"""
 _INVOCATION = "SELECT id FROM invocation_references WHERE workspace = :workspace AND reference = :reference LIMIT 1"
 _NOTE = """
 INSERT INTO outcomes (workspace, reference, part, severity, at, sealed, blocks)
@@ -29,7 +36,7 @@ ON CONFLICT (workspace, reference, part) DO UPDATE
 SET severity = excluded.severity, at = excluded.at, sealed = excluded.sealed, blocks = excluded.blocks
 WHERE excluded.severity > outcomes.severity OR (excluded.severity = outcomes.severity AND excluded.at > outcomes.at)
 """
-_PURGE = "DELETE FROM outcomes WHERE workspace = :workspace AND at < :before AND blocks = 0"
+_PURGE = "DELETE FROM outcomes WHERE workspace = :workspace AND at < :before"
 _OF_INVOCATION = """
 SELECT outcomes.reference, outcomes.part, severity, at, sealed FROM invocation_references
 INNER JOIN outcomes ON outcomes.workspace = invocation_references.workspace AND outcomes.reference = invocation_references.reference
@@ -59,12 +66,24 @@ def sealed_outcome(vault: Vault, workspace: str, reference: str, at: float, foun
     part = part_of(vault, workspace, found.part)
     shown = {name: value for name in ("part", "status", "text") if (value := getattr(found, name))}
     text = json.dumps(shown, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    return NewOutcome(reference, part, found.severity, at, vault.seal(workspace, outcome_place(reference, part), text), int(found.blocks))
+    reason = 1 + REASONS.index(found.suppresses) if found.suppresses and found.part else 0
+    return NewOutcome(reference, part, found.severity, at, vault.seal(workspace, outcome_place(reference, part), text), reason)
 
 
 def part_of(vault: Vault, workspace: str, name: str) -> str:
-    """Return the keyed digest of a part's name, whatever its case: addresses are few enough to be guessed."""
-    return vault.hmac(workspace, name.lower().encode("utf-8", "surrogatepass"))
+    """Return the keyed digest of a part's name, however it is written: addresses are few enough to be guessed."""
+    return vault.hmac(workspace, _bare(name).encode("utf-8", "surrogatepass"))
+
+
+def _bare(name: str) -> str:
+    """Return an address without its display name, in lower case, with the domain in ASCII. What follows a ``+`` tells addresses apart."""
+    bare = name.strip()
+    bare = bare[bare.rfind("<") + 1 : -1] if bare.endswith(">") else bare.partition(" (")[0] if bare.endswith(")") else bare
+    local, at, domain = bare.strip().lower().rpartition("@")
+    if not domain.isascii():
+        labels = unicodedata.normalize("NFKC", domain).replace("\u3002", ".").split(".")
+        domain = ".".join(label if label.isascii() else f"xn--{label.encode('punycode', 'replace').decode()}" for label in labels)
+    return f"{local}{at}{domain.removesuffix('.')}"
 
 
 def outcome_place(reference: str, part: str) -> tuple[str, ...]:
@@ -73,8 +92,11 @@ def outcome_place(reference: str, part: str) -> tuple[str, ...]:
 
 
 def refer(transaction: Transaction, ended: Sequence[Mapping[str, Any]]) -> None:
-    """Note the IDs with which providers have answered invocations that end now: rows with ``workspace``, ``id`` and ``references``."""
-    rows = [{"workspace": row["workspace"], "id": row["id"], "reference": one} for row in ended for one in row["references"]]
+    """Note the IDs with which providers have answered invocations that end now: rows with ``workspace``, ``id``, ``connection``
+    and ``references``."""
+    rows = [
+        {**{name: row[name] for name in ("workspace", "id", "connection")}, "reference": one} for row in ended for one in row["references"]
+    ]
     transaction.change_many(_REFER, rows)
 
 
@@ -91,7 +113,7 @@ def note(transaction: Transaction, workspace: str, found: NewOutcome) -> None:
 
 
 def purge(transaction: Transaction, workspace: str, now: float) -> None:
-    """Delete the outcomes that are old enough; those that block a recipient stay."""
+    """Delete the outcomes that are old enough."""
     transaction.change(_PURGE, {"workspace": workspace, "before": now - KEPT})
 
 

@@ -143,6 +143,10 @@ class Pipeline:
         if not plan.is_loaded:
             await plan.load(self.catalog, waiter)
         values, inputs = await typed_inputs(plan, inputs, run, self.means)
+        if run.is_guarded:
+            from jackfield.pipe.guarding import refuse_suppressed
+
+            await refuse_suppressed(plan.action, inputs, run, self.access.storage, self.means)
         attempts = run.attempts = Attempts(run, plan, values, inputs, None if plan.target is None else plan.opening(), self.means)
         if invocation.job_timeout_seconds is not None:
             refuse_job_timeout(plan.action)

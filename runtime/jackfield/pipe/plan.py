@@ -13,7 +13,7 @@ from jackfield.errors import Detail, InvalidInvocation
 from jackfield.files.references import holds_contents
 from jackfield.fork import ProcessLocal
 from jackfield.invocation import Invocation, check_depth, decode
-from jackfield.invocation.provider_ids import reference_places
+from jackfield.invocation.provider_ids import marked_places
 from jackfield.pipe.admit import find_target
 from jackfield.pipe.call_rules import find_called, require_call, sees_entry
 from jackfield.pipe.foreign_forms import translated
@@ -151,7 +151,7 @@ class Plan(SecretHolder):
         self.code = self.connector.actions[self.action.key]
         kind = None if self.target is None else self.connector.connections[self.target.kind.key]
         self.reports = kind is not None and kind.reports_begin and self.code.takes_client
-        self.references = reference_places(self.action.output)
+        self.references = marked_places(self.action.output, "reference")
         self.is_loaded = True
 
     def with_code(self, code: Action) -> Plan:
@@ -208,6 +208,8 @@ class _Served:
     rules: Rules | None
     keeps: bool
     """True if the workspace keeps the inputs of its invocations."""
+    is_guarded: bool
+    """True if suppressed recipients are refused."""
 
 
 class Plans(ProcessLocal):
@@ -276,13 +278,17 @@ class Plans(ProcessLocal):
             record.sees = partial(self._sees, caller)
         served = self._served.get(asked)
         if served is not None and served.moment == moment and served.rules is caller.rules and caller.ended is None:
-            plan, keeps = served.plan, served.keeps
+            plan, keeps, run.is_guarded = served.plan, served.keeps, served.is_guarded
             run.meta.connector_version = plan.manifest.version
         else:
             plan = await self._found(invocation, run)
-            keeps = record is not None and self._access.settings.keep_inputs
+            settings = None if record is None else self._access.settings
+            keeps = settings is not None and settings.keep_inputs
+            if settings is not None and settings.guards:
+                guard = settings.guard_of(None if plan.target is None else plan.target.name)
+                run.is_guarded = guard is not None and guard.get("refuse", True)
             if isinstance(name, str | None) and caller.ended is None:
-                self._served.put(asked, _Served(plan, moment, caller.rules, keeps))
+                self._served.put(asked, _Served(plan, moment, caller.rules, keeps, run.is_guarded))
         run.plan = plan
         if record is not None:
             record.describe(plan, keeps=keeps)

@@ -37,12 +37,13 @@ class Run:
     - ``given``: files that the caller passed as objects of Python, by the ids that stand for them in ``inputs``.
     - ``sources``: files that the action reads as streams, by id.
     - ``recorded``: the Result for the journal, where that differs from what the caller is shown.
+    - ``is_guarded``: suppressed recipients are refused.
     - ``unfound``: returns the redactor of the named connection's secrets; set until connector and action are found.
     """
 
     __slots__ = (
-        "attempts", "caller", "cancelled", "claimed", "deadline", "follow", "given", "inputs", "invocation", "meta", "plan", "record",
-        "recorded", "sources", "started", "unfound", "wait", "waiter",
+        "attempts", "caller", "cancelled", "claimed", "deadline", "follow", "given", "inputs", "invocation", "is_guarded", "meta", "plan",
+        "record", "recorded", "sources", "started", "unfound", "wait", "waiter",
     )  # fmt: skip
     invocation: Invocation
     deadline: Deadline
@@ -65,6 +66,7 @@ class Run:
         self.record: Record | None = None
         self.attempts: Attempts | None = None
         self.recorded: Result | None = None
+        self.is_guarded = False
         self.inputs: Mapping[str, Any] = {}
         self.given = GivenFiles()
         self.sources: Mapping[str, FileSource] = {}

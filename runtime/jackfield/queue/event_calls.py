@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -151,8 +152,6 @@ def _value(event: Mapping[str, Any], name: str, content: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    import json
-
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -60,12 +60,14 @@ class RawEmail(Regional):
         description="The sender of the envelope; by default the message's From field.",
     )
     to: AddressList | None = Field(
-        None, title="To Address", trim=True, blank="absent",
+        None, title="To Address", trim=True, blank="absent", recipient=True,
         description="Recipients of the envelope. If 'to', 'cc' and 'bcc' are omitted, the recipients in the message's To and Cc fields.",
     )  # fmt: skip
-    cc: AddressList | None = Field(None, title="Cc Address", trim=True, blank="absent", description="Further recipients of the envelope.")
+    cc: AddressList | None = Field(
+        None, title="Cc Address", trim=True, blank="absent", recipient=True, description="Further recipients of the envelope."
+    )
     bcc: AddressList | None = Field(
-        None, title="Bcc Address", trim=True, blank="absent",
+        None, title="Bcc Address", trim=True, blank="absent", recipient=True,
         description="Hidden recipients, which the message must not name: a Bcc field in it is refused.",
     )  # fmt: skip
     configuration_set_name: str | None = Field(

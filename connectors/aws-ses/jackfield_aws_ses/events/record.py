@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict
 
@@ -67,7 +67,7 @@ class _Found:
     permanent: bool | None = None
     diagnostic: str | None = None
     link: str | None = None
-    blocks: bool = False
+    suppresses: Literal["bounce", "complaint"] | None = None
 
 
 def read_record(record: Any) -> list[TriggerEvent]:
@@ -108,7 +108,7 @@ def _event(type: str, message_id: str, mail: Mapping[str, Any], about: Mapping[s
     key = "\n".join(str(part) for part in (message_id, (found.recipient or "").lower(), *found.apart))
     outcome = None
     if found.status:
-        outcome = Outcome(found.status, found.severity, found.recipient or "", found.reason or "", blocks=found.blocks)
+        outcome = Outcome(found.status, found.severity, found.recipient or "", found.reason or "", suppresses=found.suppresses)
     return TriggerEvent(data, key, type, at, reference=message_id, outcome=outcome)
 
 
@@ -118,7 +118,7 @@ def _bounces(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Fou
         yield _Found(
             _text(one, "emailAddress"), (about.get("feedbackId"),), "bounced" if permanent else "bounced, may be delivered",
             _BOUNCED if permanent else _PUT_OFF, _words(subtype, _text(one, "status")), permanent, _text(one, "diagnosticCode"),
-            blocks=permanent and subtype not in _KNOWN_TO_SES,
+            suppresses="bounce" if permanent and subtype not in _KNOWN_TO_SES else None,
         )  # fmt: skip
 
 
@@ -126,10 +126,10 @@ def _complaints(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_
     kind = _text(about, "complaintFeedbackType")
     listed = [one for one in _objects(about.get("complainedRecipients")) if _text(one, "emailAddress")]
     sure = len(listed) == 1 or len(_whom(mail)) == 1  # providers redact addresses: SES then lists all recipients of the domain
-    for one in listed or [{}]:
+    for one in listed or [{"emailAddress": _whom(mail)[0]} if sure else {}]:
         yield _Found(
             _text(one, "emailAddress"), (about.get("feedbackId"),), "complained", _COMPLAINED,
-            _words(_text(about, "complaintSubType") or "", kind), blocks=sure and kind != "not-spam",
+            _words(_text(about, "complaintSubType") or "", kind), suppresses="complaint" if sure and kind != "not-spam" else None,
         )  # fmt: skip
 
 

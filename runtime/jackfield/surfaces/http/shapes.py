@@ -34,8 +34,8 @@ def shapes() -> dict[str, Json]:
         **_OTHERS,
     }
     for item in (
-        "Entry", "Action", "AuditEntry", "Callback", "ConnectSession", "Connection", "ConnectionHealth", "Delivery", "Option", "Token",
-        "Workspace",
+        "Entry", "Action", "AuditEntry", "Callback", "ConnectSession", "Connection", "ConnectionHealth", "Delivery", "Option",
+        "Suppression", "Token", "Workspace",
     ):  # fmt: skip
         found[f"{item}List"] = _list(f"#/components/schemas/{item}" if item != "Action" else "#/components/schemas/FoundAction")
     for item in ("Installation", "Available", "Outdated"):
@@ -305,6 +305,7 @@ _SETTINGS: Mapping[str, Json] = {
     "queueConcurrency": {"type": "integer", "minimum": 0}, "suspended": {"type": "boolean"},
     "connectionBudgets": {"type": "object", "additionalProperties": {"anyOf": [_BUDGET, {"type": "null"}]}},
     "limits": _closed((), dict.fromkeys(LIMITS, _LIMIT)), "theme": _THEME,
+    "guards": {"type": "object", "additionalProperties": {"anyOf": [_object((), refuse={"type": "boolean"}), {"type": "null"}]}},
 }  # fmt: skip
 """Settings of a workspace (``access.settings``), as they are read and given."""
 _ATTEMPT: Mapping[str, Json] = {
@@ -345,6 +346,10 @@ _OTHERS: dict[str, Json] = {
     ),
     "Token": _closed(tuple(_TOKEN), {**_TOKEN, "problem": _STRING}),
     "CreatedToken": _closed(("token", *_TOKEN), {"token": {"type": "string", "description": "Shown once."}, **_TOKEN}),
+    "Suppression": _object(
+        ("recipient", "reason", "at", "expiresAt"), recipient=_STRING, reason={"enum": ["bounce", "complaint"]}, text=_STRING, at=_MOMENT,
+        expiresAt=_MOMENT,
+    ),
     "WorkspaceSettings": _closed((), _SETTINGS),
     "Workspace": _closed(
         ("name", "createdAt"), {"name": _NAME, "createdAt": {**_MOMENT, "type": ["string", "null"]}, "problem": _STRING, **_SETTINGS}

@@ -23,6 +23,7 @@ from jackfield.surfaces.http import (
     queue,
     schedules,
     subscriptions,
+    suppressions,
     tokens,
     workspaces,
 )
@@ -56,6 +57,7 @@ def _page(cursor: str) -> Mapping[str, Schema]:
 _BY_NUMBER, _BY_KEY, _BY_MOMENT = "[0-9]{1,9}", "[A-Za-z0-9._-]{0,100}", "[0-9]{1,12}([.][0-9]{1,20})?~[0-9a-f-]{1,36}"
 _BY_SLOT = "[0-9]{1,12}([.][0-9]{1,20})?"
 _BY_FILE = "[0-9]{1,12}([.][0-9]{1,20})?~file_[A-Za-z0-9_-]{22}"
+_BY_OUTCOME = "[0-9]{1,12}([.][0-9]{1,20})?~[0-9a-f]{64}~[0-9a-f]{64}"
 _BY_CALLBACK, _BY_DELIVERY = "cb_[0-9a-f-]{36}", "dlv_[0-9a-f-]{36}"
 _DELIVERY_STATUS: Schema = {"type": "string", "enum": ["pending", "delivered", "dead"]}
 _SEALED = "[A-Za-z0-9_-]{150,250}"
@@ -283,6 +285,15 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET", "/v1/connections/{name}/policy", connections.policy, "read", "showPolicy",
         "Show the policies that the connection needs at the provider.",
         {200: "Policies"}, query={"actions": _LONG, "connector": _LONG, "principal": _LONG, "from": _LONG}, problems=(400, 404, 422),
+    ),
+    Operation(
+        "GET", "/v1/suppressions", suppressions.listed, "read", "listSuppressions",
+        "List the recipients to whom nothing more is sent, the latest first.", {200: "SuppressionList"},
+        query=_page(_BY_OUTCOME), problems=(503,),
+    ),
+    Operation(
+        "DELETE", "/v1/suppressions/{recipient}", suppressions.removed, "manage", "removeSuppression", "Let a recipient be sent to again.",
+        {204: ""}, problems=(404, 503),
     ),
     Operation(
         "GET", "/v1/schedules", schedules.listed, "read", "listSchedules", "List the schedules by name.",

@@ -1,0 +1,47 @@
+"""``jackfield suppressions``: recipients to whom nothing more is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jackfield.cli.output import Output
+from jackfield.cli.parsing import Namespace, Parser, Verb
+from jackfield.cli.session import actor, declare_pages, in_workspace, open_jackfield, pages
+from jackfield.management.suppressions import audited_suppressions
+
+if TYPE_CHECKING:
+    from jackfield.journal.suppressions import Suppressions
+    from jackfield.runtime import Jackfield
+
+_COLUMNS = ("recipient", "reason", "text", "at", "expiresAt")
+
+
+def _declare_address(parser: Parser) -> None:
+    parser.add_argument("recipient", metavar="ADDRESS")
+
+
+def _list(arguments: Namespace, output: Output) -> int:
+    with open_jackfield(arguments) as jackfield:
+        found = pages(arguments, _opened(jackfield).page)
+    output.rows(found, _COLUMNS)
+    return 0
+
+
+def _remove(arguments: Namespace, output: Output) -> int:
+    with open_jackfield(arguments) as jackfield:
+        _opened(jackfield).remove(arguments.recipient)
+    output.value({"removed": arguments.recipient})
+    return 0
+
+
+def _opened(jackfield: Jackfield) -> Suppressions:
+    jackfield.storage.require(jackfield.workspace)
+    return audited_suppressions(jackfield.storage, jackfield.workspace, jackfield.clock, actor())
+
+
+VERBS = in_workspace(
+    {
+        "list": Verb("List the recipients to whom nothing more is sent, the latest first.", declare_pages, _list),
+        "remove": Verb("Let a recipient be sent to again.", _declare_address, _remove),
+    }
+)

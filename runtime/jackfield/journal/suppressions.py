@@ -1,0 +1,101 @@
+"""Suppressed recipients: nothing more is sent to them, since a message bounced or drew a complaint (``Outcome.suppresses``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from typing import Any
+
+from jackfield.clock import Clock, iso
+from jackfield.database import Database, Transaction, Vault
+from jackfield.errors import InvalidInvocation
+from jackfield.journal.outcomes import KEPT, REASONS, outcome_place, part_of
+
+_AT_ONCE = 200
+_AMONG = """
+SELECT part, MAX(blocks) AS blocks FROM outcomes
+WHERE workspace = :workspace AND blocks > 0 AND at > :since AND part IN ({parts}) GROUP BY part
+"""
+_PAGE = """
+SELECT o.reference, o.part, o.at, o.sealed, o.blocks FROM outcomes o
+WHERE o.workspace = :workspace AND o.blocks > 0 AND o.at > :since{further} AND NOT EXISTS (
+    SELECT 1 FROM outcomes later WHERE later.workspace = :workspace AND later.part = o.part AND later.blocks > 0
+    AND (later.at, later.reference) > (o.at, o.reference)
+) ORDER BY o.at DESC, o.reference DESC, o.part DESC LIMIT :limit
+"""
+_REMOVE = "UPDATE outcomes SET blocks = 0 WHERE workspace = :workspace AND part = :part AND blocks > 0"
+
+
+class UnknownSuppression(InvalidInvocation):
+    """Nothing suppresses this recipient."""
+
+    http_status = 404
+
+
+class Suppressions:
+    """Suppressed recipients of one workspace: each for ``KEPT`` seconds after the outcome, or until somebody lifts it. ``note`` is told of
+    that, in the same transaction, with the keyed digest of the recipient."""
+
+    def __init__(
+        self, database: Database, vault: Vault, workspace: str, clock: Clock, note: Callable[[Transaction, str], object] | None = None
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._workspace = workspace
+        self._clock = clock
+        self._note = note
+
+    def among(self, recipients: Collection[str]) -> dict[str, str]:
+        """Return those of the recipients that are suppressed, each with the reason: ``bounce`` or ``complaint``."""
+        parts = {name: part_of(self._vault, self._workspace, name) for name in recipients}
+        found: dict[str, str] = {}
+        wanted = [*parts.values()]
+        for start in range(0, len(wanted), _AT_ONCE):
+            named = {f"part{place}": part for place, part in enumerate(wanted[start : start + _AT_ONCE])}
+            with self._database.read() as transaction:
+                rows = transaction.execute(_AMONG.format(parts=", ".join(f":{name}" for name in named)), {**self._lasting, **named})
+            found |= {row.part: REASONS[row.blocks - 1] for row in rows}
+        return {name: found[part] for name, part in parts.items() if part in found}
+
+    def page(self, cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        """Return a page of suppressed recipients, the latest first, and the cursor of the next page.
+
+        :raises InvalidInvocation: if the cursor did not come from a list.
+        """
+        values: dict[str, Any] = {**self._lasting, "limit": limit + 1}
+        if cursor is not None:
+            values |= _place(cursor)
+        further = "" if cursor is None else " AND (o.at, o.reference, o.part) < (:before, :reference, :part)"
+        with self._database.read() as transaction:
+            rows = transaction.execute(_PAGE.format(further=further), values)
+        more = f"{rows[limit - 1].at!r}~{rows[limit - 1].reference}~{rows[limit - 1].part}" if len(rows) > limit else None
+        return [self._shown(row) for row in rows[:limit]], more
+
+    def remove(self, recipient: str) -> None:
+        """Let a recipient be sent to again, until another message to it bounces or draws a complaint.
+
+        :raises UnknownSuppression: if nothing suppresses it.
+        """
+        part = part_of(self._vault, self._workspace, recipient)
+        with self._database.write() as transaction:
+            if not transaction.change(_REMOVE, {"workspace": self._workspace, "part": part}):
+                raise UnknownSuppression("nothing suppresses this recipient", hint="The list of suppressions shows who is suppressed.")
+            if self._note is not None:
+                self._note(transaction, part)
+
+    @property
+    def _lasting(self) -> dict[str, Any]:
+        return {"workspace": self._workspace, "since": self._clock.time() - KEPT}
+
+    def _shown(self, row: Any) -> dict[str, Any]:
+        shown = json.loads(self._vault.open(self._workspace, outcome_place(row.reference, row.part), row.sealed))
+        about = {"recipient": shown["part"], "reason": REASONS[row.blocks - 1], "text": shown.get("text")}
+        return {**{name: value for name, value in about.items() if value}, "at": iso(row.at), "expiresAt": iso(row.at + KEPT)}
+
+
+def _place(cursor: str) -> dict[str, Any]:
+    try:
+        before, reference, part = cursor.split("~")
+        return {"before": float(before), "reference": reference, "part": part}
+    except ValueError:
+        raise InvalidInvocation("invalid cursor", hint="Start again without a cursor.") from None
