@@ -72,7 +72,9 @@ def receive(request: HookRequest, hook: Hook) -> Received:
     found = request.json()
     if "id" not in found:
         raise Malformed
-    return Received([TriggerEvent(Thing(id=found["id"], owner=hook.remote["owner"]), found["id"], found.get("type"))], "thanks")
+    outcome = Outcome("bounced", 50, "ada@example.com", "no such mailbox", suppresses="bounce")
+    thing = Thing(id=found["id"], owner=hook.remote["owner"])
+    return Received([TriggerEvent(thing, found["id"], found.get("type"), reference="m-1", outcome=outcome)], "thanks")
 
 
 @posted.enable
@@ -116,7 +118,7 @@ def certificate(name: str, client: str) -> bytes:
 @shaken.receive
 def shake(request: HookRequest, hook: Hook) -> Received:
     """A handshake, and what became of something that was sent."""
-    about = Outcome("bounced", 3, "ada@example.com", "mailbox full", blocks=True)
+    about = Outcome("bounced", 3, "ada@example.com", "mailbox full", suppresses="complaint")
     return Received([TriggerEvent({"id": "t-1", "owner": "ada"}, "t-1", reference="m-1", outcome=about)], remote={"token": "t"})
 
 
