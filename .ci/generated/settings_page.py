@@ -152,7 +152,8 @@ over HTTP or MCP.
   What exceeds a budget waits in the queue. It holds no worker, and delays nothing of other workspaces or over other connections. A rate
   allows a burst of what half a second earns. It holds over all processes and their restarts, by the database's clock.
 - **`guards`** (`--guard NAME=JSON`): the guard of a connection, by its name, or `*` for each connection that has none, and for inline
-  ones. `{}` refuses suppressed recipients, `{"refuse": false}` does not, `null` removes it. Default: none. See
+  ones. `{}` refuses suppressed recipients, `{"refuse": false}` does not, `null` removes it. `bounceRate`, `complaintRate`: the shares of
+  the last `messages` (1,000) above which the connection is paused, until the guard is set again. Default: none. See
   [Know what became of a mail](../tutorial/mail-events.md#send-nothing-more-to-whom-it-bounced).
 - **`allowReferences`** (`--allow-references`): the secret references that connections made over HTTP or MCP may contain. Default: `no`.
 - **`allowAmbient`** (`--allow-ambient`): use of the server's own cloud identity by such connections. Default: `no`.

@@ -185,3 +185,25 @@ def test_settings_are_seen_at_once(workspaces: Workspaces, database: Database, v
     workspaces.set("acme", {"keepInputs": True})
     assert workspaces.settings("acme").keep_inputs
     assert elsewhere.settings("acme").keep_inputs
+
+
+def test_guards_are_dated_and_checked(workspaces: Workspaces) -> None:
+    """Whoever sets a guard says nothing of when it counts from; of what it may have, a wrong type or share is refused."""
+    made = workspaces.create("acme", {"guards": {"ses": {"since": "soon"}, "*": {"bounceRate": 0.05}}})
+    assert all(guard["since"].startswith("20") for guard in made.settings.guards.values())
+    assert made.settings.guard_of("other") == made.settings.guard_of(None) == made.settings.guards["*"]
+    assert workspaces.set("acme", {"guards": {"*": None}}).settings.guard_of("other") is None
+    wrong: list[Any] = [
+        {"refuse": 1},
+        {"bounceRate": 0},
+        {"complaintRate": True},
+        {"messages": 99},
+        {"messages": True},
+        {"other": 1},
+        [],
+        1,
+    ]
+    for guard in wrong:
+        with pytest.raises(InvalidInvocation) as caught:
+            workspaces.set("acme", {"guards": {"ses": guard}})
+        assert [detail.path for detail in caught.value.details] == ["/guards/ses"], guard

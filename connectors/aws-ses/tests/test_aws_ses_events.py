@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -229,6 +230,38 @@ def test_a_suppression_that_is_lifted_lets_messages_go_until_the_next_one(stand:
     entry = client.get("/v1/audit?event=suppression.removed").json["items"][0]
     assert entry["object"].startswith("suppression:")
     assert "example" not in json.dumps(entry)
+
+
+def test_a_connection_over_which_too_much_bounces_is_paused(stand: Stand, client: Client, aws: PublishingAws) -> None:
+    """The event has the figures; paused, it only reads, until somebody sets the guard again: then counting begins anew."""
+
+    def bounced(name: str) -> None:
+        _, message = _sent(client, f"{name}@example.net")
+        at = datetime.now(UTC).isoformat()
+        assert aws.publish(_bounce(message, "NoEmail", "Permanent", f"{name}@example.net", timestamp=at), _topic()) == [200]
+
+    mail = {"to": "ok@example.com", "subject": "Hi", "text": "Hi"}
+    limits = {"refuse": False, "bounceRate": 0.01, "complaintRate": 0.01, "messages": 100}
+    with _guarded(stand, **limits) as workspaces:
+        bounced("p-1")
+        assert "paused" not in workspaces.settings("default").guards["acme"]
+        bounced("p-2")
+        found = _tried(client, "sendEmail", **mail)
+        assert (found["status"], found["error"]["code"], found["meta"]["attempts"]) == ("failed", "not_allowed", 0)
+        assert "2 bounces, 0 complaints, 2 messages" in found["error"]["message"]
+        document = {"connector": "aws-ses", "action": "sendEmail", "connection": "acme", "inputs": {"sender": "a@example.com", **mail}}
+        assert client.post("/v1/invocations", document, Prefer="respond-async").status == 403
+        assert "Identities" in _done(client, "listIdentities")
+        workspaces.set("default", {"guards": {"acme": limits}})
+        assert _tried(client, "sendEmail", **mail)["status"] == "succeeded"
+        bounced("p-3")
+        assert _tried(client, "sendEmail", **mail)["status"] == "succeeded"
+    told = client.get("/v1/events?types=connection.paused,connection.resumed&limit=200").json["items"]
+    assert [one["type"] for one in told] == ["connection.paused", "connection.resumed"]
+    paused = told[0]["data"]
+    assert {name: paused[name] for name in ("connection", "messages", "bounces", "complaints")} == {
+        "connection": "acme", "messages": 2, "bounces": 2, "complaints": 0,
+    }  # fmt: skip
 
 
 def test_an_event_may_come_for_what_was_not_sent_from_here(client: Client, aws: PublishingAws) -> None:

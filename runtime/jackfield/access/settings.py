@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 LIMITS = ("requestsPerSecond", "concurrent", "queued", "connections", "storageBytes")
 """Limits of a workspace: requests over HTTP in a second, calls that run at once in a process, invocations that wait in the queue, stored
 connections, bytes of stored files."""
+RATES = {"bounceRate": "bounces", "complaintRate": "complaints"}
+"""Largest shares of a connection's messages that a guard may name, and what is counted."""
+MESSAGES = 1000
+"""Default number of the last messages among which a guard counts."""
 RETENTION_DAYS = 30
 """Default retention of finished invocations in days."""
 _LONGEST = 3650
@@ -45,7 +49,8 @@ class Settings:
     one that is missing is none. ``theme`` is the look of its connect sessions that bring none of their own.
 
     ``queue_rate`` and ``queue_concurrency`` limit the queued invocations of the workspace, per second and at once; 0 is unlimited.
-    ``connection_budgets`` limit those over a connection likewise, by its name or ``*``. ``guards`` protect the sender behind one.
+    ``connection_budgets`` limit those over a connection likewise, by its name or ``*``. ``guards`` protect the sender behind one,
+    which is ``paused`` where too many messages bounced or drew complaints ``since`` the guard was set.
     """
 
     rules: Rules = field(default_factory=Rules)
@@ -220,10 +225,19 @@ def _guard_faults(value: object) -> Iterator[Detail]:
         path = pointer("guards", str(connection))
         if not _CONNECTION.fullmatch(str(connection)):
             yield Detail(path, "must be named like a connection, or * for each connection without a guard of its own", "pattern")
-        elif guard is not None and not (
-            isinstance(guard, Mapping) and guard.keys() <= {"refuse"} and isinstance(guard.get("refuse", True), bool)
-        ):
-            yield Detail(path, "may have 'refuse', true or false, and nothing else; null removes the guard", "type")
+        elif guard is not None and not _is_guard(guard):
+            shares = "'bounceRate' and 'complaintRate', shares of the messages such as 0.05, 'messages', from 100 to 10,000"
+            yield Detail(path, f"may have 'refuse', true or false, {shares}, 'since' and 'paused'; null removes the guard", "type")
+
+
+_KINDS = {"refuse": bool, "bounceRate": int | float, "complaintRate": int | float, "messages": int, "since": str, "paused": Mapping}
+
+
+def _is_guard(guard: object) -> bool:
+    if not isinstance(guard, Mapping) or not all(isinstance(value, _KINDS.get(name, ())) for name, value in guard.items()):
+        return False
+    shares = [guard[rate] for rate in RATES if rate in guard]
+    return all(share is not True and 0 < share <= 1 for share in shares) and 100 <= guard.get("messages", MESSAGES) <= 10_000
 
 
 def _merged_budgets(

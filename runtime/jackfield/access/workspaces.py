@@ -12,7 +12,7 @@ from jackfield.access.audit import LIBRARY, Actor, Audit
 from jackfield.access.rules import Rules
 from jackfield.access.settings import Settings, changed_settings, read_settings
 from jackfield.clock import Clock, iso
-from jackfield.database import Database, Row, Vault
+from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.epoch import EpochCache
 from jackfield.database.faults import DataKeyDamaged, KeyServiceRefused, KeyServiceUnavailable, RowDamaged
 from jackfield.database.settings_seals import settings_seal
@@ -96,7 +96,8 @@ class Workspaces:
         check_name(name, "/name")
         if not _OWN.search(name):  # as with connections: a name of punctuation only cannot be a folder or an address
             raise _invalid(name, "/name", "must contain a letter or a digit", "Choose another name.")
-        made = Workspace(name, self._clock.time(), changed_settings(Settings(), changes or {}))
+        changed_settings(Settings(), changes or {})  # report all faults
+        made = Workspace(name, self._clock.time(), changed_settings(Settings(), self._dated(changes or {})))
         if self._vault.asks_a_service:
             self._vault.prepare(name)
         with self._database.write() as transaction:
@@ -155,11 +156,18 @@ class Workspaces:
         :raises Unavailable: if its settings cannot be read.
         """
         changed_settings(Settings(), changes)  # report all faults of the changes before anything is written
+        changes = self._dated(changes)
         self._vault.prepare(name)
         for _ in range(_TRIES):
             if self._try_to_set(name, changes):
                 return self.find(name)
         raise InvalidInvocation(f"the workspace '{name}' is being changed by too many others at once", hint="Try again.")
+
+    def _dated(self, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the changes with the time in the guards that they set, from which these count."""
+        dated = {"since": iso(self._clock.time())}
+        found = {one: None if guard is None else {**guard, **dated} for one, guard in changes.get("guards", {}).items()}
+        return {**changes, "guards": found} if found else changes
 
     def _try_to_set(self, name: str, changes: Mapping[str, Any]) -> bool:
         """Change settings, with an entry in the audit log and, if ``suspended`` is another one now, an event; return False if another
@@ -179,12 +187,20 @@ class Workspaces:
             changed = bool(transaction.change(_UPDATE, values))
             if changed:
                 self._audit(name).append(transaction, "workspace.changed", f"workspace:{name}", _difference(before, after))
-                if wanted.suspended != settings.suspended:
-                    from jackfield.database.outbox import record
-
-                    kind = "workspace.suspended" if wanted.suspended else "workspace.resumed"
-                    record(transaction, name, kind, name, self._clock.time(), {"workspace": name})
+                self._tell(transaction, name, settings, wanted)
             return changed
+
+    def _tell(self, transaction: Transaction, name: str, before: Settings, after: Settings) -> None:
+        """Record the events of a change: of the workspace, suspended or resumed, and of connections, paused or resumed."""
+        from jackfield.database.outbox import record
+
+        now = self._clock.time()
+        if after.suspended != before.suspended:
+            record(transaction, name, f"workspace.{'suspended' if after.suspended else 'resumed'}", name, now, {"workspace": name})
+        for one in {*before.guards, *after.guards}:
+            was, paused = ((settings.guard_of(one) or {}).get("paused") for settings in (before, after))
+            if (was is None) != (paused is None):
+                record(transaction, name, f"connection.{'resumed' if paused is None else 'paused'}", one, now, paused or was or {})
 
     def _stored(self, name: str) -> Settings | None:
         try:

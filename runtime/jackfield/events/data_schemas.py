@@ -31,6 +31,7 @@ _CONNECTION: Mapping[str, Json] = {
     "previousStatus": _TEXT, "accountId": _TEXT, "accountLabel": _TEXT,
 }  # fmt: skip
 _HEALTH = _data(("connection", "type", "version", "status", "previousStatus"), **_CONNECTION)
+_PAUSE = _data(("connection", "at"), connection=_TEXT, at=_MOMENT, **dict.fromkeys(("messages", "bounces", "complaints"), _COUNT))
 _ENDED = ("invocationId", "status", "connector", "action")
 _ATTEMPT: Mapping[str, Json] = {"callback": _TEXT, "error": _TEXT}
 _REASON = _data(("callback",), callback=_TEXT, reason=_TEXT)
@@ -55,6 +56,8 @@ DATA: Mapping[str, tuple[str, Json]] = {
         "Values, name or account of a connection have changed.",
         _data(("connection", "type", "version"), **_CONNECTION, previousAccountId=_TEXT, previousName=_TEXT),
     ),
+    "connection.paused": ("Too many messages over a connection bounced or drew complaints: its guard has paused it.", _PAUSE),
+    "connection.resumed": ("A connection that its guard had paused runs again.", _PAUSE),
     "quota.low": (
         "A tenth of a provider's daily quota is left, or it refuses calls for it.",
         _data(("connector", "budget"), connector=_TEXT, connection=_TEXT, budget=_TEXT, perDay={"type": "number"}, used={"type": "number"}),

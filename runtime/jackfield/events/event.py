@@ -15,6 +15,7 @@ from jackfield.errors import Detail, InvalidInvocation, did_you_mean
 TYPES = (
     "invocation.finished", "invocation.resolved",
     "connection.failing", "connection.recovered", "connection.expired", "connection.changed",
+    "connection.paused", "connection.resumed",
     "quota.low",
     "callback.failing", "callback.exhausted", "callback.paused", "callback.resumed",
     "schedule.missed", "schedule.stopped",

@@ -25,6 +25,19 @@ WHERE o.workspace = :workspace AND o.blocks > 0 AND o.at > :since{further} AND N
 """
 _REMOVE = "UPDATE outcomes SET blocks = 0 WHERE workspace = :workspace AND part = :part AND blocks > 0"
 
+_SENT = """
+SELECT COUNT(*) AS messages, MIN(id) AS first FROM (
+    SELECT id FROM invocation_references WHERE workspace = :workspace AND connection = :connection AND id > :after
+    ORDER BY id DESC LIMIT :messages
+) AS newest
+"""
+_FAILED = """
+SELECT o.blocks, COUNT(*) AS found FROM outcomes o WHERE o.workspace = :workspace AND o.blocks > 0 AND o.at >= :begun AND EXISTS (
+    SELECT 1 FROM invocation_references r WHERE r.workspace = :workspace AND r.reference = o.reference AND r.connection = :connection
+) GROUP BY o.blocks
+"""
+_CONNECTION = "SELECT connection FROM invocation_references WHERE workspace = :workspace AND reference = :reference LIMIT 1"
+
 
 class UnknownSuppression(InvalidInvocation):
     """Nothing suppresses this recipient."""
@@ -82,6 +95,21 @@ class Suppressions:
                 raise UnknownSuppression("nothing suppresses this recipient", hint="The list of suppressions shows who is suppressed.")
             if self._note is not None:
                 self._note(transaction, part)
+
+    def connections(self, references: Collection[str]) -> set[str]:
+        """Return the connections over which the messages with these references were sent, as far as they are known."""
+        rows = [self._database.look_up(_CONNECTION, {"workspace": self._workspace, "reference": one}) for one in references]
+        return {row.connection for row in rows if row is not None and row.connection is not None}
+
+    def figures(self, connection: str, messages: int, since: float) -> dict[str, int]:
+        """Count the last messages over a connection, up to ``messages`` and none sent before ``since``; and the bounces and complaints that
+        came since the first of these, whichever message of the connection they are about: complaints come days later."""
+        own, after = {"workspace": self._workspace, "connection": connection}, f"{int(since * 1000):012x}"
+        with self._database.read() as transaction:
+            (sent,) = transaction.execute(_SENT, {**own, "after": f"{after[:8]}-{after[8:]}", "messages": messages})
+            begun = since if sent.first is None else int(sent.first[:13].replace("-", ""), 16) / 1000
+            found = {row.blocks: int(row.found) for row in transaction.execute(_FAILED, {**own, "begun": begun})}
+        return {"messages": int(sent.messages), "bounces": found.get(1, 0), "complaints": found.get(2, 0)}
 
     @property
     def _lasting(self) -> dict[str, Any]:

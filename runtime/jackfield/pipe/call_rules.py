@@ -7,11 +7,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from jackfield.access.visible_catalog import seen_catalog
-from jackfield.errors import UnknownAction, UnknownConnection, UnknownName, did_you_mean
+from jackfield.errors import NotAllowed, UnknownAction, UnknownConnection, UnknownName, did_you_mean
 from jackfield.hints import NextStep
 
 if TYPE_CHECKING:
-    from jackfield.access import Authorizer, Request
+    from jackfield.access import Authorizer, Request, Settings
     from jackfield.catalog import Catalog
     from jackfield.connections.connection_lookup import Connections
     from jackfield.connections.named_connection import NamedConnection
@@ -87,6 +87,21 @@ def require_call(invocation: Invocation, manifest: Manifest, action: ActionManif
     """
     if invocation.connection is not None or not manifest.connection_types or not action.needs_connection:
         authorizer.require(_request(invocation, action.rule_effect), note)
+
+
+def is_guarded(settings: Settings, connection: str | None, action: ActionManifest) -> bool:
+    """Return whether suppressed recipients of a call are refused.
+
+    :raises NotAllowed: if the guard has paused the connection, and the action does not only read.
+    """
+    guard = settings.guard_of(connection)
+    if guard is None:
+        return False
+    if "paused" in guard and action.effect != "read":
+        figures = ", ".join(f"{guard['paused'].get(noun, 0)} {noun}" for noun in ("bounces", "complaints", "messages"))
+        hint = "Nothing was sent. Find out why; who controls the workspace resumes the connection by setting its guard again."
+        raise NotAllowed(f"not allowed: the workspace's guard has paused the connection '{connection}' ({figures})", hint=hint)
+    return bool(guard.get("refuse", True))
 
 
 def sees_entry(authorizer: Authorizer, catalog: Catalog, entry: Entry) -> bool:

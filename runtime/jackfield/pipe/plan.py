@@ -15,7 +15,7 @@ from jackfield.fork import ProcessLocal
 from jackfield.invocation import Invocation, check_depth, decode
 from jackfield.invocation.provider_ids import marked_places
 from jackfield.pipe.admit import find_target
-from jackfield.pipe.call_rules import find_called, require_call, sees_entry
+from jackfield.pipe.call_rules import find_called, is_guarded, require_call, sees_entry
 from jackfield.pipe.foreign_forms import translated
 from jackfield.pipe.settle import stored_secrets
 from jackfield.schema.steps import steps_of
@@ -285,8 +285,7 @@ class Plans(ProcessLocal):
             settings = None if record is None else self._access.settings
             keeps = settings is not None and settings.keep_inputs
             if settings is not None and settings.guards:
-                guard = settings.guard_of(None if plan.target is None else plan.target.name)
-                run.is_guarded = guard is not None and guard.get("refuse", True)
+                run.is_guarded = is_guarded(settings, None if plan.target is None else plan.target.name, plan.action)
             if isinstance(name, str | None) and caller.ended is None:
                 self._served.put(asked, _Served(plan, moment, caller.rules, keeps, run.is_guarded))
         run.plan = plan

@@ -14,6 +14,7 @@ from jackfield.errors import InvalidInvocation, JackfieldError, NotFound, RateLi
 from jackfield.management.provider_steps import call_of, over_connection
 from jackfield.pipe.call_rules import seen_connection
 from jackfield.queue.event_calls import EventCalls
+from jackfield.queue.guards import pause_exceeding
 from jackfield.queue.polling import Polling
 from jackfield.queue.subscriptions import check_inputs, hook_url
 
@@ -170,11 +171,13 @@ class SubscriptionWork:
         """Poll; return the seconds until the next poll."""
         runtime, found = self._runtime, self._found
         calls = EventCalls(runtime, found, content)
-        polling = Polling(runtime.storage, found, self._due, calls.sealer(trigger.types[0]), lambda step: self._over(content, step))
+        sealer = calls.sealer(trigger.types[0])
+        polling = Polling(runtime.storage, found, self._due, sealer, lambda step: self._over(content, step))
         try:
             more = polling.compare(trigger) if trigger.compares else polling.poll(trigger, content)
         finally:
             self.queued = calls.queued
+            pause_exceeding(runtime, sealer.suppressing)
         every = found.every or trigger.every
         return 0.0 if more else every * (1 + (secrets.randbelow(201) - 100) / 1000)
 

@@ -79,6 +79,8 @@ class Sealer:
         self._subscription = subscription
         self._then = then
         self._usual = usual or subscription.trigger_key
+        self.suppressing: set[str] = set()
+        """References of messages of which an event says that nothing more is to be sent to their recipient."""
 
     def arrivals(self, events: Iterable[Any], received: float) -> list[Arrival]:
         """Seal the events (``TriggerEvent``) of a webhook's request or a poll's page."""
@@ -104,6 +106,8 @@ class Sealer:
             return None, None
         reference = reference_of(self._subscription.connector, event.reference)
         outcome = None if event.outcome is None else sealed_outcome(self._vault, self._workspace, reference, at, event.outcome)
+        if outcome is not None and outcome.blocks:
+            self.suppressing.add(reference)
         return invocation_of(self._database, self._workspace, reference), outcome
 
     def _is_known(self, digest: str) -> bool:

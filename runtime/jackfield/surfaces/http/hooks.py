@@ -18,6 +18,7 @@ from jackfield.errors import JackfieldError
 from jackfield.failures import Raised, attempt_foreign
 from jackfield.management.provider_steps import call_of
 from jackfield.queue.event_calls import EventCalls
+from jackfield.queue.guards import pause_exceeding
 from jackfield.queue.subscription_work import SubscriptionWork, hook_of
 from jackfield.queue.subscriptions import check_inputs
 from jackfield.surfaces.shared.body import read_body
@@ -104,7 +105,9 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
         outcome = _read(server, found, HookRequest(body, headers, now, query), hook_of(content, inputs, server.settings.public_url))
         calls = EventCalls(runtime, found, content)
         learnt = replace(content, remote={**content.remote, **outcome.remote}).sealed(vault, found) if outcome.remote else None
-        receive(runtime.storage.database, found, calls.sealer(trigger.types[0]).arrivals(outcome.events, now), now, trigger.least, learnt)
+        sealer = calls.sealer(trigger.types[0])
+        receive(runtime.storage.database, found, sealer.arrivals(outcome.events, now), now, trigger.least, learnt)
+        pause_exceeding(runtime, sealer.suppressing)
     except Forged:
         _LOG.warning("a request for the subscription '%s' of the workspace '%s' was refused: it is forged", found.name, found.workspace)
         raise Problem(_FORGED, "the request is not signed as it must be") from None

@@ -293,6 +293,16 @@ _TOKEN: Mapping[str, Json] = {
 }  # fmt: skip
 _COUNTS: Json = {"type": "object", "additionalProperties": {"type": "integer"}}
 _BUDGET: Json = _object((), rate={"type": "number"}, concurrency={"type": "integer"})
+_SHARE: Json = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
+_GUARD: Json = _object(
+    (),
+    refuse={"type": "boolean"},
+    bounceRate=_SHARE,
+    complaintRate=_SHARE,
+    messages={"type": "integer", "minimum": 100, "maximum": 10_000},
+    since=_MOMENT,
+    paused={"type": "object", "description": "When its connection was paused, and the figures. Without it, it is resumed."},
+)
 _LIMIT: Json = {"type": ["integer", "null"], "minimum": 0}
 _THEME: Json = _closed((), {
     "name": {"type": "string", "maxLength": 200}, "logo": {"type": "string", "maxLength": 24_000, "description": "A data: URL."},
@@ -305,7 +315,7 @@ _SETTINGS: Mapping[str, Json] = {
     "queueConcurrency": {"type": "integer", "minimum": 0}, "suspended": {"type": "boolean"},
     "connectionBudgets": {"type": "object", "additionalProperties": {"anyOf": [_BUDGET, {"type": "null"}]}},
     "limits": _closed((), dict.fromkeys(LIMITS, _LIMIT)), "theme": _THEME,
-    "guards": {"type": "object", "additionalProperties": {"anyOf": [_object((), refuse={"type": "boolean"}), {"type": "null"}]}},
+    "guards": {"type": "object", "additionalProperties": {"anyOf": [_GUARD, {"type": "null"}]}},
 }  # fmt: skip
 """Settings of a workspace (``access.settings``), as they are read and given."""
 _ATTEMPT: Mapping[str, Json] = {

@@ -1,0 +1,31 @@
+"""Guards of connections that count: once too many messages bounced or drew complaints, the connection is paused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from jackfield.access.settings import MESSAGES, RATES
+from jackfield.clock import iso, moment
+from jackfield.journal.suppressions import Suppressions
+
+if TYPE_CHECKING:
+    from jackfield.runtime import Jackfield
+
+
+def pause_exceeding(runtime: Jackfield, references: Collection[str]) -> None:
+    """Pause those connections over which messages went that have just bounced or drawn a complaint, if there are more than the guard allows
+    since it was set last."""
+    if not references or not (settings := runtime.access.settings).guards:
+        return
+    storage, now = runtime.storage, runtime.clock.time()
+    known = Suppressions(storage.database, storage.vault, runtime.workspace, runtime.clock)
+    for connection in known.connections(references):
+        guard = settings.guard_of(connection)
+        if guard is None or "paused" in guard:
+            continue
+        messages, since = guard.get("messages", MESSAGES), guard.get("since")
+        found = known.figures(connection, messages, 0.0 if since is None else moment(since, now, 1, "since"))
+        if any(found[noun] > guard.get(rate, 1) * messages for rate, noun in RATES.items()):
+            paused = {**guard, "paused": {"at": iso(now), **found}}
+            runtime.access.workspaces.set(runtime.workspace, {"guards": {connection: paused}})
