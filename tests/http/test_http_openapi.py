@@ -119,7 +119,7 @@ def test_docs_page_needs_nothing_from_elsewhere(client: Client, document: Any) -
 @pytest.mark.parametrize(
     ("parts", "phases", "examples", "every"),
     [
-        (["known"], "examples,coverage,fuzzing", 1, 12),
+        (["known"], "examples,coverage,fuzzing", 1, 30),
         pytest.param(["known", "random"], "examples,coverage,fuzzing,stateful", 8, 1, marks=pytest.mark.campaign),
     ],
 )
@@ -128,7 +128,7 @@ def test_server_keeps_to_its_document(
 ) -> None:
     """The tool schemathesis with all its checks finds no 500, no undocumented status, no answer that breaks its schema.
 
-    For each commit, all that the schemas of a twelfth of the paths border on is sent, and one drawn request of their operations.
+    For each commit, all that the schemas of a thirtieth of the paths border on is sent, and one drawn request of their operations.
     """
     client.post("/v1/connections", {"name": "acme", "type": "echo/token", "values": {"token": "a-secret"}})
     identifier = client.invoke("post", text="x", fault={"kind": "reset"}).json["meta"]["invocationId"]
