@@ -192,7 +192,7 @@ def disagreements(vector: Vector, names: Iterable[str]) -> list[str]:
             found.append(f"{first} and {other} differ: {comparable(plays[first].result)} and {comparable(plays[other].result)}")
         if "calls" in vector.expect and plays[other].calls != plays[first].calls:
             found.append(f"{first} and {other} differ in their calls: {plays[first].calls} and {plays[other].calls}")
-    return [vector.says, *found] if found else []
+    return [f"{vector}: {vector.says}", *found] if found else []
 
 
 GROUPS_OF_CALLS = frozenset({
@@ -203,26 +203,26 @@ GROUPS_OF_CALLS = frozenset({
 
 
 def parameters(holds: Callable[[str], bool]) -> list[Any]:
-    """All vectors of groups for which something holds, and the surfaces that play each.
+    """All vectors of groups for which something holds, with the surfaces that play each: a parameter for each group.
 
     The first of each group about calls, and the first of each code, have all that can express it: what an action does is no matter of the
     surface. Each other one has one surface by turns, and all in `make campaign`. Wheels are tested with those for a process of their own.
     """
     seen: set[str | None] = set()
-    found = []
+    parts: dict[tuple[str, str], list[tuple[Vector, tuple[str, ...]]]] = {}
     for number, vector in enumerate(vectors()):
         if not holds(vector.group):
             continue
         kinds = {vector.group if vector.group in GROUPS_OF_CALLS else None, vector.expect.get("error", {}).get("code")}
         names = tuple(name for name, surface in SURFACES.items() if surface.takes(vector))
         if vector.process or kinds - seen:
-            found.append(pytest.param(vector, names, marks=() if vector.process else pytest.mark.tree_only, id=str(vector)))
+            parts.setdefault((vector.group, "processes" if vector.process else "surfaces"), []).append((vector, names))
         else:
-            one = (names[number % len(names)],)
-            found.append(pytest.param(vector, one, marks=pytest.mark.tree_only, id=str(vector)))
-            found.append(pytest.param(vector, names, marks=pytest.mark.campaign, id=f"{vector}-everywhere"))
+            parts.setdefault((vector.group, "surfaces"), []).append((vector, (names[number % len(names)],)))
+            parts.setdefault((vector.group, "everywhere"), []).append((vector, names))
         seen |= kinds
-    return found
+    marks = {"processes": (), "surfaces": pytest.mark.tree_only, "everywhere": pytest.mark.campaign}
+    return [pytest.param(played, marks=marks[kind], id=f"{group}-{kind}") for (group, kind), played in parts.items()]
 
 
 @cache
