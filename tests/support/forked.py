@@ -26,8 +26,17 @@ from typing import Any, BinaryIO, NoReturn
 import pytest
 
 _APART = "tests/console/"
-_TOGETHER = (("tests/queue/", "tests/surfaces/test_surfaces_equal_actions"), ("tests/house/",))
-"""Modules that one child runs, since they share what is dear to make: a RabbitMQ, our parsed modules. The first names them all."""
+_AWS = "connectors/aws/tests/test_aws_"
+_TOGETHER = (
+    ("tests/queue/", "tests/surfaces/test_surfaces_equal_actions"),
+    ("tests/house/",),
+    (
+        f"{_AWS}virtual_", f"{_AWS}planned_", f"{_AWS}offers", f"{_AWS}handed_", f"{_AWS}host_secrets", f"{_AWS}key_wrapper",
+        "tests/compatibility/test_compat_dapr_stores", "tests/catalog/test_catalog_offers",
+    ),
+)  # fmt: skip
+"""Modules that one child runs, since they share what is dear to make: a RabbitMQ, our parsed modules, the index of all of AWS and moto's
+services. The first names them all."""
 _GARBAGE = (10_000, 20, 50)
 """Objects, and collections of younger ones, before a search for garbage. With Python's own 700, 10 and 10, tests that read large documents
 spend half of their time in it."""
@@ -35,6 +44,7 @@ _SLOW_FIRST = (
     "tests/surfaces/",
     "tests/queue/",
     "tests/isolation/",
+    f"{_AWS}virtual_",
     "tests/faults/",
     "tests/market/",
     "tests/cli/",

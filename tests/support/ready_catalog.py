@@ -16,7 +16,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import cache, lru_cache
+from functools import cache, lru_cache, wraps
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -61,8 +61,8 @@ def parts_kept(folder: Path) -> Iterator[None]:
         stack.enter_context(mock.patch.object(installed, "_package_folders", _folders))
         stack.enter_context(mock.patch.object(jackfield.schema.cache, "compile_schema", _compiled))
         stack.enter_context(mock.patch.object(index, "_table", _kept_tables()))
-        if (models := sys.modules.get("jackfield_aws.service_models")) is not None:  # a test of this run has imported it
-            stack.enter_context(mock.patch.object(models.ServiceModels, "load_data_with_path", _model, create=True))
+        if (loaders := sys.modules.get("botocore.loaders")) is not None:  # a test of this run has imported it
+            stack.enter_context(mock.patch.object(loaders.JSONFileLoader, "load_file", _kept_models(loaders)))
         yield
 
 
@@ -200,12 +200,13 @@ def _known_schema(text: bytes, noun: str) -> CompiledSchema:
     return compile_schema(pickle.loads(text), noun=noun)
 
 
-def _model(loader: Any, name: str) -> Any:
-    return _known_model(tuple(loader.search_paths), name)
+def _kept_models(loaders: Any) -> Any:
+    read = loaders.JSONFileLoader.load_file
+    shipped = os.path.join(os.path.dirname(loaders.__file__), "data") + os.sep
+    known = lru_cache(40)(lambda path: read(loaders.JSONFileLoader(), path))
 
+    @wraps(read)
+    def load_file(loader: Any, path: str) -> Any:
+        return known(path) if path.startswith(shipped) else read(loader, path)
 
-@lru_cache(40)
-def _known_model(folders: tuple[str, ...], name: str) -> Any:
-    from botocore.loaders import Loader
-
-    return Loader(list(folders), include_default_search_paths=False).load_data_with_path(name)
+    return load_file

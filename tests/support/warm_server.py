@@ -38,6 +38,12 @@ _MODULES = (
     "_pytest.unraisableexception", "_pytest.warnings", "_pytest.pastebin", "_pytest.setuponly", "_pytest.setupplan", "xdist.plugin",
     "xdist.workermanage", "execnet.gateway", "pytest_timeout", "pytest_cov.plugin",
     "multiprocessing.spawn", "jackfield.surfaces.http.app", "jackfield.surfaces.mcp.sdk_server", "jackfield.cli.serve", "uvicorn",
+    "jackfield.schema.compiling", "jackfield.database.sqlite", "jackfield.cli.connectors", "jackfield.cli.offers", "jackfield.cli.session",
+    "jackfield.cli.local_files", "jackfield.testing", "jackfield.connections.yaml_documents", "jackfield_aws.virtual.index",
+    "jackfield_aws.virtual.manifests", "jackfield_aws.virtual.operations", "jackfield_aws.virtual.usual",
+    "jackfield_http.bindings.connector", "jackfield_http.oauth2", "jackfield_http.sign_in", "jackfield_openapi.command",
+    "jackfield_openapi.conversion", "platformdirs.pytest_plugin", "pdb", "readline", "xdist.looponfail", "packaging.requirements",
+    "encodings.idna", "pwd",
 )  # fmt: skip
 _PLUGINS = "-p no:schemathesis -p no:hypothesispytest -p no:anyio"
 """Options of pytest: plugins of this repository that take seconds to import, and that no author's project here uses."""
