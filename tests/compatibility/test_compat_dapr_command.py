@@ -24,6 +24,8 @@ from jackfield.cli.main import main
 from jackfield_dapr.sidecar import DaprApi, Sidecar
 from sidecars import component
 
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 _PATIENCE = 60.0
 
 

@@ -21,6 +21,8 @@ from jackfield.cli.main import main
 from jackfield_dapr.sidecar import Components, DaprApi, Reloading, Sidecar, apply
 from sidecars import SidecarClient, component
 
+pytest_plugins = ["warm"]
+pytestmark = pytest.mark.usefixtures("warm_python")
 _PATIENCE = 60.0
 SEND = """
 import json, os, sys, urllib.request

@@ -43,7 +43,7 @@ _MODULES = (
     "jackfield_aws.virtual.manifests", "jackfield_aws.virtual.operations", "jackfield_aws.virtual.usual",
     "jackfield_http.bindings.connector", "jackfield_http.oauth2", "jackfield_http.sign_in", "jackfield_openapi.command",
     "jackfield_openapi.conversion", "platformdirs.pytest_plugin", "pdb", "readline", "xdist.looponfail", "packaging.requirements",
-    "encodings.idna", "pwd",
+    "encodings.idna", "pwd", "jackfield_dapr.sidecar", "grpc",
 )  # fmt: skip
 _PLUGINS = "-p no:schemathesis -p no:hypothesispytest -p no:anyio"
 """Options of pytest: plugins of this repository that take seconds to import, and that no author's project here uses."""
