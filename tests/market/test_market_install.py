@@ -16,7 +16,7 @@ from shell import Answer, Shell
 from storefront import Storefront, files_of, write_dependency
 from tuf_client import serving
 
-pytest_plugins = ["shell_fixture"]
+pytest_plugins = ["shell_fixture", "warm"]
 
 
 @pytest.fixture
@@ -49,6 +49,7 @@ def greeted(answer: Answer) -> object:
     return answer.json.get("output", answer.json)
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_install_and_invoke(shell: Shell, shop: Storefront, home: Path) -> None:
     """A connector is installed from a folder, listed, and invoked in another process; nothing of it runs before the invocation."""
     answer = shell.run("install", "acme", "--from", "site", "--root", "site/metadata/root.json")
@@ -146,6 +147,7 @@ def test_an_upgrade_that_breaks_callers(shell: Shell, shop: Storefront) -> None:
     assert listed(shell) == {"acme": "2.0.0"}
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_dependencies_beside_the_host(shell: Shell, shop: Storefront, home: Path) -> None:
     """Two connectors with incompatible versions of one dependency are installed side by side; without a place for wheels, none is."""
     body = "import needed_thing\n    return Greeting(Greeting=needed_thing.WORD)"
@@ -188,6 +190,7 @@ def test_security_2_an_index_does_not_replace_a_private_dependency(shell: Shell,
     assert [(row["name"], row["version"]) for row in locked["dependencies"]] == [("needed-thing", "1.0")]
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_several_dependencies_are_installed(shell: Shell, shop: Storefront, index: str) -> None:
     """Only the first of several was; each comes from a folder that has it, else from the index."""
     write_dependency(shell.folder / "wheels", "needed_thing", "1.0", "WORD = 'private'\n")
@@ -323,6 +326,7 @@ def test_a_killed_installation_is_not_seen(shell: Shell, shop: Storefront, home:
     assert os.listdir(home / "connectors" / "acme") == ["1.0.0"]
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_two_installations_at_once(shell: Shell, shop: Storefront) -> None:
     """Two processes that install different connectors at once wait for each other, and both are listed."""
     shop.add("umbrella")
