@@ -140,7 +140,7 @@ def test_scopes_decide(scene: Scene) -> None:
     for operation, scope in product(GUARDED, [*SCOPES, "platform"]):
         answer = scene.call(operation, scope)
         assert operation.scope is not None
-        if may(scope, operation.scope):  # type: ignore[arg-type]
+        if may(scope, operation.scope):
             is_right = answer.status not in (401, 403) and answer.status < 500
         else:
             is_right = (answer.status, answer.headers["content-type"]) == (403, "application/problem+json")

@@ -221,7 +221,7 @@ def parameters(holds: Callable[[str], bool]) -> list[Any]:
             parts.setdefault((vector.group, "surfaces"), []).append((vector, (names[number % len(names)],)))
             parts.setdefault((vector.group, "everywhere"), []).append((vector, names))
         seen |= kinds
-    marks = {"processes": (), "surfaces": pytest.mark.tree_only, "everywhere": pytest.mark.campaign}
+    marks: dict[str, Any] = {"processes": (), "surfaces": pytest.mark.tree_only, "everywhere": pytest.mark.campaign}
     return [pytest.param(played, marks=marks[kind], id=f"{group}-{kind}") for (group, kind), played in parts.items()]
 
 
