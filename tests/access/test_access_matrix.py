@@ -182,7 +182,7 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("GET", "/schedules/{name}"): Case(200, shows="hall"),
     ("POST", "/schedules/{name}/{step}"): Case(404, {}),
     ("GET", "/subscriptions"): Case(200, shows="Subscriptions"),
-    ("POST", "/subscriptions"): Case(200, {"name": "{name}", "trigger": "{key}/{action}", "connection": "{name}", "inputs": "{}"}),
+    ("POST", "/subscriptions"): Case(404, {"name": "{name}", "trigger": "{key}/{action}", "connection": "{name}", "inputs": "{}"}),
     ("GET", "/new-subscription"): Case(404, query="?trigger={key}/{action}"),
     ("POST", "/subscriptions/{name}/{step}"): Case(404, {}),
     ("POST", "/callbacks"): Case(403, {"url": "https://example.com/"}),

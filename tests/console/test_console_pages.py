@@ -28,7 +28,7 @@ PICTURES = {"overview-light", "overview-dark", "overview-phone", "tries-light"}
 """What the documentation shows, where pictures are asked for."""
 WHOLLY = {"overview", "action-echo", "in-doubt"}
 """Pages that have between them what pages are made of: charts, forms, code, tables, badges, doubts."""
-LIKE_OTHERS = {"overview-hour", "search", "verdict"}
+LIKE_OTHERS = {"overview-hour", "search", "choose-start", "verdict"}
 """Pages that have nothing on them that other pages lack."""
 _NOT_COVERED = """() => {
     const [copy, code] = ["button", "pre"].map((name) => document.querySelector(`#code-panel-1 ${name}`).getBoundingClientRect());
@@ -103,7 +103,8 @@ def a_subscription(console: Console) -> str:
     """Add a poll, which fails, with an event."""
     runtime = console.host.runtime("default")
     found = WorkspaceSubscriptions(runtime, LIBRARY, Actor("library"), console.origin)
-    found.add({"name": "new-notes", "trigger": "echo/notes", "connection": "hall", "every": 60})
+    then = {"connector": "echo", "action": "post", "connection": "hall", "inputs": {"text": {"$event": "/data/payload/text"}}}
+    found.add({"name": "new-notes", "trigger": "echo/notes", "connection": "hall", "every": 60, "then": then})
     database, now = console.host.storage.database, console.host.clock.time()
     with database.write() as transaction:
         reason = "The provider could not be asked: it refused the connection. Check the URL of the connection."
@@ -142,7 +143,8 @@ def pages(console: Console) -> dict[str, str]:
         "tries": f"/invocations/{retried}",
         "subscriptions": "/subscriptions",
         "choose-trigger": "/new-subscription",
-        "new-subscription": "/new-subscription?trigger=echo/notes",
+        "choose-start": "/new-subscription?trigger=echo/notes&then=&q=post",
+        "new-subscription": "/new-subscription?trigger=echo/notes&then=echo/post",
         "subscription": f"/subscriptions/{a_subscription(console)}",
         "callbacks": "/callbacks",
         "callback": f"/callbacks/{delivery.callback}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -85,6 +86,34 @@ def test_events_and_samples_of_a_webhook_are_shown(place: Place) -> None:
     answer = _add(person, "http/webhook", name="any", connection="", inputs=json.dumps({"signature": "standardWebhooks"}))
     (shown,) = re.findall(r"whsec_\S+", answer)
     assert shown not in person.get("/subscriptions/any").text
+
+
+def test_what_each_event_starts_is_chosen_and_entered(place: Place) -> None:
+    """An action is searched; the form has its connections, its required inputs and the places of the event; faults are at their fields; the
+    page of the subscription leads to the action and its invocations."""
+    person, address = place.signed_in(), "/new-subscription?trigger=echo/posted"
+    assert f'href="{address}&amp;then="' in person.get(address).text
+    found = person.get(f"{address}&then=&q=post", hx_request="true").text
+    assert f'href="{address}&amp;then=echo/post"' in found
+    assert "No action matches" in person.get(f"{address}&then=&q=xyzzyq").words
+    form = person.get(f"{address}&then=echo/post").text
+    for part in ('name="then" value="echo/post"', ">hall</option>", "&quot;text&quot;: &quot;&quot;", "/data/payload/text"):
+        assert html.unescape(part) in html.unescape(form)
+    assert [person.get(f"{address}&then={name}").status for name in ("echo/nothing", "nobody/post", "x")] == [404, 404, 404]
+    for fields, said in (
+        ({"thenInputs": "{"}, "/subscription:then/inputs"), ({"thenInputs": '{"texts": 1}'}, "/subscription:then/inputs/texts"),
+        ({"thenInputs": "[]"}, "/subscription:then/inputs"), ({"thenConnection": ""}, "/subscription:then/connection"),
+        ({"thenConnection": "attic"}, "attic"), ({"then": "echo/pst"}, "post"),
+    ):  # fmt: skip
+        given = {"then": "echo/post", "thenConnection": "hall", "thenInputs": '{"text": "x"}', **fields}
+        assert said in _add(person, "echo/posted", **given), fields
+    text = '{"text": {"$text": ["Note ", {"$event": "/data/payload/id"}]}}'
+    added = _add(person, "echo/posted", then="echo/post", thenConnection="hall", thenInputs=text)
+    assert added.startswith("/subscriptions/one?done=added")
+    page = person.get("/subscriptions/one").text
+    for part in ("/connectors/echo/actions/post", "/invocations?label=subscription=one", "&quot;$event&quot;"):
+        assert part in page
+    assert person.get("/invocations?label=subscription=one").status == 200
 
 
 def test_readers_see_and_only_managers_change(place: Place) -> None:

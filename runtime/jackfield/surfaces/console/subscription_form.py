@@ -1,9 +1,11 @@
-"""Forms that add subscriptions: a trigger is chosen, then its connection and inputs are entered, with its setup guide beside them."""
+"""Forms that add subscriptions: a trigger is chosen, and what its events start, then connections and inputs are entered, with its setup guide
+beside them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -17,14 +19,12 @@ from jackfield.surfaces.console.action import FORM_SCRIPTS
 from jackfield.surfaces.console.components import (
     badge,
     card,
-    choice_field,
     code_block,
-    csrf_field,
     fault_of,
+    form,
     guide,
     h,
     line,
-    notice,
     search,
     summary,
     text_field,
@@ -32,7 +32,8 @@ from jackfield.surfaces.console.components import (
 from jackfield.surfaces.console.connectors import icon_of
 from jackfield.surfaces.console.form_schema import form_schema
 from jackfield.surfaces.console.page_request import PageRequest
-from jackfield.surfaces.console.shell import fragment, page, redirect
+from jackfield.surfaces.console.shell import fragment, outcome, page, redirect
+from jackfield.surfaces.console.subscription_start import actions_offered, connection_field, read_start, start_fields
 from jackfield.surfaces.console.subscriptions import subscriptions_of
 from jackfield.surfaces.shared.problem import Problem
 
@@ -45,21 +46,39 @@ _OWN = "subscription:"
 
 
 def shown(request: PageRequest) -> Response:
-    """``GET /new-subscription``: ``?trigger=CONNECTOR/TRIGGER`` selects one; without it, all are offered."""
+    """``GET /new-subscription``: ``?trigger=CONNECTOR/TRIGGER`` selects one, ``&then=CONNECTOR/ACTION`` what its events start; without the one,
+    all are offered, and actions with an empty other one."""
     request.require("manage")
     wanted = request.query.get("trigger")
     if wanted is None:
-        words = request.query.get("q", "").strip()
-        found = _choice(request, words)
-        if request.partial:
-            return fragment(found)
-        content = h.div(
-            search("/new-subscription", "Search triggers", words, live=True), h.div(found, id="found", aria_live="polite"), class_="stack"
-        )
-        return page(request, "subscriptions", "New subscription", content, lead="Choose what to watch.")
+        return _offered(request, "New subscription", "Choose what to watch.", "Search triggers", partial(_choice, request))
     manifest, trigger = _found(request, wanted)
-    title = f"New subscription: {trigger.title}"
-    return page(request, "subscriptions", title, _form(request, manifest, trigger), lead=line(trigger.description), scripts=FORM_SCRIPTS)
+    title, address = f"New subscription: {trigger.title}", f"/new-subscription?trigger={wanted}"
+    if request.query.get("then") == "":
+        kept = [h.input(type="hidden", name=name, value=value) for name, value in (("trigger", wanted), ("then", ""))]
+        found = partial(actions_offered, request, address)
+        return _offered(request, title, "Choose what each event starts.", "Search actions", found, f"{address}&then=", kept)
+    return page(
+        request, "subscriptions", title, _form(request, manifest, trigger, address), lead=line(trigger.description), scripts=FORM_SCRIPTS
+    )
+
+
+def _offered(
+    request: PageRequest,
+    title: str,
+    lead: str,
+    label: str,
+    found: Callable[[str], Markup],
+    address: str = "/new-subscription",
+    kept: Node = None,
+) -> Response:
+    """Render a search whose results are shown while typing."""
+    words = request.query.get("q", "").strip()
+    shown = found(words)
+    if request.partial:
+        return fragment(shown)
+    content = h.div(search(address, label, words, kept, live=True), h.div(shown, id="found", aria_live="polite"), class_="stack")
+    return page(request, "subscriptions", title, content, lead=lead)
 
 
 def created(request: PageRequest) -> Response:
@@ -69,15 +88,16 @@ def created(request: PageRequest) -> Response:
     document: dict[str, Any] = {name: value for name, value in given.items() if value}
     try:
         document["inputs"] = decode(request.form.get("inputs", "{}"))
+        document["then"] = read_start(request.form)
         if "every" in document:
             document["every"] = _seconds(document["every"])
         made = subscriptions_of(request).add(document)
     except JackfieldError as error:
         details = [{**item.to_json(), "path": _place(item.path)} for item in error.details]
-        return fragment(fault_of(error.message, error.hint, details))
+        return outcome(request, "subscriptions", "New subscription", fault_of(error.message, error.hint, details), status=error.http_status)
     address = f"/subscriptions/{made['name']}"
     if "secret" in made:
-        return fragment(_secret(made, address))
+        return outcome(request, "subscriptions", made["name"], _secret(made, address))
     return redirect(request, f"{address}?done=added")
 
 
@@ -121,7 +141,7 @@ def _card(manifest: Manifest, trigger: TriggerManifest) -> Markup:
     return h.li(h.h2(icon_of(manifest), link, badge(trigger.kind)), h.p(summary(trigger.description)), class_="card")
 
 
-def _form(request: PageRequest, manifest: Manifest, trigger: TriggerManifest) -> Markup:
+def _form(request: PageRequest, manifest: Manifest, trigger: TriggerManifest, address: str) -> Markup:
     name = text_field("name", "Name", hint="Its events have it as their subject.", required=True, maxlength=100)
     fields = form_schema(trigger.inputs)
     inputs = h.div(
@@ -130,18 +150,25 @@ def _form(request: PageRequest, manifest: Manifest, trigger: TriggerManifest) ->
     )  # fmt: skip
     own: list[tuple[str, Node]] = [("name", name), ("connection", _connections(request, manifest) if trigger.needs_connection else None)]
     own += [(field, control) for field, control in _polling(trigger)]
-    whole = h.form(
-        csrf_field(request.csrf),
+    whole = form(
+        request,
+        "/subscriptions",
         h.input(type="hidden", name="trigger", value=f"{manifest.key}/{trigger.key}"),
         h.input(type="hidden", name="inputs", data_collected=_ROOT, value="{}"),
-        [h.div(control, data_schemapath=f"{_ROOT}.{_OWN}{field}") for field, control in own if control is not None],
-        inputs if fields["properties"] else None,
+        _placed(own),
+        inputs,
+        _placed(start_fields(request, trigger, address, request.query.get("then"))),
         h.div(id="outcome", aria_live="polite"),
         h.div(h.button("Add subscription", class_="primary"), class_="actions"),
-        class_="card", hx_post="/subscriptions", hx_target="#outcome", hx_swap="innerHTML", novalidate=True,
+        into="#outcome", class_="card", novalidate=True,
     )  # fmt: skip
     setup = card("Setup guide", guide(trigger.setup), class_="card beside-form") if trigger.setup else None
     return h.div(whole, setup, class_="workbench")
+
+
+def _placed(fields: Iterable[tuple[str, Node]]) -> list[Markup]:
+    """Render the subscription's own members, each where the script shows its faults."""
+    return [h.div(control, data_schemapath=f"{_ROOT}.{_OWN}{name.replace('/', '.')}") for name, control in fields if control is not None]
 
 
 def _polling(trigger: TriggerManifest) -> Iterator[tuple[str, Node]]:
@@ -157,12 +184,7 @@ def _polling(trigger: TriggerManifest) -> Iterator[tuple[str, Node]]:
 
 def _connections(request: PageRequest, manifest: Manifest) -> Node:
     rows = [row for row in request.connections.list(limit=_MOST).items if manifest.connection_type(row["type"]) is not None]
-    if not rows:
-        link = h.a("Add a connection", href=f"/new-connection?connector={manifest.key}")
-        return notice("The trigger needs a connection, and there is none for this connector. ", link, tone="warn")
-    named = [(row["name"], f"{row['name']}, {row['type']}") for row in rows]
-    choices = named if len(named) == 1 else [("", "Choose a connection"), *named]
-    return choice_field("connection", "Connection", choices, choices[0][0])
+    return connection_field(manifest.key, "connection", "Connection", [(row["name"], f"{row['name']}, {row['type']}") for row in rows])
 
 
 def _secret(made: dict[str, Any], address: str) -> Markup:

@@ -33,6 +33,7 @@ from jackfield.surfaces.console.components import (
 )
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page, redirect
+from jackfield.surfaces.console.subscription_start import start_card
 from jackfield.surfaces.shared.problem import Problem
 
 _PAGE = 50
@@ -101,7 +102,7 @@ def shown(request: PageRequest) -> Response:
         card("Last events", live(f"/subscriptions/{name}/events?live=1", _REFRESH, "last-events", _events(request, found))),
         card("Test", _samples(subscriptions.samples(name))),
         card("Inputs", code_block(json_text(found["inputs"]), "The inputs")),
-        card("Starts", code_block(json_text(found["then"]), "What each event starts")) if "then" in found else None,
+        start_card(name, found["then"]) if "then" in found else None,
         _checkpoint(request, found) if "checkpoint" in found else None,
     )
 
@@ -176,7 +177,7 @@ def _buttons(request: PageRequest, found: Mapping[str, Any]) -> Node:
 def _events(request: PageRequest, found: Mapping[str, Any]) -> Node:
     runtime, identity = request.runtime, request.identity
     feed = feed_of(request.server.storage, identity.workspace, runtime.catalog, runtime.access.authorizer(identity.caller))
-    types = [event_type(found["trigger"].partition("/")[0], "*")]
+    types = [event_type(found["trigger"].partition("/")[0], "*"), "subscription.refused"]
     rows = [
         (
             at(event.at, request.now), h.code(event.type),

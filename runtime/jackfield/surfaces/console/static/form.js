@@ -187,6 +187,17 @@
     form.querySelector("button.primary").click();
   });
 
+  /** Insert a place of the event at the cursor; between the quotes of an empty text, in its place. */
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("button[data-insert]");
+    if (!button) return;
+    const area = document.getElementById(button.dataset.into);
+    let { selectionStart: start, selectionEnd: end } = area;
+    if (area.value[start - 1] === '"' && area.value[end] === '"') { start -= 1; end += 1; }
+    area.setRangeText(button.dataset.insert, start, end, "end");
+    area.focus();
+  });
+
   document.addEventListener("console:content", () => {
     for (const holder of document.querySelectorAll("[data-form]:not([data-ready])")) begin(holder);
     for (const made of document.querySelectorAll("[data-created]")) takeCreated(made);
