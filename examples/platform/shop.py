@@ -13,6 +13,7 @@ from starlette.routing import Route
 JACKFIELD, SHOP = os.environ.get("JACKFIELD_URL", "http://127.0.0.1:8080"), os.environ.get("SHOP_URL", "http://127.0.0.1:9000")
 HERE = Path(__file__).parent
 SYSTEMS = json.loads(Path(os.environ.get("SHOP_SYSTEMS", HERE / "systems.json")).read_text(encoding="utf-8"))
+WATCHED = "receipts"  # the configuration set of SES whose events are watched
 CUSTOMERS = {}  # by the secret in the browser's cookie; a real shop has its own users, sessions and database
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -39,17 +40,19 @@ def page(customer, note=""):
     for row in call("GET", f"{workspace}/connections")["items"] if customer else []:
         account = row.get("account", {}).get("id") or ""
         rows += f"<li>{row['name']} {row['status']} {html.escape(account)}<button name=disconnect value={row['name']}>Disconnect {row['name']}</button>"
+    watches = call("GET", "/v1/subscriptions", None, customer["token"])["items"] if customer else []
+    watched = "".join(f"<li>{html.escape(' '.join(row.get(name, '') for name in ('name', 'status', 'reason')))}" for row in watches)
     systems = "".join(f"<button name=connect value={name}>Connect {html.escape(about['title'])}</button>" for name, about in SYSTEMS.items())
     told = "".join(f"<li>{html.escape(text)}" for text in customer["events"]) if customer else ""
     text = (HERE / ("page.html" if customer else "start.html")).read_text(encoding="utf-8")
-    return HTMLResponse(text.format(name=html.escape(customer["name"]) if customer else "", rows=rows, systems=systems, events=told, note=html.escape(note)))
+    return HTMLResponse(text.format(name=html.escape(customer["name"]) if customer else "", rows=rows, watched=watched, systems=systems, events=told, note=html.escape(note)))
 
 
 def sign_up(name):
     customer = {"name": name, "workspace": f"shop-{secrets.token_hex(4)}", "events": [], "seen": set()}
     call("PUT", f"/v1/workspaces/{customer['workspace']}", {"limits": {"connections": 20}})
     customer["token"] = call("POST", f"/v1/workspaces/{customer['workspace']}/tokens", {"scope": "manage", "name": "shop"})["token"]
-    asked = {"url": f"{SHOP}/callback/{customer['workspace']}", "types": ["connect.*", "invocation.finished"]}
+    asked = {"url": f"{SHOP}/callback/{customer['workspace']}", "types": ["connect.*", "invocation.finished", "aws_ses.bounced"]}
     customer["secret"] = call("POST", "/v1/callbacks", asked, customer["token"])["secret"]
     return customer
 
@@ -62,8 +65,17 @@ def acted(customer, form):
         return call("POST", f"{workspace}/connect-sessions", asked).get("url") or "/"
     if "send" in form:
         inputs = {"to": form["to"], "sender": form["sender"], "subject": "Hello", "text": "Sent over your own account."}
+        if customer.get("watches"):  # what is sent with this set is watched
+            inputs["configurationSetName"] = WATCHED
         invocation = {"connector": "aws-ses", "action": "sendEmail", "connection": "mail", "inputs": inputs, "context": {"notify": True}}
-        customer["sent"] = call("POST", "/v1/invocations", invocation, customer["token"])["status"]
+        customer["note"] = f"The mail: {call('POST', '/v1/invocations', invocation, customer['token'])['status']}"
+    if "watch" in form:  # each bounce becomes a message: jackfield sends it, once, with the rights of the token
+        text = {"$text": ["Mail to ", {"$event": "/data/payload/recipient"}, " bounced: ", {"$event": "/data/payload/reason"}]}
+        then = {"connector": "slack", "action": "postMessage", "connection": "chat", "inputs": {"channel": form["channel"], "text": text}}
+        trigger = {"trigger": "aws-ses/mailEvents", "connection": "mail", "inputs": {"configurationSetName": WATCHED, "types": ["bounced"]}}
+        made = call("POST", "/v1/subscriptions", {"name": "bounces", **trigger, "then": then}, customer["token"])
+        customer["note"] = made.get("detail", "Bounces are watched.")
+        customer["watches"] = customer.get("watches") or "trigger" in made
     if "disconnect" in form:
         call("DELETE", f"/v1/connections/{form['disconnect']}", None, customer["token"])
     return "/"
@@ -83,7 +95,7 @@ async def home(request):
         address = await run_in_threadpool(left, secret) if "leave" in form else await run_in_threadpool(acted, CUSTOMERS[secret], form)
         return RedirectResponse(address if isinstance(address, str) else "/", 303)
     customer = CUSTOMERS.get(secret)
-    answer = await run_in_threadpool(page, customer, f"The mail: {customer['sent']}" if customer and "sent" in customer else "")
+    answer = await run_in_threadpool(page, customer, customer.get("note", "") if customer else "")
     if customer:
         answer.set_cookie("shop", secret, httponly=True, samesite="lax")
     return answer

@@ -56,14 +56,18 @@ def _listener() -> socket.socket:
 
 
 @contextlib.contextmanager
-def served(folder: Path, environment: Mapping[str, str] | None = None, clock: Clock | None = None, **settings: object) -> Iterator[Console]:
-    """Serve until the block ends; ``folder`` holds home, database and installed connectors."""
+def served(
+    folder: Path, environment: Mapping[str, str] | None = None, clock: Clock | None = None, *, named: bool = False, **settings: object
+) -> Iterator[Console]:
+    """Serve until the block ends; ``folder`` holds home, database and installed connectors. A ``named`` server knows its own address."""
     site = folder / "site"
     declare(site, "jackfield-echo", "jackfield.connectors", {"echo": "jackfield_echo:connector"})
     declare(site, "jackfield-aws-ses", "jackfield.connectors", {"aws-ses": "jackfield_aws_ses:connector"})
     known = {"JACKFIELD_HOME": str(folder / "home"), "JACKFIELD_DATABASE_URL": f"sqlite:///{folder / 'console.db'}"}
     with plugged(site, ECHO), _listener() as listener:
         port = _LAST[0] = listener.getsockname()[1]
+        if named:
+            settings["public_url"] = f"http://127.0.0.1:{port}"
         host = ServerContext(Settings(port=port, **settings), {**os.environ, **known, **(environment or {})}, clock or SystemClock())  # type: ignore[arg-type]
         server = uvicorn.Server(uvicorn.Config(build_app(host, mounts()), log_config=None, access_log=False, timeout_graceful_shutdown=2))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="console", daemon=True)

@@ -1,4 +1,4 @@
-"""An AWS whose SES publishes: moto's SNS and SQS, and before it a server that has what moto lacks.
+"""An AWS whose SES publishes: moto's SNS and SQS, or a simulator of SES, and before it a server that has what those lack.
 
 That is: event destinations of configuration sets, sends with an ID of their own, the certificate that SNS signs with, and subscriptions
 over HTTPS that have to be confirmed. ``publish`` is what SES does with an event of a message.
@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,15 +23,23 @@ from replies import Reply
 from sns_signer import PATH, asking, body, certificate, note
 
 _DESTINATIONS = re.compile(r"/v2/email/configuration-sets/([^/]+)/event-destinations(?:/([^/]+))?")
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:jackfield-receipts"
+_OF_TOPICS = {
+    "CreateTopic": f"<TopicArn>{TOPIC}</TopicArn>", "GetTopicAttributes": "<Attributes/>", "SetTopicAttributes": "",
+    "Subscribe": f"<SubscriptionArn>{TOPIC}:s-1</SubscriptionArn>", "Unsubscribe": "", "DeleteTopic": "",
+}  # fmt: skip
+"""What SNS answers, where the simulator has none."""
 _XML = '<{0}Response xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><{0}Result>{1}</{0}Result>'
 _XML_END = "<ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{0}Response>"
 
 
 @dataclass
 class PublishingAws:
-    """``hooks`` is the port of the server that receives; ``asked`` lists what was asked of SNS and of event destinations."""
+    """``hooks`` is the port of the server that receives; ``asked`` lists what was asked of SNS and of event destinations. ``behind`` is
+    moto, or the simulator, which sends itself and has no SNS."""
 
-    moto: str
+    behind: str
+    simulated: bool = False
     url: str = ""
     hooks: int = 0
     asked: list[str] = field(default_factory=list)
@@ -69,7 +77,7 @@ class PublishingAws:
         found = _DESTINATIONS.fullmatch(path)
         if found is not None:
             return self._destination(method, found[1], found[2], json.loads(raw or b"{}"))
-        if path == "/v2/email/outbound-emails":
+        if path == "/v2/email/outbound-emails" and not self.simulated:
             with self._lock:
                 self._sent += 1
             return 200, json.dumps({"MessageId": f"m-{self._sent}"}).encode(), "application/json"
@@ -88,6 +96,9 @@ class PublishingAws:
             self.confirmed.clear()
         if action == "GetSubscriptionAttributes" and given["SubscriptionArn"].endswith(":s-1") and self.confirmed:
             return 200, (_XML.format(action, "<Attributes/>") + _XML_END.format(action)).encode(), "text/xml"
+        if action in _OF_TOPICS and self.simulated:
+            inner = _OF_TOPICS[action]
+            return 200, (_XML.format(action, inner) + _XML_END.format(action)).encode(), "text/xml"
         if action != "ConfirmSubscription":
             return None
         if given["Token"] not in self.subscribed or given.get("AuthenticateOnUnsubscribe") != "true":
@@ -111,29 +122,32 @@ class PublishingAws:
 
 
 @contextmanager
-def publishing_aws() -> Iterator[PublishingAws]:
-    """Serve it until left."""
-    with moto_server() as moto:
-        aws = PublishingAws(moto)
+def publishing_aws(simulator: str = "") -> Iterator[PublishingAws]:
+    """Serve it until left, before moto or the simulator at a URL."""
+    with nullcontext(simulator) if simulator else moto_server() as behind:
+        aws = PublishingAws(behind, simulated=bool(simulator))
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def _any(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-                status, answer, kind = aws.own(self.command, self.path, raw) or self._of_moto(raw)
+                status, answer, kind, *code = aws.own(self.command, self.path, raw) or self._of_others(raw)
                 self.send_response(status)
+                if code:
+                    self.send_header("x-amzn-ErrorType", code[0])
                 for name, value in (("Content-Type", kind), ("x-amzn-RequestId", "r-1"), ("Content-Length", str(len(answer)))):
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(answer)
 
-            def _of_moto(self, raw: bytes) -> tuple[int, bytes, str]:
-                connection = http.client.HTTPConnection(urlsplit(aws.moto).netloc, timeout=30)
+            def _of_others(self, raw: bytes) -> tuple[Any, ...]:
+                connection = http.client.HTTPConnection(urlsplit(aws.behind).netloc, timeout=30)
                 connection.request(self.command, self.path, raw, dict(self.headers.items()))
                 reply = Reply.read(connection.getresponse())
                 connection.close()
-                return reply.status, reply.body, reply.headers.get("content-type", "text/xml")
+                code = reply.headers.get("x-amzn-errortype")
+                return reply.status, reply.body, reply.headers.get("content-type", "text/xml"), *([code] if code else [])
 
             def __getattr__(self, name: str) -> Any:
                 if name.startswith("do_"):

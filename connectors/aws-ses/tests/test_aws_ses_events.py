@@ -301,7 +301,7 @@ def test_a_queue_is_polled_and_emptied_after_the_commit(client: Client, aws: Pub
     inputs = {"queueUrl": made["QueueUrl"]}
     document = {"name": "queue", "trigger": "aws-ses/mailQueue", "connection": "acme", "inputs": inputs, "every": 10}
     assert client.post("/v1/subscriptions", document).status == 201
-    queue = boto_client(aws.moto, "sqs")
+    queue = boto_client(aws.behind, "sqs")
     wrapped = {"version": "0", "source": "aws.ses", "detail-type": "Email Bounced", "detail": _bounce("m-bus", "NoEmail", "Permanent")}
     own = note(json.dumps(_delivery("m-topic", "ada@example.com")), time.time(), topic=made["TopicArn"], origin=aws.url)
     for body in (json.dumps(own), json.dumps(wrapped), "not JSON", json.dumps({"source": "aws.s3", "detail-type": "x", "detail": {}})):
