@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from jackfield_openapi.schemas import Schemas
 from jackfield_openapi.security import Security
 from jackfield_openapi.servers import Servers
 from jackfield_openapi.swagger import RENAMED, upgraded
+from jackfield_openapi.triggers import Triggers
 
 Json = dict[str, Any]
 
@@ -63,8 +64,9 @@ def converted(document: Json, choices: Choices) -> Converted:
     report = Report(RENAMED if is_old else None)
     root = upgraded(document, report) if is_old else document
     pointing = Pointing(root)
-    _note_unread(root, report)
     schemas = Schemas(pointing, report, modern=version.startswith("3.1"))
+    triggers = Triggers(root.get("x-jackfield"), pointing, schemas)
+    _note_unread(root, report, triggers.read)
     security, servers = Security(pointing, report), Servers(root, report, choices.source)
     keys = Keys(choices.locked)
     drafting = Actions(pointing, schemas, security, servers, report)
@@ -90,7 +92,7 @@ def converted(document: Json, choices: Choices) -> Converted:
         row["http"]["probe"] = found
         if probe is None:
             report.assumed("connection test", pointer("paths", found), f"'GET {found}' tests connections of the type '{row['key']}'")
-    curate(manifest, root.get("x-jackfield"))
+    curate(manifest, root.get("x-jackfield"), triggers)
     report.cut(cut_texts(manifest))
     return Converted(manifest, report, {**choices.locked, **keys.chosen}, drafting.suggestions(), licence_in(root))
 
@@ -188,8 +190,10 @@ def _version(given: object) -> str:
     return ".".join(str(int(part)) for part in found[1].split(".")) if found else "0.1.0"
 
 
-def _note_unread(root: Json, report: Report) -> None:
+def _note_unread(root: Json, report: Report, read: Collection[str]) -> None:
     webhooks = root.get("webhooks") or root.get("x-webhooks")
     for name in webhooks if isinstance(webhooks, dict) else ():
         member = "webhooks" if root.get("webhooks") else "x-webhooks"
-        report.lossy("webhook", f"/{member}/{name.replace('~', '~0').replace('/', '~1')}", "events that the provider sends are no actions")
+        place = pointer(member, name)
+        if place not in read:
+            report.lossy("webhook", place, "what the provider sends is no action: a trigger of the overlay receives it, if it is signed")

@@ -7,14 +7,13 @@ from typing import Any
 
 import jsonschema_rs
 
-from jackfield.connector import DeclarationError, Inputs, InvalidInput
 from jackfield.manifest_parts import example
 from jackfield_http.bindings.error_rows import KINDS, SENT
 from jackfield_http.bindings.responses import as_output
-from jackfield_http.bindings.webhooks import webhook_of
 from jackfield_openapi.contents import Response
 from jackfield_openapi.operations import Operation
 from jackfield_openapi.sign_ins import ACCOUNTS
+from jackfield_openapi.triggers import Triggers, refused
 
 Json = dict[str, Any]
 
@@ -45,16 +44,6 @@ _SOURCE: Json = {
     "required": ["title", "description", "action", "items", "value", "fields"],
     "additionalProperties": False,
 }  # fmt: skip
-_TRIGGER: Json = {
-    "type": "object",
-    "properties": {
-        "title": _TEXT, "description": _TEXT, "inputs": {"type": "object"}, "event": {"type": "object"}, "types": _TEXTS,
-        "signature": {"type": "object"}, "http": {"type": "object"}, "setup": _TEXT, "permissions": {"type": "object"},
-        "examples": {"type": "array", "items": {"type": "object"}},
-    },
-    "required": ["title", "description", "event", "signature", "http"],
-    "additionalProperties": False,
-}  # fmt: skip
 _OF_SOURCE = ("action", "inputs", "items", "value", "label", "where")
 _JUDGE = jsonschema_rs.Draft202012Validator(
     {
@@ -65,7 +54,6 @@ _JUDGE = jsonschema_rs.Draft202012Validator(
             "errors": {"type": "object", "properties": _ERRORS, "additionalProperties": False},
             "optionSources": {"type": "object", "additionalProperties": _SOURCE},
             "connections": {"type": "object", "additionalProperties": {"type": "object", "properties": _TYPE}},
-            "triggers": {"type": "object", "additionalProperties": _TRIGGER},
         }
     }
 )
@@ -81,7 +69,7 @@ def own_examples(operation: Operation, response: Response) -> list[Json]:
     found = []
     for given in _rows(operation.extension.get("examples")):
         if not isinstance(given.get("inputs"), dict):
-            raise _refused(f"an example of {operation.name} has no 'inputs'")
+            raise refused(f"an example of {operation.name} has no 'inputs'")
         output = given["output"] if isinstance(given.get("output"), dict) else _documented(response)
         title = given.get("title") or operation.extension.get("title") or operation.raw.get("summary") or "Example"
         found.append({"title": str(title)[:80], "inputs": given["inputs"], "output": output})
@@ -111,7 +99,7 @@ def job_of(operation: Operation) -> Json | None:
         or not found.get("handle")
         or not {"path", "to"} & found.get("poll", {}).keys()
     ):
-        raise _refused(f"'job' of {operation.name} needs a 'handle', and a 'poll' with 'path' or 'to'")
+        raise refused(f"'job' of {operation.name} needs a 'handle', and a 'poll' with 'path' or 'to'")
     return found
 
 
@@ -122,7 +110,7 @@ def shortened(value: Any) -> Any:
     return {name: shortened(item) for name, item in value.items()} if isinstance(value, dict) else value
 
 
-def curate(manifest: Json, extension: Any) -> None:
+def curate(manifest: Json, extension: Any, triggers: Triggers) -> None:
     """Write into a manifest what ``x-jackfield`` of the document says, and complete the examples of its actions.
 
     :raises InvalidInput: if a member of it is not known.
@@ -130,14 +118,14 @@ def curate(manifest: Json, extension: Any) -> None:
     given = extension if isinstance(extension, dict) else {}
     unknown = given.keys() - {*_PLAIN, *_OF_REQUESTS, "connections", "optionSources", "triggers"}
     if unknown:
-        raise _refused(f"'x-jackfield' of the document has no member '{min(unknown)}'")
+        raise refused(f"'x-jackfield' of the document has no member '{min(unknown)}'")
     for name in _PLAIN:
         if name in given:
             manifest[name] = given[name]
     fault = next(_JUDGE.iter_errors(given), None)
     if fault is not None:
         place = "/".join(map(str, fault.instance_path))
-        raise _refused(f"'{place}' in 'x-jackfield' of the document is not valid: {fault.message[:200]}")
+        raise refused(f"'{place}' in 'x-jackfield' of the document is not valid: {fault.message[:200]}")
     requests = {name: given[name] for name in _OF_REQUESTS if given.get(name)}
     _judge(requests.get("errors", {}))
     if requests:
@@ -145,8 +133,8 @@ def curate(manifest: Json, extension: Any) -> None:
     for row in manifest["connectionTypes"]:
         _curate_type(row, given.get("connections", {}).get(row["key"], {}))
     manifest["optionSources"] = [_source(manifest, key, about) for key, about in given.get("optionSources", {}).items()]
-    if given.get("triggers"):
-        manifest["triggers"] = [_trigger(key, about) for key, about in given["triggers"].items()]
+    if watched := triggers.rows(manifest):
+        manifest["triggers"] = watched
     for action in manifest["actions"]:
         action["examples"] = [_completed(manifest, action["key"], row) for row in action["examples"]]
 
@@ -154,7 +142,7 @@ def curate(manifest: Json, extension: Any) -> None:
 def _source(manifest: Json, key: str, given: Json) -> Json:
     """Return an option source as the manifest has it, and mark the fields that it is for: inputs by their names, or ``action.input``."""
     if given["action"] not in {action["key"] for action in manifest["actions"] if action["effect"] == "read"}:
-        raise _refused(f"the option source '{key}' needs an 'action' that reads")
+        raise refused(f"the option source '{key}' needs an 'action' that reads")
     unused = set(given["fields"])
     for action in manifest["actions"]:
         properties = action["inputs"]["properties"]
@@ -164,32 +152,11 @@ def _source(manifest: Json, key: str, given: Json) -> Json:
                 unused -= found
                 properties[name] = _marked(schema, key)
     if unused:
-        raise _refused(f"no action has the field '{min(unused)}' of the option source '{key}'")
+        raise refused(f"no action has the field '{min(unused)}' of the option source '{key}'")
     depends_on = {"dependsOn": given["dependsOn"]} if given.get("dependsOn") else {}
     bound = {name: given[name] for name in _OF_SOURCE if name in given}
     about = {"title": given["title"], "description": given["description"], "needsConnection": True}
     return {"key": key, **about, **depends_on, "http": bound}
-
-
-def _trigger(key: str, given: Json) -> Json:
-    """Return a webhook as the manifest has it.
-
-    :raises InvalidInput: if its signature is none.
-    """
-    registers = "register" in given["http"]
-    row: Json = {
-        "key": key, "title": given["title"], "description": given["description"], "kind": "webhook",
-        "inputs": {"type": "object", "additionalProperties": False, "properties": {}, **given.get("inputs", {})},
-        "event": {"type": "object", **given["event"]}, "types": given.get("types") or [key], "needsConnection": registers,
-        "webhook": {"registers": registers, "signature": given["signature"]},
-        **{name: given[name] for name in ("setup", "permissions") if name in given},
-        "examples": given.get("examples", []), "http": given["http"],
-    }  # fmt: skip
-    try:
-        webhook_of(row, Inputs)
-    except DeclarationError as error:
-        raise _refused(f"the trigger '{key}': {error}") from None
-    return row
 
 
 def _marked(schema: Json, source: str) -> Json:
@@ -203,7 +170,7 @@ def _marked(schema: Json, source: str) -> Json:
 def _judge(errors: Json) -> None:
     for row in _rows(errors.get("rows")):
         if row.get("error") not in KINDS or row.get("sent", "refused") not in SENT:
-            raise _refused(f"a row of 'errors' needs an 'error' of {', '.join(KINDS)}, and 'sent' of {', '.join(SENT)} if it has one")
+            raise refused(f"a row of 'errors' needs an 'error' of {', '.join(KINDS)}, and 'sent' of {', '.join(SENT)} if it has one")
 
 
 def _curate_type(row: Json, given: Mapping[str, Any]) -> None:
@@ -212,7 +179,7 @@ def _curate_type(row: Json, given: Mapping[str, Any]) -> None:
             row[name] = given[name]
     for name, about in given.get("fields", {}).items():
         if name not in row["schema"]["properties"]:
-            raise _refused(f"the connection type '{row['key']}' has no value '{name}'")
+            raise refused(f"the connection type '{row['key']}' has no value '{name}'")
         row["schema"]["properties"][name] |= about
         if "default" in about:
             row["schema"]["required"] = [other for other in row["schema"].get("required", ()) if other != name]
@@ -230,7 +197,3 @@ def _completed(manifest: Json, key: str, row: Json) -> Json:
 
 def _rows(given: Any) -> list[Json]:
     return [item for item in given if isinstance(item, dict)] if isinstance(given, list) else []
-
-
-def _refused(reason: str) -> InvalidInput:
-    return InvalidInput(reason, hint="Correct the overlay; docs/tutorial/openapi.md lists the members.")

@@ -19,7 +19,7 @@ from jackfield_http.pointers import find
 
 Json = Mapping[str, Any]
 
-_FORMS: Mapping[str, Callable[[float], Any]] = {
+FORMS: Mapping[str, Callable[[float], Any]] = {
     "rfc3339": lambda at: datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     "date": lambda at: datetime.fromtimestamp(at, UTC).date().isoformat(),
     "unix": int,
@@ -49,7 +49,7 @@ class BoundPoll:
         begin = max(since.at, mark.get("at", since.at) - self.about.get("lookbackSeconds", 0))
         high = max(mark.get("high", 0), mark.get("at", since.at))
         asked = self.about.get("since")
-        given = {} if asked is None else {asked["input"]: _FORMS[asked.get("form", "rfc3339")](begin)}
+        given = {} if asked is None else {asked["input"]: FORMS[asked.get("form", "rfc3339")](begin)}
         page, following = self._page(client, inputs, {**given, **mark.get("page", {})})
         events = [event for event in self._events(page) if event.at is None or event.at >= begin]
         high = max([high, *(event.at for event in events if event.at is not None)])
