@@ -149,7 +149,7 @@ class _Watching:
 
     def page(self, url: str) -> Polled | Raised:
         """Fetch one page after the checkpoint, and store nothing."""
-        inputs, since = self.trigger.inputs.model_validate(dict(self.inputs)), Since(float(_BEGIN), self.mark)
+        inputs, since = self.trigger.inputs.model_validate(dict(self.inputs)), Since(float(_BEGIN), self.mark, float(self.source.now))
         function = self.trigger.function or (lambda *_: None)
         found = attempt_foreign(over_client, self.subject, url, lambda client: function(inputs, client, since))
         return found if isinstance(found, Raised | Polled) else Raised(TypeError(f"returned {type(found).__name__}, not Polled"))
