@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -55,29 +56,21 @@ def shown(request: PageRequest) -> Response:
     manifest, trigger = _found(request, wanted)
     title, address = f"New subscription: {trigger.title}", f"/new-subscription?trigger={wanted}"
     if request.query.get("then") == "":
-        kept = [h.input(type="hidden", name=name, value=value) for name, value in (("trigger", wanted), ("then", ""))]
         found = partial(actions_offered, request, address)
-        return _offered(request, title, "Choose what each event starts.", "Search actions", found, f"{address}&then=", kept)
-    return page(
-        request, "subscriptions", title, _form(request, manifest, trigger, address), lead=line(trigger.description), scripts=FORM_SCRIPTS
-    )
+        return _offered(request, title, "Choose what each event starts.", "Search actions", found, trigger=wanted, then="")
+    content = _form(request, manifest, trigger, address)
+    return page(request, "subscriptions", title, content, lead=line(trigger.description), scripts=FORM_SCRIPTS)
 
 
-def _offered(
-    request: PageRequest,
-    title: str,
-    lead: str,
-    label: str,
-    found: Callable[[str], Markup],
-    address: str = "/new-subscription",
-    kept: Node = None,
-) -> Response:
-    """Render a search whose results are shown while typing."""
+def _offered(request: PageRequest, title: str, lead: str, label: str, found: Callable[[str], Markup], **kept: str) -> Response:
+    """Render a search whose results are shown while typing; ``kept`` are the other parameters of its address."""
     words = request.query.get("q", "").strip()
     shown = found(words)
     if request.partial:
         return fragment(shown)
-    content = h.div(search(address, label, words, kept, live=True), h.div(shown, id="found", aria_live="polite"), class_="stack")
+    hidden = [h.input(type="hidden", name=name, value=value) for name, value in kept.items()]
+    address = f"/new-subscription?{urlencode(kept)}" if kept else "/new-subscription"
+    content = h.div(search(address, label, words, hidden, live=True), h.div(shown, id="found", aria_live="polite"), class_="stack")
     return page(request, "subscriptions", title, content, lead=lead)
 
 

@@ -31,19 +31,11 @@ def actions_offered(request: PageRequest, address: str, words: str) -> Markup:
     if not words:
         return h.p("Type what each event is to do, such as “send a message”.", class_="empty")
     rows, _ = found_actions(request.search, request.catalog, words, None, None, 0, _CARDS)
-    if not rows:
-        return h.p("No action matches.", class_="empty")
-    return h.ul(
-        [
-            h.li(
-                h.h2(h.a(row.title, href=f"{address}&then={row.connector}/{row.action}", class_="whole"), badge(row.effect)),
-                h.p(h.code(row.connector), " ", summary(row.description)),
-                class_="card",
-            )
-            for row in rows
-        ],
-        class_="cards",
-    )
+    cards = []
+    for row in rows:
+        link = h.a(row.title, href=f"{address}&then={row.connector}/{row.action}", class_="whole")
+        cards.append(h.li(h.h2(link, badge(row.effect)), h.p(h.code(row.connector), " ", summary(row.description)), class_="card"))
+    return h.ul(cards, class_="cards") if cards else h.p("No action matches.", class_="empty")
 
 
 def start_fields(request: PageRequest, trigger: TriggerManifest, address: str, name: str | None) -> Iterator[tuple[str, Node]]:
@@ -59,12 +51,9 @@ def start_fields(request: PageRequest, trigger: TriggerManifest, address: str, n
         raise Problem(404, f"no connector has the action '{name[:80]}'")
     shown = h.a(h.code(name), href=f"/connectors/{connector}/actions/{key}")
     yield "then/action", [h.input(type="hidden", name="then", value=name), h.p("Each event starts ", shown, ". ", choose)]
-    if manifest.connection_types:
-        rows = [row["name"] for row in fitting_connections(request, manifest, action)]
-        yield (
-            "then/connection",
-            connection_field(connector, "thenConnection", f"Connection to {manifest.title}", [(row, row) for row in rows]),
-        )
+    if manifest.connection_types and action.needs_connection:
+        rows = [(row["name"], row["name"]) for row in fitting_connections(request, manifest, action)]
+        yield "then/connection", connection_field(connector, "thenConnection", f"Connection to {manifest.title}", rows)
     hint = ["JSON. ", h.code('{"$event": "/data/payload/id"}'), " is a value of the event; ", h.code('{"$text": […]}'), " joins several."]
     yield "then/inputs", lines_field("thenInputs", "Its inputs", _begun(action), hint, rows=8)
     yield "then/places", _places(trigger)
