@@ -48,7 +48,7 @@ _POLL = _closed(
 _TRIGGER = _closed(
     ["title", "description"],
     title=_TEXT, description=_TEXT, inputs={"type": ["object", "array"], "items": _TEXT}, event=_OBJECT, types=_TEXTS, signature=_OBJECT,
-    http=_OBJECT, setup=_TEXT, permissions=_OBJECT, examples={"type": "array", "items": _OBJECT}, poll=_POLL,
+    http={"type": "object", "properties": {"poll": _POLL}}, setup=_TEXT, permissions=_OBJECT, examples={"type": "array", "items": _OBJECT},
     interval=_closed([], defaultSeconds=_SECONDS, minSeconds=_SECONDS),
     **{"from": _POINTERS},
 )  # fmt: skip
@@ -86,14 +86,12 @@ class Triggers:
         return [self._row(key, given, manifest) for key, given in self._given.items()]
 
     def _row(self, key: str, given: Json, manifest: Json) -> Json:
-        http, poll, signature = given.get("http", {}), given.get("poll"), given.get("signature")
-        if signature is None and (poll is None or http or "from" in given):
-            text = (
-                "has no 'signature': without one, anybody can forge its events"
-                if poll is None or http
-                else "has 'from' without a 'signature'"
-            )
-            raise refused(f"the trigger '{key}' {text}")
+        http, signature = given.get("http", {}), given.get("signature")
+        poll = http.get("poll")
+        if signature is None and (poll is None or http.keys() != {"poll"} or "from" in given):
+            raise refused(f"the trigger '{key}' is a webhook and has no 'signature': without one, anybody can forge its events")
+        if poll is None and not {"event", "from"} & given.keys():
+            raise refused(f"the trigger '{key}' needs 'event', the schema of its events, or 'from', the place of the document that has it")
         polled = None if poll is None else _polled(key, given, manifest)
         own, compares, registers = given.get("inputs", {}), poll is not None and "id" in poll, "register" in http
         inputs = own if isinstance(own, dict) else _inputs_of(key, own, polled)
@@ -106,7 +104,7 @@ class Triggers:
             **({} if signature is None else {"webhook": {"registers": registers, "signature": signature}}),
             **({"interval": given.get("interval", {})} if poll is not None else {}), **({"compares": True} if compares else {}),
             **{name: given[name] for name in ("setup", "permissions") if name in given},
-            "examples": given.get("examples", []), "http": http if poll is None else {**http, "poll": poll},
+            "examples": given.get("examples", []), "http": http,
         }  # fmt: skip
         if signature is not None:
             try:
@@ -172,7 +170,7 @@ def _polled(key: str, given: Json, manifest: Json) -> Json:
 
     :raises InvalidInput: if it does not read, lacks an input that the poll names, or leaves open what makes an event new.
     """
-    poll, where = given["poll"], f"'poll' of the trigger '{key}'"
+    poll, where = given["http"]["poll"], f"'poll' of the trigger '{key}'"
     reads: dict[str, Json] = {one["key"]: one for one in manifest["actions"] if one["effect"] == "read"}
     action = reads.get(poll["action"])
     if action is None:

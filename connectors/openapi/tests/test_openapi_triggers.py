@@ -47,7 +47,7 @@ def _document(**triggers: Any) -> dict[str, Any]:
     return {**found, "openapi": "3.1.0", "x-jackfield": {"triggers": about}}
 
 
-_SIGNED = {"signature": {"scheme": "github"}, "http": {"event": {"type": {"members": ["/type"]}, "key": "/id"}}}
+_SIGNED: dict[str, Any] = {"signature": {"scheme": "github"}, "http": {"event": {"type": {"members": ["/type"]}, "key": "/id"}}}
 _CALLBACK = "/paths/~1hooks/post/callbacks/changed"
 _POLL = {"action": "listTickets", "items": "/data", "key": ["/id", "/updated_at"], "at": "/updated_at", "since": {"input": "updatedSince"}}
 
@@ -72,7 +72,7 @@ def test_the_document_says_what_its_webhooks_and_callbacks_send(tmp_path: Path) 
 def test_a_list_becomes_a_poll(tmp_path: Path) -> None:
     """Inputs and event are those of the action that lists; it is read from the time that was reached, with the inputs of the overlay."""
     poll = {**_POLL, "inputs": {"kind": "open"}}
-    manifest = generate(tmp_path, _document(tickets={"poll": poll, "inputs": ["board"], "interval": {"defaultSeconds": 60}}))
+    manifest = generate(tmp_path, _document(tickets={"http": {"poll": poll}, "inputs": ["board"], "interval": {"defaultSeconds": 60}}))
     (row,) = manifest["triggers"]
     assert (row["kind"], row["inputs"]["required"], row["interval"], row["needsConnection"]) == (
         "poll",
@@ -97,8 +97,8 @@ def test_a_list_becomes_a_poll(tmp_path: Path) -> None:
 
 def test_a_poll_closes_the_gaps_of_a_webhook_or_compares_a_list(tmp_path: Path) -> None:
     """A webhook with a poll needs a connection; a list with IDs only is compared, and has the three types of that."""
-    both = {"from": ["/webhooks/made"], **_SIGNED, "poll": _POLL, "inputs": ["board"]}
-    compared = {"poll": {"action": "listTickets", "items": "/data", "id": "/id"}, "inputs": ["board"]}
+    both: dict[str, Any] = {"from": ["/webhooks/made"], **_SIGNED, "http": {**_SIGNED["http"], "poll": _POLL}, "inputs": ["board"]}
+    compared = {"http": {"poll": {"action": "listTickets", "items": "/data", "id": "/id"}}, "inputs": ["board"]}
     manifest = generate(tmp_path, _document(both=both, ticket=compared))
     closed, row = manifest["triggers"]
     assert (closed["kind"], closed["needsConnection"], closed["http"]["poll"], "interval" in closed) == ("webhook", True, _POLL, True)
@@ -107,20 +107,26 @@ def test_a_poll_closes_the_gaps_of_a_webhook_or_compares_a_list(tmp_path: Path) 
     assert [(known[key].polls, known[key].compares) for key in ("both", "ticket")] == [(True, False), (True, True)]
 
 
+_NAKED: dict[str, Any] = {"action": "listTickets", "items": "/data"}
+
+
+def _polling(*inputs: str, **poll: Any) -> dict[str, Any]:
+    return {"http": {"poll": poll}, "inputs": [*inputs]}
+
+
 _REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
-    ({"from": ["/webhooks/made"]}, "without one, anybody can forge"), ({"event": {}, "http": {}}, "'signature'"),
-    ({"from": ["/webhooks/made"], "poll": _POLL}, "'from' without a 'signature'"),
-    ({"event": {}, "signature": {"scheme": "x"}}, "must be one of"),
-    ({"from": ["/webhooks/none"], **_SIGNED}, "/webhooks/none"), ({"from": ["/paths"], **_SIGNED}, "'from'"),
-    ({"from": [], **_SIGNED}, "from"), ({}, "'signature'"),
-    ({"poll": {**_POLL, "action": "addHook"}, "inputs": ["board"]}, "'addHook' is none"), ({"poll": _POLL}, "the input 'board'"),
-    ({"poll": {**_POLL, "since": {"input": "after"}}, "inputs": ["board"]}, "the input 'after'"),
-    ({"poll": _POLL, "inputs": ["board", "bord"]}, "'bord'"), ({"poll": {**_POLL, "id": "/id"}, "inputs": ["board"]}, "either 'key'"),
-    ({"poll": {"action": "listTickets", "items": "/data", "key": ["/id"]}, "inputs": ["board"]}, "needs 'at'"),
-    ({"poll": {"action": "listTickets", "items": "/data", "id": "/id", "at": "/at"}, "inputs": ["board"]}, "no 'at'"),
-    ({"poll": {"action": "listTickets", "items": "/data", "id": "/id"}, "inputs": ["board"], **_SIGNED}, "beside a webhook"),
-    ({"poll": {**_POLL, "cursor": {"input": "kind", "output": "/next"}}, "inputs": ["board"]}, "one of them"),
-    ({"poll": {**_POLL, "itmes": "/data"}}, "itmes"), ({"inputs": ["board"], **_SIGNED}, "of the action that it polls"),
+    ({"from": ["/webhooks/made"]}, "without one, anybody can forge"), ({"event": {}, "http": {}}, "'signature'"), ({}, "'signature'"),
+    ({"from": ["/webhooks/made"], **_polling("board", **_POLL)}, "'signature'"),
+    ({"event": {}, "signature": {"scheme": "x"}}, "must be one of"), ({"from": ["/webhooks/none"], **_SIGNED}, "/webhooks/none"),
+    ({"from": ["/paths"], **_SIGNED}, "'from'"), ({"from": [], **_SIGNED}, "from"), (_polling(**_POLL), "the input 'board'"),
+    (_polling("board", **{**_POLL, "action": "addHook"}), "'addHook' is none"), (_polling("board", "bord", **_POLL), "'bord'"),
+    (_polling("board", **{**_POLL, "since": {"input": "after"}}), "the input 'after'"),
+    (_polling("board", **_POLL, itmes="/data"), "itmes"), (_SIGNED, "needs 'event'"),
+    (_polling("board", **_POLL, id="/id"), "either 'key'"), (_polling("board", **_NAKED, key=["/id"]), "needs 'at'"),
+    (_polling("board", **_NAKED, id="/id", at="/at"), "no 'at'"),
+    ({**_SIGNED, **_polling("board", **_NAKED, id="/id")}, "beside a webhook"),
+    (_polling("board", **_POLL, cursor={"input": "kind", "output": "/next"}), "one of them"),
+    ({"inputs": ["board"], "event": {}, **_SIGNED}, "of the action that it polls"),
 )  # fmt: skip
 
 
