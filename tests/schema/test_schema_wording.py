@@ -154,12 +154,15 @@ MEMBERS: list[tuple[Any, Any, list[tuple[str, str, str | None]]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("member", "value", "expected"), MEMBERS, ids=lambda item: str(item)[:40])
-def test_each_keyword_in_the_words_of_json(member: Any, value: Any, expected: list[tuple[str, str, str | None]]) -> None:
+def test_each_keyword_in_the_words_of_json() -> None:
     """A broken keyword is told at its place, in our words."""
-    schema = {"properties": {"v": member}, "$defs": {"Name": {"$anchor": "name", "type": "string", "minLength": 1}}}
-    details = compile_schema(schema).judge({"v": value})
-    assert Counter(details) == Counter(Detail(f"/v{path}", message, keyword) for path, message, keyword in expected)
+    wrong = []
+    for member, value, expected in MEMBERS:
+        schema = {"properties": {"v": member}, "$defs": {"Name": {"$anchor": "name", "type": "string", "minLength": 1}}}
+        details = compile_schema(schema).judge({"v": value})
+        wanted = [Detail(f"/v{path}", message, keyword) for path, message, keyword in expected]
+        wrong += [] if Counter(details) == Counter(wanted) else [(member, value, details, wanted)]
+    assert wrong == []
 
 
 ABOUT_OTHERS: list[tuple[Any, Any]] = [
@@ -179,11 +182,13 @@ ABOUT_OTHERS: list[tuple[Any, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("member", "value"), ABOUT_OTHERS, ids=lambda item: str(item)[:40])
-def test_keywords_leave_other_types_alone(member: Any, value: Any) -> None:
+def test_keywords_leave_other_types_alone() -> None:
     """A limit for numbers says nothing about a string, and so on; what is right is not mentioned beside what is wrong."""
-    compiled = compile_schema({"properties": {"v": member, "w": False}})
-    assert compiled.judge({"v": value, "w": 1}) == (Detail("/w", "is not allowed here"),)
+    wrong = []
+    for member, value in ABOUT_OTHERS:
+        details = compile_schema({"properties": {"v": member, "w": False}}).judge({"v": value, "w": 1})
+        wrong += [] if details == (Detail("/w", "is not allowed here"),) else [(member, value, details)]
+    assert wrong == []
 
 
 def test_all_faults_are_told_at_once() -> None:

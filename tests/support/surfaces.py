@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import jsonschema
+import jsonschema_rs
 import pytest
 
 from corpus import Vector, vectors
@@ -228,11 +228,11 @@ def parameters(holds: Callable[[str], bool]) -> list[Any]:
 @cache
 def _validator(name: str) -> Any:
     schema = json.loads((_SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
-    return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
 
 
 def _faults(name: str, value: object) -> list[str]:
-    return [f"{name}.schema.json: {error.json_path}: {error.message[:200]}" for error in _validator(name).iter_errors(value)]
+    return [f"{name}.schema.json: {error.instance_path}: {error.message[:200]}" for error in _validator(name).iter_errors(value)]
 
 
 _SHAPE = {
