@@ -50,14 +50,20 @@ def test_a_damaged_invocation_hides_no_other(tmp_path: Path) -> None:
         assert "problem" not in client.get(f"/v1/invocations/{first}").json
 
 
-@pytest.mark.parametrize(
-    "assignment",
-    [
-        "caller = (SELECT caller FROM invocations WHERE id = :own)", "caller = NULL", "connection = 'hall'", "action = 'show'",
-        "connector = 'http'", "fingerprint = (SELECT fingerprint FROM invocations WHERE id = :own)", "idempotency_key = 'taken'",
-    ],
+CHANGED = (
+    "caller = (SELECT caller FROM invocations WHERE id = :own)", "caller = NULL", "connection = 'hall'", "action = 'show'",
+    "connector = 'http'", "fingerprint = (SELECT fingerprint FROM invocations WHERE id = :own)", "idempotency_key = 'taken'",
 )  # fmt: skip
-@pytest.mark.parametrize("queued", [False, True], ids=["now", "from the queue"])
+
+
+@pytest.mark.parametrize(
+    ("assignment", "queued"),
+    [
+        *[pytest.param(each, False, id=f"{each}-now") for each in CHANGED],
+        pytest.param(CHANGED[0], True, id="from the queue"),
+        *[pytest.param(each, True, marks=pytest.mark.campaign, id=f"{each}-from the queue") for each in CHANGED[1:]],
+    ],
+)
 def test_nobody_gets_the_result_of_another_by_the_columns_beside_it(tmp_path: Path, assignment: str, queued: bool) -> None:
     """Whoever could write to the database, and had a token with rules, made another's entry its own and read the output, or put the
     fingerprint of its own request beside it and had it replayed. Such an entry has no Result now, and its key answers nothing."""

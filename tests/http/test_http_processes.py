@@ -28,7 +28,7 @@ from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Process, process, say, standing
 from jackfield.database import open_database
 from jackfield.local import CORES
-from mcp_talk import MODES, called, remote, tool_names
+from mcp_talk import call_of
 from plugboard import make_connector
 
 pytest_plugins = ["warm"]
@@ -90,7 +90,7 @@ def persistent(client: Client, key: str, *, queued: bool) -> str:
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """A server with two workers, each on a core of its own."""
-    with process(tmp_path_factory.mktemp("pair"), "--workers", "2", "--mcp-tools", "all", JACKFIELD_PIN="1") as server:
+    with process(tmp_path_factory.mktemp("pair"), "--workers", "2", JACKFIELD_PIN="1") as server:
         yield server
 
 
@@ -106,12 +106,11 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 
 def test_workers_answer_alike_over_mcp(pair: Process) -> None:
     """Any of two processes answers any request; one key is one effect, whichever has it."""
-    server = remote(pair.port, pair.token)
-    assert "echo.post" in tool_names(server, MODES[0])
     given = {**say("post", text="hello"), "idempotencyKey": "k-1"}
 
     def talk(number: int) -> str:
-        found = called(server, "execute_action", MODES[number % 2], **given).structured_content
+        answer = pair.client.post("/mcp", call_of("execute_action", number, **given), Mcp_Protocol_Version="2025-11-25")
+        found = answer.json["result"]["structuredContent"]
         return str(found["meta"]["invocationId"] if found["status"] == "succeeded" else found["error"]["code"])
 
     with ThreadPoolExecutor(6) as threads:
