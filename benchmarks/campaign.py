@@ -15,7 +15,7 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - S3's twin of tests of files above their bytes, and of the memory that a large file takes: a folder does for these, while what is stored,
   changed, read in ranges and swept is tried on S3, too.
 - the attacks on connect sessions on PostgreSQL: SQLite has all, PostgreSQL those that confirm, race or expire.
-- four kills of a dispatcher with 150 events each, eight changes of each kind under calls, 1,000 planted secrets: two, three and 250.
+- four kills of a dispatcher with 150 events each, eight changes of each kind under calls, 1,000 planted secrets: two, three and 100.
 - the second worker of the compose file: one runs what the API queues, and the file's number of replicas is read.
 - ``JACKFIELD_PIN=0`` of a server: all servers of tests have it, and one with several workers keeps to its cores.
 - the generated TypeScript client: the generated Python client calls the server, and all schemas are named as generators need it.
@@ -50,6 +50,7 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - the summary of what does not apply under xdist: that of a rule above the grade is read under xdist, the former without.
 - further processes that assume a role once, cancelled tasks, Ctrl-C at any instant and look-ups of one entry of ten thousand on PostgreSQL:
   their statements are those of other tests.
+- attachments of 8 MiB: 1 MiB is sent.
 - the second process of servers whose spans are collected and that are stopped while idle: one process does both.
 
 Smaller in both, where the number was chosen by feel: rotations of keys beside calls (3 of 5), schedules due at once (40 of 150), events

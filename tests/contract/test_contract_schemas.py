@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema_specifications import REGISTRY as SPECIFICATIONS
 from referencing import Registry, Resource
 
 from clocks import FakeClock
@@ -43,8 +44,12 @@ def validator(name: str) -> Draft202012Validator:
     """A validator for a committed schema, which knows the others and nothing of any network."""
     contents = [schema(other) for other in NAMES]
     known = [(item["$id"], Resource.from_contents(item)) for item in contents]
-    registry: Registry[Any] = Registry().with_resources(known).crawl()  # now, and not again for each reference
-    return Draft202012Validator(schema(name), registry=registry, format_checker=FormatChecker())
+    registry: Registry[Any] = SPECIFICATIONS.with_resources(known).crawl()  # now, and not again for each reference
+    made: Any = Draft202012Validator  # one without a resolver would make one whose schema is crawled for each reference
+    found: Draft202012Validator = made(
+        schema(name), registry=registry, format_checker=FormatChecker(), _resolver=registry.resolver(schema(name)["$id"])
+    )
+    return found
 
 
 @cache

@@ -18,6 +18,7 @@ from jackfield.database.key_ring import KeyRing
 from jackfield.database.master_key import LocalKey
 from jackfield.database.sealing import bound, cipher, wrap
 
+pytest_plugins = ["warm"]
 FIRST, SECOND = b"1" * 32, b"\xff" * 32
 TEXT = base64.b64encode(FIRST).decode()
 
@@ -127,6 +128,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         MasterKey.from_environment({}, tmp_path / "file" / "home")
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
     """Many processes that need the first key in the same moment all use the same one."""
     script = (

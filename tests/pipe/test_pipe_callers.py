@@ -260,7 +260,7 @@ def test_a_call_that_gets_its_thread_after_the_deadline_is_not_made() -> None:
 @pytest.mark.parametrize("url", ["none", "sqlite:///{}/journal.db"], ids=["no journal", "journal"])
 def test_a_call_that_has_ended_leaves_nothing_for_the_garbage_collector(tmp_path: Path, url: str, given: dict[str, Any]) -> None:
     """Inputs and outputs, which may be large, are freed as the call ends: nothing of it refers to itself."""
-    times = 50
+    times = 15
     with runtime(tmp_path, scripted(Script(*["done"] * 3 * times)), database_url=url.format(tmp_path)) as board:
 
         def left() -> int:

@@ -26,7 +26,7 @@ from jackfield.database.backup import backup
 from leaks import Recording
 from postgres import missing, running_server, use_programs
 
-COUNTS = pytest.mark.parametrize("count", [250, pytest.param(1000, marks=pytest.mark.campaign)])
+COUNTS = pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.campaign)])
 MARKER = 'Zq7"vJ/ü%9kW'
 """Twelve characters, of which some are escaped by each encoder."""
 ROLE = "arn:aws:iam::123456789012:role/acme-ses"
