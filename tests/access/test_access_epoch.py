@@ -142,6 +142,7 @@ def changed_under_calls(url: str, open_runtime: Callable[..., Jackfield], turns:
                 scene.change(KINDS[turn % len(KINDS)], dies)
 
 
+@pytest.mark.above_sql
 @pytest.mark.usefixtures("warm_python")
 def test_no_call_begins_on_the_old_state(database_url: str, open_runtime: Callable[..., Jackfield]) -> None:
     """Connections, their values and names, rules and tokens, changed by another process under calls; some writers are killed."""

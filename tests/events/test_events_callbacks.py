@@ -259,6 +259,7 @@ def test_410_pauses_at_once(place: Place, receiver: Receiver) -> None:
     assert [item.state for item in place.all()] == ["delivered"] * 3
 
 
+@pytest.mark.above_sql
 def test_a_dead_receiver_is_announced_paused_and_resumed(place: Place, receiver: Receiver) -> None:
     """After four days of failures an event warns, a day later the callback is paused, and it resumes by itself when the receiver
     answers; what has waited is sent."""
@@ -318,6 +319,7 @@ def test_large_and_broken_answers(place: Place, receiver: Receiver) -> None:
     assert place.all()[1].to_json()["lastError"] == "it closed the connection before it answered"
 
 
+@pytest.mark.above_sql
 def test_a_dead_receiver_does_not_keep_others_waiting(place: Place, receiver: Receiver) -> None:
     """While one fails, the events of another one are delivered, all of them, once each."""
     with receiving() as healthy:
@@ -329,6 +331,7 @@ def test_a_dead_receiver_does_not_keep_others_waiting(place: Place, receiver: Re
         assert len({got.id for got in healthy.got}) == len(healthy.got) == 30
 
 
+@pytest.mark.above_sql
 def test_deliveries_are_made_as_they_are_sent(place: Place, receiver: Receiver) -> None:
     """However many events wait, few deliveries are made ahead of what is sent; callbacks that were made one after the other, and so begin
     at other events, are served alike."""

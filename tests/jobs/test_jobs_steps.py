@@ -138,6 +138,7 @@ def test_a_job_whose_time_is_over_is_judged_by_its_effect(stage: JobStage, actio
     assert (entry.status, entry.error_code) == (status, code)
 
 
+@pytest.mark.above_sql
 def test_a_job_is_cancelled_at_its_provider_within_5_seconds(stage: JobStage) -> None:
     """Whoever polls next tells the provider, once; the job ends when the provider says so."""
     result = stage.invoke(timeoutSeconds=300)

@@ -55,6 +55,7 @@ def test_those_who_do_not_wait_are_refused(upgraded: str) -> None:
         assert (result.error.code, result.error.retryable, result.error.http_status) == ("idempotency_conflict", True, 409)
 
 
+@pytest.mark.above_sql
 def test_tasks_share_one_send_too(upgraded: str) -> None:
     """The same holds for tasks of an event loop."""
 

@@ -42,6 +42,7 @@ def each_stand(tmp_path: Path, database_url: str, rabbitmq: Node) -> Iterator[En
         yield found
 
 
+@pytest.mark.above_sql
 def test_queued_invocations_run_through_the_broker(each_stand: EngineStand) -> None:
     """Each invocation runs once, and its message is gone from the broker when the engine has stopped."""
     ids = [each_stand.queue(f"order-{number}") for number in range(40)]
@@ -155,6 +156,7 @@ def test_what_is_due_later_waits_in_the_journal(stand: EngineStand) -> None:
     assert entry.started_at >= at.timestamp()
 
 
+@pytest.mark.above_sql
 def test_an_engine_that_stops_leaves_the_rest_to_others(each_stand: EngineStand) -> None:
     """Whoever stops begins nothing new: what waits stays queued, unclaimed, and the next engine runs it. What runs is settled by effect."""
 

@@ -22,7 +22,7 @@ pytest.register_assert_rewrite("operating")  # a plugin that tests import, too: 
 def pytest_configure() -> None:
     """Time no property test, for the machine decides how long it takes, and let Ctrl-C and hang-ups reach the programs that tests start.
 
-    A property that names no number of examples is tried with 50, and in a campaign with 1,000.
+    A property that names no number of examples is tried with 25, and in a campaign with 1,000.
 
     TLS trusts an authority that signs nothing: to read the machine's takes 20 ms for each context, and no test is to depend on them.
     """
@@ -30,7 +30,7 @@ def pytest_configure() -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:  # started in a background: children would inherit it
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    settings.register_profile("untimed", deadline=None, max_examples=1_000 if os.environ.get("CAMPAIGN") else 50)
+    settings.register_profile("untimed", deadline=None, max_examples=1_000 if os.environ.get("CAMPAIGN") else 25)
     settings.load_profile("untimed")
 
 
