@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from clocks import FakeClock
-from jackfield.access import Rules, Settings, UnknownWorkspace, WorkspaceExists, Workspaces
+from jackfield.access import Audit, Rules, Settings, UnknownWorkspace, WorkspaceExists, Workspaces
 from jackfield.connections.host_access import HostAccess
-from jackfield.database import Database, MasterKey, Vault, WrongMasterKey
+from jackfield.database import Database, MasterKey, Transaction, Vault, WrongMasterKey
 from jackfield.database.settings_seals import settings_seal
 from jackfield.errors import InvalidInvocation
 
@@ -107,6 +108,75 @@ def test_list_in_pages(workspaces: Workspaces) -> None:
         names += [workspace.name for workspace in page]
         after = names[-1]
     assert names == ["Beta", "acme", "default", "echo", "zeta"]
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What transactions run, from here on."""
+    found = list[str]()
+
+    def noted(run: Callable[..., Any]) -> Callable[..., Any]:
+        def step(transaction: Transaction, sql: str, *values: Any) -> Any:
+            found.append(" ".join(sql.split()))
+            return run(transaction, sql, *values)
+
+        return step
+
+    for name in ("execute", "change"):
+        monkeypatch.setattr(Transaction, name, noted(getattr(Transaction, name)))
+    return found
+
+
+def test_a_page_reads_the_keys_of_all_its_workspaces_at_once(
+    workspaces: Workspaces, database: Database, vault: Vault, clock: FakeClock, statements: list[str]
+) -> None:
+    """A process that has just begun lists twenty workspaces by as many statements as two; one whose key is damaged hides no other."""
+    for number in range(20):
+        workspaces.create(f"acme-{number:02}", {"retentionDays": number + 1})
+    with database.write() as transaction:
+        transaction.change("UPDATE data_keys SET wrapped = :other WHERE workspace = 'acme-07'", {"other": b"x" * 60})
+    counts = []
+    for limit in (2, 20):
+        fresh = Workspaces(database, Vault(database, vault.ring, clock), clock)
+        statements.clear()
+        found = fresh.list(after="acme", limit=limit)
+        counts.append(len([one for one in statements if "data_keys" in one]))
+    assert counts[0] == 1
+    assert counts[1] == 2  # the row of the damaged key is read again, to say so
+    assert [one.name for one in found if one.damage is not None] == ["acme-07"]
+    assert [one.settings.retention_days for one in found if one.damage is None] == [n for n in range(1, 21) if n != 8]
+
+
+def test_a_creation_costs_the_same_however_many_there_are(workspaces: Workspaces, database: Database, statements: list[str]) -> None:
+    """A workspace, its data key and its entry in the audit log are nine statements, none of which reads the keys of all others."""
+    workspaces.create("acme-1")
+    statements.clear()
+    workspaces.create("acme-2")
+    assert len(statements) <= 9, statements
+    if database.dialect.name == "sqlite":
+        (used,) = [one for one in statements if "master_key_id) FROM data_keys" in one]
+        with database.read() as transaction:
+            plan = [row.detail for row in transaction.execute(f"EXPLAIN QUERY PLAN {used}")]
+        assert [step for step in plan if "data_keys" in step and not step.startswith("SEARCH")] == []
+
+
+def test_clients_that_create_the_same_at_once_make_one(workspaces: Workspaces, database: Database, clock: FakeClock) -> None:
+    """Of clients that create the same workspaces at once, one makes each; the others are refused, and its audit log has one entry."""
+    names = [f"acme-{number}" for number in range(8)] * 4
+
+    def made(name: str) -> bool:
+        try:
+            workspaces.create(name)
+        except WorkspaceExists:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(made, names)) == 8
+    for name in names[:8]:
+        audit = Audit(database, name, clock)
+        assert [entry.about["event"] for entry in audit.all()] == ["workspace.created"]
+        assert audit.verify().fault is None
 
 
 def test_set_changes_what_is_named(workspaces: Workspaces) -> None:

@@ -26,8 +26,10 @@ _BATCH = 500
 _LOWEST = -(2**31)
 """Lower than any sequence that the column can hold, inserted rows included."""
 _COLUMNS = "sequence, actor, event, object, entry, digest"
-_NEXT = "UPDATE audit_heads SET sequence = sequence + 1 WHERE workspace = :workspace RETURNING sequence, digest"
-_BEGIN = "INSERT INTO audit_heads (workspace, sequence, digest) VALUES (:workspace, 0, :digest) ON CONFLICT DO NOTHING"
+_NEXT = """
+INSERT INTO audit_heads (workspace, sequence, digest) VALUES (:workspace, 1, :first)
+ON CONFLICT (workspace) DO UPDATE SET sequence = audit_heads.sequence + 1 RETURNING sequence, digest
+"""
 _SET_HEAD = "UPDATE audit_heads SET digest = :digest WHERE workspace = :workspace"
 _INSERT = """
 INSERT INTO audit_entries (workspace, sequence, actor, event, object, entry, digest)
@@ -117,10 +119,7 @@ class Audit:
         :param details: further members, without secrets.
         """
         place = {"workspace": self._workspace}
-        rows = transaction.execute(_NEXT, place)
-        if not rows:
-            transaction.change(_BEGIN, {**place, "digest": _FIRST})
-            rows = transaction.execute(_NEXT, place)
+        rows = transaction.execute(_NEXT, {**place, "first": _FIRST})
         about: dict[str, Any] = {
             "sequence": rows[0].sequence,
             "at": iso(self._clock.time()),

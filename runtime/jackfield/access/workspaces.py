@@ -100,13 +100,19 @@ class Workspaces:
         made = Workspace(name, self._clock.time(), changed_settings(Settings(), self._dated(changes or {})))
         if self._vault.asks_a_service:
             self._vault.prepare(name)
-        with self._database.write() as transaction:
-            text = json.dumps(made.settings.to_json())
-            values = {"name": name, "now": made.created_at, "settings": text, "seal": settings_seal(self._vault, name, text)}
-            if name == DEFAULT or not transaction.change(_INSERT, values):
-                raise WorkspaceExists(f"the workspace '{name}' exists already", hint="Choose another name; 'workspaces set' changes it.")
-            self._audit(name).append(transaction, "workspace.created", f"workspace:{name}", {"settings": made.settings.to_json()})
+        if name == DEFAULT or not self._database.record(lambda transaction: self._insert(transaction, made)):
+            raise WorkspaceExists(f"the workspace '{name}' exists already", hint="Choose another name; 'workspaces set' changes it.")
         return made
+
+    def _insert(self, transaction: Transaction, made: Workspace) -> bool:
+        """Insert a workspace with an entry in the audit log; return False if the name is taken."""
+        name, settings = made.name, made.settings.to_json()
+        text = json.dumps(settings)
+        values = {"name": name, "now": made.created_at, "settings": text, "seal": settings_seal(self._vault, name, text)}
+        inserted = bool(transaction.change(_INSERT, values))
+        if inserted:
+            self._audit(name).append(transaction, "workspace.created", f"workspace:{name}", {"settings": settings})
+        return inserted
 
     def list(self, *, after: str = "", limit: int = 1000, begin: str = "") -> list[Workspace]:
         """List up to ``limit`` workspaces by name, after the name ``after``, and none before ``begin``."""
@@ -120,6 +126,8 @@ class Workspaces:
                 and begin <= DEFAULT
                 and not transaction.execute("SELECT 1 AS one FROM workspaces WHERE name = :name", {"name": DEFAULT})
             )
+        if rows:
+            self._vault.prepare_all(rows[0].name, rows[-1].name)
         found = [self._listed(row) for row in rows]
         if always:
             found = sorted([*found, _unset()], key=lambda workspace: workspace.name)[:limit]

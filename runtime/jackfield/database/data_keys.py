@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from hmac import HMAC
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from jackfield.database.key_ring import KeyRing
 from jackfield.database.statements import Row
 from jackfield.database.transaction import Transaction
 from jackfield.dataclass import dataclass
+from jackfield.errors import JackfieldError
 from jackfield.secrecy import SecretHolder
 
 if TYPE_CHECKING:
@@ -52,6 +54,14 @@ _OF_WORKSPACE = (
     f"SELECT {COLUMNS} FROM data_keys WHERE workspace = :workspace AND (retired_at IS NULL OR created_at = "
     "(SELECT MIN(created_at) FROM data_keys WHERE workspace = :workspace)) ORDER BY created_at"
 )
+_NEIGHBOURS = f"SELECT {COLUMNS} FROM data_keys WHERE workspace >= :first AND workspace <= :last"
+_USED = """
+WITH RECURSIVE used(id) AS (
+    SELECT MIN(master_key_id) FROM data_keys
+    UNION ALL SELECT (SELECT MIN(k.master_key_id) FROM data_keys k WHERE k.master_key_id > used.id) FROM used WHERE used.id IS NOT NULL
+) SELECT id AS master_key_id FROM used WHERE id IS NOT NULL
+"""
+"""Ids of the wrappers in use: one look in an index for each, however many keys there are."""
 _FOREIGN = (
     "SELECT 1 AS one FROM data_keys WHERE master_key_id = :id AND workspace NOT IN (SELECT workspace FROM workspace_wrappers) LIMIT 1"
 )
@@ -174,6 +184,14 @@ class DataKeys(SecretHolder):
             return known[0]
         return self._read(workspace, key_id)
 
+    def read(self, first: str, last: str) -> None:
+        """Read the keys of the workspaces from ``first`` to ``last`` at once. One that cannot be unwrapped fails where it is needed."""
+        with self._database.read(flush=False) as transaction:
+            rows = transaction.execute(_NEIGHBOURS, {"first": first, "last": last})
+        for row in rows:
+            with suppress(JackfieldError):
+                self._checked.put((row.workspace, row.key_id), (self._opened(row), self._clock.monotonic() + _REFRESH_SECONDS))
+
     def clear(self) -> None:
         """Read the rows again when they are needed next."""
         self._known.clear()
@@ -234,7 +252,7 @@ class DataKeys(SecretHolder):
 
         :raises WrongMasterKey: if other ones did, and for workspaces that have no wrappers of their own.
         """
-        rows = transaction.execute("SELECT DISTINCT master_key_id FROM data_keys")
+        rows = transaction.execute(_USED)
         ring = ring or self.ring
         present = ring.ids  # after the rows were read: a rotation sets its ring before it changes them
         used = {row.master_key_id for row in rows}
@@ -248,8 +266,8 @@ class DataKeys(SecretHolder):
         key_id, key = os.urandom(8).hex(), os.urandom(sealing.KEY_BYTES)
         return _Fresh(key_id, key, wrapper.wrap(self.context(workspace, key_id), key), wrapper)
 
-    def insert(self, transaction: Transaction, workspace: str, now: float, fresh: _Fresh) -> None:
-        """Store a new data key, unless the workspace has a current one."""
+    def insert(self, transaction: Transaction, workspace: str, now: float, fresh: _Fresh) -> DataKey | None:
+        """Store a new data key, unless the workspace has a current one; then return None."""
         values = {
             "workspace": workspace,
             "key_id": fresh.id,
@@ -257,8 +275,11 @@ class DataKeys(SecretHolder):
             "master_key_id": fresh.wrapper.id,
             "created_at": now,
         }
-        if transaction.change(_INSERT, values):
-            self._unwrapped.put((workspace, fresh.id), self._data_key(workspace, fresh.id, fresh.key, None))
+        if not transaction.change(_INSERT, values):
+            return None
+        made = self._data_key(workspace, fresh.id, fresh.key, None)
+        self._unwrapped.put((workspace, fresh.id), made)
+        return made
 
     def between_creations(self, transaction: Transaction) -> None:
         """Wait for those that are creating data keys, and let no other begin before the end of the transaction."""
@@ -277,18 +298,19 @@ class DataKeys(SecretHolder):
         """Create the first data key of a workspace, unless another process does at the same time. A key service wraps it before the
         transaction, unless there is one already."""
         inside, fresh = self._database.writing, None
-        rows: list[Row] = []
-        while not rows:
-            with self._database.write() as transaction:
+        known: WorkspaceKeys | None = None
+        begin = self._database.read if inside else self._database.write  # inside a transaction without a savepoint: its errors end both
+        while known is None:
+            with begin() as transaction:
                 transaction.execute(_FIRST + self._database.dialect.shares)
                 ring, target = self.ring, self.target(transaction, workspace)
                 if target.is_local or inside:
                     fresh = self.fresh(workspace, target)
                 if fresh is not None and fresh.wrapper.id == target.id:
-                    self.insert(transaction, workspace, self._clock.time(), fresh)
-                    rows = transaction.execute(_OF_WORKSPACE, {"workspace": workspace})
-            fresh = fresh if rows else self.fresh(workspace, target)
-        known = self._of_rows(rows)
+                    made = self.insert(transaction, workspace, self._clock.time(), fresh)
+                    rows = [] if made else transaction.execute(_OF_WORKSPACE, {"workspace": workspace})
+                    known = WorkspaceKeys(made, made, self._clock.monotonic() + _REFRESH_SECONDS) if made else self._of_rows(rows)
+            fresh = fresh if known else self.fresh(workspace, target)
         self._follow(ring)
         return known
 

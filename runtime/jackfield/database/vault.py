@@ -95,6 +95,11 @@ class Vault(SecretHolder):
         if not self._database.writing:
             self._keys.prepare(workspace, create=self.asks_a_service)
 
+    def prepare_all(self, first: str, last: str) -> None:
+        """Unwrap the keys of the workspaces from ``first`` to ``last`` by one query; those that fail raise their errors when used."""
+        if not self._database.writing:
+            self._keys.read(first, last)
+
     def keys_of(self, workspace: str) -> KeysOfWorkspace:
         """Return a view of the keys of a workspace, by which a call gets them before anything is sent."""
         return KeysOfWorkspace(self, self._keys, workspace)
