@@ -10,8 +10,12 @@ import pytest
 from jackfield.access import Actor
 from jackfield.access.workspace_access import LIBRARY
 from jackfield.cli.sealed_rows import SEALED_ROWS
+from jackfield.clock import Deadline
+from jackfield.connections.authorizations import Authorizations
 from jackfield.connections.revocations import Revocations
+from jackfield.connections.shared_leases import SharedLeases
 from jackfield.connector import Outcome
+from jackfield.connector.context import Minted
 from jackfield.connector.grants import Grant
 from jackfield.database import Transaction
 from jackfield.events.callbacks import Callbacks
@@ -28,6 +32,8 @@ _MOVED = {
     "subscription_items": ("item", "'4711'"),
     "callbacks": ("url", "'https://evil.example'"),
     "outcomes": ("part", "'4711'"),
+    "authorizations": ("connection_id", "'4711'"),
+    "leases": ("lease_key", "'4711'"),
     "revocations": ("id", "'4711'"),
     "connect_sessions": ("status", "'granted'"),
     "files": ("id", "'file_4711'"),
@@ -57,6 +63,9 @@ def _fill(stage: TriggerStage) -> None:
     open_sessions(runtime, stage.clock).create({"verify": "link"}, actor)
     runtime.files.store("default", [b"content"], "text/plain")
     stored = runtime.connections.find("hall")
+    Authorizations(storage.database, lambda: vault, "default", stage.clock).begin("4", "redirect", "state", {"verifier": "v"})
+    leases = SharedLeases(storage.database, vault, "default", "hall", stage.clock)
+    leases.lease("role", lambda: Minted("key", None), lambda _minted: stage.clock.time() + 60, Deadline.after(60, stage.clock))
     revocations = Revocations(storage.database, lambda: vault, "default", stage.clock)
 
     def unit(transaction: Transaction) -> None:

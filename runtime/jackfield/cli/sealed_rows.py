@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from jackfield.connections.authorizations import authorization_place
 from jackfield.connections.revocations import revocation_place
+from jackfield.connections.shared_leases import lease_place
 from jackfield.database import Row, Vault
 from jackfield.events.callbacks import secrets_place
 from jackfield.journal.outcomes import outcome_place
@@ -50,6 +52,14 @@ SEALED_ROWS = (
         "outcomes", "sealed", "the outcome of what the provider calls {reference}",
         _at(lambda row: outcome_place(row.reference, row.part)), ("reference", "part"),
     ),
+    SealedRows(
+        "authorizations", "digest, connection_id, flow, expires_at, sealed", "the authorization {id}, which is under way,",
+        _at(lambda row: authorization_place(row.id, row.digest, row.connection_id, row.flow, row.expires_at)),
+    ),
+    SealedRows(
+        "leases", "sealed", "a temporary credential ({connection_key})",
+        _at(lambda row: lease_place(row.connection_key, row.lease_key)), ("connection_key", "lease_key"),
+    ),
     SealedRows("revocations", "sealed", "the approval of a removed connection ({id})", _at(lambda row: revocation_place(row.id))),
     SealedRows(
         "connect_sessions", "digest, status, expires_at, sealed", "the connect session {id}",
@@ -57,4 +67,4 @@ SEALED_ROWS = (
     ),
     SealedRows("files", "sealed", "the stored file {id}", _at(lambda row: ("file", row.id))),
 )  # fmt: skip
-"""All of them."""
+"""All of them but grants: one that does not fit its connection belongs to a connection that was changed, which is no damage."""

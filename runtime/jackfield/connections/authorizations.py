@@ -121,7 +121,7 @@ class Authorizations:
         now, identifier = self._clock.time(), str(uuid.uuid4())
         until, digest = now + min(within, 3600.0), _digest(state)
         row = {"workspace": self._workspace, "id": identifier, "connection": connection, "flow": flow, "now": now}
-        sealed = self._sealed(_place(identifier, digest, connection, flow, until), {"kept": dict(kept), **about})
+        sealed = self._sealed(authorization_place(identifier, digest, connection, flow, until), {"kept": dict(kept), **about})
         with self._database.write() as transaction:
             transaction.change(_PURGE, {"workspace": self._workspace, "before": now - _KEPT})
             counted = transaction.find(_COUNT, row)
@@ -229,7 +229,7 @@ class Authorizations:
         reason = row.reason
         if row.sealed is not None:
             try:
-                place = _place(row.id, row.digest, row.connection_id, row.flow, row.expires_at)
+                place = authorization_place(row.id, row.digest, row.connection_id, row.flow, row.expires_at)
                 about = json.loads(self._vault().open(self._workspace, place, row.sealed))
             except SealBroken:
                 status, reason = "failed", "another version of the server began it, or its row in the database was changed"
@@ -238,12 +238,13 @@ class Authorizations:
         return Pending(row.id, row.digest, row.connection_id, row.flow, status, reason, row.expires_at, **about)
 
 
-def _place(identifier: str, digest: str, connection: str, flow: str, expires_at: float) -> tuple[str, ...]:
+def authorization_place(identifier: str, digest: str, connection: str, flow: str, expires_at: float) -> tuple[str, ...]:
+    """Return the place that the members of an authorization are sealed for."""
     return (_PLACE, identifier, digest, connection, flow, json.dumps(expires_at))
 
 
 def _place_of(found: Pending) -> tuple[str, ...]:
-    return _place(found.id, found.digest, found.connection, found.flow, found.expires_at)
+    return authorization_place(found.id, found.digest, found.connection, found.flow, found.expires_at)
 
 
 def _members(found: Pending) -> dict[str, Any]:

@@ -122,7 +122,7 @@ class SharedLeases:
         with OnFailure(self._release, mine):
             minted = mint()
         text = json.dumps({"value": minted.value, "expiresAt": minted.expires_at, "secrets": minted.secrets})
-        sealed = self._vault.seal(self._key["workspace"], self._place(key), text.encode())
+        sealed = self._vault.seal(self._key["workspace"], lease_place(self._key["connection"], key), text.encode())
         values = {**mine, "sealed": sealed, "expires_at": minted.expires_at, "renew_at": min(renew_at(minted), 1e12)}
         with contextlib.suppress(_NotShared):  # the other processes then mint their own
             _guarded(lambda: self._database.record(lambda transaction: transaction.change(_KEEP, values)))
@@ -158,11 +158,13 @@ class SharedLeases:
             transaction.change(_OLDEST.format(excess=int(excess)), place)
 
     def _opened(self, key: str, row: Row) -> Minted:
-        found = json.loads(self._vault.open(self._key["workspace"], self._place(key), row.sealed))
+        found = json.loads(self._vault.open(self._key["workspace"], lease_place(self._key["connection"], key), row.sealed))
         return Minted(found["value"], found["expiresAt"], tuple(found["secrets"]))
 
-    def _place(self, key: str) -> tuple[str, ...]:
-        return ("lease", self._key["connection"], key)
+
+def lease_place(connection: str, key: str) -> tuple[str, ...]:
+    """Return the place that a lease is sealed for."""
+    return ("lease", connection, key)
 
 
 class _NotShared(Exception):
