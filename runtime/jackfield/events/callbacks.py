@@ -11,6 +11,7 @@ from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, SealBroken, Transaction, Vault
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.events.callback import COLUMNS, MEMBERS, Callback, Options, Origin, check_url, invalid, read_callback, stored
+from jackfield.events.claims import make_due
 from jackfield.events.event import Event
 from jackfield.events.message import request_of
 from jackfield.events.numbering import Numbering
@@ -41,7 +42,6 @@ UPDATE callbacks SET url = :url, origin = :origin, options = :options, secrets =
     warned_at = CASE WHEN :resumed = 1 THEN NULL ELSE warned_at END, probe_at = NULL, updated_at = :now
 WHERE workspace = :workspace AND id = :id
 """
-_DUE_NOW = "UPDATE deliveries SET next_at = :now WHERE workspace = :workspace AND callback = :id AND state = 'pending' AND next_at > :now"
 _REMOVE = "DELETE FROM callbacks WHERE workspace = :workspace AND id = :id"
 _REMOVE_DELIVERIES = "DELETE FROM deliveries WHERE workspace = :workspace AND callback = :id"
 
@@ -149,9 +149,9 @@ class Callbacks:
                 "resumed": int(resumed), "now": now,
             }  # fmt: skip
             transaction.change(_UPDATE, values)
-            if resumed:
-                transaction.change(_DUE_NOW, {"workspace": self._workspace, "id": identifier, "now": now})
             self._note(transaction, "changed", identifier, {"members": sorted(given)})
+        if resumed:
+            make_due(self._database, self._workspace, identifier, now)
         return self.find(identifier)
 
     def rotate(self, identifier: str, overlap: float = OVERLAP) -> tuple[Created, str | None]:

@@ -40,6 +40,13 @@ ONE = "workspace = :workspace AND callback = :callback AND sequence = :sequence 
 statistics yet, it takes the indexes by state to be as good as the key, and reads all pending deliveries for each one."""
 _HELD = f"UPDATE deliveries SET held_until = :held_until, attempts = attempts + 1 WHERE {ONE} AND held_until <= :free"
 _RELEASE = f"UPDATE deliveries SET held_until = 0, attempts = attempts - 1 WHERE {ONE}"
+_PUT_OFF = """
+SELECT sequence, next_at FROM deliveries
+WHERE workspace = :workspace AND callback = :callback AND state = 'pending' AND (next_at, sequence) > (:after, :sequence)
+ORDER BY next_at, sequence LIMIT :limit
+"""
+_NOW = f"UPDATE deliveries SET next_at = :now WHERE {ONE} AND next_at > :now"
+_SLICE, _LAST = 500, 2**62
 _NEVER = 1e18
 
 
@@ -90,6 +97,20 @@ def opens_at(callback: Callback) -> float:
     if callback.status != "paused":
         return 0.0
     return _NEVER if callback.probe_at is None else callback.probe_at
+
+
+def make_due(database: Database, workspace: str, callback: str, now: float) -> None:
+    """Make the deliveries to a callback due that wait for a later attempt, in short commits: others write, and claim these, meanwhile."""
+    place = {"workspace": workspace, "callback": callback, "now": now, "after": now, "sequence": _LAST, "limit": _SLICE}
+
+    def unit(transaction: Transaction) -> Row | None:
+        rows = transaction.execute(_PUT_OFF, place)
+        if rows:
+            transaction.change_many(_NOW, [{**place, "sequence": row.sequence} for row in rows])
+        return rows[-1] if len(rows) == _SLICE else None
+
+    while (last := database.record(unit)) is not None:
+        place |= {"after": last.next_at, "sequence": last.sequence}
 
 
 def release(database: Database, workspace: str, rows: Sequence[Row]) -> None:

@@ -227,7 +227,7 @@ class Dispatcher:
         found = {}
         for row in rows:
             known = self._lanes.get((row.workspace, row.id))
-            lane = known if known is not None else _Lane(row.workspace, row, read_callback(row))
+            lane = known if known is not None else _Lane(row.workspace, row, read_callback(row), suspect=row.failing_since is not None)
             if lane.row != row:
                 lane.row, lane.callback = row, read_callback(row)
             lane.loaded_at = moment
@@ -371,8 +371,8 @@ class Dispatcher:
             lane.failed_at = time.monotonic()
         elif lane.is_healthy:
             self._database.record(delivered(outcome, now))
-        else:
-            self._database.record(lambda transaction: note_delivered(transaction, outcome, now))
+        elif self._database.record(lambda transaction: note_delivered(transaction, outcome, now)):
+            claims.make_due(self._database, lane.workspace, row.callback, now)
 
     def _attempt(self, lane: _Lane, row: Row, now: float) -> Attempt:
         event, options = self._event(lane.workspace, row), lane.callback.options

@@ -50,10 +50,6 @@ WHERE workspace = :workspace AND id = :callback AND status = 'active'
 """
 _PROBED = "UPDATE callbacks SET probe_at = :probe_at WHERE workspace = :workspace AND id = :callback AND probe_at IS NOT NULL"
 _EXHAUSTED = "UPDATE callbacks SET exhausted_at = :now WHERE workspace = :workspace AND id = :callback"
-_DUE = """
-UPDATE deliveries SET next_at = :now
-WHERE workspace = :workspace AND callback = :callback AND state = 'pending' AND next_at > :now
-"""
 
 
 class Outcome(NamedTuple):
@@ -79,18 +75,18 @@ def delivered(outcome: Outcome, now: float) -> RowUnit:
     return RowUnit(_DELIVERED, _DELIVERED, values, count_deliveries)
 
 
-def note_delivered(transaction: Transaction, outcome: Outcome, now: float) -> int:
-    """Record a successful attempt. A callback that had failed is healthy again, and one that was paused for that is active again."""
+def note_delivered(transaction: Transaction, outcome: Outcome, now: float) -> bool:
+    """Record a successful attempt. A callback that had failed is healthy again, and one that was paused for that is active again. Return
+    whether all that waits for it is to be made due."""
     place = _place(outcome)
     changed = delivered(outcome, now)(transaction)
     state = transaction.find(_CALLBACK, place)
-    if changed and state is not None and state.failing_since is not None:
-        transaction.change(_RECOVERED, place)
-        if state.status == "paused" and state.probe_at is not None:
-            record(transaction, outcome.workspace, "callback.resumed", outcome.row.callback, now, {"callback": outcome.row.callback})
-        if now - state.failing_since > _LONG:
-            transaction.change(_DUE, {**place, "now": now})
-    return changed
+    if not changed or state is None or state.failing_since is None:
+        return False
+    transaction.change(_RECOVERED, place)
+    if state.status == "paused" and state.probe_at is not None:
+        record(transaction, outcome.workspace, "callback.resumed", outcome.row.callback, now, {"callback": outcome.row.callback})
+    return bool(now - state.failing_since > _LONG)
 
 
 def note_failed(transaction: Transaction, outcome: Outcome, now: float) -> int:
