@@ -146,13 +146,7 @@ class Audit:
             self.append(transaction, event, target, details)
 
     def list(
-        self,
-        *,
-        actor: str | None = None,
-        target: str | None = None,
-        event: str | None = None,
-        cursor: str | None = None,
-        limit: int = 50,
+        self, *, actor: str | None = None, target: str | None = None, event: str | None = None, cursor: str | None = None, limit: int = 50
     ) -> tuple[list[AuditEntry], str | None]:
         """List up to ``limit`` entries, newest first, and the cursor of the next page. A filter that ends with ``*`` matches by prefix.
 

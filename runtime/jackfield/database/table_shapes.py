@@ -74,10 +74,7 @@ def shape_of(transaction: Transaction, dialect: Dialect, table: str) -> TableSha
     columns = _columns(transaction, dialect, table)
     key = sorted((row for row in columns if row.place), key=lambda row: row.place)
     return TableShape(
-        table,
-        tuple(row.name for row in columns),
-        tuple(row.name for row in key),
-        tuple(row.name for row in columns if row.kind in _SIZED),
+        table, tuple(row.name for row in columns), tuple(row.name for row in key), tuple(row.name for row in columns if row.kind in _SIZED)
     )
 
 

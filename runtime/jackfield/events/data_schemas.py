@@ -88,10 +88,7 @@ DATA: Mapping[str, tuple[str, Json]] = {
         "The work on a subscription has failed three times in a row.",
         _data((*_OF, "reason"), **_WATCHED, reason=_TEXT),
     ),
-    "subscription.recovered": (
-        "The work on a subscription that was failing succeeds again.",
-        _data(_OF, **_WATCHED),
-    ),
+    "subscription.recovered": ("The work on a subscription that was failing succeeds again.", _data(_OF, **_WATCHED)),
     "subscription.late": (
         "A poll was made more than two intervals after its time.",
         _data((*_OF, "lateSeconds"), **_WATCHED, lateSeconds=_COUNT),
