@@ -71,24 +71,23 @@ def look(stand: Stand, **values: Any) -> Any:
     return stand.client().post("/v1/invocations", body).json.get("error")
 
 
-@pytest.mark.parametrize(
-    ("values", "path"),
-    [
-        ({"url": "http://192.0.2.2:18981/x"}, "/url"),
-        ({"url": "http://169.254.169.254/"}, "/url"),
-        ({"url": "http://ada@127.0.0.1/"}, "/url"),
-        ({"proxy": "10.0.0.1:3128"}, "/proxy"),
-        ({"proxy": "http:10.0.0.1"}, "/proxy"),
-        ({"proxy": "http://%31%30.0.0.1/"}, "/proxy"),
-        ({"proxy": "[::1]:3128"}, "/proxy"),
-        ({"proxy": "http://93.184.215.14\\\\@10.0.0.1/"}, "/proxy"),
-        ({"mirrors": ["93.184.215.14", "127.0.0.1"]}, "/mirrors/1"),
-    ],
-)
-def test_b3_internal_hosts_are_refused(stand: Stand, values: Mapping[str, Any], path: str) -> None:
+INTERNAL: list[tuple[Mapping[str, Any], str]] = [
+    ({"url": "http://192.0.2.2:18981/x"}, "/url"),
+    ({"url": "http://169.254.169.254/"}, "/url"),
+    ({"url": "http://ada@127.0.0.1/"}, "/url"),
+    ({"proxy": "10.0.0.1:3128"}, "/proxy"),
+    ({"proxy": "http:10.0.0.1"}, "/proxy"),
+    ({"proxy": "http://%31%30.0.0.1/"}, "/proxy"),
+    ({"proxy": "[::1]:3128"}, "/proxy"),
+    ({"proxy": "http://93.184.215.14\\\\@10.0.0.1/"}, "/proxy"),
+    ({"mirrors": ["93.184.215.14", "127.0.0.1"]}, "/mirrors/1"),
+]
+
+
+def test_b3_internal_hosts_are_refused(stand: Stand) -> None:
     """A value that names a host of the operator's network is refused at its place, and the connector is not asked to open."""
-    error = look(stand, **values)
-    assert (error["code"], error["details"][0]["path"]) == ("invalid_connection", path)
+    found = [(values, (error["code"], error["details"][0]["path"])) for values, _ in INTERNAL for error in [look(stand, **values)]]
+    assert found == [(values, ("invalid_connection", path)) for values, path in INTERNAL]
 
 
 def test_b3_public_hosts_are_not(stand: Stand) -> None:

@@ -120,14 +120,12 @@ def test_who_may_change_connectors(stand: Stand) -> None:
     assert stand.client().get("/v1/installations").json["items"] == []
 
 
-@pytest.mark.parametrize(
-    "body",
-    [{}, {"name": 1}, {"name": ""}, {"name": "acme", "from": "http://10.0.0.1/site"}, {"name": "acme", "root": "x"}, {"name": "a b c"}],
-)
-def test_requests_that_are_not_valid(stand: Stand, body: object) -> None:
+def test_requests_that_are_not_valid(stand: Stand) -> None:
     """Nothing is fetched from elsewhere than the operator's catalogues."""
-    answer = stand.client().post("/v1/installations", body)
-    assert (answer.status, stand.client().get("/v1/installations").json["items"]) == (400, [])
+    elsewhere = {"name": "acme", "from": "http://10.0.0.1/site"}
+    bodies = [{}, {"name": 1}, {"name": ""}, elsewhere, {"name": "acme", "root": "x"}, {"name": "a b c"}]
+    assert [stand.client().post("/v1/installations", body).status for body in bodies] == [400] * len(bodies)
+    assert stand.client().get("/v1/installations").json["items"] == []
 
 
 def test_what_is_refused_installs_nothing(stand: Stand, shop: Storefront) -> None:
