@@ -11,7 +11,7 @@ import pytest
 
 from http_stand import Stand, say
 
-CALLERS, EACH = 64, 12
+CALLERS, EACH = 64, 6
 _LONGEST = 4
 
 

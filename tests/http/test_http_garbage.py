@@ -21,7 +21,7 @@ from mcp_talk import call_of
 from plugboard import make_connector
 from two_ways import PAST, THROUGH, WAYS
 
-TIMES = 20
+TIMES = 10
 _JUDGE = '''
 import gc
 from jackfield.connector import Connector, Inputs, Output

@@ -37,8 +37,8 @@ def grows_faster_than_linear(call: Callable[[int], object], size: int, clock: Ca
     large = seconds(lambda: call(size), 1, clock)
     if large < _NEGLIGIBLE:
         return False
-    small = seconds(lambda: call(size // 4), clock=clock)
-    return seconds(lambda: call(size), clock=clock) > _RATIO * max(small, _NEGLIGIBLE / 4)
+    most = _RATIO * max(seconds(lambda: call(size // 4), clock=clock), _NEGLIGIBLE / 4)
+    return large > most and seconds(lambda: call(size), clock=clock) > most  # the shortest of more tries is no longer than the first
 
 
 def calls(work: Callable[[], object]) -> int:
