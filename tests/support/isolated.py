@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import importlib
 import json
 import os
@@ -16,10 +17,12 @@ from jackfield import Jackfield
 from jackfield.catalog import Catalog, EntryPoint
 from jackfield.catalog.installations import index, read_receipts
 from jackfield.connector import describe
+from jackfield_isolation import boot
 
 ROOT = Path(__file__).parents[2]
 CONNECTORS = ROOT / "tests" / "isolation" / "connectors"
 """Sources of the connectors that are installed."""
+compileall.compile_dir(Path(boot.__file__).parent, maxlevels=0, quiet=2)  # else each child would, which keeps nothing
 
 
 def install(home: Path, key: str, source: str, version: str = "1.0.0", files: Mapping[str, str] | None = None) -> Path:
