@@ -12,7 +12,8 @@ import pytest
 
 from fake_aws import FakeAws
 from jackfield import Jackfield
-from jackfield_aws.policies import assume_policy, identity_policy, trust_policy
+from jackfield_aws.policies import assume_policy, identity_policy, session_policy, session_policy_text, trust_policy
+from jackfield_aws_ses import connector
 from moto_server import moto_server, tell
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/acme-ses"
@@ -91,6 +92,16 @@ def test_chosen_actions(aws: FakeAws, actions: list[str], calls: Any, others: An
     configure(aws, allowed(actions))
     assert outcomes(VALUES, calls) == ["succeeded"] * len(calls)
     assert outcomes(VALUES, others) == ["forbidden"] * len(others)
+
+
+def test_a_policy_is_for_triggers_too() -> None:
+    """Named, a trigger has what it needs to register, read and remove; a policy for everything, and a narrowed session, has that too."""
+    found = allowed(["mailEvents"])
+    assert {"sns:Subscribe", "sns:ConfirmSubscription", "ses:GetConfigurationSet"} <= set(found)
+    assert not {"ses:SendEmail", "sqs:ReceiveMessage"} & set(found)
+    assert {*found, *allowed(["aws-ses/mailQueue"])} < set(allowed())
+    assert set(allowed()) <= set(connector.permissions()["aws:iam"]) | {"ses:GetAccount"}
+    assert len(session_policy_text(session_policy(connector.permissions()["aws:iam"]))) <= 2048
 
 
 def test_a_connection_test_needs_no_more(aws: FakeAws) -> None:

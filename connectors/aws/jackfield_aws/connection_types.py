@@ -76,7 +76,7 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         default=False,
         title="Session Policy",
         description=(
-            "Restricts the role's session. true allows only what the connector's actions need; an IAM policy document "
+            "Restricts the role's session. true allows only what the connector's actions and triggers need; an IAM policy document "
             "sets the limit itself."
         ),
     )

@@ -271,8 +271,8 @@ def _export(arguments: Namespace, output: Output) -> int:
 
 def _declare_policy(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME")
-    parser.add_argument("--actions", metavar="A,B", help="only what these actions need (default: all that the connection serves)")
-    parser.add_argument("--connector", metavar="KEY", help="only what the actions of this connector need, such as aws.s3")
+    parser.add_argument("--actions", metavar="A,B", help="only what these actions and triggers need (default: all it serves)")
+    parser.add_argument("--connector", metavar="KEY", help="only what the actions and triggers of this connector need, such as aws.s3")
     parser.add_argument("--principal", metavar="ARN", help="the principal that assumes the role: the user of the connection's access key")
     parser.add_argument(
         "--from", dest="sender", metavar="ADDRESS", help="the address to send from, * as wildcard (default: the connection's)"

@@ -250,7 +250,7 @@ class OpenContext(SecretHolder):
 
     - ``connection``: None for inline values.
     - ``inputs``: the validated inputs of the action, empty for a connection test.
-    - ``permissions``: those of all actions of the connector, by system, for session policies.
+    - ``permissions``: those of all actions and triggers of the connector, by system, for session policies.
     - ``guard``: checks hosts that come from the connection's own values. Connect with ``guard.connect``, or have it check the address
       before connecting.
     - ``grants``: the approval of a person, for types with ``authorizes``; None for inline values and without a database.

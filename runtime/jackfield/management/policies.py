@@ -1,4 +1,4 @@
-"""Provider policies that a connection needs, derived from the permissions that actions declare."""
+"""Provider policies that a connection needs, derived from the permissions that actions and triggers declare."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.management.connection_test import TargetSource
     from jackfield.manifest import ActionManifest, Manifest
+    from jackfield.manifest_triggers import TriggerManifest
     from jackfield.pipe.admit import Targets
     from jackfield.pipe.open import Opener
 
+    _Part = ActionManifest | TriggerManifest
 
 _MOST_CONNECTORS = 10
 """Connectors of one policy: fewer than the service models that jackfield-aws caches (16)."""
@@ -41,8 +43,9 @@ class TooWide(InvalidInvocation):
 class PolicyRequest:
     """Connectors or actions that a policy is for, and to whom it applies.
 
-    ``actions`` are names (``sendEmail`` or ``aws-ses/sendEmail``), ``connector`` is the key of one connector; with neither, the policy is
-    for all that the connection serves. ``sender`` restricts the addresses that may be sent from, by default to the connection's own.
+    ``actions`` are names of actions and triggers (``sendEmail`` or ``aws-ses/mailEvents``), ``connector`` is the key of one connector; with
+    neither, the policy is for all that the connection serves. ``sender`` restricts the addresses that may be
+    sent from, by default to the connection's own.
     """
 
     actions: Sequence[str] | None = None
@@ -122,7 +125,7 @@ def _check_width(stored: NamedConnection, manifests: Sequence[Manifest]) -> None
     raise TooWide(text, details=[Detail("/connector", "is required for this connection", "required")], hint=NextStep("narrow_policy"))
 
 
-def _loaded(catalog: Catalog, first: LoadedConnector, chosen: Sequence[tuple[str, ActionManifest]]) -> Iterator[LoadedConnector]:
+def _loaded(catalog: Catalog, first: LoadedConnector, chosen: Sequence[tuple[str, _Part]]) -> Iterator[LoadedConnector]:
     """Load the connectors of the chosen actions. A broken one adds nothing; its actions cannot run anyway."""
     for key in dict.fromkeys(name.partition("/")[0] for name, _ in chosen):
         with contextlib.suppress(JackfieldError):
@@ -152,7 +155,7 @@ def external_id(stored: NamedConnection, catalog: Catalog, opening: Opener, targ
     return next((str(values[field]) for field in fields if values.get(field) is not None), None)
 
 
-def _chosen(stored: NamedConnection, manifests: Sequence[Manifest], actions: Sequence[str] | None) -> Iterator[tuple[str, ActionManifest]]:
+def _chosen(stored: NamedConnection, manifests: Sequence[Manifest], actions: Sequence[str] | None) -> Iterator[tuple[str, _Part]]:
     served = {f"{manifest.key}/{action.key}": action for manifest, action in _served(stored, manifests)}
     if actions is None:
         yield from served.items()
@@ -163,13 +166,14 @@ def _chosen(stored: NamedConnection, manifests: Sequence[Manifest], actions: Seq
             tail = did_you_mean(name, [*served, *(key.partition("/")[2] for key in served)])
             more = f" and {len(served) - _NAMED} more" if len(served) > _NAMED else ""
             hint = f"It serves {', '.join(sorted(served)[:_NAMED])}{more}."
-            raise UnknownAction(f"the connection '{stored.name}' does not support an action '{name[:80]}'{tail}", hint=hint)
+            raise UnknownAction(f"the connection '{stored.name}' supports no action or trigger '{name[:80]}'{tail}", hint=hint)
         yield from ((key, served[key]) for key in meant)
 
 
-def _served(stored: NamedConnection, manifests: Sequence[Manifest]) -> Iterator[tuple[Manifest, ActionManifest]]:
+def _served(stored: NamedConnection, manifests: Sequence[Manifest]) -> Iterator[tuple[Manifest, _Part]]:
     for manifest in manifests:
         kind = manifest.connection_type(stored.type)
-        for action in manifest.actions.values():
-            if kind is not None and kind.can_serve(action.key):
-                yield manifest, action
+        parts: list[_Part] = [*manifest.actions.values(), *manifest.triggers.values()]
+        for one in parts:
+            if kind is not None and kind.can_serve(one.key):
+                yield manifest, one

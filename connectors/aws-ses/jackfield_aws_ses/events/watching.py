@@ -46,7 +46,7 @@ _EXAMPLES = [{"title": "A full mailbox", "events": [_EXAMPLE]}]
 _PERMISSIONS = {
     "aws:iam": [
         "sns:CreateTopic", "sns:GetTopicAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:ConfirmSubscription",
-        "sns:GetSubscriptionAttributes", "sns:Unsubscribe", "sns:DeleteTopic", "ses:CreateConfigurationSet",
+        "sns:GetSubscriptionAttributes", "sns:Unsubscribe", "sns:DeleteTopic", "ses:GetConfigurationSet", "ses:CreateConfigurationSet",
         "ses:CreateConfigurationSetEventDestination", "ses:GetConfigurationSetEventDestinations",
         "ses:UpdateConfigurationSetEventDestination", "ses:DeleteConfigurationSetEventDestination",
     ]
