@@ -22,6 +22,7 @@ from jackfield.connector import (
     Detail,
     Field,
     Inputs,
+    Listed,
     Minted,
     OpenContext,
     Option,
@@ -158,6 +159,24 @@ def test_keys_and_effects_that_cannot_be(connector: Connector) -> None:
     assert refused(connector, ask) == "action 'ask' is declared twice"
     with pytest.raises(DeclarationError, match="two connection types with the same key"):
         Connector("talk", title="Talk", version="1", connections=[Door, Door])
+
+
+def test_the_types_of_a_list_that_is_compared_are_three(connector: Connector) -> None:
+    """They are named after the key unless the author names them; fewer or more are refused."""
+
+    class Shelf(Output):
+        """A shelf."""
+
+    def read(_inputs: Inputs, _client: str, _after: int | None) -> Listed:
+        return Listed([])
+
+    connector.diff_poll("shelves", item=Shelf)(read)
+    connector.diff_poll("boards", item=Shelf, types=("hung", "moved", "gone"))(read)
+    assert connector.triggers["shelves"].types == ("shelvesCreated", "shelvesUpdated", "shelvesDeleted")
+    assert connector.triggers["boards"].types == ("hung", "moved", "gone")
+    for types in (("hung", "moved"), ("hung", "moved", "moved")):
+        with pytest.raises(DeclarationError, match="'types' must name three: of what was created, updated and deleted"):
+            connector.diff_poll("more", item=Shelf, types=types)
 
 
 def test_a_pace_by_something_that_is_no_input(connector: Connector) -> None:

@@ -85,6 +85,7 @@ STEPS: dict[str, Callable[[Jackfield], Any]] = {
     "the page after": _page({"number": 4}),
     "a list": lambda one: _step(one, "shelf", lambda trigger, inputs, client: trigger.function(inputs, client, None)),
     "its end": lambda one: _step(one, "shelf", lambda trigger, inputs, client: trigger.function(inputs, client, 1)),
+    "a page that is gone": lambda one: _step(one, "shelf", lambda trigger, inputs, client: trigger.function(inputs, client, 9)),
     "a registration": lambda one: _step(one, "posted", lambda trigger, inputs, client: trigger.enabled(_hook(inputs), client)),
     "one that is gone": lambda one: _step(one, "posted", lambda trigger, inputs, client: trigger.renewed(_hook(inputs), client)),
     "a request": lambda one: _step(

@@ -164,6 +164,25 @@ def test_a_list_is_compared(stage: TriggerStage) -> None:
     assert [event.type for event in stage.events()][3:] == ["echo.boardUpdated"]
 
 
+def test_a_list_whose_next_page_is_not_known_any_more_is_read_again(stage: TriggerStage) -> None:
+    """What was read of the round counts: nothing is told twice, and what is gone is deleted by the round after it."""
+    from jackfield_echo.watching import BOARD
+
+    BOARD.update({f"n-{number:03}": "old" for number in range(410)})
+    stage.add("board")
+    stage.loops[0].look()  # once: 20 pages of 20
+    for number in range(350, 410):
+        del BOARD[f"n-{number:03}"]
+    stage.move(1)
+    stage.look(1)
+    assert (stage.events(), stage.all().show("one")["status"]) == ([], "active")
+    BOARD["n-001"] = "changed"
+    stage.move(70)
+    stage.look()
+    told = [event.type for event in stage.events()]
+    assert (told.count("echo.boardUpdated"), told.count("echo.boardDeleted")) == (1, 50)  # the last ten had not been read
+
+
 def test_a_list_that_is_suddenly_short_deletes_nothing(stage: TriggerStage) -> None:
     """More than a fifth is gone: that is an event, once; when the items are back, nothing has happened."""
     from jackfield_echo.watching import BOARD

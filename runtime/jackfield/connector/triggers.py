@@ -38,8 +38,8 @@ class Malformed(Exception):
 
 
 class Gone(Exception):
-    """Absence of what the connector relied on: raised by ``renew`` for a registration, which is made again, and by a poll for a
-    checkpoint that is too old, which begins again where the last one succeeded."""
+    """Absence of what the connector relied on: raised by ``renew`` for a registration, which is made again, by a poll for a
+    checkpoint that is too old, which begins again where the last one succeeded, and by a list for a page that is not known any more."""
 
 
 class Needs(Exception):
@@ -424,23 +424,27 @@ class Triggers:
         every: float = EVERY,
         least: float = LEAST,
         title: str | None = None,
+        types: Sequence[str] = (),
         permissions: Mapping[str, Sequence[str]] | None = None,
         examples: Sequence[Mapping[str, Any]] = (),
     ) -> Callable[[F], F]:
         """Declare the decorated function as a poll of a list without a "since": it reads the list, and the runtime compares.
 
         The function takes the inputs, the open client and ``Listed.next`` of the page before (None for the first), and returns ``Listed``.
-        Only IDs and digests are stored. Events have the types ``KEYCreated``, ``KEYUpdated`` and ``KEYDeleted``, and the data ``id`` and
-        ``item``, which is absent once deleted.
+        Only IDs and digests are stored. Events have the types ``KEYCreated``, ``KEYUpdated`` and ``KEYDeleted``, or the three of ``types``
+        in this order, and the data ``id`` and ``item``, which is absent once deleted. Raise ``Gone`` for a page that the provider does not
+        know any more: the list is read from its beginning.
 
-        :raises DeclarationError: for a key that is none, or a key that is declared twice.
+        :raises DeclarationError: for a key that is none, a key that is declared twice, or types that are not three.
         """
+        named = types or [f"{key}{name}" for name in CHANGES]
+        if len({*named}) != len(CHANGES):
+            raise DeclarationError(f"trigger '{key}': 'types' must name three: of what was created, updated and deleted")
         members: dict[str, Any] = {"id": (str, ...), "item": (item | None, None)}
         change = create_model(f"{item.__name__}Change", __base__=Output, __doc__=inspect.getdoc(item), **members)
 
         def declare(function: F) -> F:
-            types = [f"{key}{name}" for name in CHANGES]
-            about: dict[str, Any] = {"key": key, "title": title, "inputs": inputs, "event": change, "types": types}
+            about: dict[str, Any] = {"key": key, "title": title, "inputs": inputs, "event": change, "types": named}
             self._add(Poll(function, every, least, compares=True, **about, permissions=permissions, examples=examples, setup=""))
             return function
 

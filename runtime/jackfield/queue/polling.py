@@ -39,15 +39,12 @@ class Polling:
 
         :raises JackfieldError: if the provider refuses or fails.
         """
-        from jackfield.connector.triggers import Gone, Since
-
         mark, since, is_new = self._found.checkpoint(self._vault), content.since, False
         for _ in range(_PAGES):
-            try:
-                page: Polled = self._over(_reading(trigger, Since(since, mark, self._due.time.now())))
-            except Gone:
+            page: Polled | None = self._page(trigger, since, mark, self._due.time.now())
+            if page is None:
                 if is_new:
-                    raise Unavailable("the provider calls a new checkpoint too old") from None
+                    raise Unavailable("the provider calls a new checkpoint too old")
                 since, mark, is_new = self._begin_again(content), {}, True
                 continue
             mark, is_new = dict(page.next), False
@@ -56,6 +53,15 @@ class Polling:
             if not page.more:
                 return False
         return True
+
+    def _page(self, trigger: Trigger, *place: Any) -> Any:
+        """Read one page, of a list or of what is new since; return None if the provider does not know its place any more."""
+        from jackfield.connector.triggers import Gone, Since
+
+        try:
+            return self._over(_reading(trigger, *place if trigger.compares else (Since(*place),)))
+        except Gone:
+            return None
 
     def _begin_again(self, content: Sealed) -> float:
         """Forget a checkpoint that the provider does not know any more; return the time of the last success, from which events count."""
@@ -69,16 +75,22 @@ class Polling:
 
         :raises JackfieldError: if the provider refuses or fails.
         """
-        comparison = Comparison(self._storage.database, self._vault, self._found.workspace, self._found)
+        comparison = Comparison(self._storage.database, self._vault, self._found.workspace, self._found, trigger.types)
         stored = self._found.checkpoint(self._vault)
         mark = Mark(**stored) if stored else Mark()
+        begins = mark.after is None
         for _ in range(_PAGES):
             if mark.complete:
                 mark = self._ended(comparison, mark)
                 if not mark.complete:
                     return False
                 continue
-            page: Listed = self._over(_reading(trigger, mark.after))
+            page: Listed | None = self._page(trigger, mark.after)
+            if page is None:
+                if begins:
+                    raise Unavailable("the provider does not know the page after one that it has just returned")
+                mark, begins = replace(mark, after=None), True  # what the round has seen so far counts
+                continue
             changes, also = comparison.seen([(str(item.id), payload(item.data)) for item in page.items], mark)
             mark = replace(mark, after=page.next, complete=page.next is None)
             self._store(changes, mark, also)

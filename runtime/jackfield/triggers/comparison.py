@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jackfield.database import Database, Row, Vault
@@ -68,11 +68,12 @@ class Change:
 class Comparison:
     """Comparison of one subscription's list. Only the process that holds the claim reads and changes what is stored."""
 
-    def __init__(self, database: Database, vault: Vault, workspace: str, found: Subscription) -> None:
+    def __init__(self, database: Database, vault: Vault, workspace: str, found: Subscription, types: Sequence[str]) -> None:
         self._database = database
         self._vault = vault
         self._workspace = workspace
         self._found = found
+        self._types = types if len(types) == len(CHANGES) else [f"{found.trigger_key}{name}" for name in CHANGES]
         self._own = {"workspace": workspace, "id": found.id}
 
     def seen(self, items: Iterable[tuple[str, Mapping[str, Any]]], mark: Mark) -> tuple[list[Change], Also]:
@@ -83,7 +84,7 @@ class Comparison:
             known = self._database.look_up(_KNOWN, {**self._own, "item": place})
             before = rows[place]["content"] if place in rows else known and known.content
             if before != content and mark.round > 1:
-                change = CHANGES[0] if before is None else CHANGES[1]
+                change = 0 if before is None else 1
                 changes.append(self._change(change, identifier, item, f"{mark.round}:{place}:{content}"))
             sealed = known.sealed if known is not None else self._sealed(place, identifier)
             rows[place] = {**self._own, "item": place, "content": content, "round": mark.round, "sealed": sealed}
@@ -98,7 +99,7 @@ class Comparison:
         """Return some of the items that a complete round has not seen, and the statements that forget them."""
         with self._database.read() as transaction:
             rows = list(transaction.execute(_GONE, {**self._own, "round": mark.round, "limit": _AT_ONCE}))
-        changes = [self._change(CHANGES[2], self._id(row), None, f"{mark.round}:{row.item}") for row in rows]
+        changes = [self._change(2, self._id(row), None, f"{mark.round}:{row.item}") for row in rows]
         return changes, lambda transaction: transaction.change_many(_DELETE, [{**self._own, "item": row.item} for row in rows])
 
     def _sealed(self, place: str, identifier: str) -> bytes:
@@ -107,8 +108,8 @@ class Comparison:
     def _id(self, row: Row) -> str:
         return self._vault.open(self._workspace, item_place(self._found.id, row.item), row.sealed).decode("utf-8", "surrogatepass")
 
-    def _change(self, change: str, identifier: str, item: Mapping[str, Any] | None, key: str) -> Change:
-        return Change(f"{self._found.trigger_key}{change}", identifier, item, key)
+    def _change(self, change: int, identifier: str, item: Mapping[str, Any] | None, key: str) -> Change:
+        return Change(self._types[change], identifier, item, key)
 
 
 def item_place(subscription: str, item: str) -> tuple[str, ...]:

@@ -102,7 +102,10 @@ class ChildTriggers:
 
     def listed(self, key: str, inputs: Mapping[str, Any], after: Any) -> ListFacts:
         """Read one page of a list."""
-        found: Listed = self._read(key, inputs, after["after"])
+        try:
+            found: Listed = self._read(key, inputs, after["after"])
+        except Gone:
+            return ListFacts([], {}, gone=True)
         return ListFacts([(item.id, dict(payload(item.data))) for item in found.items], {"next": found.next})
 
     def _read(self, key: str, inputs: Mapping[str, Any], place: Any) -> Any:

@@ -127,10 +127,11 @@ class PageFacts:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ListFacts:
-    """Page of a list that is compared. ``next`` has one member, of the same name."""
+    """Page of a list that is compared. ``next`` has one member, of the same name; ``gone`` if the page is not known any more."""
 
     items: Annotated[list[tuple[str, JsonObject]], Field(max_length=_MOST_EVENTS), FailFast()]
     next: JsonObject
+    gone: bool = False
 
 
 class Question:

@@ -119,6 +119,8 @@ def _reading(trigger: Trigger, channel: Channel) -> Callable[[WatchInputs, Any, 
 
     def read(inputs: WatchInputs, client: Any, after: Any) -> Listed:
         found = _ask(channel, client, questions.LISTED, trigger.key, dict(inputs.json), {"after": after})
+        if found.gone:
+            raise Gone
         return Listed([Item(identifier, data) for identifier, data in found.items], found.next.get("next"))
 
     return read if trigger.compares else poll

@@ -132,4 +132,6 @@ def greet(hook: Hook, client: str) -> Registered | Unfinished:
 def shelf(inputs: Watch, client: str, after: int | None) -> Listed:
     """Things on a shelf."""
     begin = after or 0
+    if begin > inputs.first:
+        raise Gone
     return Listed([Item(f"s-{begin}", {"owner": client})], begin + 1 if begin < inputs.first else None)

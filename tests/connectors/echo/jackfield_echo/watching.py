@@ -100,6 +100,8 @@ def board(inputs: Watch, client: EchoClient, after: int | None) -> Listed:
     """Notes that hang on the board."""
     client.send(inputs.fault, None)
     begin = after or 0
+    if begin > len(BOARD):
+        raise Gone
     found = [Item(name, NoteEvent(id=name, text=BOARD[name])) for name in list(BOARD)[begin : begin + _PAGE]]
     return Listed(found, begin + _PAGE if len(BOARD) > begin + _PAGE else None)
 
