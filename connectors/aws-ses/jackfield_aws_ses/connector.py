@@ -69,7 +69,10 @@ connector = Connector(
     hosts=["*.amazonaws.com", "*.amazonaws.com.cn"],
     aliases=ALIASES,
     modules={f"{__package__}.actions.{name}": keys for name, keys in _ACTIONS.items()},
-    trigger_modules={f"{__package__}.events.watching": ("mailEvents", "mailQueue")},
+    trigger_modules={
+        f"{__package__}.events.watching": ("mailEvents", "mailQueue"),
+        f"{__package__}.events.states": ("identityStatus", "accountStatus"),
+    },
 )
 
 

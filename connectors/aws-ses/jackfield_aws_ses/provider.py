@@ -21,6 +21,12 @@ class Regional(Inputs):
     aws_region: Region = region_field()
 
 
+class Watched(Inputs):
+    """Inputs of a trigger in one region."""
+
+    aws_region: Region | None = Field(None, title="AWS Region", blank="absent", description="By default the connection's region.")
+
+
 class Paged(Regional):
     """Inputs of an action that lists something page by page."""
 
@@ -53,7 +59,7 @@ A = TypeVar("A", bound=Answer)
 
 
 def ask(
-    aws: AwsClients, region: str, operation: str, parameters: Mapping[str, Any], *needed: str, service: str = "sesv2"
+    aws: AwsClients, region: str | None, operation: str, parameters: Mapping[str, Any], *needed: str, service: str = "sesv2"
 ) -> dict[str, Any]:
     """Call an operation (``get_account``) without the parameters that are None, and return its answer.
 

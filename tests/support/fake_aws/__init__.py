@@ -30,6 +30,7 @@ latency              seconds before each answer, counted from the moment the req
 connectLatency       seconds more before the first answer on a new connection (default 0)
 verificationSeconds  seconds until a new identity is verified (default 10)
 sandbox, paused      recipients must be verified as well; sending is paused (default false)
+enforcementStatus    what AWS thinks of the account's reputation (default HEALTHY); it decides nothing
 quota                ``{"max24HourSend": 50000, "maxSendRate": 14, "sentLast24Hours": 0}``; the daily part is enforced
 rates                ``{"ListIdentities": 1}``: calls a second, more are throttled with "Rate exceeded"
 strictRaw            sesv2 SendEmail of a raw message asks for ses:SendRawEmail, not for either (default false: what AWS asks

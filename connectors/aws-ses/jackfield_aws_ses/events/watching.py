@@ -13,7 +13,6 @@ from jackfield.connector import (
     Forged,
     Hook,
     HookRequest,
-    Inputs,
     Malformed,
     Needs,
     Polled,
@@ -30,7 +29,7 @@ from jackfield_aws_ses.events import setting_up
 from jackfield_aws_ses.events.envelopes import events_of, events_of_text
 from jackfield_aws_ses.events.record import TYPES, MailEvent
 from jackfield_aws_ses.events.setting_up import SES_NAMES, USUAL, Wanted
-from jackfield_aws_ses.fields import Region
+from jackfield_aws_ses.provider import Watched
 
 _AGAIN = 3600.0
 """Seconds after which a subscription that SNS has not confirmed is asked for again."""
@@ -53,8 +52,7 @@ _PERMISSIONS = {
 }  # fmt: skip
 
 
-class _Typed(Inputs):
-    aws_region: Region | None = Field(None, title="AWS Region", blank="absent", description="By default the connection's region.")
+class _Typed(Watched):
     types: EventTypes = Field(
         USUAL, title="Event Types",
         description="Events to tell: of opens and clicks only if named, since SES rewrites messages to see them.",

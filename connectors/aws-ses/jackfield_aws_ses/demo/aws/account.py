@@ -83,6 +83,7 @@ class Account:
     users: Mapping[str, User] | None = None
     sandbox: bool = False
     paused: bool = False
+    enforcement_status: str = "HEALTHY"
     quota: Quota = Quota()
     rates: Mapping[str, float] = field(default_factory=dict)
     verification_seconds: float = 10.0

@@ -128,7 +128,7 @@ def _get_account(ledger: Ledger, _call: Call) -> Body:
     account = ledger.account
     return {
         "DedicatedIpAutoWarmupEnabled": False,
-        "EnforcementStatus": "HEALTHY",
+        "EnforcementStatus": account.enforcement_status,
         "ProductionAccessEnabled": not account.sandbox,
         "SendQuota": {
             "Max24HourSend": account.quota.max24_hour_send,
