@@ -114,5 +114,7 @@ def test_triggers_answer_as_they_do_in_this_process(both: tuple[Jackfield, Jackf
         manifest = runtime.catalog.find("watching")
         with pytest.raises(InvalidInvocation) as refused:
             check_inputs(runtime, manifest, manifest.triggers["posted"], {"first": "x", "colour": 1})
-        faults.append([detail.path for detail in refused.value.details])
+        with pytest.raises(InvalidInvocation) as unlucky:
+            check_inputs(runtime, manifest, manifest.triggers["posted"], {"first": 13})
+        faults.append([(detail.path, detail.message) for detail in (*refused.value.details, *unlucky.value.details)])
     assert (steps[0], faults[0]) == (steps[1], faults[1])

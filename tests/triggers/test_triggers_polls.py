@@ -166,7 +166,8 @@ def test_a_revoked_token_ends_its_subscriptions(stage: TriggerStage, note: Note)
 _REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
     ({"trigger": "echo/nothing"}, "no trigger"), ({"trigger": "nobody/notes"}, "nobody"), ({"connection": None}, "/connection"),
     ({"connection": "attic"}, "attic"), ({"every": 1}, "/every"), ({"name": "a b"}, "/name"), ({"colour": 1}, "/colour"),
-    ({"inputs": {"word": 1}}, "/inputs/word"), ({"inputs": {"colour": 1}}, "/inputs/colour"), ({"from": 1}, "/from"),
+    ({"inputs": {"word": 1}}, "/inputs/word"), ({"inputs": {"word": " "}}, "/inputs/word"),
+    ({"inputs": {"colour": 1}}, "/inputs/colour"), ({"from": 1}, "/from"),
 )  # fmt: skip
 
 

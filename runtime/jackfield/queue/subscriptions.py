@@ -206,9 +206,12 @@ def check_inputs(runtime: Jackfield, manifest: Manifest, trigger: TriggerManifes
     model = runtime.catalog.load(manifest.key).triggers[trigger.key].inputs
     try:
         with entered(call_of(runtime.pipeline, _SECONDS)):
-            return model.model_validate(dict(checked.value))
+            given = model.model_validate(dict(checked.value))
+            found: Sequence[Detail] = tuple(given.rules())
+            if not found:
+                return given
     except ValidationError as error:
-        found: Sequence[Detail] = model_faults(error)
+        found = model_faults(error)
     except InvalidInput as error:  # of a connector in a process of its own
         found = error.details
     raise _refused(found, trigger)

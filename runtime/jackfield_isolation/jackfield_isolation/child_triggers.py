@@ -49,12 +49,14 @@ class ChildTriggers:
     def check(self, key: str, inputs: Mapping[str, Any]) -> None:
         """Judge the inputs of a subscription.
 
-        :raises InvalidInput: if the author's model refuses them.
+        :raises InvalidInput: if the author's model or rules refuse them.
         """
         try:
-            self._inputs(key, inputs)
+            faults = list(self._inputs(key, inputs).rules())
         except ValidationError as error:
-            raise InvalidInput("the inputs are not valid", details=model_faults(error)) from None
+            faults = model_faults(error)
+        if faults:
+            raise InvalidInput("the inputs are not valid", details=faults)
 
     def receive(self, key: str, body: str, headers: Mapping[str, str], at: float, hook: Mapping[str, Any]) -> ReceivedFacts:
         """Verify a webhook's request, then read it."""

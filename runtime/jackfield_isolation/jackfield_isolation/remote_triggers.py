@@ -28,6 +28,7 @@ from jackfield.connector.triggers import (
     Unfinished,
     Webhook,
 )  # fmt: skip
+from jackfield.errors import Detail
 from jackfield.manifest_triggers import TriggerManifest
 from jackfield_isolation import questions
 from jackfield_isolation.channel import Channel
@@ -40,6 +41,10 @@ class WatchInputs:
 
     def __init__(self, json: Mapping[str, Any]) -> None:
         self.json = json
+
+    def rules(self) -> tuple[Detail, ...]:
+        """Return no faults: the child has judged by the author's rules."""
+        return ()
 
 
 class RemoteWebhook(Webhook):

@@ -6,6 +6,7 @@ import hmac
 from jackfield.connector import (
     ConnectionType,
     Connector,
+    Detail,
     Field,
     Gone,
     Hook,
@@ -48,6 +49,10 @@ class Watch(Inputs):
     """What to watch."""
 
     first: int = Field(1, title="First")
+
+    def rules(self) -> list[Detail]:
+        """Refuse a number that a schema would allow."""
+        return [Detail("/first", "is unlucky")] if self.first == 13 else []
 
 
 class Thing(Output):

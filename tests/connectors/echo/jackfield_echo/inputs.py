@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import WithJsonSchema
 
-from jackfield.connector import Field, Inputs, Output
+from jackfield.connector import Detail, Field, Inputs, Output
 
 __all__ = ["Fault", "Gate", "Heard", "Keep", "Kept", "NoteEvent", "Page", "PageQuery", "Say", "Watch", "Wrong"]
 
@@ -123,6 +123,11 @@ class Watch(Inputs):
     word: str | None = Field(None, title="Word", description="Only notes with this word.")
     page_size: int = Field(100, title="Page Size", schema={"minimum": 1, "maximum": 1000})
     fault: Fault | None = Field(None, title="Fault")
+
+    def rules(self) -> Iterable[Detail]:
+        """Yield the fault of a blank word, which no note would lack."""
+        if self.word is not None and not self.word.strip():
+            yield Detail("/word", "is blank")
 
     def fits(self, note: Mapping[str, Any]) -> bool:
         """Return whether a note has the word."""
