@@ -17,7 +17,20 @@ from plugboard import make_connector, plugged
 
 CONNECTOR = """
 from jackfield.connector import Connector
-connector = Connector("big", title="Big", version="1.0.0", modules={f"{__name__}.first": ("one",), f"{__name__}.second": ("two",)})
+connector = Connector(
+    "big", title="Big", version="1.0.0", modules={f"{__name__}.first": ("one",), f"{__name__}.second": ("two",)},
+    trigger_modules={f"{__name__}.third": ("three",), f"{__name__}.fourth": ("four",)},
+)
+"""
+TRIGGER = """
+from jackfield.connector import Inputs, Output, Polled
+from jackfield_big import connector
+class Thing(Output):
+    id: str
+@connector.poll("KEY", event=Thing)
+def poll(inputs: Inputs, client: str, since: object) -> Polled:
+    \"\"\"Tell of things.\"\"\"
+    return Polled([], {})
 """
 ACTION = """
 from jackfield.connector import Field, Inputs, Output
@@ -41,6 +54,8 @@ def big(tmp_path: Path) -> Iterator[Path]:
         package = make_connector(folder, "big", CONNECTOR, {})
         for module, key in (("first", "one"), ("second", "two")):
             (package / f"{module}.py").write_text(ACTION.replace("KEY", key), encoding="utf-8")
+        for module, key in (("third", "three"), ("fourth", "four")):
+            (package / f"{module}.py").write_text(TRIGGER.replace("KEY", key), encoding="utf-8")
         from jackfield_big import connector  # type: ignore[import-not-found]
 
         (package / "connector.json").write_text(json.dumps(connector.describe()), encoding="utf-8")
@@ -62,6 +77,14 @@ def test_only_the_module_of_the_action_is_imported(big: Path) -> None:
     assert "jackfield_big.second" not in sys.modules
     assert catalog.differs("big") is None
     assert "jackfield_big.second" in sys.modules
+
+
+def test_the_order_in_which_triggers_are_used_makes_no_difference(big: Path) -> None:
+    """The last module's trigger is imported first: the connector is the one that its manifest describes, in each catalog made then."""
+    connector = Catalog.installed(entry_points([str(big)])).load("big")
+    assert [connector.triggers[key].key for key in ("four", "three")] == ["four", "three"]
+    again = Catalog.installed(entry_points([str(big)]))
+    assert (again.load("big", "one") is connector, list(again.find("big").triggers)) == (True, ["three", "four"])
 
 
 @pytest.mark.parametrize(

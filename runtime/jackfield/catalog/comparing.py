@@ -79,7 +79,7 @@ def difference(manifest: Mapping[str, Any], code: Mapping[str, Any], *, prose: b
 def _keyed(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return a manifest with lists keyed, so that a difference names the action instead of its index; effects are spelled out."""
     found = dict(manifest)
-    for name in ("connectionTypes", "actions", "optionSources"):
+    for name in ("connectionTypes", "actions", "optionSources", "triggers"):
         found[name] = {item.get("key"): item for item in manifest.get(name, ())}
     found["actions"] = {key: {"effect": "write", **item} for key, item in found["actions"].items()}
     return {name: value for name, value in found.items() if value not in ({}, [], None)}
