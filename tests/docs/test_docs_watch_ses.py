@@ -18,10 +18,10 @@ CONNECTION = {
     "type": "aws/apiKeySecret",
     "values": {"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret/of+acme", "region": "eu-west-1"},
 }
-EVENTS = PAGE.with_name("mail-events.md")
+EVENTS, RECEIVED = PAGE.with_name("mail-events.md"), PAGE.with_name("received-mail.md")
 _NEED_MORE = tuple(f"jackfield {noun}" for noun in ("connections test", "subscriptions", "suppressions", "workspaces"))
 """The test of a connection asks AWS, the others need a database."""
-LINES = [line for page in (PAGE, EVENTS) for block in blocks(page) if block.language == "sh" for line in block.body.splitlines()]
+LINES = [line for page in (PAGE, EVENTS, RECEIVED) for block in blocks(page) if block.language == "sh" for line in block.body.splitlines()]
 COMMANDS = [line for line in LINES if not line.startswith(_NEED_MORE)]
 
 

@@ -1,7 +1,7 @@
 """An AWS whose SES publishes: moto's SNS and SQS, or a simulator of SES, and before it a server that has what those lack.
 
-That is: event destinations of configuration sets, sends with an ID of their own, the certificate that SNS signs with, and subscriptions
-over HTTPS that have to be confirmed. ``publish`` is what SES does with an event of a message.
+That is: event destinations of configuration sets, receipt rules, sends with an ID of their own, the certificate that SNS signs with, and
+subscriptions over HTTPS that have to be confirmed. ``publish`` is what SES does with an event of a message.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ _XML_END = "<ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{0}
 
 @dataclass
 class PublishingAws:
-    """``hooks`` is the port of the server that receives; ``asked`` lists what was asked of SNS and of event destinations. ``behind`` is
-    moto, or the simulator, which sends itself and has no SNS."""
+    """``hooks`` is the port of the server that receives; ``asked`` lists what was asked of SNS, of event destinations and of
+    receipt rules. ``behind`` is moto, or the simulator, which sends itself and has no SNS. ``rules`` are the receipt rules as they were
+    asked for, ``active`` is the active rule set, ``refuses`` the code that refuses a receipt rule."""
 
     behind: str
     simulated: bool = False
@@ -46,6 +47,9 @@ class PublishingAws:
     destinations: dict[str, dict[str, Any]] = field(default_factory=dict)
     subscribed: dict[str, str] = field(default_factory=dict)
     confirmed: set[str] = field(default_factory=set)
+    rules: dict[str, dict[str, str]] = field(default_factory=dict)
+    active: str = "inbound"
+    refuses: str = ""
     certificates: int = 0
     _sent: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -94,6 +98,8 @@ class PublishingAws:
             self._subscribe(given)
         if action == "Unsubscribe":
             self.confirmed.clear()
+        if action.endswith(("ReceiptRule", "ReceiptRuleSet")):
+            return self._rule(action, given)
         if action == "GetSubscriptionAttributes" and given["SubscriptionArn"].endswith(":s-1") and self.confirmed:
             return 200, (_XML.format(action, "<Attributes/>") + _XML_END.format(action)).encode(), "text/xml"
         if action in _OF_TOPICS and self.simulated:
@@ -105,6 +111,18 @@ class PublishingAws:
             return 400, b"<ErrorResponse><Error><Code>InvalidParameter</Code></Error></ErrorResponse>", "text/xml"
         self.confirmed.add(self.subscribed[given["Token"]])
         inner = f"<SubscriptionArn>{given['TopicArn']}:s-1</SubscriptionArn>"
+        return 200, (_XML.format(action, inner) + _XML_END.format(action)).encode(), "text/xml"
+
+    def _rule(self, action: str, given: dict[str, str]) -> tuple[int, bytes, str]:
+        name = given.get("RuleName", given.get("Rule.Name", ""))
+        refused = self.refuses or ("AlreadyExists" if action == "CreateReceiptRule" and name in self.rules else "")
+        if refused and action != "DescribeActiveReceiptRuleSet":
+            return 400, f"<ErrorResponse><Error><Code>{refused}</Code></Error></ErrorResponse>".encode(), "text/xml"
+        if action == "DeleteReceiptRule":
+            self.rules.pop(name, None)
+        elif name:
+            self.rules[name] = given
+        inner = f"<Metadata><Name>{self.active}</Name></Metadata>" if action.startswith("Describe") and self.active else ""
         return 200, (_XML.format(action, inner) + _XML_END.format(action)).encode(), "text/xml"
 
     def _destination(self, method: str, of: str, name: str | None, given: Mapping[str, Any]) -> tuple[int, bytes, str]:

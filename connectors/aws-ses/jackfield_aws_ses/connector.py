@@ -71,6 +71,7 @@ connector = Connector(
     modules={f"{__package__}.actions.{name}": keys for name, keys in _ACTIONS.items()},
     trigger_modules={
         f"{__package__}.events.watching": ("mailEvents", "mailQueue"),
+        f"{__package__}.events.receiving": ("mailReceived",),
         f"{__package__}.events.states": ("identityStatus", "accountStatus"),
     },
 )

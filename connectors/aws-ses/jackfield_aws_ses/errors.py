@@ -111,6 +111,12 @@ SES_ERRORS = AWS_ERRORS.extended(
         "MissingRenderingAttribute": _NO_VALUE,
         ("BadRequest", "rendering data"): _NO_VALUE,
         "AlreadyExists": _EXISTS,
+        "InvalidS3Configuration": Row(
+            Rejected,
+            "The policy of the bucket must allow the service ses.amazonaws.com the action s3:PutObject, with your account as the condition "
+            "aws:SourceAccount; the bucket must exist.",
+            "Amazon SES cannot write to the bucket",
+        ),
         # version 1, and emulators of version 2
         "ConfigurationSetAlreadyExists": _EXISTS,
         "CustomVerificationEmailTemplateAlreadyExists": _EXISTS,

@@ -80,7 +80,7 @@ def set_up_events(events: SetUp, aws: AwsClients) -> Published:
         return Published(document=make(wanted, queue=events.queue))
     topic = setting_up.ensure_topic(aws, wanted)
     queue = setting_up.ensure_queue(aws, wanted, topic) if events.queue else None
-    setting_up.ensure_destination(aws, wanted, topic)
+    wanted.publish(aws, topic)
     return Published(topic_arn=topic, queue_url=queue)
 
 
@@ -97,7 +97,7 @@ def set_up_events(events: SetUp, aws: AwsClients) -> Published:
 def tear_down_events(events: EventsOf, aws: AwsClients) -> Done:
     """Remove what 'setUpEvents' has made: event destination, topic and queue. The configuration set stays."""
     wanted = Wanted(events.configuration_set_name, USUAL, events.aws_region)
-    setting_up.remove_destination(aws, wanted)
+    wanted.withdraw(aws)
     topic = setting_up.find_topic(aws, wanted)
     if topic is not None:
         setting_up.remove_topic(aws, wanted, topic)

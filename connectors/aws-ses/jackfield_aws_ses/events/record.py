@@ -6,19 +6,19 @@ SES repeats records, mixes their order, and gives them no ID: the key of an even
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import ConfigDict
 
 from jackfield.connector import Field, Malformed, Outcome, Output, TriggerEvent
 from jackfield.dataclass import dataclass
+from jackfield_aws_ses.events.values import moment, objects, text, texts
 
 TYPES = (
     "bounced", "complained", "delivered", "sent", "opened", "clicked", "rejected", "delayed", "renderingFailed", "subscription", "unknown",
 )  # fmt: skip
-_VALIDATED = "Successfully validated SNS topic for Amazon SES event publishing."
-"""What SES publishes when an event destination is made; it is no record."""
+_VALIDATED = "Successfully validated SNS topic for Amazon SES"
+"""Beginning of what SES publishes when an event destination is made; it is no record."""
 _COMPLAINED, _BOUNCED, _REFUSED, _DELIVERED, _PUT_OFF, _DELAYED, _SENT = 60, 50, 40, 30, 20, 15, 10
 """Severities: a complaint after a delivery counts, a delivery after a complaint does not."""
 _KNOWN_TO_SES = ("Suppressed", "OnAccountSuppressionList")
@@ -75,35 +75,35 @@ def read_record(record: Any) -> list[TriggerEvent]:
 
     :raises Malformed: if it is no record of a message.
     """
-    if record == _VALIDATED:
+    if isinstance(record, str) and is_validation(record):
         return []
     if not isinstance(record, Mapping) or not isinstance(record.get("mail"), Mapping):
         raise Malformed
     kind = record.get("eventType", record.get("notificationType"))
     mail = record["mail"]
-    message_id = _text(mail, "messageId")
+    message_id = text(mail, "messageId")
     if not isinstance(kind, str) or message_id is None or kind == "Received":
         raise Malformed
     name, member, reads = _KINDS.get(kind, ("unknown", "", _of_all))
     about = record.get(member, {})
     about = about if isinstance(about, Mapping) else {}
-    at = _moment(about.get("timestamp")) or _moment(mail.get("timestamp"))
+    at = moment(about.get("timestamp")) or moment(mail.get("timestamp"))
     return [_event(name, message_id, mail, about or record, at, found) for found in reads(about, mail)]
 
 
-def is_validation(text: str) -> bool:
+def is_validation(message: str) -> bool:
     """Return whether a message of SNS is what SES publishes when an event destination is made."""
-    return text.strip() == _VALIDATED
+    return message.strip().startswith(_VALIDATED)
 
 
 def _event(type: str, message_id: str, mail: Mapping[str, Any], about: Mapping[str, Any], at: float | None, found: _Found) -> TriggerEvent:
     common, tags = mail.get("commonHeaders"), mail.get("tags")
     tags = tags if isinstance(tags, Mapping) else {}
     data = MailEvent(
-        message_id=message_id, recipient=found.recipient, sender=_text(mail, "source"), reason=found.reason, permanent=found.permanent,
-        subject=_text(common, "subject") if isinstance(common, Mapping) else None, diagnostic=found.diagnostic, link=found.link,
-        configuration_set=next(iter(_texts(tags.get("ses:configuration-set"))), None),
-        tags={name: _texts(values) for name, values in tags.items() if not name.startswith("ses:")} or None, detail=dict(about) or None,
+        message_id=message_id, recipient=found.recipient, sender=text(mail, "source"), reason=found.reason, permanent=found.permanent,
+        subject=text(common, "subject") if isinstance(common, Mapping) else None, diagnostic=found.diagnostic, link=found.link,
+        configuration_set=next(iter(texts(tags.get("ses:configuration-set"))), None),
+        tags={name: texts(values) for name, values in tags.items() if not name.startswith("ses:")} or None, detail=dict(about) or None,
     )  # fmt: skip
     key = "\n".join(str(part) for part in (message_id, (found.recipient or "").lower(), *found.apart))
     outcome = None
@@ -113,36 +113,36 @@ def _event(type: str, message_id: str, mail: Mapping[str, Any], about: Mapping[s
 
 
 def _bounces(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
-    permanent, subtype = about.get("bounceType") == "Permanent", _text(about, "bounceSubType") or ""
-    for one in _objects(about.get("bouncedRecipients")) or _objects([{"emailAddress": address} for address in _whom(mail)]):
+    permanent, subtype = about.get("bounceType") == "Permanent", text(about, "bounceSubType") or ""
+    for one in objects(about.get("bouncedRecipients")) or objects([{"emailAddress": address} for address in _whom(mail)]):
         yield _Found(
-            _text(one, "emailAddress"), (about.get("feedbackId"),), "bounced" if permanent else "bounced, may be delivered",
-            _BOUNCED if permanent else _PUT_OFF, _words(subtype, _text(one, "status")), permanent, _text(one, "diagnosticCode"),
+            text(one, "emailAddress"), (about.get("feedbackId"),), "bounced" if permanent else "bounced, may be delivered",
+            _BOUNCED if permanent else _PUT_OFF, _words(subtype, text(one, "status")), permanent, text(one, "diagnosticCode"),
             suppresses="bounce" if permanent and subtype not in _KNOWN_TO_SES else None,
         )  # fmt: skip
 
 
 def _complaints(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
-    kind = _text(about, "complaintFeedbackType")
-    listed = [one for one in _objects(about.get("complainedRecipients")) if _text(one, "emailAddress")]
+    kind = text(about, "complaintFeedbackType")
+    listed = [one for one in objects(about.get("complainedRecipients")) if text(one, "emailAddress")]
     sure = len(listed) == 1 or len(_whom(mail)) == 1  # providers redact addresses: SES then lists all recipients of the domain
     for one in listed or [{"emailAddress": _whom(mail)[0]} if sure else {}]:
         yield _Found(
-            _text(one, "emailAddress"), (about.get("feedbackId"),), "complained", _COMPLAINED,
-            _words(_text(about, "complaintSubType") or "", kind), suppresses="complaint" if sure and kind != "not-spam" else None,
+            text(one, "emailAddress"), (about.get("feedbackId"),), "complained", _COMPLAINED,
+            _words(text(about, "complaintSubType") or "", kind), suppresses="complaint" if sure and kind != "not-spam" else None,
         )  # fmt: skip
 
 
 def _deliveries(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
-    for address in _texts(about.get("recipients")) or _whom(mail):
-        yield _Found(address, (about.get("timestamp"),), "delivered", _DELIVERED, diagnostic=_text(about, "smtpResponse"))
+    for address in texts(about.get("recipients")) or _whom(mail):
+        yield _Found(address, (about.get("timestamp"),), "delivered", _DELIVERED, diagnostic=text(about, "smtpResponse"))
 
 
 def _delays(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
-    reason = _words(_text(about, "delayType") or "", None)
-    for one in _objects(about.get("delayedRecipients")) or [{"emailAddress": address} for address in _whom(mail)]:
-        diagnostic = _text(one, "diagnosticCode")
-        yield _Found(_text(one, "emailAddress"), (about.get("timestamp"),), "delayed", _DELAYED, reason, diagnostic=diagnostic)
+    reason = _words(text(about, "delayType") or "", None)
+    for one in objects(about.get("delayedRecipients")) or [{"emailAddress": address} for address in _whom(mail)]:
+        diagnostic = text(one, "diagnosticCode")
+        yield _Found(text(one, "emailAddress"), (about.get("timestamp"),), "delayed", _DELAYED, reason, diagnostic=diagnostic)
 
 
 def _each(status: str, severity: int, reason: str) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Iterator[_Found]]:
@@ -150,14 +150,14 @@ def _each(status: str, severity: int, reason: str) -> Callable[[Mapping[str, Any
 
     def read(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
         for address in _whom(mail) or (None,):
-            yield _Found(address, (), status, severity, _text(about, reason))
+            yield _Found(address, (), status, severity, text(about, reason))
 
     return read
 
 
 def _acts(about: Mapping[str, Any], mail: Mapping[str, Any]) -> Iterator[_Found]:
     """Opens and clicks: SES does not say whose, unless there is one recipient."""
-    whom, link = _whom(mail), _text(about, "link")
+    whom, link = _whom(mail), text(about, "link")
     yield _Found(whom[0] if len(whom) == 1 else None, (about.get("timestamp"), about.get("userAgent"), link), link=link)
 
 
@@ -191,25 +191,4 @@ def _words(subtype: str, further: str | None) -> str | None:
 
 
 def _whom(mail: Mapping[str, Any]) -> tuple[str, ...]:
-    return _texts(mail.get("destination"))
-
-
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
-
-
-def _text(about: Mapping[str, Any], name: str) -> str | None:
-    found = about.get(name)
-    return found if isinstance(found, str) and found else None
-
-
-def _moment(text: Any) -> float | None:
-    try:
-        found = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return None if found is None else found.replace(tzinfo=found.tzinfo or UTC).timestamp()
+    return texts(mail.get("destination"))

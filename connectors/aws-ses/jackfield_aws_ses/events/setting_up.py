@@ -1,4 +1,4 @@
-"""Resources by which Amazon SES publishes the events of a configuration set: a topic that it may publish to, a destination, and receivers.
+"""Resources by which Amazon SES publishes events: a topic that it may publish to, receivers, and what publishes to the topic.
 
 The order is safe: nothing is published before somebody receives it, and nothing is received any more once nothing is published. Each step
 finds what is there and mends it, so that all of it may run again.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -32,9 +32,38 @@ _EXISTS = frozenset({"AlreadyExistsException"})
 _REFUSED = frozenset({"InvalidParameter", "InvalidParameterException"})
 
 
+class Publisher(Protocol):
+    """Resource of Amazon SES that publishes to a topic. ``topic_arn`` names a topic that exists already, and stays."""
+
+    @property
+    def region(self) -> str | None:
+        """Region of all resources; None for the connection's."""
+
+    @property
+    def topic_arn(self) -> str | None:
+        """ARN of a topic that exists already."""
+
+    @property
+    def name(self) -> str:
+        """Name of the topic, and of what else is made."""
+
+    @property
+    def source(self) -> str | None:
+        """End of the ARN that may publish to the topic; None if the topic's policy is the owner's matter."""
+
+    def prepare(self, aws: AwsClients) -> None:
+        """Make what must exist before the topic's policy names it."""
+
+    def publish(self, aws: AwsClients, topic_arn: str) -> None:
+        """Make SES publish to the topic, or mend it: the last step."""
+
+    def withdraw(self, aws: AwsClients) -> None:
+        """Let SES publish no more: the first step of the removal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Events that are published: those of these types of a configuration set. ``topic_arn`` names a topic that exists already."""
+    """Events that are published: those of these types of a configuration set."""
 
     configuration_set: str
     types: Sequence[str] = USUAL
@@ -46,16 +75,46 @@ class Wanted:
         """Name of the topic, the destination and the queue."""
         return f"jackfield-{self.configuration_set}"[:64]
 
+    @property
+    def source(self) -> str:
+        """End of the ARN of the configuration set."""
+        return f"configuration-set/{self.configuration_set}"
 
-def ensure_topic(aws: AwsClients, wanted: Wanted) -> str:
-    """Make the topic that SES may publish to, with signatures of version 2, and the configuration set; return the topic's ARN."""
-    region = _region(aws, wanted)
-    named = {"ConfigurationSetName": wanted.configuration_set}
-    if not _passing(_GONE, aws, region, "get_configuration_set", named):
-        _passing(_EXISTS, aws, region, "create_configuration_set", named)
+    def prepare(self, aws: AwsClients) -> None:
+        """Make the configuration set."""
+        region, named = region_of(aws, self), {"ConfigurationSetName": self.configuration_set}
+        if not passing(_GONE, aws, region, "get_configuration_set", named):
+            passing(_EXISTS, aws, region, "create_configuration_set", named)
+
+    def publish(self, aws: AwsClients, topic_arn: str) -> None:
+        """Make the event destination, or mend it. It is enabled last."""
+        region, names = region_of(aws, self), {"ConfigurationSetName": self.configuration_set}
+        target = {"MatchingEventTypes": [SES_NAMES[name] for name in self.types], "SnsDestination": {"TopicArn": topic_arn}}
+        found = ask(aws, region, "get_configuration_set_event_destinations", names).get("EventDestinations") or []
+        known = next((one for one in found if one.get("Name") == self.name), None)
+        named = {**names, "EventDestinationName": self.name}
+        if known is None:
+            parameters = {**named, "EventDestination": {"Enabled": False, **target}}
+            passing(_EXISTS, aws, region, "create_configuration_set_event_destination", parameters)
+        if known is None or not known.get("Enabled") or not _fits(known, target):
+            parameters = {**named, "EventDestination": {"Enabled": True, **target}}
+            ask(aws, region, "update_configuration_set_event_destination", parameters)
+
+    def withdraw(self, aws: AwsClients) -> None:
+        """Remove the event destination."""
+        named = {"ConfigurationSetName": self.configuration_set, "EventDestinationName": self.name}
+        passing(_GONE, aws, region_of(aws, self), "delete_configuration_set_event_destination", named)
+
+
+def ensure_topic(aws: AwsClients, wanted: Publisher) -> str:
+    """Make the topic that SES may publish to, with signatures of version 2, and what its policy names; return the topic's ARN."""
+    region = region_of(aws, wanted)
+    wanted.prepare(aws)
     arn = wanted.topic_arn or str(ask(aws, region, "create_topic", {"Name": wanted.name}, "TopicArn", service="sns")["TopicArn"])
+    if wanted.source is None:
+        return arn
     attributes = ask(aws, region, "get_topic_attributes", {"TopicArn": arn}, "Attributes", service="sns")["Attributes"]
-    policy = _with_statement(attributes.get("Policy"), topic_statement(wanted, arn))
+    policy = _with_statement(attributes.get("Policy"), topic_statement(arn, wanted.source))
     found = {"Policy": policy} if wanted.topic_arn else {"SignatureVersion": "2", "Policy": policy}
     for name, value in found.items():
         if attributes.get(name) != value:
@@ -64,35 +123,36 @@ def ensure_topic(aws: AwsClients, wanted: Wanted) -> str:
     return arn
 
 
-def topic_statement(wanted: Wanted, arn: str) -> dict[str, Any]:
-    """Return the statement of a topic's policy that lets SES publish the events of this configuration set of this account only."""
+def topic_statement(arn: str, source: str) -> dict[str, Any]:
+    """Return the statement of a topic's policy that lets SES publish for one resource of this account only."""
     _, partition, _, region, account, _ = arn.split(":", 5)
-    source = f"arn:{partition}:ses:{region}:{account}:configuration-set/{wanted.configuration_set}"
     return {
         "Sid": _STATEMENT, "Effect": "Allow", "Principal": {"Service": "ses.amazonaws.com"}, "Action": "sns:Publish", "Resource": arn,
-        "Condition": {"StringEquals": {"aws:SourceAccount": account, "aws:SourceArn": source}},
+        "Condition": {"StringEquals": {"aws:SourceAccount": account, "aws:SourceArn": f"arn:{partition}:ses:{region}:{account}:{source}"}},
     }  # fmt: skip
 
 
-def subscribe(aws: AwsClients, wanted: Wanted, topic_arn: str, protocol: str, endpoint: str) -> str:
+def subscribe(aws: AwsClients, wanted: Publisher, topic_arn: str, protocol: str, endpoint: str) -> str:
     """Subscribe an endpoint to the topic, and return the subscription's ARN. SNS sends an https endpoint a token to confirm it by."""
     parameters = {"TopicArn": topic_arn, "Protocol": protocol, "Endpoint": endpoint, "ReturnSubscriptionArn": True}
-    return str(ask(aws, _region(aws, wanted), "subscribe", parameters, "SubscriptionArn", service="sns")["SubscriptionArn"])
+    return str(ask(aws, region_of(aws, wanted), "subscribe", parameters, "SubscriptionArn", service="sns")["SubscriptionArn"])
 
 
-def is_subscribed(aws: AwsClients, wanted: Wanted, subscription_arn: str) -> bool:
+def is_subscribed(aws: AwsClients, wanted: Publisher, subscription_arn: str) -> bool:
     """Return whether a subscription exists."""
-    return _passing(_GONE, aws, _region(aws, wanted), "get_subscription_attributes", {"SubscriptionArn": subscription_arn}, "sns")
+    return passing(_GONE, aws, region_of(aws, wanted), "get_subscription_attributes", {"SubscriptionArn": subscription_arn}, "sns")
 
 
-def confirm(aws: AwsClients, wanted: Wanted, topic_arn: str, token: str) -> str | None:
+def confirm(aws: AwsClients, wanted: Publisher, topic_arn: str, token: str) -> str | None:
     """Confirm a subscription by the token that SNS had sent, and return its ARN; None for a token that counts no more.
 
     From then on only the account's own credentials can end it.
     """
     parameters = {"TopicArn": topic_arn, "Token": token, "AuthenticateOnUnsubscribe": "true"}
     try:
-        return str(ask(aws, _region(aws, wanted), "confirm_subscription", parameters, "SubscriptionArn", service="sns")["SubscriptionArn"])
+        return str(
+            ask(aws, region_of(aws, wanted), "confirm_subscription", parameters, "SubscriptionArn", service="sns")["SubscriptionArn"]
+        )
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") not in _REFUSED:
             raise
@@ -101,7 +161,7 @@ def confirm(aws: AwsClients, wanted: Wanted, topic_arn: str, token: str) -> str 
 
 def ensure_queue(aws: AwsClients, wanted: Wanted, topic_arn: str) -> str:
     """Make a queue that the topic may send to, subscribed to it, and return its URL."""
-    region = _region(aws, wanted)
+    region = region_of(aws, wanted)
     url = str(ask(aws, region, "create_queue", {"QueueName": wanted.name}, "QueueUrl", service="sqs")["QueueUrl"])
     asked = {"QueueUrl": url, "AttributeNames": ["QueueArn", "Policy"]}
     attributes = ask(aws, region, "get_queue_attributes", asked, "Attributes", service="sqs")["Attributes"]
@@ -120,56 +180,35 @@ def queue_statement(queue_arn: str, topic_arn: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def ensure_destination(aws: AwsClients, wanted: Wanted, topic_arn: str) -> None:
-    """Make the event destination, or mend it. It is enabled last."""
-    region, names = _region(aws, wanted), {"ConfigurationSetName": wanted.configuration_set}
-    target = {"MatchingEventTypes": [SES_NAMES[name] for name in wanted.types], "SnsDestination": {"TopicArn": topic_arn}}
-    found = ask(aws, region, "get_configuration_set_event_destinations", names).get("EventDestinations") or []
-    known = next((one for one in found if one.get("Name") == wanted.name), None)
-    named = {**names, "EventDestinationName": wanted.name}
-    if known is None:
-        parameters = {**named, "EventDestination": {"Enabled": False, **target}}
-        _passing(_EXISTS, aws, region, "create_configuration_set_event_destination", parameters)
-    if known is None or not known.get("Enabled") or not _fits(known, target):
-        parameters = {**named, "EventDestination": {"Enabled": True, **target}}
-        ask(aws, region, "update_configuration_set_event_destination", parameters)
-
-
-def remove_destination(aws: AwsClients, wanted: Wanted) -> None:
-    """Remove the event destination."""
-    named = {"ConfigurationSetName": wanted.configuration_set, "EventDestinationName": wanted.name}
-    _passing(_GONE, aws, _region(aws, wanted), "delete_configuration_set_event_destination", named)
-
-
-def unsubscribe(aws: AwsClients, wanted: Wanted, subscription_arn: str) -> None:
+def unsubscribe(aws: AwsClients, wanted: Publisher, subscription_arn: str) -> None:
     """End a subscription. One that was not confirmed cannot be ended: it goes by itself."""
     if ":" in subscription_arn:
-        _passing(_GONE | _REFUSED, aws, _region(aws, wanted), "unsubscribe", {"SubscriptionArn": subscription_arn}, "sns")
+        passing(_GONE | _REFUSED, aws, region_of(aws, wanted), "unsubscribe", {"SubscriptionArn": subscription_arn}, "sns")
 
 
-def remove_topic(aws: AwsClients, wanted: Wanted, topic_arn: str) -> None:
+def remove_topic(aws: AwsClients, wanted: Publisher, topic_arn: str) -> None:
     """Delete the topic with its subscriptions, unless it is somebody else's."""
     if wanted.topic_arn is None:
-        _passing(_GONE, aws, _region(aws, wanted), "delete_topic", {"TopicArn": topic_arn}, "sns")
+        passing(_GONE, aws, region_of(aws, wanted), "delete_topic", {"TopicArn": topic_arn}, "sns")
 
 
 def remove_queue(aws: AwsClients, wanted: Wanted) -> None:
     """Delete the queue."""
-    region = _region(aws, wanted)
+    region = region_of(aws, wanted)
     try:
         url = ask(aws, region, "get_queue_url", {"QueueName": wanted.name}, "QueueUrl", service="sqs")["QueueUrl"]
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") not in _GONE:
             raise
         return
-    _passing(_GONE, aws, region, "delete_queue", {"QueueUrl": url}, "sqs")
+    passing(_GONE, aws, region, "delete_queue", {"QueueUrl": url}, "sqs")
 
 
 def find_topic(aws: AwsClients, wanted: Wanted) -> str | None:
     """Return the ARN of the topic that ``ensure_topic`` makes, if it exists."""
     if wanted.topic_arn is not None:
         return wanted.topic_arn
-    region = _region(aws, wanted)
+    region = region_of(aws, wanted)
     for page in aws.client("sns", region).get_paginator("list_topics").paginate():
         for one in page.get("Topics", ()):
             if str(one["TopicArn"]).rpartition(":")[2] == wanted.name:
@@ -177,14 +216,18 @@ def find_topic(aws: AwsClients, wanted: Wanted) -> str | None:
     return None
 
 
-def _region(aws: AwsClients, wanted: Wanted) -> str:
+def region_of(aws: AwsClients, wanted: Publisher) -> str:
+    """Return the region of what is wanted.
+
+    :raises Rejected: if neither that nor the connection names one.
+    """
     region = wanted.region or aws.region
     if region is None:
         raise Rejected("no AWS region is given", hint="Set 'region' in the connection, or 'awsRegion' in the inputs.")
     return region
 
 
-def _passing(
+def passing(
     codes: Iterable[str], aws: AwsClients, region: str, operation: str, parameters: Mapping[str, Any], service: str = "sesv2"
 ) -> bool:
     """Call an operation, and return False if it is refused with one of these codes: what is wanted is true already."""

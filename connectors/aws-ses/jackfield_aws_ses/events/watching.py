@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from pydantic import WithJsonSchema
 
 from jackfield.connector import (
-    Conflict,
     Field,
     Forged,
     Hook,
@@ -23,18 +22,15 @@ from jackfield.connector import (
     strict_json,
 )
 from jackfield_aws import AwsClients
-from jackfield_aws.notifications import CONFIRMATION, ENDED, Expected, Message, fetch_certificate, verify_message, verify_request
+from jackfield_aws.notifications import Expected, fetch_certificate, verify_message
 from jackfield_aws_ses.connector import connector
-from jackfield_aws_ses.events import setting_up
 from jackfield_aws_ses.events.envelopes import events_of, events_of_text
 from jackfield_aws_ses.events.record import TYPES, MailEvent
 from jackfield_aws_ses.events.setting_up import SES_NAMES, USUAL, Wanted
+from jackfield_aws_ses.events.topics import PERMISSIONS, TOPIC_ARN, received, register, remove, verified
 from jackfield_aws_ses.provider import Watched
 
-_AGAIN = 3600.0
-"""Seconds after which a subscription that SNS has not confirmed is asked for again."""
 _AT_ONCE = 10
-_TOPIC_ARN = {"pattern": "^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$"}
 _WATCHED = [name for name in TYPES if name in SES_NAMES]
 EventTypes = Annotated[tuple[str, ...], WithJsonSchema({"type": "array", "items": {"enum": _WATCHED}, "minItems": 1, "uniqueItems": True})]
 _EXAMPLE = {
@@ -44,10 +40,9 @@ _EXAMPLE = {
 _EXAMPLES = [{"title": "A full mailbox", "events": [_EXAMPLE]}]
 _PERMISSIONS = {
     "aws:iam": [
-        "sns:CreateTopic", "sns:GetTopicAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:ConfirmSubscription",
-        "sns:GetSubscriptionAttributes", "sns:Unsubscribe", "sns:DeleteTopic", "ses:GetConfigurationSet", "ses:CreateConfigurationSet",
-        "ses:CreateConfigurationSetEventDestination", "ses:GetConfigurationSetEventDestinations",
-        "ses:UpdateConfigurationSetEventDestination", "ses:DeleteConfigurationSetEventDestination",
+        *PERMISSIONS, "ses:GetConfigurationSet", "ses:CreateConfigurationSet", "ses:CreateConfigurationSetEventDestination",
+        "ses:GetConfigurationSetEventDestinations", "ses:UpdateConfigurationSetEventDestination",
+        "ses:DeleteConfigurationSetEventDestination",
     ]
 }  # fmt: skip
 
@@ -71,7 +66,7 @@ class MailWatch(_Typed):
         expects="the name of a configuration set (letters, digits, '_' and '-')", description="Made if it does not exist.",
     )  # fmt: skip
     topic_arn: str | None = Field(
-        None, title="SNS Topic", trim=True, blank="absent", schema=_TOPIC_ARN, expects="the ARN of an SNS topic",
+        None, title="SNS Topic", trim=True, blank="absent", schema=TOPIC_ARN, expects="the ARN of an SNS topic",
         description="A topic that exists already, and stays; by default one is made.",
     )  # fmt: skip
 
@@ -81,17 +76,9 @@ class MailWatch(_Typed):
         return Wanted(self.configuration_set_name, self.types, self.aws_region, self.topic_arn)
 
 
-def _message(request: HookRequest, hook: Hook) -> Message:
-    arn = hook.remote.get("topicArn")
-    if not isinstance(arn, str):
-        raise Conflict("the topic is not known yet")  # the provider sends it again
-    versions = ("1", "2") if hook.inputs.topic_arn else ("2",)
-    return verify_request(request, Expected.of(arn, hook.remote.get("endpoint"), versions), hook.found)
-
-
 mail_events = connector.webhook(
     "mailEvents",
-    verify=_message,
+    verify=verified,
     inputs=MailWatch,
     event=MailEvent,
     types=TYPES,
@@ -105,49 +92,19 @@ mail_events.fetch(fetch_certificate)
 @mail_events.receive
 def receive(request: HookRequest, hook: Hook) -> Received:
     """Tell what became of messages: deliveries, bounces, complaints and more, as Amazon SES publishes them through an SNS topic."""
-    note = _message(request, hook)
-    if note.type == CONFIRMATION:
-        if "subscription" in hook.remote:
-            raise Forged("the subscription is confirmed already")
-        return Received(remote={"token": note.token})
-    if note.type == ENDED:
-        return Received(remote={"ended": True})
-    return Received([one for one in events_of_text(note.text) if hook.inputs.wants(one)])
+    return received(request, hook, lambda text: filter(hook.inputs.wants, events_of_text(text)))
 
 
 @mail_events.enable
 def enable(hook: Hook, aws: AwsClients) -> Mapping[str, Any] | Unfinished:
-    """Make the topic, subscribe the URL, confirm that with the token that SNS sends, and make SES publish: a step at a time."""
-    wanted, known = hook.inputs.wanted, dict(hook.remote)
-    if known.get("ended"):
-        text = "somebody has ended the subscription of the SNS topic"
-        raise Conflict(text, hint="Find out who, then disable and enable this subscription: it is made again.")
-    if "topicArn" not in known:
-        known = {"topicArn": setting_up.ensure_topic(aws, wanted)}
-        endpoint = aws.endpoint_of("sns")
-        return Unfinished({**known, **({"endpoint": endpoint} if endpoint else {})})
-    topic, token = known["topicArn"], known.pop("token", None)
-    subscription = known.pop("subscription", None)
-    if subscription is not None and setting_up.is_subscribed(aws, wanted, subscription):
-        setting_up.ensure_topic(aws, wanted)
-    else:
-        subscription = None if token is None else setting_up.confirm(aws, wanted, topic, token)
-    if subscription is None:
-        setting_up.subscribe(aws, wanted, topic, "https", hook.url)
-        return Unfinished(known, _AGAIN)
-    setting_up.ensure_destination(aws, wanted, topic)
-    return {**known, "subscription": subscription}
+    """Make the topic, subscribe the URL, and make the event destination."""
+    return register(hook, aws, hook.inputs.wanted)
 
 
 @mail_events.disable
 def disable(hook: Hook, aws: AwsClients) -> None:
-    """Let SES publish no more, then remove subscription and topic."""
-    wanted, known = hook.inputs.wanted, hook.remote
-    setting_up.remove_destination(aws, wanted)
-    if "subscription" in known:
-        setting_up.unsubscribe(aws, wanted, known["subscription"])
-    if "topicArn" in known:
-        setting_up.remove_topic(aws, wanted, known["topicArn"])
+    """Remove the event destination, then subscription and topic."""
+    remove(hook, aws, hook.inputs.wanted)
 
 
 class QueueWatch(_Typed):
@@ -158,7 +115,7 @@ class QueueWatch(_Typed):
         description="URL of the queue that SNS, or a rule of EventBridge, sends the events to.",
     )  # fmt: skip
     topic_arn: str | None = Field(
-        None, title="SNS Topic", trim=True, blank="absent", schema=_TOPIC_ARN, expects="the ARN of an SNS topic",
+        None, title="SNS Topic", trim=True, blank="absent", schema=TOPIC_ARN, expects="the ARN of an SNS topic",
         description="Only messages that this topic has signed are events. Without it, the queue's policy says who may send to it.",
     )  # fmt: skip
 
