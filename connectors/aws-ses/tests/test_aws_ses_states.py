@@ -88,6 +88,28 @@ def test_a_real_list_has_pages_and_an_identity_that_is_deleted_is_not_verified(s
     assert stage.all().show("one")["status"] == "active"
 
 
+def test_a_list_that_ses_throttles_is_read_a_page_at_a_time(stage: TriggerStage, aws: FakeAws) -> None:
+    """SES allows a call a second: what was read counts, the next page follows after a pause, and nothing has failed."""
+    throttled = {
+        "do": "status",
+        "status": 429,
+        "code": "TooManyRequestsException",
+        "message": "Rate exceeded",
+        "operation": "ListEmailIdentities",
+    }
+    aws.configure(identities=[f"d{number:04}.example.com" for number in range(3001)])
+    _watch(stage, "identityStatus")
+    aws.script([{"do": "pass", "operation": "ListEmailIdentities"}, throttled] * 3)
+    stage.move(400)
+    before = len(aws.requests)
+    for _ in range(4):
+        stage.look()
+        assert stage.all().show("one")["status"] == "active"
+        stage.move(6)
+    assert [request.operation for request in aws.requests[before:]] == ["ListEmailIdentities"] * 7
+    assert stage.events("subscription.*") == stage.events("aws_ses.*") == []
+
+
 def test_changes_of_the_accounts_standing_are_told(stage: TriggerStage, aws: FakeAws) -> None:
     """Each change is one event of its kind, with the account as it is now and what was otherwise; going back is a change, too."""
     _watch(stage, "accountStatus")

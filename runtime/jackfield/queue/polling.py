@@ -33,6 +33,8 @@ class Polling:
         self._due = due
         self._sealer = sealer
         self._over = over
+        self.has_stored = False
+        """True once a page was stored: a failure after it loses nothing, and the next poll goes on there."""
 
     def poll(self, trigger: Trigger, content: Sealed) -> bool:
         """Read what is new; return whether more follows at once.
@@ -50,6 +52,7 @@ class Polling:
             mark, is_new = dict(page.next), False
             events = self._sealer.arrivals(page.events, self._due.time.stamp())
             self._due.page(self._found, self._vault, events, mark)
+            self.has_stored = True
             if not page.more:
                 return False
         return True
@@ -115,6 +118,7 @@ class Polling:
 
         events = [TriggerEvent(_data(one), one.key, one.type) for one in changes]
         self._due.page(self._found, self._vault, self._sealer.arrivals(events, self._due.time.stamp()), mark.to_json(), also)
+        self.has_stored = True
 
 
 def _reading(trigger: Trigger, place: Any) -> Step:

@@ -175,6 +175,10 @@ class SubscriptionWork:
         polling = Polling(runtime.storage, found, self._due, sealer, lambda step: self._over(content, step))
         try:
             more = polling.compare(trigger) if trigger.compares else polling.poll(trigger, content)
+        except RateLimited as limited:
+            if not polling.has_stored:
+                raise
+            return min(limited.retry_after or _SHORTEST, _LONGEST)  # a provider that allows a page at a time is not failing
         finally:
             self.queued = calls.queued
             pause_exceeding(runtime, sealer.suppressing)
