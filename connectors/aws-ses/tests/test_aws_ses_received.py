@@ -85,7 +85,7 @@ def test_a_receipt_rule_is_made_last_and_named_by_the_topics_policy(client: Clie
     assert (rule["RuleSetName"], rule["Rule.Enabled"], rule["Rule.ScanEnabled"]) == ("inbound", "true", "true")
     assert [rule[f"{where}{part}"] for part in ("BucketName", "ObjectKeyPrefix", "TopicArn")] == ["acme-mail", "inbox/", topic]
     assert [rule[f"Rule.Recipients.member.{number}"] for number in (1, 2)] == ["support@example.com", "example.org"]
-    attributes = boto_client(aws.moto, "sns").get_topic_attributes(TopicArn=topic)["Attributes"]
+    attributes = boto_client(aws.behind, "sns").get_topic_attributes(TopicArn=topic)["Attributes"]
     (statement,) = [one for one in json.loads(attributes["Policy"])["Statement"] if one.get("Sid") == "JackfieldSes"]
     arn = f"arn:aws:ses:eu-west-1:123456789012:receipt-rule-set/inbound:receipt-rule/{name}"
     assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012", "aws:SourceArn": arn}
@@ -134,7 +134,7 @@ def test_what_is_no_receipt_is_refused(client: Client, aws: PublishingAws, topic
 
 def test_rules_of_ones_own_publish_to_a_topic_that_stays(client: Client, aws: PublishingAws, topic: str) -> None:
     """Only the subscription is made and removed; the SNS action brings the message itself."""
-    sns = boto_client(aws.moto, "sns")
+    sns = boto_client(aws.behind, "sns")
     own = sns.create_topic(Name="own-inbound")["TopicArn"]
     before = len(aws.asked)
     assert _added(client, "own", {"topicArn": own}) == 201
