@@ -55,7 +55,7 @@ What ``make test`` leaves to campaigns because it takes more CPU time than it sh
 - the second process of servers whose spans are collected and that are stopped while idle: one process does both.
 
 Smaller in both, where the number was chosen by feel: rotations of keys beside calls (3 of 5), schedules due at once (40 of 150), events
-beside a dead receiver (30 of 100), rounds of fairness and of garbage, conversations over MCP, the sizes by which linear work is told from
+beside a dead receiver (30 of 100), values of a drawn schema (16 of 24), rounds of fairness and of garbage, conversations over MCP, the sizes by which linear work is told from
 quadratic (a quarter), answers that nobody reads (6 MB of 10), uploads (12 MiB of 64), bodies that are held (12 of 8 MiB), restarts, moved rows, and the look of axe at connect's pages
 in dark.
 
