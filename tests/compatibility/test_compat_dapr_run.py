@@ -32,9 +32,9 @@ print(json.dumps([found.status, sys.argv[1:], {name: os.environ.get(name) for na
 sys.exit(7)
 """
 WAIT = """
-import signal, sys
+import os, signal, sys
 def stop(number, frame):
-    print("stopped by", number, flush=True)
+    os.write(1, b"stopped by %d\\n" % number)  # print may still hold its lock
     sys.exit(5)
 signal.signal(signal.SIGTERM, stop)
 print("waiting", flush=True)
@@ -77,7 +77,7 @@ def test_signals_are_forwarded_to_the_command(folder: Path, number: signal.Signa
         assert process.stdout.readline() == "waiting\n"
         process.send_signal(number)
         out, errors = process.communicate(timeout=_PATIENCE)
-    assert (process.returncode, out) == (5, f"stopped by {number.value}\n")
+    assert (process.returncode, out) == (5, f"stopped by {number.value}\n"), errors
     assert "Traceback" not in errors
 
 

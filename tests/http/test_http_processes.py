@@ -28,7 +28,7 @@ from gates import Gatekeeper
 from http_stand import SETTINGS, Client, Process, process, say, standing
 from jackfield.database import open_database
 from jackfield.local import CORES
-from mcp_talk import call_of
+from mcp_talk import call_of, message
 from plugboard import make_connector
 
 pytest_plugins = ["warm"]
@@ -108,14 +108,17 @@ def test_workers_answer_alike_over_mcp(pair: Process) -> None:
     """Any of two processes answers any request; one key is one effect, whichever has it."""
     given = {**say("post", text="hello"), "idempotencyKey": "k-1"}
 
+    def ask(request: dict[str, Any]) -> Any:
+        return pair.client.post("/mcp", request, Mcp_Protocol_Version="2025-11-25").json["result"]
+
     def talk(number: int) -> str:
-        answer = pair.client.post("/mcp", call_of("execute_action", number, **given), Mcp_Protocol_Version="2025-11-25")
-        found = answer.json["result"]["structuredContent"]
+        found = ask(call_of("execute_action", number, **given))["structuredContent"]
         return str(found["meta"]["invocationId"] if found["status"] == "succeeded" else found["error"]["code"])
 
     with ThreadPoolExecutor(6) as threads:
         ids = set(threads.map(talk, range(6))) - {"idempotency_conflict"}
-    assert len(ids) == 1
+        tools = set(threads.map(lambda number: json.dumps(ask(message("tools/list", number))["tools"]), range(6)))
+    assert (len(ids), len(tools)) == (1, 1)
 
 
 @pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="limits of another process are read from Linux's /proc")

@@ -72,7 +72,11 @@ class Visitor:
         self.page.evaluate("try { localStorage.clear(); sessionStorage.clear(); } catch { /* of a file */ }")
         self._context.clear_cookies()
         self._context.clear_permissions()
-        self.page.goto("about:blank")
+        try:
+            self.page.goto("about:blank")
+        except Error:  # a script was on its way to the page for signing in
+            self.page.wait_for_load_state()
+            self.page.goto("about:blank")
         self._free.append(self._context)
 
     def look(self, scheme: Scheme, *, phone: bool = False) -> None:

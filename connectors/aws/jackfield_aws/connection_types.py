@@ -76,8 +76,8 @@ class AwsAssumeRole(ConnectionType, json_schema_extra=fields.KEY_PAIR_TOGETHER):
         default=False,
         title="Session Policy",
         description=(
-            "Restricts the role's session. true allows only what the connector's actions and triggers need; an IAM policy document "
-            "sets the limit itself."
+            "Restricts the role's session. true allows only what the connector's actions need, or for a trigger only what that one needs; "
+            "an IAM policy document sets the limit itself."
         ),
     )
     endpoint: str | None = fields.endpoint()

@@ -53,8 +53,11 @@ class Assumption:
         return StsCaller(self.caller, region, sts_endpoint(self.endpoint, context.environment), context.call.deadline, guard)
 
     def key(self, context: OpenContext) -> str:
-        """Return the lease's key. A session narrowed to one connector's permissions cannot serve other connectors of the family."""
-        return f"sts:{context.connector}" if self.policy is True else "sts"
+        """Return the lease's key. A session narrowed to one connector's actions serves neither its triggers nor the family's others."""
+        if self.policy is not True:
+            return "sts"
+        wanted = " ".join(sorted(context.permissions.get("aws:iam", ())))
+        return f"sts:{context.connector}:{hashlib.sha256(wanted.encode()).hexdigest()[:8]}"
 
     def _policy(self, context: OpenContext) -> str | None:
         if self.policy is False:

@@ -11,7 +11,6 @@ from jackfield.connector import Detail, InvalidConnection, InvalidInput
 
 SESSION_POLICY_LIMIT = 2048
 """Maximum length in characters of AssumeRole's ``Policy`` (STS API reference, AssumeRole)."""
-_READS = re.compile(r"^([a-z0-9-]+:(?:Get|List|Describe))[A-Z].*")
 
 _MAIL = "ses:Send"
 """Prefix of the IAM actions that have the condition key ``ses:FromAddress`` (service authorization reference, Amazon SES)."""
@@ -88,20 +87,13 @@ def assume_policy(role_arn: str) -> dict[str, Any]:
 def session_policy(permissions: Iterable[str]) -> dict[str, Any]:
     """Build the policy that narrows an assumed role's session to ``permissions``, whatever else the role may do.
 
-    If it would be longer than STS accepts, it has wildcards for the calls that only read: ``ses:Get*``.
-
     :raises InvalidConnection: if there are none: a session without permissions is useless.
     """
     wanted = sorted(set(permissions))
     if not wanted:
         text = "this connector declares no IAM permissions to make a session policy from"
         raise InvalidConnection(text, details=[Detail("/sessionPolicy", text)], hint="Leave 'sessionPolicy' out.")
-    found = identity_policy(wanted)
-    return found if len(_compact(found)) <= SESSION_POLICY_LIMIT else identity_policy(_READS.sub(r"\1*", name) for name in wanted)
-
-
-def _compact(policy: object) -> str:
-    return json.dumps(policy, separators=(",", ":"), ensure_ascii=False)
+    return identity_policy(wanted)
 
 
 def session_policy_text(policy: object) -> str:
@@ -109,7 +101,7 @@ def session_policy_text(policy: object) -> str:
 
     :raises InvalidConnection: if it is longer than STS accepts.
     """
-    text = _compact(policy)
+    text = json.dumps(policy, separators=(",", ":"), ensure_ascii=False)
     if len(text) > SESSION_POLICY_LIMIT:
         fault = f"the session policy has {len(text)} characters; STS accepts at most {SESSION_POLICY_LIMIT}"
         hint = "List fewer actions, or use wildcards such as ses:Send*."

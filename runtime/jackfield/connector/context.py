@@ -63,7 +63,7 @@ class Call:
     A client that talks to the network calls ``begin()`` right before it sends the first byte of each request, and sets ``request_id`` from
     the response. A failure before the first ``begin()`` is never in doubt.
 
-    - ``permissions``: those that the action needs, by system, for errors that list what to allow; empty outside an action.
+    - ``permissions``: those that the action or trigger needs, by system, for errors that list what to allow; else empty.
     - ``done``: the successful requests that changed something. Once it has an entry, a ``write`` is neither retried nor reported as "not
       sent".
     - ``entered``: set once the action's function runs.
@@ -250,7 +250,7 @@ class OpenContext(SecretHolder):
 
     - ``connection``: None for inline values.
     - ``inputs``: the validated inputs of the action, empty for a connection test.
-    - ``permissions``: those of all actions and triggers of the connector, by system, for session policies.
+    - ``permissions``: what a session may be narrowed to, by system: what all actions of the connector need, or the trigger that works.
     - ``guard``: checks hosts that come from the connection's own values. Connect with ``guard.connect``, or have it check the address
       before connecting.
     - ``grants``: the approval of a person, for types with ``authorizes``; None for inline values and without a database.

@@ -12,7 +12,7 @@ from jackfield.connector.context import OpenContext, Step
 from jackfield.connector.models import ConnectionType, DeclarationError, Inputs, Output, spelt_out
 from jackfield.connector.on_demand import OnDemand, by_key
 from jackfield.connector.streamed import returns_files
-from jackfield.connector.triggers import Trigger, Triggers
+from jackfield.connector.triggers import Triggers
 from jackfield.dataclass import dataclass, field, replace
 from jackfield.errors import JackfieldError
 from jackfield.manifest import Effect, IdempotentBy, RateLimit, RepeatOk
@@ -135,7 +135,7 @@ class Action:
 
 
 def united(needed: Iterable[Mapping[str, Iterable[str]]]) -> Mapping[str, tuple[str, ...]]:
-    """Return the permissions that several actions or triggers together need, by system."""
+    """Return the permissions that several actions together need, by system."""
     union: dict[str, set[str]] = {}
     for permissions in needed:
         for system, names in permissions.items():
@@ -144,10 +144,10 @@ def united(needed: Iterable[Mapping[str, Iterable[str]]]) -> Mapping[str, tuple[
 
 
 class _Permissions(Mapping[str, tuple[str, ...]]):
-    """Permissions that all actions and triggers together need, by system; reading them imports the modules of all."""
+    """Permissions that all actions together need, by system; reading them imports the modules of all actions."""
 
-    def __init__(self, *parts: Mapping[str, Action] | Mapping[str, Trigger]) -> None:
-        self._parts = parts
+    def __init__(self, actions: Mapping[str, Action]) -> None:
+        self._actions = actions
         self._united: Mapping[str, tuple[str, ...]] | None = None
 
     def __getitem__(self, system: str) -> tuple[str, ...]:
@@ -161,7 +161,7 @@ class _Permissions(Mapping[str, tuple[str, ...]]):
 
     def _union(self) -> Mapping[str, tuple[str, ...]]:
         if self._united is None:
-            self._united = united(one.permissions for part in self._parts for one in part.values())
+            self._united = united(action.permissions for action in self._actions.values())
         return self._united
 
 
@@ -403,8 +403,8 @@ class Connector(Triggers):
         return describe(self, actions)
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the permissions that all actions and triggers together need, by system. They are united on first access."""
-        return _Permissions(self.actions, self.triggers)
+        """Return the permissions that all actions together need, by system. They are united on first access."""
+        return _Permissions(self.actions)
 
 
 def _check_repeats(key: str, effect: Effect, output: type[Output], by: IdempotentBy | None, repeat_ok: Sequence[RepeatOk]) -> None:

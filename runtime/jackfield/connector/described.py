@@ -40,5 +40,5 @@ class DescribedConnector(Connector):
         return {**self.raw, "actions": rows if actions is None else [row for row in rows if row["key"] in actions]}
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the permissions that all actions and triggers together need, by system."""
-        return united(row.get("permissions", {}) for row in (*self.raw["actions"], *self.raw.get("triggers", ())))
+        """Return the permissions that all actions together need, by system."""
+        return united(row.get("permissions", {}) for row in self.raw["actions"])

@@ -58,4 +58,4 @@ class LoadedConnector(Protocol):
         """Return the manifest as the code says it, with all its actions or only some."""
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the permissions that all actions and triggers together need, by system."""
+        """Return the permissions that all actions together need, by system."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.clock import Deadline
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jackfield.pipe.invoke import Pipeline
 
 T = TypeVar("T")
+_NO_PERMISSIONS: Mapping[str, tuple[str, ...]] = {}
 
 
 class UnstoredGrant:
@@ -45,9 +46,9 @@ class UnstoredGrant:
         """Record nothing: the grant is not stored."""
 
 
-def call_of(stages: Pipeline, seconds: float) -> Call:
-    """Return a call with a deadline in ``seconds``."""
-    return Call(Deadline.after(seconds, stages.means.clock), threading.Event(), workspace=stages.workspace)
+def call_of(stages: Pipeline, seconds: float, permissions: Mapping[str, tuple[str, ...]] = _NO_PERMISSIONS) -> Call:
+    """Return a call with a deadline in ``seconds``; ``permissions`` are those of the trigger that works."""
+    return Call(Deadline.after(seconds, stages.means.clock), threading.Event(), workspace=stages.workspace, permissions=permissions)
 
 
 def over_connection(
@@ -67,6 +68,8 @@ def over_connection(
     """
     target = stages.plans.targets.find(stored, manifest)
     opening = stages.plans.opener.find(target, manifest, connector)
+    if call.permissions:
+        opening = replace(opening, permissions=call.permissions)
     if grant is not None:
         opening = replace(opening, grants=UnstoredGrant(grant))
     with entered(call):

@@ -234,7 +234,7 @@ class SubscriptionWork:
             stored, kept = NamedConnection.from_json(parting), parting.get("grant")
             grant = None if kept is None else Grant.from_json(kept)
         connector = runtime.catalog.load(manifest.key)
-        call = call_of(stages, _SECONDS)
+        call = call_of(stages, _SECONDS, manifest.triggers[found.trigger_key].permissions)
         outcome = over_connection(stages, manifest, connector, stored, call, steps, "the provider could not be asked", grant)
         if isinstance(outcome, Gone):
             raise outcome

@@ -121,9 +121,11 @@ class _Question:
         about = asked.call
         now = answers.clock.monotonic()
         deadline = Share(answers.clock, now + about.remaining, about.seconds, now + about.longest)
-        permissions = self.action.permissions if self._kind in questions.ACTS else {}
+        part: Any = self.action if self._kind in questions.ACTS else None
+        part = self._connector.triggers[self._given[0]] if self._kind in _WATCHING else part
+        needed = {} if part is None else part.permissions
         key = IdempotencyKey(about.key) if about.key else IdempotencyKey()
-        self.call = ChildCall(deadline, permissions=permissions, invocation_id=about.invocation_id, key=key)
+        self.call = ChildCall(deadline, permissions=needed, invocation_id=about.invocation_id, key=key)
         self.call.talk = talk
         self.call.files = ChildFiles(talk) if about.files else None
         self.call.leases = asked.context.leases if asked.context is not None else {}
@@ -295,7 +297,8 @@ class _Question:
     def context(self) -> OpenContext:
         """Return the context in which the connection opens."""
         about = self._about
-        permissions = self._leases.cached(("permissions",), self._connector.permissions)
+        watches = self._kind in _WATCHING
+        permissions = self.call.permissions if watches else self._leases.cached(("permissions",), self._connector.permissions)
         return OpenContext(
             about.workspace, about.connection, self._connector.key, about.inputs, permissions, self.call, self._answers.clock,
             {}, self._leases, grants=ChildGrants(self.call.talk) if about.grants else None,

@@ -190,9 +190,8 @@ class RemoteConnector:
         return {**self._description, "actions": chosen}
 
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the permissions that all actions and triggers together need, by system."""
-        parts: tuple[Mapping[str, Any], ...] = (self._manifest.actions, self._manifest.triggers)
-        return united(one.permissions for part in parts for one in part.values())
+        """Return the permissions that all actions together need, by system."""
+        return united(action.permissions for action in self._manifest.actions.values())
 
 
 def _connection(manifest: Manifest, key: str, channel: Channel, facts: TypeFacts) -> type[RemoteConnection]:
