@@ -329,7 +329,7 @@ def test_samples_are_shown(stand: Stand) -> None:
 
 
 def test_the_command_line_adds_pauses_and_removes(operator: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``triggers list`` names all triggers; ``subscriptions add`` prints name, status and URL."""
+    """``triggers list`` names all triggers and ``show`` has their schemas; ``subscriptions add`` prints name, status and URL."""
     monkeypatch.setenv("JACKFIELD_PUBLIC_URL", "https://hooks.example")
     assert {row["trigger"]: row["kind"] for row in operator.run("triggers", "list").json} == {
         "echo/posted": "webhook",
@@ -337,6 +337,9 @@ def test_the_command_line_adds_pauses_and_removes(operator: Shell, monkeypatch: 
         "echo/notes": "poll",
         "echo/board": "poll",
     }
+    shown = operator.run("triggers", "show", "echo/posted").json
+    assert (shown["trigger"], shown["kind"], shown["event"]["type"]) == ("echo/posted", "webhook", "object")
+    assert operator.run("triggers", "show", "echo/postd").json["error"]["message"].endswith("did you mean 'posted'?")
     given = {"stdin": json.dumps({"token": "s3cret"})}
     assert operator.run("connections", "add", "room", "--type", "echo/token", "--values", "-", "--no-test", **given).code == 0
     made = operator.run("subscriptions", "add", "one", "--trigger", "echo/posted", "--connection", "room").json

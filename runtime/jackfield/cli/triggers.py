@@ -5,6 +5,7 @@ from __future__ import annotations
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.session import caller, open_jackfield
+from jackfield.queue.subscriptions import find_trigger
 
 _COLUMNS = ("trigger", "kind", "title", "types", "description")
 
@@ -30,4 +31,18 @@ def _list(arguments: Namespace, output: Output) -> int:
     return 0
 
 
-VERBS = {"list": Verb("List the triggers of the installed connectors.", _declare_list, _list)}
+def _declare_show(parser: Parser) -> None:
+    parser.add_argument("name", metavar="CONNECTOR/TRIGGER")
+
+
+def _show(arguments: Namespace, output: Output) -> int:
+    with open_jackfield() as jackfield:
+        manifest, trigger = find_trigger(jackfield.catalog_of(caller()), arguments.name)
+    output.value({"trigger": f"{manifest.key}/{trigger.key}", **trigger.row})
+    return 0
+
+
+VERBS = {
+    "list": Verb("List the triggers of the installed connectors.", _declare_list, _list),
+    "show": Verb("Show a trigger: its inputs, the schema of its events, samples, and how to set it up.", _declare_show, _show),
+}

@@ -21,6 +21,7 @@ from jackfield.triggers.table import SubscriptionTable, unknown_subscription
 if TYPE_CHECKING:
     from jackfield.access import Actor
     from jackfield.access.workspace_access import Caller
+    from jackfield.catalog import Catalog
     from jackfield.manifest import Manifest
     from jackfield.manifest_triggers import TriggerManifest
     from jackfield.runtime import Jackfield
@@ -149,13 +150,7 @@ class WorkspaceSubscriptions:
         return seen and found.status != "removing"
 
     def _trigger(self, text: str) -> tuple[Manifest, TriggerManifest]:
-        key, _, name = text.partition("/")
-        manifest = self._runtime.catalog_of(self._caller).find(key)
-        trigger = manifest.triggers.get(name)
-        if trigger is None:
-            hint = f"It has {', '.join(sorted(manifest.triggers)) or 'none'}."
-            raise UnknownAction(f"'{key}' has no trigger '{name[:80]}'{did_you_mean(name, manifest.triggers)}", hint=hint)
-        return manifest, trigger
+        return find_trigger(self._runtime.catalog_of(self._caller), text)
 
     def _connection(self, manifest: Manifest, trigger: TriggerManifest, name: Any) -> str | None:
         if name is None and not trigger.needs_connection:
@@ -187,6 +182,21 @@ class WorkspaceSubscriptions:
 def hook_url(base: str, path: str) -> str:
     """Return the URL to which a provider sends, relative if nobody has named the server's address."""
     return f"{base.rstrip('/')}{HOOKS}{path}"
+
+
+def find_trigger(catalog: Catalog, text: str) -> tuple[Manifest, TriggerManifest]:
+    """Return the connector's manifest and the trigger of a name such as ``echo/posted``.
+
+    :raises UnknownConnector: if there is no such connector.
+    :raises UnknownAction: if it has no such trigger.
+    """
+    key, _, name = text.partition("/")
+    manifest = catalog.find(key)
+    trigger = manifest.triggers.get(name)
+    if trigger is None:
+        hint = f"It has {', '.join(sorted(manifest.triggers)) or 'none'}."
+        raise UnknownAction(f"'{key}' has no trigger '{name[:80]}'{did_you_mean(name, manifest.triggers)}", hint=hint)
+    return manifest, trigger
 
 
 def check_inputs(runtime: Jackfield, manifest: Manifest, trigger: TriggerManifest, inputs: Any) -> Any:
