@@ -155,6 +155,24 @@ def test_both_secrets_are_valid_during_a_rotation(place: Place, receiver: Receiv
     assert [len(got.headers["webhook-signature"].split(" ")) for got in receiver.got] == [2, 1]
 
 
+def test_a_second_rotation_breaks_no_promise_of_the_first(place: Place, receiver: Receiver) -> None:
+    """Each older secret is valid for as long as was said when it was replaced, unless a later rotation leaves less; at most five sign."""
+    first = place.add(receiver.url)
+    second, _ = place.callbacks.rotate(first.callback.id)
+    place.callbacks.rotate(first.callback.id, 48 * HOUR)
+    place.happens()
+    place.dispatch()
+    for secret in (first.secret, second.secret):
+        standardwebhooks.Webhook(secret).verify(receiver.got[0].body, dict(receiver.got[0].headers))
+    place.happens()
+    place.later(25 * HOUR)
+    for overlap in (HOUR, HOUR, HOUR, HOUR, HOUR, 0.0):
+        place.callbacks.rotate(first.callback.id, overlap)
+        place.happens()
+        place.dispatch()
+    assert [len(got.headers["webhook-signature"].split(" ")) for got in receiver.got] == [3, 2, 3, 4, 5, 5, 5, 1]
+
+
 def test_what_a_callback_wants(place: Place, receiver: Receiver) -> None:
     """Types, patterns and members of the data choose; without types all but the audit log; nothing from before it was made."""
     place.happens("quota.low", "before")
@@ -290,6 +308,50 @@ def test_a_dead_receiver_is_announced_paused_and_resumed(place: Place, receiver:
     assert len(place.told("callback.resumed")) == 1
     place.dispatch()
     assert place.all(state="pending") == []
+
+
+@pytest.mark.above_sql
+def test_what_was_paused_for_its_failures_resumes_though_it_was_changed(place: Place, receiver: Receiver) -> None:
+    """A new description leaves it to resume by itself; once a person has paused it, it does not."""
+    mended, paused = (place.add(receiver.url, types=["quota.low"]).callback.id for _ in range(2))
+    receiver.says(500)
+    place.happens()
+    for _ in range(7):
+        place.later(DAY)
+        place.happens()
+        place.dispatch()
+    assert [place.callbacks.find(one).status for one in (mended, paused)] == ["paused", "paused"]
+    place.callbacks.change(mended, {"description": "the orders"})
+    place.callbacks.change(paused, {"status": "paused"})
+    receiver.says(204)
+    place.later(2 * HOUR)
+    assert [place.callbacks.find(one).status for one in (mended, paused)] == ["active", "paused"]
+
+
+@pytest.mark.above_sql
+@pytest.mark.parametrize("ends", ["remove", "pause"])
+def test_a_callback_that_is_removed_or_paused_gets_no_more(ends: str, place: Place, receiver: Receiver) -> None:
+    """What its threads have claimed by then is not sent: at most what is on its way."""
+    goes = threading.Semaphore(0)
+    receiver.answer = lambda _handler: (204, {}, b"") if goes.acquire(timeout=60.0) else None
+    identifier = place.add(receiver.url, types=["quota.low"]).callback.id
+    place.happens(count=60)
+    while not receiver.got:
+        place.dispatcher.turn()
+    goes.release()
+    receiver.wait(2)
+    if ends == "remove":
+        place.callbacks.remove(identifier)
+    else:
+        place.callbacks.change(identifier, {"status": "paused"})
+    place.dispatcher._reload_at = 0.0
+    place.dispatcher.turn()
+    for _ in range(60):
+        goes.release()
+    while place.dispatcher._batches:
+        threading.Event().wait(0.002)
+    assert len(receiver.got) <= 1 + 4
+    assert len(place.all(state="pending")) == (0 if ends == "remove" else 60 - len(receiver.got))
 
 
 def test_redirects_are_not_followed(place: Place, receiver: Receiver) -> None:

@@ -24,6 +24,8 @@ from jackfield.wire.guard import Guard
 OVERLAP = 24 * 3600.0
 """Seconds for which the old secret of a rotation signs, too."""
 _LONGEST_OVERLAP = 30 * 24 * 3600.0
+_MOST_SECRETS = 5
+"""Secrets of a callback that sign at the same time."""
 MOST = 100
 """Callbacks of a workspace."""
 _ONE = f"SELECT {COLUMNS} FROM callbacks WHERE workspace = :workspace AND id = :id"
@@ -39,7 +41,8 @@ VALUES (:workspace, :id, :url, :origin, :options, :secrets, 'active', :position,
 _UPDATE = """
 UPDATE callbacks SET url = :url, origin = :origin, options = :options, secrets = :secrets, status = :status, reason = :reason,
     failing_since = CASE WHEN :resumed = 1 THEN NULL ELSE failing_since END,
-    warned_at = CASE WHEN :resumed = 1 THEN NULL ELSE warned_at END, probe_at = NULL, updated_at = :now
+    warned_at = CASE WHEN :resumed = 1 THEN NULL ELSE warned_at END,
+    probe_at = CASE WHEN :decided = 1 THEN NULL ELSE probe_at END, updated_at = :now
 WHERE workspace = :workspace AND id = :id
 """
 _REMOVE = "DELETE FROM callbacks WHERE workspace = :workspace AND id = :id"
@@ -146,7 +149,7 @@ class Callbacks:
             values = {
                 "workspace": self._workspace, "id": identifier, "url": url or present.url, "origin": origin, "options": stored(options),
                 "secrets": self._sealed(identifier, url or present.url, origin, secrets), "status": status, "reason": reason,
-                "resumed": int(resumed), "now": now,
+                "resumed": int(resumed), "decided": int("status" in given), "now": now,
             }  # fmt: skip
             transaction.change(_UPDATE, values)
             self._note(transaction, "changed", identifier, {"members": sorted(given)})
@@ -167,7 +170,7 @@ class Callbacks:
             present = read_callback(row)
             secret, until = new_secret(present.options.signing), now + overlap
             older = opened_secrets(self._vault, self._workspace, row, now)
-            kept = [{**item, "until": min(until, item["until"] or until)} for item in older[:1]]
+            kept = [{**item, "until": min(until, item["until"] or until)} for item in older[: _MOST_SECRETS - 1]]
             secrets = self._sealed(identifier, row.url, row.origin, [{"secret": secret, "until": None}, *kept])
             statement = "UPDATE callbacks SET secrets = :secrets, updated_at = :now WHERE workspace = :workspace AND id = :id"
             transaction.change(statement, {"workspace": self._workspace, "id": identifier, "secrets": secrets, "now": now})

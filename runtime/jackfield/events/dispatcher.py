@@ -345,7 +345,7 @@ class Dispatcher:
                 batch.begun = time.monotonic()
                 if batch.begun - self._led_at >= LEAD:  # another process may lead now, and send what this one has claimed
                     break
-                if batch.begun - begun > _BATCH_SECONDS or self._stopped.is_set() or (place and lane.kind != batch.kind):
+                if batch.begun - begun > _BATCH_SECONDS or self._stopped.is_set() or (place and not self._goes_on(batch)):
                     claims.release(self._database, lane.workspace, rows[place:])
                     break
                 self._send(lane, row)
@@ -359,6 +359,12 @@ class Dispatcher:
             if lane.callback.status == "paused":
                 self._reload_at = 0.0  # it may be active again, or is tried later
             self._woken.set()
+
+    def _goes_on(self, batch: _Batch) -> bool:
+        """Return whether the rest of a batch is sent: its callback was neither removed nor paused meanwhile, and fares as before."""
+        lane = batch.lane
+        is_there = self._lanes.get((lane.workspace, lane.callback.id)) is lane
+        return is_there and lane.kind == batch.kind and lane.callback.status != "paused"
 
     def _send(self, lane: _Lane, row: Row) -> None:
         now = self._now()

@@ -6,6 +6,7 @@ import secrets
 import tempfile
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from functools import partial
 from io import BytesIO
 from typing import Any, TypeVar
@@ -151,9 +152,16 @@ async def members_of(request: Request, needed: set[str], optional: frozenset[str
     """
     body = await decoded(await read_body(request, _MEMBERS), request)
     if not isinstance(body, dict) or not needed <= set(body) or not set(body) <= needed | optional:
-        names = [f"'{name}'" for name in sorted(needed)] + [f"'{name}' (optional)" for name in sorted(optional)]
-        raise Problem(400, f"the body must be a JSON object with the members {', '.join(names)} and no others")
+        names = [f"'{name}'" for name in sorted(needed)] + [f"'{name}' (optional)" for name in sorted(optional - needed)]
+        unknown = _unknown(body, needed | optional)
+        raise Problem(400, f"the body must be a JSON object with the members {', '.join(names)} and no others{unknown}")
     return body
+
+
+def _unknown(body: object, known: AbstractSet[str]) -> str:
+    """Name the members of a body that are not known, as the end of a sentence."""
+    names = [name[:80] for name in sorted(set(body) - known)[:3]] if isinstance(body, dict) else []
+    return f"; it has {', '.join(map(repr, names))}" if names else ""
 
 
 class BodyQuota(ProcessLocal):
