@@ -177,7 +177,8 @@ class _Worker:
         self._host = host
         self.name = ""
         """Name of the present process, of which each has its own."""
-        self.frozen = False
+        self.stalls = False
+        """Whether it is stopped now and then, and never killed."""
         self.process = self._started()
 
     def kill(self, ledger: _Ledger | None = None) -> None:
@@ -191,13 +192,11 @@ class _Worker:
 
     def freeze(self, seconds: float) -> None:
         """Stop the process, and let it go on after ``seconds``."""
-        self.frozen = True
         group = self.process.pid
         for signalled, pause in ((signal.SIGSTOP, seconds), (signal.SIGCONT, 0.0)):
             with suppress(ProcessLookupError):
                 os.killpg(group, signalled)
             threading.Event().wait(pause)
-        self.frozen = False
 
     def stop(self) -> None:
         """End for good."""
@@ -257,7 +256,7 @@ def played(campaign: Campaign, cast: Cast, faults: Sequence[threading.Thread], f
     while time.monotonic() < until:
         threading.Event().wait(campaign.kill_every)
         worker = workers[figures.kills % len(workers)]
-        if not worker.frozen:
+        if not worker.stalls:
             worker.kill(cast.ledger)
         figures.kills += 1
     for thread in threads:
@@ -391,6 +390,8 @@ def _judge(client: Client, accepted: dict[str, tuple[str, str]], ledger: _Ledger
         outcomes[f"{action} {status}{f' ({code})' if status == 'failed' else ''}"] += 1
         if status in ("queued", "running"):
             figures.open.append(json.dumps(entry))
+        if "resolvedBy" in entry:  # a person has decided, maybe wrongly
+            continue
         if (status == "succeeded" and not sent) or (status == "failed" and sent and action == "write"):
             figures.wrong.append(f"{identifier} {action} {status} ({code}), accepted {sent} times: {json.dumps(entry)}")
         figures.doubts_accepted += status == "in_doubt" and sent > 0
