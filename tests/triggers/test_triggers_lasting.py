@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 
 from jackfield.connections.connection_rows import Outcome
+from jackfield.database.due_rows import OvertakenError
 from jackfield.triggers.due import DueSubscriptions
 from jackfield.triggers.subscription import Subscription
 from jackfield.triggers.table import SubscriptionTable
@@ -121,6 +124,67 @@ def test_another_account_begins_anew(stage: TriggerStage) -> None:
     (told,) = stage.events("subscription.restarted")
     assert (told.data["previousAccountId"], told.data["accountId"], list(REGISTERED)) == ("acme", "globex", [made["url"]])
     assert (_told(stage, "echo.kept"), stage.all().show("one")["status"]) == (["n-1"], "active")
+
+
+def test_a_webhook_alone_follows_its_connection_to_another_account(stage: TriggerStage) -> None:
+    """Nothing is due of it: the test of the connection has it registered there, with another secret, so that the former account's
+    requests are forged from then on."""
+    from jackfield_echo.watching import REGISTERED
+
+    connections = stage.runtime.connections
+    store = connections.known.store
+    assert store is not None
+    store.set_test_outcome(connections.known.find("hall"), Outcome("ok", "former", "former"))
+    made = stage.add("posted")
+    stage.look()
+    former = REGISTERED.pop(made["url"])
+    connections.test("hall")
+    stage.move(1)
+    stage.look(1)
+    (told,) = stage.events("subscription.restarted")
+    assert (told.data["previousAccountId"], list(REGISTERED), REGISTERED[made["url"]] != former) == ("former", [made["url"]], True)
+
+
+def test_a_connection_that_works_again_is_used_at_once(stage: TriggerStage) -> None:
+    """A subscription that fails waits for longer and longer; a test of its connection ends that."""
+    from jackfield_echo.client import EchoClient, EchoFault
+
+    stage.add("notes", every=3600)
+    with mock.patch.object(EchoClient, "send", side_effect=EchoFault("refusedConnection")):
+        for _ in range(6):
+            stage.look()
+            stage.move(400)
+            stage.look()
+    assert stage.all().show("one")["status"] == "failing"
+    stage.move(1)
+    stage.look()
+    assert stage.all().show("one")["status"] == "failing"  # it is not due yet
+    stage.runtime.connections.test("hall")
+    stage.move(1)
+    stage.look(1)
+    assert stage.all().show("one")["status"] == "active"
+
+
+def test_a_process_that_dies_while_it_removes_a_registration_leaves_nothing_to_rely_on(stage: TriggerStage) -> None:
+    """The subscription is enabled meanwhile: another process registers it, without what the former registration had returned."""
+    from jackfield_echo import watching
+
+    def die(*_given: object) -> None:
+        stage.all().enable("one")
+        raise OvertakenError
+
+    remotes, enable = [], watching.posted.enabled
+    assert enable is not None
+    stage.add("posted")
+    stage.look()
+    stage.all().disable("one")
+    stage.move(1)
+    with mock.patch.object(DueSubscriptions, "paused", die):  # the commit that a process does not reach
+        stage.look()
+    stage.move(70)
+    with mock.patch.object(watching.posted, "enabled", lambda hook, client: remotes.append(hook.remote) or enable(hook, client)):
+        stage.look(1)
+    assert (remotes, stage.all().show("one")["status"]) == ([{}], "active")
 
 
 def test_what_nobody_polls_is_degraded(stage: TriggerStage) -> None:

@@ -28,6 +28,7 @@ from jackfield.management.revoking import Revoking
 from jackfield.management.transfer import exported, imported
 from jackfield.management.views import ConnectionPage, page, shown_from_file, shown_from_store
 from jackfield.management.visible_connections import VisibleConnections
+from jackfield.triggers.table import look_again
 
 if TYPE_CHECKING:
     from jackfield.access import Actor, Audit, Authorizer
@@ -403,12 +404,15 @@ class ManagedConnections:
             return None
 
     def _audited(self, event: str, name: str, **details: Any) -> Callable[[Transaction], None]:
-        """Return a callback that audits an event of the connection ``name`` in the transaction of the change."""
-        open_audit, actor, further = self._open_audit, self._actor, self._also
+        """Return a callback that audits an event of the connection ``name`` in the transaction of the change, and has its subscriptions
+        looked at."""
+        open_audit, actor, further, store = self._open_audit, self._actor, self._also, self._store_if_open()
 
         def also(transaction: Transaction) -> None:
             if open_audit is not None:
                 open_audit(actor).append(transaction, event, f"connection:{name}", details)
+            if store is not None:
+                look_again(transaction, store.workspace, name, store.now())
             further(transaction)
 
         return also

@@ -76,6 +76,8 @@ class SubscriptionWork:
     def _step(self, content: Sealed) -> None:
         self._lasts = content.lasts
         if self._found.status not in ("removing", "disabling"):
+            if content.leaving:  # who was removing the registration died, and somebody has enabled it since
+                content = replace(content, remote={}, lasts=None, leaving=False)
             self._serve(self._of_account(content))
         elif self._found.kind == "webhook":
             self._disable(content)
@@ -144,6 +146,8 @@ class SubscriptionWork:
     def _disable(self, content: Sealed) -> None:
         trigger: Webhook = self._declared()
         if trigger.disabled is not None:
+            content = replace(content, leaving=True)
+            self._due.registered(self._found, self._runtime.storage.vault, content, None)
             self._hooked(content, trigger.disabled)
         self._end(replace(content, remote={}))
 
@@ -195,7 +199,9 @@ class SubscriptionWork:
         if found.account is None:
             self._due.of_account(found, account)
             return content
-        content = replace(content, since=self._due.time.now(), remote={}, lasts=None)
+        registers = self._manifest().triggers[found.trigger_key].registers
+        secret = secrets.token_urlsafe(32) if registers else content.secret  # what the other account still sends is refused
+        content = replace(content, since=self._due.time.now(), remote={}, lasts=None, secret=secret)
         facts = {"reason": "the connection belongs to another account", "previousAccountId": found.account, "accountId": account}
         self._due.begun_again(found, self._runtime.storage.vault, content, account, facts)
         status = "pending" if found.kind == "webhook" else found.status

@@ -113,7 +113,7 @@ class DueSubscriptions:
 
     def paused(self, found: Subscription, vault: Vault, content: Sealed) -> None:
         """Record that it is paused, at the provider, too; or that it begins anew, if somebody has enabled it meanwhile."""
-        values = {**_own(found), "sealed": replace(content, parting=None).sealed(vault, found)}
+        values = {**_own(found), "sealed": replace(content, parting=None, leaving=False).sealed(vault, found)}
         self._database.record(lambda transaction: held(transaction.change(_PAUSED, values)))
 
     def removed(self, found: Subscription) -> None:

@@ -16,6 +16,7 @@ from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.invocation import new_invocation_id
+from jackfield.triggers.arrivals import LISTENING
 from jackfield.triggers.subscription import COLUMNS, Sealed, Subscription, path_digest, sealed_for
 
 _LARGEST = 256 * 1024
@@ -36,6 +37,10 @@ UPDATE subscriptions SET status = :status, reason = NULL, failures = 0, version 
     wake_at = CASE WHEN {_ENDS} THEN wake_at ELSE :now END, claim = CASE WHEN {_ENDS} THEN claim ELSE claim + 1 END,
     held = CASE WHEN {_ENDS} THEN held ELSE 0 END
 WHERE {_OWN} AND status <> 'removing'
+"""
+_LOOK_AGAIN = f"""
+UPDATE subscriptions SET held = CASE WHEN held = 0 THEN 0 ELSE 2 END, wake_at = CASE WHEN held = 0 THEN :now ELSE wake_at END
+WHERE workspace = :workspace AND connection = :connection AND status IN {LISTENING!r}
 """
 _RESET = f"""
 UPDATE subscriptions SET mark = NULL, sealed = :sealed, held = 0, claim = claim + 1, wake_at = :now, changed_at = :now WHERE {_OWN}
@@ -163,6 +168,12 @@ def part(transaction: Transaction, vault: Vault, workspace: str, now: float, con
         found = Subscription.read(workspace, row)
         content = replace(found.opened(vault), parting=kept if found.kind == "webhook" else None)
         transaction.change(_PART, {"workspace": workspace, "id": found.id, "sealed": content.sealed(vault, found), "now": now})
+
+
+def look_again(transaction: Transaction, workspace: str, connection: str, now: float) -> None:
+    """Have processes look at the subscriptions over a connection that was changed or tested, in the transaction that says so: what failed
+    may succeed, and its account may be another."""
+    transaction.change(_LOOK_AGAIN, {"workspace": workspace, "connection": connection, "now": now})
 
 
 def is_parting(database: Database, workspace: str, connection: str) -> bool:

@@ -112,6 +112,7 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
         _LOG.warning("a request for the subscription '%s' of the workspace '%s' was refused: it is forged", found.name, found.workspace)
         raise Problem(_FORGED, "the request is not signed as it must be") from None
     except Malformed:
+        _LOG.warning("a signed request for the subscription '%s' of the workspace '%s' cannot be read", found.name, found.workspace)
         raise Problem(400, "the request cannot be read") from None
     except NotListeningError:
         raise Problem(410, "nothing listens here any more") from None
