@@ -28,7 +28,7 @@ import pytest
 _APART = "tests/console/"
 _AWS = "connectors/aws/tests/test_aws_"
 _TOGETHER = (
-    ("tests/queue/", "tests/surfaces/test_surfaces_equal_actions"),
+    ("tests/queue/", "tests/surfaces/test_surfaces_equal"),
     ("tests/house/",),
     (
         f"{_AWS}virtual_", f"{_AWS}planned_", f"{_AWS}offers", f"{_AWS}handed_", f"{_AWS}host_secrets", f"{_AWS}key_wrapper",
