@@ -36,6 +36,11 @@ def take(_: Nothing, aws: AwsClients) -> Keys:
 '''
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forked_children() -> None:
+    """None here: what a child may reach is asked of one that is started as those of a server are."""
+
+
 def _library(key: str) -> dict[str, str]:
     """The files that say that a connector needs the library of AWS, which its process gets then."""
     return {name.format(key): text.format(key) for name, text in _NEEDS_AWS.items()}

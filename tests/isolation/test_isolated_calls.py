@@ -21,6 +21,7 @@ from jackfield.connections.connection_cache import ConnectionCache
 from jackfield.local import CORES
 from jackfield_isolation.sessions import Sessions
 from waiting import until
+from warm_child import really_started
 
 CONNECTIONS: dict[str, Any] = {
     "mine": {"type": "plain/token", "values": {"token": "tick-tock"}},
@@ -91,7 +92,8 @@ def test_a_process_that_keeps_to_one_core_leaves_its_children_all(own: Jackfield
     """A child that is started by a thread on one core may use every core that the server had."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(os.sched_setaffinity, 0, {min(CORES)}).result()
-        child = pool.submit(call, own).result().unwrap()["process"]
+        with really_started():
+            child = pool.submit(call, own).result().unwrap()["process"]
         assert os.sched_getaffinity(child) == CORES
 
 

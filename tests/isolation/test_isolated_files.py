@@ -115,13 +115,13 @@ def test_a_large_file_takes_little_memory(runtime: Jackfield) -> None:
     """The child sends a piece only when the last one is stored, so that this process holds few at once."""
     tracemalloc.start()
     try:
-        output = ask(runtime, size=40_000_000, piece=9_000_000)["output"]
+        output = ask(runtime, size=20_000_000, piece=4_500_000)["output"]
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert output["first"]["size"] == 40_000_000
-    assert peak < 16_000_000
-    assert content(runtime, output["first"]) == expected(40_000_000, 9_000_000)
+    assert output["first"]["size"] == 20_000_000
+    assert peak < 8_000_000
+    assert content(runtime, output["first"]) == expected(20_000_000, 4_500_000)
 
 
 def test_a_stream_that_fails_leaves_nothing(runtime: Jackfield) -> None:

@@ -25,6 +25,7 @@ from jackfield_isolation.limits import LAYERS
 from jackfield_isolation.probe import ATTEMPTS
 from jackfield_isolation.program import Policy
 from plugboard import hide_others
+from warm_child import really_started
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +59,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def warm(home: Path) -> Iterator[Jackfield]:
-    """A runtime for attacks that the child survives."""
-    with isolating(home) as jackfield:
+    """A runtime for attacks that the child survives, which is started as those of a server are: it is asked what it can reach."""
+    with really_started(), isolating(home) as jackfield:
         assert attack(jackfield, "modules").status == "succeeded"
         yield jackfield
 
@@ -110,7 +111,7 @@ def test_the_examination_notices_what_is_allowed(tmp_path: Path) -> None:
     assert allowed == ATTEMPTS.keys() - {"allocate"}
 
 
-def test_the_command_lists_the_layers(home: Path, layers: dict[str, Any]) -> None:
+def test_the_command_lists_the_layers(warm_python: Path, home: Path, layers: dict[str, Any]) -> None:
     """``jackfield isolation`` prints the rows; its exit code is 1 if a layer does not hold."""
     done = subprocess.run([sys.executable, "-m", "jackfield", "isolation"], capture_output=True, text=True, check=False)
     rows = json.loads(done.stdout)
@@ -238,7 +239,7 @@ def test_a_sudden_end(cold: Jackfield, kind: str, said: str) -> None:
 @pytest.mark.parametrize("kind", [pytest.param("loop", marks=pytest.mark.campaign), "holdTheLock", "never"])
 def test_a_call_without_end(cold: Jackfield, kind: str) -> None:
     """A call that loops, holds Python's lock, or waits for ever ends at its deadline; a new child answers."""
-    assert attack(cold, kind, timeout=2).status == "in_doubt"
+    assert attack(cold, kind, timeout=1).status == "in_doubt"
     assert attack(cold, "modules").status == "succeeded"
 
 
@@ -281,6 +282,7 @@ def test_an_event_loop_serves_others(home: Path) -> None:
 
 def test_work_without_a_call(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A child that uses the processor while no call runs is replaced."""
+    monkeypatch.setattr("jackfield_isolation.supervisor._TICK", 0.2)
     monkeypatch.setattr("jackfield_isolation.supervisor._BUSY_TICKS", 2)
     monkeypatch.setattr("jackfield_isolation.supervisor._IDLE_CPU", 0.05)  # its share of a busy machine may be small
     with isolating(home) as jackfield:
@@ -295,6 +297,7 @@ def test_work_without_a_call(home: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_child_that_is_not_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A child without calls is ended after a while, and the next call starts another."""
+    monkeypatch.setattr("jackfield_isolation.supervisor._TICK", 0.2)
     monkeypatch.setattr("jackfield_isolation.supervisor._IDLE_SECONDS", 0.0)
     with isolating(home) as jackfield:
         calling = {"connector": "plain", "action": "noop", "inputs": {"text": "hi"}}

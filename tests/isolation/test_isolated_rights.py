@@ -90,6 +90,11 @@ print(json.dumps({"layers": layers, "refused": {name: tried[name] for name in re
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forked_children() -> None:
+    """None here: what a child may reach is asked of one that is started as those of a server are."""
+
+
 def _tried(folder: Path, version: int) -> dict[str, Any]:
     with _system_v() as numbers:
         command = [sys.executable, "-c", _TRIES, str(version), str(folder), ",".join(map(str, numbers))]
