@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 from jackfield.dataclass import dataclass
@@ -164,6 +164,7 @@ _ISO_SPAN = re.compile(
     "p(?=.)" + _NUMBER % "w" + _NUMBER % "d" + "(?:t(?=.)" + "".join(_NUMBER % unit for unit in "hms") + r")?\Z", re.ASCII
 )
 _BARE = re.compile(r"[\s\d.e-]*\Z")
+_DATE = len("2031-01-31")
 _LONGEST = 100 * 365 * 86_400.0
 
 
@@ -180,11 +181,12 @@ def seconds(text: str) -> float | None:
     return span if span <= _LONGEST else None
 
 
-def moment(text: str, now: float, direction: int, name: str) -> float:
+def moment(text: str, now: float, direction: int, name: str, *, zone: tzinfo = UTC, ends: bool = False) -> float:
     """Parse a point in time into seconds since 1970.
 
     ``text`` is a duration, counted from ``now`` on (``direction`` 1) or back (-1), or an RFC 3339 date, with or without a time. Without a
-    zone it is in UTC; without a time it is the start of the day. Error messages call the text ``name``.
+    zone it is in ``zone``; without a time it is the start of the day, or its end where the moment ``ends`` a period. Error messages call
+    the text ``name``.
 
     :raises InvalidInvocation: if the text is neither.
     """
@@ -193,7 +195,8 @@ def moment(text: str, now: float, direction: int, name: str) -> float:
         return now + direction * span
     try:
         found = datetime.fromisoformat(text.strip())
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        found += timedelta(days=1 if ends and len(text.strip()) <= _DATE else 0)
+        return (found if found.tzinfo else found.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError):
         hint = "Write a span such as 30d, 12h or 90m, or a date such as 2031-01-31 or 2031-01-31T12:00:00Z."
         raise InvalidInvocation(f"{name} '{text[:80]}' is neither a duration nor a date", hint=hint) from None

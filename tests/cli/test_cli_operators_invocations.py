@@ -7,6 +7,7 @@ import json
 import os
 import pwd
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ def test_l40_each_filter_is_a_flag(operator: Shell, tmp_path: Path) -> None:
         (("--error-code", refused["error"]["code"]), {wrong}), (("--error-code", "unavailable"), {other}),
         (("--caller", "test"), {other}), (("--caller", f"cli:{getpass.getuser()}"), {labelled, wrong}),
         (("--search", "ORDER-"), {labelled, wrong}), (("--since", "1h"), every), (("--until", "1h"), set()),
+        (("--until", datetime.now(UTC).date().isoformat()), every), (("--until", "2025-01-01"), set()),
         (("--until", "2199-01-01", "--search", "order-2", "--caller", f"cli:{getpass.getuser()}"), {wrong}),
     ):  # fmt: skip
         assert set(_ids(operator, *words)) == expected, words

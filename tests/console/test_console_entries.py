@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -161,6 +163,28 @@ def test_the_list_is_filtered_by_what_callers_gave(client: Client, place: Place)
         page = client.get(f"/invocations?{query}")
         assert identifier not in page.text, query
         assert "No invocation matches." in page.words
+
+
+def test_days_are_the_readers_and_end_at_midnight(client: Client, place: Place) -> None:
+    """The periods today and yesterday, and dates from and until, which are included, cover the whole days of the reader's time zone."""
+    known, meta = journal(place), Meta(new_invocation_id(), connector="echo", connector_version="1.0.0", action="post")
+    local = datetime.fromtimestamp(place.host.clock.time(), ZoneInfo("Asia/Kolkata")).replace(hour=0, minute=0, second=0, microsecond=0)
+    late = local.timestamp() - 1  # in the last second of yesterday
+    draft = Draft(
+        id=meta.invocation_id, connector="echo", connector_version="1.0.0", action="post", effect="write", connection="hall", caller=None,
+        created_at=late, expires_at=late + 60,
+    )  # fmt: skip
+    with known.database.write() as transaction:
+        known.starting(draft)(transaction)
+    today, before = f"{local:%Y-%m-%d}", f"{local - timedelta(hours=1):%Y-%m-%d}"
+    zone = "&timezone=Asia%2FKolkata"
+    fitting = ("since=yesterday", f"from={before}&until={before}", f"until={before}", f"until={today}&from={before}&since=yesterday")
+    for query in fitting:
+        assert draft.id in client.get(f"/invocations?{query}{zone}").text, query
+    for query in ("since=today", f"from={today}", f"until={local - timedelta(days=2):%Y-%m-%d}", f"since=yesterday&from={today}"):
+        assert draft.id not in client.get(f"/invocations?{query}{zone}").text, query
+    for query in ("from=monday", "since=today&timezone=Atlantis"):
+        assert client.get(f"/invocations?{query}").status == 400, query
 
 
 def test_n4_of_several_connections_none_is_preselected(client: Client, place: Place) -> None:

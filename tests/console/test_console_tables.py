@@ -42,8 +42,8 @@ def _kept(console: Console, output: dict[str, Any]) -> str:
 
 
 def test_m5_lists_are_wide_tables_with_chosen_columns_and_csv(browser: Browser, console: Console, tmp_path: Path) -> None:
-    """M5: a list of objects is no wider than the window, its words stay whole, columns can be chosen, and CSV has all rows and columns,
-    big numbers exactly, and no formula."""
+    """M5: a list of objects is no wider than the window, its words stay whole, chosen columns are remembered, and CSV has all rows
+    and columns, big numbers exactly, and no formula."""
     identifier = _kept(console, {"total": 130, "body": {"items": _PULLS, "cursor": "n"}})
     visitor = Visitor(browser, console)
     visitor.sign_in()
@@ -57,6 +57,11 @@ def test_m5_lists_are_wide_tables_with_chosen_columns_and_csv(browser: Browser, 
     page.get_by_label("user").check()
     page.get_by_label("draft").uncheck()
     assert headers.all_text_contents() == ["id", "number", "state", "title", "user", "locked", "created", "updated"]
+    visitor.go(f"/invocations/{_kept(console, {'body': {'items': [{**_PULLS[1], 'new': 1}]}})}")  # the next output of the same action
+    again = ["id", "number", "state", "title", "user", "locked", "created", "updated"]
+    assert headers.all_text_contents() == again
+    assert page.get_by_text("Columns (8 of 13)").is_visible()
+    visitor.go(f"/invocations/{identifier}")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     assert download.value.suggested_filename == "body.items.csv"

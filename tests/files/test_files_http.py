@@ -351,5 +351,5 @@ def test_a_form_gives_the_file_its_name(name: str, tmp_path: Path) -> None:
 def test_the_console_links_files_of_an_output() -> None:
     """A file in an output is a link to its download; what only looks like one is not."""
     file = {"file": "file_" + "x" * 22, "size": 5, "contentType": "text/plain", "expiresAt": "2100-01-01T00:00:00Z"}
-    assert f'href="/files/{file["file"]}"' in str(output_shown({"copies": [file, file]}))
-    assert "href" not in str(output_shown({**file, "file": "../connections"}))
+    assert f'href="/files/{file["file"]}"' in str(output_shown({"copies": [file, file]}, "echo/say"))
+    assert "href" not in str(output_shown({**file, "file": "../connections"}, "echo/say"))

@@ -58,7 +58,7 @@ def _declare_list(parser: Parser) -> None:
     parser.add_argument("--action", metavar="ACTION", help="only this action")
     parser.add_argument("--connection", metavar="NAME", help="only this connection")
     parser.add_argument("--since", metavar="WHEN", help="from a duration ago, such as 7d, or from a date")
-    parser.add_argument("--until", metavar="WHEN", help="until a duration ago, or until a date")
+    parser.add_argument("--until", metavar="WHEN", help="until a duration ago, or until the end of a date")
     parser.add_argument("--idempotency-key", metavar="KEY", help="only this idempotency key")
     parser.add_argument("--correlation-id", metavar="ID", help="only this correlation ID")
     parser.add_argument("--label", metavar="NAME[=VALUE]", help="only this label")
@@ -72,7 +72,7 @@ def _declare_list(parser: Parser) -> None:
 def _list(arguments: Namespace, output: Output) -> int:
     filters = {
         "status": arguments.status, "connector": arguments.connector, "action": arguments.action, "connection": arguments.connection,
-        "since": read_moment(arguments, "since", -1), "until": read_moment(arguments, "until", -1), "caller": arguments.caller,
+        "since": read_moment(arguments, "since", -1), "until": read_moment(arguments, "until", -1, ends=True), "caller": arguments.caller,
         "idempotencyKey": arguments.idempotency_key, "correlationId": arguments.correlation_id, "label": arguments.label,
         "errorCode": arguments.error_code, "q": arguments.search,
     }  # fmt: skip

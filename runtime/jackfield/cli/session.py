@@ -174,7 +174,7 @@ def pages(arguments: Namespace, fetch: Callable[[str | None, int], tuple[list[T]
     return found
 
 
-def read_moment(arguments: Namespace, option: str, direction: int) -> float | None:
+def read_moment(arguments: Namespace, option: str, direction: int, *, ends: bool = False) -> float | None:
     """Parse the option's date or span into seconds since 1970; None if not given. A span counts forward from now (``direction`` 1) or
     back (-1).
 
@@ -186,6 +186,6 @@ def read_moment(arguments: Namespace, option: str, direction: int) -> float | No
     if text is None:
         return None
     try:
-        return moment(text, time.time(), direction, f"--{option.replace('_', '-')}")
+        return moment(text, time.time(), direction, f"--{option.replace('_', '-')}", ends=ends)
     except InvalidInvocation as fault:
         raise UsageError(fault.message, usage=arguments.usage, hint=fault.hint) from None

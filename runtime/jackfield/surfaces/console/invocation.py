@@ -111,7 +111,9 @@ def _installed(request: PageRequest, entry: Entry) -> bool:
 def _content(request: PageRequest, entry: Entry) -> list[Node]:
     result: dict[str, Any] = dict(entry.result or {})
     error = error_shown(result["error"]) if "error" in result else None
-    output = output_shown(result["output"]) if "output" in result and (result["output"] or entry.doubt is None) else None
+    output = None
+    if "output" in result and (result["output"] or entry.doubt is None):
+        output = output_shown(result["output"], f"{entry.connector}/{entry.action}")
     answer = card("Result", error, output) if error or output else None
     tries = card(timeline_title(entry), timeline(entry))
     whole = h.details(h.summary("Entry as JSON"), code_block(json_text(entry.to_json()), "The entry as JSON"), class_="card")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from jackfield.access import Token
+from jackfield.clock import moment
 from jackfield.journal import Entry
+from jackfield.journal.listing import FILTERS
 from jackfield.markup import Markup, Node, table
+from jackfield.schedules.timing import zone
 from jackfield.surfaces.console.components import at, badge, choice_field, filters, h, live, more, span_text, text_field
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page
@@ -23,13 +28,16 @@ _TEXTS = (
     ("connector", "Connector"), ("action", "Action"), ("connection", "Connection"), ("errorCode", "Error code"), ("caller", "Caller"),
     ("idempotencyKey", "Idempotency key"), ("correlationId", "Correlation ID"), ("label", "Label (name=value)"),
 )  # fmt: skip
-_FILTERS = ("q", "status", "since", *(name for name, _ in _TEXTS))
+_DAYS = (("from", "From (date)"), ("until", "Until (date, included)"))
+_FILTERS = ("q", "status", "since", *(name for name, _ in (*_TEXTS, *_DAYS)), "timezone")
 _SINCE = {
     "15m": (900.0, "Last 15 minutes"),
     "1h": (3600.0, "Last hour"),
     "24h": (86_400.0, "Last 24 hours"),
     "7d": (604_800.0, "Last 7 days"),
 }
+_DAY = {"today": (0, "Today"), "yesterday": (1, "Yesterday")}
+"""Days as far back, by the reader's time zone."""
 _STATUSES = (
     ("", "Any status"), ("queued", "Queued"), ("running", "Running"), ("succeeded", "Succeeded"), ("failed", "Failed"), ("in_doubt", "In doubt"),
     ("cancelled", "Cancelled"), ("dead", "Dead letters"),
@@ -37,7 +45,10 @@ _STATUSES = (
 
 
 def listed(request: PageRequest) -> Response:
-    """``GET /invocations``: takes the filters of ``GET /v1/invocations`` and ``?cursor=``; ``?since=`` is one of 15m, 1h, 24h, 7d."""
+    """``GET /invocations``: takes the filters of ``GET /v1/invocations`` and ``?cursor=``; ``?since=`` is a period.
+
+    ``?from=`` and ``?until=`` are days, both included. Days begin and end as in ``?timezone=``, which the page's script fills in.
+    """
     request.require("read")
     found = _found(request)
     if request.partial:
@@ -76,10 +87,10 @@ def entries_table(entries: list[Entry], now: float, *, caption: str, empty: Node
 def _given(request: PageRequest) -> dict[str, str]:
     """Read the filters of the query.
 
-    :raises Problem: 400 for an unknown status or span: ignoring a filter would show a misleading list.
+    :raises Problem: 400 for an unknown status or period: ignoring a filter would show a misleading list.
     """
     given = {name: request.query[name].strip() for name in _FILTERS if request.query.get(name, "").strip()}
-    for name, known in (("status", [status for status, _ in _STATUSES if status]), ("since", list(_SINCE))):
+    for name, known in (("status", [status for status, _ in _STATUSES if status]), ("since", [*_SINCE, *_DAY])):
         if name in given and given[name] not in known:
             raise Problem(400, f"'{name}' must be one of {', '.join(known)}, not '{given[name][:80]}'")
     return given
@@ -104,14 +115,16 @@ def _tokens(request: PageRequest) -> list[Token]:
 
 def _filters(request: PageRequest) -> Markup:
     given = _given(request)
-    spans = [("", "Any time"), *((key, title) for key, (_, title) in _SINCE.items())]
+    spans = [("", "Any time"), *((key, title) for key, (_, title) in (*_SINCE.items(), *_DAY.items()))]
     texts = [text_field(name, title, given.get(name, ""), list="callers" if name == "caller" else None) for name, title in _TEXTS]
-    opened = any(name in given for name, _ in _TEXTS)
+    texts += [text_field(name, title, given.get(name, ""), type="date") for name, title in _DAYS]
+    opened = any(name in given for name, _ in (*_TEXTS, *_DAYS))
     return filters(
         "/invocations",
         text_field("q", "Search", given.get("q", ""), type="search", placeholder="ID, key, error, label …"),
         choice_field("status", "Status", _STATUSES, given.get("status", "")),
         choice_field("since", "Time", spans, given.get("since", "")),
+        h.input(type="hidden", name="timezone", value=given.get("timezone", "UTC"), data_timezone=True),
         further=h.details(h.summary("More filters"), h.div(texts, _callers(request), class_="filters"), open=opened, class_="more-filters"),
     )
 
@@ -122,16 +135,27 @@ def _callers(request: PageRequest) -> Markup:
     return h.datalist([h.option(token.name, value=token.id) for token in tokens], id="callers")
 
 
+def _bounds(request: PageRequest, given: Mapping[str, str]) -> dict[str, float]:
+    """Return the times at which the period begins and ends that the filters have in common."""
+    period, by = given.get("since"), zone(given.get("timezone", "UTC"))
+    first, last = ([given[name]] if name in given else [] for name, _ in _DAYS)
+    if period in _DAY:
+        day = (datetime.fromtimestamp(request.now, by).date() - timedelta(days=_DAY[period][0])).isoformat()
+        first, last = [*first, day], [*last, day]
+    begins = [request.now - _SINCE[period][0]] if period in _SINCE else []
+    begins += [moment(text, request.now, -1, "'from'", zone=by) for text in first]
+    ends = [moment(text, request.now, -1, "'until'", zone=by, ends=True) for text in last]
+    return {**({"since": max(begins)} if begins else {}), **({"until": min(ends)} if ends else {})}
+
+
 def _found(request: PageRequest) -> Markup:
     given, cursor = _given(request), request.query.get("cursor") or None
-    wanted: dict[str, Any] = dict(given)
-    if "since" in wanted:
-        wanted["since"] = request.now - _SINCE[wanted["since"]][0]
+    wanted: dict[str, Any] = {**{name: text for name, text in given.items() if name in FILTERS}, **_bounds(request, given)}
     if "caller" in wanted:
         wanted["caller"] = _caller(request, wanted["caller"])
     entries, following = request.journal.entries(cursor=cursor, limit=_PAGE, **wanted)
     fits = "No matches so far. Select Older to keep searching." if following else "No invocation matches."
-    empty = fits if given else ["No invocations yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
+    empty = fits if given.keys() - {"timezone"} else ["No invocations yet. ", h.a("Choose an action", href="/connectors"), " and run it."]
     content = [
         entries_table(entries, request.now, caption="Invocations", empty=empty),
         more("/invocations", **given, cursor=following or None),

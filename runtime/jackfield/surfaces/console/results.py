@@ -35,7 +35,7 @@ def result_shown(result: Mapping[str, Any], action: ActionManifest) -> Markup:
         h.div(h.h3(word, tabindex="-1", id="result-title"), badge(status), class_="row"),
         _dry(meta, status, action),
         error_shown(result["error"]) if "error" in result else None,
-        output_shown(result["output"]) if "output" in result else None,
+        output_shown(result["output"], f"{meta['connector']}/{meta['action']}") if "output" in result else None,
         _next_page(result, action),
         terms(
             [
@@ -105,10 +105,13 @@ def error_shown(error: Mapping[str, Any]) -> Markup:
     return h.div(fault_of(str(error["message"]), error.get("hint"), error.get("details", ())), kind, words)
 
 
-def output_shown(output: Any) -> Markup:
-    """Render the output: lists of objects as tables over the whole width, and always the whole as JSON."""
+def output_shown(output: Any, action: str) -> Markup:
+    """Render the output of an action: lists of objects as tables over the whole width, and always the whole as JSON.
+
+    The page's script stores the columns that are chosen, by action and list.
+    """
     whole = h.details(h.summary("As JSON"), code_block(json_text(output), "The output as JSON"), class_="whole-json")
-    return h.div(h.h4("Output"), _shape(output), whole, class_="output")
+    return h.div(h.h4("Output"), _shape(output), whole, class_="output", data_action=action)
 
 
 def _shape(output: Any) -> Node:

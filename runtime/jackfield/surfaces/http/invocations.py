@@ -145,7 +145,7 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
     limit, now = limit_of(request), server.clock.time()
     try:
         for name in ("since", "until"):
-            given[name] = None if given[name] is None else moment(given[name], now, -1, f"the parameter '{name}'")
+            given[name] = None if given[name] is None else moment(given[name], now, -1, f"the parameter '{name}'", ends=name == "until")
         entries, cursor = await server.briefly(lambda: journal.entries(**given, limit=limit))
     except InvalidInvocation as error:
         raise of_error(error, 400) from None

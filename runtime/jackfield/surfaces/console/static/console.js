@@ -85,13 +85,45 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   };
 
-  document.addEventListener("change", (event) => {
-    const { column } = event.target.dataset;
-    if (column === undefined) return;
-    const data = event.target.closest(".data");
-    for (const row of data.querySelector("table").rows) row.cells[column].hidden = !event.target.checked;
-    const boxes = [...data.querySelectorAll("[data-column]")];
+  const boxesOf = (data) => [...data.querySelectorAll("[data-column]")];
+  const nameOf = (box) => box.parentElement.textContent.trim();
+  const choiceOf = (data) => `columns:${data.closest("[data-action]").dataset.action}:${data.querySelector("[data-csv]").dataset.csv}`;
+
+  /** Show the columns of a table that are ticked. */
+  const showColumns = (data) => {
+    const boxes = boxesOf(data);
+    for (const row of data.querySelector("table").rows) {
+      for (const box of boxes) row.cells[box.dataset.column].hidden = !box.checked;
+    }
     data.querySelector("summary").textContent = `Columns (${boxes.filter((box) => box.checked).length} of ${boxes.length})`;
+  };
+
+  /** Tick the columns that were chosen last for this list of this action, on this browser; new ones stay as the server shows them. */
+  const recallColumns = () => {
+    for (const data of document.querySelectorAll(".data:not([data-recalled])")) {
+      data.dataset.recalled = "";
+      let picked = {};
+      try {
+        picked = JSON.parse(localStorage.getItem(choiceOf(data))) || {};
+      } catch {
+        // storage is disabled
+      }
+      const boxes = boxesOf(data).filter((box) => Object.hasOwn(picked, nameOf(box)));
+      for (const box of boxes) box.checked = picked[nameOf(box)];
+      if (boxes.length) showColumns(data);
+    }
+  };
+
+  document.addEventListener("change", (event) => {
+    if (event.target.dataset.column === undefined) return;
+    const data = event.target.closest(".data");
+    showColumns(data);
+    try {
+      const picked = Object.fromEntries(boxesOf(data).map((box) => [nameOf(box), box.checked]));
+      localStorage.setItem(choiceOf(data), JSON.stringify(picked));
+    } catch {
+      // storage is disabled or full: the choice lasts until the next result
+    }
   });
 
   document.addEventListener("click", (event) => {
@@ -165,10 +197,12 @@
     }
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     for (const place of document.querySelectorAll("[data-zone]")) if (place.textContent !== zone) place.textContent = zone;
+    for (const field of document.querySelectorAll("[data-timezone]")) field.value = zone;
   };
 
   const prepare = () => {
     localize();
+    recallColumns();
     document.dispatchEvent(new CustomEvent("console:content"));
   };
   document.addEventListener("DOMContentLoaded", () => {
