@@ -85,6 +85,8 @@ _REFUSED: tuple[tuple[Any, str], ...] = (
     (1, "/then"), ({"connector": "echo"}, "/then/action"), ({**THEN, "connector": "nobody"}, "nobody"),
     ({**THEN, "action": "pst"}, "post"), ({**THEN, "connection": "attic"}, "attic"), ({**THEN, "after": 1}, "/then/after"),
     ({**THEN, "inputs": {"texts": 1}}, "/then/inputs/texts"), ({**THEN, "inputs": {"text": {"$event": "id"}}}, "/then/inputs/text/$event"),
+    ({**THEN, "inputs": {"text": "x", "times": "often"}}, "/then/inputs/times"),
+    ({**THEN, "inputs": {"text": [_TEXT], "times": 0.5}}, "/then/inputs/times"),
     ({**THEN, "inputs": {"text": {"$text": [1]}}}, "/then/inputs/text/$text"), ({**THEN, "idempotencyKey": "k"}, "/then/idempotencyKey"),
 )  # fmt: skip
 

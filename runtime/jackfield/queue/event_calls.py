@@ -12,8 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import Request
+from jackfield.connections.foreign.prismatic_forms import native_inputs
 from jackfield.database.outbox import record
+from jackfield.dataclass import replace
 from jackfield.errors import Detail, InvalidInvocation, JackfieldError, Unavailable, did_you_mean
+from jackfield.files.references import names_files
 from jackfield.json_tools.placeholders import ABSENT, filled, placeholders
 from jackfield.json_tools.pointers import names
 from jackfield.pipe.call_rules import find_action, seen_connection
@@ -22,7 +25,7 @@ from jackfield.triggers.arrivals import Sealer
 
 if TYPE_CHECKING:
     from jackfield.access.workspace_access import Caller
-    from jackfield.manifest import ActionManifest
+    from jackfield.manifest import ActionManifest, Manifest
     from jackfield.runtime import Jackfield
     from jackfield.triggers.arrivals import Also
     from jackfield.triggers.subscription import Sealed, Subscription
@@ -95,7 +98,8 @@ def checked_then(runtime: Jackfield, caller: Caller, given: Any) -> Mapping[str,
     authorizer.require(Request(manifest.key, action.key, action.rule_effect, connection))
     if connection is not None:
         seen_connection(runtime.pipeline.known, connection, manifest, authorizer)
-    faults = [*_inputs(given.get("inputs") or {}, action)]
+    inputs = given.get("inputs") or {}
+    faults = [*_inputs(inputs, action)] or [*_literal_faults(runtime, manifest, action, inputs)]
     if action.hands_out:
         faults.append(Detail("/then/action", "its output is credentials, which are shown to a caller that waits and to nobody later"))
     if faults:
@@ -126,6 +130,18 @@ def _inputs(inputs: Mapping[str, Any], action: ActionManifest) -> Iterator[Detai
         fault = _pointer_fault(content) if name == _EVENT else _text_fault(content)
         if fault is not None:
             yield Detail(path, fault)
+
+
+def _literal_faults(runtime: Jackfield, manifest: Manifest, action: ActionManifest, inputs: Mapping[str, Any]) -> Iterator[Detail]:
+    """Judge the inputs that are the same for each event, one by one: rules that concern several are judged with the event. So are files,
+    and inputs in another system's form."""
+    literal = {
+        name: value for name, value in inputs.items() if not any(placeholders(value, "", _EVENT, _TEXT)) and not names_files({name: value})
+    }
+    schema = {name: action.inputs[name] for name in ("properties", "$defs") if name in action.inputs}
+    faults = runtime.schemas.find((manifest.key, manifest.version, "then", action.key), schema).check(literal).details
+    if faults and native_inputs(literal, {*literal}, manifest, action.key) is None:
+        yield from (replace(fault, path=f"/then/inputs{fault.path}") for fault in faults)
 
 
 def _pointer_fault(content: object) -> str | None:
