@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
 
+import pytest
+
 from jackfield.clock import within
-from jackfield.database import Database, open_database
+from jackfield.database import Database, batches, open_database
 from jackfield.errors import Unavailable
 from ready_database import migrated_for_real
 from workspace_rows import adding, names
@@ -122,3 +124,15 @@ def test_writers_are_relieved_of_the_checkpoint(tmp_path: Path) -> None:
             copied = sqlite3.connect(f"file:{file}?immutable=1", uri=True)  # without the WAL
             assert [name for (name,) in copied.execute("SELECT name FROM workspaces WHERE name IN ('ada', 'open')")] == ["ada"]
             copied.close()
+
+
+def test_closing_does_not_wait_for_a_lock_as_long_as_calls_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that another process keeps locked does not hold up the exit: calls would wait for an hour here, closing ends while
+    it is still locked, and whoever deferred something hears what became of it."""
+    monkeypatch.setattr(batches, "_CLOSING", 0.2)
+    file, lost = tmp_path / "a.db", Queue[Exception | None]()
+    database = open_database(f"sqlite:///{file}", wait=3600.0)
+    with locked(file):
+        database.defer(adding("a"), lambda _value, error: lost.put(error))
+        database.close()
+    assert isinstance(lost.get(timeout=60), Unavailable | None)

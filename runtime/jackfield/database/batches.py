@@ -148,6 +148,8 @@ _BEHIND = 4
 """Number of pending batches of deferred units above which callers should wait for a commit, so that the queue stays bounded."""
 _MOMENT = 0.05
 """Seconds that a deferred unit waits to join another commit."""
+_CLOSING = 5.0
+"""Seconds for which closing waits for a lock."""
 
 
 class Batches:
@@ -276,8 +278,9 @@ class Batches:
             self.flush()
 
     def close(self) -> None:
-        """Commit what is queued, then refuse new units."""
-        self.flush()
+        """Commit what is queued, then refuse new units. A locked database does not hold up the exit for long."""
+        with within(_CLOSING):
+            self.flush()
         self._due.set()
         with self._mutex:
             self._closed = True
