@@ -57,6 +57,36 @@ def test_m12_connectors_with_a_connection_come_first(tmp_path: Path) -> None:
         assert {tuple(row["connections"]) for row in rows if row["connector"] == "echo"} == {("desk",)}
 
 
+def test_what_is_found_and_described_fits_the_connection(tmp_path: Path) -> None:
+    """A search names the connections that can run each action, not those that only serve its connector; the guide for a connection refuses
+    what that cannot run, and does not require the inputs that it fills in."""
+    with standing(tmp_path) as stand:
+        client = stand.client("manage")
+        keys = {"accessKeyId": "AKIAEXAMPLE", "secretAccessKey": "s" * 40}
+        client.post("/v1/connections?test=false", {"name": "api", "type": "aws/apiKeySecret", "values": {**keys, "region": "eu-west-1"}})
+        client.post(
+            "/v1/connections?test=false",
+            {"name": "relay", "type": "aws-ses/smtp", "values": {"hostname": "127.0.0.1", "username": "u", "password": "p"}},
+        )
+        server = remote(stand.port, client.token)
+        rows = called(server, "search_actions", connector="aws-ses", limit=50).structured_content["items"]
+        named = {row["action"]: row["connections"] for row in rows}
+        assert named["sendEmail"] == ["api", "relay"]
+        assert named["listIdentities"] == ["api"]
+        bound = remote(stand.port, stand.client("read", rules=Rules(block=("connection:api",))).token)
+        rows = called(bound, "search_actions", query="send email", connector="aws-ses").structured_content["items"]
+        assert rows[0]["connections"] == ["relay"]
+        asked = {"connector": "aws-ses", "action": "listIdentities"}
+        refused = called(server, "get_action_guide", **asked, connection="relay")
+        assert refused.structured_content["verdict"]["allowed"] is False
+        assert "cannot serve 'listIdentities'" in refused.structured_content["verdict"]["rule"]
+        guide = called(server, "get_action_guide", **asked, connection="api")
+        assert guide.structured_content["filledByConnection"] == ["awsRegion"]
+        assert "| no: the connection has `region` |" in found_text(guide)
+        assert '"connection": "api"' in found_text(guide)
+        assert "| unless the connection has `region` |" in found_text(called(server, "get_action_guide", **asked))
+
+
 def test_surfaces_5_an_unknown_name_is_answered_in_less_than_a_kilobyte(stand: Stand) -> None:
     """An unknown action names the five nearest, not all: a model reads each answer whole."""
     server = remote(stand.port, stand.client("invoke").token)

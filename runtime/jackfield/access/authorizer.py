@@ -109,7 +109,11 @@ class Authorizer:
 
     def permits(self, manifest: Manifest, action: ActionManifest, connection: str | None) -> bool:
         """Return whether the rules allow an action over a connection; the token's scope is ignored."""
-        return decide(self.workspace, self.token, None, Request(manifest.key, action.key, action.rule_effect, connection)).allowed
+        return self.allows(Request(manifest.key, action.key, action.rule_effect, connection))
+
+    def allows(self, request: Request) -> bool:
+        """Return whether the rules allow a request; the token's scope is ignored."""
+        return decide(self.workspace, self.token, None, request).allowed
 
     def sees_action(self, manifest: Manifest, action: ActionManifest) -> bool:
         """Return whether the action can be run over at least one connection, or without one if it needs none."""

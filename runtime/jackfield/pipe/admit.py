@@ -68,13 +68,22 @@ def find_target(
     :raises InvalidConnection: values that break their schema, or a type that cannot serve the connector or the action.
     """
     target = _target(invocation, manifest, connections, targets, origin, authorizer, note)
-    if target is not None and target.kind.serves is not None and not target.kind.can_serve(action.key):
-        fitting = [manifest.full_name(kind) for kind in manifest.connection_types.values() if kind.can_serve(action.key)]
+    if target is not None and target.kind.serves is not None:
+        check_serves(manifest, target.kind, action.key)
+    return target
+
+
+def check_serves(manifest: Manifest, kind: ConnectionTypeManifest, action: str) -> None:
+    """Check that connections of a type can serve an action.
+
+    :raises InvalidConnection: if they cannot.
+    """
+    if kind.serves is not None and not kind.can_serve(action):
+        fitting = [manifest.full_name(other) for other in manifest.connection_types.values() if other.can_serve(action)]
         raise InvalidConnection(
-            f"connections of the type '{manifest.full_name(target.kind)}' cannot serve '{action.key}': {target.kind.serves.reason}",
+            f"connections of the type '{manifest.full_name(kind)}' cannot serve '{action}': {kind.serves.reason}",
             hint=f"Use a connection of the type {', '.join(fitting)}." if fitting else None,
         )
-    return target
 
 
 def _target(
@@ -172,13 +181,22 @@ class Targets(ProcessLocal):
         return target
 
 
-def _judged(stored: NamedConnection, manifest: Manifest, schemas: Schemas) -> Target:
+def type_of(stored: NamedConnection, manifest: Manifest) -> ConnectionTypeManifest:
+    """Return the connector's type of a stored connection.
+
+    :raises InvalidConnection: if the connector does not have its type.
+    """
     kind = manifest.connection_type(stored.type)
     if kind is None:
         raise InvalidConnection(
             f"the connection '{stored.name}' is of type '{stored.type[:80]}', which cannot serve '{manifest.key}'",
             hint=_accepted_types(manifest),
         )
+    return kind
+
+
+def _judged(stored: NamedConnection, manifest: Manifest, schemas: Schemas) -> Target:
+    kind = type_of(stored, manifest)
     try:
         values = check_values(kind, stored.values, manifest, schemas, name=stored.name)
     except InvalidConnection as error:

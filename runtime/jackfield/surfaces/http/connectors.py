@@ -16,7 +16,7 @@ from jackfield.errors import UnknownName
 from jackfield.manifest import ActionManifest, Manifest
 from jackfield.pipe.call_rules import find_action
 from jackfield.surfaces.http.parameters import flag, limit_of
-from jackfield.surfaces.shared.action_guides import guide, verdict_of
+from jackfield.surfaces.shared.action_guides import Over, guide, verdict_of
 from jackfield.surfaces.shared.body import decoded, read_body
 from jackfield.surfaces.shared.identity import Identity, storable
 from jackfield.surfaces.shared.json_response import answer, tagged
@@ -124,7 +124,8 @@ async def action_guide(request: Request, server: ServerContext, identity: Identi
     wish = Wish(manifest.key, action.key, action.rule_effect, request.query_params.get("connection"))
     verdict = await server.briefly(lambda: verdict_of(runtime, identity.caller, manifest, wish))
     if _wants_markdown(request.headers.get("accept", "")):
-        text = guide(manifest, action, verdict, server.base(request))
+        over = await server.briefly(lambda: Over.of(runtime, identity.caller, action, wish.connection, verdict))
+        text = guide(manifest, action, verdict, server.base(request), over)
         return Response(text, 200, {"Vary": "Accept"}, "text/markdown; charset=utf-8")
     raw = await server.briefly(lambda: action.content.row)
     about = {"connector": manifest.key, "connectorVersion": manifest.version, "verdict": verdict.to_json()}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from jackfield.access import SeenCatalog, may
 from jackfield.surfaces.mcp.call_context import CallContext
-from jackfield.surfaces.mcp.discovery_tools import connections_by_connector
+from jackfield.surfaces.mcp.discovery_tools import served_connectors
 from jackfield.surfaces.shared.searching import listed_connectors
 
 _MOST = 20
@@ -51,5 +51,6 @@ def _ordered(call: CallContext) -> list[str]:
 
     rows = listed_connectors(call.index, catalog, folded=bool(whole))
     found = [*(entry.key for entry in rows if entry.error is None), *(f"{name}.SERVICE" for name in whole)]
-    used = connections_by_connector(call, shown) if found else {}
+    authorizer, served = call.runtime.access.authorizer(call.caller), served_connectors(call) if found else ()
+    used = {shown(manifest.key) for name, kind, manifest in served if authorizer.sees_connection(name, kind, [manifest])}
     return sorted(found, key=lambda key: key not in used)

@@ -11,18 +11,27 @@ from jackfield import Jackfield
 from jackfield.access import Decision, Request
 from jackfield.access.rules import INLINE
 from jackfield.access.workspace_access import Caller
-from jackfield.errors import UnknownConnection
+from jackfield.dataclass import dataclass
+from jackfield.errors import InvalidConnection, UnknownConnection
 from jackfield.management.connections import ManagedConnections
 from jackfield.manifest import ActionManifest, Manifest
+from jackfield.pipe.admit import check_serves, type_of
 
 _SAMPLES = {"string": "…", "integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
 
 
 def verdict_of(runtime: Jackfield, caller: Caller, manifest: Manifest, request: Request) -> Decision:
-    """Return the verdict announced to a caller in advance: a missing or hidden connection is refused whatever the rules say."""
+    """Return the verdict announced to a caller in advance: a missing or hidden connection, and one of a type that cannot serve the action,
+    is refused whatever the rules say."""
     decision = runtime.access.authorizer(caller).verdict(manifest, request)
-    fault = missing(runtime.connections_of(caller), request.connection) if decision.allowed else None
-    return Decision(False, fault.message, "default") if fault is not None else decision
+    if not decision.allowed or request.connection in (None, INLINE):
+        return decision
+    try:
+        stored = runtime.connections_of(caller).find(str(request.connection))
+        check_serves(manifest, type_of(stored, manifest), request.action)
+    except (UnknownConnection, InvalidConnection) as fault:
+        return Decision(False, fault.message, "default")
+    return decision
 
 
 def missing(connections: ManagedConnections, name: str | None) -> UnknownConnection | None:
@@ -36,20 +45,37 @@ def missing(connections: ManagedConnections, name: str | None) -> UnknownConnect
     return None
 
 
-def guide(manifest: Manifest, action: ActionManifest, verdict: Decision, origin: str | None) -> str:
+@dataclass(frozen=True, slots=True)
+class Over:
+    """Connection over which an action is to run, if one is chosen, and the inputs that it fills in, each with the name of its value;
+    without a connection, those that one may fill in."""
+
+    connection: str | None
+    filled: Mapping[str, str]
+
+    @classmethod
+    def of(cls, runtime: Jackfield, caller: Caller, action: ActionManifest, name: str | None, verdict: Decision) -> Over:
+        """Look the connection up, unless the verdict refuses it."""
+        if name in (None, INLINE) or not verdict.allowed:
+            return cls(None, dict(action.defaults))
+        values = runtime.connections_of(caller).find(str(name)).values
+        return cls(name, {field: source for field, source in action.defaults if values.get(source)})
+
+
+def guide(manifest: Manifest, action: ActionManifest, verdict: Decision, origin: str | None, over: Over) -> str:
     """Write the guide: the action's inputs, the caller's verdict and how to run it. ``origin`` is the HTTP API's URL; None if there is
     none."""
-    return "\n".join(_guide(manifest, action, verdict, origin))
+    return "\n".join(_guide(manifest, action, verdict, origin, over))
 
 
-def _guide(manifest: Manifest, action: ActionManifest, verdict: Decision, origin: str | None) -> Iterator[str]:
+def _guide(manifest: Manifest, action: ActionManifest, verdict: Decision, origin: str | None, over: Over) -> Iterator[str]:
     yield f"# {manifest.title}: {action.title}\n"
     yield f"`{manifest.key}/{action.key}`, version {manifest.version}. Effect: **{action.rule_effect}**.\n"
     if action.description:
         yield f"{action.description}\n"
     yield f"**{'You may run it' if verdict.allowed else 'You may not run it'}**: {verdict.rule}.\n"
     yield "## Inputs\n"
-    yield from _table(action)
+    yield from _table(action, over)
     if action.permissions:
         yield "\n## Permissions\n"
         yield from (f"- {system}: {', '.join(f'`{name}`' for name in names)}" for system, names in action.permissions.items())
@@ -58,10 +84,10 @@ def _guide(manifest: Manifest, action: ActionManifest, verdict: Decision, origin
         kinds = (kind for kind in manifest.connection_types.values() if kind.can_serve(action.key))
         yield from (f"- `{manifest.full_name(kind)}`: {kind.title}" for kind in kinds)
     yield "\n## Run it\n"
-    yield from _snippets(_sample(manifest, action), origin)
+    yield from _snippets(_sample(manifest, action, over), origin)
 
 
-def _table(action: ActionManifest) -> Iterator[str]:
+def _table(action: ActionManifest, over: Over) -> Iterator[str]:
     properties = action.inputs.get("properties", {})
     if not properties:
         yield "None."
@@ -70,7 +96,9 @@ def _table(action: ActionManifest) -> Iterator[str]:
     yield "| name | type | required | meaning |\n|---|---|---|---|"
     for name, schema in properties.items():
         about = _cell(f"{schema.get('title', '')}. {schema.get('description', '')}".strip(". "))
-        yield f"| `{name}` | {_cell(_type(schema))} | {'yes' if name in required else ''} | {about}{_limits(schema)} |"
+        needed = ("no: the connection has" if over.connection else "unless the connection has") + f" `{over.filled.get(name)}`"
+        word = "" if name not in required else needed if name in over.filled else "yes"
+        yield f"| `{name}` | {_cell(_type(schema))} | {word} | {about}{_limits(schema)} |"
 
 
 def _type(schema: Mapping[str, Any]) -> str:
@@ -93,17 +121,17 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def _sample(manifest: Manifest, action: ActionManifest) -> dict[str, Any]:
-    """Return a sample invocation: the manifest's own example, or one with the required inputs."""
+def _sample(manifest: Manifest, action: ActionManifest, over: Over) -> dict[str, Any]:
+    """Return a sample invocation over the connection: the manifest's own example, or one with the required inputs."""
+    chosen = {"connection": over.connection} if over.connection else {}
     raw = next(item for item in manifest.raw["actions"] if item["key"] == action.key)
     for example in raw.get("examples", ()):
         if isinstance(example, Mapping) and "invocation" in example:
-            found: dict[str, Any] = dict(example["invocation"])
-            return found
-    properties = action.inputs.get("properties", {})
-    inputs = {name: _value(properties.get(name, {})) for name in action.inputs.get("required", ())}
+            return {**example["invocation"], **chosen}
+    properties, filled = action.inputs.get("properties", {}), over.filled if over.connection else ()
+    inputs = {name: _value(properties.get(name, {})) for name in action.inputs.get("required", ()) if name not in filled}
     connection = {"connection": "my-connection"} if manifest.connection_types else {}
-    return {"connector": manifest.key, "action": action.key, **connection, "inputs": inputs}
+    return {"connector": manifest.key, "action": action.key, **connection, **chosen, "inputs": inputs}
 
 
 def _value(schema: Mapping[str, Any]) -> Any:
