@@ -165,6 +165,23 @@ def test_h1_a_write_whose_body_is_cut_is_in_doubt(jackfield: Jackfield, body: by
     assert "broke" in found.error.message
 
 
+@pytest.mark.parametrize(
+    ("action", "inputs", "condition"),
+    [
+        ("dynamodb/putItem", {"TableName": "t", "Item": {"k": {"S": "1"}}}, "ConditionExpression"),
+        ("lambda/updateFunctionConfiguration", {"FunctionName": "f"}, "RevisionId"),
+    ],
+)
+def test_a_call_with_a_condition_is_not_repeated(jackfield: Jackfield, action: str, inputs: dict[str, Any], condition: str) -> None:
+    """A call is sent again after a lost answer, unless it has a condition on what it changes itself: AWS would refuse the second one, and
+    the first one, which took effect, would end as a failure."""
+    response = _sized("application/json", b"{}")
+    again = _result(jackfield, action, inputs, (response, 0.0, True), (response, None, False))
+    assert (again.status, again.meta.attempts) == ("succeeded", 2)
+    once = _result(jackfield, action, {**inputs, condition: "*"}, (response, 0.0, True))
+    assert (once.status, once.meta.attempts) == ("in_doubt", 1)
+
+
 def test_h1_a_file_that_fails_its_checksum_is_fetched_again(jackfield: Jackfield) -> None:
     """A body whose checksum is not the one in its header was damaged on the way."""
     checksum = b64encode(struct.pack(">I", crc32(SMALL))).decode()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, cast
 
 from jackfield.connector import Action, Connector, DeclarationError, Inputs, Option, Output, Pagination
 from jackfield.connector.declare import OptionSource
 from jackfield.connector.described import DescribedConnector
-from jackfield.manifest import EFFECTS, Manifest
+from jackfield.manifest import EFFECTS, Effect, Manifest
 from jackfield_aws.certificate_connection import AwsRolesAnywhere
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.connection_types import ApiKeySecret, AwsAssumeRole, AwsDefault
@@ -17,9 +18,9 @@ from jackfield_aws.virtual import models
 from jackfield_aws.virtual.calls import REGION, JsonOutput
 from jackfield_aws.virtual.choices import choices_of
 from jackfield_aws.virtual.credentials import HANDS_OUT
-from jackfield_aws.virtual.effects import effect_of
+from jackfield_aws.virtual.effects import conditions_of, effect_of
 from jackfield_aws.virtual.errors import SERVICE_ERRORS
-from jackfield_aws.virtual.inputs import InputModel
+from jackfield_aws.virtual.inputs import Given, InputModel
 from jackfield_aws.virtual.jobs import as_job
 from jackfield_aws.virtual.names import PREFIX, action_key, title_of
 from jackfield_aws.virtual.operations import GLOBAL, OWN, callable_of, pace_by
@@ -120,11 +121,13 @@ def _action(service: str, row: Json) -> Action:
     function, shape = callable_of(service, name)
     taken = frozenset() if shape is None else frozenset(shape.members)
     paging = row.get("pagination")
+    effect, conditions = row.get("effect", "write"), conditions_of(shape)
     action = Action(
         key=row["key"],
         title=row["title"],
         description=row["description"],
-        effect=row.get("effect", "write"),
+        effect=effect,
+        effect_of=partial(_conditional, conditions) if effect == "idempotent" and conditions and not function.tokens else None,
         function=function,
         inputs=cast("type[Inputs]", InputModel(OWN - taken, shape, JSON_INPUTS.get((service, name)))),
         output=cast("type[Output]", JsonOutput),
@@ -133,8 +136,13 @@ def _action(service: str, row: Json) -> Action:
         returns_files=function.stream is not None,
         permissions={system: tuple(names) for system, names in row.get("permissions", {}).items()},
         pagination=None if paging is None else Pagination.from_json(paging, row["key"]),
-        idempotent_by="key" if row.get("effect") == "idempotent" and function.tokens else row.get("idempotentBy"),
+        idempotent_by="key" if effect == "idempotent" and function.tokens else row.get("idempotentBy"),
         pace_by=pace_by(service),
         hands_out=row.get("handsOutCredentials") is True,
     )
     return as_job(action, function)
+
+
+def _conditional(conditions: Iterable[str], given: Given) -> Effect:
+    """Return the effect of a call of an operation that is idempotent unless a condition is given."""
+    return "write" if any(given.parameters.get(name) is not None for name in conditions) else "idempotent"

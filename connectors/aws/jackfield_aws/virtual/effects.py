@@ -54,7 +54,7 @@ _TABLE: Mapping[str, Mapping[Effect, str]] = {
         "write": "RotateKeyOnDemand CreateKey",
     },
     "sts": {"read": "AssumeRole* GetSessionToken GetFederationToken DecodeAuthorizationMessage"},
-    "iam": {"write": "CreateAccessKey", "idempotent": "GenerateCredentialReport Add*To*"},
+    "iam": {"write": "CreateAccessKey AddRoleToInstanceProfile EnableMFADevice", "idempotent": "GenerateCredentialReport Add*To*"},
     "ssm": {"write": "SendCommand StartAutomationExecution StartSession PutParameter", "idempotent": "AddTagsToResource"},
     "cognito-idp": {
         "write": "GetUserAttributeVerificationCode GetTokensFromRefreshToken AdminResetUserPassword ForgotPassword ResendConfirmationCode"
@@ -64,7 +64,18 @@ _TABLE: Mapping[str, Mapping[Effect, str]] = {
     "rds": {"write": "Reboot* Failover*"},
     "cloudformation": {"read": "Detect* EstimateTemplateCost", "write": "ExecuteChangeSet SignalResource"},
     "route53": {"idempotent": "ChangeResourceRecordSets"},
-    "ecr": {"write": "InitiateLayerUpload"},
+    "ecr": {"write": "InitiateLayerUpload PutImage"},
+    "ecr-public": {"write": "InitiateLayerUpload PutImage"},
+    "codecommit": {"write": "PutFile"},
+    "codepipeline": {"write": "PutApprovalResult PutActionRevision Put*JobSuccessResult Put*JobFailureResult StopPipelineExecution"},
+    "cur": {"write": "PutReportDefinition"},
+    "glue": {"write": "PutSchemaVersionMetadata"},
+    "lex-models": {"write": "Put*"},
+    "rekognition": {"write": "PutProjectPolicy"},
+    "organizations": {"write": "AttachPolicy CancelHandshake TerminateResponsibilityTransfer"},
+    "waf": {"write": "Update* Put*"},
+    "waf-regional": {"write": "Update* Put*"},
+    "wafv2": {"write": "UpdateIPSet UpdateRegexPatternSet UpdateRuleGroup UpdateWebACL UpdateManagedRuleSet* PutManagedRuleSet*"},
     "bedrock-runtime": {"idempotent": "Converse ConverseStream InvokeModel InvokeModelWithResponseStream ApplyGuardrail"},
     "apigateway": {"write": "UpdateMethod"},
     "ivs": {"write": "StartViewerSessionRevocation"},
@@ -79,7 +90,24 @@ _TABLE: Mapping[str, Mapping[Effect, str]] = {
     "neptunedata": {"write": "ExecuteOpenCypherExplainQuery"},
     "xray": {"write": "PutTraceSegments PutTelemetryRecords"},
 }
-"""Exceptions to the rules by service, each operation looked up in AWS's documentation. ``*`` matches any letters."""
+"""Exceptions to the rules by service, each operation looked up in AWS's documentation. ``*`` matches any letters.
+
+An operation that AWS refuses when it is sent again, since what it makes exists or its lock token was used, is a ``write``: a repeated
+request would end as a failure although the first one took effect.
+"""
+_CONDITION_WORDS = """
+ConditionExpression Expected IfMatch IfNoneMatch LockToken ExpectedRevisionId expectedRevisionId RevisionId revisionId PolicyRevisionId
+ExpectedVersion expectedVersion CurrentVersion currentVersion
+"""
+_CONDITIONS = frozenset(_CONDITION_WORDS.split())
+"""Inputs that make an operation depend on what it changes itself: sent again, it is refused."""
+_NAMES = frozenset(("RevisionId", "revisionId"))
+"""Those that are no condition where they are required: they name what to change."""
+
+
+def conditions_of(shape: Any) -> frozenset[str]:
+    """Return the inputs of an operation with which it is a ``write`` if it is idempotent without."""
+    return frozenset() if shape is None else _CONDITIONS.intersection(shape.members) - _NAMES.intersection(shape.required_members)
 
 
 def effect_of(service: str, operation: Any) -> Effect:
