@@ -23,6 +23,7 @@ from jackfield.events import Event
 from jackfield.events.callbacks import Callbacks, Created, failing_callbacks
 from jackfield.events.deliveries import Deliveries, Delivery
 from jackfield.events.dispatcher import Dispatcher
+from jackfield.events.retention import Retention
 from jackfield.events.retries import PAUSES, pause_before
 from jackfield.events.sending import Attempt, Sender, target_of
 from jackfield.journal import Queue
@@ -361,7 +362,7 @@ def test_redirects_are_not_followed(place: Place, receiver: Receiver) -> None:
     place.happens()
     place.dispatch()
     assert len(receiver.got) == 1
-    assert place.all()[0].to_json()["lastError"] == "it answered 307"
+    assert place.all()[0].to_json()["lastError"] == "it answered 307, and redirects are not followed"
 
 
 def test_large_and_broken_answers(place: Place, receiver: Receiver) -> None:
@@ -451,6 +452,27 @@ def test_recover_sends_what_was_not_delivered(place: Place, receiver: Receiver) 
     assert dead == 1
     assert len(receiver.got) == 2
     assert place.deliveries.recover(identifier, place.time() - 60, place.time()) == 0
+
+
+@pytest.mark.above_sql
+def test_recover_sends_nothing_again_whose_delivery_is_not_kept_any_more(place: Place, receiver: Receiver) -> None:
+    """Deliveries that succeeded are kept for a week, dead ones for a month: of ten days ago, the dead ones are sent."""
+    identifier = place.add(receiver.url, types=["quota.low"]).callback.id
+    receiver.says(204)
+    place.happens(count=3)
+    place.dispatch()
+    place.database.record(
+        lambda transaction: transaction.change(
+            "UPDATE deliveries SET state = 'dead' WHERE sequence = (SELECT MAX(sequence) FROM deliveries)"
+        )
+    )
+    place.ahead += 10 * DAY
+    assert Retention(place.database).run(place.time(), time.monotonic() + 60.0) is False
+    assert [found.state for found in place.all()] == ["dead"]
+    assert place.deliveries.recover(identifier, place.time() - 20 * DAY, place.time()) == 1
+    receiver.got.clear()
+    place.dispatch()
+    assert len(receiver.got) == 1
 
 
 def test_a_callback_never_gets_events_about_itself(place: Place, receiver: Receiver) -> None:

@@ -163,7 +163,8 @@ class Callbacks:
         :raises InvalidInvocation: if there is no such callback, or the overlap is longer than 30 days.
         """
         if not 0 <= overlap <= _LONGEST_OVERLAP:
-            raise invalid([Detail("/overlapSeconds", f"must be a number of seconds from 0 to {_LONGEST_OVERLAP:.0f}", "maximum")])
+            text = f"must be a number of seconds from 0 to {_LONGEST_OVERLAP:,.0f}, which are 30 days"
+            raise InvalidInvocation(f"the overlap {text}", details=[Detail("/overlapSeconds", text, "maximum")])
         now = self._clock.time()
         with self._database.write() as transaction:
             row = self._row(transaction, identifier, locks=True)

@@ -18,6 +18,7 @@ from jackfield.events.claims import EVENT
 from jackfield.events.event import Event
 from jackfield.events.feed import Feed, read_event
 from jackfield.events.message import request_to
+from jackfield.events.retention import DELIVERED_KEPT
 from jackfield.events.sending import Attempt
 from jackfield.hints import NextStep
 from jackfield.invocation import new_invocation_id
@@ -46,10 +47,7 @@ WHERE workspace = :workspace AND id = :id
 """
 _CALLBACK = f"SELECT {CALLBACK_COLUMNS} FROM callbacks WHERE workspace = :workspace AND id = :callback"
 _SINCE = "SELECT MIN(sequence) AS first FROM events WHERE workspace = :workspace AND at >= :since"
-_DELIVERED = """
-SELECT sequence FROM deliveries
-WHERE workspace = :workspace AND callback = :callback AND sequence = :sequence AND state = 'delivered'
-"""
+_STATE = "SELECT state FROM deliveries WHERE workspace = :workspace AND callback = :callback AND sequence = :sequence"
 _LAST = "~"
 _SLICE = 500
 
@@ -128,7 +126,8 @@ class Deliveries:
         return self.find(identifier)
 
     def recover(self, callback: str, since: float, now: float) -> int:
-        """Send all events since a time that a callback wants and that were not delivered to it; return how many.
+        """Send all events since a time that a callback wants and that were not delivered to it; return how many. An old one of which no
+        delivery is stored any more was delivered: those are kept for a shorter time than dead ones.
 
         :raises InvalidInvocation: if there is no such callback.
         """
@@ -148,7 +147,12 @@ class Deliveries:
 
     def _renew(self, transaction: Transaction, callback: Callback, events: Sequence[Event], now: float) -> int:
         place = {"workspace": self._workspace, "callback": callback.id}
-        lost = [event for event in events if transaction.find(_DELIVERED, {**place, "sequence": event.sequence}) is None]
+        states = [transaction.find(_STATE, {**place, "sequence": event.sequence}) for event in events]
+        lost = [
+            event
+            for event, row in zip(events, states, strict=True)
+            if (event.at >= now - DELIVERED_KEPT if row is None else row.state != "delivered")
+        ]
         return insert(transaction, self._workspace, callback.id, lost, now, again=True)
 
     def _request(self, delivery: Delivery) -> dict[str, Any] | None:

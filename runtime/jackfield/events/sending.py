@@ -96,9 +96,8 @@ class Sender:
             text = error.details[0].message if isinstance(error, InvalidConnection) and error.details else str(error)
             return Attempt(at, time.monotonic() - begun, error=text)
         found = {name.lower(): value for name, value in reply.fields}
-        refusal = None if 200 <= reply.status < 300 else f"it answered {reply.status}"
         wait = _wait(found.get(b"retry-after"), at)
-        return Attempt(at, time.monotonic() - begun, reply.status, refusal, _text(answer), wait)
+        return Attempt(at, time.monotonic() - begun, reply.status, _refusal(reply.status), _text(answer), wait)
 
 
 def target_of(url: str) -> tuple[Target, bytes, bytes]:
@@ -116,6 +115,12 @@ def target_of(url: str) -> tuple[Target, bytes, bytes]:
         path += "?" + quote(parts.query, safe=_PATH + "?")
     named = target.authority if parts.port is not None else target.authority.rpartition(b":")[0]
     return target, path.encode("ascii"), named
+
+
+def _refusal(status: int) -> str | None:
+    if 200 <= status < 300:
+        return None
+    return f"it answered {status}{', and redirects are not followed' if 300 <= status < 400 else ''}"
 
 
 @cache
