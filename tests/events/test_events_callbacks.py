@@ -19,7 +19,7 @@ from jackfield.clock import SystemClock
 from jackfield.database import open_database
 from jackfield.database.outbox import record
 from jackfield.errors import InvalidInvocation
-from jackfield.events import Event
+from jackfield.events import Event, numbering
 from jackfield.events.callbacks import Callbacks, Created, failing_callbacks
 from jackfield.events.deliveries import Deliveries, Delivery
 from jackfield.events.dispatcher import Dispatcher
@@ -190,6 +190,17 @@ def test_what_a_callback_wants(place: Place, receiver: Receiver) -> None:
     place.dispatch()
     assert sorted(got.json["data"]["subject"] for got in receiver.got) == ["a", "a", "a", "b", "b", "b", "c"]
     assert sorted("payload" in got.json["data"] for got in receiver.got if got.json["data"]["subject"] == "b") == [False, True, True]
+
+
+@pytest.mark.above_sql
+def test_a_new_callback_gets_nothing_from_before_it_was_made(place: Place, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many events no server or worker has numbered yet."""
+    monkeypatch.setattr(numbering, "SLICE", 2)
+    place.happens(count=11)
+    place.add(receiver.url)
+    place.happens("quota.low", "after")
+    place.dispatch()
+    assert [got.json["data"]["subject"] for got in receiver.got] == ["after"]
 
 
 def test_a_suspended_workspace_is_told_at_once(place: Place, receiver: Receiver) -> None:

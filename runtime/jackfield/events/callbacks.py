@@ -26,6 +26,7 @@ OVERLAP = 24 * 3600.0
 _LONGEST_OVERLAP = 30 * 24 * 3600.0
 _MOST_SECRETS = 5
 """Secrets of a callback that sign at the same time."""
+_ALL = 1_000_000
 MOST = 100
 """Callbacks of a workspace."""
 _ONE = f"SELECT {COLUMNS} FROM callbacks WHERE workspace = :workspace AND id = :id"
@@ -97,7 +98,7 @@ class Callbacks:
         _check_members(given)
         options, url = Options.checked(given), check_url(given.get("url"), self._origin, self._guard)
         identifier, secret, now = f"cb_{new_invocation_id()}", new_secret(options.signing), self._clock.time()
-        Numbering(self._database, self._vault).run(self._workspace)
+        Numbering(self._database, self._vault).run(self._workspace, slices=_ALL)  # many wait where no server or worker runs
         values = {
             "workspace": self._workspace, "id": identifier, "url": url, "origin": self._origin, "options": stored(options), "now": now,
             "secrets": self._sealed(identifier, url, self._origin, [{"secret": secret, "until": None}]),
