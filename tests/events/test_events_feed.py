@@ -128,6 +128,19 @@ def test_a_resolved_doubt_is_told(place: SimpleNamespace) -> None:
     assert (event.data["status"], event.data["previousStatus"], event.data["resolvedBy"]) == ("failed", "in_doubt", "ada")
 
 
+def test_an_outcome_that_contradicts_a_person_is_told_as_nobodys_decision(place: SimpleNamespace) -> None:
+    """A doubt was resolved wrongly, then its outcome arrived: who had decided is said of the decision only."""
+    identifier = place.jackfield.enqueue(READ)
+    give_up(place.journal, "default", identifier)
+    change = "UPDATE invocations SET owner = :owner, status = 'in_doubt', error_code = 'in_doubt'"
+    place.database.record(lambda transaction: transaction.change(change, {"owner": Instance.of(place.database).owner}))
+    place.journal.resolve(identifier, "failed", "ada")
+    done = Result("succeeded", Meta(identifier), {"Identities": []})
+    place.database.record(place.journal.finishing(place.journal.find(identifier), done, (), None, DELIVERIES))
+    found = [(event.data["status"], event.data["previousStatus"], event.data.get("resolvedBy")) for event in told(place)[-2:]]
+    assert found == [("failed", "in_doubt", "ada"), ("succeeded", "failed", None)]
+
+
 def test_the_audit_log_is_told(place: SimpleNamespace) -> None:
     """Each entry is an event with the entry as its data."""
     Audit(place.database, "default", SystemClock(), Actor("cli", "ada")).record("connection.exported", "connections")

@@ -117,6 +117,8 @@ def data_of(type: str, subject: str, facts: str) -> dict[str, Any]:
     context = _context(found.pop("context", None))
     shown = {_camel(name): iso(value) if name in _TIMES else value for name, value in found.items()}
     if family == "invocation":
+        if shown.get("previousStatus") not in (None, "in_doubt"):  # a person decides doubts only: this is what had really happened
+            shown.pop("resolvedBy", None)
         shown["dryRun"] = bool(shown.get("dryRun")) or None
         named["status"] = shown.pop("status", None)
     return {name: value for name, value in {**named, **shown, **context}.items() if value is not None}
