@@ -472,6 +472,21 @@ def test_urls_are_sent_as_they_stand() -> None:
     assert target_of("https://[2001:db8::1]/")[2] == b"[2001:db8::1]"
 
 
+def test_a_removed_callback_leaves_no_delivery(place: Place) -> None:
+    """However many there are: they are deleted in commits of 500. Those of others stay."""
+    made, other = (place.add(f"https://example.com/{name}").callback.id for name in ("made", "other"))
+    insert = """
+    INSERT INTO deliveries (workspace, callback, sequence, id, event, type, state, next_at, created_at)
+    VALUES ('default', :callback, :sequence, :id, 'e', 't', 'pending', 0, 0)
+    """
+    rows = [{"callback": one, "sequence": n, "id": f"{one}-{n}"} for one, count in ((made, 1100), (other, 3)) for n in range(count)]
+    place.database.record(lambda one: one.change_many(insert, rows))
+    place.callbacks.remove(made)
+    with place.database.read() as transaction:
+        left = transaction.execute("SELECT DISTINCT callback FROM deliveries", {})
+    assert ([row.callback for row in left], [found.id for found in place.callbacks.page()[0]]) == ([other], [other])
+
+
 def test_changes_are_audited(place: Place) -> None:
     """Each has an entry with its actor, and no secret."""
     made = place.add("https://example.com/")

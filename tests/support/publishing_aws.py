@@ -37,7 +37,8 @@ _XML_END = "<ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></{0}
 class PublishingAws:
     """``hooks`` is the port of the server that receives; ``asked`` lists what was asked of SNS, of event destinations and of
     receipt rules. ``behind`` is moto, or the simulator, which sends itself and has no SNS. ``rules`` are the receipt rules as they were
-    asked for, ``active`` is the active rule set, ``refuses`` the code that refuses a receipt rule."""
+    asked for, ``active`` is the active rule set, ``refuses`` the code that refuses a receipt rule; ``loses`` how many of the requests
+    get lost by which SNS asks whether a subscription is wanted."""
 
     behind: str
     simulated: bool = False
@@ -51,6 +52,7 @@ class PublishingAws:
     active: str = "inbound"
     refuses: str = ""
     certificates: int = 0
+    loses: int = 0
     _sent: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -73,6 +75,9 @@ class PublishingAws:
         url, topic = given["Endpoint"], given["TopicArn"]
         token = f"t-{len(self.subscribed)}"
         self.subscribed[token] = url
+        if self.loses:
+            self.loses -= 1
+            return
         message = asking(time.time(), token, topic=topic, origin=self.url)
         threading.Thread(target=self.deliver, args=(message, url), daemon=True).start()
 

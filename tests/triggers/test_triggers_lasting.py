@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
 from unittest import mock
 
 import pytest
 
 from jackfield.connections.connection_rows import Outcome
+from jackfield.connector import Hook
 from jackfield.database.due_rows import OvertakenError
 from jackfield.triggers.due import DueSubscriptions
 from jackfield.triggers.subscription import Subscription
@@ -173,8 +175,12 @@ def test_a_process_that_dies_while_it_removes_a_registration_leaves_nothing_to_r
         stage.all().enable("one")
         raise OvertakenError
 
-    remotes, enable = [], watching.posted.enabled
-    assert enable is not None
+    remotes: list[Any] = []
+
+    def enable(hook: Hook, client: Any) -> Any:
+        remotes.append(hook.remote)
+        return watching.enable(hook, client)
+
     stage.add("posted")
     stage.look()
     stage.all().disable("one")
@@ -182,7 +188,7 @@ def test_a_process_that_dies_while_it_removes_a_registration_leaves_nothing_to_r
     with mock.patch.object(DueSubscriptions, "paused", die):  # the commit that a process does not reach
         stage.look()
     stage.move(70)
-    with mock.patch.object(watching.posted, "enabled", lambda hook, client: remotes.append(hook.remote) or enable(hook, client)):
+    with mock.patch.object(watching.posted, "enabled", enable):
         stage.look(1)
     assert (remotes, stage.all().show("one")["status"]) == ([{}], "active")
 

@@ -206,7 +206,7 @@ def test_a_guard_refuses_recipients_that_bounced_or_complained(stand: Stand, cli
 
 def test_a_suppression_that_is_lifted_lets_messages_go_until_the_next_one(stand: Stand, client: Client, aws: PublishingAws) -> None:
     """By an address in any spelling, audited under its digest; pages end; who has rules or only reads changes nothing."""
-    for name in ("one", "two", "three"):
+    for name in ("one", "two", "three", "a/b"):
         _, message = _sent(client, f"{name}@example.org")
         assert aws.publish(_bounce(message, "NoEmail", "Permanent", f"{name}@example.org"), _topic()) == [200]
     first = client.get("/v1/suppressions?limit=2").json
@@ -223,6 +223,7 @@ def test_a_suppression_that_is_lifted_lets_messages_go_until_the_next_one(stand:
         mail = {"to": "one@example.org", "subject": "Hi", "text": "Hi"}
         assert _refused(_tried(client, "sendEmail", **mail)) == ["/to"]
         assert [client.call("DELETE", "/v1/suppressions/One@Example.org").status for _ in range(2)] == [204, 404]
+        assert [client.call("DELETE", f"/v1/suppressions/a{slash}b@example.org").status for slash in ("/", "%2F")] == [204, 404]
         sent = _tried(client, "sendEmail", **mail)
         assert sent["status"] == "succeeded"
         assert aws.publish(_complaint(sent["output"]["MessageId"], "one@example.org"), _topic()) == [200]
@@ -345,6 +346,52 @@ def test_a_subscription_that_ends_removes_what_it_made(client: Client, aws: Publ
     assert [name for name in aws.asked[before:] if name != "GET destination"] == ["DELETE destination", "Unsubscribe", "DeleteTopic"]
     assert client.post("/v1/subscriptions/mail:enable").status == 200
     until(lambda: client.get("/v1/subscriptions/mail").json["status"] == "active")
+
+
+def _pause(client: Client, aws: PublishingAws) -> None:
+    """Disable the subscription, at AWS, too."""
+    before = len(aws.asked)
+    assert client.post("/v1/subscriptions/mail:disable").status == 200
+    until(lambda: "DeleteTopic" in aws.asked[before:] and "nextAt" not in client.get("/v1/subscriptions/mail").json)
+
+
+def test_a_confirmation_that_is_lost_is_asked_for_again(client: Client, aws: PublishingAws) -> None:
+    """SNS asks once for each subscription: without an answer it is pending, and the test of the connection has it subscribed again."""
+    _pause(client, aws)
+    before, aws.loses = len(aws.asked), 1
+    assert client.post("/v1/subscriptions/mail:enable").status == 200
+    until(lambda: "Subscribe" in aws.asked[before:])
+    until(lambda: "reason" not in (found := client.get("/v1/subscriptions/mail").json) and "lastSuccessAt" in found)
+    assert (client.get("/v1/subscriptions/mail").json["status"], aws.confirmed) == ("pending", set())
+
+    def is_active() -> bool:
+        assert client.post("/v1/connections/acme/test", {}).status == 200
+        return bool(client.get("/v1/subscriptions/mail").json["status"] == "active")
+
+    until(is_active)
+    assert [name for name in aws.asked[before:] if "Subscri" in name] == ["Subscribe", "Subscribe", "ConfirmSubscription"]
+
+
+def test_a_subscription_that_somebody_ends_at_sns_fails_and_says_so(client: Client, aws: PublishingAws) -> None:
+    """SNS tells of each end by the topic only: that of a former subscription changes nothing, whenever it comes."""
+    url = client.get("/v1/subscriptions/mail").json["url"]
+
+    def end() -> None:
+        assert aws.deliver(asking(time.time(), topic=_topic(), origin=aws.url, Type="UnsubscribeConfirmation"), url).status == 200
+
+    before = len(aws.asked)
+    end()
+    until(lambda: "GetSubscriptionAttributes" in aws.asked[before:])
+    until(lambda: client.get("/v1/subscriptions/mail").json["status"] == "active")
+    message = _sent(client, "ada@example.com")[1]
+    assert aws.publish(_delivery(message, "ada@example.com"), _topic()) == [200]
+    aws.confirmed.clear()
+    end()
+    until(lambda: "somebody has ended" in client.get("/v1/subscriptions/mail").json.get("reason", ""))
+    _pause(client, aws)
+    assert client.post("/v1/subscriptions/mail:enable").status == 200
+    until(lambda: client.get("/v1/subscriptions/mail").json["status"] == "active")
+    assert len(aws.confirmed) == 1
 
 
 def _done(client: Client, action: str, **inputs: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from jackfield.access import Actor, Audit
 from jackfield.clock import Clock, iso
 from jackfield.database import Database, Row, SealBroken, Transaction, Vault
+from jackfield.database.slices import delete_in_slices, slice_of
 from jackfield.errors import Detail, InvalidInvocation
 from jackfield.events.callback import COLUMNS, MEMBERS, Callback, Options, Origin, check_url, invalid, read_callback, stored
 from jackfield.events.claims import make_due
@@ -47,7 +48,8 @@ UPDATE callbacks SET url = :url, origin = :origin, options = :options, secrets =
 WHERE workspace = :workspace AND id = :id
 """
 _REMOVE = "DELETE FROM callbacks WHERE workspace = :workspace AND id = :id"
-_REMOVE_DELIVERIES = "DELETE FROM deliveries WHERE workspace = :workspace AND callback = :id"
+_STOP = "UPDATE callbacks SET status = 'paused', reason = 'it is being removed' WHERE workspace = :workspace AND id = :id"
+_REMOVE_DELIVERIES = slice_of("deliveries", "workspace, callback, sequence", "workspace = :workspace AND callback = :id")
 
 
 class Created(NamedTuple):
@@ -180,14 +182,19 @@ class Callbacks:
         return Created(self.find(identifier), secret), iso(until)
 
     def remove(self, identifier: str) -> None:
-        """Delete a callback and its deliveries.
+        """Delete a callback and its deliveries, in short commits. It is paused before the first one.
 
         :raises InvalidInvocation: if there is none with this ID.
         """
+        place = {"workspace": self._workspace, "id": identifier}
         with self._database.write() as transaction:
             self._row(transaction, identifier, locks=True)
-            place = {"workspace": self._workspace, "id": identifier}
-            transaction.change(_REMOVE_DELIVERIES, place)
+            transaction.change(_STOP, place)
+        delete_in_slices(self._database, _REMOVE_DELIVERIES, place)
+        with self._database.write() as transaction:
+            self._row(transaction, identifier, locks=True)
+            while transaction.change(_REMOVE_DELIVERIES, place):  # what came meanwhile
+                pass
             transaction.change(_REMOVE, place)
             self._note(transaction, "removed", identifier, {})
 

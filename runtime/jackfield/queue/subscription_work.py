@@ -76,13 +76,22 @@ class SubscriptionWork:
     def _step(self, content: Sealed) -> None:
         self._lasts = content.lasts
         if self._found.status not in ("removing", "disabling"):
-            if content.leaving:  # who was removing the registration died, and somebody has enabled it since
-                content = replace(content, remote={}, lasts=None, leaving=False)
-            self._serve(self._of_account(content))
+            if not content.leaving or not self._is_left(content):
+                self._serve(self._of_account(replace(content, remote={}, lasts=None, leaving=False) if content.leaving else content))
         elif self._found.kind == "webhook":
             self._disable(content)
         else:
             self._end(content)
+
+    def _is_left(self, content: Sealed) -> bool:
+        """Finish the removal of a registration whose process died, before it is made anew; return False if the provider refuses that."""
+        try:
+            self._disable(content)
+        except JackfieldError as error:
+            if error.retryable:
+                raise
+            return False
+        return True
 
     def _serve(self, content: Sealed) -> None:
         """Register or renew a webhook, if that is due, then poll. A registration that fails keeps nobody from polling."""
@@ -149,7 +158,7 @@ class SubscriptionWork:
             content = replace(content, leaving=True)
             self._due.registered(self._found, self._runtime.storage.vault, content, None)
             self._hooked(content, trigger.disabled)
-        self._end(replace(content, remote={}))
+        self._end(replace(content, remote={}), leaves=True)
 
     def fetch(self, name: str) -> bytes:
         """Fetch what the webhook's verifier needs, over the connection.
@@ -163,11 +172,12 @@ class SubscriptionWork:
         found: bytes = self._over(content, lambda client, _inputs: trigger.fetched(name, client))
         return found
 
-    def _end(self, content: Sealed) -> bool:
-        """Record that it is removed or paused, if somebody wants that; return whether somebody does."""
+    def _end(self, content: Sealed, *, leaves: bool = False) -> bool:
+        """Record that it is removed or paused, if somebody wants that, or that it begins anew if it ``leaves``; return whether somebody
+        does."""
         if self._found.status == "removing":
             self._due.removed(self._found)
-        elif self._found.status == "disabling":
+        elif leaves or self._found.status == "disabling":
             self._due.paused(self._found, self._runtime.storage.vault, content)
         return self._found.status in ("removing", "disabling")
 
@@ -214,7 +224,7 @@ class SubscriptionWork:
 
         runtime, found = self._runtime, self._found
         caller = runtime.access.queued_by(content.caller)
-        ends = found.status in ("disabling", "removing")
+        ends = content.leaving or found.status in ("disabling", "removing")
         if caller.ended is not None and not ends:
             hint = "Remove it, and add it with another token."
             raise InvalidInvocation(f"the token that added the subscription {caller.ended}", hint=hint)

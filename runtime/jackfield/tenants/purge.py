@@ -9,6 +9,7 @@ from jackfield.connections.connection_table import ConnectionTable
 from jackfield.connections.grants import forget
 from jackfield.connections.revocations import Revocations
 from jackfield.database.migrations import declared, known_migrations
+from jackfield.database.slices import delete_in_slices, slice_of
 from jackfield.database.table_shapes import shape_of
 from jackfield.errors import JackfieldError
 
@@ -77,13 +78,7 @@ def purge(database: Database, files: Files, workspace: str, clock: Clock, actor:
 
 
 def _delete(database: Database, table: str, key: tuple[str, ...], workspace: str) -> None:
-    columns = ", ".join(key)
-    chosen = f"SELECT {columns} FROM {table} WHERE workspace = :workspace LIMIT {_SLICE}"
-    statement = f"DELETE FROM {table} WHERE ({columns}) IN ({chosen})"
-    count = _SLICE
-    while count:
-        with database.write() as transaction:
-            count = transaction.change(statement, {"workspace": workspace})
+    delete_in_slices(database, slice_of(table, ", ".join(key), "workspace = :workspace"), {"workspace": workspace})
 
 
 def _stored_files(database: Database, workspace: str, after: str) -> list[str]:

@@ -12,6 +12,7 @@ from jackfield.connector.conversion import payload
 from jackfield.database import Database, Transaction, Vault
 from jackfield.database.due_rows import held as claimed
 from jackfield.database.outbox import record_sealed, sealed_place
+from jackfield.database.slices import slice_of
 from jackfield.dataclass import dataclass
 from jackfield.invocation import new_invocation_id
 from jackfield.invocation.provider_ids import reference_of
@@ -19,7 +20,9 @@ from jackfield.journal.outcomes import NewOutcome, invocation_of, note, purge, s
 from jackfield.manifest_triggers import WINDOW, event_type
 from jackfield.triggers.subscription import Subscription
 
-_PURGE = "DELETE FROM event_keys WHERE workspace = :workspace AND at < :before AND subscription_id = :subscription"
+_PURGE = slice_of(
+    "event_keys", "workspace, subscription_id, digest", "workspace = :workspace AND at < :before AND subscription_id = :subscription"
+)
 _ARRIVED = """
 UPDATE subscriptions SET last_event_at = :at
 WHERE workspace = :workspace AND id = :id AND (last_event_at IS NULL OR last_event_at < :at - 1)

@@ -11,6 +11,7 @@ from jackfield.database import Database, Transaction, Vault
 from jackfield.database.due_rows import claim, held
 from jackfield.database.outbox import record
 from jackfield.database.shared_clock import SharedClock
+from jackfield.database.slices import delete_in_slices, slice_of
 from jackfield.dataclass import replace
 from jackfield.triggers.arrivals import Also, Arrival, store
 from jackfield.triggers.subscription import COLUMNS, Sealed, Subscription, mark_for
@@ -42,7 +43,7 @@ UPDATE subscriptions SET status = CASE WHEN status = 'disabling' THEN 'paused' E
 WHERE {_OURS}
 """
 _REMOVE = f"DELETE FROM subscriptions WHERE {_OURS}"
-_REMOVE_KEYS = "DELETE FROM event_keys WHERE workspace = :workspace AND subscription_id = :id"
+_REMOVE_KEYS = slice_of("event_keys", "workspace, subscription_id, digest", "workspace = :workspace AND subscription_id = :id")
 _REMOVE_ITEMS = "DELETE FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id"
 _PAGE = f"UPDATE subscriptions SET mark = :mark, wake_at = :until WHERE {_OURS}"
 _DONE = f"""
@@ -117,12 +118,12 @@ class DueSubscriptions:
         self._database.record(lambda transaction: held(transaction.change(_PAUSED, values)))
 
     def removed(self, found: Subscription) -> None:
-        """Delete it with the keys of its events. The events themselves stay."""
+        """Delete it with the keys of its events, which come first: nothing brings it back. The events themselves stay."""
+        delete_in_slices(self._database, _REMOVE_KEYS, {"workspace": found.workspace, "id": found.id})
 
         def unit(transaction: Transaction) -> None:
             held(transaction.change(_REMOVE, _own(found)))
-            for statement in (_REMOVE_KEYS, _REMOVE_ITEMS):
-                transaction.change(statement, {"workspace": found.workspace, "id": found.id})
+            transaction.change(_REMOVE_ITEMS, {"workspace": found.workspace, "id": found.id})
 
         self._database.record(unit)
 

@@ -52,7 +52,8 @@ def register(hook: Hook, aws: AwsClients, wanted: Publisher, **more: Any) -> Map
     """Make the topic, subscribe the URL, confirm that with the token that SNS sends, and make SES publish: a step at a time. ``more`` is
     stored with the topic."""
     known = dict(hook.remote)
-    if known.get("ended"):
+    made = known.get("subscription")  # what ends may be a former one, over the same topic: SNS names the topic only
+    if known.pop("ended", False) and made is not None and not setting_up.is_subscribed(aws, wanted, made):
         text = "somebody has ended the subscription of the SNS topic"
         raise Conflict(text, hint="Find out who, then disable and enable this subscription: it is made again.")
     if "topicArn" not in known:

@@ -75,10 +75,12 @@ def _routes(server: ServerContext, found: list[Operation | Route]) -> list[Route
             paths.setdefault(part.path, {})[part.method] = part
     # '/{id}' matches '/x:complete', too; Starlette tries one route after the other, so what is called most comes first
     verbs_first = sorted(paths, key=lambda path: (("POST", path) not in _BUSY, ":" not in path))
-    guarded = [Route(path, _endpoint(server, paths[path]), methods=list(paths[path])) for path in verbs_first]
+    guarded = [Route(path.replace(*_WITH_SLASHES), _endpoint(server, paths[path]), methods=list(paths[path])) for path in verbs_first]
     return [*guarded, *(part for part in found if isinstance(part, Route))]
 
 
+_WITH_SLASHES = "{recipient}", "{recipient:path}"
+"""Parameter whose values may have a slash: the address of a mailbox."""
 _BUSY = (("POST", "/v1/invocations"), ("POST", "/mcp"))
 """What is called most: a plain request of it goes past all this (``Direct``)."""
 _INDEXED = ("/v1/actions", "/v1/connectors", "/v1/connections", "/mcp")
