@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NoReturn
 
 import pytest
+from hypothesis import strategies
 
 _APART = "tests/console/"
 _AWS = "connectors/aws/tests/test_aws_"
@@ -124,6 +125,7 @@ class Forked:
             raise session.Interrupted(f"{session.testsfailed} errors during collection")
         together = [items for path, items in _modules(session.items) if not path.startswith(_APART)]
         apart = [items for path, items in _modules(session.items) if path.startswith(_APART)]
+        strategies.text().validate()  # reads a table of all characters, for all children at once
         gc.collect()
         gc.freeze()  # what has been collected is not searched for garbage again in each child
         gc.set_threshold(*_GARBAGE)

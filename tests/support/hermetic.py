@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 from clocks import FakeClock
 
@@ -22,7 +23,8 @@ pytest.register_assert_rewrite("operating")  # a plugin that tests import, too: 
 def pytest_configure() -> None:
     """Time no property test, for the machine decides how long it takes, and let Ctrl-C and hang-ups reach the programs that tests start.
 
-    A property that names no number of examples is tried with 25, and in a campaign with 1,000.
+    A property that names no number of examples is tried with 25, and in a campaign with 1,000. Only there hypothesis parses our modules for
+    constants that it may draw: that takes longer than most properties, again after each import.
 
     TLS trusts an authority that signs nothing: to read the machine's takes 20 ms for each context, and no test is to depend on them.
     """
@@ -32,6 +34,8 @@ def pytest_configure() -> None:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     settings.register_profile("untimed", deadline=None, max_examples=1_000 if os.environ.get("CAMPAIGN") else 25)
     settings.load_profile("untimed")
+    if not os.environ.get("CAMPAIGN"):
+        setattr(providers, "_get_local_constants", lambda: providers._local_constants)  # noqa: B010 (none; mypy knows only the function)
 
 
 @pytest.hookimpl(tryfirst=True)
