@@ -74,13 +74,15 @@ def _kept_indexes(folder: Path) -> Any:
         file = IndexFile.of(catalog, for_operator=for_operator)
         kept = folder / str(file._stamp)
         if kept.is_dir():
-            shutil.copytree(kept, os.path.dirname(file._path), dirs_exist_ok=True)
+            os.makedirs(os.path.dirname(file._path), exist_ok=True)
+            for ending in ("", index_file._PLACES):
+                shutil.copy(kept / f"index{ending}", file._path + ending)  # its name is another one with another PYTHONPATH
         else:
             make(catalog, file, for_operator=for_operator)
             if file.read() is not None:
                 kept.mkdir()
-                for path in (file._path, file._path + index_file._PLACES):
-                    shutil.copy(path, kept)
+                for ending in ("", index_file._PLACES):
+                    shutil.copy(file._path + ending, kept / f"index{ending}")
         return True
 
     return made
