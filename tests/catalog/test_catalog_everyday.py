@@ -54,7 +54,7 @@ def test_there_are_two_hundred_tasks(index: tuple[ActionIndex, Catalog]) -> None
     assert len(doable(index)) >= 200 - NOT_INSTALLED
 
 
-@pytest.mark.parametrize("half", [0, 1], ids=["tuning", "held-out"])
+@pytest.mark.parametrize("half", [pytest.param(0, id="tuning", marks=pytest.mark.campaign), pytest.param(1, id="held-out")])
 def test_an_everyday_task_finds_its_action(index: tuple[ActionIndex, Catalog], half: int) -> None:
     """At least 95 % of the tasks find their action within the first three results, and 85 % find it first."""
     found = list(places(index, doable(index, slice(half, None, 2))))

@@ -198,53 +198,55 @@ def test_all_manifests_are_read_once(plugs: Path, monkeypatch: pytest.MonkeyPatc
     assert (reads["good"], reads["sick"]) == (1, 1)
 
 
-@pytest.mark.parametrize(
-    ("members", "words"),
-    [
-        ({"version": ""}, "'version' must be a non-empty string"),
-        ({"title": 5}, "'title' must be a string"),
-        ({"description": []}, "'description' must be a string"),
-        ({"actions": {}}, "'actions' must be an array of objects"),
-        ({"actions": ["help"]}, "'actions' must be an array of objects"),
-        ({"actions": [{}]}, "'key' must be a non-empty string"),
-        ({"actions": [{"key": "a", "effect": "delete"}]}, "action 'a': 'effect' must be read, idempotent or write"),
-        ({"actions": [{"key": "a", "inputs": []}]}, "action 'a': 'inputs' must be an object"),
-        ({"actions": [{"key": "a", "inputs": {"properties": []}}]}, "inputs: 'properties' must be an object"),
-        ({"actions": [{"key": "a", "inputs": {"properties": {"b": {"x-jackfield": 1}}}}]}, "input 'b': 'x-jackfield' must be an object"),
-        (
-            {"actions": [{"key": "a", "inputs": {"properties": {"b": {"x-jackfield": {"fromConnection": []}}}}}]},
-            "input 'b': 'fromConnection' must be a string",
-        ),
-        ({"actions": [{"key": "a", "output": 1}]}, "'output' must be an object"),
-        ({"actions": [{"key": "a", "inputs": {"type": "objekt"}}]}, "action 'a', inputs: 'type' must be one of"),
-        ({"actions": [{"key": "a", "output": {"properties": {"b": {"type": "text"}}}}]}, "action 'a', output: 'type' must be one of"),
-        ({"connectionTypes": [{"key": "t", "schema": {"properties": {"b": {"type": "text"}}}}]}, "not 'text'"),
-        ({"actions": [{"key": "a", "title": {}}]}, "'title' must be a string"),
-        ({"actions": [{"key": "a", "permissions": {"aws:iam": "ses:SendEmail"}}]}, "'permissions.aws:iam' must be an array of strings"),
-        ({"actions": [{"key": "a", "permissions": {"aws:iam": [5]}}]}, "'permissions.aws:iam' must be an array of strings"),
-        ({"actions": [{"key": "a", "pagination": 5}]}, "'pagination' must be an object"),
-        ({"actions": [{"key": "a", "pagination": {"tokenInput": "x"}}]}, "'tokenOutput' must be a non-empty string"),
-        (
-            {"actions": [{"key": "a", "pagination": {"tokenInput": "x", "tokenOutput": "y", "items": "z", "maxSize": True}}]},
-            "'pagination.maxSize' must be a whole number above 0",
-        ),
-        ({"actions": [{"key": "a", "rateLimit": {"perSecond": 0}}]}, "'rateLimit.perSecond' must be a number above 0"),
-        ({"actions": [{"key": "a", "rateLimit": {"perSecond": "1"}}]}, "'rateLimit.perSecond' must be a number above 0"),
-        ({"actions": [{"key": "a", "rateLimit": {"perSecond": float("nan")}}]}, "'rateLimit.perSecond' must be a number above 0"),
-        ({"actions": [{"key": "a", "rateLimit": []}]}, "'rateLimit' must be an object"),
-        ({"connectionTypes": [{"key": "t", "waives": "text"}]}, "'waives' must be an array of"),
-        ({"connectionTypes": [{"key": "t", "serves": ["a"]}]}, "'serves' must be an object"),
-        ({"connectionTypes": 5}, "'connectionTypes' must be an array of objects"),
-        ({"connectionTypes": [{"key": "t", "schema": None}]}, "connection type 't': 'schema' must be an object"),
-        ({"connectionTypes": [{"key": "t", "family": 5}]}, "connection type 't': 'family' must be a string"),
-    ],
-)
-def test_a_member_of_the_wrong_kind_is_named(plugs: Path, members: dict[str, Any], words: str) -> None:
+_WRONG: list[Any] = [
+    ({"version": ""}, "'version' must be a non-empty string"),
+    ({"title": 5}, "'title' must be a string"),
+    ({"description": []}, "'description' must be a string"),
+    ({"actions": {}}, "'actions' must be an array of objects"),
+    ({"actions": ["help"]}, "'actions' must be an array of objects"),
+    ({"actions": [{}]}, "'key' must be a non-empty string"),
+    ({"actions": [{"key": "a", "effect": "delete"}]}, "action 'a': 'effect' must be read, idempotent or write"),
+    ({"actions": [{"key": "a", "inputs": []}]}, "action 'a': 'inputs' must be an object"),
+    ({"actions": [{"key": "a", "inputs": {"properties": []}}]}, "inputs: 'properties' must be an object"),
+    ({"actions": [{"key": "a", "inputs": {"properties": {"b": {"x-jackfield": 1}}}}]}, "input 'b': 'x-jackfield' must be an object"),
+    (
+        {"actions": [{"key": "a", "inputs": {"properties": {"b": {"x-jackfield": {"fromConnection": []}}}}}]},
+        "input 'b': 'fromConnection' must be a string",
+    ),
+    ({"actions": [{"key": "a", "output": 1}]}, "'output' must be an object"),
+    ({"actions": [{"key": "a", "inputs": {"type": "objekt"}}]}, "action 'a', inputs: 'type' must be one of"),
+    ({"actions": [{"key": "a", "output": {"properties": {"b": {"type": "text"}}}}]}, "action 'a', output: 'type' must be one of"),
+    ({"connectionTypes": [{"key": "t", "schema": {"properties": {"b": {"type": "text"}}}}]}, "not 'text'"),
+    ({"actions": [{"key": "a", "title": {}}]}, "'title' must be a string"),
+    ({"actions": [{"key": "a", "permissions": {"aws:iam": "ses:SendEmail"}}]}, "'permissions.aws:iam' must be an array of strings"),
+    ({"actions": [{"key": "a", "permissions": {"aws:iam": [5]}}]}, "'permissions.aws:iam' must be an array of strings"),
+    ({"actions": [{"key": "a", "pagination": 5}]}, "'pagination' must be an object"),
+    ({"actions": [{"key": "a", "pagination": {"tokenInput": "x"}}]}, "'tokenOutput' must be a non-empty string"),
+    (
+        {"actions": [{"key": "a", "pagination": {"tokenInput": "x", "tokenOutput": "y", "items": "z", "maxSize": True}}]},
+        "'pagination.maxSize' must be a whole number above 0",
+    ),
+    ({"actions": [{"key": "a", "rateLimit": {"perSecond": 0}}]}, "'rateLimit.perSecond' must be a number above 0"),
+    ({"actions": [{"key": "a", "rateLimit": {"perSecond": "1"}}]}, "'rateLimit.perSecond' must be a number above 0"),
+    ({"actions": [{"key": "a", "rateLimit": {"perSecond": float("nan")}}]}, "'rateLimit.perSecond' must be a number above 0"),
+    ({"actions": [{"key": "a", "rateLimit": []}]}, "'rateLimit' must be an object"),
+    ({"connectionTypes": [{"key": "t", "waives": "text"}]}, "'waives' must be an array of"),
+    ({"connectionTypes": [{"key": "t", "serves": ["a"]}]}, "'serves' must be an object"),
+    ({"connectionTypes": 5}, "'connectionTypes' must be an array of objects"),
+    ({"connectionTypes": [{"key": "t", "schema": None}]}, "connection type 't': 'schema' must be an object"),
+    ({"connectionTypes": [{"key": "t", "family": 5}]}, "connection type 't': 'family' must be a string"),
+]
+
+
+def test_a_member_of_the_wrong_kind_is_named(plugs: Path, subtests: pytest.Subtests) -> None:
     """A manifest with a member that the runtime could trip over later is broken at once, and the message names the member."""
-    make_connector(plugs, "bad", SOURCE, {**MANIFEST, "key": "bad", **members})
+    for number, (members, _) in enumerate(_WRONG):
+        make_connector(plugs, f"bad-{number}", SOURCE, {**MANIFEST, "key": f"bad-{number}", **members})
     found = rows(plugs)
     assert found["good"] is None
-    assert words in (found["bad"] or "")
+    for number, (members, words) in enumerate(_WRONG):
+        with subtests.test(members=members):
+            assert words in (found[f"bad-{number}"] or "")
 
 
 def test_a_key_that_is_reserved(plugs: Path) -> None:

@@ -150,7 +150,7 @@ def served(site: Path) -> Iterator[str]:
         yield url.removeprefix("http://")
 
 
-@pytest.mark.parametrize("program", ["pip", "uv"])
+@pytest.mark.parametrize("program", [pytest.param("pip", marks=pytest.mark.campaign), "uv"])
 def test_plain_installers_install_from_the_site(served: str, tmp_path: Path, program: str) -> None:
     """Plain pip and uv take the wheel from the served index and check its hash; nothing else is needed. An altered wheel is refused."""
     pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-cache-dir"]

@@ -340,25 +340,26 @@ def test_a_run_by_hand_leaves_the_times_as_they_are(stage: ScheduleStage) -> Non
     assert stage.outcomes() == ["queued"] * 3
 
 
-@pytest.mark.parametrize(
-    ("members", "path"),
-    [
-        ({}, "/cron"), ({"cron": "* * * * *", "every": "1h"}, "/cron"),
-        ({"cron": "* * * * * *"}, "/cron"), ({"cron": "61 * * * *"}, "/cron"),
-        ({"cron": "0 0 30 2 *"}, "/cron"), ({"cron": "0 0 * * *", "timezone": "Mars/Olympus"}, "/timezone"), ({"every": "0s"}, "/every"),
-        ({"every": "soon"}, "/every"), ({"every": True}, "/every"), ({"at": "2001-01-01"}, "/at"),
-        ({"at": "1h", "anchor": "1h"}, "/anchor"),
-        ({"every": "1h", "missed": "some"}, "/missed"), ({"every": "1h", "overlap": "some"}, "/overlap"), ({"every": "1h", "x": 1}, "/x"),
-        ({"every": "1h", "name": "a b"}, "/name"), ({"every": "1h", "invocation": []}, "/invocation"),
-        ({"every": "1h", "invocation": {**TICK, "idempotencyKey": "k"}}, "/invocation/idempotencyKey"),
-    ],
-)  # fmt: skip
-def test_what_is_no_schedule_is_refused(members: dict[str, Any], path: str, stage: ScheduleStage) -> None:
+_NO_SCHEDULES: list[Any] = [
+    ({}, "/cron"), ({"cron": "* * * * *", "every": "1h"}, "/cron"),
+    ({"cron": "* * * * * *"}, "/cron"), ({"cron": "61 * * * *"}, "/cron"),
+    ({"cron": "0 0 30 2 *"}, "/cron"), ({"cron": "0 0 * * *", "timezone": "Mars/Olympus"}, "/timezone"), ({"every": "0s"}, "/every"),
+    ({"every": "soon"}, "/every"), ({"every": True}, "/every"), ({"at": "2001-01-01"}, "/at"),
+    ({"at": "1h", "anchor": "1h"}, "/anchor"),
+    ({"every": "1h", "missed": "some"}, "/missed"), ({"every": "1h", "overlap": "some"}, "/overlap"), ({"every": "1h", "x": 1}, "/x"),
+    ({"every": "1h", "name": "a b"}, "/name"), ({"every": "1h", "invocation": []}, "/invocation"),
+    ({"every": "1h", "invocation": {**TICK, "idempotencyKey": "k"}}, "/invocation/idempotencyKey"),
+]  # fmt: skip
+
+
+def test_what_is_no_schedule_is_refused(stage: ScheduleStage, subtests: pytest.Subtests) -> None:
     """The error names the member at fault; nothing is stored."""
-    with pytest.raises(InvalidInvocation) as raised:
-        stage.add(**members)
-    assert [detail.path for detail in raised.value.details] == [path]
-    assert stage.schedules().page(None, 10) == ([], None)
+    for members, path in _NO_SCHEDULES:
+        with subtests.test(members=members, path=path):
+            with pytest.raises(InvalidInvocation) as raised:
+                stage.add(**members)
+            assert [detail.path for detail in raised.value.details] == [path]
+            assert stage.schedules().page(None, 10) == ([], None)
 
 
 def test_an_invocation_that_would_be_refused_is_no_schedule(stage: ScheduleStage) -> None:

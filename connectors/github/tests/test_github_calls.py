@@ -35,25 +35,26 @@ def test_pages_are_followed_by_the_link(harness: Harness) -> None:
         assert server.requests[1].path == "/next?page=2"
 
 
-@pytest.mark.parametrize(
-    ("step", "code"),
-    [
-        (Answer({"message": "API rate limit exceeded"}, 403, headers={"X-RateLimit-Remaining": "0", "Retry-After": "0"}), "succeeded"),
-        (Answer({"message": "You have exceeded a secondary rate limit"}, 403, headers={"Retry-After": "0"}), "succeeded"),
-        (Answer({"message": "Resource not accessible by personal access token"}, 403), "forbidden"),
-        (Answer({"message": "Not Found"}, 404), "not_found"),
-        (Answer({"message": "Bad credentials"}, 401), "unauthenticated"),
-        (Answer({"message": "Validation Failed", "errors": [{"code": "missing_field"}]}, 422), "rejected"),
-    ],
-)
-def test_refusals_are_told_apart(harness: Harness, step: Answer, code: str) -> None:
+_REFUSALS: list[Any] = [
+    (Answer({"message": "API rate limit exceeded"}, 403, headers={"X-RateLimit-Remaining": "0", "Retry-After": "0"}), "succeeded"),
+    (Answer({"message": "You have exceeded a secondary rate limit"}, 403, headers={"Retry-After": "0"}), "succeeded"),
+    (Answer({"message": "Resource not accessible by personal access token"}, 403), "forbidden"),
+    (Answer({"message": "Not Found"}, 404), "not_found"),
+    (Answer({"message": "Bad credentials"}, 401), "unauthenticated"),
+    (Answer({"message": "Validation Failed", "errors": [{"code": "missing_field"}]}, 422), "rejected"),
+]
+
+
+def test_refusals_are_told_apart(harness: Harness, subtests: pytest.Subtests) -> None:
     """A used-up rate limit is waited for, even by a write; other refusals are final and have GitHub's words."""
-    server = harness.serve(step, Answer({"number": 1}, 201))
-    result = harness.invoke("createIssue", {**REPO, "title": "x"})
-    assert (result.error.code if result.error else result.status) == code
-    assert len(server.requests) == (2 if code == "succeeded" else 1)
-    if result.error is not None and result.error.provider is not None:
-        assert result.error.provider.message == step.body["message"]
+    for step, code in _REFUSALS:
+        with subtests.test(step=step, code=code):
+            server = harness.serve(step, Answer({"number": 1}, 201))
+            result = harness.invoke("createIssue", {**REPO, "title": "x"})
+            assert (result.error.code if result.error else result.status) == code
+            assert len(server.requests) == (2 if code == "succeeded" else 1)
+            if result.error is not None and result.error.provider is not None:
+                assert result.error.provider.message == step.body["message"]
 
 
 def test_a_refused_value_has_its_field(harness: Harness) -> None:
@@ -154,14 +155,19 @@ def test_graphql(harness: Harness, query: str, effect: str) -> None:
     }[effect]
 
 
-@pytest.mark.parametrize(("query", "status"), [("{ viewer { login } }", "failed"), ("mutation { close { id } }", "in_doubt")])
-@pytest.mark.parametrize("body", [{"message": "deprecated"}, {"errors": []}, None])
-def test_what_is_no_graphql_answer_is_no_success(harness: Harness, body: Any, query: str, status: str) -> None:
+_NO_ANSWERS: list[Any] = [("{ viewer { login } }", "failed"), ("mutation { close { id } }", "in_doubt")]
+_CONTENTS: list[Any] = [{"message": "deprecated"}, {"errors": []}, None]
+
+
+def test_what_is_no_graphql_answer_is_no_success(harness: Harness, subtests: pytest.Subtests) -> None:
     """An answer without data and errors tells nothing about a mutation; null data is a result."""
-    harness.serve(Answer(content=json.dumps(body).encode(), headers={"Content-Type": "application/json"}))
-    assert harness.invoke("graphql", {"query": query}).status == status
-    harness.serve(Answer({"data": None}))
-    assert harness.invoke("graphql", {"query": query}).unwrap() == {"data": None}
+    for query, status in _NO_ANSWERS:
+        for body in _CONTENTS:
+            with subtests.test(query=query, status=status, body=body):
+                harness.serve(Answer(content=json.dumps(body).encode(), headers={"Content-Type": "application/json"}))
+                assert harness.invoke("graphql", {"query": query}).status == status
+                harness.serve(Answer({"data": None}))
+                assert harness.invoke("graphql", {"query": query}).unwrap() == {"data": None}
 
 
 def test_repositories_labels_and_branches_are_choices(harness: Harness) -> None:

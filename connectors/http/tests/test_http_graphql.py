@@ -56,16 +56,21 @@ def test_a_mutation_carried_out_in_part_is_in_doubt(harness: Harness, data: Any,
     assert not ((result.error.provider.details or {}).get("data") or {}).get("close")
 
 
-@pytest.mark.parametrize(("document", "status"), [(QUERY, "failed"), (MUTATION, "in_doubt")])
-@pytest.mark.parametrize("content", [
+_NO_ANSWERS: list[Any] = [(QUERY, "failed"), (MUTATION, "in_doubt")]
+_CONTENTS: list[Any] = [
     b'{"message": "deprecated"}', b"{}", b'{"errors": []}', b'{"errors": null}', b'{"data": 7}', b"[]", b"null", b"<html></html>",
-])  # fmt: skip
-def test_an_answer_that_is_no_graphql_answer_is_no_success(harness: Harness, content: bytes, document: str, status: str) -> None:
+]  # fmt: skip
+
+
+def test_an_answer_that_is_no_graphql_answer_is_no_success(harness: Harness, subtests: pytest.Subtests) -> None:
     """An answer without data and errors was a success with an empty output; nobody knows what became of a mutation."""
-    harness.serve(lambda _number, _request: Answer(content=content, headers={"Content-Type": "application/json"}))
-    result = harness.invoke("graphql", {"query": document})
-    assert result.error is not None
-    assert (result.status, result.error.code) == (status, "unavailable" if status == "failed" else "in_doubt")
+    for document, status in _NO_ANSWERS:
+        for content in _CONTENTS:
+            with subtests.test(document=document, status=status, content=content):
+                harness.serve(lambda *_, content=content: Answer(content=content, headers={"Content-Type": "application/json"}))
+                result = harness.invoke("graphql", {"query": document})
+                assert result.error is not None
+                assert (result.status, result.error.code) == (status, "unavailable" if status == "failed" else "in_doubt")
 
 
 @pytest.mark.parametrize("document", [QUERY, MUTATION])

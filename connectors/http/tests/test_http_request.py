@@ -12,7 +12,6 @@ import pytest
 
 from jackfield import Jackfield
 from jackfield.testing import RESET, Answer, Harness, Provider, Request, refused, throttled
-from jackfield_market.testing.loopback_provider import Step
 from ports import free_port
 
 
@@ -118,63 +117,69 @@ def test_the_journal_knows_what_a_request_does(tmp_path: Path, inputs: dict[str,
     assert (result.status, entry.effect) == ("succeeded", effect)
 
 
-@pytest.mark.parametrize(
-    ("inputs", "step", "status", "sent"),
-    [
-        ({"method": "GET"}, refused(503), "succeeded", 2), ({"method": "GET"}, RESET, "succeeded", 2),
-        ({"method": "PUT", "json": {}}, RESET, "succeeded", 2), ({"method": "DELETE"}, refused(500), "succeeded", 2),
-        ({"method": "POST", "json": {}}, RESET, "in_doubt", 1), ({"method": "PATCH", "json": {}}, refused(500), "in_doubt", 1),
-        ({"method": "GET", "effect": "write"}, RESET, "in_doubt", 1), ({"method": "PUT", "effect": "write"}, refused(503), "in_doubt", 1),
-        ({"method": "POST", "json": {}}, refused(429), "succeeded", 2), ({"method": "GET", "effect": "idempotent"}, RESET, "succeeded", 2),
-    ],
-)  # fmt: skip
-def test_effects(harness: Harness, inputs: dict[str, Any], step: Step, status: str, sent: int) -> None:
+_EFFECTS: list[Any] = [
+    ({"method": "GET"}, refused(503), "succeeded", 2), ({"method": "GET"}, RESET, "succeeded", 2),
+    ({"method": "PUT", "json": {}}, RESET, "succeeded", 2), ({"method": "DELETE"}, refused(500), "succeeded", 2),
+    ({"method": "POST", "json": {}}, RESET, "in_doubt", 1), ({"method": "PATCH", "json": {}}, refused(500), "in_doubt", 1),
+    ({"method": "GET", "effect": "write"}, RESET, "in_doubt", 1), ({"method": "PUT", "effect": "write"}, refused(503), "in_doubt", 1),
+    ({"method": "POST", "json": {}}, refused(429), "succeeded", 2), ({"method": "GET", "effect": "idempotent"}, RESET, "succeeded", 2),
+]  # fmt: skip
+
+
+def test_effects(harness: Harness, subtests: pytest.Subtests) -> None:
     """The method decides what is repeated, unless the caller knows that the request is less harmless."""
-    server = harness.serve(step, Answer({}))
-    result = harness.invoke("request", {"url": "/x", **inputs})
-    assert (result.status, len(server.requests)) == (status, sent)
+    for inputs, step, status, sent in _EFFECTS:
+        with subtests.test(inputs=inputs, step=step, status=status, sent=sent):
+            server = harness.serve(step, Answer({}))
+            result = harness.invoke("request", {"url": "/x", **inputs})
+            assert (result.status, len(server.requests)) == (status, sent)
 
 
-@pytest.mark.parametrize(
-    ("inputs", "path"),
-    [
-        ({"method": "POST", "effect": "read"}, "/effect"), ({"method": "POST", "effect": "idempotent"}, "/effect"),
-        ({"method": "DELETE", "effect": "read"}, "/effect"), ({"json": {}, "text": "x"}, "/text"),
-        ({"headers": {"Authorization": "Bearer x"}}, "/headers/Authorization"), ({"headers": {"cookie": "a=b"}}, "/headers/cookie"),
-        ({"headers": {"Host": "evil"}}, "/headers/Host"), ({"headers": {"Transfer_Encoding": "chunked"}}, "/headers/Transfer_Encoding"),
-        ({"headers": {"Proxy_Authorization": "x"}}, "/headers/Proxy_Authorization"),
-        ({"headers": {"Content-Length": "0"}}, "/headers/Content-Length"),
-        ({"headers": {"X-A": "a\r\nX-B: c"}}, "/headers/X-A"), ({"headers": {"X/A": "\x00"}}, "/headers/X~1A"),
-        ({"method": "POST", "pages": {"kind": "linkHeader"}}, "/pages"), ({"method": "POST", "multipart": [{"name": "a"}]}, "/multipart/0"),
-        ({"pages": {"kind": "token", "parameter": "t", "next": "next"}}, "/pages"), ({"pages": {"kind": "page"}}, "/pages"),
-        ({"method": "POST", "idempotencyHeader": "Host"}, "/idempotencyHeader"), ({"idempotencyHeader": "a b"}, "/idempotencyHeader"),
-        ({"method": "POST", "text": "x", "contentType": "a\r\nb"}, "/contentType"),
-        ({"method": "TRACE"}, "/method"), ({"method": "CONNECT"}, "/method"),
-        ({"url": "http://evil.example/x"}, "/url"), ({"url": "//evil.example/x"}, "/url"), ({"url": "https://{host}/x"}, "/url"),
-        ({"url": "/../admin"}, "/url"), ({"url": "/a/%2e%2e/b"}, "/url"), ({"url": "/a\r\nX: y"}, "/url"), ({"url": "/a b"}, "/url"),
-        ({"url": "file:///etc/passwd"}, "/url"), ({"url": "x"}, "/url"), ({"url": "http://ada:pw@{host}/"}, "/url"),
-        ({"url": "http://{host}\\@evil.example/"}, "/url"), ({"url": "http://{host}.evil.example/"}, "/url"), ({"url": "@evil/"}, "/url"),
-    ],
-)  # fmt: skip
-def test_requests_that_are_refused(harness: Harness, inputs: dict[str, Any], path: str) -> None:
+_REFUSED: list[Any] = [
+    ({"method": "POST", "effect": "read"}, "/effect"), ({"method": "POST", "effect": "idempotent"}, "/effect"),
+    ({"method": "DELETE", "effect": "read"}, "/effect"), ({"json": {}, "text": "x"}, "/text"),
+    ({"headers": {"Authorization": "Bearer x"}}, "/headers/Authorization"), ({"headers": {"cookie": "a=b"}}, "/headers/cookie"),
+    ({"headers": {"Host": "evil"}}, "/headers/Host"), ({"headers": {"Transfer_Encoding": "chunked"}}, "/headers/Transfer_Encoding"),
+    ({"headers": {"Proxy_Authorization": "x"}}, "/headers/Proxy_Authorization"),
+    ({"headers": {"Content-Length": "0"}}, "/headers/Content-Length"),
+    ({"headers": {"X-A": "a\r\nX-B: c"}}, "/headers/X-A"), ({"headers": {"X/A": "\x00"}}, "/headers/X~1A"),
+    ({"method": "POST", "pages": {"kind": "linkHeader"}}, "/pages"), ({"method": "POST", "multipart": [{"name": "a"}]}, "/multipart/0"),
+    ({"pages": {"kind": "token", "parameter": "t", "next": "next"}}, "/pages"), ({"pages": {"kind": "page"}}, "/pages"),
+    ({"method": "POST", "idempotencyHeader": "Host"}, "/idempotencyHeader"), ({"idempotencyHeader": "a b"}, "/idempotencyHeader"),
+    ({"method": "POST", "text": "x", "contentType": "a\r\nb"}, "/contentType"),
+    ({"method": "TRACE"}, "/method"), ({"method": "CONNECT"}, "/method"),
+    ({"url": "http://evil.example/x"}, "/url"), ({"url": "//evil.example/x"}, "/url"), ({"url": "https://{host}/x"}, "/url"),
+    ({"url": "/../admin"}, "/url"), ({"url": "/a/%2e%2e/b"}, "/url"), ({"url": "/a\r\nX: y"}, "/url"), ({"url": "/a b"}, "/url"),
+    ({"url": "file:///etc/passwd"}, "/url"), ({"url": "x"}, "/url"), ({"url": "http://ada:pw@{host}/"}, "/url"),
+    ({"url": "http://{host}\\@evil.example/"}, "/url"), ({"url": "http://{host}.evil.example/"}, "/url"), ({"url": "@evil/"}, "/url"),
+]  # fmt: skip
+
+
+def test_requests_that_are_refused(harness: Harness, subtests: pytest.Subtests) -> None:
     """What is not allowed is refused at its place, before anything is sent."""
-    server = harness.serve(Answer({}))
-    url = str(inputs.get("url", "/x")).replace("{host}", server.url.removeprefix("http://"))
-    result = harness.invoke("request", {**inputs, "url": url})
-    assert result.error is not None
-    assert (result.error.code, [detail.path for detail in result.error.details], server.requests) == ("invalid_input", [path], [])
+    for inputs, path in _REFUSED:
+        with subtests.test(inputs=inputs, path=path):
+            server = harness.serve(Answer({}))
+            url = str(inputs.get("url", "/x")).replace("{host}", server.url.removeprefix("http://"))
+            result = harness.invoke("request", {**inputs, "url": url})
+            assert result.error is not None
+            assert (result.error.code, [detail.path for detail in result.error.details], server.requests) == ("invalid_input", [path], [])
 
 
-@pytest.mark.parametrize("url", [
+_INTERNAL: list[Any] = [
     "http://127.0.0.1:{port}/", "http://[::1]/", "http://10.0.0.1/", "http://169.254.169.254/latest/meta-data/", "http://0x7f.1:{port}/",
     "http://2130706433:{port}/", "http://[::ffff:127.0.0.1]:{port}/", "http://192.168.0.1/", "http://localhost:{port}/",
-])  # fmt: skip
-def test_internal_addresses(harness: Harness, url: str) -> None:
+]  # fmt: skip
+
+
+def test_internal_addresses(harness: Harness, subtests: pytest.Subtests) -> None:
     """A caller's URL reaches public addresses only, also over an operator's connection."""
-    server = harness.serve(Answer({}))
-    result = harness.invoke("request", {"url": url.replace("{port}", server.url.rpartition(":")[2])}, connection=anonymous())
-    assert result.error is not None
-    assert (result.error.code, server.requests) == ("invalid_connection", [])
+    for url in _INTERNAL:
+        with subtests.test(url=url):
+            server = harness.serve(Answer({}))
+            result = harness.invoke("request", {"url": url.replace("{port}", server.url.rpartition(":")[2])}, connection=anonymous())
+            assert result.error is not None
+            assert (result.error.code, server.requests) == ("invalid_connection", [])
 
 
 def test_hosts_that_an_operator_allows(harness: Harness) -> None:

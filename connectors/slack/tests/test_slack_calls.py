@@ -24,26 +24,27 @@ def test_a_message_with_blocks_is_sent(harness: Harness) -> None:
     assert request.headers["Authorization"].startswith("Bearer ")
 
 
-@pytest.mark.parametrize(
-    ("error", "code", "requests"),
-    [
-        ("ratelimited", "succeeded", 2),
-        ("channel_not_found", "not_found", 1),
-        ("not_in_channel", "forbidden", 1),
-        ("missing_scope", "forbidden", 1),
-        ("token_revoked", "unauthenticated", 1),
-        ("msg_too_long", "rejected", 1),
-        ("fatal_error", "in_doubt", 1),
-    ],
-)
-def test_a_failure_with_status_200_is_one(harness: Harness, error: str, code: str, requests: int) -> None:
+_FAILURES: list[Any] = [
+    ("ratelimited", "succeeded", 2),
+    ("channel_not_found", "not_found", 1),
+    ("not_in_channel", "forbidden", 1),
+    ("missing_scope", "forbidden", 1),
+    ("token_revoked", "unauthenticated", 1),
+    ("msg_too_long", "rejected", 1),
+    ("fatal_error", "in_doubt", 1),
+]
+
+
+def test_a_failure_with_status_200_is_one(harness: Harness, subtests: pytest.Subtests) -> None:
     """'ok: false' is mapped by its error; a throttled message is sent again, one that may have been sent is in doubt."""
-    server = harness.serve(Answer({"ok": False, "error": error}, headers={"Retry-After": "0"}), Answer({"ok": True}))
-    result = harness.invoke("postMessage", {"channel": CHANNEL, "text": "Hello"})
-    assert (result.error.code if result.error else result.status, len(server.requests)) == (code, requests)
-    if result.error is not None:
-        assert result.error.provider is not None
-        assert result.error.provider.code == error
+    for error, code, requests in _FAILURES:
+        with subtests.test(error=error, code=code, requests=requests):
+            server = harness.serve(Answer({"ok": False, "error": error}, headers={"Retry-After": "0"}), Answer({"ok": True}))
+            result = harness.invoke("postMessage", {"channel": CHANNEL, "text": "Hello"})
+            assert (result.error.code if result.error else result.status, len(server.requests)) == (code, requests)
+            if result.error is not None:
+                assert result.error.provider is not None
+                assert result.error.provider.code == error
 
 
 def test_a_missing_scope_is_named(harness: Harness) -> None:
