@@ -16,16 +16,14 @@ from shell import Answer, Shell
 from storefront import Storefront, files_of, write_dependency
 from tuf_client import serving
 
-pytest_plugins = ["shell_fixture", "warm"]
+pytest_plugins = ["shop_fixture", "warm"]
 
 
 @pytest.fixture
-def shop(shell: Shell) -> Iterator[Storefront]:
+def shop(shop: Storefront) -> Iterator[Storefront]:
     """A catalogue with acme 1.0.0; afterwards nothing that was installed is left on the path."""
     paths, modules = sys.path[:], set(sys.modules)
-    store = Storefront(shell).open()
-    store.add()
-    yield store
+    yield shop
     sys.path[:] = paths
     for name in set(sys.modules) - modules:
         if name.startswith(("jackfield_acme", "needed")):
@@ -285,33 +283,34 @@ def test_files_that_are_no_lock(shell: Shell, content: str) -> None:
     assert (answer.code, answer.json["error"]["code"]) == (2, "invalid_invocation")
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("install",),
-        ("install", "acme"),
-        ("install", "acme", "--from", "nowhere"),
-        ("install", "acme", "--from", "ftp://example.com"),
-        ("install", "acme", "--from", "https://example.com/?token=x"),
-        ("install", "acme @ https://example.com/x.whl", "--from", "site"),
-        ("install", "acme[extra]", "--from", "site"),
-        ("install", "../acme", "--from", "site"),
-        ("install", "acme", "--frozen", "--lock", "x"),
-        ("install", "--frozen"),
-        ("install", "none", "--from", "site"),
-        ("install", "acme>=2", "--from", "site"),
-        ("install", "acme", "--from", "site", "--root", "none.json"),
-        ("install", "acme", "--from", "site", "--policy", "none.toml"),
-        ("upgrade", "none"),
-        ("uninstall", "echo"),
-    ],
-)
-def test_wrong_words(shell: Shell, shop: Storefront, words: tuple[str, ...]) -> None:
+_WORDS: list[tuple[str, ...]] = [
+    ("install",),
+    ("install", "acme"),
+    ("install", "acme", "--from", "nowhere"),
+    ("install", "acme", "--from", "ftp://example.com"),
+    ("install", "acme", "--from", "https://example.com/?token=x"),
+    ("install", "acme @ https://example.com/x.whl", "--from", "site"),
+    ("install", "acme[extra]", "--from", "site"),
+    ("install", "../acme", "--from", "site"),
+    ("install", "acme", "--frozen", "--lock", "x"),
+    ("install", "--frozen"),
+    ("install", "none", "--from", "site"),
+    ("install", "acme>=2", "--from", "site"),
+    ("install", "acme", "--from", "site", "--root", "none.json"),
+    ("install", "acme", "--from", "site", "--policy", "none.toml"),
+    ("upgrade", "none"),
+    ("uninstall", "echo"),
+]
+
+
+def test_wrong_words(shell: Shell, shop: Storefront, subtests: pytest.Subtests) -> None:
     """Each mistake has a message and a hint, exit code 2, and nothing is installed."""
-    answer = shell.run(*words)
-    assert answer.code == 2, answer.out
-    assert answer.json["error"]["message"]
-    assert listed(shell) == {}
+    for words in _WORDS:
+        with subtests.test(words=words):
+            answer = shell.run(*words)
+            assert answer.code == 2, answer.out
+            assert answer.json["error"]["message"]
+            assert listed(shell) == {}
 
 
 def test_a_killed_installation_is_not_seen(shell: Shell, shop: Storefront, home: Path) -> None:

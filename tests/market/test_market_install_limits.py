@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 
 from jackfield.errors import JackfieldError
 from jackfield_market import sources
+from jackfield_market.dependency_rules import Dependency, check_dependencies
+from jackfield_market.refusals import NotInstalled
 from jackfield_market.server_installer import ServerInstaller
 from jackfield_market.source_text import MAX_SOURCE
 from jackfield_market.wheels import WheelRefused, parse_wheel
@@ -178,7 +181,19 @@ FOREIGN = (
 )
 
 
-@pytest.mark.parametrize("path", FOREIGN)
+def test_no_dependency_may_bring_a_foreign_module(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    """Nothing that runs at the start, and no module of jackfield, Python or another package of the host, is left where it is found."""
+    wheel = parse_wheel("jackfield_needy-1.0.0-py3-none-any.whl", wheel_of(files_of("needy", "1.0.0", needs=["thing"])))
+    for number, foreign in enumerate(("thing.py", *FOREIGN)):
+        with subtests.test(foreign=foreign):
+            target = tmp_path / str(number)
+            (target / foreign).parent.mkdir(parents=True)
+            (target / foreign).touch()
+            with nullcontext() if number == 0 else pytest.raises(NotInstalled, match="a dependency of 'jackfield_needy"):
+                check_dependencies(wheel, [Dependency("thing", "1.0", ("0" * 64,))], str(target), ["pydantic"])
+
+
+@pytest.mark.parametrize("path", ["evil.pth", *(pytest.param(path, marks=pytest.mark.campaign) for path in FOREIGN[1:])])
 def test_a_dependency_with_foreign_modules(shell: Shell, shop: Storefront, path: str) -> None:
     """A dependency may bring nothing that runs at the start, and no module of jackfield, Python or another package of the host."""
     wheel = write_dependency(shell.folder / "wheels", "thing", "1.0", "")

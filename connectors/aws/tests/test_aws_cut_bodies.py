@@ -99,9 +99,15 @@ def _result(jackfield: Jackfield, action: str, inputs: dict[str, Any], *steps: t
         return Rig(jackfield, f"http://127.0.0.1:{port}").result(action, **inputs)
 
 
-@pytest.mark.parametrize("resets", [False, True], ids=["close", "reset"])
-@pytest.mark.parametrize("part", [0.0, 0.47])
-@pytest.mark.parametrize("what", RESPONSES)
+@pytest.mark.parametrize(
+    ("what", "part", "resets"),
+    [  # each body ends in two of the four ways, the next one in the other two
+        pytest.param(what, part, resets, id=f"{what}-{part}-{end}", marks=() if (place + late + resets) % 2 == 0 else pytest.mark.campaign)
+        for place, what in enumerate(RESPONSES)
+        for late, part in enumerate([0.0, 0.47])
+        for resets, end in ((False, "close"), (True, "reset"))
+    ],
+)
 def test_h1_a_body_cut_midway_is_fetched_again(jackfield: Jackfield, what: str, part: float, *, resets: bool) -> None:
     """A read whose body ends too early is read again, whatever the body is and however the connection ended."""
     action, inputs, response = RESPONSES[what]

@@ -226,23 +226,24 @@ def test_security_8_openid_connect_needs_an_issuer(runtime: Jackfield, server: P
     assert [detail.path for detail in refused.value.details] == ["/issuer"]
 
 
-@pytest.mark.parametrize("case", CLAIMS)
-def test_id_tokens_are_judged_as_by_authlib(runtime: Jackfield, recorder: Recorder, server: Provider, case: str) -> None:
+def test_id_tokens_are_judged_as_by_authlib(runtime: Jackfield, recorder: Recorder, server: Provider, subtests: pytest.Subtests) -> None:
     """An ID token connects somebody if authlib accepts its claims for this client, issuer and nonce, and only then."""
-    runtime.connections.add("ada", "people/openIdConnect", values(server, issuer=ISSUER), test=False)
-    begun = runtime.connections.authorizing().begin("ada", REDIRECT_URI)
-    asked, now = query(begun["url"]), int(time.time())
-    moved = {name: value + now for name, value in {**GOOD, **CLAIMS[case]}.items() if name in {"exp", "iat", "nbf"} and value is not None}
-    claims = {"nonce": asked["nonce"], **GOOD, **CLAIMS[case], **moved}
-    recorder.claims = claims = {name: value for name, value in claims.items() if value is not None}
-    options = {"iss": {"essential": True, "value": ISSUER}, "aud": {"essential": True, "value": CLIENT}}
-    judged = CodeIDToken(claims, {"alg": "RS256"}, options, {"nonce": asked["nonce"], "client_id": CLIENT})
-    accepted = case in {"good", "audience-in-a-list", "for-this-party"}
-    with nullcontext() if accepted else pytest.raises(JoseError):
-        judged.validate(now=now, leeway=60)
-    with nullcontext() if accepted else pytest.raises(InvalidConnection):
-        runtime.connections.authorizing().complete(begun["id"], {"state": asked["state"], "code": "c"})
-    assert runtime.connections.show("ada")["authorization"]["status"] == ("granted" if accepted else "none")
+    for case, changed in CLAIMS.items():
+        with subtests.test(case=case):
+            runtime.connections.add(case, "people/openIdConnect", values(server, issuer=ISSUER), test=False)
+            begun = runtime.connections.authorizing().begin(case, REDIRECT_URI)
+            asked, now = query(begun["url"]), int(time.time())
+            claims = {"nonce": asked["nonce"], **GOOD, **changed}
+            claims |= {name: claims[name] + now for name in ("exp", "iat", "nbf") if claims.get(name) is not None}
+            recorder.claims = claims = {name: value for name, value in claims.items() if value is not None}
+            options = {"iss": {"essential": True, "value": ISSUER}, "aud": {"essential": True, "value": CLIENT}}
+            judged = CodeIDToken(claims, {"alg": "RS256"}, options, {"nonce": asked["nonce"], "client_id": CLIENT})
+            accepted = case in {"good", "audience-in-a-list", "for-this-party"}
+            with nullcontext() if accepted else pytest.raises(JoseError):
+                judged.validate(now=now, leeway=60)
+            with nullcontext() if accepted else pytest.raises(InvalidConnection):
+                runtime.connections.authorizing().complete(begun["id"], {"state": asked["state"], "code": "c"})
+            assert runtime.connections.show(case)["authorization"]["status"] == ("granted" if accepted else "none")
 
 
 @pytest.fixture(scope="module")
