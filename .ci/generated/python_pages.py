@@ -114,7 +114,7 @@ _CONNECTIONS = """# Python API: connections
 
 _AT_RUN = {
     "ANYWHERE", "MAX_ANSWER", "Answered", "Call", "Clock", "Deadline", "Detail", "Guard", "JackfieldError", "OpenContext", "OutputFile",
-    "Provider", "Sent", "StreamedFile", "bounded_answer", "current_call", "exhausted",
+    "Provider", "Sent", "StreamedFile", "bounded_answer", "current_call", "exhausted", "file_name",
 }  # fmt: skip
 """What a connector uses at run time; the rest of the API declares."""
 

@@ -348,6 +348,23 @@ def test_a_form_gives_the_file_its_name(name: str, tmp_path: Path) -> None:
         assert "%E2%80%AE" not in header
 
 
+def test_a_file_keeps_its_name_in_other_languages(tmp_path: Path) -> None:
+    """The extended form of a name (RFC 8187) counts, before the plain one: in a form, where it makes a part a file by itself, and in the
+    head of a raw body. The download has the name in both forms."""
+    extended = b"filename*=UTF-8''Gr%C3%BC%C3%9Fe%20%E2%82%AC.pdf"
+    with standing(tmp_path) as stand:
+        client = stand.client()
+        for words in (extended, b'filename="plain.pdf"; ' + extended, b"filename*0*=UTF-8''Gr%C3%BC%C3%9Fe; filename*1*=%20%E2%82%AC.pdf"):
+            form = b"--x\r\nContent-Disposition: form-data; name=f; " + words + b"\r\n\r\nhello\r\n--x--\r\n"
+            sent = client.post("/v1/files", form, Content_Type="multipart/form-data; boundary=x")
+            raw = client.post("/v1/files", b"hello", Content_Type="application/pdf", Content_Disposition="attachment; " + words.decode())
+            for made in (sent, raw):
+                assert made.json["name"] == "Grüße €.pdf", words
+            shown = download(client, raw.json["file"]).headers["content-disposition"]
+            assert shown == "attachment; filename=\"Gr__e _.pdf\"; filename*=UTF-8''Gr%C3%BC%C3%9Fe%20%E2%82%AC.pdf"
+        assert "name" not in client.post("/v1/files", b"hello", Content_Type="application/pdf", Content_Disposition="inline").json
+
+
 def test_the_console_links_files_of_an_output() -> None:
     """A file in an output is a link to its download; what only looks like one is not."""
     file = {"file": "file_" + "x" * 22, "size": 5, "contentType": "text/plain", "expiresAt": "2100-01-01T00:00:00Z"}

@@ -8,8 +8,9 @@ from contextlib import ExitStack, closing
 from itertools import chain
 from typing import Any
 
-from jackfield.connector import OutputFile, Sent, Unavailable
+from jackfield.connector import OutputFile, Sent, Unavailable, file_name
 from jackfield_http.answers import StreamedAnswer, media_type
+from jackfield_http.headers import Headers
 
 INLINE = 1024 * 1024
 """Bytes of a file that the output holds as base64; a larger one becomes a stored file."""
@@ -46,9 +47,10 @@ def inline(pieces: Iterable[bytes], content_type: str) -> dict[str, str]:
     return {"data": b64encode(b"".join(pieces)).decode("ascii"), "contentType": content_type}
 
 
-def held(content: bytes, content_type: str) -> Download | dict[str, str]:
-    """Return a file whose content is in memory."""
-    return inline([content], content_type) if len(content) <= INLINE else Download(content, content_type)
+def held(content: bytes, headers: Headers) -> Download | dict[str, str]:
+    """Return the file of a response whose body is in memory."""
+    kind = media_type(headers) or _OCTETS
+    return inline([content], kind) if len(content) <= INLINE else Download(content, kind, _name(headers))
 
 
 def fetched(answer: StreamedAnswer, opened: ExitStack, most: int) -> Download | bytes:
@@ -59,8 +61,12 @@ def fetched(answer: StreamedAnswer, opened: ExitStack, most: int) -> Download | 
         pieces.append(piece)
         size += len(piece)
         if size > most:
-            return Download(_rest(pieces, chunks, opened.pop_all()), media_type(answer.headers) or _OCTETS)
+            return Download(_rest(pieces, chunks, opened.pop_all()), media_type(answer.headers) or _OCTETS, _name(answer.headers))
     return b"".join(pieces)
+
+
+def _name(headers: Headers) -> str | None:
+    return file_name(headers.get("content-disposition", ""))
 
 
 def received(answer: StreamedAnswer, opened: ExitStack) -> Download | dict[str, str]:

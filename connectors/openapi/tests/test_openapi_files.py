@@ -40,7 +40,8 @@ _DOCUMENT = document(
 
 
 def _script(_number: int, request: Request) -> Answer:
-    return Answer(content=b"p" * _SIZE, headers={"Content-Type": "image/png"}) if request.method == "GET" else Answer({})
+    headers = {"Content-Type": "image/png", "Content-Disposition": "attachment; filename*=UTF-8''Ada%20Gr%C3%BC%C3%9Fe.png"}
+    return Answer(content=b"p" * _SIZE, headers=headers) if request.method == "GET" else Answer({})
 
 
 class Rig:
@@ -76,6 +77,7 @@ def test_large_files_are_stored_while_they_are_received(rig: Rig, action: str) -
     result = rig.call(action, {})
     file = result.unwrap()["file"]
     assert (file["size"], file["contentType"], "expiresAt" in file, result.meta.warnings) == (_SIZE, "image/png", True, ())
+    assert file["name"] == "Ada Grüße.png"
 
 
 def test_a_stored_file_is_sent_as_a_body(rig: Rig) -> None:

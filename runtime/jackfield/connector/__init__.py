@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from jackfield.wire.client import Wire
     from jackfield.wire.connection import Target, WireSettings
     from jackfield.wire.faults import WireFault
+    from jackfield.wire.file_names import file_name
     from jackfield.wire.guard import ANYWHERE, Guard
     from jackfield.wire.reply import Reply
     from jackfield.wire.shortage import exhausted
@@ -153,6 +154,7 @@ __all__ = [
     "current_call",
     "describe",
     "exhausted",
+    "file_name",
     "hookimpl",
     "pointer",
     "scheme_of",
@@ -220,6 +222,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             "jackfield.wire.client": ("Wire",),
             "jackfield.wire.connection": ("Target", "WireSettings"),
             "jackfield.wire.faults": ("WireFault",),
+            "jackfield.wire.file_names": ("file_name",),
             "jackfield.wire.guard": ("ANYWHERE", "Guard"),
             "jackfield.wire.reply": ("Reply",),
             "jackfield.wire.shortage": ("exhausted",),

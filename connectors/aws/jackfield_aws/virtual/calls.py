@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from jackfield.connector import Detail, InvalidInput, Output, OutputFile, Rejected, Sent, StreamedFile, Unavailable, current_call
+from jackfield.connector import Detail, InvalidInput, Output, OutputFile, Rejected, Sent, StreamedFile, Unavailable, current_call, file_name
 from jackfield.connector.jobs import Started
 from jackfield.dataclass import dataclass
 from jackfield_aws.clients import AwsClients
@@ -121,7 +121,7 @@ class Operation:
         if handle is not None:
             return Started(handle)
         if self.stream is not None and self.stream in answer:
-            body = _received(answer.pop(self.stream), answer.get("ContentType"))
+            body = _received(answer.pop(self.stream), answer)
             if isinstance(body, Body):
                 return JsonOutput(cleaned(answer), self.stream, body)
             answer[self.stream] = body
@@ -199,14 +199,14 @@ def _opened(parameters: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield {**parameters, name: stream}
 
 
-def _received(body: Any, content_type: object) -> Mapping[str, Any] | Body:
+def _received(body: Any, answer: Mapping[str, Any]) -> Mapping[str, Any] | Body:
     """Return a small body as base64, and a larger one as a file that is still to be read."""
     first = b"".join(_pieces(body, INLINE_BODY + 1))
-    kind = content_type if isinstance(content_type, str) else None
+    kind, name = (found if isinstance(found := answer.get(member), str) else None for member in ("ContentType", "ContentDisposition"))
     if len(first) <= INLINE_BODY:
         body.close()
         return _inline([first], kind)
-    return Body(_rest(first, body), kind or _OCTETS)
+    return Body(_rest(first, body), kind or _OCTETS, file_name(name or ""))
 
 
 def _pieces(body: Any, most: int) -> Iterator[bytes]:

@@ -55,7 +55,7 @@ def body_of(answer: Answer, read: str) -> dict[str, Any]:
     if read == "text":
         return {"value": answer.text}
     if read == "bytes":
-        return {"file": held(answer.content, media or "application/octet-stream")}
+        return {"file": held(answer.content, answer.headers)}
     return as_output(answer.json())
 
 

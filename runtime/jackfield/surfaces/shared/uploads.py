@@ -5,8 +5,7 @@ A form is read as it arrives: nothing of it is put into a temporary file.
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -20,6 +19,7 @@ from jackfield.surfaces.shared.identity import Identity
 from jackfield.surfaces.shared.json_response import answer
 from jackfield.surfaces.shared.problem import Problem
 from jackfield.surfaces.shared.server_context import ServerContext
+from jackfield.wire.file_names import file_name
 
 _FORM = 64 * 1024
 """Bytes allowed for a form's overhead around its file."""
@@ -37,8 +37,8 @@ async def upload(request: Request, server: ServerContext, identity: Identity) ->
         if given.lower().startswith("multipart/form-data"):
             stored = await _from_form(request, server, identity, given)
         else:
-            keep, caller = server.files.keep, identity.caller.name
-            stored = await keep(identity.workspace, request.stream(), _content_type(given), caller=caller)
+            name, keep = file_name(request.headers.get("content-disposition", "")), server.files.keep
+            stored = await keep(identity.workspace, request.stream(), _content_type(given), name=name, caller=identity.caller.name)
     except FileTooLarge as error:
         raise TooLarge(error.limit) from None
     except NoRoom as error:
@@ -49,16 +49,8 @@ async def upload(request: Request, server: ServerContext, identity: Identity) ->
 async def _from_form(request: Request, server: ServerContext, identity: Identity, given: str) -> StoredFile:
     file = FormFile(given, bounded(request, server.settings.max_file + _FORM))
     await file.open()
-    kind, name = _content_type(file.content_type), _name(file.name)
-    return await server.files.keep(identity.workspace, file.pieces(), kind, name=name, caller=identity.caller.name)
-
-
-def _name(given: str | None) -> str | None:
-    """Return the last part of a file name, without control and bidirectional characters, as a browser would save it."""
-    name = re.sub(
-        r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", "", re.split(r"[/\\]", given or "")[-1]
-    ).strip()[:200]
-    return name or None
+    kind = _content_type(file.content_type)
+    return await server.files.keep(identity.workspace, file.pieces(), kind, name=file.name, caller=identity.caller.name)
 
 
 def _content_type(given: str) -> str:
@@ -66,10 +58,10 @@ def _content_type(given: str) -> str:
 
 
 class FormFile:
-    """The file of a form. Call ``open``, then read ``pieces``; other fields are skipped. ``name`` and ``content_type`` are as sent."""
+    """The file of a form. Call ``open``, then read ``pieces``; other fields are skipped. ``content_type`` is as sent."""
 
     def __init__(self, content_type: str, body: AsyncGenerator[bytes, None]) -> None:
-        self.name = ""
+        self.name: str | None = None
         self.content_type = ""
         self._body = body
         self._waiting: list[bytes] = []
@@ -146,16 +138,18 @@ class FormFile:
         self._field, self._value = b"", b""
 
     def _described(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        disposition = self._headers.get(b"content-disposition", b"")
+        _, options = parse_options_header(disposition)
         if b"name" not in options:
             raise _unreadable("a part has no name")
-        if b"filename" not in options:
+        name = file_name(disposition.decode("latin-1"))
+        if name is None and b"filename" not in options:
             return
         self._files += 1
         if self._files > 1:
             raise _not_one()
         self._in_file = True
-        self.name, self.content_type = _text(options, b"filename"), _text(self._headers, b"content-type")
+        self.name, self.content_type = name, self._headers.get(b"content-type", b"").decode("latin-1")
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:
@@ -163,14 +157,6 @@ class FormFile:
 
     def _finished(self) -> None:
         self._ended = True
-
-
-def _text(members: Mapping[bytes, bytes], name: bytes) -> str:
-    found = members.get(name, b"")
-    try:
-        return found.decode()
-    except UnicodeDecodeError:
-        return found.decode("latin-1")
 
 
 def _unreadable(reason: str) -> Problem:
