@@ -25,6 +25,9 @@ class Stepped(Key):
         assert client.context.inputs == {}
         if self.token == "worse":
             raise RuntimeError("boom worse")
+        if self.token == "elsewhere":
+            yield Step("sign", "Sign in", passed=False, message="Not checked.", mandatory=False)
+            return
         passed = self.token != "bad"
         yield Step("sign", "Sign in", passed=passed, message=f"The token {self.token} is known.", hint=f"Not {self.token}?")
         yield Step("extra", "Look around", passed=False, message="Nothing to see.", mandatory=False)
@@ -75,6 +78,15 @@ def test_a_test_that_passes(tmp_path: Path) -> None:
     }  # fmt: skip
     assert "hint" not in second
     assert found["values"] == {"token": "***"}
+
+
+def test_a_test_that_checks_nothing(tmp_path: Path) -> None:
+    """Where no step passed and none was mandatory, as for AWS keys with an endpoint of their own, nothing is known: the connection is
+    not called ok, and not failing."""
+    connector = scripted(Script(), kinds=(Stepped,))
+    with runtime(tmp_path, connector, **board_of(connector, "elsewhere")) as board:
+        found = board.jackfield.test("front")
+    assert (found["status"], steps(found), "account" in found) == ("untested", {"sign": False}, False)
 
 
 def test_a_test_that_fails(tmp_path: Path) -> None:

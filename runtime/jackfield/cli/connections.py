@@ -85,7 +85,7 @@ def _test(arguments: Namespace, output: Output) -> int:
     with open_jackfield(arguments) as jackfield:
         found = jackfield.connections.acting_as(actor()).test(arguments.name)
     output.value(found)
-    return 0 if found["status"] == "ok" else _FAILED
+    return _FAILED if found["status"] == "failing" else 0
 
 
 def _declare_trial(parser: Parser) -> None:

@@ -44,9 +44,11 @@ class Trial:
     """Faults of single values that ended the test, each with its place."""
 
     @property
-    def status(self) -> Literal["ok", "failing"]:
-        """``ok`` if every mandatory step passed, else ``failing``."""
-        return "ok" if all(step.passed for step in self.steps if step.mandatory) else "failing"
+    def status(self) -> Literal["ok", "failing", "untested"]:
+        """``failing`` if a mandatory step failed; ``untested`` if there were other steps only, of which none passed; else ``ok``."""
+        if not all(step.passed for step in self.steps if step.mandatory):
+            return "failing"
+        return "untested" if self.steps and not any(step.passed for step in self.steps) else "ok"
 
     @property
     def outcome(self) -> Outcome:

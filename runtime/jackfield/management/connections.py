@@ -477,7 +477,7 @@ class ManagedConnections:
                 self._opening.find(drafted.find(_stored(name, drafted), manifest), manifest, self._catalog.load(manifest.key))
             return drafted
         trial = self._trial(drafted, name, timeout_seconds)
-        if trial.status != "ok" and not force:
+        if trial.status == "failing" and not force:
             raise not_saved(trial, generated=bool(drafted.made))
         return replace(drafted, draft=replace(drafted.draft, outcome=trial.outcome))
 

@@ -49,7 +49,7 @@ def diagnosis(tested: Mapping[str, Any], results: Iterable[Result]) -> dict[str,
     for result in results:
         if result.error is not None:
             finding = _of_error(result.error)
-            findings += [finding] if tested["status"] == "ok" else []  # else a failed step has reported it
+            findings += [finding] if tested["status"] != "failing" else []  # else a failed step has reported it
             continue
         output = result.output or {}
         covered |= {name for name in _listed(output, "checked") if isinstance(name, str)}

@@ -271,7 +271,7 @@ class Connecting:
         testing = self._table.change(found, values=values, trial={}, status="testing")
         acting = self._connections.acting_as(_actor(found))
         trial = acting.test_draft(kind.full_name, values, name=found.connection, provenance=_REMOTE, timeout_seconds=_SECONDS)
-        if trial["status"] == "ok" and found.task == "replace":
+        if trial["status"] != "failing" and found.task == "replace":
             self._require_account(found, trial.get("account"))
         return self._table.change(testing, trial=trial)
 
