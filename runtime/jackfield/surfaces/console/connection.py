@@ -36,6 +36,7 @@ from jackfield.surfaces.console.components import (
 )
 from jackfield.surfaces.console.connection_form import editor_of
 from jackfield.surfaces.console.connections import account_of
+from jackfield.surfaces.console.guards import guard_card
 from jackfield.surfaces.console.page_request import PageRequest
 from jackfield.surfaces.console.shell import fragment, page, redirect
 
@@ -80,6 +81,7 @@ _DONE = {
     "created": "Connection saved.",
     "changed": "Values saved.",
     "renamed": "Connection renamed.",
+    "resumed": "Connection resumed. Its guard counts from now on.",
     "connected": "Connected. Test it to see which account it uses.",
 }
 _DOCUMENTS = (
@@ -110,7 +112,8 @@ def shown(request: PageRequest) -> Response:
     )
     approval = authorization.approval_card(request, row, kind.about.authorizes if kind else ())
     content: list[Node] = [
-        done_notice(request, _DONE), h.section(facts, class_="card"), approval, _test_card(request, row, external_id)
+        done_notice(request, _DONE), h.section(facts, class_="card"), approval, guard_card(request, str(row["name"])),
+        _test_card(request, row, external_id),
     ]  # fmt: skip
     if kind is not None:
         content += [
