@@ -83,6 +83,20 @@ def test_h2_check_follows_the_audit_log(operator: Shell) -> None:
     assert "was changed" in problem
 
 
+def test_check_names_rows_of_workspaces_that_do_not_exist(operator: Shell) -> None:
+    """A workspace of that name would inherit them; creating and purging it deletes them."""
+    operator.run("workspaces", "create", "acme")
+    with storage() as opened, opened.database.write() as transaction:
+        transaction.change("DELETE FROM workspaces WHERE name = 'acme'", {})
+    answer = operator.run("db", "check")
+    assert answer.code == 1
+    told = {text.partition(" has rows of the workspace 'acme', which does not exist")[0] for text in answer.json["problems"]}
+    assert told >= {"'data_keys'", "'audit_entries'", "'audit_heads'"}
+    for words in (("create", "acme"), ("delete", "acme"), ("delete", "acme", "--purge")):
+        assert operator.run("workspaces", *words).code == 0
+    assert operator.run("db", "check").json["problems"] == []
+
+
 def test_h2_exchanged_data_keys_are_told(operator: Shell) -> None:
     """Data keys that somebody has exchanged between workspaces: calls and rotation say so in a stable code, ``check`` names each."""
     values = '{"token": "secret-4711"}'

@@ -121,7 +121,11 @@ class Hub(Authority):
         """Answer a request."""
         if not request.path.startswith("/repos/"):
             return super().__call__(number, request)
-        return Answer({}, 401) if self.revoked or "Bearer ada-token" not in request.headers.values() else self.hooks(number, request)
+        return (
+            Answer({}, 401)
+            if "ada-refresh" in self.revoked or "Bearer ada-token" not in request.headers.values()
+            else self.hooks(number, request)
+        )
 
 
 def test_a_webhook_is_unregistered_before_the_approval_is_revoked(tmp_path: Path) -> None:
@@ -143,6 +147,39 @@ def test_a_webhook_is_unregistered_before_the_approval_is_revoked(tmp_path: Path
         assert (hub.revoked, left(stand), told(stand)) == (["ada-refresh"], 0, [("connection:ada", True)])
 
 
+def test_a_deleted_tenant_leaves_no_webhook_at_its_provider(tmp_path: Path) -> None:
+    """Its webhooks are unregistered after the purge, then the approval is revoked that this needed, and one of a connection that was
+    removed before, when the provider was down. The suspended tenant's provider is asked to send its events later."""
+    hub = Hub()
+    hub.hooks.list_of = {"/repos/octocat/Hello-World/hooks": ""}
+    with Provider(hub) as provider, standing(tmp_path, replace(SETTINGS, public_url="https://j.example")) as stand:
+        storage = stand.host.storage
+        platform = Client(stand.port, PlatformTokens(storage.database, storage.vault, stand.host.clock).create("acme-*", "shop").text)
+        platform.call("PUT", "/v1/workspaces/acme-1", {})
+        for name in ("ada", "bob"):
+            connect(stand, provider, "acme-1", name, type="github/oauth", server=provider.url)
+        tenant = Client(stand.port, platform.post("/v1/workspaces/acme-1/tokens", {"scope": "manage", "name": "t"}).json["token"])
+        inputs = {"owner": "octocat", "repo": "Hello-World", "events": ["issues"]}
+        document = {"name": "pushes", "trigger": "github/repositoryEvents", "connection": "ada", "inputs": inputs}
+        made = tenant.post("/v1/subscriptions", document)
+        assert made.status == 201
+        until(lambda: hub.hooks.kept)
+        hub.status = 503
+        assert tenant.call("DELETE", "/v1/connections/bob").status == 204
+        hub.status = 200
+        platform.call("DELETE", "/v1/workspaces/acme-1")
+        refused = Client(stand.port, "").post(urlsplit(made.json["url"]).path, {})
+        assert (refused.status, refused.headers["retry-after"]) == (503, "60")
+        purged = platform.call("DELETE", "/v1/workspaces/acme-1?purge=true").json
+        assert purged["revoked"]["webhooks"] == 1
+        until(lambda: not hub.hooks.kept)
+        until(lambda: stand.client().get("/v1/subscriptions").json["items"] == [])
+        left(stand)
+        stand.host.revoke_approvals()
+        assert (sorted(hub.revoked), left(stand)) == (["ada-refresh", "bob-refresh"], 0)
+        assert sorted(told(stand)) == [("connection:ada of acme-1", True), ("connection:bob of acme-1", True)]
+
+
 def test_a_deleted_tenant_is_revoked_and_leaves_nothing(stand: Stand, authority: Authority, provider: Provider) -> None:
     """The answer counts the approvals that were revoked and those that wait; the operator's audit log tells of these when it happens."""
     storage = stand.host.storage
@@ -154,10 +191,14 @@ def test_a_deleted_tenant_is_revoked_and_leaves_nothing(stand: Stand, authority:
         connect(stand, provider, workspace, "eve", revocable=False)
         platform.call("DELETE", f"/v1/workspaces/{workspace}")
     purged = platform.call("DELETE", "/v1/workspaces/acme-1?purge=true").json
-    assert (purged["status"], purged["deleted"]["grants"], purged["revoked"]) == ("purged", 3, {"approvals": 2, "pending": 0})
+    assert (purged["status"], purged["deleted"]["grants"], purged["revoked"]) == (
+        "purged",
+        3,
+        {"approvals": 2, "pending": 0, "webhooks": 0},
+    )
     authority.status = 503
     purged = platform.call("DELETE", "/v1/workspaces/acme-2?purge=true").json
-    assert purged["revoked"] == {"approvals": 0, "pending": 2}
+    assert purged["revoked"] == {"approvals": 0, "pending": 2, "webhooks": 0}
     authority.status = 200
     assert (left(stand), len(stand.host.revoke_approvals()), left(stand)) == (2, 2, 0)
     assert sorted(authority.revoked) == ["ada-refresh", "ada-refresh", "bob-refresh", "bob-refresh"]

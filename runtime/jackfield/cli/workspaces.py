@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from jackfield.cli.output import Output
@@ -28,24 +29,16 @@ def _declare_settings(parser: Parser) -> None:
     parser.add_argument(
         "--retention-days", type=count(1, _LONGEST_DAYS), metavar="N", help="days to keep finished invocations (default 30)"
     )
-    parser.add_argument(
-        "--allow-references",
-        action="append",
-        metavar="PATTERN",
-        help="secret references for connections created over HTTP or MCP: env:ACME_*, file:/etc/acme/*; repeatable; or yes, no",
-    )
+    about = "secret references for connections created over HTTP or MCP: env:ACME_*, file:/etc/acme/*; repeatable; or yes, no"
+    parser.add_argument("--allow-references", action="append", metavar="PATTERN", help=about)
     parser.add_argument("--queue-rate", type=float, metavar="N", help="queued invocations begun per second, by all workers; 0 = unlimited")
     parser.add_argument("--queue-concurrency", type=int, metavar="N", help="queued invocations running at once; 0 = unlimited")
     parser.add_argument(
         "--connection-rate", action="append", metavar="NAME=N",
         help="queued invocations per second over a connection, or over each other one (*=N); 0 = unlimited; repeatable",
     )  # fmt: skip
-    parser.add_argument(
-        "--connection-concurrency",
-        action="append",
-        metavar="NAME=N",
-        help="queued invocations running at once over a connection; repeatable",
-    )
+    about = "queued invocations running at once over a connection; repeatable"
+    parser.add_argument("--connection-concurrency", action="append", metavar="NAME=N", help=about)
     parser.add_argument(
         "--guard", action="append", metavar="NAME=JSON",
         help="the guard of a connection, or of each other one (*=JSON): {} refuses suppressed recipients, null removes it; repeatable",
@@ -142,14 +135,6 @@ def _show(arguments: Namespace, output: Output) -> int:
     return 0
 
 
-def _suspend(arguments: Namespace, output: Output) -> int:
-    return _set_suspended(arguments, output, suspended=True)
-
-
-def _resume(arguments: Namespace, output: Output) -> int:
-    return _set_suspended(arguments, output, suspended=False)
-
-
 def _set_suspended(arguments: Namespace, output: Output, *, suspended: bool) -> int:
     with open_storage() as storage:
         output.value(workspaces_of(storage).set(arguments.name, {"suspended": suspended}).to_json())
@@ -162,7 +147,6 @@ def _declare_delete(parser: Parser) -> None:
 
 
 def _delete(arguments: Namespace, output: Output) -> int:
-
     from jackfield.files import FileLimits, Files
     from jackfield.management.revoking import revoke_due
     from jackfield.runtime import Jackfield
@@ -183,8 +167,8 @@ VERBS = {
     "create": Verb("Create a workspace.", _declare_settings, _create),
     "list": Verb("List the workspaces.", _declare_nothing, _list),
     "show": Verb("Print a workspace and its settings.", _declare_show, _show),
-    "suspend": Verb("Refuse all calls of a workspace, at once.", _declare_show, _suspend),
-    "resume": Verb("Let a suspended workspace run again.", _declare_show, _resume),
+    "suspend": Verb("Refuse all calls of a workspace, at once.", _declare_show, partial(_set_suspended, suspended=True)),
+    "resume": Verb("Let a suspended workspace run again.", _declare_show, partial(_set_suspended, suspended=False)),
     "delete": Verb("Suspend a workspace and revoke its tokens; then, with --purge, delete it.", _declare_delete, _delete),
     "set": Verb("Change settings of a workspace; the others stay unchanged.", _declare_set, _set),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from jackfield.clock import Clock
@@ -16,6 +17,7 @@ from jackfield.connector.grants import Grant
 from jackfield.database import Database, Row, Transaction, Vault
 from jackfield.database.due_rows import claim
 from jackfield.dataclass import dataclass
+from jackfield.errors import JackfieldError
 from jackfield.secrecy import SecretHolder
 
 LASTS = 3 * 86_400.0
@@ -29,6 +31,10 @@ INSERT INTO revocations (workspace, id, sealed, claim, wake_at, created_at) VALU
 """
 _COLUMNS = "workspace, id, sealed, claim, created_at"
 _FIND = f"SELECT {_COLUMNS} FROM revocations WHERE workspace = :workspace AND id = :id"
+_ALL = f"SELECT {_COLUMNS} FROM revocations WHERE workspace = :workspace"
+_MOVE = """
+UPDATE revocations SET workspace = :target, sealed = :sealed, claim = claim + 1, wake_at = 0 WHERE workspace = :workspace AND id = :id
+"""
 _DUE = f"SELECT {_COLUMNS} FROM revocations WHERE wake_at <= :now ORDER BY wake_at LIMIT :limit"
 _TAKE = """
 UPDATE revocations SET claim = claim + 1, wake_at = :until WHERE workspace = :workspace AND id = :id AND claim = :claim AND wake_at <= :now
@@ -70,6 +76,21 @@ class Revocations:
         now = self._clock.time()
         transaction.change(_INSERT, {**values, "now": now, "at": now + wait})
         return identifier
+
+    def hand_over(self, target: str) -> list[str]:
+        """Move all that are left to another workspace, which outlasts this one, and make them due; return their ids."""
+        moved = list[str]()
+        with self._database.read() as transaction:
+            rows = transaction.execute(_ALL, {"workspace": self._workspace})
+        for row in rows:
+            with suppress(JackfieldError):  # nobody can read it
+                content = self._vault().open(self._workspace, revocation_place(row.id), row.sealed)
+                sealed = self._vault().seal(target, revocation_place(row.id), content)
+                values = {"workspace": self._workspace, "id": row.id, "target": target, "sealed": sealed}
+                with self._database.write() as transaction:
+                    transaction.change(_MOVE, values)
+                moved.append(row.id)
+        return moved
 
     def find(self, identifier: str) -> Row | None:
         """Return a row."""

@@ -15,9 +15,11 @@ def slice_of(table: str, key: str, where: str) -> str:
     return f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {where} LIMIT {SLICE})"
 
 
-def delete_in_slices(database: Database, statement: str, values: Mapping[str, Any]) -> None:
-    """Run a statement of ``slice_of`` until nothing is left, each time in a commit of its own."""
-    count = SLICE
+def delete_in_slices(database: Database, statement: str, values: Mapping[str, Any]) -> int:
+    """Run a statement of ``slice_of`` until nothing is left, each time in a commit of its own; return how many rows it has deleted."""
+    count, deleted = SLICE, 0
     while count:
         with database.write() as transaction:
             count = transaction.change(statement, values)
+        deleted += count
+    return deleted

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from jackfield.database.dialect import Dialect
+from jackfield.database.engine import Database
+from jackfield.database.migrations import declared, known_migrations
 from jackfield.database.statements import Row
 from jackfield.database.transaction import Transaction
 from jackfield.dataclass import dataclass
@@ -76,6 +78,13 @@ def shape_of(transaction: Transaction, dialect: Dialect, table: str) -> TableSha
     return TableShape(
         table, tuple(row.name for row in columns), tuple(row.name for row in key), tuple(row.name for row in columns if row.kind in _SIZED)
     )
+
+
+def tables_of_workspaces(database: Database) -> list[TableShape]:
+    """Return the shapes of all tables whose rows belong to workspaces."""
+    with database.read() as transaction:
+        shapes = [shape_of(transaction, database.dialect, table) for table in declared("TABLE", known_migrations())]
+    return [shape for shape in shapes if "workspace" in shape.columns]
 
 
 def continue_numbers(transaction: Transaction, dialect: Dialect, table: str) -> None:

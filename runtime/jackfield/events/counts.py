@@ -11,10 +11,12 @@ from jackfield.database.stored_values import LATEST
 
 _DAY = 86_400
 _ADD = """
-INSERT INTO event_counts (workspace, day, events, deliveries) VALUES (:workspace, :day, :events, :deliveries)
+INSERT INTO event_counts (workspace, day, events, deliveries) SELECT :workspace, :day, :events, :deliveries
+WHERE EXISTS (SELECT 1 FROM event_heads WHERE workspace = :workspace)
 ON CONFLICT (workspace, day) DO UPDATE SET
     events = event_counts.events + excluded.events, deliveries = event_counts.deliveries + excluded.deliveries
 """
+"""A workspace that has been purged has no head: a delivery that was in flight then is not counted."""
 
 
 def count_events(transaction: Transaction, workspace: str, times: Iterable[float]) -> None:

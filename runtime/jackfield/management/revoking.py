@@ -82,7 +82,7 @@ class Revoking:
         except SealBroken:
             return self._ended(row.id, "unknown", "its row in the database was changed")
         is_late = found.created_at <= self._clock.time() - LASTS
-        if not is_late and is_parting(self._store.database, found.origin, found.name):
+        if not is_late and is_parting(self._store.database, found.workspace, found.name):
             table.put_off(row.id)
             return None
         try:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jackfield.access import DEFAULT
 from jackfield.access.audit import Audit
 from jackfield.access.settings import Settings, read_settings
 from jackfield.access.tokens import COLUMNS as TOKEN_COLUMNS
@@ -18,6 +19,7 @@ from jackfield.database import Database, DatabaseUnfit, DataKeyDamaged, Row, Vau
 from jackfield.database.faults import RowDamaged
 from jackfield.database.outbox import sealed_place
 from jackfield.database.stored_values import parsed_object
+from jackfield.database.table_shapes import tables_of_workspaces
 from jackfield.dataclass import dataclass
 from jackfield.errors import Internal
 from jackfield.journal.entry import COLUMNS as ENTRY_COLUMNS
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from jackfield.resources.storage import Storage
 
 _PAGE = 500
+_STRAYS = "SELECT DISTINCT workspace FROM {table} WHERE workspace <> :own AND workspace NOT IN (SELECT name FROM workspaces)"
 _FAULTS = (ValueError, TypeError, KeyError, AttributeError, Internal, DataKeyDamaged, RowDamaged)
 
 
@@ -65,6 +68,7 @@ class Contents:
     def problems(self) -> Iterator[str]:
         """Generate a sentence for each damaged item."""
         self._unlock()
+        yield from self._strays()
         yield from self._keys()
         yield from self._audit()
         for row in self._rows("workspaces", "'' AS workspace, name AS id, settings, seal"):
@@ -98,6 +102,14 @@ class Contents:
     def _vault_of(self, workspace: str) -> Vault | None:
         """Return the vault if what is sealed in a workspace can be checked."""
         return None if workspace in self._closed else self._vault
+
+    def _strays(self) -> Iterator[str]:
+        """Find rows of workspaces that do not exist: a workspace of that name would inherit them."""
+        for shape in tables_of_workspaces(self._database):
+            with self._database.read() as transaction:
+                rows = transaction.execute(_STRAYS.format(table=shape.name), {"own": DEFAULT})
+            again = "create, suspend and purge that workspace to delete them"
+            yield from (f"'{shape.name}' has rows of the workspace '{row.workspace}', which does not exist: {again}" for row in rows)
 
     def _settings(self, row: Row) -> Settings:
         """Read the settings of a workspace, and check their seal if the master key is available."""

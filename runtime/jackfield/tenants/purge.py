@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from jackfield.access import DEFAULT, Audit
 from jackfield.connections.connection_table import ConnectionTable
 from jackfield.connections.grants import forget
 from jackfield.connections.revocations import Revocations
-from jackfield.database.migrations import declared, known_migrations
 from jackfield.database.slices import delete_in_slices, slice_of
-from jackfield.database.table_shapes import shape_of
+from jackfield.database.table_shapes import tables_of_workspaces
 from jackfield.errors import JackfieldError
+from jackfield.triggers.table import hand_over
 
 if TYPE_CHECKING:
     from jackfield.access import Actor
     from jackfield.clock import Clock
+    from jackfield.connections.named_connection import NamedConnection
+    from jackfield.connector.grants import Grant
     from jackfield.database import Database, Transaction
     from jackfield.files import Files
     from jackfield.resources.storage import Storage
 
-_SLICE = 500
-"""Rows that one transaction deletes, so that no other writer waits for long."""
+_PASSES = 20
+"""Limit of the times that all tables are gone through, until one finds nothing: a request that had begun may add a row to a table that is
+empty already, as long as what it is about is still there."""
 _COUNTED = ("connections", "grants", "files", "invocations", "tokens")
 _LATE = (
     "events", "event_heads", "event_counts", "invocation_counts", "invocation_kinds", "invocation_terms", "file_usage", "audit_entries",
@@ -41,24 +45,30 @@ def kept_by(database: Database, workspace: str) -> dict[str, int]:
         return {**counts, "running": _count(transaction, running, workspace)}
 
 
-def keep_grants(storage: Storage, workspace: str, clock: Clock) -> list[str]:
-    """Move the approvals of a workspace to the operator's, which outlasts it, until their providers are told; return the ids there."""
+def keep_at_providers(storage: Storage, workspace: str, clock: Clock) -> tuple[int, list[str]]:
+    """Move what providers have to be told of to the operator's workspace: webhooks, of which the count is returned, and approvals, with
+    their ids there."""
     database, noted = storage.database, list[str]()
     store = ConnectionTable(database, lambda: storage.vault, workspace, clock)
     operators = Revocations(database, lambda: storage.vault, DEFAULT, clock)
+
+    def find(name: str) -> tuple[NamedConnection | None, Grant | None]:
+        stored = grant = None
+        with suppress(JackfieldError):  # nobody can read it, nobody has approved it, or the approval has ended
+            stored = store.find(name)
+            grant = store.approvals[0].find(stored.id or "", name) if stored is not None else None
+        return stored, grant
+
+    webhooks = hand_over(database, storage.vault, workspace, DEFAULT, store.now(), find)
     with database.read() as transaction:
         rows = transaction.execute("SELECT connection_id FROM grants WHERE workspace = :workspace", {"workspace": workspace})
     for row in rows:
-        try:
-            name = store.name_of(row.connection_id) or ""
-            stored, grant = store.find(name), store.approvals[0].find(row.connection_id, name)
-        except JackfieldError:  # an approval that has ended, or that nobody can read
-            continue
-        if stored is not None:
+        stored, grant = find(store.name_of(row.connection_id) or "")
+        if stored is not None and grant is not None:
             with database.write() as transaction:
                 noted.append(operators.note(transaction, workspace, stored, grant, 0.0))
                 forget(transaction, workspace, row.connection_id)
-    return noted
+    return webhooks, noted + store.revocations.hand_over(DEFAULT)
 
 
 def purge(database: Database, files: Files, workspace: str, clock: Clock, actor: Actor) -> None:
@@ -67,18 +77,18 @@ def purge(database: Database, files: Files, workspace: str, clock: Clock, actor:
     while page := _stored_files(database, workspace, identifier):
         for identifier in page:
             files.erase(workspace, identifier)
-    with database.read() as transaction:
-        shapes = [shape_of(transaction, database.dialect, table) for table in declared("TABLE", known_migrations())]
-    tables = {shape.name: shape.key for shape in shapes if "workspace" in shape.columns}
-    for table in sorted(tables, key=lambda name: (_LATE.index(name) + 1 if name in _LATE else 0, name)):
-        _delete(database, table, tables[table], workspace)
+    tables = {shape.name: shape.key for shape in tables_of_workspaces(database)}
+    order = sorted(tables, key=lambda name: (_LATE.index(name) + 1 if name in _LATE else 0, name))
+    for _ in range(_PASSES):
+        if not sum([_delete(database, table, tables[table], workspace) for table in order]):
+            break
     with database.write() as transaction:
         transaction.change("DELETE FROM workspaces WHERE name = :workspace", {"workspace": workspace})
         Audit(database, DEFAULT, clock, actor).append(transaction, "workspace.purged", f"workspace:{workspace}")
 
 
-def _delete(database: Database, table: str, key: tuple[str, ...], workspace: str) -> None:
-    delete_in_slices(database, slice_of(table, ", ".join(key), "workspace = :workspace"), {"workspace": workspace})
+def _delete(database: Database, table: str, key: tuple[str, ...], workspace: str) -> int:
+    return delete_in_slices(database, slice_of(table, ", ".join(key), "workspace = :workspace"), {"workspace": workspace})
 
 
 def _stored_files(database: Database, workspace: str, after: str) -> list[str]:

@@ -9,7 +9,7 @@ from jackfield.access import Tokens, UnknownWorkspace, Workspace, WorkspaceExist
 from jackfield.access.platform_tokens import manages
 from jackfield.access.sessions import end_sessions
 from jackfield.errors import InvalidInvocation
-from jackfield.tenants.purge import keep_grants, kept_by, purge
+from jackfield.tenants.purge import keep_at_providers, kept_by, purge
 
 if TYPE_CHECKING:
     from jackfield.access import Actor
@@ -114,7 +114,8 @@ class Tenants:
         """Delete a suspended workspace for good: its connections, grants, keys, files, journal and settings. Providers are told that its
         approvals are no longer needed; those that do not answer now are told later.
 
-        :return: how many of each were deleted, and how many approvals were revoked or wait for that.
+        :return: how many of each were deleted, and how many approvals were revoked or wait for that; and webhooks that are removed at
+            their providers from now on.
         :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
         :raises WorkspaceInUse: if it is not suspended, or calls of it still run.
         """
@@ -125,12 +126,12 @@ class Tenants:
         if kept["running"]:
             text = f"{kept['running']:,} invocations of the workspace '{name}' are still running"
             raise WorkspaceInUse(text, hint="Try again when they have ended, at the latest when their deadlines have passed.")
-        noted = keep_grants(self._storage, name, self._clock)
+        webhooks, noted = keep_at_providers(self._storage, name, self._clock)
         purge(self._storage.database, self._files, name, self._clock, self._actor)
         told = self._revoke() if noted else {}
         revoked = {"approvals": sum(told.get(one, False) for one in noted), "pending": sum(one not in told for one in noted)}
         deleted = {key: count for key, count in kept.items() if key != "running"}
-        return {"name": name, "status": "purged", "deleted": deleted, "revoked": revoked}
+        return {"name": name, "status": "purged", "deleted": deleted, "revoked": {**revoked, "webhooks": webhooks}}
 
     def _require(self, name: str) -> None:
         if not manages(self._pattern, name):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from jackfield.access.audit import LIBRARY, Actor, Audit
@@ -14,7 +15,7 @@ from jackfield.connector.grants import Grant
 from jackfield.database import Database, Transaction, UniqueViolation, Vault
 from jackfield.database.shared_clock import SharedClock
 from jackfield.dataclass import replace
-from jackfield.errors import Detail, InvalidInvocation
+from jackfield.errors import Detail, InvalidInvocation, JackfieldError
 from jackfield.invocation import new_invocation_id
 from jackfield.triggers.arrivals import LISTENING
 from jackfield.triggers.subscription import COLUMNS, Sealed, Subscription, path_digest, sealed_for
@@ -51,11 +52,21 @@ UPDATE subscriptions SET sealed = :sealed, status = CASE WHEN status = 'removing
     claim = claim + 1, wake_at = :now, changed_at = :now
 WHERE {_OWN}
 """
+_WEBHOOKS = f"SELECT {COLUMNS} FROM subscriptions WHERE workspace = :workspace AND kind = 'webhook' AND status <> 'paused'"
+_HAND_OVER = f"""
+UPDATE subscriptions SET workspace = :target, name = :name, connection = :connection, status = 'removing', sealed = :sealed, mark = NULL,
+    path_digest = NULL, failures = 0, held = 0, claim = claim + 1, wake_at = :now, changed_at = :now
+WHERE {_OWN}
+"""
 _PARTING = """
 SELECT id FROM subscriptions
 WHERE workspace = :workspace AND connection = :connection AND kind = 'webhook' AND status IN ('disabling', 'removing') LIMIT 1
 """
 _FORGET = "DELETE FROM subscription_items WHERE workspace = :workspace AND subscription_id = :id"
+
+
+Find = Callable[[str], tuple[NamedConnection | None, Grant | None]]
+"""Returns a connection, and what a person had approved for it, as far as they can be read."""
 
 
 class UnknownSubscription(InvalidInvocation):
@@ -163,7 +174,7 @@ class SubscriptionTable:
 def part(transaction: Transaction, vault: Vault, workspace: str, now: float, connection: NamedConnection, grant: Grant | None) -> None:
     """Pause the subscriptions over a connection that is being removed, in the transaction that does so. Webhooks keep what the connection
     consists of, and what a person had approved for it, sealed, until a process has told the provider."""
-    kept = {**connection.to_json(), "grant": None if grant is None else grant.to_json()}
+    kept = _parting(connection, grant)
     for row in transaction.execute(_OVER, {"workspace": workspace, "connection": connection.name}):
         found = Subscription.read(workspace, row)
         content = replace(found.opened(vault), parting=kept if found.kind == "webhook" else None)
@@ -174,6 +185,28 @@ def look_again(transaction: Transaction, workspace: str, connection: str, now: f
     """Have processes look at the subscriptions over a connection that was changed or tested, in the transaction that says so: what failed
     may succeed, and its account may be another."""
     transaction.change(_LOOK_AGAIN, {"workspace": workspace, "connection": connection, "now": now})
+
+
+def _parting(connection: NamedConnection, grant: Grant | None) -> dict[str, Any]:
+    return {**connection.to_json(), "grant": None if grant is None else grant.to_json()}
+
+
+def hand_over(database: Database, vault: Vault, workspace: str, target: str, now: float, find: Find) -> int:
+    """Move the webhooks of a workspace that is purged to ``target``, to be removed at their providers; return how many."""
+    moved = 0
+    with database.read() as transaction:
+        rows = transaction.execute(_WEBHOOKS, {"workspace": workspace})
+    for found in (Subscription.read(workspace, row) for row in rows):
+        with suppress(JackfieldError):  # nobody can read it
+            content, name = found.opened(vault), found.connection
+            stored, grant = find(name) if name is not None and content.parting is None else (None, None)
+            to = replace(found, workspace=target, connection=name and f"{name} of {workspace}")
+            content = replace(content, parting=content.parting if stored is None else _parting(stored, grant))
+            about = {"name": f"{found.name} of {workspace} ({found.id})", "connection": to.connection, "sealed": content.sealed(vault, to)}
+            values = {"workspace": workspace, "id": found.id, "target": target, "now": now, **about}
+            with database.write() as transaction:
+                moved += transaction.change(_HAND_OVER, values)
+    return moved
 
 
 def is_parting(database: Database, workspace: str, connection: str) -> bool:

@@ -45,7 +45,8 @@ _DONE = {
 _KEPT = {
     "connections": "Connections", "grants": "Approvals at providers", "files": "Files", "invocations": "Invocations", "tokens": "Tokens",
     "sessions": "Sessions in the console", "approvals": "Approvals revoked at providers",
-    "pending": "Approvals that are revoked when their providers answer", "running": "Invocations that run",
+    "pending": "Approvals that are revoked when their providers answer", "webhooks": "Webhooks removed at providers",
+    "running": "Invocations that run",
 }  # fmt: skip
 
 
@@ -83,13 +84,9 @@ def token_revoked(request: PageRequest) -> Response:
 
 
 def _suspended(request: PageRequest, name: str) -> Response:
-    _tenants(request).change(name, {"suspended": True})
-    return redirect(request, f"/tenants/{name}?done=suspended")
-
-
-def _resumed(request: PageRequest, name: str) -> Response:
-    _tenants(request).change(name, {"suspended": False})
-    return redirect(request, f"/tenants/{name}?done=resumed")
+    suspended = request.path("step") == "suspend"
+    _tenants(request).change(name, {"suspended": suspended})
+    return redirect(request, f"/tenants/{name}?done={'suspended' if suspended else 'resumed'}")
 
 
 def _limited(request: PageRequest, name: str) -> Response:
@@ -120,7 +117,7 @@ def _purged(request: PageRequest, name: str) -> Response:
 
 
 _STEPS: dict[str, Callable[[PageRequest, str], Response]] = {
-    "suspend": _suspended, "resume": _resumed, "limits": _limited, "end": _ended, "purge": _purged,
+    "suspend": _suspended, "resume": _suspended, "limits": _limited, "end": _ended, "purge": _purged,
 }  # fmt: skip
 
 

@@ -96,6 +96,8 @@ def _stored(server: ServerContext, found: Subscription, body: bytes, headers: di
     from jackfield.connector.triggers import Forged, HookRequest, Malformed
 
     runtime = server.runtime(found.workspace)
+    if runtime.access.settings.suspended:  # the provider sends it again later: nothing is lost if the workspace is resumed
+        raise Problem(503, "the request cannot be stored now", {"Retry-After": "60"})
     vault, now = runtime.storage.vault, server.clock.time()
     try:
         content = found.opened(vault)
