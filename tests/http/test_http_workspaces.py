@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from http_stand import Client, Stand, say
-from jackfield.access import Actor, Audit
+from jackfield.access import Actor, Audit, Workspaces
 from jackfield.access.platform_tokens import PlatformTokens
 from jackfield.clock import iso
 from jackfield.database.migrations import declared, known_migrations
@@ -73,6 +73,21 @@ def test_a_platform_knows_its_own_workspaces_only(stand: Stand, platform: Client
         assert platform.get(path).status == 403, path
     assert platform.invoke("say", text="x").status == 403
     assert stand.client("manage").get("/v1/workspaces").status == 403
+
+
+def test_a_platform_does_not_open_the_servers_secrets_to_its_tenants(stand: Stand, platform: Client) -> None:
+    """Secret references and the server's own identity are the operator's to allow; what the operator has allowed may be sent again."""
+    for member, value in (("allowReferences", True), ("allowReferences", ["env:*"]), ("allowAmbient", True)):
+        for method in ("PUT", "PATCH"):
+            platform.call("PUT", "/v1/workspaces/acme-9", {})
+            refused = platform.call(method, "/v1/workspaces/acme-9", {member: value})
+            assert (refused.status, refused.json["code"], refused.json["details"][0]["path"]) == (403, "not_allowed", f"/{member}")
+    assert platform.call("PUT", "/v1/workspaces/acme-10", {"allowAmbient": True}).status == 403
+    assert platform.get("/v1/workspaces/acme-10").status == 404
+    Workspaces(stand.host.storage.database, stand.host.storage.vault, stand.host.clock).set("acme-9", {"allowReferences": ["env:A_*"]})
+    same = {"allowReferences": ["env:A_*"], "allowAmbient": False, "retentionDays": 3}
+    assert platform.call("PUT", "/v1/workspaces/acme-9", same).json.items() >= same.items()
+    assert platform.call("PATCH", "/v1/workspaces/acme-9", {"allowReferences": False}).json["allowReferences"] is False
 
 
 def test_a_minted_token_works_in_its_workspace(stand: Stand, platform: Client) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jackfield.access import Tokens, UnknownWorkspace, Workspace, WorkspaceExists, Workspaces
 from jackfield.access.platform_tokens import manages
 from jackfield.access.sessions import end_sessions
-from jackfield.errors import InvalidInvocation
+from jackfield.errors import Detail, InvalidInvocation, NotAllowed
 from jackfield.tenants.purge import keep_at_providers, kept_by, purge
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from jackfield.clock import Clock
     from jackfield.files import Files
     from jackfield.resources.storage import Storage
+
+_OPERATORS = ("allowReferences", "allowAmbient")
+"""Settings that let connections made over HTTP use the server's environment and identity, which are not the platform's."""
 
 
 class WorkspaceInUse(InvalidInvocation):
@@ -45,8 +49,10 @@ class Tenants:
         :return: the workspace, and whether it is new.
         :raises UnknownWorkspace: if the platform manages no workspace of this name.
         :raises InvalidInvocation: if the name or a setting is not valid.
+        :raises NotAllowed: if only the operator may change a setting so.
         """
         self._require(name)
+        self._check_allowances(name, changes)
         try:
             return self._workspaces.create(name, changes), True
         except WorkspaceExists:
@@ -84,8 +90,10 @@ class Tenants:
 
         :raises UnknownWorkspace: if there is none of this name, or the platform does not manage it.
         :raises InvalidInvocation: if a setting is not valid.
+        :raises NotAllowed: if only the operator may change a setting so.
         """
         self.find(name)
+        self._check_allowances(name, changes)
         return self._workspaces.set(name, changes)
 
     def tokens(self, name: str) -> Tokens:
@@ -132,6 +140,18 @@ class Tenants:
         revoked = {"approvals": sum(told.get(one, False) for one in noted), "pending": sum(one not in told for one in noted)}
         deleted = {key: count for key, count in kept.items() if key != "running"}
         return {"name": name, "status": "purged", "deleted": deleted, "revoked": {**revoked, "webhooks": webhooks}}
+
+    def _check_allowances(self, name: str, changes: Mapping[str, Any]) -> None:
+        """Refuse a platform what would let its tenants read the server's secrets, or act with the server's identity."""
+        wanted = {member: changes[member] for member in _OPERATORS if changes.get(member)} if self._actor.kind == "platform" else {}
+        present: Mapping[str, Any] = {}
+        if wanted:
+            with suppress(UnknownWorkspace):
+                present = self._workspaces.find(name).settings.to_json()
+        faults = [Detail(f"/{member}", "only the operator sets it") for member in wanted if wanted[member] != present.get(member)]
+        if faults:
+            text = f"a platform's token cannot set '{faults[0].path[1:]}', which concerns the server's own secrets"
+            raise NotAllowed(text, details=faults, hint="Ask the operator of jackfield: 'jackfield workspaces set' has these settings.")
 
     def _require(self, name: str) -> None:
         if not manages(self._pattern, name):
