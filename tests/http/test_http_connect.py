@@ -255,6 +255,22 @@ def test_connections_are_managed(shop: Shop) -> None:
     assert shop.connections() == {}
 
 
+def test_many_connections_are_searched(shop: Shop) -> None:
+    """The page has at most 60 kB however many connections there are, and offers a search."""
+    known = shop.stand.host.runtime("acme-1").connections
+    for number in range(50):
+        known.add(f"account-{number:02}", "echo/token", {"token": "secret-4711"}, test=False)
+    logo = f"data:image/png;base64,{'A' * 23_900}"
+    begun = shop.begin(mode="manage", types=[], connection="", theme={"logo": logo})
+    ada = shop.person(begun).press("Begin")
+    assert len(ada.text.encode()) <= 60_000
+    assert ("10 more." in ada.said, "account-00" in ada.said, "account-49" in ada.said) == (True, True, False)
+    ada.go(f"/connect/session/{begun['id']}?q=Account+49")
+    assert ("account-49" in ada.said, "account-00" in ada.said) == (True, False)
+    ada.press("Disconnect")
+    assert "Disconnect account-49?" in ada.said
+
+
 def test_a_scanner_spends_nothing(shop: Shop) -> None:
     """A mail scanner, a preview and a prefetching browser may open the link; the person's browser still is the first."""
     begun = shop.begin()
@@ -310,7 +326,7 @@ def test_sessions_are_listed_by_page(shop: Shop) -> None:
     cursor: str | None = ""
     while cursor is not None:
         page = shop.platform.get(f"{BASE}?limit=2{cursor and f'&cursor={cursor}'}").json
-        found, cursor = [*found, *page["items"]], page["cursor"]
+        found, cursor = [*found, *page["items"]], page["nextCursor"]
     identifiers = [one["id"] for one in found]
     assert len(set(identifiers)) == len(identifiers)
     assert [one for one in identifiers if one in {made["id"] for made in begun}] == [begun[number]["id"] for number in (1, 2, 0)]

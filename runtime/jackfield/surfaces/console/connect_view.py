@@ -27,8 +27,8 @@ from jackfield.tenants.connecting import Connecting
 Say = Callable[..., str]
 
 _LOCALES = ("en", "de")
-_MOST = 60
-"""Types that are offered at once."""
+_MOST, _FEW = 40, 8
+"""Types or connections that are offered at once, so that a page with a logo has less than 60 kB; from which on they can be searched."""
 _POLICY = (
     "default-src 'none'; style-src 'self' {style}; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors {frames}"
 )
@@ -127,7 +127,7 @@ class View:
         if found.status == "saved":
             return self.page(self.say("return_title"), h.p(self.say("return_lead")), self._step("finish", self.say("return")))
         if not found.task:
-            return self._choose(sessions, found, words) if found.wanted.mode == "connect" else self._manage(sessions, found)
+            return self._choose(sessions, found, words) if found.wanted.mode == "connect" else self._manage(sessions, found, words)
         return self._at_task(sessions, found, error)
 
     def _at_task(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None) -> Response:
@@ -171,18 +171,22 @@ class View:
             )
             for name, kind in fitting[:_MOST]
         ]
-        box = h.form(
-            h.label(self.say("choose_search"), for_="q"), h.input(type="search", id="q", name="q", value=words),
-            h.button(self.say("choose_search")), action=f"{SESSION}/{found.id}", class_="searching",
-        ) if len(offered) > 8 else None  # fmt: skip
-        rest = len(fitting) - _MOST
-        more = h.p(self.say("choose_more", count=rest), class_="muted") if rest > 0 else None
+        box, more = self._search(found, words, len(offered)), self._rest(len(fitting))
         listed = self._formed("choose", h.ul(cards, class_="cards")) if cards else h.p(self.say("choose_none"), class_="empty")
         return self.page(self.say("choose_title"), h.p(self.say("choose_lead")), box, listed, more, self._cancel())
 
-    def _manage(self, sessions: Connecting, found: ConnectSession) -> Response:
-        rows = []
-        for row in sessions.managed(found):
+    def _search(self, found: ConnectSession, words: str, count: int) -> Markup | None:
+        field = h.input(type="search", id="q", name="q", value=words)
+        asked = [h.label(self.say("choose_search"), for_="q"), field, h.button(self.say("choose_search"))]
+        return h.form(asked, action=f"{SESSION}/{found.id}", class_="searching") if count > _FEW else None
+
+    def _rest(self, count: int) -> Markup | None:
+        return h.p(self.say("choose_more", count=count - _MOST), class_="muted") if count > _MOST else None
+
+    def _manage(self, sessions: Connecting, found: ConnectSession, words: str) -> Response:
+        rows, managed, wanted = [], sessions.managed(found), words.casefold().split()
+        fitting = [row for row in managed if all(word in f"{row['name']} {_account(row.get('account'))}".casefold() for word in wanted)]
+        for row in fitting[:_MOST]:
             name, account = str(row["name"]), _account(row.get("account"))
             again = h.button(self.say("again"), name="step", value="again", aria_label=f"{self.say('again')}: {name}")
             remove = h.button(self.say("remove"), name="step", value="remove", class_="danger", aria_label=f"{self.say('remove')}: {name}")
@@ -192,7 +196,8 @@ class View:
                 h.li(h.h2(name, " ", badge(str(row.get("status", "untested")))), h.p(account) if account else None, form, class_="card")
             )
         listed = h.ul(rows, class_="cards") if rows else h.p(self.say("manage_none"), class_="empty")
-        return self.page(self.say("manage_title"), listed, self._cancel())
+        box, more = self._search(found, words, len(managed)), self._rest(len(fitting))
+        return self.page(self.say("manage_title"), box, listed, more, self._cancel())
 
     def _form(self, sessions: Connecting, found: ConnectSession, error: JackfieldError | None) -> Response:
         kind = sessions.kind(found)

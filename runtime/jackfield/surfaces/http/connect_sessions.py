@@ -40,7 +40,7 @@ async def listed(request: Request, server: ServerContext, identity: Identity) ->
     """Serve ``GET /v1/workspaces/{w}/connect-sessions``: those of the last week, without their links."""
     cursor, limit = request.query_params.get("cursor"), limit_of(request)
     found, following = await _run(request, server, identity, lambda sessions: sessions.page(cursor, limit))
-    return answer({"items": [session.to_json() for session in found], "cursor": following})
+    return answer({"items": [session.to_json() for session in found], "nextCursor": following})
 
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:
